@@ -1,0 +1,60 @@
+/**
+ * Background jobs as asynchronous MCP tools: register a job once, and every MCP client can start it, follow it, fetch
+ * its result and cancel it, durable, on your own queue.
+ *
+ * @example
+ * ```ts
+ * import { AsyncToolServer, defineJob, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * const generateReport = defineJob({
+ *   name: "generate_report",
+ *   description: "Generate a revenue report for one user",
+ *   input: z.object({ user_id: z.string() }),
+ *   run: async ({ user_id }, ctx) => {
+ *     await ctx.progress(0.25, "loading orders");
+ *     return { user_id, revenue: 42000, items: 17 };
+ *   },
+ * });
+ *
+ * await using server = new AsyncToolServer({
+ *   name: "reports",
+ *   version: "1.0.0",
+ *   backend: new MemoryBackend(),
+ *   strategy: new OperationResourceStrategy({ notifications: true }),
+ * });
+ * server.registerAsyncTool(generateReport, { cancel: true, resultTtl: 3_600_000 });
+ * // await server.run({ worker: { concurrency: 8 } });
+ * ```
+ *
+ * @module
+ */
+export * from "./src/backend.ts";
+export { MemoryBackend } from "./src/backends/memory.ts";
+export * from "./src/errors.ts";
+export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
+export { PollingExposureStrategy } from "./src/exposure/polling.ts";
+export { formatResponse, type PollingResponse } from "./src/exposure/response.ts";
+export type {
+  CallContext,
+  ContentBlock,
+  ExposureStrategy,
+  Surface,
+  SurfaceTemplate,
+  SurfaceTool,
+  ToolResult,
+} from "./src/exposure/surface.ts";
+export {
+  defineJob,
+  type Job,
+  type JobAnnotations,
+  type JobContext,
+  type JobDefinition,
+  type JobPolicy,
+} from "./src/job.ts";
+export { type RegisteredJob, type RegisterOptions, ToolRegistry } from "./src/registry.ts";
+export type { Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
+export { AsyncToolServer, type RunOptions, type ServerOptions } from "./src/server.ts";
+export * from "./src/task.ts";
+export type { Tasks } from "./src/tasks.ts";
+export { createWorker, type Worker, type WorkerOptions } from "./src/worker.ts";

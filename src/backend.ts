@@ -1,0 +1,129 @@
+/**
+ * The contract between mcp-jobs and a queue: types only. A backend queues and stores tasks, hands them to workers,
+ * and tells of every change through one feed. `@mcp-jobs/mcp-jobs/testing` holds the tests that every backend passes.
+ *
+ * @module
+ */
+import type { FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
+
+/** How often and how a task is tried again. */
+export interface RetryPolicy {
+  /** How many attempts there are in all, the first one included. */
+  readonly attempts: number;
+  /** The pause before the second attempt in ms; it doubles with each further one. */
+  readonly delay: number;
+  /** The longest pause in ms. */
+  readonly maxDelay: number;
+}
+
+/** A task to be stored. */
+export interface NewTask {
+  /** The task id. */
+  readonly id: string;
+  /** The job's name. */
+  readonly job: string;
+  /** The principal that the task belongs to, 1 to 128 characters. */
+  readonly owner: string;
+  /** The input, exactly as the job will get it. */
+  readonly input: Json;
+  /** How long the result is kept once the task is finished, in ms. */
+  readonly resultTtl: number;
+  /** How often it is tried. */
+  readonly retry: RetryPolicy;
+  /** The longest time that one attempt may take, in ms; absent: no limit. */
+  readonly timeout?: number;
+  /** How long to wait before the first attempt, in ms. */
+  readonly delay?: number;
+  /** 0 is the most urgent and the default; larger numbers run later. */
+  readonly priority?: number;
+}
+
+/** One page of an owner's tasks, the newest first. */
+export interface TaskPage {
+  /** The tasks. */
+  readonly tasks: readonly TaskInfo[];
+  /** Ask for the next page with this; absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+/** What the feed tells: a task has changed, or events may have been missed and watchers should read anew. */
+export type TaskEvent =
+  | { readonly kind: "change"; readonly task: TaskInfo }
+  | { readonly kind: "gap" };
+
+/** How one attempt ended, as the worker reports it. */
+export type Attempt =
+  | { readonly kind: "value"; readonly value: Json }
+  | { readonly kind: "error"; readonly message: string; readonly retry: boolean }
+  | { readonly kind: "fault"; readonly message: string; readonly code?: number };
+
+/** What a running job says of itself. */
+export interface ProgressReport {
+  /** How much is done, from 0 to 1. */
+  readonly progress?: number;
+  /** What it does now. */
+  readonly message?: string;
+}
+
+/** A task that this worker holds and runs. */
+export interface Claim {
+  /** The record, RUNNING. */
+  readonly task: TaskInfo;
+  /** The input as it was stored. */
+  readonly input: Json;
+  /** The longest time this attempt may take, in ms. */
+  readonly timeout?: number;
+  /** Aborts when the task is cancelled, when the hold on it is lost, or when the worker shuts down. */
+  readonly signal: AbortSignal;
+  /** Stores what the job says of itself; a report that a newer one overtakes may be skipped. */
+  report(report: ProgressReport): Promise<void>;
+}
+
+/** What a worker asks of a backend. */
+export interface WorkOptions {
+  /** The names of the jobs it can run. */
+  readonly jobs: readonly string[];
+  /** How many tasks it runs at once. */
+  readonly concurrency: number;
+  /** Runs one attempt. It never throws. */
+  run(claim: Claim): Promise<Attempt>;
+}
+
+/** A worker at its backend. */
+export interface WorkHandle {
+  /** Resolves once the worker is known to the backend and takes tasks. */
+  readonly ready: Promise<void>;
+  /** Takes no new task, waits `grace` ms for the running ones, hands back the rest. */
+  stop(grace: number): Promise<void>;
+}
+
+/**
+ * A queue and a store of tasks.
+ *
+ * Promises: at-least-once execution; exactly one terminal transition, the first one; a task is stored before `create`
+ * resolves; a terminal task never changes. Every read and write names the owner, and to a stranger a task does not exist.
+ * A method rejects with {@linkcode BackendError} when the store fails.
+ */
+export interface Backend extends AsyncDisposable {
+  /** Stores a task and queues it. Rejects with `InvalidValue` if the input is too large. */
+  create(task: NewTask): Promise<TaskInfo>;
+  /** Reads a task. Rejects with `TaskNotFound`, or for its owner with `TaskExpired`. */
+  get(id: string, owner: string): Promise<TaskInfo>;
+  /** Reads how a finished task ended; a cancelled one ends with a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
+  outcome(id: string, owner: string): Promise<Outcome>;
+  /**
+   * Cancels a task: at once if it does not run; else asks the worker and waits up to `wait` ms for its answer.
+   * Resolves with the CANCELLED task, whose `work` says what is known. Rejects as `get`, and with `TaskFinished`.
+   */
+  cancel(id: string, owner: string, wait: number): Promise<FinishedTask>;
+  /** Lists an owner's tasks, the newest first. Rejects with `InvalidValue` if the cursor is not one of ours. */
+  list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
+  /** Whether a worker for this job is alive now. */
+  hasWorker(job: string): Promise<boolean>;
+  /** Listens to every change of every task, of this process and of others. Returns the way to stop. */
+  watch(listener: (event: TaskEvent) => void): () => void;
+  /** Starts to take and run tasks. */
+  work(options: WorkOptions): WorkHandle;
+  /** Closes the backend; workers that still run are stopped without grace. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,237 @@
+/**
+ * The backend in memory, for tests and for single-process use. Nothing outlives the process.
+ *
+ * @module
+ */
+import type {
+  Attempt,
+  Backend,
+  NewTask,
+  ProgressReport,
+  TaskEvent,
+  TaskPage,
+  WorkHandle,
+  WorkOptions,
+} from "../backend.ts";
+import { BackendError, InvalidValue, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
+import { isTaskId } from "../ids.ts";
+import { toText } from "../json.ts";
+import { expiresAt, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../task.ts";
+import { awaitEnd } from "./await_end.ts";
+import * as change from "./record.ts";
+import { type Claimed, Runner, type RunnerStore } from "./runner.ts";
+
+interface Stored {
+  record: change.TaskRecord;
+  readonly input: string;
+  /** As JSON text, so that nobody changes a stored result through the object that he gave or got. */
+  outcome?: string;
+}
+
+interface MemoryWorker {
+  readonly runner: Runner;
+  readonly jobs: readonly string[];
+}
+
+/**
+ * Queues and stores tasks in memory.
+ *
+ * @example
+ * ```ts
+ * import { MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * await using backend = new MemoryBackend();
+ * ```
+ */
+export class MemoryBackend implements Backend {
+  /** Task ids sort by age, and so do the entries. */
+  readonly #tasks = new Map<string, Stored>();
+  /** The ids of the tasks that may run now, per job and priority, in the order in which they became ready. */
+  readonly #ready = new Map<string, Map<number, Set<string>>>();
+  readonly #delayed = new Map<string, change.TaskRecord>();
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #workers = new Map<string, MemoryWorker>();
+  #closed = false;
+
+  /** Stores a task and queues it. */
+  // deno-lint-ignore require-await
+  async create(task: NewTask): Promise<TaskInfo> {
+    this.#checkOpen();
+    if (this.#tasks.size % 256 === 0) this.#sweep();
+    const stored: Stored = { record: change.created(task, Date.now()), input: toText(task.input, "The input") };
+    this.#tasks.set(task.id, stored);
+    this.#store(stored, stored.record);
+    return stored.record.info;
+  }
+
+  /** Reads a task. */
+  // deno-lint-ignore require-await
+  async get(id: string, owner: string): Promise<TaskInfo> {
+    return this.#find(id, owner).record.info;
+  }
+
+  /** Reads how a finished task ended. */
+  // deno-lint-ignore require-await
+  async outcome(id: string, owner: string): Promise<Outcome> {
+    const { record: { info }, outcome } = this.#find(id, owner);
+    if (info.status === "CANCELLED") return change.cancelledOutcome(info);
+    if (outcome === undefined) throw new TaskNotReady(id, info.status);
+    return JSON.parse(outcome);
+  }
+
+  /** Cancels a task; waits up to `wait` ms for the worker's answer. */
+  async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
+    const stored = this.#find(id, owner);
+    if (isFinished(stored.record.info)) throw new TaskFinished(id, stored.record.info.status);
+    if (stored.record.holder !== undefined) {
+      this.#store(stored, change.stopRequested(stored.record, Date.now()));
+      const ended = await awaitEnd(this, id, owner, wait);
+      if (ended) return ended;
+    }
+    if (!isFinished(stored.record.info)) this.#store(stored, change.cancelledNow(stored.record, Date.now()));
+    return await this.get(id, owner) as FinishedTask;
+  }
+
+  /** Lists an owner's tasks, the newest first. */
+  // deno-lint-ignore require-await
+  async list(
+    owner: string,
+    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  ): Promise<TaskPage> {
+    this.#checkOpen();
+    if (cursor !== undefined && !isTaskId(cursor)) {
+      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
+    }
+    this.#sweep();
+    const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
+      .filter((task) => task.owner === owner && (cursor === undefined || task.id < cursor) && !hasExpired(task))
+      .reverse().slice(0, limit + 1);
+    const page = tasks.slice(0, limit);
+    return { tasks: page, nextCursor: tasks.length > limit ? page.at(-1)?.id : undefined };
+  }
+
+  /** Whether a worker for this job is alive. */
+  hasWorker(job: string): Promise<boolean> {
+    return Promise.resolve([...this.#workers.values()].some(({ jobs }) => jobs.includes(job)));
+  }
+
+  /** Listens to every change. */
+  watch(listener: (event: TaskEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Starts to take and run tasks. */
+  work(options: WorkOptions): WorkHandle {
+    this.#checkOpen();
+    const name = crypto.randomUUID();
+    const runner = new Runner(this.#storeOf(name, options.jobs), options, Promise.resolve());
+    this.#workers.set(name, { runner, jobs: options.jobs });
+    return {
+      ready: runner.ready,
+      stop: (grace) => runner.stop(grace).finally(() => this.#workers.delete(name)),
+    };
+  }
+
+  /** Closes the backend and stops its workers without grace. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#workers.values()].map(({ runner }) => runner.stop(0)));
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#workers.clear();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #storeOf(worker: string, jobs: readonly string[]): RunnerStore {
+    const held = (id: string, apply: (stored: Stored) => void) => {
+      const stored = this.#tasks.get(id);
+      if (stored?.record.holder === worker) apply(stored);
+      return Promise.resolve();
+    };
+    return {
+      claim: (max) => Promise.resolve(this.#claim(worker, jobs, max)),
+      report: (id: string, report: ProgressReport) =>
+        held(id, (stored) => this.#store(stored, change.reported(stored.record, report, Date.now()))),
+      settle: (id: string, attempt: Attempt) =>
+        held(id, (stored) => {
+          const { record, outcome } = change.settled(stored.record, attempt, Date.now(), Math.random());
+          stored.outcome = outcome && JSON.stringify(outcome);
+          this.#store(stored, record);
+        }),
+      handBack: (id: string) => held(id, (stored) => this.#store(stored, change.handedBack(stored.record, Date.now()))),
+    };
+  }
+
+  #claim(worker: string, jobs: readonly string[], max: number): { claims: Claimed[]; dueAt?: number } {
+    const now = Date.now();
+    let dueAt: number | undefined;
+    for (const record of this.#delayed.values()) {
+      if (record.dueAt === undefined || record.dueAt <= now) this.#makeReady(record);
+      else dueAt = Math.min(dueAt ?? Infinity, record.dueAt);
+    }
+    const claims: Claimed[] = [];
+    const ids = jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).sort(([a], [b]) => a - b)
+      .values().flatMap(([, queue]) => queue).take(max).toArray();
+    for (const id of ids) {
+      const stored = this.#tasks.get(id);
+      if (stored === undefined) continue;
+      this.#store(stored, change.claimed(stored.record, worker, now));
+      claims.push({ task: stored.record.info, input: JSON.parse(stored.input), timeout: stored.record.timeout });
+    }
+    return { claims, dueAt };
+  }
+
+  /** The one place where a record changes: stores it, queues it where it belongs, and tells of it. */
+  #store(stored: Stored, record: change.TaskRecord): void {
+    this.#unqueue(stored.record);
+    stored.record = record;
+    const { status } = record.info;
+    if (record.dueAt !== undefined) this.#delayed.set(record.info.id, record);
+    else if (status === "PENDING") this.#makeReady(record);
+    for (const listener of [...this.#listeners]) listener({ kind: "change", task: record.info });
+    for (const { runner } of this.#workers.values()) {
+      runner.receive(record.info);
+      if (status === "PENDING" || record.dueAt !== undefined) runner.wake();
+    }
+  }
+
+  #makeReady({ info, priority }: change.TaskRecord): void {
+    this.#delayed.delete(info.id);
+    const queues = this.#ready.get(info.job) ?? new Map<number, Set<string>>();
+    this.#ready.set(info.job, queues);
+    queues.set(priority, (queues.get(priority) ?? new Set()).add(info.id));
+  }
+
+  #unqueue({ info, priority }: change.TaskRecord): void {
+    this.#delayed.delete(info.id);
+    this.#ready.get(info.job)?.get(priority)?.delete(info.id);
+  }
+
+  #find(id: string, owner: string): Stored {
+    this.#checkOpen();
+    const stored = this.#tasks.get(id);
+    if (stored?.record.info.owner !== owner) throw new TaskNotFound(id);
+    if (hasExpired(stored.record.info)) throw new TaskExpired(id);
+    return stored;
+  }
+
+  /** Forgets what has been expired for as long again as it was kept. */
+  #sweep(): void {
+    for (const [id, { record }] of this.#tasks) {
+      const end = expiresAt(record.info);
+      if (end !== undefined && end + record.info.resultTtl < Date.now()) this.#tasks.delete(id);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new BackendError("Cannot use the memory backend: it is closed.");
+  }
+}
+
+function hasExpired(task: TaskInfo): boolean {
+  const end = expiresAt(task);
+  return end !== undefined && end <= Date.now();
+}

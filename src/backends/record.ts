@@ -1,0 +1,220 @@
+/**
+ * A task as a store of ours keeps it, and every change that may happen to it: pure functions, one per event.
+ * A store's own file does the reading and writing; none of them decides anything.
+ *
+ * @module
+ */
+import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
+import { InvalidValue } from "../errors.ts";
+import { type CancelledTask, canMove, isFinished, type LiveTask, type Outcome, type TaskInfo } from "../task.ts";
+
+/** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
+export interface TaskRecord {
+  readonly info: TaskInfo;
+  readonly retry: RetryPolicy;
+  readonly timeout?: number;
+  readonly priority: number;
+  /** When a delayed or retried task is due; absent when it may run at once. */
+  readonly dueAt?: number;
+  /** The worker that holds it while it runs. */
+  readonly holder?: string;
+  /** How many workers have died while they ran it. */
+  readonly crashes: number;
+}
+
+/** A task whose worker dies this often is not tried again: it is likely the cause. */
+export const MAX_CRASHES = 3;
+
+/** The longest status message, in UTF-16 units; a longer one is cut, so that events stay small. */
+const MAX_MESSAGE = 1_000;
+
+export function created(task: NewTask, now: number): TaskRecord {
+  if (task.owner.length < 1 || task.owner.length > 128) {
+    throw new InvalidValue(`Cannot store a task of owner ${JSON.stringify(task.owner)}: it needs 1 to 128 characters.`);
+  }
+  return {
+    info: {
+      id: task.id,
+      job: task.job,
+      owner: task.owner,
+      status: "PENDING",
+      revision: 1,
+      attempt: 0,
+      createdAt: now,
+      updatedAt: now,
+      resultTtl: task.resultTtl,
+    },
+    retry: task.retry,
+    timeout: task.timeout,
+    priority: task.priority ?? 0,
+    dueAt: task.delay ? now + task.delay : undefined,
+    crashes: 0,
+  };
+}
+
+export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
+  const { message: _, progress: __, ...info } = live(record);
+  return {
+    ...record,
+    dueAt: undefined,
+    holder,
+    info: next(info, now, { status: "RUNNING", attempt: info.attempt + 1 }),
+  };
+}
+
+export function reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord {
+  const info = live(record);
+  return {
+    ...record,
+    info: next(info, now, {
+      status: info.status,
+      progress: report.progress ?? info.progress,
+      message: report.message === undefined ? info.message : cut(report.message),
+    }),
+  };
+}
+
+/** A worker that shuts down gives the task back: the attempt does not count. */
+export function handedBack(record: TaskRecord, now: number): TaskRecord {
+  const info = live(record);
+  if (info.stopRequested) return stopped(record, now);
+  return {
+    ...record,
+    holder: undefined,
+    info: next(info, now, {
+      status: "PENDING",
+      attempt: info.attempt - 1,
+      message: "Handed back by a worker that shut down; waits for the next one.",
+    }),
+  };
+}
+
+/** The worker died. The task runs again, unless it has been the end of too many workers. */
+export function crashed(record: TaskRecord, now: number): Ended {
+  const info = live(record);
+  if (info.stopRequested) return { record: stopped(record, now, "The task was cancelled; its worker has died.") };
+  const crashes = record.crashes + 1;
+  if (crashes >= MAX_CRASHES) {
+    const message = `The worker died ${crashes} times while it ran this task, so it is not tried again.`;
+    return failed({ ...record, crashes }, { kind: "fault", message }, now);
+  }
+  const message = `The worker died while it ran this task (${crashes} of ${MAX_CRASHES}); waits for the next one.`;
+  return {
+    record: { ...record, crashes, holder: undefined, info: next(info, now, { status: "PENDING", message }) },
+  };
+}
+
+/** A changed record and, where the task is finished, how it ended. */
+export interface Ended {
+  readonly record: TaskRecord;
+  readonly outcome?: Outcome;
+}
+
+/** What an attempt means for its task. `random` is in [0, 1). */
+export function settled(record: TaskRecord, attempt: Attempt, now: number, random: number): Ended {
+  const info = live(record);
+  if (info.stopRequested) return { record: stopped(record, now) };
+  if (attempt.kind === "value") {
+    const { message: _, ...rest } = step(info, now);
+    const done = rest.progress === undefined ? rest : { ...rest, progress: 1 };
+    return {
+      record: { ...record, holder: undefined, info: { ...done, status: "COMPLETED", finishedAt: now } },
+      outcome: attempt,
+    };
+  }
+  if (attempt.kind === "error" && attempt.retry && info.attempt < record.retry.attempts) {
+    const pause = backoff(record.retry, info.attempt, random);
+    const message = `Attempt ${info.attempt} of ${record.retry.attempts} failed: ${attempt.message}`;
+    return {
+      record: {
+        ...record,
+        holder: undefined,
+        dueAt: now + pause,
+        info: next(info, now, { status: "RETRYING", message: cut(message) }),
+      },
+    };
+  }
+  const outcome: Outcome = attempt.kind === "fault" ? attempt : { kind: "tool_error", message: attempt.message };
+  return failed(record, outcome, now);
+}
+
+/** Somebody asked to cancel a task that runs: its worker is to stop it. */
+export function stopRequested(record: TaskRecord, now: number): TaskRecord {
+  const info = live(record);
+  const message = "Asked to stop; waits for the worker's answer.";
+  return { ...record, info: { ...next(info, now, { status: info.status, message }), stopRequested: true } };
+}
+
+/** The running code has stopped after it was asked to. */
+export function stopped(record: TaskRecord, now: number, message = "The task was cancelled; its work has stopped.") {
+  return cancelled(record, "stopped", message, now);
+}
+
+/** The task was cancelled before it ran, or its worker has not answered in time. */
+export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
+  return record.holder === undefined
+    ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
+    : cancelled(record, "stop_requested", "The task was cancelled; stop requested, not confirmed by its worker.", now);
+}
+
+/** The pause before the next attempt in ms: exponential, and between half and all of it at random. */
+export function backoff(retry: RetryPolicy, attempt: number, random: number): number {
+  const full = Math.min(retry.maxDelay, retry.delay * 2 ** (attempt - 1));
+  return Math.round(full * (0.5 + random / 2));
+}
+
+/** How a finished record ended, where nothing is stored beside it. */
+export function cancelledOutcome(info: CancelledTask): Outcome {
+  return { kind: "fault", message: info.message ?? "The task was cancelled." };
+}
+
+function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
+  const { stopRequested: _, ...info } = live(record);
+  return {
+    ...record,
+    holder: undefined,
+    dueAt: undefined,
+    info: { ...step(info, now), status: "CANCELLED", finishedAt: now, work, message },
+  };
+}
+
+function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>, now: number): Ended {
+  const info = live(record);
+  return {
+    record: {
+      ...record,
+      holder: undefined,
+      info: {
+        ...step(info, now),
+        status: "FAILED",
+        finishedAt: now,
+        failure: outcome.kind,
+        message: cut(outcome.message),
+      },
+    },
+    outcome,
+  };
+}
+
+function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {
+  if (info.status !== change.status && !canMove(info.status, change.status)) {
+    throw new InvalidValue(`A task cannot go from ${info.status} to ${change.status}.`);
+  }
+  return { ...step(info, now), ...change };
+}
+
+function step<T extends LiveTask>(info: T, now: number): T {
+  return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
+}
+
+/** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
+function live(record: TaskRecord): LiveTask {
+  if (isFinished(record.info)) {
+    throw new InvalidValue(`Task ${record.info.id} is ${record.info.status} and never changes.`);
+  }
+  return record.info;
+}
+
+function cut(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+}

@@ -1,0 +1,109 @@
+/**
+ * Every error that mcp-jobs throws, under one base.
+ *
+ * @module
+ */
+import type { TaskStatus } from "./task.ts";
+
+/** The base of all errors of this package. */
+export class JobsError extends Error {
+  /** Keeps `cause`, and takes the class name as `name`, for logs. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** No task with this id is known to this owner. A stranger's task and an id that never was are told alike. */
+export class TaskNotFound extends JobsError {
+  /** Names the id that was not found. */
+  constructor(readonly id: string, message?: string) {
+    super(message ?? `Cannot find task ${quote(id)}: the id is unknown. Check it, or start a new task.`);
+  }
+}
+
+/** The task was finished, and its result has been deleted after its time to live. Told to its owner only. */
+export class TaskExpired extends TaskNotFound {
+  /** Names the id that expired. */
+  constructor(id: string) {
+    super(id, `Cannot read task ${quote(id)}: its result has expired. Start a new task.`);
+  }
+}
+
+/** The result was asked for before the task was finished. */
+export class TaskNotReady extends JobsError {
+  /** Names the task and where it stands. */
+  constructor(readonly id: string, readonly status: TaskStatus) {
+    super(`Cannot read the result of task ${quote(id)}: it is ${status}. Ask for its status until it is finished.`);
+  }
+}
+
+/** The task is finished, so it can no longer be cancelled. */
+export class TaskFinished extends JobsError {
+  /** Names the task and how it ended. */
+  constructor(readonly id: string, readonly status: TaskStatus) {
+    super(`Cannot cancel task ${quote(id)}: it is already ${status}.`);
+  }
+}
+
+/** One thing that is wrong with an input: where, and why. */
+export interface InputIssue {
+  /** The way to the field, as `a.b[0]`; empty for the whole input. */
+  readonly path: string;
+  /** What is wrong there. */
+  readonly message: string;
+}
+
+/** A value does not fit its schema. An input that does not fit is never queued. */
+export class InvalidInput extends JobsError {
+  /** Says what does not fit, as "input for echo", and names every field that is wrong. */
+  constructor(readonly what: string, readonly issues: readonly InputIssue[]) {
+    const list = issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
+    super(`Invalid ${what}: ${list}`);
+  }
+}
+
+/** A definition cannot be used: a duplicate or ill-formed name, a schema without JSON Schema, a bad option. */
+export class DefinitionError extends JobsError {}
+
+/** A value cannot be stored: it is not JSON, or it is too large. */
+export class InvalidValue extends JobsError {}
+
+/** The queue or its store failed. `cause` holds the original error. */
+export class BackendError extends JobsError {
+  /** Says what failed; `cause` is kept. */
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+/**
+ * Throw this in a job to end the task at once with an error that the model reads; it is not retried.
+ *
+ * @example
+ * ```ts
+ * import { defineJob, ToolError } from "@mcp-jobs/mcp-jobs";
+ * export const charge = defineJob({
+ *   name: "charge",
+ *   input: { type: "object", properties: { card: { type: "string" } } },
+ *   run: () => { throw new ToolError("The card was declined."); },
+ * });
+ * ```
+ */
+export class ToolError extends JobsError {}
+
+/**
+ * Throw this in a job to end the task at once with a JSON-RPC error instead of a tool result; it is not retried.
+ * `code` defaults to -32603, "internal error".
+ */
+export class JobFault extends JobsError {
+  /** Says what failed, and with which JSON-RPC error code. */
+  constructor(message: string, readonly code: number = -32603) {
+    super(message);
+  }
+}
+
+/** Quotes a caller's text for an error message, shortened so that a huge id makes no huge message. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
+}

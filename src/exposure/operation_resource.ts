@@ -1,0 +1,96 @@
+/**
+ * The operation + resource strategy: one tool per job, native MCP tasks, and the result as a resource.
+ *
+ * @module
+ */
+import { JobFault, TaskNotFound } from "../errors.ts";
+import type { RegisteredJob } from "../registry.ts";
+import type { Tasks } from "../tasks.ts";
+import {
+  CallCancelled,
+  type CallContext,
+  callResult,
+  type ExposureStrategy,
+  resourceUri,
+  type Surface,
+  type ToolResult,
+} from "./surface.ts";
+
+/** What {@linkcode OperationResourceStrategy} takes. */
+export interface OperationResourceOptions {
+  /** Whether every change of a task is pushed to the client that started it; default `false`. */
+  readonly notifications?: boolean;
+}
+
+/**
+ * Gives each job one tool that a client may call as a native MCP task, or plainly and wait; the result also stands at
+ * `mcp://results/<job>/<task_id>`.
+ *
+ * @example
+ * ```ts
+ * import { AsyncToolServer, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * await using backend = new MemoryBackend();
+ * const server = new AsyncToolServer({
+ *   name: "reports", version: "1.0.0", backend, strategy: new OperationResourceStrategy({ notifications: true }),
+ * });
+ * ```
+ */
+export class OperationResourceStrategy implements ExposureStrategy {
+  readonly #notifications: boolean;
+
+  /** Takes whether to push. */
+  constructor({ notifications = false }: OperationResourceOptions = {}) {
+    this.#notifications = notifications;
+  }
+
+  /** Gives a job its tool and its resource template. */
+  expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const { name, title, description, job, cancel } = registered;
+    return {
+      tools: [{
+        name,
+        title,
+        description,
+        inputSchema: job.inputSchema,
+        outputSchema: job.outputSchema,
+        annotations: job.annotations,
+        call: (input, ctx) => callAndWait(registered, tasks, input, ctx),
+        start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
+      }],
+      templates: [{
+        name: `${job.name} results`,
+        title: title && `${title}: results`,
+        description: `The result of a finished ${name} task`,
+        uriTemplate: resourceUri({ job: job.name, id: "{task_id}" }),
+        mimeType: "application/json",
+        read: (id, owner) => readResult(tasks, job.name, id, owner),
+      }],
+      tasks: { cancellable: cancel ? [job.name] : [], notifications: this.#notifications },
+    };
+  }
+}
+
+/** A plain call waits. Who cancels it has no other handle on the work, so the work is cancelled with it. */
+async function callAndWait(
+  registered: RegisteredJob,
+  tasks: Tasks,
+  input: unknown,
+  { owner, signal, onChange }: CallContext,
+): Promise<ToolResult> {
+  const { id } = await tasks.start(registered, input, owner);
+  try {
+    const task = await tasks.wait(id, owner, signal, onChange);
+    return callResult(task, await tasks.outcome(id, owner));
+  } catch (error) {
+    if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner);
+    throw error;
+  }
+}
+
+async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
+  const task = await tasks.get(id, owner);
+  if (task.job !== job) throw new TaskNotFound(id);
+  const outcome = await tasks.outcome(id, owner);
+  if (outcome.kind === "value") return JSON.stringify(outcome.value);
+  throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);
+}

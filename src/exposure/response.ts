@@ -1,0 +1,66 @@
+/**
+ * The one source of the polling response.
+ *
+ * @module
+ */
+import type { JsonSchema } from "../schema.ts";
+import type { Json, Outcome, TaskInfo, TaskStatus } from "../task.ts";
+
+/** What every polling tool answers. */
+export interface PollingResponse {
+  /** The task id; the other tools take it. */
+  readonly token: string;
+  /** Where the task stands. */
+  readonly status: TaskStatus;
+  /** How much is done, from 0 to 1. */
+  readonly progress?: number;
+  /** What is done now, or how it ended. */
+  readonly message?: string;
+  /** The result of a COMPLETED task. */
+  readonly result?: Json;
+  /** Why there is no result. */
+  readonly error?: string;
+  /** A type alias's index signature: the response is also plain JSON. */
+  readonly [key: string]: Json | undefined;
+}
+
+/**
+ * Shapes a task, and how it ended if that was read, as the polling tools answer it.
+ *
+ * @example
+ * ```ts
+ * import { formatResponse, type TaskInfo } from "@mcp-jobs/mcp-jobs";
+ * declare const task: TaskInfo;
+ * const show = (t: TaskInfo) => formatResponse(t); // {"token":"0199…","status":"RUNNING","progress":0.6}
+ * ```
+ */
+export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingResponse {
+  const { id: token, status, progress, message } = task;
+  if (outcome?.kind === "value") return { token, status, result: outcome.value };
+  if (outcome) return { token, status, error: outcome.message };
+  return {
+    token,
+    status,
+    ...(progress !== undefined && { progress }),
+    ...(message !== undefined && { message }),
+  };
+}
+
+/** The schema of {@linkcode PollingResponse}, with the job's own schema for `result` where there is one. */
+export function responseSchema(result?: JsonSchema): JsonSchema {
+  return {
+    type: "object",
+    properties: {
+      token: { type: "string", description: "The task's token" },
+      status: {
+        type: "string",
+        enum: ["PENDING", "RUNNING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
+      },
+      progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
+      message: { type: "string", description: "What is done now, or how it ended" },
+      result: result ?? { description: "The result of a COMPLETED task" },
+      error: { type: "string", description: "Why there is no result" },
+    },
+    required: ["token", "status"],
+  };
+}

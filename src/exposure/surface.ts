@@ -1,0 +1,147 @@
+/**
+ * Surfaces: what a job looks like to an MCP client, as plain data. No protocol words of one revision, no SDK.
+ *
+ * @module
+ */
+import { JobFault, JobsError } from "../errors.ts";
+import type { JobAnnotations } from "../job.ts";
+import type { RegisteredJob } from "../registry.ts";
+import type { JsonSchema } from "../schema.ts";
+import type { Json, Outcome, TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks.ts";
+
+/** One block of a tool result's content. */
+export type ContentBlock =
+  | { readonly type: "text"; readonly text: string }
+  | {
+    readonly type: "resource_link";
+    readonly uri: string;
+    readonly name: string;
+    readonly description?: string;
+    readonly mimeType?: string;
+  };
+
+/** What a tool call returns: a `CallToolResult` of the MCP specification. */
+export interface ToolResult {
+  /** What the model reads. */
+  readonly content: readonly ContentBlock[];
+  /** The result as data. */
+  readonly structuredContent?: { readonly [key: string]: Json };
+  /** Whether the tool says that it failed. */
+  readonly isError?: boolean;
+  /** What the client's own code may read. */
+  readonly _meta?: { readonly [key: string]: Json };
+}
+
+/** Who calls a tool, and how he hears of its progress. */
+export interface CallContext {
+  /** The principal. */
+  readonly owner: string;
+  /** Aborts when the caller has given up. */
+  readonly signal: AbortSignal;
+  /** Hears of each change while the call waits. */
+  readonly onChange?: (task: TaskInfo) => void;
+}
+
+/** The reason of a `CallContext.signal` when the caller cancelled the call, and did not merely lose the connection. */
+export class CallCancelled extends JobsError {}
+
+/** A tool of a surface. */
+export interface SurfaceTool {
+  /** Its name. */
+  readonly name: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** What it does, for the model. */
+  readonly description: string;
+  /** What it takes. */
+  readonly inputSchema: JsonSchema;
+  /** What it returns as data. */
+  readonly outputSchema?: JsonSchema;
+  /** What it does to the world. */
+  readonly annotations?: JobAnnotations;
+  /** Calls it and waits for its result. A rejection with `InvalidInput` is for the model to read. */
+  call(input: unknown, ctx: CallContext): Promise<ToolResult>;
+  /** Starts it as a native MCP task; absent where it cannot be called as one. */
+  readonly start?: (input: unknown, owner: string, ttl?: number) => Promise<TaskInfo>;
+}
+
+/** A resource template of a surface; its one variable is the task id. */
+export interface SurfaceTemplate {
+  /** A name. */
+  readonly name: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** What it holds, for the model. */
+  readonly description: string;
+  /** The template, ending in `{task_id}`. */
+  readonly uriTemplate: string;
+  /** The type of what it holds. */
+  readonly mimeType: string;
+  /** Reads the resource of one task. */
+  read(id: string, owner: string): Promise<string>;
+}
+
+/** What one job looks like to a client. */
+export interface Surface {
+  /** The tools. */
+  readonly tools: readonly SurfaceTool[];
+  /** The resource templates. */
+  readonly templates: readonly SurfaceTemplate[];
+  /** The native task operations that the surface needs; absent where it needs none. */
+  readonly tasks?: {
+    /** The names of the jobs whose tasks clients may cancel. */
+    readonly cancellable: readonly string[];
+    /** Whether every change is pushed. */
+    readonly notifications: boolean;
+  };
+}
+
+/** Says which MCP surface a job gets. */
+export interface ExposureStrategy {
+  /** Gives a job its surface. Pure: it starts nothing and keeps nothing. */
+  expose(registered: RegisteredJob, tasks: Tasks): Surface;
+}
+
+/** The largest result that a tool call carries itself, in UTF-16 units of JSON; a larger one is left to its resource. */
+const INLINE_LIMIT = 1_048_576;
+
+/** Where the result of a task can be read as a resource. */
+export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
+  return `mcp://results/${task.job}/${task.id}`;
+}
+
+/**
+ * What the call of a tool returns once its task has ended: the one place where an outcome becomes a `CallToolResult`.
+ * Throws `JobFault` for a fault.
+ */
+export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
+  const uri = resourceUri(task);
+  const _meta = { resourceUri: uri };
+  if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
+  if (outcome.kind === "tool_error") {
+    return { content: [{ type: "text", text: outcome.message }], isError: true, _meta };
+  }
+  const { value } = outcome;
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const link: ContentBlock = {
+    type: "resource_link",
+    uri,
+    name: `${task.job} ${task.id}`,
+    description: "The same result, as a resource",
+    mimeType: "application/json",
+  };
+  if (text.length > INLINE_LIMIT) {
+    const note = `The result has ${text.length} characters, too many to stand here. Read the resource ${uri}.`;
+    return { content: [{ type: "text", text: note }, link], _meta };
+  }
+  return {
+    content: [{ type: "text", text }, link],
+    ...(isObject(value) && { structuredContent: value }),
+    _meta,
+  };
+}
+
+function isObject(value: Json): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

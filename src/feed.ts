@@ -1,0 +1,99 @@
+/**
+ * One feed per process: the backend's events, fanned out to all who wait for a task. Nothing here polls.
+ *
+ * @module
+ */
+import type { Backend, TaskEvent } from "./backend.ts";
+import { type FinishedTask, isFinished, type TaskInfo } from "./task.ts";
+
+type Listener = (task: TaskInfo) => void;
+
+interface Watcher {
+  readonly owner: string;
+  readonly listener: Listener;
+  revision: number;
+}
+
+/** Fans the events of one backend out to the watchers of single tasks. */
+export class TaskFeed implements Disposable {
+  readonly #backend: Backend;
+  readonly #watched = new Map<string, Set<Watcher>>();
+  readonly #stop: () => void;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+    this.#stop = backend.watch((event) => this.#receive(event));
+  }
+
+  /** How many tasks are watched now. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  /** Calls `listener` on every change of a task from now on, in order and each once. Returns the way to stop. */
+  watch(task: Pick<TaskInfo, "id" | "owner">, listener: Listener): () => void {
+    const watcher: Watcher = { owner: task.owner, listener, revision: 0 };
+    const watchers = this.#watched.get(task.id) ?? new Set();
+    this.#watched.set(task.id, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watched.get(task.id) === watchers) this.#watched.delete(task.id);
+    };
+  }
+
+  /**
+   * As `watch`, and tells where the task stands now: it watches first and reads once then, so that nothing falls between.
+   * `onError` hears why it could not be read.
+   */
+  follow(
+    task: Pick<TaskInfo, "id" | "owner">,
+    listener: Listener,
+    onError: (error: unknown) => void = () => {},
+  ): () => void {
+    const stop = this.watch(task, listener);
+    this.#backend.get(task.id, task.owner).then((now) => this.#tell(now), onError);
+    return stop;
+  }
+
+  /**
+   * Waits until a task is finished; `onChange` sees the changes on the way. Rejects as `Backend.get` does, and with the
+   * signal's reason once it aborts.
+   */
+  async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
+    const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
+    const stop = this.follow({ id, owner }, look, reject);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      return await promise;
+    } finally {
+      stop();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    this.#watched.clear();
+  }
+
+  #receive(event: TaskEvent): void {
+    if (event.kind === "change") return this.#tell(event.task);
+    for (const [id, watchers] of this.#watched) {
+      for (const owner of new Set([...watchers].map((watcher) => watcher.owner))) {
+        // A task that cannot be read now is read again at its next event, or after the next gap.
+        this.#backend.get(id, owner).then((task) => this.#tell(task), () => {});
+      }
+    }
+  }
+
+  #tell(task: TaskInfo): void {
+    for (const watcher of [...this.#watched.get(task.id) ?? []]) {
+      if (watcher.owner !== task.owner || task.revision <= watcher.revision) continue;
+      watcher.revision = task.revision;
+      watcher.listener(task);
+    }
+  }
+}

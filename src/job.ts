@@ -1,0 +1,158 @@
+/**
+ * Jobs: what a user defines once, for the server and for the worker.
+ *
+ * @module
+ */
+import type { RetryPolicy } from "./backend.ts";
+import { DefinitionError } from "./errors.ts";
+import { type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema.ts";
+
+/** What a running job knows of itself. */
+export interface JobContext {
+  /** The task id. */
+  readonly id: string;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** Aborts when the task is cancelled, has taken too long, or the worker shuts down. Pass it on to whatever you await. */
+  readonly signal: AbortSignal;
+  /** Says how much is done, from 0 to 1, and what is done now. Resolves when it is stored, or a newer report is. */
+  progress(fraction: number, message?: string): Promise<void>;
+  /** Says what is done now and leaves the progress as it is. */
+  log(message: string): Promise<void>;
+}
+
+/** What a tool does to the world, told to the client as it stands in the MCP specification ("Tool", annotations). */
+export interface JobAnnotations {
+  /** It changes nothing. */
+  readonly readOnlyHint?: boolean;
+  /** It may destroy something. */
+  readonly destructiveHint?: boolean;
+  /** A second run with the same input changes nothing more. */
+  readonly idempotentHint?: boolean;
+  /** It reaches out of the server's own world. */
+  readonly openWorldHint?: boolean;
+}
+
+/** How a job is tried, timed and queued. A registration may override each. */
+export interface JobPolicy {
+  /** How often it is tried in all; default 3. */
+  readonly attempts?: number;
+  /** The pause before the second attempt in ms, default 1,000; it doubles up to `maxDelay`, default 60,000. */
+  readonly backoff?: { readonly delay?: number; readonly maxDelay?: number };
+  /** The longest time that one attempt may take, in ms; default: none. */
+  readonly timeout?: number;
+  /** How long a task waits before its first attempt, in ms; default 0. */
+  readonly delay?: number;
+  /** 0 is the most urgent and the default; larger numbers run later. */
+  readonly priority?: number;
+}
+
+/** What {@linkcode defineJob} takes. */
+export interface JobDefinition<In extends Schema, Out> extends JobPolicy {
+  /** The name: letters, digits, `_`, `-` and `.`, at most 100 characters. */
+  readonly name: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** What it does, written for the model that has to choose it. */
+  readonly description?: string;
+  /** The input: any Standard Schema that gives JSON Schema, or plain JSON Schema; an object. */
+  readonly input: In;
+  /** The result, likewise; told to the client as the tool's output schema. */
+  readonly output?: Schema;
+  /** What the tool does to the world. */
+  readonly annotations?: JobAnnotations;
+  /** The code. Without it the job is a contract: a worker elsewhere runs it. */
+  readonly run?: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>;
+}
+
+/** A defined job. */
+export interface Job<Input = unknown, Output = unknown> {
+  /** The name. */
+  readonly name: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** What it does. */
+  readonly description: string;
+  /** The input schema as the user gave it. */
+  readonly input: Schema;
+  /** The input schema as JSON Schema. */
+  readonly inputSchema: JsonSchema;
+  /** The output schema as the user gave it. */
+  readonly output?: Schema;
+  /** The output schema as JSON Schema. */
+  readonly outputSchema?: JsonSchema;
+  /** What the tool does to the world. */
+  readonly annotations: JobAnnotations;
+  /** How it is tried, timed and queued. */
+  readonly policy: JobPolicy;
+  /** The code; absent on a contract. A method, so that jobs of any input stand in one list. */
+  run?(input: Input, ctx: JobContext): Output | Promise<Output>;
+}
+
+/**
+ * Defines a job. Throws `DefinitionError` for a bad name, schema or option.
+ *
+ * @example
+ * ```ts
+ * import { defineJob } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * export const generateReport = defineJob({
+ *   name: "generate_report",
+ *   description: "Generate a revenue report for one user",
+ *   input: z.object({ user_id: z.string() }),
+ *   run: async ({ user_id }, ctx) => {
+ *     await ctx.progress(0.25, "loading orders");
+ *     return { user_id, revenue: 42000, items: 17 };
+ *   },
+ * });
+ * ```
+ */
+export function defineJob<In extends Schema, Out>(definition: JobDefinition<In, Out>): Job<Infer<In>, Out> {
+  const { name, title, description, input, output, annotations, run, ...policy } = definition;
+  checkName(name);
+  checkPolicy(name, policy);
+  return {
+    name,
+    title,
+    description: description ?? `Run the background job ${name}.`,
+    input,
+    inputSchema: toJsonSchema(input, "input", name),
+    output,
+    outputSchema: output && toJsonSchema(output, "output", name),
+    annotations: annotations ?? {},
+    policy,
+    ...(run && { run }),
+  };
+}
+
+/** Throws `DefinitionError` unless a name can be a tool's (MCP specification 2025-11-25, "Tool Names") with a suffix. */
+export function checkName(name: string): void {
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
+    throw new DefinitionError(
+      `Cannot use ${JSON.stringify(name)} as a name: it needs 1 to 100 letters, digits, "_", "-" and ".".`,
+    );
+  }
+}
+
+/** Throws `DefinitionError` for an option that no queue could keep. */
+export function checkPolicy(name: string, policy: JobPolicy): void {
+  const { attempts, backoff, timeout, delay, priority } = policy;
+  const least: [string, number | undefined, number][] = [
+    ["attempts", attempts, 1],
+    ["backoff.delay", backoff?.delay, 0],
+    ["backoff.maxDelay", backoff?.maxDelay, 0],
+    ["timeout", timeout, 1],
+    ["delay", delay, 0],
+    ["priority", priority, 0],
+  ];
+  for (const [option, value, minimum] of least) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= minimum)) continue;
+    throw new DefinitionError(`Cannot use ${option} ${value} of ${name}: it must be a whole number from ${minimum}.`);
+  }
+}
+
+/** The retry policy with its defaults. */
+export function retryPolicy({ attempts = 3, backoff = {} }: JobPolicy): RetryPolicy {
+  return { attempts, delay: backoff.delay ?? 1_000, maxDelay: backoff.maxDelay ?? 60_000 };
+}

@@ -1,0 +1,45 @@
+/**
+ * From what a job returns to what can be stored.
+ *
+ * @module
+ */
+import { InvalidValue } from "./errors.ts";
+import type { Json, Outcome } from "./task.ts";
+
+/** The largest input or result, as UTF-8 bytes of JSON. */
+export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
+
+/**
+ * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
+ * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN or an
+ * infinite number, and says where it is.
+ */
+export function toJson(value: unknown, what: string): Json {
+  if (value === undefined) return null;
+  try {
+    return JSON.parse(checkSize(JSON.stringify(value, refuseNonJson), what));
+  } catch (cause) {
+    if (cause instanceof InvalidValue) throw cause;
+    throw new InvalidValue(`${what} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+/** A value as the JSON text to be stored. Throws `InvalidValue` if it is larger than {@linkcode MAX_VALUE_BYTES}. */
+export function toText(value: Json | Outcome, what: string): string {
+  return checkSize(JSON.stringify(value), what);
+}
+
+function checkSize(text: string, what: string): string {
+  // Only a text that could be too large is measured: a UTF-16 unit takes at most three bytes.
+  const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : new TextEncoder().encode(text).length;
+  if (bytes <= MAX_VALUE_BYTES) return text;
+  throw new InvalidValue(`${what} has ${bytes} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}`);
+}
+
+function refuseNonJson(key: string, item: unknown): unknown {
+  const kind = typeof item;
+  const number = typeof item === "number" && !Number.isFinite(item);
+  if (!number && kind !== "function" && kind !== "symbol" && kind !== "bigint") return item;
+  const where = key === "" ? "it" : `its field ${JSON.stringify(key)}`;
+  throw new InvalidValue(`${where} is ${number ? String(item) : `a ${kind}`}, which is not JSON`);
+}

@@ -1,0 +1,61 @@
+/**
+ * The official SDK's server with room for ours: what a user registers through the SDK's own API stays reachable behind
+ * our handlers, and our results reach the wire as they are.
+ *
+ * @module
+ */
+import {
+  McpServer,
+  type Result,
+  Server,
+  type ServerContext,
+  type StandardSchemaV1,
+} from "@modelcontextprotocol/server";
+
+/** What the SDK knows of a request. */
+export type RequestContext = ServerContext;
+
+/** The SDK's low-level server; handlers can be looked up, and ours set past its checks of a tool result's shape. */
+export class TaskServer extends Server {
+  /** Only declared: the base constructor calls `_wrapHandler` before fields are there. */
+  declare private own: boolean | undefined;
+
+  /** The handler set for a method so far. */
+  handlerOf(method: string): ReturnType<Server["_getRequestHandler"]> {
+    return this._getRequestHandler(method);
+  }
+
+  /** Sets a handler of ours. The SDK would add `content: []` to a created task, so its wrapper is left out. */
+  setOwnHandler<P extends StandardSchemaV1>(
+    method: string,
+    params: P,
+    handler: (params: StandardSchemaV1.InferOutput<P>, ctx: RequestContext) => Promise<Result>,
+  ): void {
+    this.own = true;
+    this.setRequestHandler(method, { params }, handler);
+    this.own = false;
+  }
+
+  protected override _wrapHandler(
+    method: string,
+    handler: Parameters<Server["_wrapHandler"]>[1],
+  ): ReturnType<Server["_wrapHandler"]> {
+    return this.own ? handler : super._wrapHandler(method, handler);
+  }
+}
+
+/** The SDK's high-level server on top of a `TaskServer`. */
+export class McpHost extends McpServer {
+  /** Makes both. The SDK offers no way to bring one's own low-level server, hence the cast. */
+  constructor(...[info, options]: ConstructorParameters<typeof Server>) {
+    super(info, options);
+    const low: { server: Server } = this;
+    low.server = new TaskServer(info, options);
+  }
+
+  /** The low-level server, as what it is. */
+  get taskServer(): TaskServer {
+    if (this.server instanceof TaskServer) return this.server;
+    throw new TypeError("McpHost has lost its TaskServer.");
+  }
+}

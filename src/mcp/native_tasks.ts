@@ -1,0 +1,109 @@
+/**
+ * The task operations of revision 2025-11-25 on one connection: `tasks/get`, `tasks/result`, `tasks/cancel`,
+ * `tasks/list`, and what is pushed.
+ *
+ * @module
+ */
+import { ProtocolError, type Result } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks.ts";
+import type { Peer } from "./bind.ts";
+import { toProtocolError } from "./errors.ts";
+import type { RequestContext, TaskServer } from "./host.ts";
+import * as rev from "./rev_2025_11_25.ts";
+
+const METHOD_NOT_FOUND = -32601;
+
+const TaskParams = z.looseObject({ taskId: z.string() });
+
+/** What a connection does with a task that it has just created. */
+export interface NativeTasks {
+  /** Answers with the created task, and begins to push what the client wants pushed. */
+  created(task: TaskInfo, progressToken: string | number | undefined): Result;
+}
+
+/** Binds the task operations to one connection. */
+export function bindTasks(
+  server: TaskServer,
+  tasks: Tasks,
+  { cancellable, notifications }: NonNullable<Surface["tasks"]>,
+  { owner, known }: Peer,
+): NativeTasks {
+  server.registerCapabilities({ tasks: rev.tasksCapability(cancellable.length > 0, known) });
+  const pushed = new Map<string, () => void>();
+  const closed = new AbortController();
+  server.onclose = () => {
+    closed.abort(new Error("The connection was closed."));
+    for (const stop of pushed.values()) stop();
+    pushed.clear();
+  };
+
+  const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
+    server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
+      try {
+        return await answer(taskId, ctx);
+      } catch (error) {
+        throw toProtocolError(error);
+      }
+    });
+
+  // A client that is gone needs no push: it reads the task when it comes back.
+  const send = (method: string, params: Record<string, unknown>) =>
+    server.notification({ method, params }).catch(() => {});
+
+  /** Follows a task on this connection until it ends. A client that comes back for a task is served like its creator. */
+  const push = (task: TaskInfo, progressToken?: string | number) => {
+    if (isFinished(task) || pushed.has(task.id) || (!notifications && progressToken === undefined)) return;
+    let last = 0;
+    const stop = tasks.follow(task, (now) => {
+      if (now.revision <= task.revision) return;
+      if (isFinished(now)) {
+        pushed.get(task.id)?.();
+        pushed.delete(task.id);
+      } else if (progressToken !== undefined) {
+        last = rev.nextProgress(now, last);
+        send("notifications/progress", rev.progressParams(now, progressToken, last));
+      }
+      if (notifications) send("notifications/tasks/status", { ...rev.wireTask(now) });
+    });
+    pushed.set(task.id, stop);
+  };
+
+  operation("tasks/get", async (id) => {
+    const task = await tasks.get(id, owner);
+    push(task);
+    return { ...rev.wireTask(task) };
+  });
+
+  operation("tasks/result", async (id, ctx) => {
+    const task = await tasks.wait(id, owner, AbortSignal.any([ctx.mcpReq.signal, closed.signal]));
+    return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner)), id) };
+  });
+
+  operation("tasks/cancel", async (id) => {
+    const { job } = await tasks.get(id, owner);
+    if (!cancellable.includes(job)) throw new ProtocolError(METHOD_NOT_FOUND, `Tasks of ${job} cannot be cancelled.`);
+    return { ...rev.wireTask(await tasks.cancel(id, owner)) };
+  });
+
+  if (known) {
+    server.setOwnHandler("tasks/list", z.looseObject({ cursor: z.string().optional() }), async ({ cursor }) => {
+      try {
+        const page = await tasks.list(owner, cursor);
+        return { tasks: page.tasks.map(rev.wireTask), ...(page.nextCursor && { nextCursor: page.nextCursor }) };
+      } catch (error) {
+        throw toProtocolError(error);
+      }
+    });
+  }
+
+  return {
+    created(task, progressToken) {
+      // Pushed only once the answer is out: before, the client does not know the task.
+      setTimeout(() => closed.signal.aborted || push(task, progressToken), 0);
+      return { ...rev.createTaskResult(task, resourceUri(task)) };
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * The wire words of protocol revision 2025-11-25, "Tasks": pure functions from task records to what that revision says.
+ *
+ * @module
+ */
+import type { ToolResult } from "../exposure/surface.ts";
+import type { Json, TaskInfo, TaskStatus } from "../task.ts";
+
+/** The revision's name. */
+export const REVISION = "2025-11-25";
+
+/** The key under which a message names its task. */
+export const RELATED_TASK = "io.modelcontextprotocol/related-task";
+
+/** Section "Task Status": a tool result with `isError` counts as failed here. */
+const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
+  PENDING: "working",
+  RUNNING: "working",
+  RETRYING: "working",
+  INPUT_REQUIRED: "input_required",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+};
+
+type WireStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
+
+/** Section "Data Types", Task. */
+export interface WireTask {
+  readonly taskId: string;
+  readonly status: WireStatus;
+  readonly statusMessage?: string;
+  readonly createdAt: string;
+  readonly lastUpdatedAt: string;
+  readonly ttl: number;
+  readonly pollInterval: number;
+}
+
+/**
+ * A task as this revision says it. `ttl` counts from creation, while a result is kept from completion: so it grows with
+ * a task that lives, and is exact once the task is finished.
+ */
+export function wireTask(task: TaskInfo): WireTask {
+  const statusMessage = statusText(task);
+  return {
+    taskId: task.id,
+    status: STATUS[task.status],
+    ...(statusMessage && { statusMessage }),
+    createdAt: new Date(task.createdAt).toISOString(),
+    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+    ttl: task.updatedAt - task.createdAt + task.resultTtl,
+    pollInterval: pollInterval(task),
+  };
+}
+
+/** Section "Creating Tasks". */
+export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask; _meta: Record<string, Json> } {
+  return {
+    task: wireTask(task),
+    _meta: {
+      resourceUri: uri,
+      ...relatedTask(task.id),
+      "io.modelcontextprotocol/model-immediate-response":
+        `Started ${task.job} in the background as task ${task.id}. Its result will stand at ${uri}.`,
+    },
+  };
+}
+
+/** Section "Associating Task-Related Messages": `tasks/result` names its task, for the result itself does not. */
+export function taskResult(result: ToolResult, id: string): ToolResult {
+  return { ...result, _meta: { ...result._meta, ...relatedTask(id) } };
+}
+
+/** The `_meta` entry that names a task. */
+export function relatedTask(id: string): { readonly [key: string]: Json } {
+  return { [RELATED_TASK]: { taskId: id } };
+}
+
+/** Utility "Progress": the value must grow with each notification, so a message without progress creeps ahead a little. */
+export function nextProgress(task: TaskInfo, last: number): number {
+  return Math.max(task.progress ?? 0, last + 1e-6);
+}
+
+/** Utility "Progress", of a call or of a task. */
+export function progressParams(task: TaskInfo, progressToken: string | number, progress: number): Record<string, Json> {
+  return {
+    progressToken,
+    progress,
+    total: 1,
+    ...(task.message !== undefined && { message: task.message }),
+    _meta: relatedTask(task.id),
+  };
+}
+
+/** Section "Capabilities": exact, so that a client never tries what would be refused. */
+export function tasksCapability(cancel: boolean, list: boolean): Record<string, Json> {
+  return { ...(list && { list: {} }), ...(cancel && { cancel: {} }), requests: { tools: { call: {} } } };
+}
+
+function statusText({ progress, message }: TaskInfo): string {
+  return [progress === undefined ? "" : `${Math.round(progress * 100)} %`, message ?? ""].filter(Boolean).join(", ");
+}
+
+/** A young task is worth asking for often; an old one is likely to stay a while. */
+function pollInterval(task: TaskInfo): number {
+  return Math.min(10_000, Math.max(500, Math.round((task.updatedAt - task.createdAt) / 10)));
+}

@@ -1,0 +1,129 @@
+/**
+ * The stdio transport. The SDK's own drops a line that is not JSON-RPC without a word and ends at 10 MB; this one
+ * answers every bad line and goes on.
+ *
+ * @module
+ */
+import {
+  type JSONRPCMessage,
+  parseJSONRPCMessage,
+  serializeMessage,
+  type Transport,
+} from "@modelcontextprotocol/server";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { bind, type Served } from "./bind.ts";
+
+/** The longest line that is read, in bytes: room for the largest input and its envelope. */
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
+
+const NEWLINE = 10;
+
+/** One JSON-RPC message per line, on a pair of byte streams. */
+export class LineTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #closed = false;
+
+  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>) {
+    this.#reader = input.getReader();
+    this.#writer = output.getWriter();
+  }
+
+  start(): Promise<void> {
+    this.#readAll().catch((error) => this.onerror?.(error)).finally(() => this.close());
+    return Promise.resolve();
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#closed) throw new Error("Cannot send: the connection is closed.");
+    await this.#writer.write(new TextEncoder().encode(serializeMessage(message)));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#reader.cancel().catch(() => {});
+    this.onclose?.();
+  }
+
+  async #readAll(): Promise<void> {
+    let parts: Uint8Array[] = [];
+    let size = 0;
+    for (let chunk = await this.#reader.read(); !chunk.done; chunk = await this.#reader.read()) {
+      let rest = chunk.value;
+      for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
+        size += end;
+        if (size > MAX_LINE_BYTES) this.#refuse(-32600, `The message has more than ${MAX_LINE_BYTES} bytes.`);
+        else this.#receive(join([...parts, rest.subarray(0, end)], size));
+        [parts, size, rest] = [[], 0, rest.subarray(end + 1)];
+      }
+      size += rest.length;
+      // What is too long anyway is counted, not kept.
+      if (size <= MAX_LINE_BYTES) parts.push(rest);
+      else parts = [];
+    }
+  }
+
+  #receive(line: Uint8Array): void {
+    const text = new TextDecoder().decode(line).trim();
+    if (text === "") return;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      return this.#refuse(-32700, `Parse error: ${error instanceof Error ? error.message : error}`);
+    }
+    if (Array.isArray(value)) return this.#refuse(-32600, "Invalid request: JSON-RPC batches are not supported.");
+    let message: JSONRPCMessage;
+    try {
+      message = parseJSONRPCMessage(value);
+    } catch {
+      return this.#refuse(-32600, "Invalid request: not a JSON-RPC 2.0 message.", idOf(value));
+    }
+    this.onmessage?.(message);
+  }
+
+  #refuse(code: number, message: string, id: string | number | null = null): void {
+    // JSON-RPC 2.0, section 5: the id is null where it cannot be known. The SDK's type has no null.
+    const response = { jsonrpc: "2.0", id, error: { code, message } };
+    this.#writer.write(new TextEncoder().encode(`${JSON.stringify(response)}\n`)).catch(() => {});
+  }
+}
+
+/** Serves one client on stdin and stdout. Resolves when it is gone. */
+export async function serveOnStdio(served: Served, signal: AbortSignal): Promise<void> {
+  // stdout belongs to the protocol: what code beside us logs there goes to stderr.
+  console.log = console.info = console.debug = console.error;
+  const transport = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const peer = { owner: "local", known: true };
+  const handle = serveStdio(({ era }) => bind(served, peer, era), { transport });
+  const { onclose } = transport;
+  transport.onclose = () => {
+    onclose?.();
+    resolve();
+  };
+  signal.addEventListener("abort", () => handle.close(), { once: true });
+  if (signal.aborted) await handle.close();
+  await promise;
+}
+
+function join(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only) return only;
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function idOf(value: unknown): string | number | null {
+  const id = typeof value === "object" && value !== null && "id" in value ? value.id : null;
+  return typeof id === "string" || typeof id === "number" ? id : null;
+}

@@ -1,0 +1,227 @@
+/**
+ * The server: registry + strategy + backend -> surface -> protocol.
+ *
+ * @module
+ */
+import type { Backend } from "./backend.ts";
+import { DefinitionError } from "./errors.ts";
+import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
+import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
+import type { Served } from "./mcp/bind.ts";
+import { HttpEndpoint } from "./mcp/http.ts";
+import { serveOnStdio } from "./mcp/stdio.ts";
+import { type RegisterOptions, ToolRegistry } from "./registry.ts";
+import type { Infer, Schema } from "./schema.ts";
+import { Tasks } from "./tasks.ts";
+import { createWorker, type WorkerOptions } from "./worker.ts";
+
+/** What {@linkcode AsyncToolServer} takes. */
+export interface ServerOptions {
+  /** The server's name, told to clients. */
+  readonly name: string;
+  /** The server's version, told to clients. */
+  readonly version: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** How a model best uses the server. */
+  readonly instructions?: string;
+  /** Where tasks are queued and stored. The server closes it when it is closed. */
+  readonly backend: Backend;
+  /** Which MCP surface the jobs get. */
+  readonly strategy: ExposureStrategy;
+  /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
+  readonly defaultCancel?: boolean;
+  /** Host names, beside those of this machine, under which the server may be called over HTTP; default none. */
+  readonly allowedHosts?: readonly string[];
+}
+
+/** How a server runs. */
+export interface RunOptions {
+  /** Where it listens; default `"stdio"`. */
+  readonly transport?: "stdio" | "http";
+  /** The port of HTTP; default 8000, 0 for any free one. */
+  readonly port?: number;
+  /** The address of HTTP; default `"127.0.0.1"`. */
+  readonly hostname?: string;
+  /** Also runs the registered jobs, in this process; default: a worker elsewhere does. */
+  readonly worker?: WorkerOptions;
+  /** Hears the URL once HTTP is served; default: it is written to stderr. */
+  readonly onListen?: (url: string) => void;
+  /** Ends the run. SIGINT and SIGTERM do so, too. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * An MCP server whose tools are background jobs.
+ *
+ * @example
+ * ```ts
+ * import { AsyncToolServer, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * await using server = new AsyncToolServer({
+ *   name: "reports",
+ *   version: "1.0.0",
+ *   backend: new MemoryBackend(),
+ *   strategy: new OperationResourceStrategy(),
+ * });
+ * server.asyncTool({ name: "echo", input: z.object({ text: z.string() }) }, ({ text }) => text);
+ * // await server.run({ worker: { concurrency: 4 } });
+ * ```
+ */
+export class AsyncToolServer implements AsyncDisposable {
+  /** The registered jobs. */
+  readonly registry: ToolRegistry = new ToolRegistry();
+  readonly #options: ServerOptions;
+  readonly #extensions: Served["extensions"][number][] = [];
+  #served: Served | undefined;
+  #endpoint: HttpEndpoint | undefined;
+
+  /** Takes the parts; nothing is started yet. */
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  /** Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, or the server already serves. */
+  registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
+    this.#refuseLate(options.name ?? job.name);
+    this.registry.register(job, { ...options, cancel: options.cancel ?? this.#options.defaultCancel });
+    return this;
+  }
+
+  /** Defines a job and offers it. Returns the job, for a worker. */
+  asyncTool<In extends Schema, Out>(
+    definition: Omit<JobDefinition<In, Out>, "run"> & Pick<RegisterOptions, "cancel" | "resultTtl">,
+    run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
+  ): Job<Infer<In>, Out> {
+    const { cancel, resultTtl, ...rest } = definition;
+    const job = defineJob({ ...rest, run });
+    this.registerAsyncTool(job, { cancel, resultTtl });
+    return job;
+  }
+
+  /**
+   * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each
+   * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function.
+   *
+   * @example
+   * ```ts
+   * import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "@mcp-jobs/mcp-jobs";
+   * import type { McpServer } from "@modelcontextprotocol/server";
+   * await using backend = new MemoryBackend();
+   * const strategy = new PollingExposureStrategy();
+   * const server = new AsyncToolServer({ name: "mixed", version: "1.0.0", backend, strategy });
+   * server.extend((mcp: McpServer) => {
+   *   mcp.registerTool("ping", { description: "Answers at once" }, () => ({ content: [{ type: "text", text: "pong" }] }));
+   * });
+   * ```
+   */
+  extend<Mcp>(register: (mcp: Mcp) => void): this {
+    this.#refuseLate("an extension");
+    // The SDK's type stays out of our signatures; the user names it, and this is what he gets.
+    this.#extensions.push(register as Served["extensions"][number]);
+    return this;
+  }
+
+  /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`. */
+  readonly fetch: (request: Request) => Promise<Response> = (request) => {
+    this.#endpoint ??= new HttpEndpoint(this.#serve(), this.#options.allowedHosts);
+    return this.#endpoint.fetch(request);
+  };
+
+  /** Serves until the client is gone (stdio), SIGINT or SIGTERM comes, or `signal` aborts; then closes the server. */
+  async run(options: RunOptions = {}): Promise<void> {
+    const end = new AbortController();
+    const stop = () => end.abort();
+    Deno.addSignalListener("SIGINT", stop);
+    Deno.addSignalListener("SIGTERM", stop);
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    try {
+      const worker = options.worker && this.#startWorker(options.worker);
+      await worker?.ready;
+      if (options.transport === "http") await this.#runHttp(options, end.signal);
+      else await serveOnStdio(this.#serve(), end.signal);
+      // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
+      await worker?.close(0);
+    } finally {
+      Deno.removeSignalListener("SIGINT", stop);
+      Deno.removeSignalListener("SIGTERM", stop);
+      options.signal?.removeEventListener("abort", stop);
+      await this.close();
+    }
+  }
+
+  /** Closes all connections, and the backend. */
+  async close(): Promise<void> {
+    await this.#endpoint?.[Symbol.asyncDispose]();
+    this.#served?.tasks[Symbol.dispose]();
+    await this.#options.backend.close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+    const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
+    const server = Deno.serve({
+      port,
+      hostname,
+      onListen: ({ port }) => announce(`http://${hostname}:${port}/mcp`),
+    }, (request) => {
+      const { pathname } = new URL(request.url);
+      return pathname === "/mcp"
+        ? this.fetch(request)
+        : new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+    });
+    const stop = async () => {
+      await this.#endpoint?.[Symbol.asyncDispose]();
+      await server.shutdown();
+    };
+    if (signal.aborted) await stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    await server.finished;
+  }
+
+  #startWorker(options: WorkerOptions): ReturnType<typeof createWorker> {
+    return createWorker(this.#options.backend, this.registry.list().map(({ job }) => job), options);
+  }
+
+  /** Builds what is served, once: from then on the tools are fixed. */
+  #serve(): Served {
+    if (this.#served) return this.#served;
+    const { name, version, title, instructions, backend, strategy } = this.#options;
+    const tasks = new Tasks(backend);
+    const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
+    return this.#served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
+  }
+
+  #refuseLate(what: string): void {
+    if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server already serves.`);
+  }
+}
+
+/** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */
+function merge(surfaces: readonly Surface[]): Surface {
+  const tools = surfaces.flatMap((surface) => surface.tools);
+  const names = tools.map((tool) => tool.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
+  }
+  // A job that is offered under two names has one place for its results.
+  const templates = new Map(surfaces.flatMap((surface) => surface.templates).map((one) => [one.uriTemplate, one]));
+  const tasks = surfaces.flatMap((surface) => surface.tasks ?? []);
+  return {
+    tools,
+    templates: [...templates.values()],
+    ...(tasks.length > 0 && {
+      tasks: {
+        cancellable: tasks.flatMap((one) => one.cancellable),
+        notifications: tasks.some((one) => one.notifications),
+      },
+    }),
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * The worker: validates the input, runs the job's code, times it out, and reports how it ended.
+ *
+ * @module
+ */
+import type { Attempt, Backend, Claim } from "./backend.ts";
+import { DefinitionError, InvalidInput, InvalidValue, JobFault, ToolError } from "./errors.ts";
+import type { Job, JobContext } from "./job.ts";
+import { toJson } from "./json.ts";
+import { validate } from "./schema.ts";
+
+/** What {@linkcode createWorker} takes. */
+export interface WorkerOptions {
+  /** How many tasks run at once; default 4. */
+  readonly concurrency?: number;
+  /** How long `close` waits for running tasks before it hands them back, in ms; default 30,000. */
+  readonly grace?: number;
+}
+
+/** A running worker. Dispose of it to stop. */
+export interface Worker extends AsyncDisposable {
+  /** Resolves once it takes tasks. */
+  readonly ready: Promise<void>;
+  /** Takes no new task, waits `grace` ms (default: the worker's own) for the running ones, hands back the rest. */
+  close(grace?: number): Promise<void>;
+}
+
+/**
+ * Starts a worker. Jobs without `run` are contracts and are left to others.
+ * Throws `DefinitionError` if no job has code, two have one name, or the concurrency is not a whole number from 1.
+ *
+ * @example
+ * ```ts
+ * import { createWorker, defineJob, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
+ * await using backend = new MemoryBackend();
+ * await using worker = createWorker(backend, [echo], { concurrency: 8 });
+ * await worker.ready;
+ * ```
+ */
+export function createWorker(backend: Backend, jobs: readonly Job[], options: WorkerOptions = {}): Worker {
+  const { concurrency = 4, grace = 30_000 } = options;
+  const byName = new Map<string, Job>();
+  for (const job of jobs) {
+    if (byName.has(job.name)) throw new DefinitionError(`Cannot run two jobs named ${job.name} in one worker.`);
+    if (job.run) byName.set(job.name, job);
+  }
+  if (byName.size === 0) throw new DefinitionError("Cannot start a worker: none of its jobs has a `run` function.");
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+    throw new DefinitionError(`Cannot use concurrency ${concurrency}: it must be a whole number from 1.`);
+  }
+  const handle = backend.work({
+    jobs: [...byName.keys()],
+    concurrency,
+    run: (claim) => runClaim(byName.get(claim.task.job), claim),
+  });
+  let closing: Promise<void> | undefined;
+  const close = (wait = grace) => closing ??= handle.stop(wait);
+  return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
+}
+
+async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
+  if (!job?.run) return { kind: "fault", message: `This worker has no code for the job ${claim.task.job}.` };
+  const ended = new AbortController();
+  const timer = claim.timeout === undefined ? undefined : setTimeout(() => {
+    ended.abort(new ToolError(`The attempt took longer than ${claim.timeout} ms.`));
+  }, claim.timeout);
+  try {
+    const input = await validate(job.input, claim.input, `input for ${job.name}`);
+    const ctx: JobContext = {
+      id: claim.task.id,
+      attempt: claim.task.attempt,
+      signal: AbortSignal.any([claim.signal, ended.signal]),
+      progress: async (fraction, message) => {
+        await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
+      },
+      log: async (message) => await claim.report({ message: asText(message) }),
+    };
+    const value = toJson(await Promise.race([job.run(input, ctx), timedOut(ended.signal)]), "it");
+    if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseResult);
+    return { kind: "value", value };
+  } catch (error) {
+    return explain(error, ended.signal.aborted);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refuseResult(error: unknown): never {
+  throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
+}
+
+function asText(message: unknown): string | undefined {
+  return message === undefined ? undefined : String(message);
+}
+
+function timedOut(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}
+
+/** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
+function explain(error: unknown, timedOut: boolean): Attempt {
+  if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
+  if (error instanceof InvalidInput) return { kind: "fault", message: error.message };
+  if (error instanceof InvalidValue) {
+    return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
+  }
+  const message = error instanceof Error && error.message !== ""
+    ? error.message
+    : typeof error === "string" && error !== ""
+    ? error
+    : `The job threw ${describe(error)} without a message.`;
+  return { kind: "error", message, retry: timedOut || !(error instanceof ToolError) };
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Error) return error.name;
+  try {
+    return JSON.stringify(error) ?? String(error);
+  } catch {
+    return typeof error;
+  }
+}
