@@ -165,6 +165,7 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+    // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
     const server = Deno.serve({
       port,

@@ -68,7 +68,10 @@ interface ParseOptions {
 }
 
 /** As `parseArgs` of @std/cli for the options named in `ParseOptions`. */
-export function parseArgs(args: readonly string[], options: ParseOptions) {
+export function parseArgs(
+  args: readonly string[],
+  options: ParseOptions,
+): Record<string, unknown> & { _: string[] } {
   const names: Record<string, { type: "string" | "boolean" }> = {};
   for (const name of options.string ?? []) names[name] = { type: "string" };
   for (const name of options.boolean ?? []) names[name] = { type: "boolean" };

@@ -29,9 +29,15 @@ export interface PollingResponse {
  *
  * @example
  * ```ts
- * import { formatResponse, type TaskInfo } from "@mcp-jobs/mcp-jobs";
- * declare const task: TaskInfo;
- * const show = (t: TaskInfo) => formatResponse(t); // {"token":"0199…","status":"RUNNING","progress":0.6}
+ * import { formatResponse } from "@mcp-jobs/mcp-jobs";
+ * import { deepStrictEqual } from "node:assert";
+ *
+ * const now = Date.now();
+ * const response = formatResponse({
+ *   id: "0199c1f4-7a51-7000-8d0b-2f6a3c4e5b6d", job: "report", owner: "local", status: "RUNNING",
+ *   revision: 3, attempt: 1, progress: 0.6, createdAt: now, updatedAt: now, resultTtl: 3_600_000,
+ * });
+ * deepStrictEqual(response, { token: "0199c1f4-7a51-7000-8d0b-2f6a3c4e5b6d", status: "RUNNING", progress: 0.6 });
  * ```
  */
 export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingResponse {

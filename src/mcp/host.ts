@@ -46,11 +46,10 @@ export class TaskServer extends Server {
 
 /** The SDK's high-level server on top of a `TaskServer`. */
 export class McpHost extends McpServer {
-  /** Makes both. The SDK offers no way to bring one's own low-level server, hence the cast. */
+  /** Makes both. The SDK offers no way to bring one's own low-level server, so its own is replaced. */
   constructor(...[info, options]: ConstructorParameters<typeof Server>) {
     super(info, options);
-    const low: { server: Server } = this;
-    low.server = new TaskServer(info, options);
+    Object.assign(this, { server: new TaskServer(info, options) });
   }
 
   /** The low-level server, as what it is. */

@@ -96,6 +96,7 @@ export class LineTransport implements Transport {
 /** Serves one client on stdin and stdout. Resolves when it is gone. */
 export async function serveOnStdio(served: Served, signal: AbortSignal): Promise<void> {
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
+  // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
   const transport = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
   const { promise, resolve } = Promise.withResolvers<void>();

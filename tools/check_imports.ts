@@ -1,0 +1,136 @@
+/**
+ * Keeps the directions between the rooms, and the length of files; docs/design.md tells why. Run by `deno task ok`.
+ *
+ * @module
+ */
+
+/** What a file must never import. Both sides are paths from the root, or specifiers such as `npm:zod@4.6.7`. */
+interface Rule {
+  readonly from: RegExp;
+  readonly never: RegExp;
+  readonly why: string;
+}
+
+const RULES: readonly Rule[] = [
+  { from: /^src\/task\.ts$/, never: /./, why: "the task record imports nothing" },
+  { from: /^(mod\.ts$|src\/(?!mcp\/))/, never: /^npm:@modelcontextprotocol\//, why: "only src/mcp imports an MCP SDK" },
+  { from: /^src\/exposure\//, never: /^src\/(backends|mcp)\//, why: "an exposure strategy knows the contract alone" },
+  { from: /^src\/backends\//, never: /^src\/(exposure|mcp)\//, why: "a backend knows task records alone" },
+  { from: /^src\/mcp\//, never: /^src\/backends\//, why: "the protocol knows the contract alone" },
+  { from: /^(?!tools\/std\.ts$)/, never: /^jsr:/, why: "only tools/std.ts reaches std, so that all runs without JSR" },
+];
+
+/** What merely importing mod.ts must never load. */
+const LAZY = /^npm:(bullmq|ioredis)\b/;
+
+const FOLDERS = ["src", "tools", "tests", "examples", "bench", "docs"];
+
+const MAX_LINES = 300;
+
+/** Files of src/ that may be longer, each with its reason. */
+const LONG: { readonly [path: string]: string } = {};
+
+interface Import {
+  readonly to: string;
+  /** Loaded as soon as the file is: neither a type nor an `import()`. */
+  readonly eager: boolean;
+}
+
+/** What each file imports. */
+type Graph = ReadonlyMap<string, readonly Import[]>;
+
+/** Says what is wrong with the project in `root`, one line each; an empty list is good. */
+export async function findViolations(root: URL, long: { readonly [path: string]: string } = LONG): Promise<string[]> {
+  const files = ["mod.ts", ...(await Promise.all(FOLDERS.map((folder) => filesIn(root, folder)))).flat()];
+  const graph = await readGraph(root, files);
+  return [...badImports(files, graph), ...eagerQueues(graph), ...await badLengths(root, files, long)];
+}
+
+function badImports(files: readonly string[], graph: Graph): string[] {
+  return files.flatMap((file) =>
+    RULES.filter(({ from }) => from.test(file)).flatMap(({ never, why }) =>
+      (graph.get(file) ?? []).filter(({ to }) => never.test(to)).map(({ to }) => `${file} imports ${to}: ${why}`)
+    )
+  );
+}
+
+function eagerQueues(graph: Graph): string[] {
+  const seen = new Set(["mod.ts"]);
+  const found: string[] = [];
+  // A set hands out what is added to it while it is walked.
+  for (const file of seen) {
+    for (const { to, eager } of graph.get(file) ?? []) {
+      if (!eager) continue;
+      seen.add(to);
+      if (LAZY.test(to)) found.push(`${file} imports ${to}: mod.ts loads no queue library; use import()`);
+    }
+  }
+  return found;
+}
+
+async function badLengths(
+  root: URL,
+  files: readonly string[],
+  long: { readonly [path: string]: string },
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of files.filter((file) => file.startsWith("src/"))) {
+    const lines = (await Deno.readTextFile(new URL(file, root))).split("\n").length - 1;
+    const excused = file in long;
+    if (lines > MAX_LINES && !excused) found.push(`${file} has ${lines} lines: split it; ${MAX_LINES} is the most`);
+    if (lines <= MAX_LINES && excused) found.push(`${file} has ${lines} lines: it needs no exception any more`);
+  }
+  return found;
+}
+
+async function filesIn(root: URL, folder: string): Promise<string[]> {
+  const files: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(folder, root))) {
+      if (isDirectory) files.push(...await filesIn(root, `${folder}/${name}`));
+      else if (name.endsWith(".ts")) files.push(`${folder}/${name}`);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return files.sort();
+}
+
+interface Info {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      readonly code?: { readonly specifier?: string };
+      readonly type?: { readonly specifier?: string };
+      readonly isDynamic?: boolean;
+    }[];
+  }[];
+}
+
+/** Asks Deno's own parser, through one made-up module that imports every file. */
+async function readGraph(root: URL, files: readonly string[]): Promise<Graph> {
+  const all = files.map((file) => `import ${JSON.stringify(new URL(file, root).href)};`).join("");
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", `data:application/typescript,${encodeURIComponent(all)}`],
+    cwd: root,
+  }).output();
+  if (code !== 0) throw new Error(`Cannot read the imports, deno info failed: ${new TextDecoder().decode(stderr)}`);
+  const { modules }: Info = JSON.parse(new TextDecoder().decode(stdout));
+  const name = (specifier: string) =>
+    specifier.startsWith(root.href) ? specifier.slice(root.href.length) : specifier.replace(/^(npm|jsr):\//, "$1:");
+  return new Map(modules.map(({ specifier, dependencies = [] }) => [
+    name(specifier),
+    dependencies.map(({ specifier, code, type, isDynamic = false }) => ({
+      to: name(code?.specifier ?? type?.specifier ?? specifier),
+      eager: code?.specifier !== undefined && !isDynamic,
+    })),
+  ]));
+}
+
+if (import.meta.main) {
+  const violations = await findViolations(new URL("../", import.meta.url));
+  for (const violation of violations) console.error(violation);
+  if (violations.length > 0) Deno.exit(1);
+  console.log("Imports keep their directions, and files their length.");
+}
