@@ -30,6 +30,7 @@
  * @module
  */
 export * from "./src/backend.ts";
+export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
 export { MemoryBackend } from "./src/backends/memory.ts";
 export * from "./src/errors.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";

@@ -218,11 +218,11 @@ export class MemoryBackend implements Backend {
     return stored;
   }
 
-  /** Forgets what has been expired for as long again as it was kept. */
+  /** Forgets what has expired long ago. */
   #sweep(): void {
     for (const [id, { record }] of this.#tasks) {
       const end = expiresAt(record.info);
-      if (end !== undefined && end + record.info.resultTtl < Date.now()) this.#tasks.delete(id);
+      if (end !== undefined && end + change.EXPIRED_TOLD_MS < Date.now()) this.#tasks.delete(id);
     }
   }
 

@@ -25,6 +25,9 @@ export interface TaskRecord {
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
 
+/** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
+export const EXPIRED_TOLD_MS = 3_600_000;
+
 /** The longest status message, in UTF-16 units; a longer one is cut, so that events stay small. */
 const MAX_MESSAGE = 1_000;
 
@@ -146,7 +149,11 @@ export function stopRequested(record: TaskRecord, now: number): TaskRecord {
 }
 
 /** The running code has stopped after it was asked to. */
-export function stopped(record: TaskRecord, now: number, message = "The task was cancelled; its work has stopped.") {
+export function stopped(
+  record: TaskRecord,
+  now: number,
+  message = "The task was cancelled; its work has stopped.",
+): TaskRecord {
   return cancelled(record, "stopped", message, now);
 }
 

@@ -31,6 +31,7 @@ const ABORT_GRACE_MS = 1_000;
 const STORE_RETRY_MS = 500;
 
 interface Running {
+  readonly attempt: number;
   readonly controller: AbortController;
   readonly done: Promise<void>;
 }
@@ -69,23 +70,17 @@ export class Runner implements WorkHandle {
     });
   }
 
-  /** Hears of a change: a task of ours that is to stop gets its signal. */
+  /** Hears of a change: a task of ours that is to stop, or that is no longer ours, gets its signal. */
   receive(task: TaskInfo): void {
     const running = this.#running.get(task.id);
     if (running === undefined) return;
-    if ("stopRequested" in task && task.stopRequested) {
-      running.controller.abort(new JobsError("The task was cancelled."));
-    }
+    if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
+    else if (task.status !== "RUNNING" || task.attempt !== running.attempt) this.lose(task.id);
   }
 
   /** The hold on a task is lost: somebody else may run it now. */
   lose(id: string): void {
     this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
-  }
-
-  /** The ids of the tasks that run now. */
-  get held(): readonly string[] {
-    return [...this.#running.keys()];
   }
 
   stop(grace: number): Promise<void> {
@@ -119,7 +114,7 @@ export class Runner implements WorkHandle {
       this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
       this.wake();
     });
-    this.#running.set(task.id, { controller, done });
+    this.#running.set(task.id, { attempt: task.attempt, controller, done });
     if (this.#closed.signal.aborted) controller.abort(this.#closed.signal.reason);
   }
 

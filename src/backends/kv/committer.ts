@@ -1,0 +1,151 @@
+/**
+ * Group commit: all writes of a moment go to disk as one. Every KV commit costs one fsync, whatever it holds, so fewer
+ * commits are the only way to be faster.
+ *
+ * @module
+ */
+import { BackendError } from "../../errors.ts";
+import type { TaskInfo } from "../../task.ts";
+import { eventKey } from "./keys.ts";
+
+/** What belongs together: it is written whole, if all its checks hold, or not at all. */
+export interface Write {
+  readonly checks?: readonly Deno.AtomicCheck[];
+  readonly sets?: readonly { readonly key: Deno.KvKey; readonly value: unknown; readonly expireIn?: number }[];
+  readonly deletes?: readonly Deno.KvKey[];
+  /** The task that the write changes, as it is afterwards. */
+  readonly event?: TaskInfo;
+  /** How large its values are, at most, in bytes. */
+  readonly bytes: number;
+}
+
+/** KV takes 100 checks, 1,000 mutations and 819,200 bytes at once; the rest is room for events. */
+const MAX_CHECKS = 100;
+const MAX_MUTATIONS = 900;
+const MAX_BYTES = 600_000;
+
+/** The most text of one event value: two bytes a unit stay below KV's 65,536. */
+const MAX_EVENT_TEXT = 30_000;
+
+/** Events are for those who listen now. Who has missed them for longer reads anew. */
+const EVENT_TTL_MS = 60_000;
+
+/** How long a write is tried again while other processes hold the database. */
+const LOCKED_FOR_MS = 10_000;
+
+interface Pending {
+  readonly write: Write;
+  readonly resolve: (versionstamp: string | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Writes for one process, one group after the other. */
+export class Committer {
+  readonly #kv: Deno.Kv;
+  readonly #writer: string;
+  readonly #onCommitted: (events: readonly TaskInfo[]) => void;
+  #queue: Pending[] = [];
+  #working: Promise<void> | undefined;
+  #eventNumber = 0;
+
+  /** `onCommitted` hears of the changes of each commit. */
+  constructor(kv: Deno.Kv, writer: string, onCommitted: (events: readonly TaskInfo[]) => void) {
+    this.#kv = kv;
+    this.#writer = writer;
+    this.#onCommitted = onCommitted;
+  }
+
+  /** Resolves with the versionstamp once the write is on disk, or with `null` if one of its checks does not hold. */
+  commit(write: Write): Promise<string | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<string | null>();
+    this.#queue.push({ write, resolve, reject });
+    this.#working ??= this.#work().finally(() => this.#working = undefined);
+    return promise;
+  }
+
+  /** Resolves once nothing is left to write. */
+  async drained(): Promise<void> {
+    while (this.#working) await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve(); // What is written in this very moment joins the first group.
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0, groupLength(this.#queue));
+      try {
+        const versionstamp = await this.#apply(group.map(({ write }) => write));
+        if (versionstamp !== null || group.length === 1) group.forEach(({ resolve }) => resolve(versionstamp));
+        else await this.#oneByOne(group);
+      } catch (cause) {
+        const error = new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
+        group.forEach(({ reject }) => reject(error));
+      }
+    }
+  }
+
+  /** A check of some member does not hold: each for itself, in the same order. */
+  async #oneByOne(group: readonly Pending[]): Promise<void> {
+    for (const { write, resolve } of group) resolve(await this.#apply([write]));
+  }
+
+  async #apply(writes: readonly Write[]): Promise<string | null> {
+    const events = writes.flatMap(({ event }) => event ?? []);
+    const texts = eventTexts(events);
+    const atomic = this.#kv.atomic();
+    for (const { checks = [], sets = [], deletes = [] } of writes) {
+      atomic.check(...checks);
+      for (const { key, value, expireIn } of sets) atomic.set(key, value, { expireIn });
+      for (const key of deletes) atomic.delete(key);
+    }
+    texts.forEach((text, index) => {
+      atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
+    });
+    const result = await untilUnlocked(() => atomic.commit());
+    if (!result.ok) return null;
+    this.#eventNumber += texts.length;
+    if (events.length > 0) this.#onCommitted(events);
+    return result.versionstamp;
+  }
+}
+
+/** How many of the first writes fit into one commit; at least one. */
+function groupLength(queue: readonly Pending[]): number {
+  let [checks, mutations, bytes] = [0, 0, 0];
+  for (const [index, { write }] of queue.entries()) {
+    checks += write.checks?.length ?? 0;
+    mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0);
+    bytes += write.bytes;
+    if (index > 0 && (checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES)) return index;
+  }
+  return queue.length;
+}
+
+/** The events of one commit, in as few values as their size allows. */
+function eventTexts(events: readonly TaskInfo[]): string[] {
+  const texts: string[] = [];
+  let current = "";
+  for (const event of events) {
+    const text = JSON.stringify(event);
+    if (current !== "" && current.length + text.length > MAX_EVENT_TEXT) {
+      texts.push(`[${current}]`);
+      current = "";
+    }
+    current += current === "" ? text : `,${text}`;
+  }
+  if (current !== "") texts.push(`[${current}]`);
+  return texts;
+}
+
+/** Several writing processes can lock each other out for a moment; nothing was written then. */
+async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
+  const start = Date.now();
+  while (true) {
+    try {
+      return await operation();
+    } catch (error) {
+      const locked = error instanceof TypeError && error.message.includes("database is locked");
+      if (!locked || Date.now() - start > LOCKED_FOR_MS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
+    }
+  }
+}

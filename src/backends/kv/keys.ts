@@ -1,0 +1,37 @@
+/**
+ * Where everything stands in the KV file.
+ *
+ * | key | value |
+ * | --- | --- |
+ * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
+ * | ready, job, priority, id | the owner; exists exactly while the task may be claimed |
+ * | delayed, due time, id | where it goes once it is due |
+ * | worker, name | which jobs it runs, until when its lease lasts, which tasks it may hold |
+ * | event, writer, number | the changes of one commit, for a minute |
+ * | blob, id, number | a piece of a large input or result |
+ * | garbage, due time, blob id | how many pieces to delete, should nobody claim them before |
+ *
+ * @module
+ */
+
+const ROOT = "mcp-jobs";
+
+type Part = string | number;
+type Key = readonly [typeof ROOT, ...Part[]];
+
+export const taskKey = (owner: string, ...id: [string] | []): Key => [ROOT, "task", owner, ...id];
+export const readyKey = (job: string, ...rest: [priority: number, id: string] | []): Key => [
+  ROOT,
+  "ready",
+  job,
+  ...rest,
+];
+export const delayedKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "delayed", ...rest];
+export const workerKey = (...name: [string] | []): Key => [ROOT, "worker", ...name];
+export const eventKey = (...rest: [writer: string, number: number] | [writer: string] | []): Key => [
+  ROOT,
+  "event",
+  ...rest,
+];
+export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
+export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

@@ -1,0 +1,245 @@
+/**
+ * The backend on Deno KV: durable, without a service, shared by any number of processes of one machine.
+ *
+ * @module
+ */
+import type { Backend, NewTask, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
+import { BackendError, DefinitionError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
+import { isTaskId } from "../../ids.ts";
+import { type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { awaitEnd } from "../await_end.ts";
+import * as change from "../record.ts";
+import { Runner } from "../runner.ts";
+import { sweepBlobs } from "./blobs.ts";
+import { Claims } from "./claims.ts";
+import { Committer } from "./committer.ts";
+import { EventLog } from "./event_log.ts";
+import { taskKey, workerKey } from "./keys.ts";
+import { Lease, type WorkerRecord } from "./lease.ts";
+import { hasExpired, type StoredTask, TaskStore } from "./store.ts";
+
+/** What {@linkcode DenoKvBackend.open} takes. */
+export interface DenoKvOptions {
+  /** The KV file. It is made, with its folder, if it is not there; wake files stand beside it in `<path>.wake/`. */
+  readonly path: string;
+  /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
+  readonly lease?: number;
+}
+
+/** The most tasks that one worker runs at once: their ids stand in one KV value. */
+const MAX_CONCURRENCY = 200;
+
+/** How often unclaimed pieces of large values are looked for, in ms. */
+const SWEEP_MS = 60_000;
+
+/**
+ * Queues and stores tasks in a Deno KV file. Needs the flag `--unstable-kv`.
+ *
+ * @example
+ * ```ts
+ * import { DenoKvBackend } from "@mcp-jobs/mcp-jobs";
+ * const folder = await Deno.makeTempDir();
+ * await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+ * ```
+ */
+export class DenoKvBackend implements Backend {
+  readonly #kv: Deno.Kv;
+  readonly #writer: string;
+  readonly #lease: number;
+  readonly #committer: Committer;
+  readonly #store: TaskStore;
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #runners = new Map<Runner, () => Promise<void>>();
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+  #log: EventLog | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(kv: Deno.Kv, writer: string, lease: number) {
+    this.#kv = kv;
+    this.#writer = writer;
+    this.#lease = lease;
+    this.#committer = new Committer(kv, writer, (tasks) => {
+      for (const task of tasks) this.#tell({ kind: "change", task });
+      this.#log?.wake();
+    });
+    this.#store = new TaskStore(kv, this.#committer);
+  }
+
+  /** Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`. */
+  static async open({ path, lease = 10_000 }: DenoKvOptions): Promise<DenoKvBackend> {
+    if (typeof Deno.openKv !== "function") {
+      throw new BackendError(
+        'Cannot open Deno KV: run deno with --unstable-kv, or put "unstable": ["kv"] into deno.json.',
+      );
+    }
+    if (path === "" || path === ":memory:") {
+      throw new DefinitionError(`Cannot open the KV file ${JSON.stringify(path)}: pass a path, or use MemoryBackend.`);
+    }
+    if (!Number.isSafeInteger(lease) || lease < 300) {
+      throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
+    }
+    let kv: Deno.Kv | undefined;
+    try {
+      const folder = path.slice(0, path.lastIndexOf("/") + 1);
+      if (folder !== "") await Deno.mkdir(folder, { recursive: true });
+      kv = await Deno.openKv(path);
+      const backend = new DenoKvBackend(kv, crypto.randomUUID(), lease);
+      await backend.#start(path);
+      return backend;
+    } catch (cause) {
+      kv?.close();
+      throw new BackendError(`Cannot open the KV file ${path}: ${cause}`, { cause });
+    }
+  }
+
+  /** Stores a task and queues it. */
+  async create(task: NewTask): Promise<TaskInfo> {
+    this.#checkOpen();
+    const record = change.created(task, Date.now());
+    await this.#store.create(record, task.input);
+    return record.info;
+  }
+
+  /** Reads a task. */
+  async get(id: string, owner: string): Promise<TaskInfo> {
+    this.#checkOpen();
+    return (await this.#store.find(id, owner)).stored.record.info;
+  }
+
+  /** Reads how a finished task ended. */
+  async outcome(id: string, owner: string): Promise<Outcome> {
+    this.#checkOpen();
+    const entry = await this.#store.find(id, owner);
+    const { info } = entry.stored.record;
+    if (info.status === "CANCELLED") return change.cancelledOutcome(info);
+    const outcome = await this.#store.outcome(entry);
+    if (outcome === undefined) throw new TaskNotReady(id, info.status);
+    return outcome;
+  }
+
+  /** Cancels a task; waits up to `wait` ms for the worker's answer. */
+  async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
+    this.#checkOpen();
+    let asked = false;
+    while (true) {
+      const entry = await this.#store.find(id, owner);
+      const { record } = entry.stored;
+      if (isFinished(record.info)) {
+        if (asked) return record.info;
+        throw new TaskFinished(id, record.info.status);
+      }
+      const ask = record.holder !== undefined && !asked;
+      const next = ask ? change.stopRequested(record, Date.now()) : change.cancelledNow(record, Date.now());
+      const changed = await this.#store.change(entry, next);
+      if (changed === undefined) continue;
+      if (isFinished(changed.stored.record.info)) return changed.stored.record.info;
+      asked = true;
+      const ended = await awaitEnd(this, id, owner, wait);
+      if (ended) return ended;
+    }
+  }
+
+  /** Lists an owner's tasks, the newest first. */
+  async list(
+    owner: string,
+    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  ): Promise<TaskPage> {
+    this.#checkOpen();
+    if (cursor !== undefined && !isTaskId(cursor)) {
+      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
+    }
+    const prefix = taskKey(owner);
+    const range = cursor === undefined ? { prefix } : { prefix, end: taskKey(owner, cursor) };
+    const tasks: TaskInfo[] = [];
+    for await (const { value } of this.#kv.list<StoredTask>(range, { reverse: true })) {
+      if (hasExpired(value.record)) continue;
+      if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
+      tasks.push(value.record.info);
+    }
+    return { tasks };
+  }
+
+  /** Whether a worker for this job is alive. */
+  async hasWorker(job: string): Promise<boolean> {
+    this.#checkOpen();
+    for await (const { value } of this.#kv.list<WorkerRecord>({ prefix: workerKey() })) {
+      if (value.expiresAt > Date.now() && value.jobs.includes(job)) return true;
+    }
+    return false;
+  }
+
+  /** Listens to every change. */
+  watch(listener: (event: TaskEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Starts to take and run tasks. Throws `DefinitionError` if more than 200 are to run at once. */
+  work(options: WorkOptions): WorkHandle {
+    this.#checkOpen();
+    const { jobs, concurrency } = options;
+    if (concurrency > MAX_CONCURRENCY) {
+      throw new DefinitionError(
+        `Cannot run ${concurrency} tasks at once on Deno KV: ${MAX_CONCURRENCY} is the most. Start another worker.`,
+      );
+    }
+    const shared = { kv: this.#kv, committer: this.#committer, store: this.#store, worker: crypto.randomUUID(), jobs };
+    const claims = new Claims({
+      ...shared,
+      hold: () => void lease.renew().catch(() => {}),
+      lose: (id) => runner.lose(id),
+    });
+    const lease = new Lease({ ...shared, duration: this.#lease, held: () => claims.held });
+    const runner = new Runner(claims, options, lease.ready);
+    const stop = async (grace: number) => {
+      await runner.stop(grace);
+      await lease[Symbol.asyncDispose]();
+      this.#runners.delete(runner);
+    };
+    let stopping: Promise<void> | undefined;
+    const stopOnce = (grace: number) => stopping ??= stop(grace);
+    this.#runners.set(runner, () => stopOnce(0));
+    return { ready: runner.ready, stop: stopOnce };
+  }
+
+  /** Closes the file; workers that still run are stopped without grace. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(path: string): Promise<void> {
+    this.#log = await EventLog.open(this.#kv, this.#writer, path, (event) => this.#tell(event));
+    const sweep = () => sweepBlobs(this.#kv, this.#committer, Date.now());
+    this.#sweeper = setInterval(() => void sweep().catch(() => {}), SWEEP_MS);
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await Promise.all([...this.#runners.values()].map((stop) => stop()));
+    await this.#committer.drained();
+    await this.#log?.[Symbol.asyncDispose]();
+    this.#listeners.clear();
+    this.#kv.close();
+  }
+
+  #tell(event: TaskEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+    for (const runner of this.#runners.keys()) {
+      if (event.kind === "gap") {
+        runner.wake();
+        continue;
+      }
+      runner.receive(event.task);
+      if (event.task.status === "PENDING" || event.task.status === "RETRYING") runner.wake();
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new BackendError("Cannot use the KV file: the backend is closed.");
+  }
+}
