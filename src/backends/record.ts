@@ -157,11 +157,15 @@ export function stopped(
   return cancelled(record, "stopped", message, now);
 }
 
-/** The task was cancelled before it ran, or its worker has not answered in time. */
+/** The task was cancelled while nobody ran it, or its worker has not answered in time. */
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
-  return record.holder === undefined
+  if (record.holder !== undefined) {
+    const message = "The task was cancelled; stop requested, not confirmed by its worker.";
+    return cancelled(record, "stop_requested", message, now);
+  }
+  return record.info.attempt === 0
     ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
-    : cancelled(record, "stop_requested", "The task was cancelled; stop requested, not confirmed by its worker.", now);
+    : stopped(record, now);
 }
 
 /** The pause before the next attempt in ms: exponential, and between half and all of it at random. */

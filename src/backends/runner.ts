@@ -44,7 +44,9 @@ export class Runner implements WorkHandle {
   readonly #running = new Map<string, Running>();
   readonly #settling = new Set<Promise<void>>();
   readonly #closed = new AbortController();
-  #looking = false;
+  /** Tasks that were asked to stop while a look was under way, which may be claiming them. */
+  readonly #stopEarly = new Map<string, TaskInfo>();
+  #looking: Promise<void> | undefined;
   #lookAgain = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
@@ -63,9 +65,9 @@ export class Runner implements WorkHandle {
       this.#lookAgain = true;
       return;
     }
-    this.#looking = true;
-    this.#look().catch(() => this.#wakeAt(Date.now() + STORE_RETRY_MS)).finally(() => {
-      this.#looking = false;
+    this.#looking = this.#look().catch(() => this.#wakeAt(Date.now() + STORE_RETRY_MS)).finally(() => {
+      this.#looking = undefined;
+      this.#stopEarly.clear();
       if (this.#lookAgain) this.wake();
     });
   }
@@ -73,7 +75,10 @@ export class Runner implements WorkHandle {
   /** Hears of a change: a task of ours that is to stop, or that is no longer ours, gets its signal. */
   receive(task: TaskInfo): void {
     const running = this.#running.get(task.id);
-    if (running === undefined) return;
+    if (running === undefined) {
+      if (this.#looking && "stopRequested" in task) this.#stopEarly.set(task.id, task);
+      return;
+    }
     if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
     else if (task.status !== "RUNNING" || task.attempt !== running.attempt) this.lose(task.id);
   }
@@ -115,7 +120,8 @@ export class Runner implements WorkHandle {
       this.wake();
     });
     this.#running.set(task.id, { attempt: task.attempt, controller, done });
-    if (this.#closed.signal.aborted) controller.abort(this.#closed.signal.reason);
+    const stop = this.#stopEarly.get(task.id);
+    if (stop) this.receive(stop);
   }
 
   /** Stores the newest report; while one is being stored, later ones merge and follow it. */
@@ -153,6 +159,7 @@ export class Runner implements WorkHandle {
 
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
+    await this.#looking; // What it claims is ours to finish or to hand back.
     await this.#allDone(grace);
     this.#closed.abort(new JobsError("The worker shuts down."));
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);

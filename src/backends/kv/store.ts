@@ -5,6 +5,7 @@
  * @module
  */
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
+import { isTaskId } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
@@ -51,7 +52,8 @@ export class TaskStore {
 
   /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */
   async find(id: string, owner: string): Promise<Entry> {
-    const entry = await this.read(id, owner);
+    // What is no id of ours may be too long for a key.
+    const entry = isTaskId(id) ? await this.read(id, owner) : undefined;
     if (entry === undefined) throw new TaskNotFound(id);
     if (hasExpired(entry.stored.record)) throw new TaskExpired(id);
     return entry;
