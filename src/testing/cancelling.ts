@@ -1,0 +1,135 @@
+/**
+ * Cases: a task is cancelled, before, while and after it runs; and a finished task never changes.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import { TaskFinished } from "../errors.ts";
+import { type FinishedTask, isFinished } from "../task.ts";
+import { aborted, type Cases, OWNER, type Stage } from "./stage.ts";
+
+/** Longer than any worker that is alive takes to answer. */
+const PATIENT = 20_000;
+
+async function checkCancelled(stage: Stage, task: FinishedTask, work: string): Promise<void> {
+  deepStrictEqual([task.status, "work" in task && task.work], ["CANCELLED", work]);
+  deepStrictEqual(await stage.backend.get(task.id, OWNER), task);
+  const outcome = await stage.backend.outcome(task.id, OWNER);
+  strictEqual(outcome.kind, "fault");
+  match("message" in outcome ? outcome.message : "", /cancel/i);
+}
+
+export const cancelling: Cases = {
+  "a task that waits is cancelled at once, and never runs": async (stage) => {
+    const second = await stage.connect();
+    const pending = await stage.create({ job: "note" });
+    const delayed = await stage.create({ job: "note", delay: 100 });
+    await checkCancelled(stage, await second.cancel(pending.id, OWNER, PATIENT), "never_started");
+    await checkCancelled(stage, await second.cancel(delayed.id, OWNER, PATIENT), "never_started");
+    const ran: string[] = [];
+    await stage.work({ note: (_, { id }) => ran.push(id) });
+    const later = await stage.create({ job: "note", delay: 200 });
+    await stage.finished(later);
+    deepStrictEqual(ran, [later.id]);
+  },
+
+  "a task between two attempts is cancelled, and not tried again": async (stage) => {
+    let runs = 0;
+    const worker = await stage.work({
+      flaky: () => {
+        runs++;
+        throw new Error("not today");
+      },
+    });
+    const retry = { attempts: 5, delay: 60_000, maxDelay: 60_000 };
+    const task = await stage.create({ job: "flaky", retry });
+    await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
+    const end = await stage.backend.cancel(task.id, OWNER, PATIENT);
+    await worker.close();
+    await checkCancelled(stage, end, "stopped");
+    strictEqual(runs, 1);
+  },
+
+  "a cancel from another connection reaches the running code, and says that it has stopped": async (stage) => {
+    const second = await stage.connect();
+    let heard = false;
+    await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => heard = true) });
+    const task = await stage.create({ job: "careful" });
+    await stage.running(task, second);
+    const end = await second.cancel(task.id, OWNER, PATIENT);
+    await stage.finished(task);
+    await checkCancelled(stage, end, "stopped");
+    strictEqual(heard, true);
+  },
+
+  "a cancel reaches the code even while the worker still fetches its input": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({ careful: (_, { signal }) => aborted(signal) });
+    const task = await stage.create({ job: "careful", input: { text: "x".repeat(5_000_000) } });
+    await stage.running(task);
+    await checkCancelled(stage, await second.cancel(task.id, OWNER, PATIENT), "stopped");
+  },
+
+  "a cancel that the code does not heed says that the stop was only asked for, and stays": async (stage) => {
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ stubborn: () => gate.promise.then(() => "too late") });
+    const task = await stage.create({ job: "stubborn" });
+    await stage.running(task);
+    const end = await stage.backend.cancel(task.id, OWNER, 50);
+    await checkCancelled(stage, end, "stop_requested");
+    gate.resolve();
+    // Once the worker is closed, what it had to say of the task has been said.
+    await worker.close(PATIENT);
+    await checkCancelled(stage, end, "stop_requested");
+  },
+
+  "a task that is cancelled while it runs frees its worker for the next one": async (stage) => {
+    await stage.work({ careful: (_, { signal }) => aborted(signal), quick: () => "done" }, { concurrency: 1 });
+    const task = await stage.create({ job: "careful" });
+    await stage.running(task);
+    const next = await stage.create({ job: "quick" });
+    await stage.backend.cancel(task.id, OWNER, PATIENT);
+    strictEqual((await stage.finished(next)).status, "COMPLETED");
+  },
+
+  "a finished task cannot be cancelled, and does not change": async (stage) => {
+    await stage.work({
+      good: () => "done",
+      bad: () => {
+        throw new Error("failed");
+      },
+    });
+    for (const job of ["good", "bad"]) {
+      const task = await stage.create({ job });
+      const end = await stage.finished(task);
+      const outcome = await stage.backend.outcome(task.id, OWNER);
+      await rejects(stage.backend.cancel(task.id, OWNER, 0), TaskFinished);
+      deepStrictEqual(await stage.backend.get(task.id, OWNER), end);
+      deepStrictEqual(await stage.backend.outcome(task.id, OWNER), outcome);
+    }
+    const waiting = await stage.create({ job: "nobody runs this" });
+    await stage.backend.cancel(waiting.id, OWNER, 0);
+    await rejects(stage.backend.cancel(waiting.id, OWNER, 0), TaskFinished);
+  },
+
+  "where a cancel and an end race, every task ends once, and stays as it ended first": async (stage) => {
+    const second = await stage.connect();
+    const worker = await stage.work({ quick: () => "done" });
+    const tasks = await Promise.all(Array.from({ length: 30 }, async (_, i) => {
+      const backend = i % 2 === 0 ? stage.backend : second;
+      const task = await stage.create({ job: "quick" });
+      await backend.cancel(task.id, OWNER, PATIENT).catch((error) => {
+        if (!(error instanceof TaskFinished)) throw error;
+      });
+      return task;
+    }));
+    await worker.close(PATIENT);
+    for (const task of tasks) {
+      const end = await stage.finished(task);
+      deepStrictEqual(stage.events(task).filter(isFinished), [end]);
+      deepStrictEqual(await second.get(task.id, OWNER), end);
+      const { kind } = await second.outcome(task.id, OWNER);
+      strictEqual(kind, end.status === "COMPLETED" ? "value" : "fault");
+    }
+  },
+};

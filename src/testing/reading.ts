@@ -1,0 +1,114 @@
+/**
+ * Cases: who may read a task, how long, and how an owner's tasks are listed.
+ *
+ * @module
+ */
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
+import type { Backend } from "../backend.ts";
+import { InvalidValue, TaskExpired, TaskNotFound, TaskNotReady } from "../errors.ts";
+import { newTaskId } from "../ids.ts";
+import { type Cases, eventually, OWNER } from "./stage.ts";
+
+/** How a backend turns somebody down, with the id left out of the words. */
+async function refusals(backend: Backend, id: string, owner: string): Promise<readonly string[]> {
+  const ask = [backend.get(id, owner), backend.outcome(id, owner), backend.cancel(id, owner, 0)];
+  return await Promise.all(ask.map((answer) =>
+    answer.then(
+      () => "no refusal",
+      (error) => error instanceof Error ? `${error.name}: ${error.message.replaceAll(id, "<id>")}` : "no error",
+    )
+  ));
+}
+
+export const reading: Cases = {
+  "an id that never was is not found, whatever it looks like": async ({ backend }) => {
+    const ids = [newTaskId(), "", "__proto__", "constructor", "a:b", "a/b", "*", "\u0000", "ü".repeat(5_000)];
+    for (const id of ids) {
+      await rejects(backend.get(id, OWNER), TaskNotFound);
+      await rejects(backend.outcome(id, OWNER), TaskNotFound);
+      await rejects(backend.cancel(id, OWNER, 0), TaskNotFound);
+    }
+  },
+
+  "a stranger is told of a task what he is told of an id that never was": async (stage) => {
+    await stage.work({ quick: () => "secret" });
+    const unknown = await refusals(stage.backend, newTaskId(), "stranger");
+    for (const job of ["quick", "nobody runs this"]) {
+      const task = await stage.create({ job });
+      if (job === "quick") await stage.finished(task);
+      deepStrictEqual(await refusals(stage.backend, task.id, "stranger"), unknown);
+      strictEqual((await stage.backend.get(task.id, OWNER)).status, job === "quick" ? "COMPLETED" : "PENDING");
+    }
+  },
+
+  "the result of a task that is not finished is refused as not ready": async (stage) => {
+    const task = await stage.create({ job: "nobody runs this" });
+    await rejects(stage.backend.outcome(task.id, OWNER), TaskNotReady);
+  },
+
+  "a result expires after its time to live, and only its owner is told so": async (stage) => {
+    await stage.work({ quick: () => "gone soon" });
+    const task = await stage.create({ job: "quick", resultTtl: 500 });
+    await stage.finished(task);
+    const read = () => stage.backend.get(task.id, OWNER).then(() => undefined, (error) => error);
+    await eventually("the task expires", async () => await read() !== undefined);
+    await rejects(stage.backend.get(task.id, OWNER), TaskExpired);
+    await rejects(stage.backend.outcome(task.id, OWNER), TaskExpired);
+    await rejects(stage.backend.cancel(task.id, OWNER, 0), TaskExpired);
+    const unknown = await refusals(stage.backend, newTaskId(), "stranger");
+    deepStrictEqual(await refusals(stage.backend, task.id, "stranger"), unknown);
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, []);
+  },
+
+  "the time to live begins when a task is finished, not when it is stored": async (stage) => {
+    const task = await stage.create({ job: "nobody runs this", resultTtl: 1 });
+    await eventually("more time has passed than the task has", () => Date.now() > task.createdAt + 20);
+    strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
+  },
+
+  "an owner's tasks are listed page by page, the newest first, with no task of another": async (stage) => {
+    await stage.work({ quick: () => "done" });
+    const ids: string[] = [];
+    for (const job of ["quick", "waits", "quick", "waits", "waits"]) {
+      const task = await stage.create({ job });
+      if (job === "quick") await stage.finished(task);
+      ids.unshift(task.id);
+      await stage.create({ job, owner: `${OWNER}0` });
+    }
+    const second = await stage.connect();
+    const pages: string[][] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await second.list(OWNER, { cursor, limit: 2 });
+      pages.push(page.tasks.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && pages.length < 10);
+    deepStrictEqual(pages, [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
+  },
+
+  "a list that fits on one page has no next one": async (stage) => {
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 2 })).tasks, []);
+    await stage.create({ job: "waits" });
+    await stage.create({ job: "waits" });
+    const page = await stage.backend.list(OWNER, { limit: 2 });
+    strictEqual(page.tasks.length, 2);
+    strictEqual(page.nextCursor, undefined);
+  },
+
+  "a cursor that is not one of ours is refused": async (stage) => {
+    await stage.create({ job: "waits" });
+    for (const cursor of ["nonsense", "", "__proto__", "x".repeat(5_000)]) {
+      await rejects(stage.backend.list(OWNER, { cursor, limit: 2 }), InvalidValue);
+    }
+  },
+
+  "a cursor of one owner gives another only his own tasks": async (stage) => {
+    await stage.create({ job: "waits", owner: "other" });
+    await stage.create({ job: "waits" });
+    await stage.create({ job: "waits" });
+    const { nextCursor } = await stage.backend.list(OWNER, { limit: 1 });
+    ok(nextCursor);
+    const page = await stage.backend.list("other", { cursor: nextCursor, limit: 10 }).catch(() => undefined);
+    deepStrictEqual(page?.tasks.filter(({ owner }) => owner !== "other") ?? [], []);
+  },
+};

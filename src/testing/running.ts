@@ -1,0 +1,180 @@
+/**
+ * Cases: how a task runs, ends, is tried again, waits and is ordered.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import { JobFault, ToolError } from "../errors.ts";
+import { aborted, type Cases, OWNER, within } from "./stage.ts";
+
+const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
+
+export const running: Cases = {
+  "a task begins PENDING, and what the job says of its progress is seen elsewhere": async (stage) => {
+    const second = await stage.connect();
+    const gate = Promise.withResolvers<void>();
+    await stage.work({
+      report: async (_, ctx) => {
+        await ctx.progress(0.5, "half way");
+        await gate.promise;
+        await ctx.log("nearly there");
+        return "done";
+      },
+    });
+    const task = await stage.create({ job: "report" }, second);
+    deepStrictEqual([task.status, task.attempt, task.owner, task.job], ["PENDING", 0, OWNER, "report"]);
+    const half = await stage.until(task, "half way", ({ progress }) => progress === 0.5, second);
+    deepStrictEqual([half.status, half.attempt, half.message], ["RUNNING", 1, "half way"]);
+    gate.resolve();
+    const end = await stage.finished(task, second);
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 1]);
+    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
+  },
+
+  "what a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {
+    await stage.work({
+      error: () => {
+        throw new Error("no such user");
+      },
+      fault: () => {
+        throw new JobFault("bad parameters", -32602);
+      },
+    });
+    const failed = await stage.create({ job: "error" });
+    const end = await stage.finished(failed);
+    deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "tool_error"]);
+    const said = await stage.backend.outcome(failed.id, OWNER);
+    deepStrictEqual(said, { kind: "tool_error", message: "no such user" });
+
+    const faulty = await stage.create({ job: "fault", retry: RETRY });
+    const faultEnd = await stage.finished(faulty);
+    deepStrictEqual([faultEnd.status, "failure" in faultEnd && faultEnd.failure], ["FAILED", "fault"]);
+    strictEqual(faultEnd.attempt, 1);
+    const fault = await stage.backend.outcome(faulty.id, OWNER);
+    deepStrictEqual(fault, { kind: "fault", message: "bad parameters", code: -32602 });
+  },
+
+  "a task that fails once is RETRYING for a while, and then succeeds": async (stage) => {
+    await stage.work({
+      flaky: (_, { attempt }) => {
+        if (attempt === 1) throw new Error("not today");
+        return attempt;
+      },
+    });
+    const task = await stage.create({ job: "flaky", retry: RETRY });
+    const retrying = await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
+    strictEqual(retrying.attempt, 1);
+    match(retrying.message ?? "", /not today/);
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
+  },
+
+  "a task that has used up its attempts fails with the last error": async (stage) => {
+    const attempts: number[] = [];
+    await stage.work({
+      hopeless: (_, { attempt }) => {
+        attempts.push(attempt);
+        throw new Error(`failed at attempt ${attempt}`);
+      },
+    });
+    const task = await stage.create({ job: "hopeless", retry: RETRY });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["FAILED", 3]);
+    deepStrictEqual(attempts, [1, 2, 3]);
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    deepStrictEqual(outcome, { kind: "tool_error", message: "failed at attempt 3" });
+  },
+
+  "a ToolError ends a task at once, however many attempts are left": async (stage) => {
+    await stage.work({
+      declined: () => {
+        throw new ToolError("The card was declined.");
+      },
+    });
+    const task = await stage.create({ job: "declined", retry: RETRY });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["FAILED", 1]);
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    deepStrictEqual(outcome, { kind: "tool_error", message: "The card was declined." });
+  },
+
+  "an attempt that takes longer than its time-out is aborted, and tried again": async (stage) => {
+    const stopped: number[] = [];
+    await stage.work({
+      slow: (_, { signal, attempt }) => aborted(signal).catch(() => stopped.push(attempt)),
+      stubborn: () => new Promise(() => {}),
+    });
+    const retry = { ...RETRY, attempts: 2 };
+    for (const job of ["slow", "stubborn"]) {
+      const task = await stage.create({ job, timeout: 50, retry });
+      const end = await stage.finished(task);
+      deepStrictEqual([end.status, end.attempt], ["FAILED", 2]);
+      const outcome = await stage.backend.outcome(task.id, OWNER);
+      match("message" in outcome ? outcome.message : "", /longer than 50 ms/);
+    }
+    deepStrictEqual(stopped, [1, 2]);
+  },
+
+  "a delayed task does not begin before its time": async (stage) => {
+    await stage.work({ quick: () => "done" });
+    const task = await stage.create({ job: "quick", delay: 300 });
+    strictEqual(task.status, "PENDING");
+    const begun = await stage.running(task);
+    // Both times are the store's own.
+    ok(begun.updatedAt - task.createdAt >= 300, `It began ${begun.updatedAt - task.createdAt} ms after it was stored.`);
+    strictEqual((await stage.finished(task)).status, "COMPLETED");
+  },
+
+  "the more urgent task runs first, and equals in the order of their coming": async (stage) => {
+    const order: string[] = [];
+    const waiting: [string, number | undefined][] = [["e", 9], ["c", 5], ["a", undefined], ["d", 5], ["b", 0]];
+    const tasks = [];
+    for (const [name, priority] of waiting) tasks.push(await stage.create({ job: "note", input: { name }, priority }));
+    await stage.work({ note: ({ name }) => order.push(String(name)) }, { concurrency: 1 });
+    for (const task of tasks) await stage.finished(task);
+    deepStrictEqual(order, ["a", "b", "c", "d", "e"]);
+  },
+
+  "a worker runs as many tasks at once as it may, and never more": async (stage) => {
+    const allBusy = Promise.withResolvers<void>();
+    let busy = 0;
+    let most = 0;
+    await stage.work({
+      count: async () => {
+        most = Math.max(most, ++busy);
+        if (busy === 3) allBusy.resolve();
+        await allBusy.promise;
+        busy--;
+      },
+    }, { concurrency: 3 });
+    const tasks = await Promise.all(Array.from({ length: 20 }, () => stage.create({ job: "count" })));
+    for (const task of tasks) await stage.finished(task);
+    strictEqual(most, 3);
+  },
+
+  "a worker leaves the tasks of other jobs alone": async (stage) => {
+    await stage.work({ mine: () => "done" });
+    const other = await stage.create({ job: "not mine" });
+    for (let i = 0; i < 5; i++) await stage.finished(await stage.create({ job: "mine" }));
+    deepStrictEqual(await stage.backend.get(other.id, OWNER), other);
+  },
+
+  "two workers on two connections share 200 tasks, and none of them runs twice": async (stage) => {
+    const second = await stage.connect();
+    const runs = new Map<string, number>();
+    const bothWork = Promise.withResolvers<void>();
+    const workers = new Set<string>();
+    const codeOf = (worker: string) => async (_: unknown, { id }: { readonly id: string }) => {
+      runs.set(id, (runs.get(id) ?? 0) + 1);
+      if (workers.add(worker).size === 2) bothWork.resolve();
+      await within(bothWork.promise, () => `Only worker ${worker} has got tasks.`);
+    };
+    await stage.work({ share: codeOf("one") });
+    await stage.work({ share: codeOf("two") }, { backend: second });
+    const tasks = await Promise.all(Array.from({ length: 200 }, () => stage.create({ job: "share" })));
+    for (const task of tasks) strictEqual((await stage.finished(task)).status, "COMPLETED");
+    strictEqual(runs.size, 200);
+    deepStrictEqual([...runs].filter(([, count]) => count !== 1), []);
+  },
+};

@@ -1,0 +1,227 @@
+/**
+ * The stage on which one case of the conformance kit plays: a backend, its events, and everything to be closed after.
+ *
+ * @module
+ */
+import type { Backend, NewTask, TaskEvent, WorkOptions } from "../backend.ts";
+import { newTaskId } from "../ids.ts";
+import { defineJob, type JobContext } from "../job.ts";
+import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
+import { createWorker, type Worker } from "../worker.ts";
+
+/** What the kit needs of a backend under test. Each case opens its own, on an empty store. */
+export interface BackendHarness {
+  /** The backend. The harness closes it; a case may have closed it before. */
+  readonly backend: Backend;
+  /**
+   * A second, independent connection to the same store, as another process would have; the kit closes it. A store that
+   * lives in one process may give the same object again.
+   */
+  connect(): Promise<Backend>;
+  /**
+   * Starts a real process whose worker takes tasks of this job and never ends them. `kill` ends it with SIGKILL, and
+   * resolves when it is dead. Without this the cases of crashed workers have to be skipped.
+   */
+  startDoomedWorker?(job: string): Promise<{ kill(): Promise<void> }>;
+  /** Closes the backend and deletes the store. */
+  close(): Promise<void>;
+}
+
+/** The cases of one theme, by the sentence that they prove. */
+export interface Cases {
+  readonly [name: string]: (stage: Stage) => Promise<void>;
+}
+
+/** The code of a job in a case. */
+export type Code = (input: { readonly [key: string]: Json }, ctx: JobContext) => unknown;
+
+/** How long anything is waited for, in ms. Only a case that fails waits as long. */
+const PATIENCE_MS = 30_000;
+
+/** The owner of a case's tasks, where it names none. */
+export const OWNER = "owner-1";
+
+/** What a case works with. */
+export class Stage implements AsyncDisposable {
+  readonly #harness: BackendHarness;
+  readonly #opened = new AsyncDisposableStack();
+  readonly #logs = new Map<Backend, EventLog>();
+
+  constructor(harness: BackendHarness) {
+    this.#harness = harness;
+    this.#opened.defer(() => harness.close());
+    this.#follow(harness.backend);
+  }
+
+  /** The first connection. */
+  get backend(): Backend {
+    return this.#harness.backend;
+  }
+
+  /** A second connection. */
+  async connect(): Promise<Backend> {
+    const backend = await this.#harness.connect();
+    this.#opened.defer(() => backend.close());
+    this.#follow(backend);
+    return backend;
+  }
+
+  /** Stores a task: one attempt, no input, a minute to live, unless the case says otherwise. */
+  create(task: Partial<NewTask> & Pick<NewTask, "job">, backend: Backend = this.backend): Promise<TaskInfo> {
+    const retry = { attempts: 1, delay: 10, maxDelay: 10 };
+    return backend.create({ id: newTaskId(), owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task });
+  }
+
+  /** Starts a worker for these jobs, and waits until it takes tasks. */
+  async work(
+    jobs: { readonly [name: string]: Code },
+    { backend = this.backend, concurrency = 8 }: { readonly backend?: Backend; readonly concurrency?: number } = {},
+  ): Promise<Worker> {
+    const defined = Object.entries(jobs).map(([name, run]) => defineJob({ name, input: { type: "object" }, run }));
+    const worker = createWorker(backend, defined, { concurrency });
+    this.#opened.defer(() => worker.close(0));
+    await worker.ready;
+    return worker;
+  }
+
+  /** Takes tasks without the help of `createWorker`, so that inputs need not be objects. */
+  async take(job: string, run: WorkOptions["run"]): Promise<void> {
+    const handle = this.backend.work({ jobs: [job], concurrency: 8, run });
+    this.#opened.defer(() => handle.stop(0));
+    await handle.ready;
+  }
+
+  /** Starts a process that takes tasks of this job and never ends them. */
+  async startDoomedWorker(job: string): Promise<{ kill(): Promise<void> }> {
+    if (this.#harness.startDoomedWorker === undefined) {
+      throw new Error("Cannot crash a worker: the harness has no startDoomedWorker. Add it, or skip this case.");
+    }
+    const doomed = await this.#harness.startDoomedWorker(job);
+    let killing: Promise<void> | undefined;
+    const kill = () => killing ??= doomed.kill();
+    this.#opened.defer(kill);
+    return { kill };
+  }
+
+  /** The events that a connection has told of a task so far. */
+  events(task: TaskInfo, backend: Backend = this.backend): readonly TaskInfo[] {
+    return this.#log(backend).of(task.id);
+  }
+
+  /** Waits until a connection tells, or has told, that a task is as `look` wants it. */
+  until(
+    task: TaskInfo,
+    what: string,
+    look: (task: TaskInfo) => boolean,
+    backend: Backend = this.backend,
+  ): Promise<TaskInfo> {
+    return within(this.#log(backend).until(task, look), () => {
+      const now = this.events(task, backend).at(-1);
+      return `Task ${task.id} is not ${what}; the last event says ${JSON.stringify(now)}.`;
+    });
+  }
+
+  /** Waits until a worker runs a task. */
+  running(task: TaskInfo, backend?: Backend): Promise<TaskInfo> {
+    return this.until(task, "RUNNING", ({ status }) => status === "RUNNING", backend);
+  }
+
+  /** Waits until a connection tells that a task is finished. */
+  async finished(task: TaskInfo, backend?: Backend): Promise<FinishedTask> {
+    const end = await this.until(task, "finished", isFinished, backend);
+    if (!isFinished(end)) throw new Error(`Task ${end.id} is ${end.status}, which is not finished.`);
+    return end;
+  }
+
+  /** Closes what the case has opened, the last first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened.disposeAsync();
+  }
+
+  #follow(backend: Backend): void {
+    if (this.#logs.has(backend)) return;
+    const log = new EventLog(backend);
+    this.#logs.set(backend, log);
+    this.#opened.use(log);
+  }
+
+  #log(backend: Backend): EventLog {
+    const log = this.#logs.get(backend);
+    if (log === undefined) throw new Error("This connection is not one that the stage has opened.");
+    return log;
+  }
+}
+
+/** Everything that one connection has told. */
+class EventLog implements Disposable {
+  readonly #backend: Backend;
+  readonly #tasks: TaskInfo[] = [];
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #stop: () => void;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+    this.#stop = backend.watch((event) => {
+      if (event.kind === "change") this.#tasks.push(event.task);
+      for (const listener of [...this.#listeners]) listener(event);
+    });
+  }
+
+  of(id: string): readonly TaskInfo[] {
+    return this.#tasks.filter((task) => task.id === id);
+  }
+
+  async until({ id, owner }: TaskInfo, look: (task: TaskInfo) => boolean): Promise<TaskInfo> {
+    const seen = this.of(id).find(look);
+    if (seen) return seen;
+    const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
+    const tell = (task: TaskInfo) => {
+      if (task.id === id && look(task)) resolve(task);
+    };
+    const reads: Promise<void>[] = [];
+    const read = () => reads.push(this.#backend.get(id, owner).then(tell, reject));
+    const listener = (event: TaskEvent) => event.kind === "change" ? tell(event.task) : read();
+    this.#listeners.add(listener);
+    try {
+      read();
+      return await promise;
+    } finally {
+      this.#listeners.delete(listener);
+      await Promise.all(reads);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+}
+
+/** Waits for a promise, but not for ever: then it fails with `why`. */
+export async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${why()} Waited ${PATIENCE_MS} ms.`)), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks again and again until the answer is yes, for what no event tells of. */
+export async function eventually(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  while (!await ask()) {
+    if (Date.now() > end) throw new Error(`It does not come to pass that ${what}. Waited ${PATIENCE_MS} ms.`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Rejects as soon as the signal aborts: code that stops when it is asked to. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * Cases: workers stop, with and without grace, and die.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import { BackendError } from "../errors.ts";
+import { aborted, type Cases, OWNER } from "./stage.ts";
+
+export const stopping: Cases = {
+  "a worker that stops with grace takes nothing new and finishes what runs": async (stage) => {
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ gated: () => gate.promise.then(() => "done") }, { concurrency: 1 });
+    const first = await stage.create({ job: "gated" });
+    await stage.running(first);
+    const next = await stage.create({ job: "gated" });
+    const closed = worker.close(20_000);
+    gate.resolve();
+    await closed;
+    deepStrictEqual(await stage.backend.outcome(first.id, OWNER), { kind: "value", value: "done" });
+    strictEqual((await stage.backend.get(next.id, OWNER)).status, "PENDING");
+  },
+
+  "a worker that stops without grace hands back what runs, and the next one completes it": async (stage) => {
+    const second = await stage.connect();
+    let heard = false;
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => heard = true) });
+    const task = await stage.create({ job: "careful" });
+    await stage.running(task);
+    await worker.close(0);
+    strictEqual(heard, true);
+    strictEqual((await second.get(task.id, OWNER)).status, "PENDING");
+    // The task had one attempt; the one that was handed back does not count.
+    await stage.work({ careful: () => "done" }, { backend: second });
+    strictEqual((await stage.finished(task)).status, "COMPLETED");
+    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
+  },
+
+  "code that runs on after its worker has gone cannot end the task of the next one": async (stage) => {
+    const second = await stage.connect();
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    const late = gates[0].promise.then(() => "late");
+    const worker = await stage.work({ stubborn: () => late });
+    const task = await stage.create({ job: "stubborn" });
+    await stage.running(task);
+    await worker.close(0);
+    await stage.work({ stubborn: () => gates[1].promise.then(() => "right") }, { backend: second });
+    await stage.until(task, "run by the next worker", ({ status }) => status === "RUNNING", second);
+    gates[0].resolve();
+    await late;
+    gates[1].resolve();
+    strictEqual((await stage.finished(task, second)).status, "COMPLETED");
+    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "right" });
+  },
+
+  "a backend that is closed while busy stops its workers and leaves nothing open": async (stage) => {
+    const stopped: string[] = [];
+    await stage.work({ careful: (_, { id, signal }) => aborted(signal).finally(() => stopped.push(id)) }, {
+      concurrency: 4,
+    });
+    const tasks = await Promise.all(Array.from({ length: 4 }, () => stage.create({ job: "careful" })));
+    await Promise.all(tasks.map((task) => stage.running(task)));
+    for (let i = 0; i < 4; i++) await stage.create({ job: "careful" });
+    await stage.backend.close();
+    deepStrictEqual(stopped.toSorted(), tasks.map(({ id }) => id).toSorted());
+  },
+
+  "a closed backend refuses to work, and may be closed again": async (stage) => {
+    const task = await stage.create({ job: "waits" });
+    await stage.backend.close();
+    await stage.backend.close();
+    await rejects(stage.create({ job: "waits" }), BackendError);
+    await rejects(stage.backend.get(task.id, OWNER), BackendError);
+    await rejects(stage.backend.list(OWNER, { limit: 1 }), BackendError);
+  },
+
+  "a task whose worker is killed runs again on another worker": async (stage) => {
+    const doomed = await stage.startDoomedWorker("victim");
+    const task = await stage.create({ job: "victim", input: { keep: "this" } });
+    await stage.running(task);
+    await doomed.kill();
+    await stage.work({ victim: (input) => input });
+    const end = await stage.finished(task);
+    // A death is not the job's failure: it uses up none of the attempts, of which there is one here.
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this" } });
+  },
+
+  "a task that is cancelled after its worker was killed ends as cancelled": async (stage) => {
+    const doomed = await stage.startDoomedWorker("victim");
+    const task = await stage.create({ job: "victim" });
+    await stage.running(task);
+    await doomed.kill();
+    const end = await stage.backend.cancel(task.id, OWNER, 50);
+    strictEqual(end.status, "CANCELLED");
+    let runs = 0;
+    await stage.work({ victim: () => runs++, quick: () => "done" });
+    await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), end);
+    strictEqual(runs, 0);
+  },
+
+  "a task whose worker dies three times fails with that reason": async (stage) => {
+    const task = await stage.create({ job: "killer" });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const doomed = await stage.startDoomedWorker("killer");
+      await stage.until(task, `RUNNING at attempt ${attempt}`, (now) => {
+        return now.status === "RUNNING" && now.attempt === attempt;
+      });
+      await doomed.kill();
+    }
+    let runs = 0;
+    await stage.work({ killer: () => runs++ });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    match("message" in outcome ? outcome.message : "", /died 3 times/);
+    strictEqual(runs, 0);
+  },
+};

@@ -1,0 +1,90 @@
+/**
+ * Cases: what goes in comes out, whatever it is, and what is too large is refused.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import { InvalidValue, TaskNotFound } from "../errors.ts";
+import { newTaskId } from "../ids.ts";
+import type { Json } from "../task.ts";
+import { type Cases, OWNER } from "./stage.ts";
+
+const MIB = 1024 * 1024;
+
+/** Values that stores tend to bend. */
+const VALUES: readonly Json[] = [
+  null,
+  true,
+  0,
+  1e308,
+  -0.1,
+  "",
+  [],
+  {},
+  [[], {}, null, ""],
+  'Grüße, 世界 👩‍👩‍👧‍👦 \u0000 \ud800 \u2028 "quoted" \\ \n',
+  { "": "empty key", "ключ": { "a.b": [{ "c:d": "e/f" }] } },
+  // As literals these keys would set a prototype; a parsed text has them as fields.
+  JSON.parse('{"__proto__":{"polluted":true},"constructor":null,"toString":1}'),
+  JSON.parse("[".repeat(200) + "]".repeat(200)),
+];
+
+/** A text of about this many bytes, with characters of one to four bytes, so that every way to cut it is tried. */
+function text(bytes: number): string {
+  return "aé世👍".repeat(Math.ceil(bytes / 10));
+}
+
+export const values: Cases = {
+  "an input reaches the job, and a result its owner, exactly as they were": async (stage) => {
+    const second = await stage.connect();
+    await stage.take("echo", ({ input }) => Promise.resolve({ kind: "value", value: input }));
+    for (const input of VALUES) {
+      const task = await stage.create({ job: "echo", input });
+      await stage.finished(task, second);
+      strictEqual(
+        JSON.stringify(await second.outcome(task.id, OWNER)),
+        JSON.stringify({ kind: "value", value: input }),
+      );
+    }
+  },
+
+  "values of 200 KB and of 5 MB pass unharmed": async (stage) => {
+    const second = await stage.connect();
+    await stage.take("echo", ({ input }) => Promise.resolve({ kind: "value", value: input }));
+    for (const size of [200_000, 5_000_000]) {
+      const input = { text: text(size) };
+      const task = await stage.create({ job: "echo", input });
+      await stage.finished(task, second);
+      const outcome = await second.outcome(task.id, OWNER);
+      // Not compared in depth: a difference would print 5 MB.
+      strictEqual(JSON.stringify(outcome) === JSON.stringify({ kind: "value", value: input }), true);
+    }
+  },
+
+  "an input of more than 16 MiB is refused, and nothing is stored": async (stage) => {
+    const id = newTaskId();
+    await rejects(stage.create({ id, job: "echo", input: { text: "x".repeat(16 * MIB) } }), InvalidValue);
+    await rejects(stage.backend.get(id, OWNER), TaskNotFound);
+    deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, []);
+  },
+
+  "a result of more than 16 MiB fails its task with an error that says so": async (stage) => {
+    await stage.work({ huge: () => "x".repeat(16 * MIB) });
+    const task = await stage.create({ job: "huge" });
+    strictEqual((await stage.finished(task)).status, "FAILED");
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    strictEqual(outcome.kind, "tool_error");
+    match("message" in outcome ? outcome.message : "", /cannot be stored/);
+  },
+
+  "a job or an owner may be called what objects call their own parts": async (stage) => {
+    const names = ["__proto__", "constructor", "toString", "a.b-c_d"];
+    await stage.work(Object.fromEntries(names.map((name) => [name, () => name])));
+    for (const name of names) {
+      const task = await stage.create({ job: name, owner: name });
+      await stage.finished(task);
+      deepStrictEqual(await stage.backend.outcome(task.id, name), { kind: "value", value: name });
+      deepStrictEqual((await stage.backend.list(name, { limit: 10 })).tasks.map(({ id }) => id), [task.id]);
+    }
+  },
+};

@@ -1,0 +1,65 @@
+/**
+ * Cases: the feed of events, and who is known to be there.
+ *
+ * @module
+ */
+import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { aborted, type Cases, eventually } from "./stage.ts";
+
+export const watching: Cases = {
+  "every connection hears of a task's changes in their order, to its end and no further": async (stage) => {
+    const second = await stage.connect();
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ gated: () => gate.promise });
+    const task = await stage.create({ job: "gated" });
+    await stage.running(task);
+    await stage.running(task, second);
+    gate.resolve();
+    const end = await stage.finished(task);
+    deepStrictEqual(await stage.finished(task, second), end);
+    await worker.close();
+    for (const backend of [stage.backend, second]) {
+      const events = stage.events(task, backend);
+      const revisions = events.map(({ revision }) => revision);
+      const rising = [...new Set(revisions)].sort((a, b) => a - b);
+      deepStrictEqual(revisions, rising);
+      deepStrictEqual(events.at(-1), end);
+      ok(events.some(({ status }) => status === "RUNNING"), "No event says that the task runs.");
+    }
+  },
+
+  "an event carries the record as it is read, and each change raises its revision": async (stage) => {
+    const task = await stage.create({ job: "nobody runs this" });
+    deepStrictEqual(await stage.until(task, "stored", () => true), task);
+    const end = await stage.backend.cancel(task.id, task.owner, 0);
+    deepStrictEqual(await stage.finished(task), end);
+    ok(end.revision > task.revision, `Revision ${end.revision} follows ${task.revision}.`);
+  },
+
+  "who has stopped listening hears nothing more": async (stage) => {
+    const heard: string[] = [];
+    const stop = stage.backend.watch((event) => {
+      if (event.kind === "change") heard.push(event.task.id);
+    });
+    const first = await stage.create({ job: "waits" });
+    await eventually("the listener hears of the task", () => heard.includes(first.id));
+    stop();
+    const next = await stage.create({ job: "waits" });
+    await stage.until(next, "stored", () => true);
+    strictEqual(heard.includes(next.id), false);
+  },
+
+  "a job has a worker from its worker's start to its end": async (stage) => {
+    const second = await stage.connect();
+    for (const backend of [stage.backend, second]) strictEqual(await backend.hasWorker("wait"), false);
+    const worker = await stage.work({ wait: (_, { signal }) => aborted(signal) });
+    for (const backend of [stage.backend, second]) {
+      await eventually("the worker is known", () => backend.hasWorker("wait"));
+      strictEqual(await backend.hasWorker("other"), false);
+    }
+    await worker.close();
+    for (const backend of [stage.backend, second]) {
+      await eventually("the worker is no longer known", async () => !await backend.hasWorker("wait"));
+    }
+  },
+};
