@@ -171,10 +171,10 @@ export class AsyncToolServer implements AsyncDisposable {
       port,
       hostname,
       onListen: ({ port }) => announce(`http://${hostname}:${port}/mcp`),
-    }, (request) => {
+    }, (request, { completed }) => {
       const { pathname } = new URL(request.url);
       return pathname === "/mcp"
-        ? this.fetch(request)
+        ? this.fetch(withOwnSignal(request, completed))
         : new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
     });
     const stop = async () => {
@@ -204,6 +204,13 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 }
 
+/** Deno aborts a request's own signal on success, too, and warns of that on stderr; this one aborts only on failure. */
+function withOwnSignal({ url, method, headers, body }: Request, completed: Promise<void>): Request {
+  const gone = new AbortController();
+  completed.catch(() => gone.abort(new Error("The client is gone.")));
+  return new Request(url, { method, headers, body, signal: gone.signal });
+}
+
 /** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */
 function merge(surfaces: readonly Surface[]): Surface {
   const tools = surfaces.flatMap((surface) => surface.tools);
@@ -221,6 +228,7 @@ function merge(surfaces: readonly Surface[]): Surface {
     ...(tasks.length > 0 && {
       tasks: {
         cancellable: tasks.flatMap((one) => one.cancellable),
+        typed: tasks.flatMap((one) => one.typed),
         notifications: tasks.some((one) => one.notifications),
       },
     }),

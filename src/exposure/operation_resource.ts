@@ -65,7 +65,11 @@ export class OperationResourceStrategy implements ExposureStrategy {
         mimeType: "application/json",
         read: (id, owner) => readResult(tasks, job.name, id, owner),
       }],
-      tasks: { cancellable: cancel ? [job.name] : [], notifications: this.#notifications },
+      tasks: {
+        cancellable: cancel ? [job.name] : [],
+        typed: job.outputSchema ? [job.name] : [],
+        notifications: this.#notifications,
+      },
     };
   }
 }
@@ -80,7 +84,7 @@ async function callAndWait(
   const { id } = await tasks.start(registered, input, owner);
   try {
     const task = await tasks.wait(id, owner, signal, onChange);
-    return callResult(task, await tasks.outcome(id, owner));
+    return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
   } catch (error) {
     if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner);
     throw error;

@@ -92,6 +92,8 @@ export interface Surface {
   readonly tasks?: {
     /** The names of the jobs whose tasks clients may cancel. */
     readonly cancellable: readonly string[];
+    /** The names of the jobs whose result has an output schema. */
+    readonly typed: readonly string[];
     /** Whether every change is pushed. */
     readonly notifications: boolean;
   };
@@ -113,9 +115,10 @@ export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
 
 /**
  * What the call of a tool returns once its task has ended: the one place where an outcome becomes a `CallToolResult`.
- * Throws `JobFault` for a fault.
+ * Throws `JobFault` for a fault. A `typed` result, one with an output schema, stands in `structuredContent` whatever its
+ * size: clients refuse it otherwise (2025-11-25, Tools, "Output Schema").
  */
-export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
+export function callResult(task: TaskInfo, outcome: Outcome, typed: boolean): ToolResult {
   const uri = resourceUri(task);
   const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
@@ -124,6 +127,7 @@ export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
   }
   const { value } = outcome;
   const text = typeof value === "string" ? value : JSON.stringify(value);
+  const structured = isObject(value) && { structuredContent: value };
   const link: ContentBlock = {
     type: "resource_link",
     uri,
@@ -133,11 +137,11 @@ export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
   };
   if (text.length > INLINE_LIMIT) {
     const note = `The result has ${text.length} characters, too many to stand here. Read the resource ${uri}.`;
-    return { content: [{ type: "text", text: note }, link], _meta };
+    return { content: [{ type: "text", text: note }, link], ...(typed && structured), _meta };
   }
   return {
     content: [{ type: "text", text }, link],
-    ...(isObject(value) && { structuredContent: value }),
+    ...structured,
     _meta,
   };
 }

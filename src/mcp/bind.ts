@@ -5,7 +5,7 @@
  */
 import { ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { InvalidInput } from "../errors.ts";
+import { InvalidInput, TaskNotFound } from "../errors.ts";
 import { CallCancelled, type Surface, type SurfaceTemplate, type SurfaceTool } from "../exposure/surface.ts";
 import type { Tasks } from "../tasks.ts";
 import { messageOf, toProtocolError } from "./errors.ts";
@@ -35,6 +35,7 @@ export interface Peer {
 
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
+const RESOURCE_NOT_FOUND = -32002;
 
 const CallParams = z.looseObject({
   name: z.string(),
@@ -73,6 +74,10 @@ function bindTools(server: TaskServer, { surface, tasks }: Served, peer: Peer, e
 
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
     const tool = tools.get(params.name);
+    // Where native tasks are offered, what cannot be one is refused ("Tool-Level Negotiation"); elsewhere the field is ignored.
+    if (params.task && native && !tool?.start) {
+      throw new ProtocolError(METHOD_NOT_FOUND, `${params.name.slice(0, 100)} cannot be called as a task.`);
+    }
     if (tool === undefined) {
       if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
       throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
@@ -83,8 +88,6 @@ function bindTools(server: TaskServer, { surface, tasks }: Served, peer: Peer, e
         const task = await tool.start(input, peer.owner, params.task.ttl);
         return native.created(task, ctx.mcpReq._meta?.progressToken);
       }
-      // A strategy that offers no native tasks ignores the field; one that does must refuse it ("Tool-Level Negotiation").
-      if (params.task && native) throw new ProtocolError(METHOD_NOT_FOUND, `${tool.name} cannot be called as a task.`);
       return { ...await call(tool, input, ctx, peer) };
     } catch (error) {
       if (error instanceof InvalidInput && !params.task) {
@@ -147,16 +150,21 @@ function bindResources(server: TaskServer, templates: readonly SurfaceTemplate[]
     const found = prefixes.find(([prefix]) => uri.startsWith(prefix));
     if (found === undefined) {
       if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
-      throw new ProtocolError(INVALID_PARAMS, `Resource not found: ${uri.slice(0, 200)}`, { uri: uri.slice(0, 200) });
+      throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
     }
     const [prefix, template] = found;
     try {
       const text = await template.read(uri.slice(prefix.length), owner);
       return { contents: [{ uri, mimeType: template.mimeType, text }] };
     } catch (error) {
-      throw toProtocolError(error);
+      throw error instanceof TaskNotFound ? noResource(error.message, uri) : toProtocolError(error);
     }
   });
+}
+
+/** 2025-11-25, Resources, "Error Handling". 2026-07-28 says -32602; the SDK translates. */
+function noResource(message: string, uri: string): ProtocolError {
+  return new ProtocolError(RESOURCE_NOT_FOUND, message, { uri: uri.slice(0, 200) });
 }
 
 function listed({ call: _, start, ...tool }: SurfaceTool, native: boolean) {

@@ -28,16 +28,18 @@ export interface NativeTasks {
 export function bindTasks(
   server: TaskServer,
   tasks: Tasks,
-  { cancellable, notifications }: NonNullable<Surface["tasks"]>,
+  { cancellable, typed, notifications }: NonNullable<Surface["tasks"]>,
   { owner, known }: Peer,
 ): NativeTasks {
   server.registerCapabilities({ tasks: rev.tasksCapability(cancellable.length > 0, known) });
   const pushed = new Map<string, () => void>();
+  const progressTokens = new Map<string, string | number>();
   const closed = new AbortController();
   server.onclose = () => {
     closed.abort(new Error("The connection was closed."));
     for (const stop of pushed.values()) stop();
     pushed.clear();
+    progressTokens.clear();
   };
 
   const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
@@ -54,7 +56,8 @@ export function bindTasks(
     server.notification({ method, params }).catch(() => {});
 
   /** Follows a task on this connection until it ends. A client that comes back for a task is served like its creator. */
-  const push = (task: TaskInfo, progressToken?: string | number) => {
+  const push = (task: TaskInfo) => {
+    const progressToken = progressTokens.get(task.id);
     if (isFinished(task) || pushed.has(task.id) || (!notifications && progressToken === undefined)) return;
     let last = 0;
     const stop = tasks.follow(task, (now) => {
@@ -62,6 +65,7 @@ export function bindTasks(
       if (isFinished(now)) {
         pushed.get(task.id)?.();
         pushed.delete(task.id);
+        progressTokens.delete(task.id);
       } else if (progressToken !== undefined) {
         last = rev.nextProgress(now, last);
         send("notifications/progress", rev.progressParams(now, progressToken, last));
@@ -79,7 +83,7 @@ export function bindTasks(
 
   operation("tasks/result", async (id, ctx) => {
     const task = await tasks.wait(id, owner, AbortSignal.any([ctx.mcpReq.signal, closed.signal]));
-    return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner)), id) };
+    return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
   });
 
   operation("tasks/cancel", async (id) => {
@@ -101,8 +105,9 @@ export function bindTasks(
 
   return {
     created(task, progressToken) {
+      if (progressToken !== undefined) progressTokens.set(task.id, progressToken);
       // Pushed only once the answer is out: before, the client does not know the task.
-      setTimeout(() => closed.signal.aborted || push(task, progressToken), 0);
+      setTimeout(() => closed.signal.aborted || push(task), 0);
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
   };
