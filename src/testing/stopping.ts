@@ -81,7 +81,7 @@ export const stopping: Cases = {
     await doomed.kill();
     await stage.work({ victim: (input) => input });
     const end = await stage.finished(task);
-    // A death is not the job's failure: it uses up none of the attempts, of which there is one here.
+    // A death is not the job's failure: the task had one attempt, and still it runs again.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this" } });
   },

@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertRejects } from "../tools/std.ts";
+import { MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFound } from "../mod.ts";
+import { TaskFeed } from "../src/feed.ts";
+import { newTaskId } from "../src/ids.ts";
+import { retryPolicy } from "../src/job.ts";
+
+const never = new AbortController().signal;
+
+function create(backend: MemoryBackend, owner = "me"): Promise<TaskInfo> {
+  const retry = retryPolicy({});
+  return backend.create({ id: newTaskId(), job: "waits", owner, input: {}, resultTtl: 60_000, retry });
+}
+
+/** A memory backend whose feed loses every change, as a broken connection does, and says so when it is told to. */
+class LossyBackend extends MemoryBackend {
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
+
+  override watch(listener: (event: TaskEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  gap(): void {
+    for (const listener of this.#listeners) listener({ kind: "gap" });
+  }
+}
+
+Deno.test("who waits gets the end, sees the changes on the way, and is forgotten then", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const first = Promise.withResolvers<TaskInfo>();
+  const wait = feed.wait(task.id, "me", never, first.resolve);
+  assertEquals(await first.promise, task);
+  assertEquals(feed.size, 1);
+  const end = await backend.cancel(task.id, "me", 0);
+  assertEquals(await wait, end);
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("who comes after the end gets it, too", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const end = await backend.cancel(id, "me", 0);
+  assertEquals(await feed.wait(id, "me", never), end);
+});
+
+Deno.test("who waits for an unknown or a foreign task is refused, and forgotten", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend, "somebody else");
+  await assertRejects(() => feed.wait(id, "me", never), TaskNotFound);
+  await assertRejects(() => feed.wait(newTaskId(), "me", never), TaskNotFound);
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("who gives up gets the reason of his signal, and is forgotten", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const giveUp = new AbortController();
+  const wait = assertRejects(() => feed.wait(id, "me", giveUp.signal), Error, "no patience");
+  giveUp.abort(new Error("no patience"));
+  await wait;
+  await assertRejects(() => feed.wait(id, "me", giveUp.signal), Error, "no patience");
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("all who follow a task hear of each change once, and a stranger of none", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const heard: TaskInfo[][] = [[], []];
+  for (const list of heard) feed.follow(task, (now) => list.push(now));
+  const foreign: TaskInfo[] = [];
+  feed.watch({ id: task.id, owner: "stranger" }, (now) => foreign.push(now));
+  const end = await backend.cancel(task.id, "me", 0);
+  await feed.wait(task.id, "me", never);
+  for (const list of heard) {
+    assertEquals(list.at(-1), end);
+    const revisions = list.map(({ revision }) => revision);
+    assertEquals(revisions, [...new Set(revisions)].toSorted((a, b) => a - b));
+  }
+  assertEquals(foreign, []);
+});
+
+Deno.test("who has stopped following hears nothing more, and leaves the others in peace", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const heard: string[] = [];
+  const stop = feed.watch(task, () => heard.push("stopped"));
+  feed.watch(task, () => heard.push("stays"));
+  stop();
+  stop();
+  await backend.cancel(task.id, "me", 0);
+  assertEquals(heard, ["stays"]);
+});
+
+Deno.test("after a gap every watched task is read anew, so that no end is missed", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const seen = Promise.withResolvers<TaskInfo>();
+  const wait = feed.wait(id, "me", never, seen.resolve);
+  await seen.promise;
+  const end = await backend.cancel(id, "me", 0);
+  backend.gap();
+  assertEquals(await wait, end);
+});
+
+Deno.test("a feed that is disposed of no longer listens", async () => {
+  await using backend = new MemoryBackend();
+  const feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const heard: TaskInfo[] = [];
+  feed.watch(task, (now) => heard.push(now));
+  feed[Symbol.dispose]();
+  assert((await backend.cancel(task.id, "me", 0)).status === "CANCELLED");
+  assertEquals([heard.length, feed.size], [0, 0]);
+});

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { assert, assertEquals, assertThrows } from "../tools/std.ts";
+import { DefinitionError } from "../src/errors.ts";
+import { defineJob, type JobPolicy, retryPolicy } from "../src/job.ts";
+
+const input = { type: "object" } as const;
+
+Deno.test("a job carries its schemas as JSON Schema, and its policy", () => {
+  const job = defineJob({
+    name: "report",
+    title: "Report",
+    description: "Makes a report",
+    input: z.object({ user: z.string() }),
+    output: z.object({ total: z.number() }),
+    annotations: { readOnlyHint: true },
+    attempts: 5,
+    backoff: { delay: 10 },
+    timeout: 1_000,
+    run: ({ user }) => ({ total: user.length }),
+  });
+  assertEquals([job.name, job.title, job.description], ["report", "Report", "Makes a report"]);
+  assertEquals([job.inputSchema.required, job.outputSchema?.required], [["user"], ["total"]]);
+  assertEquals(job.annotations, { readOnlyHint: true });
+  assertEquals(job.policy, { attempts: 5, backoff: { delay: 10 }, timeout: 1_000 });
+  assert(job.run);
+});
+
+Deno.test("a job without code is a contract, and describes itself", () => {
+  const job = defineJob({ name: "elsewhere", input });
+  assertEquals("run" in job, false);
+  assertEquals(job.description, "Run the background job elsewhere.");
+});
+
+Deno.test("a name that no tool could have is refused", () => {
+  for (const name of ["", "a b", "ä", "a/b", "a\n", "x".repeat(101)]) {
+    assertThrows(() => defineJob({ name, input }), DefinitionError, JSON.stringify(name));
+  }
+  for (const name of ["a", "A.b-c_9", "__proto__", "x".repeat(100)]) {
+    assertEquals(defineJob({ name, input }).name, name);
+  }
+});
+
+Deno.test("an option that no queue could keep is refused by its name", () => {
+  const bad: [JobPolicy, string][] = [
+    [{ attempts: 0 }, "attempts 0"],
+    [{ attempts: 1.5 }, "attempts 1.5"],
+    [{ backoff: { delay: -1 } }, "backoff.delay -1"],
+    [{ backoff: { maxDelay: NaN } }, "backoff.maxDelay NaN"],
+    [{ timeout: 0 }, "timeout 0"],
+    [{ delay: Infinity }, "delay Infinity"],
+    [{ priority: -1 }, "priority -1"],
+  ];
+  for (const [policy, message] of bad) {
+    assertThrows(() => defineJob({ name: "odd", input, ...policy }), DefinitionError, message);
+  }
+});
+
+Deno.test("what a policy leaves out has its documented default", () => {
+  assertEquals(retryPolicy({}), { attempts: 3, delay: 1_000, maxDelay: 60_000 });
+  assertEquals(retryPolicy({ attempts: 1, backoff: { maxDelay: 5 } }), { attempts: 1, delay: 1_000, maxDelay: 5 });
+});

@@ -1,0 +1,47 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "../tools/std.ts";
+import { InvalidValue } from "../src/errors.ts";
+import { MAX_VALUE_BYTES, toJson, toText } from "../src/json.ts";
+
+Deno.test("JSON values stay as they are, with a __proto__ field, too", () => {
+  for (const text of ["null", '{"a":[1,"ü",true,{}]}', '{"__proto__":{"x":1}}', '"\\ud800"']) {
+    assertEquals(JSON.stringify(toJson(JSON.parse(text), "it")), text);
+  }
+});
+
+Deno.test("nothing is null, absent fields stay absent, and toJSON is honoured", () => {
+  assertEquals(toJson(undefined, "it"), null);
+  assertEquals(toJson({ a: undefined, when: new Date(0) }, "it"), { when: "1970-01-01T00:00:00.000Z" });
+});
+
+Deno.test("what JSON cannot carry is refused, and the error says where it is", () => {
+  const cases: [unknown, string][] = [
+    [() => {}, "it is a function"],
+    [{ run: () => {} }, 'its field "run" is a function'],
+    [{ deep: [{ big: 1n }] }, 'its field "big" is a bigint'],
+    [{ s: Symbol("x") }, 'its field "s" is a symbol'],
+    [{ n: NaN }, 'its field "n" is NaN'],
+    [[-Infinity], 'its field "0" is -Infinity'],
+  ];
+  for (const [value, message] of cases) assertThrows(() => toJson(value, "the result"), InvalidValue, message);
+});
+
+Deno.test("a cycle, and a toJSON that throws, are refused with their cause", () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const error = assertThrows(() => toJson(cycle, "the result"), InvalidValue, "the result is not JSON");
+  assertStringIncludes(String(error.cause), "circular");
+  const angry = {
+    toJSON() {
+      throw new Error("never");
+    },
+  };
+  assertThrows(() => toJson(angry, "the result"), InvalidValue, "never");
+});
+
+Deno.test("a value may have 16 MiB of UTF-8, and not one byte more", () => {
+  // Two bytes for the quotes, two for each character.
+  const fits = "é".repeat(MAX_VALUE_BYTES / 2 - 1);
+  assertEquals(toText(fits, "it").length, fits.length + 2);
+  assertThrows(() => toText(`${fits}x`, "The input"), InvalidValue, `The input has ${MAX_VALUE_BYTES + 1} bytes`);
+  assertThrows(() => toJson(`${fits}x`, "The result"), InvalidValue, "The result has");
+});

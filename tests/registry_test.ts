@@ -1,0 +1,58 @@
+import { assertEquals, assertThrows } from "../tools/std.ts";
+import { DefinitionError } from "../src/errors.ts";
+import { defineJob } from "../src/job.ts";
+import { ToolRegistry } from "../src/registry.ts";
+
+const echo = defineJob({
+  name: "echo",
+  title: "Echo",
+  description: "Says it again",
+  input: { type: "object" },
+  attempts: 5,
+  timeout: 100,
+  run: (input) => input,
+});
+
+Deno.test("a job is registered under its own name, with the documented defaults", () => {
+  const registry = new ToolRegistry();
+  const registered = registry.register(echo);
+  assertEquals(registry.get("echo"), registered);
+  assertEquals(registered.job, echo);
+  const { name, title, description, cancel, resultTtl, policy } = registered;
+  assertEquals([name, title, description], ["echo", "Echo", "Says it again"]);
+  assertEquals([cancel, resultTtl], [true, 3_600_000]);
+  assertEquals(policy, { attempts: 5, timeout: 100 });
+});
+
+Deno.test("a registration overrides what the job says, and keeps the rest", () => {
+  const options = { name: "say", title: "Say", description: "Speaks", cancel: false, resultTtl: 5, timeout: 7 };
+  const registered = new ToolRegistry().register(echo, options);
+  assertEquals([registered.name, registered.title, registered.description], ["say", "Say", "Speaks"]);
+  assertEquals([registered.cancel, registered.resultTtl], [false, 5]);
+  assertEquals(registered.policy, { attempts: 5, timeout: 7 });
+});
+
+Deno.test("a name can be taken once, and one job can have two names", () => {
+  const registry = new ToolRegistry();
+  registry.register(echo);
+  assertThrows(() => registry.register(echo), DefinitionError, "Cannot register echo twice");
+  registry.register(echo, { name: "again" });
+  assertEquals(registry.list().map(({ name }) => name), ["echo", "again"]);
+});
+
+Deno.test("names that objects have of themselves are unknown until they are registered", () => {
+  const registry = new ToolRegistry();
+  for (const name of ["__proto__", "constructor", "toString"]) {
+    assertEquals(registry.get(name), undefined);
+    registry.register(echo, { name });
+    assertEquals(registry.get(name)?.job, echo);
+  }
+});
+
+Deno.test("a bad name or option is refused, and nothing is registered", () => {
+  const registry = new ToolRegistry();
+  assertThrows(() => registry.register(echo, { name: "a b" }), DefinitionError, "a b");
+  assertThrows(() => registry.register(echo, { resultTtl: 0 }), DefinitionError, "resultTtl 0");
+  assertThrows(() => registry.register(echo, { attempts: 0 }), DefinitionError, "attempts 0");
+  assertEquals(registry.list(), []);
+});

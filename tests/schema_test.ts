@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../tools/std.ts";
+import { DefinitionError, InvalidInput } from "../src/errors.ts";
+import { type JsonSchema, type StandardSchema, toJsonSchema, validate } from "../src/schema.ts";
+
+const zodUser = z.object({ name: z.string(), tags: z.array(z.object({ id: z.number() })).default([]) });
+
+const plainUser: JsonSchema = {
+  type: "object",
+  properties: {
+    name: { type: "string" },
+    mail: { type: "string", format: "email" },
+    tags: { type: "array", items: { type: "object", properties: { id: { type: "number" } }, required: ["id"] } },
+    "odd/~key": { type: "string" },
+  },
+  required: ["name"],
+  additionalProperties: false,
+};
+
+/** A schema of a library that knows the standard, but not JSON Schema. */
+const handMade: StandardSchema<{ n: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "handmade",
+    validate: (value) =>
+      typeof value === "object" && value !== null && "n" in value && typeof value.n === "number"
+        ? { value: { n: value.n } }
+        : { issues: [{ message: "n must be a number", path: ["list", 0, { key: "n" }] }] },
+  },
+};
+
+async function pathsOf(schema: JsonSchema | StandardSchema, value: unknown): Promise<readonly string[]> {
+  const error = await assertRejects(() => validate(schema, value, "input for test"), InvalidInput, "input for test");
+  for (const { path, message } of error.issues) {
+    assertStringIncludes(error.message, path ? `${path}: ${message}` : message);
+  }
+  return error.issues.map(({ path }) => path);
+}
+
+Deno.test("a zod schema becomes JSON Schema of its input side, with defaults optional", () => {
+  const schema = toJsonSchema(zodUser, "input", "user");
+  assertEquals(schema.type, "object");
+  assertEquals(schema.required, ["name"]);
+});
+
+Deno.test("plain JSON Schema is taken as it is", () => {
+  assertEquals(toJsonSchema(plainUser, "input", "user"), plainUser);
+});
+
+Deno.test("a schema that cannot give JSON Schema is refused, with what to do", () => {
+  assertThrows(
+    () => toJsonSchema(handMade, "input", "count"),
+    DefinitionError,
+    "this version of handmade does not offer",
+  );
+  assertThrows(() => toJsonSchema(handMade, "input", "count"), DefinitionError, "pass plain JSON Schema");
+});
+
+Deno.test("a zod type that JSON cannot carry is refused with its cause", () => {
+  const error = assertThrows(
+    () => toJsonSchema(z.object({ n: z.bigint() }), "input", "count"),
+    DefinitionError,
+    "count",
+  );
+  assert(error.cause instanceof Error);
+});
+
+Deno.test("a schema that describes no object is refused", () => {
+  assertThrows(() => toJsonSchema(z.string(), "input", "text"), DefinitionError, "The input schema of text");
+  assertThrows(() => toJsonSchema({ type: "array" }, "output", "list"), DefinitionError, "The output schema of list");
+  assertThrows(() => toJsonSchema({}, "input", "empty"), DefinitionError, '"type": "object"');
+});
+
+Deno.test("a valid value resolves as the schema gives it out", async () => {
+  assertEquals(await validate(zodUser, { name: "Ada" }, "it"), { name: "Ada", tags: [] });
+  assertEquals(await validate(plainUser, { name: "Ada" }, "it"), { name: "Ada" });
+  assertEquals(await validate(handMade, { n: 1, more: 2 }, "it"), { n: 1 });
+});
+
+Deno.test("every field that is wrong is named, however deep it lies", async () => {
+  const wrong = { tags: [{ id: 1 }, { id: "2" }] };
+  assertEquals((await pathsOf(zodUser, wrong)).toSorted(), ["name", "tags[1].id"]);
+  assertEquals((await pathsOf(plainUser, wrong)).toSorted(), ["name", "tags[1].id"]);
+  assertEquals(await pathsOf(handMade, {}), ["list[0].n"]);
+});
+
+Deno.test("a missing, an extra and an ill-formed field are each named in plain JSON Schema", async () => {
+  assertEquals(await pathsOf(plainUser, { name: "Ada", age: 3 }), ["age"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", mail: "nowhere" }), ["mail"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", tags: [{}] }), ["tags[0].id"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", "odd/~key": 1 }), ["odd/~key"]);
+  assertEquals(await pathsOf(plainUser, "no object"), [""]);
+});
+
+Deno.test("a field that is named __proto__ is an extra one as any other", async () => {
+  assertEquals(await pathsOf(plainUser, JSON.parse('{"name":"Ada","__proto__":1}')), ["__proto__"]);
+  assertEquals(await pathsOf(z.strictObject({}), JSON.parse('{"constructor":1}')), [""]);
+});
+
+Deno.test("JSON Schema that is itself wrong is a fault of the definition", async () => {
+  await assertRejects(
+    () => validate({ type: "object", properties: { n: { type: "nonsense" } } }, {}, "input for odd"),
+    DefinitionError,
+    "input for odd",
+  );
+});

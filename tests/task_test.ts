@@ -1,0 +1,40 @@
+import { assert, assertEquals } from "../tools/std.ts";
+import { canMove, expiresAt, isFinished, isTerminal, type TaskInfo, TaskStatus } from "../src/task.ts";
+
+const ALL = Object.values(TaskStatus);
+const FINAL: readonly TaskStatus[] = ["COMPLETED", "FAILED", "CANCELLED"];
+
+function task(change: Partial<TaskInfo> = {}): TaskInfo {
+  const base = { id: "a", job: "j", owner: "o", revision: 1, attempt: 0, createdAt: 1, updatedAt: 1, resultTtl: 50 };
+  return { ...base, status: "PENDING", ...change } as TaskInfo;
+}
+
+Deno.test("each state is named as its constant is", () => {
+  for (const [name, value] of Object.entries(TaskStatus)) assertEquals<string>(name, value);
+});
+
+Deno.test("a finished task goes nowhere, and only a finished one", () => {
+  for (const status of ALL) {
+    assertEquals(isTerminal(status), FINAL.includes(status), status);
+    assertEquals(ALL.some((to) => canMove(status, to)), !FINAL.includes(status), status);
+  }
+});
+
+Deno.test("every task that is not finished can be cancelled and can fail", () => {
+  for (const status of ALL.filter((one) => !FINAL.includes(one))) {
+    assert(canMove(status, "CANCELLED"), status);
+    assert(canMove(status, "FAILED"), status);
+  }
+});
+
+Deno.test("a task completes only from RUNNING, and is tried again only after it ran", () => {
+  assertEquals(ALL.filter((from) => canMove(from, "COMPLETED")), ["RUNNING"]);
+  assertEquals(ALL.filter((from) => canMove(from, "RETRYING")), ["RUNNING"]);
+});
+
+Deno.test("a result expires its time to live after the end, and a task without an end never does", () => {
+  assertEquals(expiresAt(task()), undefined);
+  const done = task({ status: "COMPLETED", finishedAt: 1_000 });
+  assert(isFinished(done));
+  assertEquals(expiresAt(done), 1_050);
+});

@@ -1,0 +1,198 @@
+import { z } from "zod";
+import { assert, assertEquals, assertMatch, assertThrows } from "../tools/std.ts";
+import {
+  createWorker,
+  defineJob,
+  DefinitionError,
+  type Job,
+  JobFault,
+  type JobPolicy,
+  type Json,
+  MemoryBackend,
+  type Outcome,
+  type TaskInfo,
+  ToolError,
+} from "../mod.ts";
+import { TaskFeed } from "../src/feed.ts";
+import { newTaskId } from "../src/ids.ts";
+import { retryPolicy } from "../src/job.ts";
+
+const input = { type: "object" } as const;
+
+interface Ended {
+  readonly outcome: Outcome;
+  readonly task: TaskInfo;
+}
+
+/** Runs one task of a job on a real worker, to its end. */
+async function runOnce(job: Job, { value = {}, policy = { attempts: 1 } }: {
+  readonly value?: Json;
+  readonly policy?: JobPolicy;
+} = {}): Promise<Ended> {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  const id = newTaskId();
+  const { timeout } = policy;
+  const retry = retryPolicy({ backoff: { delay: 1 }, ...policy });
+  await backend.create({ id, job: job.name, owner: "me", input: value, resultTtl: 60_000, retry, timeout });
+  const task = await feed.wait(id, "me", new AbortController().signal);
+  return { task, outcome: await backend.outcome(id, "me") };
+}
+
+function throwing(thrown: unknown): Job {
+  return defineJob({
+    name: "throwing",
+    input,
+    run: () => {
+      throw thrown;
+    },
+  });
+}
+
+function returning(value: unknown, output?: z.ZodType): Job {
+  return defineJob({ name: "returning", input, output, run: () => value });
+}
+
+Deno.test("whatever a job throws becomes an error that a reader understands", async () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const cases: [unknown, string][] = [
+    [new Error("no such user"), "no such user"],
+    ["just a text", "just a text"],
+    [new TypeError(""), "The job threw TypeError without a message."],
+    ["", 'The job threw "" without a message.'],
+    [null, "The job threw null without a message."],
+    [undefined, "The job threw undefined without a message."],
+    [42, "The job threw 42 without a message."],
+    [{ code: 7 }, 'The job threw {"code":7} without a message.'],
+    [1n, "The job threw bigint without a message."],
+    [cycle, "The job threw object without a message."],
+  ];
+  for (const [thrown, message] of cases) {
+    assertEquals((await runOnce(throwing(thrown))).outcome, { kind: "tool_error", message });
+  }
+});
+
+Deno.test("a job that returns nothing completes with null", async () => {
+  assertEquals((await runOnce(returning(undefined))).outcome, { kind: "value", value: null });
+});
+
+Deno.test("a result that is not JSON fails at once, and says what is wrong with it", async () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const cases: [unknown, RegExp][] = [
+    [{ total: 10n }, /cannot be stored: its field "total" is a bigint/],
+    [() => {}, /cannot be stored: it is a function/],
+    [{ callback: () => {} }, /cannot be stored: its field "callback" is a function/],
+    [cycle, /cannot be stored: .*circular/],
+    [{ rate: NaN }, /cannot be stored: its field "rate" is NaN/],
+  ];
+  for (const [value, message] of cases) {
+    const { outcome, task } = await runOnce(returning(value), { policy: { attempts: 3 } });
+    assert(outcome.kind === "tool_error");
+    assertMatch(outcome.message, message);
+    assertEquals(task.attempt, 1);
+  }
+});
+
+Deno.test("a result that does not fit the output schema fails at once, and names the field", async () => {
+  const output = z.object({ total: z.number() });
+  assertEquals((await runOnce(returning({ total: 1 }, output))).outcome, { kind: "value", value: { total: 1 } });
+  const { outcome, task } = await runOnce(returning({ total: "much" }, output), { policy: { attempts: 3 } });
+  assert(outcome.kind === "tool_error");
+  assertMatch(outcome.message, /result of returning: total/);
+  assertEquals(task.attempt, 1);
+});
+
+Deno.test("an input that does not fit the worker's schema is a fault, and the code does not see it", async () => {
+  let runs = 0;
+  const job = defineJob({ name: "strict", input: z.object({ n: z.number() }), run: () => runs++ });
+  const { outcome, task } = await runOnce(job, { value: { n: "one" }, policy: { attempts: 3 } });
+  assert(outcome.kind === "fault");
+  assertMatch(outcome.message, /input for strict: n/);
+  assertEquals([runs, task.attempt], [0, 1]);
+});
+
+Deno.test("the code gets its input as the schema gives it out, with defaults and changes", async () => {
+  const schema = z.object({ n: z.number().default(3), text: z.string().transform((text) => text.length) });
+  const job = defineJob({ name: "shaped", input: schema, run: ({ n, text }) => [n, text] });
+  assertEquals((await runOnce(job, { value: { text: "four" } })).outcome, { kind: "value", value: [3, 4] });
+});
+
+Deno.test("ToolError and JobFault end a task at once, an Error is tried again", async () => {
+  const policy = { attempts: 2 };
+  const fault = await runOnce(throwing(new JobFault("gone", -32001)), { policy });
+  assertEquals(fault.outcome, { kind: "fault", message: "gone", code: -32001 });
+  const attempts = [fault, await runOnce(throwing(new ToolError("no")), { policy })].map(({ task }) => task.attempt);
+  assertEquals(attempts, [1, 1]);
+  assertEquals((await runOnce(throwing(new Error("try again")), { policy })).task.attempt, 2);
+});
+
+Deno.test("an attempt over its time is aborted, also where the code does not listen", async () => {
+  let heard: unknown;
+  const policy = { attempts: 2, timeout: 20 };
+  const careful = defineJob({
+    name: "careful",
+    input,
+    run: (_, { signal }) =>
+      new Promise((_, reject) =>
+        signal.addEventListener("abort", () => {
+          heard = signal.reason;
+          reject(new Error("stopped"));
+        })
+      ),
+  });
+  const stubborn = defineJob({ name: "stubborn", input, run: () => new Promise(() => {}) });
+  for (const job of [careful, stubborn]) {
+    const { outcome, task } = await runOnce(job, { policy });
+    assertEquals(outcome, { kind: "tool_error", message: "The attempt took longer than 20 ms." });
+    assertEquals(task.attempt, 2);
+  }
+  assert(heard instanceof ToolError);
+});
+
+Deno.test("progress is kept between 0 and 1, and a message that is no text becomes one", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const job = defineJob({
+    name: "wild",
+    input,
+    run: async (_, ctx) => {
+      for (const fraction of [-1, 7, NaN]) await ctx.progress(fraction);
+      await ctx.progress(0.5, 42 as unknown as string);
+      await ctx.log("last words");
+    },
+  });
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  const id = newTaskId();
+  const seen: [number | undefined, string | undefined][] = [];
+  const wait = backend.create({ id, job: "wild", owner: "me", input: {}, resultTtl: 60_000, retry: retryPolicy({}) })
+    .then(() => feed.wait(id, "me", new AbortController().signal));
+  backend.watch((event) => {
+    if (event.kind === "change" && event.task.status === "RUNNING") {
+      seen.push([event.task.progress, event.task.message]);
+    }
+  });
+  await wait;
+  assertEquals(seen.slice(-5), [[0, undefined], [1, undefined], [0, undefined], [0.5, "42"], [0.5, "last words"]]);
+});
+
+Deno.test("a worker leaves contracts to others, and does not start with nothing but contracts", async () => {
+  await using backend = new MemoryBackend();
+  const contract = defineJob({ name: "elsewhere", input });
+  assertThrows(() => createWorker(backend, [contract]), DefinitionError, "none of its jobs has a `run`");
+  await using worker = createWorker(backend, [contract, returning(1)]);
+  await worker.ready;
+  assertEquals([await backend.hasWorker("elsewhere"), await backend.hasWorker("returning")], [false, true]);
+});
+
+Deno.test("a worker refuses two jobs of one name, and a concurrency that is no number of tasks", async () => {
+  await using backend = new MemoryBackend();
+  assertThrows(() => createWorker(backend, [returning(1), returning(2)]), DefinitionError, "named returning");
+  for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {
+    assertThrows(() => createWorker(backend, [returning(1)], { concurrency }), DefinitionError, `${concurrency}`);
+  }
+});
