@@ -7,17 +7,18 @@
 import {
   createMcpHandler,
   hostHeaderValidationResponse,
+  isJsonContentType,
   isLegacyRequest,
+  type JSONRPCMessage,
   localhostAllowedHostnames,
   type McpHttpHandler,
   originValidationResponse,
+  readRequestBody,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { bind, type Served } from "./bind.ts";
 import type { McpHost } from "./host.ts";
-
-/** The largest request body, in bytes: room for the largest input and its envelope. */
-const MAX_BODY_BYTES = 32 * 1024 * 1024;
+import { MAX_MESSAGE_BYTES, readMessage, tooLong } from "./message.ts";
 
 /** A session without a request for this long is closed when the next one begins, in ms. */
 const SESSION_IDLE_MS = 24 * 3_600_000;
@@ -42,10 +43,7 @@ export class HttpEndpoint implements AsyncDisposable {
   constructor(served: Served, allowedHosts: readonly string[] = []) {
     this.#served = served;
     this.#hosts = [...localhostAllowedHostnames(), ...allowedHosts];
-    this.#modern = createMcpHandler(({ era }) => bind(served, ANYBODY, era), {
-      legacy: "reject",
-      maxRequestBodySize: MAX_BODY_BYTES,
-    });
+    this.#modern = createMcpHandler(({ era }) => bind(served, ANYBODY, era), { legacy: "reject" });
   }
 
   /** Answers one request. */
@@ -53,12 +51,15 @@ export class HttpEndpoint implements AsyncDisposable {
     const refused = hostHeaderValidationResponse(request, this.#hosts) ??
       originValidationResponse(request, this.#hosts);
     if (refused) return refused;
-    const id = request.headers.get("mcp-session-id");
-    if (id !== null) return await this.#resume(id, request);
-    if (await isLegacyRequest(request, undefined, { maxRequestBodySize: MAX_BODY_BYTES })) {
-      return await this.#begin(request);
+    // A request of another method or type is the SDK's to refuse.
+    if (request.method !== "POST" || !isJsonContentType(request.headers.get("content-type"))) {
+      return await this.#route(request);
     }
-    return await this.#modern.fetch(request);
+    const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
+    if (body.tooLarge) return Response.json(tooLong(), { status: 413 });
+    const read = readMessage(body.text);
+    if ("refusal" in read) return Response.json(read.refusal, { status: 400 });
+    return await this.#route(request, read.message);
   }
 
   /** Closes every session and stream. */
@@ -68,7 +69,14 @@ export class HttpEndpoint implements AsyncDisposable {
     await this.#modern.close();
   }
 
-  async #resume(id: string, request: Request): Promise<Response> {
+  async #route(request: Request, message?: JSONRPCMessage): Promise<Response> {
+    const id = request.headers.get("mcp-session-id");
+    if (id !== null) return await this.#resume(id, request, message);
+    if (await isLegacyRequest(request, message)) return await this.#begin(request, message);
+    return await this.#modern.fetch(request, { parsedBody: message });
+  }
+
+  async #resume(id: string, request: Request, parsedBody?: JSONRPCMessage): Promise<Response> {
     const session = this.#sessions.get(id);
     if (session === undefined) {
       // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
@@ -76,20 +84,19 @@ export class HttpEndpoint implements AsyncDisposable {
       return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
     }
     session.lastUsed = Date.now();
-    return await session.transport.handleRequest(request);
+    return await session.transport.handleRequest(request, { parsedBody });
   }
 
-  async #begin(request: Request): Promise<Response> {
+  async #begin(request: Request, parsedBody?: JSONRPCMessage): Promise<Response> {
     await this.#closeIdle();
     const host = bind(this.#served, ANYBODY, "legacy");
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => crypto.randomUUID(),
-      maxRequestBodySize: MAX_BODY_BYTES,
       onsessioninitialized: (id) => void this.#sessions.set(id, { transport, host, lastUsed: Date.now() }),
       onsessionclosed: (id) => void this.#sessions.delete(id),
     });
     await host.connect(transport);
-    const response = await transport.handleRequest(request);
+    const response = await transport.handleRequest(request, { parsedBody });
     if (transport.sessionId === undefined) await host.close();
     return response;
   }

@@ -4,17 +4,10 @@
  *
  * @module
  */
-import {
-  type JSONRPCMessage,
-  parseJSONRPCMessage,
-  serializeMessage,
-  type Transport,
-} from "@modelcontextprotocol/server";
+import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { bind, type Served } from "./bind.ts";
-
-/** The longest line that is read, in bytes: room for the largest input and its envelope. */
-const MAX_LINE_BYTES = 32 * 1024 * 1024;
+import { MAX_MESSAGE_BYTES, readMessage, type Refusal, tooLong } from "./message.ts";
 
 const NEWLINE = 10;
 
@@ -56,13 +49,13 @@ export class LineTransport implements Transport {
       let rest = chunk.value;
       for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
         size += end;
-        if (size > MAX_LINE_BYTES) this.#refuse(-32600, `The message has more than ${MAX_LINE_BYTES} bytes.`);
+        if (size > MAX_MESSAGE_BYTES) this.#refuse(tooLong());
         else this.#receive(join([...parts, rest.subarray(0, end)], size));
         [parts, size, rest] = [[], 0, rest.subarray(end + 1)];
       }
       size += rest.length;
       // What is too long anyway is counted, not kept.
-      if (size <= MAX_LINE_BYTES) parts.push(rest);
+      if (size <= MAX_MESSAGE_BYTES) parts.push(rest);
       else parts = [];
     }
   }
@@ -70,26 +63,13 @@ export class LineTransport implements Transport {
   #receive(line: Uint8Array): void {
     const text = new TextDecoder().decode(line).trim();
     if (text === "") return;
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      return this.#refuse(-32700, `Parse error: ${error instanceof Error ? error.message : error}`);
-    }
-    if (Array.isArray(value)) return this.#refuse(-32600, "Invalid request: JSON-RPC batches are not supported.");
-    let message: JSONRPCMessage;
-    try {
-      message = parseJSONRPCMessage(value);
-    } catch {
-      return this.#refuse(-32600, "Invalid request: not a JSON-RPC 2.0 message.", idOf(value));
-    }
-    this.onmessage?.(message);
+    const read = readMessage(text);
+    if ("message" in read) this.onmessage?.(read.message);
+    else this.#refuse(read.refusal);
   }
 
-  #refuse(code: number, message: string, id: string | number | null = null): void {
-    // JSON-RPC 2.0, section 5: the id is null where it cannot be known. The SDK's type has no null.
-    const response = { jsonrpc: "2.0", id, error: { code, message } };
-    this.#writer.write(new TextEncoder().encode(`${JSON.stringify(response)}\n`)).catch(() => {});
+  #refuse(refusal: Refusal): void {
+    this.#writer.write(new TextEncoder().encode(`${JSON.stringify(refusal)}\n`)).catch(() => {});
   }
 }
 
@@ -122,9 +102,4 @@ function join(parts: readonly Uint8Array[], size: number): Uint8Array {
     at += part.length;
   }
   return all;
-}
-
-function idOf(value: unknown): string | number | null {
-  const id = typeof value === "object" && value !== null && "id" in value ? value.id : null;
-  return typeof id === "string" || typeof id === "number" ? id : null;
 }

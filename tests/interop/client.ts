@@ -92,7 +92,7 @@ export function connectStdio(strategy: StrategyName): Promise<Connection> {
   return connect(new StdioClientTransport({ command: Deno.execPath(), args, stderr: "ignore" }));
 }
 
-async function connect(transport: StdioClientTransport | StreamableHTTPClientTransport): Promise<Connection> {
+export async function connect(transport: StdioClientTransport | StreamableHTTPClientTransport): Promise<Connection> {
   const client = new Client({ name: "interop", version: "1.0.0" }, { capabilities: {} });
   const notes: Note[] = [];
   const waiting = new Set<() => void>();

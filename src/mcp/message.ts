@@ -1,0 +1,52 @@
+/**
+ * From text to one JSON-RPC message: what both transports accept, and what they answer to the rest.
+ *
+ * @module
+ */
+import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+
+/** The longest message, in bytes: room for the largest input and its envelope. */
+export const MAX_MESSAGE_BYTES: number = 32 * 1024 * 1024;
+
+const PARSE_ERROR = -32700;
+const INVALID_REQUEST = -32600;
+
+/** The answer to what is no message. JSON-RPC 2.0, section 5: the id is null where it cannot be known. */
+export interface Refusal {
+  readonly jsonrpc: "2.0";
+  readonly id: string | number | null;
+  readonly error: { readonly code: number; readonly message: string };
+}
+
+/** Reads one message. */
+export function readMessage(text: string): { readonly message: JSONRPCMessage } | { readonly refusal: Refusal } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { refusal: refuse(PARSE_ERROR, `Parse error: ${error instanceof Error ? error.message : error}`) };
+  }
+  // 2025-06-18 took batches out of MCP.
+  if (Array.isArray(value)) {
+    return { refusal: refuse(INVALID_REQUEST, "Invalid request: JSON-RPC batches are not supported.") };
+  }
+  try {
+    return { message: parseJSONRPCMessage(value) };
+  } catch {
+    return { refusal: refuse(INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message.", idOf(value)) };
+  }
+}
+
+/** The answer to a message that is too long to be read. */
+export function tooLong(): Refusal {
+  return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${MAX_MESSAGE_BYTES} bytes.`);
+}
+
+function refuse(code: number, message: string, id: Refusal["id"] = null): Refusal {
+  return { jsonrpc: "2.0", id, error: { code, message } };
+}
+
+function idOf(value: unknown): Refusal["id"] {
+  const id = typeof value === "object" && value !== null && "id" in value ? value.id : null;
+  return typeof id === "string" || typeof id === "number" ? id : null;
+}
