@@ -57,10 +57,12 @@ export class MemoryBackend implements Backend {
   async create(task: NewTask): Promise<TaskInfo> {
     this.#checkOpen();
     if (this.#tasks.size % 256 === 0) this.#sweep();
-    const stored: Stored = { record: change.created(task, Date.now()), input: toText(task.input, "The input") };
+    const record = change.created(task, Date.now());
+    const stored: Stored = { record, input: toText(task.input, "The input") };
     this.#tasks.set(task.id, stored);
-    this.#store(stored, stored.record);
-    return stored.record.info;
+    this.#store(stored, record);
+    // As it was stored, though a worker of this process may have taken it already.
+    return record.info;
   }
 
   /** Reads a task. */
@@ -169,8 +171,9 @@ export class MemoryBackend implements Backend {
     const now = Date.now();
     let dueAt: number | undefined;
     for (const record of this.#delayed.values()) {
-      if (record.dueAt === undefined || record.dueAt <= now) this.#makeReady(record);
-      else dueAt = Math.min(dueAt ?? Infinity, record.dueAt);
+      const due = dueAtOf(record);
+      if (due === undefined || due <= now) this.#makeReady(record);
+      else dueAt = Math.min(dueAt ?? Infinity, due);
     }
     const claims: Claimed[] = [];
     const ids = jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).sort(([a], [b]) => a - b)
@@ -189,12 +192,13 @@ export class MemoryBackend implements Backend {
     this.#unqueue(stored.record);
     stored.record = record;
     const { status } = record.info;
-    if (record.dueAt !== undefined) this.#delayed.set(record.info.id, record);
+    const delayed = dueAtOf(record) !== undefined;
+    if (delayed) this.#delayed.set(record.info.id, record);
     else if (status === "PENDING") this.#makeReady(record);
     for (const listener of [...this.#listeners]) listener({ kind: "change", task: record.info });
     for (const { runner } of this.#workers.values()) {
       runner.receive(record.info);
-      if (status === "PENDING" || record.dueAt !== undefined) runner.wake();
+      if (status === "PENDING" || delayed) runner.wake();
     }
   }
 
@@ -229,6 +233,10 @@ export class MemoryBackend implements Backend {
   #checkOpen(): void {
     if (this.#closed) throw new BackendError("Cannot use the memory backend: it is closed.");
   }
+}
+
+function dueAtOf({ info }: change.TaskRecord): number | undefined {
+  return isFinished(info) ? undefined : info.dueAt;
 }
 
 function hasExpired(task: TaskInfo): boolean {
