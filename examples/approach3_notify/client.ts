@@ -1,0 +1,33 @@
+/** Calls the tool as a native MCP task and asks for nothing: it waits until the server says that the task is finished. */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import {
+  CallToolResultSchema,
+  CreateTaskResultSchema,
+  TaskStatusNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { connect, readResource } from "../shared/client.ts";
+import { tell } from "../shared/tell.ts";
+
+await using session = await connect("approach3_notify");
+const { client } = session;
+
+const { promise: finished, resolve } = Promise.withResolvers<void>();
+client.setNotificationHandler(TaskStatusNotificationSchema, ({ params: { status } }) => {
+  tell({ status });
+  if (["completed", "failed", "cancelled"].includes(status)) resolve();
+});
+
+const { task, _meta } = await client.request(
+  {
+    method: "tools/call",
+    params: { name: "generate_report", arguments: { user_id: "42" }, task: { ttl: 600_000 } },
+  },
+  CreateTaskResultSchema,
+  { onprogress: ({ progress, message }) => tell({ progress, message }) },
+);
+tell({ status: task.status });
+await finished;
+
+const { structuredContent } = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+tell({ result: structuredContent });
+tell({ resource: await readResource(client, _meta?.resourceUri) });

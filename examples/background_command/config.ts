@@ -1,0 +1,39 @@
+/**
+ * The allow-list: which commands there are, by name.
+ *
+ * @module
+ */
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+
+const Command = z.strictObject({
+  description: z.string().optional(),
+  command: z.string().min(1),
+  args: z.array(z.string()).default([]),
+  cwd: z.string().default("."),
+  timeout_seconds: z.number().positive().max(86_400).optional(),
+});
+
+const Config = z.record(z.string().regex(/^[\w.-]+$/), Command)
+  .refine((config) => Object.keys(config).length > 0, "It names no command.");
+
+/** A command that may be run. */
+export type AllowedCommand = Readonly<z.infer<typeof Command>>;
+
+/** The commands that may be run, by name. */
+export type AllowList = ReadonlyMap<string, AllowedCommand>;
+
+/** Reads the allow-list from a JSON file. A relative `cwd` starts from the file's folder. */
+export async function readAllowList(path: string): Promise<AllowList> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new Error(`Cannot read the commands from ${path}: ${cause}`, { cause });
+  }
+  const parsed = Config.safeParse(json);
+  if (!parsed.success) throw new Error(`Cannot use the commands in ${path}:\n${z.prettifyError(parsed.error)}`);
+  const folder = dirname(resolve(path));
+  const commands = Object.entries(parsed.data);
+  return new Map(commands.map(([name, command]) => [name, { ...command, cwd: resolve(folder, command.cwd) }]));
+}

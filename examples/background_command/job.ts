@@ -1,0 +1,78 @@
+/**
+ * The job: one command of the allow-list, run as a task.
+ *
+ * @module
+ */
+import { defineJob, type Job, type JobContext, ToolError } from "@mcp-jobs/mcp-jobs";
+import { z } from "zod";
+import type { AllowedCommand, AllowList } from "./config.ts";
+import { Output } from "./output.ts";
+import { runGroup } from "./process_group.ts";
+
+/** How often the last line of output is told, in ms. */
+const TELL_MS = 200;
+
+const Result = z.object({
+  command: z.string(),
+  exit_code: z.number(),
+  output: z.string().describe("What it wrote to stdout and stderr; the last 64 KiB of it"),
+  truncated: z.boolean().describe("Whether the output was longer"),
+});
+
+/** Defines the job for an allow-list. */
+export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer<typeof Result>> {
+  const list = [...allowed].map(([name, { description, command, args }]) =>
+    `- ${name}: ${description ?? [command, ...args].join(" ")}`
+  );
+  return defineJob({
+    name: "run_command",
+    title: "Run a command in the background",
+    description: "Run one of these commands in the background and return its exit code and output. " +
+      `A command that fails is a result, too: look at exit_code.\n${list.join("\n")}`,
+    input: z.strictObject({ command: z.enum([...allowed.keys()]) }),
+    output: Result,
+    annotations: { readOnlyHint: false, openWorldHint: true },
+    // A command that could not be run will not be better the next time.
+    attempts: 1,
+    run: async ({ command: name }, ctx) => {
+      const command = allowed.get(name);
+      if (command === undefined) throw new ToolError(`There is no command ${name} any more.`);
+      return { command: name, ...await run(name, command, ctx) };
+    },
+  });
+}
+
+async function run(name: string, { command, args, cwd, timeout_seconds }: AllowedCommand, ctx: JobContext) {
+  const output = new Output();
+  const timeout = new AbortController();
+  const timer = timeout_seconds !== undefined && setTimeout(() => timeout.abort(), timeout_seconds * 1_000);
+  const teller = tellLastLine(output, ctx);
+  try {
+    const signal = AbortSignal.any([ctx.signal, timeout.signal]);
+    const exit_code = await runGroup(command, { args, cwd, signal }, output.add);
+    return { exit_code, ...output.tail };
+  } catch (error) {
+    if (ctx.signal.aborted) throw error;
+    if (timeout.signal.aborted) {
+      throw new ToolError(
+        `${name} took longer than ${timeout_seconds} s and was stopped. ${output.tail.output}`.trim(),
+      );
+    }
+    throw new ToolError(`Cannot run ${name} (${command} in ${cwd}): ${error}`, { cause: error });
+  } finally {
+    clearInterval(teller);
+    if (timer) clearTimeout(timer);
+  }
+}
+
+/** Tells the last line whenever it has changed: a fast command would otherwise write a thousand messages a second. */
+function tellLastLine(output: Output, ctx: JobContext): ReturnType<typeof setInterval> {
+  let told = "";
+  return setInterval(() => {
+    const { lastLine } = output;
+    if (lastLine === told) return;
+    told = lastLine;
+    // It is news, not the work: if it cannot be stored now, the next line can.
+    ctx.log(lastLine).catch(() => {});
+  }, TELL_MS);
+}

@@ -1,0 +1,32 @@
+/**
+ * Runs commands of an allow-list as background tasks: builds, test runs, long `git` or `du` calls. One process is
+ * server and worker; what runs survives the client's time limit, and is stopped as a whole when it is cancelled.
+ *
+ * Options: `--config=<file>`, default `commands.json` in the working directory; `--kv=<file>`, default
+ * `data/commands.kv` beside the configuration.
+ */
+import { AsyncToolServer, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { readAllowList } from "./config.ts";
+import { runCommand } from "./job.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  strict: false,
+  options: { config: { type: "string", default: "commands.json" }, kv: { type: "string" } },
+});
+const config = resolve(String(values.config));
+const allowed = await readAllowList(config);
+
+const server = new AsyncToolServer({
+  name: "background_command",
+  version: "1.0.0",
+  title: "Background commands",
+  instructions:
+    "Runs allowed commands as tasks that may take minutes. Start one and go on; its last line is its status.",
+  backend: await DenoKvBackend.open({ path: String(values.kv ?? join(dirname(config), "data", "commands.kv")) }),
+  strategy: new OperationResourceStrategy({ notifications: true }),
+});
+server.registerAsyncTool(runCommand(allowed), { cancel: true });
+await server.run({ worker: { concurrency: 4 } });

@@ -1,0 +1,24 @@
+/**
+ * The one entry of all examples: `example [name]` runs a whole example, `<example> <role>` one of its processes.
+ *
+ * @module
+ */
+import { EXAMPLES, ROLES } from "./catalog.ts";
+import { runExample } from "./run.ts";
+import { END_WITH_STDIN, endWithStdin } from "./shared/role.ts";
+
+const [first = "", second] = Deno.args.filter((arg) => !arg.startsWith("--"));
+const role = ROLES.get(`${first} ${second}`);
+
+if (role) {
+  const stopWatching = Deno.args.includes(END_WITH_STDIN) ? endWithStdin() : undefined;
+  await role();
+  await stopWatching?.();
+} else if (first === "example") {
+  Deno.exitCode = await runExample(second ?? "with_package");
+} else {
+  console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Say one of:`);
+  for (const [name, { about }] of EXAMPLES) console.error(`  example ${name.padEnd(24)} ${about}`);
+  for (const name of ROLES.keys()) console.error(`  ${name}`);
+  Deno.exitCode = 2;
+}

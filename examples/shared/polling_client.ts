@@ -1,0 +1,41 @@
+/**
+ * A client of polling tools: it starts a task, asks for its status until it is finished, and fetches the result. The
+ * tools of `baseline` and of `with_package` look the same from outside, so both use it.
+ *
+ * @module
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { connect } from "./client.ts";
+import { tell } from "./tell.ts";
+
+const Answer = z.object({
+  token: z.string(),
+  status: z.string(),
+  progress: z.number().optional(),
+  message: z.string().optional(),
+  result: z.unknown().optional(),
+});
+
+/** Runs one report through `<name>_start`, `_status` and `_result`. */
+export async function pollReport(example: string): Promise<void> {
+  await using session = await connect(example);
+  const call = async (tool: string, args: Record<string, unknown>) => {
+    const { structuredContent, content } = await session.client.callTool({ name: tool, arguments: args });
+    const answer = Answer.safeParse(structuredContent);
+    if (answer.success) return answer.data;
+    throw new Error(`${tool} failed: ${JSON.stringify(content)}`);
+  };
+
+  let answer = await call("generate_report_start", { user_id: "42" });
+  const { token } = answer;
+  tell({ status: answer.status });
+  while (!["COMPLETED", "FAILED", "CANCELLED"].includes(answer.status)) {
+    await sleep(300);
+    answer = await call("generate_report_status", { token });
+    const { status, progress, message } = answer;
+    tell({ status, progress, message });
+  }
+  const { result } = await call("generate_report_result", { token });
+  tell({ result });
+}

@@ -1,0 +1,157 @@
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { Output } from "../examples/background_command/output.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../tools/std.ts";
+import { call, connect, type Connection, start, textOf } from "./interop/client.ts";
+import { isRunning, until } from "./processes.ts";
+
+const SERVER = new URL("../examples/background_command/server.ts", import.meta.url).pathname;
+
+/** Ignores SIGTERM, says its process id in a file, and runs until it is killed. */
+const STUBBORN = `sh -c 'trap "" TERM; echo $$ > pid; echo started; while :; do sleep 0.02; done'`;
+
+/** Commands that say in a file where they are, or wait for one: so no test needs to guess how long something takes. */
+const COMMANDS = {
+  greet: { command: "sh", args: ["-c", "echo hello; echo warning >&2"] },
+  fail: { command: "sh", args: ["-c", "echo broken; exit 3"] },
+  steps: { command: "sh", args: ["-c", "echo step 1 of 2; until [ -e go ]; do sleep 0.02; done; echo step 2 of 2"] },
+  stubborn: { command: "sh", args: ["-c", `${STUBBORN} & wait`] },
+  leftover: { command: "sh", args: ["-c", "sleep 600 & echo $! > pid"] },
+  slow: { command: "sh", args: ["-c", "echo thinking; echo $$ > pid; exec sleep 600"], timeout_seconds: 0.5 },
+  missing: { command: "no-such-program" },
+};
+
+interface Bench extends Connection {
+  readonly folder: string;
+}
+
+async function serverIn(folder: string, commands: unknown): Promise<string[]> {
+  await Deno.writeTextFile(`${folder}/commands.json`, JSON.stringify(commands));
+  return ["run", "--allow-all", "--unstable-kv", SERVER, `--config=${folder}/commands.json`];
+}
+
+/** A client of a server of its own, over stdio. */
+async function open(): Promise<Bench> {
+  const folder = await Deno.makeTempDir();
+  const args = await serverIn(folder, COMMANDS);
+  const connection = await connect(new StdioClientTransport({ command: Deno.execPath(), args }));
+  return {
+    ...connection,
+    folder,
+    [Symbol.asyncDispose]: async () => {
+      await connection[Symbol.asyncDispose]();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** The process id that a command has written. */
+async function pidIn(folder: string): Promise<number> {
+  const read = () => Deno.readTextFile(`${folder}/pid`).catch(() => "");
+  await until(async () => (await read()).endsWith("\n"), "the command has written its process id");
+  return Number(await read());
+}
+
+Deno.test("exit code and output of a command are its result", async () => {
+  await using bench = await open();
+  const { structuredContent } = await call(bench.client, "run_command", { command: "greet" });
+  assertEquals(structuredContent?.exit_code, 0);
+  assertEquals(structuredContent?.truncated, false);
+  assertEquals(String(structuredContent?.output).trim().split("\n").sort(), ["hello", "warning"]);
+});
+
+Deno.test("a command that fails is a result with its exit code, not an error", async () => {
+  await using bench = await open();
+  const result = await call(bench.client, "run_command", { command: "fail" });
+  assert(!result.isError);
+  assertEquals(result.structuredContent, { command: "fail", exit_code: 3, output: "broken\n", truncated: false });
+});
+
+Deno.test("the last line of output is pushed as the status message while the command runs", async () => {
+  await using bench = await open();
+  const { task } = await start(bench.client, "run_command", { command: "steps" });
+  const note = await bench.note(({ params }) => params?.statusMessage === "step 1 of 2");
+  assertEquals(note.params?.taskId, task.taskId);
+  assertEquals(note.params?.status, "working");
+  await Deno.writeTextFile(`${bench.folder}/go`, "");
+  await bench.note(({ params }) => params?.status === "completed");
+});
+
+Deno.test("cancelling a command kills its whole process group, also a grandchild that ignores SIGTERM", async () => {
+  await using bench = await open();
+  const { task } = await start(bench.client, "run_command", { command: "stubborn" });
+  const grandchild = await pidIn(bench.folder);
+  assert(await isRunning(grandchild));
+  const cancelled = await bench.client.experimental.tasks.cancelTask(task.taskId);
+  assertEquals(cancelled.status, "cancelled");
+  assertMatch(String(cancelled.statusMessage), /its work has stopped/);
+  await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+});
+
+Deno.test("what a command leaves running in the background ends with it", async () => {
+  await using bench = await open();
+  const { structuredContent } = await call(bench.client, "run_command", { command: "leftover" });
+  assertEquals(structuredContent?.exit_code, 0);
+  const child = await pidIn(bench.folder);
+  await until(async () => !await isRunning(child), "the background process is gone");
+});
+
+Deno.test("a command that takes too long is stopped, and the error says so with its output", async () => {
+  await using bench = await open();
+  const result = await call(bench.client, "run_command", { command: "slow" });
+  assertEquals(result.isError, true);
+  assertEquals(textOf(result), "slow took longer than 0.5 s and was stopped. thinking");
+  const child = await pidIn(bench.folder);
+  await until(async () => !await isRunning(child), "the command is gone");
+});
+
+Deno.test("a program that is not there and a command that is not listed are errors that name it", async () => {
+  await using bench = await open();
+  const missing = await call(bench.client, "run_command", { command: "missing" });
+  assertEquals(missing.isError, true);
+  assertStringIncludes(textOf(missing), "Cannot run missing (no-such-program in ");
+  const unlisted = await call(bench.client, "run_command", { command: "rm" });
+  assertEquals(unlisted.isError, true);
+  assertStringIncludes(textOf(unlisted), "command: ");
+});
+
+Deno.test("a client that goes away stops what its server runs", async () => {
+  const folder = await Deno.makeTempDir();
+  const args = await serverIn(folder, COMMANDS);
+  const server = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null" }).spawn();
+  const stdin = server.stdin.getWriter();
+  const say = (message: unknown) => stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+  const clientInfo = { name: "raw", version: "1" };
+  await say({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
+  });
+  await say({ jsonrpc: "2.0", method: "notifications/initialized" });
+  const params = { name: "run_command", arguments: { command: "stubborn" }, task: {} };
+  await say({ jsonrpc: "2.0", id: 2, method: "tools/call", params });
+  const grandchild = await pidIn(folder);
+  await stdin.close();
+  assertEquals((await server.status).code, 0);
+  await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a list of commands that cannot be used ends the server with an error that names the field", async () => {
+  const folder = await Deno.makeTempDir();
+  const args = await serverIn(folder, { build: { command: "make", args: "all" } });
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "build.args");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("of a long output the end is kept, and a progress display gives its newest line", () => {
+  const output = new Output(10);
+  for (const text of ["0123456789", "abcdefghij", "\u001b[32mKLMNO\r"]) output.add(text);
+  assertEquals(output.lastLine.endsWith("KLMNO"), true);
+  assertEquals(output.tail.truncated, true);
+  assertEquals(output.tail.output.endsWith("KLMNO\r"), true);
+  assertEquals(output.tail.output.length <= 10, true);
+});

@@ -1,0 +1,158 @@
+import { check } from "../examples/runner/check.ts";
+import type { Update } from "../examples/shared/tell.ts";
+import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
+import { descendants, isRunning, until } from "./processes.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const MAIN = `${ROOT}examples/main.ts`;
+
+/** A running example; the runner keeps its queue in `temp`, so that a test sees whether anything is left. */
+interface Run {
+  readonly temp: string;
+  readonly child: Deno.ChildProcess;
+}
+
+/** Starts the runner. Its output is piped, so it writes plain lines. A process group of its own is what Ctrl+C goes to. */
+async function begin(args: readonly string[]): Promise<Run> {
+  const temp = await Deno.makeTempDir();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { TMPDIR: temp, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  return { temp, child };
+}
+
+/** Waits for the end. Fails if the runner left a file. */
+async function finish({ temp, child }: Run) {
+  const { code, stdout, stderr } = await child.output();
+  await assertEmpty(temp);
+  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+async function assertEmpty(temp: string): Promise<void> {
+  assertEquals(Array.from(Deno.readDirSync(temp), ({ name }) => name), []);
+  await Deno.remove(temp);
+}
+
+/** Interrupts an example in the middle. Returns its exit code and error text, once nothing that it started runs. */
+async function interrupt({ child }: Run, send: (pid: number) => void) {
+  const errors = new Response(child.stderr).text();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let out = "";
+  while (!out.includes("25 %")) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`The example ended too early: ${out}${await errors}`);
+    out += value;
+  }
+  const family = await descendants(child.pid);
+  assert(family.length >= 3, "A worker, a client and a server run.");
+  send(child.pid);
+  while (!(await reader.read()).done);
+  const { code } = await child.status;
+  for (const pid of family) await until(async () => !await isRunning(pid), `process ${pid} of the example is gone`);
+  return { code, err: await errors };
+}
+
+const POLLED = `
+PENDING
+RUNNING   25 %  loading orders
+RUNNING   60 %  adding up revenue
+RUNNING   90 %  writing the report
+COMPLETED
+result    {"user_id":"42","revenue":42000,"items":17}
+ok    states: PENDING, RUNNING, COMPLETED
+ok    progress: 25 %, 60 %, 90 %
+ok    result: {"user_id":"42","revenue":42000,"items":17}`;
+
+const NATIVE = `
+working   25 %  loading orders
+working   60 %  adding up revenue
+working   90 %  writing the report
+completed
+result    {"user_id":"42","revenue":42000,"items":17}
+resource  mcp://results/generate_report/<id>
+ok    states: working, completed
+ok    progress: 25 %, 60 %, 90 %
+ok    result: {"user_id":"42","revenue":42000,"items":17}
+ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
+
+Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
+  const expected = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, approach3_notify: NATIVE };
+  // All at once: most of their time is the job's.
+  const runs = Object.entries(expected).map(([name, lines]) => ({
+    name,
+    lines,
+    run: begin(["task", "example", name]),
+  }));
+  for (const { name, lines, run } of runs) {
+    await t.step(name, async () => {
+      const { code, out, err } = await finish(await run);
+      assertEquals(code, 0, err);
+      const shown = out.replaceAll(/[0-9a-f-]{36}/g, "<id>").split("\n");
+      assertEquals(shown.filter((line) => lines.split("\n").includes(line)), lines.split("\n"));
+    });
+  }
+});
+
+Deno.test("without a name the runner takes with_package", async () => {
+  const { code, out } = await finish(await begin(["task", "example"]));
+  assertEquals(code, 0);
+  assertStringIncludes(out, "with_package passed: 3 checks");
+});
+
+Deno.test("Ctrl+C in the middle of an example leaves no process and no file behind", async () => {
+  const run = await begin(["task", "example", "approach3"]);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+  assertEquals(code, 130);
+  assertStringIncludes(err, "approach3 failed: it was interrupted.");
+  await assertEmpty(run.temp);
+});
+
+Deno.test("SIGTERM to the runner alone leaves no process and no file behind", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "approach3_notify"]);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(pid, "SIGTERM"));
+  assertEquals(code, 143);
+  assertStringIncludes(err, "approach3_notify failed: it was told to end.");
+  await assertEmpty(run.temp);
+});
+
+Deno.test("no process outlives a runner that is killed", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "with_package"]);
+  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+  assertEquals(code, 137);
+  await Deno.remove(run.temp, { recursive: true });
+});
+
+Deno.test("an unknown example ends with an error that names those there are", async () => {
+  for (const name of ["nope", "__proto__"]) {
+    const { code, err } = await finish(await begin(["task", "example", name]));
+    assertEquals(code, 2);
+    assertStringIncludes(err, `There is no example "${name}". Choose one of: baseline, with_package, approach3, `);
+  }
+});
+
+Deno.test("what a client should have seen and has not is found", () => {
+  const result = { user_id: "42", revenue: 42000, items: 17 };
+  const good: readonly Update[] = [
+    { status: "working" },
+    { progress: 0.25 },
+    { progress: 0.6 },
+    { progress: 0.9 },
+    { status: "completed" },
+    { result },
+    { resource: { uri: "mcp://results/generate_report/1", content: result } },
+  ];
+  const expected = { about: "", statuses: ["working", "completed"], resource: true };
+  const wrong = (updates: readonly Update[]) =>
+    check(updates, expected).filter(({ ok }) => !ok).map(({ text }) => text.split(":")[0]);
+  assertEquals(wrong(good), []);
+  assertEquals(wrong([{ status: "failed" }, ...good]), ["states"]);
+  assertEquals(wrong(good.toSpliced(2, 1)), ["progress"]);
+  assertEquals(wrong(good.toSpliced(5, 1, { result: { ...result, items: 18 } })), ["result"]);
+  assertEquals(wrong(good.slice(0, -1)), ["resource"]);
+});
