@@ -1,0 +1,140 @@
+import { isFinished, JobFault, OperationResourceStrategy, type Surface, type TaskInfo } from "../../mod.ts";
+import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
+import { CallCancelled } from "../../src/exposure/surface.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
+
+async function start(surface: Surface, name: string, input: unknown, ttl?: number): Promise<TaskInfo> {
+  const { start } = toolOf(surface, name);
+  assert(start);
+  return await start(input, ME, ttl);
+}
+
+async function read(surface: Surface, id: string, owner = ME): Promise<string> {
+  const [template] = surface.templates;
+  assert(template);
+  return await template.read(id, owner);
+}
+
+Deno.test("a job gets one tool, a place for its results and the native task operations", async () => {
+  await using bench = new Bench(new OperationResourceStrategy({ notifications: true }));
+  const surface = bench.expose(report, { name: "make_report" });
+  assertEquals(surface.tools.map(({ name, title, description }) => [name, title, description]), [
+    ["make_report", "Report", "Makes a report"],
+  ]);
+  const tool = toolOf(surface, "make_report");
+  assertEquals([tool.inputSchema, tool.outputSchema], [report.inputSchema, report.outputSchema]);
+  assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), ["mcp://results/report/{task_id}"]);
+  assertEquals(surface.tasks, { cancellable: ["report"], typed: ["report"], notifications: true });
+});
+
+Deno.test("cancel and notifications are offered only where they are on", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  assertEquals(bench.expose(endless, { cancel: false }).tasks, { cancellable: [], typed: [], notifications: false });
+});
+
+Deno.test("a plain call waits, hears of the changes and answers with the result, its link and its URI", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report);
+  await bench.work(report);
+  const changes: TaskInfo[] = [];
+  const result = await toolOf(surface, "report").call({ user: "Ada" }, {
+    owner: ME,
+    signal: new AbortController().signal,
+    onChange: (task) => changes.push(task),
+  });
+  assert(changes.some(({ status }) => status === "RUNNING"));
+  const uri = `mcp://results/report/${changes[0]?.id}`;
+  assertEquals([result.structuredContent, result._meta, result.isError], [
+    { total: 3 },
+    { resourceUri: uri },
+    undefined,
+  ]);
+  assertEquals(result.content.map((block) => block.type === "text" ? block.text : block.uri), ['{"total":3}', uri]);
+});
+
+Deno.test("a job's error is a tool result that says so, and its fault is thrown with its code", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report);
+  await bench.work(report);
+  const failed = await call(surface, "report", { user: "Ada", fail: "error" });
+  assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "no user Ada" }]]);
+  const fault = await assertRejects(() => call(surface, "report", { user: "Ada", fail: "fault" }), JobFault, "broken");
+  assertEquals(fault.code, -32001);
+});
+
+Deno.test("an input that does not fit is refused by its field, and nothing is queued", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report);
+  await assertRejects(() => call(surface, "report", {}), InvalidInput, "input for report: user");
+  await assertRejects(() => start(surface, "report", { user: 7 }), InvalidInput, "input for report: user");
+  assertEquals((await bench.tasks.list(ME)).tasks, []);
+});
+
+for (
+  const { what, cancel, reason, status } of [
+    {
+      what: "a call that is cancelled takes its work with it",
+      cancel: true,
+      status: "CANCELLED",
+      reason: CallCancelled,
+    },
+    { what: "a connection that is lost leaves the work running", cancel: true, status: "RUNNING", reason: Error },
+    {
+      what: "work that may not be cancelled outlives its call",
+      cancel: false,
+      status: "RUNNING",
+      reason: CallCancelled,
+    },
+  ]
+) {
+  Deno.test(what, async () => {
+    await using bench = new Bench(new OperationResourceStrategy());
+    const surface = bench.expose(endless, { cancel });
+    await bench.work(endless);
+    const caller = new AbortController();
+    const answer = assertRejects(() => call(surface, "endless", {}, { signal: caller.signal }), reason, "enough");
+    const half = Promise.withResolvers<string>();
+    bench.backend.watch((event) => {
+      if (event.kind === "change" && event.task.progress === 0.5) half.resolve(event.task.id);
+    });
+    const id = await half.promise;
+    caller.abort(new reason("enough"));
+    await answer;
+    const task = await bench.tasks.get(id, ME);
+    assertEquals<string>(task.status, status);
+    if (task.status === "CANCELLED") assertEquals(task.work, "stopped");
+  });
+}
+
+Deno.test("a started task's result stands at its resource, for its owner", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report);
+  const { id } = await start(surface, "report", { user: "Ada" });
+  await assertRejects(() => read(surface, id), TaskNotReady, "PENDING");
+  await bench.work(report);
+  await bench.until(id, isFinished);
+  assertEquals(await read(surface, id), '{"total":3}');
+  await assertRejects(() => read(surface, id, "stranger"), TaskNotFound);
+});
+
+Deno.test("a resource that is unknown, another job's, expired or without a result has its own error", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(report);
+  const other = bench.expose(endless);
+  await bench.work(report);
+  await assertRejects(() => read(surface, newTaskId()), TaskNotFound, "unknown");
+  const failed = await start(surface, "report", { user: "Ada", fail: "error" });
+  await bench.until(failed.id, isFinished);
+  await assertRejects(() => read(surface, failed.id), JobFault, "it is FAILED: no user Ada");
+  await assertRejects(() => read(other, failed.id), TaskNotFound, "unknown");
+  const waiting = await start(other, "endless", {});
+  await bench.tasks.cancel(waiting.id, ME);
+  await assertRejects(() => read(other, waiting.id), JobFault, "it is CANCELLED");
+
+  const short = await start(surface, "report", { user: "Ada" }, 1);
+  const { updatedAt } = await bench.until(short.id, isFinished);
+  while (Date.now() <= updatedAt + 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  await assertRejects(() => read(surface, short.id), TaskExpired, "has expired");
+});

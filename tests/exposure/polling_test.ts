@@ -1,0 +1,139 @@
+import { isFinished, PollingExposureStrategy, type Surface, type ToolResult } from "../../mod.ts";
+import { InvalidInput } from "../../src/errors.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { validate } from "../../src/schema.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { Bench, call, endless, report, toolOf } from "./support.ts";
+
+/** Calls a tool, and checks that its answer is the same as data and as text, and fits the tool's schema. */
+async function ask(surface: Surface, name: string, input: unknown, owner?: string): Promise<ToolResult> {
+  const answer = await call(surface, name, input, { owner });
+  const { outputSchema } = toolOf(surface, name);
+  assert(outputSchema);
+  if (answer.structuredContent) {
+    assertEquals(answer.content, [{ type: "text", text: JSON.stringify(answer.structuredContent) }]);
+    await validate(outputSchema, answer.structuredContent, name);
+  }
+  return answer;
+}
+
+async function start(surface: Surface, name: string, input: unknown): Promise<string> {
+  const { structuredContent } = await ask(surface, name, input);
+  assert(typeof structuredContent?.token === "string");
+  assertEquals(structuredContent, { token: structuredContent.token, status: "PENDING" });
+  return structuredContent.token;
+}
+
+Deno.test("polling gives a job four tools, and no cancel where it is off", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const names = bench.expose(report).tools.map(({ name }) => name);
+  assertEquals(names, ["report_start", "report_status", "report_result", "report_cancel"]);
+  const { tools, templates, tasks } = bench.expose(report, { name: "plain", cancel: false });
+  assertEquals(tools.map(({ name }) => name), ["plain_start", "plain_status", "plain_result"]);
+  assertEquals([templates, tasks], [[], undefined]);
+});
+
+Deno.test("each polling tool tells a model what it does, what it takes and which tool comes next", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(report);
+  const start = toolOf(surface, "report_start");
+  assertEquals([start.title, start.inputSchema], ["Report: start", report.inputSchema]);
+  assertEquals(start.annotations, { readOnlyHint: false, openWorldHint: false });
+  for (const text of ["Makes a report", "report_status", "report_result"]) {
+    assertStringIncludes(start.description, text);
+  }
+  assertStringIncludes(toolOf(surface, "report_status").description, "report_result");
+  for (const name of ["report_status", "report_result"]) assert(toolOf(surface, name).annotations?.readOnlyHint);
+  assertEquals(toolOf(surface, "report_cancel").annotations?.destructiveHint, true);
+});
+
+Deno.test("a task is started, followed and its result fetched with its token", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(report);
+  const token = await start(surface, "report_start", { user: "Ada" });
+  const early = await ask(surface, "report_result", { token });
+  assert(early.isError);
+  assertEquals(early.structuredContent?.status, "PENDING");
+  assertStringIncludes(String(early.structuredContent?.error), "report_status");
+
+  await bench.work(report);
+  await bench.until(token, isFinished);
+  const { structuredContent: status } = await ask(surface, "report_status", { token });
+  assertEquals(status, { token, status: "COMPLETED" });
+  const result = await ask(surface, "report_result", { token });
+  assertEquals(result.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
+  assertEquals(result.isError, undefined);
+});
+
+Deno.test("a running task's status tells its progress and message", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(endless);
+  await bench.work(endless);
+  const token = await start(surface, "endless_start", {});
+  await bench.until(token, ({ progress }) => progress === 0.5);
+  const { structuredContent } = await ask(surface, "endless_status", { token });
+  assertEquals(structuredContent, { token, status: "RUNNING", progress: 0.5, message: "waiting" });
+});
+
+Deno.test("a failed task's result is an error that carries the reason, and its status tells it as message", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(report);
+  await bench.work(report);
+  for (const [fail, error] of [["error", "no user Ada"], ["fault", "broken"]] as const) {
+    const token = await start(surface, "report_start", { user: "Ada", fail });
+    await bench.until(token, isFinished);
+    const result = await ask(surface, "report_result", { token });
+    assertEquals(result.structuredContent, { token, status: "FAILED", error });
+    assertEquals(result.isError, true);
+    const status = await ask(surface, "report_status", { token });
+    assertEquals(status.structuredContent, { token, status: "FAILED", message: error });
+    assertEquals(status.isError, undefined);
+  }
+});
+
+Deno.test("a task is cancelled with its token, once", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(endless);
+  await bench.work(endless);
+  const token = await start(surface, "endless_start", {});
+  await bench.until(token, ({ progress }) => progress === 0.5);
+  const cancelled = await ask(surface, "endless_cancel", { token });
+  assertEquals(cancelled.structuredContent?.status, "CANCELLED");
+  assertStringIncludes(String(cancelled.structuredContent?.message), "its work has stopped");
+  const again = await ask(surface, "endless_cancel", { token });
+  assertEquals([again.isError, again.structuredContent?.status], [true, "CANCELLED"]);
+  assertStringIncludes(String(again.structuredContent?.error), "already CANCELLED");
+  const result = await ask(surface, "endless_result", { token });
+  assertEquals([result.isError, result.structuredContent?.status], [true, "CANCELLED"]);
+});
+
+Deno.test("an unknown token, a stranger's and another job's are one error to the model", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(report);
+  const other = bench.expose(endless);
+  const token = await start(surface, "report_start", { user: "Ada" });
+  for (const kind of ["status", "result", "cancel"]) {
+    const unknown = newTaskId();
+    const refusals = [
+      await ask(surface, `report_${kind}`, { token: unknown }),
+      await ask(surface, `report_${kind}`, { token }, "stranger"),
+      await ask(other, `endless_${kind}`, { token }),
+    ];
+    for (const refusal of refusals) {
+      const [block] = refusal.content;
+      assert(refusal.isError && block?.type === "text");
+      assertEquals(block.text.replace(token, unknown), refusals[0]?.content.map((one) => "text" in one && one.text)[0]);
+      assertStringIncludes(block.text, "the id is unknown");
+    }
+  }
+  assertEquals((await ask(surface, "report_status", { token })).structuredContent?.status, "PENDING");
+});
+
+Deno.test("an input or a token that does not fit is refused by its field, and nothing is queued", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(report);
+  await assertRejects(() => call(surface, "report_start", { user: 7 }), InvalidInput, "input for report: user");
+  await assertRejects(() => call(surface, "report_status", {}), InvalidInput, "input for report_status: token");
+  await assertRejects(() => call(surface, "report_status", { token: "x", more: 1 }), InvalidInput, "more");
+  assertEquals((await bench.tasks.list("me")).tasks, []);
+});

@@ -1,0 +1,85 @@
+import type { LiveTask, Outcome, TaskInfo } from "../../mod.ts";
+import { InvalidInput } from "../../src/errors.ts";
+import { formatResponse, responseSchema } from "../../src/exposure/response.ts";
+import { validate } from "../../src/schema.ts";
+import { TaskStatus } from "../../src/task.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+
+const live: LiveTask = {
+  id: "id-1",
+  job: "report",
+  owner: "me",
+  status: "PENDING",
+  revision: 1,
+  attempt: 0,
+  createdAt: 1,
+  updatedAt: 1,
+  resultTtl: 60_000,
+};
+const completed: TaskInfo = { ...live, status: "COMPLETED", finishedAt: 2, progress: 1 };
+const failed: TaskInfo = { ...live, status: "FAILED", finishedAt: 2, failure: "tool_error", message: "no" };
+
+const SHAPES: readonly [what: string, task: TaskInfo, outcome: Outcome | undefined, text: string][] = [
+  ["a waiting task", live, undefined, '{"token":"id-1","status":"PENDING"}'],
+  [
+    "a running task",
+    { ...live, status: "RUNNING", progress: 0.6, message: "on it" },
+    undefined,
+    '{"token":"id-1","status":"RUNNING","progress":0.6,"message":"on it"}',
+  ],
+  [
+    "no progress yet",
+    { ...live, status: "RUNNING", progress: 0, message: "" },
+    undefined,
+    '{"token":"id-1","status":"RUNNING","progress":0,"message":""}',
+  ],
+  [
+    "a result",
+    completed,
+    { kind: "value", value: { total: 3 } },
+    '{"token":"id-1","status":"COMPLETED","result":{"total":3}}',
+  ],
+  [
+    "a result of null",
+    completed,
+    { kind: "value", value: null },
+    '{"token":"id-1","status":"COMPLETED","result":null}',
+  ],
+  [
+    "a tool error",
+    failed,
+    { kind: "tool_error", message: "no" },
+    '{"token":"id-1","status":"FAILED","error":"no"}',
+  ],
+  [
+    "a fault",
+    failed,
+    { kind: "fault", message: "broken", code: 1 },
+    '{"token":"id-1","status":"FAILED","error":"broken"}',
+  ],
+];
+
+for (const [what, task, outcome, text] of SHAPES) {
+  Deno.test(`${what} is told in the documented shape, which its schema allows`, async () => {
+    const response = JSON.parse(JSON.stringify(formatResponse(task, outcome)));
+    assertEquals(response, JSON.parse(text));
+    await validate(responseSchema(), response, "response");
+  });
+}
+
+Deno.test("the schema knows every status, and no other", async () => {
+  for (const status of Object.values(TaskStatus)) await validate(responseSchema(), { token: "t", status }, "response");
+  await assertRejects(
+    () => validate(responseSchema(), { token: "t", status: "DONE" }, "response"),
+    InvalidInput,
+    "status",
+  );
+  await assertRejects(() => validate(responseSchema(), { status: "PENDING" }, "response"), InvalidInput, "token");
+});
+
+Deno.test("the schema of a job's result stands in the response's", async () => {
+  const schema = responseSchema({ type: "object", properties: { total: { type: "number" } }, required: ["total"] });
+  await validate(schema, { token: "t", status: "COMPLETED", result: { total: 1 } }, "response");
+  const wrong = { token: "t", status: "COMPLETED", result: { total: "much" } };
+  await assertRejects(() => validate(schema, wrong, "response"), InvalidInput, "result.total");
+});

@@ -1,0 +1,104 @@
+/**
+ * What the tests of the exposure strategies share: jobs on a real backend, exposed without a protocol.
+ *
+ * @module
+ */
+import { z } from "zod";
+import {
+  createWorker,
+  defineJob,
+  type ExposureStrategy,
+  type Job,
+  JobFault,
+  MemoryBackend,
+  type RegisterOptions,
+  type Surface,
+  type SurfaceTool,
+  type TaskInfo,
+  ToolRegistry,
+  type ToolResult,
+} from "../../mod.ts";
+import { Tasks } from "../../src/tasks.ts";
+
+/** Who calls, unless a test says otherwise. */
+export const ME = "me";
+
+/** A job whose result is typed, and that may be told to fail. */
+export const report: Job = defineJob({
+  name: "report",
+  title: "Report",
+  description: "Makes a report",
+  input: z.object({ user: z.string(), fail: z.enum(["error", "fault"]).optional() }),
+  output: z.object({ total: z.number() }),
+  annotations: { openWorldHint: false },
+  attempts: 1,
+  run: ({ user, fail }) => {
+    if (fail === "error") throw new Error(`no user ${user}`);
+    if (fail === "fault") throw new JobFault("broken", -32001);
+    return { total: user.length };
+  },
+});
+
+/** A job that never ends by itself, and stops when it is asked to. */
+export const endless: Job = defineJob({
+  name: "endless",
+  description: "Waits",
+  input: z.object({}),
+  run: async (_, { signal, progress }) => {
+    await progress(0.5, "waiting");
+    signal.throwIfAborted();
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  },
+});
+
+/** A backend, its tasks, and tools to call. */
+export class Bench implements AsyncDisposable {
+  readonly backend: MemoryBackend = new MemoryBackend();
+  readonly tasks: Tasks = new Tasks(this.backend);
+  readonly #registry = new ToolRegistry();
+
+  constructor(readonly strategy: ExposureStrategy) {}
+
+  expose(job: Job, options?: RegisterOptions): Surface {
+    return this.strategy.expose(this.#registry.register(job, options), this.tasks);
+  }
+
+  /** Starts a worker, which ends with the backend. */
+  async work(...jobs: readonly Job[]): Promise<void> {
+    await createWorker(this.backend, jobs).ready;
+  }
+
+  /** Waits until a task is as it is wanted. */
+  async until(id: string, look: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
+    const { promise, resolve } = Promise.withResolvers<TaskInfo>();
+    const stop = this.tasks.follow({ id, owner }, (task) => look(task) && resolve(task));
+    try {
+      return await promise;
+    } finally {
+      stop();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.tasks[Symbol.dispose]();
+    await this.backend.close();
+  }
+}
+
+/** The tool of this name. */
+export function toolOf(surface: Surface, name: string): SurfaceTool {
+  const tool = surface.tools.find((one) => one.name === name);
+  if (tool === undefined) throw new Error(`There is no tool ${name} among ${surface.tools.map((one) => one.name)}.`);
+  return tool;
+}
+
+/** Calls a tool. */
+export function call(
+  surface: Surface,
+  name: string,
+  input: unknown,
+  { owner = ME, signal = new AbortController().signal }: { readonly owner?: string; readonly signal?: AbortSignal } =
+    {},
+): Promise<ToolResult> {
+  return toolOf(surface, name).call(input, { owner, signal });
+}

@@ -1,0 +1,50 @@
+import { defineJob, InvalidInput, InvalidValue, type Job, MemoryBackend, ToolRegistry } from "../mod.ts";
+import { Tasks } from "../src/tasks.ts";
+import { createWorker } from "../src/worker.ts";
+import { assertEquals, assertRejects } from "../tools/std.ts";
+
+const WEEK = 7 * 24 * 3_600_000;
+
+const echo: Job = defineJob({
+  name: "echo",
+  input: { type: "object", properties: { text: { type: "string" } } },
+  run: (input) => input,
+});
+const registered = new ToolRegistry().register(echo, { resultTtl: 5_000 });
+
+Deno.test("a task keeps its result as long as the client asks, within a week, or as it was registered", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const kept: number[] = [];
+  for (const ttl of [undefined, 1_234.5, 0, -7, 99 * WEEK]) {
+    kept.push((await tasks.start(registered, {}, "me", ttl)).resultTtl);
+  }
+  assertEquals(kept, [5_000, 1_235, 1, 1, WEEK]);
+});
+
+Deno.test("an input that does not fit, or is no JSON, is refused before anything is stored", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  await assertRejects(() => tasks.start(registered, { text: 7 }, "me"), InvalidInput, "input for echo: text");
+  await assertRejects(() => tasks.start(registered, { more: 1n }, "me"), InvalidValue, 'its field "more" is a bigint');
+  assertEquals((await tasks.list("me")).tasks, []);
+});
+
+Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { id } = await tasks.start(registered, {}, "me");
+  const now = Date.now;
+  try {
+    assertEquals((await tasks.get(id, "me")).message, undefined);
+    Date.now = () => now() + 60_000;
+    const message = "Waiting: no worker for echo is running. It starts as soon as one does.";
+    assertEquals((await tasks.get(id, "me")).message, message);
+  } finally {
+    Date.now = now;
+  }
+  await using worker = createWorker(backend, [echo]);
+  await worker.ready;
+  const end = await tasks.wait(id, "me", new AbortController().signal);
+  assertEquals([end.status, end.message], ["COMPLETED", undefined]);
+});
