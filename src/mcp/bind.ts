@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError } from "@modelcontextprotocol/server";
+import { ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { InvalidInput, TaskNotFound } from "../errors.ts";
 import { CallCancelled, type Surface, type SurfaceTemplate, type SurfaceTool } from "../exposure/surface.ts";
@@ -35,7 +35,6 @@ export interface Peer {
 
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
-const RESOURCE_NOT_FOUND = -32002;
 
 const CallParams = z.looseObject({
   name: z.string(),
@@ -162,9 +161,9 @@ function bindResources(server: TaskServer, templates: readonly SurfaceTemplate[]
   });
 }
 
-/** 2025-11-25, Resources, "Error Handling". 2026-07-28 says -32602; the SDK translates. */
+/** -32602 with the URI, as 2026-07-28 demands; the SDK never sends the -32002 that 2025-11-25 suggests. */
 function noResource(message: string, uri: string): ProtocolError {
-  return new ProtocolError(RESOURCE_NOT_FOUND, message, { uri: uri.slice(0, 200) });
+  return new ResourceNotFoundError(uri.slice(0, 200), message);
 }
 
 function listed({ call: _, start, ...tool }: SurfaceTool, native: boolean) {
