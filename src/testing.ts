@@ -2,7 +2,7 @@
  * The conformance kit: the tests that every backend passes, for backends of your own.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { MemoryBackend } from "@mcp-jobs/mcp-jobs";
  * import { exerciseBackend } from "@mcp-jobs/mcp-jobs/testing";
  *
