@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
+import type { Answer, FinishedTask, Json, Outcome, Question, TaskInfo } from "./task.ts";
 
 /** How often and how a task is tried again. */
 export interface RetryPolicy {
@@ -77,6 +77,11 @@ export interface Claim {
   readonly signal: AbortSignal;
   /** Stores what the job says of itself; a report that a newer one overtakes may be skipped. */
   report(report: ProgressReport): Promise<void>;
+  /**
+   * Stores a question with the task, which is INPUT_REQUIRED until it is answered, and resolves with the answer. If an
+   * earlier attempt has got the answer to the same key, resolves at once. Rejects with the signal's reason.
+   */
+  ask(question: Question): Promise<Answer>;
 }
 
 /** What a worker asks of a backend. */
@@ -116,6 +121,11 @@ export interface Backend extends AsyncDisposable {
    * Resolves with the CANCELLED task, whose `work` says what is known. Rejects as `get`, and with `TaskFinished`.
    */
   cancel(id: string, owner: string, wait: number): Promise<FinishedTask>;
+  /**
+   * Stores answers to a task's open questions, by key; answers to anything else are left out. The task runs on once
+   * none is open. Rejects as `get`.
+   */
+  answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
   /** Lists an owner's tasks, the newest first. Rejects with `InvalidValue` if the cursor is not one of ours. */
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
   /** Whether a worker for this job is alive now. */

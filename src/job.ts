@@ -5,6 +5,7 @@
  */
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
+import type { Answer } from "./task.ts";
 import { type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema.ts";
 
 /** What a running job knows of itself. */
@@ -19,6 +20,12 @@ export interface JobContext {
   progress(fraction: number, message?: string): Promise<void>;
   /** Says what is done now and leaves the progress as it is. */
   log(message: string): Promise<void>;
+  /**
+   * Asks the person in front of the client. The task is INPUT_REQUIRED until the answer comes; both are stored with it,
+   * so a job that runs again after its worker died gets the answer to the same question, asked once. Questions are told
+   * apart by their order: ask the same ones in the same order on each attempt. Rejects once `signal` aborts.
+   */
+  elicit(question: { readonly message: string; readonly schema: Schema }): Promise<Answer>;
 }
 
 /** What a tool does to the world, told to the client as it stands in the MCP specification ("Tool", annotations). */

@@ -57,9 +57,9 @@ export type TerminalStatus = "COMPLETED" | "FAILED" | "CANCELLED";
 /** The one table of allowed moves. A terminal state has none. */
 const MOVES: { readonly [from in TaskStatus]: readonly TaskStatus[] } = {
   PENDING: ["RUNNING", "FAILED", "CANCELLED"],
-  RUNNING: ["RUNNING", "PENDING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
+  RUNNING: ["PENDING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
   RETRYING: ["RUNNING", "FAILED", "CANCELLED"],
-  INPUT_REQUIRED: ["RUNNING", "PENDING", "FAILED", "CANCELLED"],
+  INPUT_REQUIRED: ["RUNNING", "PENDING", "RETRYING", "COMPLETED", "FAILED", "CANCELLED"],
   COMPLETED: [],
   FAILED: [],
   CANCELLED: [],
@@ -99,10 +99,29 @@ export interface TaskBase {
   readonly resultTtl: number;
 }
 
+/** A question of a running job to the person in front of the client. */
+export interface Question {
+  /** Names the question within its task; the same question of a later attempt has the same key. */
+  readonly key: string;
+  /** What is asked. */
+  readonly message: string;
+  /** What an answer's content must look like, as JSON Schema of a flat object (MCP, "Elicitation"). */
+  readonly schema: { readonly [key: string]: Json };
+}
+
+/** What the person answered. */
+export type Answer =
+  | { readonly action: "accept"; readonly content: { readonly [key: string]: Json } }
+  | { readonly action: "decline" | "cancel" };
+
 /** A task that is not finished. */
 export interface LiveTask extends TaskBase {
   /** Where it stands. */
   readonly status: "PENDING" | "RUNNING" | "RETRYING" | "INPUT_REQUIRED";
+  /** When a delayed or a retried task may run, in ms since the epoch; absent when it may run at once. */
+  readonly dueAt?: number;
+  /** What the job has asked and nobody has answered yet. */
+  readonly questions?: readonly Question[];
   /** Present once somebody asked to cancel it, until the running code has stopped. */
   readonly stopRequested?: true;
 }

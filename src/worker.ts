@@ -7,7 +7,7 @@ import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, ToolError } from "./errors.ts";
 import type { Job, JobContext } from "./job.ts";
 import { toJson } from "./json.ts";
-import { validate } from "./schema.ts";
+import { toJsonSchema, validate } from "./schema.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -67,6 +67,7 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   }, claim.timeout);
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
+    let questions = 0;
     const ctx: JobContext = {
       id: claim.task.id,
       attempt: claim.task.attempt,
@@ -75,6 +76,10 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
         await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
       },
       log: async (message) => await claim.report({ message: asText(message) }),
+      elicit: async ({ message, schema }) => {
+        const key = `question-${++questions}`;
+        return await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
+      },
     };
     const value = toJson(await Promise.race([job.run(input, ctx), timedOut(ended.signal)]), "it");
     if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseResult);

@@ -16,7 +16,15 @@ import type {
 import { BackendError, InvalidValue, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import { isTaskId } from "../ids.ts";
 import { toText } from "../json.ts";
-import { expiresAt, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../task.ts";
+import {
+  type Answer,
+  expiresAt,
+  type FinishedTask,
+  isFinished,
+  type Outcome,
+  type Question,
+  type TaskInfo,
+} from "../task.ts";
 import { awaitEnd } from "./await_end.ts";
 import * as change from "./record.ts";
 import { type Claimed, Runner, type RunnerStore } from "./runner.ts";
@@ -93,6 +101,14 @@ export class MemoryBackend implements Backend {
     return await this.get(id, owner) as FinishedTask;
   }
 
+  /** Stores answers to a task's open questions. */
+  // deno-lint-ignore require-await
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    const stored = this.#find(id, owner);
+    if (!isFinished(stored.record.info)) this.#store(stored, change.answered(stored.record, answers, Date.now()));
+    return stored.record.info;
+  }
+
   /** Lists an owner's tasks, the newest first. */
   // deno-lint-ignore require-await
   async list(
@@ -157,6 +173,12 @@ export class MemoryBackend implements Backend {
       claim: (max) => Promise.resolve(this.#claim(worker, jobs, max)),
       report: (id: string, report: ProgressReport) =>
         held(id, (stored) => this.#store(stored, change.reported(stored.record, report, Date.now()))),
+      ask: async (id: string, question: Question) => {
+        const answer = this.#tasks.get(id)?.record.answers?.[question.key];
+        if (answer) return answer;
+        await held(id, (stored) => this.#store(stored, change.asked(stored.record, question, Date.now())));
+      },
+      answer: (id: string, key: string) => Promise.resolve(this.#tasks.get(id)?.record.answers?.[key]),
       settle: (id: string, attempt: Attempt) =>
         held(id, (stored) => {
           const { record, outcome } = change.settled(stored.record, attempt, Date.now(), Math.random());

@@ -6,7 +6,16 @@
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
 import { InvalidValue } from "../errors.ts";
-import { type CancelledTask, canMove, isFinished, type LiveTask, type Outcome, type TaskInfo } from "../task.ts";
+import {
+  type Answer,
+  type CancelledTask,
+  canMove,
+  isFinished,
+  type LiveTask,
+  type Outcome,
+  type Question,
+  type TaskInfo,
+} from "../task.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
 export interface TaskRecord {
@@ -14,12 +23,12 @@ export interface TaskRecord {
   readonly retry: RetryPolicy;
   readonly timeout?: number;
   readonly priority: number;
-  /** When a delayed or retried task is due; absent when it may run at once. */
-  readonly dueAt?: number;
   /** The worker that holds it while it runs. */
   readonly holder?: string;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
+  /** What has been answered so far, by the question's key. */
+  readonly answers?: { readonly [key: string]: Answer };
 }
 
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
@@ -46,20 +55,19 @@ export function created(task: NewTask, now: number): TaskRecord {
       createdAt: now,
       updatedAt: now,
       resultTtl: task.resultTtl,
+      ...(task.delay && { dueAt: now + task.delay }),
     },
     retry: task.retry,
     timeout: task.timeout,
     priority: task.priority ?? 0,
-    dueAt: task.delay ? now + task.delay : undefined,
     crashes: 0,
   };
 }
 
 export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
-  const { message: _, progress: __, ...info } = live(record);
+  const { message: _, progress: __, dueAt: ___, ...info } = live(record);
   return {
     ...record,
-    dueAt: undefined,
     holder,
     info: next(info, now, { status: "RUNNING", attempt: info.attempt + 1 }),
   };
@@ -74,6 +82,32 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
       progress: report.progress ?? info.progress,
       message: report.message === undefined ? info.message : cut(report.message),
     }),
+  };
+}
+
+/** The job asks something. A question that is open already, from an attempt before, stays as it is. */
+export function asked(record: TaskRecord, question: Question, now: number): TaskRecord {
+  const info = live(record);
+  const questions = info.questions ?? [];
+  const open = questions.some(({ key }) => key === question.key) ? questions : [...questions, question];
+  return { ...record, info: next(info, now, { status: "INPUT_REQUIRED", questions: open }) };
+}
+
+/** Answers have come. The task runs on once no question is open. */
+export function answered(
+  record: TaskRecord,
+  answers: { readonly [key: string]: Answer },
+  now: number,
+): TaskRecord {
+  const { questions = [], ...info } = live(record);
+  const isOpen = (key: string) => questions.some((question) => question.key === key);
+  const known = Object.fromEntries(Object.entries(answers).filter(([key]) => isOpen(key)));
+  const open = questions.filter(({ key }) => !Object.hasOwn(known, key));
+  const status = info.status === "INPUT_REQUIRED" && open.length === 0 ? "RUNNING" : info.status;
+  return {
+    ...record,
+    answers: { ...record.answers, ...known },
+    info: next({ ...info, ...(open.length > 0 && { questions: open }) }, now, { status }),
   };
 }
 
@@ -118,7 +152,7 @@ export function settled(record: TaskRecord, attempt: Attempt, now: number, rando
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now) };
   if (attempt.kind === "value") {
-    const { message: _, ...rest } = step(info, now);
+    const { message: _, questions: __, ...rest } = step(info, now);
     const done = rest.progress === undefined ? rest : { ...rest, progress: 1 };
     return {
       record: { ...record, holder: undefined, info: { ...done, status: "COMPLETED", finishedAt: now } },
@@ -132,8 +166,7 @@ export function settled(record: TaskRecord, attempt: Attempt, now: number, rando
       record: {
         ...record,
         holder: undefined,
-        dueAt: now + pause,
-        info: next(info, now, { status: "RETRYING", message: cut(message) }),
+        info: next(info, now, { status: "RETRYING", message: cut(message), dueAt: now + pause }),
       },
     };
   }
@@ -180,17 +213,16 @@ export function cancelledOutcome(info: CancelledTask): Outcome {
 }
 
 function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
-  const { stopRequested: _, ...info } = live(record);
+  const { stopRequested: _, dueAt: __, questions: ___, ...info } = live(record);
   return {
     ...record,
     holder: undefined,
-    dueAt: undefined,
     info: { ...step(info, now), status: "CANCELLED", finishedAt: now, work, message },
   };
 }
 
 function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>, now: number): Ended {
-  const info = live(record);
+  const { questions: _, ...info } = live(record);
   return {
     record: {
       ...record,

@@ -6,7 +6,8 @@
  */
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../backend.ts";
 import { JobsError } from "../errors.ts";
-import type { Json, TaskInfo } from "../task.ts";
+import type { Json, Question, TaskInfo } from "../task.ts";
+import { Asking, type AskingStore } from "./asking.ts";
 
 /** A task that was just claimed. */
 export interface Claimed {
@@ -16,7 +17,7 @@ export interface Claimed {
 }
 
 /** What a store does for a runner. Each write is a no-op for a task that the runner no longer holds. */
-export interface RunnerStore {
+export interface RunnerStore extends AskingStore {
   /** Claims up to `max` tasks that are due, and says when the next one will be. */
   claim(max: number): Promise<{ readonly claims: readonly Claimed[]; readonly dueAt?: number }>;
   report(id: string, report: ProgressReport): Promise<void>;
@@ -33,6 +34,7 @@ const STORE_RETRY_MS = 500;
 interface Running {
   readonly attempt: number;
   readonly controller: AbortController;
+  readonly asking: Asking;
   readonly done: Promise<void>;
 }
 
@@ -79,8 +81,16 @@ export class Runner implements WorkHandle {
       if (this.#looking && "stopRequested" in task) this.#stopEarly.set(task.id, task);
       return;
     }
+    const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
     if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
-    else if (task.status !== "RUNNING" || task.attempt !== running.attempt) this.lose(task.id);
+    else if (ours) running.asking.hear(task);
+    else this.lose(task.id);
+  }
+
+  /** Hears that changes may have been missed. */
+  recheck(): void {
+    for (const { asking } of this.#running.values()) asking.hear();
+    this.wake();
   }
 
   /** The hold on a task is lost: somebody else may run it now. */
@@ -112,14 +122,17 @@ export class Runner implements WorkHandle {
 
   #start({ task, input, timeout }: Claimed): void {
     const controller = new AbortController();
-    const claim: Claim = { task, input, timeout, signal: controller.signal, report: this.#reporter(task.id) };
+    const { signal } = controller;
+    const asking = new Asking(this.#store, task.id, signal);
+    const ask = (question: Question) => asking.ask(question);
+    const claim: Claim = { task, input, timeout, signal, report: this.#reporter(task.id), ask };
     const done = this.#options.run(claim).then((attempt) => {
       this.#running.delete(task.id);
-      const handBack = this.#stopping && controller.signal.aborted && attempt.kind !== "value";
+      const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
       this.wake();
     });
-    this.#running.set(task.id, { attempt: task.attempt, controller, done });
+    this.#running.set(task.id, { attempt: task.attempt, controller, asking, done });
     const stop = this.#stopEarly.get(task.id);
     if (stop) this.receive(stop);
   }
@@ -132,7 +145,8 @@ export class Runner implements WorkHandle {
       while (next !== undefined) {
         const report = next;
         next = undefined;
-        await this.#store.report(id, report);
+        // A report is for those who watch: the job goes on without it.
+        await this.#store.report(id, report).catch(() => {});
       }
     };
     return (report) => {

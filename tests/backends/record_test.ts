@@ -2,6 +2,8 @@ import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
 import type { NewTask } from "../../src/backend.ts";
 import { InvalidValue } from "../../src/errors.ts";
 import {
+  answered,
+  asked,
   backoff,
   cancelledNow,
   cancelledOutcome,
@@ -36,19 +38,24 @@ function look<K extends string>(info: TaskInfo, ...keys: readonly K[]): unknown[
   return keys.map((key) => Object.entries(info).find(([name]) => name === key)?.[1]);
 }
 
+function dueAtOf({ info }: TaskRecord): number | undefined {
+  return "dueAt" in info ? info.dueAt : undefined;
+}
+
 function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
   assert(record.info.status === "CANCELLED");
-  assertEquals([record.holder, record.dueAt], [undefined, undefined]);
+  assertEquals([record.holder, dueAtOf(record)], [undefined, undefined]);
   const outcome = cancelledOutcome(record.info);
   assert(outcome.kind === "fault");
   return [record.info.work, outcome.message];
 }
 
 Deno.test("a new task is PENDING, of nobody, and due at once or after its delay", () => {
-  const { info, dueAt, holder, priority, crashes } = pending();
+  const record = pending();
+  const { info, holder, priority, crashes } = record;
   assertEquals(look(info, "status", "revision", "attempt", "createdAt"), ["PENDING", 1, 0, 1_000]);
-  assertEquals([dueAt, holder, priority, crashes], [undefined, undefined, 0, 0]);
-  assertEquals([pending({ delay: 500 }).dueAt, pending({ delay: 0 }).dueAt], [1_500, undefined]);
+  assertEquals([dueAtOf(record), holder, priority, crashes], [undefined, undefined, 0, 0]);
+  assertEquals([dueAtOf(pending({ delay: 500 })), dueAtOf(pending({ delay: 0 }))], [1_500, undefined]);
 });
 
 Deno.test("an owner needs 1 to 128 characters", () => {
@@ -61,9 +68,10 @@ Deno.test("an owner needs 1 to 128 characters", () => {
 Deno.test("a claim begins an attempt, and clears what the last one said", () => {
   const first = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
   const retrying = settled(first, lost, 3_000, 1).record;
-  const { info, holder, dueAt } = claimed(retrying, "worker-2", 5_000);
+  const record = claimed(retrying, "worker-2", 5_000);
+  const { info, holder } = record;
   assertEquals(look(info, "status", "attempt", "progress", "message"), ["RUNNING", 2, undefined, undefined]);
-  assertEquals([holder, dueAt, info.updatedAt], ["worker-2", undefined, 5_000]);
+  assertEquals([holder, dueAtOf(record), info.updatedAt], ["worker-2", undefined, 5_000]);
 });
 
 Deno.test("a report changes only what it says, and a long message is cut", () => {
@@ -91,10 +99,10 @@ Deno.test("a value completes the task, and full progress with it where there was
 
 Deno.test("an error is tried again after its pause while attempts are left, then it fails the task", () => {
   let { record } = settled(running(), lost, 3_000, 1);
-  assertEquals([record.info.status, record.dueAt, record.holder], ["RETRYING", 4_000, undefined]);
+  assertEquals([record.info.status, dueAtOf(record), record.holder], ["RETRYING", 4_000, undefined]);
   assertEquals(record.info.message, "Attempt 1 of 3 failed: no luck");
   record = settled(claimed(record, "worker-1", 4_000), lost, 5_000, 1).record;
-  assertEquals([record.info.status, record.dueAt], ["RETRYING", 7_000]);
+  assertEquals([record.info.status, dueAtOf(record)], ["RETRYING", 7_000]);
   const end = settled(claimed(record, "worker-1", 7_000), lost, 8_000, 1);
   assertEquals(look(end.record.info, "status", "failure", "message"), ["FAILED", "tool_error", "no luck"]);
   assertEquals(end.outcome, { kind: "tool_error", message: "no luck" });
@@ -180,4 +188,22 @@ Deno.test("a finished task refuses every change", () => {
 
 Deno.test("a task that does not run has no attempt to be tried again", () => {
   assertThrows(() => settled(pending(), lost, 2_000, 0), InvalidValue, "from PENDING to RETRYING");
+});
+
+const question = { key: "q1", message: "Which year?", schema: { type: "object" } };
+const answer = { action: "accept", content: { year: 2026 } } as const;
+
+Deno.test("a question makes a running task INPUT_REQUIRED until it is answered", () => {
+  const asking = asked(running(), question, 3_000);
+  assertEquals(look(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  const going = answered(asking, { q1: answer, stray: answer }, 4_000);
+  assertEquals(look(going.info, "status", "questions"), ["RUNNING", undefined]);
+  assertEquals(going.answers, { q1: answer });
+});
+
+Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
+  const again = claimed(crashed(asked(running(), question, 3_000), 4_000).record, "worker-2", 5_000);
+  assertEquals(look(asked(again, question, 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  const early = answered(crashed(asked(running(), question, 3_000), 4_000).record, { q1: answer }, 4_500);
+  assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
 });

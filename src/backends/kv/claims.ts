@@ -4,28 +4,25 @@
  *
  * @module
  */
-import type { Attempt, ProgressReport } from "../../backend.ts";
-import { isFinished, type Outcome } from "../../task.ts";
+import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
+import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
 import type { Claimed, RunnerStore } from "../runner.ts";
-import type { Committer } from "./committer.ts";
 import { delayedKey, readyKey } from "./keys.ts";
-import type { Delayed, Entry, TaskStore } from "./store.ts";
+import type { Entry, StoredTask, TaskStore } from "./store.ts";
 
 /** The most tasks claimed at once. */
 const MAX_BATCH = 100;
 
+/** A task that may be claimed, with the check that it still may. */
 interface Ready {
-  readonly id: string;
-  readonly owner: string;
-  readonly priority: number;
+  readonly stored: StoredTask;
   readonly check: Deno.AtomicCheck;
 }
 
 /** What a worker's claims need. */
 export interface ClaimsOptions {
   readonly kv: Deno.Kv;
-  readonly committer: Committer;
   readonly store: TaskStore;
   /** The worker's name. */
   readonly worker: string;
@@ -42,6 +39,8 @@ export class Claims implements RunnerStore {
   readonly #held = new Map<string, Entry>();
   /** What is about to be held; it counts as held from before the claim is written. */
   #claiming: readonly Ready[] = [];
+  /** When the next delayed task is due, as far as is known; before the first look, at once. */
+  #dueAt = 0;
 
   /** Claims nothing yet. */
   constructor(options: ClaimsOptions) {
@@ -50,19 +49,24 @@ export class Claims implements RunnerStore {
 
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly { readonly id: string; readonly owner: string }[] {
-    return [...this.#claiming, ...[...this.#held.values()].map(({ stored }) => stored.record.info)];
+    return [...this.#claiming, ...this.#held.values()].map(({ stored }) => stored.record.info);
+  }
+
+  /** Hears of a change: a delayed task is to be looked for in its time. */
+  hear(event: TaskEvent): void {
+    if (event.kind === "gap") this.#dueAt = 0;
+    else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
 
   async claim(max: number): Promise<{ claims: readonly Claimed[]; dueAt?: number }> {
-    const { hold, store } = this.#options;
-    const dueAt = await this.#promote(Date.now());
+    if (this.#dueAt <= Date.now()) await this.#promote(Date.now());
+    const dueAt = Number.isFinite(this.#dueAt) ? this.#dueAt : undefined;
     const ready = await this.#ready(Math.min(max, MAX_BATCH));
     if (ready.length === 0) return { claims: [], dueAt };
     this.#claiming = ready;
     try {
-      hold();
-      const entries = await store.readMany(ready);
-      const claims = await Promise.all(ready.map(({ check }, index) => this.#take(entries[index], check)));
+      this.#options.hold();
+      const claims = await Promise.all(ready.map((one) => this.#take(one)));
       return { claims: claims.filter((claim) => claim !== undefined), dueAt };
     } finally {
       this.#claiming = [];
@@ -71,6 +75,18 @@ export class Claims implements RunnerStore {
 
   async report(id: string, report: ProgressReport): Promise<void> {
     await this.#change(id, (record) => ({ record: change.reported(record, report, Date.now()) }));
+  }
+
+  async ask(id: string, question: Question): Promise<Answer | undefined> {
+    const answer = this.#held.get(id)?.stored.record.answers?.[question.key];
+    if (answer) return answer;
+    await this.#change(id, (record) => ({ record: change.asked(record, question, Date.now()) }));
+  }
+
+  async answer(id: string, key: string): Promise<Answer | undefined> {
+    const held = this.#held.get(id);
+    const entry = held && await this.#options.store.read(id, held.stored.record.info.owner);
+    return entry?.stored.record.answers?.[key];
   }
 
   async settle(id: string, attempt: Attempt): Promise<void> {
@@ -85,13 +101,12 @@ export class Claims implements RunnerStore {
   }
 
   /** Takes one ready task, unless another worker is faster or it is cancelled. */
-  async #take(entry: Entry | undefined, ready: Deno.AtomicCheck): Promise<Claimed | undefined> {
+  async #take({ stored, check }: Ready): Promise<Claimed | undefined> {
     const { store, worker } = this.#options;
-    if (entry === undefined || isFinished(entry.stored.record.info)) return undefined;
-    const taken = await store.claim(entry, change.claimed(entry.stored.record, worker, Date.now()), ready);
+    const taken = await store.claim(stored, change.claimed(stored.record, worker, Date.now()), check);
     if (taken === undefined) return undefined;
-    this.#held.set(taken.stored.record.info.id, taken);
     const { info, timeout } = taken.stored.record;
+    this.#held.set(info.id, taken);
     return { task: info, input: await store.input(taken), timeout };
   }
 
@@ -114,37 +129,36 @@ export class Claims implements RunnerStore {
   async #ready(max: number): Promise<Ready[]> {
     const lists = await Promise.all(this.#options.jobs.map(async (job) => {
       const found: Ready[] = [];
-      const list = this.#options.kv.list<string>({ prefix: readyKey(job) }, { limit: max, batchSize: max });
-      for await (const { key, value: owner, versionstamp } of list) {
-        found.push({ id: String(key[4]), owner, priority: Number(key[3]), check: { key, versionstamp } });
+      const list = this.#options.kv.list<StoredTask>({ prefix: readyKey(job) }, { limit: max, batchSize: max });
+      for await (const { key, value, versionstamp } of list) {
+        found.push({ stored: value, check: { key, versionstamp } });
       }
       return found;
     }));
     const [only = []] = lists;
     if (lists.length === 1) return only;
-    return lists.flat().sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1)).slice(0, max);
+    return lists.flat().sort((a, b) => byUrgency(a.stored, b.stored)).slice(0, max);
   }
 
-  /** Moves what is due to the ready. Returns when the next one will be. */
-  async #promote(now: number): Promise<number | undefined> {
-    const { kv, committer } = this.#options;
+  /** Moves what is due to the ready, and finds out when the next one will be. */
+  async #promote(now: number): Promise<void> {
+    const { kv, store } = this.#options;
     const moves: Promise<unknown>[] = [];
-    let dueAt: number | undefined;
-    const list = kv.list<Delayed>({ prefix: delayedKey() }, { limit: MAX_BATCH, batchSize: MAX_BATCH });
-    for await (const { key, value: { owner, job, priority }, versionstamp } of list) {
-      const [time, id] = [Number(key[2]), String(key[3])];
-      if (time > now) {
-        dueAt = time;
+    this.#dueAt = Infinity;
+    const list = kv.list<StoredTask>({ prefix: delayedKey() }, { limit: MAX_BATCH, batchSize: MAX_BATCH });
+    for await (const { key, value, versionstamp } of list) {
+      const dueAt = Number(key[2]);
+      if (dueAt > now) {
+        this.#dueAt = Math.min(this.#dueAt, dueAt);
         break;
       }
-      moves.push(committer.commit({
-        checks: [{ key, versionstamp }],
-        deletes: [key],
-        sets: [{ key: readyKey(job, priority, id), value: owner }],
-        bytes: 500,
-      }));
+      moves.push(store.promote(value, { key, versionstamp }));
     }
+    if (moves.length === MAX_BATCH) this.#dueAt = 0;
     await Promise.all(moves);
-    return dueAt;
   }
+}
+
+function byUrgency(a: StoredTask, b: StoredTask): number {
+  return a.record.priority - b.record.priority || (a.record.info.id < b.record.info.id ? -1 : 1);
 }

@@ -6,7 +6,7 @@
 import type { Backend, NewTask, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { isTaskId } from "../../ids.ts";
-import { type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
 import { Runner } from "../runner.ts";
@@ -29,6 +29,13 @@ export interface DenoKvOptions {
 /** The most tasks that one worker runs at once: their ids stand in one KV value. */
 const MAX_CONCURRENCY = 200;
 
+interface KvWorker {
+  readonly jobs: readonly string[];
+  readonly claims: Claims;
+  readonly runner: Runner;
+  readonly stop: (grace: number) => Promise<void>;
+}
+
 /** How often unclaimed pieces of large values are looked for, in ms. */
 const SWEEP_MS = 60_000;
 
@@ -49,7 +56,7 @@ export class DenoKvBackend implements Backend {
   readonly #committer: Committer;
   readonly #store: TaskStore;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
-  readonly #runners = new Map<Runner, () => Promise<void>>();
+  readonly #workers = new Set<KvWorker>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #log: EventLog | undefined;
   #closing: Promise<void> | undefined;
@@ -139,6 +146,17 @@ export class DenoKvBackend implements Backend {
     }
   }
 
+  /** Stores answers to a task's open questions. */
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    this.#checkOpen();
+    while (true) {
+      const entry = await this.#store.find(id, owner);
+      if (isFinished(entry.stored.record.info)) return entry.stored.record.info;
+      const changed = await this.#store.change(entry, change.answered(entry.stored.record, answers, Date.now()));
+      if (changed) return changed.stored.record.info;
+    }
+  }
+
   /** Lists an owner's tasks, the newest first. */
   async list(
     owner: string,
@@ -183,23 +201,27 @@ export class DenoKvBackend implements Backend {
         `Cannot run ${concurrency} tasks at once on Deno KV: ${MAX_CONCURRENCY} is the most. Start another worker.`,
       );
     }
-    const shared = { kv: this.#kv, committer: this.#committer, store: this.#store, worker: crypto.randomUUID(), jobs };
+    const shared = { kv: this.#kv, store: this.#store, worker: crypto.randomUUID(), jobs };
     const claims = new Claims({
       ...shared,
       hold: () => void lease.renew().catch(() => {}),
       lose: (id) => runner.lose(id),
     });
-    const lease = new Lease({ ...shared, duration: this.#lease, held: () => claims.held });
+    const lease = new Lease({
+      ...shared,
+      committer: this.#committer,
+      duration: this.#lease,
+      held: () => claims.held,
+    });
     const runner = new Runner(claims, options, lease.ready);
-    const stop = async (grace: number) => {
-      await runner.stop(grace);
-      await lease[Symbol.asyncDispose]();
-      this.#runners.delete(runner);
-    };
     let stopping: Promise<void> | undefined;
-    const stopOnce = (grace: number) => stopping ??= stop(grace);
-    this.#runners.set(runner, () => stopOnce(0));
-    return { ready: runner.ready, stop: stopOnce };
+    const stop = (grace: number) =>
+      stopping ??= runner.stop(grace).then(() => lease[Symbol.asyncDispose]()).finally(() =>
+        this.#workers.delete(worker)
+      );
+    const worker: KvWorker = { jobs, claims, runner, stop };
+    this.#workers.add(worker);
+    return { ready: runner.ready, stop };
   }
 
   /** Closes the file; workers that still run are stopped without grace. */
@@ -220,7 +242,7 @@ export class DenoKvBackend implements Backend {
 
   async #close(): Promise<void> {
     clearInterval(this.#sweeper);
-    await Promise.all([...this.#runners.values()].map((stop) => stop()));
+    await Promise.all([...this.#workers].map(({ stop }) => stop(0)));
     await this.#committer.drained();
     await this.#log?.[Symbol.asyncDispose]();
     this.#listeners.clear();
@@ -229,13 +251,15 @@ export class DenoKvBackend implements Backend {
 
   #tell(event: TaskEvent): void {
     for (const listener of [...this.#listeners]) listener(event);
-    for (const runner of this.#runners.keys()) {
+    for (const { jobs, claims, runner } of this.#workers) {
+      claims.hear(event);
       if (event.kind === "gap") {
-        runner.wake();
+        runner.recheck();
         continue;
       }
+      const { status, job } = event.task;
       runner.receive(event.task);
-      if (event.task.status === "PENDING" || event.task.status === "RETRYING") runner.wake();
+      if ((status === "PENDING" || status === "RETRYING") && jobs.includes(job)) runner.wake();
     }
   }
 

@@ -9,7 +9,7 @@ import { isTaskId } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
-import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
+import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
 import type { Committer, Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 
@@ -27,13 +27,6 @@ export interface StoredTask {
 export interface Entry {
   readonly stored: StoredTask;
   readonly versionstamp: string;
-}
-
-/** Where a delayed task goes once it is due. */
-export interface Delayed {
-  readonly owner: string;
-  readonly job: string;
-  readonly priority: number;
 }
 
 /** The longest text kept in the record, in UTF-16 units: input and outcome together stay far below KV's 65,536 bytes. */
@@ -65,21 +58,10 @@ export class TaskStore {
     return value === null ? undefined : { stored: value, versionstamp };
   }
 
-  /** Reads many tasks, each in its place of the answer. */
-  async readMany(tasks: readonly { readonly id: string; readonly owner: string }[]): Promise<(Entry | undefined)[]> {
-    const keys = tasks.map(({ id, owner }) => taskKey(owner, id));
-    const groups = Array.from(
-      { length: Math.ceil(keys.length / READ_AT_ONCE) },
-      (_, group) => this.#kv.getMany<StoredTask[]>(keys.slice(group * READ_AT_ONCE, (group + 1) * READ_AT_ONCE)),
-    );
-    return (await Promise.all(groups)).flat()
-      .map(({ value, versionstamp }) => value === null ? undefined : { stored: value, versionstamp });
-  }
-
   /** Writes a new task. */
   async create(record: TaskRecord, input: Json): Promise<void> {
     const text = await this.#keep(toText(input, "The input"));
-    await this.#committer.commit(this.#write({ record, input: text }, undefined, claims(text)));
+    await this.#committer.commit({ ...this.#write({ record, input: text }, undefined), deletes: claims(text) });
   }
 
   /**
@@ -87,22 +69,37 @@ export class TaskStore {
    * the task since it was read; nothing is written then.
    */
   async change(entry: Entry, record: TaskRecord, outcome?: Outcome): Promise<Entry | undefined> {
-    const finished = isFinished(record.info);
+    const { input, record: before } = entry.stored;
     const text = outcome && await this.#keep(JSON.stringify(outcome), record.info.resultTtl);
-    const stored: StoredTask = { record, input: entry.stored.input, ...(text && { outcome: text }) };
-    const write = this.#write(stored, entry, {
-      ...claims(text),
-      sets: finished && "blob" in stored.input ? dropBlob(stored.input.blob, Date.now()) : [],
+    const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
+    const { sets = [], deletes = [], ...write } = this.#write(stored, before);
+    const inputIsDone = isFinished(record.info) && "blob" in input;
+    const versionstamp = await this.#committer.commit({
+      ...write,
+      checks: [{ key: taskKey(record.info.owner, record.info.id), versionstamp: entry.versionstamp }],
+      sets: [...sets, ...inputIsDone ? dropBlob(input.blob, Date.now()) : []],
+      deletes: [...deletes, ...claims(text)],
     });
-    const versionstamp = await this.#committer.commit(write);
     return versionstamp === null ? undefined : { stored, versionstamp };
   }
 
   /** Takes a ready task for a worker: as `change`, but it is the place in the queue that must not have changed. */
-  async claim(entry: Entry, record: TaskRecord, ready: Deno.AtomicCheck): Promise<Entry | undefined> {
-    const stored: StoredTask = { ...entry.stored, record };
-    const versionstamp = await this.#committer.commit({ ...this.#write(stored, entry, {}), checks: [ready] });
+  async claim(ready: StoredTask, record: TaskRecord, check: Deno.AtomicCheck): Promise<Entry | undefined> {
+    const stored: StoredTask = { ...ready, record };
+    const versionstamp = await this.#committer.commit({ ...this.#write(stored, ready.record), checks: [check] });
     return versionstamp === null ? undefined : { stored, versionstamp };
+  }
+
+  /** Moves a delayed task that is due to the ready ones, unless somebody else has done so or it is cancelled. */
+  async promote(delayed: StoredTask, check: Deno.AtomicCheck): Promise<void> {
+    const { priority, info } = delayed.record;
+    const key = readyKey(info.job, priority, info.id);
+    await this.#committer.commit({
+      checks: [check],
+      deletes: [check.key],
+      sets: [{ key, value: delayed }],
+      bytes: sizeOf(delayed),
+    });
   }
 
   /** Reads the input of a task. */
@@ -127,20 +124,17 @@ export class TaskStore {
     return JSON.parse(json);
   }
 
-  /** The write of a record: checked against the entry, moved from its old place in the queues to its new one. */
-  #write(stored: StoredTask, entry: Entry | undefined, more: Pick<Write, "sets" | "deletes">): Write {
-    const { record } = stored;
-    const { id, owner, job, resultTtl } = record.info;
-    const key = taskKey(owner, id);
-    const expireIn = isFinished(record.info) ? resultTtl + EXPIRED_TOLD_MS : undefined;
-    const place = placeOf(record);
+  /** The write of a record, moved from its old place in the queues to its new one. */
+  #write(stored: StoredTask, before: TaskRecord | undefined): Write {
+    const { info } = stored.record;
+    const key = taskKey(info.owner, info.id);
+    const expireIn = isFinished(info) ? info.resultTtl + EXPIRED_TOLD_MS : undefined;
+    const place = placeOf(stored.record);
     return {
-      checks: entry && [{ key, versionstamp: entry.versionstamp }],
-      sets: [{ key, value: stored, expireIn }, ...(place ? [{ ...place }] : []), ...more.sets ?? []],
-      deletes: [...entry ? placesOf(entry.stored.record) : [], ...more.deletes ?? []]
-        .filter((gone) => place === undefined || gone.join() !== place.key.join()),
-      event: record.info,
-      bytes: 2 * (textLength(stored.input) + textLength(stored.outcome)) + 1_500 + 2 * job.length,
+      sets: [{ key, value: stored, expireIn }, ...place ? [{ key: place, value: stored }] : []],
+      deletes: before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [],
+      event: info,
+      bytes: sizeOf(stored) * (place ? 2 : 1),
     };
   }
 }
@@ -152,22 +146,23 @@ export function hasExpired({ info }: TaskRecord): boolean {
 }
 
 /** Where a record waits: among the ready, among the delayed, or, while it runs and when it is finished, nowhere. */
-function placeOf({ info, priority, dueAt }: TaskRecord): { key: Deno.KvKey; value: string | Delayed } | undefined {
-  const { owner, job, id, status } = info;
-  if (dueAt !== undefined) return { key: delayedKey(dueAt, id), value: { owner, job, priority } };
-  if (status === "PENDING") return { key: readyKey(job, priority, id), value: owner };
+function placeOf({ info, priority }: TaskRecord): Deno.KvKey | undefined {
+  if ("dueAt" in info && info.dueAt !== undefined) return delayedKey(info.dueAt, info.id);
+  return info.status === "PENDING" ? readyKey(info.job, priority, info.id) : undefined;
 }
 
 /** Where a record may wait: a delayed one is among the ready once it is due. */
-function placesOf({ info, priority, dueAt }: TaskRecord): Deno.KvKey[] {
+function placesOf({ info, priority }: TaskRecord): Deno.KvKey[] {
   if (info.status !== "PENDING" && info.status !== "RETRYING") return [];
-  return [readyKey(info.job, priority, info.id), ...dueAt === undefined ? [] : [delayedKey(dueAt, info.id)]];
+  return [readyKey(info.job, priority, info.id), ...info.dueAt === undefined ? [] : [delayedKey(info.dueAt, info.id)]];
 }
 
-function claims(text: Text | undefined): Pick<Write, "deletes"> {
-  return { deletes: text && "blob" in text ? claimBlob(text.blob) : [] };
+function claims(text: Text | undefined): Deno.KvKey[] {
+  return text && "blob" in text ? [...claimBlob(text.blob)] : [];
 }
 
-function textLength(text: Text | undefined): number {
-  return text && "inline" in text ? text.inline.length : 0;
+/** How large a record is, at most, in bytes. */
+function sizeOf({ record, input, outcome }: StoredTask): number {
+  const texts = [input, outcome].map((text) => text && "inline" in text ? text.inline.length : 0);
+  return 2 * texts.reduce((sum, length) => sum + length, 0) + 2 * JSON.stringify(record).length;
 }

@@ -1,0 +1,57 @@
+/** What is measured of a backend: throughput, and latency on an idle system. */
+import type { Backend } from "../mod.ts";
+import { newTick, now } from "./jobs.ts";
+
+/** Tasks per second from enqueue to completed, with `inFlight` tasks under way. */
+export async function throughput(backend: Backend, total: number, inFlight: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let [sent, done] = [0, 0];
+  const send = () => {
+    if (sent++ < total) backend.create(newTick()).catch(reject);
+  };
+  const stop = backend.watch((event) => {
+    if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
+    if (++done === total) resolve();
+    else send();
+  });
+  const start = now();
+  for (let i = 0; i < inFlight; i++) send();
+  await promise;
+  stop();
+  return total / ((now() - start) / 1_000);
+}
+
+/** Times in ms, the smallest first. */
+export interface Latency {
+  readonly enqueueToRun: readonly number[];
+  readonly finishToSeen: readonly number[];
+}
+
+/** One task at a time, with pauses, so that every one finds an idle system. */
+export async function latency(backend: Backend, tasks: number): Promise<Latency> {
+  const enqueueToRun: number[] = [];
+  const finishToSeen: number[] = [];
+  for (let i = 0; i < tasks; i++) {
+    const task = newTick();
+    const { promise: seen, resolve } = Promise.withResolvers<number>();
+    const stop = backend.watch((event) => {
+      if (event.kind === "change" && event.task.id === task.id && event.task.status === "COMPLETED") resolve(now());
+    });
+    const sentAt = now();
+    await backend.create(task);
+    const seenAt = await seen;
+    stop();
+    const outcome = await backend.outcome(task.id, task.owner);
+    if (outcome.kind !== "value" || typeof outcome.value !== "object" || outcome.value === null) continue;
+    const ranAt = "ranAt" in outcome.value ? Number(outcome.value.ranAt) : NaN;
+    enqueueToRun.push(ranAt - sentAt);
+    finishToSeen.push(seenAt - ranAt);
+    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+  }
+  return { enqueueToRun: enqueueToRun.sort((a, b) => a - b), finishToSeen: finishToSeen.sort((a, b) => a - b) };
+}
+
+/** The value below which `share` of the sorted values lie. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
