@@ -25,10 +25,12 @@ const MAX_TTL_MS = 7 * 24 * 3_600_000;
 export class Tasks implements Disposable {
   readonly #backend: Backend;
   readonly #feed: TaskFeed;
+  readonly #now: () => number;
 
-  /** Opens the one event feed of this process. */
-  constructor(backend: Backend) {
+  /** Opens the one event feed of this process. `now` tells the time, in ms since the epoch. */
+  constructor(backend: Backend, now: () => number = Date.now) {
     this.#backend = backend;
+    this.#now = now;
     this.#feed = new TaskFeed(backend);
   }
 
@@ -52,7 +54,7 @@ export class Tasks implements Disposable {
   /** Reads a task. One that has waited for a while says so when no worker is there for it. */
   async get(id: string, owner: string): Promise<TaskInfo> {
     const task = await this.#backend.get(id, owner);
-    if (task.status !== "PENDING" || Date.now() - task.updatedAt < QUIET_MS) return task;
+    if (task.status !== "PENDING" || this.#now() - task.updatedAt < QUIET_MS) return task;
     if (await this.#backend.hasWorker(task.job)) return task;
     return { ...task, message: `Waiting: no worker for ${task.job} is running. It starts as soon as one does.` };
   }
