@@ -106,16 +106,15 @@ async function call(tool: SurfaceTool, input: unknown, ctx: RequestContext, { ow
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });
   const token = _meta?.progressToken;
-  let last = 0;
   try {
     return await tool.call(input, {
       owner,
       signal: given.signal,
       ...(token !== undefined && {
-        onChange: (task) => {
-          last = rev.nextProgress(task, last);
-          notify({ method: "notifications/progress", params: rev.progressParams(task, token, last) }).catch(() => {});
-        },
+        onChange: rev.progressTo(
+          token,
+          (params) => void notify({ method: "notifications/progress", params }).catch(() => {}),
+        ),
       }),
     });
   } finally {

@@ -59,17 +59,15 @@ export function bindTasks(
   const push = (task: TaskInfo) => {
     const progressToken = progressTokens.get(task.id);
     if (isFinished(task) || pushed.has(task.id) || (!notifications && progressToken === undefined)) return;
-    let last = 0;
+    const tellProgress = progressToken !== undefined &&
+      rev.progressTo(progressToken, (params) => send("notifications/progress", params));
     const stop = tasks.follow(task, (now) => {
       if (now.revision <= task.revision) return;
       if (isFinished(now)) {
         pushed.get(task.id)?.();
         pushed.delete(task.id);
         progressTokens.delete(task.id);
-      } else if (progressToken !== undefined) {
-        last = rev.nextProgress(now, last);
-        send("notifications/progress", rev.progressParams(now, progressToken, last));
-      }
+      } else if (tellProgress) tellProgress(now);
       if (notifications) send("notifications/tasks/status", { ...rev.wireTask(now) });
     });
     pushed.set(task.id, stop);

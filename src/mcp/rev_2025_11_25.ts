@@ -76,19 +76,25 @@ export function relatedTask(id: string): { readonly [key: string]: Json } {
   return { [RELATED_TASK]: { taskId: id } };
 }
 
-/** Utility "Progress": the value must grow with each notification, so a message without progress creeps ahead a little. */
-export function nextProgress(task: TaskInfo, last: number): number {
-  return Math.max(task.progress ?? 0, last + 1e-6);
-}
-
-/** Utility "Progress", of a call or of a task. */
-export function progressParams(task: TaskInfo, progressToken: string | number, progress: number): Record<string, Json> {
-  return {
-    progressToken,
-    progress,
-    total: 1,
-    ...(task.message !== undefined && { message: task.message }),
-    _meta: relatedTask(task.id),
+/**
+ * Utility "Progress", of a call or of a task: makes the listener that tells a client of its changes. The value must grow
+ * with each notification, so a message without progress creeps ahead a little; a change without either is not told.
+ */
+export function progressTo(
+  progressToken: string | number,
+  notify: (params: Record<string, Json>) => void,
+): (task: TaskInfo) => void {
+  let last = 0;
+  return ({ id, progress, message }) => {
+    if (progress === undefined && message === undefined) return;
+    last = Math.max(progress ?? 0, last + 1e-6);
+    notify({
+      progressToken,
+      progress: last,
+      total: 1,
+      ...(message !== undefined && { message }),
+      _meta: relatedTask(id),
+    });
   };
 }
 

@@ -82,6 +82,7 @@ function addJobs(server: AsyncToolServer, gates: Gates): void {
     gates.open(`${gate}:started`, ctx.id);
     await gates.opened(gate);
     for (let step = 1; step <= steps; step++) await ctx.progress(step / (steps + 1), `step ${step} of ${steps}`);
+    gates.open(`${gate}:stepped`);
     if (end !== undefined) await gates.opened(end);
     return { taken: steps };
   });

@@ -50,7 +50,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(result.structuredContent, { taken: 3 });
     assertEquals(result.content[1]?.type, "resource_link");
     assertEquals(result._meta?.resourceUri, `mcp://results/steps/${id}`);
-    const messages = heard.map(({ message }) => message).filter((message) => message !== undefined);
+    const messages = heard.map(({ message }) => message);
     assertEquals(messages, ["step 1 of 3", "step 2 of 3", "step 3 of 3"]);
     assert(heard.every(({ progress }, index) => index === 0 || progress > (heard[index - 1]?.progress ?? 0)));
   },
