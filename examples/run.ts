@@ -40,9 +40,8 @@ export async function runExample(name: string): Promise<number> {
     else console.error(`${name} failed: ${wrong} of ${findings.length} checks are wrong.`);
     return wrong === 0 ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof Aborted)) throw error;
-    console.error(`${name} failed: ${error.message}`);
-    return error.exitCode;
+    console.error(`${name} failed: ${error instanceof Error ? error.message : error}`);
+    return error instanceof Aborted ? error.exitCode : 1;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -58,8 +57,8 @@ async function observe(name: string, folder: string): Promise<readonly Update[]>
   Deno.addSignalListener("SIGTERM", terminate);
   const timer = setTimeout(() => reject(new Aborted(`it took longer than ${TIME_LIMIT_MS} ms.`, 1)), TIME_LIMIT_MS);
   try {
-    await using worker = new Child(roleCommand(name, "worker", queue));
-    await using client = new Child(roleCommand(name, "client", queue));
+    await using worker = new Child("worker", roleCommand(name, "worker", queue), "inherit");
+    await using client = new Child("client", roleCommand(name, "client", queue), "piped");
     const updates: Update[] = [];
     const display = new Display();
     const followed = (async () => {

@@ -4,7 +4,9 @@ import { openBackend } from "../shared/backend.ts";
 import { generateReport } from "../shared/jobs.ts";
 import { stopped } from "../shared/role.ts";
 
-await using backend = await openBackend();
-// On Ctrl+C a task that does not end within `grace` ms goes back to the queue.
-await using _worker = createWorker(backend, [generateReport], { concurrency: 8, grace: 200 });
+const backend = await openBackend();
+const worker = createWorker(backend, [generateReport], { concurrency: 8 });
 await stopped();
+// A task that does not end within 200 ms goes back to the queue, for another worker.
+await worker.close(200);
+await backend.close();

@@ -5,29 +5,28 @@ import {
   CreateTaskResultSchema,
   TaskStatusNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
-import { connect, readResource } from "../shared/client.ts";
+import { readResource, withServer } from "../shared/client.ts";
 import { tell } from "../shared/tell.ts";
 
-await using session = await connect("approach3_notify");
-const { client } = session;
+await withServer("approach3_notify", async (client) => {
+  const { promise: finished, resolve } = Promise.withResolvers<void>();
+  client.setNotificationHandler(TaskStatusNotificationSchema, ({ params: { status } }) => {
+    tell({ status });
+    if (["completed", "failed", "cancelled"].includes(status)) resolve();
+  });
 
-const { promise: finished, resolve } = Promise.withResolvers<void>();
-client.setNotificationHandler(TaskStatusNotificationSchema, ({ params: { status } }) => {
-  tell({ status });
-  if (["completed", "failed", "cancelled"].includes(status)) resolve();
+  const { task, _meta } = await client.request(
+    {
+      method: "tools/call",
+      params: { name: "generate_report", arguments: { user_id: "42" }, task: { ttl: 600_000 } },
+    },
+    CreateTaskResultSchema,
+    { onprogress: ({ progress, message }) => tell({ progress, message }) },
+  );
+  tell({ status: task.status });
+  await finished;
+
+  const { structuredContent } = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+  tell({ result: structuredContent });
+  tell({ resource: await readResource(client, _meta?.resourceUri) });
 });
-
-const { task, _meta } = await client.request(
-  {
-    method: "tools/call",
-    params: { name: "generate_report", arguments: { user_id: "42" }, task: { ttl: 600_000 } },
-  },
-  CreateTaskResultSchema,
-  { onprogress: ({ progress, message }) => tell({ progress, message }) },
-);
-tell({ status: task.status });
-await finished;
-
-const { structuredContent } = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
-tell({ result: structuredContent });
-tell({ resource: await readResource(client, _meta?.resourceUri) });

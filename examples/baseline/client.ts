@@ -1,4 +1,5 @@
 /** Starts a report, polls its status, and fetches the result: what a model does with these tools. */
+import { withServer } from "../shared/client.ts";
 import { pollReport } from "../shared/polling_client.ts";
 
-await pollReport("baseline");
+await withServer("baseline", pollReport);

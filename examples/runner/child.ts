@@ -12,22 +12,23 @@ const GRACE_MS = 5_000;
 /** A running role. Dispose of it to end it. */
 export class Child implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
-  #running = true;
 
   /** The exit code, once it has ended. */
   readonly ended: Promise<number>;
 
-  constructor({ command, args }: { readonly command: string; readonly args: readonly string[] }) {
+  /** Starts it. `stdout` is ours to read, or goes where ours goes. */
+  constructor(
+    readonly role: string,
+    { command, args }: { readonly command: string; readonly args: readonly string[] },
+    readonly stdout: "piped" | "inherit",
+  ) {
     this.#process = new Deno.Command(command, {
       args: [...args, END_WITH_STDIN],
       stdin: "piped",
-      stdout: "piped",
+      stdout,
       stderr: "inherit",
     }).spawn();
-    this.ended = this.#process.status.then(({ code }) => {
-      this.#running = false;
-      return code;
-    });
+    this.ended = this.#process.status.then(({ code }) => code);
   }
 
   /** What it writes to stdout, line by line. */
@@ -40,12 +41,26 @@ export class Child implements AsyncDisposable {
     }
   }
 
+  /** Ends it. Rejects if it had to be killed: a process of ours ends when it is told to. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#running) this.#process.kill("SIGTERM");
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), GRACE_MS);
+    let killed = false;
+    this.#send("SIGTERM");
+    const timer = setTimeout(() => {
+      killed = true;
+      this.#send("SIGKILL");
+    }, GRACE_MS);
     await this.ended;
     clearTimeout(timer);
     await this.#process.stdin.close().catch(() => {});
-    if (!this.#process.stdout.locked) await this.#process.stdout.cancel();
+    if (this.stdout === "piped" && !this.#process.stdout.locked) await this.#process.stdout.cancel();
+    if (killed) throw new Error(`the ${this.role} did not end within ${GRACE_MS} ms and was killed.`);
+  }
+
+  #send(signal: Deno.Signal): void {
+    try {
+      this.#process.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
   }
 }

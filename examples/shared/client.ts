@@ -10,26 +10,20 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { roleCommand } from "./role.ts";
 import type { Update } from "./tell.ts";
 
-/** A connected client. Dispose of it to end the server, too. */
-export interface Session extends AsyncDisposable {
-  readonly client: Client;
-}
-
-/** Starts the server of an example and connects to it. */
-export async function connect(example: string): Promise<Session> {
+/** Starts the server of an example, uses it, and ends it. */
+export async function withServer(example: string, use: (client: Client) => Promise<void>): Promise<void> {
   const client = new Client({ name: `${example}-client`, version: "1.0.0" });
   const leave = () => client.close().finally(() => Deno.exit(1));
   Deno.addSignalListener("SIGINT", leave);
   Deno.addSignalListener("SIGTERM", leave);
-  await client.connect(new StdioClientTransport({ ...roleCommand(example, "server"), env: Deno.env.toObject() }));
-  return {
-    client,
-    [Symbol.asyncDispose]: async () => {
-      Deno.removeSignalListener("SIGINT", leave);
-      Deno.removeSignalListener("SIGTERM", leave);
-      await client.close();
-    },
-  };
+  try {
+    await client.connect(new StdioClientTransport({ ...roleCommand(example, "server"), env: Deno.env.toObject() }));
+    await use(client);
+  } finally {
+    Deno.removeSignalListener("SIGINT", leave);
+    Deno.removeSignalListener("SIGTERM", leave);
+    await client.close();
+  }
 }
 
 /** Reads the resource that holds a result. */

@@ -4,9 +4,10 @@
  *
  * @module
  */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { connect } from "./client.ts";
 import { tell } from "./tell.ts";
 
 const Answer = z.object({
@@ -17,11 +18,10 @@ const Answer = z.object({
   result: z.unknown().optional(),
 });
 
-/** Runs one report through `<name>_start`, `_status` and `_result`. */
-export async function pollReport(example: string): Promise<void> {
-  await using session = await connect(example);
+/** Runs one report through `generate_report_start`, `_status` and `_result`. */
+export async function pollReport(client: Client): Promise<void> {
   const call = async (tool: string, args: Record<string, unknown>) => {
-    const { structuredContent, content } = await session.client.callTool({ name: tool, arguments: args });
+    const { structuredContent, content } = await client.callTool({ name: tool, arguments: args });
     const answer = Answer.safeParse(structuredContent);
     if (answer.success) return answer.data;
     throw new Error(`${tool} failed: ${JSON.stringify(content)}`);
