@@ -9,6 +9,16 @@ import { fileURLToPath } from "node:url";
 /** Makes a role end as soon as its stdin does, so that it never outlives the process that started it. */
 export const END_WITH_STDIN = "--end-with-stdin";
 
+/** What the examples may do; `deno task example` and `deno task compile` say the same. */
+export const PERMISSIONS: readonly string[] = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-run",
+  "--allow-net",
+  "--allow-sys",
+];
+
 /** The command that starts a role. Options of this process go on to it, so that all use the same queue. */
 export function roleCommand(
   example: string,
@@ -23,7 +33,8 @@ function entry(): readonly string[] {
   if (Deno.build.standalone) return [];
   const bundled = import.meta.url === Deno.mainModule;
   const main = bundled ? Deno.mainModule : new URL("../main.ts", import.meta.url);
-  return ["run", "-A", "--unstable-kv", ...(bundled ? ["--no-config", "--cached-only"] : []), fileURLToPath(main)];
+  const flags = ["--unstable-kv", ...(bundled ? ["--no-config", "--cached-only"] : [])];
+  return ["run", ...PERMISSIONS, ...flags, fileURLToPath(main)];
 }
 
 /** Resolves when this process is to end: on SIGINT or SIGTERM. */
