@@ -27,9 +27,9 @@ Deno.test("every task that is not finished can be cancelled and can fail", () =>
   }
 });
 
-Deno.test("a task completes only from RUNNING, and is tried again only after it ran", () => {
-  assertEquals(ALL.filter((from) => canMove(from, "COMPLETED")), ["RUNNING"]);
-  assertEquals(ALL.filter((from) => canMove(from, "RETRYING")), ["RUNNING"]);
+Deno.test("a task completes, and is tried again, only after it ran", () => {
+  assertEquals(ALL.filter((from) => canMove(from, "COMPLETED")), ["RUNNING", "INPUT_REQUIRED"]);
+  assertEquals(ALL.filter((from) => canMove(from, "RETRYING")), ["RUNNING", "INPUT_REQUIRED"]);
 });
 
 Deno.test("a result expires its time to live after the end, and a task without an end never does", () => {

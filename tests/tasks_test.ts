@@ -32,17 +32,13 @@ Deno.test("an input that does not fit, or is no JSON, is refused before anything
 
 Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
   await using backend = new MemoryBackend();
-  using tasks = new Tasks(backend);
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
   const { id } = await tasks.start(registered, {}, "me");
-  const now = Date.now;
-  try {
-    assertEquals((await tasks.get(id, "me")).message, undefined);
-    Date.now = () => now() + 60_000;
-    const message = "Waiting: no worker for echo is running. It starts as soon as one does.";
-    assertEquals((await tasks.get(id, "me")).message, message);
-  } finally {
-    Date.now = now;
-  }
+  assertEquals((await tasks.get(id, "me")).message, undefined);
+  later = 60_000;
+  const message = "Waiting: no worker for echo is running. It starts as soon as one does.";
+  assertEquals((await tasks.get(id, "me")).message, message);
   await using worker = createWorker(backend, [echo]);
   await worker.ready;
   const end = await tasks.wait(id, "me", new AbortController().signal);
