@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { BackendError } from "../errors.ts";
-import { aborted, type Cases, OWNER } from "./stage.ts";
+import { aborted, type Cases, OWNER, within } from "./stage.ts";
 
 export const stopping: Cases = {
   "a worker that stops with grace takes nothing new and finishes what runs": async (stage) => {
@@ -38,17 +38,22 @@ export const stopping: Cases = {
 
   "code that runs on after its worker has gone cannot end the task of the next one": async (stage) => {
     const second = await stage.connect();
-    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
-    const late = gates[0].promise.then(() => "late");
-    const worker = await stage.work({ stubborn: () => late });
+    const first = Promise.withResolvers<string>();
+    const next = Promise.withResolvers<string>();
+    const begun = Promise.withResolvers<void>();
+    const worker = await stage.work({ stubborn: () => first.promise });
     const task = await stage.create({ job: "stubborn" });
     await stage.running(task);
     await worker.close(0);
-    await stage.work({ stubborn: () => gates[1].promise.then(() => "right") }, { backend: second });
-    await stage.until(task, "run by the next worker", ({ status }) => status === "RUNNING", second);
-    gates[0].resolve();
-    await late;
-    gates[1].resolve();
+    const code = () => {
+      begun.resolve();
+      return next.promise;
+    };
+    await stage.work({ stubborn: code }, { backend: second });
+    await within(begun.promise, () => "The next worker does not get the task.");
+    first.resolve("late");
+    await first.promise;
+    next.resolve("right");
     strictEqual((await stage.finished(task, second)).status, "COMPLETED");
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "right" });
   },
