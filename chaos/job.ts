@@ -1,0 +1,23 @@
+/** The job of the chaos run: takes a moment, fails when it is told to, and marks each run with a number of its own. */
+import { defineJob, ToolError } from "../mod.ts";
+import { z } from "zod";
+
+/** What a task that fails on purpose says. */
+export const PLANNED_FAILURE = "failed as planned";
+
+export const step = defineJob({
+  name: "step",
+  description: "Take one step",
+  input: z.strictObject({ number: z.number(), ms: z.number(), fail: z.boolean() }),
+  run: async ({ number, ms, fail }, { signal }) => {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      }, { once: true });
+    });
+    if (fail) throw new ToolError(PLANNED_FAILURE);
+    return { number, run: crypto.randomUUID() };
+  },
+});

@@ -1,0 +1,72 @@
+/** The book of a chaos run: what was sent, what came back, and what the two say together. Pure. */
+
+/** What is planned for one task. */
+export interface Planned {
+  readonly number: number;
+  readonly ms: number;
+  readonly fail: boolean;
+}
+
+/** How a task ended, as a client was told. `text` holds the result, with the mark of its run, or the error. */
+export interface Told {
+  readonly kind: "completed" | "failed" | "unknown";
+  readonly text: string;
+}
+
+/** The result of a run. */
+export interface Verdict {
+  readonly sent: number;
+  readonly completed: number;
+  readonly failedAsPlanned: number;
+  readonly lost: number;
+  readonly doubled: number;
+  /** The first few tasks that are not as they should be. */
+  readonly examples: readonly string[];
+}
+
+/** Keeps the book. */
+export class Ledger {
+  readonly #sent = new Map<string, Planned>();
+  readonly #told = new Map<string, Told[]>();
+
+  /** A server has given out an id for a task. */
+  sent(id: string, planned: Planned): void {
+    this.#sent.set(id, planned);
+  }
+
+  /** A server has told how a task ended. */
+  told(id: string, told: Told): void {
+    this.#told.set(id, [...this.#told.get(id) ?? [], told]);
+  }
+
+  /** The ids given out. */
+  get ids(): readonly string[] {
+    return [...this.#sent.keys()];
+  }
+
+  /**
+   * Judges. Lost: a task whose id was given out and that did not end as planned. Doubled: a task that was told to have
+   * ended in two ways, by another server or at another time.
+   */
+  judge(): Verdict {
+    let [completed, failedAsPlanned, lost, doubled] = [0, 0, 0, 0];
+    const examples: string[] = [];
+    for (const [id, planned] of this.#sent) {
+      const told = this.#told.get(id) ?? [];
+      const [first] = told;
+      const different = new Set(told.map(({ kind, text }) => `${kind} ${text}`)).size > 1;
+      if (different) doubled++;
+      const good = first !== undefined && isAsPlanned(planned, first);
+      if (!good) lost++;
+      else if (planned.fail) failedAsPlanned++;
+      else completed++;
+      if (different || !good) examples.push(`${id} ${JSON.stringify(planned)} ${JSON.stringify(told)}`);
+    }
+    return { sent: this.#sent.size, completed, failedAsPlanned, lost, doubled, examples: examples.slice(0, 5) };
+  }
+}
+
+function isAsPlanned({ number, fail }: Planned, { kind, text }: Told): boolean {
+  if (fail) return kind === "failed" && text.includes("failed as planned");
+  return kind === "completed" && text.includes(`"number":${number},`);
+}

@@ -1,0 +1,100 @@
+/** The processes of a chaos run: workers that are killed and replaced, and the clients that bring their servers. */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+
+const script = (name: string) => new URL(`${name}.ts`, import.meta.url).pathname;
+const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
+
+/** A worker process. */
+export class WorkerProcess {
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Starts one; resolves once it takes tasks. */
+  static async start(args: readonly string[]): Promise<WorkerProcess> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: denoArgs("worker", args),
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const lines = child.stdout.getReader();
+    await lines.read();
+    lines.releaseLock();
+    return new WorkerProcess(child);
+  }
+
+  /** Kills it with SIGKILL. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#end();
+  }
+
+  /** Lets it end in peace. */
+  async stop(): Promise<void> {
+    await this.#child.stdin.close();
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.#child.stdin.close().catch(() => {});
+    await this.#child.stdout.cancel();
+    await this.#child.status;
+  }
+}
+
+/** A client with a server process of its own, which may be killed under it. */
+export class Connection {
+  readonly #args: readonly string[];
+  #current: Promise<{ readonly client: Client; readonly transport: StdioClientTransport }> | undefined;
+
+  constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  /** Uses the client; if its server dies meanwhile, again with the next one. `isAnswer` says which errors are answers. */
+  async use<T>(call: (client: Client) => Promise<T>, isAnswer: (error: unknown) => boolean): Promise<T> {
+    while (true) {
+      const current = this.#current ??= this.#connect();
+      try {
+        return await call((await current).client);
+      } catch (error) {
+        if (isAnswer(error)) throw error;
+        if (this.#current === current) this.#current = undefined;
+        await current.then(({ client }) => client.close()).catch(() => {});
+      }
+    }
+  }
+
+  /** Kills the server with SIGKILL. */
+  async kill(): Promise<void> {
+    const pid = (await this.#current?.catch(() => undefined))?.transport.pid;
+    if (typeof pid !== "number") return;
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) && !(error instanceof TypeError)) throw error;
+    }
+  }
+
+  /** Ends the client and its server. */
+  async close(): Promise<void> {
+    await this.#current?.then(({ client }) => client.close()).catch(() => {});
+    this.#current = undefined;
+  }
+
+  async #connect() {
+    const client = new Client({ name: "chaos", version: "1.0.0" });
+    const transport = new StdioClientTransport({
+      command: Deno.execPath(),
+      args: denoArgs("server", this.#args),
+      stderr: "ignore",
+    });
+    await client.connect(transport);
+    return { client, transport };
+  }
+}

@@ -1,0 +1,33 @@
+/** How long the tasks of a killed worker take until somebody runs them again. */
+import type { Backend } from "../mod.ts";
+
+/** Listens to the feed of a run. */
+export class RecoveryWatch implements Disposable {
+  /** The longest recovery so far, in ms. */
+  slowest = 0;
+  readonly #running = new Map<string, { attempt: number; killedAt?: number }>();
+  readonly #stop: () => void;
+
+  constructor(backend: Backend) {
+    this.#stop = backend.watch((event) => {
+      if (event.kind !== "change") return;
+      const { id, status, attempt } = event.task;
+      const before = this.#running.get(id);
+      if (status === "RUNNING") {
+        if (before?.killedAt !== undefined && attempt > before.attempt) {
+          this.slowest = Math.max(this.slowest, Date.now() - before.killedAt);
+        }
+        if (before?.attempt !== attempt) this.#running.set(id, { attempt });
+      } else if (status === "COMPLETED" || status === "FAILED" || status === "CANCELLED") this.#running.delete(id);
+    });
+  }
+
+  /** A worker was killed: whatever runs now may have been its. */
+  killed(): void {
+    for (const task of this.#running.values()) task.killedAt ??= Date.now();
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+}
