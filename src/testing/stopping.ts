@@ -30,10 +30,25 @@ export const stopping: Cases = {
     await worker.close(0);
     strictEqual(heard, true);
     strictEqual((await second.get(task.id, OWNER)).status, "PENDING");
-    // The task had one attempt; the one that was handed back does not count.
     await stage.work({ careful: () => "done" }, { backend: second });
     strictEqual((await stage.finished(task)).status, "COMPLETED");
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
+  },
+
+  "an attempt that is handed back does not count as one": async (stage) => {
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal) });
+    const task = await stage.create({ job: "careful", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
+    await stage.running(task);
+    await worker.close(0);
+    let runs = 0;
+    await stage.work({
+      careful: () => {
+        if (++runs === 1) throw new Error("not today");
+        return runs;
+      },
+    });
+    strictEqual((await stage.finished(task)).status, "COMPLETED");
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
 
   "code that runs on after its worker has gone cannot end the task of the next one": async (stage) => {
