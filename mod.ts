@@ -53,7 +53,7 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
-export { type RegisteredJob, type RegisterOptions, ToolRegistry } from "./src/registry.ts";
+export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
 export type { Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
 export { AsyncToolServer, type RunOptions, type ServerOptions } from "./src/server.ts";
 export * from "./src/task.ts";

@@ -18,7 +18,15 @@ export interface RegisterOptions extends JobPolicy {
   readonly cancel?: boolean;
   /** How long a result is kept once the task is finished, in ms; default 3,600,000, one hour. */
   readonly resultTtl?: number;
+  /**
+   * Whether a client without tasks may call it, and wait; default `"optional"`. `"required"` refuses such a client, where
+   * the strategy has tasks.
+   */
+  readonly taskSupport?: TaskSupport;
 }
+
+/** Whether a job's tool may be called as a task, or must be. */
+export type TaskSupport = "optional" | "required";
 
 /** A job as it is offered. */
 export interface RegisteredJob {
@@ -34,6 +42,8 @@ export interface RegisteredJob {
   readonly cancel: boolean;
   /** How long a result is kept once the task is finished, in ms. */
   readonly resultTtl: number;
+  /** Whether a client without tasks may call it. */
+  readonly taskSupport: TaskSupport;
   /** How its tasks are tried, timed and queued. */
   readonly policy: JobPolicy;
 }
@@ -55,7 +65,8 @@ export class ToolRegistry {
 
   /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's. */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
-    const { name = job.name, title, description, cancel = true, resultTtl = 3_600_000, ...policy } = options;
+    const { name = job.name, title, description, ...rest } = options;
+    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", ...policy } = rest;
     checkName(name);
     checkPolicy(name, policy);
     if (!Number.isSafeInteger(resultTtl) || resultTtl < 1) {
@@ -73,6 +84,7 @@ export class ToolRegistry {
       description: description ?? job.description,
       cancel,
       resultTtl,
+      taskSupport,
       policy: { ...job.policy, ...policy },
     };
     this.#jobs.set(name, registered);

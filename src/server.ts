@@ -91,12 +91,12 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Defines a job and offers it. Returns the job, for a worker. */
   asyncTool<In extends Schema, Out>(
-    definition: Omit<JobDefinition<In, Out>, "run"> & Pick<RegisterOptions, "cancel" | "resultTtl">,
+    definition: Omit<JobDefinition<In, Out>, "run"> & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
-    const { cancel, resultTtl, ...rest } = definition;
+    const { cancel, resultTtl, taskSupport, ...rest } = definition;
     const job = defineJob({ ...rest, run });
-    this.registerAsyncTool(job, { cancel, resultTtl });
+    this.registerAsyncTool(job, { cancel, resultTtl, taskSupport });
     return job;
   }
 

@@ -10,7 +10,7 @@ import { retryPolicy } from "./job.ts";
 import type { RegisteredJob } from "./registry.ts";
 import { toJson } from "./json.ts";
 import { validate } from "./schema.ts";
-import type { FinishedTask, Outcome, TaskInfo } from "./task.ts";
+import type { Answer, FinishedTask, Outcome, TaskInfo } from "./task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
 const QUIET_MS = 3_000;
@@ -67,6 +67,19 @@ export class Tasks implements Disposable {
   /** Cancels a task. */
   cancel(id: string, owner: string): Promise<FinishedTask> {
     return this.#backend.cancel(id, owner, CANCEL_WAIT_MS);
+  }
+
+  /**
+   * Stores answers to a task's open questions, by key; anything else is left out. Rejects with `InvalidInput` where one
+   * does not fit its question, which then stays open.
+   */
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    const task = await this.#backend.get(id, owner);
+    for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
+      const answer = Object.hasOwn(answers, key) ? answers[key] : undefined;
+      if (answer?.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
+    }
+    return await this.#backend.answer(id, owner, answers);
   }
 
   /** Lists an owner's tasks, the newest first. */

@@ -56,6 +56,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
         annotations: job.annotations,
         call: (input, ctx) => callAndWait(registered, tasks, input, ctx),
         start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
+        taskSupport: registered.taskSupport,
       }],
       templates: [{
         name: `${job.name} results`,

@@ -5,7 +5,7 @@
  */
 import { JobFault, JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
-import type { RegisteredJob } from "../registry.ts";
+import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema.ts";
 import type { Json, Outcome, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -64,6 +64,8 @@ export interface SurfaceTool {
   call(input: unknown, ctx: CallContext): Promise<ToolResult>;
   /** Starts it as a native MCP task; absent where it cannot be called as one. */
   readonly start?: (input: unknown, owner: string, ttl?: number) => Promise<TaskInfo>;
+  /** Whether it may be started as a native MCP task, or must be; absent where it cannot be. */
+  readonly taskSupport?: TaskSupport;
 }
 
 /** A resource template of a surface; its one variable is the task id. */

@@ -58,3 +58,8 @@ export class McpHost extends McpServer {
     throw new TypeError("McpHost has lost its TaskServer.");
   }
 }
+
+/** A request as the SDK's own handlers take it. */
+export function asRequest(method: string, params: Record<string, unknown>, ctx: RequestContext) {
+  return { jsonrpc: "2.0" as const, id: ctx.mcpReq.id, method, params };
+}

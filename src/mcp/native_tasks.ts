@@ -13,16 +13,11 @@ import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
+import type { TaskCalls } from "./task_calls.ts";
 
 const METHOD_NOT_FOUND = -32601;
 
 const TaskParams = z.looseObject({ taskId: z.string() });
-
-/** What a connection does with a task that it has just created. */
-export interface NativeTasks {
-  /** Answers with the created task, and begins to push what the client wants pushed. */
-  created(task: TaskInfo, progressToken: string | number | undefined): Result;
-}
 
 /** Binds the task operations to one connection. */
 export function bindTasks(
@@ -30,7 +25,7 @@ export function bindTasks(
   tasks: Tasks,
   { cancellable, typed, notifications }: NonNullable<Surface["tasks"]>,
   { owner, known }: Peer,
-): NativeTasks {
+): TaskCalls {
   server.registerCapabilities({ tasks: rev.tasksCapability(cancellable.length > 0, known) });
   const pushed = new Map<string, () => void>();
   const progressTokens = new Map<string, string | number>();
@@ -94,7 +89,10 @@ export function bindTasks(
     server.setOwnHandler("tasks/list", z.looseObject({ cursor: z.string().optional() }), async ({ cursor }) => {
       try {
         const page = await tasks.list(owner, cursor);
-        return { tasks: page.tasks.map(rev.wireTask), ...(page.nextCursor && { nextCursor: page.nextCursor }) };
+        return {
+          tasks: page.tasks.map((task) => rev.wireTask(task)),
+          ...(page.nextCursor && { nextCursor: page.nextCursor }),
+        };
       } catch (error) {
         throw toProtocolError(error);
       }
@@ -102,7 +100,20 @@ export function bindTasks(
   }
 
   return {
-    created(task, progressToken) {
+    listed: (taskSupport) => ({ execution: { taskSupport } }),
+    wish(tool, { name, task }) {
+      // Section "Tool-Level Negotiation": both refusals are -32601.
+      if (task && !tool?.start) {
+        throw new ProtocolError(METHOD_NOT_FOUND, `${name.slice(0, 100)} cannot be called as a task.`);
+      }
+      if (!task && tool?.taskSupport === "required") {
+        throw new ProtocolError(METHOD_NOT_FOUND, `${tool.name} can only be called as a task: pass \`task\`.`);
+      }
+      return task && { ttl: task.ttl, demanded: true };
+    },
+    created(task, ctx) {
+      // Its changes are told under the token of the call.
+      const progressToken = ctx.mcpReq._meta?.progressToken;
       if (progressToken !== undefined) progressTokens.set(task.id, progressToken);
       // Pushed only once the answer is out: before, the client does not know the task.
       setTimeout(() => closed.signal.aborted || push(task), 0);

@@ -5,6 +5,7 @@
  */
 import type { ToolResult } from "../exposure/surface.ts";
 import type { Json, TaskInfo, TaskStatus } from "../task.ts";
+import { pollInterval, statusText, timeToLive } from "./task_words.ts";
 
 /** The revision's name. */
 export const REVISION = "2025-11-25";
@@ -36,11 +37,8 @@ export interface WireTask {
   readonly pollInterval: number;
 }
 
-/**
- * A task as this revision says it. `ttl` counts from creation, while a result is kept from completion: so it grows with
- * a task that lives, and is exact once the task is finished.
- */
-export function wireTask(task: TaskInfo): WireTask {
+/** A task as this revision says it. */
+export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
   const statusMessage = statusText(task);
   return {
     taskId: task.id,
@@ -48,15 +46,15 @@ export function wireTask(task: TaskInfo): WireTask {
     ...(statusMessage && { statusMessage }),
     createdAt: new Date(task.createdAt).toISOString(),
     lastUpdatedAt: new Date(task.updatedAt).toISOString(),
-    ttl: task.updatedAt - task.createdAt + task.resultTtl,
-    pollInterval: pollInterval(task),
+    ttl: timeToLive(task, now),
+    pollInterval: pollInterval(task, now),
   };
 }
 
 /** Section "Creating Tasks". */
 export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask; _meta: Record<string, Json> } {
   return {
-    task: wireTask(task),
+    task: wireTask(task, task.updatedAt),
     _meta: {
       resourceUri: uri,
       ...relatedTask(task.id),
@@ -101,13 +99,4 @@ export function progressTo(
 /** Section "Capabilities": exact, so that a client never tries what would be refused. */
 export function tasksCapability(cancel: boolean, list: boolean): Record<string, Json> {
   return { ...(list && { list: {} }), ...(cancel && { cancel: {} }), requests: { tools: { call: {} } } };
-}
-
-function statusText({ progress, message }: TaskInfo): string {
-  return [progress === undefined ? "" : `${Math.round(progress * 100)} %`, message ?? ""].filter(Boolean).join(", ");
-}
-
-/** A young task is worth asking for often; an old one is likely to stay a while. */
-function pollInterval(task: TaskInfo): number {
-  return Math.min(10_000, Math.max(500, Math.round((task.updatedAt - task.createdAt) / 10)));
 }

@@ -1,0 +1,94 @@
+/**
+ * The task operations of the extension `io.modelcontextprotocol/tasks` (2026-07-28) on one connection: `tasks/get`,
+ * `tasks/update`, `tasks/cancel`, and calls that become tasks.
+ *
+ * @module
+ */
+import { CLIENT_CAPABILITIES_META_KEY, MissingRequiredClientCapabilityError } from "@modelcontextprotocol/server";
+import type { Result } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { TaskFinished } from "../errors.ts";
+import type { Surface } from "../exposure/surface.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks.ts";
+import type { Peer } from "./bind.ts";
+import { toProtocolError } from "./errors.ts";
+import type { RequestContext, TaskServer } from "./host.ts";
+import * as rev from "./rev_2026_07_28.ts";
+import type { TaskCalls } from "./task_calls.ts";
+import { declaresForms } from "./task_words.ts";
+
+const TaskParams = z.looseObject({ taskId: z.string() });
+
+/** Binds the extension to one connection. */
+export function bindExtension(
+  server: TaskServer,
+  tasks: Tasks,
+  surface: NonNullable<Surface["tasks"]>,
+  { owner }: Peer,
+): TaskCalls {
+  server.registerCapabilities(rev.CAPABILITY);
+
+  const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
+    server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
+      if (!rev.declaresTasks(capabilitiesOf(ctx))) throw missingExtension();
+      try {
+        return await answer(taskId, ctx);
+      } catch (error) {
+        throw toProtocolError(error);
+      }
+    });
+
+  operation("tasks/get", async (id, ctx) => ({
+    ...await readDetailed(tasks, surface, await tasks.get(id, owner), capabilitiesOf(ctx)),
+  }));
+
+  operation("tasks/update", async (id, ctx) => {
+    const task = await tasks.get(id, owner);
+    const answers = rev.answersTo(task, ctx.mcpReq.inputResponses ?? {});
+    if (Object.keys(answers).length > 0) await tasks.answer(id, owner, answers);
+    return {};
+  });
+
+  // Only an acknowledgement is owed: a task that cannot be cancelled, or is finished, stays what it is.
+  operation("tasks/cancel", async (id) => {
+    const task = await tasks.get(id, owner);
+    if (!surface.cancellable.includes(task.job) || isFinished(task)) return {};
+    await tasks.cancel(id, owner).catch((error) => {
+      if (!(error instanceof TaskFinished)) throw error;
+    });
+    return {};
+  });
+
+  return {
+    listed: () => ({}),
+    wish(tool, _, ctx) {
+      if (!tool?.start) return undefined;
+      if (rev.declaresTasks(capabilitiesOf(ctx))) return { demanded: false };
+      if (tool.taskSupport === "required") throw missingExtension();
+      return undefined;
+    },
+    created: (task) => ({ ...rev.createTaskResult(task) }),
+  };
+}
+
+/** A task with its questions, its result or its error. */
+export async function readDetailed(
+  tasks: Tasks,
+  { typed }: NonNullable<Surface["tasks"]>,
+  task: TaskInfo,
+  capabilities: unknown,
+): Promise<rev.DetailedTask> {
+  const outcome = isFinished(task) ? await tasks.outcome(task.id, task.owner) : undefined;
+  return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
+}
+
+/** What the client declares on this one request; an earlier one does not count. */
+function capabilitiesOf(ctx: RequestContext): unknown {
+  return Reflect.get(ctx.mcpReq.envelope ?? {}, CLIENT_CAPABILITIES_META_KEY);
+}
+
+/** -32021, with the extension that the client has to declare. */
+export function missingExtension(): MissingRequiredClientCapabilityError {
+  return new MissingRequiredClientCapabilityError({ requiredCapabilities: rev.CAPABILITY });
+}

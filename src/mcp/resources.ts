@@ -1,0 +1,56 @@
+/**
+ * The resources of one connection: the results of tasks, beside what the user registers through the SDK.
+ *
+ * @module
+ */
+import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { TaskNotFound } from "../errors.ts";
+import type { SurfaceTemplate } from "../exposure/surface.ts";
+import type { Peer } from "./bind.ts";
+import { toProtocolError } from "./errors.ts";
+import { asRequest, type TaskServer } from "./host.ts";
+
+/** Binds the templates of a surface to one connection. */
+export function bindResources(server: TaskServer, templates: readonly SurfaceTemplate[], { owner }: Peer): void {
+  const before = server.getCapabilities().resources;
+  server.registerCapabilities({ resources: { listChanged: before?.listChanged ?? false } });
+  const plainList = server.handlerOf("resources/list");
+  const plainTemplates = server.handlerOf("resources/templates/list");
+  const plainRead = server.handlerOf("resources/read");
+  const prefixes = templates.map((template) => [template.uriTemplate.replace("{task_id}", ""), template] as const);
+
+  server.setOwnHandler(
+    "resources/list",
+    z.looseObject({}),
+    async (params, ctx) =>
+      plainList ? await plainList(asRequest("resources/list", params, ctx), ctx) : { resources: [] },
+  );
+
+  server.setOwnHandler("resources/templates/list", z.looseObject({}), async (params, ctx) => {
+    const plain = plainTemplates ? await plainTemplates(asRequest("resources/templates/list", params, ctx), ctx) : {};
+    const ours = templates.map(({ read: _, ...template }) => template);
+    return { ...plain, resourceTemplates: [...ours, ...z.array(z.unknown()).parse(plain.resourceTemplates ?? [])] };
+  });
+
+  server.setOwnHandler("resources/read", z.looseObject({ uri: z.string() }), async (params, ctx) => {
+    const { uri } = params;
+    const found = prefixes.find(([prefix]) => uri.startsWith(prefix));
+    if (found === undefined) {
+      if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
+      throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
+    }
+    const [prefix, template] = found;
+    try {
+      const text = await template.read(uri.slice(prefix.length), owner);
+      return { contents: [{ uri, mimeType: template.mimeType, text }] };
+    } catch (error) {
+      throw error instanceof TaskNotFound ? noResource(error.message, uri) : toProtocolError(error);
+    }
+  });
+}
+
+/** -32602 with the URI, as 2026-07-28 demands; the SDK never sends the -32002 that 2025-11-25 suggests. */
+function noResource(message: string, uri: string): ProtocolError {
+  return new ResourceNotFoundError(uri.slice(0, 200), message);
+}

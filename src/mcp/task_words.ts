@@ -1,0 +1,60 @@
+/**
+ * What both generations of MCP tasks say alike, under different names: pure functions of a task record.
+ *
+ * @module
+ */
+import { InvalidInput } from "../errors.ts";
+import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
+
+/** Progress and message in one line, for people. */
+export function statusText({ progress, message }: TaskInfo): string {
+  return [progress === undefined ? "" : `${Math.round(progress * 100)} %`, message ?? ""].filter(Boolean).join(", ");
+}
+
+/**
+ * The time to live in ms. On the wire it counts from creation, while a result is kept from completion: so it grows with
+ * a task that lives, and is exact once the task is finished.
+ */
+export function timeToLive(task: TaskInfo, now: number): number {
+  return age(task, now) + task.resultTtl;
+}
+
+/** When to ask again, in ms. A young task is worth asking for often; an old one is likely to stay a while. */
+export function pollInterval(task: TaskInfo, now: number): number {
+  return Math.min(10_000, Math.max(500, Math.round(age(task, now) / 10)));
+}
+
+/** How long a task has lived, or did live, in ms. */
+function age(task: TaskInfo, now: number): number {
+  return Math.max(0, (isFinished(task) ? task.finishedAt : now) - task.createdAt);
+}
+
+/** The parameters of `elicitation/create`, form mode. */
+export function elicitation({ message, schema }: Question): { readonly [key: string]: Json } {
+  // Clients take the keywords of a flat form only (Elicitation, "Requested Schema").
+  const { properties = {}, required } = schema;
+  return {
+    mode: "form",
+    message,
+    requestedSchema: { type: "object", properties, ...(required !== undefined && { required }) },
+  };
+}
+
+/** Whether these client capabilities, from wherever they came, let a form be asked: an empty `elicitation` means forms. */
+export function declaresForms(capabilities: unknown): boolean {
+  if (!isObject(capabilities) || !isObject(capabilities.elicitation)) return false;
+  return "form" in capabilities.elicitation || !("url" in capabilities.elicitation);
+}
+
+/** What a client answered to `elicitation/create`. Throws `InvalidInput` if it is no such answer. */
+export function answerOf(result: unknown, key: string): Answer {
+  const { action, content } = isObject(result) ? result : {};
+  if (action === "decline" || action === "cancel") return { action };
+  if (action === "accept" && (content === undefined || isObject(content))) return { action, content: content ?? {} };
+  throw new InvalidInput(`answer to ${key}`, [{ path: "action", message: "must be accept, decline or cancel" }]);
+}
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
