@@ -23,9 +23,10 @@ export interface JobContext {
   /**
    * Asks the person in front of the client. The task is INPUT_REQUIRED until the answer comes; both are stored with it,
    * so a job that runs again after its worker died gets the answer to the same question, asked once. Questions are told
-   * apart by their order: ask the same ones in the same order on each attempt. Rejects once `signal` aborts.
+   * apart by their order: ask the same ones in the same order on each attempt. The schema describes a flat object; an
+   * accepted answer fits it. Rejects once `signal` aborts.
    */
-  elicit(question: { readonly message: string; readonly schema: Schema }): Promise<Answer>;
+  elicit<S extends Schema>(question: { readonly message: string; readonly schema: S }): Promise<Answer<Infer<S>>>;
 }
 
 /** What a tool does to the world, told to the client as it stands in the MCP specification ("Tool", annotations). */

@@ -110,8 +110,8 @@ export interface Question {
 }
 
 /** What the person answered. */
-export type Answer =
-  | { readonly action: "accept"; readonly content: { readonly [key: string]: Json } }
+export type Answer<Content = { readonly [key: string]: Json }> =
+  | { readonly action: "accept"; readonly content: Content }
   | { readonly action: "decline" | "cancel" };
 
 /** A task that is not finished. */

@@ -17,6 +17,7 @@
  *   skip: {
  *     "a task whose worker is killed runs again on another worker": "its store lives in one process",
  *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
+ *     "a task whose worker is killed while it asks finds the answer that came meanwhile": "its store lives in one process",
  *     "a task whose worker dies three times fails with that reason": "its store lives in one process",
  *   },
  * });
@@ -24,6 +25,7 @@
  *
  * @module
  */
+import { asking } from "./testing/asking.ts";
 import { cancelling } from "./testing/cancelling.ts";
 import { reading } from "./testing/reading.ts";
 import { running } from "./testing/running.ts";
@@ -34,6 +36,7 @@ import { watching } from "./testing/watching.ts";
 
 export type * from "./backend.ts";
 export type * from "./task.ts";
+export { doomedJob } from "./testing/doomed.ts";
 export type { BackendHarness } from "./testing/stage.ts";
 
 /** What {@linkcode exerciseBackend} may be told. */
@@ -52,7 +55,7 @@ export function exerciseBackend(
   open: () => Promise<BackendHarness>,
   { skip = {} }: ExerciseOptions = {},
 ): void {
-  const cases: Cases = { ...values, ...reading, ...running, ...cancelling, ...watching, ...stopping };
+  const cases: Cases = { ...values, ...reading, ...running, ...cancelling, ...asking, ...watching, ...stopping };
   for (const unknown of Object.keys(skip).filter((title) => !Object.hasOwn(cases, title))) {
     throw new Error(`Cannot skip ${JSON.stringify(unknown)}: the kit has no case of this name.`);
   }

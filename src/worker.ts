@@ -7,7 +7,7 @@ import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, ToolError } from "./errors.ts";
 import type { Job, JobContext } from "./job.ts";
 import { toJson } from "./json.ts";
-import { toJsonSchema, validate } from "./schema.ts";
+import { type Infer, toJsonSchema, validate } from "./schema.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -78,11 +78,15 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
       log: async (message) => await claim.report({ message: asText(message) }),
       elicit: async ({ message, schema }) => {
         const key = `question-${++questions}`;
-        return await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
+        const answer = await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
+        if (answer.action !== "accept") return answer;
+        // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
+        const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);
+        return { action: "accept", content: content as Infer<typeof schema> };
       },
     };
     const value = toJson(await Promise.race([job.run(input, ctx), timedOut(ended.signal)]), "it");
-    if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseResult);
+    if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseValue);
     return { kind: "value", value };
   } catch (error) {
     return explain(error, ended.signal.aborted);
@@ -91,7 +95,7 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   }
 }
 
-function refuseResult(error: unknown): never {
+function refuseValue(error: unknown): never {
   throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
 }
 

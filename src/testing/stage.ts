@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask, TaskEvent, WorkOptions } from "../backend.ts";
+import type { Backend, NewTask, WorkOptions } from "../backend.ts";
 import { newTaskId } from "../ids.ts";
 import { defineJob, type JobContext } from "../job.ts";
 import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
@@ -14,12 +14,12 @@ export interface BackendHarness {
   /** The backend. The harness closes it; a case may have closed it before. */
   readonly backend: Backend;
   /**
-   * A second, independent connection to the same store, as another process would have; the kit closes it. A store that
-   * lives in one process may give the same object again.
+   * A second, independent connection to the same store, as another process would have; the kit closes it. What happens
+   * after it is there it tells. A store that lives in one process may give the same object again.
    */
   connect(): Promise<Backend>;
   /**
-   * Starts a real process whose worker takes tasks of this job and never ends them. `kill` ends it with SIGKILL, and
+   * Starts a real process whose worker takes tasks of `doomedJob(job)`, and never ends them. `kill` ends it with SIGKILL, and
    * resolves when it is dead. Without this the cases of crashed workers have to be skipped.
    */
   startDoomedWorker?(job: string): Promise<{ kill(): Promise<void> }>;
@@ -40,6 +40,12 @@ const PATIENCE_MS = 30_000;
 
 /** The owner of a case's tasks, where it names none. */
 export const OWNER = "owner-1";
+
+/** The question that the jobs of the cases ask. */
+export const CONFIRM = {
+  message: "Are you sure?",
+  schema: { type: "object", properties: { sure: { type: "boolean" } }, required: ["sure"] },
+};
 
 /** What a case works with. */
 export class Stage implements AsyncDisposable {
@@ -152,47 +158,63 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Everything that one connection has told. */
+interface Waiting {
+  readonly task: TaskInfo;
+  readonly look: (task: TaskInfo) => boolean;
+  readonly resolve: (task: TaskInfo) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Everything that one connection has told. Nothing is read but after a gap: the feed has to tell every change. */
 class EventLog implements Disposable {
   readonly #backend: Backend;
-  readonly #tasks: TaskInfo[] = [];
-  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #told: TaskInfo[] = [];
+  readonly #waiting = new Set<Waiting>();
+  readonly #reads: Promise<void>[] = [];
   readonly #stop: () => void;
 
   constructor(backend: Backend) {
     this.#backend = backend;
-    this.#stop = backend.watch((event) => {
-      if (event.kind === "change") this.#tasks.push(event.task);
-      for (const listener of [...this.#listeners]) listener(event);
-    });
+    this.#stop = backend.watch((event) => event.kind === "change" ? this.#hear(event.task) : this.#readAnew());
   }
 
   of(id: string): readonly TaskInfo[] {
-    return this.#tasks.filter((task) => task.id === id);
+    return this.#told.filter((task) => task.id === id);
   }
 
-  async until({ id, owner }: TaskInfo, look: (task: TaskInfo) => boolean): Promise<TaskInfo> {
-    const seen = this.of(id).find(look);
-    if (seen) return seen;
+  async until(task: TaskInfo, look: (task: TaskInfo) => boolean): Promise<TaskInfo> {
+    const told = this.of(task.id).find(look);
+    if (told) return told;
     const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
-    const tell = (task: TaskInfo) => {
-      if (task.id === id && look(task)) resolve(task);
-    };
-    const reads: Promise<void>[] = [];
-    const read = () => reads.push(this.#backend.get(id, owner).then(tell, reject));
-    const listener = (event: TaskEvent) => event.kind === "change" ? tell(event.task) : read();
-    this.#listeners.add(listener);
+    const waiting = { task, look, resolve, reject };
+    this.#waiting.add(waiting);
     try {
-      read();
       return await promise;
     } finally {
-      this.#listeners.delete(listener);
-      await Promise.all(reads);
+      this.#waiting.delete(waiting);
+      await Promise.all(this.#reads);
     }
   }
 
   [Symbol.dispose](): void {
     this.#stop();
+  }
+
+  #hear(now: TaskInfo): void {
+    this.#told.push(now);
+    for (const { task, look, resolve } of this.#waiting) {
+      if (task.id === now.id && look(now)) resolve(now);
+    }
+  }
+
+  #readAnew(): void {
+    for (const { task: { id, owner }, reject } of this.#waiting) {
+      this.#reads.push(
+        this.#backend.get(id, owner).then((now) => {
+          if (now.revision > (this.of(id).at(-1)?.revision ?? 0)) this.#hear(now);
+        }, reject),
+      );
+    }
   }
 }
 

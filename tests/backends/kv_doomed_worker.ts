@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { createWorker, defineJob, DenoKvBackend } from "../../mod.ts";
+import { createWorker, DenoKvBackend } from "../../mod.ts";
+import { doomedJob } from "../../src/testing.ts";
 
 const [path = "", lease, name = ""] = Deno.args;
 await using backend = await DenoKvBackend.open({ path, lease: Number(lease) });
-const job = defineJob({ name, input: { type: "object" }, run: () => new Promise(() => {}) });
-await using worker = createWorker(backend, [job]);
+await using worker = createWorker(backend, [doomedJob(name)]);
 await worker.ready;
 for await (const _ of Deno.stdin.readable);

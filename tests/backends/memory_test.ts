@@ -11,5 +11,6 @@ exerciseBackend("memory", () => {
     "a task whose worker is killed runs again on another worker": noProcess,
     "a task that is cancelled after its worker was killed ends as cancelled": noProcess,
     "a task whose worker dies three times fails with that reason": noProcess,
+    "a task whose worker is killed while it asks finds the answer that came meanwhile": noProcess,
   },
 });

@@ -110,12 +110,18 @@ export class Committer {
 
 /** How many of the first writes fit into one commit; at least one. */
 function groupLength(queue: readonly Pending[]): number {
+  const checked = new Set<string>();
   let [checks, mutations, bytes] = [0, 0, 0];
   for (const [index, { write }] of queue.entries()) {
     checks += write.checks?.length ?? 0;
     mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0);
     bytes += write.bytes;
-    if (index > 0 && (checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES)) return index;
+    const keys = (write.checks ?? []).map(({ key }) => key.join("\0"));
+    // Two changes of one version, side by side in a commit, would both hold, and the first be lost.
+    const clash = keys.some((key) => checked.has(key));
+    const full = checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;
+    if (index > 0 && (clash || full)) return index;
+    for (const key of keys) checked.add(key);
   }
   return queue.length;
 }

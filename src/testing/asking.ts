@@ -1,0 +1,114 @@
+/**
+ * Cases: what a job asks, who may answer, and what is left of it when a worker goes.
+ *
+ * @module
+ */
+import { deepStrictEqual, rejects, strictEqual } from "node:assert";
+import { TaskNotFound } from "../errors.ts";
+import type { Question, TaskInfo } from "../task.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage } from "./stage.ts";
+
+const YES = { action: "accept", content: { sure: true } } as const;
+const NO = { action: "decline" } as const;
+
+/** Asks, and returns the answer. */
+const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
+
+export const asking: Cases = {
+  "what a job asks is seen elsewhere, and the answer reaches the running code": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({ ask });
+    const task = await stage.create({ job: "ask" }, second);
+    const asked = await stage.until(task, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED", second);
+    const [question, ...others] = questionsOf(asked);
+    deepStrictEqual([question?.message, question?.schema, others], [CONFIRM.message, CONFIRM.schema, []]);
+    deepStrictEqual(questionsOf(await second.get(task.id, OWNER)), [question]);
+    await second.answer(task.id, OWNER, { [keyOf(question)]: YES });
+    const end = await stage.finished(task, second);
+    deepStrictEqual([end.status, end.attempt, questionsOf(end)], ["COMPLETED", 1, []]);
+    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "of two questions at once each is answered for itself, and the task runs on after the last": async (stage) => {
+    await stage.work({ twice: (_, ctx) => Promise.all([ctx.elicit(CONFIRM), ctx.elicit(CONFIRM)]) });
+    const task = await stage.create({ job: "twice" });
+    const [first, second] = questionsOf(
+      await stage.until(task, "asking twice", (now) => questionsOf(now).length === 2),
+    );
+    const half = await stage.backend.answer(task.id, OWNER, { [keyOf(second)]: NO });
+    deepStrictEqual([half.status, questionsOf(half)], ["INPUT_REQUIRED", [first]]);
+    const whole = await stage.backend.answer(task.id, OWNER, { [keyOf(first)]: YES });
+    deepStrictEqual(questionsOf(whole), []);
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
+  },
+
+  "an answer to what is not asked is left out, and so is one of a stranger": async (stage) => {
+    await stage.work({ ask });
+    const task = await stage.create({ job: "ask" });
+    const question = await askedBy(stage, task);
+    await rejects(stage.backend.answer(task.id, "owner-2", { [question.key]: NO }), TaskNotFound);
+    const same = await stage.backend.answer(task.id, OWNER, { "no such question": NO });
+    deepStrictEqual([same.status, questionsOf(same)], ["INPUT_REQUIRED", [question]]);
+    await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+    const end = await stage.finished(task);
+    deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: NO }), end);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "a task that asks can be cancelled": async (stage) => {
+    await stage.work({ ask });
+    const task = await stage.create({ job: "ask" });
+    await askedBy(stage, task);
+    const end = await stage.backend.cancel(task.id, OWNER, 20_000);
+    deepStrictEqual([end.status, "work" in end && end.work, questionsOf(end)], ["CANCELLED", "stopped", []]);
+  },
+
+  "a task that is handed back while it asks has the same question open, once": async (stage) => {
+    const worker = await stage.work({ ask });
+    const task = await stage.create({ job: "ask" });
+    const question = await askedBy(stage, task);
+    await worker.close(0);
+    const { revision } = await stage.backend.get(task.id, OWNER);
+    await stage.work({ ask });
+    const again = await stage.until(
+      task,
+      "asking again",
+      (now) => now.status === "INPUT_REQUIRED" && now.revision > revision,
+    );
+    deepStrictEqual(questionsOf(again), [question]);
+    await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "a task whose worker is killed while it asks finds the answer that came meanwhile": async (stage) => {
+    const doomed = await stage.startDoomedWorker("ask");
+    const task = await stage.create({ job: "ask", input: { ask: true } });
+    const question = await askedBy(stage, task);
+    await doomed.kill();
+    await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+    await stage.work({ ask });
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+    strictEqual(stage.events(task).every((now) => questionsOf(now).length <= 1), true);
+  },
+};
+
+/** Waits until a task asks, and returns what. */
+async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
+  const asked = await stage.until(task, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED");
+  const [question] = questionsOf(asked);
+  if (question === undefined) throw new Error(`Task ${task.id} is INPUT_REQUIRED and has no open question.`);
+  return question;
+}
+
+function questionsOf(task: TaskInfo): readonly Question[] {
+  return "questions" in task ? task.questions ?? [] : [];
+}
+
+function keyOf(question: Question | undefined): string {
+  if (question === undefined) throw new Error("There is no such question.");
+  return question.key;
+}
