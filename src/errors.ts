@@ -46,6 +46,14 @@ export class TaskFinished extends JobsError {
   }
 }
 
+/** The caller has reached one of the server's limits. Nothing was done. */
+export class LimitExceeded extends JobsError {
+  /** Names the limit, says what to do, and in how many ms to try again where that helps. */
+  constructor(readonly limit: string, message: string, readonly retryAfter?: number) {
+    super(message);
+  }
+}
+
 /** One thing that is wrong with an input: where, and why. */
 export interface InputIssue {
   /** The way to the field, as `a.b[0]`; empty for the whole input. */

@@ -18,6 +18,7 @@ interface Watcher {
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #watched = new Map<string, Set<Watcher>>();
+  readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
 
   constructor(backend: Backend) {
@@ -66,12 +67,19 @@ export class TaskFeed implements Disposable {
     const stop = this.follow({ id, owner }, look, reject);
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort);
+    this.#waiting.add(reject);
     try {
       return await promise;
     } finally {
       stop();
+      this.#waiting.delete(reject);
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  /** Rejects every `wait` that is under way. */
+  stopWaiting(reason: Error): void {
+    for (const reject of [...this.#waiting]) reject(reason);
   }
 
   [Symbol.dispose](): void {

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import type { Backend, TaskPage } from "./backend.ts";
+import type { Backend, NewTask, TaskPage } from "./backend.ts";
 import { TaskFeed } from "./feed.ts";
+import { Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
 import type { RegisteredJob } from "./registry.ts";
 import { toJson } from "./json.ts";
 import { validate } from "./schema.ts";
-import type { Answer, FinishedTask, Outcome, TaskInfo } from "./task.ts";
+import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
 const QUIET_MS = 3_000;
@@ -18,78 +19,108 @@ const QUIET_MS = 3_000;
 /** How long a cancellation waits for the worker's answer, in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
-/** The longest time that a client may ask to keep a result, in ms: 7 days. */
-const MAX_TTL_MS = 7 * 24 * 3_600_000;
-
 /** The tasks of one backend, as the exposure strategies and the protocol need them. */
 export class Tasks implements Disposable {
   readonly #backend: Backend;
   readonly #feed: TaskFeed;
+  readonly #guard: Guard;
   readonly #now: () => number;
 
   /** Opens the one event feed of this process. `now` tells the time, in ms since the epoch. */
-  constructor(backend: Backend, now: () => number = Date.now) {
+  constructor(backend: Backend, now: () => number = Date.now, guard: GuardOptions = {}) {
     this.#backend = backend;
     this.#now = now;
+    this.#guard = new Guard(backend, guard, now);
     this.#feed = new TaskFeed(backend);
   }
 
-  /** Validates the input, stores the task and queues it. Rejects with `InvalidInput` before anything is stored. */
-  async start(registered: RegisteredJob, input: unknown, owner: string, ttl?: number): Promise<TaskInfo> {
-    const { job, policy, resultTtl } = registered;
-    await validate(job.input, input, `input for ${registered.name}`);
-    return await this.#backend.create({
-      id: newTaskId(),
-      job: job.name,
-      owner,
-      input: toJson(input, "the input"),
-      resultTtl: ttl === undefined ? resultTtl : Math.min(MAX_TTL_MS, Math.max(1, Math.round(ttl))),
-      retry: retryPolicy(policy),
-      timeout: policy.timeout,
-      delay: policy.delay,
-      priority: policy.priority,
-    });
+  /**
+   * Validates the input, stores the task and queues it. Rejects before anything is stored: with `InvalidInput`, or with
+   * `LimitExceeded`.
+   */
+  start(registered: RegisteredJob, input: unknown, owner: string, ttl?: number): Promise<TaskInfo> {
+    const { job } = registered;
+    const asked = { operation: "create", owner, job: job.name } as const;
+    return this.#guard.audited(asked, async () => {
+      await validate(job.input, input, `input for ${registered.name}`);
+      const task = this.#newTask(registered, toJson(input, "the input"), owner, ttl);
+      return await this.#guard.create({ ...task, ttl }, () => this.#backend.create(task));
+    }, ({ id }) => ({ event: "created", task: id }));
   }
 
   /** Reads a task. One that has waited for a while says so when no worker is there for it. */
-  async get(id: string, owner: string): Promise<TaskInfo> {
-    const task = await this.#backend.get(id, owner);
-    if (task.status !== "PENDING" || this.#now() - task.updatedAt < QUIET_MS) return task;
-    if (await this.#backend.hasWorker(task.job)) return task;
-    return { ...task, message: `Waiting: no worker for ${task.job} is running. It starts as soon as one does.` };
+  get(id: string, owner: string): Promise<TaskInfo> {
+    return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
+      this.#guard.read(owner);
+      const task = await this.#backend.get(id, owner);
+      if (task.status !== "PENDING" || this.#now() - task.updatedAt < QUIET_MS) return task;
+      if (await this.#backend.hasWorker(task.job)) return task;
+      return { ...task, message: `Waiting: no worker for ${task.job} is running. It starts as soon as one does.` };
+    });
   }
 
-  /** Reads how a finished task ended. */
+  /** Reads how a finished task ended. Its task was read before, so this does not count as another reading. */
   outcome(id: string, owner: string): Promise<Outcome> {
-    return this.#backend.outcome(id, owner);
+    return this.#guard.audited(
+      { operation: "result", owner, task: id },
+      () => this.#backend.outcome(id, owner),
+      () => ({ event: "result_read" }),
+    );
   }
 
   /** Cancels a task. */
   cancel(id: string, owner: string): Promise<FinishedTask> {
-    return this.#backend.cancel(id, owner, CANCEL_WAIT_MS);
+    return this.#guard.audited(
+      { operation: "cancel", owner, task: id },
+      () => this.#backend.cancel(id, owner, CANCEL_WAIT_MS),
+      ({ job }) => ({ event: "cancelled", job }),
+    );
   }
 
   /**
    * Stores answers to a task's open questions, by key; anything else is left out. Rejects with `InvalidInput` where one
    * does not fit its question, which then stays open.
    */
-  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
-    const task = await this.#backend.get(id, owner);
-    for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
-      const answer = Object.hasOwn(answers, key) ? answers[key] : undefined;
-      if (answer?.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
-    }
-    return await this.#backend.answer(id, owner, answers);
+  answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    return this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
+      this.#guard.read(owner);
+      const task = await this.#backend.get(id, owner);
+      for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
+        const answer = Object.hasOwn(answers, key) ? answers[key] : undefined;
+        if (answer?.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
+      }
+      return await this.#backend.answer(id, owner, answers);
+    });
   }
 
   /** Lists an owner's tasks, the newest first. */
   list(owner: string, cursor?: string): Promise<TaskPage> {
-    return this.#backend.list(owner, { cursor, limit: 100 });
+    return this.#guard.audited({ operation: "list", owner }, async () => {
+      this.#guard.read(owner);
+      return await this.#backend.list(owner, { cursor, limit: 100 });
+    });
   }
 
   /** Waits until a task is finished; `onChange` sees the changes on the way. */
   wait(id: string, owner: string, signal: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
+    return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
+      this.#guard.read(owner);
+      return await this.#feed.wait(id, owner, signal, onChange);
+    });
+  }
+
+  /** As `wait`, for who has just created the task: that counts as no reading. */
+  finish(
+    { id, owner }: Pick<TaskInfo, "id" | "owner">,
+    signal: AbortSignal,
+    onChange?: (task: TaskInfo) => void,
+  ): Promise<FinishedTask> {
     return this.#feed.wait(id, owner, signal, onChange);
+  }
+
+  /** Lets all who wait go with an error; the tasks go on. */
+  stopWaiting(reason: Error): void {
+    this.#feed.stopWaiting(reason);
   }
 
   /** Tells `listener` where a task stands and then of every change. Returns the way to stop. */
@@ -99,6 +130,21 @@ export class Tasks implements Disposable {
 
   /** Closes the event feed. */
   [Symbol.dispose](): void {
+    this.#guard[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
+  }
+
+  #newTask({ job, policy, resultTtl }: RegisteredJob, input: Json, owner: string, ttl: number | undefined): NewTask {
+    return {
+      id: newTaskId(),
+      job: job.name,
+      owner,
+      input,
+      resultTtl: ttl === undefined ? resultTtl : Math.max(1, Math.round(ttl)),
+      retry: retryPolicy(policy),
+      timeout: policy.timeout,
+      delay: policy.delay,
+      priority: policy.priority,
+    };
   }
 }

@@ -82,9 +82,10 @@ async function callAndWait(
   input: unknown,
   { owner, signal, onChange }: CallContext,
 ): Promise<ToolResult> {
-  const { id } = await tasks.start(registered, input, owner);
+  const created = await tasks.start(registered, input, owner);
+  const { id } = created;
   try {
-    const task = await tasks.wait(id, owner, signal, onChange);
+    const task = await tasks.finish(created, signal, onChange);
     return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
   } catch (error) {
     if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner);

@@ -9,6 +9,7 @@ import {
   InvalidValue,
   JobFault,
   JobsError,
+  LimitExceeded,
   TaskFinished,
   TaskNotFound,
   TaskNotReady,
@@ -16,11 +17,17 @@ import {
 
 const INVALID_PARAMS = -32602;
 const INTERNAL_ERROR = -32603;
+/** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
+const LIMIT_EXCEEDED = -32005;
 
 /** Gives an error its JSON-RPC code. What the caller can mend is "invalid params" (2025-11-25, Tasks, "Protocol Errors"). */
 export function toProtocolError(error: unknown): Error {
   if (error instanceof ProtocolError) return error;
   if (error instanceof JobFault) return new ProtocolError(error.code, error.message);
+  if (error instanceof LimitExceeded) {
+    const { limit, message, retryAfter } = error;
+    return new ProtocolError(LIMIT_EXCEEDED, message, { limit, ...(retryAfter && { retryAfterMs: retryAfter }) });
+  }
   const mendable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
   if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, messageOf(error));
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, error.message);

@@ -5,7 +5,7 @@
  */
 import { ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { InvalidInput } from "../errors.ts";
+import { InvalidInput, LimitExceeded } from "../errors.ts";
 import { CallCancelled, type SurfaceTool } from "../exposure/surface.ts";
 import type { Peer } from "./bind.ts";
 import { messageOf, toProtocolError } from "./errors.ts";
@@ -50,7 +50,7 @@ export function bindTools(
       if (wish && tool.start) return taskCalls.created(await tool.start(input, peer.owner, wish.ttl), ctx);
       return { ...await call(tool, input, ctx, peer) };
     } catch (error) {
-      if (error instanceof InvalidInput && !wish?.demanded) {
+      if ((error instanceof InvalidInput || error instanceof LimitExceeded) && !wish?.demanded) {
         return { content: [{ type: "text", text: messageOf(error) }], isError: true };
       }
       throw toProtocolError(error);

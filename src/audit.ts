@@ -1,0 +1,32 @@
+/**
+ * The audit log: who created, cancelled and read what, and who was refused what.
+ *
+ * @module
+ */
+
+/** One line of the audit log. It holds no input, no result and no token. */
+export interface AuditEvent {
+  /** When, as ISO 8601. */
+  readonly at: string;
+  /** What happened. */
+  readonly event: "created" | "cancelled" | "result_read" | "refused";
+  /** The principal who asked; absent where nobody knows who it was. */
+  readonly principal?: string;
+  /** What was asked for. */
+  readonly operation: "create" | "read" | "result" | "cancel" | "answer" | "list" | "authenticate";
+  /** The task's id, as the caller gave it, cut after 64 characters. */
+  readonly task?: string;
+  /** The job's name, where it is known. */
+  readonly job?: string;
+  /** Why it was refused. */
+  readonly reason?: string;
+}
+
+/** Hears each event as it happens; it must be quick, and must not throw. */
+export type Audit = (event: AuditEvent) => void;
+
+/** Writes each event to stderr, as one line of JSON. */
+export function auditToStderr(event: AuditEvent): void {
+  const line = new TextEncoder().encode(`${JSON.stringify(event)}\n`);
+  for (let at = 0; at < line.length;) at += Deno.stderr.writeSync(line.subarray(at));
+}

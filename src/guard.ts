@@ -1,0 +1,128 @@
+/**
+ * Stands before the tasks: keeps each owner within his limits, and tells the audit log what was done and refused.
+ *
+ * @module
+ */
+import type { Audit, AuditEvent } from "./audit.ts";
+import type { Backend } from "./backend.ts";
+import { BackendError, JobsError, LimitExceeded, TaskNotReady } from "./errors.ts";
+import { type Limits, RateLimit, withDefaults } from "./limits.ts";
+import { OpenTasks } from "./open_tasks.ts";
+import type { Json, TaskInfo } from "./task.ts";
+
+/** What a guard goes by. */
+export interface GuardOptions {
+  /** What one owner may use. */
+  readonly limits?: Limits;
+  /** Hears what happens; default: nobody does. */
+  readonly audit?: Audit;
+}
+
+/** Who asks for what. */
+type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
+
+/** What is about to be created. */
+interface Wanted {
+  readonly id: string;
+  readonly owner: string;
+  readonly input: Json;
+  readonly ttl?: number;
+}
+
+/** The limits and the audit log of one server. */
+export class Guard implements Disposable {
+  readonly #limits: Required<Limits>;
+  readonly #audit: Audit;
+  readonly #now: () => number;
+  readonly #creations: RateLimit;
+  readonly #reads: RateLimit;
+  readonly #open: OpenTasks;
+
+  constructor(backend: Pick<Backend, "list" | "watch">, { limits, audit = () => {} }: GuardOptions, now: () => number) {
+    this.#limits = withDefaults(limits);
+    this.#audit = audit;
+    this.#now = now;
+    this.#creations = new RateLimit(this.#limits.creationsPerMinute);
+    this.#reads = new RateLimit(this.#limits.readsPerMinute);
+    this.#open = new OpenTasks(backend, this.#limits.openTasks, now);
+  }
+
+  /** Lets a task be stored, or rejects with `LimitExceeded`. */
+  async create({ id, owner, input, ttl }: Wanted, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
+    this.#checkSizes(input, ttl);
+    const wait = this.#creations.take(owner, this.#now());
+    if (wait > 0) throw tooOften("creationsPerMinute", "start a task", this.#limits.creationsPerMinute, wait);
+    if (!await this.#open.reserve(owner, id)) {
+      const { openTasks } = this.#limits;
+      throw new LimitExceeded(
+        "openTasks",
+        `Cannot start a task: ${openTasks} of yours are not finished, and that is the most. Wait for one, or cancel one.`,
+      );
+    }
+    try {
+      return await store();
+    } catch (error) {
+      this.#open.release(owner, id);
+      throw error;
+    }
+  }
+
+  /** Counts a reading, or throws `LimitExceeded`. */
+  read(owner: string): void {
+    const wait = this.#reads.take(owner, this.#now());
+    if (wait > 0) throw tooOften("readsPerMinute", "read", this.#limits.readsPerMinute, wait);
+  }
+
+  /** Does what was asked for. A refusal is told to the audit log; what was done is told where `done` names it. */
+  async audited<T>(
+    { owner, task, ...asked }: Asked,
+    act: () => Promise<T>,
+    done?: (result: T) => Pick<AuditEvent, "event" | "task" | "job">,
+  ): Promise<T> {
+    const tell = (what: Pick<AuditEvent, "event" | "task" | "job" | "reason">) =>
+      this.#audit({ at: new Date(this.#now()).toISOString(), principal: owner, ...asked, ...what });
+    const named = task === undefined ? {} : { task: task.slice(0, 64) };
+    try {
+      const result = await act();
+      if (done) tell({ ...named, ...done(result) });
+      return result;
+    } catch (error) {
+      if (isRefusal(error)) tell({ event: "refused", ...named, reason: error.message });
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#open[Symbol.dispose]();
+  }
+
+  #checkSizes(input: Json, ttl: number | undefined): void {
+    const { ttl: maxTtl, inputBytes } = this.#limits;
+    if (ttl !== undefined && ttl > maxTtl) {
+      throw new LimitExceeded(
+        "ttl",
+        `Cannot keep a result for ${ttl} ms: ${maxTtl} ms is the most. Ask for a shorter ttl.`,
+      );
+    }
+    // More than can be stored is the backend's to refuse.
+    if (inputBytes >= 16 * 1024 * 1024) return;
+    const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+    if (bytes > inputBytes) {
+      throw new LimitExceeded("inputBytes", `Cannot take an input of ${bytes} bytes: ${inputBytes} is the most.`);
+    }
+  }
+}
+
+/** Whether the caller was told no; not whether something of ours failed, or he was merely too early. */
+function isRefusal(error: unknown): error is JobsError {
+  return error instanceof JobsError && !(error instanceof BackendError) && !(error instanceof TaskNotReady);
+}
+
+function tooOften(limit: string, what: string, perMinute: number, wait: number): LimitExceeded {
+  const seconds = Math.ceil(wait / 1_000);
+  return new LimitExceeded(
+    limit,
+    `Cannot ${what}: ${perMinute} times a minute is the most. Try again in ${seconds} s.`,
+    wait,
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * What one principal may use of a server: the options, their defaults, and the arithmetic of rates.
+ *
+ * @module
+ */
+import { DefinitionError } from "./errors.ts";
+
+/** What one principal may use. `Infinity` takes a limit away. */
+export interface Limits {
+  /** The most tasks that are not finished, over all server processes of the backend; default 1,000. */
+  readonly openTasks?: number;
+  /** The most tasks created in a minute, for each server process; default 600. */
+  readonly creationsPerMinute?: number;
+  /** The most readings of a task, a result or a list in a minute, for each server process; default 12,000. */
+  readonly readsPerMinute?: number;
+  /** The longest time that a client may ask to keep a result, in ms; default 604,800,000, 7 days. */
+  readonly ttl?: number;
+  /** The largest input, as bytes of JSON; default 16,777,216, which is also the most that can be stored. */
+  readonly inputBytes?: number;
+}
+
+const DEFAULTS: Required<Limits> = {
+  openTasks: 1_000,
+  creationsPerMinute: 600,
+  readsPerMinute: 12_000,
+  ttl: 7 * 24 * 3_600_000,
+  inputBytes: 16 * 1024 * 1024,
+};
+
+/** Fills in the defaults. Throws `DefinitionError` for a limit that is no number from 1. */
+export function withDefaults(limits: Limits = {}): Required<Limits> {
+  for (const [name, value] of Object.entries(limits)) {
+    if (value === undefined || value >= 1) continue;
+    throw new DefinitionError(`Cannot use the limit ${name} ${value}: it must be a number from 1, or Infinity.`);
+  }
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  return { ...DEFAULTS, ...given };
+}
+
+const MINUTE_MS = 60_000;
+
+/** From how many owners on those are forgotten who have used nothing lately. */
+const MANY_OWNERS = 10_000;
+
+interface Bucket {
+  /** How many uses are left. */
+  readonly left: number;
+  /** When that was so. */
+  readonly at: number;
+}
+
+/** Token buckets, one for each owner: each holds a minute's uses, and fills up evenly within a minute. */
+export class RateLimit {
+  readonly #perMinute: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perMinute: number) {
+    this.#perMinute = perMinute;
+  }
+
+  /** Takes one use and returns 0; if none is left, returns in how many ms there will be one. */
+  take(owner: string, now: number): number {
+    if (this.#perMinute === Infinity) return 0;
+    const left = this.#left(this.#buckets.get(owner), now);
+    if (left < 1) return Math.ceil((1 - left) * MINUTE_MS / this.#perMinute);
+    if (this.#buckets.size >= MANY_OWNERS && !this.#buckets.has(owner)) this.#forgetFull(now);
+    this.#buckets.set(owner, { left: left - 1, at: now });
+    return 0;
+  }
+
+  /** How many owners are remembered. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  #left(bucket: Bucket | undefined, now: number): number {
+    if (bucket === undefined) return this.#perMinute;
+    const gained = Math.max(0, now - bucket.at) * this.#perMinute / MINUTE_MS;
+    return Math.min(this.#perMinute, bucket.left + gained);
+  }
+
+  /** A full bucket is as good as none. */
+  #forgetFull(now: number): void {
+    for (const [owner, bucket] of this.#buckets) {
+      if (this.#left(bucket, now) >= this.#perMinute) this.#buckets.delete(owner);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { DefinitionError, type NewTask, type TaskEvent, type TaskInfo } from "../mod.ts";
+import { RateLimit, withDefaults } from "../src/limits.ts";
+import { OpenTasks } from "../src/open_tasks.ts";
+import { MemoryBackend } from "../mod.ts";
+import { newTaskId } from "../src/ids.ts";
+import { assert, assertEquals, assertThrows } from "../tools/std.ts";
+
+function newTask(owner: string, id = newTaskId()): NewTask {
+  return { id, job: "job", owner, input: {}, resultTtl: 1_000, retry: { attempts: 1, delay: 0, maxDelay: 0 } };
+}
+
+Deno.test("a rate allows a minute's uses at once, and one more whenever its share of the minute has passed", () => {
+  const rate = new RateLimit(3);
+  assertEquals([0, 0, 0, 0].map(() => rate.take("ann", 1_000)), [0, 0, 0, 20_000]);
+  assertEquals(rate.take("ann", 20_999), 1);
+  assertEquals([21_000, 21_000].map((now) => rate.take("ann", now)), [0, 20_000]);
+  assertEquals([0, 0, 0, 0].map(() => rate.take("ann", 3_600_000)), [0, 0, 0, 20_000]);
+});
+
+Deno.test("a rate is each owner's own, and a clock that is set back gives nothing away", () => {
+  const rate = new RateLimit(1);
+  assertEquals([rate.take("ann", 60_000), rate.take("bob", 60_000)], [0, 0]);
+  assert(rate.take("ann", 0) > 0);
+});
+
+Deno.test("who has used nothing for a minute is forgotten once there are many owners", () => {
+  const rate = new RateLimit(1);
+  for (let i = 0; i < 10_000; i++) rate.take(`owner ${i}`, 0);
+  assertEquals(rate.size, 10_000);
+  rate.take("late", 60_000);
+  assertEquals(rate.size, 1);
+});
+
+Deno.test("an infinite rate never says no", () => {
+  const rate = new RateLimit(Infinity);
+  assertEquals([...Array(1_000)].map(() => rate.take("ann", 0)).filter((wait) => wait > 0), []);
+});
+
+Deno.test("a limit that is no number from 1 is refused when the server is made", () => {
+  for (const openTasks of [0, -1, NaN]) assertThrows(() => withDefaults({ openTasks }), DefinitionError, "openTasks");
+  assertEquals(withDefaults({ openTasks: Infinity, ttl: undefined }), { ...withDefaults(), openTasks: Infinity });
+});
+
+Deno.test("open tasks are counted with those that were there before, and less those that have ended", async () => {
+  await using backend = new MemoryBackend();
+  const before = await backend.create(newTask("ann"));
+  await backend.create(newTask("bob"));
+  using open = new OpenTasks(backend, 2, Date.now);
+  const id = newTaskId();
+  assertEquals(await open.reserve("ann", id), true);
+  await backend.create(newTask("ann", id));
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+  await backend.cancel(before.id, "ann", 0);
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+  assertEquals(await open.reserve("bob", newTaskId()), true);
+});
+
+Deno.test("a reservation that came to nothing is free again", async () => {
+  await using backend = new MemoryBackend();
+  using open = new OpenTasks(backend, 1, Date.now);
+  const id = newTaskId();
+  assertEquals(await open.reserve("ann", id), true);
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+  open.release("ann", id);
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+});
+
+Deno.test("many creations at once get through only up to the limit", async () => {
+  await using backend = new MemoryBackend();
+  using open = new OpenTasks(backend, 5, Date.now);
+  const got = await Promise.all(Array.from({ length: 20 }, () => open.reserve("ann", newTaskId())));
+  assertEquals(got.filter(Boolean).length, 5);
+});
+
+Deno.test("a task that ends while the store is read does not count as open", async () => {
+  const listed = Promise.withResolvers<{ tasks: readonly TaskInfo[] }>();
+  let tell: (event: TaskEvent) => void = () => {};
+  const backend = {
+    list: () => listed.promise,
+    watch: (listener: (event: TaskEvent) => void) => {
+      tell = listener;
+      return () => {};
+    },
+  };
+  using open = new OpenTasks(backend, 1, () => 0);
+  const reserving = open.reserve("ann", newTaskId());
+  const running = { id: newTaskId(), job: "job", owner: "ann", revision: 2, attempt: 1 };
+  const times = { createdAt: 0, updatedAt: 0, resultTtl: 1 };
+  tell({
+    kind: "change",
+    task: { ...running, ...times, revision: 3, status: "COMPLETED", finishedAt: 0 },
+  });
+  listed.resolve({ tasks: [{ ...running, ...times, status: "RUNNING" }] });
+  assertEquals(await reserving, true);
+});
+
+Deno.test("a count that events have left too high is taken anew before anybody is refused", async () => {
+  await using backend = new MemoryBackend();
+  let now = 0;
+  let tell: (event: TaskEvent) => void = () => {};
+  const store = {
+    list: backend.list.bind(backend),
+    watch: (listener: (event: TaskEvent) => void) => {
+      tell = listener;
+      return () => {};
+    },
+  };
+  using open = new OpenTasks(store, 1, () => now);
+  const id = newTaskId();
+  await open.reserve("ann", id);
+  open.release("ann", id);
+  // The news of a task that was created and is long gone comes late, from another process.
+  const late = await backend.create(newTask("ann"));
+  await backend.cancel(late.id, "ann", 0);
+  tell({ kind: "change", task: late });
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+  now = 10_000;
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+});
