@@ -41,6 +41,7 @@ export function bind({ surface, tasks, ...served }: Served, peer: Peer, era: "le
   const bindGeneration = era === "modern" ? bindExtension : bindTasks;
   const taskCalls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
   bindTools(server, surface.tools, peer, taskCalls);
-  if (surface.templates.length > 0) bindResources(server, surface.templates, peer);
+  // Results are subscribed to through `subscriptions/listen`, which the other era does not have.
+  if (surface.templates.length > 0) bindResources(server, surface.templates, peer, era === "modern");
   return host;
 }

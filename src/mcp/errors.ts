@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError } from "@modelcontextprotocol/server";
+import { MissingRequiredClientCapabilityError, ProtocolError } from "@modelcontextprotocol/server";
 import {
   InvalidInput,
   InvalidValue,
@@ -14,6 +14,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
+import { CAPABILITY } from "./rev_2026_07_28.ts";
 
 const INVALID_PARAMS = -32602;
 const INTERNAL_ERROR = -32603;
@@ -32,6 +33,11 @@ export function toProtocolError(error: unknown): Error {
   if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, messageOf(error));
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, error.message);
   return new ProtocolError(INTERNAL_ERROR, `Internal error: ${messageOf(error)}`);
+}
+
+/** -32021, with the extension that the client has to declare. */
+export function missingExtension(): MissingRequiredClientCapabilityError {
+  return new MissingRequiredClientCapabilityError({ requiredCapabilities: CAPABILITY });
 }
 
 /** The text of whatever was thrown. */

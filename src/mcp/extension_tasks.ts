@@ -4,15 +4,14 @@
  *
  * @module
  */
-import { CLIENT_CAPABILITIES_META_KEY, MissingRequiredClientCapabilityError } from "@modelcontextprotocol/server";
-import type { Result } from "@modelcontextprotocol/server";
+import { CLIENT_CAPABILITIES_META_KEY, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskFinished } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import type { Peer } from "./bind.ts";
-import { toProtocolError } from "./errors.ts";
+import { missingExtension, toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2026_07_28.ts";
 import type { TaskCalls } from "./task_calls.ts";
@@ -86,9 +85,4 @@ export async function readDetailed(
 /** What the client declares on this one request; an earlier one does not count. */
 function capabilitiesOf(ctx: RequestContext): unknown {
   return Reflect.get(ctx.mcpReq.envelope ?? {}, CLIENT_CAPABILITIES_META_KEY);
-}
-
-/** -32021, with the extension that the client has to declare. */
-export function missingExtension(): MissingRequiredClientCapabilityError {
-  return new MissingRequiredClientCapabilityError({ requiredCapabilities: rev.CAPABILITY });
 }

@@ -18,6 +18,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { bind, type Served } from "./bind.ts";
 import type { McpHost } from "./host.ts";
+import { listenOverHttp } from "./listen_http.ts";
 import { MAX_MESSAGE_BYTES, readMessage, tooLong } from "./message.ts";
 
 /** A session without a request for this long is closed when the next one begins, in ms. */
@@ -73,7 +74,12 @@ export class HttpEndpoint implements AsyncDisposable {
     const id = request.headers.get("mcp-session-id");
     if (id !== null) return await this.#resume(id, request, message);
     if (await isLegacyRequest(request, message)) return await this.#begin(request, message);
-    return await this.#modern.fetch(request, { parsedBody: message });
+    return await listenOverHttp(
+      this.#served,
+      ANYBODY,
+      message,
+      (message) => this.#modern.fetch(request, { parsedBody: message }),
+    );
   }
 
   async #resume(id: string, request: Request, parsedBody?: JSONRPCMessage): Promise<Response> {

@@ -12,9 +12,14 @@ import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 
 /** Binds the templates of a surface to one connection. */
-export function bindResources(server: TaskServer, templates: readonly SurfaceTemplate[], { owner }: Peer): void {
-  const before = server.getCapabilities().resources;
-  server.registerCapabilities({ resources: { listChanged: before?.listChanged ?? false } });
+export function bindResources(
+  server: TaskServer,
+  templates: readonly SurfaceTemplate[],
+  { owner }: Peer,
+  subscribe: boolean,
+): void {
+  const listChanged = server.getCapabilities().resources?.listChanged ?? false;
+  server.registerCapabilities({ resources: { listChanged, ...(subscribe && { subscribe }) } });
   const plainList = server.handlerOf("resources/list");
   const plainTemplates = server.handlerOf("resources/templates/list");
   const plainRead = server.handlerOf("resources/read");

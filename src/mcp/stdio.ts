@@ -6,7 +6,8 @@
  */
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
-import { bind, type Served } from "./bind.ts";
+import { bind, type Peer, type Served } from "./bind.ts";
+import { TaskListener } from "./task_listener.ts";
 import { MAX_MESSAGE_BYTES, readMessage, type Refusal, tooLong } from "./message.ts";
 
 const NEWLINE = 10;
@@ -73,14 +74,51 @@ export class LineTransport implements Transport {
   }
 }
 
+/** A transport with tasks in its `subscriptions/listen`. */
+export class ListeningTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #wire: Transport;
+  readonly #listener: TaskListener;
+
+  constructor(wire: Transport, served: Served, peer: Peer) {
+    this.#wire = wire;
+    this.#listener = new TaskListener(served, peer);
+  }
+
+  start(): Promise<void> {
+    this.#wire.onerror = (error) => this.onerror?.(error);
+    this.#wire.onclose = () => {
+      this.#listener[Symbol.dispose]();
+      this.onclose?.();
+    };
+    this.#wire.onmessage = (message) => {
+      const received = this.#listener.receive(message);
+      if ("forward" in received) this.onmessage?.(received.forward);
+      else this.#wire.send(received.answer).catch((error) => this.onerror?.(error));
+    };
+    return this.#wire.start();
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    return this.#listener.pass(message, (message) => this.#wire.send(message));
+  }
+
+  close(): Promise<void> {
+    return this.#wire.close();
+  }
+}
+
 /** Serves one client on stdin and stdout. Resolves when it is gone. */
 export async function serveOnStdio(served: Served, signal: AbortSignal): Promise<void> {
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
-  const transport = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
-  const { promise, resolve } = Promise.withResolvers<void>();
   const peer = { owner: "local", known: true };
+  const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const transport = new ListeningTransport(lines, served, peer);
+  const { promise, resolve } = Promise.withResolvers<void>();
   const handle = serveStdio(({ era }) => bind(served, peer, era), { transport });
   const { onclose } = transport;
   transport.onclose = () => {

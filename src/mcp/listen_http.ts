@@ -1,0 +1,46 @@
+/**
+ * Tasks in `subscriptions/listen` over HTTP: the SDK's event stream, with the task listener in it.
+ *
+ * @module
+ */
+import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+import type { Peer, Served } from "./bind.ts";
+import { TaskListener } from "./task_listener.ts";
+
+const EVENT = "event: message\ndata: ";
+
+/** Answers a request as `respond` does, and adds to what it says of subscriptions the client's tasks. */
+export async function listenOverHttp(
+  served: Served,
+  peer: Peer,
+  message: JSONRPCMessage | undefined,
+  respond: (message: JSONRPCMessage | undefined) => Promise<Response>,
+): Promise<Response> {
+  if (message === undefined || !("method" in message) || message.method !== "subscriptions/listen") {
+    return await respond(message);
+  }
+  const listener = new TaskListener(served, peer);
+  const received = listener.receive(message);
+  if ("answer" in received) return Response.json(received.answer, { status: 400 });
+  const response = await respond(received.forward);
+  const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
+  if (stream === null) return response;
+  return new Response(stream.pipeThrough(withTasks(listener)), response);
+}
+
+/** The SDK writes each event, and each comment that keeps the stream alive, as one chunk. */
+function withTasks(listener: TaskListener): TransformStream<Uint8Array, Uint8Array> {
+  const close = () => listener[Symbol.dispose]();
+  return new TransformStream({
+    async transform(chunk, controller) {
+      const text = new TextDecoder().decode(chunk);
+      if (!text.startsWith(EVENT)) return controller.enqueue(chunk);
+      await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), (message) => {
+        controller.enqueue(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+        return Promise.resolve();
+      });
+    },
+    flush: close,
+    cancel: close,
+  });
+}

@@ -1,0 +1,167 @@
+/**
+ * Tasks in `subscriptions/listen` (2026-07-28). The SDK serves the method and knows no tasks; a listener stands between
+ * it and the wire of one connection, sees every message both ways, and adds what the extension says of tasks.
+ *
+ * @module
+ */
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  INVALID_PARAMS,
+  isJSONRPCErrorResponse,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  SUBSCRIPTION_ID_META_KEY,
+} from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { resourceUri } from "../exposure/surface.ts";
+import type { TaskInfo } from "../task.ts";
+import type { Peer, Served } from "./bind.ts";
+import { missingExtension } from "./errors.ts";
+import { declaresTasks } from "./rev_2026_07_28.ts";
+import { TaskSubscription } from "./task_subscription.ts";
+
+type Id = string | number;
+
+/** Sends one message to the client. */
+export type Write = (message: JSONRPCMessage) => Promise<void>;
+
+/** A subscription to nothing. With it the SDK keeps a stream open that else would carry tasks alone. */
+const NOTHING = "mcp://results/";
+
+/** The most tasks and resources of one subscription. */
+const MAX_TASKS = 1_000;
+
+const Filter = z.looseObject({
+  taskIds: z.array(z.string()).max(MAX_TASKS).optional(),
+  resourceSubscriptions: z.array(z.string()).max(MAX_TASKS).optional(),
+});
+
+const Acknowledgement = z.looseObject({
+  notifications: z.looseObject({ resourceSubscriptions: z.array(z.string()).optional() }),
+  _meta: z.looseObject({ [SUBSCRIPTION_ID_META_KEY]: z.union([z.string(), z.number()]) }),
+});
+
+/** What a client has asked to hear of. */
+interface Wanted {
+  readonly taskIds: readonly string[];
+  readonly uris: readonly string[];
+  readonly capabilities: unknown;
+}
+
+/** The task subscriptions of one connection. */
+export class TaskListener implements Disposable {
+  readonly #served: Pick<Served, "surface" | "tasks">;
+  readonly #owner: string;
+  readonly #wanted = new Map<Id, Wanted>();
+  readonly #open = new Map<Id, TaskSubscription>();
+
+  constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer) {
+    this.#served = served;
+    this.#owner = owner;
+  }
+
+  /** Takes a message of the client: what the SDK gets of it, or what is answered instead. */
+  receive(message: JSONRPCMessage): { readonly forward: JSONRPCMessage } | { readonly answer: JSONRPCMessage } {
+    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+      const id = message.params?.requestId;
+      if (typeof id === "string" || typeof id === "number") this.#end(id);
+    }
+    const listens = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
+    if (!listens || this.#served.surface.tasks === undefined) return { forward: message };
+    const { id, params = {} } = message;
+    const filter = params.notifications;
+    // What is no filter at all is the SDK's to refuse.
+    if (typeof filter !== "object" || filter === null) return { forward: message };
+    const parsed = Filter.safeParse(filter);
+    if (!parsed.success) {
+      return refuse(id, INVALID_PARAMS, `Invalid params: notifications: ${parsed.error.issues[0]?.message}`);
+    }
+    const { taskIds, resourceSubscriptions: uris = [] } = parsed.data;
+    const capabilities = Reflect.get(params._meta ?? {}, CLIENT_CAPABILITIES_META_KEY);
+    if (taskIds && typeof capabilities === "object" && !declaresTasks(capabilities)) {
+      const { code, message, data } = missingExtension();
+      return refuse(id, code, message, data);
+    }
+    this.#wanted.set(id, { taskIds: taskIds ?? [], uris, capabilities });
+    const notifications = taskIds ? { ...filter, resourceSubscriptions: [...uris, NOTHING] } : filter;
+    return { forward: { ...message, params: { ...params, notifications } } };
+  }
+
+  /** Passes on a message of the SDK. */
+  async pass(message: JSONRPCMessage, write: Write): Promise<void> {
+    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
+      if (message.id !== undefined) this.#end(message.id);
+    }
+    const acknowledged = readAcknowledgement(message);
+    const id = acknowledged?._meta[SUBSCRIPTION_ID_META_KEY];
+    const wanted = id === undefined ? undefined : this.#wanted.get(id);
+    if (acknowledged === undefined || id === undefined || wanted === undefined) return await write(message);
+    const known = await this.#known(wanted);
+    const taskIds = wanted.taskIds.filter((taskId) => known.has(taskId));
+    const uris = wanted.uris.filter((uri) => !this.#isResult(uri) || known.has(uri));
+    const { resourceSubscriptions, ...rest } = acknowledged.notifications;
+    const notifications = {
+      ...rest,
+      ...(resourceSubscriptions && uris.length > 0 && { resourceSubscriptions: uris }),
+      ...(wanted.taskIds.length > 0 && { taskIds }),
+    };
+    await write({
+      jsonrpc: "2.0",
+      method: "notifications/subscriptions/acknowledged",
+      params: { ...acknowledged, notifications },
+    });
+    // It may have ended while its tasks were read.
+    if (!this.#wanted.delete(id)) return;
+    const tasks = new Set(known.values());
+    const subscription = new TaskSubscription(this.#served, { ...wanted, taskIds, uris, id }, write);
+    this.#open.set(id, subscription);
+    for (const task of tasks) subscription.follow(task);
+  }
+
+  /** Ends every subscription. */
+  [Symbol.dispose](): void {
+    for (const id of [...this.#wanted.keys(), ...this.#open.keys()]) this.#end(id);
+  }
+
+  #end(id: Id): void {
+    this.#wanted.delete(id);
+    this.#open.get(id)?.[Symbol.dispose]();
+    this.#open.delete(id);
+  }
+
+  /** The owner's tasks among the wanted ones, by what they are wanted as: one unknown or foreign is left out. */
+  async #known({ taskIds, uris }: Wanted): Promise<ReadonlyMap<string, TaskInfo>> {
+    const known = new Map<string, TaskInfo>();
+    const read = new Map<string, Promise<TaskInfo | undefined>>();
+    const get = (id: string) => {
+      const reading = read.get(id) ?? this.#served.tasks.get(id, this.#owner).catch(() => undefined);
+      read.set(id, reading);
+      return reading;
+    };
+    await Promise.all([...taskIds, ...uris.filter((uri) => this.#isResult(uri))].map(async (name) => {
+      const task = await get(name.slice(name.lastIndexOf("/") + 1));
+      if (task && (task.id === name || resourceUri(task) === name)) known.set(name, task);
+    }));
+    return known;
+  }
+
+  /** Whether a URI is that of a result, and so no business of the SDK. */
+  #isResult(uri: string): boolean {
+    return this.#served.surface.templates.some(({ uriTemplate }) =>
+      uri.startsWith(uriTemplate.replace("{task_id}", ""))
+    );
+  }
+}
+
+function readAcknowledgement(message: JSONRPCMessage) {
+  if (!isJSONRPCNotification(message) || message.method !== "notifications/subscriptions/acknowledged") {
+    return undefined;
+  }
+  return Acknowledgement.safeParse(message.params).data;
+}
+
+function refuse(id: Id, code: number, message: string, data?: unknown) {
+  return { answer: { jsonrpc: "2.0" as const, id, error: { code, message, ...(data !== undefined && { data }) } } };
+}

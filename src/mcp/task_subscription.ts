@@ -1,0 +1,73 @@
+/**
+ * One subscription to tasks and results (2026-07-28): follows them, and tells of each change once and in order.
+ *
+ * @module
+ */
+import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
+import { resourceUri } from "../exposure/surface.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Served } from "./bind.ts";
+import { readDetailed } from "./extension_tasks.ts";
+import type { Write } from "./task_listener.ts";
+
+/** What a subscription is to. */
+export interface Subscribed {
+  /** The id of the request that opened it. */
+  readonly id: string | number;
+  readonly taskIds: readonly string[];
+  /** The URIs of results. */
+  readonly uris: readonly string[];
+  /** What the client has declared, for the questions of a task. */
+  readonly capabilities: unknown;
+}
+
+/** A subscription that is open. */
+export class TaskSubscription implements Disposable {
+  readonly #served: Pick<Served, "surface" | "tasks">;
+  readonly #to: Subscribed;
+  readonly #write: Write;
+  readonly #followed = new Map<string, () => void>();
+  #closed = false;
+
+  constructor(served: Pick<Served, "surface" | "tasks">, to: Subscribed, write: Write) {
+    this.#served = served;
+    this.#to = to;
+    this.#write = write;
+  }
+
+  /** Tells where a task stands now, and then of each change until it ends. */
+  follow(task: TaskInfo): void {
+    const stop = this.#served.tasks.follow(task, (now) => {
+      if (isFinished(now)) this.#unfollow(now.id);
+      this.#tell(now).catch(() => {}); // A client that is gone reads the task when it comes back.
+    });
+    this.#followed.set(task.id, stop);
+  }
+
+  /** Stops following. */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const id of [...this.#followed.keys()]) this.#unfollow(id);
+  }
+
+  #unfollow(id: string): void {
+    this.#followed.get(id)?.();
+    this.#followed.delete(id);
+  }
+
+  async #tell(task: TaskInfo): Promise<void> {
+    const { tasks, surface } = this.#served;
+    const { taskIds, uris, capabilities } = this.#to;
+    if (taskIds.includes(task.id) && surface.tasks) {
+      await this.#send("notifications/tasks", { ...await readDetailed(tasks, surface.tasks, task, capabilities) });
+    }
+    const uri = resourceUri(task);
+    if (task.status === "COMPLETED" && uris.includes(uri)) await this.#send("notifications/resources/updated", { uri });
+  }
+
+  async #send(method: string, params: Record<string, unknown>): Promise<void> {
+    if (this.#closed) return;
+    const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#to.id };
+    await this.#write({ jsonrpc: "2.0", method, params: { ...params, _meta } });
+  }
+}
