@@ -88,7 +88,8 @@ async function callAndWait(
     const task = await tasks.finish(created, signal, onChange);
     return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
   } catch (error) {
-    if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner);
+    // If it has just ended, there is nothing left to cancel.
+    if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner).catch(() => {});
     throw error;
   }
 }
