@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
-import { DefinitionError, InvalidInput, InvalidValue, JobFault, ToolError } from "./errors.ts";
+import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
 import type { Job, JobContext } from "./job.ts";
 import { toJson } from "./json.ts";
 import { type Infer, toJsonSchema, validate } from "./schema.ts";
@@ -61,38 +61,55 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
 
 async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   if (!job?.run) return { kind: "fault", message: `This worker has no code for the job ${claim.task.job}.` };
-  const ended = new AbortController();
-  const timer = claim.timeout === undefined ? undefined : setTimeout(() => {
-    ended.abort(new ToolError(`The attempt took longer than ${claim.timeout} ms.`));
-  }, claim.timeout);
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
-    let questions = 0;
-    const ctx: JobContext = {
-      id: claim.task.id,
-      attempt: claim.task.attempt,
-      signal: AbortSignal.any([claim.signal, ended.signal]),
-      progress: async (fraction, message) => {
-        await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
-      },
-      log: async (message) => await claim.report({ message: asText(message) }),
-      elicit: async ({ message, schema }) => {
-        const key = `question-${++questions}`;
-        const answer = await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
-        if (answer.action !== "accept") return answer;
-        // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
-        const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);
-        return { action: "accept", content: content as Infer<typeof schema> };
-      },
-    };
-    const value = toJson(await Promise.race([job.run(input, ctx), timedOut(ended.signal)]), "it");
+    const value = toJson(await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal))), "it");
     if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseValue);
     return { kind: "value", value };
   } catch (error) {
-    return explain(error, ended.signal.aborted);
+    return explain(error);
+  }
+}
+
+/** Runs with a signal that also aborts when the attempt's time is up; then nobody waits for the code any longer. */
+async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+  if (timeout === undefined) return await run(signal);
+  const timeUp = new AbortController();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const error = new TimedOut(`The attempt took longer than ${timeout} ms.`);
+    timeUp.abort(error);
+    reject(error);
+  }, timeout);
+  try {
+    return await Promise.race([run(AbortSignal.any([signal, timeUp.signal])), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Unlike a `ToolError` it may be tried again. */
+class TimedOut extends JobsError {}
+
+function contextOf(claim: Claim, signal: AbortSignal): JobContext {
+  let questions = 0;
+  return {
+    id: claim.task.id,
+    attempt: claim.task.attempt,
+    signal,
+    progress: async (fraction, message) => {
+      await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
+    },
+    log: async (message) => await claim.report({ message: asText(message) }),
+    elicit: async ({ message, schema }) => {
+      const key = `question-${++questions}`;
+      const answer = await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
+      if (answer.action !== "accept") return answer;
+      // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
+      const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);
+      return { action: "accept", content: content as Infer<typeof schema> };
+    },
+  };
 }
 
 function refuseValue(error: unknown): never {
@@ -103,12 +120,8 @@ function asText(message: unknown): string | undefined {
   return message === undefined ? undefined : String(message);
 }
 
-function timedOut(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-}
-
 /** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
-function explain(error: unknown, timedOut: boolean): Attempt {
+function explain(error: unknown): Attempt {
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof InvalidInput) return { kind: "fault", message: error.message };
   if (error instanceof InvalidValue) {
@@ -119,7 +132,7 @@ function explain(error: unknown, timedOut: boolean): Attempt {
     : typeof error === "string" && error !== ""
     ? error
     : `The job threw ${describe(error)} without a message.`;
-  return { kind: "error", message, retry: timedOut || !(error instanceof ToolError) };
+  return { kind: "error", message, retry: !(error instanceof ToolError) };
 }
 
 function describe(error: unknown): string {

@@ -13,8 +13,8 @@ export interface Write {
   readonly checks?: readonly Deno.AtomicCheck[];
   readonly sets?: readonly { readonly key: Deno.KvKey; readonly value: unknown; readonly expireIn?: number }[];
   readonly deletes?: readonly Deno.KvKey[];
-  /** The task that the write changes, as it is afterwards. */
-  readonly event?: TaskInfo;
+  /** The task that the write changes, as it is afterwards, and as JSON. */
+  readonly event?: { readonly task: TaskInfo; readonly text: string };
   /** How large its values are, at most, in bytes. */
   readonly bytes: number;
 }
@@ -90,7 +90,7 @@ export class Committer {
 
   async #apply(writes: readonly Write[]): Promise<string | null> {
     const events = writes.flatMap(({ event }) => event ?? []);
-    const texts = eventTexts(events);
+    const texts = eventTexts(events.map(({ text }) => text));
     const atomic = this.#kv.atomic();
     for (const { checks = [], sets = [], deletes = [] } of writes) {
       atomic.check(...checks);
@@ -103,7 +103,7 @@ export class Committer {
     const result = await untilUnlocked(() => atomic.commit());
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
-    if (events.length > 0) this.#onCommitted(events);
+    if (events.length > 0) this.#onCommitted(events.map(({ task }) => task));
     return result.versionstamp;
   }
 }
@@ -127,11 +127,10 @@ function groupLength(queue: readonly Pending[]): number {
 }
 
 /** The events of one commit, in as few values as their size allows. */
-function eventTexts(events: readonly TaskInfo[]): string[] {
+function eventTexts(events: readonly string[]): string[] {
   const texts: string[] = [];
   let current = "";
-  for (const event of events) {
-    const text = JSON.stringify(event);
+  for (const text of events) {
     if (current !== "" && current.length + text.length > MAX_EVENT_TEXT) {
       texts.push(`[${current}]`);
       current = "";

@@ -98,7 +98,7 @@ export class TaskStore {
       checks: [check],
       deletes: [check.key],
       sets: [{ key, value: delayed }],
-      bytes: sizeOf(delayed),
+      bytes: sizeOf(delayed, JSON.stringify(info)),
     });
   }
 
@@ -130,11 +130,12 @@ export class TaskStore {
     const key = taskKey(info.owner, info.id);
     const expireIn = isFinished(info) ? info.resultTtl + EXPIRED_TOLD_MS : undefined;
     const place = placeOf(stored.record);
+    const text = JSON.stringify(info);
     return {
       sets: [{ key, value: stored, expireIn }, ...place ? [{ key: place, value: stored }] : []],
       deletes: before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [],
-      event: info,
-      bytes: sizeOf(stored) * (place ? 2 : 1),
+      event: { task: info, text },
+      bytes: sizeOf(stored, text) * (place ? 2 : 1),
     };
   }
 }
@@ -161,8 +162,9 @@ function claims(text: Text | undefined): Deno.KvKey[] {
   return text && "blob" in text ? [...claimBlob(text.blob)] : [];
 }
 
-/** How large a record is, at most, in bytes. */
-function sizeOf({ record, input, outcome }: StoredTask): number {
+/** How large a record is, at most, in bytes: two for each UTF-16 unit, and some for what is around the texts. */
+function sizeOf({ record, input, outcome }: StoredTask, info: string): number {
+  const answers = record.answers === undefined ? "" : JSON.stringify(record.answers);
   const texts = [input, outcome].map((text) => text && "inline" in text ? text.inline.length : 0);
-  return 2 * texts.reduce((sum, length) => sum + length, 0) + 2 * JSON.stringify(record).length;
+  return 2 * texts.reduce((sum, length) => sum + length, info.length + answers.length + 500);
 }
