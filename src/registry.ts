@@ -23,6 +23,11 @@ export interface RegisterOptions extends JobPolicy {
    * the strategy has tasks.
    */
   readonly taskSupport?: TaskSupport;
+  /**
+   * What the person in front of the client is asked for before there is a task, where a call lacks it: the question to
+   * ask, by the name of the input's field.
+   */
+  readonly askFor?: { readonly [field: string]: string };
 }
 
 /** Whether a job's tool may be called as a task, or must be. */
@@ -44,6 +49,8 @@ export interface RegisteredJob {
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
   readonly taskSupport: TaskSupport;
+  /** What the person is asked for before there is a task. */
+  readonly askFor: { readonly [field: string]: string };
   /** How its tasks are tried, timed and queued. */
   readonly policy: JobPolicy;
 }
@@ -66,7 +73,7 @@ export class ToolRegistry {
   /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's. */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     const { name = job.name, title, description, ...rest } = options;
-    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", ...policy } = rest;
+    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, ...policy } = rest;
     checkName(name);
     checkPolicy(name, policy);
     if (!Number.isSafeInteger(resultTtl) || resultTtl < 1) {
@@ -85,6 +92,7 @@ export class ToolRegistry {
       cancel,
       resultTtl,
       taskSupport,
+      askFor,
       policy: { ...job.policy, ...policy },
     };
     this.#jobs.set(name, registered);

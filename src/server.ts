@@ -91,12 +91,14 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Defines a job and offers it. Returns the job, for a worker. */
   asyncTool<In extends Schema, Out>(
-    definition: Omit<JobDefinition<In, Out>, "run"> & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport">,
+    definition:
+      & Omit<JobDefinition<In, Out>, "run">
+      & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport" | "askFor">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
-    const { cancel, resultTtl, taskSupport, ...rest } = definition;
+    const { cancel, resultTtl, taskSupport, askFor, ...rest } = definition;
     const job = defineJob({ ...rest, run });
-    this.registerAsyncTool(job, { cancel, resultTtl, taskSupport });
+    this.registerAsyncTool(job, { cancel, resultTtl, taskSupport, askFor });
     return job;
   }
 

@@ -5,7 +5,9 @@
  */
 import { JobFault, TaskNotFound } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
+import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { questionsFor, withoutAsked } from "./ask_for.ts";
 import {
   CallCancelled,
   type CallContext,
@@ -46,15 +48,18 @@ export class OperationResourceStrategy implements ExposureStrategy {
   /** Gives a job its tool and its resource template. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, cancel } = registered;
+    const askFor = questionsFor(registered);
     return {
       tools: [{
         name,
         title,
         description,
-        inputSchema: job.inputSchema,
+        inputSchema: withoutAsked(job.inputSchema, askFor),
         outputSchema: job.outputSchema,
         annotations: job.annotations,
-        call: (input, ctx) => callAndWait(registered, tasks, input, ctx),
+        askFor,
+        call: async (input, ctx) => await wait(registered, tasks, await tasks.start(registered, input, ctx.owner), ctx),
+        resume: async (id, ctx) => await wait(registered, tasks, await ofJob(tasks, job.name, id, ctx.owner), ctx),
         start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
         taskSupport: registered.taskSupport,
       }],
@@ -76,16 +81,15 @@ export class OperationResourceStrategy implements ExposureStrategy {
 }
 
 /** A plain call waits. Who cancels it has no other handle on the work, so the work is cancelled with it. */
-async function callAndWait(
+async function wait(
   registered: RegisteredJob,
   tasks: Tasks,
-  input: unknown,
+  begun: TaskInfo,
   { owner, signal, onChange }: CallContext,
 ): Promise<ToolResult> {
-  const created = await tasks.start(registered, input, owner);
-  const { id } = created;
+  const { id } = begun;
   try {
-    const task = await tasks.finish(created, signal, onChange);
+    const task = await tasks.finish(begun, signal, onChange);
     return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
   } catch (error) {
     // If it has just ended, there is nothing left to cancel.
@@ -94,9 +98,15 @@ async function callAndWait(
   }
 }
 
-async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
+/** Reads a task of this job: another job's task is as unknown here as any other id. */
+async function ofJob(tasks: Tasks, job: string, id: string, owner: string): Promise<TaskInfo> {
   const task = await tasks.get(id, owner);
   if (task.job !== job) throw new TaskNotFound(id);
+  return task;
+}
+
+async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
+  const task = await ofJob(tasks, job, id, owner);
   const outcome = await tasks.outcome(id, owner);
   if (outcome.kind === "value") return JSON.stringify(outcome.value);
   throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);

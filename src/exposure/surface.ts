@@ -7,7 +7,7 @@ import { JobFault, JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema.ts";
-import type { Json, Outcome, TaskInfo } from "../task.ts";
+import type { Json, Outcome, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 
 /** One block of a tool result's content. */
@@ -64,6 +64,10 @@ export interface SurfaceTool {
   call(input: unknown, ctx: CallContext): Promise<ToolResult>;
   /** Starts it as a native MCP task; absent where it cannot be called as one. */
   readonly start?: (input: unknown, owner: string, ttl?: number) => Promise<TaskInfo>;
+  /** Waits for the task of a call that had to be answered before its end; absent where calls do not wait. */
+  readonly resume?: (id: string, ctx: CallContext) => Promise<ToolResult>;
+  /** What the person is asked for if a call lacks it; the key is the field of the input. */
+  readonly askFor?: readonly Question[];
   /** Whether it may be started as a native MCP task, or must be; absent where it cannot be. */
   readonly taskSupport?: TaskSupport;
 }

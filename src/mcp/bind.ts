@@ -39,8 +39,8 @@ export function bind({ surface, tasks, ...served }: Served, peer: Peer, era: "le
   for (const extend of served.extensions) extend(host);
   const server = host.taskServer;
   const bindGeneration = era === "modern" ? bindExtension : bindTasks;
-  const taskCalls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
-  bindTools(server, surface.tools, peer, taskCalls);
+  const calls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
+  bindTools(server, { surface, tasks }, peer, calls);
   // Results are subscribed to through `subscriptions/listen`, which the other era does not have.
   if (surface.templates.length > 0) bindResources(server, surface.templates, peer, era === "modern");
   return host;

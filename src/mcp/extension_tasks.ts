@@ -10,6 +10,7 @@ import { TaskFinished } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { answerForNobody, canAsk } from "./asking.ts";
 import type { Peer } from "./bind.ts";
 import { missingExtension, toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
@@ -68,6 +69,11 @@ export function bindExtension(
       return undefined;
     },
     created: (task) => ({ ...rev.createTaskResult(task) }),
+    ask(task, ctx) {
+      if (canAsk(server, ctx)) return true;
+      answerForNobody(tasks, task).catch(() => {}); // It has ended meanwhile.
+      return false;
+    },
   };
 }
 

@@ -5,11 +5,14 @@
  * @module
  */
 import {
+  isJSONRPCErrorResponse,
+  isJSONRPCResultResponse,
   McpServer,
   type Result,
   Server,
   type ServerContext,
   type StandardSchemaV1,
+  type Transport,
 } from "@modelcontextprotocol/server";
 
 /** What the SDK knows of a request. */
@@ -19,6 +22,30 @@ export type RequestContext = ServerContext;
 export class TaskServer extends Server {
   /** Only declared: the base constructor calls `_wrapHandler` before fields are there. */
   declare private own: boolean | undefined;
+
+  /** Takes the answer to a request of `ask`, `undefined` for an error; says whether it was one. */
+  onAnswer?: (id: string, result: unknown) => boolean;
+
+  /** Connects, and sees to it that answers to our own requests are ours. */
+  override async connect(transport: Transport): Promise<void> {
+    await super.connect(transport);
+    const { onmessage } = transport;
+    transport.onmessage = (message, extra) => {
+      const answer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message) ? message : undefined;
+      const ours = typeof answer?.id === "string" &&
+        this.onAnswer?.(answer.id, "result" in answer ? answer.result : undefined);
+      if (!ours) onmessage?.(message, extra);
+    };
+  }
+
+  /**
+   * Sends `elicitation/create` under an id of ours, on the stream of an open request. The SDK numbers its requests, and
+   * waits for their answers in this process; the answer to this one goes to `onAnswer`, of whatever process.
+   */
+  async ask(id: string, params: Record<string, unknown>, relatedRequestId: string | number): Promise<void> {
+    if (this.transport === undefined) throw new Error("Cannot ask: the client is gone.");
+    await this.transport.send({ jsonrpc: "2.0", id, method: "elicitation/create", params }, { relatedRequestId });
+  }
 
   /** The handler set for a method so far. */
   handlerOf(method: string): ReturnType<Server["_getRequestHandler"]> {

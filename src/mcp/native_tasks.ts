@@ -9,6 +9,7 @@ import { z } from "zod";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { answerForNobody, Asker, canAsk } from "./asking.ts";
 import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
@@ -27,6 +28,7 @@ export function bindTasks(
   { owner, known }: Peer,
 ): TaskCalls {
   server.registerCapabilities({ tasks: rev.tasksCapability(cancellable.length > 0, known) });
+  const asker = new Asker(server, tasks, owner);
   const pushed = new Map<string, () => void>();
   const progressTokens = new Map<string, string | number>();
   const closed = new AbortController();
@@ -68,14 +70,17 @@ export function bindTasks(
     pushed.set(task.id, stop);
   };
 
-  operation("tasks/get", async (id) => {
+  // Section "Input Required Status": the client is asked on the stream of whatever it waits for.
+  operation("tasks/get", async (id, ctx) => {
     const task = await tasks.get(id, owner);
     push(task);
+    asker.ask(task, ctx);
     return { ...rev.wireTask(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
-    const task = await tasks.wait(id, owner, AbortSignal.any([ctx.mcpReq.signal, closed.signal]));
+    const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal]);
+    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
     return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
   });
 
@@ -118,6 +123,11 @@ export function bindTasks(
       // Pushed only once the answer is out: before, the client does not know the task.
       setTimeout(() => closed.signal.aborted || push(task), 0);
       return { ...rev.createTaskResult(task, resourceUri(task)) };
+    },
+    ask(task, ctx) {
+      if (canAsk(server, ctx)) asker.ask(task, ctx);
+      else answerForNobody(tasks, task).catch(() => {}); // It has ended meanwhile.
+      return false;
     },
   };
 }

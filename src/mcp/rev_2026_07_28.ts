@@ -82,6 +82,21 @@ export function detailedTask(
   }
 }
 
+/**
+ * Multi Round-Trip Requests, `InputRequiredResult`: the questions of a call, and what the client is to send back with
+ * the answers.
+ */
+export function inputRequired(
+  questions: readonly Question[],
+  requestState?: string,
+): { resultType: "input_required"; inputRequests: Record<string, InputRequest>; requestState?: string } {
+  return {
+    resultType: "input_required",
+    inputRequests: inputRequests(questions),
+    ...(requestState !== undefined && { requestState }),
+  };
+}
+
 /** Questions, each under its own key. */
 export function inputRequests(questions: readonly Question[]): { readonly [key: string]: InputRequest } {
   return Object.fromEntries(questions.map((question) => [question.key, {

@@ -38,6 +38,11 @@ export interface TaskCalls {
   wish(tool: SurfaceTool | undefined, params: CallParams, ctx: RequestContext): TaskWish | undefined;
   /** What a call answers that has become this task. */
   created(task: TaskInfo, ctx: RequestContext): Result;
+  /**
+   * Puts what a task asks to the client whose call waits for it. Whether the call is to return with the questions, and
+   * the client to call again with the answers.
+   */
+  ask(task: TaskInfo, ctx: RequestContext): boolean;
 }
 
 /** Where a surface has no tasks. */
@@ -47,4 +52,5 @@ export const NO_TASKS: TaskCalls = {
   created: (task) => {
     throw new TypeError(`Task ${task.id} was created on a connection without tasks.`);
   },
+  ask: () => false,
 };

@@ -5,25 +5,30 @@
  */
 import { ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { InvalidInput, LimitExceeded } from "../errors.ts";
-import { CallCancelled, type SurfaceTool } from "../exposure/surface.ts";
-import type { Peer } from "./bind.ts";
+import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
+import type { SurfaceTool } from "../exposure/surface.ts";
+import { completeInput } from "./ask_first.ts";
+import type { Peer, Served } from "./bind.ts";
 import { messageOf, toProtocolError } from "./errors.ts";
-import { asRequest, type RequestContext, type TaskServer } from "./host.ts";
-import { progressTo } from "./rev_2025_11_25.ts";
+import { asRequest, type TaskServer } from "./host.ts";
+import { callPlainly } from "./plain_call.ts";
+import { inputRequired } from "./rev_2026_07_28.ts";
 import { CallParams, type TaskCalls } from "./task_calls.ts";
 
 const INVALID_PARAMS = -32602;
 
+/** What the model can mend, or should tell. */
+const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
+
 /** Binds the tools of a surface to one connection. */
 export function bindTools(
   server: TaskServer,
-  surfaceTools: readonly SurfaceTool[],
-  peer: Peer,
-  taskCalls: TaskCalls,
+  { surface, tasks }: Pick<Served, "surface" | "tasks">,
+  { owner }: Peer,
+  calls: TaskCalls,
 ): void {
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
-  const tools = new Map(surfaceTools.map((tool) => [tool.name, tool]));
+  const tools = new Map(surface.tools.map((tool) => [tool.name, tool]));
   const plainList = server.handlerOf("tools/list");
   const plainCall = server.handlerOf("tools/call");
 
@@ -32,7 +37,7 @@ export function bindTools(
     return {
       ...plain,
       tools: [
-        ...surfaceTools.map((tool) => listed(tool, taskCalls)),
+        ...surface.tools.map((tool) => listed(tool, calls)),
         ...z.array(z.unknown()).parse(plain.tools ?? []),
       ],
     };
@@ -40,17 +45,20 @@ export function bindTools(
 
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
     const tool = tools.get(params.name);
-    const wish = taskCalls.wish(tool, params, ctx);
+    const wish = calls.wish(tool, params, ctx);
     if (tool === undefined) {
       if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
       throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
     }
-    const input = params.arguments ?? {};
     try {
-      if (wish && tool.start) return taskCalls.created(await tool.start(input, peer.owner, wish.ttl), ctx);
-      return { ...await call(tool, input, ctx, peer) };
+      const asked = await completeInput(tool.askFor ?? [], params.arguments ?? {}, server, ctx);
+      if ("questions" in asked) return { ...inputRequired(asked.questions) };
+      const { input } = asked;
+      if (wish && tool.start) return calls.created(await tool.start(input, owner, wish.ttl), ctx);
+      return await callPlainly(tool, input, ctx, { tasks, owner, calls });
     } catch (error) {
-      if ((error instanceof InvalidInput || error instanceof LimitExceeded) && !wish?.demanded) {
+      const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
+      if (readable && !wish?.demanded) {
         return { content: [{ type: "text", text: messageOf(error) }], isError: true };
       }
       throw toProtocolError(error);
@@ -58,31 +66,6 @@ export function bindTools(
   });
 }
 
-async function call(tool: SurfaceTool, input: unknown, ctx: RequestContext, { owner }: Peer) {
-  const given = new AbortController();
-  const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with a text when the client cancels, and with an error when the connection is gone.
-  const giveUp = () =>
-    given.abort(signal.reason instanceof Error ? signal.reason : new CallCancelled("The call was cancelled."));
-  if (signal.aborted) giveUp();
-  signal.addEventListener("abort", giveUp, { once: true });
-  const token = _meta?.progressToken;
-  try {
-    return await tool.call(input, {
-      owner,
-      signal: given.signal,
-      ...(token !== undefined && {
-        onChange: progressTo(
-          token,
-          (params) => void notify({ method: "notifications/progress", params }).catch(() => {}),
-        ),
-      }),
-    });
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
-}
-
-function listed({ call: _, start, taskSupport, ...tool }: SurfaceTool, taskCalls: TaskCalls) {
-  return { ...tool, ...(start && taskSupport && taskCalls.listed(taskSupport)) };
+function listed({ call: _, resume: __, askFor: ___, start, taskSupport, ...tool }: SurfaceTool, calls: TaskCalls) {
+  return { ...tool, ...(start && taskSupport && calls.listed(taskSupport)) };
 }

@@ -56,6 +56,13 @@ export function addTaskFixtures(server: AsyncToolServer): void {
     const answers = await Promise.all([confirm(ctx, "Is the first thing right?"), confirm(ctx, "And the second?")]);
     return { actions: answers.map(({ action }) => action) };
   });
+  server.asyncTool({
+    name: "test_tool_with_task",
+    description: "Is told a name before it begins",
+    input: z.object({ name: z.string() }),
+    taskSupport: "required",
+    askFor: { name: "What is your name?" },
+  }, ({ name }) => ({ greeting: `Hello, ${name}!` }));
 }
 
 function confirm(ctx: JobContext, message: string) {

@@ -1,0 +1,32 @@
+/**
+ * What the person in front of the client is asked for before there is a task: fields of the input that a call lacks.
+ *
+ * @module
+ */
+import { DefinitionError } from "../errors.ts";
+import type { RegisteredJob } from "../registry.ts";
+import type { JsonSchema } from "../schema.ts";
+import type { Json, Question } from "../task.ts";
+
+/** The questions of a registration, each under the name of its field. Throws `DefinitionError` for an unknown field. */
+export function questionsFor({ name, job, askFor }: RegisteredJob): readonly Question[] {
+  const fields = asObject(job.inputSchema.properties);
+  return Object.entries(askFor).map(([field, message]) => {
+    const schema = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    if (schema === undefined) {
+      throw new DefinitionError(`Cannot ask for ${field}: the input of ${name} has no such field.`);
+    }
+    return { key: field, message, schema: { type: "object", properties: { [field]: schema }, required: [field] } };
+  });
+}
+
+/** The input schema of a tool whose calls may leave these fields to the person. */
+export function withoutAsked(schema: JsonSchema, questions: readonly Question[]): JsonSchema {
+  if (questions.length === 0 || !Array.isArray(schema.required)) return schema;
+  const asked = questions.map(({ key }) => key);
+  return { ...schema, required: schema.required.filter((field) => !asked.includes(field)) };
+}
+
+function asObject(value: Json | undefined): { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as { [key: string]: Json } : {};
+}

@@ -1,0 +1,70 @@
+/**
+ * A plain call of a tool: it waits, tells of progress, and passes on what the job asks.
+ *
+ * @module
+ */
+import { ProtocolError, type Result } from "@modelcontextprotocol/server";
+import { JobsError } from "../errors.ts";
+import { CallCancelled, type CallContext, type SurfaceTool } from "../exposure/surface.ts";
+import type { TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks.ts";
+import { openQuestions } from "./asking.ts";
+import type { RequestContext } from "./host.ts";
+import { progressTo } from "./rev_2025_11_25.ts";
+import { answersTo, inputRequired } from "./rev_2026_07_28.ts";
+import type { TaskCalls } from "./task_calls.ts";
+
+const INVALID_PARAMS = -32602;
+
+/** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
+class InputNeeded extends JobsError {
+  constructor(readonly task: TaskInfo) {
+    super(`Task ${task.id} asks for input.`);
+  }
+}
+
+/** Calls a tool and waits. `calls` puts what the job asks to the client, in the form of its generation. */
+export async function callPlainly(
+  tool: SurfaceTool,
+  input: unknown,
+  ctx: RequestContext,
+  { tasks, owner, calls }: { readonly tasks: Tasks; readonly owner: string; readonly calls: TaskCalls },
+): Promise<Result> {
+  const given = new AbortController();
+  const { signal, _meta, notify } = ctx.mcpReq;
+  // The SDK aborts with a text when the client cancels, and with an error when the connection is gone.
+  const giveUp = () =>
+    given.abort(signal.reason instanceof Error ? signal.reason : new CallCancelled("The call was cancelled."));
+  if (signal.aborted) giveUp();
+  signal.addEventListener("abort", giveUp, { once: true });
+  const token = _meta?.progressToken;
+  const tell = token !== undefined &&
+    progressTo(token, (params) => void notify({ method: "notifications/progress", params }).catch(() => {}));
+  const call: CallContext = {
+    owner,
+    signal: given.signal,
+    onChange: (task) => {
+      if (tell) tell(task);
+      if (openQuestions(task).length > 0 && calls.ask(task, ctx)) given.abort(new InputNeeded(task));
+    },
+  };
+  try {
+    const begun = tool.resume && await resumed(tasks, owner, ctx);
+    return { ...begun === undefined || !tool.resume ? await tool.call(input, call) : await tool.resume(begun, call) };
+  } catch (error) {
+    if (error instanceof InputNeeded) return { ...inputRequired(openQuestions(error.task), error.task.id) };
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** The task of an earlier call that was answered with questions, once their answers are stored. */
+async function resumed(tasks: Tasks, owner: string, ctx: RequestContext): Promise<string | undefined> {
+  const id = ctx.mcpReq.requestState();
+  if (id === undefined) return undefined;
+  if (typeof id !== "string") throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
+  const answers = answersTo(await tasks.get(id, owner), ctx.mcpReq.inputResponses ?? {});
+  if (Object.keys(answers).length > 0) await tasks.answer(id, owner, answers);
+  return id;
+}
