@@ -78,8 +78,8 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     const error = new TimedOut(`The attempt took longer than ${timeout} ms.`);
+    reject(error); // Before the code hears of it: whatever that throws, this is why.
     timeUp.abort(error);
-    reject(error);
   }, timeout);
   try {
     return await Promise.race([run(AbortSignal.any([signal, timeUp.signal])), late]);

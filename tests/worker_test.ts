@@ -7,6 +7,7 @@ import {
   type Job,
   JobFault,
   type JobPolicy,
+  JobsError,
   type Json,
   MemoryBackend,
   type Outcome,
@@ -150,7 +151,7 @@ Deno.test("an attempt over its time is aborted, also where the code does not lis
     assertEquals(outcome, { kind: "tool_error", message: "The attempt took longer than 20 ms." });
     assertEquals(task.attempt, 2);
   }
-  assert(heard instanceof ToolError);
+  assert(heard instanceof JobsError);
 });
 
 Deno.test("progress is kept between 0 and 1, and a message that is no text becomes one", async () => {
