@@ -7,6 +7,7 @@
 import {
   isJSONRPCErrorResponse,
   isJSONRPCResultResponse,
+  type JSONRPCRequest,
   McpServer,
   type Result,
   Server,
@@ -87,6 +88,6 @@ export class McpHost extends McpServer {
 }
 
 /** A request as the SDK's own handlers take it. */
-export function asRequest(method: string, params: Record<string, unknown>, ctx: RequestContext) {
-  return { jsonrpc: "2.0" as const, id: ctx.mcpReq.id, method, params };
+export function asRequest(method: string, params: Record<string, unknown>, ctx: RequestContext): JSONRPCRequest {
+  return { jsonrpc: "2.0", id: ctx.mcpReq.id, method, params };
 }
