@@ -30,6 +30,7 @@
  * @module
  */
 export type { Audit, AuditEvent } from "./src/audit.ts";
+export type { Authenticate, Identity } from "./src/authenticate.ts";
 export * from "./src/backend.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
 export { MemoryBackend } from "./src/backends/memory.ts";
@@ -55,6 +56,7 @@ export {
   type JobPolicy,
 } from "./src/job.ts";
 export type { Limits } from "./src/limits.ts";
+export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
 export type { Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
 export { AsyncToolServer, type RunOptions, type ServerOptions } from "./src/server.ts";

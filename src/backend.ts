@@ -112,6 +112,24 @@ export interface WorkHandle {
 export interface Backend extends AsyncDisposable {
   /** Stores a task and queues it. Rejects with `InvalidValue` if the input is too large. */
   create(task: NewTask): Promise<TaskInfo>;
+/** One message of a stream. */
+export interface StreamEvent {
+  /** The event's id; ids of one stream sort in the order of its messages. */
+  readonly id: string;
+  /** The message, as JSON text. */
+  readonly text: string;
+}
+
+/** Messages on their way to clients, kept for a while, so that a broken stream goes on where it broke. */
+export interface StreamStore {
+  /** Keeps a message for at least `ttl` ms. */
+  append(stream: string, event: StreamEvent, ttl: number): Promise<void>;
+  /** Reads what a stream holds behind an id, in order; behind `""` is all of it. */
+  readAfter(stream: string, id: string): Promise<readonly StreamEvent[]>;
+  /** Forgets a stream. */
+  clear(stream: string): Promise<void>;
+}
+
   /** Reads a task. Rejects with `TaskNotFound`, or for its owner with `TaskExpired`. */
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads how a finished task ended; a cancelled one ends with a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
@@ -137,3 +155,5 @@ export interface Backend extends AsyncDisposable {
   /** Closes the backend; workers that still run are stopped without grace. */
   close(): Promise<void>;
 }
+  /** Keeps the streams of HTTP sessions; a server of a backend without it keeps them in memory. */
+  readonly streams?: StreamStore;

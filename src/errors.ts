@@ -54,6 +54,9 @@ export class LimitExceeded extends JobsError {
   }
 }
 
+/** The server cannot answer now, though nothing is wrong with what was asked: it is shutting down. */
+export class Unavailable extends JobsError {}
+
 /** One thing that is wrong with an input: where, and why. */
 export interface InputIssue {
   /** The way to the field, as `a.b[0]`; empty for the whole input. */

@@ -18,6 +18,7 @@ interface Watcher {
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #watched = new Map<string, Set<Watcher>>();
+  #stopped: Error | undefined;
   readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
 
@@ -62,6 +63,7 @@ export class TaskFeed implements Disposable {
    */
   async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
     signal.throwIfAborted();
+    if (this.#stopped) throw this.#stopped;
     const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
     const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
     const stop = this.follow({ id, owner }, look, reject);
@@ -77,8 +79,9 @@ export class TaskFeed implements Disposable {
     }
   }
 
-  /** Rejects every `wait` that is under way. */
+  /** Rejects every `wait`, those under way and those to come. */
   stopWaiting(reason: Error): void {
+    this.#stopped = reason;
     for (const reject of [...this.#waiting]) reject(reason);
   }
 

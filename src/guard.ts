@@ -5,7 +5,7 @@
  */
 import type { Audit, AuditEvent } from "./audit.ts";
 import type { Backend } from "./backend.ts";
-import { BackendError, JobsError, LimitExceeded, TaskNotReady } from "./errors.ts";
+import { BackendError, JobFault, JobsError, LimitExceeded, TaskNotReady, Unavailable } from "./errors.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "./task.ts";
@@ -113,9 +113,11 @@ export class Guard implements Disposable {
   }
 }
 
+const NO_REFUSAL = [BackendError, TaskNotReady, Unavailable, JobFault];
+
 /** Whether the caller was told no; not whether something of ours failed, or he was merely too early. */
 function isRefusal(error: unknown): error is JobsError {
-  return error instanceof JobsError && !(error instanceof BackendError) && !(error instanceof TaskNotReady);
+  return error instanceof JobsError && !NO_REFUSAL.some((kind) => error instanceof kind);
 }
 
 function tooOften(limit: string, what: string, perMinute: number, wait: number): LimitExceeded {

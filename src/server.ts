@@ -3,12 +3,18 @@
  *
  * @module
  */
+import { type Audit, auditToStderr } from "./audit.ts";
+import type { Authenticate } from "./authenticate.ts";
 import type { Backend } from "./backend.ts";
+import { checkAnswers } from "./backends/check.ts";
+import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
 import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import type { Served } from "./mcp/bind.ts";
+import { type Limits, withDefaults } from "./limits.ts";
 import { HttpEndpoint } from "./mcp/http.ts";
+import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
 import type { Infer, Schema } from "./schema.ts";
@@ -33,6 +39,18 @@ export interface ServerOptions {
   readonly defaultCancel?: boolean;
   /** Host names, beside those of this machine, under which the server may be called over HTTP; default none. */
   readonly allowedHosts?: readonly string[];
+  /**
+   * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
+   * stdio there is one owner: whoever can start the server.
+   */
+  readonly authenticate?: Authenticate;
+  /** What one principal may use; docs/security.md tells the defaults. */
+  readonly limits?: Limits;
+  /**
+   * Hears of each creation, cancellation, result read and refusal; it must not throw. Default: `run` with HTTP writes
+   * them to stderr, one line of JSON each; elsewhere nobody hears of them.
+   */
+  readonly audit?: Audit;
 }
 
 /** How a server runs. */
@@ -76,10 +94,14 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #extensions: Served["extensions"][number][] = [];
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
+  #audit: Audit | undefined;
 
   /** Takes the parts; nothing is started yet. */
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#audit = options.audit;
+    // A bad limit is an error here, not with the first request.
+    withDefaults(options.limits);
   }
 
   /** Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, or the server already serves. */
@@ -127,7 +149,14 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`. */
   readonly fetch: (request: Request) => Promise<Response> = (request) => {
-    this.#endpoint ??= new HttpEndpoint(this.#serve(), this.#options.allowedHosts);
+    const { backend, allowedHosts, authenticate } = this.#options;
+    this.#endpoint ??= new HttpEndpoint(this.#serve(), {
+      allowedHosts,
+      authenticate,
+      streams: backend.streams ?? new MemoryStreams(),
+      checkHealth: () => checkAnswers(backend),
+      audit: this.#audit,
+    });
     return this.#endpoint.fetch(request);
   };
 
@@ -166,26 +195,15 @@ export class AsyncToolServer implements AsyncDisposable {
     return this.close();
   }
 
-  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+  #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+    this.#audit ??= auditToStderr;
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
-    const server = Deno.serve({
-      port,
-      hostname,
-      onListen: ({ port }) => announce(`http://${hostname}:${port}/mcp`),
-    }, (request, { completed }) => {
-      const { pathname } = new URL(request.url);
-      return pathname === "/mcp"
-        ? this.fetch(withOwnSignal(request, completed))
-        : new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
-    });
-    const stop = async () => {
-      await this.#endpoint?.[Symbol.asyncDispose]();
-      await server.shutdown();
-    };
-    if (signal.aborted) await stop();
-    else signal.addEventListener("abort", stop, { once: true });
-    await server.finished;
+    return listen(
+      { port, hostname, onListen: announce, signal },
+      this.fetch,
+      async () => await this.#endpoint?.[Symbol.asyncDispose](),
+    );
   }
 
   #startWorker(options: WorkerOptions): ReturnType<typeof createWorker> {
@@ -195,8 +213,8 @@ export class AsyncToolServer implements AsyncDisposable {
   /** Builds what is served, once: from then on the tools are fixed. */
   #serve(): Served {
     if (this.#served) return this.#served;
-    const { name, version, title, instructions, backend, strategy } = this.#options;
-    const tasks = new Tasks(backend);
+    const { name, version, title, instructions, backend, strategy, limits } = this.#options;
+    const tasks = new Tasks(backend, Date.now, { limits, audit: this.#audit });
     const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
     return this.#served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
   }
@@ -204,13 +222,6 @@ export class AsyncToolServer implements AsyncDisposable {
   #refuseLate(what: string): void {
     if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server already serves.`);
   }
-}
-
-/** Deno aborts a request's own signal on success, too, and warns of that on stderr; this one aborts only on failure. */
-function withOwnSignal({ url, method, headers, body }: Request, completed: Promise<void>): Request {
-  const gone = new AbortController();
-  completed.catch(() => gone.abort(new Error("The client is gone.")));
-  return new Request(url, { method, headers, body, signal: gone.signal });
 }
 
 /** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */

@@ -21,7 +21,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What merely importing mod.ts must never load. */
-const LAZY = /^npm:(bullmq|ioredis)\b/;
+const LAZY = /^npm:(bullmq|ioredis|jose)\b/;
 
 const FOLDERS = ["src", "tools", "tests", "examples", "bench", "docs"];
 

@@ -8,6 +8,7 @@ import type {
   Backend,
   NewTask,
   ProgressReport,
+  StreamStore,
   TaskEvent,
   TaskPage,
   WorkHandle,
@@ -26,6 +27,7 @@ import {
   type TaskInfo,
 } from "../task.ts";
 import { awaitEnd } from "./await_end.ts";
+import { MemoryStreams } from "./memory_streams.ts";
 import * as change from "./record.ts";
 import { type Claimed, Runner, type RunnerStore } from "./runner.ts";
 
@@ -51,6 +53,8 @@ interface MemoryWorker {
  * ```
  */
 export class MemoryBackend implements Backend {
+  /** Keeps the streams of HTTP sessions. */
+  readonly streams: StreamStore = new MemoryStreams();
   /** Task ids sort by age, and so do the entries. */
   readonly #tasks = new Map<string, Stored>();
   /** The ids of the tasks that may run now, per job and priority, in the order in which they became ready. */

@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  type AuthInfo,
   createMcpHandler,
   hostHeaderValidationResponse,
   isJsonContentType,
@@ -14,104 +15,152 @@ import {
   type McpHttpHandler,
   originValidationResponse,
   readRequestBody,
-  WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
-import { bind, type Served } from "./bind.ts";
-import type { McpHost } from "./host.ts";
+import type { Audit } from "../audit.ts";
+import type { Authenticate, Identity } from "../authenticate.ts";
+import type { StreamStore } from "../backend.ts";
+import { Unavailable } from "../errors.ts";
+import { bind, type Peer, type Served } from "./bind.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { MAX_MESSAGE_BYTES, readMessage, tooLong } from "./message.ts";
+import { OpenStreams } from "./open_streams.ts";
+import { ANYBODY, peerOf } from "./owners.ts";
+import { Sessions } from "./sessions.ts";
 
-/** A session without a request for this long is closed when the next one begins, in ms. */
-const SESSION_IDLE_MS = 24 * 3_600_000;
+/** How long a closing endpoint waits for the answers that are on their way, in ms. */
+const CLOSE_GRACE_MS = 5_000;
 
-/** Without authentication all callers are one owner that nobody knows: a task id is the only key to its task. */
-const ANYBODY = { owner: "anonymous", known: false };
+/** The most `subscriptions/listen` streams at once. */
+const MAX_SUBSCRIPTIONS = 10_000;
 
-interface Session {
-  readonly transport: WebStandardStreamableHTTPServerTransport;
-  readonly host: McpHost;
-  lastUsed: number;
+/** What an endpoint goes by. */
+export interface HttpOptions {
+  /** The names, beside those of this machine, under which the endpoint may be called. */
+  readonly allowedHosts?: readonly string[];
+  /** Says who calls; without it nobody knows. */
+  readonly authenticate?: Authenticate;
+  /** Keeps the streams of sessions. */
+  readonly streams: StreamStore;
+  /** Rejects while the backend does not answer. */
+  readonly checkHealth: () => Promise<void>;
+  /** Hears who was not let in. */
+  readonly audit?: Audit;
 }
 
-/** Answers MCP requests over HTTP. */
+/** Who calls, in our words and in the SDK's. */
+interface Caller {
+  readonly peer: Peer;
+  readonly authInfo?: AuthInfo;
+}
+
+/** Answers MCP requests over HTTP, and `/healthz`. */
 export class HttpEndpoint implements AsyncDisposable {
   readonly #served: Served;
+  readonly #options: HttpOptions;
   readonly #hosts: string[];
-  readonly #sessions = new Map<string, Session>();
+  readonly #answers = new OpenStreams();
+  readonly #sessions: Sessions;
   readonly #modern: McpHttpHandler;
+  /** Who sent a request that the SDK is to answer. */
+  readonly #peers = new WeakMap<Request, Peer>();
+  #closing = false;
 
-  /** `allowedHosts` are the names, beside those of this machine, under which the endpoint may be called. */
-  constructor(served: Served, allowedHosts: readonly string[] = []) {
+  constructor(served: Served, options: HttpOptions) {
     this.#served = served;
-    this.#hosts = [...localhostAllowedHostnames(), ...allowedHosts];
-    this.#modern = createMcpHandler(({ era }) => bind(served, ANYBODY, era), { legacy: "reject" });
+    this.#options = options;
+    this.#hosts = [...localhostAllowedHostnames(), ...options.allowedHosts ?? []];
+    this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers);
+    this.#modern = createMcpHandler(
+      ({ era, requestInfo }) => bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era),
+      { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS },
+    );
   }
 
   /** Answers one request. */
   async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === "/healthz") return await this.#health();
+    if (this.#closing) return unavailable("The server is shutting down.");
     const refused = hostHeaderValidationResponse(request, this.#hosts) ??
       originValidationResponse(request, this.#hosts);
     if (refused) return refused;
+    const caller = await this.#identify(request);
+    if (caller instanceof Response) return caller;
     // A request of another method or type is the SDK's to refuse.
     if (request.method !== "POST" || !isJsonContentType(request.headers.get("content-type"))) {
-      return await this.#route(request);
+      return await this.#route(caller, request);
     }
     const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
     if (body.tooLarge) return Response.json(tooLong(), { status: 413 });
     const read = readMessage(body.text);
     if ("refusal" in read) return Response.json(read.refusal, { status: 400 });
-    return await this.#route(request, read.message);
+    return await this.#route(caller, request, read.message);
   }
 
-  /** Closes every session and stream. */
+  /** Takes no new request, lets what waits go with an error, answers what runs, and closes every session and stream. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map(({ host }) => host.close()));
-    this.#sessions.clear();
+    this.#closing = true;
+    this.#served.tasks.stopWaiting(new Unavailable("The server is shutting down. The task goes on: ask for it again."));
+    await this.#answers.drained(CLOSE_GRACE_MS);
+    await this.#sessions[Symbol.asyncDispose]();
     await this.#modern.close();
   }
 
-  async #route(request: Request, message?: JSONRPCMessage): Promise<Response> {
+  async #health(): Promise<Response> {
+    try {
+      await this.#options.checkHealth();
+      return this.#closing ? unavailable("The server is shutting down.") : Response.json({ status: "ok" });
+    } catch {
+      // Why is told to nobody who may not know: the same error stands in the answers to those who may.
+      return unavailable("The backend does not answer.");
+    }
+  }
+
+  async #identify(request: Request): Promise<Caller | Response> {
+    const { authenticate, audit } = this.#options;
+    if (authenticate === undefined) return { peer: ANYBODY };
+    const identity = await identityOf(authenticate, request);
+    if (!(identity instanceof Response)) {
+      const peer = await peerOf(identity);
+      if (peer) return { peer, authInfo: authInfoOf(identity) };
+    }
+    const answer = identity instanceof Response
+      ? identity
+      : Response.json({ error: "The principal is empty or not well-formed text." }, { status: 401 });
+    if (!answer.ok) {
+      const reason = `HTTP ${answer.status}`;
+      audit?.({ at: new Date().toISOString(), event: "refused", operation: "authenticate", reason });
+    }
+    return answer;
+  }
+
+  async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
     const id = request.headers.get("mcp-session-id");
-    if (id !== null) return await this.#resume(id, request, message);
-    if (await isLegacyRequest(request, message)) return await this.#begin(request, message);
-    return await listenOverHttp(
-      this.#served,
-      ANYBODY,
-      message,
-      (message) => this.#modern.fetch(request, { parsedBody: message }),
-    );
-  }
-
-  async #resume(id: string, request: Request, parsedBody?: JSONRPCMessage): Promise<Response> {
-    const session = this.#sessions.get(id);
-    if (session === undefined) {
-      // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
-      const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
-      return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
+    const call = { request, message, authInfo };
+    if (id !== null) return await this.#sessions.resume(id, peer, call);
+    if (await isLegacyRequest(request, message)) return await this.#sessions.begin(peer, call);
+    this.#peers.set(request, peer);
+    const respond = (parsedBody?: JSONRPCMessage) => this.#modern.fetch(request, { parsedBody, authInfo });
+    // A client that listens waits for nothing that could be answered.
+    if (message && "method" in message && message.method === "subscriptions/listen") {
+      return await listenOverHttp(this.#served, peer, message, respond);
     }
-    session.lastUsed = Date.now();
-    return await session.transport.handleRequest(request, { parsedBody });
+    return await this.#answers.follow(() => respond(message));
   }
+}
 
-  async #begin(request: Request, parsedBody?: JSONRPCMessage): Promise<Response> {
-    await this.#closeIdle();
-    const host = bind(this.#served, ANYBODY, "legacy");
-    const transport = new WebStandardStreamableHTTPServerTransport({
-      sessionIdGenerator: () => crypto.randomUUID(),
-      onsessioninitialized: (id) => void this.#sessions.set(id, { transport, host, lastUsed: Date.now() }),
-      onsessionclosed: (id) => void this.#sessions.delete(id),
-    });
-    await host.connect(transport);
-    const response = await transport.handleRequest(request, { parsedBody });
-    if (transport.sessionId === undefined) await host.close();
-    return response;
+async function identityOf(authenticate: Authenticate, request: Request): Promise<Identity | Response> {
+  try {
+    return await authenticate(request);
+  } catch {
+    return unavailable("It cannot be told now who calls.");
   }
+}
 
-  async #closeIdle(): Promise<void> {
-    for (const [id, { host, lastUsed }] of this.#sessions) {
-      if (lastUsed + SESSION_IDLE_MS > Date.now()) continue;
-      this.#sessions.delete(id);
-      await host.close();
-    }
-  }
+/** The token itself stays out: nothing behind this needs it. */
+function authInfoOf({ principal, scopes = [] }: Identity): AuthInfo {
+  return { token: "", clientId: "", scopes: [...scopes], extra: { principal } };
+}
+
+function unavailable(error: string): Response {
+  return Response.json({ status: "unavailable", error }, { status: 503, headers: { "retry-after": "5" } });
 }

@@ -74,6 +74,13 @@ export async function serveHttp(strategy: StrategyName): Promise<HttpFixture> {
 export async function connectHttp(url: URL): Promise<Connection> {
   const streaming = Promise.withResolvers<void>();
   const transport = new StreamableHTTPClientTransport(url, {
+    // Where two streams end at once, this client forgets a timer of its reconnecting.
+    reconnectionOptions: {
+      maxRetries: 0,
+      initialReconnectionDelay: 1,
+      maxReconnectionDelay: 1,
+      reconnectionDelayGrowFactor: 1,
+    },
     fetch: async (url, init) => {
       const response = await fetch(url, init);
       if (init?.method === "GET") streaming.resolve();

@@ -14,6 +14,7 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
+  type ServerOptions,
   ToolError,
 } from "../../mod.ts";
 
@@ -151,6 +152,18 @@ function addJobs(server: AsyncToolServer, gates: Gates): void {
     { name: "fleeting", description: "Its result expires at once", input: z.object({}), resultTtl: 1 },
     () => ({ gone: true }),
   );
+  const who = { message: "What is your name?", schema: z.object({ name: z.string().min(1) }) };
+  server.asyncTool({ name: "ask", description: "Asks for a name", input: z.object({}) }, (_, ctx) => ctx.elicit(who));
+  server.asyncTool(
+    { name: "must", description: "Can only be a task", input: z.object({}), taskSupport: "required" },
+    () => ({ done: true }),
+  );
+  server.asyncTool({
+    name: "introduce",
+    description: "Is told a name before it begins",
+    input: z.object({ name: z.string() }),
+    askFor: { name: "What is your name?" },
+  }, ({ name }) => ({ greeting: `Hello, ${name}!` }));
   server.registerAsyncTool(contract);
 }
 
@@ -184,8 +197,19 @@ function strategyOf(name: StrategyName): ExposureStrategy {
 }
 
 /** Makes the fixture server. */
-export function fixtureServer(strategy: StrategyName, backend: Backend = new MemoryBackend()): AsyncToolServer {
-  const server = new AsyncToolServer({ name: "fixture", version: "1.0.0", backend, strategy: strategyOf(strategy) });
+export function fixtureServer(
+  strategy: StrategyName,
+  backend: Backend = new MemoryBackend(),
+  options: Partial<ServerOptions> = {},
+): AsyncToolServer {
+  const server = new AsyncToolServer({
+    name: "fixture",
+    version: "1.0.0",
+    backend,
+    strategy: strategyOf(strategy),
+    audit: () => {},
+    ...options,
+  });
   const gates = new Gates();
   addJobs(server, gates);
   server.extend((mcp: McpServer) => addPlain(mcp, gates));

@@ -9,6 +9,7 @@
  * | worker, name | which jobs it runs, until when its lease lasts, which tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
  * | blob, id, number | a piece of a large input or result |
+ * | stream, name, event id | a message on its way to a client |
  * | garbage, due time, blob id | how many pieces to delete, should nobody claim them before |
  *
  * @module
@@ -34,4 +35,5 @@ export const eventKey = (...rest: [writer: string, number: number] | [writer: st
   ...rest,
 ];
 export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
+export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
+import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { isTaskId } from "../../ids.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
@@ -17,6 +17,7 @@ import { EventLog } from "./event_log.ts";
 import { taskKey, workerKey } from "./keys.ts";
 import { Lease, type WorkerRecord } from "./lease.ts";
 import { hasExpired, type StoredTask, TaskStore } from "./store.ts";
+import { KvStreams } from "./streams.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
 export interface DenoKvOptions {
@@ -50,6 +51,8 @@ const SWEEP_MS = 60_000;
  * ```
  */
 export class DenoKvBackend implements Backend {
+  /** Keeps the streams of HTTP sessions. */
+  readonly streams: StreamStore;
   readonly #kv: Deno.Kv;
   readonly #writer: string;
   readonly #lease: number;
@@ -70,6 +73,7 @@ export class DenoKvBackend implements Backend {
       this.#log?.wake();
     });
     this.#store = new TaskStore(kv, this.#committer);
+    this.streams = new KvStreams(kv, this.#committer);
   }
 
   /** Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`. */

@@ -1,0 +1,19 @@
+/**
+ * Who calls over HTTP: the seam between a server and whatever knows its users.
+ *
+ * @module
+ */
+
+/** Who calls. */
+export interface Identity {
+  /** The person or program that tasks belong to: stable, and the same whatever client or session it uses. */
+  readonly principal: string;
+  /** What it may do; plain tools find it in the SDK's `authInfo`. */
+  readonly scopes?: readonly string[];
+}
+
+/**
+ * Says who sends a request, or answers it: with 401 and how to do better, or with a document of its own. It is asked
+ * first, for every request but `/healthz`.
+ */
+export type Authenticate = (request: Request) => Identity | Response | Promise<Identity | Response>;

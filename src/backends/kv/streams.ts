@@ -1,0 +1,60 @@
+/**
+ * Message streams in KV. KV deletes an entry some time after it has expired, so what is too old is left out when read.
+ *
+ * @module
+ */
+import type { StreamEvent, StreamStore } from "../../backend.ts";
+import { type BlobRef, readBlob, writeBlob } from "./blobs.ts";
+import type { Committer } from "./committer.ts";
+import { streamKey } from "./keys.ts";
+
+/** The longest text kept in the entry itself, in UTF-16 units: two bytes each stay below KV's 65,536. */
+const INLINE_LIMIT = 30_000;
+
+interface Stored {
+  readonly text: string | BlobRef;
+  readonly expiresAt: number;
+}
+
+/** Keeps messages for every process that has the KV file open. */
+export class KvStreams implements StreamStore {
+  readonly #kv: Deno.Kv;
+  readonly #committer: Committer;
+
+  /** Takes the file and its committer. */
+  constructor(kv: Deno.Kv, committer: Committer) {
+    this.#kv = kv;
+    this.#committer = committer;
+  }
+
+  /** Keeps a message. */
+  async append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
+    // Nobody ever claims the pieces of a long text, so they go when their mark is due; that is soon enough.
+    const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(this.#committer, text, ttl);
+    const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
+    const bytes = typeof kept === "string" ? 2 * kept.length : 200;
+    await this.#committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], bytes });
+  }
+
+  /** Reads what a stream holds behind an id. */
+  async readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
+    const events: StreamEvent[] = [];
+    const range = { prefix: streamKey(stream), start: streamKey(stream, id) };
+    for await (const { key, value: { text, expiresAt } } of this.#kv.list<Stored>(range)) {
+      const found = String(key.at(-1));
+      if (found === id || expiresAt <= Date.now()) continue;
+      const whole = typeof text === "string" ? text : await readBlob(this.#kv, text);
+      if (whole !== undefined) events.push({ id: found, text: whole });
+    }
+    return events;
+  }
+
+  /** Forgets a stream. */
+  async clear(stream: string): Promise<void> {
+    const deleting: Promise<unknown>[] = [];
+    for await (const { key } of this.#kv.list({ prefix: streamKey(stream) })) {
+      deleting.push(this.#committer.commit({ deletes: [key], bytes: 0 }));
+    }
+    await Promise.all(deleting);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The sessions of revision 2025-11-25 over HTTP. A session belongs to its owner; to anybody else it does not exist. It
+ * outlives its process: its first message is kept on the backend, and begins it anew in the process that is asked next.
+ *
+ * @module
+ */
+import {
+  type AuthInfo,
+  type JSONRPCMessage,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server";
+import type { StreamStore } from "../backend.ts";
+import { isTaskId, newTaskId } from "../ids.ts";
+import type { Peer } from "./bind.ts";
+import { SessionEvents } from "./event_store.ts";
+import type { McpHost } from "./host.ts";
+import { OpenStreams } from "./open_streams.ts";
+
+/** A session without an open stream is closed when it is not used for this long, in ms. */
+const IDLE_MS = 3_600_000;
+
+/** How often idle sessions are looked for, in ms. */
+const SWEEP_MS = 60_000;
+
+/** The most sessions at once in this process; the least used one makes room. */
+const MAX_SESSIONS = 10_000;
+
+/** A first message that is longer, in UTF-16 units of JSON, is not kept. */
+const MAX_KEPT_TEXT = 16_384;
+
+interface Session {
+  readonly owner: string;
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly host: McpHost;
+  /** The answers that its client waits for. */
+  readonly answering: OpenStreams;
+  /** The streams on which its client hears what nobody asked for. */
+  readonly listening: OpenStreams;
+  readonly initialize: JSONRPCMessage | undefined;
+  usedAt: number;
+  keptAt: number;
+}
+
+/** A request of a session. */
+export interface Call {
+  readonly request: Request;
+  readonly message?: JSONRPCMessage;
+  readonly authInfo?: AuthInfo;
+}
+
+/** What is kept of a session. */
+interface Kept {
+  readonly owner: string;
+  readonly initialize: JSONRPCMessage;
+}
+
+/** The sessions of one endpoint. */
+export class Sessions implements AsyncDisposable {
+  readonly #bind: (peer: Peer) => McpHost;
+  readonly #streams: StreamStore;
+  readonly #answers: OpenStreams;
+  readonly #now: () => number;
+  /** By id, the least used first. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #restoring = new Map<string, Promise<Session | undefined>>();
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+
+  /** `bind` makes the server of one session; `answers` counts what they have still to answer. */
+  constructor(
+    bind: (peer: Peer) => McpHost,
+    streams: StreamStore,
+    answers: OpenStreams,
+    now: () => number = Date.now,
+  ) {
+    this.#bind = bind;
+    this.#streams = streams;
+    this.#answers = answers;
+    this.#now = now;
+  }
+
+  /** How many sessions are open. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Answers a request that belongs to no session yet: one that begins it, or one that is refused. */
+  async begin(peer: Peer, call: Call): Promise<Response> {
+    const session = await this.#open(crypto.randomUUID(), peer, call.message);
+    const response = await answer(session, call);
+    if (session.transport.sessionId === undefined) await session.host.close();
+    return response;
+  }
+
+  /** Answers a request of a session. */
+  async resume(id: string, peer: Peer, call: Call): Promise<Response> {
+    const session = await this.#find(id, peer);
+    if (session?.owner !== peer.owner) {
+      // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
+      const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
+      return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
+    }
+    this.#use(id, session);
+    return await answer(session, call);
+  }
+
+  /** Closes every session and its streams; another process may go on with them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sweeper);
+    await Promise.all([...this.#sessions.values()].map(({ host }) => host.close()));
+    this.#sessions.clear();
+  }
+
+  /** Closes the sessions that nobody has used for long. */
+  async closeIdle(): Promise<void> {
+    for (const [id, session] of this.#sessions) {
+      if (session.usedAt + IDLE_MS > this.#now()) break;
+      if (isBusy(session)) continue;
+      this.#sessions.delete(id);
+      await session.host.close();
+      await this.#streams.clear(keyOf(id));
+    }
+  }
+
+  async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => id,
+      eventStore: new SessionEvents(this.#streams, id),
+      onsessioninitialized: () => this.#use(id, session),
+      onsessionclosed: () => this.#streams.clear(keyOf(id)),
+    });
+    const host = this.#bind(peer);
+    const session: Session = {
+      owner: peer.owner,
+      transport,
+      host,
+      answering: new OpenStreams(this.#answers),
+      listening: new OpenStreams(),
+      initialize,
+      usedAt: 0,
+      keptAt: 0,
+    };
+    await host.connect(transport);
+    const { onclose } = transport;
+    transport.onclose = () => {
+      if (this.#sessions.get(id) === session) this.#sessions.delete(id);
+      onclose?.();
+    };
+    return session;
+  }
+
+  async #find(id: string, peer: Peer): Promise<Session | undefined> {
+    const session = this.#sessions.get(id);
+    // What is no id of ours, a UUID, may be too long for the store.
+    if (session || !isTaskId(id)) return session;
+    const key = `${id} ${peer.owner}`;
+    const restoring = this.#restoring.get(key) ?? this.#restore(id, peer).finally(() => this.#restoring.delete(key));
+    this.#restoring.set(key, restoring);
+    return await restoring;
+  }
+
+  /** Begins a session of another process, or of an earlier one, anew: the client need not know. */
+  async #restore(id: string, peer: Peer): Promise<Session | undefined> {
+    const last = (await this.#streams.readAfter(keyOf(id), "")).at(-1);
+    const kept: Kept | undefined = last && JSON.parse(last.text);
+    if (kept?.owner !== peer.owner) return undefined;
+    const session = await this.#open(id, peer, kept.initialize);
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-session-id": id,
+    };
+    for (const message of [kept.initialize, INITIALIZED]) {
+      const request = new Request("http://localhost/", { method: "POST", headers });
+      const { body } = await session.transport.handleRequest(request, { parsedBody: message });
+      // The client has had this answer before; it is read to its end, so that the server is ready then.
+      await body?.pipeTo(new WritableStream());
+    }
+    return session;
+  }
+
+  #use(id: string, session: Session): void {
+    session.usedAt = this.#now();
+    this.#sessions.delete(id);
+    this.#sessions.set(id, session);
+    this.#keep(id, session);
+    this.#makeRoom();
+    if (this.#sweeper !== undefined) return;
+    this.#sweeper = setInterval(() => void this.closeIdle().catch(() => {}), SWEEP_MS);
+    Deno.unrefTimer(this.#sweeper);
+  }
+
+  /** Keeps what it takes to begin the session anew, for as long as it may be idle and a half. */
+  #keep(id: string, session: Session): void {
+    const { owner, initialize, usedAt, keptAt } = session;
+    if (initialize === undefined || usedAt - keptAt < IDLE_MS / 2) return;
+    session.keptAt = usedAt;
+    const kept: Kept = { owner, initialize };
+    const text = JSON.stringify(kept);
+    if (text.length > MAX_KEPT_TEXT) return;
+    // A session that cannot be kept serves all the same.
+    this.#streams.append(keyOf(id), { id: newTaskId(), text }, 1.5 * IDLE_MS).catch(() => {});
+  }
+
+  #makeRoom(): void {
+    if (this.#sessions.size <= MAX_SESSIONS) return;
+    for (const [id, session] of this.#sessions) {
+      if (isBusy(session)) continue;
+      this.#sessions.delete(id);
+      session.host.close().catch(() => {});
+      return;
+    }
+  }
+}
+
+const INITIALIZED: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/initialized" };
+
+function answer({ transport, answering, listening }: Session, { request, message, authInfo }: Call): Promise<Response> {
+  const streams = request.method === "GET" ? listening : answering;
+  return streams.follow(() => transport.handleRequest(request, { parsedBody: message, authInfo }));
+}
+
+function isBusy({ answering, listening }: Session): boolean {
+  return answering.size > 0 || listening.size > 0;
+}
+
+/** Where the store keeps a session. */
+function keyOf(id: string): string {
+  return `session ${id}`;
+}
