@@ -32,6 +32,7 @@
 export type { Audit, AuditEvent } from "./src/audit.ts";
 export type { Authenticate, Identity } from "./src/authenticate.ts";
 export * from "./src/backend.ts";
+export { BullMqBackend, type BullMqOptions } from "./src/backends/bullmq/mod.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
 export { MemoryBackend } from "./src/backends/memory.ts";
 export * from "./src/errors.ts";

@@ -16,6 +16,14 @@ export interface RetryPolicy {
   readonly maxDelay: number;
 }
 
+/** A place in a queue that is not ours. */
+export interface Route {
+  /** The queue's name. */
+  readonly queue: string;
+  /** The name under which its workers know the job. */
+  readonly jobName: string;
+}
+
 /** A task to be stored. */
 export interface NewTask {
   /** The task id. */
@@ -36,6 +44,8 @@ export interface NewTask {
   readonly delay?: number;
   /** 0 is the most urgent and the default; larger numbers run later. */
   readonly priority?: number;
+  /** Where it is queued, if not in the job's own queue. Backends without queues of others reject with `DefinitionError`. */
+  readonly route?: Route;
 }
 
 /** One page of an owner's tasks, the newest first. */

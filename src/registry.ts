@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { checkName, checkPolicy, type Job, type JobPolicy } from "./job.ts";
 
@@ -28,6 +29,10 @@ export interface RegisterOptions extends JobPolicy {
    * ask, by the name of the input's field.
    */
   readonly askFor?: { readonly [field: string]: string };
+  /** The BullMQ queue whose workers run the job, where that is not the one of the job's name. The job has no `run` then. */
+  readonly queue?: string;
+  /** The name under which the workers of `queue` know the job; default: the job's. */
+  readonly jobName?: string;
 }
 
 /** Whether a job's tool may be called as a task, or must be. */
@@ -53,6 +58,8 @@ export interface RegisteredJob {
   readonly askFor: { readonly [field: string]: string };
   /** How its tasks are tried, timed and queued. */
   readonly policy: JobPolicy;
+  /** Where its tasks are queued, if not in the job's own queue. */
+  readonly route?: Route;
 }
 
 /**
@@ -73,7 +80,8 @@ export class ToolRegistry {
   /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's. */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     const { name = job.name, title, description, ...rest } = options;
-    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, ...policy } = rest;
+    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, queue, jobName, ...policy } =
+      rest;
     checkName(name);
     checkPolicy(name, policy);
     if (!Number.isSafeInteger(resultTtl) || resultTtl < 1) {
@@ -94,6 +102,7 @@ export class ToolRegistry {
       taskSupport,
       askFor,
       policy: { ...job.policy, ...policy },
+      route: routeOf(name, job, queue, jobName),
     };
     this.#jobs.set(name, registered);
     return registered;
@@ -108,4 +117,20 @@ export class ToolRegistry {
   list(): readonly RegisteredJob[] {
     return [...this.#jobs.values()];
   }
+}
+
+function routeOf(name: string, job: Job, queue?: string, jobName: string = job.name): Route | undefined {
+  if (queue === undefined) {
+    if (jobName === job.name) return undefined;
+    throw new DefinitionError(`Cannot use jobName ${jobName} of ${name} without \`queue\`, the queue of its workers.`);
+  }
+  if (job.run) {
+    throw new DefinitionError(
+      `Cannot send ${name} to the queue ${queue}: its job has code, which would not run. Leave \`run\` out of defineJob.`,
+    );
+  }
+  if (queue === "" || queue.includes(":")) {
+    throw new DefinitionError(`Cannot use the queue ${JSON.stringify(queue)} of ${name}: BullMQ names have no ":".`);
+  }
+  return { queue, jobName };
 }

@@ -134,7 +134,12 @@ export class Tasks implements Disposable {
     this.#feed[Symbol.dispose]();
   }
 
-  #newTask({ job, policy, resultTtl }: RegisteredJob, input: Json, owner: string, ttl: number | undefined): NewTask {
+  #newTask(
+    { job, policy, resultTtl, route }: RegisteredJob,
+    input: Json,
+    owner: string,
+    ttl: number | undefined,
+  ): NewTask {
     return {
       id: newTaskId(),
       job: job.name,
@@ -145,6 +150,7 @@ export class Tasks implements Disposable {
       timeout: policy.timeout,
       delay: policy.delay,
       priority: policy.priority,
+      route,
     };
   }
 }

@@ -56,3 +56,25 @@ Deno.test("a bad name or option is refused, and nothing is registered", () => {
   assertThrows(() => registry.register(echo, { attempts: 0 }), DefinitionError, "attempts 0");
   assertEquals(registry.list(), []);
 });
+
+Deno.test("a contract may be routed to a queue of others, under the name that its workers know", () => {
+  const registry = new ToolRegistry();
+  const contract = defineJob({ name: "resize", input: { type: "object" } });
+  assertEquals(registry.register(contract).route, undefined);
+  const route = registry.register(contract, { name: "resize_2", queue: "images", jobName: "resize-image" }).route;
+  assertEquals(route, { queue: "images", jobName: "resize-image" });
+  assertEquals(registry.register(contract, { name: "resize_3", queue: "images" }).route, {
+    queue: "images",
+    jobName: "resize",
+  });
+});
+
+Deno.test("a route that cannot be is refused: code that would not run, a name that BullMQ refuses, no queue", () => {
+  const registry = new ToolRegistry();
+  const withCode = defineJob({ name: "resize", input: { type: "object" }, run: () => "done" });
+  const contract = defineJob({ name: "resize", input: { type: "object" } });
+  assertThrows(() => registry.register(withCode, { queue: "images" }), DefinitionError, "has code");
+  assertThrows(() => registry.register(contract, { queue: "bull:images" }), DefinitionError, "images");
+  assertThrows(() => registry.register(contract, { queue: "" }), DefinitionError, "queue");
+  assertThrows(() => registry.register(contract, { jobName: "resize-image" }), DefinitionError, "queue");
+});

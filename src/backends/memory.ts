@@ -68,6 +68,7 @@ export class MemoryBackend implements Backend {
   // deno-lint-ignore require-await
   async create(task: NewTask): Promise<TaskInfo> {
     this.#checkOpen();
+    change.refuseRoute(task);
     if (this.#tasks.size % 256 === 0) this.#sweep();
     const record = change.created(task, Date.now());
     const stored: Stored = { record, input: toText(task.input, "The input") };

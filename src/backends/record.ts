@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
-import { InvalidValue } from "../errors.ts";
+import { DefinitionError, InvalidValue } from "../errors.ts";
 import {
   type Answer,
   type CancelledTask,
@@ -39,6 +39,16 @@ export const EXPIRED_TOLD_MS = 3_600_000;
 
 /** The longest status message, in UTF-16 units; a longer one is cut, so that events stay small. */
 const MAX_MESSAGE = 1_000;
+
+/** Throws `DefinitionError` for a task that is meant for a queue of others: a store of ours has none. */
+export function refuseRoute({ job, route }: NewTask): void {
+  if (route === undefined) return;
+  throw new DefinitionError(
+    `Cannot put a task of ${job} into the queue ${
+      JSON.stringify(route.queue)
+    }: only BullMqBackend knows queues of others.`,
+  );
+}
 
 export function created(task: NewTask, now: number): TaskRecord {
   if (task.owner.length < 1 || task.owner.length > 128) {

@@ -8,6 +8,7 @@ import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "..
 import { JobsError } from "../errors.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import { Asking, type AskingStore } from "./asking.ts";
+import { mergeReports } from "./reports.ts";
 
 /** A task that was just claimed. */
 export interface Claimed {
@@ -125,7 +126,8 @@ export class Runner implements WorkHandle {
     const { signal } = controller;
     const asking = new Asking(this.#store, task.id, signal);
     const ask = (question: Question) => asking.ask(question);
-    const claim: Claim = { task, input, timeout, signal, report: this.#reporter(task.id), ask };
+    const report = mergeReports((newest) => this.#store.report(task.id, newest));
+    const claim: Claim = { task, input, timeout, signal, report, ask };
     const done = this.#options.run(claim).then((attempt) => {
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
@@ -135,24 +137,6 @@ export class Runner implements WorkHandle {
     this.#running.set(task.id, { attempt: task.attempt, controller, asking, done });
     const stop = this.#stopEarly.get(task.id);
     if (stop) this.receive(stop);
-  }
-
-  /** Stores the newest report; while one is being stored, later ones merge and follow it. */
-  #reporter(id: string): (report: ProgressReport) => Promise<void> {
-    let next: ProgressReport | undefined;
-    let storing: Promise<void> | undefined;
-    const drain = async () => {
-      while (next !== undefined) {
-        const report = next;
-        next = undefined;
-        // A report is for those who watch: the job goes on without it.
-        await this.#store.report(id, report).catch(() => {});
-      }
-    };
-    return (report) => {
-      next = { progress: report.progress ?? next?.progress, message: report.message ?? next?.message };
-      return storing ??= drain().finally(() => storing = undefined);
-    };
   }
 
   /** Writes how a task ended, again and again while the store fails: what has been done must not be lost. */

@@ -106,6 +106,7 @@ export class DenoKvBackend implements Backend {
   /** Stores a task and queues it. */
   async create(task: NewTask): Promise<TaskInfo> {
     this.#checkOpen();
+    change.refuseRoute(task);
     const record = change.created(task, Date.now());
     await this.#store.create(record, task.input);
     return record.info;

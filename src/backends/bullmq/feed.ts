@@ -1,0 +1,135 @@
+/**
+ * The events of all queues that hold tasks, as changes of tasks: one QueueEvents per queue, and one read for all tasks
+ * that changed in one tick.
+ *
+ * @module
+ */
+import type { QueueEvents } from "bullmq";
+import type { TaskEvent } from "../../backend.ts";
+import { toTask } from "./states.ts";
+import type { Store } from "./store.ts";
+
+/** The events after which a task may stand elsewhere. The last is ours. */
+const TELLING = [
+  "waiting",
+  "delayed",
+  "active",
+  "progress",
+  "stalled",
+  "waiting-children",
+  "completed",
+  "failed",
+  "removed",
+  "mcp-jobs",
+] as const;
+
+/** For how many tasks it is remembered what was told last. */
+const REMEMBERED = 10_000;
+
+/** The changes of tasks, told once each and in order. */
+export class QueueFeed {
+  readonly #store: Store;
+  readonly #tell: (event: TaskEvent) => void;
+  readonly #queues = new Map<string, Promise<QueueEvents>>();
+  readonly #told = new Map<string, number>();
+  #changed = new Set<string>();
+  #reading = false;
+  #deaf: (() => void) | undefined;
+  #closed = false;
+
+  /** Listens to nothing yet. */
+  constructor(store: Store, tell: (event: TaskEvent) => void) {
+    this.#store = store;
+    this.#tell = tell;
+  }
+
+  /** Listens to every queue that holds tasks, now and later. A gap is told once all are listened to. */
+  start(): void {
+    if (this.#deaf) return;
+    this.#deaf = this.#store.listen((signal) => {
+      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(() => {});
+      if (signal.kind === "gap") void this.#followAll();
+    });
+    this.#store.onBack(() => void this.#followAll());
+    void this.#followAll();
+  }
+
+  /** Listens to a queue, if this feed has started. Nothing that happens after this resolves is missed. */
+  async follow(queue: string, since?: number): Promise<void> {
+    if (this.#deaf === undefined || this.#closed) return;
+    let opening = this.#queues.get(queue);
+    if (opening === undefined) {
+      opening = this.#listen(queue, since);
+      this.#queues.set(queue, opening);
+      opening.catch(() => this.#queues.delete(queue));
+    }
+    await opening;
+  }
+
+  /** Stops listening. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#deaf?.();
+    const open = await Promise.allSettled(this.#queues.values());
+    await Promise.all(open.map((opened) => opened.status === "fulfilled" && opened.value.close()));
+  }
+
+  async #followAll(): Promise<void> {
+    try {
+      const queues = await this.#store.records.queues();
+      await Promise.all(queues.map((queue) => this.follow(queue)));
+    } catch {
+      return; // The store is away; this is done again when it is back.
+    }
+    this.#gap();
+  }
+
+  async #listen(queue: string, since?: number): Promise<QueueEvents> {
+    const events = await this.#store.events(queue, since);
+    const hear = ({ jobId }: { readonly jobId: string }) => this.#hear(jobId);
+    for (const event of TELLING) events.on(event as "waiting", hear);
+    let connected = false;
+    events.getBackend().on("ready", () => {
+      if (connected) this.#gap();
+      connected = true;
+    });
+    return events;
+  }
+
+  #hear(id: string): void {
+    this.#changed.add(id);
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    // After the loop that hands out one batch of events.
+    queueMicrotask(() => void this.#read());
+  }
+
+  async #read(): Promise<void> {
+    while (this.#changed.size > 0 && !this.#closed) {
+      const ids = [...this.#changed];
+      this.#changed = new Set();
+      // What cannot be read now is read by those who wait for it when the store is back.
+      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => []);
+      for (const snapshot of snapshots) {
+        if (snapshot === undefined || snapshot.expired) continue;
+        const task = toTask(snapshot);
+        if (task.revision <= (this.#told.get(task.id) ?? 0)) continue;
+        this.#remember(task.id, task.revision);
+        this.#tell({ kind: "change", task });
+      }
+    }
+    this.#reading = false;
+  }
+
+  #remember(id: string, revision: number): void {
+    this.#told.delete(id);
+    this.#told.set(id, revision);
+    if (this.#told.size <= REMEMBERED) return;
+    const [oldest] = this.#told.keys();
+    if (oldest !== undefined) this.#told.delete(oldest);
+  }
+
+  #gap(): void {
+    if (!this.#closed) this.#tell({ kind: "gap" });
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The backend on BullMQ: durable, shared by any number of machines, and at home on queues that are there already.
+ *
+ * @module
+ */
+import type { Job, Queue } from "bullmq";
+import type { Backend, NewTask, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
+import {
+  BackendError,
+  DefinitionError,
+  InvalidValue,
+  JobsError,
+  TaskExpired,
+  TaskFinished,
+  TaskNotFound,
+  TaskNotReady,
+} from "../../errors.ts";
+import { isTaskId } from "../../ids.ts";
+import { toText } from "../../json.ts";
+import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { awaitEnd } from "../await_end.ts";
+import { cancelledOutcome, created } from "../record.ts";
+import { QueueFeed } from "./feed.ts";
+import { RedisStore } from "./redis_store.ts";
+import { expiryOf, failureOf, type Snapshot, toTask } from "./states.ts";
+import type { Store } from "./store.ts";
+import { Sweeper } from "./sweeper.ts";
+import { QueueWork } from "./worker.ts";
+
+/** What {@linkcode BullMqBackend.connect} takes. */
+export interface BullMqOptions {
+  /** The Redis, as `redis://user:password@host:port/database`, or `rediss://` with TLS. */
+  readonly redis: string;
+  /** The prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
+  readonly prefix?: string;
+  /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
+  readonly lease?: number;
+}
+
+/** The largest number that BullMQ takes as a priority. */
+const LEAST_URGENT = 2 ** 21 - 1;
+
+/**
+ * Queues and stores tasks with BullMQ, which is loaded by `connect`. Each job has the queue of its name, unless it was
+ * registered with another. A worker's concurrency counts for each of its jobs.
+ *
+ * @example
+ * ```ts ignore
+ * import { BullMqBackend } from "@mcp-jobs/mcp-jobs";
+ * await using backend = await BullMqBackend.connect({ redis: "redis://localhost:6379" });
+ * ```
+ */
+export class BullMqBackend implements Backend {
+  readonly #store: Store;
+  readonly #lease: number;
+  readonly #feed: QueueFeed;
+  readonly #sweeper: Sweeper;
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #works = new Set<QueueWork>();
+  /** The queues of the jobs whose tasks were seen here. */
+  readonly #queues = new Map<string, string>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(store: Store, lease: number) {
+    this.#store = store;
+    this.#lease = lease;
+    this.#feed = new QueueFeed(store, (event) => {
+      for (const listener of [...this.#listeners]) listener(event);
+    });
+    this.#sweeper = new Sweeper(store.records);
+  }
+
+  /** Connects. Rejects with `BackendError` if Redis cannot be reached. */
+  static async connect({ redis, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
+    if (!Number.isSafeInteger(lease) || lease < 300) {
+      throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
+    }
+    try {
+      return new BullMqBackend(await RedisStore.open(redis, prefix), lease);
+    } catch (cause) {
+      throw new BackendError(`Cannot connect to Redis at ${withoutPassword(redis)}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** Stores a task and queues it. */
+  async create(task: NewTask): Promise<TaskInfo> {
+    created(task, 0); // Refuses an owner that cannot be.
+    toText(task.input, "The input");
+    const queue = task.route?.queue ?? task.job;
+    return await this.#call(`store a task of ${task.job}`, async () => {
+      this.#queues.set(task.job, queue);
+      await this.#feed.follow(queue);
+      const job = this.#jobOf(task, await this.#store.queue(queue));
+      await this.#store.records.create(job, queue, task);
+      return toTask(newSnapshot(task, queue, job.timestamp));
+    });
+  }
+
+  /** Reads a task. */
+  async get(id: string, owner: string): Promise<TaskInfo> {
+    return toTask(await this.#find(id, owner));
+  }
+
+  /** Reads how a finished task ended. */
+  async outcome(id: string, owner: string): Promise<Outcome> {
+    const snapshot = await this.#find(id, owner);
+    const task = toTask(snapshot);
+    if (task.status === "CANCELLED") return cancelledOutcome(task);
+    if (!isFinished(task)) throw new TaskNotReady(id, task.status);
+    if (task.status === "FAILED") return failureOf(snapshot);
+    const value = await this.#call("read a result", () => this.#store.records.result(snapshot));
+    return { kind: "value", value };
+  }
+
+  /** Cancels a task; waits up to `wait` ms for the worker's answer. */
+  async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
+    await this.#find(id, owner);
+    const cancel = (work: "ask" | "stop_requested") =>
+      this.#call("cancel a task", () => this.#store.records.cancel(id, work));
+    let done = await cancel("ask");
+    const asked = done === "asked";
+    if (asked) {
+      const ended = await awaitEnd(this, id, owner, wait);
+      if (ended) return ended;
+      done = await cancel("stop_requested");
+    }
+    const task = await this.get(id, owner);
+    if (!isFinished(task)) throw new BackendError(`Cannot cancel task ${id}: the store says ${done}. Try again.`);
+    if (done === "finished" && !asked) throw new TaskFinished(id, task.status);
+    return task;
+  }
+
+  /** Stores answers to a task's open questions. */
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    await this.#find(id, owner);
+    await this.#call("store an answer", () => this.#store.records.answer(id, answers));
+    return await this.get(id, owner);
+  }
+
+  /** Lists an owner's tasks, the newest first. */
+  async list(
+    owner: string,
+    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  ): Promise<TaskPage> {
+    if (cursor !== undefined && !isTaskId(cursor)) {
+      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
+    }
+    const { records } = this.#store;
+    return await this.#call("list tasks", async () => {
+      const tasks: TaskInfo[] = [];
+      let before = cursor;
+      while (true) {
+        const ids = await records.list(owner, before, limit + 1);
+        for (const snapshot of await Promise.all(ids.map((id) => records.read(id)))) {
+          if (snapshot === undefined || hasExpired(snapshot)) continue;
+          if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
+          tasks.push(toTask(snapshot));
+        }
+        if (ids.length <= limit) return { tasks };
+        before = ids.at(-1);
+      }
+    });
+  }
+
+  /** Whether a worker for this job is connected, ours or another of BullMQ. */
+  hasWorker(job: string): Promise<boolean> {
+    const queue = this.#queues.get(job) ?? job;
+    return this.#call("look for workers", () => this.#store.hasWorker(queue));
+  }
+
+  /** Listens to every change. */
+  watch(listener: (event: TaskEvent) => void): () => void {
+    this.#feed.start();
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Starts to take and run tasks. */
+  work(options: WorkOptions): WorkHandle {
+    this.#checkOpen();
+    const work = new QueueWork(this.#store, { ...options, lease: this.#lease });
+    this.#works.add(work);
+    return { ready: work.ready, stop: (grace) => work.stop(grace).finally(() => this.#works.delete(work)) };
+  }
+
+  /** Closes the connections; workers that still run are stopped without grace. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#works].map((work) => work.stop(0)));
+    await this.#sweeper[Symbol.asyncDispose]();
+    await this.#feed.close();
+    this.#listeners.clear();
+    await this.#store.close();
+  }
+
+  #jobOf({ id, route, job, input, retry, delay, priority }: NewTask, queue: Queue): Job {
+    const { Job } = this.#store.bullmq;
+    return new Job(queue, route?.jobName ?? job, input, {
+      attempts: retry.attempts,
+      // BullMQ knows no longest pause. Our workers do, and find it here.
+      backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
+      delay,
+      priority: Math.min(priority ?? 0, LEAST_URGENT),
+      // A result stays as long as its own task says, not as long as the queue or a worker would keep it.
+      removeOnComplete: false,
+      removeOnFail: false,
+    }, id);
+  }
+
+  async #find(id: string, owner: string): Promise<Snapshot> {
+    if (!isTaskId(id)) {
+      this.#checkOpen();
+      throw new TaskNotFound(id);
+    }
+    return await this.#call("read a task", async () => {
+      const snapshot = await this.#store.records.read(id);
+      if (snapshot?.owner !== owner) throw new TaskNotFound(id);
+      if (hasExpired(snapshot)) throw new TaskExpired(id);
+      this.#queues.set(snapshot.job, snapshot.queue);
+      return snapshot;
+    });
+  }
+
+  /** Runs a call to the store; what goes wrong there becomes a `BackendError`. */
+  async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    try {
+      return await act();
+    } catch (cause) {
+      if (cause instanceof JobsError) throw cause;
+      throw new BackendError(`Cannot ${what}: the queue's store failed: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new BackendError("Cannot use BullMQ: the backend is closed.");
+  }
+}
+
+function newSnapshot(task: NewTask, queue: string, createdAt: number): Snapshot {
+  return {
+    ...task,
+    queue,
+    createdAt,
+    attempts: task.retry.attempts,
+    delayed: Boolean(task.delay),
+    changes: 0,
+    changedAt: 0,
+    stopRequested: false,
+    expired: false,
+    state: task.delay ? "delayed" : "waiting",
+    dueAt: task.delay ? createdAt + task.delay : undefined,
+    started: 0,
+    ended: 0,
+    stalled: 0,
+  };
+}
+
+function hasExpired(snapshot: Snapshot): boolean {
+  const end = expiryOf(snapshot);
+  return end !== undefined && end <= Date.now();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//");
+}

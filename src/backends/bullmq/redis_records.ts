@@ -1,0 +1,187 @@
+/**
+ * The records on Redis: one hash per task, one sorted set per owner, and one by expiry. All is done in `scripts.ts`.
+ *
+ * @module
+ */
+import type { IRedisClient, Job, Queue } from "bullmq";
+import type { NewTask } from "../../backend.ts";
+import { BackendError } from "../../errors.ts";
+import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
+import { EXPIRED_TOLD_MS } from "../record.ts";
+import { batched } from "./batch.ts";
+import { JOB_FIELDS, RECORD_FIELDS, SCRIPTS } from "./scripts.ts";
+import type { JobState, Snapshot } from "./states.ts";
+import type { Cancelled, Records } from "./store.ts";
+
+type ScriptName = keyof typeof SCRIPTS;
+type Field = string | null;
+type Look = readonly [readonly Field[], JobState, Field, readonly Field[], readonly string[]] | null;
+
+/** Stands in the job for a result that is kept in the record. */
+const APART = "mcp-jobs";
+
+/** Our records on Redis. */
+export class RedisRecords implements Records {
+  readonly read: (id: string) => Promise<Snapshot | undefined>;
+  readonly #client: IRedisClient;
+  readonly #prefix: string;
+  readonly #queue: (name: string) => Promise<Queue>;
+
+  /** `prefix` is BullMQ's. */
+  constructor(client: IRedisClient, prefix: string, queue: (name: string) => Promise<Queue>) {
+    this.#client = client;
+    this.#prefix = `${prefix}:mcp-jobs:`;
+    this.#queue = queue;
+    for (const [name, lua] of Object.entries(SCRIPTS)) {
+      client.defineCommand(`mcp-jobs:${name}`, { numberOfKeys: 1, lua });
+    }
+    this.read = batched((ids) => this.#readMany(ids));
+  }
+
+  async create(job: Job, queue: string, task: NewTask): Promise<void> {
+    const fields = {
+      job: task.job,
+      ttl: task.resultTtl,
+      createdAt: job.timestamp,
+      attempts: task.retry.attempts,
+      ...(task.timeout !== undefined && { timeout: task.timeout }),
+      ...(task.delay && { delayed: 1 }),
+    };
+    const look = job.timestamp + (task.delay ?? 0) + task.resultTtl;
+    const multi = this.#client.multi();
+    multi.runCommand(...this.#command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()));
+    // It takes a transaction as well; its type only knows the client.
+    await job.addJob(multi as unknown as IRedisClient);
+    const replies = await multi.exec();
+    const failed = replies?.find(([error]) => error !== null);
+    if (replies === null || failed) throw failed?.[0] ?? new BackendError("Redis discarded the transaction.");
+  }
+
+  async queues(): Promise<readonly string[]> {
+    return await this.#run("queues");
+  }
+
+  async result({ id, queue }: Snapshot): Promise<Json> {
+    const text = await this.#client.hget(`${this.#prefix.slice(0, -"mcp-jobs:".length)}${queue}:${id}`, "returnvalue");
+    const value: Json = JSON.parse(text ?? "null");
+    if (typeof value !== "object" || value === null || Array.isArray(value) || !(APART in value)) return value;
+    const apart = await this.#run<Field>("field", id, `result:${value[APART]}`);
+    return apart === null ? value : JSON.parse(apart);
+  }
+
+  async keepResult(id: string, run: number, text: string): Promise<Json> {
+    await this.#run("mark", id, `result:${run}`, text);
+    return { [APART]: run };
+  }
+
+  async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
+    const [done, queue] = await this.#run<[Cancelled, Field?]>("cancel", id, work, Date.now());
+    // The record says it already; a worker that is faster than this sees it there and lets go.
+    if (queue) await (await this.#queue(queue)).remove(id);
+    return done;
+  }
+
+  async markFault(id: string, run: number, code?: number): Promise<void> {
+    await this.#run("mark", id, "fault", JSON.stringify({ run, code }));
+  }
+
+  async ask(id: string, question: Question): Promise<Answer | undefined> {
+    return parse(await this.#run<Field>("ask", id, question.key, JSON.stringify(question), Date.now()));
+  }
+
+  async answerTo(id: string, key: string): Promise<Answer | undefined> {
+    return parse(await this.#run<Field>("field", id, `answer:${key}`));
+  }
+
+  async answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void> {
+    const given = Object.entries(answers).flatMap(([key, answer]) => [key, JSON.stringify(answer)]);
+    await this.#run("answer", id, Date.now(), ...given);
+  }
+
+  async list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
+    return await this.#run("list", owner, cursor ?? "", limit);
+  }
+
+  async due(limit: number): Promise<readonly string[]> {
+    return await this.#run("due", Date.now(), limit);
+  }
+
+  async postpone(id: string, at: number): Promise<void> {
+    await this.#run("postpone", id, at);
+  }
+
+  async expire({ id, owner, queue }: Snapshot): Promise<void> {
+    // In this order, so that whoever finds it half done does it again.
+    await this.#run("mark", id, "expired", 1);
+    await (await this.#queue(queue)).remove(id);
+    await this.#run("forget", id, owner, EXPIRED_TOLD_MS);
+  }
+
+  #command(name: ScriptName, ...args: readonly (string | number)[]): [string, (string | number)[]] {
+    return [`mcp-jobs:${name}`, [this.#prefix, ...args]];
+  }
+
+  /** What a script gives stands in `scripts.ts`; it is trusted to be so. */
+  async #run<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
+    return await this.#client.runCommand(...this.#command(name, ...args));
+  }
+
+  async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
+    const looks = await this.#run<readonly Look[]>("read", Date.now(), ...ids);
+    return ids.map((id, index) => toSnapshot(id, looks[index] ?? null));
+  }
+}
+
+function toSnapshot(id: string, look: Look): Snapshot | undefined {
+  if (look === null) return undefined;
+  const [recordValues, state, due, jobValues, questions] = look;
+  const record = zip(RECORD_FIELDS, recordValues);
+  const job = zip(JOB_FIELDS, jobValues);
+  return {
+    id,
+    queue: record.queue ?? "",
+    job: record.job ?? "",
+    owner: record.owner ?? "",
+    resultTtl: Number(record.ttl),
+    createdAt: Number(record.createdAt),
+    timeout: number(record.timeout),
+    attempts: Number(record.attempts),
+    delayed: record.delayed !== undefined,
+    changes: Number(record.changes ?? 0),
+    changedAt: Number(record.changedAt ?? 0),
+    questions: questions.length > 0 ? questions.map((question) => JSON.parse(question)) : undefined,
+    stopRequested: record.stop !== undefined,
+    cancelled: record.work === undefined ? undefined : {
+      work: record.work as CancelledTask["work"],
+      at: Number(record.workAt),
+      attempt: Number(record.workAttempt),
+    },
+    goneAt: number(record.goneAt),
+    fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
+    expired: record.expired !== undefined,
+    state,
+    // BullMQ keeps the order of jobs that are due at the same time in the last 12 bits.
+    dueAt: due === null ? undefined : Math.floor(Number(due) / 0x1000),
+    processedOn: number(job.processedOn),
+    finishedOn: number(job.finishedOn),
+    started: Number(job.ats ?? 0),
+    ended: Number(job.atm ?? 0),
+    stalled: Number(job.stc ?? 0),
+    progress: parse(job.progress ?? null),
+    failedReason: job.failedReason,
+  };
+}
+
+function zip<Name extends string>(names: readonly Name[], values: readonly Field[]): { [name in Name]?: string } {
+  const fields: { [name in Name]?: string } = {};
+  names.forEach((name, index) => fields[name] = values[index] ?? undefined);
+  return fields;
+}
+
+function number(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+function parse<T extends Answer | Json>(text: Field): T | undefined {
+  return text === null ? undefined : JSON.parse(text);
+}

@@ -1,0 +1,240 @@
+/**
+ * Our Lua scripts on Redis. Each is atomic, which is what makes a cancel and an end of a job exclude each other.
+ *
+ * KEYS[1] is the prefix of our keys, `<prefix>:mcp-jobs:`; the prefix of BullMQ's keys stands before it.
+ *
+ * @module
+ */
+
+/** What every script knows: where things are, and how a job stands. */
+const COMMON = `
+local ours = KEYS[1]
+local bull = string.sub(ours, 1, -10)
+local call = redis.call
+
+local function record(id) return ours .. "task:" .. id end
+
+-- The wait list may be long, so it is never searched: a job that is nowhere else waits.
+local function stateOf(queue, id)
+  local q = bull .. queue .. ":"
+  if call("EXISTS", q .. id) == 0 then return "unknown" end
+  if call("HEXISTS", q .. id, "finishedOn") == 1 then
+    if call("ZSCORE", q .. "completed", id) then return "completed" end
+    if call("ZSCORE", q .. "failed", id) then return "failed" end
+  end
+  if call("LPOS", q .. "active", id) then return "active" end
+  if call("ZSCORE", q .. "delayed", id) then return "delayed" end
+  if call("ZSCORE", q .. "prioritized", id) then return "prioritized" end
+  if call("ZSCORE", q .. "waiting-children", id) then return "waiting-children" end
+  return "waiting"
+end
+
+local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
+
+-- Everyone who listens to the queue's events hears of the change.
+local function tell(queue, id)
+  call("XADD", bull .. queue .. ":events", "MAXLEN", "~", 10000, "*", "event", "mcp-jobs", "jobId", id)
+end
+
+local function changed(id, now)
+  call("HINCRBY", record(id), "changes", 1)
+  call("HSET", record(id), "changedAt", now)
+end
+`;
+
+/** The fields of the record that a look gives, in this order. */
+export const RECORD_FIELDS = [
+  "queue",
+  "job",
+  "owner",
+  "ttl",
+  "createdAt",
+  "timeout",
+  "attempts",
+  "delayed",
+  "changes",
+  "changedAt",
+  "stop",
+  "work",
+  "workAt",
+  "workAttempt",
+  "goneAt",
+  "fault",
+  "expired",
+  "open",
+] as const;
+
+/** The fields of BullMQ's job that a look gives after those, in this order. */
+export const JOB_FIELDS = ["processedOn", "finishedOn", "ats", "atm", "stc", "progress", "failedReason"] as const;
+
+const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
+
+/** The scripts by name, with what ARGV holds. */
+export const SCRIPTS = {
+  /** ARGV: id, owner, queue, when to look whether it has expired, then the record's other fields and values. */
+  create: `${COMMON}
+local id, owner, queue = ARGV[1], ARGV[2], ARGV[3]
+call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, 5))
+call("ZADD", ours .. "owner:" .. owner, 0, id)
+call("ZADD", ours .. "expiry", ARGV[4], id)
+if call("SADD", ours .. "queues", queue) == 1 then
+  local time = call("TIME")
+  call("PUBLISH", ours .. "signals", string.format("queue %d%03d %s", time[1], math.floor(time[2] / 1000), queue))
+end
+return 1`,
+
+  /** Gives the names of the queues that hold tasks. */
+  queues: `${COMMON}
+return call("SMEMBERS", ours .. "queues")`,
+
+  /** ARGV: now, ids. Gives for each id the record's fields, the job's state, when it is due, its fields, its questions. */
+  read: `${COMMON}
+local now = ARGV[1]
+local found = {}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local rec = record(id)
+  local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
+  local queue = fields[1]
+  if queue then
+    local key = bull .. queue .. ":" .. id
+    local state = stateOf(queue, id)
+    if state == "unknown" and not fields[12] and not fields[15] and not fields[17] then
+      call("HSET", rec, "goneAt", now)
+      fields[15] = now
+    end
+    local job = call("HMGET", key, ${quoted(JOB_FIELDS)})
+    if state == "active" and job[6] then
+      -- A worker that knows nothing of us counts no changes, so who sees one counts it.
+      local seen = redis.sha1hex(job[6])
+      if call("HGET", rec, "seen") ~= seen then
+        call("HSET", rec, "seen", seen)
+        changed(id, now)
+        fields[9], fields[10] = call("HGET", rec, "changes"), now
+      end
+    end
+    local questions = {}
+    if fields[18] then
+      for _, name in ipairs(cjson.decode(fields[18])) do
+        table.insert(questions, call("HGET", rec, "question:" .. name))
+      end
+    end
+    local due = state == "delayed" and call("ZSCORE", bull .. queue .. ":delayed", id)
+    found[i - 1] = { fields, state, due, job, questions }
+  else
+    found[i - 1] = false
+  end
+end
+return found`,
+
+  /**
+   * ARGV: id, what to say of the work, now. With "ask" a job that runs is only asked to stop. Gives "unknown",
+   * "finished", "asked", or "cancelled" with the queue.
+   */
+  cancel: `${COMMON}
+local id, mode, now = ARGV[1], ARGV[2], ARGV[3]
+local fields = call("HMGET", record(id), "queue", "work", "stop")
+local queue = fields[1]
+if not queue then return { "unknown" } end
+if fields[2] then return { "finished" } end
+local state = stateOf(queue, id)
+if isOver(state) then return { "finished" } end
+if state == "active" and mode == "ask" then
+  if not fields[3] then
+    call("HSET", record(id), "stop", 1)
+    changed(id, now)
+    tell(queue, id)
+  end
+  call("PUBLISH", ours .. "signals", "stop " .. id)
+  return { "asked" }
+end
+local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc")
+local attempt = (tonumber(job[2]) or 0) + (tonumber(job[3]) or 0)
+local work = (tonumber(job[1]) or 0) == 0 and "never_started" or "stopped"
+if state == "active" then
+  attempt = attempt + 1
+  work = mode
+end
+call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt)
+tell(queue, id)
+return { "cancelled", state ~= "active" and queue }`,
+
+  /** ARGV: id, key, question, now. Gives the answer if there is one. */
+  ask: `${COMMON}
+local id, name = ARGV[1], ARGV[2]
+local rec = record(id)
+local answer = call("HGET", rec, "answer:" .. name)
+if answer then return answer end
+local fields = call("HMGET", rec, "queue", "open")
+if not fields[1] then return false end
+local open = fields[2] and cjson.decode(fields[2]) or {}
+for _, other in ipairs(open) do
+  if other == name then return false end
+end
+table.insert(open, name)
+call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[3])
+changed(id, ARGV[4])
+tell(fields[1], id)
+return false`,
+
+  /** ARGV: id, now, then keys and answers. */
+  answer: `${COMMON}
+local id = ARGV[1]
+local rec = record(id)
+local fields = call("HMGET", rec, "queue", "open", "work")
+if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
+local given = {}
+for i = 3, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
+local open, taken = {}, 0
+for _, name in ipairs(cjson.decode(fields[2])) do
+  if given[name] then
+    call("HSET", rec, "answer:" .. name, given[name])
+    call("HDEL", rec, "question:" .. name)
+    taken = taken + 1
+  else
+    table.insert(open, name)
+  end
+end
+if taken == 0 then return 0 end
+if #open == 0 then call("HDEL", rec, "open") else call("HSET", rec, "open", cjson.encode(open)) end
+changed(id, ARGV[2])
+tell(fields[1], id)
+call("PUBLISH", ours .. "signals", "answer " .. id)
+return taken`,
+
+  /** ARGV: id, field. Gives a field of the record. */
+  field: `${COMMON}
+return call("HGET", record(ARGV[1]), ARGV[2])`,
+
+  /** ARGV: id, field, value. Sets a field of a record that there is. */
+  mark: `${COMMON}
+if call("HEXISTS", record(ARGV[1]), "queue") == 0 then return 0 end
+call("HSET", record(ARGV[1]), ARGV[2], ARGV[3])
+return 1`,
+
+  /** ARGV: owner, cursor or "", limit. Gives ids, the newest first. */
+  list: `${COMMON}
+local max = ARGV[2] == "" and "+" or "(" .. ARGV[2]
+return call("ZREVRANGEBYLEX", ours .. "owner:" .. ARGV[1], max, "-", "LIMIT", 0, ARGV[3])`,
+
+  /** ARGV: now, limit. Gives the ids that are to be looked at. */
+  due: `${COMMON}
+return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", ARGV[1], "LIMIT", 0, ARGV[2])`,
+
+  /** ARGV: id, when. */
+  postpone: `${COMMON}
+return call("ZADD", ours .. "expiry", "XX", ARGV[2], ARGV[1])`,
+
+  /** ARGV: id, owner, for how long its owner is told that it has expired. */
+  forget: `${COMMON}
+local id, owner = ARGV[1], ARGV[2]
+local queue = call("HGET", record(id), "queue")
+call("ZREM", ours .. "expiry", id)
+call("ZREM", ours .. "owner:" .. owner, id)
+if queue then
+  call("DEL", record(id))
+  call("HSET", record(id), "queue", queue, "owner", owner, "expired", 1)
+  call("PEXPIRE", record(id), ARGV[3])
+end
+return 1`,
+} as const;

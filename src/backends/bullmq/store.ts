@@ -1,0 +1,76 @@
+/**
+ * What the backend needs of a database that BullMQ runs on: BullMQ's own classes bound to it, and our records.
+ *
+ * @module
+ */
+import type { Job, Processor, Queue, QueueEvents, Worker, WorkerOptions } from "bullmq";
+import type { NewTask } from "../../backend.ts";
+import type { Answer, Json, Question } from "../../task.ts";
+import type { Snapshot } from "./states.ts";
+
+/** BullMQ's module, loaded when the backend connects. */
+export type BullMq = typeof import("bullmq");
+
+/** What became of a wish to cancel. `asked`: it runs, and its worker has been asked to stop. */
+export type Cancelled = "unknown" | "finished" | "asked" | "cancelled";
+
+/** What is told to all processes: to the workers, and of a queue that has got its first task. */
+export type Signal =
+  | { readonly kind: "stop" | "answer"; readonly id: string }
+  | { readonly kind: "queue"; readonly queue: string; readonly since: number }
+  | { readonly kind: "gap" };
+
+/** What a worker at the queue is told. */
+export type QueueWorkerOptions = Pick<WorkerOptions, "concurrency" | "lockDuration" | "stalledInterval">;
+
+/** Tasks' records, beside the jobs of their queues. */
+export interface Records {
+  /** Stores the record and queues the job, both or neither. */
+  create(job: Job, queue: string, task: NewTask): Promise<void>;
+  /** The queues that hold tasks. */
+  queues(): Promise<readonly string[]>;
+  /** Reads where a task stands. Reads of one tick go together. */
+  read(id: string): Promise<Snapshot | undefined>;
+  /** Reads a finished job's result. */
+  result(snapshot: Snapshot): Promise<Json>;
+  /** Keeps a large result apart, so that it does not travel with the queue's events; gives what is to stand for it. */
+  keepResult(id: string, run: number, text: string): Promise<Json>;
+  /** Cancels a task that is not finished. "ask" asks the worker of one that runs; else that is what is said of its work. */
+  cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled>;
+  /** Stores that a run ends with a fault. */
+  markFault(id: string, run: number, code?: number): Promise<void>;
+  /** Stores a question, or gives the answer that there is. */
+  ask(id: string, question: Question): Promise<Answer | undefined>;
+  /** The answer to a question. */
+  answerTo(id: string, key: string): Promise<Answer | undefined>;
+  /** Stores the answers to open questions. */
+  answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void>;
+  /** An owner's task ids before the cursor, the newest first. */
+  list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]>;
+  /** The tasks that may have expired. */
+  due(limit: number): Promise<readonly string[]>;
+  /** Looks at a task again at this time. */
+  postpone(id: string, at: number): Promise<void>;
+  /** The result's time is over: deletes job and record, and remembers for a while that it has expired. */
+  expire(snapshot: Snapshot): Promise<void>;
+}
+
+/** A database with BullMQ on it. */
+export interface Store {
+  readonly records: Records;
+  /** The module that the database's queues, workers and events come from. */
+  readonly bullmq: BullMq;
+  /** The queue of this name, for short calls that fail at once while the database is away. */
+  queue(name: string): Promise<Queue>;
+  /** Listens to a queue's events from this moment on, or from a moment before, by the database's clock in ms. */
+  events(name: string, since?: number): Promise<QueueEvents>;
+  /** Starts a worker, which waits while the database is away. */
+  worker(name: string, run: Processor, options: QueueWorkerOptions): Worker;
+  /** Whether a worker of this queue is connected. */
+  hasWorker(name: string): Promise<boolean>;
+  /** Hears what is told to all processes. Returns the way to stop. */
+  listen(listener: (signal: Signal) => void): () => void;
+  /** Calls back whenever the database can be reached again. */
+  onBack(listener: () => void): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,63 @@
+/**
+ * Deletes what has expired. How long a result is kept counts from its end and differs from task to task, so BullMQ's
+ * own clean-up, which has one age for a whole queue, cannot do it.
+ *
+ * @module
+ */
+import type { Records } from "./store.ts";
+import { expiryOf } from "./states.ts";
+
+/** How often expired tasks are looked for, in ms. */
+const SWEEP_MS = 5_000;
+
+/** How many are looked at together. */
+const BATCH = 100;
+
+/** How long an unfinished task is left alone after a look, in ms. */
+const LOOK_AGAIN_MS = 600_000;
+
+/** Looks for expired tasks now and then. */
+export class Sweeper implements AsyncDisposable {
+  readonly #records: Records;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** Starts; the first look is after a random part of the pause, so that processes take turns. */
+  constructor(records: Records) {
+    this.#records = records;
+    this.#wait(SWEEP_MS * Math.random());
+  }
+
+  #wait(ms: number): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      // What fails now is due again the next time.
+      this.#sweeping = this.#sweep().catch(() => {}).finally(() => this.#wait(SWEEP_MS));
+    }, ms);
+  }
+
+  async #sweep(): Promise<void> {
+    while (!this.#closed) {
+      const ids = await this.#records.due(BATCH);
+      await Promise.all(ids.map((id) => this.#look(id)));
+      if (ids.length < BATCH) return;
+    }
+  }
+
+  async #look(id: string): Promise<void> {
+    const snapshot = await this.#records.read(id);
+    if (snapshot === undefined) return await this.#records.postpone(id, Infinity);
+    const end = expiryOf(snapshot);
+    if (end !== undefined && end <= Date.now()) return await this.#records.expire(snapshot);
+    const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, LOOK_AGAIN_MS));
+    await this.#records.postpone(id, end ?? Date.now() + pause);
+  }
+
+  /** Stops, after the look under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+  }
+}

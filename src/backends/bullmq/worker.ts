@@ -1,0 +1,229 @@
+/**
+ * A worker on BullMQ: one of BullMQ's own workers per job, and between it and the job's code what BullMQ does not know:
+ * who owns a task, whether it was cancelled, what it asks, and how it failed.
+ *
+ * @module
+ */
+import type { Job, Worker } from "bullmq";
+import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
+import { JobsError } from "../../errors.ts";
+import type { Json, Question, TaskInfo } from "../../task.ts";
+import { Asking } from "../asking.ts";
+import { backoff } from "../record.ts";
+import { mergeReports } from "../reports.ts";
+import { toTask } from "./states.ts";
+import type { Signal, Store } from "./store.ts";
+
+/** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
+const ABORT_GRACE_MS = 1_000;
+
+/** The pause before the store is tried again while it fails, in ms. */
+const STORE_RETRY_MS = 200;
+
+/** The largest result that stands in the job itself, where the queue's events carry it, in UTF-16 units. */
+const MAX_INLINE = 32_768;
+
+interface Running {
+  readonly controller: AbortController;
+  readonly asking: Asking;
+  /** Somebody has asked to cancel the task. */
+  stop: boolean;
+}
+
+/** What a worker needs beside its store. */
+export interface QueueWorkOptions extends WorkOptions {
+  /** After how long a silent worker counts as dead, in ms. */
+  readonly lease: number;
+}
+
+/** The BullMQ workers of one worker of ours. */
+export class QueueWork implements WorkHandle {
+  readonly ready: Promise<void>;
+  readonly #store: Store;
+  readonly #options: QueueWorkOptions;
+  readonly #workers: readonly Worker[];
+  readonly #running = new Map<string, Running>();
+  readonly #released = Promise.withResolvers<void>();
+  readonly #deaf: () => void;
+  #shutDown: JobsError | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** Starts a BullMQ worker for each job. */
+  constructor(store: Store, options: QueueWorkOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#deaf = store.listen((signal) => this.#hear(signal));
+    const settings = {
+      concurrency: options.concurrency,
+      lockDuration: options.lease,
+      stalledInterval: Math.ceil(options.lease * 0.4),
+    };
+    this.#workers = options.jobs.map((name) => {
+      const worker = store.worker(name, (job, token = "") => this.#process(name, job, token), settings);
+      worker.on("lockRenewalFailed", (ids: readonly string[]) => ids.forEach((id) => this.#lose(id)));
+      return worker;
+    });
+    this.ready = Promise.all(this.#workers.map((worker) => worker.waitUntilReady())).then(() => {});
+    this.ready.catch(() => {});
+  }
+
+  stop(grace: number): Promise<void> {
+    return this.#stopping ??= this.#stop(grace);
+  }
+
+  async #process(name: string, job: Job, token: string): Promise<Json> {
+    const { UnrecoverableError, WaitingError } = this.#store.bullmq;
+    const id = job.id ?? "";
+    const controller = new AbortController();
+    const { signal } = controller;
+    const running: Running = { controller, asking: new Asking(this.#asking(), id, signal), stop: false };
+    // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
+    this.#running.set(id, running);
+    try {
+      const snapshot = await this.#insist(() => this.#store.records.read(id));
+      if (snapshot?.cancelled) throw new UnrecoverableError("The task was cancelled.");
+      if (snapshot?.stopRequested) this.#abort(running);
+      if (this.#shutDown) controller.abort(this.#shutDown);
+      const claim: Claim = {
+        task: snapshot === undefined ? strangersTask(name, job) : toTask(snapshot),
+        input: job.data,
+        timeout: snapshot?.timeout,
+        signal,
+        report: this.#reporter(name, job),
+        ask: (question: Question) => running.asking.ask(question),
+      };
+      const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), this.#released.promise]);
+      if (running.stop) {
+        await this.#insist(() => this.#store.records.cancel(id, "stopped"));
+        throw new UnrecoverableError("The task was cancelled.");
+      }
+      if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      return await this.#settle(job, attempt);
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  /** Gives BullMQ the attempt's end: a value to return, or what it is to make of an error. */
+  async #settle(job: Job, attempt: Attempt): Promise<Json> {
+    const { UnrecoverableError } = this.#store.bullmq;
+    const { records } = this.#store;
+    const id = job.id ?? "";
+    if (attempt.kind === "value") {
+      const text = JSON.stringify(attempt.value);
+      if (text.length <= MAX_INLINE) return attempt.value;
+      return await this.#insist(() => records.keepResult(id, job.attemptsStarted, text));
+    }
+    if (attempt.kind === "fault") {
+      await this.#insist(() => records.markFault(id, job.attemptsStarted, attempt.code));
+      throw new UnrecoverableError(attempt.message);
+    }
+    if (!attempt.retry) throw new UnrecoverableError(attempt.message);
+    capBackoff(job);
+    throw new Error(attempt.message);
+  }
+
+  /** Does a thing again and again while the store fails: a task must not fail because its store is away. */
+  async #insist<T>(act: () => Promise<T>): Promise<T> {
+    while (true) {
+      try {
+        return await act();
+      } catch (error) {
+        if (this.#shutDown) throw error;
+        await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+      }
+    }
+  }
+
+  /** Tells at once or not at all: the job does not wait for a store that is away. */
+  #reporter(name: string, job: Job): Claim["report"] {
+    const id = job.id ?? "";
+    let said: ProgressReport = {};
+    return mergeReports(async (report) => {
+      said = { progress: report.progress ?? said.progress, message: report.message ?? said.message };
+      const queue = await this.#store.queue(name);
+      await queue.getBackend().updateProgress(id, { ...said, run: job.attemptsStarted });
+    });
+  }
+
+  #asking() {
+    const { records } = this.#store;
+    return {
+      ask: (id: string, question: Question) => records.ask(id, question),
+      answer: (id: string, key: string) => records.answerTo(id, key),
+    };
+  }
+
+  #hear(signal: Signal): void {
+    if (signal.kind === "gap") return void this.#recheck();
+    const running = signal.kind === "queue" ? undefined : this.#running.get(signal.id);
+    if (running === undefined) return;
+    if (signal.kind === "stop") this.#abort(running);
+    else running.asking.hear();
+  }
+
+  /** Signals may have been missed. */
+  async #recheck(): Promise<void> {
+    await Promise.all([...this.#running].map(async ([id, running]) => {
+      const snapshot = await this.#store.records.read(id).catch(() => undefined);
+      if (snapshot?.stopRequested || snapshot?.cancelled) this.#abort(running);
+      running.asking.hear();
+    }));
+  }
+
+  #abort(running: Running): void {
+    running.stop = true;
+    running.controller.abort(new JobsError("The task was cancelled."));
+  }
+
+  #lose(id: string): void {
+    this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
+  }
+
+  async #stop(grace: number): Promise<void> {
+    const closed = Promise.all(this.#workers.map((worker) => worker.close()));
+    if (!await withinTime(closed, grace)) {
+      this.#shutDown = new JobsError("The worker shuts down.");
+      for (const { controller } of this.#running.values()) controller.abort(this.#shutDown);
+      if (!await withinTime(closed, ABORT_GRACE_MS)) this.#released.resolve();
+      await closed;
+    }
+    this.#deaf();
+  }
+}
+
+/** BullMQ's exponential backoff has no longest pause; ours has. */
+function capBackoff(job: Job): void {
+  const { backoff: policy } = job.opts;
+  if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
+  const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
+  job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
+}
+
+/** A job that another producer has put into the queue is run as well; nobody can read it as a task. */
+function strangersTask(name: string, job: Job): TaskInfo {
+  return {
+    id: job.id ?? "",
+    job: name,
+    owner: "",
+    status: "RUNNING",
+    revision: 1,
+    attempt: job.attemptsMade + job.stalledCounter + 1,
+    createdAt: job.timestamp,
+    updatedAt: job.timestamp,
+    resultTtl: 0,
+  };
+}
+
+async function withinTime(done: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeUp = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
+  try {
+    return await Promise.race([done.then(() => true), timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
