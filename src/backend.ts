@@ -112,16 +112,6 @@ export interface WorkHandle {
   stop(grace: number): Promise<void>;
 }
 
-/**
- * A queue and a store of tasks.
- *
- * Promises: at-least-once execution; exactly one terminal transition, the first one; a task is stored before `create`
- * resolves; a terminal task never changes. Every read and write names the owner, and to a stranger a task does not exist.
- * A method rejects with {@linkcode BackendError} when the store fails.
- */
-export interface Backend extends AsyncDisposable {
-  /** Stores a task and queues it. Rejects with `InvalidValue` if the input is too large. */
-  create(task: NewTask): Promise<TaskInfo>;
 /** One message of a stream. */
 export interface StreamEvent {
   /** The event's id; ids of one stream sort in the order of its messages. */
@@ -140,6 +130,16 @@ export interface StreamStore {
   clear(stream: string): Promise<void>;
 }
 
+/**
+ * A queue and a store of tasks.
+ *
+ * Promises: at-least-once execution; exactly one terminal transition, the first one; a task is stored before `create`
+ * resolves; a terminal task never changes. Every read and write names the owner, and to a stranger a task does not exist.
+ * A method rejects with {@linkcode BackendError} when the store fails.
+ */
+export interface Backend extends AsyncDisposable {
+  /** Stores a task and queues it. Rejects with `InvalidValue` if the input is too large. */
+  create(task: NewTask): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or for its owner with `TaskExpired`. */
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads how a finished task ended; a cancelled one ends with a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
@@ -160,10 +160,10 @@ export interface StreamStore {
   hasWorker(job: string): Promise<boolean>;
   /** Listens to every change of every task, of this process and of others. Returns the way to stop. */
   watch(listener: (event: TaskEvent) => void): () => void;
+  /** Keeps the streams of HTTP sessions; a server of a backend without it keeps them in memory. */
+  readonly streams?: StreamStore;
   /** Starts to take and run tasks. */
   work(options: WorkOptions): WorkHandle;
   /** Closes the backend; workers that still run are stopped without grace. */
   close(): Promise<void>;
 }
-  /** Keeps the streams of HTTP sessions; a server of a backend without it keeps them in memory. */
-  readonly streams?: StreamStore;

@@ -29,7 +29,7 @@ import {
 import { awaitEnd } from "./await_end.ts";
 import { MemoryStreams } from "./memory_streams.ts";
 import * as change from "./record.ts";
-import { type Claimed, Runner, type RunnerStore } from "./runner.ts";
+import { type Claimed, type Look, Runner, type RunnerStore } from "./runner.ts";
 
 interface Stored {
   record: change.TaskRecord;
@@ -62,6 +62,8 @@ export class MemoryBackend implements Backend {
   readonly #delayed = new Map<string, change.TaskRecord>();
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #workers = new Map<string, MemoryWorker>();
+  /** What has expired is looked for each time the number of tasks has doubled. */
+  #sweepAt = 1_000;
   #closed = false;
 
   /** Stores a task and queues it. */
@@ -69,7 +71,7 @@ export class MemoryBackend implements Backend {
   async create(task: NewTask): Promise<TaskInfo> {
     this.#checkOpen();
     change.refuseRoute(task);
-    if (this.#tasks.size % 256 === 0) this.#sweep();
+    if (this.#tasks.size >= this.#sweepAt) this.#sweep();
     const record = change.created(task, Date.now());
     const stored: Stored = { record, input: toText(task.input, "The input") };
     this.#tasks.set(task.id, stored);
@@ -194,7 +196,7 @@ export class MemoryBackend implements Backend {
     };
   }
 
-  #claim(worker: string, jobs: readonly string[], max: number): { claims: Claimed[]; dueAt?: number } {
+  #claim(worker: string, jobs: readonly string[], max: number): Look {
     const now = Date.now();
     let dueAt: number | undefined;
     for (const record of this.#delayed.values()) {
@@ -211,7 +213,7 @@ export class MemoryBackend implements Backend {
       this.#store(stored, change.claimed(stored.record, worker, now));
       claims.push({ task: stored.record.info, input: JSON.parse(stored.input), timeout: stored.record.timeout });
     }
-    return { claims, dueAt };
+    return { claims, more: ids.length === max, dueAt };
   }
 
   /** The one place where a record changes: stores it, queues it where it belongs, and tells of it. */
@@ -255,6 +257,7 @@ export class MemoryBackend implements Backend {
       const end = expiresAt(record.info);
       if (end !== undefined && end + change.EXPIRED_TOLD_MS < Date.now()) this.#tasks.delete(id);
     }
+    this.#sweepAt = Math.max(1_000, 2 * this.#tasks.size);
   }
 
   #checkOpen(): void {

@@ -169,9 +169,11 @@ export function settled(record: TaskRecord, attempt: Attempt, now: number, rando
       outcome: attempt,
     };
   }
-  if (attempt.kind === "error" && attempt.retry && info.attempt < record.retry.attempts) {
-    const pause = backoff(record.retry, info.attempt, random);
-    const message = `Attempt ${info.attempt} of ${record.retry.attempts} failed: ${attempt.message}`;
+  // A run that ended with its worker is no failed attempt of the job.
+  const failures = info.attempt - record.crashes;
+  if (attempt.kind === "error" && attempt.retry && failures < record.retry.attempts) {
+    const pause = backoff(record.retry, failures, random);
+    const message = `Attempt ${failures} of ${record.retry.attempts} failed: ${attempt.message}`;
     return {
       record: {
         ...record,

@@ -17,10 +17,19 @@ export interface Claimed {
   readonly timeout?: number;
 }
 
+/** What a look for work has brought. */
+export interface Look {
+  readonly claims: readonly Claimed[];
+  /** Whether there may be more that are due. */
+  readonly more: boolean;
+  /** When the next one will be due, if that is known, in ms since the epoch. */
+  readonly dueAt?: number;
+}
+
 /** What a store does for a runner. Each write is a no-op for a task that the runner no longer holds. */
 export interface RunnerStore extends AskingStore {
-  /** Claims up to `max` tasks that are due, and says when the next one will be. */
-  claim(max: number): Promise<{ readonly claims: readonly Claimed[]; readonly dueAt?: number }>;
+  /** Claims up to `max` tasks that are due. */
+  claim(max: number): Promise<Look>;
   report(id: string, report: ProgressReport): Promise<void>;
   settle(id: string, attempt: Attempt): Promise<void>;
   handBack(id: string): Promise<void>;
@@ -49,8 +58,9 @@ export class Runner implements WorkHandle {
   readonly #closed = new AbortController();
   /** Tasks that were asked to stop while a look was under way, which may be claiming them. */
   readonly #stopEarly = new Map<string, TaskInfo>();
+  /** Whether there may be work that nobody has taken: a look that finds nothing says no, until the feed tells of more. */
+  #moreReady = true;
   #looking: Promise<void> | undefined;
-  #lookAgain = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -61,18 +71,26 @@ export class Runner implements WorkHandle {
     this.ready.catch(() => {});
   }
 
-  /** Looks for work, now or as soon as the look under way is over. */
+  /** There may be new work: looks for it, now or as soon as the look under way is over. */
   wake(): void {
-    if (this.#stopping) return;
-    if (this.#looking) {
-      this.#lookAgain = true;
-      return;
-    }
-    this.#looking = this.#look().catch(() => this.#wakeAt(Date.now() + STORE_RETRY_MS)).finally(() => {
+    this.#moreReady = true;
+    this.#takeMore();
+  }
+
+  /** Looks for work, unless there is no room for it, or none is known of. */
+  #takeMore(): void {
+    if (this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
+    this.#looking = this.#look().catch(() => {
+      this.#wakeAt(Date.now() + STORE_RETRY_MS);
+    }).finally(() => {
       this.#looking = undefined;
       this.#stopEarly.clear();
-      if (this.#lookAgain) this.wake();
+      this.#takeMore();
     });
+  }
+
+  get #free(): number {
+    return this.#options.concurrency - this.#running.size;
   }
 
   /** Hears of a change: a task of ours that is to stop, or that is no longer ours, gets its signal. */
@@ -104,14 +122,12 @@ export class Runner implements WorkHandle {
   }
 
   async #look(): Promise<void> {
-    while (!this.#stopping) {
-      this.#lookAgain = false;
-      const free = this.#options.concurrency - this.#running.size;
-      if (free <= 0) return;
-      const { claims, dueAt } = await this.#store.claim(free);
+    while (!this.#stopping && this.#moreReady && this.#free > 0) {
+      this.#moreReady = false;
+      const { claims, more, dueAt } = await this.#store.claim(this.#free);
+      if (more) this.#moreReady = true;
       for (const claim of claims) this.#start(claim);
       if (dueAt !== undefined) this.#wakeAt(dueAt);
-      if (claims.length === 0 && !this.#lookAgain) return;
     }
   }
 
@@ -132,7 +148,7 @@ export class Runner implements WorkHandle {
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
-      this.wake();
+      this.#takeMore();
     });
     this.#running.set(task.id, { attempt: task.attempt, controller, asking, done });
     const stop = this.#stopEarly.get(task.id);

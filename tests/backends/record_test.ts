@@ -207,3 +207,10 @@ Deno.test("a question is asked once, however often its worker dies, and its answ
   const early = answered(crashed(asked(running(), question, 3_000), 4_000).record, { q1: answer }, 4_500);
   assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
 });
+
+Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
+  const again = claimed(crashed(running(), 3_000).record, "worker-2", 4_000);
+  const { record } = settled(again, lost, 5_000, 0);
+  assertEquals(look(record.info, "status", "attempt"), ["RETRYING", 2]);
+  assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
+});

@@ -7,7 +7,7 @@
 import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
-import type { Claimed, RunnerStore } from "../runner.ts";
+import type { Claimed, Look, RunnerStore } from "../runner.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import type { Entry, StoredTask, TaskStore } from "./store.ts";
 
@@ -58,16 +58,17 @@ export class Claims implements RunnerStore {
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
 
-  async claim(max: number): Promise<{ claims: readonly Claimed[]; dueAt?: number }> {
+  async claim(max: number): Promise<Look> {
     if (this.#dueAt <= Date.now()) await this.#promote(Date.now());
     const dueAt = Number.isFinite(this.#dueAt) ? this.#dueAt : undefined;
-    const ready = await this.#ready(Math.min(max, MAX_BATCH));
-    if (ready.length === 0) return { claims: [], dueAt };
+    const most = Math.min(max, MAX_BATCH);
+    const ready = await this.#ready(most);
+    if (ready.length === 0) return { claims: [], more: false, dueAt };
     this.#claiming = ready;
     try {
       this.#options.hold();
       const claims = await Promise.all(ready.map((one) => this.#take(one)));
-      return { claims: claims.filter((claim) => claim !== undefined), dueAt };
+      return { claims: claims.filter((claim) => claim !== undefined), more: ready.length === most, dueAt };
     } finally {
       this.#claiming = [];
     }
