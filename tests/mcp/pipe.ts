@@ -4,6 +4,7 @@
  * @module
  */
 import type { StrategyName } from "../interop/fixture.ts";
+import { checkTasks } from "./wire_tasks.ts";
 
 /** A message as it came over the wire. */
 export interface Message {
@@ -32,10 +33,11 @@ export class Pipe implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   #lastId = 0;
 
-  constructor(strategy: StrategyName) {
+  /** Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. */
+  constructor(strategy: StrategyName, ...store: readonly string[]) {
     const server = new URL("../interop/server.ts", import.meta.url).pathname;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", server, strategy, "stdio"],
+      args: ["run", "--quiet", "--allow-all", server, strategy, "stdio", ...store],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -142,8 +144,12 @@ export class Pipe implements AsyncDisposable {
     for await (const chunk of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      // A line that is not JSON throws here, and fails the test that waits or ends the pipe.
-      for (const line of lines) this.messages.push(JSON.parse(line));
+      // A line that is not JSON, or holds an ill-formed task, throws here, and fails the test that waits or ends the pipe.
+      for (const line of lines) {
+        const message: Message = JSON.parse(line);
+        checkTasks(message);
+        this.messages.push(message);
+      }
       for (const look of this.#waiting) look();
     }
   }

@@ -11,7 +11,8 @@ const TASK_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g
 const LONG = 1_000;
 
 /** Plays a transcript's script against the server, and returns the transcript as it is now. */
-export async function replay(transcript: string, pipe: Pipe): Promise<string> {
+export async function replay(transcript: string, pipes: Readonly<Record<string, Pipe>>): Promise<string> {
+  let [pipe] = Object.values(pipes);
   const names = new Names();
   const told = new Set<Message>();
   const lines: string[] = [];
@@ -23,6 +24,8 @@ export async function replay(transcript: string, pipe: Pipe): Promise<string> {
   for (const line of transcript.trimEnd().split("\n")) {
     if (line.startsWith("<")) continue;
     lines.push(line);
+    if (line.startsWith("@ ")) pipe = pipes[line.slice(2)];
+    if (pipe === undefined) throw new Error(`There is no pipe for ${line}`);
     const [sign, text] = [line.slice(0, line.indexOf(" ")), names.restore(line.slice(line.indexOf(" ") + 1))];
     if (sign === ">" || sign === ">>") await pipe.line(text);
     if (sign === ">") {
@@ -68,8 +71,20 @@ class Names {
   }
 
   restore(text: string): string {
-    return text.replaceAll(/\$(\d+)/g, (name, number) => this.#ids[Number(number) - 1] ?? name);
+    return text.replaceAll(/"\$(with|without)_tasks"/g, (_, has) => JSON.stringify(envelope(has === "with")))
+      .replaceAll(/\$(\d+)/g, (name, number) => this.#ids[Number(number) - 1] ?? name);
   }
+}
+
+/** What a 2026-07-28 client says of itself with each request. */
+function envelope(tasks: boolean): Fields {
+  return {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "transcript", version: "1.0.0" },
+    "io.modelcontextprotocol/clientCapabilities": tasks
+      ? { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } }
+      : {},
+  };
 }
 
 /** A message as text, without what differs from run to run. */
@@ -77,6 +92,7 @@ function show(message: Message): string {
   const hide = (key: string, value: unknown): unknown => {
     if (key === "createdAt" || key === "lastUpdatedAt") return "$time";
     if (key === "ttl") return "$ttl";
+    if (key === "ttlMs") return "$ttlMs";
     // One job stands for all.
     if (key === "tools" || key === "resourceTemplates") {
       if (Array.isArray(value)) return value.map((one) => isSample(one) ? one : one.name);

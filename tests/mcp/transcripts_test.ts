@@ -1,5 +1,6 @@
 /**
- * Recorded conversations with both strategies. After a wanted change: `deno test -A tests/mcp/transcripts_test.ts -- --update`
+ * Recorded conversations with both strategies, and of both eras. After a wanted change:
+ * `deno test -A tests/mcp/transcripts_test.ts -- --update`
  *
  * @module
  */
@@ -8,14 +9,34 @@ import { difference, replay } from "./transcript.ts";
 
 for (const strategy of ["operation", "polling"] as const) {
   Deno.test(`the conversation with the ${strategy} strategy is the recorded one`, async () => {
-    const file = new URL(`./transcripts/${strategy}.txt`, import.meta.url);
-    const recorded = await Deno.readTextFile(file);
     await using pipe = new Pipe(strategy);
-    const now = await replay(recorded, pipe);
-    if (Deno.args.includes("--update")) return await Deno.writeTextFile(file, now);
-    const changed = difference(recorded, now);
-    if (changed !== undefined) {
-      throw new Error(`${changed}\nIf this is wanted: deno test -A tests/mcp/transcripts_test.ts -- --update`);
-    }
+    await check(strategy, { pipe });
   });
+}
+
+Deno.test("the conversation of a 2026-07-28 client about tasks is the recorded one", async () => {
+  await using pipe = new Pipe("operation");
+  await check("extension", { pipe });
+});
+
+Deno.test("the conversation of two clients of both eras about the same tasks is the recorded one", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-eras-" });
+  try {
+    await using legacy = new Pipe("operation", `${folder}/jobs.kv`);
+    await using modern = new Pipe("operation", `${folder}/jobs.kv`, "contracts");
+    await check("both_eras", { legacy, modern });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function check(name: string, pipes: Readonly<Record<string, Pipe>>): Promise<void> {
+  const file = new URL(`./transcripts/${name}.txt`, import.meta.url);
+  const recorded = await Deno.readTextFile(file);
+  const now = await replay(recorded, pipes);
+  if (Deno.args.includes("--update")) return await Deno.writeTextFile(file, now);
+  const changed = difference(recorded, now);
+  if (changed !== undefined) {
+    throw new Error(`${changed}\nIf this is wanted: deno test -A tests/mcp/transcripts_test.ts -- --update`);
+  }
 }

@@ -1,0 +1,78 @@
+/**
+ * The official client of both eras with ext-tasks: whatever it speaks, the same jobs, over either transport.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { connectModernHttp, connectModernStdio, type Mode, type ModernConnection, type Person } from "./client_2026.ts";
+import { serveHttp, type TransportName } from "./client.ts";
+
+const MODES: { readonly [name: string]: Mode } = { pin: { pin: "2026-07-28" }, auto: "auto", legacy: "legacy" };
+
+/** A 2025-11-25 client has to ask for a task. */
+const AS_TASK = { task: { preference: "prefer" } } as const;
+
+type Connect = (person?: Person) => Promise<ModernConnection>;
+
+/** What every mode shows over every transport. */
+const CASES: { readonly [name: string]: (connect: Connect, era: "legacy" | "modern") => Promise<void> } = {
+  async "a call becomes a task, and its result comes"(connect, era) {
+    await using connection = await connect();
+    assertEquals(connection.client.getProtocolEra(), era);
+    await using execution = await connection.tasks.callTool("hold", { gate: `result-${era}` }, AS_TASK);
+    assertEquals(execution.kind, "task");
+    await connection.client.callTool({ name: "open_gate", arguments: { gate: `result-${era}` } });
+    const { outcome } = await execution.settle();
+    assertEquals(outcome.status, "completed");
+    assertEquals(structured(outcome), { said: "opened" });
+  },
+
+  async "a job's question reaches the person, once, and the answer the job"(connect) {
+    const asked: string[] = [];
+    await using connection = await connect((message) => {
+      asked.push(message);
+      return { action: "accept", content: { name: "Ada" } };
+    });
+    await using execution = await connection.tasks.callTool("ask", {}, AS_TASK);
+    const { outcome } = await execution.settle();
+    assertEquals(structured(outcome), { action: "accept", content: { name: "Ada" } });
+    assertEquals(asked, ["What is your name?"]);
+  },
+
+  async "a task is cancelled"(connect, era) {
+    await using connection = await connect();
+    await using execution = await connection.tasks.callTool("hold", { gate: `cancel-${era}` }, AS_TASK);
+    await execution.cancel();
+    const { outcome } = await execution.settle();
+    assertEquals(outcome.status, "cancelled");
+  },
+
+  async "a job that throws ends its task in the words of the era"(connect, era) {
+    await using connection = await connect();
+    await using execution = await connection.tasks.callTool("fail", { what: "tool_error" }, AS_TASK);
+    const { outcome } = await execution.settle();
+    assertEquals(outcome.status, era === "modern" ? "completed" : "failed");
+    assertStringIncludes(
+      JSON.stringify(outcome, (_, value) => value instanceof Error ? value.message : value),
+      "declined",
+    );
+  },
+};
+
+function structured(outcome: object): unknown {
+  assert("result" in outcome, JSON.stringify(outcome));
+  return Reflect.get(outcome.result as object, "structuredContent");
+}
+
+for (const transport of ["stdio", "http"] satisfies TransportName[]) {
+  for (const [name, mode] of Object.entries(MODES)) {
+    Deno.test(`the client of both eras, ${name}, over ${transport}`, async (t) => {
+      await using http = transport === "http" ? await serveHttp("operation") : undefined;
+      const connect: Connect = (person) =>
+        http ? connectModernHttp(http.url, mode, person) : connectModernStdio("operation", mode, person);
+      for (const [title, run] of Object.entries(CASES)) {
+        await t.step(title, () => run(connect, mode === "legacy" ? "legacy" : "modern"));
+      }
+    });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The official client of both eras, `@modelcontextprotocol/client`, with `ext-tasks` on top, over either transport.
+ *
+ * @module
+ */
+import {
+  Client,
+  type JSONRPCMessage,
+  StreamableHTTPClientTransport,
+  type Transport,
+} from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import {
+  type ApplicationElicitResult,
+  type ApplicationInputHandler,
+  createTaskSessionFromClient,
+  type RawClientDispatch,
+  type TaskEnabledSession,
+  toolDeclarationFromMcpTool,
+} from "@modelcontextprotocol/ext-tasks/client";
+import type { StrategyName } from "./fixture.ts";
+
+/** How a client finds out which era a server speaks. */
+export type Mode = "legacy" | "auto" | { readonly pin: string };
+
+/** Answers a question. */
+export type Person = (message: string) => ApplicationElicitResult;
+
+/** A connected client. */
+export interface ModernConnection extends AsyncDisposable {
+  readonly client: Client;
+  readonly tasks: TaskEnabledSession;
+}
+
+const INFO = { name: "interop-2026", version: "1.0.0" };
+const CAPABILITIES = { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } };
+
+/** The SDK asks a sibling process of its own transport first, and leaves a timer behind; any other it asks in place. */
+class StdioTransport extends StdioClientTransport {}
+
+/** Connects over HTTP. */
+export function connectModernHttp(url: URL, mode: Mode, person?: Person): Promise<ModernConnection> {
+  return connect(new StreamableHTTPClientTransport(url), mode, person);
+}
+
+/** Starts the fixture server as a process, and connects to it over stdio. */
+export function connectModernStdio(
+  strategy: StrategyName,
+  mode: Mode,
+  person?: Person,
+): Promise<ModernConnection> {
+  const server = new URL("./server.ts", import.meta.url).pathname;
+  const args = ["run", "--quiet", "--allow-all", server, strategy, "stdio"];
+  return connect(new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" }), mode, person);
+}
+
+async function connect(
+  transport: Transport,
+  mode: Mode,
+  person?: Person,
+): Promise<ModernConnection> {
+  const client = new Client(INFO, { capabilities: CAPABILITIES, versionNegotiation: { mode } });
+  await client.connect(transport);
+  const { tools } = await client.listTools();
+  const declarations = new Map(tools.map((tool) => [tool.name, toolDeclarationFromMcpTool(tool)]));
+  const options = {
+    endpointId: "fixture",
+    tools: { currentTool: (name: string) => declarations.get(name) },
+    ...(person && { onInputRequest: asked(person) }),
+  };
+  const framing = { protocolVersion: "2026-07-28", clientInfo: INFO, clientCapabilities: CAPABILITIES };
+  const tasks = client.getProtocolEra() === "modern"
+    ? createTaskSessionFromClient(client, {
+      ...options,
+      rawDispatch: rawDispatch(transport),
+      v2RequestFraming: framing,
+    })
+    : createTaskSessionFromClient(client, options);
+  return {
+    client,
+    tasks,
+    [Symbol.asyncDispose]: async () => {
+      await tasks.close();
+      await close(client, transport);
+    },
+  };
+}
+
+/** Closing the stdio client leaves a timer of 2 s behind, unless the server is gone by then. */
+async function close(client: Client, transport: Transport): Promise<void> {
+  if (transport instanceof StdioClientTransport && transport.pid) {
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    client.onclose = resolve;
+    Deno.kill(transport.pid, "SIGTERM");
+    await gone;
+  }
+  await client.close();
+}
+
+function asked(person: Person): ApplicationInputHandler["handle"] {
+  const handle = ({ params }: { readonly params?: Readonly<Record<string, unknown>> }) =>
+    Promise.resolve(person(String(params?.message)));
+  return handle as ApplicationInputHandler["handle"];
+}
+
+/** The SDK's client refuses what it does not know, such as a created task: ext-tasks wants its own way to the wire. */
+function rawDispatch(transport: Transport): RawClientDispatch {
+  const waiting = new Map<string, (message: JSONRPCMessage) => void>();
+  const { onmessage } = transport;
+  transport.onmessage = (message, extra) => {
+    const take = "id" in message && typeof message.id === "string" ? waiting.get(message.id) : undefined;
+    if (take) take(message);
+    else onmessage?.(message, extra);
+  };
+  let last = 0;
+  return async (request) => {
+    const id = `raw-${++last}`;
+    const answered = Promise.withResolvers<JSONRPCMessage>();
+    waiting.set(id, answered.resolve);
+    try {
+      await transport.send({ jsonrpc: "2.0", id, ...request as { method: string } });
+      const answer = await answered.promise;
+      // deno-lint-ignore no-explicit-any -- ext-tasks validates it
+      if ("result" in answer) return { kind: "result", result: answer.result as any };
+      // deno-lint-ignore no-explicit-any
+      if ("error" in answer) return { kind: "error", error: answer.error as any };
+      throw new Error(`No response: ${JSON.stringify(answer)}`);
+    } finally {
+      waiting.delete(id);
+    }
+  };
+}
