@@ -4,10 +4,9 @@
  *
  * @module
  */
-import type { QueueEvents } from "bullmq";
 import type { TaskEvent } from "../../backend.ts";
 import { toTask } from "./states.ts";
-import type { Store } from "./store.ts";
+import type { EventSource, Store } from "./store.ts";
 
 /** The events after which a task may stand elsewhere. The last is ours. */
 const TELLING = [
@@ -30,7 +29,7 @@ const REMEMBERED = 10_000;
 export class QueueFeed {
   readonly #store: Store;
   readonly #tell: (event: TaskEvent) => void;
-  readonly #queues = new Map<string, Promise<QueueEvents>>();
+  readonly #queues = new Map<string, Promise<EventSource>>();
   readonly #told = new Map<string, number>();
   #changed = new Set<string>();
   #reading = false;
@@ -84,8 +83,9 @@ export class QueueFeed {
     this.#gap();
   }
 
-  async #listen(queue: string, since?: number): Promise<QueueEvents> {
-    const events = await this.#store.events(queue, since);
+  async #listen(queue: string, since?: number): Promise<EventSource> {
+    const source = await this.#store.events(queue, since);
+    const { events } = source;
     const hear = ({ jobId }: { readonly jobId: string }) => this.#hear(jobId);
     for (const event of TELLING) events.on(event as "waiting", hear);
     let connected = false;
@@ -93,7 +93,7 @@ export class QueueFeed {
       if (connected) this.#gap();
       connected = true;
     });
-    return events;
+    return source;
   }
 
   #hear(id: string): void {

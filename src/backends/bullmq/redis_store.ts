@@ -6,16 +6,15 @@
  *
  * @module
  */
-import type { Processor, Queue, QueueEvents, Worker } from "bullmq";
-import type { Redis, RedisOptions } from "ioredis";
+import type { Queue, QueueEvents } from "bullmq";
+import type { Redis } from "ioredis";
+import { betweenNoTries, end } from "./redis_connection.ts";
 import { RedisRecords } from "./redis_records.ts";
-import type { BullMq, QueueWorkerOptions, Signal, Store } from "./store.ts";
+import { RedisWorkers } from "./redis_workers.ts";
+import type { BullMq, EventSource, Signal, Store, Workers } from "./store.ts";
 
 /** How long a call waits for Redis to answer, in ms. */
 const CALL_MS = 1_500;
-
-/** The pause before the next try to connect, in ms. */
-const retryStrategy = (times: number) => Math.min(50 * times, 500);
 
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
@@ -26,37 +25,43 @@ export class RedisStore implements Store {
   readonly records: RedisRecords;
   readonly #prefix: string;
   readonly #client: Redis;
+  /** Never connected: those that wait for Redis are copies of it. */
+  readonly #patient: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
-  #waiting: Redis | undefined;
   #subscriber: Redis | undefined;
 
   private constructor(bullmq: BullMq, client: Redis, prefix: string) {
     this.bullmq = bullmq;
     this.#client = client;
     this.#prefix = prefix;
+    this.#patient = client.duplicate({
+      enableOfflineQueue: true,
+      maxRetriesPerRequest: null,
+      commandTimeout: undefined,
+      autoResubscribe: false,
+    });
     this.records = new RedisRecords(bullmq.createIORedisClient(client), prefix, (name) => this.queue(name));
   }
 
   /** Connects. Rejects at once if Redis is not there. */
   static async open(url: string, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
+    let connected = false;
     const client = new Redis(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: CALL_MS,
       connectTimeout: CALL_MS,
-      retryStrategy,
+      // The first try is the only one; once connected, it is tried again for ever.
+      retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
     });
-    // Each call tells of its own failure.
-    client.on("error", () => {});
-    try {
-      await client.connect();
-    } catch (error) {
-      client.disconnect();
-      throw error;
-    }
+    // Each call tells of its own failure; this one has the reason why there is no connection.
+    let reason: unknown;
+    client.on("error", (error) => reason = error);
+    await client.connect().catch((error) => Promise.reject(reason ?? error));
+    connected = true;
     return new RedisStore(bullmq, client, prefix);
   }
 
@@ -68,29 +73,19 @@ export class RedisStore implements Store {
     return queue;
   }
 
-  async events(name: string, since?: number): Promise<QueueEvents> {
+  async events(name: string, since?: number): Promise<EventSource> {
     const events = new this.bullmq.QueueEvents(name, {
-      connection: this.#patient(),
+      connection: this.#patient,
       prefix: this.#prefix,
       lastEventId: since === undefined ? await this.#lastEvent(name) : `${since - 1}`,
       skipVersionCheck: true,
     });
     events.on("error", () => {});
-    return events;
+    return { events, close: () => this.#closeEvents(events) };
   }
 
-  worker(name: string, run: Processor, options: QueueWorkerOptions): Worker {
-    const worker = new this.bullmq.Worker(name, run, {
-      connection: this.#patient(),
-      prefix: this.#prefix,
-      maxStalledCount: 2,
-      runRetryDelay: 500,
-      // A worker with room for several tasks sometimes misses that a retry has become due; then it looks after this time.
-      drainDelay: 0.5,
-      ...options,
-    });
-    worker.on("error", () => {});
-    return worker;
+  workers(): Workers {
+    return new RedisWorkers(this.bullmq, this.#patient, this.#prefix);
   }
 
   async hasWorker(name: string): Promise<boolean> {
@@ -109,13 +104,7 @@ export class RedisStore implements Store {
 
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    await Promise.all([this.#subscriber, this.#waiting, this.#client].map((client) => client && disconnect(client)));
-  }
-
-  /** To listen from the last event on: "from now on" would lose what happens before the first read. */
-  async #lastEvent(queue: string): Promise<string> {
-    const [last] = await this.#client.xrevrange(`${this.#prefix}:${queue}:events`, "+", "-", "COUNT", 1);
-    return last?.[0] ?? "0-0";
+    await Promise.all([this.#subscriber, this.#client].map((client) => client && end(client)));
   }
 
   #open(name: string): Queue {
@@ -131,17 +120,24 @@ export class RedisStore implements Store {
     return queue;
   }
 
-  /** The connection that workers share, and that those that block are copied from. */
-  #patient(): Redis {
-    return this.#waiting ??= this.#connect({ connectTimeout: 10_000 });
+  /** To listen from the last event on: "from now on" would lose what happens before the first read. */
+  async #lastEvent(queue: string): Promise<string> {
+    const [last] = await this.#client.xrevrange(`${this.#prefix}:${queue}:events`, "+", "-", "COUNT", 1);
+    return last?.[0] ?? "0-0";
+  }
+
+  async #closeEvents(events: QueueEvents): Promise<void> {
+    await betweenNoTries(await events.getBackend().client);
+    await events.close();
   }
 
   #subscribe(): Redis {
     const channel = `${this.#prefix}:mcp-jobs:signals`;
-    const subscriber = this.#connect({ autoResubscribe: false });
+    const subscriber = this.#patient.duplicate();
     const tell = (signal: Signal) => {
       for (const listener of [...this.#listeners]) listener(signal);
     };
+    subscriber.on("error", () => {});
     subscriber.on("message", (_channel, message) => {
       const [kind, id = "", ...queue] = message.split(" ");
       if (kind === "stop" || kind === "answer") tell({ kind, id });
@@ -149,27 +145,7 @@ export class RedisStore implements Store {
     });
     // What was told while nobody subscribed has not been heard.
     subscriber.on("ready", () => subscriber.subscribe(channel).then(() => tell({ kind: "gap" }), () => {}));
+    subscriber.connect().catch(() => {});
     return subscriber;
   }
-
-  #connect(options: RedisOptions): Redis {
-    const client = this.#client.duplicate({
-      lazyConnect: false,
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      ...options,
-    });
-    client.on("error", () => {});
-    return client;
-  }
-}
-
-/** Closes a connection, and waits until it is closed. */
-async function disconnect(client: Redis): Promise<void> {
-  const closed = new Promise<void>((resolve) => client.once("end", resolve));
-  const open = client.status === "ready" || client.status === "connect" || client.status === "connecting";
-  client.disconnect();
-  // One that is between two tries to connect has nothing to close, and tells nothing.
-  if (open) await closed;
 }

@@ -55,6 +55,22 @@ export interface Records {
   expire(snapshot: Snapshot): Promise<void>;
 }
 
+/** A queue's events. */
+export interface EventSource {
+  readonly events: QueueEvents;
+  close(): Promise<void>;
+}
+
+/** Workers of BullMQ that start and end together. They wait while the database is away. */
+export interface Workers {
+  /** Starts one. */
+  start(name: string, run: Processor, options: QueueWorkerOptions): Worker;
+  /** Takes nothing new, and resolves when nothing runs any more. */
+  close(): Promise<void>;
+  /** Waits for the database no longer: what is still to be written is lost, and `close` resolves. */
+  abandon(): Promise<void>;
+}
+
 /** A database with BullMQ on it. */
 export interface Store {
   readonly records: Records;
@@ -63,9 +79,9 @@ export interface Store {
   /** The queue of this name, for short calls that fail at once while the database is away. */
   queue(name: string): Promise<Queue>;
   /** Listens to a queue's events from this moment on, or from a moment before, by the database's clock in ms. */
-  events(name: string, since?: number): Promise<QueueEvents>;
-  /** Starts a worker, which waits while the database is away. */
-  worker(name: string, run: Processor, options: QueueWorkerOptions): Worker;
+  events(name: string, since?: number): Promise<EventSource>;
+  /** Prepares to start workers. */
+  workers(): Workers;
   /** Whether a worker of this queue is connected. */
   hasWorker(name: string): Promise<boolean>;
   /** Hears what is told to all processes. Returns the way to stop. */

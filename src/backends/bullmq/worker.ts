@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Job, Worker } from "bullmq";
+import type { Job } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
@@ -12,7 +12,7 @@ import { Asking } from "../asking.ts";
 import { backoff } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { toTask } from "./states.ts";
-import type { Signal, Store } from "./store.ts";
+import type { Signal, Store, Workers } from "./store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 const ABORT_GRACE_MS = 1_000;
@@ -41,7 +41,7 @@ export class QueueWork implements WorkHandle {
   readonly ready: Promise<void>;
   readonly #store: Store;
   readonly #options: QueueWorkOptions;
-  readonly #workers: readonly Worker[];
+  readonly #workers: Workers;
   readonly #running = new Map<string, Running>();
   readonly #released = Promise.withResolvers<void>();
   readonly #deaf: () => void;
@@ -58,12 +58,13 @@ export class QueueWork implements WorkHandle {
       lockDuration: options.lease,
       stalledInterval: Math.ceil(options.lease * 0.4),
     };
-    this.#workers = options.jobs.map((name) => {
-      const worker = store.worker(name, (job, token = "") => this.#process(name, job, token), settings);
+    this.#workers = store.workers();
+    const started = options.jobs.map((name) => {
+      const worker = this.#workers.start(name, (job, token = "") => this.#process(name, job, token), settings);
       worker.on("lockRenewalFailed", (ids: readonly string[]) => ids.forEach((id) => this.#lose(id)));
       return worker;
     });
-    this.ready = Promise.all(this.#workers.map((worker) => worker.waitUntilReady())).then(() => {});
+    this.ready = Promise.all(started.map((worker) => worker.waitUntilReady())).then(() => {});
     this.ready.catch(() => {});
   }
 
@@ -184,11 +185,12 @@ export class QueueWork implements WorkHandle {
   }
 
   async #stop(grace: number): Promise<void> {
-    const closed = Promise.all(this.#workers.map((worker) => worker.close()));
+    const closed = this.#workers.close();
     if (!await withinTime(closed, grace)) {
       this.#shutDown = new JobsError("The worker shuts down.");
       for (const { controller } of this.#running.values()) controller.abort(this.#shutDown);
       if (!await withinTime(closed, ABORT_GRACE_MS)) this.#released.resolve();
+      if (!await withinTime(closed, ABORT_GRACE_MS)) await this.#workers.abandon();
       await closed;
     }
     this.#deaf();
