@@ -59,7 +59,7 @@ export class Committer {
   commit(write: Write): Promise<string | null> {
     const { promise, resolve, reject } = Promise.withResolvers<string | null>();
     this.#queue.push({ write, resolve, reject });
-    this.#working ??= this.#work().finally(() => this.#working = undefined);
+    this.#working ??= this.#work();
     return promise;
   }
 
@@ -81,6 +81,8 @@ export class Committer {
         group.forEach(({ reject }) => reject(error));
       }
     }
+    // In the same moment in which the queue was seen empty: who writes next must find nobody at work.
+    this.#working = undefined;
   }
 
   /** A check of some member does not hold: each for itself, in the same order. */
