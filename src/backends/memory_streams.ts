@@ -33,7 +33,8 @@ export class MemoryStreams implements StreamStore {
   /** Reads what a stream holds behind an id. */
   readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     const events = this.#of(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
-    return Promise.resolve(events.sort((a, b) => a.id < b.id ? -1 : 1));
+    events.sort((a, b) => a.id < b.id ? -1 : 1);
+    return Promise.resolve(events.map(({ id, text }) => ({ id, text })));
   }
 
   /** Forgets a stream. */

@@ -1,0 +1,49 @@
+import { DenoKvBackend, MemoryBackend, type StreamStore } from "../../mod.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { until } from "../processes.ts";
+
+const HOUR = 3_600_000;
+
+async function exercise(streams: StreamStore): Promise<void> {
+  const texts = ["one", '"é 💥"', "x".repeat(200_000), "four"];
+  const ids = texts.map(() => newTaskId());
+  for (const [index, id] of ids.entries()) await streams.append("a", { id, text: texts[index] ?? "" }, HOUR);
+  await streams.append("a b", { id: newTaskId(), text: "another stream's" }, HOUR);
+  const events = ids.map((id, index) => ({ id, text: texts[index] ?? "" }));
+  assertEquals(await streams.readAfter("a", ""), events);
+  assertEquals(await streams.readAfter("a", ids[1] ?? ""), events.slice(2));
+  assertEquals(await streams.readAfter("a", ids[3] ?? ""), []);
+  assertEquals(await streams.readAfter("nobody's", ""), []);
+  await streams.append("old", { id: newTaskId(), text: "expired" }, 1);
+  await until(async () => (await streams.readAfter("old", "")).length === 0, "it has expired");
+  await streams.clear("a");
+  assertEquals(await streams.readAfter("a", ""), []);
+  assertEquals((await streams.readAfter("a b", "")).length, 1);
+}
+
+Deno.test("streams in memory give back what came after an event, in order, until it expires", async () => {
+  await using backend = new MemoryBackend();
+  await exercise(backend.streams);
+});
+
+Deno.test("streams in memory hold at most 32 MiB; the oldest goes first", async () => {
+  await using backend = new MemoryBackend();
+  const text = "x".repeat(1024 * 1024);
+  const ids = Array.from({ length: 40 }, () => newTaskId());
+  for (const id of ids) await backend.streams.append("a", { id, text }, HOUR);
+  assertEquals((await backend.streams.readAfter("a", "")).map(({ id }) => id), ids.slice(8));
+});
+
+Deno.test("streams in KV give the same, also to another process", async () => {
+  const folder = await Deno.makeTempDir();
+  {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    await exercise(backend.streams);
+    await backend.streams.append("kept", { id: newTaskId(), text: "after a restart" }, HOUR);
+  }
+  await using again = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+  assertEquals((await again.streams.readAfter("kept", "")).map(({ text }) => text), ["after a restart"]);
+  await again.close();
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,147 @@
+import { createWorker, DenoKvBackend, MemoryBackend } from "../../mod.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { fixtureServer } from "../interop/fixture.ts";
+import { Events, Raw } from "./raw.ts";
+
+const tokens = (request: Request) => {
+  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
+};
+
+Deno.test("server.fetch serves alone, inside any server that speaks Request and Response", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  const { result } = await raw.ask("tools/call", { name: "strict", arguments: { id: 1 } });
+  assertEquals(result.structuredContent, { id: 1 });
+});
+
+Deno.test("another principal's session is told as one that never was", async () => {
+  await using server = fixtureServer("operation", undefined, { authenticate: tokens });
+  const ann = await Raw.open(server.fetch, "ann");
+  const bob = new Raw(server.fetch, "bob");
+  const told: unknown[] = [];
+  for (const session of [ann.session, crypto.randomUUID(), "__proto__", "x".repeat(5_000)]) {
+    bob.session = session;
+    const post = await bob.post("tools/list");
+    told.push([post.status, await post.text()]);
+    const get = await bob.send({ method: "GET" });
+    told.push([get.status, await get.text()]);
+    const gone = await bob.send({ method: "DELETE" });
+    told.push([gone.status, await gone.text()]);
+  }
+  assertEquals(new Set(told.map((one) => JSON.stringify(one))).size, 1);
+  assertStringIncludes(JSON.stringify(told[0]), "Session not found: begin a new one. Your tasks are still there.");
+  assert(Array.isArray((await ann.ask("tools/list")).result.tools));
+});
+
+Deno.test("what was pushed while the client was away comes when it resumes, once and in order", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  const broken = await raw.listen();
+  const id = await raw.start("steps", { gate: "go", end: "end", steps: 3 });
+  const first = await broken.next();
+  assertEquals(first?.message?.params.taskId, id);
+  await broken[Symbol.asyncDispose]();
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "go" } });
+  await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "go:stepped" } });
+  await using resumed = await raw.listen(first?.id);
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "end" } });
+  const told: string[] = [];
+  const ids = [first?.id ?? ""];
+  while (told.at(-1) !== "completed") {
+    const event = await resumed.next();
+    if (event?.message === undefined) throw new Error("The stream has ended.");
+    ids.push(event.id);
+    const { status, statusMessage } = event.message.params;
+    told.push(status === "completed" ? status : statusMessage);
+  }
+  assertEquals(told.filter((text) => text !== undefined).at(-1), "completed");
+  assert(told.some((text) => text?.includes("step 3 of 3")), "What was told in between is there.");
+  assertEquals(new Set(ids).size, ids.length);
+  assertEquals(ids, [...ids].sort());
+});
+
+Deno.test("the answer to a call whose stream broke comes when it is resumed", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  const broken = new Events(await raw.post("tools/call", { name: "hold", arguments: { gate: "slow" } }));
+  const begun = await broken.next();
+  assertEquals(begun?.message, undefined);
+  await broken[Symbol.asyncDispose]();
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "slow" } });
+  await using resumed = await raw.listen(begun?.id);
+  assertEquals((await resumed.message()).result.structuredContent, { said: "opened" });
+});
+
+Deno.test("a Last-Event-ID that is none of ours is 400", async () => {
+  await using server = fixtureServer("operation");
+  const raw = await Raw.open(server.fetch);
+  for (const id of ["1", "__proto__", `${crypto.randomUUID()}.a b`, `${crypto.randomUUID()}.${"x".repeat(5_000)}`]) {
+    const response = await raw.send({ method: "GET", headers: { "last-event-id": id } });
+    assertEquals(response.status, 400, id);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("a session goes on after a restart, with its tasks and with what its stream has missed", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/jobs.kv`;
+  let [session, last, id] = ["", "", ""];
+  {
+    const backend = await DenoKvBackend.open({ path });
+    await using server = fixtureServer("operation", backend, { authenticate: tokens });
+    const raw = await Raw.open(server.fetch, "ann");
+    session = raw.session;
+    id = await raw.start("contract");
+    const listening = await raw.listen();
+    await raw.ask("tasks/get", { taskId: id });
+    const other = await raw.start("contract");
+    await raw.ask("tasks/cancel", { taskId: other });
+    const event = await listening.next();
+    assertEquals(event?.message?.params.status, "cancelled");
+    last = event?.id ?? "";
+    await listening[Symbol.asyncDispose]();
+    // Nobody listens when this one is pushed.
+    await raw.ask("tasks/cancel", { taskId: id });
+  }
+  {
+    const backend = await DenoKvBackend.open({ path });
+    await using server = fixtureServer("operation", backend, { authenticate: tokens });
+    const stranger = new Raw(server.fetch, "bob");
+    stranger.session = session;
+    assertEquals((await (await stranger.post("tools/list")).json()).error.code, -32001);
+    const raw = new Raw(server.fetch, "ann");
+    raw.session = session;
+    assertEquals((await raw.ask("tasks/get", { taskId: id })).result.status, "cancelled");
+    await using resumed = await raw.listen(last);
+    const { method, params } = await resumed.message();
+    assertEquals([method, params.taskId, params.status], ["notifications/tasks/status", id, "cancelled"]);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a session that its client has ended is gone, also after a restart", async () => {
+  await using backend = new MemoryBackend();
+  const first = fixtureServer("operation", backend);
+  const raw = await Raw.open(first.fetch);
+  await (await raw.send({ method: "DELETE" })).body?.cancel();
+  const second = fixtureServer("operation", backend);
+  for (const { fetch } of [first, second]) {
+    const again = new Raw(fetch);
+    again.session = raw.session;
+    assertEquals((await again.post("tools/list")).status, 404);
+  }
+  await first.close();
+  await second.close();
+});
+
+Deno.test("two clients get two sessions", async () => {
+  await using server = fixtureServer("operation");
+  assert((await Raw.open(server.fetch)).session !== (await Raw.open(server.fetch)).session);
+});

@@ -1,0 +1,142 @@
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { DefinitionError, type Identity, jwtAuthenticator, type JwtOptions } from "../mod.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../tools/std.ts";
+
+const ISSUER = "https://login.example.com/";
+const AUDIENCE = "https://jobs.example.com/mcp";
+const METADATA = "https://jobs.example.com/.well-known/oauth-protected-resource/mcp";
+
+const { privateKey, publicKey } = await generateKeyPair("ES256");
+const other = await generateKeyPair("ES256");
+const jwks = { keys: [{ ...await exportJWK(publicKey), kid: "one", alg: "ES256" }] };
+
+interface Claims {
+  readonly [name: string]: unknown;
+}
+
+/** A token that is good in all that `claims` does not change. */
+function sign(claims: Claims = {}, key: CryptoKey | Uint8Array = privateKey, alg = "ES256"): Promise<string> {
+  const exp = Math.floor(Date.now() / 1_000) + 300;
+  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp, ...claims }).setProtectedHeader({ alg, kid: "one" })
+    .sign(key);
+}
+
+async function ask(token?: string, options: Partial<JwtOptions> = {}): Promise<Identity | Response> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return await jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options })(
+    new Request(AUDIENCE, { method: "POST", headers }),
+  );
+}
+
+async function refusal(answer: Identity | Response) {
+  if (!(answer instanceof Response)) throw new Error(`Let in: ${JSON.stringify(answer)}`);
+  const body = await answer.json();
+  return { status: answer.status, challenge: answer.headers.get("www-authenticate") ?? "", ...body };
+}
+
+Deno.test("a good token names its principal and scopes", async () => {
+  assertEquals(await ask(await sign()), { principal: "ann", scopes: [] });
+  assertEquals(await ask(await sign({ scope: "jobs:run jobs:read" })), {
+    principal: "ann",
+    scopes: ["jobs:run", "jobs:read"],
+  });
+  assertEquals(await ask(await sign({ scp: ["jobs:run", 7] })), { principal: "ann", scopes: ["jobs:run"] });
+  assertEquals(await ask(await sign({ aud: ["https://other.example.com", AUDIENCE] })), {
+    principal: "ann",
+    scopes: [],
+  });
+});
+
+Deno.test("without a token the answer is 401 with the way to the metadata document, and no error to tell", async () => {
+  const { status, challenge } = await refusal(await ask());
+  assertEquals([status, challenge], [401, `Bearer resource_metadata="${METADATA}"`]);
+});
+
+Deno.test("a token that is expired, for others, by others, not yet good or without a principal is 401, and says why", async () => {
+  const now = Math.floor(Date.now() / 1_000);
+  const cases: [Claims, string][] = [
+    [{ exp: now - 60 }, '"exp"'],
+    [{ nbf: now + 120 }, '"nbf"'],
+    [{ aud: "https://other.example.com" }, '"aud"'],
+    [{ iss: "https://evil.example.com/" }, '"iss"'],
+    [{ sub: undefined }, '"sub"'],
+    [{ sub: "" }, '"sub"'],
+    [{ sub: 7 }, '"sub"'],
+    [{ exp: undefined }, '"exp"'],
+  ];
+  for (const [claims, field] of cases) {
+    const { status, error, error_description, challenge } = await refusal(await ask(await sign(claims)));
+    assertEquals([status, error], [401, "invalid_token"], JSON.stringify(claims));
+    assertStringIncludes(error_description, field);
+    assertStringIncludes(challenge, `error="invalid_token"`);
+    assertStringIncludes(challenge, `resource_metadata="${METADATA}"`);
+  }
+});
+
+Deno.test("clocks may differ by the skew, and by no more", async () => {
+  const exp = Math.floor(Date.now() / 1_000) - 20;
+  assertEquals(await ask(await sign({ exp })), { principal: "ann", scopes: [] });
+  assertEquals((await refusal(await ask(await sign({ exp }), { clockSkew: 5 }))).status, 401);
+});
+
+Deno.test("a forged token is 401: another key, no signature, the public key as a shared secret, no token at all", async () => {
+  const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
+  const unsigned = `${part({ alg: "none" })}.${part({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: 9e9 })}.`;
+  const secret = new TextEncoder().encode(JSON.stringify(jwks.keys[0]));
+  const forged = [await sign({}, other.privateKey), unsigned, await sign({}, secret, "HS256"), "x", "a.b.c", "é"];
+  for (const token of [...forged, "x".repeat(100_000), `${await sign()}x`]) {
+    const answer = await refusal(await ask(encodeURI(token)));
+    assertEquals([answer.status, answer.error], [401, "invalid_token"], token.slice(0, 40));
+    assert(/^[\x20-\x7e]*$/.test(answer.challenge));
+  }
+});
+
+Deno.test("a token that does not allow what the server asks for is 403, and says what is missing", async () => {
+  const options = { scopes: ["jobs:read", "jobs:run"] };
+  const { status, error, error_description, challenge } = await refusal(
+    await ask(await sign({ scope: "jobs:read" }), options),
+  );
+  assertEquals([status, error], [403, "insufficient_scope"]);
+  assertStringIncludes(error_description, "jobs:run");
+  assertStringIncludes(challenge, 'scope="jobs:read jobs:run"');
+  const allowed = await ask(await sign({ scope: "jobs:read jobs:run" }), options);
+  assert(!(allowed instanceof Response));
+});
+
+Deno.test("the metadata document is there for anybody, and says who issues tokens", async () => {
+  const authenticate = jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, scopes: ["jobs:run"] });
+  for (const url of [METADATA, "https://jobs.example.com/.well-known/oauth-protected-resource"]) {
+    const answer = await authenticate(new Request(url));
+    if (!(answer instanceof Response)) throw new Error("No document.");
+    assertEquals(await answer.json(), {
+      resource: AUDIENCE,
+      authorization_servers: [ISSUER],
+      bearer_methods_supported: ["header"],
+      scopes_supported: ["jobs:run"],
+    });
+  }
+  const posted = await authenticate(new Request(METADATA, { method: "POST" }));
+  assert(posted instanceof Response && posted.status === 405);
+});
+
+Deno.test("keys are read from the issuer's URL; while they cannot be read the answer is 503, not 401", async () => {
+  let up = false;
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => up ? Response.json(jwks) : new Response("<html>Down for repair</html>"),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/jwks`;
+  const down = await refusal(await ask(await sign(), { jwks: url }));
+  assertEquals([down.status, down.error], [503, "temporarily_unavailable"]);
+  up = true;
+  assertEquals(await ask(await sign(), { jwks: url }), { principal: "ann", scopes: [] });
+  await server.shutdown();
+  assertEquals((await refusal(await ask(await sign(), { jwks: url }))).status, 503);
+});
+
+Deno.test("an audience that is no URL needs a resource that is one", async () => {
+  const options = { issuer: ISSUER, audience: "jobs", jwks };
+  assertThrows(() => jwtAuthenticator(options), DefinitionError, 'Cannot use "jobs" as resource');
+  const answer = await jwtAuthenticator({ ...options, resource: AUDIENCE })(new Request(AUDIENCE));
+  assertStringIncludes((await refusal(answer)).challenge, METADATA);
+});
