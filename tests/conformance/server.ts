@@ -1,22 +1,31 @@
 /**
  * The fixture server of the official conformance suite, made with the public API alone:
- * `deno run -A tests/conformance/server.ts --port N [--backend kv|redis|memory]`.
+ * `deno run -A tests/conformance/server.ts --port N [--backend kv|redis|memory] [--redis URL]`.
  *
  * @module
  */
-import { AsyncToolServer, type Backend, DenoKvBackend, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  type Backend,
+  BullMqBackend,
+  DenoKvBackend,
+  MemoryBackend,
+  OperationResourceStrategy,
+} from "../../mod.ts";
 import { parseArgs } from "../../tools/std.ts";
+import { addPlainFixtures } from "./plain_fixtures.ts";
 import { addTaskFixtures } from "./task_fixtures.ts";
 
-const { port, backend } = parseArgs(Deno.args, {
-  string: ["port", "backend"],
-  default: { port: "8000", backend: "kv" },
+const { port, backend, redis } = parseArgs(Deno.args, {
+  string: ["port", "backend", "redis"],
+  default: { port: "8000", backend: "kv", redis: Deno.env.get("REDIS_URL") ?? "redis://127.0.0.1:6379" },
 });
 
 async function openBackend(): Promise<Backend> {
   if (backend === "memory") return new MemoryBackend();
   if (backend === "kv") return await DenoKvBackend.open({ path: `${await Deno.makeTempDir()}/jobs.kv` });
-  throw new Error(`Cannot open the backend ${backend}: pass kv or memory.`);
+  if (backend === "redis") return await BullMqBackend.connect({ redis: String(redis), prefix: crypto.randomUUID() });
+  throw new Error(`Cannot open the backend ${backend}: pass kv, redis or memory.`);
 }
 
 const server = new AsyncToolServer({
@@ -26,4 +35,5 @@ const server = new AsyncToolServer({
   strategy: new OperationResourceStrategy({ notifications: true }),
 });
 addTaskFixtures(server);
+addPlainFixtures(server);
 await server.run({ transport: "http", port: Number(port), worker: { concurrency: 32 } });

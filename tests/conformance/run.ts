@@ -1,0 +1,112 @@
+/**
+ * Runs the official conformance suite against the fixture server: the ten `tasks-*` scenarios, of which every check has
+ * to pass, and the required suites of both revisions, of which what is expected to fail stands in a file beside this one.
+ *
+ * `deno task conformance [--backend kv|redis|memory] [--rounds N]`
+ *
+ * @module
+ */
+import { parseArgs } from "../../tools/std.ts";
+
+const SUITE = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
+
+/** The scenarios of tasks, with the number of their checks. The suite itself skips what has none. */
+const TASK_SCENARIOS: { readonly [name: string]: number } = {
+  "tasks-lifecycle": 9,
+  "tasks-capability-negotiation": 5,
+  "tasks-wire-fields": 4,
+  "tasks-request-state-removal": 3,
+  "tasks-mrtr-input": 4,
+  "tasks-request-headers": 5,
+  "tasks-dispatch-and-envelope": 9,
+  "tasks-required-task-error": 3,
+  "tasks-mrtr-composition": 2,
+  "tasks-status-notifications": 0,
+};
+
+const REVISIONS = ["2026-07-28", "2025-11-25"];
+
+const { backend, rounds } = parseArgs(Deno.args, {
+  string: ["backend", "rounds"],
+  default: { backend: "kv", rounds: "1" },
+});
+
+/** A running fixture server. */
+interface Fixture extends AsyncDisposable {
+  readonly url: string;
+}
+
+async function startFixture(): Promise<Fixture> {
+  const server = new URL("./server.ts", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend)],
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  const serving = Promise.withResolvers<string>();
+  const reading = (async () => {
+    let said = "";
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      said = (said + chunk).slice(-10_000);
+      const url = /Serving MCP on (\S+)\n/.exec(said)?.[1];
+      if (url) serving.resolve(url);
+    }
+    serving.reject(new Error(`The fixture server ended: ${said}`));
+  })();
+  return {
+    url: await serving.promise,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await child.status;
+      await reading;
+    },
+  };
+}
+
+/** Runs the suite's command line; what it writes to files goes with the folder. */
+async function runSuite(url: string, ...args: readonly string[]): Promise<{ ok: boolean; output: string }> {
+  const cwd = await Deno.makeTempDir({ prefix: "mcp-conformance-" });
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-config", "--allow-all", SUITE, "server", "--url", url, ...args],
+      cwd,
+    }).output();
+    return { ok: success, output: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** Runs the ten scenarios; every check has to pass, and none may be missing. */
+async function checkTasks(url: string): Promise<boolean> {
+  let passed = 0;
+  let ok = true;
+  for (const [scenario, checks] of Object.entries(TASK_SCENARIOS)) {
+    const run = await runSuite(url, "--scenario", scenario);
+    const count = Number(/Passed: (\d+)\/\d+, 0 failed, 0 warnings/.exec(run.output)?.[1] ?? -1);
+    const good = run.ok && count === checks;
+    passed += Math.max(0, count);
+    ok &&= good;
+    console.log(`${good ? "ok  " : "FAIL"} ${scenario}: ${count} of ${checks}`);
+    if (!good) console.log(run.output);
+  }
+  const all = Object.values(TASK_SCENARIOS).reduce((sum, checks) => sum + checks, 0);
+  console.log(`${ok ? "ok  " : "FAIL"} tasks: ${passed} of ${all} checks`);
+  return ok;
+}
+
+async function checkRequired(url: string, revision: string): Promise<boolean> {
+  const file = new URL(`./expected_failures_${revision.replaceAll("-", "_")}.yaml`, import.meta.url).pathname;
+  const { ok, output } = await runSuite(url, "--requirements", revision, "--expected-failures", file);
+  console.log(`${ok ? "ok  " : "FAIL"} required for ${revision}: ${/Total: .*/.exec(output)?.[0] ?? "no result"}`);
+  if (!ok) console.log(output);
+  return ok;
+}
+
+let ok = true;
+{
+  await using fixture = await startFixture();
+  for (let round = 1; round <= Number(rounds); round++) ok = await checkTasks(fixture.url) && ok;
+  for (const revision of REVISIONS) ok = await checkRequired(fixture.url, revision) && ok;
+}
+if (!ok) Deno.exit(1);
