@@ -2,6 +2,9 @@
 import { defineJob, ToolError } from "../mod.ts";
 import { z } from "zod";
 
+/** After how long a silent worker counts as dead, in ms. */
+export const LEASE_MS = 3_000;
+
 /** What a task that fails on purpose says. */
 export const PLANNED_FAILURE = "failed as planned";
 

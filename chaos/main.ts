@@ -1,21 +1,23 @@
 /**
- * The chaos run: `deno task chaos [--backend kv] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP, workers run
+ * The chaos run: `deno task chaos [--backend kv|redis] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP, workers run
  * them, and all the while workers and servers are killed with SIGKILL. Ends with status 0 only if nothing was lost and
  * nothing doubled.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { parseArgs } from "../tools/std.ts";
+import { openBackend, Place } from "../tools/place.ts";
+import { LEASE_MS } from "./job.ts";
 import { Ledger, type Planned, type Told } from "./ledger.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
 import { RecoveryWatch } from "./recovery.ts";
-import { openStore } from "./store.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 3;
 const IN_FLIGHT = 32;
 const TICK_MS = 250;
 const KILL_CHANCE = 0.08;
+const RESTART_CHANCE = 0.02;
 const FAIL_SHARE = 0.05;
 /** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
 const NO_ANSWER = [-32000, -32001];
@@ -28,13 +30,13 @@ const backendName = String(options.backend);
 const total = Number(options.tasks);
 const random = mulberry32(Number(options.seed));
 
-const place = await Deno.makeTempDir({ prefix: "mcp-jobs-chaos-" });
-const args = [backendName, place];
+await using place = await Place.make(backendName, { persistent: true });
+const args = [backendName, place.folder];
 const ledger = new Ledger();
 const started = Date.now();
-let kills = { worker: 0, server: 0 };
+let kills = { worker: 0, server: 0, redis: 0 };
 
-await using backend = await openStore(backendName, place);
+await using backend = await openBackend(backendName, place.folder, LEASE_MS);
 using recovery = new RecoveryWatch(backend);
 const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args)));
 const connections = Array.from({ length: PRODUCERS }, () => new Connection(args));
@@ -67,6 +69,7 @@ const rows: [string, string | number][] = [
   ["results doubled", verdict.doubled],
   ["workers killed", kills.worker],
   ["servers killed", kills.server],
+  ["Redis killed", kills.redis],
   ["slowest recovery", `${(recovery.slowest / 1_000).toFixed(1)} s`],
   ["time in all", `${((Date.now() - started) / 1_000).toFixed(0)} s`],
 ];
@@ -116,6 +119,10 @@ async function makeChaos(signal: AbortSignal): Promise<void> {
       recovery.killed();
       await worker.kill();
       workers[index] = await WorkerProcess.start(args);
+    }
+    if (place.redisUrl !== undefined && random() < RESTART_CHANCE) {
+      kills = { ...kills, redis: kills.redis + 1 };
+      await place.restartRedis();
     }
     for (const connection of connections) {
       if (random() >= KILL_CHANCE) continue;

@@ -13,15 +13,19 @@ const FALLBACK_POLL_MS = 250;
 /** A wake file that nobody has touched for this long belongs to a process that died, in ms. */
 const STALE_WAKE_FILE_MS = 24 * 3_600_000;
 
+/** The wake file of a writer whose changes make a task ready: who waits for work need not read on in the stream first. */
+const READY = ".ready";
+
 /** Reads the streams of all other processes. */
 export class EventLog implements AsyncDisposable {
   readonly #kv: Deno.Kv;
   readonly #writer: string;
   readonly #folder: string;
   readonly #wakeFile: Deno.FsFile;
+  readonly #readyFile: Deno.FsFile;
   readonly #watcher: Deno.FsWatcher;
   readonly #poll: ReturnType<typeof setInterval>;
-  readonly #listener: (event: TaskEvent) => void;
+  readonly #hear: Listeners;
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
   readonly #woken = new Set<string>();
@@ -29,37 +33,34 @@ export class EventLog implements AsyncDisposable {
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(kv: Deno.Kv, writer: string, folder: string, listener: (event: TaskEvent) => void) {
+  private constructor(kv: Deno.Kv, writer: string, folder: string, hear: Listeners) {
     this.#kv = kv;
     this.#writer = writer;
     this.#folder = folder;
-    this.#listener = listener;
+    this.#hear = hear;
     this.#wakeFile = Deno.openSync(`${folder}/${writer}`, { create: true, write: true });
+    this.#readyFile = Deno.openSync(`${folder}/${writer}${READY}`, { create: true, write: true });
     this.#watcher = Deno.watchFs(folder, { recursive: false });
     this.#watching = this.#watch();
     this.#poll = setInterval(() => this.#read(true), FALLBACK_POLL_MS);
   }
 
-  /** Opens the log beside the KV file. `listener` hears of every change from now on. */
-  static async open(
-    kv: Deno.Kv,
-    writer: string,
-    path: string,
-    listener: (event: TaskEvent) => void,
-  ): Promise<EventLog> {
+  /** Opens the log beside the KV file. Every change is told from now on. */
+  static async open(kv: Deno.Kv, writer: string, path: string, hear: Listeners): Promise<EventLog> {
     const folder = `${path}.wake`;
     await Deno.mkdir(folder, { recursive: true });
     await removeStale(folder);
-    const log = new EventLog(kv, writer, folder, listener);
+    const log = new EventLog(kv, writer, folder, hear);
     for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
     return log;
   }
 
-  /** Tells the other processes that there is something to read. */
-  wake(): void {
+  /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
+  wake(ready: boolean): void {
     if (this.#closed) return;
-    this.#wakeFile.seekSync(0, Deno.SeekMode.Start);
-    this.#wakeFile.writeSync(new Uint8Array(1));
+    const file = ready ? this.#readyFile : this.#wakeFile;
+    file.seekSync(0, Deno.SeekMode.Start);
+    file.writeSync(new Uint8Array(1));
   }
 
   /** Stops reading. */
@@ -70,18 +71,25 @@ export class EventLog implements AsyncDisposable {
     await this.#watching;
     await this.#reading;
     this.#wakeFile.close();
-    await Deno.remove(`${this.#folder}/${this.#writer}`).catch(() => {});
+    this.#readyFile.close();
+    const own = `${this.#folder}/${this.#writer}`;
+    await Promise.allSettled([Deno.remove(own), Deno.remove(`${own}${READY}`)]);
   }
 
   async #watch(): Promise<void> {
     for await (const { kind, paths } of this.#watcher) {
-      if (kind === "access" || kind === "remove") continue;
-      for (const path of paths) {
-        const writer = path.slice(path.lastIndexOf("/") + 1);
-        if (writer !== this.#writer) this.#woken.add(writer);
-      }
+      if (kind === "access") continue;
+      for (const path of paths) this.#touched(path.split(/[\\/]/).at(-1) ?? "", kind === "remove");
       if (this.#woken.size > 0) this.#read(false);
     }
+  }
+
+  #touched(file: string, removed: boolean): void {
+    const writer = file.endsWith(READY) ? file.slice(0, -READY.length) : file;
+    if (writer === this.#writer) return;
+    if (removed) return void this.#positions.delete(writer); // That process has closed.
+    this.#woken.add(writer);
+    if (file !== writer) this.#hear.ready();
   }
 
   /** Reads the streams of the woken writers, or of all. One read at a time. */
@@ -99,8 +107,6 @@ export class EventLog implements AsyncDisposable {
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
     for (const writer of writers) await this.#readStream(writer);
-    if (!all) return;
-    for (const known of this.#positions.keys()) if (!writers.includes(known)) this.#positions.delete(known);
   }
 
   async #readStream(writer: string): Promise<void> {
@@ -112,9 +118,9 @@ export class EventLog implements AsyncDisposable {
       if (this.#closed) return;
       const number = Number(key.at(-1));
       this.#positions.set(writer, number);
-      if (number !== expected) this.#listener({ kind: "gap" });
+      if (number !== expected) this.#hear.event({ kind: "gap" });
       expected = number + 1;
-      for (const task of JSON.parse(value)) this.#listener({ kind: "change", task });
+      for (const task of JSON.parse(value)) this.#hear.event({ kind: "change", task });
     }
   }
 
@@ -135,6 +141,14 @@ export class EventLog implements AsyncDisposable {
     const last = await this.#kv.list({ prefix: eventKey(writer) }, { limit: 1, reverse: true }).next();
     return last.done ? 0 : Number(last.value.key.at(-1));
   }
+}
+
+/** Who is told what the other processes do. */
+export interface Listeners {
+  /** A change, or a gap. */
+  event(event: TaskEvent): void;
+  /** A task may be ready to run; its event follows. */
+  ready(): void;
 }
 
 async function removeStale(folder: string): Promise<void> {

@@ -70,7 +70,7 @@ export class DenoKvBackend implements Backend {
     this.#lease = lease;
     this.#committer = new Committer(kv, writer, (tasks) => {
       for (const task of tasks) this.#tell({ kind: "change", task });
-      this.#log?.wake();
+      this.#log?.wake(tasks.some(({ status }) => status === "PENDING" || status === "RETRYING"));
     });
     this.#store = new TaskStore(kv, this.#committer);
     this.streams = new KvStreams(kv, this.#committer);
@@ -240,7 +240,12 @@ export class DenoKvBackend implements Backend {
   }
 
   async #start(path: string): Promise<void> {
-    this.#log = await EventLog.open(this.#kv, this.#writer, path, (event) => this.#tell(event));
+    this.#log = await EventLog.open(this.#kv, this.#writer, path, {
+      event: (event) => this.#tell(event),
+      ready: () => {
+        for (const { runner } of this.#workers) runner.wake();
+      },
+    });
     const sweep = () => sweepBlobs(this.#kv, this.#committer, Date.now());
     this.#sweeper = setInterval(() => void sweep().catch(() => {}), SWEEP_MS);
   }
