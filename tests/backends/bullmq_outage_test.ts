@@ -102,3 +102,18 @@ test("a backend with a worker closes while Redis is away", async () => {
   await worker.close();
   await backend.close();
 });
+
+test("a worker that was started while Redis was away can be closed, or works once it is back", async () => {
+  await using redis = await RedisServer.start({ persistent: true });
+  await using backend = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
+  await redis.kill();
+  const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
+  const first = createWorker(backend, [idle]);
+  await first.close(0);
+  await using second = createWorker(backend, [idle]);
+  await redis.start();
+  await second.ready;
+  using feed = new TaskFeed(backend);
+  const task = await create(backend, "idle");
+  assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
+});

@@ -1,30 +1,49 @@
 /**
  * Connections to Redis that end when they are told to, whether Redis is there or not.
  *
- * Between two tries to connect, ioredis takes the order to disconnect, forgets the next try, and never says that it has
- * ended. So nobody is to give it then: it waits here for the next try to begin.
- *
  * @module
  */
+import type { Redis } from "ioredis";
 
-/** What is needed of a connection to end it: of ioredis itself, or as BullMQ wraps it. */
-export interface Connection {
-  readonly status: string;
-  disconnect(): void;
-  once(event: "connecting" | "end", listener: () => void): unknown;
-}
-
-/** Resolves at once, or when the next try to connect begins. Then the connection may be closed. */
-export async function betweenNoTries(connection: Connection): Promise<void> {
-  if (connection.status !== "reconnecting") return;
-  await new Promise<void>((resolve) => connection.once("connecting", resolve));
+/**
+ * Lets a connection be closed at any time. ioredis 6.0, between two tries to connect, takes the order to disconnect,
+ * forgets the next try, and never says that it has ended; so that try is made the last one. And a connection that has
+ * ended takes the order again, with a timer that nobody stops.
+ */
+export function closable(connection: Redis): Redis {
+  const disconnect = connection.disconnect.bind(connection);
+  connection.disconnect = (reconnect) => {
+    if (connection.status === "end") return;
+    if (connection.status !== "reconnecting") return disconnect(reconnect);
+    connection.options.retryStrategy = () => null;
+    connection.once("connect", () => disconnect(reconnect));
+  };
+  return connection;
 }
 
 /** Closes a connection, and waits until it is closed. */
-export async function end(connection: Connection): Promise<void> {
-  await betweenNoTries(connection);
+export async function end(connection: Redis): Promise<void> {
   if (connection.status === "end" || connection.status === "wait") return;
   const ended = new Promise<void>((resolve) => connection.once("end", resolve));
   connection.disconnect();
   await ended;
+}
+
+/**
+ * Makes something of BullMQ that copies a connection for itself, and gives the copy as well: BullMQ has no way to close
+ * one that has never been connected.
+ */
+export function withCopy<T>(connection: Redis, make: () => T): readonly [made: T, copy: Redis] {
+  const copies: Redis[] = [];
+  const duplicate = connection.duplicate.bind(connection);
+  connection.duplicate = (options) => {
+    const copy = closable(duplicate(options));
+    copies.push(copy);
+    return copy;
+  };
+  const made = make();
+  connection.duplicate = duplicate;
+  const [copy] = copies;
+  if (copy === undefined) throw new Error("BullMQ has not copied its connection, as its version 6.7 does.");
+  return [made, copy];
 }

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import type { Queue, QueueEvents } from "bullmq";
+import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { betweenNoTries, end } from "./redis_connection.ts";
+import { closable, end, withCopy } from "./redis_connection.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisWorkers } from "./redis_workers.ts";
 import type { BullMq, EventSource, Signal, Store, Workers } from "./store.ts";
@@ -41,6 +41,8 @@ export class RedisStore implements Store {
       commandTimeout: undefined,
       autoResubscribe: false,
     });
+    // Its copies connect by themselves, and try again for ever.
+    this.#patient.options.lazyConnect = false;
     this.records = new RedisRecords(bullmq.createIORedisClient(client), prefix, (name) => this.queue(name));
   }
 
@@ -48,15 +50,17 @@ export class RedisStore implements Store {
   static async open(url: string, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
     let connected = false;
-    const client = new Redis(url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 1,
-      commandTimeout: CALL_MS,
-      connectTimeout: CALL_MS,
-      // The first try is the only one; once connected, it is tried again for ever.
-      retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
-    });
+    const client = closable(
+      new Redis(url, {
+        lazyConnect: true,
+        enableOfflineQueue: false,
+        maxRetriesPerRequest: 1,
+        commandTimeout: CALL_MS,
+        connectTimeout: CALL_MS,
+        // The first try is the only one; once connected, it is tried again for ever.
+        retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
+      }),
+    );
     // Each call tells of its own failure; this one has the reason why there is no connection.
     let reason: unknown;
     client.on("error", (error) => reason = error);
@@ -74,14 +78,20 @@ export class RedisStore implements Store {
   }
 
   async events(name: string, since?: number): Promise<EventSource> {
-    const events = new this.bullmq.QueueEvents(name, {
+    const settings = {
       connection: this.#patient,
       prefix: this.#prefix,
       lastEventId: since === undefined ? await this.#lastEvent(name) : `${since - 1}`,
       skipVersionCheck: true,
-    });
+    };
+    const [events, copy] = withCopy(this.#patient, () => new this.bullmq.QueueEvents(name, settings));
     events.on("error", () => {});
-    return { events, close: () => this.#closeEvents(events) };
+    const close = async () => {
+      const closed = events.close().catch(() => {}); // It may be closed before it was open.
+      await end(copy);
+      await closed;
+    };
+    return { events, close };
   }
 
   workers(): Workers {
@@ -126,14 +136,9 @@ export class RedisStore implements Store {
     return last?.[0] ?? "0-0";
   }
 
-  async #closeEvents(events: QueueEvents): Promise<void> {
-    await betweenNoTries(await events.getBackend().client);
-    await events.close();
-  }
-
   #subscribe(): Redis {
     const channel = `${this.#prefix}:mcp-jobs:signals`;
-    const subscriber = this.#patient.duplicate();
+    const subscriber = closable(this.#patient.duplicate());
     const tell = (signal: Signal) => {
       for (const listener of [...this.#listeners]) listener(signal);
     };
@@ -145,7 +150,6 @@ export class RedisStore implements Store {
     });
     // What was told while nobody subscribed has not been heard.
     subscriber.on("ready", () => subscriber.subscribe(channel).then(() => tell({ kind: "gap" }), () => {}));
-    subscriber.connect().catch(() => {});
     return subscriber;
   }
 }

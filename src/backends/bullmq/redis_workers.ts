@@ -5,7 +5,7 @@
  */
 import type { Processor, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import { betweenNoTries, end } from "./redis_connection.ts";
+import { closable, end, withCopy } from "./redis_connection.ts";
 import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 
 /** BullMQ's workers on Redis. */
@@ -13,18 +13,18 @@ export class RedisWorkers implements Workers {
   readonly #bullmq: BullMq;
   readonly #client: Redis;
   readonly #prefix: string;
-  readonly #workers: Worker[] = [];
+  readonly #closers: (() => Promise<void>)[] = [];
 
   /** `patient` is the connection to copy. */
   constructor(bullmq: BullMq, patient: Redis, prefix: string) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = patient.duplicate();
+    this.#client = closable(patient.duplicate());
     this.#client.on("error", () => {});
   }
 
   start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
-    const worker = new this.#bullmq.Worker(name, run, {
+    const settings = {
       connection: this.#client,
       prefix: this.#prefix,
       maxStalledCount: 2,
@@ -32,18 +32,19 @@ export class RedisWorkers implements Workers {
       // A worker with room for several tasks sometimes misses that a retry has become due; then it looks after this time.
       drainDelay: 0.5,
       ...options,
-    });
+    };
+    const [worker, copy] = withCopy(this.#client, () => new this.#bullmq.Worker(name, run, settings));
     worker.on("error", () => {});
-    this.#workers.push(worker);
+    this.#closers.push(async () => {
+      const closed = worker.close();
+      await end(copy);
+      await closed;
+    });
     return worker;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map(async (worker) => {
-      const waiting = await worker.getBackend().blockingClient;
-      if (waiting) await betweenNoTries(waiting);
-      await worker.close();
-    }));
+    await Promise.all(this.#closers.map((close) => close()));
     await this.abandon();
   }
 
