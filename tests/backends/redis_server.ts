@@ -14,6 +14,12 @@ export const noRedis: string | undefined = hasRedisServer || Deno.env.has("REDIS
   ? undefined
   : "install redis-server, or set REDIS_URL to a Redis for tests";
 
+/** A Redis for one test, whose keys are to have a prefix of their own: REDIS_URL, or else a server that ends with it. */
+export async function openRedis(): Promise<AsyncDisposable & { readonly url: string }> {
+  const url = Deno.env.get("REDIS_URL");
+  return url === undefined ? await RedisServer.start() : { url, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
 /** A running `redis-server`. */
 export class RedisServer implements AsyncDisposable {
   readonly #folder: string;

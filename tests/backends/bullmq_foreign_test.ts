@@ -1,0 +1,167 @@
+/**
+ * A queue that was there before: its workers are BullMQ's own, and know nothing of mcp-jobs.
+ *
+ * @module
+ */
+import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
+import { BullMqBackend, isFinished, type NewTask, type TaskInfo } from "../../mod.ts";
+import { TaskFeed } from "../../src/feed.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { noRedis, openRedis } from "./redis_server.ts";
+
+const OWNER = "owner";
+
+interface Place {
+  readonly backend: BullMqBackend;
+  readonly feed: TaskFeed;
+  readonly connection: { readonly url: string };
+  readonly prefix: string;
+}
+
+function test(name: string, run: (place: Place) => Promise<void>): void {
+  const why = noRedis === undefined ? "" : ` (left out: ${noRedis})`;
+  Deno.test({
+    name: `bullmq: ${name}${why}`,
+    ignore: noRedis !== undefined,
+    fn: async () => {
+      await using redis = await openRedis();
+      const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+      await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+      using feed = new TaskFeed(backend);
+      await run({ backend, feed, connection: { url: redis.url }, prefix });
+    },
+  });
+}
+
+/** A worker as it stands in other people's code. */
+function startWorker(place: Place, run: (job: Job) => Promise<unknown>): AsyncDisposable {
+  const { connection, prefix } = place;
+  const worker = new Worker("images", run, { connection, prefix });
+  return { [Symbol.asyncDispose]: () => worker.close() };
+}
+
+async function create(place: Place, input: NewTask["input"], retry = { attempts: 1, delay: 10, maxDelay: 10 }) {
+  const route = { queue: "images", jobName: "resize-image" };
+  return await place.backend.create({
+    id: newTaskId(),
+    job: "resize",
+    owner: OWNER,
+    input,
+    resultTtl: 60_000,
+    retry,
+    route,
+  });
+}
+
+/** Waits for the task's end, and tells what was seen on the way. */
+async function follow(place: Place, { id }: TaskInfo): Promise<readonly TaskInfo[]> {
+  const seen: TaskInfo[] = [];
+  const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), (task) => seen.push(task));
+  return [...seen, end];
+}
+
+test("a plain worker gets exactly the input, under the name it knows, and its result reaches the owner", async (place) => {
+  const { backend } = place;
+  const got: unknown[] = [];
+  await using _worker = startWorker(place, (job) => {
+    got.push([job.name, job.data]);
+    return Promise.resolve({ width: 10 });
+  });
+  const task = await create(place, { file: "a.png" });
+  const end = (await follow(place, task)).at(-1);
+  assertEquals([end?.status, end?.job, end?.attempt], ["COMPLETED", "resize", 1]);
+  assertEquals(got, [["resize-image", { file: "a.png" }]]);
+  assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 10 } });
+  assertEquals(await backend.hasWorker("resize"), true);
+});
+
+test("a plain worker's progress is read as a fraction, a percentage, or an object with a message", async (place) => {
+  const steps: readonly (number | { readonly progress: number; readonly message: string })[] = [
+    0.25,
+    50,
+    { progress: 75, message: "sharpening" },
+    { progress: 75, message: "writing" },
+  ];
+  const gates = steps.map(() => Promise.withResolvers<void>());
+  await using _worker = startWorker(place, async (job) => {
+    for (const [index, step] of steps.entries()) {
+      await job.updateProgress(step);
+      await gates[index]?.promise;
+    }
+  });
+  const task = await create(place, {});
+  const said: unknown[] = [];
+  await place.feed.wait(task.id, OWNER, AbortSignal.timeout(30_000), ({ progress, message }) => {
+    if (progress === undefined) return;
+    said.push([progress, message]);
+    gates[said.length - 1]?.resolve();
+  });
+  assertEquals(said, [[0.25, undefined], [0.5, undefined], [0.75, "sharpening"], [0.75, "writing"]]);
+  assertEquals(await place.backend.outcome(task.id, OWNER), { kind: "value", value: null });
+});
+
+test("a plain worker's failure is tried again, and its last words are the tool error", async (place) => {
+  const { backend } = place;
+  await using _worker = startWorker(place, (job) => {
+    if (job.data.hopeless) throw new UnrecoverableError("not an image");
+    throw new Error(`out of memory at attempt ${job.attemptsMade + 1}`);
+  });
+  const retry = { attempts: 2, delay: 20, maxDelay: 20 };
+  const task = await create(place, {}, retry);
+  const seen = await follow(place, task);
+  assertEquals(seen.some(({ status }) => status === "RETRYING"), true);
+  const end = seen.at(-1);
+  assertEquals([end?.status, end?.attempt], ["FAILED", 2]);
+  const message = "out of memory at attempt 2";
+  assertEquals(await backend.outcome(task.id, OWNER), { kind: "tool_error", message });
+
+  const hopeless = await create(place, { hopeless: true }, retry);
+  assertEquals((await follow(place, hopeless)).at(-1)?.attempt, 1);
+  assertEquals(await backend.outcome(hopeless.id, OWNER), { kind: "tool_error", message: "not an image" });
+});
+
+test("a plain worker does not hear of a cancel, which says so, and its late result changes nothing", async (place) => {
+  const { backend } = place;
+  const started = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const worker = startWorker(place, async () => {
+    started.resolve();
+    await gate.promise;
+    return "too late";
+  });
+  const task = await create(place, {});
+  await started.promise;
+  const end = await backend.cancel(task.id, OWNER, 50);
+  assertEquals([end.status, "work" in end && end.work], ["CANCELLED", "stop_requested"]);
+  gate.resolve();
+  await worker[Symbol.asyncDispose]();
+  assertEquals(await backend.get(task.id, OWNER), end);
+});
+
+test("a job that somebody takes out of the queue ends as a fault that says so", async (place) => {
+  const { backend, connection, prefix } = place;
+  const task = await create(place, {});
+  const queue = new Queue("images", { connection, prefix });
+  await queue.remove(task.id);
+  await queue.close();
+  const end = (await follow(place, task)).at(-1);
+  assertEquals(end && isFinished(end) && end.status, "FAILED");
+  const outcome = await backend.outcome(task.id, OWNER);
+  assertEquals(outcome.kind, "fault");
+  assertEquals(await backend.get(task.id, OWNER), end);
+});
+
+test("the jobs and the settings of the queue's owner stay as they are", async (place) => {
+  const { connection, prefix } = place;
+  const queue = new Queue("images", { connection, prefix, streams: { events: { maxLen: 77 } } });
+  const own = await queue.add("their own", { mine: true });
+  const before = await queue.getBackend().getQueueMeta();
+  const done: unknown[] = [];
+  await using _worker = startWorker(place, (job) => Promise.resolve(void done.push(job.name)));
+  await follow(place, await create(place, {}));
+  assertEquals(done, ["their own", "resize-image"]);
+  assertEquals(await queue.getBackend().getQueueMeta(), before);
+  assertEquals((await queue.getJob(own.id ?? ""))?.data, { mine: true });
+  await queue.close();
+});
