@@ -8,6 +8,9 @@ import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/
 /** The longest message, in bytes: room for the largest input and its envelope. */
 export const MAX_MESSAGE_BYTES: number = 32 * 1024 * 1024;
 
+/** How deep a message may be nested. Code that walks a deeper one would run out of stack. */
+const MAX_DEPTH = 256;
+
 const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
 
@@ -30,6 +33,12 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   if (Array.isArray(value)) {
     return { refusal: refuse(INVALID_REQUEST, "Invalid request: JSON-RPC batches are not supported.") };
   }
+  // A level takes two characters at least.
+  if (text.length > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) {
+    return {
+      refusal: refuse(INVALID_REQUEST, `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, idOf(value)),
+    };
+  }
   try {
     return { message: parseJSONRPCMessage(value) };
   } catch {
@@ -44,6 +53,15 @@ export function tooLong(): Refusal {
 
 function refuse(code: number, message: string, id: Refusal["id"] = null): Refusal {
   return { jsonrpc: "2.0", id, error: { code, message } };
+}
+
+/** Goes down level by level, not value by value: that needs no stack. */
+function isDeeper(value: unknown, depth: number): boolean {
+  let level: readonly unknown[] = [value];
+  for (let left = depth; left >= 0 && level.length > 0; left--) {
+    level = level.flatMap((one) => typeof one === "object" && one !== null ? Object.values(one) : []);
+  }
+  return level.length > 0;
 }
 
 function idOf(value: unknown): Refusal["id"] {

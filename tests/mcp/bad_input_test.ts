@@ -137,6 +137,23 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     }
   },
 
+  async "what is nested deeper than 256 levels is -32600, and 200 levels work"(pipe) {
+    const nested = (depth: number) => `${"[".repeat(depth)}1${"]".repeat(depth)}`;
+    const call = (depth: number) =>
+      `{"jsonrpc":"2.0","id":"deep ${depth}","method":"tools/call","params":{"name":"measure","arguments":{"text":"abc","deep":${
+        nested(depth)
+      }}}}`;
+    for (const depth of [254, 100_000]) {
+      await pipe.line(call(depth));
+      const { error } = await pipe.next((message) => message.id === `deep ${depth}`);
+      assertEquals(error?.code, -32600);
+      assertStringIncludes(error?.message ?? "", "nested deeper than 256 levels");
+    }
+    await pipe.line(call(200));
+    const { result } = await pipe.next((message) => message.id === "deep 200");
+    assertEquals(result?.structuredContent.length, 3);
+  },
+
   async "empty lines, unknown notifications and answers to nothing are passed over"(pipe) {
     const before = pipe.messages.length;
     await pipe.line("");
