@@ -4,7 +4,7 @@
  */
 import { createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/feed.ts";
-import { hasRedisServer } from "../tests/backends/redis_server.ts";
+import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { newTick, tick } from "./jobs.ts";

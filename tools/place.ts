@@ -5,7 +5,7 @@
  * @module
  */
 import { type Backend, BullMqBackend, DenoKvBackend, MemoryBackend } from "../mod.ts";
-import { RedisServer } from "../tests/backends/redis_server.ts";
+import { RedisServer } from "./redis_server.ts";
 
 /** The backends that a place can be made for. */
 export const BACKENDS: readonly string[] = ["memory", "kv", "redis"];

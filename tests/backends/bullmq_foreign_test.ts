@@ -8,7 +8,7 @@ import { BullMqBackend, isFinished, type NewTask, type TaskInfo } from "../../mo
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals } from "../../tools/std.ts";
-import { noRedis, openRedis } from "./redis_server.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
 
 const OWNER = "owner";
 

@@ -2,7 +2,7 @@ import { type Backend, BackendError, BullMqBackend, createWorker, defineJob, typ
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "./redis_server.ts";
+import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 
 const LEASE = 900;
 const OWNER = "owner";

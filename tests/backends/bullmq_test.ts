@@ -1,6 +1,6 @@
 import { BullMqBackend } from "../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
-import { noRedis, RedisServer } from "./redis_server.ts";
+import { noRedis, RedisServer } from "../../tools/redis_server.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;
