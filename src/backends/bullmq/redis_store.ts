@@ -99,7 +99,18 @@ export class RedisStore implements Store {
   }
 
   async hasWorker(name: string): Promise<boolean> {
-    return await (await this.queue(name)).getWorkersCount() > 0;
+    const backend = (await this.queue(name)).getBackend();
+    // A worker's connection has the queue's name, in base64, and its own behind ":w:"; those in Python have it as it is.
+    const [plain, coded] = [`${this.#prefix}:${name}`, backend.clientName()];
+    try {
+      const clients = (await backend.getClientList()).join("\n");
+      const names = clients.matchAll(/ name=(\S*) /g).map(([, client = ""]) => client);
+      return names.some((client) => client === plain || client === coded || client.startsWith(`${coded}:w:`));
+    } catch (error) {
+      // Some hosts of Redis do not tell who is connected. To say that nobody is would be wrong.
+      if (error instanceof Error && /unknown command|NOPERM/i.test(error.message)) return true;
+      throw error;
+    }
   }
 
   listen(listener: (signal: Signal) => void): () => void {

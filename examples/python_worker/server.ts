@@ -1,0 +1,20 @@
+/** Offers the jobs of a queue that is there already: its workers, in Python, stay as they are. */
+import { AsyncToolServer, BullMqBackend, defineJob, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { z } from "zod";
+
+/** A contract: no code here, for the worker has it. */
+const describeNumbers = defineJob({
+  name: "describe_numbers",
+  description: "Compute the mean and the median of numbers",
+  input: z.object({ numbers: z.array(z.number()) }),
+  output: z.object({ mean: z.number(), median: z.number() }),
+});
+
+const server = new AsyncToolServer({
+  name: "python_worker",
+  version: "1.0.0",
+  backend: await BullMqBackend.connect({ redis: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379" }),
+  strategy: new OperationResourceStrategy({ notifications: true }),
+});
+server.registerAsyncTool(describeNumbers, { queue: "statistics", jobName: "describe" });
+await server.run();
