@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { questionsFor } from "./ask_for.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { checkName, checkPolicy, type Job, type JobPolicy } from "./job.ts";
+import type { Question } from "./task.ts";
 
 /** How a job is offered. What is absent comes from the job, or from the server's defaults. */
 export interface RegisterOptions extends JobPolicy {
@@ -54,8 +56,8 @@ export interface RegisteredJob {
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
   readonly taskSupport: TaskSupport;
-  /** What the person is asked for before there is a task. */
-  readonly askFor: { readonly [field: string]: string };
+  /** What the person is asked for before there is a task, where a call lacks it; the key is the field of the input. */
+  readonly askFor: readonly Question[];
   /** How its tasks are tried, timed and queued. */
   readonly policy: JobPolicy;
   /** Where its tasks are queued, if not in the job's own queue. */
@@ -100,7 +102,7 @@ export class ToolRegistry {
       cancel,
       resultTtl,
       taskSupport,
-      askFor,
+      askFor: questionsFor(name, job.inputSchema, askFor),
       policy: { ...job.policy, ...policy },
       route: routeOf(name, job, queue, jobName),
     };

@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { withoutAsked } from "../ask_for.ts";
 import { JobFault, TaskNotFound } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
-import { questionsFor, withoutAsked } from "./ask_for.ts";
 import {
   CallCancelled,
   type CallContext,
@@ -47,8 +47,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
 
   /** Gives a job its tool and its resource template. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { name, title, description, job, cancel } = registered;
-    const askFor = questionsFor(registered);
+    const { name, title, description, job, cancel, askFor } = registered;
     return {
       tools: [{
         name,

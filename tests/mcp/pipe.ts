@@ -48,11 +48,11 @@ export class Pipe implements AsyncDisposable {
   }
 
   /** Starts the server and opens the session. */
-  static async open(strategy: StrategyName): Promise<Pipe> {
+  static async open(strategy: StrategyName, capabilities: Fields = {}): Promise<Pipe> {
     const pipe = new Pipe(strategy);
     await pipe.request("initialize", {
       protocolVersion: "2025-11-25",
-      capabilities: {},
+      capabilities,
       clientInfo: { name: "pipe", version: "1.0.0" },
     });
     await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { DefinitionError } from "../errors.ts";
-import type { RegisteredJob } from "../registry.ts";
-import type { JsonSchema } from "../schema.ts";
-import type { Json, Question } from "../task.ts";
+import { DefinitionError } from "./errors.ts";
+import type { JsonSchema } from "./schema.ts";
+import type { Json, Question } from "./task.ts";
 
-/** The questions of a registration, each under the name of its field. Throws `DefinitionError` for an unknown field. */
-export function questionsFor({ name, job, askFor }: RegisteredJob): readonly Question[] {
-  const fields = asObject(job.inputSchema.properties);
+/** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for an unknown field. */
+export function questionsFor(
+  name: string,
+  input: JsonSchema,
+  askFor: { readonly [field: string]: string },
+): readonly Question[] {
+  const fields = asObject(input.properties);
   return Object.entries(askFor).map(([field, message]) => {
     const schema = Object.hasOwn(fields, field) ? fields[field] : undefined;
     if (schema === undefined) {

@@ -1,0 +1,88 @@
+/**
+ * `subscriptions/listen` with tasks and results, over HTTP. What is said over stdio stands in transcripts/extension.txt.
+ *
+ * @module
+ */
+import { assertEquals } from "../../tools/std.ts";
+import { createWorker } from "../../mod.ts";
+import { serveHttp } from "../interop/client.ts";
+import { contract } from "../interop/fixture.ts";
+import { ask, callTool, type Events, listen, send } from "./modern.ts";
+import type { Message } from "./pipe.ts";
+
+const statusOf = ({ params }: Message) => params?.status;
+const isEnd = (message: Message) => message.method === "notifications/tasks" && statusOf(message) === "completed";
+
+Deno.test("who listens before the end hears of it, who listens after it gets it at once, each once", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "listen" });
+  await using early = await listen(http.url, { taskIds: [taskId] });
+  assertEquals((await early.next()).params?.notifications, { taskIds: [taskId] });
+  assertEquals(statusOf(await early.next()), "working");
+  await callTool(http.url, "open_gate", { gate: "listen" });
+  const end = await early.next(isEnd);
+  assertEquals(end.params?.result.structuredContent, { said: "opened" });
+  await using late = await listen(http.url, { taskIds: [taskId] });
+  await late.next();
+  const { _meta, ttlMs: _, ...told } = (await late.next()).params ?? {};
+  const { _meta: __, ttlMs: ___, resultType: ____, ...read } = (await ask(http.url, "tasks/get", { taskId })).result ??
+    {};
+  assertEquals(told, read);
+  assertEquals(early.messages.filter(isEnd).length, 1);
+});
+
+Deno.test("a hundred listeners hear of their own task, in order, to the end", async () => {
+  await using http = await serveHttp("operation");
+  const streams: { readonly taskId: string; readonly events: Events }[] = [];
+  for (let i = 0; i < 100; i++) {
+    const { taskId } = await callTool(http.url, "contract");
+    const events = await listen(http.url, { taskIds: [taskId] });
+    assertEquals((await events.next()).params?.notifications, { taskIds: [taskId] });
+    streams.push({ taskId, events });
+  }
+  await using _worker = createWorker(http.backend, [{ ...contract, run: () => ({ done: true }) }], { concurrency: 10 });
+  for (const { taskId, events } of streams) {
+    await events.next(isEnd);
+    const told = events.messages.slice(1);
+    assertEquals(new Set(told.map(({ params }) => params?.taskId)), new Set([taskId]));
+    assertEquals(told.map(statusOf).lastIndexOf("working"), told.length - 2);
+    await events[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("a result that is subscribed to is told of when it is there, and no other resource", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId, _meta } = await callTool(http.url, "hold", { gate: "resource" });
+  const uri = _meta.resourceUri;
+  const other = "mcp://results/hold/00000000-0000-7000-8000-000000000000";
+  await using events = await listen(http.url, { resourceSubscriptions: [uri, other] });
+  assertEquals((await events.next()).params?.notifications, { resourceSubscriptions: [uri] });
+  await callTool(http.url, "open_gate", { gate: "resource" });
+  const { method, params } = await events.next();
+  assertEquals([method, params?.uri], ["notifications/resources/updated", uri]);
+  await using late = await listen(http.url, { resourceSubscriptions: [uri], taskIds: [taskId] });
+  assertEquals((await late.next()).params?.notifications, { resourceSubscriptions: [uri], taskIds: [taskId] });
+  await late.next(isEnd);
+  assertEquals((await late.next()).method, "notifications/resources/updated");
+});
+
+Deno.test("tasks are not told of to a client without the extension, nor where the filter is none", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "refused" });
+  const refused = await send(http.url, "subscriptions/listen", { notifications: { taskIds: [taskId] } }, {});
+  assertEquals([refused.status, (await refused.json()).error.code], [400, -32021]);
+  for (const notifications of [{ taskIds: taskId }, { taskIds: [7] }, { taskIds: Array(1001).fill(taskId) }, 7]) {
+    const { error } = await ask(http.url, "subscriptions/listen", { notifications });
+    assertEquals(error?.code, -32602, JSON.stringify(notifications).slice(0, 80));
+  }
+  await callTool(http.url, "open_gate", { gate: "refused" });
+});
+
+Deno.test("a server that shuts down ends the streams of those who listen with a result", async () => {
+  const http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "contract");
+  await using events = await listen(http.url, { taskIds: [taskId] });
+  await events.next((message) => message.method === "notifications/tasks");
+  await http[Symbol.asyncDispose]();
+  assertEquals((await events.ended()).at(-1)?.result?.resultType, "complete");
+});

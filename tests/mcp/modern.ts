@@ -1,0 +1,131 @@
+/**
+ * Raw requests of revision 2026-07-28 over HTTP: no SDK between the test and the wire.
+ *
+ * @module
+ */
+import type { Fields, Message } from "./pipe.ts";
+import { checkTasks } from "./wire_tasks.ts";
+
+/** How long a test waits for a message before it fails, in ms. */
+const WAIT_MS = 20_000;
+
+/** What a client can do, and says with each request. */
+export const TASKS: Fields = { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } };
+
+let lastId = 0;
+
+/** Sends one request, and returns the HTTP response. */
+export function send(url: URL, method: string, params: Fields, capabilities: Fields = TASKS): Promise<Response> {
+  const name = params.name ?? params.uri ?? params.taskId;
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1.0.0" },
+    "io.modelcontextprotocol/clientCapabilities": capabilities,
+  };
+  return fetch(url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": method,
+      ...(name && { "mcp-name": name }),
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta } }),
+  });
+}
+
+/** Sends one request, and returns its answer. */
+export async function ask(url: URL, method: string, params: Fields, capabilities?: Fields): Promise<Message> {
+  await using stream = new Events(await send(url, method, params, capabilities));
+  return await stream.next(({ result, error }) => result !== undefined || error !== undefined);
+}
+
+/** The result of a call of a tool. */
+export async function callTool(
+  url: URL,
+  name: string,
+  args: Fields = {},
+  more: Fields = {},
+  capabilities?: Fields,
+): Promise<Fields> {
+  const { result, error } = await ask(url, "tools/call", { name, arguments: args, ...more }, capabilities);
+  if (result === undefined) throw new Error(`${name} failed: ${JSON.stringify(error)}`);
+  return result;
+}
+
+/** Listens to tasks and results; the first message is the acknowledgement. */
+export async function listen(url: URL, notifications: Fields): Promise<Events> {
+  return new Events(await send(url, "subscriptions/listen", { notifications }));
+}
+
+/** The messages of one HTTP response, whether it is an event stream or a single one. */
+export class Events implements AsyncDisposable {
+  readonly messages: Message[] = [];
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  readonly #isStream: boolean;
+  #rest = "";
+
+  constructor(response: Response) {
+    if (response.body === null) throw new Error(`HTTP ${response.status} without a body.`);
+    this.#isStream = response.headers.get("content-type") === "text/event-stream";
+    this.#reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Resolves with the next message that fits; what comes before it is kept in `messages`. */
+  async next(fits: (message: Message) => boolean = () => true): Promise<Message> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`Never came, only ${JSON.stringify(this.messages)}`)), WAIT_MS);
+    });
+    try {
+      while (true) {
+        const message = await Promise.race([this.#read(), late]);
+        if (message === undefined) throw new Error(`The stream has ended after ${JSON.stringify(this.messages)}`);
+        this.messages.push(message);
+        if (fits(message)) return message;
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Resolves with all messages once the server has ended the stream. */
+  async ended(): Promise<readonly Message[]> {
+    for (let message = await this.#read(); message; message = await this.#read()) this.messages.push(message);
+    return this.messages;
+  }
+
+  /** Goes away. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.cancel();
+  }
+
+  /** The next message, or nothing at the end. */
+  async #read(): Promise<Message | undefined> {
+    while (true) {
+      const end = this.#isStream ? this.#rest.indexOf("\n\n") : -1;
+      if (end >= 0) {
+        const event = this.#rest.slice(0, end);
+        this.#rest = this.#rest.slice(end + 2);
+        const data = event.split("\n").find((line) => line.startsWith("data: "));
+        if (data) return parse(data.slice("data: ".length));
+        continue;
+      }
+      const { value, done } = await this.#reader.read();
+      if (!done) {
+        this.#rest += value;
+        continue;
+      }
+      const rest = this.#rest;
+      this.#rest = "";
+      return rest.trim() === "" ? undefined : parse(rest);
+    }
+  }
+}
+
+function parse(text: string): Message {
+  const message: Message = JSON.parse(text);
+  checkTasks(message);
+  return message;
+}
