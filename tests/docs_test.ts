@@ -4,6 +4,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { fileURLToPath } from "node:url";
 import { wireTask } from "../src/mcp/rev_2025_11_25.ts";
+import { wireTask as extensionTask } from "../src/mcp/rev_2026_07_28.ts";
 import { canMove, type TaskInfo, TaskStatus } from "../src/task.ts";
 import { listPages, localLinks, refresh } from "../tools/docs.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../tools/std.ts";
@@ -62,8 +63,13 @@ Deno.test("the life cycle names the wire status of each state as the wire does",
   const page = await readFile("docs/lifecycle.md");
   const base = { id: "", job: "", owner: "", revision: 1, attempt: 1, createdAt: 0, updatedAt: 0, resultTtl: 1 };
   for (const status of Object.values(TaskStatus)) {
-    const row = page.match(new RegExp(`^\\| \`${status}\` .*\\| \`(.*?)\` +\\|$`, "m"));
-    assertEquals(row?.[1], wireTask({ ...base, status, finishedAt: 0 } as TaskInfo).status, `The row of ${status}`);
+    const row = page.split("\n").find((line) => line.startsWith(`| \`${status}\` `)) ?? "";
+    const [older = "", newer = ""] = row.split("|").slice(-3, -1);
+    const said = (cell: string) => [...cell.matchAll(/`(.*?)`/g)].map(([, wire]) => wire);
+    const tasks = (status === "FAILED" ? ["fault", "tool_error"] : [undefined])
+      .map((failure) => ({ ...base, status, failure, finishedAt: 0 }) as TaskInfo);
+    assertEquals(said(older), [...new Set(tasks.map((task) => wireTask(task).status))], `${status} in 2025-11-25`);
+    assertEquals(said(newer), tasks.map((task) => extensionTask(task).status), `${status} in 2026-07-28`);
   }
 });
 
