@@ -14,7 +14,7 @@ import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
-import type { TaskCalls } from "./task_calls.ts";
+import { ListParams, type TaskCalls } from "./task_calls.ts";
 
 const METHOD_NOT_FOUND = -32601;
 
@@ -91,7 +91,7 @@ export function bindTasks(
   });
 
   if (known) {
-    server.setOwnHandler("tasks/list", z.looseObject({ cursor: z.string().optional() }), async ({ cursor }) => {
+    server.setOwnHandler("tasks/list", ListParams, async ({ cursor }) => {
       try {
         const page = await tasks.list(owner, cursor);
         return {

@@ -10,6 +10,9 @@ import type { SurfaceTemplate } from "../exposure/surface.ts";
 import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
+import { Listed, ListParams } from "./task_calls.ts";
+
+const ReadParams = z.looseObject({ uri: z.string() });
 
 /** Binds the templates of a surface to one connection. */
 export function bindResources(
@@ -27,18 +30,18 @@ export function bindResources(
 
   server.setOwnHandler(
     "resources/list",
-    z.looseObject({}),
+    ListParams,
     async (params, ctx) =>
       plainList ? await plainList(asRequest("resources/list", params, ctx), ctx) : { resources: [] },
   );
 
-  server.setOwnHandler("resources/templates/list", z.looseObject({}), async (params, ctx) => {
+  server.setOwnHandler("resources/templates/list", ListParams, async (params, ctx) => {
     const plain = plainTemplates ? await plainTemplates(asRequest("resources/templates/list", params, ctx), ctx) : {};
     const ours = templates.map(({ read: _, ...template }) => template);
-    return { ...plain, resourceTemplates: [...ours, ...z.array(z.unknown()).parse(plain.resourceTemplates ?? [])] };
+    return { ...plain, resourceTemplates: [...ours, ...Listed.parse(plain.resourceTemplates)] };
   });
 
-  server.setOwnHandler("resources/read", z.looseObject({ uri: z.string() }), async (params, ctx) => {
+  server.setOwnHandler("resources/read", ReadParams, async (params, ctx) => {
     const { uri } = params;
     const found = prefixes.find(([prefix]) => uri.startsWith(prefix));
     if (found === undefined) {

@@ -9,6 +9,12 @@ import type { SurfaceTool } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { RequestContext } from "./host.ts";
 
+/** The parameters of a list. Schemas are made once: over HTTP a connection, with all its handlers, lasts one request. */
+export const ListParams = z.looseObject({ cursor: z.string().optional() });
+
+/** What the SDK's own handlers list. */
+export const Listed = z.array(z.unknown()).default([]);
+
 /** The parameters of `tools/call`, of every revision. */
 export const CallParams = z.looseObject({
   name: z.string(),

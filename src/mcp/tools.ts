@@ -4,7 +4,6 @@
  * @module
  */
 import { ProtocolError } from "@modelcontextprotocol/server";
-import { z } from "zod";
 import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
 import type { SurfaceTool } from "../exposure/surface.ts";
 import { completeInput } from "./ask_first.ts";
@@ -13,7 +12,7 @@ import { messageOf, toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { callPlainly } from "./plain_call.ts";
 import { inputRequired } from "./rev_2026_07_28.ts";
-import { CallParams, type TaskCalls } from "./task_calls.ts";
+import { CallParams, Listed, ListParams, type TaskCalls } from "./task_calls.ts";
 
 const INVALID_PARAMS = -32602;
 
@@ -32,13 +31,13 @@ export function bindTools(
   const plainList = server.handlerOf("tools/list");
   const plainCall = server.handlerOf("tools/call");
 
-  server.setOwnHandler("tools/list", z.looseObject({}), async (params, ctx) => {
+  server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
     return {
       ...plain,
       tools: [
         ...surface.tools.map((tool) => listed(tool, calls)),
-        ...z.array(z.unknown()).parse(plain.tools ?? []),
+        ...Listed.parse(plain.tools),
       ],
     };
   });
