@@ -20,7 +20,10 @@ import {
 
 /** What {@linkcode OperationResourceStrategy} takes. */
 export interface OperationResourceOptions {
-  /** Whether every change of a task is pushed to the client that started it; default `false`. */
+  /**
+   * Whether every change of a task is pushed to the client of 2025-11-25 that started it; default `false`. A 2026-07-28
+   * client asks for it by itself.
+   */
   readonly notifications?: boolean;
 }
 
