@@ -5,12 +5,12 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
+import type { TaskInfo } from "../../task.ts";
 import { toTask } from "./states.ts";
 import type { EventSource, Store } from "./store.ts";
 
 /** The events after which a task may stand elsewhere. The last is ours. */
 const TELLING = [
-  "waiting",
   "delayed",
   "active",
   "progress",
@@ -65,6 +65,11 @@ export class QueueFeed {
     await opening;
   }
 
+  /** Tells of a task that this process has just stored. */
+  tellStored(task: TaskInfo): void {
+    if (this.#deaf) this.#tellOnce(task);
+  }
+
   /** Stops listening. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -87,7 +92,11 @@ export class QueueFeed {
     const source = await this.#store.events(queue, since);
     const { events } = source;
     const hear = ({ jobId }: { readonly jobId: string }) => this.#hear(jobId);
-    for (const event of TELLING) events.on(event as "waiting", hear);
+    events.on("waiting", ({ jobId, prev }) => {
+      // That a job waits for the first time has been told already if it was stored here.
+      if (prev !== undefined || !this.#told.has(jobId)) this.#hear(jobId);
+    });
+    for (const event of TELLING) events.on(event as "active", hear);
     let connected = false;
     events.getBackend().on("ready", () => {
       if (connected) this.#gap();
@@ -112,21 +121,19 @@ export class QueueFeed {
       const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => []);
       for (const snapshot of snapshots) {
         if (snapshot === undefined || snapshot.expired) continue;
-        const task = toTask(snapshot);
-        if (task.revision <= (this.#told.get(task.id) ?? 0)) continue;
-        this.#remember(task.id, task.revision);
-        this.#tell({ kind: "change", task });
+        this.#tellOnce(toTask(snapshot));
       }
     }
     this.#reading = false;
   }
 
-  #remember(id: string, revision: number): void {
-    this.#told.delete(id);
-    this.#told.set(id, revision);
-    if (this.#told.size <= REMEMBERED) return;
+  #tellOnce(task: TaskInfo): void {
+    if (task.revision <= (this.#told.get(task.id) ?? 0)) return;
+    this.#told.delete(task.id);
+    this.#told.set(task.id, task.revision);
     const [oldest] = this.#told.keys();
-    if (oldest !== undefined) this.#told.delete(oldest);
+    if (this.#told.size > REMEMBERED && oldest !== undefined) this.#told.delete(oldest);
+    this.#tell({ kind: "change", task });
   }
 
   #gap(): void {

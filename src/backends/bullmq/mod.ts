@@ -92,7 +92,9 @@ export class BullMqBackend implements Backend {
       await this.#feed.follow(queue);
       const job = this.#jobOf(task, await this.#store.queue(queue));
       await this.#store.records.create(job, queue, task);
-      return toTask(newSnapshot(task, queue, job.timestamp));
+      const stored = toTask(newSnapshot(task, queue, job.timestamp));
+      this.#feed.tellStored(stored);
+      return stored;
     });
   }
 

@@ -15,10 +15,10 @@ local call = redis.call
 local function record(id) return ours .. "task:" .. id end
 
 -- The wait list may be long, so it is never searched: a job that is nowhere else waits.
-local function stateOf(queue, id)
+local function standing(queue, id, storedAt, finishedOn)
   local q = bull .. queue .. ":"
-  if call("EXISTS", q .. id) == 0 then return "unknown" end
-  if call("HEXISTS", q .. id, "finishedOn") == 1 then
+  if not storedAt then return "unknown" end
+  if finishedOn then
     if call("ZSCORE", q .. "completed", id) then return "completed" end
     if call("ZSCORE", q .. "failed", id) then return "failed" end
   end
@@ -27,6 +27,11 @@ local function stateOf(queue, id)
   if call("ZSCORE", q .. "prioritized", id) then return "prioritized" end
   if call("ZSCORE", q .. "waiting-children", id) then return "waiting-children" end
   return "waiting"
+end
+
+local function stateOf(queue, id)
+  local job = call("HMGET", bull .. queue .. ":" .. id, "timestamp", "finishedOn")
+  return standing(queue, id, job[1], job[2])
 end
 
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
@@ -65,7 +70,16 @@ export const RECORD_FIELDS = [
 ] as const;
 
 /** The fields of BullMQ's job that a look gives after those, in this order. */
-export const JOB_FIELDS = ["processedOn", "finishedOn", "ats", "atm", "stc", "progress", "failedReason"] as const;
+export const JOB_FIELDS = [
+  "processedOn",
+  "finishedOn",
+  "ats",
+  "atm",
+  "stc",
+  "progress",
+  "failedReason",
+  "timestamp",
+] as const;
 
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
@@ -97,13 +111,12 @@ for i = 2, #ARGV do
   local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
   local queue = fields[1]
   if queue then
-    local key = bull .. queue .. ":" .. id
-    local state = stateOf(queue, id)
+    local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
+    local state = standing(queue, id, job[8], job[2])
     if state == "unknown" and not fields[12] and not fields[15] and not fields[17] then
       call("HSET", rec, "goneAt", now)
       fields[15] = now
     end
-    local job = call("HMGET", key, ${quoted(JOB_FIELDS)})
     if state == "active" and job[6] then
       -- A worker that knows nothing of us counts no changes, so who sees one counts it.
       local seen = redis.sha1hex(job[6])
