@@ -35,6 +35,8 @@ export async function listening(backend: Backend, count: number): Promise<Heard>
     input: { type: "object" },
     run: async (_input, ctx) => {
       await gate.promise;
+      // Tasks end one by one, not all in the same moment.
+      await new Promise((resolve) => setTimeout(resolve, 400 * Math.random()));
       for (const part of [0.25, 0.5, 0.75]) await ctx.progress(part);
       return { done: true };
     },
@@ -62,6 +64,7 @@ export async function listening(backend: Backend, count: number): Promise<Heard>
   );
   for (const id of ids) await new Listener(url, id).leave();
   const listeners = ids.map((id) => new Listener(url, id));
+
   await Promise.all(listeners.map(({ ready }) => ready));
   await using _worker = createWorker(backend, [job], { concurrency: 200 });
   gate.resolve();
@@ -95,8 +98,8 @@ interface Told {
 class Listener {
   readonly #acknowledged = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
-  readonly #gone = new AbortController();
   readonly #reading: Promise<void>;
+  #reader: ReadableStreamDefaultReader<string> | undefined;
   #progress = -1;
   /** Resolves once the server has acknowledged it. */
   readonly ready: Promise<void> = this.#acknowledged.promise;
@@ -107,24 +110,22 @@ class Listener {
   disordered = false;
 
   constructor(url: string, taskId: string) {
-    this.#reading = this.#read(url, taskId).catch((error) => {
-      if (!this.#gone.signal.aborted) this.#acknowledged.reject(error);
-    });
+    this.#reading = this.#read(url, taskId).catch(this.#acknowledged.reject);
   }
 
   /** Goes away, once it has been let in. */
   async leave(): Promise<void> {
     await this.ready;
-    this.#gone.abort();
+    await this.#reader?.cancel();
     await this.#reading;
   }
 
   async #read(url: string, taskId: string): Promise<void> {
-    const { signal } = this.#gone;
-    const response = await fetch(url, { ...request(taskId), signal });
+    const { body } = await fetch(url, request(taskId));
+    const reader = this.#reader = body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
-    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const events = (text + chunk).split("\n\n");
+    for (let chunk = await reader?.read(); chunk?.value !== undefined; chunk = await reader?.read()) {
+      const events = (text + chunk.value).split("\n\n");
       text = events.pop() ?? "";
       for (const event of events) {
         const data = event.split("\n").find((line) => line.startsWith("data: "))?.slice(6);

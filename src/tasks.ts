@@ -118,6 +118,11 @@ export class Tasks implements Disposable {
     return this.#feed.wait(id, owner, signal, onChange);
   }
 
+  /** How many tasks somebody waits for or follows. */
+  get watched(): number {
+    return this.#feed.size;
+  }
+
   /** Lets all who wait go with an error; the tasks go on. */
   stopWaiting(reason: Error): void {
     this.#feed.stopWaiting(reason);
