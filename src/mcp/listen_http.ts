@@ -9,6 +9,9 @@ import { TaskListener } from "./task_listener.ts";
 
 const EVENT = "event: message\ndata: ";
 
+/** A client that does not read what it listens to is let go: it listens anew, and hears where its tasks stand. */
+const MAX_BEHIND = 256;
+
 /** Answers a request as `respond` does, and adds to what it says of subscriptions the client's tasks. */
 export async function listenOverHttp(
   served: Served,
@@ -36,7 +39,10 @@ function withTasks(listener: TaskListener): TransformStream<Uint8Array, Uint8Arr
       const text = new TextDecoder().decode(chunk);
       if (!text.startsWith(EVENT)) return controller.enqueue(chunk);
       await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), (message) => {
-        controller.enqueue(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+        if ((controller.desiredSize ?? 0) < -MAX_BEHIND) {
+          close();
+          controller.error(new Error(`The client is more than ${MAX_BEHIND} events behind.`));
+        } else controller.enqueue(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
         return Promise.resolve();
       });
     },

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { assertEquals } from "../../tools/std.ts";
-import { createWorker } from "../../mod.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { AsyncToolServer, createWorker, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
 import { serveHttp } from "../interop/client.ts";
 import { contract } from "../interop/fixture.ts";
-import { ask, callTool, type Events, listen, send } from "./modern.ts";
-import type { Message } from "./pipe.ts";
+import { ask, callTool, Events, listen, request, send } from "./modern.ts";
+import type { Fields, Message } from "./pipe.ts";
 
 const statusOf = ({ params }: Message) => params?.status;
 const isEnd = (message: Message) => message.method === "notifications/tasks" && statusOf(message) === "completed";
@@ -85,4 +85,38 @@ Deno.test("a server that shuts down ends the streams of those who listen with a 
   await events.next((message) => message.method === "notifications/tasks");
   await http[Symbol.asyncDispose]();
   assertEquals((await events.ended()).at(-1)?.result?.resultType, "complete");
+});
+
+Deno.test("a client that does not read what it listens to is let go, and the task goes on", async () => {
+  const backend = new MemoryBackend();
+  const strategy = new OperationResourceStrategy();
+  await using server = new AsyncToolServer({ name: "busy", version: "1.0.0", backend, strategy });
+  const listening = Promise.withResolvers<void>();
+  const busy = server.asyncTool({ name: "busy", input: { type: "object" } }, async (_, ctx) => {
+    await listening.promise;
+    for (let step = 1; step <= 1_000; step++) await ctx.progress(step / 1_000);
+    return { steps: 1_000 };
+  });
+  await using _worker = createWorker(backend, [busy]);
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  await using created = new Events(await fetch("tools/call", { name: "busy", arguments: {} }));
+  const taskId = (await created.next()).result?.taskId;
+  const response = await fetch("subscriptions/listen", { notifications: { taskIds: [taskId] } });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  listening.resolve();
+  let task: Message["result"];
+  while (task?.status !== "completed") {
+    await using events = new Events(await fetch("tasks/get", { taskId }));
+    task = (await events.next()).result;
+  }
+  await assertRejects(
+    async () => {
+      while (!(await reader?.read())?.done);
+    },
+    Error,
+    "events behind",
+  );
+  assertEquals(task.result.structuredContent, { steps: 1_000 });
 });

@@ -15,16 +15,22 @@ export const TASKS: Fields = { elicitation: {}, extensions: { "io.modelcontextpr
 let lastId = 0;
 
 /** Sends one request, and returns the HTTP response. */
-export function send(url: URL, method: string, params: Fields, capabilities: Fields = TASKS): Promise<Response> {
+export function send(url: URL, method: string, params: Fields, capabilities?: Fields): Promise<Response> {
+  return fetch(request(url, method, params, capabilities));
+}
+
+/** One request, not sent yet. */
+export function request(url: URL, method: string, params: Fields, capabilities: Fields = TASKS): Request {
   const name = params.name ?? params.uri ?? params.taskId;
   const _meta = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1.0.0" },
     "io.modelcontextprotocol/clientCapabilities": capabilities,
   };
-  return fetch(url, {
+  return new Request(url, {
     method: "POST",
     headers: {
+      host: url.host,
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
       "mcp-protocol-version": "2026-07-28",
