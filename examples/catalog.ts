@@ -21,6 +21,7 @@ export const EXAMPLES: ReadonlyMap<string, Expected> = new Map([
   ["baseline", { about: "four tools written by hand, the before", statuses: POLLED, resource: false }],
   ["with_package", { about: "the same four tools from one registration", statuses: POLLED, resource: false }],
   ["approach3", { about: "a native MCP task, and its result as a resource", statuses: NATIVE, resource: true }],
+  ["http", { about: "over HTTP with a token, for both generations of clients", statuses: NATIVE, resource: true }],
   ["approach3_notify", { about: "as approach3, all news pushed", statuses: NATIVE, resource: true }],
 ]);
 
@@ -38,5 +39,8 @@ export const ROLES: ReadonlyMap<string, () => Promise<unknown>> = new Map([
   ["approach3_notify server", () => import("./approach3_notify/server.ts")],
   ["approach3_notify worker", () => import("./approach3_notify/worker.ts")],
   ["approach3_notify client", () => import("./approach3_notify/client.ts")],
+  ["http server", () => import("./http/server.ts")],
+  ["http worker", () => import("./http/worker.ts")],
+  ["http client", () => import("./http/client.ts")],
   ["background_command server", () => import("./background_command/server.ts")],
 ]);

@@ -1,0 +1,52 @@
+/** Begins a task as a client of 2025-11-25, and reads its result as one of 2026-07-28: the token says whose it is. */
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { Child } from "../runner/child.ts";
+import { roleCommand } from "../shared/role.ts";
+import { tell } from "../shared/tell.ts";
+import { issue, JWKS_VARIABLE } from "./token.ts";
+
+const INFO = { name: "http-client", version: "1.0.0" };
+
+const { jwks, token } = await issue("ann");
+await using server = new Child("server", roleCommand("http", "server"), { [JWKS_VARIABLE]: jwks }, "piped");
+const first = await server.lines().next();
+const url = new URL(String(first.value));
+const requestInit = { headers: { authorization: `Bearer ${token}` } };
+
+const { status } = await fetch(url, { method: "POST" });
+if (status !== 401) throw new Error(`Without a token the server answered ${status}, not 401.`);
+
+const uri = await runReport();
+const modern = new ModernClient(INFO, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
+await modern.connect(new ModernTransport(url, { requestInit }));
+const { contents: [content] } = await modern.readResource({ uri });
+if (content === undefined || !("text" in content)) throw new Error(`The resource ${uri} holds no text.`);
+tell({ resource: { uri, content: JSON.parse(content.text) } });
+await modern.close();
+
+/** Returns where the result stands. */
+async function runReport(): Promise<string> {
+  const client = new Client(INFO);
+  await client.connect(new StreamableHTTPClientTransport(url, { requestInit }));
+  const stream = client.experimental.tasks.callToolStream(
+    { name: "generate_report", arguments: { user_id: "42" } },
+    undefined,
+    { task: { ttl: 600_000 }, onprogress: ({ progress, message }) => tell({ progress, message }) },
+  );
+  let uri = "";
+  for await (const event of stream) {
+    if (event.type === "error") throw event.error;
+    if (event.type === "result") {
+      tell({ result: event.result.structuredContent });
+      uri = String(event.result._meta?.resourceUri);
+    } else {
+      tell({ status: event.task.status });
+    }
+  }
+  await client.close();
+  return uri;
+}
