@@ -1,37 +1,37 @@
 /**
- * Reads of one tick, sent together.
+ * Calls of one tick, sent together.
  *
  * @module
  */
 
-/** The most that is read at once. */
-const MAX_BATCH = 500;
-
-interface Wish<T> {
-  readonly id: string;
-  readonly resolve: (value: T) => void;
+interface Call<In, Out> {
+  readonly input: In;
+  readonly resolve: (output: Out) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** Makes of a function that reads many a function that reads one, and of the calls of one tick a single read. */
-export function batched<T>(readMany: (ids: readonly string[]) => Promise<readonly T[]>): (id: string) => Promise<T> {
-  let wishes: Wish<T>[] = [];
-  const read = async (batch: readonly Wish<T>[]) => {
+/** Makes of a function for many a function for one; the calls of one tick go together, up to `max` of them. */
+export function batched<In, Out>(
+  many: (inputs: readonly In[]) => Promise<readonly Out[]>,
+  max: number,
+): (input: In) => Promise<Out> {
+  let calls: Call<In, Out>[] = [];
+  const send = async (batch: readonly Call<In, Out>[]) => {
     try {
-      const found = await readMany(batch.map(({ id }) => id));
-      // The two have one length; a missing value is what `T` says of it.
-      batch.forEach(({ resolve }, index) => resolve(found[index] as T));
+      const outputs = await many(batch.map(({ input }) => input));
+      // The two have one length; a missing output is what `Out` says of it.
+      batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
   };
   const flush = () => {
-    const all = wishes;
-    wishes = [];
-    for (let at = 0; at < all.length; at += MAX_BATCH) void read(all.slice(at, at + MAX_BATCH));
+    const all = calls;
+    calls = [];
+    for (let at = 0; at < all.length; at += max) void send(all.slice(at, at + max));
   };
-  return (id) =>
-    new Promise<T>((resolve, reject) => {
-      if (wishes.push({ id, resolve, reject }) === 1) queueMicrotask(flush);
+  return (input) =>
+    new Promise<Out>((resolve, reject) => {
+      if (calls.push({ input, resolve, reject }) === 1) queueMicrotask(flush);
     });
 }

@@ -5,7 +5,6 @@
  */
 import type { IRedisClient, Job, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
-import { BackendError } from "../../errors.ts";
 import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
 import { batched } from "./batch.ts";
@@ -17,12 +16,26 @@ type ScriptName = keyof typeof SCRIPTS;
 type Field = string | null;
 type Look = readonly [readonly Field[], JobState, Field, readonly Field[], readonly string[]] | null;
 
+/** A task on its way into the store. */
+interface Stored {
+  readonly job: Job;
+  readonly queue: string;
+  readonly task: NewTask;
+}
+
+/** The most tasks that are read together. */
+const MAX_READS = 500;
+
+/** The most tasks that are stored together. */
+const MAX_WRITES = 50;
+
 /** Stands in the job for a result that is kept in the record. */
 const APART = "mcp-jobs";
 
 /** Our records on Redis. */
 export class RedisRecords implements Records {
   readonly read: (id: string) => Promise<Snapshot | undefined>;
+  readonly #store: (stored: Stored) => Promise<Error | undefined>;
   readonly #client: IRedisClient;
   readonly #prefix: string;
   readonly #queue: (name: string) => Promise<Queue>;
@@ -35,26 +48,13 @@ export class RedisRecords implements Records {
     for (const [name, lua] of Object.entries(SCRIPTS)) {
       client.defineCommand(`mcp-jobs:${name}`, { numberOfKeys: 1, lua });
     }
-    this.read = batched((ids) => this.#readMany(ids));
+    this.read = batched((ids) => this.#readMany(ids), MAX_READS);
+    this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES);
   }
 
   async create(job: Job, queue: string, task: NewTask): Promise<void> {
-    const fields = {
-      job: task.job,
-      ttl: task.resultTtl,
-      createdAt: job.timestamp,
-      attempts: task.retry.attempts,
-      ...(task.timeout !== undefined && { timeout: task.timeout }),
-      ...(task.delay && { delayed: 1 }),
-    };
-    const look = job.timestamp + (task.delay ?? 0) + task.resultTtl;
-    const multi = this.#client.multi();
-    multi.runCommand(...this.#command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()));
-    // It takes a transaction as well; its type only knows the client.
-    await job.addJob(multi as unknown as IRedisClient);
-    const replies = await multi.exec();
-    const failed = replies?.find(([error]) => error !== null);
-    if (replies === null || failed) throw failed?.[0] ?? new BackendError("Redis discarded the transaction.");
+    const error = await this.#store({ job, queue, task });
+    if (error) throw error;
   }
 
   async queues(): Promise<readonly string[]> {
@@ -124,6 +124,29 @@ export class RedisRecords implements Records {
   /** What a script gives stands in `scripts.ts`; it is trusted to be so. */
   async #run<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
     return await this.#client.runCommand(...this.#command(name, ...args));
+  }
+
+  /** In one transaction, where each task has its record and its job. Gives what was wrong with each. */
+  async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
+    const multi = this.#client.multi();
+    for (const { job, queue, task } of tasks) {
+      const { timestamp: createdAt } = job;
+      const fields = {
+        job: task.job,
+        ttl: task.resultTtl,
+        createdAt,
+        attempts: task.retry.attempts,
+        ...(task.timeout !== undefined && { timeout: task.timeout }),
+        ...(task.delay && { delayed: 1 }),
+      };
+      const look = createdAt + (task.delay ?? 0) + task.resultTtl;
+      multi.runCommand(...this.#command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()));
+      // It takes a transaction as well; its type only knows the client.
+      await job.addJob(multi as unknown as IRedisClient);
+    }
+    const replies = await multi.exec();
+    if (replies === null) throw new Error("Redis discarded the transaction.");
+    return tasks.map((_, index) => replies[2 * index]?.[0] ?? replies[2 * index + 1]?.[0] ?? undefined);
   }
 
   async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
