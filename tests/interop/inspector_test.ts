@@ -1,0 +1,62 @@
+/**
+ * The command line of the official MCP Inspector against the fixture server, over both transports and in both eras. The
+ * Inspector is large and needs a Node of its own, so these tests run only where they are asked for.
+ *
+ * @module
+ */
+import { assertEquals } from "../../tools/std.ts";
+import { fixtureServer } from "./fixture.ts";
+
+const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";
+const ASKED_FOR = Deno.env.has("TEST_INSPECTOR");
+const leftOut = ASKED_FOR ? "" : " (left out: set TEST_INSPECTOR=1; it downloads the Inspector with npx)";
+
+/** Runs one method through the Inspector and returns what it prints. */
+async function inspect(target: readonly string[], era: string, ...args: string[]): Promise<Record<string, unknown>> {
+  const { success, stdout, stderr } = await new Deno.Command("npx", {
+    args: ["-y", INSPECTOR, "--cli", "--format", "json", "--quiet", "--protocol-era", era, ...args, ...target],
+    stdin: "null",
+  }).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (!success || !out) throw new Error(`The Inspector failed: ${out}${errors}`);
+  return JSON.parse(out).result;
+}
+
+/** Lists the tools, and calls one of them: the Inspector calls it plainly or as a task, as it likes. */
+async function listAndCall(target: readonly string[], era: string): Promise<void> {
+  const listed = await inspect(target, era, "--method", "tools/list");
+  const tools = Array.isArray(listed.tools) ? listed.tools : [];
+  assertEquals(tools.some(({ name }) => name === "strict"), true);
+  const call = ["--method", "tools/call", "--tool-name", "strict", "--tool-args-json", '{"id":7}'];
+  const { structuredContent } = await inspect(target, era, ...call);
+  assertEquals(structuredContent, { id: 7 });
+}
+
+for (const era of ["legacy", "modern"]) {
+  Deno.test({
+    name: `the Inspector lists and calls tools over stdio, ${era} era${leftOut}`,
+    ignore: !ASKED_FOR,
+    fn: async () => {
+      const script = new URL("server.ts", import.meta.url).pathname;
+      await listAndCall([Deno.execPath(), "run", "-A", "--unstable-kv", script, "operation", "stdio"], era);
+    },
+  });
+
+  Deno.test({
+    name: `the Inspector lists and calls tools over HTTP, ${era} era${leftOut}`,
+    ignore: !ASKED_FOR,
+    fn: async () => {
+      const end = new AbortController();
+      const { promise: url, resolve } = Promise.withResolvers<string>();
+      const worker = { concurrency: 4 };
+      const running = fixtureServer("operation")
+        .run({ transport: "http", port: 0, worker, onListen: resolve, signal: end.signal });
+      try {
+        await listAndCall([await url], era);
+      } finally {
+        end.abort();
+        await running;
+      }
+    },
+  });
+}
