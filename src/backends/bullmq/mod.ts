@@ -21,6 +21,7 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { awaitEnd } from "../await_end.ts";
 import { cancelledOutcome, created } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
+import { inTime } from "./in_time.ts";
 import { RedisStore } from "./redis_store.ts";
 import { expiryOf, failureOf, type Snapshot, toTask } from "./states.ts";
 import type { Store } from "./store.ts";
@@ -36,6 +37,12 @@ export interface BullMqOptions {
   /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
 }
+
+/** How long a call waits for the connection, which may just be on its way, in ms. */
+const READY_MS = 600;
+
+/** How long a call waits for the store to answer, in ms. */
+const CALL_MS = 1_200;
 
 /** The largest number that BullMQ takes as a priority. */
 const LEAST_URGENT = 2 ** 21 - 1;
@@ -235,7 +242,8 @@ export class BullMqBackend implements Backend {
   async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     try {
-      return await act();
+      await inTime(this.#store.ready(), "it is not connected", READY_MS);
+      return await inTime(act(), "it has not answered in time", CALL_MS);
     } catch (cause) {
       if (cause instanceof JobsError) throw cause;
       throw new BackendError(`Cannot ${what}: the queue's store failed: ${messageOf(cause)}`, { cause });

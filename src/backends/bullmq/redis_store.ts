@@ -13,8 +13,8 @@ import { RedisRecords } from "./redis_records.ts";
 import { RedisWorkers } from "./redis_workers.ts";
 import type { BullMq, EventSource, Signal, Store, Workers } from "./store.ts";
 
-/** How long a call waits for Redis to answer, in ms. */
-const CALL_MS = 1_500;
+/** How long one try to connect may take, in ms. */
+const CONNECT_MS = 1_500;
 
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
@@ -30,6 +30,7 @@ export class RedisStore implements Store {
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
   #subscriber: Redis | undefined;
+  #back: Promise<void> | undefined;
 
   private constructor(bullmq: BullMq, client: Redis, prefix: string) {
     this.bullmq = bullmq;
@@ -38,7 +39,6 @@ export class RedisStore implements Store {
     this.#patient = client.duplicate({
       enableOfflineQueue: true,
       maxRetriesPerRequest: null,
-      commandTimeout: undefined,
       autoResubscribe: false,
     });
     // Its copies connect by themselves, and try again for ever.
@@ -55,8 +55,7 @@ export class RedisStore implements Store {
         lazyConnect: true,
         enableOfflineQueue: false,
         maxRetriesPerRequest: 1,
-        commandTimeout: CALL_MS,
-        connectTimeout: CALL_MS,
+        connectTimeout: CONNECT_MS,
         // The first try is the only one; once connected, it is tried again for ever.
         retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
       }),
@@ -117,6 +116,18 @@ export class RedisStore implements Store {
     this.#listeners.add(listener);
     this.#subscriber ??= this.#subscribe();
     return () => this.#listeners.delete(listener);
+  }
+
+  async ready(): Promise<void> {
+    if (this.#client.status === "ready") return;
+    // One listener for all who wait, however many they are.
+    this.#back ??= new Promise((resolve) =>
+      this.#client.once("ready", () => {
+        this.#back = undefined;
+        resolve();
+      })
+    );
+    await this.#back;
   }
 
   onBack(listener: () => void): void {

@@ -86,6 +86,8 @@ export interface Store {
   hasWorker(name: string): Promise<boolean>;
   /** Hears what is told to all processes. Returns the way to stop. */
   listen(listener: (signal: Signal) => void): () => void;
+  /** Resolves while the database can be reached, or when it can be again. */
+  ready(): Promise<void>;
   /** Calls back whenever the database can be reached again. */
   onBack(listener: () => void): void;
   close(): Promise<void>;
