@@ -1,13 +1,19 @@
 /**
- * The one entry of all examples: `example [name]` runs a whole example, `<example> <role>` one of its processes.
+ * The one entry of all examples: `example [name] [--backend kv|redis]` runs a whole example, `<example> <role>` one of
+ * its processes.
  *
  * @module
  */
+import { parseArgs } from "node:util";
 import { EXAMPLES, ROLES } from "./catalog.ts";
 import { runExample } from "./run.ts";
 import { END_WITH_STDIN, endWithStdin } from "./shared/role.ts";
 
-const [first = "", second] = Deno.args.filter((arg) => !arg.startsWith("--"));
+const { values: { backend }, positionals: [first = "", second] } = parseArgs({
+  strict: false,
+  allowPositionals: true,
+  options: { backend: { type: "string", default: "kv" } },
+});
 const role = ROLES.get(`${first} ${second}`);
 
 if (role) {
@@ -15,7 +21,7 @@ if (role) {
   await role();
   await stopWatching?.();
 } else if (first === "example") {
-  Deno.exitCode = await runExample(second ?? "with_package");
+  Deno.exitCode = await runExample(second ?? "with_package", String(backend));
 } else {
   console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Say one of:`);
   for (const [name, { about }] of EXAMPLES) console.error(`  example ${name.padEnd(24)} ${about}`);

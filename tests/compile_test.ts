@@ -3,6 +3,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { Buffer } from "node:buffer";
 import { EXAMPLES, ROLES } from "../examples/catalog.ts";
 import { PERMISSIONS } from "../examples/shared/role.ts";
+import { hasRedisServer } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { call, connect } from "./interop/client.ts";
 
@@ -58,10 +59,14 @@ Deno.test("the same entry as a bundle runs every role from an empty folder", asy
   const env = { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" };
   const args = ["run", ...PERMISSIONS, "--unstable-kv", "--no-config", "--cached-only", bundle];
 
-  const runs = [...EXAMPLES.keys()].map((name) => ({ name, run: deno([...args, "example", name], { cwd, env }) }));
-  for (const { name, run } of runs) {
-    await t.step(`example ${name}: its worker, client and server`, async () => {
-      assertStringIncludes(await run, `${name} passed:`);
+  const onRedis = hasRedisServer ? [["approach3", "--backend=redis"]] : [];
+  const runs = [...[...EXAMPLES.keys()].map((name) => [name]), ...onRedis].map((words) => ({
+    words,
+    run: deno([...args, "example", ...words], { cwd, env }),
+  }));
+  for (const { words, run } of runs) {
+    await t.step(`example ${words.join(" ")}: its worker, client and server`, async () => {
+      assertStringIncludes(await run, `${words[0]} passed:`);
     });
   }
   assertEquals([...Deno.readDirSync(cwd)], []);

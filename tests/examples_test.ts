@@ -1,5 +1,7 @@
+import { Redis } from "ioredis";
 import { check } from "../examples/runner/check.ts";
 import type { Update } from "../examples/shared/tell.ts";
+import { answers, hasRedisServer, noRedis, openRedis } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { descendants, isRunning, until } from "./processes.ts";
 
@@ -13,12 +15,12 @@ interface Run {
 }
 
 /** Starts the runner. Its output is piped, so it writes plain lines. A process group of its own is what Ctrl+C goes to. */
-async function begin(args: readonly string[]): Promise<Run> {
+async function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const temp = await Deno.makeTempDir();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
-    env: { TMPDIR: temp, NO_COLOR: "1" },
+    env: { TMPDIR: temp, NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -81,13 +83,14 @@ ok    progress: 25 %, 60 %, 90 %
 ok    result: {"user_id":"42","revenue":42000,"items":17}
 ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
 
-Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
-  const examples = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, approach3_notify: NATIVE };
-  // All at once: most of their time is the job's.
-  const runs = Object.entries(examples).map(([name, lines]) => ({
+const SHOWN = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, http: NATIVE, approach3_notify: NATIVE };
+
+/** Runs every example at once, for most of their time is the job's, and checks what each shows, in a step of its own. */
+async function runAll(t: Deno.TestContext, options: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const runs = Object.entries(SHOWN).map(([name, lines]) => ({
     name,
     expected: lines.trim().split("\n"),
-    run: begin(["task", "example", name]),
+    run: begin(["task", "example", name, ...options], env),
   }));
   for (const { name, expected, run } of runs) {
     await t.step(name, async () => {
@@ -97,6 +100,69 @@ Deno.test("every example passes in processes of its own, and shows what its clie
       assertEquals(shown.filter((line) => expected.includes(line)), expected);
     });
   }
+}
+
+Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
+  await runAll(t, []);
+});
+
+/** A test that is left out if there is a reason for it, which its name then shows. */
+function testUnless(reason: string | undefined, name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
+  Deno.test({ name: reason === undefined ? name : `${name} (left out: ${reason})`, ignore: reason !== undefined, fn });
+}
+
+testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no key in it", async (t) => {
+  await using redis = await openRedis();
+  const client = new Redis(redis.url);
+  const keysOfExamples = () => client.keys("mcp-jobs-example*");
+  assertEquals(await keysOfExamples(), []);
+  await runAll(t, ["--backend", "redis"], { REDIS_URL: redis.url });
+  assertEquals(await keysOfExamples(), []);
+  await client.quit();
+});
+
+const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
+/** No Redis is named, so the runner looks for one, or starts one. */
+const FIND_REDIS = { REDIS_URL: "" };
+
+testUnless(noOwnRedis, "Ctrl+C ends the Redis that the runner has started, too", async () => {
+  const run = await begin(["task", "example", "approach3", "--backend", "redis"], FIND_REDIS);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+  assertEquals(code, 130);
+  assertStringIncludes(err, "approach3 failed: it was interrupted.");
+  await assertEmpty(run.temp);
+});
+
+testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "redis"], FIND_REDIS);
+  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+  assertEquals(code, 137);
+  await assertEmpty(run.temp);
+});
+
+testUnless(
+  await answers(6379) ? "stop the Redis on localhost:6379" : undefined,
+  "where there is no Redis the runner says how to get one",
+  async () => {
+    const nothing = await Deno.makeTempDir();
+    const args = ["run", "--allow-all", MAIN, "example", "approach3", "--backend=redis"];
+    const { code, err } = await finish(await begin(args, { ...FIND_REDIS, PATH: nothing }));
+    assertEquals(code, 1);
+    assertStringIncludes(
+      err,
+      "approach3 failed: there is no Redis: REDIS_URL is not set, none answers on localhost:6379",
+    );
+    assertStringIncludes(err, "apt-get install redis-server");
+    await Deno.remove(nothing);
+  },
+);
+
+Deno.test("a Redis that REDIS_URL names and that is not there is an error without its password", async () => {
+  const args = ["task", "example", "approach3", "--backend", "redis"];
+  const { code, err } = await finish(await begin(args, { REDIS_URL: "redis://user:secret@127.0.0.1:9" }));
+  assertEquals(code, 1);
+  assertStringIncludes(err, "Redis, the one that REDIS_URL names, cannot be used: connect ECONNREFUSED 127.0.0.1:9");
+  assert(!err.includes("secret"));
 });
 
 Deno.test("without a name the runner takes with_package", async () => {
@@ -134,6 +200,12 @@ Deno.test("an unknown example ends with an error that names those there are", as
     assertEquals(code, 2);
     assertStringIncludes(err, `There is no example "${name}". Choose one of: baseline, with_package, approach3, `);
   }
+});
+
+Deno.test("an unknown backend ends with an error that names those there are", async () => {
+  const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "postgres"]));
+  assertEquals(code, 2);
+  assertStringIncludes(err, 'There is no backend "postgres". Choose one of: kv, redis.');
 });
 
 Deno.test("what a client should have seen and has not is found", () => {

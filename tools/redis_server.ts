@@ -6,10 +6,9 @@
  */
 
 /** Whether a server can be started here. */
-export const hasRedisServer: boolean = await new Deno.Command("redis-server", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
+export const hasRedisServer: boolean = await canRun("redis-server", "--version");
 
-/** Why the tests on Redis are left out, or `undefined` if they can run. */
+/** Why tests that take any Redis are left out, or `undefined` if they can run. */
 export const noRedis: string | undefined = hasRedisServer || Deno.env.has("REDIS_URL")
   ? undefined
   : "install redis-server, or set REDIS_URL to a Redis for tests";
@@ -49,12 +48,18 @@ export class RedisServer implements AsyncDisposable {
   /** Starts it again after `kill`, and waits until it answers. */
   async start(): Promise<void> {
     const aof = this.#persistent ? ["yes", "--appendfsync", "always"] : ["no"];
-    this.#child = new Deno.Command("redis-server", {
+    const child = new Deno.Command("redis-server", {
       args: ["--port", String(this.#port), "--dir", this.#folder, "--save", "", "--appendonly", ...aof],
       stdout: "null",
       stderr: "inherit",
     }).spawn();
-    while (!await answers(this.#port)) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.#child = child;
+    let code: number | undefined;
+    child.status.then((status) => code = status.code);
+    while (!await answers(this.#port)) {
+      if (code !== undefined) throw new Error(`redis-server ended with exit code ${code}: run it by hand to see why.`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Ends it with SIGKILL, as a crash would. */
@@ -82,19 +87,37 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-async function answers(port: number): Promise<boolean> {
+/** Whether a command is there, and ends well. */
+export async function canRun(command: string, ...args: readonly string[]): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, { args: [...args], stdin: "null" }).output();
+    return success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether a Redis that asks for no password answers on a port of this machine. */
+export async function answers(port: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    // Something else may listen there, and say nothing.
+    timer = setTimeout(() => connection.close(), 1_000);
     await connection.write(new TextEncoder().encode("PING\r\n"));
     const buffer = new Uint8Array(5);
     await connection.read(buffer);
     return new TextDecoder().decode(buffer) === "+PONG";
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function freePort(): number {
+/** A port of this machine that nothing listens on. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

@@ -16,14 +16,16 @@ export class Child implements AsyncDisposable {
   /** The exit code, once it has ended. */
   readonly ended: Promise<number>;
 
-  /** Starts it. `stdout` is ours to read, or goes where ours goes. */
+  /** Starts it, with `env` on top of our own. `stdout` is ours to read, or goes where ours goes. */
   constructor(
     readonly role: string,
     { command, args }: { readonly command: string; readonly args: readonly string[] },
+    env: Readonly<Record<string, string>>,
     readonly stdout: "piped" | "inherit",
   ) {
     this.#process = new Deno.Command(command, {
       args: [...args, END_WITH_STDIN],
+      env,
       stdin: "piped",
       stdout,
       stderr: "inherit",

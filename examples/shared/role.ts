@@ -23,7 +23,7 @@ export const PERMISSIONS: readonly string[] = [
 export function roleCommand(
   example: string,
   role: string,
-  options: readonly string[] = Deno.args.filter((arg) => arg.startsWith("--") && arg !== END_WITH_STDIN),
+  options: readonly string[] = Deno.args.slice(2).filter((arg) => arg !== END_WITH_STDIN),
 ): { readonly command: string; readonly args: string[] } {
   return { command: Deno.execPath(), args: [...entry(), example, role, ...options] };
 }

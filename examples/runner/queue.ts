@@ -1,0 +1,30 @@
+/**
+ * The queue of one run: made before its processes start, and gone when they have ended.
+ *
+ * @module
+ */
+
+/** What the runner can run on. */
+export const BACKENDS: readonly string[] = ["kv", "redis"];
+
+/** A queue, and how the roles of the run are told of it. */
+export interface RunQueue extends AsyncDisposable {
+  /** What it is, where that is not plain. */
+  readonly about?: string;
+  readonly options: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Makes the queue. Rejects with the signal's reason if the run ends before it is there. */
+export async function openQueue(backend: string, signal: AbortSignal): Promise<RunQueue> {
+  if (backend === "redis") {
+    const { openRedisQueue } = await import("./redis_queue.ts");
+    return await openRedisQueue(signal);
+  }
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-" });
+  return {
+    options: ["--backend=kv", `--kv=${folder}/jobs.kv`],
+    env: {},
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
