@@ -6,6 +6,7 @@ import { hasRedisServer } from "../tools/redis_server.ts";
 import { Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { percentile } from "./measure.ts";
+import { askModern } from "./modern.ts";
 
 const quick = parseArgs(Deno.args, { boolean: ["quick"] }).quick === true;
 const REQUESTS = quick ? 500 : 5_000;
@@ -34,31 +35,6 @@ async function withServer<T>(args: readonly string[], use: (url: string) => Prom
   }
 }
 
-let lastId = 0;
-
-/** One request of revision 2026-07-28. Returns the result, or throws. */
-async function ask(url: string, method: string, params: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
-  };
-  const response = await fetch(url, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-      "mcp-protocol-version": "2026-07-28",
-      "mcp-method": method,
-      "mcp-name": String(params.name ?? params.taskId),
-    },
-    body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta } }),
-  });
-  const { result, error } = await response.json();
-  if (error !== undefined) throw new Error(`${method} failed: ${JSON.stringify(error)}`);
-  return result;
-}
-
 async function measure(inFlight: number, request: () => Promise<unknown>): Promise<Figure> {
   for (let i = 0; i < REQUESTS / 5; i++) await request();
   const times: number[] = [];
@@ -84,16 +60,16 @@ function show(what: string, { perSecond, p50 }: Figure, noop?: Figure): void {
 for (const inFlight of IN_FLIGHT) {
   const noop = await withServer(
     ["noop"],
-    (url) => measure(inFlight, () => ask(url, "tools/call", { name: "noop", arguments: {} })),
+    (url) => measure(inFlight, () => askModern(url, "tools/call", { name: "noop", arguments: {} })),
   );
   show(`the SDK's no-op tools/call, ${inFlight} in flight`, noop);
   for (const backend of hasRedisServer ? ["memory", "kv", "redis"] : ["memory", "kv"]) {
     await using place = await Place.make(backend);
     await withServer([backend, place.folder], async (url) => {
-      const { taskId } = await ask(url, "tools/call", { name: "runs", arguments: {} });
-      const create = () => ask(url, "tools/call", { name: "waits", arguments: {} });
+      const { taskId } = await askModern(url, "tools/call", { name: "runs", arguments: {} });
+      const create = () => askModern(url, "tools/call", { name: "waits", arguments: {} });
       show(`${backend}: create a task, ${inFlight} in flight`, await measure(inFlight, create), noop);
-      const get = () => ask(url, "tasks/get", { taskId });
+      const get = () => askModern(url, "tasks/get", { taskId });
       show(`${backend}: tasks/get, ${inFlight} in flight`, await measure(inFlight, get), noop);
     });
   }

@@ -1,0 +1,120 @@
+/**
+ * Whether anything grows: `deno task soak [--backend kv|redis] [--tasks 50000]`. Clients send tasks over HTTP and read
+ * their results; the memory of server and worker, and the connections at Redis, are looked at five times on the way.
+ * Ends with status 1 if the last look finds more than the first by a third and 16 MB, or more connections.
+ */
+import { openBackend, Place } from "../tools/place.ts";
+import { parseArgs } from "../tools/std.ts";
+import { askModern } from "./modern.ts";
+
+const LOOKS = 5;
+const IN_FLIGHT = 64;
+
+const options = parseArgs(Deno.args, {
+  string: ["backend", "tasks"],
+  default: { backend: "kv", tasks: "50000" },
+});
+const name = String(options.backend);
+const total = Number(options.tasks);
+
+interface Memory {
+  readonly rss: number;
+  readonly heapUsed: number;
+}
+
+/** A process that tells its memory when it is asked. */
+class SoakProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(role: string, folder: string) {
+    const script = new URL("soak_process.ts", import.meta.url).pathname;
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--unstable-kv", "--v8-flags=--expose-gc", script, role, name, folder],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#input = this.#child.stdin.getWriter();
+  }
+
+  async line(): Promise<string> {
+    return (await this.#lines.read()).value?.trim() ?? "";
+  }
+
+  async memory(): Promise<Memory> {
+    await this.#input.write(new TextEncoder().encode("memory\n"));
+    return JSON.parse(await this.line());
+  }
+
+  async stop(): Promise<void> {
+    await this.#input.close();
+    while (!(await this.#lines.read()).done);
+    await this.#child.status;
+  }
+}
+
+async function connections(url: string | undefined): Promise<number> {
+  if (url === undefined) return 0;
+  const { port } = new URL(url);
+  const { stdout } = await new Deno.Command("redis-cli", { args: ["-p", port, "client", "list"] }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n").length;
+}
+
+const megabytes = (bytes: number) => (bytes / 1_048_576).toFixed(1).padStart(7);
+
+await using place = await Place.make(name);
+const worker = new SoakProcess("worker", place.folder);
+const server = new SoakProcess("server", place.folder);
+await worker.line();
+const url = await server.line();
+await using backend = await openBackend(name, place.folder);
+
+console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   Redis connections");
+const looks: { readonly server: Memory; readonly worker: Memory; readonly connections: number }[] = [];
+for (let look = 1; look <= LOOKS; look++) {
+  await runTasks(total / LOOKS);
+  const found = {
+    server: await server.memory(),
+    worker: await worker.memory(),
+    connections: await connections(place.redisUrl),
+  };
+  looks.push(found);
+  const figures = [found.server.heapUsed, found.server.rss, found.worker.heapUsed, found.worker.rss].map(megabytes);
+  console.log(`${String(look * total / LOOKS).padStart(8)}   ${figures.join("      ")}           ${found.connections}`);
+}
+await Promise.all([server.stop(), worker.stop()]);
+
+const [first, last] = [looks[0], looks.at(-1)];
+if (first && last) {
+  const grown = (["server", "worker"] as const)
+    .filter((role) => last[role].heapUsed > first[role].heapUsed * 4 / 3 + 16 * 1_048_576);
+  if (last.connections > first.connections) grown.push("server");
+  console.log(grown.length === 0 ? "Nothing has grown." : `Has grown: ${grown.join(", ")}.`);
+  if (grown.length > 0) Deno.exitCode = 1;
+}
+
+/** Sends tasks, and reads the result of each once the feed tells that it is there. */
+async function runTasks(count: number): Promise<void> {
+  const ended = new Map<string, () => void>();
+  const early = new Set<string>();
+  const stop = backend.watch((event) => {
+    if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
+    const tell = ended.get(event.task.id);
+    if (tell) tell();
+    else early.add(event.task.id);
+  });
+  let sent = 0;
+  await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
+    while (sent++ < count) {
+      const { taskId } = await askModern(url, "tools/call", { name: "tick", arguments: {} });
+      const id = String(taskId);
+      if (!early.delete(id)) await new Promise<void>((resolve) => ended.set(id, resolve));
+      ended.delete(id);
+      const { status } = await askModern(url, "tasks/get", { taskId });
+      if (status !== "completed") throw new Error(`Task ${id} is ${status} after it has completed.`);
+    }
+  }));
+  stop();
+}
