@@ -4,7 +4,7 @@
  * nothing doubled.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
-import { CallToolResultSchema, CreateTaskResultSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
+import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { parseArgs } from "../tools/std.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { LEASE_MS } from "./job.ts";
@@ -19,8 +19,6 @@ const TICK_MS = 250;
 const KILL_CHANCE = 0.08;
 const RESTART_CHANCE = 0.02;
 const FAIL_SHARE = 0.05;
-/** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
-const NO_ANSWER = [-32000, -32001];
 
 const options = parseArgs(Deno.args, {
   string: ["backend", "tasks", "seed"],
@@ -86,7 +84,7 @@ async function sendAndAwait(connection: Connection, planned: Planned): Promise<v
     method: "tools/call" as const,
     params: { name: "step", arguments: { ...planned }, task: { ttl: 3_600_000 } },
   };
-  const created = await connection.use((client) => client.request(request, CreateTaskResultSchema), isAnswer);
+  const created = await connection.use((client) => client.request(request, CreateTaskResultSchema));
   ledger.sent(created.task.taskId, planned);
   ledger.told(created.task.taskId, await ask(connection, created.task.taskId));
 }
@@ -94,20 +92,14 @@ async function sendAndAwait(connection: Connection, planned: Planned): Promise<v
 /** Asks for the result and waits for it. */
 async function ask(connection: Connection, taskId: string): Promise<Told> {
   try {
-    const result = await connection.use(
-      (client) =>
-        client.request({ method: "tasks/result", params: { taskId } }, CallToolResultSchema, { timeout: 300_000 }),
-      isAnswer,
+    const result = await connection.use((client) =>
+      client.request({ method: "tasks/result", params: { taskId } }, CallToolResultSchema, { timeout: 300_000 })
     );
     const text = result.structuredContent ? JSON.stringify(result.structuredContent) : JSON.stringify(result.content);
     return { kind: result.isError ? "failed" : "completed", text };
   } catch (error) {
     return { kind: "unknown", text: String(error) };
   }
-}
-
-function isAnswer(error: unknown): boolean {
-  return error instanceof McpError && !NO_ANSWER.includes(error.code);
 }
 
 async function makeChaos(signal: AbortSignal): Promise<void> {

@@ -3,6 +3,14 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import { McpError } from "@modelcontextprotocol/sdk/types.js";
+
+/** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
+const NO_ANSWER = [-32000, -32001];
+
+/** The pause before a server is asked again whose store is away, in ms. */
+const AWAY_MS = 200;
 
 const script = (name: string) => new URL(`${name}.ts`, import.meta.url).pathname;
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
@@ -56,13 +64,17 @@ export class Connection {
     this.#args = args;
   }
 
-  /** Uses the client; if its server dies meanwhile, again with the next one. `isAnswer` says which errors are answers. */
-  async use<T>(call: (client: Client) => Promise<T>, isAnswer: (error: unknown) => boolean): Promise<T> {
+  /** Uses the client: again while the store is away, and with the next server if this one dies meanwhile. */
+  async use<T>(call: (client: Client) => Promise<T>): Promise<T> {
     while (true) {
       const current = this.#current ??= this.#connect();
       try {
         return await call((await current).client);
       } catch (error) {
+        if (isStoreAway(error)) {
+          await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+          continue;
+        }
         if (isAnswer(error)) throw error;
         if (this.#current === current) this.#current = undefined;
         await current.then(({ client }) => client.close()).catch(() => {});
@@ -97,4 +109,12 @@ export class Connection {
     await client.connect(transport);
     return { client, transport };
   }
+}
+
+function isAnswer(error: unknown): boolean {
+  return error instanceof McpError && !NO_ANSWER.includes(error.code);
+}
+
+function isStoreAway(error: unknown): boolean {
+  return error instanceof McpError && error.message.includes("the queue's store failed");
 }
