@@ -1,6 +1,7 @@
-import { DenoKvBackend, MemoryBackend, type StreamStore } from "../../mod.ts";
+import { BullMqBackend, DenoKvBackend, MemoryBackend, type StreamStore } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
 
 const HOUR = 3_600_000;
@@ -46,4 +47,21 @@ Deno.test("streams in KV give the same, also to another process", async () => {
   assertEquals((await again.streams.readAfter("kept", "")).map(({ text }) => text), ["after a restart"]);
   await again.close();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: `streams on Redis give the same, also to another process${
+    noRedis === undefined ? "" : ` (left out: ${noRedis})`
+  }`,
+  ignore: noRedis !== undefined,
+  fn: async () => {
+    await using redis = await openRedis();
+    const options = { redis: redis.url, prefix: `mcp-jobs-test-${crypto.randomUUID()}` };
+    await using backend = await BullMqBackend.connect(options);
+    await using other = await BullMqBackend.connect(options);
+    assert(backend.streams && other.streams);
+    await exercise(backend.streams);
+    await backend.streams.append("kept", { id: newTaskId(), text: "for all" }, HOUR);
+    assertEquals((await other.streams.readAfter("kept", "")).map(({ text }) => text), ["for all"]);
+  },
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Job, Queue } from "bullmq";
-import type { Backend, NewTask, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
+import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import {
   BackendError,
   DefinitionError,
@@ -58,6 +58,8 @@ const LEAST_URGENT = 2 ** 21 - 1;
  * ```
  */
 export class BullMqBackend implements Backend {
+  /** Keeps the streams of HTTP sessions, for all servers on the same Redis. */
+  readonly streams?: StreamStore;
   readonly #store: Store;
   readonly #lease: number;
   readonly #feed: QueueFeed;
@@ -70,6 +72,7 @@ export class BullMqBackend implements Backend {
 
   private constructor(store: Store, lease: number) {
     this.#store = store;
+    this.streams = store.streams && this.#guarded(store.streams);
     this.#lease = lease;
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
@@ -236,6 +239,14 @@ export class BullMqBackend implements Backend {
       this.#queues.set(snapshot.job, snapshot.queue);
       return snapshot;
     });
+  }
+
+  #guarded(streams: StreamStore): StreamStore {
+    return {
+      append: (stream, event, ttl) => this.#call("keep a message", () => streams.append(stream, event, ttl)),
+      readAfter: (stream, id) => this.#call("read messages", () => streams.readAfter(stream, id)),
+      clear: (stream) => this.#call("forget messages", () => streams.clear(stream)),
+    };
   }
 
   /** Runs a call to the store; what goes wrong there becomes a `BackendError`. */

@@ -8,11 +8,11 @@ import type { NewTask } from "../../backend.ts";
 import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
 import { batched } from "./batch.ts";
-import { JOB_FIELDS, RECORD_FIELDS, SCRIPTS } from "./scripts.ts";
+import type { RedisScripts } from "./redis_scripts.ts";
+import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
 import type { JobState, Snapshot } from "./states.ts";
 import type { Cancelled, Records } from "./store.ts";
 
-type ScriptName = keyof typeof SCRIPTS;
 type Field = string | null;
 type Look = readonly [readonly Field[], JobState, Field, readonly Field[], readonly string[]] | null;
 
@@ -36,18 +36,13 @@ const APART = "mcp-jobs";
 export class RedisRecords implements Records {
   readonly read: (id: string) => Promise<Snapshot | undefined>;
   readonly #store: (stored: Stored) => Promise<Error | undefined>;
-  readonly #client: IRedisClient;
-  readonly #prefix: string;
+  readonly #scripts: RedisScripts;
   readonly #queue: (name: string) => Promise<Queue>;
 
-  /** `prefix` is BullMQ's. */
-  constructor(client: IRedisClient, prefix: string, queue: (name: string) => Promise<Queue>) {
-    this.#client = client;
-    this.#prefix = `${prefix}:mcp-jobs:`;
+  /** `queue` opens BullMQ's queues. */
+  constructor(scripts: RedisScripts, queue: (name: string) => Promise<Queue>) {
+    this.#scripts = scripts;
     this.#queue = queue;
-    for (const [name, lua] of Object.entries(SCRIPTS)) {
-      client.defineCommand(`mcp-jobs:${name}`, { numberOfKeys: 1, lua });
-    }
     this.read = batched((ids) => this.#readMany(ids), MAX_READS);
     this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES);
   }
@@ -58,77 +53,69 @@ export class RedisRecords implements Records {
   }
 
   async queues(): Promise<readonly string[]> {
-    return await this.#run("queues");
+    return await this.#scripts.run("queues");
   }
 
   async result({ id, queue }: Snapshot): Promise<Json> {
-    const text = await this.#client.hget(`${this.#prefix.slice(0, -"mcp-jobs:".length)}${queue}:${id}`, "returnvalue");
+    const { client, prefix } = this.#scripts;
+    const text = await client.hget(`${prefix}:${queue}:${id}`, "returnvalue");
     const value: Json = JSON.parse(text ?? "null");
     if (typeof value !== "object" || value === null || Array.isArray(value) || !(APART in value)) return value;
-    const apart = await this.#run<Field>("field", id, `result:${value[APART]}`);
+    const apart = await this.#scripts.run<Field>("field", id, `result:${value[APART]}`);
     return apart === null ? value : JSON.parse(apart);
   }
 
   async keepResult(id: string, run: number, text: string): Promise<Json> {
-    await this.#run("mark", id, `result:${run}`, text);
+    await this.#scripts.run("mark", id, `result:${run}`, text);
     return { [APART]: run };
   }
 
   async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
-    const [done, queue] = await this.#run<[Cancelled, Field?]>("cancel", id, work, Date.now());
+    const [done, queue] = await this.#scripts.run<[Cancelled, Field?]>("cancel", id, work, Date.now());
     // The record says it already; a worker that is faster than this sees it there and lets go.
     if (queue) await (await this.#queue(queue)).remove(id);
     return done;
   }
 
   async markFault(id: string, run: number, code?: number): Promise<void> {
-    await this.#run("mark", id, "fault", JSON.stringify({ run, code }));
+    await this.#scripts.run("mark", id, "fault", JSON.stringify({ run, code }));
   }
 
   async ask(id: string, question: Question): Promise<Answer | undefined> {
-    return parse(await this.#run<Field>("ask", id, question.key, JSON.stringify(question), Date.now()));
+    return parse(await this.#scripts.run<Field>("ask", id, question.key, JSON.stringify(question), Date.now()));
   }
 
   async answerTo(id: string, key: string): Promise<Answer | undefined> {
-    return parse(await this.#run<Field>("field", id, `answer:${key}`));
+    return parse(await this.#scripts.run<Field>("field", id, `answer:${key}`));
   }
 
   async answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void> {
     const given = Object.entries(answers).flatMap(([key, answer]) => [key, JSON.stringify(answer)]);
-    await this.#run("answer", id, Date.now(), ...given);
+    await this.#scripts.run("answer", id, Date.now(), ...given);
   }
 
   async list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
-    return await this.#run("list", owner, cursor ?? "", limit);
+    return await this.#scripts.run("list", owner, cursor ?? "", limit);
   }
 
   async due(limit: number): Promise<readonly string[]> {
-    return await this.#run("due", Date.now(), limit);
+    return await this.#scripts.run("due", Date.now(), limit);
   }
 
   async postpone(id: string, at: number): Promise<void> {
-    await this.#run("postpone", id, at);
+    await this.#scripts.run("postpone", id, at);
   }
 
   async expire({ id, owner, queue }: Snapshot): Promise<void> {
     // In this order, so that whoever finds it half done does it again.
-    await this.#run("mark", id, "expired", 1);
+    await this.#scripts.run("mark", id, "expired", 1);
     await (await this.#queue(queue)).remove(id);
-    await this.#run("forget", id, owner, EXPIRED_TOLD_MS);
-  }
-
-  #command(name: ScriptName, ...args: readonly (string | number)[]): [string, (string | number)[]] {
-    return [`mcp-jobs:${name}`, [this.#prefix, ...args]];
-  }
-
-  /** What a script gives stands in `scripts.ts`; it is trusted to be so. */
-  async #run<T>(name: ScriptName, ...args: readonly (string | number)[]): Promise<T> {
-    return await this.#client.runCommand(...this.#command(name, ...args));
+    await this.#scripts.run("forget", id, owner, EXPIRED_TOLD_MS);
   }
 
   /** In one transaction, where each task has its record and its job. Gives what was wrong with each. */
   async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
-    const multi = this.#client.multi();
+    const multi = this.#scripts.client.multi();
     for (const { job, queue, task } of tasks) {
       const { timestamp: createdAt } = job;
       const fields = {
@@ -140,7 +127,9 @@ export class RedisRecords implements Records {
         ...(task.delay && { delayed: 1 }),
       };
       const look = createdAt + (task.delay ?? 0) + task.resultTtl;
-      multi.runCommand(...this.#command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()));
+      multi.runCommand(
+        ...this.#scripts.command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()),
+      );
       // It takes a transaction as well; its type only knows the client.
       await job.addJob(multi as unknown as IRedisClient);
     }
@@ -150,7 +139,7 @@ export class RedisRecords implements Records {
   }
 
   async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
-    const looks = await this.#run<readonly Look[]>("read", Date.now(), ...ids);
+    const looks = await this.#scripts.run<readonly Look[]>("read", Date.now(), ...ids);
     return ids.map((id, index) => toSnapshot(id, looks[index] ?? null));
   }
 }

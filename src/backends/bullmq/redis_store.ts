@@ -10,6 +10,8 @@ import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { closable, end, withCopy } from "./redis_connection.ts";
 import { RedisRecords } from "./redis_records.ts";
+import { RedisScripts } from "./redis_scripts.ts";
+import { RedisStreams } from "./redis_streams.ts";
 import { RedisWorkers } from "./redis_workers.ts";
 import type { BullMq, EventSource, Signal, Store, Workers } from "./store.ts";
 
@@ -23,6 +25,7 @@ const DEFAULT_PREFIX = "bull";
 export class RedisStore implements Store {
   readonly bullmq: BullMq;
   readonly records: RedisRecords;
+  readonly streams: RedisStreams;
   readonly #prefix: string;
   readonly #client: Redis;
   /** Never connected: those that wait for Redis are copies of it. */
@@ -43,7 +46,9 @@ export class RedisStore implements Store {
     });
     // Its copies connect by themselves, and try again for ever.
     this.#patient.options.lazyConnect = false;
-    this.records = new RedisRecords(bullmq.createIORedisClient(client), prefix, (name) => this.queue(name));
+    const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
+    this.records = new RedisRecords(scripts, (name) => this.queue(name));
+    this.streams = new RedisStreams(scripts);
   }
 
   /** Connects. Rejects at once if Redis is not there. */

@@ -250,4 +250,21 @@ if queue then
   call("PEXPIRE", record(id), ARGV[3])
 end
 return 1`,
+
+  /** ARGV: stream, event id, text, for how long. A stream holds its last 1,000 events. */
+  streamAppend: `${COMMON}
+local key = ours .. "stream:" .. ARGV[1]
+call("ZADD", key, 0, ARGV[2] .. "\\n" .. ARGV[3])
+call("ZREMRANGEBYRANK", key, 0, -1001)
+if call("PTTL", key) < tonumber(ARGV[4]) then call("PEXPIRE", key, ARGV[4]) end
+return 1`,
+
+  /** ARGV: stream, event id or "". Gives what stands behind the id, each as the id, a line break, and the text. */
+  streamRead: `${COMMON}
+local from = ARGV[2] == "" and "-" or "[" .. ARGV[2] .. "\\11"
+return call("ZRANGEBYLEX", ours .. "stream:" .. ARGV[1], from, "+")`,
+
+  /** ARGV: stream. */
+  streamClear: `${COMMON}
+return call("DEL", ours .. "stream:" .. ARGV[1])`,
 } as const;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Job, Processor, Queue, QueueEvents, Worker, WorkerOptions } from "bullmq";
-import type { NewTask } from "../../backend.ts";
+import type { NewTask, StreamStore } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
 import type { Snapshot } from "./states.ts";
 
@@ -74,6 +74,8 @@ export interface Workers {
 /** A database with BullMQ on it. */
 export interface Store {
   readonly records: Records;
+  /** Keeps the streams of HTTP sessions. */
+  readonly streams?: StreamStore;
   /** The module that the database's queues, workers and events come from. */
   readonly bullmq: BullMq;
   /** The queue of this name, for short calls that fail at once while the database is away. */
