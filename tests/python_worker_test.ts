@@ -1,9 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../tools/std.ts";
-import { noRedis, openRedis } from "../tools/redis_server.ts";
+import { canRun, noRedis, openRedis } from "../tools/redis_server.ts";
 
-const hasBullMq = await new Deno.Command("python3", { args: ["-c", "import bullmq"], stderr: "null" }).output()
-  .then(({ success }) => success, () => false);
+const hasBullMq = await canRun("python3", "-c", "import bullmq");
 const leftOut = noRedis ?? (hasBullMq ? undefined : "install Python 3.10, and `pip install bullmq`");
 
 const file = (name: string) => fileURLToPath(new URL(`../examples/python_worker/${name}`, import.meta.url));

@@ -1,5 +1,6 @@
 import { findViolations } from "../tools/check_imports.ts";
 import { assertEquals } from "../tools/std.ts";
+import { leftOut } from "../tools/test.ts";
 
 /** Writes a small project of its own, and says what the checker finds in it. */
 async function violationsOf(files: { readonly [path: string]: string }, long?: { readonly [path: string]: string }) {
@@ -78,4 +79,19 @@ Deno.test("an exception that no file needs any more is named", async () => {
     await violationsOf({ "src/short.ts": "\n" }, { "src/short.ts": "a table" }),
     ["src/short.ts has 1 lines: it needs no exception any more"],
   );
+});
+
+Deno.test("the tests that were left out are counted by the reason in their names", async () => {
+  const folder = await Deno.makeTempDir();
+  const names = ['a (left out: no "a" & b)', 'c (left out: no "a" & b)', "d (left out: no d)", "e"];
+  const tests = names.map((name) => `Deno.test({ name: ${JSON.stringify(name)}, ignore: true, fn: () => {} });`);
+  await Deno.writeTextFile(
+    `${folder}/a_test.ts`,
+    `${tests.join("\n")}\nDeno.test("f (left out: not so)", () => {});\n`,
+  );
+  const args = ["test", "--no-config", "--junit-path=report.xml", "a_test.ts"];
+  await new Deno.Command(Deno.execPath(), { args, cwd: folder }).output();
+  const report = await Deno.readTextFile(`${folder}/report.xml`);
+  await Deno.remove(folder, { recursive: true });
+  assertEquals([...leftOut(report)], [['no "a" & b', 2], ["no d", 1]]);
 });
