@@ -1,15 +1,22 @@
-/** Begins a task as a client of 2025-11-25, and reads its result as one of 2026-07-28: the token says whose it is. */
+/** Runs a task as a client of 2025-11-25, and reads the same task as one of 2026-07-28: the token says whose it is. */
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { z } from "zod";
 import { Child } from "../runner/child.ts";
 import { roleCommand } from "../shared/role.ts";
 import { tell } from "../shared/tell.ts";
 import { issue, JWKS_VARIABLE } from "./token.ts";
 
 const INFO = { name: "http-client", version: "1.0.0" };
+
+/** What `tasks/get` of 2026-07-28 says of a task that has ended well: the result stands in it. */
+const FinishedTask = z.looseObject({
+  status: z.string(),
+  result: z.looseObject({ structuredContent: z.looseObject({}) }),
+});
 
 const { jwks, token } = await issue("ann");
 const requestInit = { headers: { authorization: `Bearer ${token}` } };
@@ -24,17 +31,22 @@ async function runBoth(): Promise<void> {
   const { status } = await fetch(url, { method: "POST" });
   if (status !== 401) throw new Error(`Without a token the server answered ${status}, not 401.`);
 
-  const uri = await runReport(url);
-  const modern = new ModernClient(INFO, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
+  const { taskId, uri } = await runReport(url);
+  const modern = new ModernClient(INFO, {
+    capabilities: { extensions: { "io.modelcontextprotocol/tasks": {} } },
+    versionNegotiation: { mode: { pin: "2026-07-28" } },
+  });
   await modern.connect(new ModernTransport(url, { requestInit }));
+  const task = await modern.request({ method: "tasks/get", params: { taskId } }, FinishedTask);
+  tell({ status: task.status, result: task.result.structuredContent });
   const { contents: [content] } = await modern.readResource({ uri });
   if (content === undefined || !("text" in content)) throw new Error(`The resource ${uri} holds no text.`);
   tell({ resource: { uri, content: JSON.parse(content.text) } });
   await modern.close();
 }
 
-/** Returns where the result stands. */
-async function runReport(url: URL): Promise<string> {
+/** Returns the task, and where its result stands. */
+async function runReport(url: URL): Promise<{ readonly taskId: string; readonly uri: string }> {
   const client = new Client(INFO);
   await client.connect(new StreamableHTTPClientTransport(url, { requestInit }));
   const stream = client.experimental.tasks.callToolStream(
@@ -42,16 +54,16 @@ async function runReport(url: URL): Promise<string> {
     undefined,
     { task: { ttl: 600_000 }, onprogress: ({ progress, message }) => tell({ progress, message }) },
   );
-  let uri = "";
+  let [taskId, uri] = ["", ""];
   for await (const event of stream) {
     if (event.type === "error") throw event.error;
     if (event.type === "result") {
-      tell({ result: event.result.structuredContent });
       uri = String(event.result._meta?.resourceUri);
     } else {
+      taskId = event.task.taskId;
       tell({ status: event.task.status });
     }
   }
   await client.close();
-  return uri;
+  return { taskId, uri };
 }
