@@ -1,26 +1,13 @@
 /**
- * The events of all queues that hold tasks, as changes of tasks: one QueueEvents per queue, and one read for all tasks
- * that changed in one tick.
+ * The events of all queues that hold tasks, as changes of tasks: one read for all tasks that changed in one
+ * tick.
  *
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toTask } from "./states.ts";
-import type { EventSource, Store } from "./store.ts";
-
-/** The events after which a task may stand elsewhere. The last is ours. */
-const TELLING = [
-  "delayed",
-  "active",
-  "progress",
-  "stalled",
-  "waiting-children",
-  "completed",
-  "failed",
-  "removed",
-  "mcp-jobs",
-] as const;
+import type { Following, Store } from "./store.ts";
 
 /** For how many tasks it is remembered what was told last. */
 const REMEMBERED = 10_000;
@@ -29,7 +16,7 @@ const REMEMBERED = 10_000;
 export class QueueFeed {
   readonly #store: Store;
   readonly #tell: (event: TaskEvent) => void;
-  readonly #queues = new Map<string, Promise<EventSource>>();
+  readonly #queues = new Map<string, Promise<Following>>();
   readonly #told = new Map<string, number>();
   #changed = new Set<string>();
   #reading = false;
@@ -88,21 +75,12 @@ export class QueueFeed {
     this.#gap();
   }
 
-  async #listen(queue: string, since?: number): Promise<EventSource> {
-    const source = await this.#store.events(queue, since);
-    const { events } = source;
-    const hear = ({ jobId }: { readonly jobId: string }) => this.#hear(jobId);
-    events.on("waiting", ({ jobId, prev }) => {
-      // That a job waits for the first time has been told already if it was stored here.
-      if (prev !== undefined || !this.#told.has(jobId)) this.#hear(jobId);
-    });
-    for (const event of TELLING) events.on(event as "active", hear);
-    let connected = false;
-    events.getBackend().on("ready", () => {
-      if (connected) this.#gap();
-      connected = true;
-    });
-    return source;
+  #listen(queue: string, since?: number): Promise<Following> {
+    const hear = (id: string, stored: boolean) => {
+      // What was stored here has been told already.
+      if (!stored || !this.#told.has(id)) this.#hear(id);
+    };
+    return this.#store.follow(queue, hear, () => this.#gap(), since);
   }
 
   #hear(id: string): void {

@@ -8,12 +8,13 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { closable, end, withCopy } from "./redis_connection.ts";
+import { closable, end } from "./redis_connection.ts";
+import { RedisEvents } from "./redis_events.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
 import { RedisStreams } from "./redis_streams.ts";
 import { RedisWorkers } from "./redis_workers.ts";
-import type { BullMq, EventSource, Signal, Store, Workers } from "./store.ts";
+import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
 
 /** How long one try to connect may take, in ms. */
 const CONNECT_MS = 1_500;
@@ -81,21 +82,9 @@ export class RedisStore implements Store {
     return queue;
   }
 
-  async events(name: string, since?: number): Promise<EventSource> {
-    const settings = {
-      connection: this.#patient,
-      prefix: this.#prefix,
-      lastEventId: since === undefined ? await this.#lastEvent(name) : `${since - 1}`,
-      skipVersionCheck: true,
-    };
-    const [events, copy] = withCopy(this.#patient, () => new this.bullmq.QueueEvents(name, settings));
-    events.on("error", () => {});
-    const close = async () => {
-      const closed = events.close().catch(() => {}); // It may be closed before it was open.
-      await end(copy);
-      await closed;
-    };
-    return { events, close };
+  async follow(queue: string, hear: Hear, missed: () => void, since?: number): Promise<Following> {
+    const from = since === undefined ? await this.#lastEvent(queue) : `${since - 1}`;
+    return new RedisEvents(this.bullmq, this.#patient, this.#prefix, { queue, from, hear, missed });
   }
 
   workers(): Workers {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Job, Processor, Queue, QueueEvents, Worker, WorkerOptions } from "bullmq";
+import type { Job, Processor, Queue, Worker, WorkerOptions } from "bullmq";
 import type { NewTask, StreamStore } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
 import type { Snapshot } from "./states.ts";
@@ -55,9 +55,11 @@ export interface Records {
   expire(snapshot: Snapshot): Promise<void>;
 }
 
-/** A queue's events. */
-export interface EventSource {
-  readonly events: QueueEvents;
+/** Hears that a job may stand elsewhere. `stored`: it was only just put into its queue. */
+export type Hear = (id: string, stored: boolean) => void;
+
+/** The events of one queue, as long as it is not closed. */
+export interface Following {
   close(): Promise<void>;
 }
 
@@ -80,8 +82,11 @@ export interface Store {
   readonly bullmq: BullMq;
   /** The queue of this name, for short calls that fail at once while the database is away. */
   queue(name: string): Promise<Queue>;
-  /** Listens to a queue's events from this moment on, or from a moment before, by the database's clock in ms. */
-  events(name: string, since?: number): Promise<EventSource>;
+  /**
+   * Listens to a queue's events from this moment on, or from a moment before, by the database's clock in ms. `missed` is
+   * called when some may have been lost.
+   */
+  follow(queue: string, hear: Hear, missed: () => void, since?: number): Promise<Following>;
   /** Prepares to start workers. */
   workers(): Workers;
   /** Whether a worker of this queue is connected. */
