@@ -34,6 +34,7 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts one. With `persistent` it writes every change to disk before it answers. */
   static async start({ persistent = false }: { readonly persistent?: boolean } = {}): Promise<RedisServer> {
+    if (!hasRedisServer) throw new Error("Cannot start a Redis: redis-server is not on the PATH. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-redis-" });
     const server = new RedisServer(folder, freePort(), persistent);
     await server.start();

@@ -2,10 +2,11 @@
  * Runs the official conformance suite against the fixture server: the ten `tasks-*` scenarios, of which every check has
  * to pass, and the required suites of both revisions, of which what is expected to fail stands in a file beside this one.
  *
- * `deno task conformance [--backend kv|redis|memory] [--rounds N]`
+ * `deno task conformance [--backend kv|redis|memory] [--rounds N]`. On Redis it uses that of REDIS_URL, or starts one.
  *
  * @module
  */
+import { openRedis } from "../../tools/redis_server.ts";
 import { parseArgs } from "../../tools/std.ts";
 
 const SUITE = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
@@ -36,10 +37,10 @@ interface Fixture extends AsyncDisposable {
   readonly url: string;
 }
 
-async function startFixture(): Promise<Fixture> {
+async function startFixture(redis: string): Promise<Fixture> {
   const server = new URL("./server.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend)],
+    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend), "--redis", redis],
     stdin: "null",
     stderr: "piped",
   }).spawn();
@@ -77,36 +78,51 @@ async function runSuite(url: string, ...args: readonly string[]): Promise<{ ok: 
   }
 }
 
+/** How many checks went as they should; of those that are expected to fail none is among `failed`. */
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+  readonly expected: number;
+}
+
 /** Runs the ten scenarios; every check has to pass, and none may be missing. */
-async function checkTasks(url: string): Promise<boolean> {
+async function checkTasks(url: string): Promise<Count> {
   let passed = 0;
   let ok = true;
   for (const [scenario, checks] of Object.entries(TASK_SCENARIOS)) {
     const run = await runSuite(url, "--scenario", scenario);
     const count = Number(/Passed: (\d+)\/\d+, 0 failed, 0 warnings/.exec(run.output)?.[1] ?? -1);
     const good = run.ok && count === checks;
-    passed += Math.max(0, count);
+    passed += good ? count : 0;
     ok &&= good;
     console.log(`${good ? "ok  " : "FAIL"} ${scenario}: ${count} of ${checks}`);
     if (!good) console.log(run.output);
   }
   const all = Object.values(TASK_SCENARIOS).reduce((sum, checks) => sum + checks, 0);
   console.log(`${ok ? "ok  " : "FAIL"} tasks: ${passed} of ${all} checks`);
-  return ok;
+  return { passed, failed: Math.max(all - passed, ok ? 0 : 1), expected: 0 };
 }
 
-async function checkRequired(url: string, revision: string): Promise<boolean> {
+async function checkRequired(url: string, revision: string): Promise<Count> {
   const file = new URL(`./expected_failures_${revision.replaceAll("-", "_")}.yaml`, import.meta.url).pathname;
   const { ok, output } = await runSuite(url, "--requirements", revision, "--expected-failures", file);
-  console.log(`${ok ? "ok  " : "FAIL"} required for ${revision}: ${/Total: .*/.exec(output)?.[0] ?? "no result"}`);
+  const [total, passed, failed] = /Total: (\d+) passed, (\d+) failed/.exec(output) ?? ["no result", 0, 0];
+  console.log(`${ok ? "ok  " : "FAIL"} required for ${revision}: ${total}${ok ? ", as expected" : ""}`);
   if (!ok) console.log(output);
-  return ok;
+  const [good, bad] = [Number(passed), Number(failed)];
+  return ok ? { passed: good, failed: 0, expected: bad } : { passed: good, failed: Math.max(bad, 1), expected: 0 };
 }
 
-let ok = true;
+const counts: Count[] = [];
 {
-  await using fixture = await startFixture();
-  for (let round = 1; round <= Number(rounds); round++) ok = await checkTasks(fixture.url) && ok;
-  for (const revision of REVISIONS) ok = await checkRequired(fixture.url, revision) && ok;
+  await using redis = backend === "redis" ? await openRedis() : undefined;
+  await using fixture = await startFixture(redis?.url ?? "");
+  for (let round = 1; round <= Number(rounds); round++) counts.push(await checkTasks(fixture.url));
+  for (const revision of REVISIONS) counts.push(await checkRequired(fixture.url, revision));
 }
-if (!ok) Deno.exit(1);
+const sum = (count: (of: Count) => number) => counts.map(count).reduce((a, b) => a + b, 0);
+const failed = sum((of) => of.failed);
+// The line of .ci/run, as `deno test` writes it.
+const expected = `${sum((of) => of.expected)} failed as expected`;
+console.log(`${failed > 0 ? "FAILED" : "ok"} | ${sum((of) => of.passed)} passed | ${failed} failed | ${expected}`);
+if (failed > 0) Deno.exit(1);
