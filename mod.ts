@@ -56,8 +56,8 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
-export type { Limits } from "./src/limits.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
+export type { Limits } from "./src/limits.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
 export type { Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
 export { AsyncToolServer, type RunOptions, type ServerOptions } from "./src/server.ts";
