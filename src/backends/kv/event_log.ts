@@ -23,7 +23,7 @@ export class EventLog implements AsyncDisposable {
   readonly #folder: string;
   readonly #wakeFile: Deno.FsFile;
   readonly #readyFile: Deno.FsFile;
-  readonly #watcher: Deno.FsWatcher;
+  readonly #watcher: Deno.FsWatcher | undefined;
   readonly #poll: ReturnType<typeof setInterval>;
   readonly #hear: Listeners;
   /** The number of the last event read, by writer. */
@@ -40,8 +40,8 @@ export class EventLog implements AsyncDisposable {
     this.#hear = hear;
     this.#wakeFile = Deno.openSync(`${folder}/${writer}`, { create: true, write: true });
     this.#readyFile = Deno.openSync(`${folder}/${writer}${READY}`, { create: true, write: true });
-    this.#watcher = Deno.watchFs(folder, { recursive: false });
-    this.#watching = this.#watch();
+    this.#watcher = watch(folder);
+    this.#watching = this.#watch().catch(() => {}); // What it no longer tells, the poll finds.
     this.#poll = setInterval(() => this.#read(true), FALLBACK_POLL_MS);
   }
 
@@ -67,7 +67,7 @@ export class EventLog implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearInterval(this.#poll);
-    this.#watcher.close();
+    this.#watcher?.close();
     await this.#watching;
     await this.#reading;
     this.#wakeFile.close();
@@ -77,7 +77,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    for await (const { kind, paths } of this.#watcher) {
+    for await (const { kind, paths } of this.#watcher ?? []) {
       if (kind === "access") continue;
       for (const path of paths) this.#touched(path.split(/[\\/]/).at(-1) ?? "", kind === "remove");
       if (this.#woken.size > 0) this.#read(false);
@@ -149,6 +149,15 @@ export interface Listeners {
   event(event: TaskEvent): void;
   /** A task may be ready to run; its event follows. */
   ready(): void;
+}
+
+/** A system may have no watcher left to give. */
+function watch(folder: string): Deno.FsWatcher | undefined {
+  try {
+    return Deno.watchFs(folder, { recursive: false });
+  } catch {
+    return undefined;
+  }
 }
 
 async function removeStale(folder: string): Promise<void> {
