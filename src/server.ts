@@ -21,6 +21,11 @@ import type { Infer, Schema } from "./schema.ts";
 import { Tasks } from "./tasks.ts";
 import { createWorker, type WorkerOptions } from "./worker.ts";
 
+/** What ends a server. Windows has no SIGTERM. */
+const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
 /** What {@linkcode AsyncToolServer} takes. */
 export interface ServerOptions {
   /** The server's name, told to clients. */
@@ -164,8 +169,7 @@ export class AsyncToolServer implements AsyncDisposable {
   async run(options: RunOptions = {}): Promise<void> {
     const end = new AbortController();
     const stop = () => end.abort();
-    Deno.addSignalListener("SIGINT", stop);
-    Deno.addSignalListener("SIGTERM", stop);
+    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
     try {
@@ -176,8 +180,7 @@ export class AsyncToolServer implements AsyncDisposable {
       // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
       await worker?.close(0);
     } finally {
-      Deno.removeSignalListener("SIGINT", stop);
-      Deno.removeSignalListener("SIGTERM", stop);
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
       options.signal?.removeEventListener("abort", stop);
       await this.close();
     }
@@ -207,7 +210,8 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   #startWorker(options: WorkerOptions): ReturnType<typeof createWorker> {
-    return createWorker(this.#options.backend, this.registry.list().map(({ job }) => job), options);
+    // A job that is offered under two names is one job.
+    return createWorker(this.#options.backend, [...new Set(this.registry.list().map(({ job }) => job))], options);
   }
 
   /** Builds what is served, once: from then on the tools are fixed. */
