@@ -20,12 +20,11 @@ const ABORT_GRACE_MS = 1_000;
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
 
-/** The largest result that stands in the job itself, where the queue's events carry it, in UTF-16 units. */
-const MAX_INLINE = 32_768;
-
 interface Running {
   readonly controller: AbortController;
   readonly asking: Asking;
+  /** Lets the task go, whatever its code does. Each has its own: one promise for all would keep every task in memory. */
+  readonly released: PromiseWithResolvers<undefined>;
   /** Somebody has asked to cancel the task. */
   stop: boolean;
 }
@@ -43,7 +42,6 @@ export class QueueWork implements WorkHandle {
   readonly #options: QueueWorkOptions;
   readonly #workers: Workers;
   readonly #running = new Map<string, Running>();
-  readonly #released = Promise.withResolvers<void>();
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
   #stopping: Promise<void> | undefined;
@@ -77,7 +75,8 @@ export class QueueWork implements WorkHandle {
     const id = job.id ?? "";
     const controller = new AbortController();
     const { signal } = controller;
-    const running: Running = { controller, asking: new Asking(this.#asking(), id, signal), stop: false };
+    const released = Promise.withResolvers<undefined>();
+    const running: Running = { controller, asking: new Asking(this.#asking(), id, signal), released, stop: false };
     // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
     this.#running.set(id, running);
     try {
@@ -87,13 +86,13 @@ export class QueueWork implements WorkHandle {
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
         task: snapshot === undefined ? strangersTask(name, job) : toTask(snapshot),
-        input: job.data,
+        input: await this.#insist(() => this.#store.records.input(job)),
         timeout: snapshot?.timeout,
         signal,
         report: this.#reporter(name, job),
         ask: (question: Question) => running.asking.ask(question),
       };
-      const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), this.#released.promise]);
+      const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), released.promise]);
       if (running.stop) {
         await this.#insist(() => this.#store.records.cancel(id, "stopped"));
         throw new UnrecoverableError("The task was cancelled.");
@@ -115,7 +114,7 @@ export class QueueWork implements WorkHandle {
     const id = job.id ?? "";
     if (attempt.kind === "value") {
       const text = JSON.stringify(attempt.value);
-      if (text.length <= MAX_INLINE) return attempt.value;
+      if (text.length <= records.maxInline) return attempt.value;
       return await this.#insist(() => records.keepResult(id, job.attemptsStarted, text));
     }
     if (attempt.kind === "fault") {
@@ -189,7 +188,9 @@ export class QueueWork implements WorkHandle {
     if (!await withinTime(closed, grace)) {
       this.#shutDown = new JobsError("The worker shuts down.");
       for (const { controller } of this.#running.values()) controller.abort(this.#shutDown);
-      if (!await withinTime(closed, ABORT_GRACE_MS)) this.#released.resolve();
+      if (!await withinTime(closed, ABORT_GRACE_MS)) {
+        for (const { released } of this.#running.values()) released.resolve(undefined);
+      }
       if (!await withinTime(closed, ABORT_GRACE_MS)) await this.#workers.abandon();
       await closed;
     }
