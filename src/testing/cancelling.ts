@@ -52,10 +52,17 @@ export const cancelling: Cases = {
 
   "a cancel from another connection reaches the running code, and says that it has stopped": async (stage) => {
     const second = await stage.connect();
+    const begun = Promise.withResolvers<void>();
     let heard = false;
-    await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => heard = true) });
+    await stage.work({
+      careful: (_, { signal }) => {
+        begun.resolve();
+        return aborted(signal).finally(() => heard = true);
+      },
+    });
     const task = await stage.create({ job: "careful" });
     await stage.running(task, second);
+    await begun.promise;
     const end = await second.cancel(task.id, OWNER, PATIENT);
     await stage.finished(task);
     await checkCancelled(stage, end, "stopped");
@@ -71,10 +78,17 @@ export const cancelling: Cases = {
   },
 
   "a cancel that the code does not heed says that the stop was only asked for, and stays": async (stage) => {
+    const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
-    const worker = await stage.work({ stubborn: () => gate.promise.then(() => "too late") });
+    const worker = await stage.work({
+      stubborn: () => {
+        begun.resolve();
+        return gate.promise.then(() => "too late");
+      },
+    });
     const task = await stage.create({ job: "stubborn" });
     await stage.running(task);
+    await begun.promise; // A worker that is asked to stop before it has begun need not begin.
     const end = await stage.backend.cancel(task.id, OWNER, 50);
     await checkCancelled(stage, end, "stop_requested");
     gate.resolve();

@@ -1,14 +1,33 @@
 /**
- * A worker that takes tasks and never ends them, to be killed. Arguments: the Redis, the prefix of its keys, the lease
- * in ms, the job's name. It ends with its stdin, so that it does not outlive the test that started it.
+ * A worker that takes tasks and never ends them, to be killed. Arguments: what `BullMqBackend.connect` takes, as JSON,
+ * and the job's name. It ends with its stdin, so that it does not outlive the test that started it.
  *
  * @module
  */
-import { BullMqBackend, createWorker } from "../../mod.ts";
+import { BullMqBackend, type BullMqOptions, createWorker } from "../../mod.ts";
 import { doomedJob } from "../../src/testing.ts";
 
-const [redis = "", prefix = "", lease, name = ""] = Deno.args;
-await using backend = await BullMqBackend.connect({ redis, prefix, lease: Number(lease) });
-await using worker = createWorker(backend, [doomedJob(name)]);
-await worker.ready;
-for await (const _ of Deno.stdin.readable);
+/** Starts such a process. */
+export function startDoomedWorker(options: BullMqOptions, job: string): { kill(): Promise<void> } {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", JSON.stringify(options), job],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  return {
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await child.stdin.close().catch(() => {}); // Its other end is gone.
+    },
+  };
+}
+
+if (import.meta.main) {
+  const [options = "", name = ""] = Deno.args;
+  await using backend = await BullMqBackend.connect(JSON.parse(options));
+  await using worker = createWorker(backend, [doomedJob(name)]);
+  await worker.ready;
+  for await (const _ of Deno.stdin.readable);
+}

@@ -1,6 +1,7 @@
 import { BullMqBackend } from "../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noRedis, RedisServer } from "../../tools/redis_server.ts";
+import { startDoomedWorker } from "./bullmq_doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;
@@ -18,27 +19,10 @@ if (noRedis === undefined) {
     return {
       backend,
       connect,
-      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker(redis, prefix, job)),
+      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease: LEASE }, job)),
       close: () => backend.close(),
     };
   });
 } else {
   Deno.test({ name: `bullmq (left out: ${noRedis})`, ignore: true, fn: () => {} });
-}
-
-function startDoomedWorker(redis: string, prefix: string, job: string): { kill(): Promise<void> } {
-  const script = new URL("./bullmq_doomed_worker.ts", import.meta.url);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--allow-all", script.pathname, redis, prefix, String(LEASE), job],
-    stdin: "piped",
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
-  return {
-    kill: async () => {
-      child.kill("SIGKILL");
-      await child.status;
-      await child.stdin.close().catch(() => {}); // Its other end is gone.
-    },
-  };
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Job, Queue } from "bullmq";
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import {
   BackendError,
@@ -22,17 +21,21 @@ import { awaitEnd } from "../await_end.ts";
 import { cancelledOutcome, created } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./in_time.ts";
+import { newSnapshot, toJob } from "./new_task.ts";
+import { migrate, PostgresStore } from "./postgres_store.ts";
 import { RedisStore } from "./redis_store.ts";
 import { expiryOf, failureOf, type Snapshot, toTask } from "./states.ts";
 import type { Store } from "./store.ts";
 import { Sweeper } from "./sweeper.ts";
 import { QueueWork } from "./worker.ts";
 
-/** What {@linkcode BullMqBackend.connect} takes. */
+/** What {@linkcode BullMqBackend.connect} takes: a Redis, or a PostgreSQL. */
 export interface BullMqOptions {
   /** The Redis, as `redis://user:password@host:port/database`, or `rediss://` with TLS. */
-  readonly redis: string;
-  /** The prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
+  readonly redis?: string;
+  /** The PostgreSQL, as `postgres://user:password@host:port/database`, for those who run no Redis. */
+  readonly postgres?: string;
+  /** On Redis the prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
   readonly prefix?: string;
   /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
@@ -44,11 +47,8 @@ const READY_MS = 600;
 /** How long a call waits for the store to answer, in ms. */
 const CALL_MS = 1_200;
 
-/** The largest number that BullMQ takes as a priority. */
-const LEAST_URGENT = 2 ** 21 - 1;
-
 /**
- * Queues and stores tasks with BullMQ, which is loaded by `connect`. Each job has the queue of its name, unless it was
+ * Queues and stores tasks with BullMQ, on Redis or PostgreSQL; it is loaded by `connect`. Each job has the queue of its name, unless it was
  * registered with another. A worker's concurrency counts for each of its jobs.
  *
  * @example
@@ -80,16 +80,25 @@ export class BullMqBackend implements Backend {
     this.#sweeper = new Sweeper(store.records);
   }
 
-  /** Connects. Rejects with `BackendError` if Redis cannot be reached. */
-  static async connect({ redis, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
+  /** Connects. Rejects with `BackendError` if the database cannot be reached, or has not been migrated. */
+  static async connect({ redis, postgres, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
     if (!Number.isSafeInteger(lease) || lease < 300) {
       throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
     }
-    try {
-      return new BullMqBackend(await RedisStore.open(redis, prefix), lease);
-    } catch (cause) {
-      throw new BackendError(`Cannot connect to Redis at ${withoutPassword(redis)}: ${messageOf(cause)}`, { cause });
+    if (redis !== undefined && postgres === undefined) {
+      const store = await opened("connect to Redis", redis, () => RedisStore.open(redis, prefix));
+      return new BullMqBackend(store, lease);
     }
+    if (postgres === undefined || redis !== undefined || prefix !== undefined) {
+      throw new DefinitionError("Cannot connect: pass either `redis`, with or without `prefix`, or `postgres`.");
+    }
+    const store = await opened("connect to PostgreSQL", postgres, () => PostgresStore.open(postgres));
+    return new BullMqBackend(store, lease);
+  }
+
+  /** Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. */
+  static async migrate({ postgres }: { readonly postgres: string }): Promise<void> {
+    await opened("migrate the PostgreSQL", postgres, () => migrate(postgres));
   }
 
   /** Stores a task and queues it. */
@@ -100,7 +109,7 @@ export class BullMqBackend implements Backend {
     return await this.#call(`store a task of ${task.job}`, async () => {
       this.#queues.set(task.job, queue);
       await this.#feed.follow(queue);
-      const job = this.#jobOf(task, await this.#store.queue(queue));
+      const job = toJob(this.#store.bullmq, await this.#store.queue(queue), task);
       await this.#store.records.create(job, queue, task);
       const stored = toTask(newSnapshot(task, queue, job.timestamp));
       this.#feed.tellStored(stored);
@@ -213,20 +222,6 @@ export class BullMqBackend implements Backend {
     await this.#store.close();
   }
 
-  #jobOf({ id, route, job, input, retry, delay, priority }: NewTask, queue: Queue): Job {
-    const { Job } = this.#store.bullmq;
-    return new Job(queue, route?.jobName ?? job, input, {
-      attempts: retry.attempts,
-      // BullMQ knows no longest pause. Our workers do, and find it here.
-      backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
-      delay,
-      priority: Math.min(priority ?? 0, LEAST_URGENT),
-      // A result stays as long as its own task says, not as long as the queue or a worker would keep it.
-      removeOnComplete: false,
-      removeOnFail: false,
-    }, id);
-  }
-
   async #find(id: string, owner: string): Promise<Snapshot> {
     if (!isTaskId(id)) {
       this.#checkOpen();
@@ -266,28 +261,17 @@ export class BullMqBackend implements Backend {
   }
 }
 
-function newSnapshot(task: NewTask, queue: string, createdAt: number): Snapshot {
-  return {
-    ...task,
-    queue,
-    createdAt,
-    attempts: task.retry.attempts,
-    delayed: Boolean(task.delay),
-    changes: 0,
-    changedAt: 0,
-    stopRequested: false,
-    expired: false,
-    state: task.delay ? "delayed" : "waiting",
-    dueAt: task.delay ? createdAt + task.delay : undefined,
-    started: 0,
-    ended: 0,
-    stalled: 0,
-  };
-}
-
 function hasExpired(snapshot: Snapshot): boolean {
   const end = expiryOf(snapshot);
   return end !== undefined && end <= Date.now();
+}
+
+async function opened<T>(what: string, url: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (cause) {
+    throw new BackendError(`Cannot ${what} at ${withoutPassword(url)}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -34,6 +34,8 @@ const APART = "mcp-jobs";
 
 /** Our records on Redis. */
 export class RedisRecords implements Records {
+  /** BullMQ sends a job's result to all who listen to its queue, and keeps it in the queue's events. */
+  readonly maxInline = 32_768;
   readonly read: (id: string) => Promise<Snapshot | undefined>;
   readonly #store: (stored: Stored) => Promise<Error | undefined>;
   readonly #scripts: RedisScripts;
@@ -54,6 +56,10 @@ export class RedisRecords implements Records {
 
   async queues(): Promise<readonly string[]> {
     return await this.#scripts.run("queues");
+  }
+
+  input(job: Job): Promise<Json> {
+    return Promise.resolve(job.data);
   }
 
   async result({ id, queue }: Snapshot): Promise<Json> {

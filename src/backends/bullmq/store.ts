@@ -25,12 +25,16 @@ export type QueueWorkerOptions = Pick<WorkerOptions, "concurrency" | "lockDurati
 
 /** Tasks' records, beside the jobs of their queues. */
 export interface Records {
+  /** The largest result that may stand in the job itself, in UTF-16 units; a larger one is kept apart. */
+  readonly maxInline: number;
   /** Stores the record and queues the job, both or neither. */
   create(job: Job, queue: string, task: NewTask): Promise<void>;
   /** The queues that hold tasks. */
   queues(): Promise<readonly string[]>;
   /** Reads where a task stands. Reads of one tick go together. */
   read(id: string): Promise<Snapshot | undefined>;
+  /** The input, exactly as it was stored. */
+  input(job: Job): Promise<Json>;
   /** Reads a finished job's result. */
   result(snapshot: Snapshot): Promise<Json>;
   /** Keeps a large result apart, so that it does not travel with the queue's events; gives what is to stand for it. */

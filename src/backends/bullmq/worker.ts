@@ -112,6 +112,8 @@ export class QueueWork implements WorkHandle {
     const { UnrecoverableError } = this.#store.bullmq;
     const { records } = this.#store;
     const id = job.id ?? "";
+    // No text in PostgreSQL holds a NUL.
+    const said = attempt.kind === "value" ? "" : attempt.message.replaceAll("\0", "\ufffd");
     if (attempt.kind === "value") {
       const text = JSON.stringify(attempt.value);
       if (text.length <= records.maxInline) return attempt.value;
@@ -119,11 +121,11 @@ export class QueueWork implements WorkHandle {
     }
     if (attempt.kind === "fault") {
       await this.#insist(() => records.markFault(id, job.attemptsStarted, attempt.code));
-      throw new UnrecoverableError(attempt.message);
+      throw new UnrecoverableError(said);
     }
-    if (!attempt.retry) throw new UnrecoverableError(attempt.message);
+    if (!attempt.retry) throw new UnrecoverableError(said);
     capBackoff(job);
-    throw new Error(attempt.message);
+    throw new Error(said);
   }
 
   /** Does a thing again and again while the store fails: a task must not fail because its store is away. */

@@ -1,0 +1,47 @@
+/**
+ * From a task that is to be stored to BullMQ's job, and to what is read of it right after.
+ *
+ * @module
+ */
+import type { Job, Queue } from "bullmq";
+import type { NewTask } from "../../backend.ts";
+import type { Snapshot } from "./states.ts";
+import type { BullMq } from "./store.ts";
+
+/** The largest number that BullMQ takes as a priority. */
+const LEAST_URGENT = 2 ** 21 - 1;
+
+/** The job, which is not stored yet. */
+export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
+  const { id, route, job, input, retry, delay, priority } = task;
+  return new Job(queue, route?.jobName ?? job, input, {
+    attempts: retry.attempts,
+    // BullMQ knows no longest pause. Our workers do, and find it here.
+    backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
+    delay,
+    priority: Math.min(priority ?? 0, LEAST_URGENT),
+    // A result stays as long as its own task says, not as long as the queue or a worker would keep it.
+    removeOnComplete: false,
+    removeOnFail: false,
+  }, id);
+}
+
+/** How a task stands that has just been stored. */
+export function newSnapshot(task: NewTask, queue: string, createdAt: number): Snapshot {
+  return {
+    ...task,
+    queue,
+    createdAt,
+    attempts: task.retry.attempts,
+    delayed: Boolean(task.delay),
+    changes: 0,
+    changedAt: 0,
+    stopRequested: false,
+    expired: false,
+    state: task.delay ? "delayed" : "waiting",
+    dueAt: task.delay ? createdAt + task.delay : undefined,
+    started: 0,
+    ended: 0,
+    stalled: 0,
+  };
+}

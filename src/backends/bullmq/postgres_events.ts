@@ -1,0 +1,121 @@
+/**
+ * The events of all queues on PostgreSQL, read together.
+ *
+ * BullMQ's own QueueEvents reads on from the last number that it has seen. Numbers are given out before a transaction
+ * is committed, so one that is slow to commit is left behind for good. Here numbers that are missing are asked for again.
+ *
+ * @module
+ */
+import type { PgPool } from "bullmq";
+import type { Following, Hear } from "./store.ts";
+
+/** How often events are looked for without being notified, in ms: of several commits at once BullMQ notifies one. */
+const LOOK_MS = 500;
+
+/** For how long a number that is missing is asked for, in ms. */
+const MISSING_MS = 10_000;
+
+/** The most events read at once. */
+const MAX_EVENTS = 5_000;
+
+interface Followed {
+  readonly hear: Hear;
+  readonly missed: () => void;
+}
+
+interface Row {
+  readonly id: string;
+  readonly queue: string;
+  readonly event: string;
+  readonly job: string | null;
+  readonly prev: string | null;
+}
+
+/** Reads the events of the queues that are followed. */
+export class PostgresEvents {
+  readonly #pool: PgPool;
+  readonly #queues = new Map<string, Followed>();
+  /** The numbers that were missing when a later one was read, and when that was. */
+  readonly #missing = new Map<number, number>();
+  #last: number | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #open = true;
+
+  constructor(pool: PgPool) {
+    this.#pool = pool;
+  }
+
+  /** Follows a queue from now on, or from its first event. */
+  async follow(queue: string, followed: Followed, fromStart: boolean): Promise<Following> {
+    if (this.#last === undefined) {
+      const { rows: [row] } = await this.#pool.query<{ last: string }>(
+        "SELECT coalesce(max(id), 0) AS last FROM event",
+      );
+      this.#last ??= Number(row?.last ?? 0);
+    }
+    this.#queues.set(queue, followed);
+    if (fromStart) {
+      const sql = `SELECT id, queue, event, data ->> 'jobId' AS job, data ->> 'prev' AS prev FROM event
+        WHERE queue = $1 AND id <= $2 ORDER BY id`;
+      const { rows } = await this.#pool.query<Row>(sql, [queue, this.#last]);
+      for (const row of rows) this.#hand(row);
+    }
+    this.look();
+    return { close: () => Promise.resolve(void this.#queues.delete(queue)) };
+  }
+
+  /** There may be new events. */
+  look(): void {
+    if (!this.#open || this.#last === undefined) return;
+    clearTimeout(this.#timer);
+    if (this.#reading) {
+      this.#again = true;
+      return;
+    }
+    this.#reading = this.#read().catch(() => {}).finally(() => {
+      this.#reading = undefined;
+      if (this.#again) this.look();
+      else if (this.#open) this.#timer = setTimeout(() => this.look(), LOOK_MS);
+    });
+  }
+
+  /** Notifications may have been missed. */
+  missed(): void {
+    this.look();
+    for (const { missed } of this.#queues.values()) missed();
+  }
+
+  /** Stops reading. */
+  async close(): Promise<void> {
+    this.#open = false;
+    clearTimeout(this.#timer);
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    this.#again = false;
+    const last = this.#last ?? 0;
+    const sql = `SELECT id, queue, event, data ->> 'jobId' AS job, data ->> 'prev' AS prev FROM event
+      WHERE queue = ANY ($1) AND (id > $2 OR id = ANY ($3)) ORDER BY id LIMIT ${MAX_EVENTS}`;
+    const { rows } = await this.#pool.query<Row>(sql, [[...this.#queues.keys()], last, [...this.#missing.keys()]]);
+    const now = Date.now();
+    for (const row of rows) {
+      const id = Number(row.id);
+      this.#missing.delete(id);
+      for (let missing = this.#last ?? id; ++missing < id;) this.#missing.set(missing, now);
+      this.#last = Math.max(id, this.#last ?? 0);
+      this.#hand(row);
+    }
+    for (const [id, since] of this.#missing) {
+      if (since + MISSING_MS > now) break; // They stand in the order in which they were missed.
+      this.#missing.delete(id);
+    }
+    if (rows.length === MAX_EVENTS) this.#again = true;
+  }
+
+  #hand({ queue, event, job, prev }: Row): void {
+    if (job !== null) this.#queues.get(queue)?.hear(job, event === "waiting" && prev === null);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * What PostgreSQL notifies, on a connection that is opened again whenever it is lost.
+ *
+ * @module
+ */
+import type { PgModule, PgNotification } from "bullmq";
+
+type PgClient = InstanceType<PgModule["Client"]>;
+
+/** The pause before the next try to connect, in ms. */
+const RETRY_MS = 200;
+
+/** What a listener needs. */
+export interface ListenerOptions {
+  readonly channels: readonly string[];
+  /** Makes a client that is not connected yet. */
+  readonly makeClient: () => PgClient;
+  readonly hear: (notification: PgNotification) => void;
+  /** Called each time that it listens; what was notified before has not been heard. */
+  readonly listening: () => void;
+}
+
+/** Listens until it is closed. */
+export class PostgresListener {
+  readonly #options: ListenerOptions;
+  readonly #closed = Promise.withResolvers<"closed">();
+  readonly #listening: Promise<void>;
+  #open = true;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#listening = this.#listen();
+  }
+
+  /** Stops. */
+  async close(): Promise<void> {
+    this.#open = false;
+    this.#closed.resolve("closed");
+    await this.#listening;
+  }
+
+  async #listen(): Promise<void> {
+    while (this.#open) {
+      const client = this.#options.makeClient();
+      const lost = Promise.withResolvers<"lost">();
+      client.on("error", () => lost.resolve("lost"));
+      client.on("end", () => lost.resolve("lost"));
+      client.on("notification", this.#options.hear);
+      try {
+        await client.connect();
+        for (const channel of this.#options.channels) await client.query(`LISTEN ${channel}`);
+        this.#options.listening();
+        await Promise.race([lost.promise, this.#closed.promise]);
+      } catch {
+        // It is tried again.
+      }
+      await client.end().catch(() => {});
+      if (this.#open) await this.#pause();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const time = new Promise<void>((resolve) => timer = setTimeout(resolve, RETRY_MS));
+    await Promise.race([time, this.#closed.promise]);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The records on PostgreSQL: a table beside BullMQ's own. What has to be atomic is done in `postgres_schema.ts`.
+ *
+ * @module
+ */
+import type { Job, PgPool, Queue } from "bullmq";
+import type { NewTask } from "../../backend.ts";
+import type { Answer, Json, Question } from "../../task.ts";
+import { EXPIRED_TOLD_MS } from "../record.ts";
+import { batched } from "./batch.ts";
+import type { Snapshot } from "./states.ts";
+import type { Cancelled, Records } from "./store.ts";
+
+/** The most tasks that are read together. */
+const MAX_READS = 500;
+
+/** BullMQ's own way to put a job into its queue, in the transaction that stores the record. */
+const CREATE = `
+WITH known AS (SELECT mcp_jobs_know($2)),
+stored AS (
+  INSERT INTO mcp_jobs_task (id, queue, job, owner, ttl, created_at, attempts, timeout, delayed, input, look_at)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM known
+  RETURNING id
+)
+SELECT add_job($2, id, $12, $13::jsonb, $14::jsonb, $15, $16, $6, $7::integer,
+  NULL, NULL, NULL, NULL, NULL, false) FROM stored`;
+
+/** Our records on PostgreSQL. */
+export class PostgresRecords implements Records {
+  /** What stands in a job is stored as jsonb, which keeps neither the order of keys nor every character. */
+  readonly maxInline = 0;
+  readonly read: (id: string) => Promise<Snapshot | undefined>;
+  readonly #pool: PgPool;
+  readonly #queue: (name: string) => Promise<Queue>;
+  #asked: Promise<unknown> = Promise.resolve();
+
+  /** `queue` opens BullMQ's queues. */
+  constructor(pool: PgPool, queue: (name: string) => Promise<Queue>) {
+    this.#pool = pool;
+    this.#queue = queue;
+    this.read = batched((ids) => this.#readMany(ids), MAX_READS);
+  }
+
+  async create(job: Job, queue: string, task: NewTask): Promise<void> {
+    const { timestamp, opts } = job;
+    const look = timestamp + (task.delay ?? 0) + task.resultTtl;
+    const { attempts } = task.retry;
+    const text = JSON.stringify(task.input);
+    const delay = task.delay ?? 0;
+    const record = [task.id, queue, task.job, task.owner, task.resultTtl, timestamp, attempts];
+    const rest = [task.timeout ?? null, delay > 0, text, look];
+    await this.#rows(CREATE, ...record, ...rest, job.name, storable(text), JSON.stringify(opts), job.priority, delay);
+  }
+
+  async queues(): Promise<readonly string[]> {
+    return (await this.#rows<{ name: string }>("SELECT name FROM mcp_jobs_queue")).map(({ name }) => name);
+  }
+
+  async input(job: Job): Promise<Json> {
+    const [row] = await this.#rows<{ input: string }>("SELECT input FROM mcp_jobs_task WHERE id = $1", job.id ?? "");
+    return row === undefined ? job.data : JSON.parse(row.input);
+  }
+
+  async result({ id, queue }: Snapshot): Promise<Json> {
+    const [row] = await this.#rows<{ value: Json; apart: string | null }>(
+      `SELECT j.return_value AS value, r.value AS apart FROM job j
+       LEFT JOIN mcp_jobs_result r ON r.id = j.id AND j.return_value = jsonb_build_object('mcp-jobs', r.run)
+       WHERE j.queue = $1 AND j.id = $2`,
+      queue,
+      id,
+    );
+    return typeof row?.apart === "string" ? JSON.parse(row.apart) : row?.value ?? null;
+  }
+
+  async keepResult(id: string, run: number, text: string): Promise<Json> {
+    const kept = await this.#rows(
+      `INSERT INTO mcp_jobs_result SELECT id, $2, $3 FROM mcp_jobs_task WHERE id = $1
+       ON CONFLICT (id, run) DO UPDATE SET value = EXCLUDED.value RETURNING run`,
+      id,
+      run,
+      text,
+    );
+    return kept.length > 0 ? { "mcp-jobs": run } : JSON.parse(text);
+  }
+
+  async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
+    const [row] = await this.#rows<{ done: Cancelled | "remove" }>(
+      "SELECT mcp_jobs_cancel($1, $2, $3) AS done",
+      id,
+      work,
+      Date.now(),
+    );
+    if (row?.done !== "remove") return row?.done ?? "unknown";
+    // The record says it already; a worker that is faster than this sees it there and lets go.
+    const snapshot = await this.read(id);
+    if (snapshot) await (await this.#queue(snapshot.queue)).remove(id);
+    return "cancelled";
+  }
+
+  async markFault(id: string, run: number, code?: number): Promise<void> {
+    await this.#rows("UPDATE mcp_jobs_task SET fault = $2 WHERE id = $1", id, JSON.stringify({ run, code }));
+  }
+
+  ask(id: string, question: Question): Promise<Answer | undefined> {
+    // One after the other: two connections would not keep the order of two questions.
+    const asked = this.#asked.then(() => this.#ask(id, question));
+    this.#asked = asked.catch(() => {});
+    return asked;
+  }
+
+  async #ask(id: string, question: Question): Promise<Answer | undefined> {
+    const [row] = await this.#rows<{ answer: Answer | null }>(
+      "SELECT mcp_jobs_ask($1, $2, $3, $4) AS answer",
+      id,
+      question.key,
+      JSON.stringify(question),
+      Date.now(),
+    );
+    return row?.answer ?? undefined;
+  }
+
+  async answerTo(id: string, key: string): Promise<Answer | undefined> {
+    const [row] = await this.#rows<{ answer: Answer | null }>(
+      "SELECT answers -> $2 AS answer FROM mcp_jobs_task WHERE id = $1",
+      id,
+      key,
+    );
+    return row?.answer ?? undefined;
+  }
+
+  async answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void> {
+    await this.#rows("SELECT mcp_jobs_answer($1, $2, $3)", id, JSON.stringify(answers), Date.now());
+  }
+
+  async list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
+    const rows = await this.#rows<{ id: string }>(
+      `SELECT id FROM mcp_jobs_task WHERE owner = $1 AND NOT expired AND ($2::text IS NULL OR id COLLATE "C" < $2)
+       ORDER BY id COLLATE "C" DESC LIMIT $3`,
+      owner,
+      cursor ?? null,
+      limit,
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  async due(limit: number): Promise<readonly string[]> {
+    const now = Date.now();
+    await this.#rows("DELETE FROM mcp_jobs_task WHERE expired AND look_at < $1", now);
+    const rows = await this.#rows<{ id: string }>(
+      "SELECT id FROM mcp_jobs_task WHERE look_at < $1 ORDER BY look_at LIMIT $2",
+      now,
+      limit,
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  async postpone(id: string, at: number): Promise<void> {
+    await this.#rows("UPDATE mcp_jobs_task SET look_at = $2 WHERE id = $1", id, Math.min(at, Number.MAX_SAFE_INTEGER));
+  }
+
+  async expire({ id, queue }: Snapshot): Promise<void> {
+    // In this order, so that whoever finds it half done does it again.
+    await (await this.#queue(queue)).remove(id);
+    await this.#rows("DELETE FROM mcp_jobs_result WHERE id = $1", id);
+    await this.#rows(
+      "UPDATE mcp_jobs_task SET expired = true, input = NULL, look_at = $2 WHERE id = $1",
+      id,
+      Date.now() + EXPIRED_TOLD_MS,
+    );
+  }
+
+  async #rows<Row>(sql: string, ...values: readonly (string | number | boolean | null)[]): Promise<readonly Row[]> {
+    return (await this.#pool.query<Row>(sql, [...values])).rows;
+  }
+
+  async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
+    const { rows } = await this.#pool.query<{ found: { [field: string]: unknown } & { readonly id: string } }>(
+      "SELECT mcp_jobs_read($1, $2) AS found",
+      [[...ids], Date.now()],
+    );
+    const found = new Map(rows.map(({ found }) => [found.id, found]));
+    return ids.map((id) => toSnapshot(found.get(id)));
+  }
+}
+
+/** The function gives a snapshot's own fields, and null for those that are absent. */
+function toSnapshot(found: { readonly [field: string]: unknown } | undefined): Snapshot | undefined {
+  if (found === undefined) return undefined;
+  const fields = Object.entries(found).filter(([, value]) => value !== null);
+  return Object.fromEntries(fields) as unknown as Snapshot;
+}
+
+/** What jsonb takes: neither NUL nor half of a character. Workers of ours read the input as it was. */
+function storable(text: string): string {
+  return text.replaceAll(/(?<!\\)((?:\\\\)*)\\u(0000|d[89a-f][0-9a-f]{2})/g, "$1\\ufffd");
+}

@@ -1,0 +1,164 @@
+/**
+ * BullMQ on PostgreSQL, through BullMQ's own backend.
+ *
+ * @module
+ */
+import type { PgModule, PgPool, Processor, Queue, Worker } from "bullmq";
+import { PostgresEvents } from "./postgres_events.ts";
+import { PostgresListener } from "./postgres_listener.ts";
+import { PostgresRecords } from "./postgres_records.ts";
+import { DDL, SCHEMA } from "./postgres_schema.ts";
+import type { BullMq, Following, Hear, QueueWorkerOptions, Signal, Store, Workers } from "./store.ts";
+
+/** How long one try to connect may take, in ms. */
+const CONNECT_MS = 1_500;
+
+/** The most connections of a process that its calls share. */
+const MAX_CONNECTIONS = 10;
+
+/** The most connections that one BullMQ worker has for its own calls, beside the one that waits for jobs. */
+const WORKER_CONNECTIONS = 4;
+
+async function load(): Promise<{ readonly bullmq: BullMq; readonly pg: PgModule }> {
+  const [bullmq, { default: pg }] = await Promise.all([import("bullmq"), import("pg")]);
+  return { bullmq, pg };
+}
+
+function settings(url: string) {
+  return { connectionString: url, options: `-c search_path=${SCHEMA}`, connectionTimeoutMillis: CONNECT_MS };
+}
+
+/** Makes, or brings up to date, BullMQ's schema and our tables in it. */
+export async function migrate(url: string): Promise<void> {
+  const { bullmq, pg } = await load();
+  const client = new pg.Client(settings(url));
+  await client.connect();
+  try {
+    await bullmq.runMigrations(client);
+    await client.query(DDL);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A PostgreSQL with BullMQ on it. */
+export class PostgresStore implements Store {
+  readonly bullmq: BullMq;
+  readonly records: PostgresRecords;
+  readonly #url: string;
+  readonly #pool: PgPool;
+  readonly #queues = new Map<string, Queue>();
+  readonly #listeners = new Set<(signal: Signal) => void>();
+  readonly #back = new Set<() => void>();
+  readonly #events: PostgresEvents;
+  readonly #listener: PostgresListener;
+
+  private constructor(bullmq: BullMq, pg: PgModule, url: string, pool: PgPool) {
+    this.bullmq = bullmq;
+    this.#url = url;
+    this.#pool = pool;
+    this.records = new PostgresRecords(pool, (name) => this.queue(name));
+    this.#events = new PostgresEvents(pool);
+    this.#listener = new PostgresListener({
+      channels: ["bullmq_events", "mcp_jobs"],
+      makeClient: () => new pg.Client({ ...settings(url), keepAlive: true }),
+      hear: ({ channel, payload }) => channel === "mcp_jobs" ? this.#hear(payload ?? "") : this.#events.look(),
+      listening: () => this.#reconnected(),
+    });
+  }
+
+  /** Connects. Rejects at once if PostgreSQL is not there, or `migrate` has not been run. */
+  static async open(url: string): Promise<PostgresStore> {
+    const { bullmq, pg } = await load();
+    const pool = new pg.Pool({ ...settings(url), max: MAX_CONNECTIONS });
+    pool.on("error", () => {}); // Each call tells of its own failure.
+    try {
+      const { rows: [row] } = await pool.query<{ ours: string | null }>("SELECT to_regclass('mcp_jobs_task') AS ours");
+      if (row?.ours === null) throw new Error("its tables are missing; run BullMqBackend.migrate({ postgres }) once");
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+    return new PostgresStore(bullmq, pg, url, pool);
+  }
+
+  async queue(name: string): Promise<Queue> {
+    const known = this.#queues.get(name);
+    const { Queue, createPostgresBackend } = this.bullmq;
+    // The queue's settings are its owner's: nothing of ours is written there.
+    const options = { connection: this.#pool, skipMetasUpdate: true };
+    const queue: Queue = known ?? new Queue(name, options, createPostgresBackend) as unknown as Queue;
+    if (known === undefined) {
+      queue.on("error", () => {});
+      this.#queues.set(name, queue);
+    }
+    try {
+      await queue.waitUntilReady();
+    } catch (error) {
+      this.#queues.delete(name); // It would remember that it could not connect.
+      throw error;
+    }
+    return queue;
+  }
+
+  follow(queue: string, hear: Hear, missed: () => void, since?: number): Promise<Following> {
+    return this.#events.follow(queue, { hear, missed }, since !== undefined);
+  }
+
+  workers(): Workers {
+    const workers: Worker[] = [];
+    const { Worker: Queued, createPostgresBackend } = this.bullmq;
+    const connection = { connectionString: this.#url, max: WORKER_CONNECTIONS };
+    return {
+      start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
+        const all = { connection, maxStalledCount: 2, runRetryDelay: 500, drainDelay: 0.5, ...options };
+        const worker = new Queued(name, run, all, createPostgresBackend) as unknown as Worker;
+        worker.on("error", () => {});
+        workers.push(worker);
+        return worker;
+      },
+      close: async () => void await Promise.all(workers.map((worker) => worker.close())),
+      abandon: async () => void await Promise.all(workers.map((worker) => worker.disconnect())),
+    };
+  }
+
+  async hasWorker(name: string): Promise<boolean> {
+    return await (await this.queue(name)).getWorkersCount() > 0;
+  }
+
+  listen(listener: (signal: Signal) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  ready(): Promise<void> {
+    return Promise.resolve(); // The pool connects anew for each call that needs it.
+  }
+
+  onBack(listener: () => void): void {
+    this.#back.add(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#listener.close();
+    await this.#events.close();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await this.#pool.end();
+  }
+
+  #hear(message: string): void {
+    const [kind, id = "", ...queue] = message.split(" ");
+    if (kind === "stop" || kind === "answer") this.#tell({ kind, id });
+    if (kind === "queue") this.#tell({ kind, since: Number(id), queue: queue.join(" ") });
+  }
+
+  #reconnected(): void {
+    this.#tell({ kind: "gap" });
+    this.#events.missed();
+    for (const listener of this.#back) listener();
+  }
+
+  #tell(signal: Signal): void {
+    for (const listener of [...this.#listeners]) listener(signal);
+  }
+}
