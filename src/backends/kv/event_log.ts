@@ -106,22 +106,27 @@ export class EventLog implements AsyncDisposable {
   async #readOn(all: boolean): Promise<void> {
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
-    for (const writer of writers) await this.#readStream(writer);
+    let found = false;
+    for (const writer of writers) found = await this.#readStream(writer) || found;
+    // What the poll has found, no wake file told of.
+    if (all && found) this.#hear.ready();
   }
 
-  async #readStream(writer: string): Promise<void> {
+  /** Reads on in a stream. Resolves with whether there was something new. */
+  async #readStream(writer: string): Promise<boolean> {
     const position = this.#positions.get(writer) ?? 0;
     let expected = position + 1;
     const start = eventKey(writer, expected);
     const end = eventKey(writer, Infinity);
     for await (const { key, value } of this.#kv.list<string>({ start, end }, { batchSize: 100 })) {
-      if (this.#closed) return;
+      if (this.#closed) return false;
       const number = Number(key.at(-1));
       this.#positions.set(writer, number);
       if (number !== expected) this.#hear.event({ kind: "gap" });
       expected = number + 1;
       for (const task of JSON.parse(value)) this.#hear.event({ kind: "change", task });
     }
+    return expected > position + 1;
   }
 
   /** All other processes that have written lately: skips from stream to stream. */

@@ -29,6 +29,8 @@ export interface LeaseOptions {
   readonly duration: number;
   /** The tasks held now. */
   readonly held: () => readonly { readonly id: string; readonly owner: string }[];
+  /** Called with each renewal in time: the moment to look for work that, against all odds, no wake file told of. */
+  readonly renewed: () => void;
 }
 
 /** Keeps the lease of one worker, and takes over what dead ones have left. */
@@ -45,7 +47,7 @@ export class Lease implements AsyncDisposable {
     this.ready = this.renew().then(() => this.#recover());
     this.#timers = [
       // A renewal that fails is made up for by the next one: three fit into one lease.
-      setInterval(() => void this.renew().catch(() => {}), options.duration / 3),
+      setInterval(() => void this.renew().then(options.renewed, () => {}), options.duration / 3),
       setInterval(() => void this.#recover().catch(() => {}), options.duration / 2),
     ];
   }

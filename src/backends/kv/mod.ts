@@ -70,7 +70,9 @@ export class DenoKvBackend implements Backend {
     this.#lease = lease;
     this.#committer = new Committer(kv, writer, (tasks) => {
       for (const task of tasks) this.#tell({ kind: "change", task });
-      this.#log?.wake(tasks.some(({ status }) => status === "PENDING" || status === "RETRYING"));
+      const ready = tasks.some(({ status }) => status === "PENDING" || status === "RETRYING");
+      if (ready) this.#wakeWorkers();
+      this.#log?.wake(ready);
     });
     this.#store = new TaskStore(kv, this.#committer);
     this.streams = new KvStreams(kv, this.#committer);
@@ -217,6 +219,7 @@ export class DenoKvBackend implements Backend {
       committer: this.#committer,
       duration: this.#lease,
       held: () => claims.held,
+      renewed: () => runner.wake(),
     });
     const runner = new Runner(claims, options, lease.ready);
     let stopping: Promise<void> | undefined;
@@ -242,9 +245,7 @@ export class DenoKvBackend implements Backend {
   async #start(path: string): Promise<void> {
     this.#log = await EventLog.open(this.#kv, this.#writer, path, {
       event: (event) => this.#tell(event),
-      ready: () => {
-        for (const { runner } of this.#workers) runner.wake();
-      },
+      ready: () => this.#wakeWorkers(),
     });
     const sweep = () => sweepBlobs(this.#kv, this.#committer, Date.now());
     this.#sweeper = setInterval(() => void sweep().catch(() => {}), SWEEP_MS);
@@ -267,10 +268,14 @@ export class DenoKvBackend implements Backend {
         runner.recheck();
         continue;
       }
-      const { status, job } = event.task;
       runner.receive(event.task);
-      if ((status === "PENDING" || status === "RETRYING") && jobs.includes(job)) runner.wake();
+      // That a task may run now is told by a wake file. When a delayed one may, only its event tells.
+      if ("dueAt" in event.task && jobs.includes(event.task.job)) runner.wake();
     }
+  }
+
+  #wakeWorkers(): void {
+    for (const { runner } of this.#workers) runner.wake();
   }
 
   #checkOpen(): void {
