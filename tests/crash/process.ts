@@ -1,13 +1,22 @@
 /**
- * A server or a worker of the crash tests, to be killed: `process.ts <server|embedded|worker> <kv file>`. The job says
- * in its progress that it runs, and ends once a file named after its input is there.
+ * A server or a worker of the crash tests, to be killed: `process.ts <server|embedded|worker> <KV file or Redis URL>`.
+ * The job says in its progress that it runs, and ends once a file named after its input is there.
  *
  * @module
  */
-import { AsyncToolServer, createWorker, defineJob, DenoKvBackend, OperationResourceStrategy } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  DenoKvBackend,
+  OperationResourceStrategy,
+} from "../../mod.ts";
 
-const [role = "", path = ""] = Deno.args;
-const backend = await DenoKvBackend.open({ path, lease: 600 });
+const [role = "", store = ""] = Deno.args;
+const backend = store.startsWith("redis:")
+  ? await BullMqBackend.connect({ redis: store, lease: 1_000 })
+  : await DenoKvBackend.open({ path: store, lease: 600 });
 
 const gated = defineJob({
   name: "gated",

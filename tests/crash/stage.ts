@@ -1,0 +1,114 @@
+/**
+ * The processes of the crash tests, and the place that they share.
+ *
+ * @module
+ */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { until } from "../processes.ts";
+
+const SCRIPT = new URL("process.ts", import.meta.url).pathname;
+const processArgs = (role: string, store: string) => ["run", "--allow-all", "--unstable-kv", SCRIPT, role, store];
+
+/** A folder for one test, with the gate, and the KV file unless tasks stand elsewhere. */
+export class Place implements AsyncDisposable {
+  private constructor(readonly folder: string, readonly store: string) {}
+
+  /** Makes one. `store` is the URL of a Redis; without it, tasks stand in a KV file. */
+  static async make(store?: string): Promise<Place> {
+    const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-crash-" });
+    return new Place(folder, store ?? `${folder}/jobs.kv`);
+  }
+
+  get gate(): string {
+    return `${this.folder}/gate`;
+  }
+
+  /** Lets the jobs end. */
+  async openGate(): Promise<void> {
+    await Deno.writeTextFile(this.gate, "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** A client and the server process that it has started. */
+export class Session implements AsyncDisposable {
+  private constructor(readonly client: Client, readonly transport: StdioClientTransport) {}
+
+  static async start(role: "server" | "embedded", { store }: Place): Promise<Session> {
+    const client = new Client({ name: "crash-test", version: "1.0.0" });
+    const transport = new StdioClientTransport({ command: Deno.execPath(), args: processArgs(role, store) });
+    await client.connect(transport);
+    return new Session(client, transport);
+  }
+
+  async begin({ gate }: Place): Promise<string> {
+    const request = { method: "tools/call", params: { name: "gated", arguments: { gate }, task: {} } } as const;
+    return (await this.client.request(request, CreateTaskResultSchema)).task.taskId;
+  }
+
+  /** Waits until the job's code says that it runs its n-th attempt. */
+  async runs(id: string, attempt: number): Promise<void> {
+    await until(async () => {
+      const { statusMessage } = await this.client.experimental.tasks.getTask(id);
+      return statusMessage?.includes(`attempt ${attempt}`) ?? false;
+    }, `attempt ${attempt} runs`);
+  }
+
+  async result(id: string): Promise<unknown> {
+    const { structuredContent } = await this.client.experimental.tasks.getTaskResult(id, CallToolResultSchema);
+    return structuredContent;
+  }
+
+  /** Ends the server process; the client hears of it. */
+  async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+    const { pid } = this.transport;
+    if (pid === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.client.onclose = () => resolve();
+    Deno.kill(pid, signal);
+    await promise;
+  }
+
+  /** The client would wait for its server with a timer of 2 s, and leave it behind: so the server ends first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill("SIGTERM");
+    await this.client.close();
+  }
+}
+
+/** A worker process. */
+export class WorkerProcess implements AsyncDisposable {
+  #ended = false;
+
+  private constructor(readonly child: Deno.ChildProcess) {}
+
+  static async start({ store }: Place): Promise<WorkerProcess> {
+    const options = { args: processArgs("worker", store), stdin: "piped", stdout: "piped" } as const;
+    const child = new Deno.Command(Deno.execPath(), options).spawn();
+    const lines = child.stdout.getReader();
+    await lines.read();
+    lines.releaseLock();
+    return new WorkerProcess(child);
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.child.stdin.close().catch(() => {});
+    await this.child.stdout.cancel();
+    await this.child.status;
+  }
+}
