@@ -42,6 +42,8 @@ const ABORT_GRACE_MS = 1_000;
 const STORE_RETRY_MS = 500;
 
 interface Running {
+  /** The revision that was claimed: what is told of older ones is past. */
+  readonly revision: number;
   readonly attempt: number;
   readonly controller: AbortController;
   readonly asking: Asking;
@@ -100,6 +102,7 @@ export class Runner implements WorkHandle {
       if (this.#looking && "stopRequested" in task) this.#stopEarly.set(task.id, task);
       return;
     }
+    if (task.revision <= running.revision) return;
     const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
     if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
     else if (ours) running.asking.hear(task);
@@ -150,7 +153,7 @@ export class Runner implements WorkHandle {
       this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
       this.#takeMore();
     });
-    this.#running.set(task.id, { attempt: task.attempt, controller, asking, done });
+    this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
     const stop = this.#stopEarly.get(task.id);
     if (stop) this.receive(stop);
   }

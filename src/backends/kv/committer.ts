@@ -143,8 +143,8 @@ function eventTexts(events: readonly string[]): string[] {
   return texts;
 }
 
-/** Several writing processes can lock each other out for a moment; nothing was written then. */
-async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
+/** Several writing processes can lock each other, and readers, out for a moment; nothing was written then. */
+export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
   const start = Date.now();
   while (true) {
     try {

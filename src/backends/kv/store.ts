@@ -10,7 +10,7 @@ import { toText } from "../../json.ts";
 import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
 import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
-import type { Committer, Write } from "./committer.ts";
+import { type Committer, untilUnlocked, type Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
@@ -57,7 +57,7 @@ export class TaskStore {
 
   /** Reads a task, if it is there. */
   async read(id: string, owner: string): Promise<Entry | undefined> {
-    const { value, versionstamp } = await this.#kv.get<StoredTask>(taskKey(owner, id));
+    const { value, versionstamp } = await untilUnlocked(() => this.#kv.get<StoredTask>(taskKey(owner, id)));
     return value === null ? undefined : { stored: value, versionstamp };
   }
 
