@@ -1,13 +1,33 @@
 /**
- * What survives `kill -9`, with real processes, seen by the official client.
+ * What survives `kill -9`, with real processes on both backends, seen by the official client.
  *
  * @module
  */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import { TaskStatusNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 import { assertEquals } from "../../tools/std.ts";
+import { until } from "../processes.ts";
 import { Place, Session, WorkerProcess } from "./stage.ts";
 
-Deno.test("an embedded server that is killed goes on with its task when it is started again", async () => {
-  await using place = await Place.make();
+/** One case that holds on a KV file and on a Redis. */
+function onBoth(name: string, fn: (place: Place) => Promise<void>): void {
+  Deno.test(`on KV ${name}`, async () => {
+    await using place = await Place.make();
+    await fn(place);
+  });
+  Deno.test({
+    name: `on Redis ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
+    ignore: !hasRedisServer,
+    fn: async () => {
+      await using redis = await RedisServer.start();
+      await using place = await Place.make(redis.url);
+      await fn(place);
+    },
+  });
+}
+
+onBoth("an embedded server that is killed goes on with its task when it is started again", async (place) => {
   await using first = await Session.start("embedded", place);
   const id = await first.begin(place);
   await first.runs(id, 1);
@@ -19,21 +39,22 @@ Deno.test("an embedded server that is killed goes on with its task when it is st
   assertEquals(await second.result(id), { attempt: 2 });
 });
 
-Deno.test("a server that is killed takes nothing with it: the worker goes on, the next server has the result", async () => {
-  await using place = await Place.make();
-  await using _worker = await WorkerProcess.start(place);
-  await using first = await Session.start("server", place);
-  const id = await first.begin(place);
-  await first.runs(id, 1);
-  await first.kill();
+onBoth(
+  "a server that is killed takes nothing along: the worker goes on, the next server has the result",
+  async (place) => {
+    await using _worker = await WorkerProcess.start(place);
+    await using first = await Session.start("server", place);
+    const id = await first.begin(place);
+    await first.runs(id, 1);
+    await first.kill();
 
-  await using second = await Session.start("server", place);
-  await place.openGate();
-  assertEquals(await second.result(id), { attempt: 1 });
-});
+    await using second = await Session.start("server", place);
+    await place.openGate();
+    assertEquals(await second.result(id), { attempt: 1 });
+  },
+);
 
-Deno.test("a worker that is killed is replaced by another, and the client that waits gets the result", async () => {
-  await using place = await Place.make();
+onBoth("a worker that is killed is replaced by another, and the client that waits gets the result", async (place) => {
   await using doomed = await WorkerProcess.start(place);
   await using session = await Session.start("server", place);
   const id = await session.begin(place);
@@ -47,8 +68,7 @@ Deno.test("a worker that is killed is replaced by another, and the client that w
   assertEquals(await result, { attempt: 2 });
 });
 
-Deno.test("a task that was waiting while everything was killed runs when a worker comes", async () => {
-  await using place = await Place.make();
+onBoth("a task that was waiting while everything was killed runs when a worker comes", async (place) => {
   await place.openGate();
   await using first = await Session.start("server", place);
   const id = await first.begin(place);
@@ -57,4 +77,27 @@ Deno.test("a task that was waiting while everything was killed runs when a worke
   await using second = await Session.start("server", place);
   await using _worker = await WorkerProcess.start(place);
   assertEquals(await second.result(id), { attempt: 1 });
+});
+
+onBoth("what one server begins, the other reads, watches and cancels, with three workers", async (place) => {
+  await using _first = await WorkerProcess.start(place);
+  await using _second = await WorkerProcess.start(place);
+  await using _third = await WorkerProcess.start(place);
+  await using here = await Session.start("server", place);
+  await using there = await Session.start("server", place);
+
+  const pushed: string[] = [];
+  here.client.setNotificationHandler(TaskStatusNotificationSchema, ({ params }) => void pushed.push(params.status));
+  const cancelled = await here.begin(place);
+  await there.runs(cancelled, 1);
+  const { status, statusMessage } = await there.client.experimental.tasks.cancelTask(cancelled);
+  assertEquals([status, statusMessage], ["cancelled", "50 %, The task was cancelled; its work has stopped."]);
+  await until(() => Promise.resolve(pushed.includes("cancelled")), "the first server tells of the cancel");
+  assertEquals((await here.client.experimental.tasks.getTask(cancelled)).status, "cancelled");
+
+  const ids = await Promise.all(Array.from({ length: 12 }, () => here.begin(place)));
+  const results = ids.map((id) => there.result(id));
+  await Promise.all(ids.map((id) => there.runs(id, 1)));
+  await place.openGate();
+  assertEquals(await Promise.all(results), ids.map(() => ({ attempt: 1 })));
 });
