@@ -2,7 +2,7 @@ import { BackendError, BullMqBackend } from "../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { assertRejects } from "../../tools/std.ts";
-import { startDoomedWorker } from "./bullmq_doomed_worker.ts";
+import { startDoomedWorker } from "./doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;

@@ -1,7 +1,7 @@
 import { BullMqBackend } from "../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noRedis, RedisServer } from "../../tools/redis_server.ts";
-import { startDoomedWorker } from "./bullmq_doomed_worker.ts";
+import { startDoomedWorker } from "./doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;

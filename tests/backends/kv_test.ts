@@ -1,5 +1,6 @@
 import { DenoKvBackend } from "../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
+import { startDoomedWorker } from "./doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;
@@ -12,27 +13,10 @@ exerciseBackend("kv", async (): Promise<BackendHarness> => {
   return {
     backend,
     connect,
-    startDoomedWorker: (job) => Promise.resolve(startDoomedWorker(path, job)),
+    startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ path, lease: LEASE }, job)),
     close: async () => {
       await backend.close();
       await Deno.remove(folder, { recursive: true });
     },
   };
 });
-
-function startDoomedWorker(path: string, job: string): { kill(): Promise<void> } {
-  const script = new URL("./kv_doomed_worker.ts", import.meta.url);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--allow-all", script.pathname, path, String(LEASE), job],
-    stdin: "piped",
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
-  return {
-    kill: async () => {
-      child.kill("SIGKILL");
-      await child.status;
-      await child.stdin.close().catch(() => {}); // Its other end is gone.
-    },
-  };
-}

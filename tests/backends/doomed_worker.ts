@@ -1,14 +1,14 @@
 /**
- * A worker that takes tasks and never ends them, to be killed. Arguments: what `BullMqBackend.connect` takes, as JSON,
- * and the job's name. It ends with its stdin, so that it does not outlive the test that started it.
+ * A worker that takes tasks and never ends them, to be killed. Arguments: what its backend is opened with, as JSON, and
+ * the job's name. It ends with its stdin, so that it does not outlive the test that started it.
  *
  * @module
  */
-import { BullMqBackend, type BullMqOptions, createWorker } from "../../mod.ts";
+import { BullMqBackend, type BullMqOptions, createWorker, DenoKvBackend, type DenoKvOptions } from "../../mod.ts";
 import { doomedJob } from "../../src/testing.ts";
 
 /** Starts such a process. */
-export function startDoomedWorker(options: BullMqOptions, job: string): { kill(): Promise<void> } {
+export function startDoomedWorker(options: BullMqOptions | DenoKvOptions, job: string): { kill(): Promise<void> } {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", JSON.stringify(options), job],
     stdin: "piped",
@@ -24,9 +24,13 @@ export function startDoomedWorker(options: BullMqOptions, job: string): { kill()
   };
 }
 
+function open(options: BullMqOptions | DenoKvOptions): Promise<BullMqBackend | DenoKvBackend> {
+  return "path" in options ? DenoKvBackend.open(options) : BullMqBackend.connect(options);
+}
+
 if (import.meta.main) {
   const [options = "", name = ""] = Deno.args;
-  await using backend = await BullMqBackend.connect(JSON.parse(options));
+  await using backend = await open(JSON.parse(options));
   await using worker = createWorker(backend, [doomedJob(name)]);
   await worker.ready;
   for await (const _ of Deno.stdin.readable);
