@@ -5,8 +5,6 @@
  * @module
  */
 import {
-  isJSONRPCErrorResponse,
-  isJSONRPCResultResponse,
   type JSONRPCRequest,
   McpServer,
   type Result,
@@ -32,9 +30,8 @@ export class TaskServer extends Server {
     await super.connect(transport);
     const { onmessage } = transport;
     transport.onmessage = (message, extra) => {
-      const answer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message) ? message : undefined;
-      const ours = typeof answer?.id === "string" &&
-        this.onAnswer?.(answer.id, "result" in answer ? answer.result : undefined);
+      const ours = !("method" in message) && typeof message.id === "string" &&
+        this.onAnswer?.(message.id, "result" in message ? message.result : undefined);
       if (!ours) onmessage?.(message, extra);
     };
   }

@@ -22,7 +22,7 @@ import type { StreamStore } from "../backend.ts";
 import { Unavailable } from "../errors.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { listenOverHttp } from "./listen_http.ts";
-import { MAX_MESSAGE_BYTES, readMessage, tooLong } from "./message.ts";
+import { MAX_MESSAGE_BYTES, notJson, readMessage, tooLong } from "./message.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { ANYBODY, peerOf } from "./owners.ts";
 import { Sessions } from "./sessions.ts";
@@ -85,13 +85,11 @@ export class HttpEndpoint implements AsyncDisposable {
     if (refused) return refused;
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
-    // A request of another method or type is the SDK's to refuse.
-    if (request.method !== "POST" || !isJsonContentType(request.headers.get("content-type"))) {
-      return await this.#route(caller, request);
-    }
-    const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
-    if (body.tooLarge) return Response.json(tooLong(), { status: 413 });
-    const read = readMessage(body.text);
+    if (request.method !== "POST") return await this.#route(caller, request);
+    if (!isJsonContentType(request.headers.get("content-type"))) return Response.json(notJson(), { status: 415 });
+    const text = await textOf(request);
+    if (text === undefined) return Response.json(tooLong(), { status: 413 });
+    const read = readMessage(text);
     if ("refusal" in read) return Response.json(read.refusal, { status: 400 });
     return await this.#route(caller, request, read.message);
   }
@@ -146,6 +144,15 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     return await this.#answers.follow(() => respond(message));
   }
+}
+
+/** The body, unless it is too long. Where its length is announced HTTP ends it there, and nothing has to be counted. */
+async function textOf(request: Request): Promise<string | undefined> {
+  const length = request.headers.get("content-length");
+  const announced = length !== null && !request.headers.has("transfer-encoding");
+  if (announced && Number(length) <= MAX_MESSAGE_BYTES) return await request.text();
+  const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
+  return body.tooLarge ? undefined : body.text;
 }
 
 async function identityOf(authenticate: Authenticate, request: Request): Promise<Identity | Response> {

@@ -51,8 +51,8 @@ export async function listen(
 }
 
 /** Deno aborts a request's own signal on success, too, and warns of that on stderr; this one aborts only on failure. */
-function withOwnSignal({ url, method, headers, body }: Request, completed: Promise<void>): Request {
+function withOwnSignal(request: Request, completed: Promise<void>): Request {
   const gone = new AbortController();
   completed.catch(() => gone.abort(new Error("The client is gone.")));
-  return new Request(url, { method, headers, body, signal: gone.signal });
+  return Object.defineProperty(request, "signal", { value: gone.signal });
 }

@@ -46,6 +46,11 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   }
 }
 
+/** The answer to a body of another type. */
+export function notJson(): Refusal {
+  return refuse(INVALID_REQUEST, "Invalid request: the content type must be application/json.");
+}
+
 /** The answer to a message that is too long to be read. */
 export function tooLong(): Refusal {
   return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${MAX_MESSAGE_BYTES} bytes.`);
