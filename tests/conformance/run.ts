@@ -2,12 +2,14 @@
  * Runs the official conformance suite against the fixture server: the ten `tasks-*` scenarios, of which every check has
  * to pass, and the required suites of both revisions, of which what is expected to fail stands in a file beside this one.
  *
- * `deno task conformance [--backend kv|redis|memory] [--rounds N]`. On Redis it uses that of REDIS_URL, or starts one.
+ * `deno task conformance [--backend kv|redis|memory] [--rounds N] [--fuzz N [--seed S]]`. On Redis it uses that of
+ * REDIS_URL, or starts one. With `--fuzz` the same server process first gets so many hostile requests.
  *
  * @module
  */
 import { openRedis } from "../../tools/redis_server.ts";
 import { parseArgs } from "../../tools/std.ts";
+import { fuzz } from "./fuzz.ts";
 
 const SUITE = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
 
@@ -27,9 +29,9 @@ const TASK_SCENARIOS: { readonly [name: string]: number } = {
 
 const REVISIONS = ["2026-07-28", "2025-11-25"];
 
-const { backend, rounds } = parseArgs(Deno.args, {
-  string: ["backend", "rounds"],
-  default: { backend: "kv", rounds: "1" },
+const { backend, rounds, ...hostile } = parseArgs(Deno.args, {
+  string: ["backend", "rounds", "fuzz", "seed"],
+  default: { backend: "kv", rounds: "1", fuzz: "0", seed: "1" },
 });
 
 /** A running fixture server. */
@@ -113,10 +115,26 @@ async function checkRequired(url: string, revision: string): Promise<Count> {
   return ok ? { passed: good, failed: 0, expected: bad } : { passed: good, failed: Math.max(bad, 1), expected: 0 };
 }
 
+/** Sends hostile requests. What they leave behind is for the suite to see. */
+async function checkHostile(url: string, count: number): Promise<Count> {
+  const begun = performance.now();
+  try {
+    const statuses = await fuzz(url, Number(hostile.seed), count);
+    const all = [...statuses].sort(([a], [b]) => a - b).map(([status, times]) => `${status || "not sent"}: ${times}`);
+    const seconds = Math.round((performance.now() - begun) / 1_000);
+    console.log(`ok   ${count} hostile requests in ${seconds} s: ${all.join(", ")}`);
+    return { passed: 1, failed: 0, expected: 0 };
+  } catch (error) {
+    console.log(`FAIL ${count} hostile requests: ${error instanceof Error ? error.message : error}`);
+    return { passed: 0, failed: 1, expected: 0 };
+  }
+}
+
 const counts: Count[] = [];
 {
   await using redis = backend === "redis" ? await openRedis() : undefined;
   await using fixture = await startFixture(redis?.url ?? "");
+  if (Number(hostile.fuzz) > 0) counts.push(await checkHostile(fixture.url, Number(hostile.fuzz)));
   for (let round = 1; round <= Number(rounds); round++) counts.push(await checkTasks(fixture.url));
   for (const revision of REVISIONS) counts.push(await checkRequired(fixture.url, revision));
 }

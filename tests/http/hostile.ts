@@ -34,15 +34,15 @@ const MODERN_META = {
   },
 };
 
-/** Calls that end by themselves, and readings of what is there and what is not. */
-function validCalls(taskId: string): readonly (readonly [method: string, params: Fields])[] {
+/** The tool calls of a server, each of which ends by itself; the first is that of a job. */
+export type ToolCalls = readonly [Fields & { readonly name: string }, ...Fields[]];
+
+/** Calls that end by themselves, and readings of what is there and what is not. `taskId` is a task of the first tool. */
+function validCalls(taskId: string, tools: ToolCalls): readonly (readonly [method: string, params: Fields])[] {
+  const uri = `mcp://results/${tools[0].name}/${taskId}`;
   return [
+    ...tools.map((call) => ["tools/call", call] as const),
     ["tools/list", {}],
-    ["tools/call", { name: "strict", arguments: { id: 1, tags: ["a"] } }],
-    ["tools/call", { name: "strict_json", arguments: { id: 1 }, task: { ttl: 60_000 } }],
-    ["tools/call", { name: "nothing", arguments: {}, _meta: { progressToken: 1 } }],
-    ["tools/call", { name: "fail", arguments: { what: "error" } }],
-    ["tools/call", { name: "ping" }],
     ["tasks/get", { taskId }],
     ["tasks/result", { taskId }],
     ["tasks/cancel", { taskId }],
@@ -50,7 +50,8 @@ function validCalls(taskId: string): readonly (readonly [method: string, params:
     ["tasks/list", {}],
     ["resources/list", {}],
     ["resources/templates/list", {}],
-    ["resources/read", { uri: `mcp://results/strict/${taskId}` }],
+    ["resources/read", { uri }],
+    ["subscriptions/listen", { notifications: { taskIds: [taskId], resourceSubscriptions: [uri] } }],
     ["prompts/list", {}],
     ["prompts/get", { name: "greet" }],
     ["server/discover", {}],
@@ -62,16 +63,16 @@ function validCalls(taskId: string): readonly (readonly [method: string, params:
   ];
 }
 
-/** Makes hostile requests. `session` and `taskId` are real ones. */
+/** Makes hostile requests. `session`, `taskId` and `tools` are real ones. */
 export class Hostile {
   readonly #random: () => number;
   readonly #session: string;
   readonly #calls: readonly (readonly [string, Fields])[];
 
-  constructor(seed: number, session: string, taskId: string) {
+  constructor(seed: number, session: string, taskId: string, tools: ToolCalls) {
     this.#random = randomFrom(seed);
     this.#session = session;
-    this.#calls = validCalls(taskId);
+    this.#calls = validCalls(taskId, tools);
   }
 
   /** The next one. One of ten stays as it is. */

@@ -3,59 +3,76 @@
  *
  * @module
  */
-import type { AsyncToolServer } from "../../mod.ts";
-import { Hostile, type HostileRequest } from "./hostile.ts";
-import { Raw } from "./raw.ts";
+import { Hostile, type HostileRequest, type ToolCalls } from "./hostile.ts";
+import { Events, type Fetch, type Message, Raw } from "./raw.ts";
 
 /** An answer that takes longer is a hang, in ms. */
 const PATIENCE_MS = 20_000;
 
-/** Sends `count` requests. Throws for an answer that is neither a valid result, nor a JSON-RPC error, nor 4xx. Returns how often each status came. */
+/** What is sent, and how much of it. */
+export interface HostileOptions {
+  /** Tools of the server, whose calls end by themselves. */
+  readonly tools: ToolCalls;
+  readonly seed: number;
+  readonly count: number;
+}
+
+/**
+ * Sends hostile requests, one after the other. Throws for an answer that is neither a valid result, nor a JSON-RPC error,
+ * nor 4xx. Returns how often each status came; 0 stands for what HTTP itself cannot carry, and no server gets.
+ */
 export async function sendHostile(
-  server: AsyncToolServer,
-  seed: number,
-  count: number,
+  fetch: Fetch,
+  { tools, seed, count }: HostileOptions,
 ): Promise<ReadonlyMap<number, number>> {
-  const raw = await Raw.open(server.fetch);
-  const hostile = new Hostile(seed, raw.session, await raw.start("nothing"));
+  const raw = await Raw.open(fetch);
+  const [{ name, arguments: input }] = tools;
+  const hostile = new Hostile(seed, raw.session, await raw.start(name, input as Message), tools);
   const statuses = new Map<number, number>();
   for (let number = 0; number < count; number++) {
-    const { method, headers, body } = hostile.next();
-    const sent: HostileRequest = { method, headers, body };
-    const status = await within(answerTo(server, sent)).catch((error) => {
-      throw new Error(`Request ${number} of seed ${seed}, ${JSON.stringify(sent).slice(0, 2_000)}: ${error.message}`);
+    const sent = hostile.next();
+    const status = await within(answerTo(fetch, sent)).catch((cause) => {
+      const what = `Request ${number} of seed ${seed}, ${JSON.stringify(sent).slice(0, 2_000)}`;
+      throw new Error(`${what}: ${cause.message}`, { cause });
     });
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
   }
   return statuses;
 }
 
-async function answerTo(server: AsyncToolServer, sent: HostileRequest): Promise<number> {
+async function answerTo(fetch: Fetch, sent: HostileRequest): Promise<number> {
   let request: Request;
   try {
     request = new Request("http://localhost/mcp", sent);
   } catch {
-    // What HTTP itself cannot carry never reaches a server.
     return 0;
   }
-  const response = await server.fetch(request);
-  const text = await response.text();
+  const response = await fetch(request);
   const { status } = response;
-  if (status >= 500) throw new Error(`HTTP ${status}: ${text.slice(0, 500)}`);
-  if (status >= 400 || text === "") return status;
-  for (const message of messagesIn(text, response.headers.get("content-type") ?? "")) {
-    if ("method" in message) continue;
-    if (message.jsonrpc !== "2.0" || ("result" in message) === ("error" in message)) {
-      throw new Error(`No JSON-RPC answer: ${text.slice(0, 500)}`);
-    }
+  if (status < 300 && response.headers.get("content-type")?.startsWith("text/event-stream")) {
+    await readStream(response);
+    return status;
   }
+  const text = await response.text();
+  if (status >= 500) throw new Error(`HTTP ${status}: ${text.slice(0, 500)}`);
+  if (status < 400 && text !== "") checkAnswer(JSON.parse(text));
+  else if (status === 200) throw new Error("HTTP 200 without an answer.");
   return status;
 }
 
-function messagesIn(text: string, type: string): readonly Record<string, unknown>[] {
-  if (!type.startsWith("text/event-stream")) return [JSON.parse(text)];
-  const lines = text.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6));
-  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+/** Reads until the answer, or until the server says what it is going to tell: that stream has no end. */
+async function readStream(response: Response): Promise<void> {
+  await using events = new Events(response);
+  for (let message = await events.message();; message = await events.message()) {
+    if (message.method === "notifications/subscriptions/acknowledged") return;
+    if ("method" in message) continue;
+    return checkAnswer(message);
+  }
+}
+
+function checkAnswer(message: Message): void {
+  if (message.jsonrpc === "2.0" && ("result" in message) !== ("error" in message)) return;
+  throw new Error(`No JSON-RPC answer: ${JSON.stringify(message).slice(0, 500)}`);
 }
 
 async function within<T>(promise: Promise<T>): Promise<T> {

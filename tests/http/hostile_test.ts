@@ -1,21 +1,29 @@
 import { createWorker, MemoryBackend } from "../../mod.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { fixtureServer } from "../interop/fixture.ts";
-import { randomFrom } from "./hostile.ts";
+import { randomFrom, type ToolCalls } from "./hostile.ts";
 import { sendHostile } from "./hostile_run.ts";
 import { Raw } from "./raw.ts";
 
-/** `deno task fuzz [seed]` asks for more, or for others. */
-const [count = 500, seed = 1] = Deno.args.map(Number);
+/** How many are sent here. `deno task fuzz` sends many more, to a server process. */
+const COUNT = 500;
+
+const TOOLS: ToolCalls = [
+  { name: "nothing", arguments: {}, _meta: { progressToken: 1 } },
+  { name: "strict", arguments: { id: 1, tags: ["a"] } },
+  { name: "strict_json", arguments: { id: 1 }, task: { ttl: 60_000 } },
+  { name: "fail", arguments: { what: "error" } },
+  { name: "ping" },
+];
 
 Deno.test("hostile requests get an error or a result, never a 5xx or silence, and the server still works", async () => {
   await using backend = new MemoryBackend();
   const limits = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity };
   await using server = fixtureServer("operation", backend, { limits });
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job), { concurrency: 16 });
-  const statuses = await sendHostile(server, seed, count);
-  assert((statuses.get(200) ?? 0) > count / 10, `Some get through: ${JSON.stringify([...statuses])}`);
-  assert((statuses.get(400) ?? 0) > count / 10, `Some do not: ${JSON.stringify([...statuses])}`);
+  const statuses = await sendHostile(server.fetch, { tools: TOOLS, seed: 1, count: COUNT });
+  assert((statuses.get(200) ?? 0) > COUNT / 10, `Some get through: ${JSON.stringify([...statuses])}`);
+  assert((statuses.get(400) ?? 0) > COUNT / 10, `Some do not: ${JSON.stringify([...statuses])}`);
   const raw = await Raw.open(server.fetch);
   const id = await raw.start("strict", { id: 1 });
   assertEquals((await raw.ask("tasks/result", { taskId: id })).result.structuredContent, { id: 1 });

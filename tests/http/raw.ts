@@ -8,13 +8,14 @@
 // deno-lint-ignore no-explicit-any
 export type Message = Record<string, any>;
 
-/** One event of a stream. */
+/** One event of a stream; its id is empty where the stream cannot be resumed. */
 export interface Sse {
   readonly id: string;
   readonly message?: Message;
 }
 
-type Fetch = (request: Request) => Promise<Response>;
+/** What answers requests: a server's own `fetch`, or one somewhere else. */
+export type Fetch = (request: Request) => Promise<Response>;
 
 /** The events of an open stream, one after the other. */
 export class Events implements AsyncDisposable {
@@ -40,7 +41,8 @@ export class Events implements AsyncDisposable {
       this.#text = this.#text.slice(end + 2);
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).trim();
       const [id, data] = [field("id"), field("data")];
-      if (id !== undefined) return { id, ...(data && { message: JSON.parse(data) }) };
+      // What has neither is a comment that keeps the stream alive.
+      if (id !== undefined || data) return { id: id ?? "", ...(data && { message: JSON.parse(data) }) };
     }
   }
 
