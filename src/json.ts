@@ -9,10 +9,13 @@ import type { Json, Outcome } from "./task.ts";
 /** The largest input or result, as UTF-8 bytes of JSON. */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
+/** What JSON would make an empty object of. */
+const HOLLOW = [Map, Set, Promise];
+
 /**
  * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
- * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN or an
- * infinite number, and says where it is.
+ * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an
+ * infinite number, and what JSON would make an empty object of (a Map, a Set, a Promise), and says where it is.
  */
 export function toJson(value: unknown, what: string): Json {
   if (value === undefined) return null;
@@ -37,9 +40,23 @@ function checkSize(text: string, what: string): string {
 }
 
 function refuseNonJson(key: string, item: unknown): unknown {
-  const kind = typeof item;
-  const number = typeof item === "number" && !Number.isFinite(item);
-  if (!number && kind !== "function" && kind !== "symbol" && kind !== "bigint") return item;
+  const kind = nonJson(item);
+  if (kind === undefined) return item;
   const where = key === "" ? "it" : `its field ${JSON.stringify(key)}`;
-  throw new InvalidValue(`${where} is ${number ? String(item) : `a ${kind}`}, which is not JSON`);
+  throw new InvalidValue(`${where} is ${kind}, which is not JSON`);
+}
+
+function nonJson(item: unknown): string | undefined {
+  switch (typeof item) {
+    case "function":
+    case "symbol":
+    case "bigint":
+      return `a ${typeof item}`;
+    case "number":
+      return Number.isFinite(item) ? undefined : String(item);
+    case "object": {
+      const hollow = HOLLOW.find((kind) => item instanceof kind);
+      return hollow && `a ${hollow.name}`;
+    }
+  }
 }

@@ -21,6 +21,9 @@ Deno.test("what JSON cannot carry is refused, and the error says where it is", (
     [{ s: Symbol("x") }, 'its field "s" is a symbol'],
     [{ n: NaN }, 'its field "n" is NaN'],
     [[-Infinity], 'its field "0" is -Infinity'],
+    [new Map([["a", 1]]), "it is a Map"],
+    [{ users: new Set([1]) }, 'its field "users" is a Set'],
+    [{ forgotten: Promise.resolve(1) }, 'its field "forgotten" is a Promise'],
   ];
   for (const [value, message] of cases) assertThrows(() => toJson(value, "the result"), InvalidValue, message);
 });
