@@ -47,7 +47,7 @@ export interface JobPolicy {
   readonly attempts?: number;
   /** The pause before the second attempt in ms, default 1,000; it doubles up to `maxDelay`, default 60,000. */
   readonly backoff?: { readonly delay?: number; readonly maxDelay?: number };
-  /** The longest time that one attempt may take, in ms; default: none. */
+  /** The longest time that one attempt may take, in ms, at most 2,147,483,647 (24 days); default: none. */
   readonly timeout?: number;
   /** How long a task waits before its first attempt, in ms; default 0. */
   readonly delay?: number;
@@ -134,9 +134,12 @@ export function defineJob<In extends Schema, Out>(definition: JobDefinition<In, 
   };
 }
 
+/** The longest time that a timer can wait, in ms; a longer one would end at once. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
 /** Throws `DefinitionError` unless a name can be a tool's (MCP specification 2025-11-25, "Tool Names") with a suffix. */
 export function checkName(name: string): void {
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
+  if (typeof name !== "string" || !/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
     throw new DefinitionError(
       `Cannot use ${JSON.stringify(name)} as a name: it needs 1 to 100 letters, digits, "_", "-" and ".".`,
     );
@@ -158,6 +161,10 @@ export function checkPolicy(name: string, policy: JobPolicy): void {
     if (value === undefined || (Number.isSafeInteger(value) && value >= minimum)) continue;
     throw new DefinitionError(`Cannot use ${option} ${value} of ${name}: it must be a whole number from ${minimum}.`);
   }
+  if (timeout === undefined || timeout <= LONGEST_TIMER_MS) return;
+  throw new DefinitionError(
+    `Cannot use timeout ${timeout} of ${name}: ${LONGEST_TIMER_MS} ms is the most. Leave it out for no limit.`,
+  );
 }
 
 /** The retry policy with its defaults. */

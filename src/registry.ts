@@ -103,7 +103,7 @@ export class ToolRegistry {
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),
-      policy: { ...job.policy, ...policy },
+      policy: { ...job.policy, ...onlyGiven(policy) },
       route: routeOf(name, job, queue, jobName),
     };
     this.#jobs.set(name, registered);
@@ -119,6 +119,11 @@ export class ToolRegistry {
   list(): readonly RegisteredJob[] {
     return [...this.#jobs.values()];
   }
+}
+
+/** An option that is `undefined` says nothing, as one that is absent. */
+function onlyGiven(policy: JobPolicy): JobPolicy {
+  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
 }
 
 function routeOf(name: string, job: Job, queue?: string, jobName: string = job.name): Route | undefined {

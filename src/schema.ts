@@ -6,7 +6,7 @@
 import { DefinitionError, type InputIssue, InvalidInput } from "./errors.ts";
 import type { Json } from "./task.ts";
 
-/** A JSON Schema document of draft 2020-12. */
+/** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
 export type JsonSchema = { readonly [key: string]: Json };
 
 /** The part of the Standard Schema interface (https://standardschema.dev) that is used here; zod 4, ArkType and others have it. */
@@ -53,6 +53,9 @@ function isStandard(schema: Schema): schema is StandardSchema {
 
 /** Gives a schema as JSON Schema. Throws `DefinitionError` if its library cannot, or if it does not describe an object. */
 export function toJsonSchema(schema: Schema, side: "input" | "output", name: string): JsonSchema {
+  if (schema === undefined || schema === null) {
+    throw new DefinitionError(`Cannot use ${name} without ${side} schema: { type: "object" } takes any object.`);
+  }
   const json = isStandard(schema) ? standardToJson(schema, side, name) : schema;
   if (json.type !== "object") {
     throw new DefinitionError(`The ${side} schema of ${name} must describe an object ("type": "object").`);
@@ -99,21 +102,37 @@ function joinPath(path: string, part: PropertyKey): string {
   return path ? `${path}.${String(part)}` : String(part);
 }
 
+/** Rejects with `DefinitionError` if a plain JSON Schema is itself wrong: better before the work than after it. */
+export async function checkSchema(schema: Schema, what: string): Promise<void> {
+  if (!isStandard(schema)) await compiled(schema, what);
+}
+
 type Check = (value: unknown) => readonly InputIssue[];
-const compiled = new WeakMap<JsonSchema, Promise<Check>>();
+const checks = new WeakMap<JsonSchema, Promise<Check>>();
+
+function compiled(schema: JsonSchema, what: string): Promise<Check> {
+  let check = checks.get(schema);
+  if (check === undefined) checks.set(schema, check = compile(schema, what));
+  return check;
+}
 
 async function validateJson(schema: JsonSchema, value: unknown, what: string): Promise<unknown> {
-  let check = compiled.get(schema);
-  if (check === undefined) compiled.set(schema, check = compile(schema, what));
-  const issues = (await check)(value);
+  const issues = (await compiled(schema, what))(value);
   if (issues.length > 0) throw new InvalidInput(what, issues);
   return value;
 }
 
+const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
+
 /** Compiles with ajv, which is loaded only where plain JSON Schema is used. */
 async function compile(schema: JsonSchema, what: string): Promise<Check> {
-  const [{ Ajv2020 }, formats] = await Promise.all([import("ajv/dist/2020.js"), import("ajv-formats")]);
-  const ajv = new Ajv2020({ allErrors: true, strict: false });
+  const [{ Ajv }, { Ajv2020 }, formats] = await Promise.all([
+    import("ajv"),
+    import("ajv/dist/2020.js"),
+    import("ajv-formats"),
+  ]);
+  const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv : Ajv2020;
+  const ajv = new Draft({ allErrors: true, strict: false });
   formats.default.default(ajv);
   try {
     const check = ajv.compile(schema);

@@ -5,15 +5,15 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
-import type { Job, JobContext } from "./job.ts";
+import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
-import { type Infer, toJsonSchema, validate } from "./schema.ts";
+import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
   /** How many tasks run at once; default 4. */
   readonly concurrency?: number;
-  /** How long `close` waits for running tasks before it hands them back, in ms; default 30,000. */
+  /** How long `close` waits for running tasks before it hands them back, in ms; default 30,000, `Infinity` for ever. */
   readonly grace?: number;
 }
 
@@ -27,7 +27,7 @@ export interface Worker extends AsyncDisposable {
 
 /**
  * Starts a worker. Jobs without `run` are contracts and are left to others.
- * Throws `DefinitionError` if no job has code, two have one name, or the concurrency is not a whole number from 1.
+ * Throws `DefinitionError` if no job has code, two have one name, or an option is no number that it can be.
  *
  * @example
  * ```ts
@@ -49,13 +49,16 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
   if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
     throw new DefinitionError(`Cannot use concurrency ${concurrency}: it must be a whole number from 1.`);
   }
+  if (!(grace >= 0)) {
+    throw new DefinitionError(`Cannot use grace ${grace}: it must be a number of ms from 0, or Infinity.`);
+  }
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,
     run: (claim) => runClaim(byName.get(claim.task.job), claim),
   });
   let closing: Promise<void> | undefined;
-  const close = (wait = grace) => closing ??= handle.stop(wait);
+  const close = (wait = grace) => closing ??= handle.stop(Math.min(wait, LONGEST_TIMER_MS));
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
 }
 
@@ -63,6 +66,7 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   if (!job?.run) return { kind: "fault", message: `This worker has no code for the job ${claim.task.job}.` };
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
+    if (job.output) await checkSchema(job.output, `result of ${job.name}`);
     const value = toJson(await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal))), "it");
     if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseValue);
     return { kind: "value", value };
@@ -120,19 +124,26 @@ function asText(message: unknown): string | undefined {
   return message === undefined ? undefined : String(message);
 }
 
+/** The longest error text that is kept, in UTF-16 units; a command's whole output fits, a dump of memory does not. */
+const MAX_ERROR = 1_048_576;
+
 /** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
 function explain(error: unknown): Attempt {
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
-  if (error instanceof InvalidInput) return { kind: "fault", message: error.message };
+  if (error instanceof InvalidInput || error instanceof DefinitionError) {
+    return { kind: "fault", message: error.message };
+  }
   if (error instanceof InvalidValue) {
     return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
   }
-  const message = error instanceof Error && error.message !== ""
-    ? error.message
-    : typeof error === "string" && error !== ""
-    ? error
-    : `The job threw ${describe(error)} without a message.`;
-  return { kind: "error", message, retry: !(error instanceof ToolError) };
+  const message = textOf(error) || `The job threw ${describe(error)} without a message.`;
+  return { kind: "error", message: message.slice(0, MAX_ERROR), retry: !(error instanceof ToolError) };
+}
+
+/** The text of an error, or of what looks like one. */
+function textOf(error: unknown): string {
+  const said = typeof error === "object" && error !== null && "message" in error ? error.message : error;
+  return typeof said === "string" ? said : "";
 }
 
 function describe(error: unknown): string {

@@ -35,6 +35,8 @@ Deno.test("a name that no tool could have is refused", () => {
   for (const name of ["", "a b", "ä", "a/b", "a\n", "x".repeat(101)]) {
     assertThrows(() => defineJob({ name, input }), DefinitionError, JSON.stringify(name));
   }
+  const untyped = {} as { name: string };
+  assertThrows(() => defineJob({ ...untyped, input }), DefinitionError, "Cannot use undefined as a name");
   for (const name of ["a", "A.b-c_9", "__proto__", "x".repeat(100)]) {
     assertEquals(defineJob({ name, input }).name, name);
   }
@@ -47,6 +49,7 @@ Deno.test("an option that no queue could keep is refused by its name", () => {
     [{ backoff: { delay: -1 } }, "backoff.delay -1"],
     [{ backoff: { maxDelay: NaN } }, "backoff.maxDelay NaN"],
     [{ timeout: 0 }, "timeout 0"],
+    [{ timeout: 2 ** 31 }, "timeout 2147483648 of odd: 2147483647 ms is the most"],
     [{ delay: Infinity }, "delay Infinity"],
     [{ priority: -1 }, "priority -1"],
   ];

@@ -32,6 +32,16 @@ Deno.test("a registration overrides what the job says, and keeps the rest", () =
   assertEquals(registered.policy, { attempts: 5, timeout: 7 });
 });
 
+Deno.test("an option that is undefined overrides nothing", () => {
+  const { name, cancel, policy } = new ToolRegistry().register(echo, {
+    name: undefined,
+    cancel: undefined,
+    attempts: undefined,
+    timeout: undefined,
+  });
+  assertEquals([name, cancel, policy], ["echo", true, { attempts: 5, timeout: 100 }]);
+});
+
 Deno.test("a name can be taken once, and one job can have two names", () => {
   const registry = new ToolRegistry();
   registry.register(echo);

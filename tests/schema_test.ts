@@ -71,6 +71,22 @@ Deno.test("a schema that describes no object is refused", () => {
   assertThrows(() => toJsonSchema({}, "input", "empty"), DefinitionError, '"type": "object"');
 });
 
+Deno.test("a schema that is not there is refused, with one that takes anything", () => {
+  for (const none of [undefined, null]) {
+    assertThrows(() => toJsonSchema(none as unknown as JsonSchema, "input", "none"), DefinitionError, "any object");
+  }
+});
+
+Deno.test("plain JSON Schema of draft 7 is validated as that draft says", async () => {
+  const draft7: JsonSchema = {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    type: "object",
+    properties: { pair: { type: "array", items: [{ type: "string" }, { type: "number" }] } },
+  };
+  assertEquals(await validate(draft7, { pair: ["a", 1] }, "it"), { pair: ["a", 1] });
+  assertEquals(await pathsOf(draft7, { pair: ["a", "b"] }), ["pair[1]"]);
+});
+
 Deno.test("a valid value resolves as the schema gives it out", async () => {
   assertEquals(await validate(zodUser, { name: "Ada" }, "it"), { name: "Ada", tags: [] });
   assertEquals(await validate(plainUser, { name: "Ada" }, "it"), { name: "Ada" });

@@ -68,12 +68,19 @@ Deno.test("whatever a job throws becomes an error that a reader understands", as
     [undefined, "The job threw undefined without a message."],
     [42, "The job threw 42 without a message."],
     [{ code: 7 }, 'The job threw {"code":7} without a message.'],
+    [{ code: 7, message: "from another library" }, "from another library"],
+    [{ message: 7 }, 'The job threw {"message":7} without a message.'],
     [1n, "The job threw bigint without a message."],
     [cycle, "The job threw object without a message."],
   ];
   for (const [thrown, message] of cases) {
     assertEquals((await runOnce(throwing(thrown))).outcome, { kind: "tool_error", message });
   }
+});
+
+Deno.test("an error text of any length ends its task, with what can be told of it", async () => {
+  const { outcome } = await runOnce(throwing(new Error("x".repeat(20_000_000))));
+  assertEquals(outcome, { kind: "tool_error", message: "x".repeat(1_048_576) });
 });
 
 Deno.test("a job that returns nothing completes with null", async () => {
@@ -105,6 +112,16 @@ Deno.test("a result that does not fit the output schema fails at once, and names
   assert(outcome.kind === "tool_error");
   assertMatch(outcome.message, /result of returning: total/);
   assertEquals(task.attempt, 1);
+});
+
+Deno.test("an output schema that is itself wrong is a fault before the work, which is not done in vain", async () => {
+  let runs = 0;
+  const output = { type: "object", properties: { n: { type: "nonsense" } } };
+  const job = defineJob({ name: "odd", input, output, run: () => runs++ });
+  const { outcome, task } = await runOnce(job, { policy: { attempts: 3 } });
+  assert(outcome.kind === "fault");
+  assertMatch(outcome.message, /Cannot use the schema of the result of odd/);
+  assertEquals([runs, task.attempt], [0, 1]);
 });
 
 Deno.test("an input that does not fit the worker's schema is a fault, and the code does not see it", async () => {
@@ -196,4 +213,25 @@ Deno.test("a worker refuses two jobs of one name, and a concurrency that is no n
   for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {
     assertThrows(() => createWorker(backend, [returning(1)], { concurrency }), DefinitionError, `${concurrency}`);
   }
+  for (const grace of [-1, NaN]) {
+    assertThrows(() => createWorker(backend, [returning(1)], { grace }), DefinitionError, `${grace}`);
+  }
+});
+
+Deno.test("a worker with endless grace waits as long as a timer can: one of Infinity would end at once", async () => {
+  await using backend = new MemoryBackend();
+  const graces: number[] = [];
+  const work = backend.work.bind(backend);
+  backend.work = (options) => {
+    const handle = work(options);
+    const stop = (grace: number) => {
+      graces.push(grace);
+      return handle.stop(grace);
+    };
+    return { ready: handle.ready, stop };
+  };
+  await createWorker(backend, [returning(1)], { grace: Infinity }).close();
+  await createWorker(backend, [returning(1)]).close(Infinity);
+  await createWorker(backend, [returning(1)]).close();
+  assertEquals(graces, [2 ** 31 - 1, 2 ** 31 - 1, 30_000]);
 });
