@@ -114,6 +114,9 @@ async function ofJob(tasks: Tasks, job: string, token: string, owner: string) {
   return task;
 }
 
+/** The longest answer that also stands as text, in UTF-16 units: clients of the official SDK take 10 MiB over stdio. */
+const TEXT_LIMIT = 4_194_304;
+
 /** What the model can mend is an error result, not an error of the protocol. */
 async function explained(
   input: unknown,
@@ -133,9 +136,13 @@ async function explained(
 }
 
 function answer(response: PollingResponse): ToolResult {
+  const json = JSON.stringify(response);
+  const text = json.length <= TEXT_LIMIT
+    ? json
+    : `The answer has ${json.length} characters, too many to stand here a second time. Read \`structuredContent\`.`;
   return {
-    content: [{ type: "text", text: JSON.stringify(response) }],
-    structuredContent: JSON.parse(JSON.stringify(response)),
+    content: [{ type: "text", text }],
+    structuredContent: JSON.parse(json),
     ...(response.error !== undefined && { isError: true }),
   };
 }

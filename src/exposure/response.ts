@@ -52,6 +52,9 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingRespon
   };
 }
 
+/** Where the job's own schema stands in the response's. */
+const RESULT = "#/properties/result";
+
 /** The schema of {@linkcode PollingResponse}, with the job's own schema for `result` where there is one. */
 export function responseSchema(result?: JsonSchema): JsonSchema {
   return {
@@ -64,9 +67,17 @@ export function responseSchema(result?: JsonSchema): JsonSchema {
       },
       progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
       message: { type: "string", description: "What is done now, or how it ended" },
-      result: result ?? { description: "The result of a COMPLETED task" },
+      result: result ? placed(result) : { description: "The result of a COMPLETED task" },
       error: { type: "string", description: "Why there is no result" },
     },
     required: ["token", "status"],
   };
+}
+
+/** The job's schema at its place: what points to its root points there. One with an `$id` is a root wherever it stands. */
+function placed(schema: JsonSchema): JsonSchema {
+  if ("$id" in schema) return schema;
+  const move = (key: string, value: unknown) =>
+    key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? RESULT + value.slice(1) : value;
+  return JSON.parse(JSON.stringify(schema), move);
 }

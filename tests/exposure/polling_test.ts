@@ -1,4 +1,4 @@
-import { isFinished, PollingExposureStrategy, type Surface, type ToolResult } from "../../mod.ts";
+import { defineJob, isFinished, PollingExposureStrategy, type Surface, type ToolResult } from "../../mod.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema.ts";
@@ -136,4 +136,17 @@ Deno.test("an input or a token that does not fit is refused by its field, and no
   await assertRejects(() => call(surface, "report_status", {}), InvalidInput, "input for report_status: token");
   await assertRejects(() => call(surface, "report_status", { token: "x", more: 1 }), InvalidInput, "more");
   assertEquals((await bench.tasks.list("me")).tasks, []);
+});
+
+Deno.test("an answer that would be too long for a client twice stands in it once, and its text says where", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const long = defineJob({ name: "long", input: { type: "object" }, run: () => "x".repeat(5_000_000) });
+  const surface = bench.expose(long);
+  await bench.work(long);
+  const token = await start(surface, "long_start", {});
+  await bench.until(token, isFinished);
+  const { content: [block], structuredContent } = await call(surface, "long_result", { token });
+  assertEquals(structuredContent?.result, "x".repeat(5_000_000));
+  assert(block?.type === "text" && block.text.length < 1_000);
+  assertStringIncludes(block.text, "structuredContent");
 });

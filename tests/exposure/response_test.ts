@@ -1,4 +1,4 @@
-import type { LiveTask, Outcome, TaskInfo } from "../../mod.ts";
+import type { Json, JsonSchema, LiveTask, Outcome, TaskInfo } from "../../mod.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { formatResponse, responseSchema } from "../../src/exposure/response.ts";
 import { validate } from "../../src/schema.ts";
@@ -82,4 +82,25 @@ Deno.test("the schema of a job's result stands in the response's", async () => {
   await validate(schema, { token: "t", status: "COMPLETED", result: { total: 1 } }, "response");
   const wrong = { token: "t", status: "COMPLETED", result: { total: "much" } };
   await assertRejects(() => validate(schema, wrong, "response"), InvalidInput, "result.total");
+});
+
+Deno.test("a job's schema that points into itself still does so in the response's, as does one with an id", async () => {
+  const node = { type: "object", properties: { name: { type: "string" }, next: { $ref: "#" } }, required: ["name"] };
+  const list = {
+    type: "object",
+    properties: { first: { $ref: "#/$defs/node" } },
+    $defs: { node: { ...node, properties: { next: { $ref: "#/$defs/node" } } } },
+  };
+  const wrongAt: [JsonSchema, Json, string][] = [
+    [node, { name: "a", next: { name: "b", next: {} } }, "result.next.next.name"],
+    [{ $id: "https://example.com/node", ...node }, { name: "a", next: {} }, "result.next.name"],
+    [list, { first: { name: "a", next: {} } }, "result.first.next.name"],
+  ];
+  for (const [schema, result, path] of wrongAt) {
+    const { issues } = await assertRejects(
+      () => validate(responseSchema(schema), { token: "t", status: "COMPLETED", result }, "response"),
+      InvalidInput,
+    );
+    assertEquals(issues.map((issue) => issue.path), [path]);
+  }
 });
