@@ -13,6 +13,7 @@ import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import type { Served } from "./mcp/bind.ts";
 import { type Limits, withDefaults } from "./limits.ts";
+import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
@@ -42,7 +43,7 @@ export interface ServerOptions {
   readonly strategy: ExposureStrategy;
   /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
   readonly defaultCancel?: boolean;
-  /** Host names, beside those of this machine, under which the server may be called over HTTP; default none. */
+  /** Host names without port, beside this machine's own, by which the server may be called over HTTP; default none. */
   readonly allowedHosts?: readonly string[];
   /**
    * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
@@ -105,8 +106,9 @@ export class AsyncToolServer implements AsyncDisposable {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#audit = options.audit;
-    // A bad limit is an error here, not with the first request.
+    // A bad limit or host is an error here, not with the first request.
     withDefaults(options.limits);
+    allowedHosts(options.allowedHosts);
   }
 
   /** Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, or the server already serves. */

@@ -22,7 +22,7 @@ const INTERNAL_ERROR = -32603;
 const LIMIT_EXCEEDED = -32005;
 
 /** Gives an error its JSON-RPC code. What the caller can mend is "invalid params" (2025-11-25, Tasks, "Protocol Errors"). */
-export function toProtocolError(error: unknown): Error {
+export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (error instanceof JobFault) return new ProtocolError(error.code, error.message);
   if (error instanceof LimitExceeded) {

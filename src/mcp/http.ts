@@ -6,26 +6,27 @@
  */
 import {
   type AuthInfo,
+  CLIENT_CAPABILITIES_META_KEY,
   createMcpHandler,
-  hostHeaderValidationResponse,
-  isJsonContentType,
   isLegacyRequest,
   type JSONRPCMessage,
-  localhostAllowedHostnames,
   type McpHttpHandler,
-  originValidationResponse,
-  readRequestBody,
+  type McpServerFactory,
 } from "@modelcontextprotocol/server";
 import type { Audit } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { Unavailable } from "../errors.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
+import { readBody } from "./body.ts";
+import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
-import { MAX_MESSAGE_BYTES, notJson, readMessage, tooLong } from "./message.ts";
+import { badUrl } from "./message.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { ANYBODY, peerOf } from "./owners.ts";
+import { declaresTasks } from "./rev_2026_07_28.ts";
 import { Sessions } from "./sessions.ts";
+import { isObject } from "./task_words.ts";
 
 /** How long a closing endpoint waits for the answers that are on their way, in ms. */
 const CLOSE_GRACE_MS = 5_000;
@@ -61,6 +62,8 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
   readonly #modern: McpHttpHandler;
+  /** Answers calls that wait for a job, with a stream from the start. */
+  readonly #patient: McpHttpHandler;
   /** Who sent a request that the SDK is to answer. */
   readonly #peers = new WeakMap<Request, Peer>();
   #closing = false;
@@ -68,30 +71,26 @@ export class HttpEndpoint implements AsyncDisposable {
   constructor(served: Served, options: HttpOptions) {
     this.#served = served;
     this.#options = options;
-    this.#hosts = [...localhostAllowedHostnames(), ...options.allowedHosts ?? []];
+    this.#hosts = allowedHosts(options.allowedHosts);
     this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers);
-    this.#modern = createMcpHandler(
-      ({ era, requestInfo }) => bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era),
-      { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS },
-    );
+    const factory: McpServerFactory = ({ era, requestInfo }) =>
+      bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
+    this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
+    this.#patient = createMcpHandler(factory, { legacy: "reject", responseMode: "sse" });
   }
 
   /** Answers one request. */
   async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname === "/healthz") return await this.#health();
+    const url = URL.parse(request.url);
+    if (url === null) return Response.json(badUrl(), { status: 400 });
+    if (url.pathname === "/healthz") return await this.#health();
     if (this.#closing) return unavailable("The server is shutting down.");
-    const refused = hostHeaderValidationResponse(request, this.#hosts) ??
-      originValidationResponse(request, this.#hosts);
+    const refused = refuseHost(request, url, this.#hosts);
     if (refused) return refused;
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
-    if (request.method !== "POST") return await this.#route(caller, request);
-    if (!isJsonContentType(request.headers.get("content-type"))) return Response.json(notJson(), { status: 415 });
-    const text = await textOf(request);
-    if (text === undefined) return Response.json(tooLong(), { status: 413 });
-    const read = readMessage(text);
-    if ("refusal" in read) return Response.json(read.refusal, { status: 400 });
-    return await this.#route(caller, request, read.message);
+    const message = request.method === "POST" ? await readBody(request) : undefined;
+    return message instanceof Response ? message : await this.#route(caller, request, message);
   }
 
   /** Takes no new request, lets what waits go with an error, answers what runs, and closes every session and stream. */
@@ -101,6 +100,7 @@ export class HttpEndpoint implements AsyncDisposable {
     await this.#answers.drained(CLOSE_GRACE_MS);
     await this.#sessions[Symbol.asyncDispose]();
     await this.#modern.close();
+    await this.#patient.close();
   }
 
   async #health(): Promise<Response> {
@@ -132,12 +132,15 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 
   async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
-    const id = request.headers.get("mcp-session-id");
-    const call = { request, message, authInfo };
-    if (id !== null) return await this.#sessions.resume(id, peer, call);
-    if (await isLegacyRequest(request, message)) return await this.#sessions.begin(peer, call);
+    // The era is that of the message: 2026-07-28 knows no sessions, whatever its headers say.
+    if (await isLegacyRequest(request, message)) {
+      const call = { request, message, authInfo };
+      const id = request.headers.get("mcp-session-id");
+      return id === null ? await this.#sessions.begin(peer, call) : await this.#sessions.resume(id, peer, call);
+    }
     this.#peers.set(request, peer);
-    const respond = (parsedBody?: JSONRPCMessage) => this.#modern.fetch(request, { parsedBody, authInfo });
+    const handler = waitsForJob(this.#served, message) ? this.#patient : this.#modern;
+    const respond = (parsedBody?: JSONRPCMessage) => handler.fetch(request, { parsedBody, authInfo });
     // A client that listens waits for nothing that could be answered.
     if (message && "method" in message && message.method === "subscriptions/listen") {
       return await listenOverHttp(this.#served, peer, message, respond);
@@ -146,13 +149,16 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 }
 
-/** The body, unless it is too long. Where its length is announced HTTP ends it there, and nothing has to be counted. */
-async function textOf(request: Request): Promise<string | undefined> {
-  const length = request.headers.get("content-length");
-  const announced = length !== null && !request.headers.has("transfer-encoding");
-  if (announced && Number(length) <= MAX_MESSAGE_BYTES) return await request.text();
-  const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
-  return body.tooLarge ? undefined : body.text;
+/**
+ * Whether a 2026-07-28 message is a plain call of a job. Its client cancels it by closing the stream of the answer
+ * (Streamable HTTP, "Cancellation"), which has to be there before the answer is; and comments keep the stream alive.
+ */
+function waitsForJob({ surface }: Served, message: JSONRPCMessage | undefined): boolean {
+  if (message === undefined || !("method" in message) || message.method !== "tools/call") return false;
+  const { name, _meta } = message.params ?? {};
+  const tool = surface.tools.find((tool) => tool.name === name);
+  if (tool?.start === undefined || tool.taskSupport === "required") return false;
+  return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
 }
 
 async function identityOf(authenticate: Authenticate, request: Request): Promise<Identity | Response> {

@@ -35,10 +35,11 @@ export async function listen(
       signal: cutOff.signal,
       onListen: ({ port }) => onListen(`http://${host}:${port}/mcp`),
     },
-    (request, { completed }) =>
-      PATHS.test(new URL(request.url).pathname)
-        ? fetch(withOwnSignal(request, completed))
-        : new Response("Not found. MCP is served at /mcp.\n", { status: 404 }),
+    (request, { completed }) => {
+      const url = URL.parse(request.url);
+      if (url && !PATHS.test(url.pathname)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+      return fetch(withOwnSignal(request, completed));
+    },
   );
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });

@@ -12,16 +12,13 @@ const EVENT = "event: message\ndata: ";
 /** A client that does not read what it listens to is let go: it listens anew, and hears where its tasks stand. */
 const MAX_BEHIND = 256;
 
-/** Answers a request as `respond` does, and adds to what it says of subscriptions the client's tasks. */
+/** Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. */
 export async function listenOverHttp(
   served: Served,
   peer: Peer,
-  message: JSONRPCMessage | undefined,
-  respond: (message: JSONRPCMessage | undefined) => Promise<Response>,
+  message: JSONRPCMessage,
+  respond: (message: JSONRPCMessage) => Promise<Response>,
 ): Promise<Response> {
-  if (message === undefined || !("method" in message) || message.method !== "subscriptions/listen") {
-    return await respond(message);
-  }
   const listener = new TaskListener(served, peer);
   const received = listener.receive(message);
   if ("answer" in received) return Response.json(received.answer, { status: 400 });
@@ -43,6 +40,8 @@ function withTasks(listener: TaskListener): TransformStream<Uint8Array, Uint8Arr
           close();
           controller.error(new Error(`The client is more than ${MAX_BEHIND} events behind.`));
         } else controller.enqueue(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+        // Nothing comes behind a refusal.
+        if ("error" in message) controller.terminate();
         return Promise.resolve();
       });
     },

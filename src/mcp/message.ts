@@ -51,12 +51,23 @@ export function notJson(): Refusal {
   return refuse(INVALID_REQUEST, "Invalid request: the content type must be application/json.");
 }
 
+/** The answer to a request whose Host header makes no URL. */
+export function badUrl(): Refusal {
+  return refuse(INVALID_REQUEST, "Invalid request: its URL, with the Host header, is none.");
+}
+
+/** The answer to a body that breaks off. */
+export function incomplete(): Refusal {
+  return refuse(PARSE_ERROR, "Parse error: the body cannot be read to its end.");
+}
+
 /** The answer to a message that is too long to be read. */
 export function tooLong(): Refusal {
   return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${MAX_MESSAGE_BYTES} bytes.`);
 }
 
-function refuse(code: number, message: string, id: Refusal["id"] = null): Refusal {
+/** An error that answers what is no request. */
+export function refuse(code: number, message: string, id: Refusal["id"] = null): Refusal {
   return { jsonrpc: "2.0", id, error: { code, message } };
 }
 

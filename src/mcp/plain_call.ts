@@ -32,9 +32,13 @@ export async function callPlainly(
 ): Promise<Result> {
   const given = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with a text when the client cancels, and with an error when the connection is gone.
-  const giveUp = () =>
-    given.abort(signal.reason instanceof Error ? signal.reason : new CallCancelled("The call was cancelled."));
+  // The SDK aborts with a text when the client cancels, and with an error when the connection is gone: which is how a
+  // 2026-07-28 client cancels over HTTP (Streamable HTTP, "Cancellation").
+  const closingCancels = ctx.mcpReq.envelope !== undefined && ctx.http !== undefined;
+  const giveUp = () => {
+    const lost = signal.reason instanceof Error && !closingCancels;
+    given.abort(lost ? signal.reason : new CallCancelled("The call was cancelled."));
+  };
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });
   const token = _meta?.progressToken;

@@ -7,8 +7,9 @@
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { bind, type Peer, type Served } from "./bind.ts";
-import { TaskListener } from "./task_listener.ts";
 import { MAX_MESSAGE_BYTES, readMessage, type Refusal, tooLong } from "./message.ts";
+import { LOCAL } from "./owners.ts";
+import { TaskListener } from "./task_listener.ts";
 
 const NEWLINE = 10;
 
@@ -115,11 +116,10 @@ export async function serveOnStdio(served: Served, signal: AbortSignal): Promise
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
-  const peer = { owner: "local", known: true };
   const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
-  const transport = new ListeningTransport(lines, served, peer);
+  const transport = new ListeningTransport(lines, served, LOCAL);
   const { promise, resolve } = Promise.withResolvers<void>();
-  const handle = serveStdio(({ era }) => bind(served, peer, era), { transport });
+  const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
   const { onclose } = transport;
   transport.onclose = () => {
     onclose?.();

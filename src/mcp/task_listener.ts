@@ -15,10 +15,11 @@ import {
   SUBSCRIPTION_ID_META_KEY,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { TaskNotFound } from "../errors.ts";
 import { resourceUri } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Peer, Served } from "./bind.ts";
-import { missingExtension } from "./errors.ts";
+import { missingExtension, toProtocolError } from "./errors.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
 import { TaskSubscription } from "./task_subscription.ts";
 
@@ -56,6 +57,8 @@ export class TaskListener implements Disposable {
   readonly #owner: string;
   readonly #wanted = new Map<Id, Wanted>();
   readonly #open = new Map<Id, TaskSubscription>();
+  /** What the SDK still takes for open, and was refused. */
+  readonly #refused = new Set<Id>();
 
   constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer) {
     this.#served = served;
@@ -93,12 +96,21 @@ export class TaskListener implements Disposable {
   async pass(message: JSONRPCMessage, write: Write): Promise<void> {
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
       if (message.id !== undefined) this.#end(message.id);
+      if (message.id !== undefined && this.#refused.delete(message.id)) return;
     }
     const acknowledged = readAcknowledgement(message);
     const id = acknowledged?._meta[SUBSCRIPTION_ID_META_KEY];
     const wanted = id === undefined ? undefined : this.#wanted.get(id);
     if (acknowledged === undefined || id === undefined || wanted === undefined) return await write(message);
-    const known = await this.#known(wanted);
+    let known: ReadonlyMap<string, TaskInfo>;
+    try {
+      known = await this.#known(wanted);
+    } catch (error) {
+      this.#wanted.delete(id);
+      this.#refused.add(id);
+      const { code, message, data } = toProtocolError(error);
+      return await write(refuse(id, code, message, data).answer);
+    }
     const taskIds = wanted.taskIds.filter((taskId) => known.has(taskId));
     const uris = wanted.uris.filter((uri) => !this.#isResult(uri) || known.has(uri));
     const { resourceSubscriptions, ...rest } = acknowledged.notifications;
@@ -136,7 +148,7 @@ export class TaskListener implements Disposable {
     const known = new Map<string, TaskInfo>();
     const read = new Map<string, Promise<TaskInfo | undefined>>();
     const get = (id: string) => {
-      const reading = read.get(id) ?? this.#served.tasks.get(id, this.#owner).catch(() => undefined);
+      const reading = read.get(id) ?? this.#served.tasks.get(id, this.#owner).catch(orUndefined);
       read.set(id, reading);
       return reading;
     };
@@ -153,6 +165,11 @@ export class TaskListener implements Disposable {
       uri.startsWith(uriTemplate.replace("{task_id}", ""))
     );
   }
+}
+
+/** What cannot be read now must not be taken for unknown. */
+function orUndefined(error: unknown): undefined {
+  if (!(error instanceof TaskNotFound)) throw error;
 }
 
 function readAcknowledgement(message: JSONRPCMessage) {

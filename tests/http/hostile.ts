@@ -10,6 +10,8 @@ export interface HostileRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Whether the body is sent in chunks, without a length. */
+  readonly chunked?: boolean;
 }
 
 type Fields = { [key: string]: unknown };
@@ -102,7 +104,7 @@ export class Hostile {
     // Without a session nothing comes on a stream of GET, and DELETE would end the session that all the others use.
     if (verb === "GET" || verb === "DELETE") headers["mcp-session-id"] = crypto.randomUUID();
     const body = this.#spoil(JSON.stringify(changed) ?? "");
-    return { method: verb, headers, ...(verb !== "GET" && verb !== "HEAD" && { body }) };
+    return { method: verb, headers, ...(verb !== "GET" && verb !== "HEAD" && { body, chunked: this.#chance(0.1) }) };
   }
 
   /** Replaces, removes or adds something, somewhere. */
@@ -163,6 +165,8 @@ export class Hostile {
       "1999-01-01",
       "text/plain",
       "-1",
+      "::1",
+      "localhost:99999",
     ];
     const names = [...Object.keys(headers), "last-event-id", "origin", "mcp-method", "mcp-name", "mcp-session-id"];
     const name = this.#pick(names);

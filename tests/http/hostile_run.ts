@@ -40,10 +40,10 @@ export async function sendHostile(
   return statuses;
 }
 
-async function answerTo(fetch: Fetch, sent: HostileRequest): Promise<number> {
+async function answerTo(fetch: Fetch, { body, chunked, ...sent }: HostileRequest): Promise<number> {
   let request: Request;
   try {
-    request = new Request("http://localhost/mcp", sent);
+    request = new Request("http://localhost/mcp", { ...sent, body: chunked ? new Blob([body ?? ""]).stream() : body });
   } catch {
     return 0;
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { createWorker } from "../../mod.ts";
 import { call, CallToolResultSchema, connectHttp, serveHttp, start, textOf } from "./client.ts";
+import { callTool, listen, request } from "../mcp/modern.ts";
 import { contract } from "./fixture.ts";
 
 Deno.test("a client that comes back in a new session reads, awaits and hears of its task", async () => {
@@ -35,6 +36,18 @@ Deno.test("a lost connection does not cancel the call's work", async () => {
   await call(second.client, "open_gate", { gate: "lost" });
   const result = await second.client.experimental.tasks.getTaskResult(id, CallToolResultSchema);
   assertEquals(result.structuredContent, { said: "opened" });
+});
+
+Deno.test("2026-07-28: closing the stream of a plain call cancels it, and its work", async () => {
+  await using http = await serveHttp("operation");
+  const calling = request(http.url, "tools/call", { name: "hold", arguments: { gate: "closed" } }, {});
+  const { body } = await fetch(calling);
+  const gate = async (name: string) => (await callTool(http.url, "await_gate", { gate: name })).content[0].text;
+  const id = await gate("closed:started");
+  await using events = await listen(http.url, { taskIds: [id] });
+  await body?.cancel();
+  await gate("closed:aborted");
+  await events.next(({ params }) => params?.status === "cancelled");
 });
 
 Deno.test("a task without a worker stays pending, and runs as soon as one comes", async () => {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { assertEquals } from "../../tools/std.ts";
-import { ask, callTool, listen } from "../mcp/modern.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
+import { ask, callTool, Events, listen, request } from "../mcp/modern.ts";
 import { call, CallToolResultSchema, connectHttp, serveHttp, start } from "./client.ts";
 
 Deno.test("a task begun by a 2025-11-25 client is read, heard of and cancelled by a 2026-07-28 client", async () => {
@@ -47,4 +47,18 @@ Deno.test("a job that fails is failed to a 2025-11-25 client, and completed with
   assertEquals((await tasks.getTask(taskId)).status, "failed");
   const { result } = await ask(http.url, "tasks/get", { taskId });
   assertEquals([result?.status, result?.result.isError], ["completed", true]);
+});
+
+Deno.test("a 2026-07-28 request is none of a session, whatever session its headers name", async () => {
+  await using http = await serveHttp("operation");
+  await using legacy = await connectHttp(http.url);
+  const { taskId } = (await start(legacy.client, "contract")).task;
+  assert("sessionId" in legacy.transport);
+  for (const session of [String(legacy.transport.sessionId), crypto.randomUUID(), "x"]) {
+    const asked = request(http.url, "tasks/get", { taskId });
+    asked.headers.set("mcp-session-id", session);
+    await using events = new Events(await fetch(asked));
+    const { result } = await events.next();
+    assertEquals([result?.resultType, result?.taskId, result?.status], ["complete", taskId, "working"]);
+  }
 });

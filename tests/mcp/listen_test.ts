@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { AsyncToolServer, createWorker, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { AsyncToolServer, BackendError, createWorker, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
 import { serveHttp } from "../interop/client.ts";
-import { contract } from "../interop/fixture.ts";
+import { contract, fixtureServer } from "../interop/fixture.ts";
 import { ask, callTool, Events, listen, request, send } from "./modern.ts";
 import type { Fields, Message } from "./pipe.ts";
 
@@ -76,6 +76,31 @@ Deno.test("tasks are not told of to a client without the extension, nor where th
     assertEquals(error?.code, -32602, JSON.stringify(notifications).slice(0, 80));
   }
   await callTool(http.url, "open_gate", { gate: "refused" });
+});
+
+Deno.test("tasks that cannot be read now are an error to who wants to listen, and not unknown", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend, { limits: { readsPerMinute: 1 } });
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  const start = async () => {
+    await using events = new Events(await fetch("tools/call", { name: "contract", arguments: {} }));
+    return (await events.next()).result?.taskId;
+  };
+  const taskIds = [await start(), await start()];
+  const listen = async () => {
+    await using events = new Events(await fetch("subscriptions/listen", { notifications: { taskIds } }));
+    return await events.ended();
+  };
+  const [limited, ...more] = await listen();
+  assertEquals([limited?.error?.code, more], [-32005, []]);
+  assertStringIncludes(limited?.error?.message ?? "", "Cannot read: 1 times a minute is the most.");
+  await using broken = fixtureServer("operation", backend);
+  backend.get = () => Promise.reject(new BackendError("The disk is gone."));
+  await using events = new Events(
+    await broken.fetch(request(url, "subscriptions/listen", { notifications: { taskIds } })),
+  );
+  assertEquals((await events.ended()).map(({ error }) => error?.code), [-32603]);
 });
 
 Deno.test("a server that shuts down ends the streams of those who listen with a result", async () => {

@@ -1,0 +1,36 @@
+/**
+ * The names by which an endpoint may be called: a web page must not reach it through the browser of somebody who runs
+ * it (DNS rebinding).
+ *
+ * @module
+ */
+import { localhostAllowedHostnames, validateHostHeader, validateOriginHeader } from "@modelcontextprotocol/server";
+import { DefinitionError } from "../errors.ts";
+import { refuse } from "./message.ts";
+
+/** Those of this machine, and `more` of them. Throws `DefinitionError` for what is no name, and so could never match. */
+export function allowedHosts(more: readonly string[] = []): string[] {
+  return [...localhostAllowedHostnames(), ...more.map(nameOf)];
+}
+
+/** Refuses a request to another name, and one of a web page from another name. */
+export function refuseHost({ headers }: Request, url: URL, hosts: string[]): Response | undefined {
+  // HTTP/2 has no Host header; what it has instead stands in the URL.
+  const host = validateHostHeader(headers.get("host") ?? url.host, hosts);
+  const origin = validateOriginHeader(headers.get("origin"), hosts);
+  const wrong = host.ok ? origin : host;
+  return wrong.ok ? undefined : Response.json(refuse(FORBIDDEN, wrong.message), { status: 403 });
+}
+
+/** As the SDK has it. */
+const FORBIDDEN = -32000;
+
+/** The name as URLs have it: in lower case, an IPv6 address in its short form. */
+function nameOf(host: string): string {
+  const url = URL.parse(`http://${host}`);
+  if (url !== null && url.href === `http://${url.hostname}/` && !host.includes("*")) return url.hostname;
+  throw new DefinitionError(
+    `Cannot allow the host ${JSON.stringify(host)}: it must be a name alone, as "jobs.example.com" or "[::1]". ` +
+      "Leave out scheme, port and path.",
+  );
+}
