@@ -1,5 +1,6 @@
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { fileURLToPath } from "node:url";
 import { Output } from "../examples/background_command/output.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../tools/std.ts";
 import { call, connect, type Connection, start, textOf } from "./interop/client.ts";
@@ -136,6 +137,32 @@ Deno.test("a client that goes away stops what its server runs", async () => {
   assertEquals((await server.status).code, 0);
   await until(async () => !await isRunning(grandchild), "the grandchild is gone");
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a copy of the folder serves as its README and its .mcp.json say", async () => {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const copy = await Deno.makeTempDir();
+  const from = `${root}examples/background_command`;
+  for await (const { name, isFile } of Deno.readDir(from)) {
+    if (isFile) await Deno.copyFile(`${from}/${name}`, `${copy}/${name}`);
+  }
+  const [, config = ""] =
+    (await Deno.readTextFile(`${copy}/README.md`)).match(/```json\n(\{\n  "imports"[\s\S]*?)```/) ?? [];
+  await Deno.writeTextFile(
+    `${copy}/deno.json`,
+    config.replace("/path/to/mcp-jobs/", new URL("../", import.meta.url).href),
+  );
+  await Deno.copyFile(`${root}deno.lock`, `${copy}/deno.lock`); // The same versions, for nothing is to be fetched here.
+  await Deno.writeTextFile(`${copy}/commands.json`, JSON.stringify({ greet: COMMANDS.greet }));
+  const { command, args } = JSON.parse(await Deno.readTextFile(`${copy}/.mcp.json`)).mcpServers.background_command;
+  assertEquals(command, "deno");
+  const transport = new StdioClientTransport({ command: Deno.execPath(), args, cwd: copy });
+  {
+    await using connection = await connect(transport);
+    const { structuredContent } = await call(connection.client, "run_command", { command: "greet" });
+    assertEquals(structuredContent?.exit_code, 0);
+  }
+  await Deno.remove(copy, { recursive: true });
 });
 
 Deno.test("a list of commands that cannot be used ends the server with an error that names the field", async () => {
