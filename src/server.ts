@@ -8,7 +8,7 @@ import type { Authenticate } from "./authenticate.ts";
 import type { Backend } from "./backend.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
-import { DefinitionError } from "./errors.ts";
+import { DefinitionError, JobsError } from "./errors.ts";
 import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import type { Served } from "./mcp/bind.ts";
@@ -18,7 +18,7 @@ import { HttpEndpoint } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
-import type { Infer, Schema } from "./schema.ts";
+import { checkSchema, type Infer, type Schema } from "./schema.ts";
 import { Tasks } from "./tasks.ts";
 import { createWorker, type WorkerOptions } from "./worker.ts";
 
@@ -101,6 +101,7 @@ export class AsyncToolServer implements AsyncDisposable {
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
+  #closed = false;
 
   /** Takes the parts; nothing is started yet. */
   constructor(options: ServerOptions) {
@@ -167,7 +168,10 @@ export class AsyncToolServer implements AsyncDisposable {
     return this.#endpoint.fetch(request);
   };
 
-  /** Serves until the client is gone (stdio), SIGINT or SIGTERM comes, or `signal` aborts; then closes the server. */
+  /**
+   * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, or `signal` aborts; then closes the server.
+   * Rejects with `DefinitionError` if a job's JSON Schema is wrong, or two tools have one name.
+   */
   async run(options: RunOptions = {}): Promise<void> {
     const end = new AbortController();
     const stop = () => end.abort();
@@ -175,6 +179,7 @@ export class AsyncToolServer implements AsyncDisposable {
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
     try {
+      await this.#check();
       const worker = options.worker && this.#startWorker(options.worker);
       await worker?.ready;
       if (options.transport === "http") await this.#runHttp(options, end.signal);
@@ -190,6 +195,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Closes all connections, and the backend. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#endpoint?.[Symbol.asyncDispose]();
     this.#served?.tasks[Symbol.dispose]();
     await this.#options.backend.close();
@@ -200,15 +206,29 @@ export class AsyncToolServer implements AsyncDisposable {
     return this.close();
   }
 
-  #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
     this.#audit ??= auditToStderr;
+    this.#serve(); // Two tools of one name are an error here, not with the first request.
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
-    return listen(
-      { port, hostname, onListen: announce, signal },
-      this.fetch,
-      async () => await this.#endpoint?.[Symbol.asyncDispose](),
-    );
+    const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
+    try {
+      await listen({ port, hostname, onListen: announce, signal }, this.fetch, close);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+      throw new JobsError(`Cannot listen on ${hostname}:${port}: the port is taken. Pass another \`port\` to run.`, {
+        cause,
+      });
+    }
+  }
+
+  /** Finds what is wrong before anybody is served. Plain JSON Schema is not looked at when it is defined: that takes ajv. */
+  async #check(): Promise<void> {
+    if (this.#closed) throw new DefinitionError(`Cannot run ${this.#options.name}: it was closed. Make a new server.`);
+    for (const { name, job } of this.registry.list()) {
+      await checkSchema(job.input, `input for ${name}`);
+      if (job.output) await checkSchema(job.output, `result of ${name}`);
+    }
   }
 
   #startWorker(options: WorkerOptions): ReturnType<typeof createWorker> {

@@ -1,10 +1,23 @@
-import { AsyncToolServer, defineJob, DefinitionError, MemoryBackend, PollingExposureStrategy } from "../mod.ts";
-import { assertEquals, assertThrows } from "../tools/std.ts";
+import {
+  AsyncToolServer,
+  defineJob,
+  DefinitionError,
+  JobsError,
+  MemoryBackend,
+  PollingExposureStrategy,
+  type SurfaceTool,
+} from "../mod.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 
 function newServer(backend: MemoryBackend): AsyncToolServer {
   return new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy: new PollingExposureStrategy() });
+}
+
+/** What a server says that should not have come so far. */
+function listening(): never {
+  throw new Error("It serves.");
 }
 
 Deno.test("a job that is offered under two names is run by the server's own worker", async () => {
@@ -33,4 +46,53 @@ Deno.test("tools whose names would be the same, and tools that come too late, ar
   server.registerAsyncTool(defineJob({ ...echo, name: "echo_start_status", input: echo.inputSchema }));
   await server.fetch(new Request("http://localhost/mcp", { headers: { host: "localhost" } }));
   assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
+});
+
+Deno.test("two tools of one name, of a strategy of one's own, end the run before anybody is served", async () => {
+  const tool: SurfaceTool = {
+    name: "same",
+    description: "Always the same",
+    inputSchema: { type: "object" },
+    call: () => Promise.resolve({ content: [] }),
+  };
+  const server = new AsyncToolServer({
+    name: "test",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: { expose: () => ({ tools: [tool], templates: [] }) },
+  });
+  server.registerAsyncTool(echo).registerAsyncTool(echo, { name: "again" });
+  await assertRejects(() => server.run({ transport: "http", port: 0, onListen: listening }), DefinitionError, "same");
+});
+
+Deno.test("JSON Schema that is itself wrong ends the run before anybody is served", async () => {
+  const wrong = { type: "object", properties: { n: { type: "nonsense" } } };
+  const jobs = [
+    defineJob({ name: "odd", input: wrong, run: () => 1 }),
+    defineJob({ name: "odd", input: { type: "object" }, output: wrong, run: () => 1 }),
+  ];
+  for (const job of jobs) {
+    const server = newServer(new MemoryBackend()).registerAsyncTool(job);
+    await assertRejects(
+      () => server.run({ transport: "http", port: 0, onListen: listening }),
+      DefinitionError,
+      "Cannot use the schema",
+    );
+  }
+});
+
+Deno.test("a port that is taken is named, and the backend is closed", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const backend = new MemoryBackend();
+  const server = newServer(backend).registerAsyncTool(echo);
+  const error = await assertRejects(() => server.run({ transport: "http", port }), JobsError, `127.0.0.1:${port}`);
+  assert(error.cause instanceof Deno.errors.AddrInUse);
+  assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
+});
+
+Deno.test("a server that was closed serves no more, and says so", async () => {
+  const server = newServer(new MemoryBackend()).registerAsyncTool(echo);
+  await server.close();
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it was closed");
 });
