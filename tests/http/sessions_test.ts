@@ -17,6 +17,19 @@ Deno.test("server.fetch serves alone, inside any server that speaks Request and 
   assertEquals(result.structuredContent, { id: 1 });
 });
 
+Deno.test("a body that does not say how long it is is 413 once it is over 32 MiB", async () => {
+  await using server = fixtureServer("operation");
+  const mebibyte = new Uint8Array(1024 * 1024).fill(32);
+  let read = 0;
+  const body = new ReadableStream({
+    pull: (controller) => read++ < 100 ? controller.enqueue(mebibyte) : controller.close(),
+  });
+  const headers = { host: "localhost", "content-type": "application/json" };
+  const { status } = await server.fetch(new Request("http://localhost/mcp", { method: "POST", headers, body }));
+  assertEquals(status, 413);
+  assert(read < 40, `${read} MiB were read.`);
+});
+
 Deno.test("another principal's session is told as one that never was", async () => {
   await using server = fixtureServer("operation", undefined, { authenticate: tokens });
   const ann = await Raw.open(server.fetch, "ann");
