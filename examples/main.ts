@@ -9,17 +9,21 @@ import { EXAMPLES, ROLES } from "./catalog.ts";
 import { runExample } from "./run.ts";
 import { END_WITH_STDIN, endWithStdin } from "./shared/role.ts";
 
-const { values: { backend }, positionals: [first = "", second] } = parseArgs({
+const { values: { backend, ...unknown }, positionals: [first = "", second, ...more] } = parseArgs({
   strict: false,
   allowPositionals: true,
   options: { backend: { type: "string", default: "kv" } },
 });
 const role = ROLES.get(`${first} ${second}`);
+const surplus = [...Object.keys(unknown).map((option) => `--${option}`), ...more];
 
 if (role) {
   const stopWatching = Deno.args.includes(END_WITH_STDIN) ? endWithStdin() : undefined;
   await role();
   await stopWatching?.();
+} else if (first === "example" && surplus.length > 0) {
+  console.error(`Cannot use ${surplus.join(" ")}. Say: example [name] [--backend kv|redis]`);
+  Deno.exitCode = 2;
 } else if (first === "example") {
   Deno.exitCode = await runExample(second ?? "with_package", String(backend));
 } else {

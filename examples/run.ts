@@ -20,7 +20,7 @@ const TIME_LIMIT_MS = 60_000;
 export async function runExample(name: string, backend: string): Promise<number> {
   const expected = EXAMPLES.get(name);
   if (expected === undefined) {
-    console.error(`There is no example ${JSON.stringify(name)}. Choose one of: ${[...EXAMPLES.keys()].join(", ")}.`);
+    console.error(`Cannot run the example ${JSON.stringify(name)}. Choose one of: ${[...EXAMPLES.keys()].join(", ")}.`);
     return 2;
   }
   if (!BACKENDS.includes(backend)) {

@@ -68,7 +68,8 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
   if (jsonSchema === undefined) {
     throw new DefinitionError(
       `Cannot turn the ${side} schema of ${name} into JSON Schema: this version of ${vendor} does not offer it. ` +
-        "Use a version with Standard JSON Schema (zod 4.2 or later), or pass plain JSON Schema.",
+        "Use one with Standard JSON Schema (zod 4.2 or later, ArkType, valibot through toStandardJsonSchema of " +
+        "@valibot/to-json-schema), or pass plain JSON Schema.",
     );
   }
   try {

@@ -194,11 +194,24 @@ Deno.test("no process outlives a runner that is killed", async () => {
   await Deno.remove(run.temp, { recursive: true });
 });
 
-Deno.test("an unknown example ends with an error that names those there are", async () => {
-  for (const name of ["nope", "__proto__"]) {
+Deno.test("an example that the runner cannot run ends with an error that names those it can", async () => {
+  for (const name of ["nope", "__proto__", "background_command"]) {
     const { code, err } = await finish(await begin(["task", "example", name]));
     assertEquals(code, 2);
-    assertStringIncludes(err, `There is no example "${name}". Choose one of: baseline, with_package, approach3, `);
+    assertStringIncludes(err, `Cannot run the example "${name}". Choose one of: baseline, with_package, approach3, `);
+  }
+});
+
+Deno.test("an option that the runner does not know is refused, not run without", async () => {
+  for (
+    const [args, surplus] of [[["--backnd=redis", "approach3"], "--backnd"], [
+      ["http", "approach3"],
+      "approach3",
+    ]] as const
+  ) {
+    const { code, err } = await finish(await begin(["task", "example", ...args]));
+    assertEquals(code, 2);
+    assertStringIncludes(err, `Cannot use ${surplus}. Say: example [name] [--backend kv|redis]`);
   }
 });
 
