@@ -147,7 +147,7 @@ Deno.test("a copy of the folder serves as its README and its .mcp.json say", asy
     if (isFile) await Deno.copyFile(`${from}/${name}`, `${copy}/${name}`);
   }
   const [, config = ""] =
-    (await Deno.readTextFile(`${copy}/README.md`)).match(/```json\n(\{\n  "imports"[\s\S]*?)```/) ?? [];
+    (await Deno.readTextFile(`${copy}/README.md`)).match(/```json\n(\{\n {2}"imports"[\s\S]*?)```/) ?? [];
   await Deno.writeTextFile(
     `${copy}/deno.json`,
     config.replace("/path/to/mcp-jobs/", new URL("../", import.meta.url).href),
