@@ -15,9 +15,14 @@ interface Claims {
 }
 
 /** A token that is good in all that `claims` does not change. */
-function sign(claims: Claims = {}, key: CryptoKey | Uint8Array = privateKey, alg = "ES256"): Promise<string> {
+function sign(
+  claims: Claims = {},
+  key: CryptoKey | Uint8Array = privateKey,
+  alg = "ES256",
+  kid = "one",
+): Promise<string> {
   const exp = Math.floor(Date.now() / 1_000) + 300;
-  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp, ...claims }).setProtectedHeader({ alg, kid: "one" })
+  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp, ...claims }).setProtectedHeader({ alg, kid })
     .sign(key);
 }
 
@@ -132,6 +137,30 @@ Deno.test("keys are read from the issuer's URL; while they cannot be read the an
   assertEquals(await ask(await sign(), { jwks: url }), { principal: "ann", scopes: [] });
   await server.shutdown();
   assertEquals((await refusal(await ask(await sign(), { jwks: url }))).status, 503);
+});
+
+Deno.test("a key that the issuer has changed is read anew, and the old one is good no more", async () => {
+  let current = jwks;
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => Response.json(current));
+  const authenticate = jwtAuthenticator({
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwks: `http://127.0.0.1:${server.addr.port}/jwks`,
+  });
+  const bearer = async (token: string) =>
+    await authenticate(new Request(AUDIENCE, { method: "POST", headers: { authorization: `Bearer ${token}` } }));
+  assertEquals(await bearer(await sign()), { principal: "ann", scopes: [] });
+  current = { keys: [{ ...await exportJWK(other.publicKey), kid: "two", alg: "ES256" }] };
+  // A key that is not known is looked for every 30 s at most: else anybody could make us ask the issuer.
+  const { now } = Date;
+  Date.now = () => now() + 31_000;
+  try {
+    assertEquals(await bearer(await sign({}, other.privateKey, "ES256", "two")), { principal: "ann", scopes: [] });
+    assertEquals((await refusal(await bearer(await sign()))).status, 401);
+  } finally {
+    Date.now = now;
+    await server.shutdown();
+  }
 });
 
 Deno.test("an audience that is no URL needs a resource that is one", async () => {

@@ -6,7 +6,7 @@
  */
 import { CLIENT_CAPABILITIES_META_KEY, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { TaskFinished } from "../errors.ts";
+import { InvalidInput, TaskFinished } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -45,7 +45,9 @@ export function bindExtension(
 
   operation("tasks/update", async (id, ctx) => {
     const task = await tasks.get(id, owner);
-    const answers = rev.answersTo(task, ctx.mcpReq.inputResponses ?? {});
+    const { inputResponses } = ctx.mcpReq;
+    if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
+    const answers = rev.answersTo(task, inputResponses);
     if (Object.keys(answers).length > 0) await tasks.answer(id, owner, answers);
     return {};
   });

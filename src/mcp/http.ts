@@ -86,7 +86,7 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url.pathname === "/healthz") return await this.#health();
     if (this.#closing) return unavailable("The server is shutting down.");
     const refused = refuseHost(request, url, this.#hosts);
-    if (refused) return refused;
+    if (refused) return this.#tell(refused);
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
     const message = request.method === "POST" ? await readBody(request) : undefined;
@@ -114,20 +114,25 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 
   async #identify(request: Request): Promise<Caller | Response> {
-    const { authenticate, audit } = this.#options;
+    const { authenticate } = this.#options;
     if (authenticate === undefined) return { peer: ANYBODY };
     const identity = await identityOf(authenticate, request);
     if (!(identity instanceof Response)) {
       const peer = await peerOf(identity);
       if (peer) return { peer, authInfo: authInfoOf(identity) };
     }
-    const answer = identity instanceof Response
-      ? identity
-      : Response.json({ error: "The principal is empty or not well-formed text." }, { status: 401 });
-    if (!answer.ok) {
-      const reason = `HTTP ${answer.status}`;
-      audit?.({ at: new Date().toISOString(), event: "refused", operation: "authenticate", reason });
-    }
+    return this.#tell(
+      identity instanceof Response
+        ? identity
+        : Response.json({ error: "The principal is empty or not well-formed text." }, { status: 401 }),
+    );
+  }
+
+  /** Tells the audit log who was not let in. */
+  #tell(answer: Response): Response {
+    const reason = `HTTP ${answer.status}`;
+    const at = new Date().toISOString();
+    if (!answer.ok) this.#options.audit?.({ at, event: "refused", operation: "authenticate", reason });
     return answer;
   }
 

@@ -142,7 +142,7 @@ Deno.test("a task belongs to its principal, whatever the session", async () => {
   assertEquals((await second.ask("tasks/get", { taskId: id })).result.status, "working");
 });
 
-Deno.test("who is not let in is told so by the authenticator, and the audit log hears of it", async () => {
+Deno.test("who is not let in, for his token or for the name he calls, is told so, and the audit log hears of it", async () => {
   const audited: unknown[] = [];
   await using server = new AsyncToolServer({
     name: "closed",
@@ -153,7 +153,9 @@ Deno.test("who is not let in is told so by the authenticator, and the audit log 
     audit: ({ event, operation, reason }) => audited.push([event, operation, reason]),
   });
   assertEquals((await new Raw(server.fetch).post("tools/list")).status, 401);
-  assertEquals(audited, [["refused", "authenticate", "HTTP 401"]]);
+  const foreign = { method: "POST", headers: { host: "evil.example.com" } };
+  assertEquals((await new Raw(server.fetch, "ann").send(foreign)).status, 403);
+  assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", "HTTP 403"]]);
 });
 
 Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {

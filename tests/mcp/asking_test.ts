@@ -131,3 +131,11 @@ Deno.test("2026-07-28: a client that cannot be asked is sent no question of its 
   assert("question-1" in full?.inputRequests);
   await ask(http.url, "tasks/update", { taskId, inputResponses: { "question-1": ADA } });
 });
+
+Deno.test("2026-07-28: tasks/update without inputResponses is refused, and without any of them it is not", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "contract");
+  assertEquals((await ask(http.url, "tasks/update", { taskId, inputResponses: {} })).error, undefined);
+  const { error } = await ask(http.url, "tasks/update", { taskId });
+  assertEquals([error?.code, error?.message], [-32602, "Invalid params: inputResponses: is missing"]);
+});
