@@ -67,7 +67,7 @@ export interface RunOptions {
   readonly port?: number;
   /** The address of HTTP; default `"127.0.0.1"`. */
   readonly hostname?: string;
-  /** Also runs the registered jobs, in this process; default: a worker elsewhere does. */
+  /** Also runs the registered jobs, in this process; default: a worker elsewhere does. Its `grace` is 0 by default here. */
   readonly worker?: WorkerOptions;
   /** Hears the URL once HTTP is served; default: it is written to stderr. */
   readonly onListen?: (url: string) => void;
@@ -185,7 +185,7 @@ export class AsyncToolServer implements AsyncDisposable {
       if (options.transport === "http") await this.#runHttp(options, end.signal);
       else await serveOnStdio(this.#serve(), end.signal);
       // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
-      await worker?.close(0);
+      await worker?.close(options.worker?.grace ?? 0);
     } finally {
       for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
       options.signal?.removeEventListener("abort", stop);

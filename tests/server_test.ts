@@ -32,6 +32,31 @@ Deno.test("a job that is offered under two names is run by the server's own work
   await running;
 });
 
+Deno.test("a server that ends hands back what its worker runs, at once or after the grace that it was given", async () => {
+  for (const [grace, waited] of [[undefined, 0], [5_000, 5_000]] as const) {
+    const backend = new MemoryBackend();
+    const work = backend.work.bind(backend);
+    const graces: number[] = [];
+    backend.work = (options) => {
+      const handle = work(options);
+      const stop = (grace: number) => {
+        graces.push(grace);
+        return handle.stop(grace);
+      };
+      return { ready: handle.ready, stop };
+    };
+    const server = newServer(backend).registerAsyncTool(echo);
+    await server.run({
+      transport: "http",
+      port: 0,
+      worker: { grace },
+      onListen: () => {},
+      signal: AbortSignal.abort(),
+    });
+    assertEquals(graces, [waited]);
+  }
+});
+
 Deno.test("a run that is aborted before it begins ends at once, and closes the backend", async () => {
   const backend = new MemoryBackend();
   const server = newServer(backend).registerAsyncTool(echo);
