@@ -7,7 +7,7 @@ import type { Job, PgPool, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
-import { batched } from "./batch.ts";
+import { batched } from "../batch.ts";
 import type { Snapshot } from "./states.ts";
 import type { Cancelled, Records } from "./store.ts";
 

@@ -7,7 +7,7 @@ import type { IRedisClient, Job, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
-import { batched } from "./batch.ts";
+import { batched } from "../batch.ts";
 import type { RedisScripts } from "./redis_scripts.ts";
 import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
 import type { JobState, Snapshot } from "./states.ts";

@@ -20,7 +20,7 @@ export interface BlobRef {
 const PIECE_BYTES = 60_000;
 
 /** How many keys KV reads at once. */
-const READ_AT_ONCE = 10;
+export const READ_AT_ONCE = 10;
 
 /** Pieces that nothing refers to by then are deleted, in ms. */
 const UNCLAIMED_MS = 600_000;

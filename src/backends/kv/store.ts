@@ -9,7 +9,8 @@ import { isTaskId } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
-import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
+import { batched } from "../batch.ts";
+import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, untilUnlocked, type Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 
@@ -39,11 +40,13 @@ const NO_TASK = "00000000-0000-7000-8000-000000000000";
 export class TaskStore {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
+  readonly #read: (key: Deno.KvKey) => Promise<Entry | undefined>;
 
   /** Takes the file and its committer. */
   constructor(kv: Deno.Kv, committer: Committer) {
     this.#kv = kv;
     this.#committer = committer;
+    this.#read = batched((keys) => this.#readMany(keys), READ_AT_ONCE);
   }
 
   /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */
@@ -56,9 +59,8 @@ export class TaskStore {
   }
 
   /** Reads a task, if it is there. */
-  async read(id: string, owner: string): Promise<Entry | undefined> {
-    const { value, versionstamp } = await untilUnlocked(() => this.#kv.get<StoredTask>(taskKey(owner, id)));
-    return value === null ? undefined : { stored: value, versionstamp };
+  read(id: string, owner: string): Promise<Entry | undefined> {
+    return this.#read(taskKey(owner, id));
   }
 
   /** Writes a new task. */
@@ -114,6 +116,11 @@ export class TaskStore {
   async outcome(entry: Entry): Promise<Outcome | undefined> {
     const { outcome, record } = entry.stored;
     return outcome && await this.#load(outcome, `the result of task ${record.info.id}`);
+  }
+
+  async #readMany(keys: readonly Deno.KvKey[]): Promise<readonly (Entry | undefined)[]> {
+    const found = await untilUnlocked(() => this.#kv.getMany<StoredTask[]>(keys));
+    return found.map(({ value, versionstamp }) => value === null ? undefined : { stored: value, versionstamp });
   }
 
   async #keep(text: string, ttl?: number): Promise<Text> {
