@@ -5,11 +5,15 @@
  * @module
  */
 import pg from "pg";
+import { freePort } from "./redis_server.ts";
 
 /** Where Debian, Homebrew and others keep the server's programs, beside the PATH. */
 const PLACES = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
 const bin = await findBin();
+
+/** Whether a server can be started here. */
+export const hasPostgresServer: boolean = bin !== undefined;
 
 /** Why the tests on PostgreSQL are left out, or `undefined` if they can run. */
 export const noPostgres: string | undefined = bin !== undefined || Deno.env.has("POSTGRES_URL")
@@ -45,27 +49,42 @@ export class PostgresServer implements AsyncDisposable {
   /** Starts one, or takes the one that POSTGRES_URL names. */
   static async start(): Promise<PostgresServer> {
     const url = Deno.env.get("POSTGRES_URL");
-    if (url !== undefined) return new PostgresServer(url);
+    return url === undefined ? await PostgresServer.startOwn() : new PostgresServer(url);
+  }
+
+  /** Starts one, which may be killed. */
+  static async startOwn(): Promise<PostgresServer> {
+    if (!hasPostgresServer) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-postgres-" });
     // PostgreSQL does not run as root.
     if (Deno.uid() === 0) await run("chown", "postgres", folder);
     await run(...asPostgres("initdb", "-D", `${folder}/data`, "-A", "trust", "-U", "postgres", "--no-sync"));
-    const port = freePort();
-    const server = new PostgresServer(`postgres://postgres@127.0.0.1:${port}/postgres`, folder);
-    const options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-F"];
-    const [program, ...args] = asPostgres(
-      "postgres",
-      "-D",
-      `${folder}/data`,
-      "-p",
-      String(port),
-      "-k",
-      folder,
-      ...options,
-    );
-    server.#child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
-    while (!await server.#answers()) await new Promise((resolve) => setTimeout(resolve, 50));
+    const server = new PostgresServer(`postgres://postgres@127.0.0.1:${freePort()}/postgres`, folder);
+    await server.start();
     return server;
+  }
+
+  /** Starts it again after `kill`, and waits until it answers. */
+  async start(): Promise<void> {
+    const { port } = new URL(this.#url);
+    const place = ["-D", `${this.#folder}/data`, "-p", port, "-k", `${this.#folder}`];
+    // Without -F it would wait for the disk; what it has written outlives it all the same.
+    const options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-F"];
+    const [program, ...args] = asPostgres("postgres", ...place, ...options);
+    this.#child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
+    while (!await this.#answers()) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  /** Ends it and all that it has started at once, as a crash would. */
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGQUIT");
+    await this.#child?.status;
+    this.#child = undefined;
+  }
+
+  /** The process that has started all others, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   /** Makes a database, empty or as a copy of another, and gives its URL. */
@@ -83,8 +102,7 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child?.kill("SIGQUIT");
-    await this.#child?.status;
+    await this.kill();
     if (this.#folder) await Deno.remove(this.#folder, { recursive: true });
   }
 
@@ -114,9 +132,4 @@ function asPostgres(program: string, ...args: readonly string[]): [string, ...st
 async function run(program: string, ...args: readonly string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(program, { args: [...args], stdout: "null" }).output();
   if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -2,62 +2,58 @@ import { type Backend, BackendError, BullMqBackend, createWorker, defineJob, typ
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { onBoth } from "./outage.ts";
 
-const LEASE = 900;
 const OWNER = "owner";
 
 /** Only a test that fails waits as long. */
 const patience = () => AbortSignal.timeout(30_000);
+
+const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
 
 function create(backend: Backend, job: string): Promise<TaskInfo> {
   const retry = { attempts: 3, delay: 50, maxDelay: 50 };
   return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
 }
 
-function test(name: string, fn: () => Promise<void>): void {
-  const why = hasRedisServer ? "" : " (left out: install redis-server)";
-  Deno.test({ name: `bullmq: ${name}${why}`, ignore: !hasRedisServer, fn });
-}
-
-test("to connect where there is no Redis is an error that says where, without the password", async () => {
-  const redis = "redis://user:secret@127.0.0.1:9";
-  const error = await assertRejects(() => BullMqBackend.connect({ redis }), BackendError, "127.0.0.1:9");
-  assert(!error.message.includes("secret"));
+Deno.test("bullmq: to connect where there is nothing is an error that says where, without the password", async () => {
+  for (const kind of ["redis", "postgres"]) {
+    const options = { [kind]: `${kind}://user:secret@127.0.0.1:9` };
+    const error = await assertRejects(() => BullMqBackend.connect(options), BackendError, "127.0.0.1:9");
+    assert(!error.message.includes("secret"));
+  }
 });
 
-test("while Redis is away every call says so, and nothing is half stored", async () => {
-  await using redis = await RedisServer.start({ persistent: true });
-  await using backend = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
+onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {
+  await using backend = await server.connect();
   const task = await create(backend, "waits");
-  await redis.kill();
+  await server.kill();
   await assertRejects(() => create(backend, "waits"), BackendError);
   await assertRejects(() => create(backend, "never seen before"), BackendError);
   await assertRejects(() => backend.get(task.id, OWNER), BackendError);
   await assertRejects(() => backend.cancel(task.id, OWNER, 10), BackendError);
   await assertRejects(() => backend.list(OWNER, { limit: 10 }), BackendError);
-  await redis.start();
-  await using other = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
+  await server.start();
+  await using other = await server.connect();
   assertEquals((await other.list(OWNER, { limit: 10 })).tasks, [task]);
 });
 
-test("a Redis that does not answer is as good as none", async () => {
-  await using redis = await RedisServer.start();
-  await using backend = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
+onBoth("a server that does not answer is as good as none, and used again once it does", async (server) => {
+  await using backend = await server.connect();
   const task = await create(backend, "waits");
-  redis.signal("SIGSTOP");
+  await server.signal("SIGSTOP");
   try {
     await assertRejects(() => backend.get(task.id, OWNER), BackendError);
     await assertRejects(() => create(backend, "waits"), BackendError);
   } finally {
-    redis.signal("SIGCONT");
+    await server.signal("SIGCONT");
   }
+  assertEquals(await backend.get(task.id, OWNER), task);
 });
 
-test("what ran and what waited while Redis was away ends once it is back, and those who wait hear of it", async () => {
-  await using redis = await RedisServer.start({ persistent: true });
-  await using server = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
-  await using host = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
+onBoth("what ran and what waited while the server was away ends once it is back, and once only", async (server) => {
+  await using front = await server.connect();
+  await using host = await server.connect();
   const away = Promise.withResolvers<void>();
   const busy = Promise.withResolvers<void>();
   const job = defineJob({
@@ -67,51 +63,52 @@ test("what ran and what waited while Redis was away ends once it is back, and th
       busy.resolve();
       await away.promise;
       await ctx.progress(0.5);
-      return "done";
+      return crypto.randomUUID();
     },
   });
   await using worker = createWorker(host, [job], { concurrency: 4 });
   await worker.ready;
-  using feed = new TaskFeed(server);
-  const tasks = await Promise.all(Array.from({ length: 12 }, () => create(server, "patient")));
+  using feed = new TaskFeed(front);
+  const tasks = await Promise.all(Array.from({ length: 12 }, () => create(front, "patient")));
   const ends = tasks.map(({ id }) => feed.wait(id, OWNER, patience()));
   await busy.promise;
-  await redis.kill();
+  await server.kill();
   away.resolve();
-  await redis.start();
-  for (const end of ends) assertEquals((await end).status, "COMPLETED");
-  // The connections work as before.
-  const next = await create(server, "patient");
+  await server.start();
+  const results = await Promise.all(ends.map(async (end) => {
+    const { id, status } = await end;
+    assertEquals(status, "COMPLETED");
+    return await front.outcome(id, OWNER);
+  }));
+  // The connections work as before, and what was told stays true.
+  const next = await create(front, "patient");
   assertEquals((await feed.wait(next.id, OWNER, patience())).status, "COMPLETED");
-  for (const { id } of tasks) {
-    assertEquals(await server.outcome(id, OWNER), { kind: "value", value: "done" });
-  }
+  assertEquals(await front.hasWorker("patient"), true);
+  await worker.close();
+  assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
 });
 
-test("a backend with a worker closes while Redis is away", async () => {
-  await using redis = await RedisServer.start();
-  const backend = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
-  const worker = createWorker(backend, [defineJob({ name: "idle", input: { type: "object" }, run: () => "done" })]);
+onBoth("a backend with a worker closes while the server is away", async (server) => {
+  const backend = await server.connect();
+  const worker = createWorker(backend, [idle]);
   await worker.ready;
   const stop = backend.watch(() => {});
   const task = await create(backend, "idle");
   using feed = new TaskFeed(backend);
   await feed.wait(task.id, OWNER, patience());
-  await redis.kill();
+  await server.kill();
   stop();
   await worker.close();
   await backend.close();
 });
 
-test("a worker that was started while Redis was away can be closed, or works once it is back", async () => {
-  await using redis = await RedisServer.start({ persistent: true });
-  await using backend = await BullMqBackend.connect({ redis: redis.url, lease: LEASE });
-  await redis.kill();
-  const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
+onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {
+  await using backend = await server.connect();
+  await server.kill();
   const first = createWorker(backend, [idle]);
   await first.close(0);
   await using second = createWorker(backend, [idle]);
-  await redis.start();
+  await server.start();
   await second.ready;
   using feed = new TaskFeed(backend);
   const task = await create(backend, "idle");

@@ -1,7 +1,11 @@
-import { BackendError, BullMqBackend } from "../../mod.ts";
+import pg from "pg";
+import { BackendError, BullMqBackend, createWorker, defineJob } from "../../mod.ts";
+import { TaskFeed } from "../../src/feed.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
-import { assertRejects } from "../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { until } from "../processes.ts";
 import { startDoomedWorker } from "./doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
@@ -27,6 +31,42 @@ if (noPostgres === undefined) {
         await server.dropDatabase(postgres);
       },
     };
+  });
+
+  Deno.test("bullmq on PostgreSQL: a result whose connection breaks on its way is no failure of its task", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });
+    const started = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<string>();
+    const run = () => {
+      started.resolve();
+      return gate.promise;
+    };
+    const job = defineJob({ name: "once", input: { type: "object" }, run });
+    await using _worker = createWorker(backend, [job]);
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "once", owner, input: {}, resultTtl: 60_000, retry });
+    using feed = new TaskFeed(backend);
+    const end = feed.wait(id, owner, AbortSignal.timeout(30_000));
+    await started.promise;
+
+    const client = new pg.Client({ connectionString: postgres });
+    await client.connect();
+    await client.query("BEGIN");
+    await client.query("SELECT FROM bullmq.job WHERE id = $1 FOR UPDATE", [id]);
+    gate.resolve("done");
+    await until(async () => {
+      await client.query("SELECT pg_stat_clear_snapshot()");
+      const { rowCount } = await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%finished%'`);
+      return Number(rowCount) > 0;
+    }, "the result waits for the job's row");
+    await client.end();
+    assertEquals([(await end).status, await backend.outcome(id, owner)], ["COMPLETED", {
+      kind: "value",
+      value: "done",
+    }]);
   });
 
   Deno.test("bullmq on PostgreSQL: a database that was not migrated is refused, with the way to do it", async () => {

@@ -216,10 +216,11 @@ export class BullMqBackend implements Backend {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#works].map((work) => work.stop(0)));
-    await this.#sweeper[Symbol.asyncDispose]();
-    await this.#feed.close();
+    // What they wait for may never be answered; it ends with its connection.
+    const idle = Promise.all([this.#sweeper[Symbol.asyncDispose](), this.#feed.close()]);
     this.#listeners.clear();
     await this.#store.close();
+    await idle;
   }
 
   async #find(id: string, owner: string): Promise<Snapshot> {

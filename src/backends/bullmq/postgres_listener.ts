@@ -4,6 +4,7 @@
  * @module
  */
 import type { PgModule, PgNotification } from "bullmq";
+import { cut } from "./postgres_connection.ts";
 
 type PgClient = InstanceType<PgModule["Client"]>;
 
@@ -54,6 +55,7 @@ export class PostgresListener {
       } catch {
         // It is tried again.
       }
+      cut(client);
       await client.end().catch(() => {});
       if (this.#open) await this.#pause();
     }

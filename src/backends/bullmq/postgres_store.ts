@@ -3,29 +3,24 @@
  *
  * @module
  */
-import type { PgModule, PgPool, Processor, Queue, Worker } from "bullmq";
+import type { PgModule, PgPool, Queue } from "bullmq";
+import { makePool, settings } from "./postgres_connection.ts";
 import { PostgresEvents } from "./postgres_events.ts";
 import { PostgresListener } from "./postgres_listener.ts";
 import { PostgresRecords } from "./postgres_records.ts";
-import { DDL, SCHEMA } from "./postgres_schema.ts";
-import type { BullMq, Following, Hear, QueueWorkerOptions, Signal, Store, Workers } from "./store.ts";
-
-/** How long one try to connect may take, in ms. */
-const CONNECT_MS = 1_500;
+import { DDL } from "./postgres_schema.ts";
+import { PostgresWorkers } from "./postgres_workers.ts";
+import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
 
 /** The most connections of a process that its calls share. */
 const MAX_CONNECTIONS = 10;
 
-/** The most connections that one BullMQ worker has for its own calls, beside the one that waits for jobs. */
-const WORKER_CONNECTIONS = 4;
+/** The most connections that one BullMQ worker has; one of them waits for jobs. */
+const WORKER_CONNECTIONS = 5;
 
 async function load(): Promise<{ readonly bullmq: BullMq; readonly pg: PgModule }> {
   const [bullmq, { default: pg }] = await Promise.all([import("bullmq"), import("pg")]);
   return { bullmq, pg };
-}
-
-function settings(url: string) {
-  return { connectionString: url, options: `-c search_path=${SCHEMA}`, connectionTimeoutMillis: CONNECT_MS };
 }
 
 /** Makes, or brings up to date, BullMQ's schema and our tables in it. */
@@ -45,6 +40,7 @@ export async function migrate(url: string): Promise<void> {
 export class PostgresStore implements Store {
   readonly bullmq: BullMq;
   readonly records: PostgresRecords;
+  readonly #pg: PgModule;
   readonly #url: string;
   readonly #pool: PgPool;
   readonly #queues = new Map<string, Queue>();
@@ -55,6 +51,7 @@ export class PostgresStore implements Store {
 
   private constructor(bullmq: BullMq, pg: PgModule, url: string, pool: PgPool) {
     this.bullmq = bullmq;
+    this.#pg = pg;
     this.#url = url;
     this.#pool = pool;
     this.records = new PostgresRecords(pool, (name) => this.queue(name));
@@ -70,8 +67,7 @@ export class PostgresStore implements Store {
   /** Connects. Rejects at once if PostgreSQL is not there, or `migrate` has not been run. */
   static async open(url: string): Promise<PostgresStore> {
     const { bullmq, pg } = await load();
-    const pool = new pg.Pool({ ...settings(url), max: MAX_CONNECTIONS });
-    pool.on("error", () => {}); // Each call tells of its own failure.
+    const { pool } = makePool(pg, url, MAX_CONNECTIONS);
     try {
       const { rows: [row] } = await pool.query<{ ours: string | null }>("SELECT to_regclass('mcp_jobs_task') AS ours");
       if (row?.ours === null) throw new Error("its tables are missing; run BullMqBackend.migrate({ postgres }) once");
@@ -83,19 +79,13 @@ export class PostgresStore implements Store {
   }
 
   async queue(name: string): Promise<Queue> {
-    const known = this.#queues.get(name);
-    const { Queue, createPostgresBackend } = this.bullmq;
-    // The queue's settings are its owner's: nothing of ours is written there.
-    const options = { connection: this.#pool, skipMetasUpdate: true };
-    const queue: Queue = known ?? new Queue(name, options, createPostgresBackend) as unknown as Queue;
-    if (known === undefined) {
-      queue.on("error", () => {});
-      this.#queues.set(name, queue);
-    }
+    // BullMQ remembers of a queue that it could not connect; so it is asked only while PostgreSQL answers.
+    if (!this.#queues.has(name)) await this.#pool.query("SELECT");
+    const queue = this.#queues.get(name) ?? this.#open(name);
     try {
       await queue.waitUntilReady();
     } catch (error) {
-      this.#queues.delete(name); // It would remember that it could not connect.
+      this.#queues.delete(name);
       throw error;
     }
     return queue;
@@ -106,20 +96,7 @@ export class PostgresStore implements Store {
   }
 
   workers(): Workers {
-    const workers: Worker[] = [];
-    const { Worker: Queued, createPostgresBackend } = this.bullmq;
-    const connection = { connectionString: this.#url, max: WORKER_CONNECTIONS };
-    return {
-      start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
-        const all = { connection, maxStalledCount: 2, runRetryDelay: 500, drainDelay: 0.5, ...options };
-        const worker = new Queued(name, run, all, createPostgresBackend) as unknown as Worker;
-        worker.on("error", () => {});
-        workers.push(worker);
-        return worker;
-      },
-      close: async () => void await Promise.all(workers.map((worker) => worker.close())),
-      abandon: async () => void await Promise.all(workers.map((worker) => worker.disconnect())),
-    };
+    return new PostgresWorkers(this.bullmq, () => makePool(this.#pg, this.#url, WORKER_CONNECTIONS));
   }
 
   async hasWorker(name: string): Promise<boolean> {
@@ -144,6 +121,16 @@ export class PostgresStore implements Store {
     await this.#events.close();
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#pool.end();
+  }
+
+  #open(name: string): Queue {
+    const { Queue, createPostgresBackend } = this.bullmq;
+    // The queue's settings are its owner's: nothing of ours is written there.
+    const options = { connection: this.#pool, skipMetasUpdate: true };
+    const queue: Queue = new Queue(name, options, createPostgresBackend) as unknown as Queue;
+    queue.on("error", () => {});
+    this.#queues.set(name, queue);
+    return queue;
   }
 
   #hear(message: string): void {

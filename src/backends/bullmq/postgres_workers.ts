@@ -1,0 +1,121 @@
+/**
+ * The BullMQ workers of one worker of ours on PostgreSQL. They wait while it is away, as those on Redis do.
+ *
+ * @module
+ */
+import type { PgPool, PgPoolClient, PgQueryResult, Processor, Worker } from "bullmq";
+import type { makePool } from "./postgres_connection.ts";
+import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
+
+/** The pause before the next try to connect, in ms. */
+const RETRY_MS = 200;
+
+/** The code of the errors after which BullMQ waits and tries again; after any other the job would have failed. */
+const AWAY = "ECONNREFUSED";
+
+/** What PostgreSQL itself says while it goes or comes, or takes no more connections: SQLSTATE. */
+const COMES_AND_GOES = /^(08...|57P..|53300)$/;
+
+/** The connections of one worker of BullMQ, and the way to cut them. */
+type Connections = ReturnType<typeof makePool>;
+
+/** A pool for workers: to connect is to wait until PostgreSQL is there, and a lost connection fails no job. */
+export class PatientPool implements PgPool {
+  readonly #pool: PgPool;
+  readonly #given = Promise.withResolvers<"up">();
+  #open = true;
+
+  constructor(pool: PgPool) {
+    this.#pool = pool;
+  }
+
+  async connect(): Promise<PgPoolClient> {
+    while (true) {
+      try {
+        return await this.#pool.connect();
+      } catch (error) {
+        if (!this.#open) throw error;
+        await this.#pause();
+      }
+    }
+  }
+
+  async query<Row>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<Row>> {
+    try {
+      return await this.#pool.query<Row>(text, values);
+    } catch (error) {
+      throw isAway(error) ? Object.assign(error, { code: AWAY }) : error;
+    }
+  }
+
+  on(event: "error" | "connect", listener: (value: never) => void): this {
+    this.#pool.on(event as "error", listener as (error: Error) => void);
+    return this;
+  }
+
+  removeAllListeners(event?: string): this {
+    this.#pool.removeAllListeners(event);
+    return this;
+  }
+
+  /** Waits for PostgreSQL no longer. */
+  giveUp(): void {
+    this.#open = false;
+    this.#given.resolve("up");
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end();
+  }
+
+  async #pause(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const time = new Promise<void>((resolve) => timer = setTimeout(resolve, RETRY_MS));
+    await Promise.race([time, this.#given.promise]);
+    clearTimeout(timer);
+  }
+}
+
+/** BullMQ's workers on PostgreSQL. */
+export class PostgresWorkers implements Workers {
+  readonly #bullmq: BullMq;
+  readonly #makePool: () => Connections;
+  readonly #started: { readonly worker: Worker; readonly pool: PatientPool; readonly cut: () => void }[] = [];
+
+  /** `makePool` makes the connections of one of them. */
+  constructor(bullmq: BullMq, makePool: () => Connections) {
+    this.#bullmq = bullmq;
+    this.#makePool = makePool;
+  }
+
+  start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
+    const { pool: connections, cut } = this.#makePool();
+    const pool = new PatientPool(connections);
+    const settings = { connection: pool, maxStalledCount: 2, runRetryDelay: 500, drainDelay: 0.5, ...options };
+    const { Worker, createPostgresBackend } = this.#bullmq;
+    const worker = new Worker(name, run, settings, createPostgresBackend) as unknown as Worker;
+    worker.on("error", () => {});
+    this.#started.push({ worker, pool, cut });
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#started.map(async ({ worker, pool }) => {
+      pool.giveUp();
+      await worker.close();
+      await pool.end();
+    }));
+  }
+
+  abandon(): Promise<void> {
+    for (const { cut } of this.#started) cut();
+    return Promise.resolve();
+  }
+}
+
+/** PostgreSQL gives each of its errors a code of five characters; without one it has not answered. */
+function isAway(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return !/^[0-9A-Z]{5}$/.test(code) || COMES_AND_GOES.test(code);
+}
