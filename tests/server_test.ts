@@ -32,6 +32,20 @@ Deno.test("a job that is offered under two names is run by the server's own work
   await running;
 });
 
+Deno.test("defaultCancel holds where a registration does not say, and is true where the server does not", async () => {
+  for (const defaultCancel of [undefined, true, false]) {
+    const backend = new MemoryBackend();
+    const strategy = new PollingExposureStrategy();
+    await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy, defaultCancel });
+    server.registerAsyncTool(echo);
+    server.registerAsyncTool(echo, { name: "always", cancel: true });
+    server.registerAsyncTool(echo, { name: "never", cancel: false });
+    server.asyncTool({ name: "defined", input: { type: "object" } }, () => 1);
+    const cancellable = server.registry.list().filter(({ cancel }) => cancel).map(({ name }) => name);
+    assertEquals(cancellable, defaultCancel === false ? ["always"] : ["echo", "always", "defined"]);
+  }
+});
+
 Deno.test("a server that ends hands back what its worker runs, at once or after the grace that it was given", async () => {
   for (const [grace, waited] of [[undefined, 0], [5_000, 5_000]] as const) {
     const backend = new MemoryBackend();
