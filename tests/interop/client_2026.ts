@@ -49,9 +49,21 @@ export function connectModernStdio(
   mode: Mode,
   person?: Person,
 ): Promise<ModernConnection> {
+  return connect(startStdio(strategy), mode, person);
+}
+
+/** Connects a client of 2026-07-28 that knows no tasks: over HTTP to a URL, else over stdio to a process of its own. */
+export async function connectWithoutTasks(url?: URL): Promise<AsyncDisposable & { readonly client: Client }> {
+  const transport = url ? new StreamableHTTPClientTransport(url) : startStdio("operation");
+  const client = new Client(INFO, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
+  await client.connect(transport);
+  return { client, [Symbol.asyncDispose]: () => close(client, transport) };
+}
+
+function startStdio(strategy: StrategyName): StdioTransport {
   const server = new URL("./server.ts", import.meta.url).pathname;
   const args = ["run", "--quiet", "--allow-all", server, strategy, "stdio"];
-  return connect(new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" }), mode, person);
+  return new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" });
 }
 
 async function connect(

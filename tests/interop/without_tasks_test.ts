@@ -1,0 +1,42 @@
+/**
+ * The official client of 2026-07-28 as it is, without tasks: a call of a job waits for its end.
+ *
+ * @module
+ */
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { serveHttp, type TransportName } from "./client.ts";
+import { connectWithoutTasks } from "./client_2026.ts";
+
+for (const transport of ["stdio", "http"] satisfies TransportName[]) {
+  Deno.test(`a 2026-07-28 client without tasks gets results, progress and errors of jobs over ${transport}`, async () => {
+    await using http = transport === "http" ? await serveHttp("operation") : undefined;
+    await using connection = await connectWithoutTasks(http?.url);
+    const { client } = connection;
+    assertEquals(client.getProtocolEra(), "modern");
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const calling = client.callTool({ name: "steps", arguments: { gate: "go", end: "end", steps: 3 } }, {
+      onprogress: ({ message }) => message === "step 3 of 3" && tell(),
+    });
+    await client.callTool({ name: "open_gate", arguments: { gate: "go" } });
+    await told;
+    await client.callTool({ name: "open_gate", arguments: { gate: "end" } });
+    assertEquals((await calling).structuredContent, { taken: 3 });
+    const failed = await client.callTool({ name: "fail", arguments: { what: "tool_error" } });
+    assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "The card was declined." }]]);
+    await assertRejects(() => client.callTool({ name: "fault", arguments: {} }), Error, "The engine is on fire.");
+    await assertRejects(() => client.callTool({ name: "must", arguments: {} }), Error, "Missing required client");
+  });
+
+  Deno.test(`a 2026-07-28 client that gives up its call over ${transport} cancels the work`, async () => {
+    await using http = transport === "http" ? await serveHttp("operation") : undefined;
+    await using connection = await connectWithoutTasks(http?.url);
+    const { client } = connection;
+    const end = new AbortController();
+    const calling = client.callTool({ name: "hold", arguments: { gate: "up" } }, { signal: end.signal });
+    const failed = assertRejects(() => calling, Error);
+    await client.callTool({ name: "await_gate", arguments: { gate: "up:started" } });
+    end.abort();
+    await failed;
+    await client.callTool({ name: "await_gate", arguments: { gate: "up:aborted" } });
+  });
+}
