@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PgModule, PgPool, PgPoolClient } from "bullmq";
+import type { PgModule, PgPool, PgPoolClient, PgPoolConfig } from "bullmq";
 import { SCHEMA } from "./postgres_schema.ts";
 
 /** How long one try to connect may take, in ms. */
@@ -13,7 +13,7 @@ const CONNECT_MS = 1_500;
 const QUERY_MS = 5_000;
 
 /** What every connection is made with. */
-export function settings(url: string) {
+export function settings(url: string): PgPoolConfig {
   return { connectionString: url, options: `-c search_path=${SCHEMA}`, connectionTimeoutMillis: CONNECT_MS };
 }
 
