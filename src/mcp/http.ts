@@ -16,7 +16,7 @@ import {
 import type { Audit } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
-import { Unavailable } from "../errors.ts";
+import { BackendError, Unavailable } from "../errors.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
@@ -90,7 +90,13 @@ export class HttpEndpoint implements AsyncDisposable {
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
     const message = request.method === "POST" ? await readBody(request) : undefined;
-    return message instanceof Response ? message : await this.#route(caller, request, message);
+    if (message instanceof Response) return message;
+    try {
+      return await this.#route(caller, request, message);
+    } catch (error) {
+      if (error instanceof BackendError) return unavailable("The backend does not answer.");
+      throw error;
+    }
   }
 
   /** Takes no new request, lets what waits go with an error, answers what runs, and closes every session and stream. */

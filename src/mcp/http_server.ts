@@ -51,7 +51,10 @@ export async function listen(
   clearTimeout(timer);
 }
 
-/** Deno aborts a request's own signal on success, too, and warns of that on stderr; this one aborts only on failure. */
+/**
+ * Deno aborts a request's own signal on success, too, and warns of that on stderr. This one aborts where an answer cannot
+ * be sent; that a client is gone before is told to the stream of its answer, which is cancelled.
+ */
 function withOwnSignal(request: Request, completed: Promise<void>): Request {
   const gone = new AbortController();
   completed.catch(() => gone.abort(new Error("The client is gone.")));

@@ -10,6 +10,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import type { StreamStore } from "../backend.ts";
+import { BackendError } from "../errors.ts";
 import { isTaskId, newTaskId } from "../ids.ts";
 import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
@@ -126,7 +127,7 @@ export class Sessions implements AsyncDisposable {
       sessionIdGenerator: () => id,
       eventStore: new SessionEvents(this.#streams, id),
       onsessioninitialized: () => this.#use(id, session),
-      onsessionclosed: () => this.#streams.clear(keyOf(id)),
+      onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
     });
     const host = this.#bind(peer);
     const session: Session = {
@@ -160,7 +161,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Begins a session of another process, or of an earlier one, anew: the client need not know. */
   async #restore(id: string, peer: Peer): Promise<Session | undefined> {
-    const last = (await this.#streams.readAfter(keyOf(id), "")).at(-1);
+    const last = (await this.#streams.readAfter(keyOf(id), "").catch(failed)).at(-1);
     const kept: Kept | undefined = last && JSON.parse(last.text);
     if (kept?.owner !== peer.owner) return undefined;
     const session = await this.#open(id, peer, kept.initialize);
@@ -221,6 +222,10 @@ function answer({ transport, answering, listening }: Session, { request, message
 
 function isBusy({ answering, listening }: Session): boolean {
   return answering.size > 0 || listening.size > 0;
+}
+
+function failed(cause: unknown): never {
+  throw new BackendError("Cannot reach the store of sessions. Try again.", { cause });
 }
 
 /** Where the store keeps a session. */

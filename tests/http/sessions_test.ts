@@ -154,6 +154,19 @@ Deno.test("a session that its client has ended is gone, also after a restart", a
   await second.close();
 });
 
+Deno.test("while the store of sessions does not answer, a session that it may hold is 503, and not unknown", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  const known = await Raw.open(server.fetch);
+  const other = new Raw(server.fetch);
+  other.session = crypto.randomUUID();
+  const down = () => Promise.reject(new Error("The disk is gone."));
+  Object.assign(backend.streams, { readAfter: down, clear: down });
+  assertEquals((await other.post("tools/list")).status, 503);
+  assert(Array.isArray((await known.ask("tools/list")).result.tools));
+  assertEquals((await known.send({ method: "DELETE" })).status, 503);
+});
+
 Deno.test("two clients get two sessions", async () => {
   await using server = fixtureServer("operation");
   assert((await Raw.open(server.fetch)).session !== (await Raw.open(server.fetch)).session);
