@@ -8,7 +8,7 @@ const leftOut = noRedis ?? (hasBullMq ? undefined : "install Python 3.10, and `p
 const file = (name: string) => fileURLToPath(new URL(`../examples/python_worker/${name}`, import.meta.url));
 
 Deno.test({
-  name: `a worker in Python runs a tool, and its progress and result reach the client${
+  name: `a worker in Python runs a tool, and its progress, result and failure reach the client${
     leftOut === undefined ? "" : ` (left out: ${leftOut})`
   }`,
   ignore: leftOut !== undefined,
@@ -20,7 +20,12 @@ Deno.test({
       const args = ["run", "--allow-all", file("client.ts")];
       const { stdout } = await new Deno.Command(Deno.execPath(), { args, env, stderr: "inherit" }).output();
       const lines = new TextDecoder().decode(stdout).trim().split("\n");
-      assertEquals(lines, ["progress 0.5 sorting 3 numbers", 'result {"mean":4,"median":3}']);
+      assertEquals(lines, [
+        "progress 0.1 ",
+        "progress 0.5 sorting 3 numbers",
+        'result {"mean":4,"median":3}',
+        'error [{"type":"text","text":"there are no numbers to describe"}]',
+      ]);
     } finally {
       worker.kill("SIGTERM");
       await worker.status;

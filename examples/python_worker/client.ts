@@ -1,4 +1,4 @@
-/** Calls the Python worker's job as any MCP tool, and prints its progress and its result. */
+/** Calls the Python worker's job as any MCP tool, and prints its progress, its result, and how it fails. */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
@@ -18,9 +18,11 @@ try {
   const result = await client.callTool(
     { name: "describe_numbers", arguments: { numbers: [3, 1, 8] } },
     undefined,
-    { onprogress: ({ progress, message }) => console.log("progress", progress, message ?? "") },
+    { onprogress: ({ progress, message = "" }) => console.log("progress", progress, message) },
   );
   console.log("result", JSON.stringify(result.structuredContent));
+  const failed = await client.callTool({ name: "describe_numbers", arguments: { numbers: [] } });
+  console.log("error", JSON.stringify(failed.content));
 } finally {
   await client.close();
 }

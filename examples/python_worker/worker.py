@@ -12,8 +12,10 @@ async def describe(job, token):
     numbers = job.data["numbers"]
     if not numbers:
         raise ValueError("there are no numbers to describe")
+    await job.updateProgress(10)
+    await asyncio.sleep(0.5)  # Stands for work that takes its time.
     await job.updateProgress({"progress": 50, "message": f"sorting {len(numbers)} numbers"})
-    await asyncio.sleep(1)  # Stands for work that takes its time.
+    await asyncio.sleep(0.5)
     return {"mean": statistics.fmean(numbers), "median": statistics.median(numbers)}
 
 
