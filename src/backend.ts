@@ -26,7 +26,10 @@ export interface Route {
 
 /** A task to be stored. */
 export interface NewTask {
-  /** The task id. */
+  /**
+   * The task id, a UUID of version 7. It is unique: the caller makes it once, for this task (`newTaskId`). What a backend
+   * does with a second task of one id is not defined.
+   */
   readonly id: string;
   /** The job's name. */
   readonly job: string;

@@ -71,6 +71,9 @@ export class MemoryBackend implements Backend {
   async create(task: NewTask): Promise<TaskInfo> {
     this.#checkOpen();
     change.refuseRoute(task);
+    if (this.#tasks.has(task.id)) {
+      throw new InvalidValue(`Cannot create task ${task.id}: there is one of this id. Make a new id for each task.`);
+    }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
     const record = change.created(task, Date.now());
     const stored: Stored = { record, input: toText(task.input, "The input") };
