@@ -7,9 +7,6 @@ import type { ToolResult } from "../exposure/surface.ts";
 import type { Json, TaskInfo, TaskStatus } from "../task.ts";
 import { pollInterval, statusText, timeToLive } from "./task_words.ts";
 
-/** The revision's name. */
-export const REVISION = "2025-11-25";
-
 /** The key under which a message names its task. */
 export const RELATED_TASK = "io.modelcontextprotocol/related-task";
 
