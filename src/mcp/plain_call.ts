@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError, type Result } from "@modelcontextprotocol/server";
+import { ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
 import { JobsError } from "../errors.ts";
 import { CallCancelled, type CallContext, type SurfaceTool } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
@@ -32,11 +32,11 @@ export async function callPlainly(
 ): Promise<Result> {
   const given = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with a text when the client cancels, and with an error when the connection is gone: which is how a
-  // 2026-07-28 client cancels over HTTP (Streamable HTTP, "Cancellation").
+  // The SDK aborts with an error of its own when the connection is gone, which is how a 2026-07-28 client cancels over
+  // HTTP (Streamable HTTP, "Cancellation"), and else with whatever reason the client gives, if it gives one.
   const closingCancels = ctx.mcpReq.envelope !== undefined && ctx.http !== undefined;
   const giveUp = () => {
-    const lost = signal.reason instanceof Error && !closingCancels;
+    const lost = signal.reason instanceof SdkError && !closingCancels;
     given.abort(lost ? signal.reason : new CallCancelled("The call was cancelled."));
   };
   if (signal.aborted) giveUp();

@@ -201,6 +201,19 @@ Deno.test("2025-11-25 tasks, to the letter", async (t) => {
   for (const [sentence, run] of Object.entries(cases)) await t.step(sentence, () => run(pipe));
 });
 
+Deno.test("a plain call that is cancelled, with a reason or without one, cancels its work", async () => {
+  await using pipe = await Pipe.open("operation");
+  for (const reason of ["The user went home.", undefined]) {
+    const gate = `cancelled ${reason}`;
+    const params = { name: "hold", arguments: { gate } };
+    await pipe.send({ jsonrpc: "2.0", id: gate, method: "tools/call", params });
+    const [started] = (await pipe.call("await_gate", { gate: `${gate}:started` })).content;
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: gate, reason } });
+    await pipe.call("await_gate", { gate: `${gate}:aborted` });
+    assertEquals((await pipe.error("tasks/result", { taskId: started.text })).code, -32603);
+  }
+});
+
 Deno.test("where no native tasks are offered, the task field is ignored and the operations are unknown", async () => {
   await using pipe = await Pipe.open("polling");
   const { capabilities } = (await pipe.next(({ result }) => result?.serverInfo !== undefined)).result ?? {};
