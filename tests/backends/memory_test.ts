@@ -1,7 +1,5 @@
-import { InvalidValue, MemoryBackend } from "../../mod.ts";
-import { newTaskId } from "../../src/ids.ts";
+import { MemoryBackend } from "../../mod.ts";
 import { exerciseBackend } from "../../src/testing.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
 
 const noProcess = "a store in memory dies with its process";
 
@@ -15,13 +13,4 @@ exerciseBackend("memory", () => {
     "a task whose worker dies three times fails with that reason": noProcess,
     "a task whose worker is killed while it asks finds the answer that came meanwhile": noProcess,
   },
-});
-
-Deno.test("a second task of one id is refused, and the first one stays as it is", async () => {
-  await using backend = new MemoryBackend();
-  const retry = { attempts: 1, delay: 1, maxDelay: 1 };
-  const task = { id: newTaskId(), job: "echo", owner: "ann", input: {}, resultTtl: 60_000, retry };
-  const first = await backend.create(task);
-  await assertRejects(() => backend.create({ ...task, owner: "bob" }), InvalidValue, task.id);
-  assertEquals(await backend.get(task.id, "ann"), first);
 });
