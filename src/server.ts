@@ -11,7 +11,7 @@ import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError, JobsError } from "./errors.ts";
 import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
-import type { Served } from "./mcp/bind.ts";
+import { checkExtensions, type Served } from "./mcp/bind.ts";
 import { type Limits, withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint } from "./mcp/http.ts";
@@ -98,6 +98,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly registry: ToolRegistry = new ToolRegistry();
   readonly #options: ServerOptions;
   readonly #extensions: Served["extensions"][number][] = [];
+  #tasks: Tasks | undefined;
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
@@ -134,7 +135,9 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /**
    * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each
-   * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function.
+   * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function. It
+   * is called once before, when the server begins to serve: that fails with `DefinitionError` if a plain tool has the
+   * name of a tool of a job, or a plain resource stands among the results of one.
    *
    * @example
    * ```ts
@@ -156,7 +159,7 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`. */
-  readonly fetch: (request: Request) => Promise<Response> = (request) => {
+  readonly fetch: (request: Request) => Promise<Response> = async (request) => {
     const { backend, allowedHosts, authenticate } = this.#options;
     this.#endpoint ??= new HttpEndpoint(this.#serve(), {
       allowedHosts,
@@ -165,7 +168,7 @@ export class AsyncToolServer implements AsyncDisposable {
       checkHealth: () => checkAnswers(backend),
       audit: this.#audit,
     });
-    return this.#endpoint.fetch(request);
+    return await this.#endpoint.fetch(request);
   };
 
   /**
@@ -197,7 +200,7 @@ export class AsyncToolServer implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#endpoint?.[Symbol.asyncDispose]();
-    this.#served?.tasks[Symbol.dispose]();
+    this.#tasks?.[Symbol.dispose]();
     await this.#options.backend.close();
   }
 
@@ -240,9 +243,11 @@ export class AsyncToolServer implements AsyncDisposable {
   #serve(): Served {
     if (this.#served) return this.#served;
     const { name, version, title, instructions, backend, strategy, limits } = this.#options;
-    const tasks = new Tasks(backend, Date.now, { limits, audit: this.#audit });
+    const tasks = this.#tasks ??= new Tasks(backend, Date.now, { limits, audit: this.#audit });
     const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
-    return this.#served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
+    const served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
+    checkExtensions(served);
+    return this.#served = served;
   }
 
   #refuseLate(what: string): void {

@@ -114,6 +114,11 @@ export interface ExposureStrategy {
 /** The largest result that a tool call carries itself, in UTF-16 units of JSON; a larger one is left to its resource. */
 const INLINE_LIMIT = 1_048_576;
 
+/** What the URIs of a template's resources begin with; the task id follows. */
+export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
+  return uriTemplate.replace("{task_id}", "");
+}
+
 /** Where the result of a task can be read as a resource. */
 export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
   return `mcp://results/${task.job}/${task.id}`;

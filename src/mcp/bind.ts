@@ -33,15 +33,25 @@ export interface Peer {
 }
 
 /** Makes the server of one connection. Each era has its own generation of tasks; the tasks behind are the same. */
-export function bind({ surface, tasks, ...served }: Served, peer: Peer, era: "legacy" | "modern"): McpHost {
-  const { name, version, title, instructions } = served;
-  const host = new McpHost({ name, version, title }, { instructions });
-  for (const extend of served.extensions) extend(host);
+export function bind(served: Served, peer: Peer, era: "legacy" | "modern"): McpHost {
+  const { surface, tasks } = served;
+  const host = extended(served);
   const server = host.taskServer;
   const bindGeneration = era === "modern" ? bindExtension : bindTasks;
   const calls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
   bindTools(server, { surface, tasks }, peer, calls);
   // Results are subscribed to through `subscriptions/listen`, which the other era does not have.
   if (surface.templates.length > 0) bindResources(server, surface.templates, peer, era === "modern");
+  return host;
+}
+
+/** Throws what a connection would: `DefinitionError`, if the user adds something under a name of the surface. */
+export function checkExtensions(served: Served): void {
+  extended(served);
+}
+
+function extended({ name, version, title, instructions, surface, extensions }: Served): McpHost {
+  const host = new McpHost({ name, version, title }, { instructions }, surface);
+  for (const extend of extensions) extend(host);
   return host;
 }

@@ -5,14 +5,22 @@
  * @module
  */
 import {
+  type Implementation,
   type JSONRPCRequest,
   McpServer,
+  type RegisteredResource,
+  type RegisteredResourceTemplate,
+  type RegisteredTool,
+  type ResourceTemplate,
   type Result,
   Server,
   type ServerContext,
+  type ServerOptions,
   type StandardSchemaV1,
   type Transport,
 } from "@modelcontextprotocol/server";
+import { DefinitionError } from "../errors.ts";
+import { prefixOf, type Surface } from "../exposure/surface.ts";
 
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;
@@ -69,12 +77,46 @@ export class TaskServer extends Server {
   }
 }
 
-/** The SDK's high-level server on top of a `TaskServer`. */
+/** The SDK's high-level server on top of a `TaskServer`. What would hide behind the surface cannot be registered. */
 export class McpHost extends McpServer {
+  readonly #surface: Pick<Surface, "tools" | "templates">;
+
   /** Makes both. The SDK offers no way to bring one's own low-level server, so its own is replaced. */
-  constructor(...[info, options]: ConstructorParameters<typeof Server>) {
+  constructor(info: Implementation, options: ServerOptions, surface: Pick<Surface, "tools" | "templates">) {
     super(info, options);
+    this.#surface = surface;
     Object.assign(this, { server: new TaskServer(info, options) });
+  }
+
+  // What is only passed on is `never` here: users see the SDK's own signatures.
+  override registerTool(name: string, config: never, call: never): RegisteredTool {
+    if (this.#surface.tools.some((tool) => tool.name === name)) {
+      throw new DefinitionError(
+        `Cannot register ${name} twice: a tool of a job has this name. Give the plain tool, or the job, another one.`,
+      );
+    }
+    return super.registerTool(name, config, call);
+  }
+
+  override registerResource(name: string, at: string, config: never, read: never): RegisteredResource;
+  override registerResource(name: string, at: ResourceTemplate, config: never, read: never): RegisteredResourceTemplate;
+  override registerResource(
+    name: string,
+    at: string | ResourceTemplate,
+    config: never,
+    read: never,
+  ): RegisteredResource | RegisteredResourceTemplate {
+    const uri = typeof at === "string" ? at : at.uriTemplate.toString();
+    const prefix = this.#surface.templates.map(prefixOf).find((prefix) => uri.startsWith(prefix));
+    if (prefix !== undefined) {
+      throw new DefinitionError(
+        `Cannot register ${uri}: the results of a job stand under ${prefix}. Give the plain resource another URI.`,
+      );
+    }
+    // An overload is chosen by one type at a time.
+    return typeof at === "string"
+      ? super.registerResource(name, at, config, read)
+      : super.registerResource(name, at, config, read);
   }
 
   /** The low-level server, as what it is. */

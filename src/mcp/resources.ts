@@ -6,7 +6,7 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import type { SurfaceTemplate } from "../exposure/surface.ts";
+import { prefixOf, type SurfaceTemplate } from "../exposure/surface.ts";
 import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
@@ -26,7 +26,7 @@ export function bindResources(
   const plainList = server.handlerOf("resources/list");
   const plainTemplates = server.handlerOf("resources/templates/list");
   const plainRead = server.handlerOf("resources/read");
-  const prefixes = templates.map((template) => [template.uriTemplate.replace("{task_id}", ""), template] as const);
+  const prefixes = templates.map((template) => [prefixOf(template), template] as const);
 
   server.setOwnHandler(
     "resources/list",

@@ -16,7 +16,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { resourceUri } from "../exposure/surface.ts";
+import { prefixOf, resourceUri } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Peer, Served } from "./bind.ts";
 import { missingExtension, toProtocolError } from "./errors.ts";
@@ -161,9 +161,7 @@ export class TaskListener implements Disposable {
 
   /** Whether a URI is that of a result, and so no business of the SDK. */
   #isResult(uri: string): boolean {
-    return this.#served.surface.templates.some(({ uriTemplate }) =>
-      uri.startsWith(uriTemplate.replace("{task_id}", ""))
-    );
+    return this.#served.surface.templates.some((template) => uri.startsWith(prefixOf(template)));
   }
 }
 

@@ -8,7 +8,7 @@ import { Raw } from "./raw.ts";
 Deno.test("a session that nobody uses for an hour is closed for good, unless its client listens", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
-  const bind = () => new McpHost({ name: "idle", version: "1" }, {});
+  const bind = () => new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
   await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => now);
   const peer = { owner: "ann", known: true };
   const fetch = async (request: Request) => {
