@@ -2,19 +2,20 @@
  * Measures the backends and prints a table: `deno task bench [--quick] [--backend memory|kv|redis]`. Nothing here is
  * asserted; docs/benchmarks.md keeps figures with the machine that they were taken on.
  */
-import { createWorker } from "../mod.ts";
+import { type Backend, createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/feed.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { newTick, tick } from "./jobs.ts";
-import { latency, percentile, throughput } from "./measure.ts";
-import { rawThroughput, rawWorker } from "./raw_bullmq.ts";
+import { type Latency, latency, percentile, throughput } from "./measure.ts";
+import { rawLatency, rawThroughput, rawWorker } from "./raw_bullmq.ts";
 import { countReads, rawCommits, rawMutations } from "./raw_kv.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
 const quick = options.quick === true;
 const TASKS = quick ? 2_000 : 20_000;
+const ROUNDS = 10;
 const IN_FLIGHT = 64;
 /** More slots than tasks, as in bench/worker.ts: the worker is never the one that waits. */
 const CONCURRENCY = 100;
@@ -23,6 +24,13 @@ const WATCHED = 1_000;
 
 const show = (what: string, figure: string) => console.log(`${what.padEnd(66)} ${figure}`);
 const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString("en")} /s`;
+
+function showLatency(name: string, { enqueueToRun, finishToSeen }: Latency): void {
+  for (const [what, times] of [["enqueue to run", enqueueToRun], ["finish to seen", finishToSeen]] as const) {
+    const [p50, p99] = [percentile(times, 0.5).toFixed(2), percentile(times, 0.99).toFixed(2)];
+    show(`${name}: ${what}, two processes, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
+  }
+}
 
 async function withProcess<T>(script: string, args: readonly string[], use: () => Promise<T>): Promise<T> {
   const path = new URL(script, import.meta.url).pathname;
@@ -42,27 +50,51 @@ async function withProcess<T>(script: string, args: readonly string[], use: () =
   }
 }
 
+/** Tasks per second of each way, in turns, so that what else the machine does meets all alike. */
+async function inTurns(ways: readonly ((total: number) => Promise<number>)[]): Promise<number[]> {
+  const seconds = ways.map(() => 0);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [index, way] of ways.entries()) {
+      const taken = TASKS / ROUNDS / await way(TASKS / ROUNDS);
+      // The first round warms up.
+      if (round > 0) seconds[index] = (seconds[index] ?? 0) + taken;
+    }
+  }
+  return seconds.map((taken) => TASKS / taken);
+}
+
+/** With BullMQ itself beside it, where it stands on that. */
+async function rates(name: string, where: string, backend: Backend, redisUrl: string | undefined): Promise<void> {
+  const ways = [(total: number) => throughput(backend, total, IN_FLIGHT)];
+  if (redisUrl !== undefined) ways.push((total) => rawThroughput(redisUrl, total, IN_FLIGHT));
+  const [ours = NaN, raw] = await inTurns(ways);
+  const what = `tasks, ${where}, ${IN_FLIGHT} in flight`;
+  if (raw !== undefined) show(`BullMQ itself: ${what}`, rate(raw));
+  show(`${name}: ${what}`, raw === undefined ? rate(ours) : `${rate(ours)}, ${(ours / raw).toFixed(2)} of it`);
+}
+
 async function oneProcess(name: string): Promise<void> {
   await using place = await Place.make(name);
   await using backend = await openBackend(name, place.folder);
   await using worker = createWorker(backend, [tick], { concurrency: CONCURRENCY });
   await worker.ready;
-  await throughput(backend, TASKS / 10, IN_FLIGHT);
-  show(`${name}: tasks, one process, ${IN_FLIGHT} in flight`, rate(await throughput(backend, TASKS, IN_FLIGHT)));
+  const { redisUrl } = place;
+  const raw = redisUrl === undefined ? undefined : rawWorker(redisUrl, CONCURRENCY);
+  await rates(name, "one process", backend, redisUrl);
+  await raw?.close();
 }
 
 async function twoProcesses(name: string): Promise<void> {
   await using place = await Place.make(name);
   await using backend = await openBackend(name, place.folder);
-  await withProcess("worker.ts", [name, place.folder], async () => {
-    await throughput(backend, TASKS / 10, IN_FLIGHT);
-    show(`${name}: tasks, two processes, ${IN_FLIGHT} in flight`, rate(await throughput(backend, TASKS, IN_FLIGHT)));
-    const { enqueueToRun, finishToSeen } = await latency(backend, IDLE_TASKS);
-    for (const [what, times] of [["enqueue to run", enqueueToRun], ["finish to seen", finishToSeen]] as const) {
-      const [p50, p99] = [percentile(times, 0.5).toFixed(2), percentile(times, 0.99).toFixed(2)];
-      show(`${name}: ${what}, two processes, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
-    }
-  });
+  const { redisUrl } = place;
+  const measure = async () => {
+    await rates(name, "two processes", backend, redisUrl);
+    if (redisUrl !== undefined) showLatency("BullMQ itself", await rawLatency(redisUrl, IDLE_TASKS));
+    showLatency(name, await latency(backend, IDLE_TASKS));
+  };
+  const beside = redisUrl === undefined ? measure : () => withProcess("raw_bullmq.ts", [redisUrl], measure);
+  await withProcess("worker.ts", [name, place.folder], beside);
 }
 
 /** A server and a worker in one process with nothing to do but to watch. */
@@ -87,26 +119,12 @@ async function kvItself(): Promise<void> {
   show("KV itself: mutations, 500 a commit", rate(await rawMutations(place.folder, quick ? 10 : 100)));
 }
 
-async function bullMqItself(): Promise<void> {
-  await using place = await Place.make("redis");
-  const url = place.redisUrl ?? "";
-  const worker = rawWorker(url, CONCURRENCY);
-  await rawThroughput(url, TASKS / 10, IN_FLIGHT);
-  show(`BullMQ itself: one process, ${IN_FLIGHT} in flight`, rate(await rawThroughput(url, TASKS, IN_FLIGHT)));
-  await worker.close();
-  await withProcess("raw_bullmq.ts", [url], async () => {
-    await rawThroughput(url, TASKS / 10, IN_FLIGHT);
-    show(`BullMQ itself: two processes, ${IN_FLIGHT} in flight`, rate(await rawThroughput(url, TASKS, IN_FLIGHT)));
-  });
-}
-
 for (const name of BACKENDS.filter((name) => options.backend === undefined || options.backend === name)) {
   if (name === "redis" && !hasRedisServer) {
     show("redis", "left out: install redis-server");
     continue;
   }
   if (name === "kv") await kvItself();
-  if (name === "redis") await bullMqItself();
   await oneProcess(name);
   if (name === "memory") continue;
   await twoProcesses(name);

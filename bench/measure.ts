@@ -27,11 +27,29 @@ export interface Latency {
   readonly finishToSeen: readonly number[];
 }
 
+/** When one task was sent, ran, and was seen to be finished. */
+interface Times {
+  readonly sentAt: number;
+  readonly ranAt: number;
+  readonly seenAt: number;
+}
+
 /** One task at a time, with pauses, so that every one finds an idle system. */
-export async function latency(backend: Backend, tasks: number): Promise<Latency> {
+export async function oneByOne(tasks: number, run: () => Promise<Times>): Promise<Latency> {
   const enqueueToRun: number[] = [];
   const finishToSeen: number[] = [];
   for (let i = 0; i < tasks; i++) {
+    const { sentAt, ranAt, seenAt } = await run();
+    enqueueToRun.push(ranAt - sentAt);
+    finishToSeen.push(seenAt - ranAt);
+    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+  }
+  return { enqueueToRun: enqueueToRun.sort((a, b) => a - b), finishToSeen: finishToSeen.sort((a, b) => a - b) };
+}
+
+/** What a task waits for on an idle system. */
+export function latency(backend: Backend, tasks: number): Promise<Latency> {
+  return oneByOne(tasks, async () => {
     const task = newTick();
     const { promise: seen, resolve } = Promise.withResolvers<number>();
     const stop = backend.watch((event) => {
@@ -42,13 +60,11 @@ export async function latency(backend: Backend, tasks: number): Promise<Latency>
     const seenAt = await seen;
     stop();
     const outcome = await backend.outcome(task.id, task.owner);
-    if (outcome.kind !== "value" || typeof outcome.value !== "object" || outcome.value === null) continue;
-    const ranAt = "ranAt" in outcome.value ? Number(outcome.value.ranAt) : NaN;
-    enqueueToRun.push(ranAt - sentAt);
-    finishToSeen.push(seenAt - ranAt);
-    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
-  }
-  return { enqueueToRun: enqueueToRun.sort((a, b) => a - b), finishToSeen: finishToSeen.sort((a, b) => a - b) };
+    if (outcome.kind !== "value" || typeof outcome.value !== "object" || outcome.value === null) {
+      throw new Error(`Task ${task.id} gave no value.`);
+    }
+    return { sentAt, ranAt: "ranAt" in outcome.value ? Number(outcome.value.ranAt) : NaN, seenAt };
+  });
 }
 
 /** The value below which `share` of the sorted values lie. */

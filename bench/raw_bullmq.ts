@@ -3,6 +3,8 @@
  * process, and says "ready".
  */
 import { Queue, QueueEvents, Worker } from "bullmq";
+import { now } from "./jobs.ts";
+import { type Latency, oneByOne } from "./measure.ts";
 
 const QUEUE = "raw";
 
@@ -32,9 +34,26 @@ export async function rawThroughput(url: string, total: number, inFlight: number
   return rate;
 }
 
+/** What a task waits for on an idle system, one at a time, as `latency` of measure.ts takes it. */
+export async function rawLatency(url: string, tasks: number): Promise<Latency> {
+  const queue = new Queue(QUEUE, { connection: connectionTo(url) });
+  const events = new QueueEvents(QUEUE, { connection: connectionTo(url), lastEventId: `${Date.now()}-0` });
+  await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
+  const latency = await oneByOne(tasks, async () => {
+    const seen = new Promise<number>((resolve) => events.once("completed", () => resolve(now())));
+    const sentAt = now();
+    const job = await queue.add("tick", {}, { removeOnComplete: false });
+    const seenAt = await seen;
+    const { returnvalue } = await queue.getJob(job.id ?? "") ?? {};
+    return { sentAt, ranAt: Number(returnvalue?.ranAt), seenAt };
+  });
+  await Promise.all([queue.close(), events.close()]);
+  return latency;
+}
+
 /** A worker that does as little as the benchmark's own job. */
 export function rawWorker(url: string, concurrency: number): Worker {
-  const run = () => Promise.resolve({ ranAt: performance.timeOrigin + performance.now() });
+  const run = () => Promise.resolve({ ranAt: now() });
   return new Worker(QUEUE, run, { connection: connectionTo(url), concurrency });
 }
 
