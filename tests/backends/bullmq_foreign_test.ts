@@ -4,7 +4,7 @@
  * @module
  */
 import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
-import { BullMqBackend, isFinished, type NewTask, type TaskInfo } from "../../mod.ts";
+import { BullMqBackend, createWorker, defineJob, isFinished, type NewTask, type TaskInfo } from "../../mod.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -163,5 +163,29 @@ test("the jobs and the settings of the queue's owner stay as they are", async (p
   assertEquals(done, ["their own", "resize-image"]);
   assertEquals(await queue.getBackend().getQueueMeta(), before);
   assertEquals((await queue.getJob(own.id ?? ""))?.data, { mine: true });
+  await queue.close();
+});
+
+test("the limit of concurrency that the queue's owner has set holds for workers of ours, too", async (place) => {
+  const { backend, connection, prefix } = place;
+  const queue = new Queue("images", { connection, prefix });
+  await queue.setGlobalConcurrency(1);
+  let [running, most] = [0, 0];
+  const images = defineJob({
+    name: "images",
+    input: { type: "object" },
+    run: async () => {
+      most = Math.max(most, ++running);
+      // As many round trips as a worker without a limit needs to take the other tasks.
+      for (let trip = 0; trip < 50; trip++) await queue.getActiveCount();
+      running--;
+    },
+  });
+  const retry = { attempts: 1, delay: 10, maxDelay: 10 };
+  const task = { job: "images", owner: OWNER, input: {}, resultTtl: 60_000, retry };
+  const tasks = await Promise.all([1, 2, 3].map(() => backend.create({ id: newTaskId(), ...task })));
+  await using _worker = createWorker(backend, [images], { concurrency: 8 });
+  for (const task of tasks) assertEquals((await follow(place, task)).at(-1)?.status, "COMPLETED");
+  assertEquals(most, 1);
   await queue.close();
 });
