@@ -15,7 +15,6 @@ import type {
   WorkOptions,
 } from "../backend.ts";
 import { BackendError, InvalidValue, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
-import { isTaskId } from "../ids.ts";
 import { toText } from "../json.ts";
 import {
   type Answer,
@@ -126,9 +125,7 @@ export class MemoryBackend implements Backend {
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
     this.#checkOpen();
-    if (cursor !== undefined && !isTaskId(cursor)) {
-      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
-    }
+    change.refuseCursor(cursor);
     this.#sweep();
     const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
       .filter((task) => task.owner === owner && (cursor === undefined || task.id < cursor) && !hasExpired(task))

@@ -6,6 +6,7 @@
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
 import { DefinitionError, InvalidValue } from "../errors.ts";
+import { isTaskId } from "../ids.ts";
 import {
   type Answer,
   type CancelledTask,
@@ -48,6 +49,12 @@ export function refuseRoute({ job, route }: NewTask): void {
       JSON.stringify(route.queue)
     }: only BullMqBackend knows queues of others.`,
   );
+}
+
+/** Throws `InvalidValue` for the cursor of no page: a page is named after the last task of the one before. */
+export function refuseCursor(cursor: string | undefined): void {
+  if (cursor === undefined || isTaskId(cursor)) return;
+  throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
 }
 
 export function created(task: NewTask, now: number): TaskRecord {

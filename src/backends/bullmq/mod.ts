@@ -7,7 +7,6 @@ import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, Wo
 import {
   BackendError,
   DefinitionError,
-  InvalidValue,
   JobsError,
   TaskExpired,
   TaskFinished,
@@ -18,7 +17,7 @@ import { isTaskId } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { awaitEnd } from "../await_end.ts";
-import { cancelledOutcome, created } from "../record.ts";
+import { cancelledOutcome, created, refuseCursor } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./in_time.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
@@ -163,9 +162,7 @@ export class BullMqBackend implements Backend {
     owner: string,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
-    if (cursor !== undefined && !isTaskId(cursor)) {
-      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
-    }
+    refuseCursor(cursor);
     const { records } = this.#store;
     return await this.#call("list tasks", async () => {
       const tasks: TaskInfo[] = [];

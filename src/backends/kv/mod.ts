@@ -4,8 +4,7 @@
  * @module
  */
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
-import { BackendError, DefinitionError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
-import { isTaskId } from "../../ids.ts";
+import { BackendError, DefinitionError, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
@@ -170,9 +169,7 @@ export class DenoKvBackend implements Backend {
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
     this.#checkOpen();
-    if (cursor !== undefined && !isTaskId(cursor)) {
-      throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
-    }
+    change.refuseCursor(cursor);
     const prefix = taskKey(owner);
     const range = cursor === undefined ? { prefix } : { prefix, end: taskKey(owner, cursor) };
     const tasks: TaskInfo[] = [];
