@@ -10,7 +10,7 @@ import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 /** The pause before the next try to connect, in ms. */
 const RETRY_MS = 200;
 
-/** The code of the errors after which BullMQ waits and tries again; after any other the job would have failed. */
+/** The code of the errors that BullMQ knows as a lost connection; after any other the job would have failed. */
 const AWAY = "ECONNREFUSED";
 
 /** What PostgreSQL itself says while it goes or comes, or takes no more connections: SQLSTATE. */
@@ -29,23 +29,14 @@ export class PatientPool implements PgPool {
     this.#pool = pool;
   }
 
-  async connect(): Promise<PgPoolClient> {
-    while (true) {
-      try {
-        return await this.#pool.connect();
-      } catch (error) {
-        if (!this.#open) throw error;
-        await this.#pause();
-      }
-    }
+  connect(): Promise<PgPoolClient> {
+    return this.#insist(() => this.#pool.connect(), () => true);
   }
 
-  async query<Row>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<Row>> {
-    try {
-      return await this.#pool.query<Row>(text, values);
-    } catch (error) {
-      throw isAway(error) ? Object.assign(error, { code: AWAY }) : error;
-    }
+  query<Row>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<Row>> {
+    // What was sent and not answered may have been done. To do it twice does no harm: an end that stands is refused, and
+    // a job that was taken unseen is given back once its lock has run out.
+    return this.#insist(() => this.#pool.query<Row>(text, values), isAway);
   }
 
   on(event: "error" | "connect", listener: (value: never) => void): this {
@@ -66,6 +57,18 @@ export class PatientPool implements PgPool {
 
   end(): Promise<void> {
     return this.#pool.end();
+  }
+
+  async #insist<T>(act: () => Promise<T>, passes: (error: unknown) => boolean): Promise<T> {
+    while (true) {
+      try {
+        return await act();
+      } catch (error) {
+        if (!passes(error)) throw error;
+        if (!this.#open) throw Object.assign(new Error("PostgreSQL is away.", { cause: error }), { code: AWAY });
+        await this.#pause();
+      }
+    }
   }
 
   async #pause(): Promise<void> {
@@ -114,7 +117,7 @@ export class PostgresWorkers implements Workers {
 }
 
 /** PostgreSQL gives each of its errors a code of five characters; without one it has not answered. */
-function isAway(error: unknown): error is Error {
+function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   return !/^[0-9A-Z]{5}$/.test(code) || COMES_AND_GOES.test(code);
