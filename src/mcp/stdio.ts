@@ -1,6 +1,6 @@
 /**
- * The stdio transport. The SDK's own drops a line that is not JSON-RPC without a word and ends at 10 MB; this one
- * answers every bad line and goes on.
+ * The stdio transport. The SDK's own drops a line that is not JSON-RPC without a word, ends at 10 MB, and when its input
+ * ends leaves without an answer what it has read. This one answers every bad line and goes on, and answers before it ends.
  *
  * @module
  */
@@ -10,8 +10,12 @@ import { bind, type Peer, type Served } from "./bind.ts";
 import { MAX_MESSAGE_BYTES, readMessage, type Refusal, tooLong } from "./message.ts";
 import { LOCAL } from "./owners.ts";
 import { TaskListener } from "./task_listener.ts";
+import { Unanswered } from "./unanswered.ts";
 
 const NEWLINE = 10;
+
+/** How long what was read is worked on once the input has ended, in ms: a client that is gone needs no long answer. */
+const END_GRACE_MS = 500;
 
 /** One JSON-RPC message per line, on a pair of byte streams. */
 export class LineTransport implements Transport {
@@ -20,6 +24,7 @@ export class LineTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #unanswered = new Unanswered();
   #closed = false;
 
   constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>) {
@@ -28,18 +33,26 @@ export class LineTransport implements Transport {
   }
 
   start(): Promise<void> {
-    this.#readAll().catch((error) => this.onerror?.(error)).finally(() => this.close());
+    this.#readAll()
+      .catch((error) => this.onerror?.(error))
+      .then(() => this.#unanswered.drained(END_GRACE_MS))
+      .finally(() => this.close());
     return Promise.resolve();
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#closed) throw new Error("Cannot send: the connection is closed.");
-    await this.#writer.write(new TextEncoder().encode(serializeMessage(message)));
+    try {
+      await this.#writer.write(new TextEncoder().encode(serializeMessage(message)));
+    } finally {
+      this.#unanswered.sent(message);
+    }
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unanswered.clear();
     await this.#reader.cancel().catch(() => {});
     this.onclose?.();
   }
@@ -50,9 +63,7 @@ export class LineTransport implements Transport {
     for (let chunk = await this.#reader.read(); !chunk.done; chunk = await this.#reader.read()) {
       let rest = chunk.value;
       for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
-        size += end;
-        if (size > MAX_MESSAGE_BYTES) this.#refuse(tooLong());
-        else this.#receive(join([...parts, rest.subarray(0, end)], size));
+        this.#receive([...parts, rest.subarray(0, end)], size + end);
         [parts, size, rest] = [[], 0, rest.subarray(end + 1)];
       }
       size += rest.length;
@@ -60,14 +71,18 @@ export class LineTransport implements Transport {
       if (size <= MAX_MESSAGE_BYTES) parts.push(rest);
       else parts = [];
     }
+    // Often the last line of input that a person has typed has no end.
+    if (!this.#closed) this.#receive(parts, size);
   }
 
-  #receive(line: Uint8Array): void {
-    const text = new TextDecoder().decode(line).trim();
+  #receive(parts: readonly Uint8Array[], size: number): void {
+    if (size > MAX_MESSAGE_BYTES) return this.#refuse(tooLong());
+    const text = new TextDecoder().decode(join(parts, size)).trim();
     if (text === "") return;
     const read = readMessage(text);
-    if ("message" in read) this.onmessage?.(read.message);
-    else this.#refuse(read.refusal);
+    if ("refusal" in read) return this.#refuse(read.refusal);
+    this.#unanswered.received(read.message);
+    this.onmessage?.(read.message);
   }
 
   #refuse(refusal: Refusal): void {
