@@ -1,30 +1,37 @@
 /**
- * The events of all queues that hold tasks, as changes of tasks: one read for all tasks that changed in one
- * tick.
+ * The events of all queues that hold tasks, as changes of tasks: one read for all tasks that have changed since
+ * the last.
  *
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toTask } from "./states.ts";
-import type { Following, Store } from "./store.ts";
+import type { Following, Records, Store } from "./store.ts";
 
 /** For how many tasks it is remembered what was told last. */
 const REMEMBERED = 10_000;
 
+/** The pause before what could not be read is read again, in ms. */
+const READ_RETRY_MS = 500;
+
+/** What the feed needs of a store. */
+type FeedStore = Pick<Store, "listen" | "onBack" | "follow"> & { readonly records: Pick<Records, "queues" | "read"> };
+
 /** The changes of tasks, told once each and in order. */
 export class QueueFeed {
-  readonly #store: Store;
+  readonly #store: FeedStore;
   readonly #tell: (event: TaskEvent) => void;
   readonly #queues = new Map<string, Promise<Following>>();
   readonly #told = new Map<string, number>();
   #changed = new Set<string>();
   #reading = false;
   #deaf: (() => void) | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   /** Listens to nothing yet. */
-  constructor(store: Store, tell: (event: TaskEvent) => void) {
+  constructor(store: FeedStore, tell: (event: TaskEvent) => void) {
     this.#store = store;
     this.#tell = tell;
   }
@@ -60,6 +67,7 @@ export class QueueFeed {
   /** Stops listening. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#retry);
     this.#deaf?.();
     const open = await Promise.allSettled(this.#queues.values());
     await Promise.all(open.map((opened) => opened.status === "fulfilled" && opened.value.close()));
@@ -95,8 +103,12 @@ export class QueueFeed {
     while (this.#changed.size > 0 && !this.#closed) {
       const ids = [...this.#changed];
       this.#changed = new Set();
-      // What cannot be read now is read by those who wait for it when the store is back.
-      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => []);
+      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => undefined);
+      if (snapshots === undefined) {
+        for (const id of ids) this.#changed.add(id);
+        this.#retry = setTimeout(() => void this.#read(), READ_RETRY_MS);
+        return; // Still reading: what changes meanwhile is read then, too.
+      }
       for (const snapshot of snapshots) {
         if (snapshot === undefined || snapshot.expired) continue;
         this.#tellOnce(toTask(snapshot));

@@ -66,6 +66,11 @@ END $$;
 CREATE OR REPLACE FUNCTION mcp_jobs_read(p_ids text[], p_now bigint) RETURNS SETOF json LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 BEGIN
+  -- What is to be updated is locked in one order, so that two servers that read the same tasks cannot block each other.
+  PERFORM FROM mcp_jobs_task t LEFT JOIN job j ON j.queue = t.queue AND j.id = t.id
+    WHERE t.id = ANY (p_ids) AND (j.id IS NULL AND t.gone_at IS NULL
+      OR j.state = 'active' AND j.progress IS NOT NULL AND t.seen IS DISTINCT FROM md5(j.progress::text))
+    ORDER BY t.id FOR UPDATE OF t;
   UPDATE mcp_jobs_task t SET seen = md5(j.progress::text), changes = t.changes + 1, changed_at = p_now
     FROM job j WHERE t.id = ANY (p_ids) AND j.queue = t.queue AND j.id = t.id AND j.state = 'active'
       AND j.progress IS NOT NULL AND t.seen IS DISTINCT FROM md5(j.progress::text);

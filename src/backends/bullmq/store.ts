@@ -31,7 +31,7 @@ export interface Records {
   create(job: Job, queue: string, task: NewTask): Promise<void>;
   /** The queues that hold tasks. */
   queues(): Promise<readonly string[]>;
-  /** Reads where a task stands. Reads of one tick go together. */
+  /** Reads where a task stands. Reads that come while one is under way go together. */
   read(id: string): Promise<Snapshot | undefined>;
   /** The input, exactly as it was stored. */
   input(job: Job): Promise<Json>;
