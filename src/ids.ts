@@ -25,6 +25,9 @@ export function newTaskId(now: number = Date.now()): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
+/** The id of no task. Who reads it waits as long as for an unknown one. */
+export const NO_TASK = "00000000-0000-7000-8000-000000000000";
+
 /** Whether a text has the form of a task id. */
 export function isTaskId(text: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text);

@@ -5,12 +5,10 @@
  */
 import type { Backend } from "../backend.ts";
 import { BackendError, TaskNotFound } from "../errors.ts";
+import { NO_TASK } from "../ids.ts";
 
 /** How long a backend may take to answer, in ms. */
 const PATIENCE_MS = 2_000;
-
-/** The id of no task. */
-const NO_TASK = "00000000-0000-7000-8000-000000000000";
 
 /** Reads a task that never was. Rejects unless the backend says so in time. */
 export async function checkAnswers(backend: Pick<Backend, "get">): Promise<void> {

@@ -9,7 +9,7 @@ import type { Answer, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
 import { batched } from "../batch.ts";
 import type { Snapshot } from "./states.ts";
-import type { Cancelled, Records } from "./store.ts";
+import type { Cancelled, Records, Wanted } from "./store.ts";
 
 /** The most tasks that are read together. */
 const MAX_READS = 500;
@@ -29,7 +29,7 @@ SELECT add_job($2, id, $12, $13::jsonb, $14::jsonb, $15, $16, $6, $7::integer,
 export class PostgresRecords implements Records {
   /** What stands in a job is stored as jsonb, which keeps neither the order of keys nor every character. */
   readonly maxInline = 0;
-  readonly read: (id: string) => Promise<Snapshot | undefined>;
+  readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
   readonly #pool: PgPool;
   readonly #queue: (name: string) => Promise<Queue>;
   #asked: Promise<unknown> = Promise.resolve();
@@ -38,7 +38,11 @@ export class PostgresRecords implements Records {
   constructor(pool: PgPool, queue: (name: string) => Promise<Queue>) {
     this.#pool = pool;
     this.#queue = queue;
-    this.read = batched((ids) => this.#readMany(ids), MAX_READS);
+    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS);
+  }
+
+  read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
+    return this.#read({ id, owner });
   }
 
   async create(job: Job, queue: string, task: NewTask): Promise<void> {
@@ -173,13 +177,17 @@ export class PostgresRecords implements Records {
     return (await this.#pool.query<Row>(sql, [...values])).rows;
   }
 
-  async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
+  async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {
     const { rows } = await this.#pool.query<{ found: { [field: string]: unknown } & { readonly id: string } }>(
-      "SELECT mcp_jobs_read($1, $2) AS found",
-      [[...ids], Date.now()],
+      "SELECT mcp_jobs_read($1, $2, $3) AS found",
+      [wanted.map(({ id }) => id), wanted.map(({ owner }) => owner), Date.now()],
     );
-    const found = new Map(rows.map(({ found }) => [found.id, found]));
-    return ids.map((id) => toSnapshot(found.get(id)));
+    const all = new Map(rows.map(({ found }) => [found.id, found]));
+    return wanted.map(({ id, owner }) => {
+      const found = all.get(id);
+      // Two may have asked for it at once.
+      return owner === "" || owner === found?.owner ? toSnapshot(found) : undefined;
+    });
   }
 }
 

@@ -63,9 +63,12 @@ BEGIN
 END $$;
 
 -- Where tasks stand. A worker that knows nothing of us counts no changes, so who sees one counts it.
-CREATE OR REPLACE FUNCTION mcp_jobs_read(p_ids text[], p_now bigint) RETURNS SETOF json LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION mcp_jobs_read(p_ids text[], p_owners text[], p_now bigint) RETURNS SETOF json LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 BEGIN
+  -- A task of another owner is not looked at.
+  p_ids := ARRAY(SELECT t.id FROM unnest(p_ids, p_owners) AS wanted(id, owner)
+    JOIN mcp_jobs_task t ON t.id = wanted.id AND wanted.owner IN ('', t.owner));
   -- What is to be updated is locked in one order, so that two servers that read the same tasks cannot block each other.
   PERFORM FROM mcp_jobs_task t LEFT JOIN job j ON j.queue = t.queue AND j.id = t.id
     WHERE t.id = ANY (p_ids) AND (j.id IS NULL AND t.gone_at IS NULL

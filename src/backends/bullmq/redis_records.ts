@@ -11,7 +11,7 @@ import { batched } from "../batch.ts";
 import type { RedisScripts } from "./redis_scripts.ts";
 import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
 import type { JobState, Snapshot } from "./states.ts";
-import type { Cancelled, Records } from "./store.ts";
+import type { Cancelled, Records, Wanted } from "./store.ts";
 
 type Field = string | null;
 type Look = readonly [readonly Field[], JobState, Field, readonly Field[], readonly string[]] | null;
@@ -36,7 +36,7 @@ const APART = "mcp-jobs";
 export class RedisRecords implements Records {
   /** BullMQ sends a job's result to all who listen to its queue, and keeps it in the queue's events. */
   readonly maxInline = 32_768;
-  readonly read: (id: string) => Promise<Snapshot | undefined>;
+  readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
   readonly #store: (stored: Stored) => Promise<Error | undefined>;
   readonly #scripts: RedisScripts;
   readonly #queue: (name: string) => Promise<Queue>;
@@ -45,8 +45,12 @@ export class RedisRecords implements Records {
   constructor(scripts: RedisScripts, queue: (name: string) => Promise<Queue>) {
     this.#scripts = scripts;
     this.#queue = queue;
-    this.read = batched((ids) => this.#readMany(ids), MAX_READS);
+    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS);
     this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES);
+  }
+
+  read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
+    return this.#read({ id, owner });
   }
 
   async create(job: Job, queue: string, task: NewTask): Promise<void> {
@@ -144,9 +148,10 @@ export class RedisRecords implements Records {
     return tasks.map((_, index) => replies[2 * index]?.[0] ?? replies[2 * index + 1]?.[0] ?? undefined);
   }
 
-  async #readMany(ids: readonly string[]): Promise<readonly (Snapshot | undefined)[]> {
-    const looks = await this.#scripts.run<readonly Look[]>("read", Date.now(), ...ids);
-    return ids.map((id, index) => toSnapshot(id, looks[index] ?? null));
+  async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {
+    const pairs = wanted.flatMap(({ id, owner }) => [id, owner]);
+    const looks = await this.#scripts.run<readonly Look[]>("read", Date.now(), ...pairs);
+    return wanted.map(({ id }, index) => toSnapshot(id, looks[index] ?? null));
   }
 }
 

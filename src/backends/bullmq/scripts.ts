@@ -101,15 +101,18 @@ return 1`,
   queues: `${COMMON}
 return call("SMEMBERS", ours .. "queues")`,
 
-  /** ARGV: now, ids. Gives for each id the record's fields, the job's state, when it is due, its fields, its questions. */
+  /**
+   * ARGV: now, then ids, each with its owner or "". Gives for each the record's fields, the job's state, when it is due,
+   * its fields, its questions; nothing for a task of another owner.
+   */
   read: `${COMMON}
 local now = ARGV[1]
 local found = {}
-for i = 2, #ARGV do
-  local id = ARGV[i]
+for i = 2, #ARGV, 2 do
+  local id, owner = ARGV[i], ARGV[i + 1]
   local rec = record(id)
   local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
-  local queue = fields[1]
+  local queue = (owner == "" or owner == fields[3]) and fields[1]
   if queue then
     local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
     local state = standing(queue, id, job[8], job[2])
@@ -133,9 +136,9 @@ for i = 2, #ARGV do
       end
     end
     local due = state == "delayed" and call("ZSCORE", bull .. queue .. ":delayed", id)
-    found[i - 1] = { fields, state, due, job, questions }
+    found[i / 2] = { fields, state, due, job, questions }
   else
-    found[i - 1] = false
+    found[i / 2] = false
   end
 end
 return found`,

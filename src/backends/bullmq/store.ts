@@ -23,6 +23,12 @@ export type Signal =
 /** What a worker at the queue is told. */
 export type QueueWorkerOptions = Pick<WorkerOptions, "concurrency" | "lockDuration" | "stalledInterval">;
 
+/** A task that is to be read, and for whom: "" is whoever. */
+export interface Wanted {
+  readonly id: string;
+  readonly owner: string;
+}
+
 /** Tasks' records, beside the jobs of their queues. */
 export interface Records {
   /** The largest result that may stand in the job itself, in UTF-16 units; a larger one is kept apart. */
@@ -31,8 +37,11 @@ export interface Records {
   create(job: Job, queue: string, task: NewTask): Promise<void>;
   /** The queues that hold tasks. */
   queues(): Promise<readonly string[]>;
-  /** Reads where a task stands. Reads that come while one is under way go together. */
-  read(id: string): Promise<Snapshot | undefined>;
+  /**
+   * Reads where a task stands. Reads that come while one is under way go together. For an owner, everybody else's task
+   * is as one that never was: it is not looked at, so that nobody learns from the time.
+   */
+  read(id: string, owner?: string): Promise<Snapshot | undefined>;
   /** The input, exactly as it was stored. */
   input(job: Job): Promise<Json>;
   /** Reads a finished job's result. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
-import { isTaskId } from "../../ids.ts";
+import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
@@ -32,9 +32,6 @@ export interface Entry {
 
 /** The longest text kept in the record, in UTF-16 units: input and outcome together stay far below KV's 65,536 bytes. */
 const INLINE_LIMIT = 8_000;
-
-/** The id of no task. */
-const NO_TASK = "00000000-0000-7000-8000-000000000000";
 
 /** Reads and writes task records. */
 export class TaskStore {

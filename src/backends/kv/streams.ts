@@ -5,7 +5,7 @@
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
 import { type BlobRef, readBlob, writeBlob } from "./blobs.ts";
-import type { Committer } from "./committer.ts";
+import { type Committer, untilUnlocked } from "./committer.ts";
 import { streamKey } from "./keys.ts";
 
 /** The longest text kept in the entry itself, in UTF-16 units: two bytes each stay below KV's 65,536. */
@@ -37,7 +37,17 @@ export class KvStreams implements StreamStore {
   }
 
   /** Reads what a stream holds behind an id. */
-  async readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
+  readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
+    return untilUnlocked(() => this.#readAfter(stream, id));
+  }
+
+  /** Forgets a stream. */
+  async clear(stream: string): Promise<void> {
+    const entries = await untilUnlocked(() => Array.fromAsync(this.#kv.list({ prefix: streamKey(stream) })));
+    await Promise.all(entries.map(({ key }) => this.#committer.commit({ deletes: [key], bytes: 0 })));
+  }
+
+  async #readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     const events: StreamEvent[] = [];
     const range = { prefix: streamKey(stream), start: streamKey(stream, id) };
     for await (const { key, value: { text, expiresAt } } of this.#kv.list<Stored>(range)) {
@@ -47,14 +57,5 @@ export class KvStreams implements StreamStore {
       if (whole !== undefined) events.push({ id: found, text: whole });
     }
     return events;
-  }
-
-  /** Forgets a stream. */
-  async clear(stream: string): Promise<void> {
-    const deleting: Promise<unknown>[] = [];
-    for await (const { key } of this.#kv.list({ prefix: streamKey(stream) })) {
-      deleting.push(this.#committer.commit({ deletes: [key], bytes: 0 }));
-    }
-    await Promise.all(deleting);
   }
 }
