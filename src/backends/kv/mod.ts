@@ -11,11 +11,11 @@ import * as change from "../record.ts";
 import { Runner } from "../runner.ts";
 import { sweepBlobs } from "./blobs.ts";
 import { Claims } from "./claims.ts";
-import { Committer } from "./committer.ts";
+import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
-import { taskKey, workerKey } from "./keys.ts";
+import { workerKey } from "./keys.ts";
 import { Lease, type WorkerRecord } from "./lease.ts";
-import { hasExpired, type StoredTask, TaskStore } from "./store.ts";
+import { TaskStore } from "./store.ts";
 import { KvStreams } from "./streams.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
@@ -170,24 +170,14 @@ export class DenoKvBackend implements Backend {
   ): Promise<TaskPage> {
     this.#checkOpen();
     change.refuseCursor(cursor);
-    const prefix = taskKey(owner);
-    const range = cursor === undefined ? { prefix } : { prefix, end: taskKey(owner, cursor) };
-    const tasks: TaskInfo[] = [];
-    for await (const { value } of this.#kv.list<StoredTask>(range, { reverse: true })) {
-      if (hasExpired(value.record)) continue;
-      if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
-      tasks.push(value.record.info);
-    }
-    return { tasks };
+    return await this.#store.page(owner, cursor, limit);
   }
 
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
-    for await (const { value } of this.#kv.list<WorkerRecord>({ prefix: workerKey() })) {
-      if (value.expiresAt > Date.now() && value.jobs.includes(job)) return true;
-    }
-    return false;
+    const workers = await untilUnlocked(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
+    return workers.some(({ value }) => value.expiresAt > Date.now() && value.jobs.includes(job));
   }
 
   /** Listens to every change. */

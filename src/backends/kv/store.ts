@@ -4,10 +4,11 @@
  *
  * @module
  */
+import type { TaskPage } from "../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
-import { expiresAt, isFinished, type Json, type Outcome } from "../../task.ts";
+import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
 import { batched } from "../batch.ts";
 import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
@@ -58,6 +59,13 @@ export class TaskStore {
   /** Reads a task, if it is there. */
   read(id: string, owner: string): Promise<Entry | undefined> {
     return this.#read(taskKey(owner, id));
+  }
+
+  /** Lists an owner's tasks before the cursor, the newest first. */
+  page(owner: string, cursor: string | undefined, limit: number): Promise<TaskPage> {
+    const prefix = taskKey(owner);
+    const range = cursor === undefined ? { prefix } : { prefix, end: taskKey(owner, cursor) };
+    return untilUnlocked(() => this.#page(range, limit));
   }
 
   /** Writes a new task. */
@@ -115,6 +123,16 @@ export class TaskStore {
     return outcome && await this.#load(outcome, `the result of task ${record.info.id}`);
   }
 
+  async #page(range: Deno.KvListSelector, limit: number): Promise<TaskPage> {
+    const tasks: TaskInfo[] = [];
+    for await (const { value } of this.#kv.list<StoredTask>(range, { reverse: true })) {
+      if (hasExpired(value.record)) continue;
+      if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
+      tasks.push(value.record.info);
+    }
+    return { tasks };
+  }
+
   async #readMany(keys: readonly Deno.KvKey[]): Promise<readonly (Entry | undefined)[]> {
     const found = await untilUnlocked(() => this.#kv.getMany<StoredTask[]>(keys));
     return found.map(({ value, versionstamp }) => value === null ? undefined : { stored: value, versionstamp });
@@ -148,7 +166,7 @@ export class TaskStore {
 }
 
 /** Whether a record's time is over. */
-export function hasExpired({ info }: TaskRecord): boolean {
+function hasExpired({ info }: TaskRecord): boolean {
   const end = expiresAt(info);
   return end !== undefined && end <= Date.now();
 }
