@@ -42,7 +42,8 @@ export class OpenTasks implements Disposable {
     let counted = await this.#count(owner);
     // Events of several processes come in no order between them, so a count from them may be too high.
     if (counted.open.size >= this.#max && counted.at + RECOUNT_MS <= this.#now()) {
-      this.#owners.delete(owner);
+      // Whoever was here first has begun the new count.
+      if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
       counted = await this.#count(owner);
     }
     if (counted.open.size >= this.#max) return false;
