@@ -19,7 +19,10 @@ export interface GuardOptions {
 }
 
 /** Who asks for what. */
-type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
+export type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
+
+/** What came of it. */
+type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
 
 /** What is about to be created. */
 interface Wanted {
@@ -75,21 +78,28 @@ export class Guard implements Disposable {
 
   /** Does what was asked for. A refusal is told to the audit log; what was done is told where `done` names it. */
   async audited<T>(
-    { owner, task, ...asked }: Asked,
+    asked: Asked,
     act: () => Promise<T>,
-    done?: (result: T) => Pick<AuditEvent, "event" | "task" | "job">,
+    done?: (result: T) => Told,
   ): Promise<T> {
-    const tell = (what: Pick<AuditEvent, "event" | "task" | "job" | "reason">) =>
-      this.#audit({ at: new Date(this.#now()).toISOString(), principal: owner, ...asked, ...what });
-    const named = task === undefined ? {} : { task: task.slice(0, 64) };
     try {
       const result = await act();
-      if (done) tell({ ...named, ...done(result) });
+      if (done) this.#tell(asked, done(result));
       return result;
     } catch (error) {
-      if (isRefusal(error)) tell({ event: "refused", ...named, reason: error.message });
+      if (isRefusal(error)) this.refuse(asked, error.message);
       throw error;
     }
+  }
+
+  /** Tells the audit log of a refusal. */
+  refuse(asked: Asked, reason: string): void {
+    this.#tell(asked, { event: "refused", reason });
+  }
+
+  #tell({ owner, task, ...asked }: Asked, what: Told): void {
+    const named = task === undefined ? {} : { task: task.slice(0, 64) };
+    this.#audit({ at: new Date(this.#now()).toISOString(), principal: owner, ...asked, ...named, ...what });
   }
 
   [Symbol.dispose](): void {

@@ -5,7 +5,7 @@
  */
 import type { Backend, NewTask, TaskPage } from "./backend.ts";
 import { TaskFeed } from "./feed.ts";
-import { Guard, type GuardOptions } from "./guard.ts";
+import { type Asked, Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
 import type { RegisteredJob } from "./registry.ts";
@@ -75,6 +75,11 @@ export class Tasks implements Disposable {
       () => this.#backend.cancel(id, owner, CANCEL_WAIT_MS),
       ({ job }) => ({ event: "cancelled", job }),
     );
+  }
+
+  /** Tells the audit log that a caller was told no before his wish came here. */
+  refuse(asked: Asked, reason: string): void {
+    this.#guard.refuse(asked, reason);
   }
 
   /**

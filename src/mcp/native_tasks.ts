@@ -86,7 +86,11 @@ export function bindTasks(
 
   operation("tasks/cancel", async (id) => {
     const { job } = await tasks.get(id, owner);
-    if (!cancellable.includes(job)) throw new ProtocolError(METHOD_NOT_FOUND, `Tasks of ${job} cannot be cancelled.`);
+    if (!cancellable.includes(job)) {
+      const reason = `Tasks of ${job} cannot be cancelled.`;
+      tasks.refuse({ operation: "cancel", owner, task: id, job }, reason);
+      throw new ProtocolError(METHOD_NOT_FOUND, reason);
+    }
     return { ...rev.wireTask(await tasks.cancel(id, owner)) };
   });
 

@@ -4,6 +4,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { peerOf } from "../../src/mcp/owners.ts";
 import { createWorker } from "../../src/worker.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
+import { fixtureServer } from "../interop/fixture.ts";
 import { type Message, Raw } from "./raw.ts";
 
 /** The token is the principal's name. */
@@ -156,6 +157,17 @@ Deno.test("who is not let in, for his token or for the name he calls, is told so
   const foreign = { method: "POST", headers: { host: "evil.example.com" } };
   assertEquals((await new Raw(server.fetch, "ann").send(foreign)).status, 403);
   assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", "HTTP 403"]]);
+});
+
+Deno.test("the audit log hears of a cancel that the job does not allow", async () => {
+  const audited: unknown[] = [];
+  await using server = fixtureServer("operation", undefined, {
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+  const raw = await Raw.open(server.fetch);
+  const { result } = await raw.ask("tools/call", { name: "stubborn", arguments: { gate: "audit" }, task: {} });
+  await raw.ask("tasks/cancel", { taskId: result.task.taskId });
+  assertEquals(audited.at(-1), ["refused", "cancel", "stubborn", "Tasks of stubborn cannot be cancelled."]);
 });
 
 Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {
