@@ -9,12 +9,13 @@ import type { Backend } from "./backend.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError, JobsError } from "./errors.ts";
-import type { ExposureStrategy, Surface } from "./exposure/surface.ts";
+import { merge } from "./exposure/merge.ts";
+import type { ExposureStrategy } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import { checkExtensions, type Served } from "./mcp/bind.ts";
 import { type Limits, withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
-import { HttpEndpoint } from "./mcp/http.ts";
+import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
@@ -102,7 +103,10 @@ export class AsyncToolServer implements AsyncDisposable {
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
-  #closed = false;
+  readonly #end = new AbortController();
+  /** Resolves once no `run` goes on. */
+  #running: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   /** Takes the parts; nothing is started yet. */
   constructor(options: ServerOptions) {
@@ -158,8 +162,9 @@ export class AsyncToolServer implements AsyncDisposable {
     return this;
   }
 
-  /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`. */
+  /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed. */
   readonly fetch: (request: Request) => Promise<Response> = async (request) => {
+    if (this.#closing) return shuttingDown();
     const { backend, allowedHosts, authenticate } = this.#options;
     this.#endpoint ??= new HttpEndpoint(this.#serve(), {
       allowedHosts,
@@ -172,36 +177,23 @@ export class AsyncToolServer implements AsyncDisposable {
   };
 
   /**
-   * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, or `signal` aborts; then closes the server.
-   * Rejects with `DefinitionError` if a job's JSON Schema is wrong, or two tools have one name.
+   * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
+   * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server was
+   * closed before; and with `JobsError` if the port of HTTP is taken.
    */
   async run(options: RunOptions = {}): Promise<void> {
-    const end = new AbortController();
-    const stop = () => end.abort();
-    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
-    options.signal?.addEventListener("abort", stop);
-    if (options.signal?.aborted) stop();
+    const running = this.#runToEnd(options);
+    this.#running = running.catch(() => {}); // Who runs it hears of the error.
     try {
-      await this.#check();
-      const worker = options.worker && this.#startWorker(options.worker);
-      await worker?.ready;
-      if (options.transport === "http") await this.#runHttp(options, end.signal);
-      else await serveOnStdio(this.#serve(), end.signal);
-      // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
-      await worker?.close(options.worker?.grace ?? 0);
+      await running;
     } finally {
-      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
-      options.signal?.removeEventListener("abort", stop);
       await this.close();
     }
   }
 
-  /** Closes all connections, and the backend. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#endpoint?.[Symbol.asyncDispose]();
-    this.#tasks?.[Symbol.dispose]();
-    await this.#options.backend.close();
+  /** Ends `run`, closes all connections, and the backend. Resolves when all is closed. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
   }
 
   /** As `close`. */
@@ -209,14 +201,41 @@ export class AsyncToolServer implements AsyncDisposable {
     return this.close();
   }
 
-  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions, signal: AbortSignal): Promise<void> {
+  async #runToEnd(options: RunOptions): Promise<void> {
+    const stop = () => this.#end.abort();
+    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    try {
+      await this.#check();
+      const worker = options.worker && this.#startWorker(options.worker);
+      await worker?.ready;
+      if (options.transport === "http") await this.#runHttp(options);
+      else await serveOnStdio(this.#serve(), this.#end.signal);
+      // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
+      await worker?.close(options.worker?.grace ?? 0);
+    } finally {
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
+      options.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#end.abort();
+    await this.#running;
+    await this.#endpoint?.[Symbol.asyncDispose]();
+    this.#tasks?.[Symbol.dispose]();
+    await this.#options.backend.close();
+  }
+
+  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions): Promise<void> {
     this.#audit ??= auditToStderr;
     this.#serve(); // Two tools of one name are an error here, not with the first request.
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
     const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
     try {
-      await listen({ port, hostname, onListen: announce, signal }, this.fetch, close);
+      await listen({ port, hostname, onListen: announce, signal: this.#end.signal }, this.fetch, close);
     } catch (cause) {
       if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
       throw new JobsError(`Cannot listen on ${hostname}:${port}: the port is taken. Pass another \`port\` to run.`, {
@@ -227,7 +246,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Finds what is wrong before anybody is served. Plain JSON Schema is not looked at when it is defined: that takes ajv. */
   async #check(): Promise<void> {
-    if (this.#closed) throw new DefinitionError(`Cannot run ${this.#options.name}: it was closed. Make a new server.`);
+    if (this.#closing) throw new DefinitionError(`Cannot run ${this.#options.name}: it was closed. Make a new server.`);
     for (const { name, job } of this.registry.list()) {
       await checkSchema(job.input, `input for ${name}`);
       if (job.output) await checkSchema(job.output, `result of ${name}`);
@@ -253,28 +272,4 @@ export class AsyncToolServer implements AsyncDisposable {
   #refuseLate(what: string): void {
     if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server already serves.`);
   }
-}
-
-/** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */
-function merge(surfaces: readonly Surface[]): Surface {
-  const tools = surfaces.flatMap((surface) => surface.tools);
-  const names = tools.map((tool) => tool.name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) {
-    throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
-  }
-  // A job that is offered under two names has one place for its results.
-  const templates = new Map(surfaces.flatMap((surface) => surface.templates).map((one) => [one.uriTemplate, one]));
-  const tasks = surfaces.flatMap((surface) => surface.tasks ?? []);
-  return {
-    tools,
-    templates: [...templates.values()],
-    ...(tasks.length > 0 && {
-      tasks: {
-        cancellable: tasks.flatMap((one) => one.cancellable),
-        typed: tasks.flatMap((one) => one.typed),
-        notifications: tasks.some((one) => one.notifications),
-      },
-    }),
-  };
 }

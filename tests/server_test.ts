@@ -2,11 +2,13 @@ import {
   AsyncToolServer,
   defineJob,
   DefinitionError,
+  isFinished,
   JobsError,
   MemoryBackend,
   PollingExposureStrategy,
   type SurfaceTool,
 } from "../mod.ts";
+import { newTaskId } from "../src/ids.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
@@ -134,4 +136,31 @@ Deno.test("a server that was closed serves no more, and says so", async () => {
   const server = newServer(new MemoryBackend()).registerAsyncTool(echo);
   await server.close();
   await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it was closed");
+  const request = new Request("http://localhost/mcp", { headers: { host: "localhost" } });
+  assertEquals((await server.fetch(request)).status, 503);
+});
+
+Deno.test("to close a server ends its run, whose worker has the grace that it was given", async () => {
+  const backend = new MemoryBackend();
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const server = newServer(backend);
+  const job = server.asyncTool({ name: "slow", input: { type: "object" } }, async () => {
+    begun.resolve();
+    await gate.promise;
+    return { done: true };
+  });
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, worker: { grace: 60_000 }, onListen: resolve });
+  const url = await listening;
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
+  await begun.promise;
+  const ended = Promise.withResolvers<string>();
+  backend.watch((event) => event.kind === "change" && isFinished(event.task) && ended.resolve(event.task.status));
+  const closing = server.close();
+  gate.resolve();
+  assertEquals(await ended.promise, "COMPLETED");
+  await closing;
+  await running;
+  await assertRejects(() => fetch(url), TypeError);
 });

@@ -84,7 +84,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const url = URL.parse(request.url);
     if (url === null) return Response.json(badUrl(), { status: 400 });
     if (url.pathname === "/healthz") return await this.#health();
-    if (this.#closing) return unavailable("The server is shutting down.");
+    if (this.#closing) return shuttingDown();
     const refused = refuseHost(request, url, this.#hosts);
     if (refused) return this.#tell(refused);
     const caller = await this.#identify(request);
@@ -112,7 +112,7 @@ export class HttpEndpoint implements AsyncDisposable {
   async #health(): Promise<Response> {
     try {
       await this.#options.checkHealth();
-      return this.#closing ? unavailable("The server is shutting down.") : Response.json({ status: "ok" });
+      return this.#closing ? shuttingDown() : Response.json({ status: "ok" });
     } catch {
       // Why is told to nobody who may not know: the same error stands in the answers to those who may.
       return unavailable("The backend does not answer.");
@@ -183,6 +183,11 @@ async function identityOf(authenticate: Authenticate, request: Request): Promise
 /** The token itself stays out: nothing behind this needs it. */
 function authInfoOf({ principal, scopes = [] }: Identity): AuthInfo {
   return { token: "", clientId: "", scopes: [...scopes], extra: { principal } };
+}
+
+/** The answer of a server that has ended, or is about to. */
+export function shuttingDown(): Response {
+  return unavailable("The server is shutting down.");
 }
 
 function unavailable(error: string): Response {

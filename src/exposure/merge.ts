@@ -1,0 +1,31 @@
+/**
+ * From the surfaces of single jobs to the one of a server.
+ *
+ * @module
+ */
+import { DefinitionError } from "../errors.ts";
+import type { Surface } from "./surface.ts";
+
+/** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */
+export function merge(surfaces: readonly Surface[]): Surface {
+  const tools = surfaces.flatMap((surface) => surface.tools);
+  const names = tools.map((tool) => tool.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
+  }
+  // A job that is offered under two names has one place for its results.
+  const templates = new Map(surfaces.flatMap((surface) => surface.templates).map((one) => [one.uriTemplate, one]));
+  const tasks = surfaces.flatMap((surface) => surface.tasks ?? []);
+  return {
+    tools,
+    templates: [...templates.values()],
+    ...(tasks.length > 0 && {
+      tasks: {
+        cancellable: tasks.flatMap((one) => one.cancellable),
+        typed: tasks.flatMap((one) => one.typed),
+        notifications: tasks.some((one) => one.notifications),
+      },
+    }),
+  };
+}
