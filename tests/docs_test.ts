@@ -73,6 +73,24 @@ Deno.test("the life cycle names the wire status of each state as the wire does",
   }
 });
 
+Deno.test("the README names every export", async () => {
+  const [, api = ""] = /^## Public API$(.*?)^## /ms.exec(await readFile("README.md")) ?? [];
+  for (const entry of ["mod.ts", "src/testing.ts"]) {
+    const args = ["doc", "--json", pathOf(entry)];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
+    const { nodes }: Documentation = JSON.parse(new TextDecoder().decode(stdout));
+    const names = Object.values(nodes).flatMap(({ symbols }) => symbols.map(({ name }) => name));
+    assert(names.length > 0);
+    const missing = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(api));
+    assertEquals(missing, [], `The README's part "Public API" does not name these exports of ${entry}.`);
+  }
+});
+
+/** What `deno doc --json` writes, as far as it is read here. */
+interface Documentation {
+  readonly nodes: { readonly [file: string]: { readonly symbols: readonly { readonly name: string }[] } };
+}
+
 Deno.test("the README and the clients' configuration start the quickstart with one and the same command", async () => {
   const { command, args } = await readConfig("claude_code", "mcpServers");
   const vscode = await readConfig("vscode", "servers");

@@ -1,0 +1,20 @@
+import {
+  type ExposureStrategy,
+  OperationResourceStrategy,
+  PollingExposureStrategy,
+  type RegisteredJob,
+  type Surface,
+  type Tasks,
+} from "@mcp-jobs/mcp-jobs";
+
+/** Offers a native task, and beside it the polling tools, for clients that know no tasks and cannot wait. */
+export class BothStrategy implements ExposureStrategy {
+  readonly #native = new OperationResourceStrategy({ notifications: true });
+  readonly #polling = new PollingExposureStrategy();
+
+  expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const native = this.#native.expose(registered, tasks);
+    const polling = this.#polling.expose(registered, tasks);
+    return { ...native, tools: [...native.tools, ...polling.tools] };
+  }
+}
