@@ -65,7 +65,8 @@ class Refused extends Error {}
  * ```
  */
 export function jwtAuthenticator(options: JwtOptions): Authenticate {
-  const { issuer, scopes = [], resource = options.audience } = options;
+  const { issuer, jwks, scopes = [], resource = options.audience } = options;
+  checkKeys(jwks);
   const metadataUrl = metadataUrlOf(resource);
   const metadata = {
     resource,
@@ -142,6 +143,15 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
 function scopesOf(claim: unknown): readonly string[] {
   if (typeof claim === "string") return claim.split(" ").filter(Boolean);
   return Array.isArray(claim) ? claim.filter((scope) => typeof scope === "string") : [];
+}
+
+/** Else the first to hear of a wrong address would be whoever sends the first token. */
+function checkKeys(jwks: JwtOptions["jwks"]): void {
+  const good = typeof jwks === "string" ? URL.canParse(jwks) : jwks instanceof URL || Array.isArray(jwks?.keys);
+  if (good) return;
+  throw new DefinitionError(
+    `Cannot use ${JSON.stringify(jwks)} as jwks: it must be the URL of the issuer's JWK set, or the set itself.`,
+  );
 }
 
 /** RFC 9728, section 3.1: the well-known part goes between host and path. */

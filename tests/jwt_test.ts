@@ -163,6 +163,13 @@ Deno.test("a key that the issuer has changed is read anew, and the old one is go
   }
 });
 
+Deno.test("keys that can never be read are refused when the authenticator is made", () => {
+  const options = { issuer: ISSUER, audience: AUDIENCE };
+  for (const jwks of ["login.example.com/keys", "", { keys: {} }] as unknown as JwtOptions["jwks"][]) {
+    assertThrows(() => jwtAuthenticator({ ...options, jwks }), DefinitionError, "as jwks");
+  }
+});
+
 Deno.test("an audience that is no URL needs a resource that is one", async () => {
   const options = { issuer: ISSUER, audience: "jobs", jwks };
   assertThrows(() => jwtAuthenticator(options), DefinitionError, 'Cannot use "jobs" as resource');
