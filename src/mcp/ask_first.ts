@@ -5,6 +5,7 @@
  * @module
  */
 import { ToolError } from "../errors.ts";
+import { LONGEST_TIMER_MS } from "../job.ts";
 import type { Json, Question } from "../task.ts";
 import { canAsk } from "./asking.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
@@ -39,7 +40,9 @@ async function askNow(questions: readonly Question[], ctx: RequestContext): Prom
   const responses: Record<string, unknown> = {};
   for (const question of questions) {
     const params = elicitation(question) as Parameters<typeof ctx.mcpReq.elicitInput>[0];
-    responses[question.key] = await ctx.mcpReq.send({ method: "elicitation/create", params });
+    // A person takes longer than the minute that the SDK would wait; a call that is cancelled takes its question back.
+    const options = { timeout: LONGEST_TIMER_MS, signal: ctx.mcpReq.signal };
+    responses[question.key] = await ctx.mcpReq.send({ method: "elicitation/create", params }, options);
   }
   return responses;
 }

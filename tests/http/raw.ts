@@ -66,9 +66,9 @@ export class Raw {
   constructor(readonly fetch: Fetch, readonly token?: string) {}
 
   /** Begins a session. */
-  static async open(fetch: Fetch, token?: string): Promise<Raw> {
+  static async open(fetch: Fetch, token?: string, capabilities: Message = {}): Promise<Raw> {
     const raw = new Raw(fetch, token);
-    const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+    const params = { protocolVersion: "2025-11-25", capabilities, clientInfo: { name: "raw", version: "1" } };
     const response = await raw.post("initialize", params);
     raw.session = response.headers.get("mcp-session-id") ?? "";
     await using events = new Events(response);
