@@ -107,7 +107,9 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
     log: async (message) => await claim.report({ message: asText(message) }),
     elicit: async ({ message, schema }) => {
       const key = `question-${++questions}`;
-      const answer = await claim.ask({ key, message, schema: toJsonSchema(schema, "input", key) });
+      const form = toJsonSchema(schema, "input", key);
+      await checkSchema(schema, `answer to ${key}`); // With a wrong one every answer would be refused.
+      const answer = await claim.ask({ key, message, schema: form });
       if (answer.action !== "accept") return answer;
       // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
       const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);

@@ -53,6 +53,24 @@ Deno.test("an accepted answer that does not fit ends the task with an error that
   }
 });
 
+Deno.test("a question whose schema is itself wrong is a fault, and nobody is asked", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const schema = { type: "object", properties: { count: { type: "nonsense" } } };
+  const run = (_: unknown, ctx: JobContext) => ctx.elicit({ message: "How many?", schema });
+  const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const asked = new AbortController();
+  await tasks.wait(id, "me", asked.signal, ({ status }) => status === "INPUT_REQUIRED" && asked.abort());
+  const outcome = await tasks.outcome(id, "me");
+  assertEquals(outcome.kind, "fault");
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    "Cannot use the schema of the answer to question-1",
+  );
+});
+
 Deno.test("an answer that does not fit is refused before it is stored, and the question stays open", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
