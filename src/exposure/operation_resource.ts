@@ -4,10 +4,11 @@
  * @module
  */
 import { withoutAsked } from "../ask_for.ts";
-import { JobFault, TaskNotFound } from "../errors.ts";
+import { JobFault } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { ofJob } from "./of_job.ts";
 import {
   CallCancelled,
   type CallContext,
@@ -98,13 +99,6 @@ async function wait(
     if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner).catch(() => {});
     throw error;
   }
-}
-
-/** Reads a task of this job: another job's task is as unknown here as any other id. */
-async function ofJob(tasks: Tasks, job: string, id: string, owner: string): Promise<TaskInfo> {
-  const task = await tasks.get(id, owner);
-  if (task.job !== job) throw new TaskNotFound(id);
-  return task;
 }
 
 async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { withoutAsked } from "../ask_for.ts";
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { type JsonSchema, validate } from "../schema.ts";
 import { isFinished } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { ofJob } from "./of_job.ts";
 import { formatResponse, type PollingResponse, responseSchema } from "./response.ts";
 import type { ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 
@@ -41,17 +43,18 @@ export class PollingExposureStrategy implements ExposureStrategy {
   }
 }
 
-function startTool({ name, title = name, description, job, ...registered }: RegisteredJob, tasks: Tasks): SurfaceTool {
+function startTool(registered: RegisteredJob, tasks: Tasks): SurfaceTool {
+  const { name, title = name, description, job, askFor } = registered;
   return {
     name: `${name}_start`,
     title: `${title}: start`,
     description: `${description}\n\nRuns in the background and may take minutes. Returns a token at once: ` +
       `ask ${name}_status how far it is, and fetch the result with ${name}_result once the status is COMPLETED.`,
-    inputSchema: job.inputSchema,
+    inputSchema: withoutAsked(job.inputSchema, askFor),
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },
-    call: async (input, { owner }) =>
-      answer(formatResponse(await tasks.start({ name, title, description, job, ...registered }, input, owner))),
+    askFor,
+    call: async (input, { owner }) => answer(formatResponse(await tasks.start(registered, input, owner))),
   };
 }
 
@@ -105,13 +108,6 @@ function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
         return answer(formatResponse(await tasks.cancel(token, owner)));
       }),
   };
-}
-
-/** Reads a task of this job: another job's token is as unknown here as any other text. */
-async function ofJob(tasks: Tasks, job: string, token: string, owner: string) {
-  const task = await tasks.get(token, owner);
-  if (task.job !== job) throw new TaskNotFound(token);
-  return task;
 }
 
 /** The longest answer that also stands as text, in UTF-16 units: clients of the official SDK take 10 MiB over stdio. */

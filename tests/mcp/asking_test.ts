@@ -86,6 +86,17 @@ Deno.test("2025-11-25: a field that a call lacks is asked for first; without an 
   assertEquals(plain.structuredContent, { greeting: "Hello, Eve!" });
 });
 
+Deno.test("2025-11-25: the start tool of the polling strategy asks for a field that a call lacks, too", async () => {
+  await using pipe = await Pipe.open("polling", FORMS);
+  const { tools } = await pipe.result("tools/list");
+  const tool = tools.find(({ name }: { name: string }) => name === "introduce_start");
+  assertEquals(tool.inputSchema.required, []);
+  const call = pipe.call("introduce_start");
+  const { id } = await pipe.next(isQuestion);
+  await pipe.send({ jsonrpc: "2.0", id, result: ADA });
+  assertEquals((await call).structuredContent.status, "PENDING");
+});
+
 Deno.test("2025-11-25: a tool that can only be a task says so, and refuses a plain call with -32601", async () => {
   await using pipe = await Pipe.open("operation");
   const { tools } = await pipe.result("tools/list");
