@@ -6,6 +6,7 @@
 import type { Audit, AuditEvent } from "./audit.ts";
 import type { Backend } from "./backend.ts";
 import { BackendError, JobFault, JobsError, LimitExceeded, TaskNotReady, Unavailable } from "./errors.ts";
+import { MAX_VALUE_BYTES } from "./json.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "./task.ts";
@@ -115,7 +116,7 @@ export class Guard implements Disposable {
       );
     }
     // More than can be stored is the backend's to refuse.
-    if (inputBytes >= 16 * 1024 * 1024) return;
+    if (inputBytes >= MAX_VALUE_BYTES) return;
     const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
     if (bytes > inputBytes) {
       throw new LimitExceeded("inputBytes", `Cannot take an input of ${bytes} bytes: ${inputBytes} is the most.`);

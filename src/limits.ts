@@ -4,6 +4,7 @@
  * @module
  */
 import { DefinitionError } from "./errors.ts";
+import { MAX_VALUE_BYTES } from "./json.ts";
 
 /** What one principal may use. `Infinity` takes a limit away. */
 export interface Limits {
@@ -24,7 +25,7 @@ const DEFAULTS: Required<Limits> = {
   creationsPerMinute: 600,
   readsPerMinute: 12_000,
   ttl: 7 * 24 * 3_600_000,
-  inputBytes: 16 * 1024 * 1024,
+  inputBytes: MAX_VALUE_BYTES,
 };
 
 /** Fills in the defaults. Throws `DefinitionError` for a limit that is no number from 1. */

@@ -8,8 +8,8 @@ import { TaskFeed } from "./feed.ts";
 import { type Asked, Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
-import type { RegisteredJob } from "./registry.ts";
 import { toJson } from "./json.ts";
+import type { RegisteredJob } from "./registry.ts";
 import { validate } from "./schema.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 

@@ -20,7 +20,7 @@ export interface PollingResponse {
   readonly result?: Json;
   /** Why there is no result. */
   readonly error?: string;
-  /** A type alias's index signature: the response is also plain JSON. */
+  /** No other field has a value; with this the response is plain JSON to TypeScript, too. */
   readonly [key: string]: Json | undefined;
 }
 

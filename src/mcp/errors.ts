@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { MissingRequiredClientCapabilityError, ProtocolError } from "@modelcontextprotocol/server";
+import {
+  INTERNAL_ERROR,
+  INVALID_PARAMS,
+  MissingRequiredClientCapabilityError,
+  ProtocolError,
+} from "@modelcontextprotocol/server";
 import {
   InvalidInput,
   InvalidValue,
@@ -16,8 +21,6 @@ import {
 } from "../errors.ts";
 import { CAPABILITY } from "./rev_2026_07_28.ts";
 
-const INVALID_PARAMS = -32602;
-const INTERNAL_ERROR = -32603;
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;
 

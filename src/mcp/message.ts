@@ -3,16 +3,13 @@
  *
  * @module
  */
-import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+import { INVALID_REQUEST, type JSONRPCMessage, PARSE_ERROR, parseJSONRPCMessage } from "@modelcontextprotocol/server";
 
 /** The longest message, in bytes: room for the largest input and its envelope. */
 export const MAX_MESSAGE_BYTES: number = 32 * 1024 * 1024;
 
 /** How deep a message may be nested. Code that walks a deeper one would run out of stack. */
 const MAX_DEPTH = 256;
-
-const PARSE_ERROR = -32700;
-const INVALID_REQUEST = -32600;
 
 /** The answer to what is no message. JSON-RPC 2.0, section 5: the id is null where it cannot be known. */
 export interface Refusal {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ProtocolError, type Result } from "@modelcontextprotocol/server";
+import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
@@ -15,8 +15,6 @@ import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
 import { ListParams, type TaskCalls } from "./task_calls.ts";
-
-const METHOD_NOT_FOUND = -32601;
 
 const TaskParams = z.looseObject({ taskId: z.string() });
 

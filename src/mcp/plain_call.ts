@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
+import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
 import { JobsError } from "../errors.ts";
 import { CallCancelled, type CallContext, type SurfaceTool } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
@@ -13,8 +13,6 @@ import type { RequestContext } from "./host.ts";
 import { progressTo } from "./rev_2025_11_25.ts";
 import { answersTo, inputRequired } from "./rev_2026_07_28.ts";
 import type { TaskCalls } from "./task_calls.ts";
-
-const INVALID_PARAMS = -32602;
 
 /** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
 class InputNeeded extends JobsError {

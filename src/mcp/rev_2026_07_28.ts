@@ -15,8 +15,6 @@ export const EXTENSION = "io.modelcontextprotocol/tasks";
 /** Section "Capability Negotiation": the value is an empty object, for clients and servers alike. */
 export const CAPABILITY: { readonly [key: string]: Json } = { extensions: { [EXTENSION]: {} } };
 
-const INTERNAL_ERROR = -32603;
-
 /** Section "Tasks". */
 export interface WireTask {
   readonly taskId: string;
@@ -78,7 +76,7 @@ export function detailedTask(
     return { ...wire, result: { resultType: "complete", ...callResult(task, outcome, typed) } };
   } catch (error) {
     if (!(error instanceof JobFault)) throw error;
-    return { ...wire, error: { code: error.code ?? INTERNAL_ERROR, message: error.message } };
+    return { ...wire, error: { code: error.code, message: error.message } };
   }
 }
 

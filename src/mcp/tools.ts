@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProtocolError } from "@modelcontextprotocol/server";
+import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
 import type { SurfaceTool } from "../exposure/surface.ts";
 import { completeInput } from "./ask_first.ts";
@@ -13,8 +13,6 @@ import { asRequest, type TaskServer } from "./host.ts";
 import { callPlainly } from "./plain_call.ts";
 import { inputRequired } from "./rev_2026_07_28.ts";
 import { CallParams, Listed, ListParams, type TaskCalls } from "./task_calls.ts";
-
-const INVALID_PARAMS = -32602;
 
 /** What the model can mend, or should tell. */
 const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
