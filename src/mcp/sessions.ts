@@ -111,14 +111,13 @@ export class Sessions implements AsyncDisposable {
     this.#sessions.clear();
   }
 
-  /** Closes the sessions that nobody has used for long. */
+  /** Closes the sessions that nobody has used here for long. What is kept of one stays: it may be in use elsewhere. */
   async closeIdle(): Promise<void> {
     for (const [id, session] of this.#sessions) {
       if (session.usedAt + IDLE_MS > this.#now()) break;
       if (isBusy(session)) continue;
       this.#sessions.delete(id);
       await session.host.close();
-      await this.#streams.clear(keyOf(id));
     }
   }
 
