@@ -71,8 +71,14 @@ export class PostgresServer implements AsyncDisposable {
     // Without -F it would wait for the disk; what it has written outlives it all the same.
     const options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-F"];
     const [program, ...args] = asPostgres("postgres", ...place, ...options);
-    this.#child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
-    while (!await this.#answers()) await new Promise((resolve) => setTimeout(resolve, 50));
+    const child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
+    this.#child = child;
+    let code: number | undefined;
+    child.status.then((status) => code = status.code);
+    while (!await this.#answers()) {
+      if (code !== undefined) throw new Error(`postgres ended with exit code ${code}: run it by hand to see why.`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   /** Ends it and all that it has started at once, as a crash would. */
