@@ -209,7 +209,10 @@ export class AsyncToolServer implements AsyncDisposable {
     try {
       await this.#check();
       const worker = options.worker && this.#startWorker(options.worker);
-      await worker?.ready;
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      this.#end.signal.addEventListener("abort", () => resolve());
+      // While Redis is away a worker is not ready, and the run may be ended.
+      if (worker && !this.#end.signal.aborted) await Promise.race([worker.ready, ended]);
       if (options.transport === "http") await this.#runHttp(options);
       else await serveOnStdio(this.#serve(), this.#end.signal);
       // The client waits for us to go: what runs is handed back, and goes on when the server is started again.

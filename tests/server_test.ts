@@ -140,6 +140,22 @@ Deno.test("a server that was closed serves no more, and says so", async () => {
   assertEquals((await server.fetch(request)).status, 503);
 });
 
+Deno.test("a run whose worker cannot begin yet, as while Redis is away, can be ended", async () => {
+  const backend = new MemoryBackend();
+  const work = backend.work.bind(backend);
+  const asked = Promise.withResolvers<void>();
+  backend.work = (options) => {
+    asked.resolve();
+    return { ready: new Promise(() => {}), stop: work(options).stop };
+  };
+  const server = newServer(backend).registerAsyncTool(echo);
+  const end = new AbortController();
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {}, signal: end.signal });
+  await asked.promise;
+  end.abort();
+  await running;
+});
+
 Deno.test("to close a server ends its run, whose worker has the grace that it was given", async () => {
   const backend = new MemoryBackend();
   const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
