@@ -79,7 +79,7 @@ export interface RegisteredJob {
 export class ToolRegistry {
   readonly #jobs = new Map<string, RegisteredJob>();
 
-  /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's. */
+  /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's, or an option is bad. */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     const { name = job.name, title, description, ...rest } = options;
     const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, queue, jobName, ...policy } =

@@ -124,7 +124,7 @@ export class AsyncToolServer implements AsyncDisposable {
     return this;
   }
 
-  /** Defines a job and offers it. Returns the job, for a worker. */
+  /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool`. */
   asyncTool<In extends Schema, Out>(
     definition:
       & Omit<JobDefinition<In, Out>, "run">

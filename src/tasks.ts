@@ -48,7 +48,10 @@ export class Tasks implements Disposable {
     }, ({ id }) => ({ event: "created", task: id }));
   }
 
-  /** Reads a task. One that has waited for a while says so when no worker is there for it. */
+  /**
+   * Reads a task. One that has waited for a while says so when no worker is there for it. Rejects as `Backend.get`, and
+   * with `LimitExceeded`.
+   */
   get(id: string, owner: string): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
@@ -59,7 +62,7 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** Reads how a finished task ended. Its task was read before, so this does not count as another reading. */
+  /** Reads how a finished task ended. Its task was read before, so this does not count as another reading. Rejects as `Backend.outcome`. */
   outcome(id: string, owner: string): Promise<Outcome> {
     return this.#guard.audited(
       { operation: "result", owner, task: id },
@@ -68,7 +71,7 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Cancels a task. */
+  /** Cancels a task, and waits up to 2 s for its worker's answer. Rejects as `Backend.cancel`. */
   cancel(id: string, owner: string): Promise<FinishedTask> {
     return this.#guard.audited(
       { operation: "cancel", owner, task: id },
@@ -98,7 +101,7 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** Lists an owner's tasks, the newest first. */
+  /** Lists an owner's tasks, the newest first, up to 100 a page. Rejects as `Backend.list`, and with `LimitExceeded`. */
   list(owner: string, cursor?: string): Promise<TaskPage> {
     return this.#guard.audited({ operation: "list", owner }, async () => {
       this.#guard.read(owner);
@@ -106,7 +109,10 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** Waits until a task is finished; `onChange` sees the changes on the way. */
+  /**
+   * Waits until a task is finished; `onChange` sees the changes on the way. Rejects as `get`, and with the signal's
+   * reason once it aborts.
+   */
   wait(id: string, owner: string, signal: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
