@@ -20,7 +20,7 @@ export interface GuardOptions {
 }
 
 /** Who asks for what. */
-export type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
+type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
 
 /** What came of it. */
 type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;

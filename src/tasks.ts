@@ -5,7 +5,7 @@
  */
 import type { Backend, NewTask, TaskPage } from "./backend.ts";
 import { TaskFeed } from "./feed.ts";
-import { type Asked, Guard, type GuardOptions } from "./guard.ts";
+import { Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
 import { toJson } from "./json.ts";
@@ -80,9 +80,9 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Tells the audit log that a caller was told no before his wish came here. */
-  refuse(asked: Asked, reason: string): void {
-    this.#guard.refuse(asked, reason);
+  /** Tells the audit log that an owner may not cancel a task, which is for the caller to tell him. */
+  refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
+    this.#guard.refuse({ operation: "cancel", owner, task: id, job }, reason);
   }
 
   /**

@@ -83,10 +83,10 @@ export function bindTasks(
   });
 
   operation("tasks/cancel", async (id) => {
-    const { job } = await tasks.get(id, owner);
-    if (!cancellable.includes(job)) {
-      const reason = `Tasks of ${job} cannot be cancelled.`;
-      tasks.refuse({ operation: "cancel", owner, task: id, job }, reason);
+    const task = await tasks.get(id, owner);
+    if (!cancellable.includes(task.job)) {
+      const reason = `Tasks of ${task.job} cannot be cancelled.`;
+      tasks.refuseCancel(task, reason);
       throw new ProtocolError(METHOD_NOT_FOUND, reason);
     }
     return { ...rev.wireTask(await tasks.cancel(id, owner)) };
