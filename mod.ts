@@ -48,6 +48,7 @@ export type {
   SurfaceTool,
   ToolResult,
 } from "./src/exposure/surface.ts";
+export { newTaskId } from "./src/ids.ts";
 export {
   defineJob,
   type Job,

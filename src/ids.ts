@@ -7,7 +7,17 @@
 let last = 0;
 let counter = 0;
 
-/** Makes a task id: 48 bits of time, a 12-bit counter that keeps one process's ids in order, and 62 random bits. */
+/**
+ * Makes a task id: 48 bits of time (`now`, in ms), a 12-bit counter that keeps one process's ids in order, and 62 random
+ * bits. For whoever hands a task to a backend himself; `AsyncToolServer` makes its own.
+ *
+ * @example
+ * ```ts
+ * import { newTaskId } from "@mcp-jobs/mcp-jobs";
+ * const [first, second] = [newTaskId(), newTaskId()];
+ * if (first >= second) throw new Error("later ids sort behind earlier ones");
+ * ```
+ */
 export function newTaskId(now: number = Date.now()): string {
   counter = now > last ? 0 : counter + 1;
   if (counter > 0xfff) {

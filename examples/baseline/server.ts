@@ -4,7 +4,7 @@
  */
 import { McpServer } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
-import { isFinished, JobsError, type TaskInfo } from "@mcp-jobs/mcp-jobs";
+import { isFinished, JobsError, newTaskId, type TaskInfo } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 import { openBackend } from "../shared/backend.ts";
 
@@ -51,7 +51,7 @@ mcp.registerTool("generate_report_start", {
   outputSchema,
 }, async (input) => {
   const task = await backend.create({
-    id: crypto.randomUUID(),
+    id: newTaskId(),
     job: "generate_report",
     owner: OWNER,
     input,

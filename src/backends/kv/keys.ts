@@ -4,8 +4,8 @@
  * | key | value |
  * | --- | --- |
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
- * | ready, job, priority, id | the owner; exists exactly while the task may be claimed |
- * | delayed, due time, id | where it goes once it is due |
+ * | ready, job, priority, id | the record; exists exactly while the task may be claimed |
+ * | delayed, due time, id | the record; its task becomes ready once it is due |
  * | worker, name | which jobs it runs, until when its lease lasts, which tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
  * | blob, id, number | a piece of a large input or result |
