@@ -1,42 +1,41 @@
 import type { TaskEvent } from "../../mod.ts";
 import { QueueFeed } from "../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../src/backends/bullmq/new_task.ts";
+import type { Snapshot } from "../../src/backends/bullmq/states.ts";
 import type { Hear } from "../../src/backends/bullmq/store.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+
+/** A store of one queue; `hear` is what was last given to it to tell of that queue's events. */
+function storeOf(read: (id: string) => Promise<Snapshot | undefined>) {
+  const store = {
+    hear: ((): void => {}) as Hear,
+    records: { queues: () => Promise.resolve([]), read },
+    listen: () => () => {},
+    onBack: () => {},
+    follow: (_queue: string, hear: Hear) => {
+      store.hear = hear;
+      return Promise.resolve({ close: () => Promise.resolve() });
+    },
+  };
+  return store;
+}
+
+function snapshotOf(id: string): Snapshot {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1);
+}
 
 Deno.test("a change that could not be read is read again, together with those that came meanwhile", async () => {
   const ids = [newTaskId(), newTaskId()];
   const reads: string[] = [];
   let fails = true;
-  let hear: Hear = () => {};
   const failed = Promise.withResolvers<void>();
-  const records = {
-    queues: () => Promise.resolve([]),
-    read: (id: string) => {
-      reads.push(id);
-      if (fails) failed.resolve();
-      if (fails) return Promise.reject(new Error("deadlock detected"));
-      const task = {
-        id,
-        job: "job",
-        owner: "ann",
-        input: {},
-        resultTtl: 1,
-        retry: { attempts: 1, delay: 0, maxDelay: 0 },
-      };
-      return Promise.resolve(newSnapshot(task, "job", 1));
-    },
-  };
-  const store = {
-    records,
-    listen: () => () => {},
-    onBack: () => {},
-    follow: (_queue: string, heard: Hear) => {
-      hear = heard;
-      return Promise.resolve({ close: () => Promise.resolve() });
-    },
-  };
+  const store = storeOf((id) => {
+    reads.push(id);
+    if (fails) failed.resolve();
+    return fails ? Promise.reject(new Error("deadlock detected")) : Promise.resolve(snapshotOf(id));
+  });
   const told: string[] = [];
   const both = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event: TaskEvent) => {
@@ -45,11 +44,29 @@ Deno.test("a change that could not be read is read again, together with those th
   feed.start();
   await feed.follow("job");
   const [first = "", second = ""] = ids;
-  hear(first, false);
+  store.hear(first, false);
   await failed.promise;
   fails = false;
-  hear(second, false);
+  store.hear(second, false);
   await both.promise;
   await feed.close();
   assertEquals([told.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
+});
+
+Deno.test("a read that fails after the feed was closed leaves no timer behind", async () => {
+  const reading = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<undefined>();
+  const store = storeOf(() => {
+    reading.resolve();
+    return answer.promise;
+  });
+  const feed = new QueueFeed(store, () => {});
+  feed.start();
+  await feed.follow("job");
+  store.hear(newTaskId(), false);
+  await reading.promise;
+  await feed.close();
+  answer.reject(new Error("Connection is closed."));
+  // The feed hears of it first. What it then leaves behind, the test runner finds.
+  await assertRejects(() => answer.promise, Error);
 });

@@ -105,6 +105,7 @@ export class QueueFeed {
       this.#changed = new Set();
       const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => undefined);
       if (snapshots === undefined) {
+        if (this.#closed) return;
         for (const id of ids) this.#changed.add(id);
         this.#retry = setTimeout(() => void this.#read(), READ_RETRY_MS);
         return; // Still reading: what changes meanwhile is read then, too.
