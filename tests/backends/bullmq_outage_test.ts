@@ -1,4 +1,5 @@
 import { type Backend, BackendError, BullMqBackend, createWorker, defineJob, type TaskInfo } from "../../mod.ts";
+import { inTime } from "../../src/backends/bullmq/in_time.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
@@ -8,7 +9,8 @@ import { onBoth } from "./outage.ts";
 const OWNER = "owner";
 
 /** Only a test that fails waits as long. */
-const patience = () => AbortSignal.timeout(30_000);
+const PATIENCE_MS = 30_000;
+const patience = () => AbortSignal.timeout(PATIENCE_MS);
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
 
@@ -103,6 +105,43 @@ onBoth("a backend with a worker closes while the server is away", async (server)
   stop();
   await worker.close();
   await backend.close();
+});
+
+onBoth("a backend with workers closes while the server does not answer", async (server) => {
+  const backend = await server.connect();
+  const busy = Promise.withResolvers<void>();
+  const frozen = Promise.withResolvers<void>();
+  // Too large to stand in the job: it takes a call of the backend's own to keep it.
+  const large = defineJob({
+    name: "large",
+    input: { type: "object" },
+    run: async () => {
+      busy.resolve();
+      await frozen.promise;
+      return "x".repeat(100_000);
+    },
+  });
+  const worker = createWorker(backend, [idle, large]);
+  await worker.ready;
+  backend.watch(() => {});
+  await create(backend, "large");
+  await busy.promise;
+  await server.signal("SIGSTOP");
+  try {
+    frozen.resolve();
+    await inTime(worker.close(0).then(() => backend.close()), "the close hangs", PATIENCE_MS);
+  } finally {
+    await server.signal("SIGCONT");
+  }
+});
+
+onBoth("to connect to a server that does not answer is an error", async (server) => {
+  await server.signal("SIGSTOP");
+  try {
+    await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);
+  } finally {
+    await server.signal("SIGCONT");
+  }
 });
 
 onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {

@@ -7,23 +7,26 @@ import type { Redis } from "ioredis";
 
 /**
  * Lets a connection be closed at any time. ioredis 6.0, between two tries to connect, takes the order to disconnect,
- * forgets the next try, and never says that it has ended; so that try is made the last one. And a connection that has
- * ended takes the order again, with a timer that nobody stops.
+ * forgets the next try, and never says that it has ended; so it is told that it has not been connected yet. And a
+ * connection that has ended takes the order again, with a timer that nobody stops.
  */
 export function closable(connection: Redis): Redis {
   const disconnect = connection.disconnect.bind(connection);
   connection.disconnect = (reconnect) => {
     if (connection.status === "end") return;
-    if (connection.status !== "reconnecting") return disconnect(reconnect);
-    connection.options.retryStrategy = () => null;
-    connection.once("connect", () => disconnect(reconnect));
+    if (connection.status === "reconnecting" && !reconnect) connection.status = "wait";
+    disconnect(reconnect);
   };
   return connection;
 }
 
-/** Closes a connection, and waits until it is closed. */
+/**
+ * Closes a connection for good, and waits until it is closed. Without a refusal BullMQ opens it again, if it has just
+ * found that Redis does not answer, and then waits for an answer on it.
+ */
 export async function end(connection: Redis): Promise<void> {
-  if (connection.status === "end" || connection.status === "wait") return;
+  connection.connect = () => Promise.reject(new Error("Connection is closed.")); // As ioredis says it, and BullMQ knows it.
+  if (connection.status === "end") return;
   const ended = new Promise<void>((resolve) => connection.once("end", resolve));
   connection.disconnect();
   await ended;

@@ -8,6 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { inTime } from "./in_time.ts";
 import { closable, end } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
 import { RedisRecords } from "./redis_records.ts";
@@ -18,6 +19,9 @@ import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts
 
 /** How long one try to connect may take, in ms. */
 const CONNECT_MS = 1_500;
+
+/** How long a connection that is closed waits for Redis to close it, too, in ms. */
+const DISCONNECT_MS = 500;
 
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
@@ -62,6 +66,7 @@ export class RedisStore implements Store {
         enableOfflineQueue: false,
         maxRetriesPerRequest: 1,
         connectTimeout: CONNECT_MS,
+        disconnectTimeout: DISCONNECT_MS,
         // The first try is the only one; once connected, it is tried again for ever.
         retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
       }),
@@ -69,7 +74,12 @@ export class RedisStore implements Store {
     // Each call tells of its own failure; this one has the reason why there is no connection.
     let reason: unknown;
     client.on("error", (error) => reason = error);
-    await client.connect().catch((error) => Promise.reject(reason ?? error));
+    try {
+      await inTime(client.connect(), "it has not answered in time", CONNECT_MS);
+    } catch (error) {
+      await end(client);
+      throw reason ?? error;
+    }
     connected = true;
     return new RedisStore(bullmq, client, prefix);
   }

@@ -25,6 +25,8 @@ interface Running {
   readonly asking: Asking;
   /** Lets the task go, whatever its code does. Each has its own: one promise for all would keep every task in memory. */
   readonly released: PromiseWithResolvers<undefined>;
+  /** Rejects once nobody waits for the store any longer. */
+  readonly abandoned: PromiseWithResolvers<never>;
   /** Somebody has asked to cancel the task. */
   stop: boolean;
 }
@@ -76,17 +78,20 @@ export class QueueWork implements WorkHandle {
     const controller = new AbortController();
     const { signal } = controller;
     const released = Promise.withResolvers<undefined>();
-    const running: Running = { controller, asking: new Asking(this.#asking(), id, signal), released, stop: false };
+    const abandoned = Promise.withResolvers<never>();
+    abandoned.promise.catch(() => {});
+    const asking = new Asking(this.#asking(), id, signal);
+    const running: Running = { controller, asking, released, abandoned, stop: false };
     // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
     this.#running.set(id, running);
     try {
-      const snapshot = await this.#insist(() => this.#store.records.read(id));
+      const snapshot = await this.#insist(running, () => this.#store.records.read(id));
       if (snapshot?.cancelled) throw new UnrecoverableError("The task was cancelled.");
       if (snapshot?.stopRequested) this.#abort(running);
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
         task: snapshot === undefined ? strangersTask(name, job) : toTask(snapshot),
-        input: await this.#insist(() => this.#store.records.input(job)),
+        input: await this.#insist(running, () => this.#store.records.input(job)),
         timeout: snapshot?.timeout,
         signal,
         report: this.#reporter(name, job),
@@ -94,21 +99,21 @@ export class QueueWork implements WorkHandle {
       };
       const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), released.promise]);
       if (running.stop) {
-        await this.#insist(() => this.#store.records.cancel(id, "stopped"));
+        await this.#insist(running, () => this.#store.records.cancel(id, "stopped"));
         throw new UnrecoverableError("The task was cancelled.");
       }
       if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
         await job.moveToWait(token);
         throw new WaitingError();
       }
-      return await this.#settle(job, attempt);
+      return await this.#settle(running, job, attempt);
     } finally {
       this.#running.delete(id);
     }
   }
 
   /** Gives BullMQ the attempt's end: a value to return, or what it is to make of an error. */
-  async #settle(job: Job, attempt: Attempt): Promise<Json> {
+  async #settle(running: Running, job: Job, attempt: Attempt): Promise<Json> {
     const { UnrecoverableError } = this.#store.bullmq;
     const { records } = this.#store;
     const id = job.id ?? "";
@@ -117,10 +122,10 @@ export class QueueWork implements WorkHandle {
     if (attempt.kind === "value") {
       const text = JSON.stringify(attempt.value);
       if (text.length <= records.maxInline) return attempt.value;
-      return await this.#insist(() => records.keepResult(id, job.attemptsStarted, text));
+      return await this.#insist(running, () => records.keepResult(id, job.attemptsStarted, text));
     }
     if (attempt.kind === "fault") {
-      await this.#insist(() => records.markFault(id, job.attemptsStarted, attempt.code));
+      await this.#insist(running, () => records.markFault(id, job.attemptsStarted, attempt.code));
       throw new UnrecoverableError(said);
     }
     if (!attempt.retry) throw new UnrecoverableError(said);
@@ -128,13 +133,16 @@ export class QueueWork implements WorkHandle {
     throw new Error(said);
   }
 
-  /** Does a thing again and again while the store fails: a task must not fail because its store is away. */
-  async #insist<T>(act: () => Promise<T>): Promise<T> {
+  /**
+   * Does a thing again and again while the store fails: a task must not fail because its store is away. At shutdown the
+   * task is let go instead, as it is: its lock runs out, and it runs again.
+   */
+  async #insist<T>({ abandoned }: Running, act: () => Promise<T>): Promise<T> {
     while (true) {
       try {
-        return await act();
-      } catch (error) {
-        if (this.#shutDown) throw error;
+        return await Promise.race([act(), abandoned.promise]);
+      } catch {
+        if (this.#shutDown) throw new this.#store.bullmq.WaitingError();
         await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
       }
     }
@@ -193,7 +201,10 @@ export class QueueWork implements WorkHandle {
       if (!await withinTime(closed, ABORT_GRACE_MS)) {
         for (const { released } of this.#running.values()) released.resolve(undefined);
       }
-      if (!await withinTime(closed, ABORT_GRACE_MS)) await this.#workers.abandon();
+      if (!await withinTime(closed, ABORT_GRACE_MS)) {
+        for (const { abandoned } of this.#running.values()) abandoned.reject(this.#shutDown);
+        await this.#workers.abandon();
+      }
       await closed;
     }
     this.#deaf();
