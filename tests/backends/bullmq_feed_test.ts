@@ -1,7 +1,7 @@
 import type { TaskEvent } from "../../mod.ts";
 import { QueueFeed } from "../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../src/backends/bullmq/new_task.ts";
-import type { Snapshot } from "../../src/backends/bullmq/states.ts";
+import { type Snapshot, toTask } from "../../src/backends/bullmq/states.ts";
 import type { Hear } from "../../src/backends/bullmq/store.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -69,4 +69,25 @@ Deno.test("a read that fails after the feed was closed leaves no timer behind", 
   answer.reject(new Error("Connection is closed."));
   // The feed hears of it first. What it then leaves behind, the test runner finds.
   await assertRejects(() => answer.promise, Error);
+});
+
+Deno.test("a task that is stored here is told once and not read, also if its event comes before the answer", async () => {
+  const [early, late] = [newTaskId(), newTaskId()];
+  const reads: string[] = [];
+  const told: string[] = [];
+  const store = storeOf((id) => {
+    reads.push(id);
+    return Promise.resolve(snapshotOf(id));
+  });
+  const feed = new QueueFeed(store, (event) => event.kind === "change" && told.push(event.task.id));
+  feed.start();
+  await feed.follow("job");
+  await feed.storing(early, () => {
+    store.hear(early, true);
+    return Promise.resolve(toTask(snapshotOf(early)));
+  });
+  await feed.storing(late, () => Promise.resolve(toTask(snapshotOf(late))));
+  store.hear(late, true);
+  await feed.close();
+  assertEquals([told, reads], [[early, late], []]);
 });

@@ -24,6 +24,7 @@ export class QueueFeed {
   readonly #tell: (event: TaskEvent) => void;
   readonly #queues = new Map<string, Promise<Following>>();
   readonly #told = new Map<string, number>();
+  readonly #storing = new Set<string>();
   #changed = new Set<string>();
   #reading = false;
   #deaf: (() => void) | undefined;
@@ -59,9 +60,16 @@ export class QueueFeed {
     await opening;
   }
 
-  /** Tells of a task that this process has just stored. */
-  tellStored(task: TaskInfo): void {
-    if (this.#deaf) this.#tellOnce(task);
+  /** Stores a task here, and tells of it. */
+  async storing(id: string, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
+    this.#storing.add(id);
+    try {
+      const task = await store();
+      if (this.#deaf) this.#tellOnce(task);
+      return task;
+    } finally {
+      this.#storing.delete(id);
+    }
   }
 
   /** Stops listening. */
@@ -85,8 +93,8 @@ export class QueueFeed {
 
   #listen(queue: string, since?: number): Promise<Following> {
     const hear = (id: string, stored: boolean) => {
-      // What was stored here has been told already.
-      if (!stored || !this.#told.has(id)) this.#hear(id);
+      // What is stored here is told without a read. Its event may come before the answer to who stores it.
+      if (!stored || !this.#told.has(id) && !this.#storing.has(id)) this.#hear(id);
     };
     return this.#store.follow(queue, hear, () => this.#gap(), since);
   }

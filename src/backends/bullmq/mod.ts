@@ -109,10 +109,10 @@ export class BullMqBackend implements Backend {
       this.#queues.set(task.job, queue);
       await this.#feed.follow(queue);
       const job = toJob(this.#store.bullmq, await this.#store.queue(queue), task);
-      await this.#store.records.create(job, queue, task);
-      const stored = toTask(newSnapshot(task, queue, job.timestamp));
-      this.#feed.tellStored(stored);
-      return stored;
+      return await this.#feed.storing(task.id, async () => {
+        await this.#store.records.create(job, queue, task);
+        return toTask(newSnapshot(task, queue, job.timestamp));
+      });
     });
   }
 
