@@ -55,7 +55,11 @@ export function bindExtension(
   // Only an acknowledgement is owed: a task that cannot be cancelled, or is finished, stays what it is.
   operation("tasks/cancel", async (id) => {
     const task = await tasks.get(id, owner);
-    if (!surface.cancellable.includes(task.job) || isFinished(task)) return {};
+    if (isFinished(task)) return {};
+    if (!surface.cancellable.includes(task.job)) {
+      tasks.refuseCancel(task, `Tasks of ${task.job} cannot be cancelled.`);
+      return {};
+    }
     await tasks.cancel(id, owner).catch((error) => {
       if (!(error instanceof TaskFinished)) throw error;
     });

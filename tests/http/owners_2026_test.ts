@@ -74,3 +74,20 @@ Deno.test("to a stranger of 2026-07-28 a foreign, an unknown and a malformed id 
   const { result } = await ask(server, "ann", "tasks/get", { taskId: ids[1] });
   assertEquals((result as Fields).status, "working");
 });
+
+Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not allow, though it is acknowledged", async () => {
+  const audited: unknown[] = [];
+  await using server = new AsyncToolServer({
+    name: "house",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new OperationResourceStrategy(),
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+  server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }), { cancel: false });
+  const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
+  const { taskId } = result as Fields;
+  const { error } = await ask(server, "ann", "tasks/cancel", { taskId });
+  assertEquals(error, undefined);
+  assertEquals(audited.at(-1), ["refused", "cancel", "idle", "Tasks of idle cannot be cancelled."]);
+});
