@@ -69,6 +69,41 @@ if (noPostgres === undefined) {
     }]);
   });
 
+  Deno.test("bullmq on PostgreSQL: events are heard after their numbers have gone back, as in a failover", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    const client = new pg.Client({ connectionString: postgres });
+    await client.connect();
+    await client.query("SELECT setval('bullmq.event_seq', 5000000)");
+    await using front = await BullMqBackend.connect({ postgres, lease: LEASE });
+    await using host = await BullMqBackend.connect({ postgres, lease: LEASE });
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const create = async (backend: BullMqBackend) => {
+      const task = { id: newTaskId(), job: "later", owner: "owner", input: {}, resultTtl: 60_000, retry };
+      return (await backend.create(task)).id;
+    };
+    const heard = new Set<string>();
+    let gaps = 0;
+    const stop = front.watch((event) => {
+      if (event.kind === "gap") gaps++;
+      else heard.add(`${event.task.id} ${event.task.status}`);
+    });
+    await create(front);
+    const before = await create(host);
+    await until(() => Promise.resolve(heard.has(`${before} PENDING`)), "an event has been read");
+
+    await client.query("DELETE FROM bullmq.event");
+    await client.query("SELECT setval('bullmq.event_seq', 1)");
+    gaps = 0;
+    await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+    await client.end();
+    await until(() => Promise.resolve(gaps > 0), "the front has found its connection lost");
+    await until(() => host.hasWorker("later").then(() => true, () => false), "the host is connected again");
+    const after = await create(host);
+    await until(() => Promise.resolve(heard.has(`${after} PENDING`)), "an event with a smaller number has been read");
+    stop();
+  });
+
   Deno.test("bullmq on PostgreSQL: a database that was not migrated is refused, with the way to do it", async () => {
     const postgres = await server.makeDatabase();
     await assertRejects(() => BullMqBackend.connect({ postgres }), BackendError, "BullMqBackend.migrate");

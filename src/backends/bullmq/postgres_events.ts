@@ -15,6 +15,9 @@ const LOOK_MS = 500;
 /** For how long a number that is missing is asked for, in ms. */
 const MISSING_MS = 10_000;
 
+/** For how many numbers that are missing it is asked at once: a database that was restored may have left out millions. */
+const MAX_MISSING = 10_000;
+
 /** The most events read at once. */
 const MAX_EVENTS = 5_000;
 
@@ -38,6 +41,7 @@ export class PostgresEvents {
   /** The numbers that were missing when a later one was read, and when that was. */
   readonly #missing = new Map<number, number>();
   #last: number | undefined;
+  #missed = false;
   #reading: Promise<void> | undefined;
   #again = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -50,10 +54,8 @@ export class PostgresEvents {
   /** Follows a queue from now on, or from its first event. */
   async follow(queue: string, followed: Followed, fromStart: boolean): Promise<Following> {
     if (this.#last === undefined) {
-      const { rows: [row] } = await this.#pool.query<{ last: string }>(
-        "SELECT coalesce(max(id), 0) AS last FROM event",
-      );
-      this.#last ??= Number(row?.last ?? 0);
+      const last = await this.#lastStored();
+      this.#last ??= last;
     }
     this.#queues.set(queue, followed);
     if (fromStart) {
@@ -81,10 +83,10 @@ export class PostgresEvents {
     });
   }
 
-  /** Notifications may have been missed. */
+  /** Notifications may have been missed. Those who follow are told once PostgreSQL answers. */
   missed(): void {
+    this.#missed = true;
     this.look();
-    for (const { missed } of this.#queues.values()) missed();
   }
 
   /** Stops reading. */
@@ -96,6 +98,7 @@ export class PostgresEvents {
 
   async #read(): Promise<void> {
     this.#again = false;
+    if (this.#missed) await this.#begin();
     const last = this.#last ?? 0;
     const sql = `SELECT id, queue, event, data ->> 'jobId' AS job, data ->> 'prev' AS prev FROM event
       WHERE queue = ANY ($1) AND (id > $2 OR id = ANY ($3)) ORDER BY id LIMIT ${MAX_EVENTS}`;
@@ -104,15 +107,29 @@ export class PostgresEvents {
     for (const row of rows) {
       const id = Number(row.id);
       this.#missing.delete(id);
-      for (let missing = this.#last ?? id; ++missing < id;) this.#missing.set(missing, now);
+      for (let missing = Math.max(this.#last ?? id, id - MAX_MISSING); ++missing < id;) this.#missing.set(missing, now);
       this.#last = Math.max(id, this.#last ?? 0);
       this.#hand(row);
     }
     for (const [id, since] of this.#missing) {
-      if (since + MISSING_MS > now) break; // They stand in the order in which they were missed.
+      // They stand in the order in which they were missed.
+      if (since + MISSING_MS > now && this.#missing.size <= MAX_MISSING) break;
       this.#missing.delete(id);
     }
     if (rows.length === MAX_EVENTS) this.#again = true;
+  }
+
+  /** After a failover to a replica that was behind, numbers are given out again: what follows counts from there. */
+  async #begin(): Promise<void> {
+    this.#last = Math.min(this.#last ?? 0, await this.#lastStored());
+    this.#missed = false;
+    for (const { missed } of this.#queues.values()) missed();
+  }
+
+  async #lastStored(): Promise<number> {
+    const sql = "SELECT coalesce(max(id), 0) AS last FROM event";
+    const { rows: [row] } = await this.#pool.query<{ last: string }>(sql);
+    return Number(row?.last ?? 0);
   }
 
   #hand({ queue, event, job, prev }: Row): void {
