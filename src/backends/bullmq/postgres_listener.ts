@@ -48,10 +48,8 @@ export class PostgresListener {
       client.on("end", () => lost.resolve("lost"));
       client.on("notification", this.#options.hear);
       try {
-        await client.connect();
-        for (const channel of this.#options.channels) await client.query(`LISTEN ${channel}`);
-        this.#options.listening();
-        await Promise.race([lost.promise, this.#closed.promise]);
+        // Nobody who closes waits for an answer that may not come.
+        await Promise.race([this.#begin(client).then(() => lost.promise), this.#closed.promise]);
       } catch {
         // It is tried again.
       }
@@ -59,6 +57,12 @@ export class PostgresListener {
       await client.end().catch(() => {});
       if (this.#open) await this.#pause();
     }
+  }
+
+  async #begin(client: PgClient): Promise<void> {
+    await client.connect();
+    for (const channel of this.#options.channels) await client.query(`LISTEN ${channel}`);
+    this.#options.listening();
   }
 
   async #pause(): Promise<void> {
