@@ -144,19 +144,24 @@ export class Claims implements RunnerStore {
   /** Moves what is due to the ready, and finds out when the next one will be. */
   async #promote(now: number): Promise<void> {
     const { kv, store } = this.#options;
-    const moves: Promise<unknown>[] = [];
-    this.#dueAt = Infinity;
-    const list = kv.list<StoredTask>({ prefix: delayedKey() }, { limit: MAX_BATCH, batchSize: MAX_BATCH });
-    for await (const { key, value, versionstamp } of list) {
-      const dueAt = Number(key[2]);
-      if (dueAt > now) {
-        this.#dueAt = Math.min(this.#dueAt, dueAt);
-        break;
+    const due: Ready[] = [];
+    this.#dueAt = Infinity; // What is heard of meanwhile counts, too.
+    try {
+      const list = kv.list<StoredTask>({ prefix: delayedKey() }, { limit: MAX_BATCH, batchSize: MAX_BATCH });
+      for await (const { key, value, versionstamp } of list) {
+        const dueAt = Number(key[2]);
+        if (dueAt > now) {
+          this.#dueAt = Math.min(this.#dueAt, dueAt);
+          break;
+        }
+        due.push({ stored: value, check: { key, versionstamp } });
       }
-      moves.push(store.promote(value, { key, versionstamp }));
+      await Promise.all(due.map(({ stored, check }) => store.promote(stored, check)));
+    } catch (error) {
+      this.#dueAt = 0; // The next look begins anew.
+      throw error;
     }
-    if (moves.length === MAX_BATCH) this.#dueAt = 0;
-    await Promise.all(moves);
+    if (due.length === MAX_BATCH) this.#dueAt = 0;
   }
 }
 
