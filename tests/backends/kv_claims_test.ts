@@ -3,22 +3,72 @@ import { Committer } from "../../src/backends/kv/committer.ts";
 import { TaskStore } from "../../src/backends/kv/store.ts";
 import { created } from "../../src/backends/record.ts";
 import { newTaskId } from "../../src/ids.ts";
+import type { Json } from "../../src/task.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 
-Deno.test("KV: a delayed task that is due is found again after a look for it has failed", async () => {
+const OWNER = "ann";
+
+interface Opened {
+  readonly kv: Deno.Kv;
+  readonly store: TaskStore;
+  readonly claims: Claims;
+  readonly create: (input: Json, delay?: number) => Promise<string>;
+}
+
+async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   const committer = new Committer(kv, "writer", () => {});
   const store = new TaskStore(kv, committer);
   const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} });
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry, delay: 1 };
-  await store.create(created(task, Date.now() - 1_000), task.input);
-
-  kv.list = () => {
-    throw new TypeError("disk I/O error");
+  const create = async (input: Json, delay?: number) => {
+    const id = newTaskId();
+    const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
+    const task = { id, job: "job", owner: OWNER, input, resultTtl: 60_000, retry, delay };
+    await store.create(created(task, Date.now() - 1_000), input);
+    return id;
   };
-  await assertRejects(() => claims.claim(1), TypeError, "disk I/O error");
-  kv.list = Deno.Kv.prototype.list;
-  const look = await claims.claim(1);
-  assertEquals(look.claims.map(({ task }) => task.id), [task.id]);
-});
+  await use({ kv, store, claims, create });
+  await committer.drained();
+}
+
+Deno.test("KV: a delayed task that is due is found again after a look for it has failed", () =>
+  withClaims(async ({ kv, claims, create }) => {
+    const id = await create({}, 1);
+    kv.list = () => {
+      throw new TypeError("disk I/O error");
+    };
+    await assertRejects(() => claims.claim(1), TypeError, "disk I/O error");
+    kv.list = Deno.Kv.prototype.list;
+    const look = await claims.claim(1);
+    assertEquals(look.claims.map(({ task }) => task.id), [id]);
+  }));
+
+Deno.test("KV: an input that cannot be read is a failed attempt of its task, and keeps no other task from its run", () =>
+  withClaims(async ({ kv, store, claims, create }) => {
+    const large = await create("x".repeat(20_000));
+    const small = await create("y");
+    kv.getMany = () => {
+      kv.getMany = Deno.Kv.prototype.getMany;
+      return Promise.reject(new TypeError("disk I/O error"));
+    };
+    const look = await claims.claim(2);
+    assertEquals(look.claims.map(({ task, input }) => [task.id, input]), [[small, "y"]]);
+    const { record } = (await store.find(large, OWNER)).stored;
+    assertEquals([record.info.status, record.info.message], [
+      "RETRYING",
+      "Attempt 1 of 3 failed: TypeError: disk I/O error",
+    ]);
+    assertEquals(claims.held.map(({ id }) => id), [small]);
+  }));
+
+Deno.test("KV: a large input is read once the file is no longer locked", () =>
+  withClaims(async ({ kv, claims, create }) => {
+    const input = "x".repeat(20_000);
+    await create(input);
+    kv.getMany = () => {
+      kv.getMany = Deno.Kv.prototype.getMany;
+      return Promise.reject(new TypeError("database is locked"));
+    };
+    const look = await claims.claim(1);
+    assertEquals(look.claims.map((claim) => claim.input), [input]);
+  }));

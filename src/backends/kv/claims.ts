@@ -67,8 +67,12 @@ export class Claims implements RunnerStore {
     this.#claiming = ready;
     try {
       this.#options.hold();
-      const claims = await Promise.all(ready.map((one) => this.#take(one)));
-      return { claims: claims.filter((claim) => claim !== undefined), more: ready.length === most, dueAt };
+      const takes = await Promise.allSettled(ready.map((one) => this.#take(one)));
+      const claims = takes.flatMap((take) => take.status === "fulfilled" ? take.value ?? [] : []);
+      const failed = takes.find((take) => take.status === "rejected");
+      // What was taken must run, whatever has become of the others.
+      if (failed && claims.length === 0) throw failed.reason;
+      return { claims, more: ready.length === most || failed !== undefined, dueAt };
     } finally {
       this.#claiming = [];
     }
@@ -108,7 +112,11 @@ export class Claims implements RunnerStore {
     if (taken === undefined) return undefined;
     const { info, timeout } = taken.stored.record;
     this.#held.set(info.id, taken);
-    return { task: info, input: await store.input(taken), timeout };
+    try {
+      return { task: info, input: await store.input(taken), timeout };
+    } catch (error) {
+      await this.settle(info.id, { kind: "error", message: String(error), retry: true });
+    }
   }
 
   /** Changes a held task. If somebody else has changed it meanwhile, looks anew; if it is no longer ours, lets it go. */

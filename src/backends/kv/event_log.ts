@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
+import { untilUnlocked } from "./committer.ts";
 import { eventKey } from "./keys.ts";
 
 /** Where the file system tells of no change, streams are looked at this often, in ms. */
@@ -51,7 +52,9 @@ export class EventLog implements AsyncDisposable {
     await Deno.mkdir(folder, { recursive: true });
     await removeStale(folder);
     const log = new EventLog(kv, writer, folder, hear);
-    for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
+    await untilUnlocked(async () => {
+      for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
+    });
     return log;
   }
 
