@@ -1,5 +1,5 @@
 import pg from "pg";
-import { BackendError, BullMqBackend, createWorker, defineJob } from "../../mod.ts";
+import { BackendError, BullMqBackend, createWorker, defineJob, type JobContext } from "../../mod.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
@@ -67,6 +67,33 @@ if (noPostgres === undefined) {
       kind: "value",
       value: "done",
     }]);
+  });
+
+  Deno.test("bullmq on PostgreSQL: a question and an answer may hold characters that PostgreSQL cannot", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });
+    const run = async (_: unknown, ctx: JobContext) => {
+      const answer = await ctx.elicit({ message: "NUL \0 and half \ud800 a character?", schema: { type: "object" } });
+      return JSON.stringify(answer);
+    };
+    await using _worker = createWorker(backend, [defineJob({ name: "asks", input: { type: "object" }, run })]);
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
+    using feed = new TaskFeed(backend);
+    const asked: string[] = [];
+    const answered: Promise<unknown>[] = [];
+    await feed.wait(id, owner, AbortSignal.timeout(30_000), (task) => {
+      const [question] = "questions" in task ? task.questions ?? [] : [];
+      if (question === undefined) return;
+      asked.push(question.message);
+      const answer = { action: "accept", content: { said: "NUL \0 too" } } as const;
+      answered.push(backend.answer(id, owner, { [question.key]: answer }));
+    });
+    await Promise.all(answered);
+    assertEquals(asked, ["NUL \ufffd and half \ufffd a character?"]);
+    const value = JSON.stringify({ action: "accept", content: { said: "NUL \ufffd too" } });
+    assertEquals(await backend.outcome(id, owner), { kind: "value", value });
   });
 
   Deno.test("bullmq on PostgreSQL: events are heard after their numbers have gone back, as in a failover", async () => {

@@ -117,7 +117,7 @@ export class PostgresRecords implements Records {
       "SELECT mcp_jobs_ask($1, $2, $3, $4) AS answer",
       id,
       question.key,
-      JSON.stringify(question),
+      storable(JSON.stringify(question)),
       Date.now(),
     );
     return row?.answer ?? undefined;
@@ -133,7 +133,7 @@ export class PostgresRecords implements Records {
   }
 
   async answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void> {
-    await this.#rows("SELECT mcp_jobs_answer($1, $2, $3)", id, JSON.stringify(answers), Date.now());
+    await this.#rows("SELECT mcp_jobs_answer($1, $2, $3)", id, storable(JSON.stringify(answers)), Date.now());
   }
 
   async list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
@@ -198,7 +198,7 @@ function toSnapshot(found: { readonly [field: string]: unknown } | undefined): S
   return Object.fromEntries(fields) as unknown as Snapshot;
 }
 
-/** What jsonb takes: neither NUL nor half of a character. Workers of ours read the input as it was. */
+/** What PostgreSQL takes for text in JSON: neither NUL nor half of a character. Workers of ours read the input as it was. */
 function storable(text: string): string {
   return text.replaceAll(/(?<!\\)((?:\\\\)*)\\u(0000|d[89a-f][0-9a-f]{2})/g, "$1\\ufffd");
 }
