@@ -14,8 +14,8 @@ const patience = () => AbortSignal.timeout(PATIENCE_MS);
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
 
-function create(backend: Backend, job: string): Promise<TaskInfo> {
-  const retry = { attempts: 3, delay: 50, maxDelay: 50 };
+function create(backend: Backend, job: string, attempts = 3): Promise<TaskInfo> {
+  const retry = { attempts, delay: 50, maxDelay: 50 };
   return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
 }
 
@@ -91,6 +91,38 @@ onBoth("what ran and what waited while the server was away ends once it is back,
   await until(() => front.hasWorker("patient"), "the worker is known again");
   await worker.close();
   assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
+});
+
+onBoth("a job that asks while the server is away gets its answer once it is back", async (server) => {
+  await using backend = await server.connect();
+  const away = Promise.withResolvers<void>();
+  const busy = Promise.withResolvers<void>();
+  const asks = defineJob({
+    name: "asks",
+    input: { type: "object" },
+    run: async (_, ctx) => {
+      busy.resolve();
+      await away.promise;
+      return (await ctx.elicit({ message: "Which?", schema: { type: "object" } })).action;
+    },
+  });
+  await using worker = createWorker(backend, [asks]);
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend, "asks", 1);
+  await busy.promise;
+  await server.kill();
+  away.resolve();
+  // The store has refused the question when it refuses a call that was made after it.
+  await assertRejects(() => backend.get(id, OWNER), BackendError);
+  await server.start();
+  const end = feed.wait(id, OWNER, patience(), (task) => {
+    const questions = "questions" in task ? task.questions ?? [] : [];
+    const answers = Object.fromEntries(questions.map(({ key }) => [key, { action: "decline" as const }]));
+    if (questions.length > 0) void backend.answer(id, OWNER, answers);
+  });
+  assertEquals((await end).status, "COMPLETED");
+  assertEquals(await backend.outcome(id, OWNER), { kind: "value", value: "decline" });
 });
 
 onBoth("a backend with a worker closes while the server is away", async (server) => {

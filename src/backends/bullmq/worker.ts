@@ -8,7 +8,7 @@ import type { Job } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
-import { Asking } from "../asking.ts";
+import { Asking, type AskingStore } from "../asking.ts";
 import { backoff } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { toTask } from "./states.ts";
@@ -80,7 +80,7 @@ export class QueueWork implements WorkHandle {
     const released = Promise.withResolvers<undefined>();
     const abandoned = Promise.withResolvers<never>();
     abandoned.promise.catch(() => {});
-    const asking = new Asking(this.#asking(), id, signal);
+    const asking = new Asking(this.#asking({ abandoned }), id, signal);
     const running: Running = { controller, asking, released, abandoned, stop: false };
     // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
     this.#running.set(id, running);
@@ -137,7 +137,7 @@ export class QueueWork implements WorkHandle {
    * Does a thing again and again while the store fails: a task must not fail because its store is away. At shutdown the
    * task is let go instead, as it is: its lock runs out, and it runs again.
    */
-  async #insist<T>({ abandoned }: Running, act: () => Promise<T>): Promise<T> {
+  async #insist<T>({ abandoned }: Pick<Running, "abandoned">, act: () => Promise<T>): Promise<T> {
     while (true) {
       try {
         return await Promise.race([act(), abandoned.promise]);
@@ -159,11 +159,11 @@ export class QueueWork implements WorkHandle {
     });
   }
 
-  #asking() {
+  #asking(running: Pick<Running, "abandoned">): AskingStore {
     const { records } = this.#store;
     return {
-      ask: (id: string, question: Question) => records.ask(id, question),
-      answer: (id: string, key: string) => records.answerTo(id, key),
+      ask: (id, question) => this.#insist(running, () => records.ask(id, question)),
+      answer: (id, key) => this.#insist(running, () => records.answerTo(id, key)),
     };
   }
 
