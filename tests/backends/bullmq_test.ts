@@ -1,6 +1,11 @@
-import { BullMqBackend } from "../../mod.ts";
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../mod.ts";
+import { TaskFeed } from "../../src/feed.ts";
+import { inTime } from "../../src/backends/bullmq/in_time.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noRedis, RedisServer } from "../../tools/redis_server.ts";
+import { assertEquals } from "../../tools/std.ts";
 import { startDoomedWorker } from "./doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
@@ -22,6 +27,42 @@ if (noRedis === undefined) {
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease: LEASE }, job)),
       close: () => backend.close(),
     };
+  });
+
+  Deno.test("bullmq: a task that comes back to the worker that lost it hears its answer, and both runs end with the worker", async () => {
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis, prefix, lease: LEASE });
+    const first = Promise.withResolvers<void>();
+    const lost = Promise.withResolvers<void>();
+    let runs = 0;
+    const run = async (_: unknown, ctx: JobContext) => {
+      if (++runs === 1) {
+        ctx.signal.addEventListener("abort", () => lost.resolve());
+        first.resolve();
+        await new Promise(() => {}); // It hears no signal.
+      }
+      const { action } = await ctx.elicit({ message: "Which?", schema: { type: "object" } });
+      return action;
+    };
+    const job = defineJob({ name: "asks", input: { type: "object" }, run });
+    const worker = createWorker(backend, [job], { grace: 0 });
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
+    using feed = new TaskFeed(backend);
+    const end = feed.wait(id, owner, AbortSignal.timeout(30_000), (task) => {
+      const [question] = "questions" in task ? task.questions ?? [] : [];
+      if (question) void backend.answer(id, owner, { [question.key]: { action: "decline" } });
+    });
+    await first.promise;
+    // As if the worker had been silent for so long that its lock ran out.
+    const client = new Redis(redis);
+    await client.del(`${prefix}:asks:${id}:lock`);
+    await client.quit();
+    await lost.promise;
+    assertEquals((await end).status, "COMPLETED");
+    assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
+    await inTime(worker.close(), "the close hangs", 30_000);
   });
 } else {
   Deno.test({ name: `bullmq (left out: ${noRedis})`, ignore: true, fn: () => {} });

@@ -21,6 +21,7 @@ const ABORT_GRACE_MS = 1_000;
 const STORE_RETRY_MS = 200;
 
 interface Running {
+  readonly id: string;
   readonly controller: AbortController;
   readonly asking: Asking;
   /** Lets the task go, whatever its code does. Each has its own: one promise for all would keep every task in memory. */
@@ -43,7 +44,8 @@ export class QueueWork implements WorkHandle {
   readonly #store: Store;
   readonly #options: QueueWorkOptions;
   readonly #workers: Workers;
-  readonly #running = new Map<string, Running>();
+  /** Of one task there may be two runs: one that has lost it, and one after it came back. */
+  readonly #running = new Set<Running>();
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
   #stopping: Promise<void> | undefined;
@@ -81,9 +83,9 @@ export class QueueWork implements WorkHandle {
     const abandoned = Promise.withResolvers<never>();
     abandoned.promise.catch(() => {});
     const asking = new Asking(this.#asking({ abandoned }), id, signal);
-    const running: Running = { controller, asking, released, abandoned, stop: false };
+    const running: Running = { id, controller, asking, released, abandoned, stop: false };
     // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
-    this.#running.set(id, running);
+    this.#running.add(running);
     try {
       const snapshot = await this.#insist(running, () => this.#store.records.read(id));
       if (snapshot?.cancelled) throw new UnrecoverableError("The task was cancelled.");
@@ -108,7 +110,7 @@ export class QueueWork implements WorkHandle {
       }
       return await this.#settle(running, job, attempt);
     } finally {
-      this.#running.delete(id);
+      this.#running.delete(running);
     }
   }
 
@@ -169,16 +171,17 @@ export class QueueWork implements WorkHandle {
 
   #hear(signal: Signal): void {
     if (signal.kind === "gap") return void this.#recheck();
-    const running = signal.kind === "queue" ? undefined : this.#running.get(signal.id);
-    if (running === undefined) return;
-    if (signal.kind === "stop") this.#abort(running);
-    else running.asking.hear();
+    if (signal.kind === "queue") return;
+    for (const running of this.#runsOf(signal.id)) {
+      if (signal.kind === "stop") this.#abort(running);
+      else running.asking.hear();
+    }
   }
 
   /** Signals may have been missed. */
   async #recheck(): Promise<void> {
-    await Promise.all([...this.#running].map(async ([id, running]) => {
-      const snapshot = await this.#store.records.read(id).catch(() => undefined);
+    await Promise.all([...this.#running].map(async (running) => {
+      const snapshot = await this.#store.records.read(running.id).catch(() => undefined);
       if (snapshot?.stopRequested || snapshot?.cancelled) this.#abort(running);
       running.asking.hear();
     }));
@@ -190,19 +193,25 @@ export class QueueWork implements WorkHandle {
   }
 
   #lose(id: string): void {
-    this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
+    for (const { controller } of this.#runsOf(id)) {
+      controller.abort(new JobsError("This worker no longer holds the task."));
+    }
+  }
+
+  #runsOf(id: string): readonly Running[] {
+    return [...this.#running].filter((running) => running.id === id);
   }
 
   async #stop(grace: number): Promise<void> {
     const closed = this.#workers.close();
     if (!await withinTime(closed, grace)) {
       this.#shutDown = new JobsError("The worker shuts down.");
-      for (const { controller } of this.#running.values()) controller.abort(this.#shutDown);
+      for (const { controller } of this.#running) controller.abort(this.#shutDown);
       if (!await withinTime(closed, ABORT_GRACE_MS)) {
-        for (const { released } of this.#running.values()) released.resolve(undefined);
+        for (const { released } of this.#running) released.resolve(undefined);
       }
       if (!await withinTime(closed, ABORT_GRACE_MS)) {
-        for (const { abandoned } of this.#running.values()) abandoned.reject(this.#shutDown);
+        for (const { abandoned } of this.#running) abandoned.reject(this.#shutDown);
         await this.#workers.abandon();
       }
       await closed;
