@@ -143,11 +143,14 @@ export class Runner implements WorkHandle {
   #start({ task, input, timeout }: Claimed): void {
     const controller = new AbortController();
     const { signal } = controller;
+    // A task that this worker has lost may come back to it while its code still runs: what that says is past.
+    const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
     const asking = new Asking(this.#store, task.id, signal);
     const ask = (question: Question) => asking.ask(question);
-    const report = mergeReports((newest) => this.#store.report(task.id, newest));
+    const report = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
     const claim: Claim = { task, input, timeout, signal, report, ask };
     const done = this.#options.run(claim).then((attempt) => {
+      if (isPast()) return;
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));

@@ -1,4 +1,4 @@
-import type { Claim } from "../../src/backend.ts";
+import type { Attempt, Claim } from "../../src/backend.ts";
 import { Runner, type RunnerStore } from "../../src/backends/runner.ts";
 import type { LiveTask } from "../../src/task.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -41,4 +41,52 @@ Deno.test("what is told late of a task before it was claimed takes it from nobod
   runner.receive({ ...claimed, status: "PENDING", revision: 3 });
   assertEquals(signal.aborted, true);
   await runner.stop(0);
+});
+
+Deno.test("what the code of a lost run says and returns is past once its task has come back to this worker", async () => {
+  const runs: { readonly claim: Claim; readonly end: (attempt: Attempt) => void }[] = [];
+  const settled: Attempt[] = [];
+  const reported: unknown[] = [];
+  let left = 2;
+  let changed = Promise.withResolvers<void>();
+  const store: RunnerStore = {
+    claim: () => {
+      const again = { ...claimed, revision: 6 - 2 * left, attempt: 3 - left };
+      return Promise.resolve({ claims: left-- > 0 ? [{ task: again, input: {} }] : [], more: false });
+    },
+    report: (_id, { progress }) => Promise.resolve(void reported.push(progress)),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    settle: (_id, attempt) => {
+      settled.push(attempt);
+      changed.resolve();
+      return Promise.resolve();
+    },
+    handBack: () => Promise.resolve(),
+  };
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 2,
+    run: (claim) =>
+      new Promise((end) => {
+        runs.push({ claim, end });
+        changed.resolve();
+      }),
+  }, Promise.resolve());
+  const next = async () => {
+    await changed.promise;
+    changed = Promise.withResolvers();
+  };
+  await next();
+  runner.lose(claimed.id);
+  runner.wake();
+  await next();
+  assertEquals(runs.map(({ claim }) => claim.signal.aborted), [true, false]);
+  await runs[0]?.claim.report({ progress: 0.9 });
+  runs[0]?.end({ kind: "value", value: "old" });
+  await runs[1]?.claim.report({ progress: 0.1 });
+  runs[1]?.end({ kind: "value", value: "new" });
+  await next();
+  await runner.stop(0);
+  assertEquals([settled, reported], [[{ kind: "value", value: "new" }], [0.1]]);
 });
