@@ -243,7 +243,8 @@ export class BullMqBackend implements Backend {
   async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     try {
-      await inTime(this.#store.ready(), "it is not connected", READY_MS);
+      const { away } = this.#store;
+      if (away) await inTime(away, "it is not connected", READY_MS);
       return await inTime(act(), "it has not answered in time", CALL_MS);
     } catch (cause) {
       if (cause instanceof JobsError) throw cause;

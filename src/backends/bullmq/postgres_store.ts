@@ -108,8 +108,8 @@ export class PostgresStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
-  ready(): Promise<void> {
-    return Promise.resolve(); // The pool connects anew for each call that needs it.
+  get away(): undefined {
+    return undefined; // The pool connects anew for each call that needs it.
   }
 
   onBack(listener: () => void): void {

@@ -122,16 +122,15 @@ export class RedisStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
-  async ready(): Promise<void> {
-    if (this.#client.status === "ready") return;
+  get away(): Promise<void> | undefined {
+    if (this.#client.status === "ready") return undefined;
     // One listener for all who wait, however many they are.
-    this.#back ??= new Promise((resolve) =>
+    return this.#back ??= new Promise((resolve) =>
       this.#client.once("ready", () => {
         this.#back = undefined;
         resolve();
       })
     );
-    await this.#back;
   }
 
   onBack(listener: () => void): void {

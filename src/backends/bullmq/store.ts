@@ -106,8 +106,8 @@ export interface Store {
   hasWorker(name: string): Promise<boolean>;
   /** Hears what is told to all processes. Returns the way to stop. */
   listen(listener: (signal: Signal) => void): () => void;
-  /** Resolves while the database can be reached, or when it can be again. */
-  ready(): Promise<void>;
+  /** While the database cannot be reached: resolves when it can be again. */
+  readonly away: Promise<void> | undefined;
   /** Calls back whenever the database can be reached again. */
   onBack(listener: () => void): void;
   close(): Promise<void>;
