@@ -80,9 +80,11 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Tells the audit log that an owner may not cancel a task, which is for the caller to tell him. */
-  refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
+  /** Says that tasks of a job cannot be cancelled, and tells the audit log that a caller was told so. */
+  refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): string {
+    const reason = `Tasks of ${job} cannot be cancelled.`;
     this.#guard.refuse({ operation: "cancel", owner, task: id, job }, reason);
+    return reason;
   }
 
   /**

@@ -9,6 +9,7 @@ import {
   type SurfaceTool,
 } from "../mod.ts";
 import { newTaskId } from "../src/ids.ts";
+import { gracesOf } from "./graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
@@ -51,16 +52,7 @@ Deno.test("defaultCancel holds where a registration does not say, and is true wh
 Deno.test("a server that ends hands back what its worker runs, at once or after the grace that it was given", async () => {
   for (const [grace, waited] of [[undefined, 0], [5_000, 5_000]] as const) {
     const backend = new MemoryBackend();
-    const work = backend.work.bind(backend);
-    const graces: number[] = [];
-    backend.work = (options) => {
-      const handle = work(options);
-      const stop = (grace: number) => {
-        graces.push(grace);
-        return handle.stop(grace);
-      };
-      return { ready: handle.ready, stop };
-    };
+    const graces = gracesOf(backend);
     const server = newServer(backend).registerAsyncTool(echo);
     await server.run({
       transport: "http",

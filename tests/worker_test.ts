@@ -17,6 +17,7 @@ import {
 import { TaskFeed } from "../src/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
+import { gracesOf } from "./graces.ts";
 
 const input = { type: "object" } as const;
 
@@ -220,16 +221,7 @@ Deno.test("a worker refuses two jobs of one name, and a concurrency that is no n
 
 Deno.test("a worker with endless grace waits as long as a timer can: one of Infinity would end at once", async () => {
   await using backend = new MemoryBackend();
-  const graces: number[] = [];
-  const work = backend.work.bind(backend);
-  backend.work = (options) => {
-    const handle = work(options);
-    const stop = (grace: number) => {
-      graces.push(grace);
-      return handle.stop(grace);
-    };
-    return { ready: handle.ready, stop };
-  };
+  const graces = gracesOf(backend);
   await createWorker(backend, [returning(1)], { grace: Infinity }).close();
   await createWorker(backend, [returning(1)]).close(Infinity);
   await createWorker(backend, [returning(1)]).close();

@@ -57,7 +57,7 @@ export function bindExtension(
     const task = await tasks.get(id, owner);
     if (isFinished(task)) return {};
     if (!surface.cancellable.includes(task.job)) {
-      tasks.refuseCancel(task, `Tasks of ${task.job} cannot be cancelled.`);
+      tasks.refuseCancel(task);
       return {};
     }
     await tasks.cancel(id, owner).catch((error) => {

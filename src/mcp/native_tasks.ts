@@ -84,11 +84,7 @@ export function bindTasks(
 
   operation("tasks/cancel", async (id) => {
     const task = await tasks.get(id, owner);
-    if (!cancellable.includes(task.job)) {
-      const reason = `Tasks of ${task.job} cannot be cancelled.`;
-      tasks.refuseCancel(task, reason);
-      throw new ProtocolError(METHOD_NOT_FOUND, reason);
-    }
+    if (!cancellable.includes(task.job)) throw new ProtocolError(METHOD_NOT_FOUND, tasks.refuseCancel(task));
     return { ...rev.wireTask(await tasks.cancel(id, owner)) };
   });
 

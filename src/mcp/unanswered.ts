@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResultResponse,
-  type JSONRPCMessage,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 
 /** The requests of one client that wait for their answers. */
 export class Unanswered {
@@ -18,15 +12,14 @@ export class Unanswered {
 
   /** Sees what the client sends. A request that it cancels is not answered. */
   received(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message)) this.#ids.add(message.id);
-    else if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
-      this.#settle(message.params?.requestId);
-    }
+    if (!("method" in message)) return;
+    if ("id" in message) this.#ids.add(message.id);
+    else if (message.method === "notifications/cancelled") this.#settle(message.params?.requestId);
   }
 
   /** Sees what was sent to the client. */
   sent(message: JSONRPCMessage): void {
-    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.#settle(message.id);
+    if (!("method" in message)) this.#settle(message.id);
   }
 
   /** Waits for none any more. */

@@ -5,6 +5,7 @@
  */
 import type { PgModule, PgNotification } from "bullmq";
 import { cut } from "./postgres_connection.ts";
+import { pause } from "./pause.ts";
 
 type PgClient = InstanceType<PgModule["Client"]>;
 
@@ -55,7 +56,7 @@ export class PostgresListener {
       }
       cut(client);
       await client.end().catch(() => {});
-      if (this.#open) await this.#pause();
+      if (this.#open) await pause(RETRY_MS, this.#closed.promise);
     }
   }
 
@@ -63,12 +64,5 @@ export class PostgresListener {
     await client.connect();
     for (const channel of this.#options.channels) await client.query(`LISTEN ${channel}`);
     this.#options.listening();
-  }
-
-  async #pause(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const time = new Promise<void>((resolve) => timer = setTimeout(resolve, RETRY_MS));
-    await Promise.race([time, this.#closed.promise]);
-    clearTimeout(timer);
   }
 }

@@ -10,6 +10,7 @@ import { PostgresListener } from "./postgres_listener.ts";
 import { PostgresRecords } from "./postgres_records.ts";
 import { DDL } from "./postgres_schema.ts";
 import { PostgresWorkers } from "./postgres_workers.ts";
+import { readSignal } from "./signals.ts";
 import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
 
 /** The most connections of a process that its calls share. */
@@ -134,9 +135,8 @@ export class PostgresStore implements Store {
   }
 
   #hear(message: string): void {
-    const [kind, id = "", ...queue] = message.split(" ");
-    if (kind === "stop" || kind === "answer") this.#tell({ kind, id });
-    if (kind === "queue") this.#tell({ kind, since: Number(id), queue: queue.join(" ") });
+    const signal = readSignal(message);
+    if (signal) this.#tell(signal);
   }
 
   #reconnected(): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PgPool, PgPoolClient, PgQueryResult, Processor, Worker } from "bullmq";
+import { pause } from "./pause.ts";
 import type { makePool } from "./postgres_connection.ts";
 import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 
@@ -66,16 +67,9 @@ export class PatientPool implements PgPool {
       } catch (error) {
         if (!passes(error)) throw error;
         if (!this.#open) throw Object.assign(new Error("PostgreSQL is away.", { cause: error }), { code: AWAY });
-        await this.#pause();
+        await pause(RETRY_MS, this.#given.promise);
       }
     }
-  }
-
-  async #pause(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const time = new Promise<void>((resolve) => timer = setTimeout(resolve, RETRY_MS));
-    await Promise.race([time, this.#given.promise]);
-    clearTimeout(timer);
   }
 }
 

@@ -15,6 +15,7 @@ import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
 import { RedisStreams } from "./redis_streams.ts";
 import { RedisWorkers } from "./redis_workers.ts";
+import { readSignal } from "./signals.ts";
 import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
 
 /** How long one try to connect may take, in ms. */
@@ -169,9 +170,8 @@ export class RedisStore implements Store {
     };
     subscriber.on("error", () => {});
     subscriber.on("message", (_channel, message) => {
-      const [kind, id = "", ...queue] = message.split(" ");
-      if (kind === "stop" || kind === "answer") tell({ kind, id });
-      if (kind === "queue") tell({ kind, since: Number(id), queue: queue.join(" ") });
+      const signal = readSignal(message);
+      if (signal) tell(signal);
     });
     // What was told while nobody subscribed has not been heard.
     subscriber.on("ready", () => subscriber.subscribe(channel).then(() => tell({ kind: "gap" }), () => {}));
