@@ -154,16 +154,18 @@ onBoth("a backend with workers closes while the server does not answer", async (
     },
   });
   const worker = createWorker(backend, [idle, large]);
-  await worker.ready;
-  backend.watch(() => {});
-  await create(backend, "large");
-  await busy.promise;
-  await server.signal("SIGSTOP");
   try {
+    await worker.ready;
+    backend.watch(() => {});
+    await create(backend, "large");
+    await busy.promise;
+    await server.signal("SIGSTOP");
     frozen.resolve();
     await inTime(worker.close(0).then(() => backend.close()), "the close hangs", PATIENCE_MS);
   } finally {
     await server.signal("SIGCONT");
+    await worker.close(0);
+    await backend.close();
   }
 });
 

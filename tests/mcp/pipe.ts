@@ -112,6 +112,8 @@ export class Pipe implements AsyncDisposable {
     const timer = setTimeout(fail, WAIT_MS);
     this.#waiting.add(look);
     look();
+    // What has ended sends nothing more; what it said last tells why.
+    this.#reading.then(async () => reject(new Error(`The server ended: ${await this.#stderr}`)), reject);
     return promise.finally(() => {
       clearTimeout(timer);
       this.#waiting.delete(look);

@@ -150,7 +150,8 @@ export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> 
     try {
       return await operation();
     } catch (error) {
-      const locked = error instanceof TypeError && error.message.includes("database is locked");
+      // A TypeError of a commit or a read, a plain Error of the opening.
+      const locked = error instanceof Error && error.message.includes("database is locked");
       if (!locked || Date.now() - start > LOCKED_FOR_MS) throw error;
       await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
     }

@@ -6,7 +6,7 @@
  */
 import { isFinished } from "../../task.ts";
 import * as change from "../record.ts";
-import type { Committer } from "./committer.ts";
+import { type Committer, untilUnlocked } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 import type { TaskStore } from "./store.ts";
 
@@ -78,7 +78,8 @@ export class Lease implements AsyncDisposable {
 
   async #recoverAll(): Promise<void> {
     const { kv, committer } = this.#options;
-    for await (const { key, value, versionstamp } of kv.list<WorkerRecord>({ prefix: workerKey() })) {
+    const workers = await untilUnlocked(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
+    for (const { key, value, versionstamp } of workers) {
       if (value.expiresAt > Date.now()) continue;
       const name = String(key.at(-1));
       await Promise.all(value.held.map(([owner, id]) => this.#takeOver(name, owner, id)));

@@ -94,7 +94,7 @@ export class DenoKvBackend implements Backend {
     try {
       const folder = path.slice(0, path.lastIndexOf("/") + 1);
       if (folder !== "") await Deno.mkdir(folder, { recursive: true });
-      kv = await Deno.openKv(path);
+      kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together meet in a new file.
       const backend = new DenoKvBackend(kv, crypto.randomUUID(), lease);
       await backend.#start(path);
       return backend;
