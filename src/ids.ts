@@ -25,14 +25,10 @@ export function newTaskId(now: number = Date.now()): string {
     last++;
   }
   last = Math.max(now, last);
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, Math.floor(last / 2 ** 32));
-  view.setUint32(2, last % 2 ** 32);
-  view.setUint16(6, 0x7000 | counter);
-  view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f));
-  const hex = bytes.toHex();
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  const time = last.toString(16).padStart(12, "0");
+  const order = counter.toString(16).padStart(3, "0");
+  // A random UUID has the same variant bits and 62 random bits in its last two groups.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${order}-${crypto.randomUUID().slice(19)}`;
 }
 
 /** The id of no task. Who reads it waits as long as for an unknown one. */

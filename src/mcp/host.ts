@@ -81,11 +81,11 @@ export class TaskServer extends Server {
 export class McpHost extends McpServer {
   readonly #surface: Pick<Surface, "tools" | "templates">;
 
-  /** Makes both. The SDK offers no way to bring one's own low-level server, so its own is replaced. */
+  /** Makes both. The SDK offers no way to bring one's own low-level server, so its own becomes one of ours. */
   constructor(info: Implementation, options: ServerOptions, surface: Pick<Surface, "tools" | "templates">) {
     super(info, options);
     this.#surface = surface;
-    Object.assign(this, { server: new TaskServer(info, options) });
+    Object.setPrototypeOf(this.server, TaskServer.prototype);
   }
 
   // What is only passed on is `never` here: users see the SDK's own signatures.

@@ -12,6 +12,7 @@ import {
   type JSONRPCMessage,
   type McpHttpHandler,
   type McpServerFactory,
+  PROTOCOL_VERSION_META_KEY,
 } from "@modelcontextprotocol/server";
 import type { Audit } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
@@ -144,7 +145,7 @@ export class HttpEndpoint implements AsyncDisposable {
 
   async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
     // The era is that of the message: 2026-07-28 knows no sessions, whatever its headers say.
-    if (await isLegacyRequest(request, message)) {
+    if (!claimsRevision(message) && await isLegacyRequest(request, message)) {
       const call = { request, message, authInfo };
       const id = request.headers.get("mcp-session-id");
       return id === null ? await this.#sessions.begin(peer, call) : await this.#sessions.resume(id, peer, call);
@@ -158,6 +159,13 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     return await this.#answers.follow(() => respond(message));
   }
+}
+
+/** Whether a message carries the claim of 2026-07-28. Then it is none of a session, so the SDK need not be asked. */
+function claimsRevision(message: JSONRPCMessage | undefined): boolean {
+  if (message === undefined || !("method" in message)) return false;
+  const { _meta } = message.params ?? {};
+  return isObject(_meta) && PROTOCOL_VERSION_META_KEY in _meta;
 }
 
 /**

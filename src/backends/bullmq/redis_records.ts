@@ -123,29 +123,16 @@ export class RedisRecords implements Records {
     await this.#scripts.run("forget", id, owner, EXPIRED_TOLD_MS);
   }
 
-  /** In one transaction, where each task has its record and its job. Gives what was wrong with each. */
+  /** In one transaction, where all have their records or none, and each its job. Gives what was wrong with each. */
   async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
     const multi = this.#scripts.client.multi();
-    for (const { job, queue, task } of tasks) {
-      const { timestamp: createdAt } = job;
-      const fields = {
-        job: task.job,
-        ttl: task.resultTtl,
-        createdAt,
-        attempts: task.retry.attempts,
-        ...(task.timeout !== undefined && { timeout: task.timeout }),
-        ...(task.delay && { delayed: 1 }),
-      };
-      const look = createdAt + (task.delay ?? 0) + task.resultTtl;
-      multi.runCommand(
-        ...this.#scripts.command("create", task.id, task.owner, queue, look, ...Object.entries(fields).flat()),
-      );
-      // It takes a transaction as well; its type only knows the client.
-      await job.addJob(multi as unknown as IRedisClient);
-    }
+    multi.runCommand(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
+    // It takes a transaction as well; its type only knows the client.
+    for (const { job } of tasks) await job.addJob(multi as unknown as IRedisClient);
     const replies = await multi.exec();
     if (replies === null) throw new Error("Redis discarded the transaction.");
-    return tasks.map((_, index) => replies[2 * index]?.[0] ?? replies[2 * index + 1]?.[0] ?? undefined);
+    const [records, ...jobs] = replies.map(([error]) => error ?? undefined);
+    return jobs.map((error) => records ?? error);
   }
 
   async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {
@@ -153,6 +140,17 @@ export class RedisRecords implements Records {
     const looks = await this.#scripts.run<readonly Look[]>("read", Date.now(), ...pairs);
     return wanted.map(({ id }, index) => toSnapshot(id, looks[index] ?? null));
   }
+}
+
+/** The arguments of the script `create`. */
+function toRecord({ job: { timestamp: createdAt }, queue, task }: Stored): (string | number)[] {
+  const fields = [
+    ...["job", task.job, "ttl", task.resultTtl, "createdAt", createdAt, "attempts", task.retry.attempts],
+    ...(task.timeout === undefined ? [] : ["timeout", task.timeout]),
+    ...(task.delay ? ["delayed", 1] : []),
+  ];
+  const look = createdAt + (task.delay ?? 0) + task.resultTtl;
+  return [task.id, task.owner, queue, look, fields.length, ...fields];
 }
 
 function toSnapshot(id: string, look: Look): Snapshot | undefined {

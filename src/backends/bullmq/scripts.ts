@@ -85,15 +85,22 @@ const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).jo
 
 /** The scripts by name, with what ARGV holds. */
 export const SCRIPTS = {
-  /** ARGV: id, owner, queue, when to look whether it has expired, then the record's other fields and values. */
+  /**
+   * ARGV, for each task: id, owner, queue, when to look whether it has expired, how many arguments follow, and these:
+   * the record's other fields, each with its value.
+   */
   create: `${COMMON}
-local id, owner, queue = ARGV[1], ARGV[2], ARGV[3]
-call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, 5))
-call("ZADD", ours .. "owner:" .. owner, 0, id)
-call("ZADD", ours .. "expiry", ARGV[4], id)
-if call("SADD", ours .. "queues", queue) == 1 then
-  local time = call("TIME")
-  call("PUBLISH", ours .. "signals", string.format("queue %d%03d %s", time[1], math.floor(time[2] / 1000), queue))
+local i = 1
+while i < #ARGV do
+  local id, owner, queue, look, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], i + 4 + ARGV[i + 4]
+  call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, i + 5, last))
+  call("ZADD", ours .. "owner:" .. owner, 0, id)
+  call("ZADD", ours .. "expiry", look, id)
+  if call("SADD", ours .. "queues", queue) == 1 then
+    local time = call("TIME")
+    call("PUBLISH", ours .. "signals", string.format("queue %d%03d %s", time[1], math.floor(time[2] / 1000), queue))
+  end
+  i = last + 1
 end
 return 1`,
 
