@@ -105,8 +105,17 @@ export class Committer {
     const result = await untilUnlocked(() => atomic.commit());
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
-    if (events.length > 0) this.#onCommitted(events.map(({ task }) => task));
+    if (events.length > 0) this.#tell(events.map(({ task }) => task));
     return result.versionstamp;
+  }
+
+  /** What is on disk is done, whoever fails to hear of it: such an error is reported as that of an event listener is. */
+  #tell(tasks: readonly TaskInfo[]): void {
+    try {
+      this.#onCommitted(tasks);
+    } catch (error) {
+      reportError(error);
+    }
   }
 }
 

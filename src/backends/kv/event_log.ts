@@ -62,8 +62,12 @@ export class EventLog implements AsyncDisposable {
   wake(ready: boolean): void {
     if (this.#closed) return;
     const file = ready ? this.#readyFile : this.#wakeFile;
-    file.seekSync(0, Deno.SeekMode.Start);
-    file.writeSync(new Uint8Array(1));
+    try {
+      file.seekSync(0, Deno.SeekMode.Start);
+      file.writeSync(new Uint8Array(1));
+    } catch {
+      // The others find with their next poll what no wake file tells them.
+    }
   }
 
   /** Stops reading. */
