@@ -1,6 +1,7 @@
 import { DenoKvBackend, type TaskInfo } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals } from "../../tools/std.ts";
+import { until } from "../processes.ts";
 
 const newTask = () => ({
   id: newTaskId(),
@@ -36,6 +37,28 @@ Deno.test("where the system has no watcher to give, the changes of other connect
     assertEquals((await seen).id, task.id);
   } finally {
     Deno.watchFs = watchFs;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a process that has had nothing to tell for long keeps its wake files when another one starts", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/jobs.kv`;
+  const wakeFiles = async () =>
+    (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => `${path}.wake/${name}`);
+  const { now } = Date;
+  try {
+    await using _idle = await DenoKvBackend.open({ path });
+    const files = await wakeFiles();
+    for (const file of files) await Deno.utime(file, 0, 0);
+    Date.now = () => now() + 3_600_000;
+    const touched = async (file: string) => ((await Deno.stat(file)).mtime?.getTime() ?? 0) > 0;
+    await until(async () => (await Promise.all(files.map(touched))).every(Boolean), "the wake files are touched");
+    await using _new = await DenoKvBackend.open({ path });
+    const left = await wakeFiles();
+    assertEquals(files.filter((file) => !left.includes(file)), []);
+  } finally {
+    Date.now = now;
     await Deno.remove(folder, { recursive: true });
   }
 });

@@ -14,6 +14,9 @@ const FALLBACK_POLL_MS = 250;
 /** A wake file that nobody has touched for this long belongs to a process that died, in ms. */
 const STALE_WAKE_FILE_MS = 24 * 3_600_000;
 
+/** A process touches its own this often, also when it has nothing to tell, in ms. */
+const TOUCH_MS = 3_600_000;
+
 /** The wake file of a writer whose changes make a task ready: who waits for work need not read on in the stream first. */
 const READY = ".ready";
 
@@ -32,6 +35,7 @@ export class EventLog implements AsyncDisposable {
   readonly #woken = new Set<string>();
   readonly #watching: Promise<void>;
   #reading: Promise<void> | undefined;
+  #touchAt = Date.now() + TOUCH_MS;
   #closed = false;
 
   private constructor(kv: Deno.Kv, writer: string, folder: string, hear: Listeners) {
@@ -43,7 +47,7 @@ export class EventLog implements AsyncDisposable {
     this.#readyFile = Deno.openSync(`${folder}/${writer}${READY}`, { create: true, write: true });
     this.#watcher = watch(folder);
     this.#watching = this.#watch().catch(() => {}); // What it no longer tells, the poll finds.
-    this.#poll = setInterval(() => this.#read(true), FALLBACK_POLL_MS);
+    this.#poll = setInterval(() => this.#lookAround(), FALLBACK_POLL_MS);
   }
 
   /** Opens the log beside the KV file. Every change is told from now on. */
@@ -97,6 +101,15 @@ export class EventLog implements AsyncDisposable {
     if (removed) return void this.#positions.delete(writer); // That process has closed.
     this.#woken.add(writer);
     if (file !== writer) this.#hear.ready();
+  }
+
+  #lookAround(): void {
+    this.#read(true);
+    if (Date.now() < this.#touchAt) return;
+    this.#touchAt = Date.now() + TOUCH_MS;
+    // The others look for what there is not, once.
+    this.wake(false);
+    this.wake(true);
   }
 
   /** Reads the streams of the woken writers, or of all. One read at a time. */
