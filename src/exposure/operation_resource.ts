@@ -62,7 +62,11 @@ export class OperationResourceStrategy implements ExposureStrategy {
         annotations: job.annotations,
         askFor,
         call: async (input, ctx) => await wait(registered, tasks, await tasks.start(registered, input, ctx.owner), ctx),
-        resume: async (id, ctx) => await wait(registered, tasks, await ofJob(tasks, job.name, id, ctx.owner), ctx),
+        resume: async (id, ctx, answer) => {
+          const task = await ofJob(tasks, job.name, id, ctx.owner);
+          await answer(task);
+          return await wait(registered, tasks, task, ctx);
+        },
         start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
         taskSupport: registered.taskSupport,
       }],

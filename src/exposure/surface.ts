@@ -64,8 +64,11 @@ export interface SurfaceTool {
   call(input: unknown, ctx: CallContext): Promise<ToolResult>;
   /** Starts it as a native MCP task; absent where it cannot be called as one. */
   readonly start?: (input: unknown, owner: string, ttl?: number) => Promise<TaskInfo>;
-  /** Waits for the task of a call that had to be answered before its end; absent where calls do not wait. */
-  readonly resume?: (id: string, ctx: CallContext) => Promise<ToolResult>;
+  /**
+   * Waits for the task of a call that had to be answered before its end; absent where calls do not wait. `answer` stores
+   * what the client has answered, and is called once the task is known as one of this tool.
+   */
+  readonly resume?: (id: string, ctx: CallContext, answer: (task: TaskInfo) => Promise<void>) => Promise<ToolResult>;
   /** What the person is asked for if a call lacks it; the key is the field of the input. */
   readonly askFor?: readonly Question[];
   /** Whether it may be started as a native MCP task, or must be; absent where it cannot be. */

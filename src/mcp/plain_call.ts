@@ -51,8 +51,9 @@ export async function callPlainly(
     },
   };
   try {
-    const begun = tool.resume && await resumed(tasks, owner, ctx);
-    return { ...begun === undefined || !tool.resume ? await tool.call(input, call) : await tool.resume(begun, call) };
+    const begun = tool.resume && begunBefore(ctx);
+    if (!tool.resume || begun === undefined) return { ...await tool.call(input, call) };
+    return { ...await tool.resume(begun, call, (task) => takeAnswers(tasks, task, ctx)) };
   } catch (error) {
     if (error instanceof InputNeeded) return { ...inputRequired(openQuestions(error.task), error.task.id) };
     throw error;
@@ -61,12 +62,15 @@ export async function callPlainly(
   }
 }
 
-/** The task of an earlier call that was answered with questions, once their answers are stored. */
-async function resumed(tasks: Tasks, owner: string, ctx: RequestContext): Promise<string | undefined> {
+/** The id of the task of an earlier call that was answered with questions. */
+function begunBefore(ctx: RequestContext): string | undefined {
   const id = ctx.mcpReq.requestState();
-  if (id === undefined) return undefined;
-  if (typeof id !== "string") throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
-  const answers = answersTo(await tasks.get(id, owner), ctx.mcpReq.inputResponses ?? {});
-  if (Object.keys(answers).length > 0) await tasks.answer(id, owner, answers);
-  return id;
+  if (id === undefined || typeof id === "string") return id;
+  throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
+}
+
+/** Stores the answers that came with the call. */
+async function takeAnswers(tasks: Tasks, task: TaskInfo, ctx: RequestContext): Promise<void> {
+  const answers = answersTo(task, ctx.mcpReq.inputResponses ?? {});
+  if (Object.keys(answers).length > 0) await tasks.answer(task.id, task.owner, answers);
 }

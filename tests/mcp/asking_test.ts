@@ -131,6 +131,14 @@ Deno.test("2026-07-28: a requestState that is not that of a task of this job is 
   }
 });
 
+Deno.test("2026-07-28: answers that come with another tool's call are not stored", async () => {
+  await using http = await serveHttp("operation");
+  const { requestState } = await callTool(http.url, "ask", {}, {}, FORMS);
+  const params = { name: "nothing", arguments: {}, requestState, inputResponses: { "question-1": ADA } };
+  assertEquals((await ask(http.url, "tools/call", params, FORMS)).error?.code, -32602);
+  assertEquals((await http.backend.get(requestState, "anonymous")).status, "INPUT_REQUIRED");
+});
+
 Deno.test("2026-07-28: a client that cannot be asked is sent no question of its task", async () => {
   await using http = await serveHttp("operation");
   const only = { extensions: { "io.modelcontextprotocol/tasks": {} } };
