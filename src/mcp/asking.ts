@@ -11,6 +11,9 @@ import type { RequestContext, TaskServer } from "./host.ts";
 import { relatedTask } from "./rev_2025_11_25.ts";
 import { answerOf, declaresForms, elicitation } from "./task_words.ts";
 
+/** How many questions of a connection are remembered as asked. One that is still open after as many others is asked again. */
+const REMEMBERED = 1_000;
+
 /** What a task asks now. */
 export function openQuestions(task: TaskInfo): readonly Question[] {
   return task.status === "INPUT_REQUIRED" ? task.questions ?? [] : [];
@@ -43,11 +46,17 @@ export class Asker {
       // An id that names task and question: whoever gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;
       if (this.#asked.has(id)) continue;
-      this.#asked.add(id);
+      this.#remember(id);
       const params = { ...elicitation(question), _meta: relatedTask(task.id) };
       // A client that is gone is asked again when it comes back.
       this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#asked.delete(id));
     }
+  }
+
+  #remember(id: string): void {
+    this.#asked.add(id);
+    const [oldest] = this.#asked;
+    if (this.#asked.size > REMEMBERED && oldest !== undefined) this.#asked.delete(oldest);
   }
 
   #take(id: string, result: unknown): boolean {

@@ -1,0 +1,46 @@
+import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
+import { MemoryBackend } from "../../mod.ts";
+import { Asker } from "../../src/mcp/asking.ts";
+import { type RequestContext, TaskServer } from "../../src/mcp/host.ts";
+import { newTaskId } from "../../src/ids.ts";
+import type { TaskInfo } from "../../src/task.ts";
+import { Tasks } from "../../src/tasks.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+/** A request of a client that can be asked: as much of it as an asker looks at. */
+const REQUEST = {
+  mcpReq: { id: 1, envelope: { [CLIENT_CAPABILITIES_META_KEY]: { elicitation: {} } } },
+} as unknown as RequestContext;
+
+function asking(): TaskInfo {
+  return {
+    id: newTaskId(),
+    job: "ask",
+    owner: "ann",
+    status: "INPUT_REQUIRED",
+    revision: 2,
+    attempt: 1,
+    createdAt: 0,
+    updatedAt: 0,
+    resultTtl: 60_000,
+    questions: [{ key: "name", message: "What is your name?", schema: { type: "object" } }],
+  };
+}
+
+Deno.test("a connection remembers its last 1,000 questions, and no more", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const server = new TaskServer({ name: "asks", version: "1.0.0" });
+  const asked: string[] = [];
+  server.ask = (id) => {
+    asked.push(id);
+    return Promise.resolve();
+  };
+  const asker = new Asker(server, tasks, "ann");
+  const oldest = asking();
+  const others = Array.from({ length: 1_000 }, asking);
+  for (const task of [oldest, ...others, ...others]) asker.ask(task, REQUEST);
+  assertEquals(asked.length, 1_001);
+  asker.ask(oldest, REQUEST);
+  assertEquals(asked.length, 1_002);
+});
