@@ -6,6 +6,7 @@
 import type { QueueEvents } from "bullmq";
 import type { Redis } from "ioredis";
 import { end, withCopy } from "./redis_connection.ts";
+import { LONGEST_BLOCK_MS, withPulse } from "./redis_pulse.ts";
 import type { BullMq, Following, Hear } from "./store.ts";
 
 /** The events after which a task may stand elsewhere. The last is ours. */
@@ -38,10 +39,16 @@ export class RedisEvents implements Following {
 
   /** `patient` is the connection to copy. */
   constructor(bullmq: BullMq, patient: Redis, prefix: string, { queue, from, hear, missed }: Listening) {
-    const settings = { connection: patient, prefix, lastEventId: from, skipVersionCheck: true };
+    const settings = {
+      connection: patient,
+      prefix,
+      lastEventId: from,
+      skipVersionCheck: true,
+      blockingTimeout: LONGEST_BLOCK_MS,
+    };
     const [events, connection] = withCopy(patient, () => new bullmq.QueueEvents(queue, settings));
     this.#events = events;
-    this.#connection = connection;
+    this.#connection = withPulse(connection);
     events.on("error", () => {});
     events.on("waiting", ({ jobId, prev }) => hear(jobId, prev === undefined));
     const changed = ({ jobId }: { readonly jobId: string }) => hear(jobId, false);

@@ -11,6 +11,7 @@ import type { Redis } from "ioredis";
 import { inTime } from "./in_time.ts";
 import { closable, end } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
+import { withPulse } from "./redis_pulse.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
 import { RedisStreams } from "./redis_streams.ts";
@@ -61,7 +62,7 @@ export class RedisStore implements Store {
   static async open(url: string, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
     let connected = false;
-    const client = closable(
+    const client = withPulse(closable(
       new Redis(url, {
         lazyConnect: true,
         enableOfflineQueue: false,
@@ -71,7 +72,7 @@ export class RedisStore implements Store {
         // The first try is the only one; once connected, it is tried again for ever.
         retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
       }),
-    );
+    ));
     // Each call tells of its own failure; this one has the reason why there is no connection.
     let reason: unknown;
     client.on("error", (error) => reason = error);
@@ -164,7 +165,7 @@ export class RedisStore implements Store {
 
   #subscribe(): Redis {
     const channel = `${this.#prefix}:mcp-jobs:signals`;
-    const subscriber = closable(this.#patient.duplicate());
+    const subscriber = withPulse(closable(this.#patient.duplicate()));
     const tell = (signal: Signal) => {
       for (const listener of [...this.#listeners]) listener(signal);
     };

@@ -6,6 +6,7 @@
 import type { Processor, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { closable, end, withCopy } from "./redis_connection.ts";
+import { withPulse } from "./redis_pulse.ts";
 import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 
 /** BullMQ's workers on Redis. */
@@ -19,7 +20,7 @@ export class RedisWorkers implements Workers {
   constructor(bullmq: BullMq, patient: Redis, prefix: string) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = closable(patient.duplicate());
+    this.#client = withPulse(closable(patient.duplicate()));
     this.#client.on("error", () => {});
   }
 

@@ -1,0 +1,81 @@
+/**
+ * A network between a test and a Redis, that can lose what is connected without a word to either side.
+ *
+ * @module
+ */
+
+/** Two connections, from each of which all is passed on to the other until they are cut off. */
+interface Link {
+  readonly ends: readonly [Deno.TcpConn, Deno.TcpConn];
+  cut: boolean;
+}
+
+/** A TCP proxy in front of a Redis. */
+export class Network implements AsyncDisposable {
+  readonly #listener: Deno.TcpListener;
+  readonly #server: number;
+  readonly #links = new Set<Link>();
+  readonly #open: Promise<unknown>[] = [];
+  #silent = false;
+
+  /** Stands in front of a port of this machine. */
+  constructor(server: number) {
+    this.#server = server;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#open.push(this.#accept());
+  }
+
+  /** Where the Redis behind it is reached. */
+  get url(): string {
+    return `redis://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  /**
+   * From now on nothing comes through on the connections that there are, and neither side is told. With `silent` the
+   * same happens to every new one, until the network is mended.
+   */
+  cut({ silent = false }: { readonly silent?: boolean } = {}): void {
+    this.#silent = silent;
+    for (const link of this.#links) link.cut = true;
+  }
+
+  /** New connections come through again. */
+  mend(): void {
+    this.#silent = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const { ends } of this.#links) ends.forEach(close);
+    await Promise.all(this.#open);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const near of this.#listener) {
+      const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#server });
+      const link = { ends: [near, far] as const, cut: this.#silent };
+      this.#links.add(link);
+      this.#open.push(pass(near, far, link), pass(far, near, link));
+    }
+  }
+}
+
+async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  try {
+    for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
+      for (let sent = 0; sent < size && !link.cut;) sent += await to.write(buffer.subarray(sent, size));
+    }
+  } catch {
+    // One of the two is closed.
+  }
+  if (!link.cut) link.ends.forEach(close);
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It is closed.
+  }
+}
