@@ -33,6 +33,13 @@ const EVENT_TTL_MS = 60_000;
 /** How long a write is tried again while other processes hold the database. */
 const LOCKED_FOR_MS = 10_000;
 
+/**
+ * How long it pauses at most before it is tried again, in ms: at first about as long as a commit takes, then longer, so
+ * that many who meet come apart.
+ */
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 20;
+
 interface Pending {
   readonly write: Write;
   readonly resolve: (versionstamp: string | null) => void;
@@ -155,6 +162,7 @@ function eventTexts(events: readonly string[]): string[] {
 /** Several writing processes can lock each other, and readers, out for a moment; nothing was written then. */
 export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
   const start = Date.now();
+  let pause = FIRST_PAUSE_MS;
   while (true) {
     try {
       return await operation();
@@ -162,7 +170,8 @@ export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> 
       // A TypeError of a commit or a read, a plain Error of the opening.
       const locked = error instanceof Error && error.message.includes("database is locked");
       if (!locked || Date.now() - start > LOCKED_FOR_MS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
   }
 }
