@@ -161,7 +161,10 @@ export interface Backend extends AsyncDisposable {
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
   /** Whether a worker for this job is alive now. */
   hasWorker(job: string): Promise<boolean>;
-  /** Listens to every change of every task, of this process and of others. Returns the way to stop. */
+  /**
+   * Listens to every change of every task, of this process and of others. Returns the way to stop. A listener must not
+   * throw: nobody is there to take its error.
+   */
   watch(listener: (event: TaskEvent) => void): () => void;
   /** Keeps the streams of HTTP sessions; a server of a backend without it keeps them in memory. */
   readonly streams?: StreamStore;

@@ -37,9 +37,17 @@ export class TaskSubscription implements Disposable {
 
   /** Tells where a task stands now, and then of each change until it ends. */
   follow(task: TaskInfo): void {
+    this.#follow(task, { again: true });
+  }
+
+  #follow(task: TaskInfo, { again }: { readonly again: boolean }): void {
     const stop = this.#served.tasks.follow(task, (now) => {
       if (isFinished(now)) this.#unfollow(now.id);
-      this.#tell(now).catch(() => {}); // A client that is gone reads the task when it comes back.
+      this.#tell(now).catch(() => {
+        // A client that is gone reads the task when it comes back. One that is there must hear of the end: where the
+        // store failed just as the result was read, it is read once more, at once or when the store is back.
+        if (isFinished(now) && again && !this.#closed) this.#follow(now, { again: false });
+      });
     });
     this.#followed.set(task.id, stop);
   }

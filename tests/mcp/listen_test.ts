@@ -50,6 +50,20 @@ Deno.test("a hundred listeners hear of their own task, in order, to the end", as
   }
 });
 
+Deno.test("the end is told although the store failed just when the result was read for it", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "fails" });
+  await using events = await listen(http.url, { taskIds: [taskId] });
+  await events.next((message) => statusOf(message) === "working");
+  const { backend } = http;
+  const outcome = backend.outcome.bind(backend);
+  let reads = 0;
+  backend.outcome = (id, owner) => ++reads === 1 ? Promise.reject(new BackendError("away")) : outcome(id, owner);
+  await callTool(http.url, "open_gate", { gate: "fails" });
+  await events.next(isEnd);
+  assertEquals(reads, 2);
+});
+
 Deno.test("a result that is subscribed to is told of when it is there, and no other resource", async () => {
   await using http = await serveHttp("operation");
   const { taskId, _meta } = await callTool(http.url, "hold", { gate: "resource" });
