@@ -14,7 +14,16 @@ import type { JobState, Snapshot } from "./states.ts";
 import type { Cancelled, Records, Wanted } from "./store.ts";
 
 type Field = string | null;
-type Look = readonly [readonly Field[], JobState, Field, readonly Field[], readonly string[]] | null;
+
+/** What the script `read` gives of a task. */
+type Found<T> = T | false;
+type Look = readonly [
+  record: readonly Found<string>[],
+  state: JobState,
+  due: Found<string>,
+  job: readonly Found<string>[],
+  questions: Found<readonly string[]>,
+];
 
 /** A task on its way into the store. */
 interface Stored {
@@ -137,8 +146,8 @@ export class RedisRecords implements Records {
 
   async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {
     const pairs = wanted.flatMap(({ id, owner }) => [id, owner]);
-    const looks = await this.#scripts.run<readonly Look[]>("read", Date.now(), ...pairs);
-    return wanted.map(({ id }, index) => toSnapshot(id, looks[index] ?? null));
+    const looks: readonly Found<Look>[] = JSON.parse(await this.#scripts.run("read", Date.now(), ...pairs));
+    return wanted.map(({ id }, index) => toSnapshot(id, looks[index] ?? false));
   }
 }
 
@@ -153,8 +162,8 @@ function toRecord({ job: { timestamp: createdAt }, queue, task }: Stored): (stri
   return [task.id, task.owner, queue, look, fields.length, ...fields];
 }
 
-function toSnapshot(id: string, look: Look): Snapshot | undefined {
-  if (look === null) return undefined;
+function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
+  if (look === false) return undefined;
   const [recordValues, state, due, jobValues, questions] = look;
   const record = zip(RECORD_FIELDS, recordValues);
   const job = zip(JOB_FIELDS, jobValues);
@@ -170,7 +179,7 @@ function toSnapshot(id: string, look: Look): Snapshot | undefined {
     delayed: record.delayed !== undefined,
     changes: Number(record.changes ?? 0),
     changedAt: Number(record.changedAt ?? 0),
-    questions: questions.length > 0 ? questions.map((question) => JSON.parse(question)) : undefined,
+    questions: questions === false ? undefined : questions.map((question) => JSON.parse(question)),
     stopRequested: record.stop !== undefined,
     cancelled: record.work === undefined ? undefined : {
       work: record.work as CancelledTask["work"],
@@ -182,7 +191,7 @@ function toSnapshot(id: string, look: Look): Snapshot | undefined {
     expired: record.expired !== undefined,
     state,
     // BullMQ keeps the order of jobs that are due at the same time in the last 12 bits.
-    dueAt: due === null ? undefined : Math.floor(Number(due) / 0x1000),
+    dueAt: due === false ? undefined : Math.floor(Number(due) / 0x1000),
     processedOn: number(job.processedOn),
     finishedOn: number(job.finishedOn),
     started: Number(job.ats ?? 0),
@@ -193,9 +202,12 @@ function toSnapshot(id: string, look: Look): Snapshot | undefined {
   };
 }
 
-function zip<Name extends string>(names: readonly Name[], values: readonly Field[]): { [name in Name]?: string } {
+function zip<Name extends string>(names: readonly Name[], values: readonly Found<string>[]) {
   const fields: { [name in Name]?: string } = {};
-  names.forEach((name, index) => fields[name] = values[index] ?? undefined);
+  for (const [index, name] of names.entries()) {
+    const value = values[index];
+    if (value !== false) fields[name] = value;
+  }
   return fields;
 }
 

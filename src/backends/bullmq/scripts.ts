@@ -110,7 +110,8 @@ return call("SMEMBERS", ours .. "queues")`,
 
   /**
    * ARGV: now, then ids, each with its owner or "". Gives for each the record's fields, the job's state, when it is due,
-   * its fields, its questions; nothing for a task of another owner.
+   * its fields, its questions; nothing for a task of another owner. All as one JSON text, where what is absent is `false`:
+   * that is read far faster than as many values.
    */
   read: `${COMMON}
 local now = ARGV[1]
@@ -143,12 +144,12 @@ for i = 2, #ARGV, 2 do
       end
     end
     local due = state == "delayed" and call("ZSCORE", bull .. queue .. ":delayed", id)
-    found[i / 2] = { fields, state, due, job, questions }
+    found[i / 2] = { fields, state, due, job, #questions > 0 and questions }
   else
     found[i / 2] = false
   end
 end
-return found`,
+return cjson.encode(found)`,
 
   /**
    * ARGV: id, what to say of the work, now. With "ask" a job that runs is only asked to stop. Gives "unknown",
