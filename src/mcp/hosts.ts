@@ -16,7 +16,10 @@ export function allowedHosts(more: readonly string[] = []): string[] {
 /** Refuses a request to another name, and one of a web page from another name. */
 export function refuseHost({ headers }: Request, url: URL, hosts: string[]): Response | undefined {
   // HTTP/2 has no Host header; what it has instead stands in the URL.
-  const host = validateHostHeader(headers.get("host") ?? url.host, hosts);
+  const name = headers.get("host") ?? url.host;
+  // As a rule it is the URL's, which has been read already.
+  const allowed = name === url.host && hosts.includes(url.hostname);
+  const host = allowed ? { ok: true } as const : validateHostHeader(name, hosts);
   const origin = validateOriginHeader(headers.get("origin"), hosts);
   const wrong = host.ok ? origin : host;
   return wrong.ok ? undefined : Response.json(refuse(FORBIDDEN, wrong.message), { status: 403 });

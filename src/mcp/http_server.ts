@@ -14,8 +14,8 @@ export interface ListenOptions {
   readonly signal: AbortSignal;
 }
 
-/** What is answered by the endpoint; `/.well-known` is where clients look for how to authenticate. */
-const PATHS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;
+/** The URLs that the endpoint answers; `/.well-known` is where clients look for how to authenticate. */
+const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/[^?#]*)?)([?#]|$)/;
 
 /** A client that reads its last answer more slowly than this is cut off when the server ends, in ms. */
 const CUT_OFF_MS = 10_000;
@@ -36,8 +36,7 @@ export async function listen(
       onListen: ({ port }) => onListen(`http://${host}:${port}/mcp`),
     },
     (request, { completed }) => {
-      const url = URL.parse(request.url);
-      if (url && !PATHS.test(url.pathname)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+      if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
       return fetch(withOwnSignal(request, completed));
     },
   );

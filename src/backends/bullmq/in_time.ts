@@ -7,16 +7,58 @@
 /** What is added once the time is up, in ms, for an answer that is there and has not been looked at: a busy process. */
 const SECOND_LOOK_MS = 50;
 
-/** Waits for an answer; rejects with `why` if it does not come within `ms`. */
-export async function inTime<T>(answer: Promise<T>, why: string, ms: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const giveUp = () => reject(new Error(why));
-    timer = setTimeout(() => timer = setTimeout(giveUp, SECOND_LOOK_MS), ms);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
+interface Waiting {
+  readonly until: number;
+  late: boolean;
+  readonly giveUp: () => void;
+}
+
+/** Waits for answers that have all the same time to come. One timer serves all: a timer for each would cost a call dear. */
+export class Deadline {
+  readonly #why: string;
+  readonly #ms: number;
+  /** In the order in which their time is up. */
+  readonly #waiting = new Set<Waiting>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** An answer that does not come within `ms` is given up with `why`. */
+  constructor(why: string, ms: number) {
+    this.#why = why;
+    this.#ms = ms;
   }
+
+  /** Waits for an answer; rejects with the reason if it does not come in time. */
+  async meet<T>(answer: Promise<T>): Promise<T> {
+    const { promise: givenUp, reject } = Promise.withResolvers<never>();
+    const waiting = { until: performance.now() + this.#ms, late: false, giveUp: () => reject(new Error(this.#why)) };
+    this.#waiting.add(waiting);
+    this.#timer ??= setTimeout(() => this.#look(), this.#ms);
+    try {
+      return await Promise.race([answer, givenUp]);
+    } finally {
+      this.#waiting.delete(waiting);
+      if (this.#waiting.size === 0) this.#stop();
+    }
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const waiting of this.#waiting) {
+      if (waiting.until > now) break;
+      if (waiting.late) waiting.giveUp();
+      waiting.late = true;
+    }
+    const [first] = this.#waiting;
+    this.#timer = first && setTimeout(() => this.#look(), first.late ? SECOND_LOOK_MS : first.until - now);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** Waits for one answer; rejects with `why` if it does not come within `ms`. */
+export function inTime<T>(answer: Promise<T>, why: string, ms: number): Promise<T> {
+  return new Deadline(why, ms).meet(answer);
 }

@@ -19,7 +19,7 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { awaitEnd } from "../await_end.ts";
 import { cancelledOutcome, created, refuseCursor } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
-import { inTime } from "./in_time.ts";
+import { Deadline, inTime } from "./in_time.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { migrate, PostgresStore } from "./postgres_store.ts";
 import { RedisStore } from "./redis_store.ts";
@@ -63,6 +63,7 @@ export class BullMqBackend implements Backend {
   readonly #lease: number;
   readonly #feed: QueueFeed;
   readonly #sweeper: Sweeper;
+  readonly #calls = new Deadline("it has not answered in time", CALL_MS);
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #works = new Set<QueueWork>();
   /** The queues of the jobs whose tasks were seen here. */
@@ -245,7 +246,7 @@ export class BullMqBackend implements Backend {
     try {
       const { away } = this.#store;
       if (away) await inTime(away, "it is not connected", READY_MS);
-      return await inTime(act(), "it has not answered in time", CALL_MS);
+      return await this.#calls.meet(act());
     } catch (cause) {
       if (cause instanceof JobsError) throw cause;
       throw new BackendError(`Cannot ${what}: the queue's store failed: ${messageOf(cause)}`, { cause });
