@@ -161,9 +161,12 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 }
 
-/** Whether a message carries the claim of 2026-07-28. Then it is none of a session, so the SDK need not be asked. */
+/**
+ * Whether a message carries the claim of 2026-07-28. Then it is none of a session, and the SDK need not be asked; but for
+ * `initialize`, where it looks closer.
+ */
 function claimsRevision(message: JSONRPCMessage | undefined): boolean {
-  if (message === undefined || !("method" in message)) return false;
+  if (message === undefined || !("method" in message) || message.method === "initialize") return false;
   const { _meta } = message.params ?? {};
   return isObject(_meta) && PROTOCOL_VERSION_META_KEY in _meta;
 }

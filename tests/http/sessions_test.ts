@@ -30,6 +30,20 @@ Deno.test("a body that does not say how long it is is 413 once it is over 32 MiB
   assert(read < 40, `${read} MiB were read.`);
 });
 
+Deno.test("an initialize of 2025-11-25 begins a session, whatever its _meta claims", async () => {
+  await using server = fixtureServer("operation");
+  const raw = new Raw(server.fetch);
+  const response = await raw.post("initialize", {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "raw", version: "1.0.0" },
+    _meta: { "io.modelcontextprotocol/protocolVersion": "2025-11-25" },
+  });
+  await response.body?.cancel();
+  assertEquals(response.status, 200);
+  assert(response.headers.has("mcp-session-id"));
+});
+
 Deno.test("another principal's session is told as one that never was", async () => {
   await using server = fixtureServer("operation", undefined, { authenticate: tokens });
   const ann = await Raw.open(server.fetch, "ann");
