@@ -1,6 +1,8 @@
 import { DenoKvBackend, type TaskInfo } from "../../mod.ts";
+import { Committer } from "../../src/backends/kv/committer.ts";
+import { created } from "../../src/backends/record.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
 
 const newTask = () => ({
@@ -69,4 +71,45 @@ Deno.test("a file that cannot be opened is told with its path, and leaves nothin
   const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
   assertEquals([error?.name, error?.message.includes(`${folder}/jobs.kv`)], ["BackendError", true]);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a write that is on disk has succeeded, whoever fails to hear of it; the error is reported", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const failure = new Error("The listener failed.");
+  const committer = new Committer(kv, "writer", () => {
+    throw failure;
+  });
+  const reported: unknown[] = [];
+  const report = (event: ErrorEvent) => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  globalThis.addEventListener("error", report);
+  try {
+    const { info: task } = created(newTask(), 0);
+    const event = { task, text: JSON.stringify(task) };
+    assert(await committer.commit({ sets: [{ key: ["one"], value: 1 }], event, bytes: 0 }));
+    await committer.drained();
+  } finally {
+    globalThis.removeEventListener("error", report);
+  }
+  assertEquals([(await kv.get(["one"])).value, reported], [1, [failure]]);
+});
+
+Deno.test("a task is created, and told to others, though the wake file cannot be written", async () => {
+  const folder = await Deno.makeTempDir();
+  const { writeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.writeSync = () => {
+    throw new Error("Input/output error (os error 5)");
+  };
+  try {
+    await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    const seen = firstChange(other);
+    const task = await one.create(newTask());
+    assertEquals((await seen).id, task.id);
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+    await Deno.remove(folder, { recursive: true });
+  }
 });
