@@ -9,6 +9,7 @@ import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
 import { batched } from "../batch.ts";
 import type { RedisScripts } from "./redis_scripts.ts";
+import type { Transaction } from "./redis_transaction.ts";
 import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
 import type { JobState, Snapshot } from "./states.ts";
 import type { Cancelled, Records, Wanted } from "./store.ts";
@@ -48,11 +49,13 @@ export class RedisRecords implements Records {
   readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
   readonly #store: (stored: Stored) => Promise<Error | undefined>;
   readonly #scripts: RedisScripts;
+  readonly #begin: () => Transaction;
   readonly #queue: (name: string) => Promise<Queue>;
 
-  /** `queue` opens BullMQ's queues. */
-  constructor(scripts: RedisScripts, queue: (name: string) => Promise<Queue>) {
+  /** `begin` begins a transaction, `queue` opens BullMQ's queues. */
+  constructor(scripts: RedisScripts, begin: () => Transaction, queue: (name: string) => Promise<Queue>) {
     this.#scripts = scripts;
+    this.#begin = begin;
     this.#queue = queue;
     this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS);
     this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES);
@@ -134,13 +137,11 @@ export class RedisRecords implements Records {
 
   /** In one transaction, where all have their records or none, and each its job. Gives what was wrong with each. */
   async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
-    const multi = this.#scripts.client.multi();
-    multi.runCommand(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
+    const transaction = this.#begin();
+    transaction.runCommand(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
     // It takes a transaction as well; its type only knows the client.
-    for (const { job } of tasks) await job.addJob(multi as unknown as IRedisClient);
-    const replies = await multi.exec();
-    if (replies === null) throw new Error("Redis discarded the transaction.");
-    const [records, ...jobs] = replies.map(([error]) => error ?? undefined);
+    for (const { job } of tasks) await job.addJob(transaction as unknown as IRedisClient);
+    const [records, ...jobs] = await transaction.exec();
     return jobs.map((error) => records ?? error);
   }
 

@@ -15,6 +15,7 @@ import { withPulse } from "./redis_pulse.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
 import { RedisStreams } from "./redis_streams.ts";
+import { transactionsOn } from "./redis_transaction.ts";
 import { RedisWorkers } from "./redis_workers.ts";
 import { readSignal } from "./signals.ts";
 import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
@@ -54,7 +55,7 @@ export class RedisStore implements Store {
     // Its copies connect by themselves, and try again for ever.
     this.#patient.options.lazyConnect = false;
     const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
-    this.records = new RedisRecords(scripts, (name) => this.queue(name));
+    this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name));
     this.streams = new RedisStreams(scripts);
   }
 
