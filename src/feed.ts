@@ -4,13 +4,18 @@
  * @module
  */
 import type { Backend, TaskEvent } from "./backend.ts";
+import { TaskNotFound } from "./errors.ts";
 import { type FinishedTask, isFinished, type TaskInfo } from "./task.ts";
 
 type Listener = (task: TaskInfo) => void;
 
+/** The pause before what could not be read after a gap is read again, in ms. */
+const READ_RETRY_MS = 500;
+
 interface Watcher {
   readonly owner: string;
   readonly listener: Listener;
+  readonly onError: (error: unknown) => void;
   revision: number;
 }
 
@@ -18,6 +23,8 @@ interface Watcher {
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #watched = new Map<string, Set<Watcher>>();
+  /** The tasks that are to be read again, each with its owner. */
+  readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
   #stopped: Error | undefined;
   readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
@@ -32,27 +39,31 @@ export class TaskFeed implements Disposable {
     return this.#watched.size;
   }
 
-  /** Calls `listener` on every change of a task from now on, in order and each once. Returns the way to stop. */
-  watch(task: Pick<TaskInfo, "id" | "owner">, listener: Listener): () => void {
-    const watcher: Watcher = { owner: task.owner, listener, revision: 0 };
+  /**
+   * Calls `listener` on every change of a task from now on, in order and each once. `onError` hears that the task is gone,
+   * and then nothing follows. Returns the way to stop.
+   */
+  watch(
+    task: Pick<TaskInfo, "id" | "owner">,
+    listener: Listener,
+    onError: (error: unknown) => void = () => {},
+  ): () => void {
+    const watcher: Watcher = { owner: task.owner, listener, onError, revision: 0 };
     const watchers = this.#watched.get(task.id) ?? new Set();
     this.#watched.set(task.id, watchers.add(watcher));
-    return () => {
-      watchers.delete(watcher);
-      if (watchers.size === 0 && this.#watched.get(task.id) === watchers) this.#watched.delete(task.id);
-    };
+    return () => this.#forget(task.id, watcher);
   }
 
   /**
    * As `watch`, and tells where the task stands now: it watches first and reads once then, so that nothing falls between.
-   * `onError` hears why it could not be read.
+   * `onError` hears why it could not be read, or that it is gone.
    */
   follow(
     task: Pick<TaskInfo, "id" | "owner">,
     listener: Listener,
     onError: (error: unknown) => void = () => {},
   ): () => void {
-    const stop = this.watch(task, listener);
+    const stop = this.watch(task, listener, onError);
     this.#backend.get(task.id, task.owner).then((now) => this.#tell(now), onError);
     return stop;
   }
@@ -88,16 +99,42 @@ export class TaskFeed implements Disposable {
   [Symbol.dispose](): void {
     this.#stop();
     this.#watched.clear();
+    for (const timer of this.#retries.values()) clearTimeout(timer);
   }
 
   #receive(event: TaskEvent): void {
     if (event.kind === "change") return this.#tell(event.task);
     for (const [id, watchers] of this.#watched) {
-      for (const owner of new Set([...watchers].map((watcher) => watcher.owner))) {
-        // A task that cannot be read now is read again at its next event, or after the next gap.
-        this.#backend.get(id, owner).then((task) => this.#tell(task), () => {});
-      }
+      for (const owner of new Set([...watchers].map((watcher) => watcher.owner))) this.#read(id, owner);
     }
+  }
+
+  /** Changes may have been missed. No event comes of a task that is gone, so who watches it is told. */
+  #read(id: string, owner: string): void {
+    this.#backend.get(id, owner).then((task) => this.#tell(task), (error) => {
+      if (!(error instanceof TaskNotFound)) return this.#readLater(id, owner);
+      for (const watcher of [...this.#watched.get(id) ?? []]) {
+        if (watcher.owner !== owner) continue;
+        this.#forget(id, watcher);
+        watcher.onError(error);
+      }
+    });
+  }
+
+  #readLater(id: string, owner: string): void {
+    const key = `${id} ${owner}`;
+    if (this.#retries.has(key) || !this.#watched.has(id)) return;
+    const again = () => {
+      this.#retries.delete(key);
+      if (this.#watched.has(id)) this.#read(id, owner);
+    };
+    this.#retries.set(key, setTimeout(again, READ_RETRY_MS));
+  }
+
+  #forget(id: string, watcher: Watcher): void {
+    const watchers = this.#watched.get(id);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) this.#watched.delete(id);
   }
 
   #tell(task: TaskInfo): void {

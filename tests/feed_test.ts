@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "../tools/std.ts";
-import { MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFound } from "../mod.ts";
+import { BackendError, MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFound } from "../mod.ts";
 import { TaskFeed } from "../src/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
@@ -14,6 +14,13 @@ function create(backend: MemoryBackend, owner = "me"): Promise<TaskInfo> {
 /** A memory backend whose feed loses every change, as a broken connection does, and says so when it is told to. */
 class LossyBackend extends MemoryBackend {
   readonly #listeners = new Set<(event: TaskEvent) => void>();
+  /** What a reading meets next, first to last. */
+  readonly failures: Error[] = [];
+
+  override get(id: string, owner: string): Promise<TaskInfo> {
+    const failure = this.failures.shift();
+    return failure ? Promise.reject(failure) : super.get(id, owner);
+  }
 
   override watch(listener: (event: TaskEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -106,6 +113,46 @@ Deno.test("after a gap every watched task is read anew, so that no end is missed
   const wait = feed.wait(id, "me", never, seen.resolve);
   await seen.promise;
   const end = await backend.cancel(id, "me", 0);
+  backend.gap();
+  assertEquals(await wait, end);
+});
+
+Deno.test("who waits for a task that is gone after a gap is told so, and forgotten", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const seen = Promise.withResolvers<TaskInfo>();
+  const wait = feed.wait(id, "me", never, seen.resolve);
+  await seen.promise;
+  backend.failures.push(new TaskNotFound(id));
+  backend.gap();
+  await assertRejects(() => wait, TaskNotFound);
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("a follower of a task that is gone after a gap is forgotten", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const gone = Promise.withResolvers<unknown>();
+  const stop = feed.follow(task, () => {}, gone.resolve);
+  await backend.get(task.id, "me");
+  backend.failures.push(new TaskNotFound(task.id));
+  backend.gap();
+  assert(await gone.promise instanceof TaskNotFound);
+  assertEquals(feed.size, 0);
+  stop();
+});
+
+Deno.test("a task that cannot be read just after a gap is read again, without another gap", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const seen = Promise.withResolvers<TaskInfo>();
+  const wait = feed.wait(id, "me", never, seen.resolve);
+  await seen.promise;
+  const end = await backend.cancel(id, "me", 0);
+  backend.failures.push(new BackendError("Cannot read a task: not now."));
   backend.gap();
   assertEquals(await wait, end);
 });
