@@ -3,11 +3,21 @@
  *
  * @module
  */
-import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
-import { BullMqBackend, createWorker, defineJob, isFinished, type NewTask, type TaskInfo } from "../../mod.ts";
+import { type Job, Queue, QueueEvents, UnrecoverableError, Worker } from "bullmq";
+import {
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  isFinished,
+  type NewTask,
+  TaskExpired,
+  TaskFinished,
+  type TaskInfo,
+} from "../../mod.ts";
+import { RedisStore } from "../../src/backends/bullmq/redis_store.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 
 const OWNER = "owner";
@@ -137,6 +147,81 @@ test("a plain worker does not hear of a cancel, which says so, and its late resu
   gate.resolve();
   await worker[Symbol.asyncDispose]();
   assertEquals(await backend.get(task.id, OWNER), end);
+});
+
+test("a plain worker's failed run of a cancelled task is its last", async (place) => {
+  const { backend, connection, prefix } = place;
+  const [started, gate, over] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  let runs = 0;
+  const worker = new Worker("images", async () => {
+    runs++;
+    started?.resolve();
+    await gate?.promise;
+    throw new Error("It does not work.");
+  }, { connection, prefix });
+  worker.on("failed", (_, error) => error.message === "The task was cancelled." && over?.resolve());
+  const task = await create(place, {}, { attempts: 3, delay: 1, maxDelay: 1 });
+  await started?.promise;
+  const end = await backend.cancel(task.id, OWNER, 50);
+  gate?.resolve();
+  await over?.promise;
+  assertEquals(runs, 1);
+  assertEquals(await backend.get(task.id, OWNER), end);
+  await worker.close();
+});
+
+test("a cancel that a plain worker's result forestalls is refused", async (place) => {
+  const { backend, feed } = place;
+  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
+  await using _worker = startWorker(place, async () => {
+    started?.resolve();
+    await gate?.promise;
+    return "in time";
+  });
+  const task = await create(place, {});
+  await started?.promise;
+  const stop = feed.watch(task, (now) => "stopRequested" in now && gate?.resolve());
+  await assertRejects(() => backend.cancel(task.id, OWNER, 10_000), TaskFinished, "COMPLETED");
+  stop();
+});
+
+test("a job that runs on after its cancelled task has expired is deleted once it has ended", async (place) => {
+  const { connection: { url }, prefix } = place;
+  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
+  const worker = startWorker(place, async () => {
+    started?.resolve();
+    await gate?.promise;
+  });
+  const { id } = await create(place, {});
+  await started?.promise;
+  await place.backend.cancel(id, OWNER, 0);
+  const store = await RedisStore.open(url, prefix);
+  const expire = async () => {
+    const snapshot = await store.records.read(id);
+    return snapshot && await store.records.expire(snapshot);
+  };
+  const job = async () => (await store.queue("images")).getJob(id);
+  assertEquals([await expire(), (await job())?.id], [false, id]);
+  await assertRejects(() => place.backend.get(id, OWNER), TaskExpired);
+  gate?.resolve();
+  await worker[Symbol.asyncDispose]();
+  assertEquals([await expire(), await job()], [true, undefined]);
+  await assertRejects(() => place.backend.get(id, OWNER), TaskExpired);
+  await store.close();
+});
+
+test("a large result of another producer's job stays where he looks for it", async (place) => {
+  const { backend, connection, prefix } = place;
+  const queue = new Queue("images", { connection, prefix });
+  const events = new QueueEvents("images", { connection, prefix });
+  await events.waitUntilReady();
+  const large = "x".repeat(100_000);
+  const images = defineJob({ name: "images", input: { type: "object" }, run: () => large });
+  await using _worker = createWorker(backend, [images]);
+  const job = await queue.add("images", {});
+  assertEquals(await job.waitUntilFinished(events) === large, true);
+  await events.close();
+  await queue.close();
 });
 
 test("a job that somebody takes out of the queue ends as a fault that says so", async (place) => {

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { BackendError, BullMqBackend, createWorker, defineJob, type JobContext } from "../../mod.ts";
+import { PostgresStore } from "../../src/backends/bullmq/postgres_store.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
@@ -67,6 +68,38 @@ if (noPostgres === undefined) {
       kind: "value",
       value: "done",
     }]);
+  });
+
+  Deno.test("bullmq on PostgreSQL: a plain worker's failed run of a cancelled task is its last, and what it holds is not deleted", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });
+    const store = await PostgresStore.open(postgres);
+    const workers = store.workers();
+    const [started, gate, over] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+    let runs = 0;
+    const worker = workers.start("plain", async () => {
+      runs++;
+      started?.resolve();
+      await gate?.promise;
+      throw new Error("It does not work.");
+    }, { concurrency: 1, lockDuration: 5_000, stalledInterval: 2_000 });
+    worker.on("failed", (_, error) => error.message === "The task was cancelled." && over?.resolve());
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 3, delay: 1, maxDelay: 1 };
+    await backend.create({ id, job: "plain", owner, input: {}, resultTtl: 60_000, retry });
+    await started?.promise;
+    const end = await backend.cancel(id, owner, 50);
+    const expire = async () => {
+      const snapshot = await store.records.read(id);
+      return snapshot && await store.records.expire(snapshot);
+    };
+    assertEquals([end.status, await expire()], ["CANCELLED", false]);
+    gate?.resolve();
+    await over?.promise;
+    assertEquals([runs, await backend.get(id, owner)], [1, end]);
+    assertEquals([await expire(), await (await store.queue("plain")).getJob(id)], [true, undefined]);
+    await workers.close();
+    await store.close();
   });
 
   Deno.test("bullmq on PostgreSQL: a question and an answer may hold characters that PostgreSQL cannot", async () => {

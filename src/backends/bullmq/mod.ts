@@ -142,12 +142,14 @@ export class BullMqBackend implements Backend {
     const asked = done === "asked";
     if (asked) {
       const ended = await awaitEnd(this, id, owner, wait);
+      // A worker that does not hear of the wish may finish the task meanwhile.
+      if (ended && ended.status !== "CANCELLED") throw new TaskFinished(id, ended.status);
       if (ended) return ended;
       done = await cancel("stop_requested");
     }
     const task = await this.get(id, owner);
     if (!isFinished(task)) throw new BackendError(`Cannot cancel task ${id}: the store says ${done}. Try again.`);
-    if (done === "finished" && !asked) throw new TaskFinished(id, task.status);
+    if (task.status !== "CANCELLED" || done === "finished" && !asked) throw new TaskFinished(id, task.status);
     return task;
   }
 

@@ -162,15 +162,16 @@ export class PostgresRecords implements Records {
     await this.#rows("UPDATE mcp_jobs_task SET look_at = $2 WHERE id = $1", id, Math.min(at, Number.MAX_SAFE_INTEGER));
   }
 
-  async expire({ id, queue }: Snapshot): Promise<void> {
+  async expire({ id, queue }: Snapshot): Promise<boolean> {
     // In this order, so that whoever finds it half done does it again.
-    await (await this.#queue(queue)).remove(id);
+    if (await (await this.#queue(queue)).remove(id) !== 1) return false;
     await this.#rows("DELETE FROM mcp_jobs_result WHERE id = $1", id);
     await this.#rows(
       "UPDATE mcp_jobs_task SET expired = true, input = NULL, look_at = $2 WHERE id = $1",
       id,
       Date.now() + EXPIRED_TOLD_MS,
     );
+    return true;
   }
 
   async #rows<Row>(sql: string, ...values: readonly (string | number | boolean | null)[]): Promise<readonly Row[]> {

@@ -88,8 +88,8 @@ export class RedisRecords implements Records {
   }
 
   async keepResult(id: string, run: number, text: string): Promise<Json> {
-    await this.#scripts.run("mark", id, `result:${run}`, text);
-    return { [APART]: run };
+    const kept = await this.#scripts.run<0 | 1>("mark", id, `result:${run}`, text);
+    return kept === 1 ? { [APART]: run } : JSON.parse(text);
   }
 
   async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
@@ -128,11 +128,12 @@ export class RedisRecords implements Records {
     await this.#scripts.run("postpone", id, at);
   }
 
-  async expire({ id, owner, queue }: Snapshot): Promise<void> {
+  async expire({ id, owner, queue }: Snapshot): Promise<boolean> {
     // In this order, so that whoever finds it half done does it again.
     await this.#scripts.run("mark", id, "expired", 1);
-    await (await this.#queue(queue)).remove(id);
+    if (await (await this.#queue(queue)).remove(id) !== 1) return false;
     await this.#scripts.run("forget", id, owner, EXPIRED_TOLD_MS);
+    return true;
   }
 
   /** In one transaction, where all have their records or none, and each its job. Gives what was wrong with each. */

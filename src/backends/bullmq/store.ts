@@ -46,7 +46,10 @@ export interface Records {
   input(job: Job): Promise<Json>;
   /** Reads a finished job's result. */
   result(snapshot: Snapshot): Promise<Json>;
-  /** Keeps a large result apart, so that it does not travel with the queue's events; gives what is to stand for it. */
+  /**
+   * Keeps a large result apart, so that it does not travel with the queue's events; gives what is to stand for it. That of
+   * a job that is no task of ours stays where BullMQ puts it.
+   */
   keepResult(id: string, run: number, text: string): Promise<Json>;
   /** Cancels a task that is not finished. "ask" asks the worker of one that runs; else that is what is said of its work. */
   cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled>;
@@ -64,8 +67,11 @@ export interface Records {
   due(limit: number): Promise<readonly string[]>;
   /** Looks at a task again at this time. */
   postpone(id: string, at: number): Promise<void>;
-  /** The result's time is over: deletes job and record, and remembers for a while that it has expired. */
-  expire(snapshot: Snapshot): Promise<void>;
+  /**
+   * The result's time is over: deletes job and record, and remembers for a while that it has expired. Gives `false` for a
+   * job that runs on although it was cancelled: BullMQ deletes none that a worker holds.
+   */
+  expire(snapshot: Snapshot): Promise<boolean>;
 }
 
 /** Hears that a job may stand elsewhere. `stored`: it was only just put into its queue. */

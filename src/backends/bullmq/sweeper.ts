@@ -16,6 +16,9 @@ const BATCH = 100;
 /** How long an unfinished task is left alone after a look, in ms. */
 const LOOK_AGAIN_MS = 600_000;
 
+/** How long a job that runs on after its task has expired is left alone, in ms. */
+const STILL_RUNS_MS = 60_000;
+
 /** Looks for expired tasks now and then. */
 export class Sweeper implements AsyncDisposable {
   readonly #records: Records;
@@ -49,7 +52,10 @@ export class Sweeper implements AsyncDisposable {
     const snapshot = await this.#records.read(id);
     if (snapshot === undefined) return await this.#records.postpone(id, Infinity);
     const end = expiryOf(snapshot);
-    if (end !== undefined && end <= Date.now()) return await this.#records.expire(snapshot);
+    if (end !== undefined && end <= Date.now()) {
+      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, Date.now() + STILL_RUNS_MS);
+      return;
+    }
     const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, LOOK_AGAIN_MS));
     await this.#records.postpone(id, end ?? Date.now() + pause);
   }
