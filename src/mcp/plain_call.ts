@@ -5,7 +5,7 @@
  */
 import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
 import { JobsError } from "../errors.ts";
-import { CallCancelled, type CallContext, type SurfaceTool } from "../exposure/surface.ts";
+import { CallCancelled, type CallContext, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import { openQuestions } from "./asking.ts";
@@ -21,12 +21,31 @@ class InputNeeded extends JobsError {
   }
 }
 
-/** Calls a tool and waits. `calls` puts what the job asks to the client, in the form of its generation. */
-export async function callPlainly(
-  tool: SurfaceTool,
-  input: unknown,
+/** What a plain call needs of its connection. */
+interface Plain {
+  readonly tasks: Tasks;
+  readonly owner: string;
+  /** Puts what the job asks to the client, in the form of its generation. */
+  readonly calls: TaskCalls;
+}
+
+/** Calls a tool and waits. */
+export function callPlainly(tool: SurfaceTool, input: unknown, ctx: RequestContext, plain: Plain): Promise<Result> {
+  return waitFor((call) => tool.call(input, call), ctx, plain);
+}
+
+/** Waits on for the task of an earlier call, once the answers that came with this one are stored. */
+export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext, plain: Plain): Promise<Result> {
+  const { resume } = tool;
+  if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
+  const answer = (task: TaskInfo) => takeAnswers(plain.tasks, task, ctx);
+  return waitFor((call) => resume.call(tool, id, call, answer), ctx, plain);
+}
+
+async function waitFor(
+  run: (call: CallContext) => Promise<ToolResult>,
   ctx: RequestContext,
-  { tasks, owner, calls }: { readonly tasks: Tasks; readonly owner: string; readonly calls: TaskCalls },
+  { owner, calls }: Plain,
 ): Promise<Result> {
   const given = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
@@ -51,9 +70,7 @@ export async function callPlainly(
     },
   };
   try {
-    const begun = tool.resume && begunBefore(ctx);
-    if (!tool.resume || begun === undefined) return { ...await tool.call(input, call) };
-    return { ...await tool.resume(begun, call, (task) => takeAnswers(tasks, task, ctx)) };
+    return { ...await run(call) };
   } catch (error) {
     if (error instanceof InputNeeded) return { ...inputRequired(openQuestions(error.task), error.task.id) };
     throw error;
@@ -62,8 +79,9 @@ export async function callPlainly(
   }
 }
 
-/** The id of the task of an earlier call that was answered with questions. */
-function begunBefore(ctx: RequestContext): string | undefined {
+/** The id of the task of an earlier call that was answered with questions. 2025-11-25 has no such calls. */
+export function begunBefore(ctx: RequestContext): string | undefined {
+  if (ctx.mcpReq.envelope === undefined) return undefined;
   const id = ctx.mcpReq.requestState();
   if (id === undefined || typeof id === "string") return id;
   throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");

@@ -10,7 +10,7 @@ import { completeInput } from "./ask_first.ts";
 import type { Peer, Served } from "./bind.ts";
 import { messageOf, toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
-import { callPlainly } from "./plain_call.ts";
+import { begunBefore, callPlainly, resumePlainly } from "./plain_call.ts";
 import { inputRequired } from "./rev_2026_07_28.ts";
 import { CallParams, Listed, ListParams, type TaskCalls } from "./task_calls.ts";
 
@@ -47,12 +47,16 @@ export function bindTools(
       if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
       throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
     }
+    const plain = { tasks, owner, calls };
+    const begun = tool.resume && begunBefore(ctx);
     try {
+      // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.
+      if (begun !== undefined) return await resumePlainly(tool, begun, ctx, plain);
       const asked = await completeInput(tool.askFor ?? [], params.arguments ?? {}, server, ctx);
       if ("questions" in asked) return { ...inputRequired(asked.questions) };
       const { input } = asked;
       if (wish && tool.start) return calls.created(await tool.start(input, owner, wish.ttl), ctx);
-      return await callPlainly(tool, input, ctx, { tasks, owner, calls });
+      return await callPlainly(tool, input, ctx, plain);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       if (readable && !wish?.demanded) {
