@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { ToolError } from "../errors.ts";
+import { DefinitionError, InvalidInput, ToolError } from "../errors.ts";
 import { LONGEST_TIMER_MS } from "../job.ts";
+import { validate } from "../schema.ts";
 import type { Json, Question } from "../task.ts";
 import { canAsk } from "./asking.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
-import { answerOf, elicitation } from "./task_words.ts";
+import { answerOf, elicitation, putAgain } from "./task_words.ts";
 
 /**
  * Asks for the fields that an input lacks, before there is a task. Resolves with the whole input, or with the questions
@@ -23,17 +24,35 @@ export async function completeInput(
 ): Promise<{ readonly input: { readonly [key: string]: unknown } } | { readonly questions: readonly Question[] }> {
   const missing = questions.filter(({ key }) => !Object.hasOwn(input, key));
   if (missing.length === 0 || !canAsk(server, ctx)) return { input };
-  const responses: { readonly [key: string]: unknown } = ctx.mcpReq.envelope
-    ? ctx.mcpReq.inputResponses ?? {}
-    : await askNow(missing, ctx);
-  const unanswered = missing.filter(({ key }) => !Object.hasOwn(responses, key));
-  if (unanswered.length > 0) return { questions: unanswered };
-  const fields: [string, Json | undefined][] = missing.map(({ key, message }) => {
-    const answer = answerOf(responses[key], key);
-    if (answer.action !== "accept") throw new ToolError(`The user did not answer the question: ${message}`);
-    return [key, answer.content[key]];
-  });
-  return { input: { ...input, ...Object.fromEntries(fields) } };
+  const { envelope, inputResponses = {} } = ctx.mcpReq;
+  const responses: { readonly [key: string]: unknown } = envelope ? inputResponses : await askNow(missing, ctx);
+  const fields: [string, Json | undefined][] = [];
+  const again: Question[] = [];
+  let complete = true;
+  for (const question of missing) {
+    const { key, message } = question;
+    const answer = Object.hasOwn(responses, key) ? answerOf(responses[key], key) : undefined;
+    if (answer && answer.action !== "accept") {
+      throw new ToolError(`The user did not answer the question: ${message}`);
+    }
+    if (answer) fields.push([key, answer.content[key]]);
+    // A 2025-11-25 client has been asked in this call: what does not fit is told with the rest of its input.
+    const why = answer && envelope ? await misfit(question, answer.content) : undefined;
+    again.push(why ? putAgain(question, why) : question);
+    if (answer === undefined || why) complete = false;
+  }
+  // There is no task yet that would keep an answer, and a client sends those of its last round alone.
+  return complete ? { input: { ...input, ...Object.fromEntries(fields) } } : { questions: again };
+}
+
+/** Why an answer does not fit. Where the schema of a field points to another place, the whole input is checked later. */
+async function misfit({ key, schema }: Question, content: Json): Promise<InvalidInput | undefined> {
+  try {
+    await validate(schema, content, `answer to ${key}`);
+  } catch (error) {
+    if (error instanceof InvalidInput) return error;
+    if (!(error instanceof DefinitionError)) throw error;
+  }
 }
 
 async function askNow(questions: readonly Question[], ctx: RequestContext): Promise<Record<string, unknown>> {

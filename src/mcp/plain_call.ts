@@ -4,7 +4,7 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
-import { JobsError } from "../errors.ts";
+import { InvalidInput, JobsError } from "../errors.ts";
 import { CallCancelled, type CallContext, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -13,6 +13,7 @@ import type { RequestContext } from "./host.ts";
 import { progressTo } from "./rev_2025_11_25.ts";
 import { answersTo, inputRequired } from "./rev_2026_07_28.ts";
 import type { TaskCalls } from "./task_calls.ts";
+import { putAgain } from "./task_words.ts";
 
 /** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
 class InputNeeded extends JobsError {
@@ -20,6 +21,9 @@ class InputNeeded extends JobsError {
     super(`Task ${task.id} asks for input.`);
   }
 }
+
+/** The answers of a call that were not taken, by the keys of their questions. */
+type Refused = Map<string, InvalidInput>;
 
 /** What a plain call needs of its connection. */
 interface Plain {
@@ -34,18 +38,23 @@ export function callPlainly(tool: SurfaceTool, input: unknown, ctx: RequestConte
   return waitFor((call) => tool.call(input, call), ctx, plain);
 }
 
-/** Waits on for the task of an earlier call, once the answers that came with this one are stored. */
+/**
+ * Waits on for the task of an earlier call, once the answers that came with this one are stored. A question whose answer
+ * does not fit is put again: an error would end the call for its client, and leave the task to nobody.
+ */
 export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext, plain: Plain): Promise<Result> {
   const { resume } = tool;
   if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
-  const answer = (task: TaskInfo) => takeAnswers(plain.tasks, task, ctx);
-  return waitFor((call) => resume.call(tool, id, call, answer), ctx, plain);
+  const refused: Refused = new Map();
+  const answer = (task: TaskInfo) => takeAnswers(plain.tasks, task, ctx, refused);
+  return waitFor((call) => resume.call(tool, id, call, answer), ctx, plain, refused);
 }
 
 async function waitFor(
   run: (call: CallContext) => Promise<ToolResult>,
   ctx: RequestContext,
   { owner, calls }: Plain,
+  refused: Refused = new Map(),
 ): Promise<Result> {
   const given = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
@@ -72,8 +81,12 @@ async function waitFor(
   try {
     return { ...await run(call) };
   } catch (error) {
-    if (error instanceof InputNeeded) return { ...inputRequired(openQuestions(error.task), error.task.id) };
-    throw error;
+    if (!(error instanceof InputNeeded)) throw error;
+    const questions = openQuestions(error.task).map((question) => {
+      const why = refused.get(question.key);
+      return why ? putAgain(question, why) : question;
+    });
+    return { ...inputRequired(questions, error.task.id) };
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -87,8 +100,14 @@ export function begunBefore(ctx: RequestContext): string | undefined {
   throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
 }
 
-/** Stores the answers that came with the call. */
-async function takeAnswers(tasks: Tasks, task: TaskInfo, ctx: RequestContext): Promise<void> {
-  const answers = answersTo(task, ctx.mcpReq.inputResponses ?? {});
-  if (Object.keys(answers).length > 0) await tasks.answer(task.id, task.owner, answers);
+/** Stores the answers that came with the call, each by itself, and keeps in `refused` why one does not fit. */
+async function takeAnswers(tasks: Tasks, task: TaskInfo, ctx: RequestContext, refused: Refused): Promise<void> {
+  for (const [key, answer] of Object.entries(answersTo(task, ctx.mcpReq.inputResponses ?? {}))) {
+    try {
+      await tasks.answer(task.id, task.owner, { [key]: answer });
+    } catch (error) {
+      if (!(error instanceof InvalidInput)) throw error;
+      refused.set(key, error);
+    }
+  }
 }

@@ -40,6 +40,12 @@ export function elicitation({ message, schema }: Question): { readonly [key: str
   };
 }
 
+/** A question that is put again, with the reason why its answer was not taken. */
+export function putAgain(question: Question, { issues }: InvalidInput): Question {
+  const why = issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
+  return { ...question, message: `${question.message}\n\nThe last answer did not fit: ${why}.` };
+}
+
 /** Whether these client capabilities, from wherever they came, let a form be asked: an empty `elicitation` means forms. */
 export function declaresForms(capabilities: unknown): boolean {
   if (!isObject(capabilities) || !isObject(capabilities.elicitation)) return false;

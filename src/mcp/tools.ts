@@ -59,7 +59,8 @@ export function bindTools(
       return await callPlainly(tool, input, ctx, plain);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
-      if (readable && !wish?.demanded) {
+      // A round that is refused can be sent again as it is; told to the model, it would begin another task.
+      if (readable && begun === undefined && !wish?.demanded) {
         return { content: [{ type: "text", text: messageOf(error) }], isError: true };
       }
       throw toProtocolError(error);

@@ -44,11 +44,30 @@ const pair = defineJob({
   },
 });
 
+/** Is told two things before it begins. */
+const meet = defineJob({
+  name: "meet",
+  input: z.object({ host: z.string().min(3), guest: z.string().min(3) }),
+  run: ({ host, guest }) => ({ host, guest }),
+});
+
+/** Its field is described elsewhere in its schema. */
+const pointing = defineJob({
+  name: "pointing",
+  input: {
+    type: "object",
+    properties: { name: { $ref: "#/$defs/name" } },
+    required: ["name"],
+    $defs: { name: { type: "string", minLength: 3 } },
+  },
+  run: (input) => input,
+});
+
 /** A server with a worker, called without a network. */
 class Stage implements AsyncDisposable {
   readonly backend = new MemoryBackend();
   readonly server: AsyncToolServer;
-  readonly #worker = createWorker(this.backend, [welcome, pair]);
+  readonly #worker = createWorker(this.backend, [welcome, pair, meet, pointing]);
 
   constructor(limits: Limits = {}) {
     this.server = new AsyncToolServer({
@@ -60,6 +79,8 @@ class Stage implements AsyncDisposable {
       limits,
     });
     this.server.registerAsyncTool(welcome, { askFor: { name: "What is your name?" } }).registerAsyncTool(pair);
+    this.server.registerAsyncTool(meet, { askFor: { host: "Who invites?", guest: "Who comes?" } });
+    this.server.registerAsyncTool(pointing, { askFor: { name: "Who?" } });
   }
 
   /** One round of a call: its result, or its error. */
@@ -147,4 +168,76 @@ Deno.test("a call that goes on begins no other task, whatever the client declare
   const next = await stage.answered("pair", { requestState, inputResponses }, tasks);
   assertEquals(next.resultType === "task", false);
   assertEquals((await stage.statuses()).length, 1);
+});
+
+Deno.test("a question whose answer does not fit is put again with the reason, and the task goes on with the next", async () => {
+  await using stage = new Stage();
+  const answers: Record<string, string>[] = [{ name: "Ada" }, { colour: "A" }, { colour: "red" }];
+  const { said, result } = await stage.callOfficially("welcome", answers);
+  const why = "The last answer did not fit: colour: must NOT have fewer than 3 characters.";
+  assertEquals(said, ["What is your name?", "Which colour?", `Which colour?\n\n${why}`]);
+  assertEquals(result, { name: "Ada", colour: accept({ colour: "red" }) });
+  assertEquals(await stage.statuses(), ["COMPLETED"]);
+});
+
+Deno.test("of two answers the one that fits is kept, and only the other question is put again", async () => {
+  await using stage = new Stage();
+  let round = await stage.answered("pair");
+  const { requestState } = round;
+  while (asked(round).length < 2) round = await stage.answered("pair", { requestState });
+  const inputResponses = { "question-1": accept({ name: "A" }), "question-2": accept({ name: "Eve" }) };
+  const again = await stage.answered("pair", { requestState, inputResponses });
+  assertEquals([again.requestState, Object.keys(again.inputRequests)], [requestState, ["question-1"]]);
+  const done = await stage.answered("pair", { requestState, inputResponses: { "question-1": { action: "decline" } } });
+  assertEquals(done.structuredContent, { one: { action: "decline" }, other: accept({ name: "Eve" }) });
+});
+
+Deno.test("an answer that does not fit, of a client that can no longer be asked, counts as no answer", async () => {
+  await using stage = new Stage();
+  const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
+  const inputResponses = { "question-1": accept({ colour: "A" }) };
+  const done = await stage.answered("welcome", { requestState, inputResponses }, {});
+  assertEquals(done.structuredContent, { name: "Ada", colour: { action: "cancel" } });
+});
+
+Deno.test("what is no answer at all is refused with -32602, and the question stays open", async () => {
+  await using stage = new Stage();
+  const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
+  const inputResponses = { "question-1": { action: "whatever" } };
+  const { error } = await stage.round("welcome", { requestState, inputResponses });
+  assertEquals(error?.code, -32602);
+  assertEquals(asked(await stage.answered("welcome", { requestState })), ["question-1: Which colour?"]);
+});
+
+Deno.test("a round that comes too soon is refused as such, for the client to send again", async () => {
+  await using stage = new Stage({ readsPerMinute: 1 });
+  const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
+  const inputResponses = { "question-1": accept({ colour: "red" }) };
+  const { error } = await stage.round("welcome", { requestState, inputResponses });
+  assertEquals(error?.code, -32005);
+});
+
+Deno.test("what is asked before there is a task is put again with the reason, too, until all of it fits", async () => {
+  await using stage = new Stage();
+  const both = { host: accept({ host: "Ada" }), guest: accept({ guest: "E" }) };
+  const why = "The last answer did not fit: guest: must NOT have fewer than 3 characters.";
+  // There is no task yet that would keep an answer, and a client sends those of its last round alone.
+  assertEquals(asked(await stage.answered("meet", { inputResponses: both })), [
+    "host: Who invites?",
+    `guest: Who comes?\n\n${why}`,
+  ]);
+  assertEquals(asked(await stage.answered("meet", { inputResponses: { host: both.host } })), [
+    "host: Who invites?",
+    "guest: Who comes?",
+  ]);
+  assertEquals(await stage.statuses(), []);
+  const done = await stage.answered("meet", { inputResponses: { ...both, guest: accept({ guest: "Eve" }) } });
+  assertEquals(done.structuredContent, { host: "Ada", guest: "Eve" });
+});
+
+Deno.test("the answer for a field that is described elsewhere in the input's schema is checked with the input", async () => {
+  await using stage = new Stage();
+  const call = (name: string) => stage.answered("pointing", { inputResponses: { name: accept({ name }) } });
+  assertEquals((await call("Ada")).structuredContent, { name: "Ada" });
+  assertEquals([(await call("A")).isError, await stage.statuses()], [true, ["COMPLETED"]]);
 });
