@@ -103,6 +103,11 @@ export class Tasks implements Disposable {
     });
   }
 
+  /** Answers questions of a task with `cancel` where its owner cannot be asked. He has not done it: it counts as no reading. */
+  answerForNobody({ id, owner }: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<TaskInfo> {
+    return this.#backend.answer(id, owner, Object.fromEntries(keys.map((key) => [key, { action: "cancel" }])));
+  }
+
   /** Lists an owner's tasks, the newest first, up to 100 a page. Rejects as `Backend.list`, and with `LimitExceeded`. */
   list(owner: string, cursor?: string): Promise<TaskPage> {
     return this.#guard.audited({ operation: "list", owner }, async () => {

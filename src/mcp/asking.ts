@@ -69,9 +69,3 @@ export class Asker {
     return true;
   }
 }
-
-/** Answers for a client that cannot be asked while it waits: nobody else will, and the job must not wait for ever. */
-export async function answerForNobody(tasks: Tasks, task: TaskInfo): Promise<void> {
-  const answers = openQuestions(task).map(({ key }) => [key, { action: "cancel" }] as const);
-  await tasks.answer(task.id, task.owner, Object.fromEntries(answers));
-}

@@ -10,13 +10,14 @@ import { InvalidInput, TaskFinished } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
-import { answerForNobody, canAsk } from "./asking.ts";
+import { canAsk } from "./asking.ts";
 import type { Peer } from "./bind.ts";
 import { missingExtension, toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2026_07_28.ts";
 import type { TaskCalls } from "./task_calls.ts";
 import { declaresForms } from "./task_words.ts";
+import { answerForNobody } from "./unasked.ts";
 
 const TaskParams = z.looseObject({ taskId: z.string() });
 
@@ -75,9 +76,9 @@ export function bindExtension(
       return undefined;
     },
     created: (task) => ({ ...rev.createTaskResult(task) }),
-    ask(task, ctx) {
+    ask(task, ctx, ended) {
       if (canAsk(server, ctx)) return true;
-      answerForNobody(tasks, task).catch(() => {}); // It has ended meanwhile.
+      void answerForNobody(tasks, task, ended);
       return false;
     },
   };

@@ -9,12 +9,13 @@ import { z } from "zod";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
-import { answerForNobody, Asker, canAsk } from "./asking.ts";
+import { Asker, canAsk } from "./asking.ts";
 import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
 import { ListParams, type TaskCalls } from "./task_calls.ts";
+import { answerForNobody } from "./unasked.ts";
 
 const TaskParams = z.looseObject({ taskId: z.string() });
 
@@ -122,9 +123,9 @@ export function bindTasks(
       setTimeout(() => closed.signal.aborted || push(task), 0);
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
-    ask(task, ctx) {
+    ask(task, ctx, ended) {
       if (canAsk(server, ctx)) asker.ask(task, ctx);
-      else answerForNobody(tasks, task).catch(() => {}); // It has ended meanwhile.
+      else void answerForNobody(tasks, task, ended);
       return false;
     },
   };

@@ -57,6 +57,7 @@ async function waitFor(
   refused: Refused = new Map(),
 ): Promise<Result> {
   const given = new AbortController();
+  const ended = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
   // The SDK aborts with an error of its own when the connection is gone, which is how a 2026-07-28 client cancels over
   // HTTP (Streamable HTTP, "Cancellation"), and else with whatever reason the client gives, if it gives one.
@@ -75,7 +76,7 @@ async function waitFor(
     signal: given.signal,
     onChange: (task) => {
       if (tell) tell(task);
-      if (openQuestions(task).length > 0 && calls.ask(task, ctx)) given.abort(new InputNeeded(task));
+      if (openQuestions(task).length > 0 && calls.ask(task, ctx, ended.signal)) given.abort(new InputNeeded(task));
     },
   };
   try {
@@ -88,6 +89,7 @@ async function waitFor(
     });
     return { ...inputRequired(questions, error.task.id) };
   } finally {
+    ended.abort();
     signal.removeEventListener("abort", giveUp);
   }
 }

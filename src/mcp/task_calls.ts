@@ -46,9 +46,9 @@ export interface TaskCalls {
   created(task: TaskInfo, ctx: RequestContext): Result;
   /**
    * Puts what a task asks to the client whose call waits for it. Whether the call is to return with the questions, and
-   * the client to call again with the answers.
+   * the client to call again with the answers. `ended` aborts once the call waits no more.
    */
-  ask(task: TaskInfo, ctx: RequestContext): boolean;
+  ask(task: TaskInfo, ctx: RequestContext, ended: AbortSignal): boolean;
 }
 
 /** Where a surface has no tasks. */
