@@ -61,7 +61,9 @@ async function askNow(questions: readonly Question[], ctx: RequestContext): Prom
     const params = elicitation(question) as Parameters<typeof ctx.mcpReq.elicitInput>[0];
     // A person takes longer than the minute that the SDK would wait; a call that is cancelled takes its question back.
     const options = { timeout: LONGEST_TIMER_MS, signal: ctx.mcpReq.signal };
-    responses[question.key] = await ctx.mcpReq.send({ method: "elicitation/create", params }, options);
+    const answer = await ctx.mcpReq.send({ method: "elicitation/create", params }, options);
+    responses[question.key] = answer;
+    if (answer.action !== "accept") break; // Without this answer there is no call, so the others are of no use.
   }
   return responses;
 }

@@ -1,7 +1,7 @@
-import { MemoryBackend } from "../../mod.ts";
+import { MemoryBackend, ToolError } from "../../mod.ts";
 import { completeInput } from "../../src/mcp/ask_first.ts";
 import type { RequestContext, TaskServer } from "../../src/mcp/host.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { fixtureServer } from "../interop/fixture.ts";
 import { Events, Raw } from "./raw.ts";
 
@@ -34,4 +34,17 @@ Deno.test("a person may take as long to answer as a timer can wait", async () =>
   const question = { key: "name", message: "Who?", schema: { type: "object" } };
   assertEquals(await completeInput([question], {}, server, ctx), { input: { name: "Ada" } });
   assertEquals(waits, [2 ** 31 - 1]);
+});
+
+Deno.test("who declines the first question is not asked the next one", async () => {
+  const asked: string[] = [];
+  const send = ({ params }: { readonly params: { readonly message: string } }) => {
+    asked.push(params.message);
+    return Promise.resolve({ action: "decline" });
+  };
+  const server = { getClientCapabilities: () => ({ elicitation: {} }) } as unknown as TaskServer;
+  const ctx = { mcpReq: { send, signal: new AbortController().signal } } as unknown as RequestContext;
+  const questions = ["Who invites?", "Who comes?"].map((message) => ({ key: message, message, schema: {} }));
+  await assertRejects(() => completeInput(questions, {}, server, ctx), ToolError, "Who invites?");
+  assertEquals(asked, ["Who invites?"]);
 });
