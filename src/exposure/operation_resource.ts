@@ -4,7 +4,7 @@
  * @module
  */
 import { withoutAsked } from "../ask_for.ts";
-import { JobFault } from "../errors.ts";
+import { JobFault, TaskFinished, TaskNotFound } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -99,9 +99,25 @@ async function wait(
     const task = await tasks.finish(begun, signal, onChange);
     return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
   } catch (error) {
-    // If it has just ended, there is nothing left to cancel.
-    if (registered.cancel && signal.reason instanceof CallCancelled) await tasks.cancel(id, owner).catch(() => {});
+    if (registered.cancel && signal.reason instanceof CallCancelled) await cancelWork(tasks, id, owner);
     throw error;
+  }
+}
+
+/** After which pauses a cancellation that could not be stored is tried again, in ms. */
+const PAUSES_MS = [200, 1_000, 2_000, 4_000];
+
+/** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
+async function cancelWork(tasks: Tasks, id: string, owner: string): Promise<void> {
+  for (const pause of [...PAUSES_MS, undefined]) {
+    try {
+      await tasks.cancel(id, owner);
+      return;
+    } catch (error) {
+      // If it has just ended, there is nothing left to cancel.
+      if (error instanceof TaskFinished || error instanceof TaskNotFound) return;
+    }
+    if (pause !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 

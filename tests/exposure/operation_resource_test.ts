@@ -1,5 +1,12 @@
-import { isFinished, JobFault, OperationResourceStrategy, type Surface, type TaskInfo } from "../../mod.ts";
-import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
+import {
+  isFinished,
+  JobFault,
+  MemoryBackend,
+  OperationResourceStrategy,
+  type Surface,
+  type TaskInfo,
+} from "../../mod.ts";
+import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
@@ -107,6 +114,28 @@ for (
     if (task.status === "CANCELLED") assertEquals(task.work, "stopped");
   });
 }
+
+Deno.test("a call that is cancelled takes its work with it although the store failed just then", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.expose(endless);
+  await bench.work(endless);
+  const { backend } = bench;
+  const failing = [() => Promise.reject(new BackendError("Cannot cancel the task: the store is away."))];
+  backend.cancel = (...args) => (failing.pop() ?? MemoryBackend.prototype.cancel.bind(backend))(...args);
+  const caller = new AbortController();
+  const ids: string[] = [];
+  const answer = toolOf(surface, "endless").call({}, {
+    owner: ME,
+    signal: caller.signal,
+    onChange: ({ id, progress }) => {
+      ids.push(id);
+      if (progress === 0.5) caller.abort(new CallCancelled("enough"));
+    },
+  });
+  await assertRejects(() => answer, CallCancelled, "enough");
+  const { status } = await bench.tasks.get(ids[0] ?? "", ME);
+  assertEquals([status, failing.length], ["CANCELLED", 0]);
+});
 
 Deno.test("a started task's result stands at its resource, for its owner", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
