@@ -126,22 +126,31 @@ export class Committer {
   }
 }
 
-/** How many of the first writes fit into one commit; at least one. */
+/**
+ * How many of the first writes fit into one commit; at least one. All checks of a commit are made before its first
+ * write, and all that it writes gets one version. So what checks or writes a key that is written already has to wait
+ * for the next commit: else its check would hold though the key has changed, or two would hold the same version.
+ */
 function groupLength(queue: readonly Pending[]): number {
-  const checked = new Set<string>();
+  const written = new Set<string>();
   let [checks, mutations, bytes] = [0, 0, 0];
   for (const [index, { write }] of queue.entries()) {
     checks += write.checks?.length ?? 0;
     mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0);
     bytes += write.bytes;
-    const keys = (write.checks ?? []).map(({ key }) => key.join("\0"));
-    // Two changes of one version, side by side in a commit, would both hold, and the first be lost.
-    const clash = keys.some((key) => checked.has(key));
+    const writes = [...(write.sets ?? []).map(({ key }) => nameOf(key)), ...(write.deletes ?? []).map(nameOf)];
+    const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];
+    const clash = touched.some((name) => written.has(name));
     const full = checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;
     if (index > 0 && (clash || full)) return index;
-    for (const key of keys) checked.add(key);
+    for (const name of writes) written.add(name);
   }
   return queue.length;
+}
+
+/** A key as text, to look it up in a set. */
+function nameOf(key: Deno.KvKey): string {
+  return key.join("\0");
 }
 
 /** The events of one commit, in as few values as their size allows. */

@@ -93,7 +93,10 @@ export class TaskStore {
     return versionstamp === null ? undefined : { stored, versionstamp };
   }
 
-  /** Takes a ready task for a worker: as `change`, but it is the place in the queue that must not have changed. */
+  /**
+   * Takes a ready task for a worker: as `change`, but it is the place in the queue that must not have changed. That is
+   * as good: every change of a task that waits writes its place anew, or deletes it, in the same commit as the record.
+   */
   async claim(ready: StoredTask, record: TaskRecord, check: Deno.AtomicCheck): Promise<Entry | undefined> {
     const stored: StoredTask = { ...ready, record };
     const versionstamp = await this.#committer.commit({ ...this.#write(stored, ready.record), checks: [check] });
