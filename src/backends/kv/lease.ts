@@ -31,7 +31,12 @@ export interface LeaseOptions {
   readonly held: () => readonly { readonly id: string; readonly owner: string }[];
   /** Called with each renewal in time: the moment to look for work that, against all odds, no wake file told of. */
   readonly renewed: () => void;
+  /** The time, in ms since the epoch. */
+  readonly now?: () => number;
 }
+
+/** Who is late this often in a row was not asleep, but is busy. */
+const MAX_LATE = 5;
 
 /** Keeps the lease of one worker, and takes over what dead ones have left. */
 export class Lease implements AsyncDisposable {
@@ -39,61 +44,86 @@ export class Lease implements AsyncDisposable {
   readonly ready: Promise<void>;
   readonly #options: LeaseOptions;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
+  readonly #now: () => number;
   #recovering: Promise<void> | undefined;
+  /** When it was last time to look for dead workers. */
+  #lookedAt: number;
+  /** How many times in a row that came late. */
+  #late = 0;
 
   /** Begins to keep it. */
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.ready = this.renew().then(() => this.#recover());
+    this.#now = options.now ?? Date.now;
+    this.#lookedAt = this.#now();
+    this.ready = this.renew().then(() => this.recover());
     this.#timers = [
       // A renewal that fails is made up for by the next one: three fit into one lease.
       setInterval(() => void this.renew().then(options.renewed, () => {}), options.duration / 3),
-      setInterval(() => void this.#recover().catch(() => {}), options.duration / 2),
+      setInterval(() => void this.recover().catch(() => {}), options.duration / 2),
     ];
   }
 
   /** Renews the lease, and writes down which tasks are held now. Ordered before every later write of this process. */
   async renew(): Promise<void> {
-    const { committer, worker, jobs, duration, held } = this.#options;
+    await this.#write(this.#options.duration);
+  }
+
+  /** Takes over what dead workers have left. */
+  recover(): Promise<void> {
+    return this.#recovering ??= this.#recover().finally(() => this.#recovering = undefined);
+  }
+
+  /** Gives the lease up. What could not be written of a task that is still held is left for others to take over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#timers.forEach(clearInterval);
+    await this.#recovering?.catch(() => {});
+    const { committer, worker, held } = this.#options;
+    const end = held().length > 0 ? this.#write(0) : committer.commit({ deletes: [workerKey(worker)], bytes: 0 });
+    await end.catch(() => {}); // The lease runs out by itself.
+  }
+
+  async #write(duration: number): Promise<void> {
+    const { committer, worker, jobs, held } = this.#options;
     const value: WorkerRecord = {
       jobs,
-      expiresAt: Date.now() + duration,
+      expiresAt: this.#now() + duration,
       held: held().map(({ owner, id }) => [owner, id]),
     };
     const bytes = 200 + value.held.length * 200;
     await committer.commit({ sets: [{ key: workerKey(worker), value }], bytes });
   }
 
-  /** Gives the lease up. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#timers.forEach(clearInterval);
-    await this.#recovering?.catch(() => {});
-    const { committer, worker } = this.#options;
-    await committer.commit({ deletes: [workerKey(worker)], bytes: 0 }).catch(() => {});
-  }
-
-  #recover(): Promise<void> {
-    return this.#recovering ??= this.#recoverAll().finally(() => this.#recovering = undefined);
-  }
-
-  async #recoverAll(): Promise<void> {
-    const { kv, committer } = this.#options;
+  async #recover(): Promise<void> {
+    const { kv, committer, worker } = this.#options;
+    // The machine has slept, or its clock was set: the others need a moment, too, to say that they live.
+    if (this.#isLate()) return await this.renew();
     const workers = await untilUnlocked(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
     for (const { key, value, versionstamp } of workers) {
-      if (value.expiresAt > Date.now()) continue;
       const name = String(key.at(-1));
+      if (name === worker || value.expiresAt > this.#now()) continue;
       await Promise.all(value.held.map(([owner, id]) => this.#takeOver(name, owner, id)));
       await committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
     }
   }
 
+  /** Whether far more time has passed since the last look than the half lease between two. */
+  #isLate(): boolean {
+    const passed = this.#now() - this.#lookedAt;
+    this.#lookedAt += passed;
+    this.#late = passed < this.#options.duration ? 0 : this.#late + 1;
+    return this.#late > 0 && this.#late <= MAX_LATE;
+  }
+
+  /** Takes a task from a dead worker. Who changes it meanwhile does not keep it there: the person who answers it, say. */
   async #takeOver(deadWorker: string, owner: string, id: string): Promise<void> {
     const { store } = this.#options;
-    const entry = await store.read(id, owner);
-    if (entry === undefined || isFinished(entry.stored.record.info)) return;
-    if (entry.stored.record.holder !== deadWorker) return;
-    const { record, outcome } = change.crashed(entry.stored.record, Date.now());
-    // If another worker was faster, it has done the same.
-    await store.change(entry, record, outcome);
+    while (true) {
+      const entry = await store.read(id, owner);
+      if (entry === undefined || isFinished(entry.stored.record.info)) return;
+      if (entry.stored.record.holder !== deadWorker) return;
+      const { record, outcome } = change.crashed(entry.stored.record, this.#now());
+      if (await store.change(entry, record, outcome)) return;
+    }
   }
 }
