@@ -102,9 +102,13 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
   };
 }
 
-/** The job asks something. A question that is open already, from an attempt before, stays as it is. */
+/**
+ * The job asks something. A question that is open already, from an attempt before, stays as it is. If it is answered
+ * already, nothing changes, and the record given is the same.
+ */
 export function asked(record: TaskRecord, question: Question, now: number): TaskRecord {
   const info = live(record);
+  if (record.answers && Object.hasOwn(record.answers, question.key)) return record;
   const questions = info.questions ?? [];
   const open = questions.some(({ key }) => key === question.key) ? questions : [...questions, question];
   return { ...record, info: next(info, now, { status: "INPUT_REQUIRED", questions: open }) };

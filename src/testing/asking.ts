@@ -6,7 +6,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
 import type { Question, TaskInfo } from "../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage } from "./stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage, within } from "./stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -93,6 +93,28 @@ export const asking: Cases = {
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
     strictEqual(stage.events(task).every((now) => questionsOf(now).length <= 1), true);
+  },
+
+  "a question that is answered while the next worker already runs the task is not asked again": async (stage) => {
+    const worker = await stage.work({ ask });
+    const task = await stage.create({ job: "ask" });
+    const question = await askedBy(stage, task);
+    await worker.close(0);
+    const [began, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const askLate: Code = async (_, ctx) => {
+      began.resolve();
+      await answered.promise;
+      return await ctx.elicit(CONFIRM);
+    };
+    await stage.work({ ask: askLate });
+    await within(began.promise, () => `No other worker runs task ${task.id}.`);
+    const { revision } = await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+    answered.resolve();
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, questionsOf(end)], ["COMPLETED", []]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+    const later = stage.events(task).filter((now) => now.revision > revision);
+    deepStrictEqual(later.flatMap(questionsOf), []);
   },
 };
 

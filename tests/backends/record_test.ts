@@ -206,6 +206,8 @@ Deno.test("a question is asked once, however often its worker dies, and its answ
   assertEquals(look(asked(again, question, 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
   const early = answered(crashed(asked(running(), question, 3_000), 4_000).record, { q1: answer }, 4_500);
   assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
+  const late = claimed(early, "worker-2", 5_000);
+  assertEquals(asked(late, question, 6_000), late);
 });
 
 Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {

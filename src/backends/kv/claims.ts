@@ -83,9 +83,9 @@ export class Claims implements RunnerStore {
   }
 
   async ask(id: string, question: Question): Promise<Answer | undefined> {
-    const answer = this.#held.get(id)?.stored.record.answers?.[question.key];
-    if (answer) return answer;
     await this.#change(id, (record) => ({ record: change.asked(record, question, Date.now()) }));
+    // The answer may have come since the claim.
+    return this.#held.get(id)?.stored.record.answers?.[question.key];
   }
 
   async answer(id: string, key: string): Promise<Answer | undefined> {
@@ -125,7 +125,7 @@ export class Claims implements RunnerStore {
     let entry = this.#held.get(id);
     while (entry) {
       const { record, outcome } = next(entry.stored.record);
-      const changed = await store.change(entry, record, outcome);
+      const changed = record === entry.stored.record ? entry : await store.change(entry, record, outcome);
       if (changed) return void this.#held.set(id, changed);
       entry = await store.read(id, entry.stored.record.info.owner);
       if (entry && entry.stored.record.holder === worker) continue;
