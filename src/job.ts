@@ -65,7 +65,10 @@ export interface JobDefinition<In extends Schema, Out> extends JobPolicy {
   readonly description?: string;
   /** The input: any Standard Schema that gives JSON Schema, or plain JSON Schema; an object. */
   readonly input: In;
-  /** The result, likewise; told to the client as the tool's output schema. */
+  /**
+   * The result, likewise; told to the client as the tool's output schema. What the code returns is stored as the schema
+   * gives it out: with defaults and changes, and for a zod object without fields that it does not name.
+   */
   readonly output?: Schema;
   /** What the tool does to the world. */
   readonly annotations?: JobAnnotations;

@@ -8,6 +8,7 @@ import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolE
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
+import type { Json } from "./task.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -68,11 +69,17 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
     const value = toJson(await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal))), "it");
-    if (job.output) await validate(job.output, value, `result of ${job.name}`).catch(refuseValue);
-    return { kind: "value", value };
+    return { kind: "value", value: await asPromised(job, value) };
   } catch (error) {
     return explain(error);
   }
+}
+
+/** A result as the job's output schema gives it out: that is what clients are told, and what they check. */
+async function asPromised({ name, output }: Job, value: Json): Promise<Json> {
+  if (!output) return value;
+  const given = await validate(output, value, `result of ${name}`).catch(refuseValue);
+  return given === value ? value : toJson(given, "it");
 }
 
 /** Runs with a signal that also aborts when the attempt's time is up; then nobody waits for the code any longer. */

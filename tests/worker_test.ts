@@ -17,6 +17,7 @@ import {
 import { TaskFeed } from "../src/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
+import { toJsonSchema, validate } from "../src/schema.ts";
 import { gracesOf } from "./graces.ts";
 
 const input = { type: "object" } as const;
@@ -112,6 +113,30 @@ Deno.test("a result that does not fit the output schema fails at once, and names
   const { outcome, task } = await runOnce(returning({ total: "much" }, output), { policy: { attempts: 3 } });
   assert(outcome.kind === "tool_error");
   assertMatch(outcome.message, /result of returning: total/);
+  assertEquals(task.attempt, 1);
+});
+
+Deno.test("a result is kept as its output schema gives it out: clients hold it against that schema", async () => {
+  const total = z.object({ total: z.number() });
+  const cases: [value: unknown, output: z.ZodType, kept: Json][] = [
+    [{ total: 1, more: 2 }, total, { total: 1 }],
+    [{}, z.object({ total: z.number().default(5) }), { total: 5 }],
+    [{ total: "12" }, z.object({ total: z.string().transform(Number).pipe(z.number()) }), { total: 12 }],
+    [{ total: 1, more: undefined }, z.looseObject({ total: z.number() }), { total: 1 }],
+    [{ at: new Date(0) }, z.object({ at: z.iso.datetime() }), { at: "1970-01-01T00:00:00.000Z" }],
+  ];
+  for (const [value, output, kept] of cases) {
+    assertEquals((await runOnce(returning(value, output))).outcome, { kind: "value", value: kept });
+    const advertised = toJsonSchema(output, "output", "returning");
+    assertEquals(await validate(advertised, kept, "result"), kept);
+  }
+});
+
+Deno.test("what an output schema makes of a result has to be JSON as well", async () => {
+  const output = z.object({ total: z.string().transform(BigInt).pipe(z.any()) });
+  const { outcome, task } = await runOnce(returning({ total: "12" }, output), { policy: { attempts: 3 } });
+  assert(outcome.kind === "tool_error");
+  assertMatch(outcome.message, /cannot be stored: its field "total" is a bigint/);
   assertEquals(task.attempt, 1);
 });
 
