@@ -18,7 +18,7 @@ export interface AuditEvent {
   readonly task?: string;
   /** The job's name, where it is known. */
   readonly job?: string;
-  /** Why it was refused. */
+  /** Why it was refused, cut after 500 characters; of an input that does not fit it says only that. */
   readonly reason?: string;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { TaskStatus } from "./task.ts";
+import { quote } from "./text.ts";
 
 /** The base of all errors of this package. */
 export class JobsError extends Error {
@@ -67,10 +68,10 @@ export interface InputIssue {
 
 /** A value does not fit its schema. An input that does not fit is never queued. */
 export class InvalidInput extends JobsError {
-  /** Says what does not fit, as "input for echo", and names every field that is wrong. */
-  constructor(readonly what: string, readonly issues: readonly InputIssue[]) {
-    const list = issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
-    super(`Invalid ${what}: ${list}`);
+  /** Says what does not fit, as "input for echo", names the fields that are wrong, and says of the `rest` what there is to say. */
+  constructor(readonly what: string, readonly issues: readonly InputIssue[], rest?: string) {
+    const list = issues.map(({ path, message }) => path ? `${path}: ${message}` : message);
+    super(`Invalid ${what}: ${[...list, ...rest === undefined ? [] : [rest]].join("; ")}`);
   }
 }
 
@@ -112,9 +113,4 @@ export class JobFault extends JobsError {
   constructor(message: string, readonly code: number = -32603) {
     super(message);
   }
-}
-
-/** Quotes a caller's text for an error message, shortened so that a huge id makes no huge message. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }

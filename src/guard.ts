@@ -5,11 +5,21 @@
  */
 import type { Audit, AuditEvent } from "./audit.ts";
 import type { Backend } from "./backend.ts";
-import { BackendError, JobFault, JobsError, LimitExceeded, TaskNotReady, Unavailable } from "./errors.ts";
-import { MAX_VALUE_BYTES } from "./json.ts";
+import {
+  BackendError,
+  InvalidInput,
+  InvalidValue,
+  JobFault,
+  JobsError,
+  LimitExceeded,
+  TaskNotReady,
+  Unavailable,
+} from "./errors.ts";
+import { MAX_VALUE_BYTES, toJson } from "./json.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "./task.ts";
+import { cut } from "./text.ts";
 
 /** What a guard goes by. */
 export interface GuardOptions {
@@ -25,13 +35,8 @@ type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: 
 /** What came of it. */
 type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
 
-/** What is about to be created. */
-interface Wanted {
-  readonly id: string;
-  readonly owner: string;
-  readonly input: Json;
-  readonly ttl?: number;
-}
+/** The longest reason in the audit log, in UTF-16 units. */
+const LONGEST_REASON = 500;
 
 /** The limits and the audit log of one server. */
 export class Guard implements Disposable {
@@ -51,11 +56,20 @@ export class Guard implements Disposable {
     this.#open = new OpenTasks(backend, this.#limits.openTasks, now);
   }
 
-  /** Lets a task be stored, or rejects with `LimitExceeded`. */
-  async create({ id, owner, input, ttl }: Wanted, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
-    this.#checkSizes(input, ttl);
+  /**
+   * Counts a creation, and gives its input as JSON, before anybody looks at what is in it. Throws `LimitExceeded`, and
+   * `InvalidValue` for what is no JSON.
+   */
+  admit(owner: string, input: unknown, ttl?: number): Json {
     const wait = this.#creations.take(owner, this.#now());
     if (wait > 0) throw tooOften("creationsPerMinute", "start a task", this.#limits.creationsPerMinute, wait);
+    const json = toJson(input, "the input");
+    this.#checkSizes(json, ttl);
+    return json;
+  }
+
+  /** Lets a task be stored, or rejects with `LimitExceeded`. */
+  async create({ id, owner }: Pick<TaskInfo, "id" | "owner">, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
     if (!await this.#open.reserve(owner, id)) {
       const { openTasks } = this.#limits;
       throw new LimitExceeded(
@@ -88,14 +102,14 @@ export class Guard implements Disposable {
       if (done) this.#tell(asked, done(result));
       return result;
     } catch (error) {
-      if (isRefusal(error)) this.refuse(asked, error.message);
+      if (isRefusal(error)) this.refuse(asked, reasonOf(error, asked));
       throw error;
     }
   }
 
   /** Tells the audit log of a refusal. */
   refuse(asked: Asked, reason: string): void {
-    this.#tell(asked, { event: "refused", reason });
+    this.#tell(asked, { event: "refused", reason: cut(reason, LONGEST_REASON) });
   }
 
   #tell({ owner, task, ...asked }: Asked, what: Told): void {
@@ -129,6 +143,15 @@ const NO_REFUSAL = [BackendError, TaskNotReady, Unavailable, JobFault];
 /** Whether the caller was told no; not whether something of ours failed, or he was merely too early. */
 function isRefusal(error: unknown): error is JobsError {
   return error instanceof JobsError && !NO_REFUSAL.some((kind) => error instanceof kind);
+}
+
+/** Why a caller was refused, without what he gave: that is not for the log. */
+function reasonOf(error: JobsError, { operation }: Asked): string {
+  if (error instanceof InvalidInput) return `Invalid ${error.what}: it does not fit the schema.`;
+  if (error instanceof InvalidValue && operation === "create") {
+    return "The input is no JSON, or too large to be stored.";
+  }
+  return error.message;
 }
 
 function tooOften(limit: string, what: string, perMinute: number, wait: number): LimitExceeded {

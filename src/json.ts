@@ -5,6 +5,7 @@
  */
 import { InvalidValue } from "./errors.ts";
 import type { Json, Outcome } from "./task.ts";
+import { quote } from "./text.ts";
 
 /** The largest input or result, as UTF-8 bytes of JSON. */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
@@ -42,7 +43,7 @@ function checkSize(text: string, what: string): string {
 function refuseNonJson(key: string, item: unknown): unknown {
   const kind = nonJson(item);
   if (kind === undefined) return item;
-  const where = key === "" ? "it" : `its field ${JSON.stringify(key)}`;
+  const where = key === "" ? "it" : `its field ${quote(key)}`;
   throw new InvalidValue(`${where} is ${kind}, which is not JSON`);
 }
 

@@ -10,13 +10,19 @@ import { MAX_VALUE_BYTES } from "./json.ts";
 export interface Limits {
   /** The most tasks that are not finished, over all server processes of the backend; default 1,000. */
   readonly openTasks?: number;
-  /** The most tasks created in a minute, for each server process; default 600. */
+  /**
+   * The most calls that create a task in a minute, for each server process; default 600. One that is refused for its
+   * input counts, too.
+   */
   readonly creationsPerMinute?: number;
   /** The most readings of a task, a result or a list in a minute, for each server process; default 12,000. */
   readonly readsPerMinute?: number;
   /** The longest time that a client may ask to keep a result, in ms; default 604,800,000, 7 days. */
   readonly ttl?: number;
-  /** The largest input, as bytes of JSON; default 16,777,216, which is also the most that can be stored. */
+  /**
+   * The largest input, as bytes of JSON; default 16,777,216, which is also the most that can be stored. A larger one is
+   * refused before anybody looks whether it fits the job.
+   */
   readonly inputBytes?: number;
 }
 

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { DefinitionError, type InputIssue, InvalidInput } from "./errors.ts";
+import { DefinitionError, InvalidInput } from "./errors.ts";
+import { checkOf } from "./plain_schema.ts";
 import type { Json } from "./task.ts";
+import { cut } from "./text.ts";
 
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
 export type JsonSchema = { readonly [key: string]: Json };
@@ -81,82 +83,47 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
   }
 }
 
+/** The most mistakes that one error names. */
+const MOST_NAMED = 20;
+
+/** The longest path to a field, and the longest text of a mistake, in UTF-16 units: both may quote what was given. */
+const LONGEST_PATH = 200;
+const LONGEST_MESSAGE = 500;
+
 /**
  * Validates a value; `what` names it in the error, as "input for echo". Resolves with the schema's output value;
- * rejects with `InvalidInput`, which names each field.
+ * rejects with `InvalidInput`, which names up to 20 fields. Of a large value that breaks plain JSON Schema it names the
+ * first wrong field.
  */
 export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
-  if (!isStandard(schema)) return await validateJson(schema, value, what);
+  if (!isStandard(schema)) {
+    const found = (await checkOf(schema, what))(value);
+    if (found) throw invalid(what, found.mistakes, found.all);
+    return value;
+  }
   const result = await schema["~standard"].validate(value);
-  if (result.issues === undefined) return result.value;
-  throw new InvalidInput(
-    what,
-    result.issues.map(({ message, path = [] }) => ({
-      path: path.map((part) => typeof part === "object" ? part.key : part).reduce(joinPath, ""),
-      message,
-    })),
-  );
+  if (result.issues) throw invalid(what, result.issues, true);
+  return result.value;
+}
+
+/** Rejects with `DefinitionError` if a plain JSON Schema is itself wrong: better before the work than after it. */
+export async function checkSchema(schema: Schema, what: string): Promise<void> {
+  if (!isStandard(schema)) await checkOf(schema, what);
+}
+
+type Mistakes = NonNullable<StandardResult<unknown>["issues"]>;
+
+function invalid(what: string, mistakes: Mistakes, all: boolean): InvalidInput {
+  const named = mistakes.slice(0, MOST_NAMED).map(({ message, path = [] }) => ({
+    path: cut(path.map((part) => typeof part === "object" ? part.key : part).reduce(joinPath, ""), LONGEST_PATH),
+    message: cut(message, LONGEST_MESSAGE),
+  }));
+  if (!all) return new InvalidInput(what, named, "of a value this large only the first mistake is named");
+  const more = mistakes.length - named.length;
+  return new InvalidInput(what, named, more > 0 ? `and ${more} more` : undefined);
 }
 
 function joinPath(path: string, part: PropertyKey): string {
   if (typeof part === "number") return `${path}[${part}]`;
   return path ? `${path}.${String(part)}` : String(part);
-}
-
-/** Rejects with `DefinitionError` if a plain JSON Schema is itself wrong: better before the work than after it. */
-export async function checkSchema(schema: Schema, what: string): Promise<void> {
-  if (!isStandard(schema)) await compiled(schema, what);
-}
-
-type Check = (value: unknown) => readonly InputIssue[];
-const checks = new WeakMap<JsonSchema, Promise<Check>>();
-
-function compiled(schema: JsonSchema, what: string): Promise<Check> {
-  let check = checks.get(schema);
-  if (check === undefined) checks.set(schema, check = compile(schema, what));
-  return check;
-}
-
-async function validateJson(schema: JsonSchema, value: unknown, what: string): Promise<unknown> {
-  const issues = (await compiled(schema, what))(value);
-  if (issues.length > 0) throw new InvalidInput(what, issues);
-  return value;
-}
-
-const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
-
-/** Compiles with ajv, which is loaded only where plain JSON Schema is used. */
-async function compile(schema: JsonSchema, what: string): Promise<Check> {
-  const [{ Ajv }, { Ajv2020 }, formats] = await Promise.all([
-    import("ajv"),
-    import("ajv/dist/2020.js"),
-    import("ajv-formats"),
-  ]);
-  const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv : Ajv2020;
-  const ajv = new Draft({ allErrors: true, strict: false });
-  formats.default.default(ajv);
-  try {
-    const check = ajv.compile(schema);
-    return (value) => {
-      check(value);
-      return (check.errors ?? []).map(({ instancePath, message, params }) => ({
-        path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
-          .map((part) => /^\d+$/.test(part) ? Number(part) : part).reduce<string>(joinPath, ""),
-        message: message ?? "is not valid",
-      }));
-    };
-  } catch (cause) {
-    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}`, { cause });
-  }
-}
-
-/** Ajv reports a missing or an extra field at its parent; the message should name the field itself. */
-function blamedField(params: Record<string, unknown>): string[] {
-  const field = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
-  return typeof field === "string" ? [field] : [];
-}
-
-/** A JSON pointer's escapes. */
-function unescape(part: string): string {
-  return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }

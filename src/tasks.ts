@@ -8,7 +8,6 @@ import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
-import { toJson } from "./json.ts";
 import type { RegisteredJob } from "./registry.ts";
 import { validate } from "./schema.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
@@ -35,16 +34,17 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Validates the input, stores the task and queues it. Rejects before anything is stored: with `InvalidInput`, or with
-   * `LimitExceeded`.
+   * Validates the input, stores the task and queues it. Rejects before anything is stored: with `LimitExceeded`, which
+   * is looked at first, `InvalidInput` or `InvalidValue`.
    */
   start(registered: RegisteredJob, input: unknown, owner: string, ttl?: number): Promise<TaskInfo> {
     const { job } = registered;
     const asked = { operation: "create", owner, job: job.name } as const;
     return this.#guard.audited(asked, async () => {
-      await validate(job.input, input, `input for ${registered.name}`);
-      const task = this.#newTask(registered, toJson(input, "the input"), owner, ttl);
-      return await this.#guard.create({ ...task, ttl }, () => this.#backend.create(task));
+      const json = this.#guard.admit(owner, input, ttl);
+      await validate(job.input, json, `input for ${registered.name}`);
+      const task = this.#newTask(registered, json, owner, ttl);
+      return await this.#guard.create(task, () => this.#backend.create(task));
     }, ({ id }) => ({ event: "created", task: id }));
   }
 

@@ -2,6 +2,7 @@ import {
   type AuditEvent,
   BackendError,
   defineJob,
+  InvalidInput,
   LimitExceeded,
   type Limits,
   MemoryBackend,
@@ -14,6 +15,12 @@ import { assertEquals, assertRejects } from "../tools/std.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 const registered = new ToolRegistry().register(echo);
+
+/** A job whose input does not fit easily. */
+const typed = new ToolRegistry().register(defineJob({
+  name: "typed",
+  input: { type: "object", properties: { n: { type: "number" } }, additionalProperties: false },
+}));
 
 /** Tasks on a backend in memory, with a clock that stands still until it is moved. */
 class Stage implements AsyncDisposable {
@@ -69,6 +76,33 @@ Deno.test("a ttl or an input that is too large is refused with the limit, and no
   await assertRejects(() => start({ text: "é".repeat(6) }), LimitExceeded, "an input of 23 bytes: 20 is the most.");
   assertEquals((await stage.tasks.list("ann")).tasks, []);
   assertEquals((await start({ text: "123456789" }, 60_000)).resultTtl, 60_000);
+});
+
+Deno.test("an input that does not fit counts as a creation, and takes no place among the open tasks", async () => {
+  await using stage = new Stage({ creationsPerMinute: 4, openTasks: 1 });
+  const start = (input: unknown) => stage.tasks.start(typed, input, "ann");
+  for (const _ of [1, 2, 3]) await assertRejects(() => start({ n: "one" }), InvalidInput, "input for typed: n: ");
+  await start({ n: 1 });
+  await assertRejects(() => start({ n: "one" }), LimitExceeded, "4 times a minute is the most");
+});
+
+Deno.test("an input that is too large is refused before anybody looks whether it fits", async () => {
+  await using stage = new Stage({ inputBytes: 20 });
+  const tooLarge = { n: "not a number at all" };
+  await assertRejects(() => stage.tasks.start(typed, tooLarge, "ann"), LimitExceeded, "an input of 27 bytes");
+});
+
+Deno.test("the audit log holds nothing of an input that it hears was refused, and no long text", async () => {
+  await using stage = new Stage();
+  const refused = (input: unknown) => assertRejects(() => stage.tasks.start(typed, input, "ann"), Error);
+  await refused({ n: "secret", "the secret": 1 });
+  await refused({ "the secret": 1n });
+  stage.tasks.refuseCancel({ id: "1", owner: "ann", job: "x".repeat(1_000) });
+  assertEquals(stage.audited.map(({ reason }) => reason), [
+    "Invalid input for typed: it does not fit the schema.",
+    "The input is no JSON, or too large to be stored.",
+    `Tasks of ${"x".repeat(491)}…`,
+  ]);
 });
 
 Deno.test("a creation that the backend fails takes no place among the open tasks", async () => {

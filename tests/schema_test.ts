@@ -29,8 +29,12 @@ const handMade: StandardSchema<{ n: number }> = {
   },
 };
 
+function refusal(schema: JsonSchema | StandardSchema, value: unknown): Promise<InvalidInput> {
+  return assertRejects(() => validate(schema, value, "input for test"), InvalidInput, "input for test");
+}
+
 async function pathsOf(schema: JsonSchema | StandardSchema, value: unknown): Promise<readonly string[]> {
-  const error = await assertRejects(() => validate(schema, value, "input for test"), InvalidInput, "input for test");
+  const error = await refusal(schema, value);
   for (const { path, message } of error.issues) {
     assertStringIncludes(error.message, path ? `${path}: ${message}` : message);
   }
@@ -98,6 +102,37 @@ Deno.test("every field that is wrong is named, however deep it lies", async () =
   assertEquals((await pathsOf(zodUser, wrong)).toSorted(), ["name", "tags[1].id"]);
   assertEquals((await pathsOf(plainUser, wrong)).toSorted(), ["name", "tags[1].id"]);
   assertEquals(await pathsOf(handMade, {}), ["list[0].n"]);
+});
+
+Deno.test("of many mistakes the first 20 are named, and the others counted", async () => {
+  const wrong = { tags: Array(50).fill({ id: "no number" }) };
+  for (const schema of [zodUser, plainUser]) {
+    const error = await refusal(schema, { name: "Ada", ...wrong });
+    assertEquals(error.issues.map(({ path }) => path), Array.from({ length: 20 }, (_, at) => `tags[${at}].id`));
+    assertStringIncludes(error.message, "; and 30 more");
+  }
+});
+
+Deno.test("of a large value that breaks plain JSON Schema the first mistake is named, and the others are not looked for", async () => {
+  let looked = 0;
+  const tags = Array.from({ length: 2_000 }, () => ({
+    get id() {
+      looked++;
+      return "no number";
+    },
+  }));
+  const error = await refusal(plainUser, { name: "Ada", tags });
+  assertEquals([error.issues, looked <= 10], [[{ path: "tags[0].id", message: "must be number" }], true]);
+  assertStringIncludes(error.message, "; of a value this large only the first mistake is named");
+});
+
+Deno.test("what a caller puts into the names of fields makes no long error", async () => {
+  const long = "x".repeat(100_000);
+  for (const schema of [z.strictObject({ name: z.string() }), plainUser]) {
+    const { message } = await refusal(schema, { name: "Ada", [long]: 1, [`${long}2`]: 2 });
+    assert(message.length < 1_500, `${message.length} characters`);
+    assertStringIncludes(message, "xxx…");
+  }
 });
 
 Deno.test("a missing, an extra and an ill-formed field are each named in plain JSON Schema", async () => {

@@ -17,6 +17,7 @@ import {
   type Question,
   type TaskInfo,
 } from "../task.ts";
+import { cutMessage } from "../text.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
 export interface TaskRecord {
@@ -37,9 +38,6 @@ export const MAX_CRASHES = 3;
 
 /** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
 export const EXPIRED_TOLD_MS = 3_600_000;
-
-/** The longest status message, in UTF-16 units; a longer one is cut, so that events stay small. */
-const MAX_MESSAGE = 1_000;
 
 /** Throws `DefinitionError` for a task that is meant for a queue of others: a store of ours has none. */
 export function refuseRoute({ job, route }: NewTask): void {
@@ -97,7 +95,7 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
     info: next(info, now, {
       status: info.status,
       progress: report.progress ?? info.progress,
-      message: report.message === undefined ? info.message : cut(report.message),
+      message: report.message === undefined ? info.message : cutMessage(report.message),
     }),
   };
 }
@@ -189,7 +187,7 @@ export function settled(record: TaskRecord, attempt: Attempt, now: number, rando
       record: {
         ...record,
         holder: undefined,
-        info: next(info, now, { status: "RETRYING", message: cut(message), dueAt: now + pause }),
+        info: next(info, now, { status: "RETRYING", message: cutMessage(message), dueAt: now + pause }),
       },
     };
   }
@@ -255,7 +253,7 @@ function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>
         status: "FAILED",
         finishedAt: now,
         failure: outcome.kind,
-        message: cut(outcome.message),
+        message: cutMessage(outcome.message),
       },
     },
     outcome,
@@ -279,8 +277,4 @@ function live(record: TaskRecord): LiveTask {
     throw new InvalidValue(`Task ${record.info.id} is ${record.info.status} and never changes.`);
   }
   return record.info;
-}
-
-function cut(message: string): string {
-  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
 }

@@ -14,6 +14,7 @@ import {
   type TaskInfo,
   type TaskStatus,
 } from "../../task.ts";
+import { cutMessage } from "../../text.ts";
 
 /** Where a job stands, in BullMQ's words; `unknown` where the queue has no such job. */
 export type JobState =
@@ -87,9 +88,6 @@ const STALLED = "job stalled more than allowable limit";
 /** The end of a task comes after everything else. */
 const LAST_REVISION = 2 ** 52;
 
-/** The longest status message, in UTF-16 units, so that events stay small. */
-const MAX_MESSAGE = 1_000;
-
 const CANCELLED: { readonly [work in CancelledTask["work"]]: string } = {
   never_started: "The task was cancelled before it ran.",
   stopped: "The task was cancelled; its work has stopped.",
@@ -124,7 +122,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
   }
   if (status === "FAILED") {
     const { kind, message } = failureOf(snapshot);
-    return { ...base, status, message: cut(message), updatedAt: finishedAt, finishedAt, failure: kind };
+    return { ...base, status, message: cutMessage(message), updatedAt: finishedAt, finishedAt, failure: kind };
   }
   return { ...base, ...liveOf(snapshot) };
 }
@@ -184,7 +182,7 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
   const due = dueAt === undefined ? {} : { dueAt };
   const asked = questions.length > 0 ? { questions } : {};
   if (failedReason !== undefined) {
-    const message = cut(`Attempt ${attemptOf(snapshot)} of ${attempts + stalled} failed: ${failedReason}`);
+    const message = cutMessage(`Attempt ${attemptOf(snapshot)} of ${attempts + stalled} failed: ${failedReason}`);
     return { status: "RETRYING", message, ...due, ...asked };
   }
   if (started === 0) return { status: "PENDING", ...due };
@@ -204,7 +202,7 @@ function progressOf({ progress, started }: Snapshot): Pick<TaskBase, "progress" 
   if (typeof progress.run === "number" && progress.run !== started) return {};
   return {
     ...(typeof progress.progress === "number" && { progress: fraction(progress.progress) }),
-    ...(typeof progress.message === "string" && { message: cut(progress.message) }),
+    ...(typeof progress.message === "string" && { message: cutMessage(progress.message) }),
   };
 }
 
@@ -214,8 +212,4 @@ function isObject(value: Json | undefined): value is { readonly [key: string]: J
 
 function fraction(value: number): number {
   return Math.min(1, Math.max(0, value > 1 ? value / 100 : value));
-}
-
-function cut(message: string): string {
-  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
 }

@@ -1,0 +1,25 @@
+/**
+ * Texts of others, cut to a length that can be kept and told.
+ *
+ * @module
+ */
+
+/** A text of at most `most` UTF-16 units; what was cut off is told by "…". */
+export function cut(text: string, most: number): string {
+  if (text.length <= most) return text;
+  // Half of a character would be no text that every store takes.
+  return `${text.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** Quotes a caller's text for an error message, shortened so that a huge one makes no huge message. */
+export function quote(text: string): string {
+  return JSON.stringify(cut(text, 64));
+}
+
+/** The longest status message, in UTF-16 units. */
+const LONGEST_STATUS_MESSAGE = 1_000;
+
+/** A status message, short enough to stand in every event of its task. */
+export function cutMessage(message: string): string {
+  return cut(message, LONGEST_STATUS_MESSAGE);
+}
