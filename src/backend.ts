@@ -92,7 +92,8 @@ export interface Claim {
   report(report: ProgressReport): Promise<void>;
   /**
    * Stores a question with the task, which is INPUT_REQUIRED until it is answered, and resolves with the answer. If an
-   * earlier attempt has got the answer to the same key, resolves at once. Rejects with the signal's reason.
+   * earlier attempt has got the answer to the same key, resolves at once. Rejects with the signal's reason. `createWorker`
+   * and `Tasks` see to it that open questions and answers of a task have at most 10,000 characters of JSON together.
    */
   ask(question: Question): Promise<Answer>;
 }

@@ -8,6 +8,7 @@ import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
+import { storableAnswer } from "./question_room.ts";
 import type { RegisteredJob } from "./registry.ts";
 import { validate } from "./schema.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
@@ -89,17 +90,21 @@ export class Tasks implements Disposable {
 
   /**
    * Stores answers to a task's open questions, by key; anything else is left out. Rejects with `InvalidInput` where one
-   * does not fit its question, which then stays open.
+   * does not fit its question, or is too long to be stored; no question is answered then.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
+      const fitting: [key: string, Answer][] = [];
       for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
-        const answer = Object.hasOwn(answers, key) ? answers[key] : undefined;
-        if (answer?.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
+        const given = Object.hasOwn(answers, key) ? answers[key] : undefined;
+        if (given === undefined) continue;
+        const answer = storableAnswer(key, given);
+        if (answer.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
+        fitting.push([key, answer]);
       }
-      return await this.#backend.answer(id, owner, answers);
+      return await this.#backend.answer(id, owner, Object.fromEntries(fitting));
     });
   }
 

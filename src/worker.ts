@@ -7,8 +7,10 @@ import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
+import { QuestionRoom } from "./question_room.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
 import type { Json } from "./task.ts";
+import { cutMessage } from "./text.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -103,6 +105,7 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
 class TimedOut extends JobsError {}
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
+  const room = new QuestionRoom();
   let questions = 0;
   return {
     id: claim.task.id,
@@ -116,7 +119,7 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
       const key = `question-${++questions}`;
       const form = toJsonSchema(schema, "input", key);
       await checkSchema(schema, `answer to ${key}`); // With a wrong one every answer would be refused.
-      const answer = await claim.ask({ key, message, schema: form });
+      const answer = await room.ask({ key, message, schema: form }, (question) => claim.ask(question));
       if (answer.action !== "accept") return answer;
       // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
       const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);
@@ -130,14 +133,20 @@ function refuseValue(error: unknown): never {
 }
 
 function asText(message: unknown): string | undefined {
-  return message === undefined ? undefined : String(message);
+  return message === undefined ? undefined : cutMessage(String(message));
 }
 
 /** The longest error text that is kept, in UTF-16 units; a command's whole output fits, a dump of memory does not. */
 const MAX_ERROR = 1_048_576;
 
-/** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
+/** How an attempt ends in which this was thrown. */
 function explain(error: unknown): Attempt {
+  const attempt = whatIsMeant(error);
+  return { ...attempt, message: attempt.message.slice(0, MAX_ERROR) };
+}
+
+/** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
+function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof InvalidInput || error instanceof DefinitionError) {
     return { kind: "fault", message: error.message };
@@ -146,7 +155,7 @@ function explain(error: unknown): Attempt {
     return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
   }
   const message = textOf(error) || `The job threw ${describe(error)} without a message.`;
-  return { kind: "error", message: message.slice(0, MAX_ERROR), retry: !(error instanceof ToolError) };
+  return { kind: "error", message, retry: !(error instanceof ToolError) };
 }
 
 /** The text of an error, or of what looks like one. */

@@ -10,6 +10,7 @@ import {
   type Schema,
   ToolRegistry,
 } from "../mod.ts";
+import { MAX_ANSWER } from "../src/question_room.ts";
 import { Tasks } from "../src/tasks.ts";
 
 /** Runs a job that asks once, answers it past the server's own check, and returns how it ended. */
@@ -88,4 +89,77 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   });
   assertEquals(refused, ["Invalid answer to question-1: name: must be string"]);
   assertEquals(await tasks.outcome(id, "me"), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
+});
+
+/** Runs a job that asks, gives each question the next answer, and returns how it ended and how many questions it had. */
+async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answer>) {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const job = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => run(ctx) });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const errors: string[] = [];
+  const given = new Set<string>();
+  const { attempt } = await tasks.wait(id, "me", new AbortController().signal, (task) => {
+    for (const { key } of "questions" in task ? task.questions ?? [] : []) {
+      const answer = given.has(key) ? undefined : answers.next().value;
+      if (answer === undefined) continue;
+      given.add(key);
+      tasks.answer(id, "me", { [key]: answer }).catch((error) => {
+        errors.push(error.message);
+        return tasks.answer(id, "me", { [key]: { action: "decline" } });
+      });
+    }
+  });
+  return { outcome: await tasks.outcome(id, "me"), attempt, errors, asked: given.size };
+}
+
+const NOTE = { message: "Well?", schema: { type: "object", properties: { note: { type: "string" } } } };
+
+function note(length: number): Answer {
+  return { action: "accept", content: { note: "世".repeat(length) } };
+}
+
+Deno.test("an answer that is too long is refused before it is stored, and the question stays open", async () => {
+  const { outcome, errors } = await asking((ctx) => ctx.elicit(NOTE), [note(MAX_ANSWER)].values());
+  assertEquals(errors, ["Invalid answer to question-1: it has 4011 characters of JSON, and 4000 is the most"]);
+  assertEquals(outcome, { kind: "value", value: { action: "decline" } });
+  const longest = note(MAX_ANSWER - '{"note":""}'.length);
+  const fits = await asking((ctx) => ctx.elicit(NOTE), [longest].values());
+  assertEquals([fits.errors, fits.outcome], [[], { kind: "value", value: longest }]);
+});
+
+Deno.test("an answer is stored as its JSON says it: no store has to know what JSON does not", async () => {
+  const schema = { type: "object", properties: { n: { type: "number" } } };
+  const answers = [{ action: "accept", content: { n: -0 } } as const].values();
+  const { outcome } = await asking(async (ctx) => {
+    const answer = await ctx.elicit({ message: "Well?", schema });
+    return answer.action === "accept" && Object.is(answer.content.n, 0);
+  }, answers);
+  assertEquals(outcome, { kind: "value", value: true });
+});
+
+Deno.test("a question that is too long ends the task at once, and says how long it may be", async () => {
+  const ask = (ctx: JobContext) => ctx.elicit({ ...NOTE, message: "Well?".repeat(2_000) });
+  const { outcome, attempt, asked } = await asking(ask, [].values());
+  assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 0]);
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    "Cannot ask question-1: it has 10100 characters of JSON, and 6000 are left to it.",
+  );
+});
+
+Deno.test("any number of questions may be asked at once: those that find no room wait for the answers to others", async () => {
+  const run = (ctx: JobContext) => Promise.all(Array.from({ length: 12 }, () => ctx.elicit(NOTE)));
+  const { outcome, asked, errors } = await asking(run, Array(12).fill(note(1)).values());
+  assertEquals([outcome, asked, errors], [{ kind: "value", value: Array(12).fill(note(1)) }, 12, []]);
+});
+
+Deno.test("a task whose answers have become too many ends with an error that says so", async () => {
+  const run = async (ctx: JobContext) => {
+    while (true) await ctx.elicit(NOTE);
+  };
+  const { outcome, attempt, asked } = await asking(run, Array(100).fill(note(1_000)).values());
+  assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
+  assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask question-7: it has");
 });

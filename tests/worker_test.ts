@@ -83,6 +83,8 @@ Deno.test("whatever a job throws becomes an error that a reader understands", as
 Deno.test("an error text of any length ends its task, with what can be told of it", async () => {
   const { outcome } = await runOnce(throwing(new Error("x".repeat(20_000_000))));
   assertEquals(outcome, { kind: "tool_error", message: "x".repeat(1_048_576) });
+  const fault = await runOnce(throwing(new JobFault("x".repeat(20_000_000))));
+  assertEquals("message" in fault.outcome && fault.outcome.message.length, 1_048_576);
 });
 
 Deno.test("a job that returns nothing completes with null", async () => {
@@ -222,6 +224,33 @@ Deno.test("progress is kept between 0 and 1, and a message that is no text becom
   });
   await wait;
   assertEquals(seen.slice(-5), [[0, undefined], [1, undefined], [0, undefined], [0.5, "42"], [0.5, "last words"]]);
+});
+
+Deno.test("what a job says of itself is cut before a store has to carry it", async () => {
+  const said: (string | undefined)[] = [];
+  await using backend = new MemoryBackend();
+  const work = backend.work.bind(backend);
+  backend.work = (options) =>
+    work({
+      ...options,
+      run: (claim) => options.run({ ...claim, report: ({ message }) => Promise.resolve(void said.push(message)) }),
+    });
+  using feed = new TaskFeed(backend);
+  const long = "👍".repeat(5_000);
+  const job = defineJob({
+    name: "chatty",
+    input,
+    run: async (_, ctx) => {
+      await ctx.progress(0.5, long);
+      await ctx.log(`a${long}`);
+    },
+  });
+  await using worker = createWorker(backend, [job]);
+  await worker.ready;
+  const task = { id: newTaskId(), job: "chatty", owner: "me", input: {}, resultTtl: 60_000, retry: retryPolicy({}) };
+  await backend.create(task);
+  await feed.wait(task.id, "me", new AbortController().signal);
+  assertEquals(said, [`${"👍".repeat(500)}…`, `a${"👍".repeat(499)}…`]);
 });
 
 Deno.test("a worker leaves contracts to others, and does not start with nothing but contracts", async () => {

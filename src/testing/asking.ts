@@ -5,7 +5,8 @@
  */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
-import type { Question, TaskInfo } from "../task.ts";
+import { MAX_ANSWER, MAX_ASKED } from "../question_room.ts";
+import type { Answer, Json, Question, TaskInfo } from "../task.ts";
 import { type Cases, type Code, CONFIRM, OWNER, type Stage, within } from "./stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
@@ -54,6 +55,28 @@ export const asking: Cases = {
     const end = await stage.finished(task);
     deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: NO }), end);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "the longest questions and answers leave room for all else that a task holds": async (stage) => {
+    const long = { ...CONFIRM, schema: { type: "object" } };
+    const answers = [0.5, "世"].map((item) => longestAnswer(item));
+    await stage.work({
+      talk: async (_, ctx) => {
+        const first = await ctx.elicit({ ...long, message: "世".repeat(MAX_ASKED - MAX_ANSWER - 100) });
+        const second = await ctx.elicit({ ...long, message: "世".repeat(MAX_ASKED - 2 * MAX_ANSWER - 200) });
+        await ctx.log("世".repeat(1_000));
+        return [JSON.stringify([first, second]) === JSON.stringify(answers), "世".repeat(7_900)];
+      },
+    });
+    const task = await stage.create({ job: "talk", input: { text: "世".repeat(7_900) } });
+    for (const [asked, answer] of answers.entries()) {
+      const key = `question-${asked + 1}`;
+      await stage.until(task, `asking ${key}`, (now) => questionsOf(now).some((question) => question.key === key));
+      await stage.backend.answer(task.id, OWNER, { [key]: answer });
+    }
+    await stage.finished(task);
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    deepStrictEqual(outcome, { kind: "value", value: [true, "世".repeat(7_900)] });
   },
 
   "a task that asks can be cancelled": async (stage) => {
@@ -124,6 +147,12 @@ async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
   const [question] = questionsOf(asked);
   if (question === undefined) throw new Error(`Task ${task.id} is INPUT_REQUIRED and has no open question.`);
   return question;
+}
+
+/** An accepted answer that is as long as one may be. */
+function longestAnswer(item: Json): Answer {
+  const items = Math.floor((MAX_ANSWER + 1 - '{"items":[]}'.length) / (JSON.stringify(item).length + 1));
+  return { action: "accept", content: { items: Array(items).fill(item) } };
 }
 
 function questionsOf(task: TaskInfo): readonly Question[] {
