@@ -59,7 +59,7 @@ export class SessionEvents implements EventStore {
 
   /** The stream that an event belongs to; `undefined` for what is no event id of ours. */
   getStreamIdForEventId(eventId: string): Promise<string | undefined> {
-    return Promise.resolve(parse(eventId)?.stream);
+    return Promise.resolve(streamOfEvent(eventId));
   }
 
   /** Sends what the stream holds behind the event, and all that comes while it does so. */
@@ -123,6 +123,11 @@ export class SessionEvents implements EventStore {
   #key(stream: string): string {
     return `${this.#session} ${stream}`;
   }
+}
+
+/** The name of the stream that an event belongs to; `undefined` for what is no event id of ours. */
+export function streamOfEvent(eventId: string): string | undefined {
+  return parse(eventId)?.stream;
 }
 
 function parse(eventId: string): { readonly id: string; readonly stream: string } | undefined {

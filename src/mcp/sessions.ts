@@ -4,11 +4,7 @@
  *
  * @module
  */
-import {
-  type AuthInfo,
-  type JSONRPCMessage,
-  WebStandardStreamableHTTPServerTransport,
-} from "@modelcontextprotocol/server";
+import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamStore } from "../backend.ts";
 import { BackendError } from "../errors.ts";
 import { isTaskId, newTaskId } from "../ids.ts";
@@ -16,6 +12,7 @@ import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
 import { OpenStreams } from "./open_streams.ts";
+import { SessionTransport } from "./session_transport.ts";
 
 /** A session without an open stream is closed when it is not used for this long, in ms. */
 const IDLE_MS = 3_600_000;
@@ -31,7 +28,7 @@ const MAX_KEPT_TEXT = 16_384;
 
 interface Session {
   readonly owner: string;
-  readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly transport: SessionTransport;
   readonly host: McpHost;
   /** The answers that its client waits for. */
   readonly answering: OpenStreams;
@@ -122,7 +119,7 @@ export class Sessions implements AsyncDisposable {
   }
 
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
-    const transport = new WebStandardStreamableHTTPServerTransport({
+    const transport = new SessionTransport({
       sessionIdGenerator: () => id,
       eventStore: new SessionEvents(this.#streams, id),
       onsessioninitialized: () => this.#use(id, session),

@@ -19,7 +19,7 @@ Deno.test("a call that is cancelled while it asks takes its question back", asyn
   assertEquals([taken.method, taken.params.requestId], ["notifications/cancelled", id]);
   // Not because the SDK had waited for a minute.
   assertEquals(taken.params.reason.includes("timed out"), false);
-  await call[Symbol.asyncDispose]();
+  assertEquals(await call.next(), undefined);
 });
 
 Deno.test("a person may take as long to answer as a timer can wait", async () => {

@@ -92,6 +92,18 @@ export class Raw {
     return this.fetch(new Request("http://localhost/mcp", { ...init, headers: all }));
   }
 
+  /** The id of the last request. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Cancels a request, as a client does whose patience is over. */
+  async cancel(requestId: number): Promise<void> {
+    const body = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } });
+    const { status } = await this.send({ method: "POST", body });
+    if (status !== 202) throw new Error(`The cancellation was answered with HTTP ${status}.`);
+  }
+
   /** Sends a request, and returns the answer as it begins. */
   post(method: string, params: Message = {}): Promise<Response> {
     return this.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: ++this.#id, method, params }) });

@@ -1,0 +1,73 @@
+/**
+ * The SDK's transport of one session, and what that leaves open: the stream of a request that is cancelled.
+ *
+ * @module
+ */
+import {
+  type HandleRequestOptions,
+  INVALID_REQUEST,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server";
+import { streamOfEvent } from "./event_store.ts";
+import { refuse } from "./message.ts";
+import { isObject } from "./task_words.ts";
+
+/** Of how many cancelled requests it is remembered that nothing more comes for them. */
+const REMEMBERED = 1_000;
+
+/** One session over HTTP. */
+export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
+  /** The SDK's: the name of the stream of each request that is worked on. */
+  readonly #streamOfRequest: Map<unknown, string> = mapOf(this, "_requestToStreamMapping");
+  /** The streams of cancelled requests, the oldest first. */
+  readonly #cancelled = new Set<string>();
+
+  /** Answers a request. */
+  override async handleRequest(request: Request, options?: HandleRequestOptions): Promise<Response> {
+    const resumed = streamOfEvent(request.headers.get("last-event-id") ?? "");
+    if (request.method === "GET" && resumed !== undefined && this.#cancelled.has(resumed)) return nothingMore();
+    const response = await super.handleRequest(request, options);
+    const cancelled = response.status === 202 ? cancelledBy(options?.parsedBody) : undefined;
+    if (cancelled !== undefined) await this.#end(cancelled);
+    return response;
+  }
+
+  /** 2025-11-25, Cancellation, "Behavior Requirements": what a cancelled request holds is freed, and no response sent. */
+  async #end(requestId: string | number): Promise<void> {
+    const stream = this.#streamOfRequest.get(requestId);
+    if (stream === undefined) return;
+    // What the request says last, that its questions are taken back, still comes on its stream.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.closeSSEStream(requestId);
+    // Else who resumes the stream would wait for an answer that never comes.
+    this.#streamOfRequest.delete(requestId);
+    this.#cancelled.add(stream);
+    const [oldest] = this.#cancelled;
+    if (this.#cancelled.size > REMEMBERED && oldest !== undefined) this.#cancelled.delete(oldest);
+  }
+}
+
+/**
+ * The official clients resume each stream that ends without an answer, and come again when that ends without one, too.
+ * A 405 tells them that there is no stream.
+ */
+function nothingMore(): Response {
+  const error = refuse(
+    INVALID_REQUEST,
+    "Cannot resume the stream: its request was cancelled. Nothing more comes on it.",
+  );
+  return Response.json(error, { status: 405, headers: { allow: "POST, DELETE" } });
+}
+
+/** The id of the request that a message cancels. */
+function cancelledBy(message: unknown): string | number | undefined {
+  if (!isObject(message) || message.method !== "notifications/cancelled" || !isObject(message.params)) return undefined;
+  const id = message.params.requestId;
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
+}
+
+/** A map that the SDK keeps to itself. Where it has another name in a later version, streams stay open as the SDK leaves them. */
+function mapOf<V>(transport: WebStandardStreamableHTTPServerTransport, name: string): Map<unknown, V> {
+  const map: unknown = Reflect.get(transport, name);
+  return map instanceof Map ? map : new Map();
+}
