@@ -4,7 +4,7 @@
  * @module
  */
 import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
-import { InvalidInput } from "../errors.ts";
+import { InvalidInput, TaskNotFound } from "../errors.ts";
 import type { Answer, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
@@ -13,6 +13,9 @@ import { answerOf, declaresForms, elicitation } from "./task_words.ts";
 
 /** How many questions of a connection are remembered as asked. One that is still open after as many others is asked again. */
 const REMEMBERED = 1_000;
+
+/** After which pauses an answer that could not be stored is tried again, in ms: nobody likes to give it twice. */
+const PAUSES_MS: readonly number[] = [200, 1_000, 2_000];
 
 /** What a task asks now. */
 export function openQuestions(task: TaskInfo): readonly Question[] {
@@ -25,18 +28,24 @@ export function canAsk(server: TaskServer, ctx: RequestContext): boolean {
   return declaresForms(envelope ? Reflect.get(envelope, CLIENT_CAPABILITIES_META_KEY) : server.getClientCapabilities());
 }
 
-/** Puts the questions of tasks to the client of one 2025-11-25 connection, each once. */
+/** Puts the questions of tasks to the client of one 2025-11-25 connection; each once, unless it or its answer was lost. */
 export class Asker {
   readonly #server: TaskServer;
   readonly #tasks: Tasks;
   readonly #owner: string;
-  readonly #asked = new Set<string>();
+  readonly #pauses: readonly number[];
+  /** The stream on which each question was heard, by its id; `undefined` where that was broken. */
+  readonly #asked = new Map<string, string | undefined>();
+  /** The questions whose answers are being stored. */
+  readonly #storing = new Set<string>();
 
-  constructor(server: TaskServer, tasks: Tasks, owner: string) {
+  constructor(server: TaskServer, tasks: Tasks, owner: string, pauses: readonly number[] = PAUSES_MS) {
+    this.#pauses = pauses;
     this.#server = server;
     this.#tasks = tasks;
     this.#owner = owner;
     server.onAnswer = (id, answer) => this.#take(id, answer);
+    server.onReplay = (id, stream) => this.#replay(id, stream);
   }
 
   /** Asks what a task has open, on the stream of an open request of the client. */
@@ -45,27 +54,67 @@ export class Asker {
     for (const question of openQuestions(task)) {
       // An id that names task and question: whoever gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;
-      if (this.#asked.has(id)) continue;
-      this.#remember(id);
+      const stream = this.#server.heardOn(ctx.mcpReq.id);
+      // On a broken stream it waits for a client that resumes. It is put again to one that does not, where that hears it.
+      if (this.#asked.has(id) && (stream === undefined || this.#asked.get(id) !== undefined)) continue;
+      this.#remember(id, stream);
       const params = { ...elicitation(question), _meta: relatedTask(task.id) };
       // A client that is gone is asked again when it comes back.
       this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#asked.delete(id));
     }
   }
 
-  #remember(id: string): void {
-    this.#asked.add(id);
-    const [oldest] = this.#asked;
+  #remember(id: string, stream: string | undefined): void {
+    this.#asked.delete(id);
+    this.#asked.set(id, stream);
+    const [oldest] = this.#asked.keys();
     if (this.#asked.size > REMEMBERED && oldest !== undefined) this.#asked.delete(oldest);
+  }
+
+  /** Whether a question is still to be put to a client that resumes a stream: not if it was heard on another one. */
+  #replay(id: string, stream: string): boolean {
+    if ((this.#asked.get(id) ?? stream) !== stream) return false;
+    this.#remember(id, stream);
+    return true;
   }
 
   #take(id: string, result: unknown): boolean {
     const [, taskId, key] = /^task-input:([^:]+):(.+)$/.exec(id) ?? [];
     if (taskId === undefined || key === undefined) return false;
-    const store = (answer: Answer) => this.#tasks.answer(taskId, this.#owner, { [key]: answer }).then(() => {});
-    // An error, or what does not fit, is no answer that the job could use; it must not wait for another one for ever.
-    const give = async () => await store(answerOf(result, key));
-    give().catch((error) => error instanceof InvalidInput ? store({ action: "cancel" }) : undefined).catch(() => {});
+    const store = async (answer: Answer) => void await this.#tasks.answer(taskId, this.#owner, { [key]: answer });
+    this.#keep(id, async () => {
+      try {
+        await store(answerOf(result, key));
+      } catch (error) {
+        if (!(error instanceof InvalidInput)) throw error;
+        // An error, or what does not fit, is no answer that the job could use; it must not wait for another one for ever.
+        await store({ action: "cancel" });
+      }
+    });
     return true;
   }
+
+  /** Stores an answer. While that fails it is tried again; where it fails to the end, the question is put again. */
+  async #keep(id: string, store: () => Promise<void>): Promise<void> {
+    if (this.#storing.has(id)) return;
+    this.#storing.add(id);
+    // An answer to what was not asked here is not held: anybody could send many of them.
+    const kept = await tryToKeep(store, this.#asked.has(id) ? this.#pauses : []);
+    this.#storing.delete(id);
+    if (!kept) this.#asked.delete(id);
+  }
+}
+
+/** Whether an answer could be stored, or nobody needs it any more. */
+async function tryToKeep(store: () => Promise<void>, pauses: readonly number[]): Promise<boolean> {
+  for (const pause of [...pauses, undefined]) {
+    try {
+      await store();
+      return true;
+    } catch (error) {
+      if (error instanceof TaskNotFound) return true;
+    }
+    if (pause !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return false;
 }

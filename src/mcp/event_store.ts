@@ -32,6 +32,7 @@ interface Recent extends StreamEvent {
 export class SessionEvents implements EventStore {
   readonly #streams: StreamStore;
   readonly #session: string;
+  readonly #isWanted: (message: JSONRPCMessage, stream: string) => boolean;
   readonly #keeping = new Set<Promise<void>>();
   readonly #recent: Recent[] = [];
   /** When the streams began whose answer is still to come, by their name. */
@@ -39,7 +40,13 @@ export class SessionEvents implements EventStore {
   #recentText = 0;
   #stored = 0;
 
-  constructor(streams: StreamStore, session: string) {
+  /** `isWanted` says whether a message is still to come to a client that resumes a stream. */
+  constructor(
+    streams: StreamStore,
+    session: string,
+    isWanted: (message: JSONRPCMessage, stream: string) => boolean = () => true,
+  ) {
+    this.#isWanted = isWanted;
     this.#streams = streams;
     this.#session = session;
   }
@@ -76,7 +83,8 @@ export class SessionEvents implements EventStore {
     do {
       before = this.#stored;
       for (const event of await this.#read(stream, id)) {
-        await send(`${event.id}.${stream}`, JSON.parse(event.text));
+        const message: JSONRPCMessage = JSON.parse(event.text);
+        if (this.#isWanted(message, stream)) await send(`${event.id}.${stream}`, message);
         id = event.id;
       }
     } while (this.#stored !== before && ++reads < READ_ON);

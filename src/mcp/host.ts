@@ -6,6 +6,7 @@
  */
 import {
   type Implementation,
+  type JSONRPCMessage,
   type JSONRPCRequest,
   McpServer,
   type RegisteredResource,
@@ -21,6 +22,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { prefixOf, type Surface } from "../exposure/surface.ts";
+import { SessionTransport } from "./session_transport.ts";
 
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;
@@ -32,6 +34,9 @@ export class TaskServer extends Server {
 
   /** Takes the answer to a request of `ask`, `undefined` for an error; says whether it was one. */
   onAnswer?: (id: string, result: unknown) => boolean;
+
+  /** Hears that a request of `ask` is about to come to a client that resumes a stream; says whether it still should. */
+  onReplay?: (id: string, stream: string) => boolean;
 
   /** Connects, and sees to it that answers to our own requests are ours. */
   override async connect(transport: Transport): Promise<void> {
@@ -51,6 +56,20 @@ export class TaskServer extends Server {
   async ask(id: string, params: Record<string, unknown>, relatedRequestId: string | number): Promise<void> {
     if (this.transport === undefined) throw new Error("Cannot ask: the client is gone.");
     await this.transport.send({ jsonrpc: "2.0", id, method: "elicitation/create", params }, { relatedRequestId });
+  }
+
+  /**
+   * The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. Where
+   * all goes one way, as on stdio, that is heard as long as there is a connection.
+   */
+  heardOn(requestId: string | number): string | undefined {
+    return this.transport instanceof SessionTransport ? this.transport.heardOn(requestId) : "all";
+  }
+
+  /** Whether a message is still to come to a client that resumes the stream. */
+  isWanted(message: JSONRPCMessage, stream: string): boolean {
+    const asked = "method" in message && "id" in message && typeof message.id === "string" ? message.id : undefined;
+    return asked === undefined || (this.onReplay?.(asked, stream) ?? true);
   }
 
   /** The handler set for a method so far. */

@@ -1,5 +1,6 @@
 /**
- * The SDK's transport of one session, and what that leaves open: the stream of a request that is cancelled.
+ * The SDK's transport of one session, and what that leaves open or to itself: it ends the stream of a request that is
+ * cancelled, and tells whether a stream is heard.
  *
  * @module
  */
@@ -19,6 +20,8 @@ const REMEMBERED = 1_000;
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** The SDK's: the name of the stream of each request that is worked on. */
   readonly #streamOfRequest: Map<unknown, string> = mapOf(this, "_requestToStreamMapping");
+  /** The SDK's: the streams that a client reads now, by their names. */
+  readonly #open: Map<unknown, unknown> = mapOf(this, "_streamMapping");
   /** The streams of cancelled requests, the oldest first. */
   readonly #cancelled = new Set<string>();
 
@@ -30,6 +33,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     const cancelled = response.status === 202 ? cancelledBy(options?.parsedBody) : undefined;
     if (cancelled !== undefined) await this.#end(cancelled);
     return response;
+  }
+
+  /** The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. */
+  heardOn(requestId: string | number): string | undefined {
+    const stream = this.#streamOfRequest.get(requestId);
+    return this.#open.has(stream) ? stream : undefined;
   }
 
   /** 2025-11-25, Cancellation, "Behavior Requirements": what a cancelled request holds is freed, and no response sent. */
@@ -66,7 +75,7 @@ function cancelledBy(message: unknown): string | number | undefined {
   return typeof id === "string" || typeof id === "number" ? id : undefined;
 }
 
-/** A map that the SDK keeps to itself. Where it has another name in a later version, streams stay open as the SDK leaves them. */
+/** A map that the SDK keeps to itself. Where a later version has none of this name, streams stay as the SDK leaves them. */
 function mapOf<V>(transport: WebStandardStreamableHTTPServerTransport, name: string): Map<unknown, V> {
   const map: unknown = Reflect.get(transport, name);
   return map instanceof Map ? map : new Map();

@@ -119,13 +119,13 @@ export class Sessions implements AsyncDisposable {
   }
 
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
+    const host = this.#bind(peer);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,
-      eventStore: new SessionEvents(this.#streams, id),
+      eventStore: new SessionEvents(this.#streams, id, (message, stream) => host.taskServer.isWanted(message, stream)),
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
     });
-    const host = this.#bind(peer);
     const session: Session = {
       owner: peer.owner,
       transport,

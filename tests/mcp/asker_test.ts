@@ -2,6 +2,7 @@ import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
 import { MemoryBackend } from "../../mod.ts";
 import { Asker } from "../../src/mcp/asking.ts";
 import { type RequestContext, TaskServer } from "../../src/mcp/host.ts";
+import { BackendError, LimitExceeded, TaskNotFound } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import type { TaskInfo } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks.ts";
@@ -43,4 +44,39 @@ Deno.test("a connection remembers its last 1,000 questions, and no more", async 
   assertEquals(asked.length, 1_001);
   asker.ask(oldest, REQUEST);
   assertEquals(asked.length, 1_002);
+});
+
+Deno.test("a question whose answer cannot be stored is put again; one whose task is gone is not", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const server = new TaskServer({ name: "asks", version: "1.0.0" });
+  const asked: string[] = [];
+  server.ask = (id) => {
+    asked.push(id);
+    return Promise.resolve();
+  };
+  const asker = new Asker(server, tasks, "ann", [0, 0]);
+  const task = asking();
+  const [id] = [`task-input:${task.id}:name`];
+  for (
+    const [error, tries, times] of [
+      [new TaskNotFound(task.id), 1, 1],
+      [new BackendError("The store is away."), 3, 2],
+      [new LimitExceeded("readsPerMinute", "Cannot read: too often."), 3, 3],
+    ] as const
+  ) {
+    asker.ask(task, REQUEST);
+    let tried = 0;
+    const done = Promise.withResolvers<void>();
+    tasks.answer = () => {
+      if (++tried === tries) done.resolve();
+      return Promise.reject(error);
+    };
+    assertEquals(server.onAnswer?.(id, { action: "decline" }), true);
+    await done.promise;
+    // What comes of the last try is known a turn later.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    asker.ask(task, REQUEST);
+    assertEquals([tried, asked.length], [tries, times], error.message);
+  }
 });
