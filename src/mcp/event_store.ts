@@ -7,6 +7,7 @@
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../backend.ts";
 import { isTaskId, newTaskId } from "../ids.ts";
+import type { RecentEvents } from "./recent_events.ts";
 
 /** How long a message is kept, in ms. */
 const EVENT_TTL_MS = 600_000;
@@ -17,37 +18,30 @@ const MAX_EVENT_TEXT = 2 * 1024 * 1024;
 /** An answer that comes sooner is kept in this process alone, in ms: to ask again costs no more than to resume. */
 const QUICK_MS = 1_000;
 
-/** How many messages, and how much text of them, are at hand without the store. */
-const RECENT_EVENTS = 64;
-const RECENT_TEXT = 1024 * 1024;
-
 /** While a busy stream is read, more may come: so often it is read on. */
 const READ_ON = 10;
-
-interface Recent extends StreamEvent {
-  readonly stream: string;
-}
 
 /** The messages of one session. Each is kept without waiting for it, since the client waits for the message. */
 export class SessionEvents implements EventStore {
   readonly #streams: StreamStore;
+  readonly #recent: RecentEvents;
   readonly #session: string;
   readonly #isWanted: (message: JSONRPCMessage, stream: string) => boolean;
   readonly #keeping = new Set<Promise<void>>();
-  readonly #recent: Recent[] = [];
   /** When the streams began whose answer is still to come, by their name. */
   readonly #begun = new Map<string, number>();
-  #recentText = 0;
   #stored = 0;
 
   /** `isWanted` says whether a message is still to come to a client that resumes a stream. */
   constructor(
     streams: StreamStore,
+    recent: RecentEvents,
     session: string,
     isWanted: (message: JSONRPCMessage, stream: string) => boolean = () => true,
   ) {
     this.#isWanted = isWanted;
     this.#streams = streams;
+    this.#recent = recent;
     this.#session = session;
   }
 
@@ -108,11 +102,7 @@ export class SessionEvents implements EventStore {
 
   #keep(stream: string, event: StreamEvent, quick: boolean): void {
     this.#stored++;
-    this.#recent.push({ ...event, stream });
-    this.#recentText += event.text.length;
-    while (this.#recent.length > RECENT_EVENTS || this.#recentText > RECENT_TEXT) {
-      this.#recentText -= this.#recent.shift()?.text.length ?? 0;
-    }
+    this.#recent.keep(this.#session, stream, event);
     if (quick) return;
     // Where it cannot be kept, the stream goes on all the same; it only cannot be resumed here.
     const keeping = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS).catch(() => {})
@@ -123,7 +113,7 @@ export class SessionEvents implements EventStore {
   async #read(stream: string, id: string): Promise<readonly StreamEvent[]> {
     await Promise.all(this.#keeping);
     const kept = await this.#streams.readAfter(this.#key(stream), id);
-    const recent = this.#recent.filter((event) => event.stream === stream && event.id > id);
+    const recent = this.#recent.readAfter(this.#session, stream, id);
     const all = new Map([...kept, ...recent].map((event) => [event.id, event]));
     return [...all.values()].sort((a, b) => a.id < b.id ? -1 : 1);
   }

@@ -12,6 +12,7 @@ import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
 import { OpenStreams } from "./open_streams.ts";
+import { RecentEvents } from "./recent_events.ts";
 import { SessionTransport } from "./session_transport.ts";
 
 /** A session without an open stream is closed when it is not used for this long, in ms. */
@@ -56,6 +57,7 @@ interface Kept {
 export class Sessions implements AsyncDisposable {
   readonly #bind: (peer: Peer) => McpHost;
   readonly #streams: StreamStore;
+  readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
   readonly #now: () => number;
   /** By id, the least used first. */
@@ -72,6 +74,7 @@ export class Sessions implements AsyncDisposable {
   ) {
     this.#bind = bind;
     this.#streams = streams;
+    this.#recent = new RecentEvents(now);
     this.#answers = answers;
     this.#now = now;
   }
@@ -122,7 +125,12 @@ export class Sessions implements AsyncDisposable {
     const host = this.#bind(peer);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,
-      eventStore: new SessionEvents(this.#streams, id, (message, stream) => host.taskServer.isWanted(message, stream)),
+      eventStore: new SessionEvents(
+        this.#streams,
+        this.#recent,
+        id,
+        (message, stream) => host.taskServer.isWanted(message, stream),
+      ),
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
     });
@@ -182,7 +190,10 @@ export class Sessions implements AsyncDisposable {
     this.#keep(id, session);
     this.#makeRoom();
     if (this.#sweeper !== undefined) return;
-    this.#sweeper = setInterval(() => void this.closeIdle().catch(() => {}), SWEEP_MS);
+    this.#sweeper = setInterval(() => {
+      this.#recent.dropOld();
+      this.closeIdle().catch(() => {});
+    }, SWEEP_MS);
     Deno.unrefTimer(this.#sweeper);
   }
 
