@@ -17,6 +17,11 @@ export interface Limits {
   readonly creationsPerMinute?: number;
   /** The most readings of a task, a result or a list in a minute, for each server process; default 12,000. */
   readonly readsPerMinute?: number;
+  /**
+   * The most 2025-11-25 sessions over HTTP of a principal that `authenticate` has named, in each server process; default
+   * 1,000. The least used one makes room for a new one, unless all have a stream open.
+   */
+  readonly sessions?: number;
   /** The longest time that a client may ask to keep a result, in ms; default 604,800,000, 7 days. */
   readonly ttl?: number;
   /**
@@ -30,6 +35,7 @@ const DEFAULTS: Required<Limits> = {
   openTasks: 1_000,
   creationsPerMinute: 600,
   readsPerMinute: 12_000,
+  sessions: 1_000,
   ttl: 7 * 24 * 3_600_000,
   inputBytes: MAX_VALUE_BYTES,
 };

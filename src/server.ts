@@ -165,11 +165,12 @@ export class AsyncToolServer implements AsyncDisposable {
   /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed. */
   readonly fetch: (request: Request) => Promise<Response> = async (request) => {
     if (this.#closing) return shuttingDown();
-    const { backend, allowedHosts, authenticate } = this.#options;
+    const { backend, allowedHosts, authenticate, limits } = this.#options;
     this.#endpoint ??= new HttpEndpoint(this.#serve(), {
       allowedHosts,
       authenticate,
       streams: backend.streams ?? new MemoryStreams(),
+      sessionsOfOne: withDefaults(limits).sessions,
       checkHealth: () => checkAnswers(backend),
       audit: this.#audit,
     });

@@ -43,6 +43,8 @@ export interface HttpOptions {
   readonly authenticate?: Authenticate;
   /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
+  /** The most sessions of one known principal; default: as many as there may be. */
+  readonly sessionsOfOne?: number;
   /** Rejects while the backend does not answer. */
   readonly checkHealth: () => Promise<void>;
   /** Hears who was not let in. */
@@ -73,7 +75,8 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#served = served;
     this.#options = options;
     this.#hosts = allowedHosts(options.allowedHosts);
-    this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers);
+    const limits = { ofOne: options.sessionsOfOne ?? Infinity };
+    this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers, limits);
     const factory: McpServerFactory = ({ era, requestInfo }) =>
       bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });

@@ -13,6 +13,7 @@ import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { RecentEvents } from "./recent_events.ts";
+import { NoRoom, Places, type SessionLimits } from "./session_limits.ts";
 import { SessionTransport } from "./session_transport.ts";
 
 /** A session without an open stream is closed when it is not used for this long, in ms. */
@@ -20,9 +21,6 @@ const IDLE_MS = 3_600_000;
 
 /** How often idle sessions are looked for, in ms. */
 const SWEEP_MS = 60_000;
-
-/** The most sessions at once in this process; the least used one makes room. */
-const MAX_SESSIONS = 10_000;
 
 /** A first message that is longer, in UTF-16 units of JSON, is not kept. */
 const MAX_KEPT_TEXT = 16_384;
@@ -36,6 +34,8 @@ interface Session {
   /** The streams on which its client hears what nobody asked for. */
   readonly listening: OpenStreams;
   readonly initialize: JSONRPCMessage | undefined;
+  /** Whether a stream is open. */
+  readonly isBusy: boolean;
   usedAt: number;
   keptAt: number;
 }
@@ -59,6 +59,7 @@ export class Sessions implements AsyncDisposable {
   readonly #streams: StreamStore;
   readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
+  readonly #places: Places;
   readonly #now: () => number;
   /** By id, the least used first. */
   readonly #sessions = new Map<string, Session>();
@@ -70,10 +71,12 @@ export class Sessions implements AsyncDisposable {
     bind: (peer: Peer) => McpHost,
     streams: StreamStore,
     answers: OpenStreams,
+    limits: Partial<SessionLimits> = {},
     now: () => number = Date.now,
   ) {
     this.#bind = bind;
     this.#streams = streams;
+    this.#places = new Places(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
     this.#now = now;
@@ -85,23 +88,34 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Answers a request that belongs to no session yet: one that begins it, or one that is refused. */
-  async begin(peer: Peer, call: Call): Promise<Response> {
-    const session = await this.#open(crypto.randomUUID(), peer, call.message);
-    const response = await answer(session, call);
-    if (session.transport.sessionId === undefined) await session.host.close();
-    return response;
+  begin(peer: Peer, call: Call): Promise<Response> {
+    return answerOrRefuse(call, async () => {
+      const id = crypto.randomUUID();
+      if (begins(call)) this.#reserve(id, peer);
+      try {
+        const session = await this.#open(id, peer, call.message);
+        const response = await answer(session, call);
+        if (session.transport.sessionId === undefined) await session.host.close();
+        return response;
+      } finally {
+        this.#places.release(id);
+      }
+    });
   }
 
   /** Answers a request of a session. */
-  async resume(id: string, peer: Peer, call: Call): Promise<Response> {
-    const session = await this.#find(id, peer);
-    if (session?.owner !== peer.owner) {
-      // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
-      const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
-      return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
-    }
-    this.#use(id, session);
-    return await answer(session, call);
+  resume(id: string, peer: Peer, call: Call): Promise<Response> {
+    return answerOrRefuse(call, async () => {
+      // One that is here is used at once: else it might have to make room meanwhile.
+      const session = this.#sessions.get(id) ?? await this.#find(id, peer);
+      if (session?.owner !== peer.owner) {
+        // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
+        const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
+        return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
+      }
+      this.#use(id, session);
+      return await answer(session, call);
+    });
   }
 
   /** Closes every session and its streams; another process may go on with them. */
@@ -115,7 +129,7 @@ export class Sessions implements AsyncDisposable {
   async closeIdle(): Promise<void> {
     for (const [id, session] of this.#sessions) {
       if (session.usedAt + IDLE_MS > this.#now()) break;
-      if (isBusy(session)) continue;
+      if (session.isBusy) continue;
       this.#sessions.delete(id);
       await session.host.close();
     }
@@ -134,13 +148,18 @@ export class Sessions implements AsyncDisposable {
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
     });
+    const answering = new OpenStreams(this.#answers);
+    const listening = new OpenStreams();
     const session: Session = {
       owner: peer.owner,
       transport,
       host,
-      answering: new OpenStreams(this.#answers),
-      listening: new OpenStreams(),
+      answering,
+      listening,
       initialize,
+      get isBusy() {
+        return answering.size > 0 || listening.size > 0;
+      },
       usedAt: 0,
       keptAt: 0,
     };
@@ -154,9 +173,8 @@ export class Sessions implements AsyncDisposable {
   }
 
   async #find(id: string, peer: Peer): Promise<Session | undefined> {
-    const session = this.#sessions.get(id);
     // What is no id of ours, a UUID, may be too long for the store.
-    if (session || !isTaskId(id)) return session;
+    if (!isTaskId(id)) return undefined;
     const key = `${id} ${peer.owner}`;
     const restoring = this.#restoring.get(key) ?? this.#restore(id, peer).finally(() => this.#restoring.delete(key));
     this.#restoring.set(key, restoring);
@@ -168,6 +186,15 @@ export class Sessions implements AsyncDisposable {
     const last = (await this.#streams.readAfter(keyOf(id), "").catch(failed)).at(-1);
     const kept: Kept | undefined = last && JSON.parse(last.text);
     if (kept?.owner !== peer.owner) return undefined;
+    this.#reserve(id, peer);
+    try {
+      return await this.#beginAnew(id, peer, kept);
+    } finally {
+      this.#places.release(id);
+    }
+  }
+
+  async #beginAnew(id: string, peer: Peer, kept: Kept): Promise<Session> {
     const session = await this.#open(id, peer, kept.initialize);
     const headers = {
       "content-type": "application/json",
@@ -187,8 +214,8 @@ export class Sessions implements AsyncDisposable {
     session.usedAt = this.#now();
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
+    this.#places.release(id);
     this.#keep(id, session);
-    this.#makeRoom();
     if (this.#sweeper !== undefined) return;
     this.#sweeper = setInterval(() => {
       this.#recent.dropOld();
@@ -209,14 +236,13 @@ export class Sessions implements AsyncDisposable {
     this.#streams.append(keyOf(id), { id: newTaskId(), text }, 1.5 * IDLE_MS).catch(() => {});
   }
 
-  #makeRoom(): void {
-    if (this.#sessions.size <= MAX_SESSIONS) return;
-    for (const [id, session] of this.#sessions) {
-      if (isBusy(session)) continue;
-      this.#sessions.delete(id);
-      session.host.close().catch(() => {});
-      return;
-    }
+  /** Who makes room may go on: what is kept of a session begins it anew. */
+  #reserve(id: string, peer: Peer): void {
+    this.#places.reserve(id, peer, (idle) => {
+      const session = this.#sessions.get(idle);
+      this.#sessions.delete(idle);
+      session?.host.close().catch(() => {});
+    });
   }
 }
 
@@ -227,8 +253,18 @@ function answer({ transport, answering, listening }: Session, { request, message
   return streams.follow(() => transport.handleRequest(request, { parsedBody: message, authInfo }));
 }
 
-function isBusy({ answering, listening }: Session): boolean {
-  return answering.size > 0 || listening.size > 0;
+async function answerOrRefuse(call: Call, answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (error instanceof NoRoom) return error.answer(call.message);
+    throw error;
+  }
+}
+
+/** Whether a request begins a session; the SDK refuses every other one that names none. */
+function begins({ message }: Call): boolean {
+  return message !== undefined && "method" in message && message.method === "initialize";
 }
 
 function failed(cause: unknown): never {

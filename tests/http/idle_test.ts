@@ -1,24 +1,29 @@
 import { MemoryBackend, type StreamStore } from "../../mod.ts";
 import { McpHost } from "../../src/mcp/host.ts";
 import { OpenStreams } from "../../src/mcp/open_streams.ts";
+import type { SessionLimits } from "../../src/mcp/session_limits.ts";
 import { Sessions } from "../../src/mcp/sessions.ts";
 import { assertEquals } from "../../tools/std.ts";
-import { type Fetch, Raw } from "./raw.ts";
+import { type Fetch, type Message, Raw } from "./raw.ts";
 
-const PEER = { owner: "ann", known: true };
+const ANN = { owner: "ann", known: true };
 
 /** The sessions of one process, whose clock `now` is. */
-function newSessions(streams: StreamStore, now: () => number): Sessions {
+function newSessions(
+  streams: StreamStore,
+  now: () => number = Date.now,
+  limits: Partial<SessionLimits> = {},
+): Sessions {
   const bind = () => new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
-  return new Sessions(bind, streams, new OpenStreams(), now);
+  return new Sessions(bind, streams, new OpenStreams(), limits, now);
 }
 
-function fetchOf(sessions: Sessions): Fetch {
+function fetchOf(sessions: Sessions, peer = ANN): Fetch {
   return async (request) => {
     const id = request.headers.get("mcp-session-id");
     const message = request.method === "POST" ? await request.json() : undefined;
     const call = { request, message };
-    return id === null ? await sessions.begin(PEER, call) : await sessions.resume(id, PEER, call);
+    return id === null ? await sessions.begin(peer, call) : await sessions.resume(id, peer, call);
   };
 }
 
@@ -60,4 +65,61 @@ Deno.test("a session that is idle in one process goes on in the others", async (
   assertEquals([first.size, second.size], [0, 1]);
   await using third = newSessions(backend.streams, () => now);
   assertEquals((await goOn(third)).result, {});
+});
+
+/** How the attempt to begin a session is answered. */
+async function refusal(
+  fetch: Fetch,
+): Promise<{ readonly status: number; readonly after: string | null; error: Message }> {
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+  const response = await new Raw(fetch).post("initialize", params);
+  if (response.ok) throw new Error("The session has begun.");
+  const { error } = await response.json();
+  return { status: response.status, after: response.headers.get("retry-after"), error };
+}
+
+Deno.test("the least used idle session makes room for a new one; where all are in use, the new one is refused", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const fetch = fetchOf(sessions);
+  const [first, listener] = [await Raw.open(fetch), await Raw.open(fetch)];
+  await using _stream = await listener.listen();
+  const third = await Raw.open(fetch);
+  assertEquals(sessions.size, 2);
+  // Who had to make room goes on, and makes the other one do so.
+  const stream = await first.listen();
+  assertEquals(sessions.size, 2);
+  const { status, after, error } = await refusal(fetch);
+  assertEquals([status, after, error.code, error.data.limit], [503, "60", -32005, "sessions"]);
+  assertEquals((await third.post("ping")).status, 503);
+  assertEquals(sessions.size, 2);
+  await stream[Symbol.asyncDispose]();
+  assertEquals((await third.ask("ping")).result, {});
+  assertEquals(sessions.size, 2);
+});
+
+Deno.test("one principal has only so many sessions in use, and takes none of another's", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { ofOne: 2 });
+  const [ann, bob] = [fetchOf(sessions), fetchOf(sessions, { owner: "bob", known: true })];
+  await Raw.open(bob);
+  const clients = [await Raw.open(ann), await Raw.open(ann), await Raw.open(ann)];
+  assertEquals(sessions.size, 3);
+  await using _first = await (clients[1] ?? clients[0])?.listen();
+  await using _second = await clients[2]?.listen();
+  const { status, error } = await refusal(ann);
+  assertEquals([status, error.code, error.data.limit], [429, -32005, "sessions"]);
+  await Raw.open(bob);
+  assertEquals(sessions.size, 4);
+  // Where nobody knows who calls, they are not one.
+  const anybody = fetchOf(sessions, { owner: "anonymous", known: false });
+  for (let i = 0; i < 3; i++) await Raw.open(anybody);
+  assertEquals(sessions.size, 7);
+});
+
+Deno.test("of many sessions that begin at once no more are let in than there is room for", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const begun = await Promise.allSettled(Array.from({ length: 5 }, () => Raw.open(fetchOf(sessions))));
+  assertEquals([begun.filter(({ status }) => status === "fulfilled").length, sessions.size], [2, 2]);
 });
