@@ -95,9 +95,12 @@ export class HttpEndpoint implements AsyncDisposable {
     if (caller instanceof Response) return caller;
     const message = request.method === "POST" ? await readBody(request) : undefined;
     if (message instanceof Response) return message;
+    // It may have come slowly.
+    if (this.#closing) return shuttingDown();
     try {
       return await this.#route(caller, request, message);
     } catch (error) {
+      if (error instanceof Unavailable) return shuttingDown();
       if (error instanceof BackendError) return unavailable("The backend does not answer.");
       throw error;
     }

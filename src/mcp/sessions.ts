@@ -6,7 +6,7 @@
  */
 import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamStore } from "../backend.ts";
-import { BackendError } from "../errors.ts";
+import { BackendError, Unavailable } from "../errors.ts";
 import { isTaskId, newTaskId } from "../ids.ts";
 import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
@@ -65,6 +65,7 @@ export class Sessions implements AsyncDisposable {
   readonly #sessions = new Map<string, Session>();
   readonly #restoring = new Map<string, Promise<Session | undefined>>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
+  #ended = false;
 
   /** `bind` makes the server of one session; `answers` counts what they have still to answer. */
   constructor(
@@ -120,6 +121,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Closes every session and its streams; another process may go on with them. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
     clearInterval(this.#sweeper);
     await Promise.all([...this.#sessions.values()].map(({ host }) => host.close()));
     this.#sessions.clear();
@@ -136,6 +138,8 @@ export class Sessions implements AsyncDisposable {
   }
 
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
+    // One that was still read from the store would outlive the endpoint.
+    if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another one.");
     const host = this.#bind(peer);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,

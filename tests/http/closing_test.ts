@@ -43,6 +43,36 @@ Deno.test("a server that ends answers who waits, ends the streams, and takes not
   backend.close = close;
 });
 
+Deno.test("a request that is still being read, or whose session is, when the server ends gets 503", async () => {
+  const backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const { promise: read, resolve: goOn } = Promise.withResolvers<void>();
+  const { readAfter } = backend.streams;
+  const reading = Promise.withResolvers<void>();
+  backend.streams.readAfter = async (stream, id) => {
+    reading.resolve();
+    await read;
+    return await readAfter.call(backend.streams, stream, id);
+  };
+  const moved = await Raw.open(server.fetch);
+  const other = fixtureServer("operation", backend);
+  const same = new Raw(other.fetch);
+  same.session = moved.session;
+  const listening = same.send({ method: "GET" });
+  await reading.promise;
+  let body: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const half = new ReadableStream<Uint8Array>({ start: (controller) => void (body = controller) });
+  const sending = new Raw(other.fetch).send({ method: "POST", body: half });
+  await other.close();
+  goOn();
+  const initialize = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+  const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: initialize });
+  body?.enqueue(new TextEncoder().encode(message));
+  body?.close();
+  assertEquals([(await sending).status, (await listening).status], [503, 503]);
+  await server.close();
+});
+
 Deno.test("an answer counts as open until its last byte is sent, or nobody wants it", async () => {
   const all = new OpenStreams();
   const open = new OpenStreams(all);
