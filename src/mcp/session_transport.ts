@@ -16,10 +16,13 @@ import { isObject } from "./task_words.ts";
 /** Of how many cancelled requests it is remembered that nothing more comes for them. */
 const REMEMBERED = 1_000;
 
+/** What the SDK calls the stream of what nobody asked for. */
+const STANDALONE = "_GET_stream";
+
 /** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** The SDK's: the name of the stream of each request that is worked on. */
-  readonly #streamOfRequest: Map<unknown, string> = mapOf(this, "_requestToStreamMapping");
+  readonly #streamOfRequest: Map<string | number, string> = mapOf(this, "_requestToStreamMapping");
   /** The SDK's: the streams that a client reads now, by their names. */
   readonly #open: Map<unknown, unknown> = mapOf(this, "_streamMapping");
   /** The streams of cancelled requests, the oldest first. */
@@ -30,6 +33,10 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     const resumed = streamOfEvent(request.headers.get("last-event-id") ?? "");
     if (request.method === "GET" && resumed !== undefined && this.#cancelled.has(resumed)) return nothingMore();
     const response = await super.handleRequest(request, options);
+    if (response.status === 409 && resumed !== undefined) {
+      this.#letGo(resumed);
+      return await super.handleRequest(request, options);
+    }
     const cancelled = response.status === 202 ? cancelledBy(options?.parsedBody) : undefined;
     if (cancelled !== undefined) await this.#end(cancelled);
     return response;
@@ -39,6 +46,15 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   heardOn(requestId: string | number): string | undefined {
     const stream = this.#streamOfRequest.get(requestId);
     return this.#open.has(stream) ? stream : undefined;
+  }
+
+  /**
+   * Ends a stream for a client that comes back for it: the network may have lost its old connection without a word, and
+   * until that is noticed the SDK refuses the new one.
+   */
+  #letGo(stream: string): void {
+    if (stream === STANDALONE) return this.closeStandaloneSSEStream();
+    for (const [requestId, name] of this.#streamOfRequest) if (name === stream) this.closeSSEStream(requestId);
   }
 
   /** 2025-11-25, Cancellation, "Behavior Requirements": what a cancelled request holds is freed, and no response sent. */
@@ -76,7 +92,7 @@ function cancelledBy(message: unknown): string | number | undefined {
 }
 
 /** A map that the SDK keeps to itself. Where a later version has none of this name, streams stay as the SDK leaves them. */
-function mapOf<V>(transport: WebStandardStreamableHTTPServerTransport, name: string): Map<unknown, V> {
+function mapOf<K, V>(transport: WebStandardStreamableHTTPServerTransport, name: string): Map<K, V> {
   const map: unknown = Reflect.get(transport, name);
   return map instanceof Map ? map : new Map();
 }

@@ -106,6 +106,27 @@ Deno.test("the answer to a call whose stream broke comes when it is resumed", as
   assertEquals((await resumed.message()).result.structuredContent, { said: "opened" });
 });
 
+Deno.test("a stream whose break nobody has seen yet is resumed all the same, and the old connection is let go", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  await using oldCall = new Events(await raw.post("tools/call", { name: "hold", arguments: { gate: "slow" } }));
+  const begun = await oldCall.next();
+  await using call = await raw.listen(begun?.id);
+  assertEquals(await oldCall.next(), undefined);
+  await using old = await raw.listen();
+  const [first, second] = [await raw.start("contract"), await raw.start("contract")];
+  await raw.ask("tasks/cancel", { taskId: first });
+  const event = await old.next();
+  await using listening = await raw.listen(event?.id);
+  assertEquals(await old.next(), undefined);
+  await raw.ask("tasks/cancel", { taskId: second });
+  assertEquals((await listening.message()).params.taskId, second);
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "slow" } });
+  assertEquals((await call.message()).result.structuredContent, { said: "opened" });
+});
+
 Deno.test("a Last-Event-ID that is none of ours is 400", async () => {
   await using server = fixtureServer("operation");
   const raw = await Raw.open(server.fetch);
