@@ -15,6 +15,7 @@ import { OpenStreams } from "./open_streams.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { NoRoom, Places, type SessionLimits } from "./session_limits.ts";
 import { SessionTransport } from "./session_transport.ts";
+import { untilStalled } from "./stalled.ts";
 
 /** A session without an open stream is closed when it is not used for this long, in ms. */
 const IDLE_MS = 3_600_000;
@@ -95,7 +96,7 @@ export class Sessions implements AsyncDisposable {
       if (begins(call)) this.#reserve(id, peer);
       try {
         const session = await this.#open(id, peer, call.message);
-        const response = await answer(session, call);
+        const response = await answer(session, call, this.#now);
         if (session.transport.sessionId === undefined) await session.host.close();
         return response;
       } finally {
@@ -115,7 +116,7 @@ export class Sessions implements AsyncDisposable {
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
       this.#use(id, session);
-      return await answer(session, call);
+      return await answer(session, call, this.#now);
     });
   }
 
@@ -252,9 +253,15 @@ export class Sessions implements AsyncDisposable {
 
 const INITIALIZED: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/initialized" };
 
-function answer({ transport, answering, listening }: Session, { request, message, authInfo }: Call): Promise<Response> {
-  const streams = request.method === "GET" ? listening : answering;
-  return streams.follow(() => transport.handleRequest(request, { parsedBody: message, authInfo }));
+function answer(
+  { transport, answering, listening }: Session,
+  { request, message, authInfo }: Call,
+  now: () => number,
+): Promise<Response> {
+  const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
+  return request.method === "GET"
+    ? listening.follow(async () => untilStalled(await handle(), now))
+    : answering.follow(handle);
 }
 
 async function answerOrRefuse(call: Call, answer: () => Promise<Response>): Promise<Response> {

@@ -3,10 +3,14 @@ import { McpHost } from "../../src/mcp/host.ts";
 import { OpenStreams } from "../../src/mcp/open_streams.ts";
 import type { SessionLimits } from "../../src/mcp/session_limits.ts";
 import { Sessions } from "../../src/mcp/sessions.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { type Fetch, type Message, Raw } from "./raw.ts";
 
 const ANN = { owner: "ann", known: true };
+
+function newHost(): McpHost {
+  return new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
+}
 
 /** The sessions of one process, whose clock `now` is. */
 function newSessions(
@@ -14,8 +18,7 @@ function newSessions(
   now: () => number = Date.now,
   limits: Partial<SessionLimits> = {},
 ): Sessions {
-  const bind = () => new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
-  return new Sessions(bind, streams, new OpenStreams(), limits, now);
+  return new Sessions(newHost, streams, new OpenStreams(), limits, now);
 }
 
 function fetchOf(sessions: Sessions, peer = ANN): Fetch {
@@ -65,6 +68,28 @@ Deno.test("a session that is idle in one process goes on in the others", async (
   assertEquals([first.size, second.size], [0, 1]);
   await using third = newSessions(backend.streams, () => now);
   assertEquals((await goOn(third)).result, {});
+});
+
+Deno.test("a client that listens and has stopped to read does not keep its session", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  const host = newHost();
+  await using sessions = new Sessions(() => host, backend.streams, new OpenStreams(), {}, () => now);
+  const raw = await Raw.open(fetchOf(sessions));
+  const unread = await raw.send({ method: "GET" });
+  const push = async (count: number) => {
+    const message = { jsonrpc: "2.0", method: "notifications/tasks/status" } as const;
+    for (let i = 0; i < count; i++) await host.server.transport?.send(message);
+    // What was sent is passed on in the same turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  await push(300);
+  now += 60_000;
+  await push(1);
+  now += 3_600_000;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 0);
+  await assertRejects(() => unread.text(), Error, "has read none for a minute");
 });
 
 /** How the attempt to begin a session is answered. */

@@ -1,0 +1,45 @@
+/**
+ * Lets a client go that has stopped to read what it listens to: what is pushed to it would pile up for as long as its
+ * connection seems to be there.
+ *
+ * @module
+ */
+
+/** How many chunks such a client is behind, at least. */
+const MAX_BEHIND = 256;
+
+/** For how long it has read nothing, in ms. One that reads slowly, or is only sent much at once, may stay behind. */
+const STALLED_MS = 60_000;
+
+/** Passes an event stream on until its client is stalled; it may come back with `Last-Event-ID`. */
+export function untilStalled(response: Response, now: () => number = Date.now): Response {
+  const { body, headers } = response;
+  if (body === null || !headers.get("content-type")?.startsWith("text/event-stream")) return response;
+  let source: WritableStreamDefaultController;
+  let target: ReadableStreamDefaultController<Uint8Array>;
+  const readable = new ReadableStream<Uint8Array>({
+    start: (controller) => void (target = controller),
+    cancel: (reason) => source.error(reason),
+  }, { highWaterMark: 0 });
+  let readAt = now();
+  let behind = 0;
+  const writable = new WritableStream<Uint8Array>({
+    start: (controller) => void (source = controller),
+    write(chunk) {
+      const left = -(target.desiredSize ?? 0);
+      if (left < behind) readAt = now();
+      if (left >= MAX_BEHIND && now() - readAt >= STALLED_MS) {
+        const error = new Error(`The client is ${left} events behind, and has read none for a minute.`);
+        target.error(error);
+        throw error;
+      }
+      target.enqueue(chunk);
+      behind = left + 1;
+    },
+    close: () => target.close(),
+    abort: (reason) => target.error(reason),
+  });
+  // How it ends is told to the client and to the source alike.
+  body.pipeTo(writable).catch(() => {});
+  return new Response(readable, response);
+}
