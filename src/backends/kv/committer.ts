@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BackendError } from "../../errors.ts";
+import { BackendError, InvalidValue } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import { eventKey } from "./keys.ts";
 
@@ -23,6 +23,9 @@ export interface Write {
 const MAX_CHECKS = 100;
 const MAX_MUTATIONS = 900;
 const MAX_BYTES = 600_000;
+
+/** How KV says so of what is more than that, or of a value over 65,536 bytes or a key over 2,048. */
+const REFUSED = /^(Value|Key|Total (mutation|key) size) too large|^Too many (checks|mutations)|^Invalid mutation/;
 
 /** The most text of one event value: two bytes a unit stay below KV's 65,536. */
 const MAX_EVENT_TEXT = 30_000;
@@ -62,7 +65,10 @@ export class Committer {
     this.#onCommitted = onCommitted;
   }
 
-  /** Resolves with the versionstamp once the write is on disk, or with `null` if one of its checks does not hold. */
+  /**
+   * Resolves with the versionstamp once the write is on disk, or with `null` if one of its checks does not hold. Rejects
+   * with `InvalidValue` for what KV can never store, and with `BackendError` while it fails.
+   */
   commit(write: Write): Promise<string | null> {
     const { promise, resolve, reject } = Promise.withResolvers<string | null>();
     this.#queue.push({ write, resolve, reject });
@@ -80,21 +86,32 @@ export class Committer {
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
       try {
-        const versionstamp = await this.#apply(group.map(({ write }) => write));
-        if (versionstamp !== null || group.length === 1) group.forEach(({ resolve }) => resolve(versionstamp));
-        else await this.#oneByOne(group);
+        await this.#write(group);
       } catch (cause) {
         const error = new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
-        group.forEach(({ reject }) => reject(error));
+        group.forEach(({ reject }) => reject(error)); // Who has had his answer hears nothing of it.
       }
     }
     // In the same moment in which the queue was seen empty: who writes next must find nobody at work.
     this.#working = undefined;
   }
 
-  /** A check of some member does not hold: each for itself, in the same order. */
-  async #oneByOne(group: readonly Pending[]): Promise<void> {
-    for (const { write, resolve } of group) resolve(await this.#apply([write]));
+  /** Writes a group. If that cannot be as a whole, each member has its own end, in the same order. Throws if KV fails. */
+  async #write(group: readonly Pending[]): Promise<void> {
+    let versionstamp: string | null;
+    try {
+      versionstamp = await this.#apply(group.map(({ write }) => write));
+    } catch (cause) {
+      if (!isRefused(cause)) throw cause;
+      if (group.length === 1) return group.forEach(({ write, reject }) => reject(refusal(write, cause)));
+      // In halves: it may be one member that is too large, or all together.
+      const half = Math.ceil(group.length / 2);
+      await this.#write(group.slice(0, half));
+      return await this.#write(group.slice(half));
+    }
+    if (versionstamp !== null || group.length === 1) return group.forEach(({ resolve }) => resolve(versionstamp));
+    // A check of some member does not hold.
+    for (const one of group) await this.#write([one]);
   }
 
   async #apply(writes: readonly Write[]): Promise<string | null> {
@@ -124,6 +141,18 @@ export class Committer {
       reportError(error);
     }
   }
+}
+
+/** Whether KV has said that a write is beyond its limits, so that no later try can succeed. It has no codes, only texts. */
+function isRefused(error: unknown): error is TypeError {
+  return error instanceof TypeError && REFUSED.test(error.message);
+}
+
+function refusal({ event }: Write, cause: TypeError): InvalidValue {
+  const what = event ? `a change of task ${event.task.id}` : "a value";
+  return new InvalidValue(`Cannot store ${what} in the KV file: ${cause.message}. Make what is stored smaller.`, {
+    cause,
+  });
 }
 
 /**
