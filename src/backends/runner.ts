@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../backend.ts";
-import { JobsError } from "../errors.ts";
+import { InvalidValue, JobsError } from "../errors.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import { Asking, type AskingStore } from "./asking.ts";
 import { mergeReports } from "./reports.ts";
@@ -26,7 +26,10 @@ export interface Look {
   readonly dueAt?: number;
 }
 
-/** What a store does for a runner. Each write is a no-op for a task that the runner no longer holds. */
+/**
+ * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
+ * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
+ */
 export interface RunnerStore extends AskingStore {
   /** Claims up to `max` tasks that are due. */
   claim(max: number): Promise<Look>;
@@ -153,7 +156,7 @@ export class Runner implements WorkHandle {
       if (isPast()) return;
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      this.#write(() => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
+      this.#write(task.id, () => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
       this.#takeMore();
     });
     this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
@@ -162,11 +165,11 @@ export class Runner implements WorkHandle {
   }
 
   /** Writes how a task ended, again and again while the store fails: what has been done must not be lost. */
-  #write(write: () => Promise<void>): void {
+  #write(id: string, write: () => Promise<void>): void {
     const attempt = async () => {
       while (true) {
         try {
-          return await write();
+          return await this.#writeOrFault(id, write);
         } catch {
           if (this.#closed.signal.aborted) return;
           await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
@@ -177,6 +180,17 @@ export class Runner implements WorkHandle {
     this.#settling.add(settling);
   }
 
+  /** What can never be stored ends its task with a fault that says so. */
+  async #writeOrFault(id: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      const message = `The result of the attempt could not be stored: ${error.message}`;
+      await this.#store.settle(id, { kind: "fault", message });
+    }
+  }
+
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
     await this.#looking; // What it claims is ours to finish or to hand back.
@@ -184,7 +198,7 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new JobsError("The worker shuts down."));
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const id of this.#running.keys()) this.#write(() => this.#store.handBack(id));
+    for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id));
     await Promise.all(this.#settling);
   }
 

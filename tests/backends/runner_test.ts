@@ -1,4 +1,5 @@
 import type { Attempt, Claim } from "../../src/backend.ts";
+import { BackendError, InvalidValue } from "../../src/errors.ts";
 import { Runner, type RunnerStore } from "../../src/backends/runner.ts";
 import type { LiveTask } from "../../src/task.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -89,4 +90,53 @@ Deno.test("what the code of a lost run says and returns is past once its task ha
   await next();
   await runner.stop(0);
   assertEquals([settled, reported], [[{ kind: "value", value: "new" }], [0.1]]);
+});
+
+/** Runs one task to its end on a store that does with each settling as it likes. Resolves once one was stored. */
+async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): Promise<Attempt> {
+  const { promise: stored, resolve } = Promise.withResolvers<Attempt>();
+  let left = 1;
+  const store: RunnerStore = {
+    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    // deno-lint-ignore require-await
+    settle: async (_id, attempt) => {
+      settle(attempt);
+      resolve(attempt);
+    },
+    handBack: () => Promise.resolve(),
+  };
+  const options = { jobs: ["wait"], concurrency: 1, run: () => Promise.resolve(attempt) };
+  const runner = new Runner(store, options, Promise.resolve());
+  try {
+    return await stored;
+  } finally {
+    await runner.stop(0);
+  }
+}
+
+Deno.test("a result that can never be stored ends its task with a fault that says why", async () => {
+  const end = await settleOn({ kind: "value", value: "large" }, ({ kind }) => {
+    if (kind === "value") throw new InvalidValue("Value too large.");
+  });
+  assertEquals(end, { kind: "fault", message: "The result of the attempt could not be stored: Value too large." });
+});
+
+Deno.test("a result that cannot be stored while the store is away is stored once it is back", async () => {
+  let away = 1;
+  const end = await settleOn({ kind: "value", value: "done" }, () => {
+    if (away-- > 0) throw new BackendError("The store is away.");
+  });
+  assertEquals(end, { kind: "value", value: "done" });
+});
+
+Deno.test("the fault of a result that can never be stored is stored, too, once the store is back", async () => {
+  let away = 1;
+  const end = await settleOn({ kind: "value", value: "large" }, ({ kind }) => {
+    if (kind === "value") throw new InvalidValue("Value too large.");
+    if (away-- > 0) throw new BackendError("The store is away.");
+  });
+  assertEquals(end.kind, "fault");
 });
