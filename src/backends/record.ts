@@ -11,6 +11,7 @@ import {
   type Answer,
   type CancelledTask,
   canMove,
+  type FinishedTask,
   isFinished,
   type LiveTask,
   type Outcome,
@@ -29,7 +30,7 @@ export interface TaskRecord {
   readonly holder?: string;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
-  /** What has been answered so far, by the question's key. */
+  /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
   readonly answers?: { readonly [key: string]: Answer };
 }
 
@@ -58,6 +59,11 @@ export function refuseCursor(cursor: string | undefined): void {
 export function created(task: NewTask, now: number): TaskRecord {
   if (task.owner.length < 1 || task.owner.length > 128) {
     throw new InvalidValue(`Cannot store a task of owner ${JSON.stringify(task.owner)}: it needs 1 to 128 characters.`);
+  }
+  if (!(task.resultTtl >= 0)) {
+    throw new InvalidValue(
+      `Cannot store a task of ${task.job} with resultTtl ${task.resultTtl}: it must be a number of ms from 0.`,
+    );
   }
   return {
     info: {
@@ -174,7 +180,7 @@ export function settled(record: TaskRecord, attempt: Attempt, now: number, rando
     const { message: _, questions: __, ...rest } = step(info, now);
     const done = rest.progress === undefined ? rest : { ...rest, progress: 1 };
     return {
-      record: { ...record, holder: undefined, info: { ...done, status: "COMPLETED", finishedAt: now } },
+      record: finished(record, { ...done, status: "COMPLETED", finishedAt: now }),
       outcome: attempt,
     };
   }
@@ -235,29 +241,20 @@ export function cancelledOutcome(info: CancelledTask): Outcome {
 
 function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
   const { stopRequested: _, dueAt: __, questions: ___, ...info } = live(record);
-  return {
-    ...record,
-    holder: undefined,
-    info: { ...step(info, now), status: "CANCELLED", finishedAt: now, work, message },
-  };
+  return finished(record, { ...step(info, now), status: "CANCELLED", finishedAt: now, work, message });
 }
 
 function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>, now: number): Ended {
   const { questions: _, ...info } = live(record);
+  const message = cutMessage(outcome.message);
   return {
-    record: {
-      ...record,
-      holder: undefined,
-      info: {
-        ...step(info, now),
-        status: "FAILED",
-        finishedAt: now,
-        failure: outcome.kind,
-        message: cutMessage(outcome.message),
-      },
-    },
+    record: finished(record, { ...step(info, now), status: "FAILED", finishedAt: now, failure: outcome.kind, message }),
     outcome,
   };
+}
+
+function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
+  return { ...record, holder: undefined, answers: undefined, info };
 }
 
 function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {

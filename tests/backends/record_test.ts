@@ -65,6 +65,11 @@ Deno.test("an owner needs 1 to 128 characters", () => {
   assertEquals(pending({ owner: "x".repeat(128) }).info.owner.length, 128);
 });
 
+Deno.test("a result is kept for 0 ms or longer", () => {
+  for (const resultTtl of [NaN, -1]) assertThrows(() => pending({ resultTtl }), InvalidValue, String(resultTtl));
+  assertEquals([pending({ resultTtl: 0 }), pending({ resultTtl: Infinity })].length, 2);
+});
+
 Deno.test("a claim begins an attempt, and clears what the last one said", () => {
   const first = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
   const retrying = settled(first, lost, 3_000, 1).record;
@@ -215,4 +220,17 @@ Deno.test("a run that ended with its worker takes none of the job's attempts awa
   const { record } = settled(again, lost, 5_000, 0);
   assertEquals(look(record.info, "status", "attempt"), ["RETRYING", 2]);
   assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
+});
+
+Deno.test("what is finished keeps none of the answers that it was given: only code that still runs reads them", () => {
+  const asking = asked(running(), { key: "q", message: "?", schema: {} }, 3_000);
+  const record = answered(asking, { q: { action: "decline" } }, 4_000);
+  assertEquals(record.answers, { q: { action: "decline" } });
+  const ends = [
+    settled(record, { kind: "value", value: 1 }, 5_000, 0).record,
+    settled(record, { ...lost, retry: false }, 5_000, 0).record,
+    stopped(record, 5_000),
+  ];
+  assertEquals(ends.map(({ answers }) => answers), [undefined, undefined, undefined]);
+  assertEquals(settled(record, lost, 5_000, 0).record.answers, record.answers);
 });
