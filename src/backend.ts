@@ -142,7 +142,7 @@ export interface StreamStore {
  * A method rejects with {@linkcode BackendError} when the store fails.
  */
 export interface Backend extends AsyncDisposable {
-  /** Stores a task and queues it. Rejects with `InvalidValue` if the input is too large. */
+  /** Stores a task and queues it. Rejects with `InvalidValue` if it cannot be stored: its input is too large, for one. */
   create(task: NewTask): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or for its owner with `TaskExpired`. */
   get(id: string, owner: string): Promise<TaskInfo>;
@@ -155,7 +155,7 @@ export interface Backend extends AsyncDisposable {
   cancel(id: string, owner: string, wait: number): Promise<FinishedTask>;
   /**
    * Stores answers to a task's open questions, by key; answers to anything else are left out. The task runs on once
-   * none is open. Rejects as `get`.
+   * none is open. Rejects as `get`, and with `InvalidValue` if they are too large to be stored.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
   /** Lists an owner's tasks, the newest first. Rejects with `InvalidValue` if the cursor is not one of ours. */

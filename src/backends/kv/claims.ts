@@ -9,6 +9,7 @@ import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
 import type { Claimed, Look, RunnerStore } from "../runner.ts";
 import { delayedKey, readyKey } from "./keys.ts";
+import { refuseTooLarge } from "./room.ts";
 import type { Entry, StoredTask, TaskStore } from "./store.ts";
 
 /** The most tasks claimed at once. */
@@ -83,7 +84,9 @@ export class Claims implements RunnerStore {
   }
 
   async ask(id: string, question: Question): Promise<Answer | undefined> {
-    await this.#change(id, (record) => ({ record: change.asked(record, question, Date.now()) }));
+    await this.#change(id, (record) => {
+      return { record: refuseTooLarge(change.asked(record, question, Date.now()), "the question of") };
+    });
     // The answer may have come since the claim.
     return this.#held.get(id)?.stored.record.answers?.[question.key];
   }

@@ -15,6 +15,7 @@ import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { workerKey } from "./keys.ts";
 import { Lease, type WorkerRecord } from "./lease.ts";
+import { refuseTooLarge } from "./room.ts";
 import { TaskStore } from "./store.ts";
 import { KvStreams } from "./streams.ts";
 
@@ -158,7 +159,8 @@ export class DenoKvBackend implements Backend {
     while (true) {
       const entry = await this.#store.find(id, owner);
       if (isFinished(entry.stored.record.info)) return entry.stored.record.info;
-      const changed = await this.#store.change(entry, change.answered(entry.stored.record, answers, Date.now()));
+      const answered = change.answered(entry.stored.record, answers, Date.now());
+      const changed = await this.#store.change(entry, refuseTooLarge(answered, "the answers of"));
       if (changed) return changed.stored.record.info;
     }
   }

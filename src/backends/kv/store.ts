@@ -14,6 +14,7 @@ import { batched } from "../batch.ts";
 import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, untilUnlocked, type Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
+import { expiryIn } from "./room.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
 type Text = { readonly inline: string } | { readonly blob: BlobRef };
@@ -80,7 +81,7 @@ export class TaskStore {
    */
   async change(entry: Entry, record: TaskRecord, outcome?: Outcome): Promise<Entry | undefined> {
     const { input, record: before } = entry.stored;
-    const text = outcome && await this.#keep(JSON.stringify(outcome), record.info.resultTtl);
+    const text = outcome && await this.#keep(JSON.stringify(outcome), keptFor(record.info));
     const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
     const { sets = [], deletes = [], ...write } = this.#write(stored, before);
     const inputIsDone = isFinished(record.info) && "blob" in input;
@@ -141,9 +142,9 @@ export class TaskStore {
     return found.map(({ value, versionstamp }) => value === null ? undefined : { stored: value, versionstamp });
   }
 
-  async #keep(text: string, ttl?: number): Promise<Text> {
+  async #keep(text: string, expireIn?: number): Promise<Text> {
     if (text.length <= INLINE_LIMIT) return { inline: text };
-    return { blob: await writeBlob(this.#committer, text, ttl && ttl + EXPIRED_TOLD_MS) };
+    return { blob: await writeBlob(this.#committer, text, expireIn) };
   }
 
   async #load<T>(text: Text, what: string): Promise<T> {
@@ -156,7 +157,7 @@ export class TaskStore {
   #write(stored: StoredTask, before: TaskRecord | undefined): Write {
     const { info } = stored.record;
     const key = taskKey(info.owner, info.id);
-    const expireIn = isFinished(info) ? info.resultTtl + EXPIRED_TOLD_MS : undefined;
+    const expireIn = isFinished(info) ? keptFor(info) : undefined;
     const place = placeOf(stored.record);
     const text = JSON.stringify(info);
     return {
@@ -166,6 +167,11 @@ export class TaskStore {
       bytes: sizeOf(stored, text) * (place ? 2 : 1),
     };
   }
+}
+
+/** How long KV is to keep a task once it is finished, in ms. */
+function keptFor({ resultTtl }: TaskInfo): number {
+  return expiryIn(resultTtl + EXPIRED_TOLD_MS);
 }
 
 /** Whether a record's time is over. */

@@ -1,0 +1,34 @@
+/**
+ * Room in a KV value, which holds 65,536 bytes. What a job asks and a client answers stands in the record, beside an
+ * input of up to 8,000 characters; so much is refused of it that all fits which may still become of the task.
+ *
+ * @module
+ */
+import { InvalidValue } from "../../errors.ts";
+import type { TaskRecord } from "../record.ts";
+
+/** The most that is taken by what is known of a live task beside its input, in bytes. */
+const MAX_LIVE_BYTES = 40_000;
+
+/** The longest time for which a result is kept, in ms: KV takes no time that is much longer. About 30,000 years. */
+const LONGEST_MS = 1e15;
+
+/** Returns the record. Throws `InvalidValue` if `what` has made it too large. */
+export function refuseTooLarge(record: TaskRecord, what: string): TaskRecord {
+  const bytes = bytesOf(JSON.stringify(record.info)) + bytesOf(JSON.stringify(record.answers ?? {}));
+  if (bytes <= MAX_LIVE_BYTES) return record;
+  throw new InvalidValue(
+    `Cannot store ${what} task ${record.info.id}: with that its record has ${bytes} bytes, and ${MAX_LIVE_BYTES} is the ` +
+      "most. Make the text shorter.",
+  );
+}
+
+/** How long KV is to keep what is no longer needed after this time, in ms. */
+export function expiryIn(ms: number): number {
+  return Math.min(Math.ceil(ms), LONGEST_MS);
+}
+
+/** How large a text is in KV, at most: one character that is not of Latin-1 doubles it. */
+function bytesOf(text: string): number {
+  return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
+}
