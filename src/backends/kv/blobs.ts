@@ -22,6 +22,13 @@ const PIECE_BYTES = 60_000;
 /** How many keys KV reads at once. */
 export const READ_AT_ONCE = 10;
 
+/** How many marks, and about how many pieces, are swept together: few, so that other processes can write in between. */
+const PAGE_MARKS = 100;
+const PAGE_PIECES = 500;
+
+/** Says how many pieces are to be deleted. */
+type Mark = Deno.KvEntry<number>;
+
 /** Pieces that nothing refers to by then are deleted, in ms. */
 const UNCLAIMED_MS = 600_000;
 
@@ -67,16 +74,31 @@ export async function readBlob(kv: Deno.Kv, ref: BlobRef): Promise<string | unde
   return text + decoder.decode();
 }
 
-/** Deletes the pieces whose marks are due. */
-export async function sweepBlobs(kv: Deno.Kv, committer: Committer, now: number): Promise<void> {
-  const due = kv.list<number>({ prefix: garbageKey(), end: garbageKey(now, "") }, { limit: 100 });
-  for await (const { key, value: pieces, versionstamp } of due) {
-    const id = String(key.at(-1));
-    for (let number = 0; number < pieces; number += 500) {
-      const keys = Array.from({ length: Math.min(500, pieces - number) }, (_, i) => blobKey(id, number + i));
-      // The mark is checked each time: who refers to the pieces meanwhile has deleted it.
-      await committer.commit({ checks: [{ key, versionstamp }], deletes: keys, bytes: 0 });
-    }
-    await committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
+/** Deletes a page of the pieces whose marks are due. Resolves with whether there may be more. */
+export async function sweepBlobs(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
+  const { marks, full } = await untilUnlocked(() => duePage(kv, now));
+  await Promise.all(marks.map((mark) => sweepBlob(committer, mark)));
+  return full;
+}
+
+async function duePage(kv: Deno.Kv, now: number): Promise<{ readonly marks: readonly Mark[]; readonly full: boolean }> {
+  const marks: Mark[] = [];
+  let pieces = 0;
+  for await (const mark of kv.list<number>({ prefix: garbageKey(), end: garbageKey(now, "") }, { limit: PAGE_MARKS })) {
+    marks.push(mark);
+    pieces += mark.value;
+    if (pieces >= PAGE_PIECES) return { marks, full: true };
+  }
+  return { marks, full: marks.length === PAGE_MARKS };
+}
+
+async function sweepBlob(committer: Committer, { key, value, versionstamp }: Mark): Promise<void> {
+  const id = String(key.at(-1));
+  // The mark goes with the last of its pieces.
+  const keys = [...Array.from({ length: value }, (_, number) => blobKey(id, number)), key];
+  for (let at = 0; at < keys.length; at += PAGE_PIECES) {
+    // It is checked each time: who refers to the pieces meanwhile has deleted it.
+    const checks = [{ key, versionstamp }];
+    await committer.commit({ checks, deletes: keys.slice(at, at + PAGE_PIECES), bytes: 0 });
   }
 }

@@ -9,7 +9,6 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
 import { Runner } from "../runner.ts";
-import { sweepBlobs } from "./blobs.ts";
 import { Claims } from "./claims.ts";
 import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
@@ -18,6 +17,7 @@ import { Lease, type WorkerRecord } from "./lease.ts";
 import { refuseTooLarge } from "./room.ts";
 import { TaskStore } from "./store.ts";
 import { KvStreams } from "./streams.ts";
+import { Sweeper } from "./sweeper.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
 export interface DenoKvOptions {
@@ -36,9 +36,6 @@ interface KvWorker {
   readonly runner: Runner;
   readonly stop: (grace: number) => Promise<void>;
 }
-
-/** How often unclaimed pieces of large values are looked for, in ms. */
-const SWEEP_MS = 60_000;
 
 /**
  * Queues and stores tasks in a Deno KV file. Needs the flag `--unstable-kv`.
@@ -60,7 +57,7 @@ export class DenoKvBackend implements Backend {
   readonly #store: TaskStore;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #workers = new Set<KvWorker>();
-  #sweeper: ReturnType<typeof setInterval> | undefined;
+  #sweeper: Sweeper | undefined;
   #log: EventLog | undefined;
   #closing: Promise<void> | undefined;
 
@@ -236,12 +233,11 @@ export class DenoKvBackend implements Backend {
       event: (event) => this.#tell(event),
       ready: () => this.#wakeWorkers(),
     });
-    const sweep = () => sweepBlobs(this.#kv, this.#committer, Date.now());
-    this.#sweeper = setInterval(() => void sweep().catch(() => {}), SWEEP_MS);
+    this.#sweeper = new Sweeper(this.#kv, this.#committer);
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#sweeper);
+    await this.#sweeper?.[Symbol.asyncDispose]();
     await Promise.all([...this.#workers].map(({ stop }) => stop(0)));
     await this.#committer.drained();
     await this.#log?.[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
-import { type BlobRef, readBlob, writeBlob } from "./blobs.ts";
+import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, untilUnlocked } from "./committer.ts";
 import { streamKey } from "./keys.ts";
 
@@ -29,11 +29,11 @@ export class KvStreams implements StreamStore {
 
   /** Keeps a message. */
   async append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
-    // Nobody ever claims the pieces of a long text, so they go when their mark is due; that is soon enough.
+    // The pieces of a long text expire as the entry does, also where the stream is forgotten before.
     const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(this.#committer, text, ttl);
     const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
-    const bytes = typeof kept === "string" ? 2 * kept.length : 200;
-    await this.#committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], bytes });
+    const [bytes, deletes] = typeof kept === "string" ? [2 * kept.length, []] : [200, claimBlob(kept)];
+    await this.#committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], deletes, bytes });
   }
 
   /** Reads what a stream holds behind an id. */
