@@ -9,11 +9,14 @@ import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
 import type { Claimed, Look, RunnerStore } from "../runner.ts";
 import { delayedKey, readyKey } from "./keys.ts";
-import { refuseTooLarge } from "./room.ts";
+import { fitting, refuseTooLarge } from "./room.ts";
 import type { Entry, StoredTask, TaskStore } from "./store.ts";
 
 /** The most tasks claimed at once. */
 const MAX_BATCH = 100;
+
+/** The pause before the next look where more tasks are held than the lease can name, in ms: some are about to end. */
+const FULL_PAUSE_MS = 50;
 
 /** A task that may be claimed, with the check that it still may. */
 interface Ready {
@@ -63,8 +66,10 @@ export class Claims implements RunnerStore {
     if (this.#dueAt <= Date.now()) await this.#promote(Date.now());
     const dueAt = Number.isFinite(this.#dueAt) ? this.#dueAt : undefined;
     const most = Math.min(max, MAX_BATCH);
-    const ready = await this.#ready(most);
-    if (ready.length === 0) return { claims: [], more: false, dueAt };
+    const found = await this.#ready(most);
+    if (found.length === 0) return { claims: [], more: false, dueAt };
+    const ready = fitting(found, this.held, ({ stored }) => stored.record.info.owner);
+    if (ready.length === 0) return { claims: [], more: false, dueAt: Date.now() + FULL_PAUSE_MS };
     this.#claiming = ready;
     try {
       this.#options.hold();
@@ -73,7 +78,8 @@ export class Claims implements RunnerStore {
       const failed = takes.find((take) => take.status === "rejected");
       // What was taken must run, whatever has become of the others.
       if (failed && claims.length === 0) throw failed.reason;
-      return { claims, more: ready.length === most || failed !== undefined, dueAt };
+      const more = found.length === most || ready.length < found.length || failed !== undefined;
+      return { claims, more, dueAt };
     } finally {
       this.#claiming = [];
     }

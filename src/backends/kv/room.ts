@@ -13,6 +13,24 @@ const MAX_LIVE_BYTES = 40_000;
 /** The longest time for which a result is kept, in ms: KV takes no time that is much longer. About 30,000 years. */
 const LONGEST_MS = 1e15;
 
+/** The most that the tasks which a worker may hold take of its key, in bytes; the rest is for the names of its jobs. */
+const MAX_HELD_BYTES = 55_000;
+
+/** How long an owner and an id are in KV, at most, without the characters of the owner's name, in bytes. */
+const HELD_BYTES = 50;
+
+/** Those of `more`, from the first on, that a worker's key can name beside those that are held. */
+export function fitting<T>(
+  more: readonly T[],
+  held: readonly { readonly owner: string }[],
+  ownerOf: (one: T) => string,
+): readonly T[] {
+  const sizeOf = (owner: string) => bytesOf(owner) + HELD_BYTES;
+  let bytes = held.reduce((sum, { owner }) => sum + sizeOf(owner), 0);
+  const end = more.findIndex((one) => (bytes += sizeOf(ownerOf(one))) > MAX_HELD_BYTES);
+  return end < 0 ? more : more.slice(0, end);
+}
+
 /** Returns the record. Throws `InvalidValue` if `what` has made it too large. */
 export function refuseTooLarge(record: TaskRecord, what: string): TaskRecord {
   const bytes = bytesOf(JSON.stringify(record.info)) + bytesOf(JSON.stringify(record.answers ?? {}));
