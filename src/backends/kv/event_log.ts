@@ -32,6 +32,8 @@ export class EventLog implements AsyncDisposable {
   readonly #hear: Listeners;
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
+  /** Whose process has closed. Their positions are kept for as long as there is something behind which to read on. */
+  readonly #gone = new Set<string>();
   readonly #woken = new Set<string>();
   readonly #watching: Promise<void>;
   #reading: Promise<void> | undefined;
@@ -98,7 +100,7 @@ export class EventLog implements AsyncDisposable {
   #touched(file: string, removed: boolean): void {
     const writer = file.endsWith(READY) ? file.slice(0, -READY.length) : file;
     if (writer === this.#writer) return;
-    if (removed) return void this.#positions.delete(writer); // That process has closed.
+    if (removed) return void this.#gone.add(writer);
     this.#woken.add(writer);
     if (file !== writer) this.#hear.ready();
   }
@@ -124,12 +126,18 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #readOn(all: boolean): Promise<void> {
+    const gone = new Set(this.#gone); // Before the streams are looked for: nothing comes into theirs any more.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
     let found = false;
     for (const writer of writers) found = await this.#readStream(writer) || found;
+    if (!all) return;
+    for (const writer of gone.difference(new Set(writers))) {
+      this.#positions.delete(writer);
+      this.#gone.delete(writer);
+    }
     // What the poll has found, no wake file told of.
-    if (all && found) this.#hear.ready();
+    if (found) this.#hear.ready();
   }
 
   /** Reads on in a stream. Resolves with whether there was something new. */
