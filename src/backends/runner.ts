@@ -17,9 +17,17 @@ export interface Claimed {
   readonly timeout?: number;
 }
 
+/** A task that was just claimed and cannot run. */
+export interface Failed {
+  readonly id: string;
+  readonly attempt: Attempt;
+}
+
 /** What a look for work has brought. */
 export interface Look {
   readonly claims: readonly Claimed[];
+  /** What was claimed, but cannot run: how its attempt ends instead. */
+  readonly failed?: readonly Failed[];
   /** Whether there may be more that are due. */
   readonly more: boolean;
   /** When the next one will be due, if that is known, in ms since the epoch. */
@@ -130,9 +138,10 @@ export class Runner implements WorkHandle {
   async #look(): Promise<void> {
     while (!this.#stopping && this.#moreReady && this.#free > 0) {
       this.#moreReady = false;
-      const { claims, more, dueAt } = await this.#store.claim(this.#free);
+      const { claims, failed = [], more, dueAt } = await this.#store.claim(this.#free);
       if (more) this.#moreReady = true;
       for (const claim of claims) this.#start(claim);
+      for (const { id, attempt } of failed) this.#write(id, () => this.#store.settle(id, attempt));
       if (dueAt !== undefined) this.#wakeAt(dueAt);
     }
   }

@@ -7,7 +7,7 @@
 import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
-import type { Claimed, Look, RunnerStore } from "../runner.ts";
+import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import { fitting, refuseTooLarge } from "./room.ts";
 import type { Entry, StoredTask, TaskStore } from "./store.ts";
@@ -74,12 +74,14 @@ export class Claims implements RunnerStore {
     try {
       this.#options.hold();
       const takes = await Promise.allSettled(ready.map((one) => this.#take(one)));
-      const claims = takes.flatMap((take) => take.status === "fulfilled" ? take.value ?? [] : []);
-      const failed = takes.find((take) => take.status === "rejected");
+      const taken = takes.flatMap((take) => take.status === "fulfilled" ? take.value ?? [] : []);
+      const error = takes.find((take) => take.status === "rejected");
       // What was taken must run, whatever has become of the others.
-      if (failed && claims.length === 0) throw failed.reason;
-      const more = found.length === most || ready.length < found.length || failed !== undefined;
-      return { claims, more, dueAt };
+      if (error && taken.length === 0) throw error.reason;
+      const claims = taken.filter((one) => "task" in one);
+      const failed = taken.filter((one) => "attempt" in one);
+      const more = found.length === most || ready.length < found.length || error !== undefined;
+      return { claims, failed, more, dueAt };
     } finally {
       this.#claiming = [];
     }
@@ -115,7 +117,7 @@ export class Claims implements RunnerStore {
   }
 
   /** Takes one ready task, unless another worker is faster or it is cancelled. */
-  async #take({ stored, check }: Ready): Promise<Claimed | undefined> {
+  async #take({ stored, check }: Ready): Promise<Claimed | Failed | undefined> {
     const { store, worker } = this.#options;
     const taken = await store.claim(stored, change.claimed(stored.record, worker, Date.now()), check);
     if (taken === undefined) return undefined;
@@ -124,7 +126,7 @@ export class Claims implements RunnerStore {
     try {
       return { task: info, input: await store.input(taken), timeout };
     } catch (error) {
-      await this.settle(info.id, { kind: "error", message: String(error), retry: true });
+      return { id: info.id, attempt: { kind: "error", message: String(error), retry: true } };
     }
   }
 
