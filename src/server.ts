@@ -8,7 +8,7 @@ import type { Authenticate } from "./authenticate.ts";
 import type { Backend } from "./backend.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
-import { DefinitionError, JobsError } from "./errors.ts";
+import { DefinitionError } from "./errors.ts";
 import { merge } from "./exposure/merge.ts";
 import type { ExposureStrategy } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
@@ -21,7 +21,7 @@ import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
 import { checkSchema, type Infer, type Schema } from "./schema.ts";
 import { Tasks } from "./tasks.ts";
-import { createWorker, type WorkerOptions } from "./worker.ts";
+import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /** What ends a server. Windows has no SIGTERM. */
 const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
@@ -68,9 +68,12 @@ export interface RunOptions {
   readonly port?: number;
   /** The address of HTTP; default `"127.0.0.1"`. */
   readonly hostname?: string;
-  /** Also runs the registered jobs, in this process; default: a worker elsewhere does. Its `grace` is 0 by default here. */
+  /**
+   * Also runs the registered jobs, in this process, once it is sure that the server serves; default: a worker elsewhere
+   * does. Its `grace` is 0 by default here.
+   */
   readonly worker?: WorkerOptions;
-  /** Hears the URL once HTTP is served; default: it is written to stderr. */
+  /** Hears the URL once HTTP is served, and the `worker` takes tasks; default: it is written to stderr. */
   readonly onListen?: (url: string) => void;
   /** Ends the run. SIGINT and SIGTERM do so, too. */
   readonly signal?: AbortSignal;
@@ -103,6 +106,7 @@ export class AsyncToolServer implements AsyncDisposable {
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
+  #worker: Worker | undefined;
   readonly #end = new AbortController();
   /** Resolves once no `run` goes on. */
   #running: Promise<void> = Promise.resolve();
@@ -180,7 +184,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /**
    * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
    * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server was
-   * closed before; and with `JobsError` if the port of HTTP is taken.
+   * closed before; with `JobsError` if the port of HTTP is taken; and with the error of a `worker` that cannot begin.
    */
   async run(options: RunOptions = {}): Promise<void> {
     const running = this.#runToEnd(options);
@@ -209,15 +213,15 @@ export class AsyncToolServer implements AsyncDisposable {
     if (options.signal?.aborted) stop();
     try {
       await this.#check();
-      const worker = options.worker && this.#startWorker(options.worker);
-      const { promise: ended, resolve } = Promise.withResolvers<void>();
-      this.#end.signal.addEventListener("abort", () => resolve());
-      // While Redis is away a worker is not ready, and the run may be ended.
-      if (worker && !this.#end.signal.aborted) await Promise.race([worker.ready, ended]);
-      if (options.transport === "http") await this.#runHttp(options);
-      else await serveOnStdio(this.#serve(), this.#end.signal);
+      if (options.transport === "http") this.#audit ??= auditToStderr;
+      const served = this.#serve();
+      if (this.#end.signal.aborted) return;
+      // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
+      const startWorker = () => this.#startWorker(options.worker);
+      if (options.transport === "http") await this.#runHttp(options, startWorker);
+      else await serveOnStdio(served, this.#end.signal, startWorker);
       // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
-      await worker?.close(options.worker?.grace ?? 0);
+      await this.#worker?.close(options.worker?.grace ?? 0);
     } finally {
       for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
       options.signal?.removeEventListener("abort", stop);
@@ -232,20 +236,19 @@ export class AsyncToolServer implements AsyncDisposable {
     await this.#options.backend.close();
   }
 
-  async #runHttp({ port = 8000, hostname = "127.0.0.1", onListen }: RunOptions): Promise<void> {
-    this.#audit ??= auditToStderr;
-    this.#serve(); // Two tools of one name are an error here, not with the first request.
+  async #runHttp(
+    { port = 8000, hostname = "127.0.0.1", onListen }: RunOptions,
+    startWorker: () => Promise<void>,
+  ): Promise<void> {
+    const { signal } = this.#end;
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
+    const begin = async (url: string) => {
+      await startWorker();
+      if (!signal.aborted) await announce(url);
+    };
     const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
-    try {
-      await listen({ port, hostname, onListen: announce, signal: this.#end.signal }, this.fetch, close);
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-      throw new JobsError(`Cannot listen on ${hostname}:${port}: the port is taken. Pass another \`port\` to run.`, {
-        cause,
-      });
-    }
+    await listen({ port, hostname, onListen: begin, signal }, this.fetch, close);
   }
 
   /** Finds what is wrong before anybody is served. Plain JSON Schema is not looked at when it is defined: that takes ajv. */
@@ -257,9 +260,13 @@ export class AsyncToolServer implements AsyncDisposable {
     }
   }
 
-  #startWorker(options: WorkerOptions): ReturnType<typeof createWorker> {
+  /** Resolves once it takes tasks, which it does not while Redis is away. */
+  async #startWorker(options: WorkerOptions | undefined): Promise<void> {
+    if (options === undefined) return;
     // A job that is offered under two names is one job.
-    return createWorker(this.#options.backend, [...new Set(this.registry.list().map(({ job }) => job))], options);
+    const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
+    this.#worker = createWorker(this.#options.backend, jobs, options);
+    await this.#worker.ready;
   }
 
   /** Builds what is served, once: from then on the tools are fixed. */

@@ -54,12 +54,13 @@ Deno.test("a server that ends hands back what its worker runs, at once or after 
     const backend = new MemoryBackend();
     const graces = gracesOf(backend);
     const server = newServer(backend).registerAsyncTool(echo);
+    const end = new AbortController();
     await server.run({
       transport: "http",
       port: 0,
       worker: { grace },
-      onListen: () => {},
-      signal: AbortSignal.abort(),
+      onListen: () => end.abort(),
+      signal: end.signal,
     });
     assertEquals(graces, [waited]);
   }

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { JobsError } from "../errors.ts";
+
 /** Where to listen, and whom to tell. */
 export interface ListenOptions {
   readonly port: number;
   readonly hostname: string;
-  /** Hears the endpoint's URL once it is served. */
-  readonly onListen: (url: string) => void;
+  /** Hears the endpoint's URL once it is served; if it fails, nothing is served any more. */
+  readonly onListen: (url: string) => void | Promise<void>;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
@@ -27,27 +29,37 @@ export async function listen(
   close: () => Promise<void>,
 ): Promise<void> {
   const cutOff = new AbortController();
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  const server = Deno.serve(
-    {
-      port,
-      hostname,
-      signal: cutOff.signal,
-      onListen: ({ port }) => onListen(`http://${host}:${port}/mcp`),
-    },
-    (request, { completed }) => {
-      if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
-      return fetch(withOwnSignal(request, completed));
-    },
-  );
+  const server = hold({ port, hostname, signal: cutOff.signal }, fetch);
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
   if (signal.aborted) resolve();
-  await aborted;
-  await close();
-  const timer = setTimeout(() => cutOff.abort(), CUT_OFF_MS);
-  await server.shutdown();
-  clearTimeout(timer);
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  try {
+    await Promise.race([onListen(`http://${host}:${server.addr.port}/mcp`), aborted]);
+    await aborted;
+  } finally {
+    await close();
+    const timer = setTimeout(() => cutOff.abort(), CUT_OFF_MS);
+    await server.shutdown();
+    clearTimeout(timer);
+  }
+}
+
+/** Takes the port, and answers from then on. */
+function hold(
+  options: { readonly port: number; readonly hostname: string; readonly signal: AbortSignal },
+  fetch: (request: Request) => Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ ...options, onListen: () => {} }, (request, { completed }) => {
+      if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+      return fetch(withOwnSignal(request, completed));
+    });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    const where = `${options.hostname}:${options.port}`;
+    throw new JobsError(`Cannot listen on ${where}: the port is taken. Pass another \`port\` to run.`, { cause });
+  }
 }
 
 /**

@@ -126,14 +126,18 @@ export class ListeningTransport implements Transport {
   }
 }
 
-/** Serves one client on stdin and stdout. Resolves when it is gone. */
-export async function serveOnStdio(served: Served, signal: AbortSignal): Promise<void> {
+/** Serves one client on stdin and stdout. Resolves when it is gone; if `onOpen` fails, the connection is closed. */
+export async function serveOnStdio(
+  served: Served,
+  signal: AbortSignal,
+  onOpen: () => void | Promise<void>,
+): Promise<void> {
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
   const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
   const transport = new ListeningTransport(lines, served, LOCAL);
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
   const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
   const { onclose } = transport;
   transport.onclose = () => {
@@ -141,8 +145,12 @@ export async function serveOnStdio(served: Served, signal: AbortSignal): Promise
     resolve();
   };
   signal.addEventListener("abort", () => handle.close(), { once: true });
-  if (signal.aborted) await handle.close();
-  await promise;
+  try {
+    if (!signal.aborted) await Promise.race([onOpen(), gone]);
+    if (!signal.aborted) await gone;
+  } finally {
+    await handle.close();
+  }
 }
 
 function join(parts: readonly Uint8Array[], size: number): Uint8Array {

@@ -1,0 +1,43 @@
+/**
+ * A stdio server whose worker does not begin: it serves nevertheless, and ends when it should.
+ *
+ * @module
+ */
+import { assertEquals } from "../../tools/std.ts";
+
+const PROGRAM = new URL("./starting_server.ts", import.meta.url).pathname;
+
+function start(how: "never" | "fails"): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", PROGRAM, how],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+Deno.test("while its worker cannot begin, as while Redis is away, a server answers, and ends with its client", async () => {
+  const child = start("never");
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"ping"}\n'));
+  const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const answer = JSON.parse((await stdout.read()).value ?? "");
+  await stdin.close();
+  const [{ code }, end, stderr] = await Promise.all([
+    child.status,
+    stdout.read(),
+    new Response(child.stderr).text(),
+  ]);
+  assertEquals([answer.id, code, end.done, stderr], [1, 0, true, ""]);
+});
+
+Deno.test("a worker that cannot begin ends the run, although the client is still there", async () => {
+  const child = start("fails");
+  const [{ code }, stdout, stderr] = await Promise.all([
+    child.status,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  await child.stdin.close().catch(() => {});
+  assertEquals([code, stdout, stderr], [0, "", "BackendError: Cannot start a worker: no such table.\n"]);
+});
