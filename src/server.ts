@@ -108,8 +108,8 @@ export class AsyncToolServer implements AsyncDisposable {
   #audit: Audit | undefined;
   #worker: Worker | undefined;
   readonly #end = new AbortController();
-  /** Resolves once no `run` goes on. */
-  #running: Promise<void> = Promise.resolve();
+  /** Resolves once the `run` is over. */
+  #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Takes the parts; nothing is started yet. */
@@ -183,10 +183,11 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /**
    * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
-   * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server was
-   * closed before; with `JobsError` if the port of HTTP is taken; and with the error of a `worker` that cannot begin.
+   * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server runs
+   * already or was closed; with `JobsError` if the port of HTTP is taken; and with the error of a `worker` that cannot begin.
    */
   async run(options: RunOptions = {}): Promise<void> {
+    this.#refuseRun();
     const running = this.#runToEnd(options);
     this.#running = running.catch(() => {}); // Who runs it hears of the error.
     try {
@@ -253,7 +254,6 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Finds what is wrong before anybody is served. Plain JSON Schema is not looked at when it is defined: that takes ajv. */
   async #check(): Promise<void> {
-    if (this.#closing) throw new DefinitionError(`Cannot run ${this.#options.name}: it was closed. Make a new server.`);
     for (const { name, job } of this.registry.list()) {
       await checkSchema(job.input, `input for ${name}`);
       if (job.output) await checkSchema(job.output, `result of ${name}`);
@@ -278,6 +278,14 @@ export class AsyncToolServer implements AsyncDisposable {
     const served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
     checkExtensions(served);
     return this.#served = served;
+  }
+
+  #refuseRun(): void {
+    const { name } = this.#options;
+    if (this.#closing) throw new DefinitionError(`Cannot run ${name}: it was closed. Make a new server.`);
+    if (this.#running) {
+      throw new DefinitionError(`Cannot run ${name}: it runs already. Make a new server for another run.`);
+    }
   }
 
   #refuseLate(what: string): void {

@@ -106,3 +106,16 @@ Deno.test("a server that is closed while its run begins ends that run", async ()
   await running;
   assertEquals(begun, []);
 });
+
+Deno.test("a second run is refused, and the first goes on", async () => {
+  const { server } = await newServer();
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, onListen: resolve });
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it runs already");
+  const health = new URL("/healthz", await listening);
+  assertEquals(await (await fetch(health)).json(), { status: "ok" });
+  await assertRejects(() => server.run(), DefinitionError, "it runs already");
+  assertEquals(await (await fetch(health)).json(), { status: "ok" });
+  await server.close();
+  await running;
+});
