@@ -145,7 +145,8 @@ export class AsyncToolServer implements AsyncDisposable {
    * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each
    * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function. It
    * is called once before, when the server begins to serve: that fails with `DefinitionError` if a plain tool has the
-   * name of a tool of a job, or a plain resource stands among the results of one.
+   * name of a tool of a job, a plain resource stands among the results of one, or `register` is an async function: load
+   * what it needs before.
    *
    * @example
    * ```ts

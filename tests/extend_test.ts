@@ -96,3 +96,24 @@ Deno.test("a plain tool that is added later, under a name that is taken, is refu
   }
   assertEquals(served.length, 1);
 });
+
+Deno.test("an extension that is an async function is refused before anybody is served, and leaves nothing behind", async () => {
+  const gate = Promise.withResolvers<void>();
+  const late = async (mcp: McpServer) => {
+    await gate.promise;
+    addTool("late")(mcp);
+    throw new Error("Nobody waits for this.");
+  };
+  const message = "register without waiting";
+  const onListen = () => {
+    throw new Error("It serves.");
+  };
+  const run = () => extended(operation, late).run({ transport: "http", port: 0, onListen });
+  await assertRejects(run, DefinitionError, message);
+  await using embedded = extended(operation, late);
+  const request = new Request("http://localhost/mcp", { method: "POST" });
+  await assertRejects(() => embedded.fetch(request), DefinitionError, message);
+  // What it fails with later would end the test.
+  gate.resolve();
+  await new Promise((resolve) => setTimeout(resolve));
+});

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DefinitionError } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import type { Tasks } from "../tasks.ts";
 import { bindExtension } from "./extension_tasks.ts";
@@ -20,7 +21,7 @@ export interface Served {
   readonly instructions?: string;
   readonly surface: Surface;
   readonly tasks: Tasks;
-  /** What the user adds through the official API, on each connection. */
+  /** What the user adds through the official API, on each connection, without waiting. */
   readonly extensions: readonly ((mcp: McpHost) => void)[];
 }
 
@@ -45,13 +46,27 @@ export function bind(served: Served, peer: Peer, era: "legacy" | "modern"): McpH
   return host;
 }
 
-/** Throws what a connection would: `DefinitionError`, if the user adds something under a name of the surface. */
+/**
+ * Throws what a connection would: `DefinitionError`, if the user adds something under a name of the surface, or adds it
+ * later.
+ */
 export function checkExtensions(served: Served): void {
   extended(served);
 }
 
 function extended({ name, version, title, instructions, surface, extensions }: Served): McpHost {
   const host = new McpHost({ name, version, title }, { instructions }, surface);
-  for (const extend of extensions) extend(host);
+  for (const extend of extensions) refusePromise(extend(host));
   return host;
+}
+
+/** The type of an extension lets an async function pass, but what that adds later may come after the client's first look. */
+function refusePromise(returned: unknown): void {
+  if (typeof returned !== "object" || returned === null || !("then" in returned)) return;
+  // It goes on; what it fails with concerns nobody any more.
+  Promise.resolve(returned).catch(() => {});
+  throw new DefinitionError(
+    "Cannot extend the server: the function given to `extend` returns a promise. Let it register without waiting, and " +
+      "load what it needs before `extend`.",
+  );
 }
