@@ -4,22 +4,20 @@
  * @module
  */
 import { type Audit, auditToStderr } from "./audit.ts";
-import type { Authenticate } from "./authenticate.ts";
-import type { Backend } from "./backend.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
 import { merge } from "./exposure/merge.ts";
-import type { ExposureStrategy } from "./exposure/surface.ts";
 import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import { checkExtensions, type Served } from "./mcp/bind.ts";
-import { type Limits, withDefaults } from "./limits.ts";
+import { withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
 import { checkSchema, type Infer, type Schema } from "./schema.ts";
+import type { RunOptions, ServerOptions } from "./server_options.ts";
 import { Tasks } from "./tasks.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
@@ -27,57 +25,6 @@ import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM"];
-
-/** What {@linkcode AsyncToolServer} takes. */
-export interface ServerOptions {
-  /** The server's name, told to clients. */
-  readonly name: string;
-  /** The server's version, told to clients. */
-  readonly version: string;
-  /** A title for people. */
-  readonly title?: string;
-  /** How a model best uses the server. */
-  readonly instructions?: string;
-  /** Where tasks are queued and stored. The server closes it when it is closed. */
-  readonly backend: Backend;
-  /** Which MCP surface the jobs get. */
-  readonly strategy: ExposureStrategy;
-  /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
-  readonly defaultCancel?: boolean;
-  /** Host names without port, beside this machine's own, by which the server may be called over HTTP; default none. */
-  readonly allowedHosts?: readonly string[];
-  /**
-   * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
-   * stdio there is one owner: whoever can start the server.
-   */
-  readonly authenticate?: Authenticate;
-  /** What one principal may use; docs/security.md tells the defaults. */
-  readonly limits?: Limits;
-  /**
-   * Hears of each creation, cancellation, result read and refusal; it must not throw. Default: `run` with HTTP writes
-   * them to stderr, one line of JSON each; elsewhere nobody hears of them.
-   */
-  readonly audit?: Audit;
-}
-
-/** How a server runs. */
-export interface RunOptions {
-  /** Where it listens; default `"stdio"`. */
-  readonly transport?: "stdio" | "http";
-  /** The port of HTTP; default 8000, 0 for any free one. */
-  readonly port?: number;
-  /** The address of HTTP; default `"127.0.0.1"`. */
-  readonly hostname?: string;
-  /**
-   * Also runs the registered jobs, in this process, once it is sure that the server serves; default: a worker elsewhere
-   * does. Its `grace` is 0 by default here.
-   */
-  readonly worker?: WorkerOptions;
-  /** Hears the URL once HTTP is served, and the `worker` takes tasks; default: it is written to stderr. */
-  readonly onListen?: (url: string) => void;
-  /** Ends the run. SIGINT and SIGTERM do so, too. */
-  readonly signal?: AbortSignal;
-}
 
 /**
  * An MCP server whose tools are background jobs.
@@ -107,6 +54,7 @@ export class AsyncToolServer implements AsyncDisposable {
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
   #worker: Worker | undefined;
+  #hostname: string | undefined;
   readonly #end = new AbortController();
   /** Resolves once the `run` is over. */
   #running: Promise<void> | undefined;
@@ -173,6 +121,7 @@ export class AsyncToolServer implements AsyncDisposable {
     const { backend, allowedHosts, authenticate, limits } = this.#options;
     this.#endpoint ??= new HttpEndpoint(this.#serve(), {
       allowedHosts,
+      hostname: this.#hostname,
       authenticate,
       streams: backend.streams ?? new MemoryStreams(),
       sessionsOfOne: withDefaults(limits).sessions,
@@ -243,6 +192,7 @@ export class AsyncToolServer implements AsyncDisposable {
     startWorker: () => Promise<void>,
   ): Promise<void> {
     const { signal } = this.#end;
+    this.#hostname = hostname;
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
     const begin = async (url: string) => {

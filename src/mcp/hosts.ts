@@ -8,9 +8,22 @@ import { localhostAllowedHostnames, validateHostHeader, validateOriginHeader } f
 import { DefinitionError } from "../errors.ts";
 import { refuse } from "./message.ts";
 
-/** Those of this machine, and `more` of them. Throws `DefinitionError` for what is no name, and so could never match. */
-export function allowedHosts(more: readonly string[] = []): string[] {
-  return [...localhostAllowedHostnames(), ...more.map(nameOf)];
+/** How URLs name all addresses of a machine at once. Nobody is called so, and browsers reach this machine by some of them. */
+const ALL_ADDRESSES: readonly string[] = ["0.0.0.0", "[::]", "[::ffff:0:0]"];
+
+/**
+ * Those of this machine, that of the address that is listened on, and `more` of them. Throws `DefinitionError` for one of
+ * `more` that is no name, and so could never match.
+ */
+export function allowedHosts(more: readonly string[] = [], address = "localhost"): string[] {
+  return [...localhostAllowedHostnames(), nameOfAddress(address), ...more.map(nameOf)];
+}
+
+/** The name by which to call who listens on `address`. */
+export function nameOfAddress(address: string): string {
+  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+  const name = URL.parse(`http://${host}`)?.hostname ?? host;
+  return ALL_ADDRESSES.includes(name) ? "localhost" : name;
 }
 
 /** Refuses a request to another name, and one of a web page from another name. */
@@ -22,7 +35,10 @@ export function refuseHost({ headers }: Request, url: URL, hosts: string[]): Res
   const host = allowed ? { ok: true } as const : validateHostHeader(name, hosts);
   const origin = validateOriginHeader(headers.get("origin"), hosts);
   const wrong = host.ok ? origin : host;
-  return wrong.ok ? undefined : Response.json(refuse(FORBIDDEN, wrong.message), { status: 403 });
+  if (wrong.ok) return undefined;
+  const isName = wrong.errorCode === "invalid_host" || wrong.errorCode === "invalid_origin";
+  const advice = isName ? ". If requests may come with this name, add it to `allowedHosts`." : "";
+  return Response.json(refuse(FORBIDDEN, wrong.message + advice), { status: 403 });
 }
 
 /** As the SDK has it. */

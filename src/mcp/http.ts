@@ -39,6 +39,8 @@ const MAX_SUBSCRIPTIONS = 10_000;
 export interface HttpOptions {
   /** The names, beside those of this machine, under which the endpoint may be called. */
   readonly allowedHosts?: readonly string[];
+  /** The address that is listened on, whose name is allowed, too. */
+  readonly hostname?: string;
   /** Says who calls; without it nobody knows. */
   readonly authenticate?: Authenticate;
   /** Keeps the streams of sessions. */
@@ -74,7 +76,7 @@ export class HttpEndpoint implements AsyncDisposable {
   constructor(served: Served, options: HttpOptions) {
     this.#served = served;
     this.#options = options;
-    this.#hosts = allowedHosts(options.allowedHosts);
+    this.#hosts = allowedHosts(options.allowedHosts, options.hostname);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
     this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers, limits);
     const factory: McpServerFactory = ({ era, requestInfo }) =>

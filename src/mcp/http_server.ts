@@ -3,8 +3,8 @@
  *
  * @module
  */
-
 import { JobsError } from "../errors.ts";
+import { nameOfAddress } from "./hosts.ts";
 
 /** Where to listen, and whom to tell. */
 export interface ListenOptions {
@@ -33,9 +33,8 @@ export async function listen(
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
   if (signal.aborted) resolve();
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   try {
-    await Promise.race([onListen(`http://${host}:${server.addr.port}/mcp`), aborted]);
+    await Promise.race([onListen(`http://${nameOfAddress(hostname)}:${server.addr.port}/mcp`), aborted]);
     await aborted;
   } finally {
     await close();

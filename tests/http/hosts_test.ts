@@ -1,5 +1,5 @@
 import { AsyncToolServer, DefinitionError, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
-import { allowedHosts, refuseHost } from "../../src/mcp/hosts.ts";
+import { allowedHosts, nameOfAddress, refuseHost } from "../../src/mcp/hosts.ts";
 import { serveHttp } from "../interop/client.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 
@@ -74,5 +74,65 @@ Deno.test("a body that breaks off is 400, and no failure of ours", async () => {
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error("The client is gone.")) });
     const response = await server.fetch(new Request("http://localhost/mcp", { method: "POST", headers, body }));
     assertEquals([response.status, (await response.json()).error.code], [400, -32700]);
+  }
+});
+
+Deno.test("an address is called by its own name as URLs have it, and all addresses of a machine by localhost", () => {
+  const names = {
+    "127.0.0.2": "127.0.0.2",
+    "192.168.1.5": "192.168.1.5",
+    "::1": "[::1]",
+    "[::1]": "[::1]",
+    "2001:DB8::0:1": "[2001:db8::1]",
+    "Jobs.Example.com": "jobs.example.com",
+    "0.0.0.0": "localhost",
+    "0": "localhost",
+    "::": "localhost",
+    "[0:0::0]": "localhost",
+    "::ffff:0.0.0.0": "localhost",
+  };
+  for (const [hostname, name] of Object.entries(names)) assertEquals(nameOfAddress(hostname), name);
+});
+
+Deno.test("who listens on an address may be called by it; on all addresses, by this machine's names alone", () => {
+  const hosts = ["localhost:9", "127.0.0.1:9", "[::1]:9"];
+  const others = ["192.168.1.5:9", "0.0.0.0:9", "[::]:9", "evil.com:9"];
+  const statuses = (hostname: string, names: readonly string[]) =>
+    names.map((host) => statusOf({ host, origin: `http://${host}` }, allowedHosts([], hostname)));
+  assertEquals(statuses("192.168.1.5", [...hosts, ...others]), [200, 200, 200, 200, 403, 403, 403]);
+  for (const all of ["0.0.0.0", "::"]) {
+    assertEquals(statuses(all, [...hosts, ...others]), [200, 200, 200, 403, 403, 403, 403]);
+  }
+});
+
+for (const hostname of ["0.0.0.0", "127.0.0.2"]) {
+  // Elsewhere only 127.0.0.1 is there without being set up.
+  const ignore = hostname === "127.0.0.2" && Deno.build.os === "darwin";
+  Deno.test({ name: `the URL that is told to who listens on ${hostname} answers`, ignore }, async () => {
+    const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
+    await using server = new AsyncToolServer({ name: "told", version: "1.0.0", backend, strategy });
+    const { promise: told, resolve } = Promise.withResolvers<string>();
+    const running = server.run({ transport: "http", hostname, port: 0, onListen: resolve });
+    const answer = await fetch(await told, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{",
+    });
+    assertEquals((await answer.json()).error.code, -32700);
+    await server.close();
+    await running;
+  });
+}
+
+Deno.test("a name that is not allowed is refused with what to do", async () => {
+  const url = "http://10.0.0.7/mcp";
+  const foreign: Record<string, Record<string, string>> = {
+    "Host: 0.0.0.0": { host: "0.0.0.0:8000" },
+    "Origin: app.example.com": { host: "localhost", origin: "https://app.example.com" },
+  };
+  for (const [what, headers] of Object.entries(foreign)) {
+    const refused = refuseHost(new Request(url, { headers }), new URL(url), allowedHosts());
+    const text = `Invalid ${what}. If requests may come with this name, add it to \`allowedHosts\`.`;
+    assertEquals((await refused?.json()).error.message, text);
   }
 });

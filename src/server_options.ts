@@ -1,0 +1,68 @@
+/**
+ * What a server takes: once, and for its run.
+ *
+ * @module
+ */
+import type { Audit } from "./audit.ts";
+import type { Authenticate } from "./authenticate.ts";
+import type { Backend } from "./backend.ts";
+import type { ExposureStrategy } from "./exposure/surface.ts";
+import type { Limits } from "./limits.ts";
+import type { WorkerOptions } from "./worker.ts";
+
+/** What an `AsyncToolServer` takes. */
+export interface ServerOptions {
+  /** The server's name, told to clients. */
+  readonly name: string;
+  /** The server's version, told to clients. */
+  readonly version: string;
+  /** A title for people. */
+  readonly title?: string;
+  /** How a model best uses the server. */
+  readonly instructions?: string;
+  /** Where tasks are queued and stored. The server closes it when it is closed. */
+  readonly backend: Backend;
+  /** Which MCP surface the jobs get. */
+  readonly strategy: ExposureStrategy;
+  /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
+  readonly defaultCancel?: boolean;
+  /**
+   * Host names without port by which the server may be called over HTTP, beside `localhost`, `127.0.0.1`, `[::1]` and the
+   * `hostname` of `run`; default none.
+   */
+  readonly allowedHosts?: readonly string[];
+  /**
+   * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
+   * stdio there is one owner: whoever can start the server.
+   */
+  readonly authenticate?: Authenticate;
+  /** What one principal may use; docs/security.md tells the defaults. */
+  readonly limits?: Limits;
+  /**
+   * Hears of each creation, cancellation, result read and refusal; it must not throw. Default: `run` with HTTP writes
+   * them to stderr, one line of JSON each; elsewhere nobody hears of them.
+   */
+  readonly audit?: Audit;
+}
+
+/** How a server runs. */
+export interface RunOptions {
+  /** Where it listens; default `"stdio"`. */
+  readonly transport?: "stdio" | "http";
+  /** The port of HTTP; default 8000, 0 for any free one. */
+  readonly port?: number;
+  /**
+   * The address of HTTP; default `"127.0.0.1"`. The server may be called by it; one that means all addresses, as
+   * `"0.0.0.0"`, is no name: put those that clients use into `allowedHosts`.
+   */
+  readonly hostname?: string;
+  /**
+   * Also runs the registered jobs, in this process, once it is sure that the server serves; default: a worker elsewhere
+   * does. Its `grace` is 0 by default here.
+   */
+  readonly worker?: WorkerOptions;
+  /** Hears the URL once HTTP is served, and the `worker` takes tasks; default: it is written to stderr. */
+  readonly onListen?: (url: string) => void;
+  /** Ends the run. SIGINT and SIGTERM do so, too. */
+  readonly signal?: AbortSignal;
+}
