@@ -138,12 +138,18 @@ export class AsyncToolServer implements AsyncDisposable {
    */
   async run(options: RunOptions = {}): Promise<void> {
     this.#refuseRun();
+    const stop = () => this.#end.abort();
+    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
     const running = this.#runToEnd(options);
     this.#running = running.catch(() => {}); // Who runs it hears of the error.
     try {
-      await running;
+      await running.finally(() => this.close());
     } finally {
-      await this.close();
+      // Until all is closed: npx and terminals send a signal twice, and the second one would break that off.
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
+      options.signal?.removeEventListener("abort", stop);
     }
   }
 
@@ -158,25 +164,16 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   async #runToEnd(options: RunOptions): Promise<void> {
-    const stop = () => this.#end.abort();
-    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
-    options.signal?.addEventListener("abort", stop);
-    if (options.signal?.aborted) stop();
-    try {
-      await this.#check();
-      if (options.transport === "http") this.#audit ??= auditToStderr;
-      const served = this.#serve();
-      if (this.#end.signal.aborted) return;
-      // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
-      const startWorker = () => this.#startWorker(options.worker);
-      if (options.transport === "http") await this.#runHttp(options, startWorker);
-      else await serveOnStdio(served, this.#end.signal, startWorker);
-      // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
-      await this.#worker?.close(options.worker?.grace ?? 0);
-    } finally {
-      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
-      options.signal?.removeEventListener("abort", stop);
-    }
+    await this.#check();
+    if (options.transport === "http") this.#audit ??= auditToStderr;
+    const served = this.#serve();
+    if (this.#end.signal.aborted) return;
+    // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
+    const startWorker = () => this.#startWorker(options.worker);
+    if (options.transport === "http") await this.#runHttp(options, startWorker);
+    else await serveOnStdio(served, this.#end.signal, startWorker);
+    // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
+    await this.#worker?.close(options.worker?.grace ?? 0);
   }
 
   async #close(): Promise<void> {

@@ -63,6 +63,6 @@ export interface RunOptions {
   readonly worker?: WorkerOptions;
   /** Hears the URL once HTTP is served, and the `worker` takes tasks; default: it is written to stderr. */
   readonly onListen?: (url: string) => void;
-  /** Ends the run. SIGINT and SIGTERM do so, too. */
+  /** Ends the run. SIGINT and SIGTERM do so, too; a second one does not break off the end. */
   readonly signal?: AbortSignal;
 }

@@ -1,13 +1,13 @@
 /**
- * A stdio server whose worker does not begin: it serves nevertheless, and ends when it should.
+ * A server whose backend takes its time: it serves nevertheless, and ends when it should.
  *
  * @module
  */
 import { assertEquals } from "../../tools/std.ts";
 
-const PROGRAM = new URL("./starting_server.ts", import.meta.url).pathname;
+const PROGRAM = new URL("./slow_server.ts", import.meta.url).pathname;
 
-function start(how: "never" | "fails"): Deno.ChildProcess {
+function start(how: "never" | "fails" | "closes"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", PROGRAM, how],
     stdin: "piped",
@@ -40,4 +40,19 @@ Deno.test("a worker that cannot begin ends the run, although the client is still
   ]);
   await child.stdin.close().catch(() => {});
   assertEquals([code, stdout, stderr], [0, "", "BackendError: Cannot start a worker: no such table.\n"]);
+});
+
+Deno.test("a second signal, as npx and terminals send it, does not break off the end of a run", async () => {
+  const child = start("closes");
+  const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  assertEquals((await stderr.read()).value, "listening\n");
+  child.kill("SIGTERM");
+  assertEquals((await stderr.read()).value, "closing\n");
+  child.kill("SIGINT");
+  child.kill("SIGTERM");
+  await child.stdin.close();
+  const { code, signal } = await child.status;
+  const said = [await stderr.read(), await stderr.read()].map(({ value }) => value);
+  await child.stdout.cancel();
+  assertEquals([code, signal, said], [0, null, ["closed\n", undefined]]);
 });

@@ -1,0 +1,32 @@
+/**
+ * A server whose backend takes its time, as a program: `slow_server.ts never|fails|closes`. Over stdio its worker never
+ * begins, or fails; over HTTP its backend closes when stdin ends.
+ *
+ * @module
+ */
+import { AsyncToolServer, BackendError, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
+
+const [how] = Deno.args;
+const backend = new MemoryBackend();
+const [work, close] = [backend.work.bind(backend), backend.close.bind(backend)];
+if (how === "closes") {
+  backend.close = async () => {
+    console.error("closing");
+    await new Response(Deno.stdin.readable).text();
+    await close();
+    console.error("closed");
+  };
+} else {
+  backend.work = (options) => {
+    const ready = how === "never"
+      ? new Promise<void>(() => {})
+      : Promise.reject(new BackendError("Cannot start a worker: no such table."));
+    return { ...work(options), ready };
+  };
+}
+const strategy = new PollingExposureStrategy();
+const server = new AsyncToolServer({ name: "slow", version: "1.0.0", backend, strategy });
+server.asyncTool({ name: "echo", input: { type: "object" } }, (input) => input);
+const transport = how === "closes" ? "http" : "stdio";
+await server.run({ transport, port: 0, worker: {}, onListen: () => console.error("listening") })
+  .catch((error) => console.error(`${error.name}: ${error.message}`));
