@@ -135,6 +135,9 @@ export class AsyncToolServer implements AsyncDisposable {
    * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
    * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server runs
    * already or was closed; with `JobsError` if the port of HTTP is taken; and with the error of a `worker` that cannot begin.
+   *
+   * A stdio client that is there but does not read holds the process when the run is over: Deno cannot take back a write
+   * to stdout that has begun. The client's end, another signal, or `Deno.exit()` after `run` ends it.
    */
   async run(options: RunOptions = {}): Promise<void> {
     this.#refuseRun();

@@ -1,6 +1,6 @@
 /**
- * A server whose backend takes its time, as a program: `slow_server.ts never|fails|closes`. Over stdio its worker never
- * begins, or fails; over HTTP its backend closes when stdin ends.
+ * A server that does not end at once, as a program: `slow_server.ts never|fails|closes|full`. Over stdio its worker never
+ * begins, or fails; over HTTP its backend closes when stdin ends. With `full` it says when its run is over.
  *
  * @module
  */
@@ -16,7 +16,7 @@ if (how === "closes") {
     await close();
     console.error("closed");
   };
-} else {
+} else if (how !== "full") {
   backend.work = (options) => {
     const ready = how === "never"
       ? new Promise<void>(() => {})
@@ -30,3 +30,4 @@ server.asyncTool({ name: "echo", input: { type: "object" } }, (input) => input);
 const transport = how === "closes" ? "http" : "stdio";
 await server.run({ transport, port: 0, worker: {}, onListen: () => console.error("listening") })
   .catch((error) => console.error(`${error.name}: ${error.message}`));
+if (how === "full") console.error("over");

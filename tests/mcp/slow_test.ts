@@ -1,5 +1,5 @@
 /**
- * A server whose backend takes its time: it serves nevertheless, and ends when it should.
+ * A server whose backend or client takes its time: it serves nevertheless, and ends when it should.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { assertEquals } from "../../tools/std.ts";
 
 const PROGRAM = new URL("./slow_server.ts", import.meta.url).pathname;
 
-function start(how: "never" | "fails" | "closes"): Deno.ChildProcess {
+function start(how: "never" | "fails" | "closes" | "full"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", PROGRAM, how],
     stdin: "piped",
@@ -55,4 +55,19 @@ Deno.test("a second signal, as npx and terminals send it, does not break off the
   const said = [await stderr.read(), await stderr.read()].map(({ value }) => value);
   await child.stdout.cancel();
   assertEquals([code, signal, said], [0, null, ["closed\n", undefined]]);
+});
+
+Deno.test("the run of a server whose client does not read ends, and a signal ends the process that its answer holds", async () => {
+  const child = start("full");
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "deaf", version: "1" } };
+  const calls = Array.from({ length: 1_000 }, (_, id) => ({ jsonrpc: "2.0", id: id + 1, method: "tools/list" }));
+  const messages = [{ jsonrpc: "2.0", id: 0, method: "initialize", params }, ...calls];
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new TextEncoder().encode(messages.map((message) => `${JSON.stringify(message)}\n`).join("")));
+  await stdin.close();
+  const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  assertEquals((await stderr.read()).value, "over\n");
+  child.kill("SIGTERM");
+  assertEquals((await child.status).signal, "SIGTERM");
+  await Promise.all([stderr.cancel(), child.stdout.cancel()]);
 });
