@@ -2,8 +2,8 @@
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { fileURLToPath } from "node:url";
 import { Output } from "../examples/background_command/output.ts";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../tools/std.ts";
-import { call, connect, type Connection, start, textOf } from "./interop/client.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../tools/std.ts";
+import { call, CallToolResultSchema, connect, type Connection, start, textOf } from "./interop/client.ts";
 import { isRunning, until } from "./processes.ts";
 
 const SERVER = new URL("../examples/background_command/server.ts", import.meta.url).pathname;
@@ -31,11 +31,16 @@ async function serverIn(folder: string, commands: unknown): Promise<string[]> {
   return ["run", "--allow-all", "--unstable-kv", SERVER, `--config=${folder}/commands.json`];
 }
 
-/** A client of a server of its own, over stdio. */
+/** A client of a server of its own, over stdio, which has read these commands. */
+async function openIn(folder: string, commands: unknown): Promise<Connection> {
+  const args = await serverIn(folder, commands);
+  return await connect(new StdioClientTransport({ command: Deno.execPath(), args }));
+}
+
+/** The same in a folder of its own. */
 async function open(): Promise<Bench> {
   const folder = await Deno.makeTempDir();
-  const args = await serverIn(folder, COMMANDS);
-  const connection = await connect(new StdioClientTransport({ command: Deno.execPath(), args }));
+  const connection = await openIn(folder, COMMANDS);
   return {
     ...connection,
     folder,
@@ -136,6 +141,94 @@ Deno.test("a client that goes away stops what its server runs", async () => {
   await stdin.close();
   assertEquals((await server.status).code, 0);
   await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** How many calls it takes that other servers, if they ran them, would surely have got one. */
+const MANY = 24;
+
+Deno.test("of two servers in one folder each runs commands of the list that it has read, and of no other", async () => {
+  const folder = await Deno.makeTempDir();
+  const echo = (text: string) => ({ command: "echo", args: [text] });
+  {
+    await using older = await openIn(folder, { same: echo("old"), removed: echo("removed") });
+    await using newer = await openIn(folder, { same: echo("new"), added: echo("added") });
+    const outputs = async ({ client }: Connection, command: string) => {
+      const calls = Array.from({ length: MANY }, () => call(client, "run_command", { command }));
+      const results = await Promise.all(calls);
+      return new Set(results.map((result) => result.structuredContent?.output ?? textOf(result)));
+    };
+    assertEquals(await outputs(newer, "same"), new Set(["new\n"]));
+    assertEquals(await outputs(newer, "added"), new Set(["added\n"]));
+    assertEquals(await outputs(older, "same"), new Set(["old\n"]));
+    assertEquals(await outputs(older, "removed"), new Set(["removed\n"]));
+    assertStringIncludes(textOf(await call(newer.client, "run_command", { command: "removed" })), "command: ");
+    // What was begun under one list can be read under another.
+    const { task } = await start(older.client, "run_command", { command: "removed" });
+    const result = await newer.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+    assertStringIncludes(textOf(result), '"output":"removed\\n"');
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a server with the same list, in whatever order, lists a task of another, reads its result, and goes on with it", async () => {
+  const folder = await Deno.makeTempDir();
+  {
+    const first = await openIn(folder, COMMANDS);
+    await using second = await openIn(folder, Object.fromEntries(Object.entries(COMMANDS).reverse()));
+    const { task } = await start(first.client, "run_command", { command: "fail" });
+    const done = await first.note(({ params }) => params?.taskId === task.taskId && params?.status === "completed");
+    assertEquals(done.params?.status, "completed");
+    const { tasks } = await second.client.experimental.tasks.listTasks();
+    assertEquals(tasks.map(({ taskId, status }) => [taskId, status]), [[task.taskId, "completed"]]);
+    const result = await second.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+    assertEquals(result.structuredContent?.exit_code, 3);
+    const { resourceTemplates } = await second.client.listResourceTemplates();
+    const uri = String(resourceTemplates[0]?.uriTemplate).replace("{task_id}", task.taskId);
+    assertEquals(result._meta?.resourceUri, uri);
+    const { contents } = await second.client.readResource({ uri });
+    const [content] = contents;
+    assertEquals(JSON.parse(content && "text" in content ? content.text : "null"), result.structuredContent);
+
+    // Six run at once, more than one server takes: whichever has them, all end although the first server is closed.
+    const begun = await Promise.all(
+      Array.from({ length: 6 }, () => start(first.client, "run_command", { command: "steps" })),
+    );
+    await first[Symbol.asyncDispose]();
+    await Deno.writeTextFile(`${folder}/go`, "");
+    for (const { task } of begun) {
+      const { structuredContent } = await second.client.experimental.tasks
+        .getTaskResult(task.taskId, CallToolResultSchema);
+      assertEquals(structuredContent?.exit_code, 0);
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a task whose list no server has any more waits, says so, and goes on with the next server that has it", async () => {
+  const folder = await Deno.makeTempDir();
+  const wait = { command: "sh", args: ["-c", "echo $$ > pid; until [ -e go ]; do sleep 0.02; done"] };
+  let id: string;
+  {
+    await using older = await openIn(folder, { wait });
+    ({ task: { taskId: id } } = await start(older.client, "run_command", { command: "wait" }));
+    await pidIn(folder);
+  }
+  {
+    await using newer = await openIn(folder, { wait: COMMANDS.greet });
+    const message = async () => (await newer.client.experimental.tasks.getTask(id)).statusMessage ?? "";
+    await until(
+      async () => (await message()).includes("no worker for run_command"),
+      "it is said that no worker is there",
+    );
+    await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "cannot be cancelled");
+  }
+  {
+    await using older = await openIn(folder, { wait });
+    await Deno.writeTextFile(`${folder}/go`, "");
+    const { structuredContent } = await older.client.experimental.tasks.getTaskResult(id, CallToolResultSchema);
+    assertEquals(structuredContent?.exit_code, 0);
+  }
   await Deno.remove(folder, { recursive: true });
 });
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 
@@ -36,4 +37,15 @@ export async function readAllowList(path: string): Promise<AllowList> {
   const folder = dirname(resolve(path));
   const commands = Object.entries(parsed.data);
   return new Map(commands.map(([name, command]) => [name, { ...command, cwd: resolve(folder, command.cwd) }]));
+}
+
+/**
+ * Tells lists apart by what they run and where, in 16 letters. The order of the commands and their descriptions make no
+ * difference.
+ */
+export function fingerprint(allowed: AllowList): string {
+  const runs = [...allowed].map(([name, { command, args, cwd, timeout_seconds }]) =>
+    JSON.stringify([name, command, args, cwd, timeout_seconds ?? null])
+  );
+  return createHash("sha256").update(runs.sort().join("\n")).digest("hex").slice(0, 16);
 }

@@ -5,7 +5,7 @@
  */
 import { defineJob, type Job, type JobContext, ToolError } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
-import type { AllowedCommand, AllowList } from "./config.ts";
+import { type AllowedCommand, type AllowList, fingerprint } from "./config.ts";
 import { Output } from "./output.ts";
 import { runGroup } from "./process_group.ts";
 
@@ -19,13 +19,19 @@ const Result = z.object({
   truncated: z.boolean().describe("Whether the output was longer"),
 });
 
-/** Defines the job for an allow-list. */
+/** The tool's name. The job behind it has a name for each list. */
+export const TOOL_NAME = "run_command";
+
+/**
+ * Defines the job for an allow-list. Servers of other lists may work on the same queue, and a task is given to whoever
+ * knows its job: so the job is named by its list, and nobody runs a command as another list has it.
+ */
 export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer<typeof Result>> {
   const list = [...allowed].map(([name, { description, command, args }]) =>
     `- ${name}: ${description ?? [command, ...args].join(" ")}`
   );
   return defineJob({
-    name: "run_command",
+    name: `${TOOL_NAME}_${fingerprint(allowed)}`,
     title: "Run a command in the background",
     description: "Run one of these commands in the background and return its exit code and output. " +
       `A command that fails is a result, too: look at exit_code.\n${list.join("\n")}`,
@@ -36,7 +42,11 @@ export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer
     attempts: 1,
     run: async ({ command: name }, ctx) => {
       const command = allowed.get(name);
-      if (command === undefined) throw new ToolError(`There is no command ${name} any more.`);
+      if (command === undefined) {
+        throw new ToolError(
+          `Cannot run ${name}: it is not in the list. Choose one of: ${[...allowed.keys()].join(", ")}.`,
+        );
+      }
       return { command: name, ...await run(name, command, ctx) };
     },
   });

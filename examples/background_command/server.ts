@@ -9,7 +9,7 @@ import { AsyncToolServer, DenoKvBackend, OperationResourceStrategy } from "@mcp-
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readAllowList } from "./config.ts";
-import { runCommand } from "./job.ts";
+import { runCommand, TOOL_NAME } from "./job.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -28,5 +28,5 @@ const server = new AsyncToolServer({
   backend: await DenoKvBackend.open({ path: String(values.kv ?? join(dirname(config), "data", "commands.kv")) }),
   strategy: new OperationResourceStrategy({ notifications: true }),
 });
-server.registerAsyncTool(runCommand(allowed), { cancel: true });
+server.registerAsyncTool(runCommand(allowed), { name: TOOL_NAME, cancel: true });
 await server.run({ worker: { concurrency: 4 } });
