@@ -140,22 +140,104 @@ testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => 
   await assertEmpty(run.temp);
 });
 
+const redisIsThere = await answers(6379) ? "stop the Redis on localhost:6379" : undefined;
+
+testUnless(redisIsThere, "where there is no Redis the runner says how to get one", async () => {
+  const nothing = await Deno.makeTempDir();
+  const args = ["run", "--allow-all", MAIN, "example", "approach3", "--backend=redis"];
+  const { code, err } = await finish(await begin(args, { ...FIND_REDIS, PATH: nothing }));
+  assertEquals(code, 1);
+  assertStringIncludes(
+    err,
+    "approach3 failed: there is no Redis: REDIS_URL is not set, none answers on localhost:6379",
+  );
+  assertStringIncludes(err, "apt-get install redis-server");
+  await Deno.remove(nothing);
+});
+
+/**
+ * A `docker` of a test, alone on the PATH: `run` is what its `docker run` does, in sh, with the port that is to be
+ * published in $port. It writes each of its calls, and its process id, to files beside it.
+ */
+async function standInForDocker(run: string) {
+  const folder = await Deno.makeTempDir();
+  const script = `#!/bin/sh
+echo "$@" >> "${folder}/calls"
+[ "$1" = run ] || exit 0
+for word; do case "$word" in 127.0.0.1:*:6379) port="\${word#127.0.0.1:}"; port="\${port%:6379}";; esac; done
+echo $$ > "${folder}/pid"
+${run}`;
+  await Deno.writeTextFile(`${folder}/docker`, script, { mode: 0o755 });
+  return {
+    env: { ...FIND_REDIS, PATH: folder },
+    calls: async () => (await Deno.readTextFile(`${folder}/calls`)).trim().split("\n"),
+    pid: async () => Number(await Deno.readTextFile(`${folder}/pid`).catch(() => 0)),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+const ON_REDIS = ["run", "--allow-all", MAIN, "example", "with_package", "--backend=redis"];
+const sleep = await which("sleep");
+const redisServer = await which("redis-server");
+
+async function which(program: string): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+for (
+  const [how, trap] of [["reads no stdin", ""], ["ignores SIGTERM, too,", `trap "" TERM`]] as const
+) {
+  testUnless(redisIsThere, `Ctrl+C ends a \`docker run\` that still fetches and ${how} and its container`, async () => {
+    await using docker = await standInForDocker(`${trap}\nexec ${sleep} 600`);
+    const run = await begin(ON_REDIS, docker.env);
+    const ended = finish(run);
+    await until(async () => await docker.pid() > 0, "`docker run` fetches");
+    Deno.kill(-run.child.pid, "SIGINT");
+    await until(async () => !await isRunning(run.child.pid), "the runner has ended");
+    const { code, out, err } = await ended;
+    assertEquals(code, 130);
+    assertStringIncludes(out, "fetches redis:7-alpine");
+    assertStringIncludes(err, "with_package failed: it was interrupted.");
+    await assertContainerGone(docker);
+  });
+}
+
 testUnless(
-  await answers(6379) ? "stop the Redis on localhost:6379" : undefined,
-  "where there is no Redis the runner says how to get one",
+  redisIsThere,
+  "a `docker run` that ends early ends the example, with an error that says what to try",
   async () => {
-    const nothing = await Deno.makeTempDir();
-    const args = ["run", "--allow-all", MAIN, "example", "approach3", "--backend=redis"];
-    const { code, err } = await finish(await begin(args, { ...FIND_REDIS, PATH: nothing }));
+    await using docker = await standInForDocker("echo 'no such image' >&2; exit 125");
+    const { code, err } = await finish(await begin(ON_REDIS, docker.env));
     assertEquals(code, 1);
-    assertStringIncludes(
-      err,
-      "approach3 failed: there is no Redis: REDIS_URL is not set, none answers on localhost:6379",
-    );
-    assertStringIncludes(err, "apt-get install redis-server");
-    await Deno.remove(nothing);
+    assertStringIncludes(err, "no such image");
+    assertStringIncludes(err, "with_package failed: a container of redis:7-alpine ended before it answered on port ");
+    assertStringIncludes(err, "Run `docker pull redis:7-alpine` by hand");
+    await assertContainerGone(docker);
   },
 );
+
+testUnless(
+  noOwnRedis ?? redisIsThere,
+  "without redis-server an example runs on a container, which ends with it",
+  async () => {
+    await using docker = await standInForDocker(
+      `trap "" TERM; ${redisServer} --port "$port" --save "" >/dev/null & read line; kill -KILL $!`,
+    );
+    const { code, out, err } = await finish(await begin(ON_REDIS, docker.env));
+    assertEquals(code, 0, err);
+    assertStringIncludes(out, "Redis: a container of redis:7-alpine for this run, on port ");
+    await assertContainerGone(docker);
+  },
+);
+
+/** `docker run` has ended, and whatever container it may have left is removed by its name. */
+async function assertContainerGone(docker: Awaited<ReturnType<typeof standInForDocker>>): Promise<void> {
+  assert(!await isRunning(await docker.pid()));
+  const [info, run = "", remove] = await docker.calls();
+  assertEquals(info, "info");
+  assertEquals(remove, `rm --force ${/ --name (\S+) /.exec(run)?.[1]}`);
+}
 
 Deno.test("a Redis that REDIS_URL names and that is not there is an error without its password", async () => {
   const args = ["task", "example", "approach3", "--backend", "redis"];

@@ -5,18 +5,11 @@
  * @module
  */
 import { Redis } from "ioredis";
-import { answers, canRun, freePort, hasRedisServer } from "../../tools/redis_server.ts";
+import { answers } from "../../tools/redis_server.ts";
 import type { RunQueue } from "./queue.ts";
+import { startRedis } from "./redis_process.ts";
 
 const USUAL_PORT = 6379;
-const IMAGE = "redis:7-alpine";
-
-/** How long a Redis has to start, in ms; Docker may have to fetch it first. */
-const START_MS = 10_000;
-const FETCH_MS = 180_000;
-
-/** Runs a Redis that stores nothing, until stdin ends: so it ends with us, even if we are killed. */
-const SERVE = 'redis-server --save "" --appendonly no "$@" & cat >/dev/null; kill $!; wait $!';
 
 /** Finds a Redis, or starts one. Rejects with a text that says how to get one. */
 export async function openRedisQueue(signal: AbortSignal): Promise<RunQueue> {
@@ -25,15 +18,11 @@ export async function openRedisQueue(signal: AbortSignal): Promise<RunQueue> {
   if (await answers(USUAL_PORT)) {
     return await use(`redis://127.0.0.1:${USUAL_PORT}`, `the one on localhost:${USUAL_PORT}`);
   }
-  const port = String(freePort());
-  if (hasRedisServer) {
-    const args = ["-c", SERVE, "redis", "--port", port, "--bind", "127.0.0.1"];
-    return await start("sh", args, port, START_MS, signal);
-  }
-  if (await canRun("docker", "info")) {
-    const container = ["run", "--rm", "--interactive", "--publish", `127.0.0.1:${port}:${USUAL_PORT}`, IMAGE];
-    const args = [...container, "sh", "-c", SERVE, "redis", "--protected-mode", "no"];
-    return await start("docker", args, port, FETCH_MS, signal);
+  const started = await startRedis(signal);
+  if (started) {
+    const { about, port } = started;
+    const queue = toQueue(`redis://127.0.0.1:${port}`, `${about} for this run, on port ${port}`, "mcp-jobs-example");
+    return { ...queue, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
   }
   throw new Error(
     "there is no Redis: REDIS_URL is not set, none answers on localhost:6379, redis-server is not on the PATH, and " +
@@ -55,44 +44,6 @@ async function use(url: string, about: string): Promise<RunQueue> {
         }
       }),
   };
-}
-
-/** Starts a Redis for this run alone. */
-async function start(
-  command: string,
-  args: readonly string[],
-  port: string,
-  patience: number,
-  signal: AbortSignal,
-): Promise<RunQueue> {
-  const about = command === "docker" ? `a container of ${IMAGE}` : "a redis-server";
-  // Ctrl+C is for the runner: Redis is there until all who use it have ended.
-  const process = new Deno.Command(command, {
-    args: [...args],
-    stdin: "piped",
-    stdout: "null",
-    stderr: "inherit",
-    detached: true,
-  }).spawn();
-  let ended = false;
-  process.status.then(() => ended = true);
-  const stop = async () => {
-    await process.stdin.close().catch(() => {}); // It may have ended by itself.
-    await process.status;
-  };
-  const deadline = Date.now() + patience;
-  try {
-    while (!await answers(Number(port))) {
-      signal.throwIfAborted();
-      if (ended || Date.now() > deadline) throw new Error(`${about} was started on port ${port} and does not answer.`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  const queue = toQueue(`redis://127.0.0.1:${port}`, `${about} for this run, on port ${port}`, "mcp-jobs-example");
-  return { ...queue, [Symbol.asyncDispose]: stop };
 }
 
 function toQueue(url: string, about: string, prefix: string) {
