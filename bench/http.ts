@@ -7,6 +7,7 @@ import { Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { percentile } from "./measure.ts";
 import { askModern } from "./modern.ts";
+import { withProcess } from "./process.ts";
 
 const quick = parseArgs(Deno.args, { boolean: ["quick"] }).quick === true;
 const REQUESTS = quick ? 500 : 5_000;
@@ -18,23 +19,10 @@ interface Figure {
   readonly p50: number;
 }
 
-async function withServer<T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
-  const script = new URL("http_server.ts", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    // Without the last flag Deno warns of what the SDK does with a request's signal; ours does without.
-    args: ["run", "-A", "--unstable-kv", "--unstable-no-legacy-abort", script, ...args],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const url = (await lines.read()).value?.trim() ?? "";
-  try {
-    return await use(url);
-  } finally {
-    await child.stdin.close();
-    while (!(await lines.read()).done);
-    await child.status;
-  }
+function withServer<T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
+  // Without this flag Deno warns of what the SDK does with a request's signal; ours does without.
+  const flags = ["--unstable-no-legacy-abort"];
+  return withProcess({ script: "http_server.ts", args, flags }, ({ first }) => use(first));
 }
 
 /** What one request costs, over all rounds. */

@@ -9,6 +9,7 @@ import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { newTick, tick } from "./jobs.ts";
 import { type Latency, latency, percentile, throughput } from "./measure.ts";
+import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw_bullmq.ts";
 import { countReads, rawCommits, rawMutations } from "./raw_kv.ts";
 
@@ -29,24 +30,6 @@ function showLatency(name: string, { enqueueToRun, finishToSeen }: Latency): voi
   for (const [what, times] of [["enqueue to run", enqueueToRun], ["finish to seen", finishToSeen]] as const) {
     const [p50, p99] = [percentile(times, 0.5).toFixed(2), percentile(times, 0.99).toFixed(2)];
     show(`${name}: ${what}, two processes, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
-  }
-}
-
-async function withProcess<T>(script: string, args: readonly string[], use: () => Promise<T>): Promise<T> {
-  const path = new URL(script, import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--unstable-kv", path, ...args],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const lines = child.stdout.getReader();
-  await lines.read();
-  try {
-    return await use();
-  } finally {
-    await child.stdin.close();
-    while (!(await lines.read()).done);
-    await child.status;
   }
 }
 
@@ -93,8 +76,9 @@ async function twoProcesses(name: string): Promise<void> {
     if (redisUrl !== undefined) showLatency("BullMQ itself", await rawLatency(redisUrl, IDLE_TASKS));
     showLatency(name, await latency(backend, IDLE_TASKS));
   };
-  const beside = redisUrl === undefined ? measure : () => withProcess("raw_bullmq.ts", [redisUrl], measure);
-  await withProcess("worker.ts", [name, place.folder], beside);
+  const raw = redisUrl !== undefined && { script: "raw_bullmq.ts", args: [redisUrl] };
+  const beside = raw ? () => withProcess(raw, measure) : measure;
+  await withProcess({ script: "worker.ts", args: [name, place.folder] }, beside);
 }
 
 /** A server and a worker in one process with nothing to do but to watch. */

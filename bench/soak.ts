@@ -4,9 +4,11 @@
  * Ends with status 1 if the last look finds more than the second by a tenth and 4 MB, or more connections. (The first
  * comes before every cache is full.)
  */
+import type { Backend } from "../mod.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { askModern } from "./modern.ts";
+import { type Process, withProcess } from "./process.ts";
 
 const LOOKS = 5;
 const IN_FLIGHT = 64;
@@ -23,37 +25,11 @@ interface Memory {
   readonly heapUsed: number;
 }
 
+const memoryOf = async (process: Process): Promise<Memory> => JSON.parse(await process.ask("memory"));
+
 /** A process that tells its memory when it is asked. */
-class SoakProcess {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-
-  constructor(role: string, folder: string) {
-    const script = new URL("soak_process.ts", import.meta.url).pathname;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--unstable-kv", "--v8-flags=--expose-gc", script, role, name, folder],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#input = this.#child.stdin.getWriter();
-  }
-
-  async line(): Promise<string> {
-    return (await this.#lines.read()).value?.trim() ?? "";
-  }
-
-  async memory(): Promise<Memory> {
-    await this.#input.write(new TextEncoder().encode("memory\n"));
-    return JSON.parse(await this.line());
-  }
-
-  async stop(): Promise<void> {
-    await this.#input.close();
-    while (!(await this.#lines.read()).done);
-    await this.#child.status;
-  }
+function withSoakProcess(role: string, folder: string, use: (process: Process) => Promise<void>): Promise<void> {
+  return withProcess({ script: "soak_process.ts", args: [role, name, folder], flags: ["--v8-flags=--expose-gc"] }, use);
 }
 
 async function connections(url: string | undefined): Promise<number> {
@@ -65,27 +41,19 @@ async function connections(url: string | undefined): Promise<number> {
 
 const megabytes = (bytes: number) => (bytes / 1_048_576).toFixed(1).padStart(7);
 
-await using place = await Place.make(name);
-const worker = new SoakProcess("worker", place.folder);
-const server = new SoakProcess("server", place.folder);
-await worker.line();
-const url = await server.line();
-await using backend = await openBackend(name, place.folder);
-
-console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   Redis connections");
-const looks: { readonly server: Memory; readonly worker: Memory; readonly connections: number }[] = [];
-for (let look = 1; look <= LOOKS; look++) {
-  await runTasks(total / LOOKS);
-  const found = {
-    server: await server.memory(),
-    worker: await worker.memory(),
-    connections: await connections(place.redisUrl),
-  };
-  looks.push(found);
-  const figures = [found.server.heapUsed, found.server.rss, found.worker.heapUsed, found.worker.rss].map(megabytes);
-  console.log(`${String(look * total / LOOKS).padStart(8)}   ${figures.join("      ")}           ${found.connections}`);
+interface Look {
+  readonly server: Memory;
+  readonly worker: Memory;
+  readonly connections: number;
 }
-await Promise.all([server.stop(), worker.stop()]);
+
+await using place = await Place.make(name);
+const looks: Look[] = [];
+await withSoakProcess(
+  "worker",
+  place.folder,
+  (worker) => withSoakProcess("server", place.folder, (server) => soak(server, worker)),
+);
 
 const [second, last] = [looks[1], looks.at(-1)];
 if (second && last) {
@@ -96,8 +64,27 @@ if (second && last) {
   if (grown.length > 0) Deno.exitCode = 1;
 }
 
+/** Sends all tasks, and looks at the processes on the way. */
+async function soak(server: Process, worker: Process): Promise<void> {
+  await using backend = await openBackend(name, place.folder);
+  console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   Redis connections");
+  for (let look = 1; look <= LOOKS; look++) {
+    await runTasks(server.first, backend, total / LOOKS);
+    const found = {
+      server: await memoryOf(server),
+      worker: await memoryOf(worker),
+      connections: await connections(place.redisUrl),
+    };
+    looks.push(found);
+    const figures = [found.server.heapUsed, found.server.rss, found.worker.heapUsed, found.worker.rss].map(megabytes);
+    console.log(
+      `${String(look * total / LOOKS).padStart(8)}   ${figures.join("      ")}           ${found.connections}`,
+    );
+  }
+}
+
 /** Sends tasks, and reads the result of each once the feed tells that it is there. */
-async function runTasks(count: number): Promise<void> {
+async function runTasks(url: string, backend: Backend, count: number): Promise<void> {
   const ended = new Map<string, () => void>();
   const early = new Set<string>();
   const stop = backend.watch((event) => {

@@ -5,6 +5,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { McpError } from "@modelcontextprotocol/sdk/types.js";
+import { fileURLToPath } from "node:url";
 
 /** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
 const NO_ANSWER = [-32000, -32001];
@@ -12,7 +13,7 @@ const NO_ANSWER = [-32000, -32001];
 /** The pause before a server is asked again whose store is away, in ms. */
 const AWAY_MS = 200;
 
-const script = (name: string) => new URL(`${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
 
 /** A worker process. */
@@ -31,8 +32,12 @@ export class WorkerProcess {
       stdout: "piped",
     }).spawn();
     const lines = child.stdout.getReader();
-    await lines.read();
+    const { done } = await lines.read();
     lines.releaseLock();
+    if (done) {
+      const { code } = await child.status;
+      throw new Error(`Cannot start a worker: it ended with exit code ${code}. Its own error stands above.`);
+    }
     return new WorkerProcess(child);
   }
 

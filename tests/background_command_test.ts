@@ -6,7 +6,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { call, CallToolResultSchema, connect, type Connection, start, textOf } from "./interop/client.ts";
 import { isRunning, until } from "./processes.ts";
 
-const SERVER = new URL("../examples/background_command/server.ts", import.meta.url).pathname;
+const SERVER = fileURLToPath(new URL("../examples/background_command/server.ts", import.meta.url));
 
 /** Ignores SIGTERM, says its process id in a file, and runs until it is killed. */
 const STUBBORN = `sh -c 'trap "" TERM; echo $$ > pid; echo started; while :; do sleep 0.02; done'`;

@@ -1,13 +1,14 @@
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { Buffer } from "node:buffer";
+import { fileURLToPath } from "node:url";
 import { EXAMPLES, ROLES } from "../examples/catalog.ts";
 import { PERMISSIONS } from "../examples/shared/role.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { call, connect } from "./interop/client.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Runs deno. Fails with what it said if it fails. */
 async function deno(args: readonly string[], options: Deno.CommandOptions = {}): Promise<string> {

@@ -1,11 +1,12 @@
 import { Redis } from "ioredis";
+import { fileURLToPath } from "node:url";
 import { check } from "../examples/runner/check.ts";
 import type { Update } from "../examples/shared/tell.ts";
 import { answers, hasRedisServer, noRedis, openRedis } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { descendants, isRunning, until } from "./processes.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAIN = `${ROOT}examples/main.ts`;
 
 /** A running example; the runner keeps its queue in `temp`, so that a test sees whether anything is left. */

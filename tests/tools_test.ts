@@ -81,6 +81,16 @@ Deno.test("an exception that no file needs any more is named", async () => {
   );
 });
 
+Deno.test("a URL's path that would be taken for a file's is found: it differs in a folder whose name has a space", async () => {
+  const found = await violationsOf({
+    "bench/a.ts": `\nconst a = new URL("b.ts", import.meta.url)${"." + "pathname"};`,
+    "bench/b.ts": `new URL("http://a/b").pathname; new URL("b.ts", import.meta.url);`,
+  });
+  assertEquals(found, [
+    "bench/a.ts:2 takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url",
+  ]);
+});
+
 Deno.test("the tests that were left out are counted by the reason in their names", async () => {
   const folder = await Deno.makeTempDir();
   const names = ['a (left out: no "a" & b)', 'c (left out: no "a" & b)', "d (left out: no d)", "e"];

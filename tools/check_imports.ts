@@ -1,5 +1,6 @@
 /**
- * Keeps the directions between the rooms, and the length of files; docs/design.md tells why. Run by `deno task ok`.
+ * Keeps the directions between the rooms, the length of files, and paths that hold in every folder; docs/design.md
+ * tells why. Run by `deno task ok`.
  *
  * @module
  */
@@ -25,6 +26,9 @@ const LAZY = /^npm:(bullmq|ioredis|pg|jose)\b/;
 
 const FOLDERS = ["src", "tools", "tests", "examples", "bench", "chaos", "docs"];
 
+/** What is no path where the project stands in a folder whose name has a space. */
+const URL_AS_PATH = /import\.meta\.url\)\.pathname\b/;
+
 const MAX_LINES = 300;
 
 /** Files of src/ that may be longer, each with its reason. */
@@ -43,7 +47,9 @@ type Graph = ReadonlyMap<string, readonly Import[]>;
 export async function findViolations(root: URL, long: { readonly [path: string]: string } = LONG): Promise<string[]> {
   const files = ["mod.ts", ...(await Promise.all(FOLDERS.map((folder) => filesIn(root, folder)))).flat()];
   const graph = await readGraph(root, files);
-  return [...badImports(files, graph), ...eagerQueues(graph), ...await badLengths(root, files, long)];
+  const texts = new Map<string, string>();
+  for (const file of files) texts.set(file, await Deno.readTextFile(new URL(file, root)));
+  return [...badImports(files, graph), ...eagerQueues(graph), ...badLengths(texts, long), ...badPaths(texts)];
 }
 
 function badImports(files: readonly string[], graph: Graph): string[] {
@@ -68,19 +74,30 @@ function eagerQueues(graph: Graph): string[] {
   return found;
 }
 
-async function badLengths(
-  root: URL,
-  files: readonly string[],
-  long: { readonly [path: string]: string },
-): Promise<string[]> {
+function badLengths(texts: ReadonlyMap<string, string>, long: { readonly [path: string]: string }): string[] {
   const found: string[] = [];
-  for (const file of files.filter((file) => file.startsWith("src/"))) {
-    const lines = (await Deno.readTextFile(new URL(file, root))).split("\n").length - 1;
+  for (const [file, text] of texts) {
+    if (!file.startsWith("src/")) continue;
+    const lines = text.split("\n").length - 1;
     const excused = file in long;
     if (lines > MAX_LINES && !excused) found.push(`${file} has ${lines} lines: split it; ${MAX_LINES} is the most`);
     if (lines <= MAX_LINES && excused) found.push(`${file} has ${lines} lines: it needs no exception any more`);
   }
   return found;
+}
+
+function badPaths(texts: ReadonlyMap<string, string>): string[] {
+  return [...texts].flatMap(([file, text]) =>
+    text.split("\n").flatMap((line, index) =>
+      URL_AS_PATH.test(line)
+        ? [
+          `${file}:${
+            index + 1
+          } takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url`,
+        ]
+        : []
+    )
+  );
 }
 
 async function filesIn(root: URL, folder: string): Promise<string[]> {
@@ -132,5 +149,5 @@ if (import.meta.main) {
   const violations = await findViolations(new URL("../", import.meta.url));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) Deno.exit(1);
-  console.log("Imports keep their directions, and files their length.");
+  console.log("Imports keep their directions, files their length, and paths hold in every folder.");
 }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { openRedis } from "../../tools/redis_server.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { fuzz } from "./fuzz.ts";
@@ -40,7 +41,7 @@ interface Fixture extends AsyncDisposable {
 }
 
 async function startFixture(redis: string): Promise<Fixture> {
-  const server = new URL("./server.ts", import.meta.url).pathname;
+  const server = fileURLToPath(new URL("./server.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend), "--redis", redis],
     stdin: "null",
@@ -106,7 +107,7 @@ async function checkTasks(url: string): Promise<Count> {
 }
 
 async function checkRequired(url: string, revision: string): Promise<Count> {
-  const file = new URL(`./expected_failures_${revision.replaceAll("-", "_")}.yaml`, import.meta.url).pathname;
+  const file = fileURLToPath(new URL(`./expected_failures_${revision.replaceAll("-", "_")}.yaml`, import.meta.url));
   const { ok, output } = await runSuite(url, "--requirements", revision, "--expected-failures", file);
   const [total, passed, failed] = /Total: (\d+) passed, (\d+) failed/.exec(output) ?? ["no result", 0, 0];
   console.log(`${ok ? "ok  " : "FAIL"} required for ${revision}: ${total}${ok ? ", as expected" : ""}`);

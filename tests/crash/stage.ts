@@ -9,9 +9,10 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { fileURLToPath } from "node:url";
 import { until } from "../processes.ts";
 
-const SCRIPT = new URL("process.ts", import.meta.url).pathname;
+const SCRIPT = fileURLToPath(new URL("process.ts", import.meta.url));
 const processArgs = (role: string, store: string) => ["run", "--allow-all", "--unstable-kv", SCRIPT, role, store];
 
 /** A folder for one test, with the gate, and the KV file unless tasks stand elsewhere. */

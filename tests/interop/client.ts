@@ -17,6 +17,7 @@ import {
   CreateTaskResultSchema,
   McpError,
 } from "@modelcontextprotocol/sdk/types.js";
+import { fileURLToPath } from "node:url";
 import { type Backend, MemoryBackend } from "../../mod.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
 
@@ -94,7 +95,7 @@ export async function connectHttp(url: URL): Promise<Connection> {
 
 /** Starts the fixture server as a process, and connects to it over stdio. */
 export function connectStdio(strategy: StrategyName): Promise<Connection> {
-  const server = new URL("./server.ts", import.meta.url).pathname;
+  const server = fileURLToPath(new URL("./server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-all", server, strategy, "stdio"];
   return connect(new StdioClientTransport({ command: Deno.execPath(), args, stderr: "ignore" }));
 }

@@ -18,6 +18,7 @@ import {
   type TaskEnabledSession,
   toolDeclarationFromMcpTool,
 } from "@modelcontextprotocol/ext-tasks/client";
+import { fileURLToPath } from "node:url";
 import type { StrategyName } from "./fixture.ts";
 
 /** How a client finds out which era a server speaks. */
@@ -61,7 +62,7 @@ export async function connectWithoutTasks(url?: URL): Promise<AsyncDisposable & 
 }
 
 function startStdio(strategy: StrategyName): StdioTransport {
-  const server = new URL("./server.ts", import.meta.url).pathname;
+  const server = fileURLToPath(new URL("./server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-all", server, strategy, "stdio"];
   return new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" });
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
 import { fixtureServer } from "./fixture.ts";
 
@@ -37,7 +38,7 @@ for (const era of ["legacy", "modern"]) {
     name: `the Inspector lists and calls tools over stdio, ${era} era${leftOut}`,
     ignore: !ASKED_FOR,
     fn: async () => {
-      const script = new URL("server.ts", import.meta.url).pathname;
+      const script = fileURLToPath(new URL("server.ts", import.meta.url));
       await listAndCall([Deno.execPath(), "run", "-A", "--unstable-kv", script, "operation", "stdio"], era);
     },
   });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import type { StrategyName } from "../interop/fixture.ts";
 import { checkTasks } from "./wire_tasks.ts";
 
@@ -35,7 +36,7 @@ export class Pipe implements AsyncDisposable {
 
   /** Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. */
   constructor(strategy: StrategyName, ...store: readonly string[]) {
-    const server = new URL("../interop/server.ts", import.meta.url).pathname;
+    const server = fileURLToPath(new URL("../interop/server.ts", import.meta.url));
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--allow-all", server, strategy, "stdio", ...store],
       stdin: "piped",

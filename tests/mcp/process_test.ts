@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { Pipe } from "./pipe.ts";
 
@@ -52,7 +53,7 @@ Deno.test("a client that is gone before it said a word ends the server, too", as
 });
 
 Deno.test("over HTTP the server says where it serves, answers, and ends with code 0 on SIGTERM", async () => {
-  const server = new URL("../interop/server.ts", import.meta.url).pathname;
+  const server = fileURLToPath(new URL("../interop/server.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", server, "operation", "http"],
     stdin: "null",
