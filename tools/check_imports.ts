@@ -87,16 +87,9 @@ function badLengths(texts: ReadonlyMap<string, string>, long: { readonly [path: 
 }
 
 function badPaths(texts: ReadonlyMap<string, string>): string[] {
+  const why = "takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url";
   return [...texts].flatMap(([file, text]) =>
-    text.split("\n").flatMap((line, index) =>
-      URL_AS_PATH.test(line)
-        ? [
-          `${file}:${
-            index + 1
-          } takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url`,
-        ]
-        : []
-    )
+    text.split("\n").flatMap((line, index) => URL_AS_PATH.test(line) ? [`${file}:${index + 1} ${why}`] : [])
   );
 }
 
