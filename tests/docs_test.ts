@@ -31,6 +31,30 @@ for (const path of await listPages(ROOT)) {
   });
 }
 
+Deno.test("a page of the published package links only to what is published with it", async () => {
+  const args = ["publish", "--dry-run", "--allow-dirty", "--no-check"];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: pathOf("."),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert(success, said);
+  const published = new Set([...said.matchAll(/^ +(file:\S+) \(/gm)].map(([, url]) => url));
+  const dead: string[] = [];
+  for (const path of await listPages(ROOT)) {
+    if (!published.has(new URL(path, ROOT).href)) continue;
+    for (const link of localLinks(await readFile(path))) {
+      const target = new URL(link, new URL(path, ROOT));
+      target.hash = "";
+      if (!published.has(target.href)) dead.push(`${path}: ${link}`);
+    }
+  }
+  assert(published.has(new URL("README.md", ROOT).href), said);
+  assertEquals(dead, [], 'Add it to "publish" in deno.json, or name it without a link.');
+});
+
 function anchors(page: string): string[] {
   return [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")

@@ -10,7 +10,14 @@
  */
 
 /** The Markdown files that hold snippets and links. */
-export const PAGES: readonly string[] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md"];
+export const PAGES: readonly string[] = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/*.md",
+  "examples/background_command/README.md",
+  "examples/python_worker/README.md",
+];
 
 const SNIPPET = /<!-- snippet: (\S+?)(?:#(\S+))? -->\n[\s\S]*?<!-- end -->/g;
 
