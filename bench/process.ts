@@ -35,7 +35,7 @@ export async function withProcess<T>(
   const input = child.stdin.getWriter();
   const lost = child.status.then(({ code }) => {
     throw new Error(
-      `bench/${script} ended too early, with exit code ${code}. Its own error stands above; mend it first.`,
+      `The process of ${script} ended too early, with exit code ${code}. Its own error stands above.`,
     );
   });
   lost.catch(() => {}); // That it has ended is no error once it is told to.

@@ -1,5 +1,6 @@
+import { withProcess } from "../bench/process.ts";
 import { findViolations } from "../tools/check_imports.ts";
-import { assertEquals } from "../tools/std.ts";
+import { assertEquals, assertRejects } from "../tools/std.ts";
 import { leftOut } from "../tools/test.ts";
 
 /** Writes a small project of its own, and says what the checker finds in it. */
@@ -104,4 +105,25 @@ Deno.test("the tests that were left out are counted by the reason in their names
   const report = await Deno.readTextFile(`${folder}/report.xml`);
   await Deno.remove(folder, { recursive: true });
   assertEquals([...leftOut(report)], [['no "a" & b', 2], ["no d", 1]]);
+});
+
+Deno.test("a benchmark whose process ends too early fails, be it before it is ready or while it is used", async () => {
+  const folder = await Deno.makeTempDir();
+  const script = `file://${folder}/process.ts`;
+  const said = (code: number) => `The process of ${script} ended too early, with exit code ${code}.`;
+  await Deno.writeTextFile(`${folder}/process.ts`, "Deno.exit(3);");
+  const never = () => new Promise<void>(() => {});
+  await assertRejects(() => withProcess({ script, args: [] }, never), Error, said(3));
+  const midway = `console.log("ready"); for await (const _ of Deno.stdin.readable) Deno.exit(4);`;
+  await Deno.writeTextFile(`${folder}/process.ts`, midway);
+  await assertRejects(
+    () => withProcess({ script, args: [] }, ({ ask }) => ask("go").then(never, never)),
+    Error,
+    said(4),
+  );
+  const good = `for await (const _ of Deno.stdin.readable) console.log("did " + Deno.args);`;
+  await Deno.writeTextFile(`${folder}/process.ts`, `console.log("ready"); ${good}`);
+  const answers = await withProcess({ script, args: ["it"] }, async ({ first, ask }) => [first, await ask("go")]);
+  assertEquals(answers, ["ready", "did it"]);
+  await Deno.remove(folder, { recursive: true });
 });
