@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
 
-const PROGRAM = new URL("./slow_server.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("./slow_server.ts", import.meta.url));
 
 function start(how: "never" | "fails" | "closes" | "full"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
