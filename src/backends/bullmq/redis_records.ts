@@ -9,7 +9,7 @@ import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
 import { batched } from "../batch.ts";
 import type { RedisScripts } from "./redis_scripts.ts";
-import type { Transaction } from "./redis_transaction.ts";
+import { isUnknownScript, type transactionsOn } from "./redis_transaction.ts";
 import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
 import type { JobState, Snapshot } from "./states.ts";
 import type { Cancelled, Records, Wanted } from "./store.ts";
@@ -49,11 +49,15 @@ export class RedisRecords implements Records {
   readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
   readonly #store: (stored: Stored) => Promise<Error | undefined>;
   readonly #scripts: RedisScripts;
-  readonly #begin: () => Transaction;
+  readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
 
   /** `begin` begins a transaction, `queue` opens BullMQ's queues. */
-  constructor(scripts: RedisScripts, begin: () => Transaction, queue: (name: string) => Promise<Queue>) {
+  constructor(
+    scripts: RedisScripts,
+    begin: ReturnType<typeof transactionsOn>,
+    queue: (name: string) => Promise<Queue>,
+  ) {
     this.#scripts = scripts;
     this.#begin = begin;
     this.#queue = queue;
@@ -136,14 +140,27 @@ export class RedisRecords implements Records {
     return true;
   }
 
-  /** In one transaction, where all have their records or none, and each its job. Gives what was wrong with each. */
+  /** Gives what was wrong with each. */
   async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
-    const transaction = this.#begin();
-    transaction.runCommand(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
+    const errors = await this.#storeOnce(tasks, false);
+    const unknown = tasks.filter((_, index) => isUnknownScript(errors[index]));
+    if (unknown.length === 0) return errors;
+    // Redis is new, or has forgotten BullMQ's scripts. Of these tasks nothing is stored.
+    const again = (await this.#storeOnce(unknown, true)).values();
+    return errors.map((error) => isUnknownScript(error) ? again.next().value : error);
+  }
+
+  /**
+   * In one transaction, where each has its job and its record or neither: the records come last, for the jobs that are
+   * there by then, from a script that is always sent with its text.
+   */
+  async #storeOnce(tasks: readonly Stored[], texts: boolean): Promise<readonly (Error | undefined)[]> {
+    const transaction = this.#begin({ texts });
     // It takes a transaction as well; its type only knows the client.
     for (const { job } of tasks) await job.addJob(transaction as unknown as IRedisClient);
-    const [records, ...jobs] = await transaction.exec();
-    return jobs.map((error) => records ?? error);
+    transaction.runText(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
+    const errors = await transaction.exec();
+    return tasks.map((_, index) => errors[index] ?? errors.at(-1));
   }
 
   async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {

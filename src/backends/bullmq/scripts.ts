@@ -6,13 +6,17 @@
  * @module
  */
 
-/** What every script knows: where things are, and how a job stands. */
-const COMMON = `
+/** Where things are. */
+const PLACES = `
 local ours = KEYS[1]
 local bull = string.sub(ours, 1, -10)
 local call = redis.call
 
 local function record(id) return ours .. "task:" .. id end
+`;
+
+/** What most scripts know: where things are, and how a job stands. */
+const COMMON = `${PLACES}
 
 -- The wait list may be long, so it is never searched: a job that is nowhere else waits.
 local function standing(queue, id, storedAt, finishedOn)
@@ -87,18 +91,22 @@ const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).jo
 export const SCRIPTS = {
   /**
    * ARGV, for each task: id, owner, queue, when to look whether it has expired, how many arguments follow, and these:
-   * the record's other fields, each with its value.
+   * the record's other fields, each with its value. A task whose job is not there gets no record. A queue's first events
+   * were told before this, in the same transaction, so it is listened to from a second ago on.
    */
-  create: `${COMMON}
+  create: `${PLACES}
 local i = 1
 while i < #ARGV do
   local id, owner, queue, look, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], i + 4 + ARGV[i + 4]
-  call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, i + 5, last))
-  call("ZADD", ours .. "owner:" .. owner, 0, id)
-  call("ZADD", ours .. "expiry", look, id)
-  if call("SADD", ours .. "queues", queue) == 1 then
-    local time = call("TIME")
-    call("PUBLISH", ours .. "signals", string.format("queue %d%03d %s", time[1], math.floor(time[2] / 1000), queue))
+  if call("EXISTS", bull .. queue .. ":" .. id) == 1 then
+    call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, i + 5, last))
+    call("ZADD", ours .. "owner:" .. owner, 0, id)
+    call("ZADD", ours .. "expiry", look, id)
+    if call("SADD", ours .. "queues", queue) == 1 then
+      local time = call("TIME")
+      local since = string.format("%d%03d", time[1] - 1, math.floor(time[2] / 1000))
+      call("PUBLISH", ours .. "signals", "queue " .. since .. " " .. queue)
+    end
   end
   i = last + 1
 end
