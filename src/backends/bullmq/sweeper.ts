@@ -16,18 +16,21 @@ const BATCH = 100;
 /** How long an unfinished task is left alone after a look, in ms. */
 const LOOK_AGAIN_MS = 600_000;
 
-/** How long a job that runs on after its task has expired is left alone, in ms. */
-const STILL_RUNS_MS = 60_000;
+/** How long a task is left alone that cannot be looked at, or whose job runs on after it has expired, in ms. */
+const LATER_MS = 60_000;
+
+/** What a sweeper needs of the records. */
+type SweptRecords = Pick<Records, "due" | "read" | "expire" | "postpone">;
 
 /** Looks for expired tasks now and then. */
 export class Sweeper implements AsyncDisposable {
-  readonly #records: Records;
+  readonly #records: SweptRecords;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
 
   /** Starts; the first look is after a random part of the pause, so that processes take turns. */
-  constructor(records: Records) {
+  constructor(records: SweptRecords) {
     this.#records = records;
     this.#wait(SWEEP_MS * Math.random());
   }
@@ -43,7 +46,8 @@ export class Sweeper implements AsyncDisposable {
   async #sweep(): Promise<void> {
     while (!this.#closed) {
       const ids = await this.#records.due(BATCH);
-      await Promise.all(ids.map((id) => this.#look(id)));
+      // One that fails keeps nobody from the others. While the store is away the pause fails, too, and ends the round.
+      await Promise.all(ids.map((id) => this.#look(id).catch(() => this.#records.postpone(id, Date.now() + LATER_MS))));
       if (ids.length < BATCH) return;
     }
   }
@@ -53,7 +57,7 @@ export class Sweeper implements AsyncDisposable {
     if (snapshot === undefined) return await this.#records.postpone(id, Infinity);
     const end = expiryOf(snapshot);
     if (end !== undefined && end <= Date.now()) {
-      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, Date.now() + STILL_RUNS_MS);
+      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, Date.now() + LATER_MS);
       return;
     }
     const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, LOOK_AGAIN_MS));

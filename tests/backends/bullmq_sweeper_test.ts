@@ -1,0 +1,26 @@
+import { newSnapshot } from "../../src/backends/bullmq/new_task.ts";
+import { Sweeper } from "../../src/backends/bullmq/sweeper.ts";
+import type { Snapshot } from "../../src/backends/bullmq/states.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+function expired(id: string): Snapshot {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return { ...newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1), expired: true };
+}
+
+Deno.test("a task that cannot be looked at is left for later, and the others expire", async () => {
+  const [bad = "", good = ""] = [newTaskId(), newTaskId()];
+  const done: string[] = [];
+  const both = Promise.withResolvers<void>();
+  const did = (what: string) => void (done.push(what) === 2 && both.resolve());
+  await using _sweeper = new Sweeper({
+    due: () => Promise.resolve(done.length === 0 ? [bad, good] : []),
+    read: (id) =>
+      id === bad ? Promise.reject(new SyntaxError("Unexpected end of JSON input")) : Promise.resolve(expired(id)),
+    expire: ({ id }) => Promise.resolve(did(`${id} expires`)).then(() => true),
+    postpone: (id) => Promise.resolve(did(`${id} later`)),
+  });
+  await both.promise;
+  assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
+});
