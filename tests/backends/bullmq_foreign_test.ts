@@ -4,6 +4,7 @@
  * @module
  */
 import { type Job, Queue, QueueEvents, UnrecoverableError, Worker } from "bullmq";
+import { Redis } from "ioredis";
 import {
   BullMqBackend,
   createWorker,
@@ -109,6 +110,31 @@ test("a plain worker's progress is read as a fraction, a percentage, or an objec
   });
   assertEquals(said, [[0.25, undefined], [0.5, undefined], [0.75, "sharpening"], [0.75, "writing"]]);
   assertEquals(await place.backend.outcome(task.id, OWNER), { kind: "value", value: null });
+});
+
+test("a plain worker's progress that is no JSON is none, and harms neither its task nor others", async (place) => {
+  const { backend, connection: { url }, prefix } = place;
+  const gate = Promise.withResolvers<void>();
+  const run = async (job: Job) => {
+    if (!job.data.odd) return;
+    await job.updateProgress(undefined as unknown as number); // BullMQ on Node stores an empty text.
+    await gate.promise;
+  };
+  await using _one = startWorker(place, run);
+  await using _other = startWorker(place, run);
+  const odd = await create(place, { odd: true });
+  const end = follow(place, odd);
+  for (const file of ["a.png", "b.png"]) await follow(place, await create(place, { file }));
+  const { status, progress } = await backend.get(odd.id, OWNER);
+  assertEquals([status, progress], ["RUNNING", undefined]);
+  assertEquals((await backend.list(OWNER, { limit: 10 })).tasks.length, 3);
+  gate.resolve();
+  assertEquals((await end).at(-1)?.status, "COMPLETED");
+  // Whatever writes results into the queue: what is no JSON is taken as it is.
+  const client = new Redis(url);
+  await client.hset(`${prefix}:images:${odd.id}`, "returnvalue", "half a {");
+  await client.quit();
+  assertEquals(await backend.outcome(odd.id, OWNER), { kind: "value", value: "half a {" });
 });
 
 test("a plain worker's failure is tried again, and its last words are the tool error", async (place) => {

@@ -1,16 +1,20 @@
 /**
- * The events of one queue on Redis, through BullMQ's QueueEvents.
+ * The events of one queue on Redis, from the stream that BullMQ writes them to.
+ *
+ * BullMQ's own QueueEvents parses what workers put into events, and never listens again after a text that is no JSON.
+ * And it does not notice that the stream has lost events that it has not read yet. Here only names and ids are read.
  *
  * @module
  */
-import type { QueueEvents } from "bullmq";
 import type { Redis } from "ioredis";
-import { end, withCopy } from "./redis_connection.ts";
+import { pause } from "./pause.ts";
+import { closable, end } from "./redis_connection.ts";
 import { LONGEST_BLOCK_MS, withPulse } from "./redis_pulse.ts";
-import type { BullMq, Following, Hear } from "./store.ts";
+import type { Following, Hear } from "./store.ts";
 
 /** The events after which a task may stand elsewhere. The last is ours. */
-const TELLING = [
+const TELLING: ReadonlySet<string | undefined> = new Set([
+  "waiting",
   "delayed",
   "active",
   "progress",
@@ -20,49 +24,79 @@ const TELLING = [
   "failed",
   "removed",
   "mcp-jobs",
-] as const;
+]);
+
+/** From how many events at once it is looked whether others were dropped before them: Redis drops the oldest of many. */
+const MANY = 50;
+
+/** The pause after Redis has refused to read, in ms. */
+const RETRY_MS = 500;
 
 /** What is listened to, and who hears it. */
 export interface Listening {
-  readonly queue: string;
+  /** The key of the queue's events. */
+  readonly stream: string;
   /** The event after which to begin. */
   readonly from: string;
   readonly hear: Hear;
-  /** Called after the connection was away. */
+  /** Called after the connection was away, and when events were dropped before they were read. */
   readonly missed: () => void;
 }
 
 /** Listens to one queue, on a connection of its own. */
 export class RedisEvents implements Following {
-  readonly #events: QueueEvents;
   readonly #connection: Redis;
+  readonly #listening: Listening;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #reading: Promise<void>;
+  #open = true;
 
   /** `patient` is the connection to copy. */
-  constructor(bullmq: BullMq, patient: Redis, prefix: string, { queue, from, hear, missed }: Listening) {
-    const settings = {
-      connection: patient,
-      prefix,
-      lastEventId: from,
-      skipVersionCheck: true,
-      blockingTimeout: LONGEST_BLOCK_MS,
-    };
-    const [events, connection] = withCopy(patient, () => new bullmq.QueueEvents(queue, settings));
-    this.#events = events;
-    this.#connection = withPulse(connection);
-    events.on("error", () => {});
-    events.on("waiting", ({ jobId, prev }) => hear(jobId, prev === undefined));
-    const changed = ({ jobId }: { readonly jobId: string }) => hear(jobId, false);
-    for (const event of TELLING) events.on(event as "active", changed);
+  constructor(patient: Redis, listening: Listening) {
+    this.#connection = withPulse(closable(patient.duplicate()));
+    this.#listening = listening;
+    this.#connection.on("error", () => {});
     let connected = false;
-    events.getBackend().on("ready", () => {
-      if (connected) missed();
+    this.#connection.on("ready", () => {
+      if (connected) listening.missed();
       connected = true;
     });
+    this.#reading = this.#read();
   }
 
   async close(): Promise<void> {
-    const closed = this.#events.close().catch(() => {}); // It may be closed before it was open.
+    this.#open = false;
+    this.#closed.resolve();
     await end(this.#connection);
-    await closed;
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const { stream, missed } = this.#listening;
+    let last = this.#listening.from;
+    while (this.#open) {
+      try {
+        const found = await this.#connection.xread("BLOCK", LONGEST_BLOCK_MS, "STREAMS", stream, last);
+        const events = found?.[0]?.[1] ?? [];
+        // Where nothing is left of what was read before, more may be gone.
+        const dropped = events.length >= MANY &&
+          (await this.#connection.xrange(stream, "-", last, "COUNT", 1)).length === 0;
+        for (const [id, fields] of events) {
+          last = id;
+          this.#hand(fields);
+        }
+        if (dropped) missed();
+      } catch {
+        await pause(RETRY_MS, this.#closed.promise);
+      }
+    }
+  }
+
+  #hand(fields: readonly string[]): void {
+    const found: { [field: string]: string | undefined } = {};
+    for (let at = 0; at < fields.length; at += 2) found[fields[at] ?? ""] = fields[at + 1];
+    const { event, jobId, prev } = found;
+    if (jobId === undefined || !TELLING.has(event)) return;
+    this.#listening.hear(jobId, event === "waiting" && prev === undefined);
   }
 }

@@ -85,7 +85,8 @@ export class RedisRecords implements Records {
   async result({ id, queue }: Snapshot): Promise<Json> {
     const { client, prefix } = this.#scripts;
     const text = await client.hget(`${prefix}:${queue}:${id}`, "returnvalue");
-    const value: Json = JSON.parse(text ?? "null");
+    const value = parse(text);
+    if (value === undefined) return text; // Whoever wrote it: what is no JSON is taken as it is.
     if (typeof value !== "object" || value === null || Array.isArray(value) || !(APART in value)) return value;
     const apart = await this.#scripts.run<Field>("field", id, `result:${value[APART]}`);
     return apart === null ? value : JSON.parse(apart);
@@ -216,7 +217,7 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
     started: Number(job.ats ?? 0),
     ended: Number(job.atm ?? 0),
     stalled: Number(job.stc ?? 0),
-    progress: parse(job.progress ?? null),
+    progress: parse(job.progress ?? null), // BullMQ on Node stores "" for `undefined`.
     failedReason: job.failedReason,
   };
 }
@@ -234,6 +235,11 @@ function number(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
+/** `undefined` for what is not there, and for what is no JSON: one bad text must not keep others from being read. */
 function parse<T extends Answer | Json>(text: Field): T | undefined {
-  return text === null ? undefined : JSON.parse(text);
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -96,8 +96,9 @@ export class RedisStore implements Store {
   }
 
   async follow(queue: string, hear: Hear, missed: () => void, since?: number): Promise<Following> {
-    const from = since === undefined ? await this.#lastEvent(queue) : `${since - 1}`;
-    return new RedisEvents(this.bullmq, this.#patient, this.#prefix, { queue, from, hear, missed });
+    const stream = `${this.#prefix}:${queue}:events`;
+    const from = since === undefined ? await this.#lastEvent(stream) : `${since - 1}`;
+    return new RedisEvents(this.#patient, { stream, from, hear, missed });
   }
 
   workers(): Workers {
@@ -159,8 +160,8 @@ export class RedisStore implements Store {
   }
 
   /** To listen from the last event on: "from now on" would lose what happens before the first read. */
-  async #lastEvent(queue: string): Promise<string> {
-    const [last] = await this.#client.xrevrange(`${this.#prefix}:${queue}:events`, "+", "-", "COUNT", 1);
+  async #lastEvent(stream: string): Promise<string> {
+    const [last] = await this.#client.xrevrange(stream, "+", "-", "COUNT", 1);
     return last?.[0] ?? "0-0";
   }
 
