@@ -196,6 +196,37 @@ test("a plain worker's failed run of a cancelled task is its last", async (place
   await worker.close();
 });
 
+test("a cancelled task that a plain worker takes before its job is removed does not run", async (place) => {
+  const { connection: { url }, prefix } = place;
+  const store = await RedisStore.open(url, prefix);
+  const open = store.queue.bind(store);
+  const over = Promise.withResolvers<string>();
+  const { id } = await create(place, {});
+  let runs = 0;
+  const worker = new Worker("images", () => Promise.resolve(runs++), { connection: { url }, prefix, autorun: false });
+  worker.on("failed", (_, { message }) => over.resolve(message)).on("completed", () => over.resolve("It ran."));
+  store.queue = async (name) => {
+    void worker.run();
+    await over.promise;
+    return await open(name);
+  };
+  assertEquals(await store.records.cancel(id, "ask"), "cancelled");
+  assertEquals([runs, await over.promise], [0, "The task was cancelled."]);
+  assertEquals((await place.backend.get(id, OWNER)).status, "CANCELLED");
+  await worker.close();
+  await store.close();
+});
+
+test("a task is cancelled although the connection breaks before its job is removed", async (place) => {
+  const { connection: { url }, prefix } = place;
+  const store = await RedisStore.open(url, prefix);
+  const { id } = await create(place, {});
+  store.queue = () => Promise.reject(new Error("Connection is closed."));
+  assertEquals(await store.records.cancel(id, "ask"), "cancelled");
+  await store.close();
+  assertEquals((await place.backend.get(id, OWNER)).status, "CANCELLED");
+});
+
 test("a cancel that a plain worker's result forestalls is refused", async (place) => {
   const { backend, feed } = place;
   const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());

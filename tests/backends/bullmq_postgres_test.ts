@@ -102,6 +102,31 @@ if (noPostgres === undefined) {
     await store.close();
   });
 
+  Deno.test("bullmq on PostgreSQL: a cancelled task that a plain worker takes before its job is removed does not run", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });
+    const store = await PostgresStore.open(postgres);
+    const workers = store.workers();
+    const open = store.queue.bind(store);
+    const over = Promise.withResolvers<string>();
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 1, delay: 1, maxDelay: 1 };
+    await backend.create({ id, job: "plain", owner, input: {}, resultTtl: 60_000, retry });
+    let runs = 0;
+    store.queue = async (name) => {
+      const settings = { concurrency: 1, lockDuration: 5_000, stalledInterval: 2_000 };
+      const worker = workers.start("plain", () => Promise.resolve(runs++), settings);
+      worker.on("failed", (_, { message }) => over.resolve(message)).on("completed", () => over.resolve("It ran."));
+      await over.promise;
+      return await open(name);
+    };
+    assertEquals(await store.records.cancel(id, "ask"), "cancelled");
+    assertEquals([runs, await over.promise], [0, "The task was cancelled."]);
+    assertEquals((await backend.get(id, owner)).status, "CANCELLED");
+    await workers.close();
+    await store.close();
+  });
+
   Deno.test("bullmq on PostgreSQL: a question and an answer may hold characters that PostgreSQL cannot", async () => {
     const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
     await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });

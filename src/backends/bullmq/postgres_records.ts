@@ -95,9 +95,8 @@ export class PostgresRecords implements Records {
       Date.now(),
     );
     if (row?.done !== "remove") return row?.done ?? "unknown";
-    // The record says it already; a worker that is faster than this sees it there and lets go.
-    const snapshot = await this.read(id);
-    if (snapshot) await (await this.#queue(snapshot.queue)).remove(id);
+    // Only tidies up: a worker that takes the marked job fails it without a run, and it is deleted when its time is over.
+    await this.read(id).then(async (found) => found && (await this.#queue(found.queue)).remove(id)).catch(() => {});
     return "cancelled";
   }
 

@@ -120,11 +120,10 @@ BEGIN
     work_at = p_now,
     work_attempt = j.attempts_made + j.stalled_count + CASE WHEN j.state = 'active' THEN 1 ELSE 0 END
     WHERE id = p_id;
-  PERFORM mcp_jobs_tell(t.queue, p_id);
-  IF j.state <> 'active' THEN RETURN 'remove'; END IF;
-  -- BullMQ's own mark: whichever worker takes the job again fails it at once.
+  -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
   UPDATE job SET deferred_failure = 'The task was cancelled.' WHERE queue = t.queue AND id = p_id;
-  RETURN 'cancelled';
+  PERFORM mcp_jobs_tell(t.queue, p_id);
+  RETURN CASE WHEN j.state = 'active' THEN 'cancelled' ELSE 'remove' END;
 END $$;
 
 -- Gives the answer if there is one.

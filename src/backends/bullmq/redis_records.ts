@@ -99,8 +99,8 @@ export class RedisRecords implements Records {
 
   async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
     const [done, queue] = await this.#scripts.run<[Cancelled, Field?]>("cancel", id, work, Date.now());
-    // The record says it already; a worker that is faster than this sees it there and lets go.
-    if (queue) await (await this.#queue(queue)).remove(id);
+    // Only tidies up: a worker that takes the marked job fails it without a run, and it is deleted when its time is over.
+    if (queue) await this.#queue(queue).then((opened) => opened.remove(id)).catch(() => {});
     return done;
   }
 

@@ -186,9 +186,9 @@ local work = (tonumber(job[1]) or 0) == 0 and "never_started" or "stopped"
 if state == "active" then
   attempt = attempt + 1
   work = mode
-  -- BullMQ's own mark: whichever worker takes the job again fails it at once.
-  call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
 end
+-- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
+call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
 call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt)
 tell(queue, id)
 return { "cancelled", state ~= "active" and queue }`,
