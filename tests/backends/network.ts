@@ -1,5 +1,6 @@
 /**
- * A network between a test and a Redis, that can lose what is connected without a word to either side.
+ * A network between a test and a Redis, that can lose what is connected without a word to either side, and lead
+ * elsewhere from then on.
  *
  * @module
  */
@@ -13,9 +14,9 @@ interface Link {
 /** A TCP proxy in front of a Redis. */
 export class Network implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
-  readonly #server: number;
   readonly #links = new Set<Link>();
   readonly #open: Promise<unknown>[] = [];
+  #server: number;
   #silent = false;
 
   /** Stands in front of a port of this machine. */
@@ -37,6 +38,11 @@ export class Network implements AsyncDisposable {
   cut({ silent = false }: { readonly silent?: boolean } = {}): void {
     this.#silent = silent;
     for (const link of this.#links) link.cut = true;
+  }
+
+  /** New connections lead to another port, as after a failover; those that there are stay where they are. */
+  leadTo(server: number): void {
+    this.#server = server;
   }
 
   /** New connections come through again. */

@@ -20,6 +20,11 @@ export function closable(connection: Redis): Redis {
   return connection;
 }
 
+/** Whether a replica has refused to write: after a failover, a connection that was kept leads to the old master. */
+export function isFromReplica(error: Error | undefined): boolean {
+  return error?.message.includes("READONLY You can't write") ?? false;
+}
+
 /**
  * Closes a connection for good, and waits until it is closed. Without a refusal BullMQ opens it again, if it has just
  * found that Redis does not answer, and then waits for an answer on it.

@@ -1,6 +1,7 @@
 /**
- * Connections to Redis that are replaced once nothing comes back on them: where a network drops all it is to carry,
- * neither side is told, and TCP itself gives up only after minutes.
+ * Connections to Redis that are replaced once nothing comes back on them, or they lead to a replica: where a network
+ * drops all it is to carry, neither side is told, and TCP itself gives up only after minutes; and after a failover the
+ * old master may keep its connections, while new ones lead to the new one.
  *
  * @module
  */
@@ -19,7 +20,7 @@ export const LONGEST_BLOCK_MS = 2_000;
 const PULSE: Pulse = { every: 5_000, within: 2 * LONGEST_BLOCK_MS };
 
 /**
- * Has a connection replaced once it does not answer; what was sent on it is sent again. ioredis has `socketTimeout` for
+ * Has a connection replaced once it does not answer, or answers from a replica; what was sent on it is sent again. ioredis has `socketTimeout` for
  * this, but takes a process that was busy for as long for a silent Redis, and never asks where nobody else does.
  */
 export function withPulse(connection: Redis, { every, within }: Pulse = PULSE): Redis {
@@ -36,8 +37,15 @@ export function withPulse(connection: Redis, { every, within }: Pulse = PULSE): 
   return connection;
 }
 
-/** Resolves once Redis has said something, or the connection is known to be closed. */
+/** Resolves once Redis has said something, or the connection is known to be closed. Rejects if it leads to a replica. */
 async function sign(connection: Redis): Promise<void> {
-  if (connection.status === "ready") return void await connection.ping().catch(() => {}); // A refusal is a sign, too.
-  await new Promise((resolve) => connection.once("ready", resolve).once("close", resolve));
+  if (connection.status !== "ready") {
+    await new Promise((resolve) => connection.once("ready", resolve).once("close", resolve));
+    return;
+  }
+  // A refusal is a sign, too. Who only subscribes can ping, but with an old Redis cannot ask for more.
+  const ping = connection.ping().catch(() => {});
+  const [role] = await connection.role().catch(() => []);
+  await ping;
+  if (role === "slave") throw new Error("it leads to a replica");
 }

@@ -9,7 +9,7 @@
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { inTime } from "./in_time.ts";
-import { closable, end } from "./redis_connection.ts";
+import { closable, end, isFromReplica } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
 import { withPulse } from "./redis_pulse.ts";
 import { RedisRecords } from "./redis_records.ts";
@@ -51,6 +51,7 @@ export class RedisStore implements Store {
       enableOfflineQueue: true,
       maxRetriesPerRequest: null,
       autoResubscribe: false,
+      reconnectOnError: (error: Error) => isFromReplica(error) && 2, // And the command is sent again.
     });
     // Its copies connect by themselves, and try again for ever.
     this.#patient.options.lazyConnect = false;
@@ -70,6 +71,7 @@ export class RedisStore implements Store {
         maxRetriesPerRequest: 1,
         connectTimeout: CONNECT_MS,
         disconnectTimeout: DISCONNECT_MS,
+        reconnectOnError: isFromReplica,
         // The first try is the only one; once connected, it is tried again for ever.
         retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
       }),

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
+import { isFromReplica } from "./redis_connection.ts";
 
 /** A script, as ioredis keeps it for its connection. */
 interface Script {
@@ -57,7 +58,9 @@ export function transactionsOn(client: Redis): (options?: { readonly texts: bool
           throw error.previousErrors?.[0] ?? error; // The reason why one was refused, and with it all.
         });
         if (replies === null) throw new Error("Redis discarded the transaction.");
-        return replies.map(([error]) => error ?? undefined);
+        const errors = replies.map(([error]) => error ?? undefined);
+        if (errors.some(isFromReplica)) client.disconnect(true); // ioredis does not look in here.
+        return errors;
       },
     };
     return transaction;
