@@ -127,6 +127,47 @@ if (noPostgres === undefined) {
     await store.close();
   });
 
+  Deno.test("bullmq on PostgreSQL: events that were dropped before they were read are told as a gap, others are not", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    const store = await PostgresStore.open(postgres);
+    await new Promise<void>((resolve) => store.onBack(resolve));
+    const client = new pg.Client({ connectionString: postgres, options: "-c search_path=bullmq" });
+    await client.connect();
+    await client.query("INSERT INTO meta VALUES ('busy', 'opts.maxLenEvents', '600')");
+    const heard = new Set<string>();
+    const waiting = new Map<string, () => void>();
+    let missed = 0;
+    const hear = (id: string) => {
+      heard.add(id);
+      waiting.get(id)?.();
+    };
+    const until = (id: string) => new Promise<void>((resolve) => heard.has(id) ? resolve() : waiting.set(id, resolve));
+    const add = (count: number, name: string, queue = "busy") =>
+      client.query(
+        `SELECT publish_event($3, 'active', jsonb_build_object('jobId', $2::text || i)) FROM generate_series(1, $1) i`,
+        [count, name, queue],
+      );
+    const following = await store.follow("busy", hear, () => missed++);
+    await add(1, "first");
+    await until("first1");
+    missed = 0; // What was notified before it listened was told as a gap.
+    await add(300, "some");
+    await until("some300");
+    assertEquals([missed, heard.has("some1")], [0, true]);
+    await client.query("BEGIN");
+    await add(1, "lost");
+    await add(2_000, "other", "elsewhere"); // Numbers are shared by all queues.
+    await add(300, "many");
+    await client.query("COMMIT");
+    await until("many300");
+    await add(1, "last");
+    await until("last1");
+    assertEquals([missed, heard.has("lost1")], [1, false]);
+    await following.close();
+    await client.end();
+    await store.close();
+  });
+
   Deno.test("bullmq on PostgreSQL: a question and an answer may hold characters that PostgreSQL cannot", async () => {
     const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
     await using backend = await BullMqBackend.connect({ postgres, lease: LEASE });

@@ -18,6 +18,12 @@ const MISSING_MS = 10_000;
 /** For how many numbers that are missing it is asked at once: a database that was restored may have left out millions. */
 const MAX_MISSING = 10_000;
 
+/**
+ * From what step in the numbers on it is looked whether events were dropped in between. BullMQ keeps those of a queue's
+ * last 10,000 numbers, or as many as its owner says, and counts the numbers of all queues.
+ */
+const LARGE_STEP = 256;
+
 /** The most events read at once. */
 const MAX_EVENTS = 5_000;
 
@@ -103,6 +109,7 @@ export class PostgresEvents {
     const sql = `SELECT id, queue, event, data ->> 'jobId' AS job, data ->> 'prev' AS prev FROM event
       WHERE queue = ANY ($1) AND (id > $2 OR id = ANY ($3)) ORDER BY id LIMIT ${MAX_EVENTS}`;
     const { rows } = await this.#pool.query<Row>(sql, [[...this.#queues.keys()], last, [...this.#missing.keys()]]);
+    const dropped = Number(rows.at(-1)?.id ?? 0) - last < LARGE_STEP ? [] : await this.#dropped(last);
     const now = Date.now();
     for (const row of rows) {
       const id = Number(row.id);
@@ -117,6 +124,15 @@ export class PostgresEvents {
       this.#missing.delete(id);
     }
     if (rows.length === MAX_EVENTS) this.#again = true;
+    for (const queue of dropped) this.#queues.get(queue)?.missed();
+  }
+
+  /** The queues of which nothing is left that was read before, so that more may be gone. */
+  async #dropped(last: number): Promise<readonly string[]> {
+    const sql = `SELECT queue FROM unnest($1::text[]) queue
+      WHERE NOT EXISTS (SELECT FROM event WHERE event.queue = queue.queue AND id <= $2)`;
+    const { rows } = await this.#pool.query<{ queue: string }>(sql, [[...this.#queues.keys()], last]);
+    return rows.map(({ queue }) => queue);
   }
 
   /** After a failover to a replica that was behind, numbers are given out again: what follows counts from there. */
