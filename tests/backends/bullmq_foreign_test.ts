@@ -87,6 +87,17 @@ test("a plain worker gets exactly the input, under the name it knows, and its re
   assertEquals(await backend.hasWorker("resize"), true);
 });
 
+test("a worker of ours runs a task that another job's tool puts into its queue", async (place) => {
+  const { backend } = place;
+  const images = defineJob({ name: "images", input: { type: "object" }, run: () => ({ width: 20 }) });
+  await using worker = createWorker(backend, [images]);
+  await worker.ready;
+  const task = await create(place, { file: "a.png" });
+  const end = (await follow(place, task)).at(-1);
+  assertEquals([end?.status, end?.job], ["COMPLETED", "resize"]);
+  assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 20 } });
+});
+
 test("a plain worker's progress is read as a fraction, a percentage, or an object with a message", async (place) => {
   const steps: readonly (number | { readonly progress: number; readonly message: string })[] = [
     0.25,

@@ -92,7 +92,8 @@ export class QueueWork implements WorkHandle {
       if (snapshot?.stopRequested) this.#abort(running);
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
-        task: snapshot === undefined ? strangersTask(name, job) : toTask(snapshot),
+        // The tool that has stored it may bear another name than the job that is run here.
+        task: snapshot === undefined ? strangersTask(name, job) : { ...toTask(snapshot), job: name },
         input: await this.#insist(running, () => this.#store.records.input(job)),
         timeout: snapshot?.timeout,
         signal,
