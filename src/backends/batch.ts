@@ -1,42 +1,156 @@
 /**
- * Calls that go together: one batch is under way at a time, and what is called meanwhile is the next. Who calls alone
- * waits for nobody; the more call at once, the fewer trips they cost.
+ * Calls that go together: while a batch is under way, what is called meanwhile is the next. Who calls alone waits for
+ * nobody; the more call at once, the fewer trips they cost.
  *
  * @module
  */
 
 interface Call<In, Out> {
   readonly input: In;
+  readonly size: number;
+  readonly since: number;
   readonly resolve: (output: Out) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** Makes of a function for many, up to `max`, a function for one. */
+/** How batches travel. */
+export interface Travel {
+  /**
+   * How many batches may be under way; default 1. While one is, only full ones go: a few calls more wait for its answer,
+   * and save a trip.
+   */
+  readonly atOnce?: number;
+  /** The most that may be under way, by size; what is larger goes alone. */
+  readonly maxSize?: number;
+  /** Waits for the answer to what was sent, and rejects when there is none in time for its size. */
+  readonly inTime?: <T>(answer: Promise<T>, size: number) => Promise<T>;
+  /** How long a call waits for its turn, in ms; then it is not sent at all. */
+  readonly patience?: number;
+}
+
+/** Makes of a function for many, up to `max`, a function for one. `sizeOf` measures a call, for `maxSize` and `inTime`. */
 export function batched<In, Out>(
   many: (inputs: readonly In[]) => Promise<readonly Out[]>,
   max: number,
+  travel: Travel = {},
+  sizeOf: (input: In) => number = () => 0,
 ): (input: In) => Promise<Out> {
-  const calls: Call<In, Out>[] = [];
-  let working = false;
-  const work = async () => {
-    await Promise.resolve(); // The calls of this very moment join the first batch.
-    while (calls.length > 0) {
-      const batch = calls.splice(0, max);
-      try {
-        const outputs = await many(batch.map(({ input }) => input));
-        // The two have one length; a missing output is what `Out` says of it.
-        batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    working = false;
-  };
-  return (input) =>
-    new Promise<Out>((resolve, reject) => {
-      calls.push({ input, resolve, reject });
-      if (working) return;
-      working = true;
-      void work();
+  const batches = new Batches(many, max, travel, sizeOf);
+  return (input) => batches.call(input);
+}
+
+class Batches<In, Out> {
+  readonly #many: (inputs: readonly In[]) => Promise<readonly Out[]>;
+  readonly #max: number;
+  readonly #travel: Required<Travel>;
+  readonly #sizeOf: (input: In) => number;
+  readonly #waiting: Call<In, Out>[] = [];
+  #starting = false;
+  #underWay = 0;
+  #sizeUnderWay = 0;
+  /** Resolves when a batch that was given up is answered after all, or known to be lost. */
+  #silence: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    many: (inputs: readonly In[]) => Promise<readonly Out[]>,
+    max: number,
+    travel: Travel,
+    sizeOf: (input: In) => number,
+  ) {
+    this.#many = many;
+    this.#max = max;
+    this.#travel = { atOnce: 1, maxSize: Infinity, inTime: (answer) => answer, patience: Infinity, ...travel };
+    this.#sizeOf = sizeOf;
+  }
+
+  call(input: In): Promise<Out> {
+    // Nothing is sent after what is not answered: it might be done unseen.
+    if (this.#silence) return this.#travel.inTime(this.#silence, 0).then(() => this.#queue(input));
+    return this.#queue(input);
+  }
+
+  #queue(input: In): Promise<Out> {
+    return new Promise<Out>((resolve, reject) => {
+      const size = this.#sizeOf(input);
+      this.#waiting.push({ input, size, since: performance.now(), resolve, reject });
+      if (this.#starting) return;
+      this.#starting = true;
+      // The calls of this very moment join the batch.
+      queueMicrotask(() => {
+        this.#starting = false;
+        this.#send();
+      });
     });
+  }
+
+  #send(): void {
+    while (this.#waiting.length > 0 && !this.#silence) {
+      const full = this.#waiting.length >= this.#max && this.#underWay < this.#travel.atOnce;
+      const batch = this.#underWay === 0 || full ? this.#take() : [];
+      if (batch.length === 0) break;
+      void this.#run(batch);
+    }
+    this.#watch();
+  }
+
+  /** As many as go together, or none while too much is under way. */
+  #take(): readonly Call<In, Out>[] {
+    let [count, size] = [0, this.#sizeUnderWay];
+    for (const call of this.#waiting) {
+      if (count === this.#max || size > 0 && size + call.size > this.#travel.maxSize) break;
+      count++;
+      size += call.size;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #run(batch: readonly Call<In, Out>[]): Promise<void> {
+    const size = batch.reduce((sum, call) => sum + call.size, 0);
+    let over = false;
+    this.#underWay++;
+    this.#sizeUnderWay += size;
+    const answer = this.#many(batch.map(({ input }) => input));
+    const end = () => {
+      over = true;
+      this.#underWay--;
+      this.#sizeUnderWay -= size;
+      if (this.#silence === ended) this.#silence = undefined;
+      this.#send();
+    };
+    const ended: Promise<void> = answer.then(end, end);
+    try {
+      const outputs = await this.#travel.inTime(answer, size);
+      // The two have one length; a missing output is what `Out` says of it.
+      batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      if (over) return;
+      this.#silence ??= ended;
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+      this.#watch();
+    }
+  }
+
+  /** One timer for all who wait; none while nobody does. */
+  #watch(): void {
+    const [first] = this.#waiting;
+    if (first !== undefined && this.#timer !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (first === undefined || this.#travel.patience === Infinity) return;
+    const left = first.since + this.#travel.patience - performance.now();
+    this.#timer = setTimeout(() => this.#refuse(), Math.max(0, left));
+  }
+
+  /** Those who have waited for too long have their answer: they will not be sent. */
+  #refuse(): void {
+    this.#timer = undefined;
+    const { patience } = this.#travel;
+    const end = performance.now() - patience;
+    const count = this.#waiting.findIndex(({ since }) => since > end);
+    const error = new Error(`it is busy, and this was not sent to it within ${patience} ms; try again later`);
+    for (const { reject } of this.#waiting.splice(0, count < 0 ? this.#waiting.length : count)) reject(error);
+    this.#watch();
+  }
 }

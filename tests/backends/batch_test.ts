@@ -1,18 +1,23 @@
-import { batched } from "../../src/backends/batch.ts";
+import { batched, type Travel } from "../../src/backends/batch.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 
 /** A function whose batches are answered when the test says so. */
-function counted(max: number) {
+function counted(max: number, travel: Travel = {}, sizeOf?: (input: number) => number) {
   const batches: { readonly inputs: readonly number[]; readonly answer: PromiseWithResolvers<readonly number[]> }[] =
     [];
   let begun = Promise.withResolvers<void>();
-  const call = batched<number, number>((inputs) => {
-    const answer = Promise.withResolvers<readonly number[]>();
-    batches.push({ inputs, answer });
-    begun.resolve();
-    begun = Promise.withResolvers();
-    return answer.promise;
-  }, max);
+  const call = batched<number, number>(
+    (inputs) => {
+      const answer = Promise.withResolvers<readonly number[]>();
+      batches.push({ inputs, answer });
+      begun.resolve();
+      begun = Promise.withResolvers();
+      return answer.promise;
+    },
+    max,
+    travel,
+    sizeOf,
+  );
   /** Waits for the next batch. */
   const next = () => begun.promise;
   return { batches, call, next };
@@ -50,4 +55,70 @@ Deno.test("a batch that fails fails its own calls, and the next one is tried", a
   const [lost, kept] = [call(1), call(2)];
   await assertRejects(() => lost, Error, "away");
   assertEquals(await kept, 2);
+});
+
+Deno.test("full batches go while others are under way, as many as may; what fills none waits for all of them", async () => {
+  const { batches, call, next } = counted(2, { atOnce: 2 });
+  const calls = [1, 2, 3, 4, 5].map(call);
+  await next();
+  assertEquals(batches.map(({ inputs }) => inputs), [[1, 2], [3, 4]]);
+  batches[1]?.answer.resolve([3, 4]);
+  await Promise.all(calls.slice(2, 4));
+  assertEquals(batches.length, 2);
+  const last = next();
+  batches[0]?.answer.resolve([1, 2]);
+  await last;
+  batches[2]?.answer.resolve([5]);
+  assertEquals(await Promise.all(calls), [1, 2, 3, 4, 5]);
+  assertEquals(batches[2]?.inputs, [5]);
+});
+
+Deno.test("no more goes at once than the most by size, and what is larger goes alone", async () => {
+  const inputs: (readonly number[])[] = [];
+  const call = batched<number, number>(
+    (some) => {
+      inputs.push(some);
+      return Promise.resolve(some);
+    },
+    10,
+    { maxSize: 10 },
+    (size) => size,
+  );
+  await Promise.all([5, 5, 1, 20, 3].map(call));
+  assertEquals(inputs, [[5, 5], [1], [20], [3]]);
+});
+
+Deno.test("a call whose turn does not come is refused, and is not sent later", async () => {
+  const { batches, call, next } = counted(1, { patience: 20 });
+  const first = call(1);
+  await next();
+  await assertRejects(() => call(2), Error, "not sent");
+  const third = call(3);
+  const second = next();
+  batches[0]?.answer.resolve([10]);
+  assertEquals(await first, 10);
+  await second;
+  batches[1]?.answer.resolve([30]);
+  assertEquals(await third, 30);
+  assertEquals(batches.map(({ inputs }) => inputs), [[1], [3]]);
+});
+
+Deno.test("behind a batch that is not answered in time nothing is sent, until its answer comes after all", async () => {
+  const { batches, call, next } = counted(1, {
+    inTime: async (answer) => {
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => late.reject(new Error("no answer")), 20);
+      return await Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
+    },
+  });
+  const [first, second] = [call(1), call(2)];
+  await Promise.all([first, second].map((lost) => assertRejects(() => lost, Error, "no answer")));
+  await assertRejects(() => call(3), Error, "no answer");
+  assertEquals(batches.map(({ inputs }) => inputs), [[1]]);
+  const fourth = call(4);
+  const sent = next();
+  batches[0]?.answer.resolve([10]);
+  await sent;
+  batches[1]?.answer.resolve([40]);
+  assertEquals(await fourth, 40);
 });

@@ -91,3 +91,17 @@ behindNetwork("a connection that goes silent before Redis has greeted it is repl
     await end(connection);
   }
 });
+
+Deno.test({
+  name: `bullmq on Redis: of many tasks at once for a Redis far away none is refused${
+    hasRedisServer ? "" : " (left out: install redis-server)"
+  }`,
+  ignore: !hasRedisServer,
+  fn: async () => {
+    await using server = await RedisServer.start();
+    await using network = new Network(Number(new URL(server.url).port), 20);
+    await using backend = await BullMqBackend.connect({ redis: network.url });
+    const created = await Promise.allSettled(Array.from({ length: 1_500 }, () => create(backend, "waits")));
+    assertEquals(created.filter(({ status }) => status === "rejected"), []);
+  },
+});

@@ -34,3 +34,13 @@ Deno.test("an answer that fails is its own error", async () => {
     "refused",
   );
 });
+
+Deno.test("what is large has more time, and so has what was sent behind it", async () => {
+  const deadline = new Deadline("it has not come", 10);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const [large, behind] = [deadline.meet(promise, 1e9), deadline.meet(promise)];
+  // Those that wait beside it, on a deadline of their own, are given up meanwhile.
+  await assertRejects(() => new Deadline("it has not come", 10).meet(never), Error, "it has not come");
+  resolve("here");
+  assertEquals(await Promise.all([large, behind]), ["here", "here"]);
+});

@@ -1,6 +1,10 @@
 /**
+<<<<<<< HEAD
  * A network between a test and a Redis, that can lose what is connected without a word to either side, and lead
  * elsewhere from then on.
+=======
+ * A network between a test and a Redis, that can be long, and can lose what is connected without a word to either side.
+>>>>>>> 637cd9b (BullMQ: a busy store has calls wait for their turn, and refuses none that it stores all the same)
  *
  * @module
  */
@@ -14,14 +18,20 @@ interface Link {
 /** A TCP proxy in front of a Redis. */
 export class Network implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
+<<<<<<< HEAD
+=======
+  readonly #server: number;
+  readonly #delay: number;
+>>>>>>> 637cd9b (BullMQ: a busy store has calls wait for their turn, and refuses none that it stores all the same)
   readonly #links = new Set<Link>();
   readonly #open: Promise<unknown>[] = [];
   #server: number;
   #silent = false;
 
-  /** Stands in front of a port of this machine. */
-  constructor(server: number) {
+  /** Stands in front of a port of this machine, with a way of so many ms to it, and as many back. */
+  constructor(server: number, delay = 0) {
     this.#server = server;
+    this.#delay = delay;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#open.push(this.#accept());
   }
@@ -61,21 +71,34 @@ export class Network implements AsyncDisposable {
       const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#server });
       const link = { ends: [near, far] as const, cut: this.#silent };
       this.#links.add(link);
-      this.#open.push(pass(near, far, link), pass(far, near, link));
+      this.#open.push(pass(near, far, link, this.#delay), pass(far, near, link, this.#delay));
     }
   }
 }
 
-async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link): Promise<void> {
+async function pass(from: Deno.TcpConn, to: Deno.TcpConn, link: Link, delay: number): Promise<void> {
   const buffer = new Uint8Array(65_536);
+  let passed = Promise.resolve();
   try {
     for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
-      for (let sent = 0; sent < size && !link.cut;) sent += await to.write(buffer.subarray(sent, size));
+      const [bytes, way] = [buffer.slice(0, size), delay > 0 ? pause(delay) : undefined];
+      passed = passed.then(() => way).then(() => write(to, bytes, link));
+      passed.catch(() => {});
+      if (delay === 0) await passed;
     }
+    await passed;
   } catch {
     // One of the two is closed.
   }
   if (!link.cut) link.ends.forEach(close);
+}
+
+async function write(to: Deno.TcpConn, bytes: Uint8Array, link: Link): Promise<void> {
+  for (let sent = 0; sent < bytes.length && !link.cut;) sent += await to.write(bytes.subarray(sent));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function close(connection: Deno.TcpConn): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Queue } from "bullmq";
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import {
   BackendError,
@@ -19,7 +20,7 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { awaitEnd } from "../await_end.ts";
 import { cancelledOutcome, created, refuseCursor } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
-import { Deadline, inTime } from "./in_time.ts";
+import { inTime } from "./in_time.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { migrate, PostgresStore } from "./postgres_store.ts";
 import { RedisStore } from "./redis_store.ts";
@@ -43,9 +44,6 @@ export interface BullMqOptions {
 /** How long a call waits for the connection, which may just be on its way, in ms. */
 const READY_MS = 600;
 
-/** How long a call waits for the store to answer, in ms. */
-const CALL_MS = 1_200;
-
 /**
  * Queues and stores tasks with BullMQ, on Redis or PostgreSQL; it is loaded by `connect`. Each job has the queue of its name, unless it was
  * registered with another. A worker's concurrency counts for each of its jobs.
@@ -63,7 +61,6 @@ export class BullMqBackend implements Backend {
   readonly #lease: number;
   readonly #feed: QueueFeed;
   readonly #sweeper: Sweeper;
-  readonly #calls = new Deadline("it has not answered in time", CALL_MS);
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #works = new Set<QueueWork>();
   /** The queues of the jobs whose tasks were seen here. */
@@ -104,14 +101,13 @@ export class BullMqBackend implements Backend {
   /** Stores a task and queues it. */
   async create(task: NewTask): Promise<TaskInfo> {
     created(task, 0); // Refuses an owner that cannot be.
-    toText(task.input, "The input");
+    const size = toText(task.input, "The input").length;
     const queue = task.route?.queue ?? task.job;
     return await this.#call(`store a task of ${task.job}`, async () => {
       this.#queues.set(task.job, queue);
-      await this.#feed.follow(queue);
-      const job = toJob(this.#store.bullmq, await this.#store.queue(queue), task);
+      const job = toJob(this.#store.bullmq, await this.#store.answers.meet(this.#follow(queue)), task);
       return await this.#feed.storing(task.id, async () => {
-        await this.#store.records.create(job, queue, task);
+        await this.#store.records.create(job, queue, task, size);
         return toTask(newSnapshot(task, queue, job.timestamp));
       });
     });
@@ -129,7 +125,7 @@ export class BullMqBackend implements Backend {
     if (task.status === "CANCELLED") return cancelledOutcome(task);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
     if (task.status === "FAILED") return failureOf(snapshot);
-    const value = await this.#call("read a result", () => this.#store.records.result(snapshot));
+    const value = await this.#ask("read a result", () => this.#store.records.result(snapshot));
     return { kind: "value", value };
   }
 
@@ -137,7 +133,7 @@ export class BullMqBackend implements Backend {
   async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
     await this.#find(id, owner);
     const cancel = (work: "ask" | "stop_requested") =>
-      this.#call("cancel a task", () => this.#store.records.cancel(id, work));
+      this.#ask("cancel a task", () => this.#store.records.cancel(id, work));
     let done = await cancel("ask");
     const asked = done === "asked";
     if (asked) {
@@ -156,7 +152,7 @@ export class BullMqBackend implements Backend {
   /** Stores answers to a task's open questions. */
   async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
     await this.#find(id, owner);
-    await this.#call("store an answer", () => this.#store.records.answer(id, answers));
+    await this.#ask("store an answer", () => this.#store.records.answer(id, answers));
     return await this.get(id, owner);
   }
 
@@ -166,12 +162,12 @@ export class BullMqBackend implements Backend {
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
     refuseCursor(cursor);
-    const { records } = this.#store;
+    const { records, answers } = this.#store;
     return await this.#call("list tasks", async () => {
       const tasks: TaskInfo[] = [];
       let before = cursor;
       while (true) {
-        const ids = await records.list(owner, before, limit + 1);
+        const ids = await answers.meet(records.list(owner, before, limit + 1));
         for (const snapshot of await Promise.all(ids.map((id) => records.read(id)))) {
           if (snapshot === undefined || hasExpired(snapshot)) continue;
           if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
@@ -186,7 +182,7 @@ export class BullMqBackend implements Backend {
   /** Whether a worker for this job is connected, ours or another of BullMQ. */
   hasWorker(job: string): Promise<boolean> {
     const queue = this.#queues.get(job) ?? job;
-    return this.#call("look for workers", () => this.#store.hasWorker(queue));
+    return this.#ask("look for workers", () => this.#store.hasWorker(queue));
   }
 
   /** Listens to every change. */
@@ -236,19 +232,30 @@ export class BullMqBackend implements Backend {
 
   #guarded(streams: StreamStore): StreamStore {
     return {
-      append: (stream, event, ttl) => this.#call("keep a message", () => streams.append(stream, event, ttl)),
-      readAfter: (stream, id) => this.#call("read messages", () => streams.readAfter(stream, id)),
-      clear: (stream) => this.#call("forget messages", () => streams.clear(stream)),
+      append: (stream, event, ttl) => this.#ask("keep a message", () => streams.append(stream, event, ttl)),
+      readAfter: (stream, id) => this.#ask("read messages", () => streams.readAfter(stream, id)),
+      clear: (stream) => this.#ask("forget messages", () => streams.clear(stream)),
     };
   }
 
-  /** Runs a call to the store; what goes wrong there becomes a `BackendError`. */
+  /** Listens to the queue, and opens it. */
+  async #follow(queue: string): Promise<Queue> {
+    await this.#feed.follow(queue);
+    return await this.#store.queue(queue);
+  }
+
+  /** Asks the store one thing, which it has to answer in time. */
+  #ask<T>(what: string, act: () => Promise<T>): Promise<T> {
+    return this.#call(what, () => this.#store.answers.meet(act()));
+  }
+
+  /** Runs calls to the store that keep to their time; what goes wrong there becomes a `BackendError`. */
   async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     try {
       const { away } = this.#store;
       if (away) await inTime(away, "it is not connected", READY_MS);
-      return await this.#calls.meet(act());
+      return await act();
     } catch (cause) {
       if (cause instanceof JobsError) throw cause;
       throw new BackendError(`Cannot ${what}: the queue's store failed: ${messageOf(cause)}`, { cause });

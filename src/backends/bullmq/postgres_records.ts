@@ -7,12 +7,27 @@ import type { Job, PgPool, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
-import { batched } from "../batch.ts";
+import { batched, type Travel } from "../batch.ts";
+import type { Deadline } from "./in_time.ts";
 import type { Snapshot } from "./states.ts";
 import type { Cancelled, Records, Wanted } from "./store.ts";
 
 /** The most tasks that are read together. */
 const MAX_READS = 500;
+
+/** How many tasks are stored at once, each on a connection of its own: fewer than there are, so that reads find one. */
+const STORED_AT_ONCE = 8;
+
+/** How long a call waits for its turn while PostgreSQL is busy, in ms. */
+const PATIENCE_MS = 5_000;
+
+/** A task on its way into the store. */
+interface Stored {
+  readonly job: Job;
+  readonly queue: string;
+  readonly task: NewTask;
+  readonly size: number;
+}
 
 /** BullMQ's own way to put a job into its queue, in the transaction that stores the record. */
 const CREATE = `
@@ -30,22 +45,30 @@ export class PostgresRecords implements Records {
   /** What stands in a job is stored as jsonb, which keeps neither the order of keys nor every character. */
   readonly maxInline = 0;
   readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
+  readonly #store: (stored: Stored) => Promise<unknown>;
   readonly #pool: PgPool;
   readonly #queue: (name: string) => Promise<Queue>;
   #asked: Promise<unknown> = Promise.resolve();
 
-  /** `queue` opens BullMQ's queues. */
-  constructor(pool: PgPool, queue: (name: string) => Promise<Queue>) {
+  /** `queue` opens BullMQ's queues, `answers` says how long answers may take. */
+  constructor(pool: PgPool, queue: (name: string) => Promise<Queue>, answers: Deadline) {
     this.#pool = pool;
     this.#queue = queue;
-    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS);
+    const travel: Travel = { inTime: (answer, size) => answers.meet(answer, size), patience: PATIENCE_MS };
+    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS, travel);
+    const many = (tasks: readonly Stored[]) => Promise.all(tasks.map((stored) => this.#storeOne(stored)));
+    this.#store = batched(many, 1, { ...travel, atOnce: STORED_AT_ONCE }, ({ size }) => size);
   }
 
   read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
     return this.#read({ id, owner });
   }
 
-  async create(job: Job, queue: string, task: NewTask): Promise<void> {
+  async create(job: Job, queue: string, task: NewTask, size: number): Promise<void> {
+    await this.#store({ job, queue, task, size });
+  }
+
+  async #storeOne({ job, queue, task }: Stored): Promise<void> {
     const { timestamp, opts } = job;
     const look = timestamp + (task.delay ?? 0) + task.resultTtl;
     const { attempts } = task.retry;

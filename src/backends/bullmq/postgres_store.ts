@@ -5,6 +5,7 @@
  */
 import type { PgModule, PgPool, Queue } from "bullmq";
 import { makePool, settings } from "./postgres_connection.ts";
+import { storeDeadline } from "./in_time.ts";
 import { PostgresEvents } from "./postgres_events.ts";
 import { PostgresListener } from "./postgres_listener.ts";
 import { PostgresRecords } from "./postgres_records.ts";
@@ -41,6 +42,7 @@ export async function migrate(url: string): Promise<void> {
 export class PostgresStore implements Store {
   readonly bullmq: BullMq;
   readonly records: PostgresRecords;
+  readonly answers = storeDeadline();
   readonly #pg: PgModule;
   readonly #url: string;
   readonly #pool: PgPool;
@@ -55,7 +57,7 @@ export class PostgresStore implements Store {
     this.#pg = pg;
     this.#url = url;
     this.#pool = pool;
-    this.records = new PostgresRecords(pool, (name) => this.queue(name));
+    this.records = new PostgresRecords(pool, (name) => this.queue(name), this.answers);
     this.#events = new PostgresEvents(pool);
     this.#listener = new PostgresListener({
       channels: ["bullmq_events", "mcp_jobs"],

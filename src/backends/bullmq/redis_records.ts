@@ -7,7 +7,8 @@ import type { IRedisClient, Job, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import type { Answer, CancelledTask, Json, Question } from "../../task.ts";
 import { EXPIRED_TOLD_MS } from "../record.ts";
-import { batched } from "../batch.ts";
+import { batched, type Travel } from "../batch.ts";
+import type { Deadline } from "./in_time.ts";
 import type { RedisScripts } from "./redis_scripts.ts";
 import { isUnknownScript, type transactionsOn } from "./redis_transaction.ts";
 import { JOB_FIELDS, RECORD_FIELDS } from "./scripts.ts";
@@ -31,6 +32,8 @@ interface Stored {
   readonly job: Job;
   readonly queue: string;
   readonly task: NewTask;
+  /** The length of its input. */
+  readonly size: number;
 }
 
 /** The most tasks that are read together. */
@@ -38,6 +41,15 @@ const MAX_READS = 500;
 
 /** The most tasks that are stored together. */
 const MAX_WRITES = 50;
+
+/** How many batches may be under way: Redis takes them one after the other, and a long way to it costs no throughput. */
+const AT_ONCE = 16;
+
+/** The most text that may be under way to be stored, in UTF-16 units: what comes behind it has to wait for all of it. */
+const MAX_SIZE = 4_194_304;
+
+/** How long a call waits for its turn while Redis is busy, in ms. */
+const PATIENCE_MS = 5_000;
 
 /** Stands in the job for a result that is kept in the record. */
 const APART = "mcp-jobs";
@@ -52,25 +64,32 @@ export class RedisRecords implements Records {
   readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
 
-  /** `begin` begins a transaction, `queue` opens BullMQ's queues. */
+  /** `begin` begins a transaction, `queue` opens BullMQ's queues, `answers` says how long answers may take. */
   constructor(
     scripts: RedisScripts,
     begin: ReturnType<typeof transactionsOn>,
     queue: (name: string) => Promise<Queue>,
+    answers: Deadline,
   ) {
     this.#scripts = scripts;
     this.#begin = begin;
     this.#queue = queue;
-    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS);
-    this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES);
+    const travel: Travel = {
+      atOnce: AT_ONCE,
+      maxSize: MAX_SIZE,
+      inTime: (answer, size) => answers.meet(answer, size),
+      patience: PATIENCE_MS,
+    };
+    this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS, travel);
+    this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES, travel, ({ size }) => size);
   }
 
   read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
     return this.#read({ id, owner });
   }
 
-  async create(job: Job, queue: string, task: NewTask): Promise<void> {
-    const error = await this.#store({ job, queue, task });
+  async create(job: Job, queue: string, task: NewTask, size: number): Promise<void> {
+    const error = await this.#store({ job, queue, task, size });
     if (error) throw error;
   }
 

@@ -8,7 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { inTime } from "./in_time.ts";
+import { inTime, storeDeadline } from "./in_time.ts";
 import { closable, end, isFromReplica } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
 import { withPulse } from "./redis_pulse.ts";
@@ -34,6 +34,7 @@ export class RedisStore implements Store {
   readonly bullmq: BullMq;
   readonly records: RedisRecords;
   readonly streams: RedisStreams;
+  readonly answers = storeDeadline();
   readonly #prefix: string;
   readonly #client: Redis;
   /** Never connected: those that wait for Redis are copies of it. */
@@ -56,7 +57,7 @@ export class RedisStore implements Store {
     // Its copies connect by themselves, and try again for ever.
     this.#patient.options.lazyConnect = false;
     const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
-    this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name));
+    this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.answers);
     this.streams = new RedisStreams(scripts);
   }
 

@@ -6,6 +6,7 @@
 import type { Job, Processor, Queue, Worker, WorkerOptions } from "bullmq";
 import type { NewTask, StreamStore } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
+import type { Deadline } from "./in_time.ts";
 import type { Snapshot } from "./states.ts";
 
 /** BullMQ's module, loaded when the backend connects. */
@@ -33,13 +34,16 @@ export interface Wanted {
 export interface Records {
   /** The largest result that may stand in the job itself, in UTF-16 units; a larger one is kept apart. */
   readonly maxInline: number;
-  /** Stores the record and queues the job, both or neither. */
-  create(job: Job, queue: string, task: NewTask): Promise<void>;
+  /**
+   * Stores the record and queues the job, both or neither. Waits for its turn while the store is busy, and rejects if that
+   * does not come, when nothing has been sent, or if no answer comes in time for an input of this size.
+   */
+  create(job: Job, queue: string, task: NewTask, size: number): Promise<void>;
   /** The queues that hold tasks. */
   queues(): Promise<readonly string[]>;
   /**
-   * Reads where a task stands. Reads that come while one is under way go together. For an owner, everybody else's task
-   * is as one that never was: it is not looked at, so that nobody learns from the time.
+   * Reads where a task stands. Reads that come while one is under way go together; none takes longer than it may. For an
+   * owner, everybody else's task is as one that never was: it is not looked at, so that nobody learns from the time.
    */
   read(id: string, owner?: string): Promise<Snapshot | undefined>;
   /** The input, exactly as it was stored. */
@@ -95,6 +99,8 @@ export interface Workers {
 /** A database with BullMQ on it. */
 export interface Store {
   readonly records: Records;
+  /** How long its answers may take. */
+  readonly answers: Deadline;
   /** Keeps the streams of HTTP sessions. */
   readonly streams?: StreamStore;
   /** The module that the database's queues, workers and events come from. */
