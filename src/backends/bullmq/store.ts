@@ -22,7 +22,10 @@ export type Signal =
   | { readonly kind: "gap" };
 
 /** What a worker at the queue is told. */
-export type QueueWorkerOptions = Pick<WorkerOptions, "concurrency" | "lockDuration" | "stalledInterval">;
+export type QueueWorkerOptions = Pick<
+  WorkerOptions,
+  "concurrency" | "lockDuration" | "stalledInterval" | "skipLockRenewal"
+>;
 
 /** A task that is to be read, and for whom: "" is whoever. */
 export interface Wanted {

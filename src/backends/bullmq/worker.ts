@@ -11,6 +11,7 @@ import type { Json, Question, TaskInfo } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
 import { backoff } from "../record.ts";
 import { mergeReports } from "../reports.ts";
+import { Locks } from "./locks.ts";
 import { toTask } from "./states.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
@@ -30,6 +31,15 @@ interface Running {
   readonly abandoned: PromiseWithResolvers<never>;
   /** Somebody has asked to cancel the task. */
   stop: boolean;
+  /** The task is another run's: nothing that this one says counts any more. */
+  lost: boolean;
+}
+
+/** Whose job it is: the queue's name, the locks of its worker, and the token that the job is locked with. */
+interface Held {
+  readonly name: string;
+  readonly locks: Locks;
+  readonly token: string;
 }
 
 /** What a worker needs beside its store. */
@@ -44,7 +54,8 @@ export class QueueWork implements WorkHandle {
   readonly #store: Store;
   readonly #options: QueueWorkOptions;
   readonly #workers: Workers;
-  /** Of one task there may be two runs: one that has lost it, and one after it came back. */
+  readonly #locks: Locks[] = [];
+  /** Of one task there may be two runs for a moment: one that has lost it, and one after it came back. */
   readonly #running = new Set<Running>();
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
@@ -59,11 +70,14 @@ export class QueueWork implements WorkHandle {
       concurrency: options.concurrency,
       lockDuration: options.lease,
       stalledInterval: Math.ceil(options.lease * 0.4),
+      skipLockRenewal: true,
     };
     this.#workers = store.workers();
     const started = options.jobs.map((name) => {
-      const worker = this.#workers.start(name, (job, token = "") => this.#process(name, job, token), settings);
-      worker.on("lockRenewalFailed", (ids: readonly string[]) => ids.forEach((id) => this.#lose(id)));
+      const run = (job: Job, token = "") => this.#process({ name, locks, token }, job);
+      const worker = this.#workers.start(name, run, settings);
+      const locks = new Locks(worker, options.lease);
+      this.#locks.push(locks);
       return worker;
     });
     this.ready = Promise.all(started.map((worker) => worker.waitUntilReady())).then(() => {});
@@ -74,7 +88,7 @@ export class QueueWork implements WorkHandle {
     return this.#stopping ??= this.#stop(grace);
   }
 
-  async #process(name: string, job: Job, token: string): Promise<Json> {
+  async #process({ name, locks, token }: Held, job: Job): Promise<Json> {
     const { UnrecoverableError, WaitingError } = this.#store.bullmq;
     const id = job.id ?? "";
     const controller = new AbortController();
@@ -82,8 +96,9 @@ export class QueueWork implements WorkHandle {
     const released = Promise.withResolvers<undefined>();
     const abandoned = Promise.withResolvers<never>();
     abandoned.promise.catch(() => {});
-    const asking = new Asking(this.#asking({ abandoned }), id, signal);
-    const running: Running = { id, controller, asking, released, abandoned, stop: false };
+    const asking = new Asking(this.#asking(() => running), id, signal);
+    const running: Running = { id, controller, asking, released, abandoned, stop: false, lost: false };
+    const letGo = locks.hold(id, token, () => this.#lose(running));
     // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
     this.#running.add(running);
     try {
@@ -97,10 +112,11 @@ export class QueueWork implements WorkHandle {
         input: await this.#insist(running, () => this.#store.records.input(job)),
         timeout: snapshot?.timeout,
         signal,
-        report: this.#reporter(name, job),
+        report: this.#reporter(running, name, job),
         ask: (question: Question) => running.asking.ask(question),
       };
       const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), released.promise]);
+      if (running.lost) throw new WaitingError(); // BullMQ leaves the job as it is.
       if (running.stop) {
         await this.#insist(running, () => this.#store.records.cancel(id, "stopped"));
         throw new UnrecoverableError("The task was cancelled.");
@@ -111,6 +127,7 @@ export class QueueWork implements WorkHandle {
       }
       return await this.#settle(running, job, attempt);
     } finally {
+      letGo();
       this.#running.delete(running);
     }
   }
@@ -138,35 +155,38 @@ export class QueueWork implements WorkHandle {
 
   /**
    * Does a thing again and again while the store fails: a task must not fail because its store is away. At shutdown the
-   * task is let go instead, as it is: its lock runs out, and it runs again.
+   * task is let go instead, as it is: its lock runs out, and it runs again. One that is lost has been let go.
    */
-  async #insist<T>({ abandoned }: Pick<Running, "abandoned">, act: () => Promise<T>): Promise<T> {
+  async #insist<T>(running: Running, act: () => Promise<T>): Promise<T> {
     while (true) {
+      if (running.lost) throw new this.#store.bullmq.WaitingError();
       try {
-        return await Promise.race([act(), abandoned.promise]);
+        return await Promise.race([act(), running.abandoned.promise]);
       } catch {
         if (this.#shutDown) throw new this.#store.bullmq.WaitingError();
+        if (running.lost) continue;
         await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
       }
     }
   }
 
   /** Tells at once or not at all: the job does not wait for a store that is away. */
-  #reporter(name: string, job: Job): Claim["report"] {
+  #reporter(running: Running, name: string, job: Job): Claim["report"] {
     const id = job.id ?? "";
     let said: ProgressReport = {};
     return mergeReports(async (report) => {
       said = { progress: report.progress ?? said.progress, message: report.message ?? said.message };
       const queue = await this.#store.queue(name);
+      if (running.lost) return;
       await queue.getBackend().updateProgress(id, { ...said, run: job.attemptsStarted });
     });
   }
 
-  #asking(running: Pick<Running, "abandoned">): AskingStore {
+  #asking(running: () => Running): AskingStore {
     const { records } = this.#store;
     return {
-      ask: (id, question) => this.#insist(running, () => records.ask(id, question)),
-      answer: (id, key) => this.#insist(running, () => records.answerTo(id, key)),
+      ask: (id, question) => this.#insist(running(), () => records.ask(id, question)),
+      answer: (id, key) => this.#insist(running(), () => records.answerTo(id, key)),
     };
   }
 
@@ -193,10 +213,13 @@ export class QueueWork implements WorkHandle {
     running.controller.abort(new JobsError("The task was cancelled."));
   }
 
-  #lose(id: string): void {
-    for (const { controller } of this.#runsOf(id)) {
-      controller.abort(new JobsError("This worker no longer holds the task."));
-    }
+  /** The run ends at once, whatever its code does. */
+  #lose(running: Running): void {
+    const error = new JobsError("This worker no longer holds the task.");
+    running.lost = true;
+    running.controller.abort(error);
+    running.released.resolve(undefined);
+    running.abandoned.reject(error);
   }
 
   #runsOf(id: string): readonly Running[] {
@@ -217,6 +240,7 @@ export class QueueWork implements WorkHandle {
       }
       await closed;
     }
+    for (const locks of this.#locks) locks.close();
     this.#deaf();
   }
 }
