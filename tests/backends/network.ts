@@ -1,10 +1,6 @@
 /**
-<<<<<<< HEAD
- * A network between a test and a Redis, that can lose what is connected without a word to either side, and lead
- * elsewhere from then on.
-=======
- * A network between a test and a Redis, that can be long, and can lose what is connected without a word to either side.
->>>>>>> 637cd9b (BullMQ: a busy store has calls wait for their turn, and refuses none that it stores all the same)
+ * A network between a test and a Redis, that can be long, can lose what is connected without a word to either side, and
+ * can lead elsewhere from then on.
  *
  * @module
  */
@@ -18,11 +14,7 @@ interface Link {
 /** A TCP proxy in front of a Redis. */
 export class Network implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
-<<<<<<< HEAD
-=======
-  readonly #server: number;
   readonly #delay: number;
->>>>>>> 637cd9b (BullMQ: a busy store has calls wait for their turn, and refuses none that it stores all the same)
   readonly #links = new Set<Link>();
   readonly #open: Promise<unknown>[] = [];
   #server: number;
