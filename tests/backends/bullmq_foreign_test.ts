@@ -319,6 +319,19 @@ test("the jobs and the settings of the queue's owner stay as they are", async (p
   await queue.close();
 });
 
+test("events of ours drop none that the queue's owner wants to keep", async (place) => {
+  const { backend, connection: { url }, prefix } = place;
+  const queue = new Queue("images", { connection: { url }, prefix, streams: { events: { maxLen: 20_000 } } });
+  const client = new Redis(url);
+  const { id } = await create(place, {});
+  const script = `for i = 1, 15000 do redis.call("XADD", KEYS[1], "*", "event", "theirs") end`;
+  await client.eval(script, 1, `${prefix}:images:events`);
+  await backend.cancel(id, OWNER, 0);
+  assertEquals(await client.xlen(`${prefix}:images:events`) > 15_000, true);
+  await client.quit();
+  await queue.close();
+});
+
 test("the limit of concurrency that the queue's owner has set holds for workers of ours, too", async (place) => {
   const { backend, connection, prefix } = place;
   const queue = new Queue("images", { connection, prefix });

@@ -40,9 +40,10 @@ end
 
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
 
--- Everyone who listens to the queue's events hears of the change.
+-- Everyone who listens to the queue's events hears of the change. As many are kept as BullMQ keeps.
 local function tell(queue, id)
-  call("XADD", bull .. queue .. ":events", "MAXLEN", "~", 10000, "*", "event", "mcp-jobs", "jobId", id)
+  local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
+  call("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", "mcp-jobs", "jobId", id)
 end
 
 local function changed(id, now)
