@@ -4,22 +4,31 @@
  * @module
  */
 import { DefinitionError } from "./errors.ts";
+import { formOf } from "./form.ts";
 import type { JsonSchema } from "./schema.ts";
 import type { Json, Question } from "./task.ts";
 
-/** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for an unknown field. */
+/** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for one that no form has. */
 export function questionsFor(
   name: string,
   input: JsonSchema,
   askFor: { readonly [field: string]: string },
 ): readonly Question[] {
+  const { $schema, $defs, definitions } = input;
   const fields = asObject(input.properties);
+  // Where the schema of a field points to one of these, its question is checked with it, too.
+  const beside = Object.entries({ $schema, $defs, definitions }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value]]
+  );
   return Object.entries(askFor).map(([field, message]) => {
     const schema = Object.hasOwn(fields, field) ? fields[field] : undefined;
     if (schema === undefined) {
       throw new DefinitionError(`Cannot ask for ${field}: the input of ${name} has no such field.`);
     }
-    return { key: field, message, schema: { type: "object", properties: { [field]: schema }, required: [field] } };
+    const own = { type: "object", properties: { [field]: schema }, required: [field] };
+    const whole: JsonSchema = { ...Object.fromEntries(beside), ...own };
+    formOf(whole, `the input of ${name}`);
+    return { key: field, message, schema: whole };
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
+import { formOf } from "./form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
 import { QuestionRoom } from "./question_room.ts";
@@ -117,9 +118,10 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
     log: async (message) => await claim.report({ message: asText(message) }),
     elicit: async ({ message, schema }) => {
       const key = `question-${++questions}`;
-      const form = toJsonSchema(schema, "input", key);
+      const whole = toJsonSchema(schema, "input", key);
       await checkSchema(schema, `answer to ${key}`); // With a wrong one every answer would be refused.
-      const answer = await room.ask({ key, message, schema: form }, (question) => claim.ask(question));
+      formOf(whole, key); // Where no form can ask it, nobody would see the question.
+      const answer = await room.ask({ key, message, schema: whole }, (question) => claim.ask(question));
       if (answer.action !== "accept") return answer;
       // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
       const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);

@@ -163,3 +163,10 @@ Deno.test("a task whose answers have become too many ends with an error that say
   assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
   assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask question-7: it has");
 });
+
+Deno.test("a question that no form can ask is a fault that names the field, and nobody is asked", async () => {
+  const ask = (ctx: JobContext) => ctx.elicit({ message: "Who?", schema: z.object({ name: z.string().nullable() }) });
+  const { outcome, attempt, asked } = await asking(ask, [].values());
+  assertEquals([outcome.kind, attempt, asked], ["fault", 1, 0]);
+  assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask for name in question-1: ");
+});

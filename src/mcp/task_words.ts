@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidInput } from "../errors.ts";
+import { formOf } from "../form.ts";
 import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
 
 /** Progress and message in one line, for people. */
@@ -30,14 +31,8 @@ function age(task: TaskInfo, now: number): number {
 }
 
 /** The parameters of `elicitation/create`, form mode. */
-export function elicitation({ message, schema }: Question): { readonly [key: string]: Json } {
-  // Clients take the keywords of a flat form only (Elicitation, "Requested Schema").
-  const { properties = {}, required } = schema;
-  return {
-    mode: "form",
-    message,
-    requestedSchema: { type: "object", properties, ...(required !== undefined && { required }) },
-  };
+export function elicitation({ key, message, schema }: Question): { readonly [key: string]: Json } {
+  return { mode: "form", message, requestedSchema: formOf(schema, key) };
 }
 
 /** A question that is put again, with the reason why its answer was not taken. */
