@@ -14,7 +14,7 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
 } from "../../mod.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { Events, request } from "./modern.ts";
 import type { Fields, Message } from "./pipe.ts";
 
@@ -63,11 +63,22 @@ const pointing = defineJob({
   run: (input) => input,
 });
 
+/** The schema of its field points to another field, which the question does not have. */
+const comparing = defineJob({
+  name: "comparing",
+  input: {
+    type: "object",
+    properties: { name: { type: "string", not: { $ref: "#/properties/short" } }, short: { maxLength: 2 } },
+    required: ["name"],
+  },
+  run: (input) => input,
+});
+
 /** A server with a worker, called without a network. */
 class Stage implements AsyncDisposable {
   readonly backend = new MemoryBackend();
   readonly server: AsyncToolServer;
-  readonly #worker = createWorker(this.backend, [welcome, pair, meet, pointing]);
+  readonly #worker = createWorker(this.backend, [welcome, pair, meet, pointing, comparing]);
 
   constructor(limits: Limits = {}) {
     this.server = new AsyncToolServer({
@@ -80,7 +91,7 @@ class Stage implements AsyncDisposable {
     });
     this.server.registerAsyncTool(welcome, { askFor: { name: "What is your name?" } }).registerAsyncTool(pair);
     this.server.registerAsyncTool(meet, { askFor: { host: "Who invites?", guest: "Who comes?" } });
-    this.server.registerAsyncTool(pointing, { askFor: { name: "Who?" } });
+    for (const job of [pointing, comparing]) this.server.registerAsyncTool(job, { askFor: { name: "Who?" } });
   }
 
   /** One round of a call: its result, or its error. */
@@ -235,9 +246,18 @@ Deno.test("what is asked before there is a task is put again with the reason, to
   assertEquals(done.structuredContent, { host: "Ada", guest: "Eve" });
 });
 
-Deno.test("the answer for a field that is described elsewhere in the input's schema is checked with the input", async () => {
+Deno.test("the answer for a field that is described elsewhere in the input's schema is checked as that says", async () => {
   await using stage = new Stage();
   const call = (name: string) => stage.answered("pointing", { inputResponses: { name: accept({ name }) } });
+  assertEquals((await call("Ada")).structuredContent, { name: "Ada" });
+  const again = await call("A");
+  assertStringIncludes(again.inputRequests.name.params.message, "The last answer did not fit: name: ");
+  assertEquals(await stage.statuses(), ["COMPLETED"]);
+});
+
+Deno.test("the answer for a field that compares itself with another one is checked with the input", async () => {
+  await using stage = new Stage();
+  const call = (name: string) => stage.answered("comparing", { inputResponses: { name: accept({ name }) } });
   assertEquals((await call("Ada")).structuredContent, { name: "Ada" });
   assertEquals([(await call("A")).isError, await stage.statuses()], [true, ["COMPLETED"]]);
 });
