@@ -106,11 +106,16 @@ export class ToolError extends JobsError {}
 
 /**
  * Throw this in a job to end the task at once with a JSON-RPC error instead of a tool result; it is not retried.
- * `code` defaults to -32603, "internal error".
+ * `code` defaults to -32603, "internal error"; so it is where `code` is no whole number, which JSON-RPC demands.
  */
 export class JobFault extends JobsError {
+  /** The JSON-RPC error code. */
+  readonly code: number;
+
   /** Says what failed, and with which JSON-RPC error code. */
-  constructor(message: string, readonly code: number = -32603) {
+  constructor(message: string, code: number = -32603) {
     super(message);
+    // Code often comes from another error, and then need not be what its type says.
+    this.code = Number.isSafeInteger(code) ? code : -32603;
   }
 }

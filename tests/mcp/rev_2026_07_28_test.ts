@@ -69,6 +69,15 @@ for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
   });
 }
 
+Deno.test("2026-07-28: a fault whose code is no whole number has the code of an internal error", () => {
+  const task: TaskInfo = { ...LIVE, ...end, status: "FAILED", failure: "fault" };
+  for (const code of ["ENOENT", NaN, 404.5, null, 2 ** 60] as unknown as number[]) {
+    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, canAsk: true });
+    assertEquals(wire.error, { code: -32603, message: "gone" });
+    GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
+  }
+});
+
 Deno.test("2026-07-28: the time to live grows with a task that lives, and is exact once it has ended", () => {
   const ttl = (task: TaskInfo, now: number) => wireTask(task, now).ttlMs;
   assertEquals([ttl(LIVE, NOW), ttl(LIVE, NOW + 5_000)], [60_000, 65_000]);
