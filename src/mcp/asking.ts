@@ -48,8 +48,11 @@ export class Asker {
     server.onReplay = (id, stream) => this.#replay(id, stream);
   }
 
-  /** Asks what a task has open, on the stream of an open request of the client. */
-  ask(task: TaskInfo, ctx: RequestContext): void {
+  /**
+   * Asks what a task has open, on the stream of an open request of the client: one about the task, or a plain call, whose
+   * client has not heard of a task and would take its question for that of somebody else.
+   */
+  ask(task: TaskInfo, ctx: RequestContext, request: "about the task" | "plain call"): void {
     if (!canAsk(this.#server, ctx)) return;
     for (const question of openQuestions(task)) {
       // An id that names task and question: whoever gets the answer knows where it belongs.
@@ -58,7 +61,7 @@ export class Asker {
       // On a broken stream it waits for a client that resumes. It is put again to one that does not, where that hears it.
       if (this.#asked.has(id) && (stream === undefined || this.#asked.get(id) !== undefined)) continue;
       this.#remember(id, stream);
-      const params = { ...elicitation(question), _meta: relatedTask(task.id) };
+      const params = { ...elicitation(question), ...(request !== "plain call" && { _meta: relatedTask(task.id) }) };
       // A client that is gone is asked again when it comes back.
       this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#asked.delete(id));
     }

@@ -56,7 +56,10 @@ export function bindTasks(
     const progressToken = progressTokens.get(task.id);
     if (isFinished(task) || pushed.has(task.id) || (!notifications && progressToken === undefined)) return;
     const tellProgress = progressToken !== undefined &&
-      rev.progressTo(progressToken, (params) => send("notifications/progress", params));
+      rev.progressTo(
+        progressToken,
+        (params) => send("notifications/progress", { ...params, _meta: rev.relatedTask(task.id) }),
+      );
     const stop = tasks.follow(task, (now) => {
       if (now.revision <= task.revision) return;
       if (isFinished(now)) {
@@ -73,13 +76,13 @@ export function bindTasks(
   operation("tasks/get", async (id, ctx) => {
     const task = await tasks.get(id, owner);
     push(task);
-    asker.ask(task, ctx);
+    asker.ask(task, ctx, "about the task");
     return { ...rev.wireTask(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
     const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal]);
-    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
+    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx, "about the task"));
     return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
   });
 
@@ -124,7 +127,7 @@ export function bindTasks(
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
     ask(task, ctx, ended) {
-      if (canAsk(server, ctx)) asker.ask(task, ctx);
+      if (canAsk(server, ctx)) asker.ask(task, ctx, "plain call");
       else void answerForNobody(tasks, task, ended);
       return false;
     },

@@ -80,16 +80,10 @@ export function progressTo(
   notify: (params: Record<string, Json>) => void,
 ): (task: TaskInfo) => void {
   let last = 0;
-  return ({ id, progress, message }) => {
+  return ({ progress, message }) => {
     if (progress === undefined && message === undefined) return;
     last = Math.max(progress ?? 0, last + 1e-6);
-    notify({
-      progressToken,
-      progress: last,
-      total: 1,
-      ...(message !== undefined && { message }),
-      _meta: relatedTask(id),
-    });
+    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
   };
 }
 

@@ -39,6 +39,15 @@ const CASES: { readonly [name: string]: (connect: Connect, era: "legacy" | "mode
     assertEquals(asked, ["What is your name?"]);
   },
 
+  async "a job's question reaches the person, too, where the client leaves it to the server what a call becomes"(
+    connect,
+  ) {
+    await using connection = await connect(() => ({ action: "accept", content: { name: "Ada" } }));
+    await using execution = await connection.tasks.callTool("ask", {});
+    const { outcome } = await execution.settle();
+    assertEquals(structured(outcome), { action: "accept", content: { name: "Ada" } });
+  },
+
   async "a task is cancelled"(connect, era) {
     await using connection = await connect();
     await using execution = await connection.tasks.callTool("hold", { gate: `cancel-${era}` }, AS_TASK);

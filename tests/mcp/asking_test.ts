@@ -20,6 +20,8 @@ Deno.test("2025-11-25: a plain call puts the job's question to the client, and r
   const question = await pipe.next(isQuestion);
   assertEquals(question.params?.message, "What is your name?");
   assertMatch(String(question.id), /^task-input:[0-9a-f-]{36}:question-1$/);
+  // The client knows the call, and has never heard of its task.
+  assertEquals(question.params?._meta, undefined);
   await pipe.send({ jsonrpc: "2.0", id: question.id, result: ADA });
   assertEquals((await call).structuredContent, ADA);
 });
