@@ -10,6 +10,7 @@ import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import { openQuestions } from "./asking.ts";
 import type { RequestContext } from "./host.ts";
+import { readableIn } from "./older_revisions.ts";
 import { progressTo } from "./rev_2025_11_25.ts";
 import { answersTo, inputRequired } from "./rev_2026_07_28.ts";
 import type { TaskCalls } from "./task_calls.ts";
@@ -31,6 +32,8 @@ interface Plain {
   readonly owner: string;
   /** Puts what the job asks to the client, in the form of its generation. */
   readonly calls: TaskCalls;
+  /** The revision that the client speaks. */
+  readonly revision: string | undefined;
 }
 
 /** Calls a tool and waits. */
@@ -53,7 +56,7 @@ export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext
 async function waitFor(
   run: (call: CallContext) => Promise<ToolResult>,
   ctx: RequestContext,
-  { owner, calls }: Plain,
+  { owner, calls, revision }: Plain,
   refused: Refused = new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -80,7 +83,7 @@ async function waitFor(
     },
   };
   try {
-    return { ...await run(call) };
+    return { ...readableIn(revision, await run(call)) };
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
     const questions = openQuestions(error.task).map((question) => {

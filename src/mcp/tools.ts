@@ -47,7 +47,7 @@ export function bindTools(
       if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
       throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
     }
-    const plain = { tasks, owner, calls };
+    const plain = { tasks, owner, calls, revision: server.getNegotiatedProtocolVersion() };
     const begun = tool.resume && begunBefore(ctx);
     try {
       // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.

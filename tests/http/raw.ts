@@ -1,5 +1,5 @@
 /**
- * A client of revision 2025-11-25 that shows the bare HTTP: it talks to `server.fetch`, without a network.
+ * A client of revision 2025-11-25, or an older one, that shows the bare HTTP: it talks to `server.fetch`, without a network.
  *
  * @module
  */
@@ -63,12 +63,12 @@ export class Raw {
   session = "";
   #id = 0;
 
-  constructor(readonly fetch: Fetch, readonly token?: string) {}
+  constructor(readonly fetch: Fetch, readonly token?: string, readonly revision = "2025-11-25") {}
 
   /** Begins a session. */
-  static async open(fetch: Fetch, token?: string, capabilities: Message = {}): Promise<Raw> {
-    const raw = new Raw(fetch, token);
-    const params = { protocolVersion: "2025-11-25", capabilities, clientInfo: { name: "raw", version: "1" } };
+  static async open(fetch: Fetch, token?: string, capabilities: Message = {}, revision?: string): Promise<Raw> {
+    const raw = new Raw(fetch, token, revision);
+    const params = { protocolVersion: raw.revision, capabilities, clientInfo: { name: "raw", version: "1" } };
     const response = await raw.post("initialize", params);
     raw.session = response.headers.get("mcp-session-id") ?? "";
     await using events = new Events(response);
@@ -84,7 +84,7 @@ export class Raw {
       host: "localhost",
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
-      "mcp-protocol-version": "2025-11-25",
+      "mcp-protocol-version": this.revision,
       ...(this.session && { "mcp-session-id": this.session }),
       ...(this.token && { authorization: `Bearer ${this.token}` }),
       ...headers,

@@ -1,0 +1,31 @@
+/**
+ * Clients of the revisions before 2025-11-25: they call plainly, and take what their revision knows.
+ *
+ * @module
+ */
+import { createWorker, MemoryBackend } from "../../mod.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { Raw } from "../http/raw.ts";
+import { fixtureServer } from "../interop/fixture.ts";
+
+const KINDS: { readonly [revision: string]: readonly string[] } = {
+  "2025-11-25": ["text", "resource_link"],
+  "2025-06-18": ["text", "resource_link"],
+  "2025-03-26": ["text"],
+  "2024-11-05": ["text"],
+};
+
+for (const [revision, kinds] of Object.entries(KINDS)) {
+  Deno.test(`${revision}: the result of a call has blocks that the revision knows`, async () => {
+    await using backend = new MemoryBackend();
+    await using server = fixtureServer("operation", backend);
+    await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+    const raw = await Raw.open(server.fetch, undefined, {}, revision);
+    const { result } = await raw.ask("tools/call", { name: "big", arguments: { size: 1 } });
+    assertEquals(result.content.map(({ type }: { readonly type: string }) => type), kinds);
+    assertEquals(result.structuredContent, { text: "x" });
+    assertEquals(result._meta.resourceUri.startsWith("mcp://results/big/"), true);
+    const read = await raw.ask("resources/read", { uri: result._meta.resourceUri });
+    assertEquals(JSON.parse(read.result.contents[0].text), { text: "x" });
+  });
+}
