@@ -8,6 +8,7 @@ import { InvalidInput, TaskNotFound } from "../errors.ts";
 import type { Answer, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
+import { PutQuestions } from "./put_questions.ts";
 import { relatedTask } from "./rev_2025_11_25.ts";
 import { answerOf, declaresForms, elicitation } from "./task_words.ts";
 
@@ -28,6 +29,9 @@ export function canAsk(server: TaskServer, ctx: RequestContext): boolean {
   return declaresForms(envelope ? Reflect.get(envelope, CLIENT_CAPABILITIES_META_KEY) : server.getClientCapabilities());
 }
 
+/** No stream has this name: what was taken back is not put again. */
+const TAKEN_BACK = "";
+
 /** Puts the questions of tasks to the client of one 2025-11-25 connection; each once, unless it or its answer was lost. */
 export class Asker {
   readonly #server: TaskServer;
@@ -36,6 +40,7 @@ export class Asker {
   readonly #pauses: readonly number[];
   /** The stream on which each question was heard, by its id; `undefined` where that was broken. */
   readonly #asked = new Map<string, string | undefined>();
+  readonly #put: PutQuestions;
   /** The questions whose answers are being stored. */
   readonly #storing = new Set<string>();
 
@@ -44,6 +49,7 @@ export class Asker {
     this.#server = server;
     this.#tasks = tasks;
     this.#owner = owner;
+    this.#put = new PutQuestions(tasks);
     server.onAnswer = (id, answer) => this.#take(id, answer);
     server.onReplay = (id, stream) => this.#replay(id, stream);
   }
@@ -52,7 +58,7 @@ export class Asker {
    * Asks what a task has open, on the stream of an open request of the client: one about the task, or a plain call, whose
    * client has not heard of a task and would take its question for that of somebody else.
    */
-  ask(task: TaskInfo, ctx: RequestContext, request: "about the task" | "plain call"): void {
+  ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
     if (!canAsk(this.#server, ctx)) return;
     for (const question of openQuestions(task)) {
       // An id that names task and question: whoever gets the answer knows where it belongs.
@@ -61,17 +67,36 @@ export class Asker {
       // On a broken stream it waits for a client that resumes. It is put again to one that does not, where that hears it.
       if (this.#asked.has(id) && (stream === undefined || this.#asked.get(id) !== undefined)) continue;
       this.#remember(id, stream);
-      const params = { ...elicitation(question), ...(request !== "plain call" && { _meta: relatedTask(task.id) }) };
+      const params = { ...elicitation(question), ...(!call && { _meta: relatedTask(task.id) }) };
+      this.#put.add(task, question.key, () => this.#takeBack(id, ctx));
+      // At once: the stream of a cancelled call ends before its task does.
+      if (call?.cancels) ctx.mcpReq.signal.addEventListener("abort", () => this.#put.takeBack(task.id), { once: true });
       // A client that is gone is asked again when it comes back.
-      this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#asked.delete(id));
+      this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#forget(id));
     }
+  }
+
+  /** Follows no task any more. */
+  close(): void {
+    this.#put.close();
+  }
+
+  #takeBack(id: string, ctx: RequestContext): void {
+    this.#remember(id, TAKEN_BACK);
+    this.#server.takeBack(id, ctx.mcpReq.id).catch(() => {});
   }
 
   #remember(id: string, stream: string | undefined): void {
     this.#asked.delete(id);
     this.#asked.set(id, stream);
     const [oldest] = this.#asked.keys();
-    if (this.#asked.size > REMEMBERED && oldest !== undefined) this.#asked.delete(oldest);
+    if (this.#asked.size > REMEMBERED && oldest !== undefined) this.#forget(oldest);
+  }
+
+  #forget(id: string): void {
+    this.#asked.delete(id);
+    const [taskId, key] = partsOf(id);
+    if (taskId !== undefined && key !== undefined) this.#put.settle(taskId, key);
   }
 
   /** Whether a question is still to be put to a client that resumes a stream: not if it was heard on another one. */
@@ -82,8 +107,9 @@ export class Asker {
   }
 
   #take(id: string, result: unknown): boolean {
-    const [, taskId, key] = /^task-input:([^:]+):(.+)$/.exec(id) ?? [];
+    const [taskId, key] = partsOf(id);
     if (taskId === undefined || key === undefined) return false;
+    this.#put.settle(taskId, key);
     const store = async (answer: Answer) => void await this.#tasks.answer(taskId, this.#owner, { [key]: answer });
     this.#keep(id, async () => {
       try {
@@ -106,6 +132,11 @@ export class Asker {
     this.#storing.delete(id);
     if (!kept) this.#asked.delete(id);
   }
+}
+
+/** The task and the key of a question, by the id under which it is put. */
+function partsOf(id: string): readonly string[] {
+  return /^task-input:([^:]+):(.+)$/.exec(id)?.slice(1) ?? [];
 }
 
 /** Whether an answer could be stored, or nobody needs it any more. */

@@ -59,6 +59,19 @@ export class TaskServer extends Server {
   }
 
   /**
+   * Takes a request of `ask` back: on the stream on which it was sent or, where that is not heard any more, on the one of
+   * what nobody asked for.
+   */
+  async takeBack(id: string, relatedRequestId: string | number): Promise<void> {
+    const params = { requestId: id, reason: "The question needs no answer any more." };
+    const heard = this.heardOn(relatedRequestId) !== undefined;
+    await this.transport?.send(
+      { jsonrpc: "2.0", method: "notifications/cancelled", params },
+      heard ? { relatedRequestId } : {},
+    );
+  }
+
+  /**
    * The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. Where
    * all goes one way, as on stdio, that is heard as long as there is a connection.
    */

@@ -36,6 +36,7 @@ export function bindTasks(
     for (const stop of pushed.values()) stop();
     pushed.clear();
     progressTokens.clear();
+    asker.close();
   };
 
   const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
@@ -76,13 +77,13 @@ export function bindTasks(
   operation("tasks/get", async (id, ctx) => {
     const task = await tasks.get(id, owner);
     push(task);
-    asker.ask(task, ctx, "about the task");
+    asker.ask(task, ctx);
     return { ...rev.wireTask(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
     const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal]);
-    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx, "about the task"));
+    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
     return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
   });
 
@@ -127,7 +128,7 @@ export function bindTasks(
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
     ask(task, ctx, ended) {
-      if (canAsk(server, ctx)) asker.ask(task, ctx, "plain call");
+      if (canAsk(server, ctx)) asker.ask(task, ctx, { cancels: cancellable.includes(task.job) });
       else void answerForNobody(tasks, task, ended);
       return false;
     },

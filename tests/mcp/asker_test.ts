@@ -40,9 +40,9 @@ Deno.test("a connection remembers its last 1,000 questions, and no more", async 
   const asker = new Asker(server, tasks, "ann");
   const oldest = asking();
   const others = Array.from({ length: 1_000 }, asking);
-  for (const task of [oldest, ...others, ...others]) asker.ask(task, REQUEST, "about the task");
+  for (const task of [oldest, ...others, ...others]) asker.ask(task, REQUEST);
   assertEquals(asked.length, 1_001);
-  asker.ask(oldest, REQUEST, "about the task");
+  asker.ask(oldest, REQUEST);
   assertEquals(asked.length, 1_002);
 });
 
@@ -65,7 +65,7 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
       [new LimitExceeded("readsPerMinute", "Cannot read: too often."), 3, 3],
     ] as const
   ) {
-    asker.ask(task, REQUEST, "about the task");
+    asker.ask(task, REQUEST);
     let tried = 0;
     const done = Promise.withResolvers<void>();
     tasks.answer = () => {
@@ -76,7 +76,7 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
     await done.promise;
     // What comes of the last try is known a turn later.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    asker.ask(task, REQUEST, "about the task");
+    asker.ask(task, REQUEST);
     assertEquals([tried, asked.length], [tries, times], error.message);
   }
 });
