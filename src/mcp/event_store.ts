@@ -21,6 +21,10 @@ const QUICK_MS = 1_000;
 /** While a busy stream is read, more may come: so often it is read on. */
 const READ_ON = 10;
 
+/** What stands between id and stream. That an answer is the last event is told by its id, which any process can read. */
+const PART = ".";
+const LAST = "!";
+
 /** The messages of one session. Each is kept without waiting for it, since the client waits for the message. */
 export class SessionEvents implements EventStore {
   readonly #streams: StreamStore;
@@ -48,7 +52,7 @@ export class SessionEvents implements EventStore {
   /** Keeps a message, and gives it its id. The empty message that begins a stream only needs the id. */
   storeEvent(stream: string, message: JSONRPCMessage): Promise<string> {
     const id = newTaskId();
-    const eventId = `${id}.${stream}`;
+    const eventId = eventIdOf(id, stream, message);
     if (!("jsonrpc" in message)) {
       this.#begin(stream);
       return Promise.resolve(eventId);
@@ -60,7 +64,7 @@ export class SessionEvents implements EventStore {
 
   /** The stream that an event belongs to; `undefined` for what is no event id of ours. */
   getStreamIdForEventId(eventId: string): Promise<string | undefined> {
-    return Promise.resolve(streamOfEvent(eventId));
+    return Promise.resolve(parseEventId(eventId)?.stream);
   }
 
   /** Sends what the stream holds behind the event, and all that comes while it does so. */
@@ -68,7 +72,7 @@ export class SessionEvents implements EventStore {
     lastEventId: string,
     { send }: { readonly send: (eventId: string, message: JSONRPCMessage) => Promise<void> },
   ): Promise<string> {
-    const last = parse(lastEventId);
+    const last = parseEventId(lastEventId);
     if (last === undefined) throw new TypeError("The event id is not one of ours.");
     const { stream } = last;
     let { id } = last;
@@ -78,7 +82,7 @@ export class SessionEvents implements EventStore {
       before = this.#stored;
       for (const event of await this.#read(stream, id)) {
         const message: JSONRPCMessage = JSON.parse(event.text);
-        if (this.#isWanted(message, stream)) await send(`${event.id}.${stream}`, message);
+        if (this.#isWanted(message, stream)) await send(eventIdOf(event.id, stream, message), message);
         id = event.id;
       }
     } while (this.#stored !== before && ++reads < READ_ON);
@@ -123,12 +127,22 @@ export class SessionEvents implements EventStore {
   }
 }
 
-/** The name of the stream that an event belongs to; `undefined` for what is no event id of ours. */
-export function streamOfEvent(eventId: string): string | undefined {
-  return parse(eventId)?.stream;
+/** What an event id names. */
+interface EventName {
+  readonly id: string;
+  /** The name of the stream that the event belongs to. */
+  readonly stream: string;
+  /** Whether the event is the answer that ends the stream: nothing comes behind it. */
+  readonly last: boolean;
 }
 
-function parse(eventId: string): { readonly id: string; readonly stream: string } | undefined {
-  const [id, stream] = [eventId.slice(0, 36), eventId.slice(37)];
-  return isTaskId(id) && eventId[36] === "." && /^[\w-]{1,64}$/.test(stream) ? { id, stream } : undefined;
+/** Reads an event id; `undefined` for what is none of ours. */
+export function parseEventId(eventId: string): EventName | undefined {
+  const [id, mark, stream] = [eventId.slice(0, 36), eventId[36], eventId.slice(37)];
+  if (!isTaskId(id) || (mark !== PART && mark !== LAST) || !/^[\w-]{1,64}$/.test(stream)) return undefined;
+  return { id, stream, last: mark === LAST };
+}
+
+function eventIdOf(id: string, stream: string, message: object): string {
+  return `${id}${"result" in message || "error" in message ? LAST : PART}${stream}`;
 }

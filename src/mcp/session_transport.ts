@@ -9,7 +9,7 @@ import {
   INVALID_REQUEST,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
-import { streamOfEvent } from "./event_store.ts";
+import { parseEventId } from "./event_store.ts";
 import { refuse } from "./message.ts";
 import { isObject } from "./task_words.ts";
 
@@ -30,8 +30,10 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 
   /** Answers a request. */
   override async handleRequest(request: Request, options?: HandleRequestOptions): Promise<Response> {
-    const resumed = streamOfEvent(request.headers.get("last-event-id") ?? "");
-    if (request.method === "GET" && resumed !== undefined && this.#cancelled.has(resumed)) return nothingMore();
+    const { stream: resumed, last = false } = parseEventId(request.headers.get("last-event-id") ?? "") ?? {};
+    if (request.method === "GET" && resumed !== undefined && (last || this.#cancelled.has(resumed))) {
+      return nothingMore();
+    }
     const response = await super.handleRequest(request, options);
     if (response.status === 409 && resumed !== undefined) {
       this.#letGo(resumed);
@@ -73,13 +75,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 }
 
 /**
- * The official clients resume each stream that ends without an answer, and come again when that ends without one, too.
- * A 405 tells them that there is no stream.
+ * The official clients resume each stream that ends without a result, be it with an error, and come again when that ends
+ * without one, too. A 405 tells them that there is no stream.
  */
 function nothingMore(): Response {
   const error = refuse(
     INVALID_REQUEST,
-    "Cannot resume the stream: its request was cancelled. Nothing more comes on it.",
+    "Cannot resume the stream: its request was answered or cancelled. Nothing more comes on it.",
   );
   return Response.json(error, { status: 405, headers: { allow: "POST, DELETE" } });
 }
