@@ -14,6 +14,7 @@ import type { Peer } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
+import { ResultWaits } from "./result_waits.ts";
 import { ListParams, type TaskCalls } from "./task_calls.ts";
 import { answerForNobody } from "./unasked.ts";
 
@@ -28,6 +29,7 @@ export function bindTasks(
 ): TaskCalls {
   server.registerCapabilities({ tasks: rev.tasksCapability(cancellable.length > 0, known) });
   const asker = new Asker(server, tasks, owner);
+  const waits = new ResultWaits((requestId) => server.heardOn(requestId) !== undefined);
   const pushed = new Map<string, () => void>();
   const progressTokens = new Map<string, string | number>();
   const closed = new AbortController();
@@ -82,8 +84,10 @@ export function bindTasks(
   });
 
   operation("tasks/result", async (id, ctx) => {
-    const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal]);
-    const task = await tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
+    const task = await waits.wait(id, ctx.mcpReq.id, (askedAgain) => {
+      const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal, askedAgain]);
+      return tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
+    });
     return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
   });
 

@@ -92,3 +92,20 @@ Deno.test("an answer that the store refuses once is not lost, and nobody is aske
   await worker.close(0);
   await server.close();
 });
+
+Deno.test("tasks/result that is asked anew ends the one whose stream is broken, and leaves those that are heard", async () => {
+  const { server, raw, taskId, ask, answer } = await stage();
+  const broken = new Events(await raw.post("tasks/result", { taskId }));
+  const begun = await broken.next();
+  await broken[Symbol.asyncDispose]();
+  await using first = new Events(await raw.post("tasks/result", { taskId }));
+  await using second = new Events(await raw.post("tasks/result", { taskId }));
+  await using resumed = await raw.listen(begun?.id);
+  const { message } = (await resumed.message()).error;
+  assertEquals(message, "The result of this task was asked for again: it comes on the stream of the later request.");
+  const worker = await ask();
+  await answer((await first.message()).id);
+  for (const events of [first, second]) assertEquals((await events.message()).result.structuredContent, ADA);
+  await worker.close(0);
+  await server.close();
+});
