@@ -23,11 +23,12 @@ export interface JobContext {
   /**
    * Asks the person in front of the client. The task is INPUT_REQUIRED until the answer comes; both are stored with it,
    * so a job that runs again after its worker died gets the answer to the same question, asked once. Questions are told
-   * apart by their order: ask the same ones in the same order on each attempt. The schema describes a flat
-   * object of what a form can ask: text, numbers, yes or no, one of a list or some of it; any other field rejects with
-   * `DefinitionError`. An accepted answer fits the schema, and has at most 4,000 characters of JSON. Open questions and all answers of a task have at
-   * most 10,000 together: one that finds no room waits until others are answered. Rejects with `ToolError` where that
-   * would not help, and once `signal` aborts.
+   * apart by their order: ask the same ones in the same order on each attempt.
+   *
+   * The schema describes a flat object of what a form can ask: text, numbers, yes or no, one of a list or some of it; any
+   * other field rejects with `DefinitionError`. An accepted answer fits the schema, and has at most 4,000 characters of
+   * JSON. Open questions and all answers of a task have at most 10,000 together: one that finds no room waits until
+   * others are answered. Rejects with `ToolError` where that would not help, and once `signal` aborts.
    */
   elicit<S extends Schema>(question: { readonly message: string; readonly schema: S }): Promise<Answer<Infer<S>>>;
 }
