@@ -67,12 +67,16 @@ export class Asker {
       // On a broken stream it waits for a client that resumes. It is put again to one that does not, where that hears it.
       if (this.#asked.has(id) && (stream === undefined || this.#asked.get(id) !== undefined)) continue;
       this.#remember(id, stream);
-      const params = { ...elicitation(question), ...(!call && { _meta: relatedTask(task.id) }) };
+      const put = async () => {
+        // A worker of another version may have stored what this one cannot put.
+        const params = { ...elicitation(question), ...(!call && { _meta: relatedTask(task.id) }) };
+        await this.#server.ask(id, params, ctx.mcpReq.id);
+      };
       this.#put.add(task, question.key, () => this.#takeBack(id, ctx));
       // At once: the stream of a cancelled call ends before its task does.
       if (call?.cancels) ctx.mcpReq.signal.addEventListener("abort", () => this.#put.takeBack(task.id), { once: true });
       // A client that is gone is asked again when it comes back.
-      this.#server.ask(id, params, ctx.mcpReq.id).catch(() => this.#forget(id));
+      put().catch(() => this.#forget(id));
     }
   }
 

@@ -80,3 +80,20 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
     assertEquals([tried, asked.length], [tries, times], error.message);
   }
 });
+
+Deno.test("a question that no form can ask does no harm to whoever else hears of its task", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const server = new TaskServer({ name: "asks", version: "1.0.0" });
+  const asked: string[] = [];
+  server.ask = (id) => {
+    asked.push(id);
+    return Promise.resolve();
+  };
+  const asker = new Asker(server, tasks, "ann");
+  const schema = { type: "object", properties: { tags: { type: "array" } } };
+  asker.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
+  asker.ask(asking(), REQUEST);
+  assertEquals(asked.length, 1);
+  asker.close();
+});
