@@ -61,7 +61,8 @@ export const running: Cases = {
         return attempt;
       },
     });
-    const task = await stage.create({ job: "flaky", retry: RETRY });
+    // Long enough to be seen by a backend that reads a state when it hears of its change.
+    const task = await stage.create({ job: "flaky", retry: { ...RETRY, delay: 500, maxDelay: 500 } });
     const retrying = await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
     strictEqual(retrying.attempt, 1);
     match(retrying.message ?? "", /not today/);
