@@ -5,6 +5,7 @@
  * @module
  */
 import { DefinitionError } from "./errors.ts";
+import { isObject } from "./json.ts";
 import type { JsonSchema } from "./schema.ts";
 import type { Json } from "./task.ts";
 
@@ -117,7 +118,3 @@ const isText = (value: Json | undefined): value is string => typeof value === "s
 const isNumber = (value: Json): value is number => typeof value === "number";
 const isBoolean = (value: Json): value is boolean => typeof value === "boolean";
 const isTexts = (value: Json | undefined): value is string[] => Array.isArray(value) && value.every(isText);
-
-function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

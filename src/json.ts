@@ -13,6 +13,11 @@ export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 /** What JSON would make an empty object of. */
 const HOLLOW = [Map, Set, Promise];
 
+/** Whether a value is a JSON object, as far as its outside tells. */
+export function isObject(value: unknown): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /**
  * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
  * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an

@@ -11,6 +11,14 @@ function create(backend: MemoryBackend, owner = "me"): Promise<TaskInfo> {
   return backend.create({ id: newTaskId(), job: "waits", owner, input: {}, resultTtl: 60_000, retry });
 }
 
+/** Begins to wait for a task, and is here once its present state was seen. */
+async function waiting(feed: TaskFeed, id: string): Promise<{ readonly wait: Promise<TaskInfo> }> {
+  const seen = Promise.withResolvers<TaskInfo>();
+  const wait = feed.wait(id, "me", never, seen.resolve);
+  await seen.promise;
+  return { wait };
+}
+
 /** A memory backend whose feed loses every change, as a broken connection does, and says so when it is told to. */
 class LossyBackend extends MemoryBackend {
   readonly #listeners = new Set<(event: TaskEvent) => void>();
@@ -109,9 +117,7 @@ Deno.test("after a gap every watched task is read anew, so that no end is missed
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
-  const seen = Promise.withResolvers<TaskInfo>();
-  const wait = feed.wait(id, "me", never, seen.resolve);
-  await seen.promise;
+  const { wait } = await waiting(feed, id);
   const end = await backend.cancel(id, "me", 0);
   backend.gap();
   assertEquals(await wait, end);
@@ -121,9 +127,7 @@ Deno.test("who waits for a task that is gone after a gap is told so, and forgott
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
-  const seen = Promise.withResolvers<TaskInfo>();
-  const wait = feed.wait(id, "me", never, seen.resolve);
-  await seen.promise;
+  const { wait } = await waiting(feed, id);
   backend.failures.push(new TaskNotFound(id));
   backend.gap();
   await assertRejects(() => wait, TaskNotFound);
@@ -148,9 +152,7 @@ Deno.test("a task that cannot be read just after a gap is read again, without an
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
-  const seen = Promise.withResolvers<TaskInfo>();
-  const wait = feed.wait(id, "me", never, seen.resolve);
-  await seen.promise;
+  const { wait } = await waiting(feed, id);
   const end = await backend.cancel(id, "me", 0);
   backend.failures.push(new BackendError("Cannot read a task: not now."));
   backend.gap();

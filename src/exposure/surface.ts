@@ -5,6 +5,7 @@
  */
 import { JobFault, JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
+import { isObject } from "../json.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema.ts";
 import type { Json, Outcome, Question, TaskInfo } from "../task.ts";
@@ -158,8 +159,4 @@ export function callResult(task: TaskInfo, outcome: Outcome, typed: boolean): To
     ...structured,
     _meta,
   };
-}
-
-function isObject(value: Json): value is { readonly [key: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -18,6 +18,7 @@ import type { Audit } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
@@ -27,7 +28,6 @@ import { OpenStreams } from "./open_streams.ts";
 import { ANYBODY, peerOf } from "./owners.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
 import { Sessions } from "./sessions.ts";
-import { isObject } from "./task_words.ts";
 
 /** How long a closing endpoint waits for the answers that are on their way, in ms. */
 const CLOSE_GRACE_MS = 5_000;

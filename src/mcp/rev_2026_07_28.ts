@@ -6,8 +6,9 @@
  */
 import { JobFault } from "../errors.ts";
 import { callResult, resourceUri, type ToolResult } from "../exposure/surface.ts";
+import { isObject } from "../json.ts";
 import type { Answer, Json, Outcome, Question, TaskInfo } from "../task.ts";
-import { answerOf, elicitation, isObject, pollInterval, statusText, timeToLive } from "./task_words.ts";
+import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "./task_words.ts";
 
 /** The extension's identifier. */
 export const EXTENSION = "io.modelcontextprotocol/tasks";

@@ -9,9 +9,9 @@ import {
   INVALID_REQUEST,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import { isObject } from "../json.ts";
 import { parseEventId } from "./event_store.ts";
 import { refuse } from "./message.ts";
-import { isObject } from "./task_words.ts";
 
 /** Of how many cancelled requests it is remembered that nothing more comes for them. */
 const REMEMBERED = 1_000;

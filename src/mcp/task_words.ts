@@ -5,6 +5,7 @@
  */
 import { InvalidInput } from "../errors.ts";
 import { formOf } from "../form.ts";
+import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
 
 /** Progress and message in one line, for people. */
@@ -53,9 +54,4 @@ export function answerOf(result: unknown, key: string): Answer {
   if (action === "decline" || action === "cancel") return { action };
   if (action === "accept" && (content === undefined || isObject(content))) return { action, content: content ?? {} };
   throw new InvalidInput(`answer to ${key}`, [{ path: "action", message: "must be accept, decline or cancel" }]);
-}
-
-/** Whether a value is a JSON object. */
-export function isObject(value: unknown): value is { readonly [key: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

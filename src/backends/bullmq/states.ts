@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isObject } from "../../json.ts";
 import {
   type CancelledTask,
   expiresAt,
@@ -204,10 +205,6 @@ function progressOf({ progress, started }: Snapshot): Pick<TaskBase, "progress" 
     ...(typeof progress.progress === "number" && { progress: fraction(progress.progress) }),
     ...(typeof progress.message === "string" && { message: cutMessage(progress.message) }),
   };
-}
-
-function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function fraction(value: number): number {
