@@ -8,6 +8,7 @@ import { JobFault, TaskFinished, TaskNotFound } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { tryAgain } from "../try_again.ts";
 import { ofJob } from "./of_job.ts";
 import {
   CallCancelled,
@@ -109,16 +110,9 @@ const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
 async function cancelWork(tasks: Tasks, id: string, owner: string): Promise<void> {
-  for (const pause of [...PAUSES_MS, undefined]) {
-    try {
-      await tasks.cancel(id, owner);
-      return;
-    } catch (error) {
-      // If it has just ended, there is nothing left to cancel.
-      if (error instanceof TaskFinished || error instanceof TaskNotFound) return;
-    }
-    if (pause !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
-  }
+  // If it has just ended, there is nothing left to cancel.
+  const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
+  await tryAgain(() => tasks.cancel(id, owner), PAUSES_MS, isOver);
 }
 
 async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {

@@ -7,6 +7,7 @@ import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
 import { InvalidInput, TaskNotFound } from "../errors.ts";
 import type { Answer, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { tryAgain } from "../try_again.ts";
 import type { RequestContext, TaskServer } from "./host.ts";
 import { PutQuestions } from "./put_questions.ts";
 import { relatedTask } from "./rev_2025_11_25.ts";
@@ -132,7 +133,8 @@ export class Asker {
     if (this.#storing.has(id)) return;
     this.#storing.add(id);
     // An answer to what was not asked here is not held: anybody could send many of them.
-    const kept = await tryToKeep(store, this.#asked.has(id) ? this.#pauses : []);
+    const pauses = this.#asked.has(id) ? this.#pauses : [];
+    const kept = await tryAgain(store, pauses, (error) => error instanceof TaskNotFound);
     this.#storing.delete(id);
     if (!kept) this.#asked.delete(id);
   }
@@ -141,18 +143,4 @@ export class Asker {
 /** The task and the key of a question, by the id under which it is put. */
 function partsOf(id: string): readonly string[] {
   return /^task-input:([^:]+):(.+)$/.exec(id)?.slice(1) ?? [];
-}
-
-/** Whether an answer could be stored, or nobody needs it any more. */
-async function tryToKeep(store: () => Promise<void>, pauses: readonly number[]): Promise<boolean> {
-  for (const pause of [...pauses, undefined]) {
-    try {
-      await store();
-      return true;
-    } catch (error) {
-      if (error instanceof TaskNotFound) return true;
-    }
-    if (pause !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
-  }
-  return false;
 }

@@ -28,15 +28,21 @@ function asking(): TaskInfo {
   };
 }
 
-Deno.test("a connection remembers its last 1,000 questions, and no more", async () => {
-  await using backend = new MemoryBackend();
-  using tasks = new Tasks(backend);
+/** A server whose client hears every question; `asked` has their ids. */
+function listening() {
   const server = new TaskServer({ name: "asks", version: "1.0.0" });
   const asked: string[] = [];
   server.ask = (id) => {
     asked.push(id);
     return Promise.resolve();
   };
+  return { server, asked };
+}
+
+Deno.test("a connection remembers its last 1,000 questions, and no more", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
   const asker = new Asker(server, tasks, "ann");
   const oldest = asking();
   const others = Array.from({ length: 1_000 }, asking);
@@ -49,12 +55,7 @@ Deno.test("a connection remembers its last 1,000 questions, and no more", async 
 Deno.test("a question whose answer cannot be stored is put again; one whose task is gone is not", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
-  const server = new TaskServer({ name: "asks", version: "1.0.0" });
-  const asked: string[] = [];
-  server.ask = (id) => {
-    asked.push(id);
-    return Promise.resolve();
-  };
+  const { server, asked } = listening();
   const asker = new Asker(server, tasks, "ann", [0, 0]);
   const task = asking();
   const [id] = [`task-input:${task.id}:name`];
@@ -84,12 +85,7 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
 Deno.test("a question that no form can ask does no harm to whoever else hears of its task", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
-  const server = new TaskServer({ name: "asks", version: "1.0.0" });
-  const asked: string[] = [];
-  server.ask = (id) => {
-    asked.push(id);
-    return Promise.resolve();
-  };
+  const { server, asked } = listening();
   const asker = new Asker(server, tasks, "ann");
   const schema = { type: "object", properties: { tags: { type: "array" } } };
   asker.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
