@@ -1,6 +1,11 @@
+import type { PgModule, PgPool } from "bullmq";
 import pg from "pg";
 import { BackendError, BullMqBackend, createWorker, defineJob, type JobContext } from "../../mod.ts";
+import { inTime } from "../../src/backends/bullmq/in_time.ts";
+import { newSnapshot } from "../../src/backends/bullmq/new_task.ts";
+import { makePool } from "../../src/backends/bullmq/postgres_connection.ts";
 import { PostgresStore } from "../../src/backends/bullmq/postgres_store.ts";
+import { PatientPool } from "../../src/backends/bullmq/postgres_workers.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
@@ -125,6 +130,35 @@ if (noPostgres === undefined) {
     assertEquals((await backend.get(id, owner)).status, "CANCELLED");
     await workers.close();
     await store.close();
+  });
+
+  Deno.test("bullmq on PostgreSQL: what is asked of a store that was closed is refused, so that nobody waits for it in vain", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    const store = await PostgresStore.open(postgres);
+    await store.queue("idle");
+    await store.close();
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const task = { id: newTaskId(), job: "idle", owner: "owner", input: {}, resultTtl: 1, retry };
+    const expired = store.records.expire(newSnapshot(task, "idle", 1));
+    await assertRejects(() => inTime(expired, "it hangs", 5_000), Error, "pool");
+  });
+
+  Deno.test("bullmq on PostgreSQL: a connection that is lost while it is used harms nobody but its user", async () => {
+    const { pool } = makePool(pg as unknown as PgModule, await server.makeDatabase(), 1);
+    const client = await pool.connect();
+    const lost = new Promise((resolve) => client.on("end", () => resolve("lost")));
+    await assertRejects(() => client.query("SELECT pg_terminate_backend(pg_backend_pid())"), Error);
+    assertEquals(await lost, "lost");
+    client.release(true);
+    await pool.end();
+  });
+
+  Deno.test("bullmq on PostgreSQL: a worker tries again what PostgreSQL rolled back to end a deadlock, and nothing that it refused", async () => {
+    const answers = ["40P01", "40001", "23505"].map((code) => Object.assign(new Error(`It says ${code}.`), { code }));
+    const pool = { query: () => Promise.reject(answers.shift()) };
+    const patient = new PatientPool(pool as unknown as PgPool);
+    await assertRejects(() => patient.query("SELECT"), Error, "It says 23505.");
+    assertEquals(answers, []);
   });
 
   Deno.test("bullmq on PostgreSQL: events that were dropped before they were read are told as a gap, others are not", async () => {

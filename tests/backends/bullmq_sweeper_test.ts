@@ -24,3 +24,25 @@ Deno.test("a task that cannot be looked at is left for later, and the others exp
   await both.promise;
   assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
 });
+
+Deno.test("a sweeper that closes waits for every look under way, although one of them has failed", async () => {
+  const [bad, slow] = [newTaskId(), newTaskId()];
+  const looking = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Snapshot | undefined>();
+  const order: string[] = [];
+  const sweeper = new Sweeper({
+    due: () => Promise.resolve([bad, slow]),
+    read: (id) => {
+      if (id === slow) looking.resolve();
+      return id === bad ? Promise.reject(new Error("The store is away.")) : answer.promise;
+    },
+    expire: () => Promise.resolve(order.push("looked at")).then(() => true),
+    postpone: () => Promise.reject(new Error("The store is away.")),
+  });
+  await looking.promise;
+  const closed = sweeper[Symbol.asyncDispose]().then(() => order.push("closed"));
+  await new Promise((resolve) => setTimeout(resolve));
+  answer.resolve(expired(slow));
+  await closed;
+  assertEquals(order, ["looked at", "closed"]);
+});

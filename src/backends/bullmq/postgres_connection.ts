@@ -23,6 +23,7 @@ export function makePool(pg: PgModule, url: string, max: number): { readonly poo
   pool.on("error", () => {}); // Each call tells of its own failure.
   const clients = new Set<PgPoolClient>();
   pool.on("connect", (client) => {
+    client.on("error", () => {}); // The pool listens only to those that are idle; unheard, an error ends the process.
     clients.add(client);
     client.on("end", () => clients.delete(client));
   });

@@ -122,7 +122,7 @@ export class PostgresStore implements Store {
   async close(): Promise<void> {
     await this.#listener.close();
     await this.#events.close();
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    // BullMQ's queues hold nothing but the pool. A closed one answers nothing any more: who has asked would wait for ever.
     await this.#pool.end();
   }
 

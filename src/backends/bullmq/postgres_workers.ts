@@ -14,8 +14,11 @@ const RETRY_MS = 200;
 /** The code of the errors that BullMQ knows as a lost connection; after any other the job would have failed. */
 const AWAY = "ECONNREFUSED";
 
-/** What PostgreSQL itself says while it goes or comes, or takes no more connections: SQLSTATE. */
-const COMES_AND_GOES = /^(08...|57P..|53300)$/;
+/**
+ * What PostgreSQL itself says while it goes or comes, takes no more connections, or has rolled back one of two who waited
+ * for each other: SQLSTATE.
+ */
+const TRY_AGAIN = /^(08...|57P..|53300|40...)$/;
 
 /** The connections of one worker of BullMQ, and the way to cut them. */
 type Connections = ReturnType<typeof makePool>;
@@ -36,8 +39,9 @@ export class PatientPool implements PgPool {
 
   query<Row>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<Row>> {
     // What was sent and not answered may have been done. To do it twice does no harm: an end that stands is refused, and
-    // a job that was taken unseen is given back once its lock has run out.
-    return this.#insist(() => this.#pool.query<Row>(text, values), isAway);
+    // a job that was taken unseen is given back once its lock has run out. What PostgreSQL has rolled back is tried again
+    // as well: after an error BullMQ would look for stalled jobs 5 s later only, closed or not.
+    return this.#insist(() => this.#pool.query<Row>(text, values), passes);
   }
 
   on(event: "error" | "connect", listener: (value: never) => void): this {
@@ -60,12 +64,12 @@ export class PatientPool implements PgPool {
     return this.#pool.end();
   }
 
-  async #insist<T>(act: () => Promise<T>, passes: (error: unknown) => boolean): Promise<T> {
+  async #insist<T>(act: () => Promise<T>, isPassing: (error: unknown) => boolean): Promise<T> {
     while (true) {
       try {
         return await act();
       } catch (error) {
-        if (!passes(error)) throw error;
+        if (!isPassing(error)) throw error;
         if (!this.#open) throw Object.assign(new Error("PostgreSQL is away.", { cause: error }), { code: AWAY });
         await pause(RETRY_MS, this.#given.promise);
       }
@@ -111,8 +115,8 @@ export class PostgresWorkers implements Workers {
 }
 
 /** PostgreSQL gives each of its errors a code of five characters; without one it has not answered. */
-function isAway(error: unknown): boolean {
+function passes(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return !/^[0-9A-Z]{5}$/.test(code) || COMES_AND_GOES.test(code);
+  return !/^[0-9A-Z]{5}$/.test(code) || TRY_AGAIN.test(code);
 }

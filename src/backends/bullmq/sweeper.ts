@@ -47,8 +47,9 @@ export class Sweeper implements AsyncDisposable {
     while (!this.#closed) {
       const ids = await this.#records.due(BATCH);
       // One that fails keeps nobody from the others. While the store is away the pause fails, too, and ends the round.
-      await Promise.all(ids.map((id) => this.#look(id).catch(() => this.#records.postpone(id, Date.now() + LATER_MS))));
-      if (ids.length < BATCH) return;
+      const later = (id: string) => this.#records.postpone(id, Date.now() + LATER_MS);
+      const looks = await Promise.allSettled(ids.map((id) => this.#look(id).catch(() => later(id))));
+      if (ids.length < BATCH || looks.some(({ status }) => status === "rejected")) return;
     }
   }
 
