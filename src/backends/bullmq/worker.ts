@@ -12,6 +12,7 @@ import { Asking, type AskingStore } from "../asking.ts";
 import { backoff } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { Locks } from "./locks.ts";
+import { pause } from "./pause.ts";
 import { toTask } from "./states.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
@@ -25,7 +26,7 @@ interface Running {
   readonly id: string;
   readonly controller: AbortController;
   readonly asking: Asking;
-  /** Lets the task go, whatever its code does. Each has its own: one promise for all would keep every task in memory. */
+  /** Once the task is let go, whatever its code does. Each has its own: one promise for all would keep every task in memory. */
   readonly released: PromiseWithResolvers<undefined>;
   /** Rejects once nobody waits for the store any longer. */
   readonly abandoned: PromiseWithResolvers<never>;
@@ -129,6 +130,7 @@ export class QueueWork implements WorkHandle {
     } finally {
       letGo();
       this.#running.delete(running);
+      released.resolve(undefined);
     }
   }
 
@@ -155,19 +157,19 @@ export class QueueWork implements WorkHandle {
 
   /**
    * Does a thing again and again while the store fails: a task must not fail because its store is away. At shutdown the
-   * task is let go instead, as it is: its lock runs out, and it runs again. One that is lost has been let go.
+   * task is let go instead, as it is: its lock runs out, and it runs again. One that is lost has been let go, and for a
+   * run that is over nothing is done any more.
    */
   async #insist<T>(running: Running, act: () => Promise<T>): Promise<T> {
-    while (true) {
-      if (running.lost) throw new this.#store.bullmq.WaitingError();
+    while (!running.lost && this.#running.has(running)) {
       try {
         return await Promise.race([act(), running.abandoned.promise]);
       } catch {
-        if (this.#shutDown) throw new this.#store.bullmq.WaitingError();
-        if (running.lost) continue;
-        await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+        if (this.#shutDown) break;
+        await pause(STORE_RETRY_MS, running.released.promise);
       }
     }
+    throw new this.#store.bullmq.WaitingError();
   }
 
   /** Tells at once or not at all: the job does not wait for a store that is away. */

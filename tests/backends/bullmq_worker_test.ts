@@ -1,0 +1,47 @@
+import { BullMqBackend } from "../../mod.ts";
+import { RedisStore } from "../../src/backends/bullmq/redis_store.ts";
+import { QueueWork } from "../../src/backends/bullmq/worker.ts";
+import { TaskFeed } from "../../src/feed.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+Deno.test({
+  name: `bullmq: a run that is over asks a store that fails nothing any more${
+    noRedis === undefined ? "" : ` (left out: ${noRedis})`
+  }`,
+  ignore: noRedis !== undefined,
+  fn: async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    using feed = new TaskFeed(backend);
+    const store = await RedisStore.open(redis.url, prefix);
+    const failed = Promise.withResolvers<void>();
+    let calls = 0;
+    store.records.answerTo = () => {
+      if (++calls === 2) failed.resolve();
+      return Promise.reject(new Error("The store is away."));
+    };
+    const work = new QueueWork(store, {
+      jobs: ["asks"],
+      concurrency: 1,
+      lease: 5_000,
+      run: async ({ ask }) => {
+        ask({ key: "question-1", message: "Which?", schema: {} }).catch(() => {});
+        await failed.promise;
+        return { kind: "value", value: "done without an answer" };
+      },
+    });
+    const [id, owner] = [newTaskId(), "ann"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
+    const answer = ({ status }: { readonly status: string }) => {
+      if (status === "INPUT_REQUIRED") void backend.answer(id, owner, { "question-1": { action: "decline" } });
+    };
+    const end = await feed.wait(id, owner, AbortSignal.timeout(30_000), answer);
+    await work.stop(0);
+    await store.close();
+    assertEquals([end.status, calls], ["COMPLETED", 2]);
+  },
+});
