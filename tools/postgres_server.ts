@@ -120,6 +120,7 @@ export class PostgresServer implements AsyncDisposable {
 
   async #query(sql: string): Promise<void> {
     const client = new pg.Client({ connectionString: this.#url });
+    client.on("error", () => {}); // The call fails as well.
     await client.connect();
     await client.query(sql).finally(() => client.end());
   }

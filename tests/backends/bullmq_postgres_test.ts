@@ -153,6 +153,23 @@ if (noPostgres === undefined) {
     await pool.end();
   });
 
+  Deno.test("bullmq on PostgreSQL: a migration whose connection is lost is an error, and ends nothing else", async () => {
+    const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
+    const client = new pg.Client({ connectionString: postgres });
+    await client.connect();
+    await client.query("BEGIN");
+    await client.query("LOCK TABLE bullmq.migration IN ACCESS EXCLUSIVE MODE");
+    const refused = assertRejects(() => BullMqBackend.migrate({ postgres }), BackendError, "Cannot migrate");
+    await until(async () => {
+      await client.query("SELECT pg_stat_clear_snapshot()");
+      const { rowCount } = await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()`);
+      return Number(rowCount) > 0;
+    }, "the migration waits for its table");
+    await refused;
+    await client.end();
+  });
+
   Deno.test("bullmq on PostgreSQL: a worker tries again what PostgreSQL rolled back to end a deadlock, and nothing that it refused", async () => {
     const answers = ["40P01", "40001", "23505"].map((code) => Object.assign(new Error(`It says ${code}.`), { code }));
     const pool = { query: () => Promise.reject(answers.shift()) };

@@ -29,6 +29,7 @@ async function load(): Promise<{ readonly bullmq: BullMq; readonly pg: PgModule 
 export async function migrate(url: string): Promise<void> {
   const { bullmq, pg } = await load();
   const client = new pg.Client(settings(url));
+  client.on("error", () => {}); // Each call tells of its own failure; unheard, an error ends the process.
   await client.connect();
   try {
     await bullmq.runMigrations(client);
