@@ -20,6 +20,7 @@ import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { until } from "../processes.ts";
 
 const OWNER = "owner";
 
@@ -323,6 +324,8 @@ test("events of ours drop none that the queue's owner wants to keep", async (pla
   const { backend, connection: { url }, prefix } = place;
   const queue = new Queue("images", { connection: { url }, prefix, streams: { events: { maxLen: 20_000 } } });
   const client = new Redis(url);
+  // BullMQ writes the queue's settings when it likes.
+  await until(async () => await client.hlen(`${prefix}:images:meta`) > 0, "the owner's settings stand");
   const { id } = await create(place, {});
   const script = `for i = 1, 15000 do redis.call("XADD", KEYS[1], "*", "event", "theirs") end`;
   await client.eval(script, 1, `${prefix}:images:events`);
