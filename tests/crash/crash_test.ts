@@ -10,10 +10,16 @@ import { assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
 import { Place, Session, WorkerProcess } from "./stage.ts";
 
+/** After how long a silent worker counts as dead, in ms: short where one dies. */
+const LEASE = 1_000;
+
+/** As long as nobody who lives could be silent. */
+const ENDLESS = 60_000;
+
 /** One case that holds on a KV file and on a Redis. */
-function onBoth(name: string, fn: (place: Place) => Promise<void>): void {
+function onBoth(name: string, fn: (place: Place) => Promise<void>, lease = LEASE): void {
   Deno.test(`on KV ${name}`, async () => {
-    await using place = await Place.make();
+    await using place = await Place.make(lease);
     await fn(place);
   });
   Deno.test({
@@ -21,7 +27,7 @@ function onBoth(name: string, fn: (place: Place) => Promise<void>): void {
     ignore: !hasRedisServer,
     fn: async () => {
       await using redis = await RedisServer.start();
-      await using place = await Place.make(redis.url);
+      await using place = await Place.make(lease, redis.url);
       await fn(place);
     },
   });
@@ -60,6 +66,7 @@ onBoth("a worker that is killed is replaced by another, and the client that wait
   const id = await session.begin(place);
   await session.runs(id, 1);
   const result = session.result(id);
+  result.catch(() => {}); // The test may fail before it is awaited.
 
   await using _heir = await WorkerProcess.start(place);
   await doomed.kill();
@@ -96,8 +103,9 @@ onBoth("what one server begins, the other reads, watches and cancels, with three
   assertEquals((await here.client.experimental.tasks.getTask(cancelled)).status, "cancelled");
 
   const ids = await Promise.all(Array.from({ length: 12 }, () => here.begin(place)));
-  const results = ids.map((id) => there.result(id));
+  const results = Promise.all(ids.map((id) => there.result(id)));
+  results.catch(() => {}); // The test may fail before they are awaited.
   await Promise.all(ids.map((id) => there.runs(id, 1)));
   await place.openGate();
-  assertEquals(await Promise.all(results), ids.map(() => ({ attempt: 1 })));
-});
+  assertEquals(await results, ids.map(() => ({ attempt: 1 })));
+}, ENDLESS);

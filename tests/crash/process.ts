@@ -1,5 +1,5 @@
 /**
- * A server or a worker of the crash tests, to be killed: `process.ts <server|embedded|worker> <KV file or Redis URL>`.
+ * A server or a worker of the crash tests, to be killed: `process.ts <server|embedded|worker> <KV file or Redis URL> <lease>`.
  * The job says in its progress that it runs, and ends once a file named after its input is there.
  *
  * @module
@@ -13,10 +13,10 @@ import {
   OperationResourceStrategy,
 } from "../../mod.ts";
 
-const [role = "", store = ""] = Deno.args;
+const [role = "", store = "", lease = ""] = Deno.args;
 const backend = store.startsWith("redis:")
-  ? await BullMqBackend.connect({ redis: store, lease: 1_000 })
-  : await DenoKvBackend.open({ path: store, lease: 600 });
+  ? await BullMqBackend.connect({ redis: store, lease: Number(lease) })
+  : await DenoKvBackend.open({ path: store, lease: Number(lease) });
 
 const gated = defineJob({
   name: "gated",

@@ -13,16 +13,19 @@ import { fileURLToPath } from "node:url";
 import { until } from "../processes.ts";
 
 const SCRIPT = fileURLToPath(new URL("process.ts", import.meta.url));
-const processArgs = (role: string, store: string) => ["run", "--allow-all", "--unstable-kv", SCRIPT, role, store];
+
+function processArgs(role: string, { store, lease }: Place): string[] {
+  return ["run", "--allow-all", "--unstable-kv", SCRIPT, role, store, String(lease)];
+}
 
 /** A folder for one test, with the gate, and the KV file unless tasks stand elsewhere. */
 export class Place implements AsyncDisposable {
-  private constructor(readonly folder: string, readonly store: string) {}
+  private constructor(readonly folder: string, readonly store: string, readonly lease: number) {}
 
   /** Makes one. `store` is the URL of a Redis; without it, tasks stand in a KV file. */
-  static async make(store?: string): Promise<Place> {
+  static async make(lease: number, store?: string): Promise<Place> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-crash-" });
-    return new Place(folder, store ?? `${folder}/jobs.kv`);
+    return new Place(folder, store ?? `${folder}/jobs.kv`, lease);
   }
 
   get gate(): string {
@@ -43,9 +46,9 @@ export class Place implements AsyncDisposable {
 export class Session implements AsyncDisposable {
   private constructor(readonly client: Client, readonly transport: StdioClientTransport) {}
 
-  static async start(role: "server" | "embedded", { store }: Place): Promise<Session> {
+  static async start(role: "server" | "embedded", place: Place): Promise<Session> {
     const client = new Client({ name: "crash-test", version: "1.0.0" });
-    const transport = new StdioClientTransport({ command: Deno.execPath(), args: processArgs(role, store) });
+    const transport = new StdioClientTransport({ command: Deno.execPath(), args: processArgs(role, place) });
     await client.connect(transport);
     return new Session(client, transport);
   }
@@ -91,8 +94,8 @@ export class WorkerProcess implements AsyncDisposable {
 
   private constructor(readonly child: Deno.ChildProcess) {}
 
-  static async start({ store }: Place): Promise<WorkerProcess> {
-    const options = { args: processArgs("worker", store), stdin: "piped", stdout: "piped" } as const;
+  static async start(place: Place): Promise<WorkerProcess> {
+    const options = { args: processArgs("worker", place), stdin: "piped", stdout: "piped" } as const;
     const child = new Deno.Command(Deno.execPath(), options).spawn();
     const lines = child.stdout.getReader();
     await lines.read();
