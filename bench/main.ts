@@ -1,9 +1,10 @@
 /**
- * Measures the backends and prints a table: `deno task bench [--quick] [--backend memory|kv|redis]`. Nothing here is
+ * Measures the backends and prints a table: `deno task bench [--quick] [--backend memory|kv|redis|postgres]`. Nothing here is
  * asserted; docs/benchmarks.md keeps figures with the machine that they were taken on.
  */
 import { type Backend, createWorker } from "../mod.ts";
 import { TaskFeed } from "../src/feed.ts";
+import { hasPostgresServer } from "../tools/postgres_server.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
@@ -104,8 +105,8 @@ async function kvItself(): Promise<void> {
 }
 
 for (const name of BACKENDS.filter((name) => options.backend === undefined || options.backend === name)) {
-  if (name === "redis" && !hasRedisServer) {
-    show("redis", "left out: install redis-server");
+  if (name === "redis" && !hasRedisServer || name === "postgres" && !hasPostgresServer) {
+    show(name, `left out: install ${name === "redis" ? "redis-server" : "PostgreSQL"}`);
     continue;
   }
   if (name === "kv") await kvItself();

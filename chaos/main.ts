@@ -1,7 +1,7 @@
 /**
- * The chaos run: `deno task chaos [--backend kv|redis] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP, workers run
- * them, and all the while workers and servers are killed with SIGKILL. Ends with status 0 only if nothing was lost and
- * nothing doubled.
+ * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
+ * workers run them, and all the while workers and servers are killed with SIGKILL. Ends with status 0 only if nothing was
+ * lost and nothing doubled.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -32,7 +32,7 @@ await using place = await Place.make(backendName, { persistent: true });
 const args = [backendName, place.folder];
 const ledger = new Ledger();
 const started = Date.now();
-let kills = { worker: 0, server: 0, redis: 0 };
+let kills = { worker: 0, server: 0, database: 0 };
 
 await using backend = await openBackend(backendName, place.folder, LEASE_MS);
 using recovery = new RecoveryWatch(backend);
@@ -67,7 +67,7 @@ const rows: [string, string | number][] = [
   ["results doubled", verdict.doubled],
   ["workers killed", kills.worker],
   ["servers killed", kills.server],
-  ["Redis killed", kills.redis],
+  ["database killed", kills.database],
   ["slowest recovery", `${(recovery.slowest / 1_000).toFixed(1)} s`],
   ["time in all", `${((Date.now() - started) / 1_000).toFixed(0)} s`],
 ];
@@ -112,9 +112,9 @@ async function makeChaos(signal: AbortSignal): Promise<void> {
       await worker.kill();
       workers[index] = await WorkerProcess.start(args);
     }
-    if (place.redisUrl !== undefined && random() < RESTART_CHANCE) {
-      kills = { ...kills, redis: kills.redis + 1 };
-      await place.restartRedis();
+    if (place.hasDatabase && random() < RESTART_CHANCE) {
+      kills = { ...kills, database: kills.database + 1 };
+      await place.restartDatabase();
     }
     for (const connection of connections) {
       if (random() >= KILL_CHANCE) continue;

@@ -1,6 +1,6 @@
 /**
- * A place for the benchmark and the chaos run to work in: a folder that their processes share, and, for Redis, a server
- * of their own that stands beside it.
+ * A place for the benchmark and the chaos run to work in: a folder that their processes share, and, for Redis and
+ * PostgreSQL, a server of their own that stands beside it.
  *
  * @module
  */
@@ -8,40 +8,68 @@ import { type Backend, BullMqBackend, DenoKvBackend, MemoryBackend } from "../mo
 import { RedisServer } from "./redis_server.ts";
 
 /** The backends that a place can be made for. */
-export const BACKENDS: readonly string[] = ["memory", "kv", "redis"];
+export const BACKENDS: readonly string[] = ["memory", "kv", "redis", "postgres"];
 
-const URL_FILE = "redis.url";
+const URL_FILE = "database.url";
+
+/** The database server of a place. */
+interface Database extends AsyncDisposable {
+  readonly url: string;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
 
 /** A folder, and what stands beside it. */
 export class Place implements AsyncDisposable {
   private constructor(
     readonly folder: string,
-    private readonly redis: RedisServer | undefined,
+    private readonly backend: string,
+    private readonly database: Database | undefined,
   ) {}
 
   /** Makes a place; a Redis writes every change to disk before it answers if it is to be `persistent`. */
   static async make(backend: string, { persistent = false } = {}): Promise<Place> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-" });
-    const redis = backend === "redis" ? await RedisServer.start({ persistent }) : undefined;
-    if (redis) await Deno.writeTextFile(`${folder}/${URL_FILE}`, redis.url);
-    return new Place(folder, redis);
+    const database = await startDatabase(backend, persistent);
+    if (database) await Deno.writeTextFile(`${folder}/${URL_FILE}`, database.url);
+    return new Place(folder, backend, database);
+  }
+
+  /** Whether a database server stands here, which may be killed. */
+  get hasDatabase(): boolean {
+    return this.database !== undefined;
   }
 
   /** Where Redis listens; `undefined` without one. */
   get redisUrl(): string | undefined {
-    return this.redis?.url;
+    return this.backend === "redis" ? this.database?.url : undefined;
   }
 
-  /** Kills Redis and starts it again on the same data. */
-  async restartRedis(): Promise<void> {
-    await this.redis?.kill();
-    await this.redis?.start();
+  /** Kills the database server and starts it again on the same data. */
+  async restartDatabase(): Promise<void> {
+    await this.database?.kill();
+    await this.database?.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.redis?.[Symbol.asyncDispose]();
+    await this.database?.[Symbol.asyncDispose]();
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+async function startDatabase(backend: string, persistent: boolean): Promise<Database | undefined> {
+  if (backend === "redis") return await RedisServer.start({ persistent });
+  if (backend !== "postgres") return undefined;
+  const { PostgresServer } = await import("./postgres_server.ts");
+  const server = await PostgresServer.startOwn();
+  const url = await server.makeDatabase();
+  await BullMqBackend.migrate({ postgres: url });
+  return {
+    url,
+    kill: () => server.kill(),
+    start: () => server.start(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }
 
 /** Opens a process's own connection to the backend at a place. */
@@ -53,6 +81,8 @@ export async function openBackend(backend: string, folder: string, lease?: numbe
       return await DenoKvBackend.open({ path: `${folder}/jobs.kv`, lease });
     case "redis":
       return await BullMqBackend.connect({ redis: await Deno.readTextFile(`${folder}/${URL_FILE}`), lease });
+    case "postgres":
+      return await BullMqBackend.connect({ postgres: await Deno.readTextFile(`${folder}/${URL_FILE}`), lease });
     default:
       throw new Error(`There is no backend ${JSON.stringify(backend)}. Choose one of: ${BACKENDS.join(", ")}.`);
   }
