@@ -136,6 +136,7 @@ if (noPostgres === undefined) {
     const postgres = await server.makeDatabase(new URL(migrated).pathname.slice(1));
     const store = await PostgresStore.open(postgres);
     await store.queue("idle");
+    await new Promise((resolve) => setTimeout(resolve, 1)); // BullMQ says with a timer of its own that it is ready.
     await store.close();
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "idle", owner: "owner", input: {}, resultTtl: 1, retry };
