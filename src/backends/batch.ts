@@ -15,11 +15,13 @@ interface Call<In, Out> {
 
 /** How batches travel. */
 export interface Travel {
-  /**
-   * How many batches may be under way; default 1. While one is, only full ones go: a few calls more wait for its answer,
-   * and save a trip.
-   */
+  /** How many batches may be under way; default 1. */
   readonly atOnce?: number;
+  /**
+   * How many calls may go while another batch is under way; default a full batch. Fewer wait for its answer, and save a
+   * trip; more would all go together, and be idle together.
+   */
+  readonly enough?: number;
   /** The most that may be under way, by size; what is larger goes alone. */
   readonly maxSize?: number;
   /** Waits for the answer to what was sent, and rejects when there is none in time for its size. */
@@ -60,7 +62,8 @@ class Batches<In, Out> {
   ) {
     this.#many = many;
     this.#max = max;
-    this.#travel = { atOnce: 1, maxSize: Infinity, inTime: (answer) => answer, patience: Infinity, ...travel };
+    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, patience: Infinity };
+    this.#travel = { ...defaults, inTime: (answer) => answer, ...travel };
     this.#sizeOf = sizeOf;
   }
 
@@ -86,8 +89,9 @@ class Batches<In, Out> {
 
   #send(): void {
     while (this.#waiting.length > 0 && !this.#silence) {
-      const full = this.#waiting.length >= this.#max && this.#underWay < this.#travel.atOnce;
-      const batch = this.#underWay === 0 || full ? this.#take() : [];
+      const { atOnce, enough } = this.#travel;
+      const goes = this.#underWay === 0 || this.#underWay < atOnce && this.#waiting.length >= enough;
+      const batch = goes ? this.#take() : [];
       if (batch.length === 0) break;
       void this.#run(batch);
     }

@@ -57,6 +57,22 @@ Deno.test("a batch that fails fails its own calls, and the next one is tried", a
   assertEquals(await kept, 2);
 });
 
+Deno.test("where fewer than a full batch are enough, they go while another is under way", async () => {
+  const { batches, call, next } = counted(10, { atOnce: 2, enough: 2 });
+  const first = call(1);
+  await next();
+  const second = [call(2), call(3)];
+  await next();
+  assertEquals(batches.map(({ inputs }) => inputs), [[1], [2, 3]]);
+  const last = [call(4), call(5), call(6)];
+  batches[1]?.answer.resolve([2, 3]);
+  await Promise.all(second);
+  assertEquals(batches[2]?.inputs, [4, 5, 6]);
+  batches[0]?.answer.resolve([1]);
+  batches[2]?.answer.resolve([4, 5, 6]);
+  assertEquals(await Promise.all([first, ...second, ...last]), [1, 2, 3, 4, 5, 6]);
+});
+
 Deno.test("full batches go while others are under way, as many as may; what fills none waits for all of them", async () => {
   const { batches, call, next } = counted(2, { atOnce: 2 });
   const calls = [1, 2, 3, 4, 5].map(call);

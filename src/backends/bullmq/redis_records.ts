@@ -45,6 +45,9 @@ const MAX_WRITES = 50;
 /** How many batches may be under way: Redis takes them one after the other, and a long way to it costs no throughput. */
 const AT_ONCE = 16;
 
+/** How many tasks are stored while others are on their way: Redis works on the ones while we prepare the others. */
+const ENOUGH_WRITES = 8;
+
 /** The most text that may be under way to be stored, in UTF-16 units: what comes behind it has to wait for all of it. */
 const MAX_SIZE = 4_194_304;
 
@@ -81,7 +84,8 @@ export class RedisRecords implements Records {
       patience: PATIENCE_MS,
     };
     this.#read = batched((wanted) => this.#readMany(wanted), MAX_READS, travel);
-    this.#store = batched((tasks) => this.#storeMany(tasks), MAX_WRITES, travel, ({ size }) => size);
+    const many = (tasks: readonly Stored[]) => this.#storeMany(tasks);
+    this.#store = batched(many, MAX_WRITES, { ...travel, enough: ENOUGH_WRITES }, ({ size }) => size);
   }
 
   read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
