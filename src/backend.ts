@@ -80,8 +80,8 @@ export interface ProgressReport {
 
 /** A task that this worker holds and runs. */
 export interface Claim {
-  /** The record, RUNNING. */
-  readonly task: TaskInfo;
+  /** The task, the job whose code runs it, and which attempt this is, from 1. */
+  readonly task: Pick<TaskInfo, "id" | "job" | "attempt">;
   /** The input as it was stored. */
   readonly input: Json;
   /** The longest time this attempt may take, in ms. */

@@ -45,3 +45,36 @@ Deno.test({
     assertEquals([end.status, calls], ["COMPLETED", 2]);
   },
 });
+
+Deno.test({
+  name: `bullmq: a wish to cancel that the worker has not heard of is found in the record${
+    noRedis === undefined ? "" : ` (left out: ${noRedis})`
+  }`,
+  ignore: noRedis !== undefined,
+  fn: async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    const store = await RedisStore.open(redis.url, prefix);
+    store.listen = () => () => {};
+    const began = Promise.withResolvers<void>();
+    const work = new QueueWork(store, {
+      jobs: ["waits"],
+      concurrency: 1,
+      lease: 5_000,
+      run: async ({ signal }) => {
+        began.resolve();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return { kind: "value", value: null };
+      },
+    });
+    const [id, owner] = [newTaskId(), "ann"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "waits", owner, input: {}, resultTtl: 60_000, retry });
+    await began.promise;
+    const end = await backend.cancel(id, owner, 30_000);
+    await work.stop(0);
+    await store.close();
+    assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);
+  },
+});

@@ -13,17 +13,23 @@ const LEAST_URGENT = 2 ** 21 - 1;
 
 /** The job, which is not stored yet. */
 export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
-  const { id, route, job, input, retry, delay, priority } = task;
+  const { id, route, job, input, retry, delay, priority, timeout } = task;
   return new Job(queue, route?.jobName ?? job, input, {
     attempts: retry.attempts,
-    // BullMQ knows no longest pause. Our workers do, and find it here.
+    // BullMQ knows neither a longest pause nor a time-out. Our workers do, and find them here.
     backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
+    ...(timeout === undefined ? {} : { timeout }),
     delay,
     priority: Math.min(priority ?? 0, LEAST_URGENT),
     // A result stays as long as its own task says, not as long as the queue or a worker would keep it.
     removeOnComplete: false,
     removeOnFail: false,
   }, id);
+}
+
+/** The longest time that one attempt may take, in ms, where the task has one. */
+export function timeoutOf({ opts }: Job): number | undefined {
+  return "timeout" in opts && typeof opts.timeout === "number" ? opts.timeout : undefined;
 }
 
 /** How a task stands that has just been stored. */

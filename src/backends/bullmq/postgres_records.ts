@@ -33,11 +33,11 @@ interface Stored {
 const CREATE = `
 WITH known AS (SELECT mcp_jobs_know($2)),
 stored AS (
-  INSERT INTO mcp_jobs_task (id, queue, job, owner, ttl, created_at, attempts, timeout, delayed, input, look_at)
-  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM known
+  INSERT INTO mcp_jobs_task (id, queue, job, owner, ttl, created_at, attempts, delayed, input, look_at)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM known
   RETURNING id
 )
-SELECT add_job($2, id, $12, $13::jsonb, $14::jsonb, $15, $16, $6, $7::integer,
+SELECT add_job($2, id, $11, $12::jsonb, $13::jsonb, $14, $15, $6, $7::integer,
   NULL, NULL, NULL, NULL, NULL, false) FROM stored`;
 
 /** Our records on PostgreSQL. */
@@ -75,7 +75,7 @@ export class PostgresRecords implements Records {
     const text = JSON.stringify(task.input);
     const delay = task.delay ?? 0;
     const record = [task.id, queue, task.job, task.owner, task.resultTtl, timestamp, attempts];
-    const rest = [task.timeout ?? null, delay > 0, text, look];
+    const rest = [delay > 0, text, look];
     await this.#rows(CREATE, ...record, ...rest, job.name, storable(text), JSON.stringify(opts), job.priority, delay);
   }
 

@@ -18,7 +18,6 @@ CREATE TABLE IF NOT EXISTS mcp_jobs_task (
   ttl bigint NOT NULL,
   created_at bigint NOT NULL,
   attempts integer NOT NULL,
-  timeout bigint,
   delayed boolean NOT NULL,
   -- jsonb, as BullMQ stores it, knows no NUL and no order of keys.
   input text,
@@ -82,7 +81,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM job j WHERE j.queue = t.queue AND j.id = t.id);
   RETURN QUERY SELECT json_build_object(
     'id', t.id, 'queue', t.queue, 'job', t.job, 'owner', t.owner, 'resultTtl', t.ttl, 'createdAt', t.created_at,
-    'timeout', t.timeout, 'attempts', t.attempts, 'delayed', t.delayed, 'changes', t.changes,
+    'attempts', t.attempts, 'delayed', t.delayed, 'changes', t.changes,
     'changedAt', t.changed_at, 'questions', t.questions, 'stopRequested', t.stop, 'expired', t.expired,
     'cancelled', CASE WHEN t.work IS NULL THEN NULL
       ELSE json_build_object('work', t.work, 'at', t.work_at, 'attempt', t.work_attempt) END,

@@ -198,7 +198,6 @@ export class RedisRecords implements Records {
 function toRecord({ job: { timestamp: createdAt }, queue, task }: Stored): (string | number)[] {
   const fields = [
     ...["job", task.job, "ttl", task.resultTtl, "createdAt", createdAt, "attempts", task.retry.attempts],
-    ...(task.timeout === undefined ? [] : ["timeout", task.timeout]),
     ...(task.delay ? ["delayed", 1] : []),
   ];
   const look = createdAt + (task.delay ?? 0) + task.resultTtl;
@@ -217,7 +216,6 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
     owner: record.owner ?? "",
     resultTtl: Number(record.ttl),
     createdAt: Number(record.createdAt),
-    timeout: number(record.timeout),
     attempts: Number(record.attempts),
     delayed: record.delayed !== undefined,
     changes: Number(record.changes ?? 0),

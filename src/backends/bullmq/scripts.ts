@@ -59,7 +59,6 @@ export const RECORD_FIELDS = [
   "owner",
   "ttl",
   "createdAt",
-  "timeout",
   "attempts",
   "delayed",
   "changes",
@@ -133,9 +132,9 @@ for i = 2, #ARGV, 2 do
   if queue then
     local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
     local state = standing(queue, id, job[8], job[2])
-    if state == "unknown" and not fields[12] and not fields[15] and not fields[17] then
+    if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
       call("HSET", rec, "goneAt", now)
-      fields[15] = now
+      fields[14] = now
     end
     if state == "active" and job[6] then
       -- A worker that knows nothing of us counts no changes, so who sees one counts it.
@@ -143,12 +142,12 @@ for i = 2, #ARGV, 2 do
       if call("HGET", rec, "seen") ~= seen then
         call("HSET", rec, "seen", seen)
         changed(id, now)
-        fields[9], fields[10] = call("HGET", rec, "changes"), now
+        fields[8], fields[9] = call("HGET", rec, "changes"), now
       end
     end
     local questions = {}
-    if fields[18] then
-      for _, name in ipairs(cjson.decode(fields[18])) do
+    if fields[17] then
+      for _, name in ipairs(cjson.decode(fields[17])) do
         table.insert(questions, call("HGET", rec, "question:" .. name))
       end
     end

@@ -48,8 +48,6 @@ export interface Snapshot {
   readonly owner: string;
   readonly resultTtl: number;
   readonly createdAt: number;
-  /** The longest time that one attempt may take, in ms. */
-  readonly timeout?: number;
   /** How often the task is tried in all. */
   readonly attempts: number;
   /** Present where the first attempt was delayed. */

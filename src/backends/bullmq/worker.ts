@@ -7,17 +7,20 @@
 import type { Job } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { JobsError } from "../../errors.ts";
-import type { Json, Question, TaskInfo } from "../../task.ts";
+import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
 import { backoff } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { Locks } from "./locks.ts";
+import { timeoutOf } from "./new_task.ts";
 import { pause } from "./pause.ts";
-import { toTask } from "./states.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 const ABORT_GRACE_MS = 1_000;
+
+/** How long after the start of a first run it is looked whether a wish to cancel came between, in ms. */
+const LOOK_MS = 250;
 
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
@@ -100,18 +103,20 @@ export class QueueWork implements WorkHandle {
     const asking = new Asking(this.#asking(() => running), id, signal);
     const running: Running = { id, controller, asking, released, abandoned, stop: false, lost: false };
     const letGo = locks.hold(id, token, () => this.#lose(running));
-    // Known before the record is read: a wish to cancel comes either by signal or stands in the record.
     this.#running.add(running);
+    let look: ReturnType<typeof setTimeout> | undefined;
     try {
-      const snapshot = await this.#insist(running, () => this.#store.records.read(id));
-      if (snapshot?.cancelled) throw new UnrecoverableError("The task was cancelled.");
-      if (snapshot?.stopRequested) this.#abort(running);
+      // BullMQ gives out no cancelled task, so a first run begins at once. A wish to cancel comes by signal; one that came
+      // before this process knew of the run stands in the record.
+      const first = job.attemptsStarted === 1;
+      if (first) look = setTimeout(() => void this.#look(running).catch(() => {}), LOOK_MS);
+      else await this.#insist(running, () => this.#look(running));
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
         // The tool that has stored it may bear another name than the job that is run here.
-        task: snapshot === undefined ? strangersTask(name, job) : { ...toTask(snapshot), job: name },
+        task: { id, job: name, attempt: job.attemptsMade + job.stalledCounter + 1 },
         input: await this.#insist(running, () => this.#store.records.input(job)),
-        timeout: snapshot?.timeout,
+        timeout: timeoutOf(job),
         signal,
         report: this.#reporter(running, name, job),
         ask: (question: Question) => running.asking.ask(question),
@@ -128,6 +133,7 @@ export class QueueWork implements WorkHandle {
       }
       return await this.#settle(running, job, attempt);
     } finally {
+      clearTimeout(look);
       letGo();
       this.#running.delete(running);
       released.resolve(undefined);
@@ -204,10 +210,15 @@ export class QueueWork implements WorkHandle {
   /** Signals may have been missed. */
   async #recheck(): Promise<void> {
     await Promise.all([...this.#running].map(async (running) => {
-      const snapshot = await this.#store.records.read(running.id).catch(() => undefined);
-      if (snapshot?.stopRequested || snapshot?.cancelled) this.#abort(running);
+      await this.#look(running).catch(() => {});
       running.asking.hear();
     }));
+  }
+
+  /** Looks into the record whether the task is to stop. */
+  async #look(running: Running): Promise<void> {
+    const snapshot = await this.#store.records.read(running.id);
+    if (snapshot?.stopRequested || snapshot?.cancelled) this.#abort(running);
   }
 
   #abort(running: Running): void {
@@ -253,21 +264,6 @@ function capBackoff(job: Job): void {
   if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
   const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
   job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
-}
-
-/** A job that another producer has put into the queue is run as well; nobody can read it as a task. */
-function strangersTask(name: string, job: Job): TaskInfo {
-  return {
-    id: job.id ?? "",
-    job: name,
-    owner: "",
-    status: "RUNNING",
-    revision: 1,
-    attempt: job.attemptsMade + job.stalledCounter + 1,
-    createdAt: job.timestamp,
-    updatedAt: job.timestamp,
-    resultTtl: 0,
-  };
 }
 
 async function withinTime(done: Promise<unknown>, ms: number): Promise<boolean> {
