@@ -127,3 +127,11 @@ Deno.test("a benchmark whose process ends too early fails, be it before it is re
   assertEquals(answers, ["ready", "did it"]);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("the lock file holds no package that the project does not name: `deno task` would fetch it for everybody", async () => {
+  const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(`../${name}`, import.meta.url)));
+  const [{ imports }, { specifiers }] = [await read("deno.json"), await read("deno.lock")];
+  const nameOf = (specifier: string) => specifier.replace(/^npm:/, "").replace(/@[^@/]*$/, "");
+  const named = new Set(Object.values<string>(imports).map(nameOf));
+  assertEquals(Object.keys(specifiers).map(nameOf).filter((name) => !named.has(name)), []);
+});
