@@ -5,8 +5,9 @@
  */
 import { DefinitionError } from "./errors.ts";
 import { formOf } from "./form.ts";
+import { isObject } from "./json.ts";
 import type { JsonSchema } from "./schema.ts";
-import type { Json, Question } from "./task.ts";
+import type { Question } from "./task.ts";
 
 /** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for one that no form has. */
 export function questionsFor(
@@ -15,7 +16,7 @@ export function questionsFor(
   askFor: { readonly [field: string]: string },
 ): readonly Question[] {
   const { $schema, $defs, definitions } = input;
-  const fields = asObject(input.properties);
+  const fields = isObject(input.properties) ? input.properties : {};
   // Where the schema of a field points to one of these, its question is checked with it, too.
   const beside = Object.entries({ $schema, $defs, definitions }).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value]]
@@ -37,8 +38,4 @@ export function withoutAsked(schema: JsonSchema, questions: readonly Question[])
   if (questions.length === 0 || !Array.isArray(schema.required)) return schema;
   const asked = questions.map(({ key }) => key);
   return { ...schema, required: schema.required.filter((field) => !asked.includes(field)) };
-}
-
-function asObject(value: Json | undefined): { readonly [key: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as { [key: string]: Json } : {};
 }

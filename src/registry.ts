@@ -17,7 +17,7 @@ export interface RegisterOptions extends JobPolicy {
   readonly title?: string;
   /** What the tool does; default: the job's. */
   readonly description?: string;
-  /** Whether clients may cancel its tasks; default: the server's `defaultCancel`. */
+  /** Whether clients may cancel its tasks; default: the server's `defaultCancel`. The same under all names of a job. */
   readonly cancel?: boolean;
   /** How long a result is kept once the task is finished, in ms; default 3,600,000, one hour. */
   readonly resultTtl?: number;
@@ -79,7 +79,10 @@ export interface RegisteredJob {
 export class ToolRegistry {
   readonly #jobs = new Map<string, RegisteredJob>();
 
-  /** Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's, or an option is bad. */
+  /**
+   * Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's, an option is bad, or the job stands
+   * here already with another `cancel`.
+   */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     const { name = job.name, title, description, ...rest } = options;
     const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, queue, jobName, ...policy } =
@@ -93,6 +96,13 @@ export class ToolRegistry {
     }
     if (this.#jobs.has(name)) {
       throw new DefinitionError(`Cannot register ${name} twice: pass another \`name\` to registerAsyncTool.`);
+    }
+    const other = this.list().find((one) => one.job.name === job.name && one.cancel !== cancel);
+    if (other !== undefined) {
+      throw new DefinitionError(
+        `Cannot register ${name} with \`cancel: ${cancel}\`: ${other.name} has the same job with \`cancel: ` +
+          `${other.cancel}\`, and tasks know only their job. Give both the same.`,
+      );
     }
     const registered: RegisteredJob = {
       name,

@@ -57,7 +57,9 @@ export class Tasks implements Disposable {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
-      if (task.status !== "PENDING" || this.#now() - task.updatedAt < QUIET_MS) return task;
+      if (task.status !== "PENDING") return task;
+      const waitsSince = Math.max(task.updatedAt, task.dueAt ?? 0);
+      if (this.#now() - waitsSince < QUIET_MS) return task;
       if (await this.#backend.hasWorker(task.job)) return task;
       return { ...task, message: `Waiting: no worker for ${task.job} is running. It starts as soon as one does.` };
     });

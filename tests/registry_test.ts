@@ -50,6 +50,15 @@ Deno.test("a name can be taken once, and one job can have two names", () => {
   assertEquals(registry.list().map(({ name }) => name), ["echo", "again"]);
 });
 
+Deno.test("a job that must not be cancelled cannot be under another name either", () => {
+  const registry = new ToolRegistry();
+  registry.register(echo, { cancel: false });
+  const said = "Cannot register again with `cancel: true`: echo has the same job with `cancel: false`";
+  assertThrows(() => registry.register(echo, { name: "again" }), DefinitionError, said);
+  registry.register(echo, { name: "again", cancel: false });
+  assertEquals(registry.list().length, 2);
+});
+
 Deno.test("names that objects have of themselves are unknown until they are registered", () => {
   const registry = new ToolRegistry();
   for (const name of ["__proto__", "constructor", "toString"]) {

@@ -36,13 +36,14 @@ Deno.test("a job that is offered under two names is run by the server's own work
 });
 
 Deno.test("defaultCancel holds where a registration does not say, and is true where the server does not", async () => {
+  const named = (name: string) => defineJob({ name, input: { type: "object" }, run: (input) => input });
   for (const defaultCancel of [undefined, true, false]) {
     const backend = new MemoryBackend();
     const strategy = new PollingExposureStrategy();
     await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy, defaultCancel });
     server.registerAsyncTool(echo);
-    server.registerAsyncTool(echo, { name: "always", cancel: true });
-    server.registerAsyncTool(echo, { name: "never", cancel: false });
+    server.registerAsyncTool(named("always"), { cancel: true });
+    server.registerAsyncTool(named("never"), { cancel: false });
     server.asyncTool({ name: "defined", input: { type: "object" } }, () => 1);
     const cancellable = server.registry.list().filter(({ cancel }) => cancel).map(({ name }) => name);
     assertEquals(cancellable, defaultCancel === false ? ["always"] : ["echo", "always", "defined"]);

@@ -30,6 +30,17 @@ Deno.test("an input that does not fit, or is no JSON, is refused before anything
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
+Deno.test("a task that is to wait says nothing of workers before its time has come", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const { id } = await tasks.start({ ...registered, policy: { delay: 3_600_000 } }, {}, "me");
+  later = 3_590_000;
+  assertEquals((await tasks.get(id, "me")).message, undefined);
+  later = 3_660_000;
+  assertEquals((await tasks.get(id, "me")).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
+});
+
 Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
   await using backend = new MemoryBackend();
   let later = 0;

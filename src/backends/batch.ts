@@ -1,5 +1,5 @@
 /**
- * Calls that go together: while a batch is under way, what is called meanwhile is the next. Who calls alone waits for
+ * Calls that go together: what is called while a batch is under way gathers for the next. Who calls alone waits for
  * nobody; the more call at once, the fewer trips they cost.
  *
  * @module
@@ -18,8 +18,8 @@ export interface Travel {
   /** How many batches may be under way; default 1. */
   readonly atOnce?: number;
   /**
-   * How many calls may go while another batch is under way; default a full batch. Fewer wait for its answer, and save a
-   * trip; more would all go together, and be idle together.
+   * How many calls must wait for another batch to go while one is under way; default a full batch. Fewer wait for its
+   * answer, and save a trip; if all waited for it, they would all go together, and be idle together.
    */
   readonly enough?: number;
   /** The most that may be under way, by size; what is larger goes alone. */

@@ -5,7 +5,9 @@
  * @module
  */
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../backend.ts";
+import { doneWithin } from "../done_within.ts";
 import { InvalidValue, JobsError } from "../errors.ts";
+import { LONGEST_TIMER_MS } from "../job.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import { Asking, type AskingStore } from "./asking.ts";
 import { mergeReports } from "./reports.ts";
@@ -149,7 +151,7 @@ export class Runner implements WorkHandle {
   #wakeAt(time: number): void {
     if (this.#stopping) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), Math.min(2 ** 31 - 1, Math.max(0, time - Date.now())));
+    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, Math.max(0, time - Date.now())));
   }
 
   #start({ task, input, timeout }: Claimed): void {
@@ -214,9 +216,6 @@ export class Runner implements WorkHandle {
   /** Resolves when nothing runs any more, or after `ms`. */
   async #allDone(ms: number): Promise<void> {
     if (this.#running.size === 0) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeUp = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-    await Promise.race([Promise.all([...this.#running.values()].map(({ done }) => done)), timeUp]);
-    clearTimeout(timer);
+    await doneWithin(Promise.all([...this.#running.values()].map(({ done }) => done)), ms);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { doneWithin } from "../done_within.ts";
 
 /** Answers that are begun and not yet sent to their end; `parent` counts them, too. */
 export class OpenStreams {
@@ -43,9 +44,7 @@ export class OpenStreams {
     if (this.#open === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = resolve;
-    const timer = setTimeout(resolve, ms);
-    await promise;
-    clearTimeout(timer);
+    await doneWithin(promise, ms);
     this.#ended = undefined;
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { doneWithin } from "../done_within.ts";
 
 /** The requests of one client that wait for their answers. */
 export class Unanswered {
@@ -33,9 +34,7 @@ export class Unanswered {
     if (this.#ids.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = resolve;
-    const timer = setTimeout(resolve, ms);
-    await promise;
-    clearTimeout(timer);
+    await doneWithin(promise, ms);
   }
 
   #settle(id: unknown): void {

@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `bullmq: a wish to cancel that the worker has not heard of is found in the record${
+  name: `bullmq: a wish to cancel that the worker has not heard of is found in the record, if need be by another look${
     noRedis === undefined ? "" : ` (left out: ${noRedis})`
   }`,
   ignore: noRedis !== undefined,
@@ -56,7 +56,18 @@ Deno.test({
     const prefix = `test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
     const store = await RedisStore.open(redis.url, prefix);
+    const [listen, read] = [store.listen.bind(store), store.records.read.bind(store.records)];
     store.listen = () => () => {};
+    const wished = Promise.withResolvers<void>();
+    const deaf = listen((signal) => {
+      if (signal.kind === "stop") wished.resolve();
+    });
+    let looks = 0;
+    store.records.read = async (id) => {
+      await wished.promise;
+      if (++looks === 1) throw new Error("busy");
+      return await read(id);
+    };
     const began = Promise.withResolvers<void>();
     const work = new QueueWork(store, {
       jobs: ["waits"],
@@ -74,6 +85,7 @@ Deno.test({
     await began.promise;
     const end = await backend.cancel(id, owner, 30_000);
     await work.stop(0);
+    deaf();
     await store.close();
     assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);
   },

@@ -92,8 +92,8 @@ export class PostgresWorkers implements Workers {
   start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
     const { pool: connections, cut } = this.#makePool();
     const pool = new PatientPool(connections);
-    const settings = { connection: pool, maxStalledCount: 2, runRetryDelay: 500, drainDelay: 0.5, ...options };
     const { Worker, createPostgresBackend } = this.#bullmq;
+    const settings = { ...options, connection: pool };
     const worker = new Worker(name, run, settings, createPostgresBackend) as unknown as Worker;
     worker.on("error", () => {});
     this.#started.push({ worker, pool, cut });

@@ -25,15 +25,7 @@ export class RedisWorkers implements Workers {
   }
 
   start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
-    const settings = {
-      connection: this.#client,
-      prefix: this.#prefix,
-      maxStalledCount: 2,
-      runRetryDelay: 500,
-      // A worker with room for several tasks sometimes misses that a retry has become due; then it looks after this time.
-      drainDelay: 0.5,
-      ...options,
-    };
+    const settings = { ...options, connection: this.#client, prefix: this.#prefix };
     const [worker, copy] = withCopy(this.#client, () => new this.#bullmq.Worker(name, run, settings));
     worker.on("error", () => {});
     this.#closers.push(async () => {

@@ -22,10 +22,7 @@ export type Signal =
   | { readonly kind: "gap" };
 
 /** What a worker at the queue is told. */
-export type QueueWorkerOptions = Pick<
-  WorkerOptions,
-  "concurrency" | "lockDuration" | "stalledInterval" | "skipLockRenewal"
->;
+export type QueueWorkerOptions = Omit<WorkerOptions, "connection" | "prefix">;
 
 /** A task that is to be read, and for whom: "" is whoever. */
 export interface Wanted {

@@ -6,10 +6,11 @@
  */
 import type { Job } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
+import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
-import { backoff } from "../record.ts";
+import { backoff, MAX_CRASHES } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { Locks } from "./locks.ts";
 import { timeoutOf } from "./new_task.ts";
@@ -24,6 +25,12 @@ const LOOK_MS = 250;
 
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
+
+/** The pause before a worker that could not ask for a job asks again, in ms. */
+const RUN_RETRY_MS = 500;
+
+/** A worker with room for several tasks sometimes misses that a retry has become due; then it looks after this time, in s. */
+const DRAIN_S = 0.5;
 
 interface Running {
   readonly id: string;
@@ -74,7 +81,10 @@ export class QueueWork implements WorkHandle {
       concurrency: options.concurrency,
       lockDuration: options.lease,
       stalledInterval: Math.ceil(options.lease * 0.4),
+      maxStalledCount: MAX_CRASHES - 1,
       skipLockRenewal: true,
+      runRetryDelay: RUN_RETRY_MS,
+      drainDelay: DRAIN_S,
     };
     this.#workers = store.workers();
     const started = options.jobs.map((name) => {
@@ -109,8 +119,9 @@ export class QueueWork implements WorkHandle {
       // BullMQ gives out no cancelled task, so a first run begins at once. A wish to cancel comes by signal; one that came
       // before this process knew of the run stands in the record.
       const first = job.attemptsStarted === 1;
-      if (first) look = setTimeout(() => void this.#look(running).catch(() => {}), LOOK_MS);
-      else await this.#insist(running, () => this.#look(running));
+      const lookNow = () => this.#insist(running, () => this.#look(running));
+      if (first) look = setTimeout(() => lookNow().catch(() => {}), LOOK_MS);
+      else await lookNow();
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
         // The tool that has stored it may bear another name than the job that is run here.
@@ -241,13 +252,13 @@ export class QueueWork implements WorkHandle {
 
   async #stop(grace: number): Promise<void> {
     const closed = this.#workers.close();
-    if (!await withinTime(closed, grace)) {
+    if (!await doneWithin(closed, grace)) {
       this.#shutDown = new JobsError("The worker shuts down.");
       for (const { controller } of this.#running) controller.abort(this.#shutDown);
-      if (!await withinTime(closed, ABORT_GRACE_MS)) {
+      if (!await doneWithin(closed, ABORT_GRACE_MS)) {
         for (const { released } of this.#running) released.resolve(undefined);
       }
-      if (!await withinTime(closed, ABORT_GRACE_MS)) {
+      if (!await doneWithin(closed, ABORT_GRACE_MS)) {
         for (const { abandoned } of this.#running) abandoned.reject(this.#shutDown);
         await this.#workers.abandon();
       }
@@ -264,14 +275,4 @@ function capBackoff(job: Job): void {
   if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
   const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
   job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
-}
-
-async function withinTime(done: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeUp = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  try {
-    return await Promise.race([done.then(() => true), timeUp]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
