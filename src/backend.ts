@@ -102,7 +102,7 @@ export interface Claim {
 export interface WorkOptions {
   /** The names of the jobs it can run. */
   readonly jobs: readonly string[];
-  /** How many tasks it runs at once. */
+  /** How many tasks it runs at once: of all jobs together, on BullMQ of each, because each has a queue of its own. */
   readonly concurrency: number;
   /** Runs one attempt. It never throws. */
   run(claim: Claim): Promise<Attempt>;
@@ -110,7 +110,7 @@ export interface WorkOptions {
 
 /** A worker at its backend. */
 export interface WorkHandle {
-  /** Resolves once the worker is known to the backend and takes tasks. */
+  /** Resolves once the worker is known to the backend and takes tasks; rejects if the store fails before. */
   readonly ready: Promise<void>;
   /** Takes no new task, waits `grace` ms for the running ones, hands back the rest. */
   stop(grace: number): Promise<void>;

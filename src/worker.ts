@@ -15,7 +15,7 @@ import { cutMessage } from "./text.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
-  /** How many tasks run at once; default 4. */
+  /** How many tasks run at once, on BullMQ of each job; default 4. */
   readonly concurrency?: number;
   /** How long `close` waits for running tasks before it hands them back, in ms; default 30,000, `Infinity` for ever. */
   readonly grace?: number;
@@ -23,7 +23,7 @@ export interface WorkerOptions {
 
 /** A running worker. Dispose of it to stop. */
 export interface Worker extends AsyncDisposable {
-  /** Resolves once it takes tasks. */
+  /** Resolves once it takes tasks; rejects if its backend fails before. */
   readonly ready: Promise<void>;
   /** Takes no new task, waits `grace` ms (default: the worker's own) for the running ones, hands back the rest. */
   close(grace?: number): Promise<void>;

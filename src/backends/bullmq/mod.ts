@@ -45,8 +45,8 @@ export interface BullMqOptions {
 const READY_MS = 600;
 
 /**
- * Queues and stores tasks with BullMQ, on Redis or PostgreSQL; it is loaded by `connect`. Each job has the queue of its name, unless it was
- * registered with another. A worker's concurrency counts for each of its jobs.
+ * Queues and stores tasks with BullMQ, on Redis or PostgreSQL. BullMQ itself is loaded by `connect`. Each job has the
+ * queue of its name, unless it was registered with another. A worker's concurrency counts for each of its jobs.
  *
  * @example
  * ```ts ignore
@@ -77,7 +77,10 @@ export class BullMqBackend implements Backend {
     this.#sweeper = new Sweeper(store.records);
   }
 
-  /** Connects. Rejects with `BackendError` if the database cannot be reached, or has not been migrated. */
+  /**
+   * Connects. Rejects with `BackendError` if the database cannot be reached, or has not been migrated, and with
+   * `DefinitionError` for options that cannot be: both databases or none, a `prefix` on PostgreSQL, a bad `lease`.
+   */
   static async connect({ redis, postgres, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
     if (!Number.isSafeInteger(lease) || lease < 300) {
       throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
@@ -93,7 +96,10 @@ export class BullMqBackend implements Backend {
     return new BullMqBackend(store, lease);
   }
 
-  /** Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. */
+  /**
+   * Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. Rejects with
+   * `BackendError` if that fails.
+   */
   static async migrate({ postgres }: { readonly postgres: string }): Promise<void> {
     await opened("migrate the PostgreSQL", postgres, () => migrate(postgres));
   }

@@ -75,7 +75,10 @@ export class DenoKvBackend implements Backend {
     this.streams = new KvStreams(kv, this.#committer);
   }
 
-  /** Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`. */
+  /**
+   * Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`, and with
+   * `DefinitionError` for a path or a `lease` that cannot be.
+   */
   static async open({ path, lease = 10_000 }: DenoKvOptions): Promise<DenoKvBackend> {
     if (typeof Deno.openKv !== "function") {
       throw new BackendError(
