@@ -67,7 +67,13 @@ export type TaskEvent =
 /** How one attempt ended, as the worker reports it. */
 export type Attempt =
   | { readonly kind: "value"; readonly value: Json }
-  | { readonly kind: "error"; readonly message: string; readonly retry: boolean }
+  | {
+    readonly kind: "error";
+    readonly message: string;
+    readonly retry: boolean;
+    /** The code was given up at its time-out: it has not stopped when its signal aborted, and may run on. */
+    readonly abandoned?: true;
+  }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 
 /** What a running job says of itself. */

@@ -5,6 +5,7 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
+import { doneWithin } from "./done_within.ts";
 import { formOf } from "./form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
@@ -85,25 +86,28 @@ async function asPromised({ name, output }: Job, value: Json): Promise<Json> {
   return given === value ? value : toJson(given, "it");
 }
 
-/** Runs with a signal that also aborts when the attempt's time is up; then nobody waits for the code any longer. */
+/** How long code has, after its time-out, to stop by itself, in ms; then nobody waits for it any longer. */
+const STOP_MS = 1_000;
+
+/** Runs with a signal that also aborts when the attempt's time is up. Whatever the code does then, that is why it ended. */
 async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
   if (timeout === undefined) return await run(signal);
   const timeUp = new AbortController();
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const error = new TimedOut(`The attempt took longer than ${timeout} ms.`);
-    reject(error); // Before the code hears of it: whatever that throws, this is why.
-    timeUp.abort(error);
-  }, timeout);
-  try {
-    return await Promise.race([run(AbortSignal.any([signal, timeUp.signal])), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const running = (async () => await run(AbortSignal.any([signal, timeUp.signal])))();
+  const ended = running.then(() => {}, () => {});
+  if (await doneWithin(ended, timeout)) return await running;
+  const message = `The attempt took longer than ${timeout} ms.`;
+  timeUp.abort(new JobsError(message));
+  throw new TimedOut(message, !await doneWithin(ended, STOP_MS));
 }
 
 /** Unlike a `ToolError` it may be tried again. */
-class TimedOut extends JobsError {}
+class TimedOut extends JobsError {
+  /** `abandoned`: the code may run on. */
+  constructor(message: string, readonly abandoned: boolean) {
+    super(message);
+  }
+}
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
   const room = new QuestionRoom();
@@ -155,6 +159,9 @@ function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
   }
   if (error instanceof InvalidValue) {
     return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
+  }
+  if (error instanceof TimedOut && error.abandoned) {
+    return { kind: "error", message: error.message, retry: true, abandoned: true };
   }
   const message = textOf(error) || `The job threw ${describe(error)} without a message.`;
   return { kind: "error", message, retry: !(error instanceof ToolError) };

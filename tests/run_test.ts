@@ -119,3 +119,46 @@ Deno.test("a second run is refused, and the first goes on", async () => {
   await server.close();
   await running;
 });
+
+Deno.test("a client that never ends its request is cut off when the server ends, and what runs is handed back at once", async () => {
+  const backend = new MemoryBackend();
+  const server = new AsyncToolServer({
+    name: "test",
+    version: "1.0.0",
+    backend,
+    strategy: new PollingExposureStrategy(),
+  });
+  const begun = Promise.withResolvers<void>();
+  const handedBack = Promise.withResolvers<void>();
+  server.asyncTool({ name: "waits", input: { type: "object" } }, (_, { signal }) => {
+    begun.resolve();
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  backend.watch((event) => {
+    if (event.kind === "change" && event.task.message?.startsWith("Handed back")) handedBack.resolve();
+  });
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id: newTaskId(), job: "waits", owner: "me", input: {}, resultTtl: 60_000, retry });
+  const end = new AbortController();
+  const listening = Promise.withResolvers<URL>();
+  const running = server.run({
+    transport: "http",
+    port: 0,
+    worker: {},
+    signal: end.signal,
+    onListen: (url) => listening.resolve(new URL(url)),
+  });
+  const { port } = await listening.promise;
+  await begun.promise;
+  using slow = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+  await slow.write(new TextEncoder().encode(head));
+  // Answered behind it on another connection, so it has arrived.
+  await (await fetch(`http://127.0.0.1:${port}/healthz`)).body?.cancel();
+  let ended = false;
+  const over = running.then(() => ended = true);
+  end.abort();
+  await handedBack.promise;
+  assertEquals(ended, false);
+  await over;
+});

@@ -192,7 +192,8 @@ export class MemoryBackend implements Backend {
           stored.outcome = outcome && JSON.stringify(outcome);
           this.#store(stored, record);
         }),
-      handBack: (id: string) => held(id, (stored) => this.#store(stored, change.handedBack(stored.record, Date.now()))),
+      handBack: (id: string, abandoned: boolean) =>
+        held(id, (stored) => this.#store(stored, change.handedBack(stored.record, abandoned, Date.now()))),
     };
   }
 

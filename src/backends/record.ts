@@ -30,6 +30,10 @@ export interface TaskRecord {
   readonly holder?: string;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
+  /** A worker has begun it and handed it back, which counts as no attempt. */
+  readonly handedBack?: true;
+  /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
+  readonly abandoned?: true;
   /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
   readonly answers?: { readonly [key: string]: Answer };
 }
@@ -136,13 +140,15 @@ export function answered(
   };
 }
 
-/** A worker that shuts down gives the task back: the attempt does not count. */
-export function handedBack(record: TaskRecord, now: number): TaskRecord {
+/** A worker that shuts down gives the task back: the attempt does not count. `abandoned`: its code may run on. */
+export function handedBack(before: TaskRecord, abandoned: boolean, now: number): TaskRecord {
+  const record: TaskRecord = abandoned ? { ...before, abandoned } : before;
   const info = live(record);
   if (info.stopRequested) return stopped(record, now);
   return {
     ...record,
     holder: undefined,
+    handedBack: true,
     info: next(info, now, {
       status: "PENDING",
       attempt: info.attempt - 1,
@@ -173,7 +179,8 @@ export interface Ended {
 }
 
 /** What an attempt means for its task. `random` is in [0, 1). */
-export function settled(record: TaskRecord, attempt: Attempt, now: number, random: number): Ended {
+export function settled(before: TaskRecord, attempt: Attempt, now: number, random: number): Ended {
+  const record: TaskRecord = isAbandoned(attempt) ? { ...before, abandoned: true } : before;
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now) };
   if (attempt.kind === "value") {
@@ -208,24 +215,31 @@ export function stopRequested(record: TaskRecord, now: number): TaskRecord {
   return { ...record, info: { ...next(info, now, { status: info.status, message }), stopRequested: true } };
 }
 
-/** The running code has stopped after it was asked to. */
+/** The running code has stopped after it was asked to, unless some of it was given up before. */
 export function stopped(
   record: TaskRecord,
   now: number,
   message = "The task was cancelled; its work has stopped.",
 ): TaskRecord {
-  return cancelled(record, "stopped", message, now);
+  return record.abandoned ? unconfirmed(record, now) : cancelled(record, "stopped", message, now);
 }
 
 /** The task was cancelled while nobody ran it, or its worker has not answered in time. */
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
-  if (record.holder !== undefined) {
-    const message = "The task was cancelled; stop requested, not confirmed by its worker.";
-    return cancelled(record, "stop_requested", message, now);
-  }
-  return record.info.attempt === 0
+  if (record.holder !== undefined) return unconfirmed(record, now);
+  return record.info.attempt === 0 && !record.handedBack
     ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
     : stopped(record, now);
+}
+
+/** Whether the code of an attempt was given up, and may run on. */
+export function isAbandoned(attempt: Attempt): boolean {
+  return attempt.kind === "error" && attempt.abandoned === true;
+}
+
+function unconfirmed(record: TaskRecord, now: number): TaskRecord {
+  const message = "The task was cancelled; stop requested, not confirmed by its worker.";
+  return cancelled(record, "stop_requested", message, now);
 }
 
 /** The pause before the next attempt in ms: exponential, and between half and all of it at random. */

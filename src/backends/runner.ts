@@ -10,6 +10,7 @@ import { InvalidValue, JobsError } from "../errors.ts";
 import { LONGEST_TIMER_MS } from "../job.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import { Asking, type AskingStore } from "./asking.ts";
+import { isAbandoned } from "./record.ts";
 import { mergeReports } from "./reports.ts";
 
 /** A task that was just claimed. */
@@ -45,7 +46,8 @@ export interface RunnerStore extends AskingStore {
   claim(max: number): Promise<Look>;
   report(id: string, report: ProgressReport): Promise<void>;
   settle(id: string, attempt: Attempt): Promise<void>;
-  handBack(id: string): Promise<void>;
+  /** `abandoned`: the code may run on. */
+  handBack(id: string, abandoned: boolean): Promise<void>;
 }
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
@@ -167,7 +169,10 @@ export class Runner implements WorkHandle {
       if (isPast()) return;
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      this.#write(task.id, () => handBack ? this.#store.handBack(task.id) : this.#store.settle(task.id, attempt));
+      this.#write(
+        task.id,
+        () => handBack ? this.#store.handBack(task.id, isAbandoned(attempt)) : this.#store.settle(task.id, attempt),
+      );
       this.#takeMore();
     });
     this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
@@ -209,7 +214,7 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new JobsError("The worker shuts down."));
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id));
+    for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id, true));
     await Promise.all(this.#settling);
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { doneWithin } from "../done_within.ts";
 import { JobsError } from "../errors.ts";
 import { nameOfAddress } from "./hosts.ts";
 
@@ -19,8 +20,11 @@ export interface ListenOptions {
 /** The URLs that the endpoint answers; `/.well-known` is where clients look for how to authenticate. */
 const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/[^?#]*)?)([?#]|$)/;
 
-/** A client that reads its last answer more slowly than this is cut off when the server ends, in ms. */
-const CUT_OFF_MS = 10_000;
+/**
+ * A client that takes longer than this to send its request, or to read its answer, is cut off when the server ends, in ms.
+ * With what the answers before may take, that stays below the 10 s after which supervisors kill.
+ */
+const CUT_OFF_MS = 3_000;
 
 /** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all answers are sent. */
 export async function listen(
@@ -29,7 +33,12 @@ export async function listen(
   close: () => Promise<void>,
 ): Promise<void> {
   const cutOff = new AbortController();
-  const server = hold({ port, hostname, signal: cutOff.signal }, fetch);
+  const sending = new Set<Promise<void>>();
+  const server = hold({ port, hostname, signal: cutOff.signal }, (request, completed) => {
+    const sent = completed.catch(() => {}).finally(() => sending.delete(sent));
+    sending.add(sent);
+    return fetch(withOwnSignal(request, completed));
+  });
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
   if (signal.aborted) resolve();
@@ -38,21 +47,22 @@ export async function listen(
     await aborted;
   } finally {
     await close();
-    const timer = setTimeout(() => cutOff.abort(), CUT_OFF_MS);
-    await server.shutdown();
-    clearTimeout(timer);
+    // Not `server.shutdown`: Deno 2.9 throws an error that nobody can catch where what that waits for is aborted.
+    await doneWithin(Promise.all(sending), CUT_OFF_MS);
+    cutOff.abort();
+    await server.finished;
   }
 }
 
 /** Takes the port, and answers from then on. */
 function hold(
   options: { readonly port: number; readonly hostname: string; readonly signal: AbortSignal },
-  fetch: (request: Request) => Promise<Response>,
+  fetch: (request: Request, completed: Promise<void>) => Promise<Response>,
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({ ...options, onListen: () => {} }, (request, { completed }) => {
       if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
-      return fetch(withOwnSignal(request, completed));
+      return fetch(request, completed);
     });
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;

@@ -9,9 +9,6 @@ import { TaskListener } from "./task_listener.ts";
 
 const EVENT = "event: message\ndata: ";
 
-/** A client that does not read what it listens to is let go: it listens anew, and hears where its tasks stand. */
-const MAX_BEHIND = 256;
-
 /** Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. */
 export async function listenOverHttp(
   served: Served,
@@ -25,27 +22,36 @@ export async function listenOverHttp(
   const response = await respond(received.forward);
   const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
   if (stream === null) return response;
-  return new Response(stream.pipeThrough(withTasks(listener)), response);
+  return new Response(withTasks(stream, listener), response);
 }
 
-/** The SDK writes each event, and each comment that keeps the stream alive, as one chunk. */
-function withTasks(listener: TaskListener): TransformStream<Uint8Array, Uint8Array> {
-  const close = () => listener[Symbol.dispose]();
-  return new TransformStream({
-    async transform(chunk, controller) {
-      const text = new TextDecoder().decode(chunk);
-      if (!text.startsWith(EVENT)) return controller.enqueue(chunk);
-      await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), (message) => {
-        if ((controller.desiredSize ?? 0) < -MAX_BEHIND) {
-          close();
-          controller.error(new Error(`The client is more than ${MAX_BEHIND} events behind.`));
-        } else controller.enqueue(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
-        // Nothing comes behind a refusal.
-        if ("error" in message) controller.terminate();
-        return Promise.resolve();
-      });
-    },
-    flush: close,
-    cancel: close,
+/**
+ * The SDK writes each event, and each comment that keeps the stream alive, as one chunk. What is written here waits until
+ * the client reads on, so that who reads slowly fills no memory.
+ */
+function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): ReadableStream<Uint8Array> {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const over = new AbortController();
+  const write = async (message: JSONRPCMessage) => {
+    await writer.write(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+    // Nothing comes behind a refusal.
+    if ("error" in message) over.abort();
+  };
+  const passed = stream.pipeTo(
+    new WritableStream({
+      async write(chunk) {
+        const text = new TextDecoder().decode(chunk);
+        if (!text.startsWith(EVENT)) await writer.write(chunk);
+        else await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), write);
+      },
+    }),
+    { signal: over.signal },
+  );
+  writer.closed.catch(() => over.abort()); // The client is gone.
+  passed.catch(() => {}).finally(() => {
+    listener[Symbol.dispose]();
+    writer.close().catch(() => {});
   });
+  return readable;
 }

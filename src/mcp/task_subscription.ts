@@ -1,5 +1,6 @@
 /**
- * One subscription to tasks and results (2026-07-28): follows them, and tells of each change once and in order.
+ * One subscription to tasks and results (2026-07-28): follows them, and tells of each change once and in order. A client
+ * that reads more slowly than its tasks change hears the newest of each.
  *
  * @module
  */
@@ -21,12 +22,25 @@ export interface Subscribed {
   readonly capabilities: unknown;
 }
 
+/** How many changes wait for the client to read, before those that newer ones have overtaken are left out. */
+const MAX_WAITING = 256;
+
+/** A change that is to be told. */
+interface Change {
+  readonly task: TaskInfo;
+  /** Whether an end that could not be told is told again. */
+  readonly again: boolean;
+}
+
 /** A subscription that is open. */
 export class TaskSubscription implements Disposable {
   readonly #served: Pick<Served, "surface" | "tasks">;
   readonly #to: Subscribed;
   readonly #write: Write;
   readonly #followed = new Map<string, () => void>();
+  #waiting: Change[] = [];
+  #telling = false;
+  #mostWaiting = MAX_WAITING;
   #closed = false;
 
   constructor(served: Pick<Served, "surface" | "tasks">, to: Subscribed, write: Write) {
@@ -43,13 +57,31 @@ export class TaskSubscription implements Disposable {
   #follow(task: TaskInfo, { again }: { readonly again: boolean }): void {
     const stop = this.#served.tasks.follow(task, (now) => {
       if (isFinished(now)) this.#unfollow(now.id);
-      this.#tell(now).catch(() => {
-        // A client that is gone reads the task when it comes back. One that is there must hear of the end: where the
-        // store failed just as the result was read, it is read once more, at once or when the store is back.
-        if (isFinished(now) && again && !this.#closed) this.#follow(now, { again: false });
-      });
+      this.#waiting.push({ task: now, again });
+      if (this.#waiting.length > this.#mostWaiting) this.#leaveOut();
+      if (!this.#telling) void this.#tellAll();
     });
     this.#followed.set(task.id, stop);
+  }
+
+  /** One after the other: a result is read when its turn has come. */
+  async #tellAll(): Promise<void> {
+    this.#telling = true;
+    for (let change = this.#waiting.shift(); change && !this.#closed; change = this.#waiting.shift()) {
+      const { task, again } = change;
+      await this.#tell(task).catch(() => {
+        // A client that is gone reads the task when it comes back. One that is there must hear of the end: where the
+        // store failed just as the result was read, it is read once more, at once or when the store is back.
+        if (isFinished(task) && again && !this.#closed) this.#follow(task, { again: false });
+      });
+    }
+    this.#telling = false;
+  }
+
+  /** Keeps the newest change of each task. */
+  #leaveOut(): void {
+    this.#waiting = [...new Map(this.#waiting.map((change) => [change.task.id, change])).values()];
+    this.#mostWaiting = Math.max(MAX_WAITING, 2 * this.#waiting.length);
   }
 
   /** Stops following. */

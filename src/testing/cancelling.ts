@@ -97,6 +97,46 @@ export const cancelling: Cases = {
     await checkCancelled(stage, end, "stop_requested");
   },
 
+  "a cancel between two attempts does not say that code has stopped which outlived its time-out": async (stage) => {
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ stubborn: () => gate.promise });
+    const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
+    const task = await stage.create({ job: "stubborn", timeout: 10, retry });
+    await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
+    const end = await stage.backend.cancel(task.id, OWNER, PATIENT);
+    gate.resolve();
+    await worker.close();
+    await checkCancelled(stage, end, "stop_requested");
+  },
+
+  "a cancel while code outlives its time-out does not say that it has stopped": async (stage) => {
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const worker = await stage.work({
+      stubborn: (_, { signal }) => {
+        signal.addEventListener("abort", () => asked.resolve());
+        return gate.promise;
+      },
+    });
+    const task = await stage.create({ job: "stubborn", timeout: 10 });
+    await asked.promise;
+    const end = await stage.backend.cancel(task.id, OWNER, PATIENT);
+    gate.resolve();
+    await worker.close();
+    await checkCancelled(stage, end, "stop_requested");
+  },
+
+  "a cancel of what a worker has handed back says what is known of the work": async (stage) => {
+    const gate = Promise.withResolvers<void>();
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal), stubborn: () => gate.promise });
+    const tasks = [await stage.create({ job: "careful" }), await stage.create({ job: "stubborn" })];
+    for (const task of tasks) await stage.running(task);
+    await worker.close(0);
+    const ends = await Promise.all(tasks.map(({ id }) => stage.backend.cancel(id, OWNER, PATIENT)));
+    gate.resolve();
+    deepStrictEqual(ends.map((end) => "work" in end && end.work), ["stopped", "stop_requested"]);
+  },
+
   "a task that is cancelled while it runs frees its worker for the next one": async (stage) => {
     await stage.work({ careful: (_, { signal }) => aborted(signal), quick: () => "done" }, { concurrency: 1 });
     const task = await stage.create({ job: "careful" });

@@ -130,7 +130,7 @@ Deno.test("the pause doubles to its limit, and lies between half and all of it",
 });
 
 Deno.test("a task that is handed back waits again, and the attempt does not count", () => {
-  const { info, holder } = handedBack(running(), 3_000);
+  const { info, holder } = handedBack(running(), false, 3_000);
   assertEquals([info.status, info.attempt, holder], ["PENDING", 0, undefined]);
 });
 
@@ -158,13 +158,27 @@ Deno.test("a cancel says whether the work never started, has stopped, or was onl
   assertEquals(cancelledWith(stopped(asked, 4_000))[0], "stopped");
 });
 
+Deno.test("a cancel does not say of code that was given up that it has stopped, nor of what was begun that it never was", () => {
+  const abandoned = { ...lost, abandoned: true } as const;
+  const retrying = settled(running(), abandoned, 3_000, 1).record;
+  assertEquals(cancelledWith(cancelledNow(retrying, 3_000))[0], "stop_requested");
+  // The next run says nothing of the one before.
+  assertEquals(cancelledWith(stopped(claimed(retrying, "next", 4_000), 5_000))[0], "stop_requested");
+  assertEquals(
+    cancelledWith(settled(stopRequested(running(), 3_000), abandoned, 4_000, 0).record)[0],
+    "stop_requested",
+  );
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, 3_000), 4_000))[0], "stopped");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, 3_000), 4_000))[0], "stop_requested");
+});
+
 Deno.test("a task that was asked to stop ends as cancelled, however its run ends", () => {
   const asked = stopRequested(running(), 3_000);
   for (const attempt of [{ kind: "value", value: 1 }, lost, { kind: "fault", message: "broken" }] as const) {
     const { record, outcome } = settled(asked, attempt, 4_000, 0);
     assertEquals([cancelledWith(record)[0], outcome], ["stopped", undefined]);
   }
-  assertEquals(cancelledWith(handedBack(asked, 4_000))[0], "stopped");
+  assertEquals(cancelledWith(handedBack(asked, false, 4_000))[0], "stopped");
   const [work, message] = cancelledWith(crashed(asked, 4_000).record);
   assertEquals([work, message], ["stopped", "The task was cancelled; its worker has died."]);
 });
@@ -179,7 +193,7 @@ Deno.test("a finished task refuses every change", () => {
     (record) => claimed(record, "w", 4_000),
     (record) => reported(record, { progress: 1 }, 4_000),
     (record) => settled(record, lost, 4_000, 0),
-    (record) => handedBack(record, 4_000),
+    (record) => handedBack(record, false, 4_000),
     (record) => crashed(record, 4_000),
     (record) => stopRequested(record, 4_000),
     (record) => stopped(record, 4_000),

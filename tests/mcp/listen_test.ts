@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { AsyncToolServer, BackendError, createWorker, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
 import { serveHttp } from "../interop/client.ts";
 import { contract, fixtureServer } from "../interop/fixture.ts";
@@ -126,14 +126,14 @@ Deno.test("a server that shuts down ends the streams of those who listen with a 
   assertEquals((await events.ended()).at(-1)?.result?.resultType, "complete");
 });
 
-Deno.test("a client that does not read what it listens to is let go, and the task goes on", async () => {
+Deno.test("a client that does not read what it listens to holds nothing up, and hears of the newest when it reads on", async () => {
   const backend = new MemoryBackend();
   const strategy = new OperationResourceStrategy();
   await using server = new AsyncToolServer({ name: "busy", version: "1.0.0", backend, strategy });
   const listening = Promise.withResolvers<void>();
   const busy = server.asyncTool({ name: "busy", input: { type: "object" } }, async (_, ctx) => {
     await listening.promise;
-    for (let step = 1; step <= 1_000; step++) await ctx.progress(step / 1_000);
+    for (let step = 1; step <= 1_000; step++) await ctx.progress(step / 1_000, `step ${step}`);
     return { steps: 1_000 };
   });
   await using _worker = createWorker(backend, [busy]);
@@ -141,21 +141,39 @@ Deno.test("a client that does not read what it listens to is let go, and the tas
   const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
   await using created = new Events(await fetch("tools/call", { name: "busy", arguments: {} }));
   const taskId = (await created.next()).result?.taskId;
-  const response = await fetch("subscriptions/listen", { notifications: { taskIds: [taskId] } });
-  const reader = response.body?.getReader();
-  await reader?.read();
+  await using events = new Events(await fetch("subscriptions/listen", { notifications: { taskIds: [taskId] } }));
+  await events.next();
   listening.resolve();
   let task: Message["result"];
   while (task?.status !== "completed") {
-    await using events = new Events(await fetch("tasks/get", { taskId }));
-    task = (await events.next()).result;
+    await using read = new Events(await fetch("tasks/get", { taskId }));
+    task = (await read.next()).result;
   }
-  await assertRejects(
-    async () => {
-      while (!(await reader?.read())?.done);
-    },
-    Error,
-    "events behind",
+  const end = await events.next(isEnd);
+  assertEquals(end.params?.result.structuredContent, { steps: 1_000 });
+  const steps = events.messages.flatMap(({ params }) => /step (\d+)/.exec(params?.statusMessage)?.[1] ?? []).map(
+    Number,
   );
-  assertEquals(task.result.structuredContent, { steps: 1_000 });
+  assertEquals(steps, steps.toSorted((a, b) => a - b));
+  assert(steps.length > 100 && steps.length < 500, `${steps.length} steps were told`);
+});
+
+Deno.test("who listens to a thousand tasks hears where each of them stands", async () => {
+  const [strategy, backend] = [new OperationResourceStrategy(), new MemoryBackend()];
+  const limits = { openTasks: 1_000, creationsPerMinute: 1_000, readsPerMinute: 1_000 };
+  await using server = new AsyncToolServer({ name: "many", version: "1.0.0", backend, strategy, limits });
+  server.registerAsyncTool(contract);
+  const url = new URL("http://localhost/mcp");
+  const taskIds: string[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    await using events = new Events(
+      await server.fetch(request(url, "tools/call", { name: "contract", arguments: {} })),
+    );
+    taskIds.push(String((await events.next()).result?.taskId));
+  }
+  await using events = new Events(
+    await server.fetch(request(url, "subscriptions/listen", { notifications: { taskIds } })),
+  );
+  assertEquals((await events.next()).params?.notifications, { taskIds });
+  for (const taskId of taskIds) assertEquals((await events.next()).params?.taskId, taskId);
 });

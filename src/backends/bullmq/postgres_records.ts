@@ -123,6 +123,10 @@ export class PostgresRecords implements Records {
     return "cancelled";
   }
 
+  async markAbandoned(id: string): Promise<void> {
+    await this.#rows("UPDATE mcp_jobs_task SET abandoned = true WHERE id = $1", id);
+  }
+
   async markFault(id: string, run: number, code?: number): Promise<void> {
     await this.#rows("UPDATE mcp_jobs_task SET fault = $2 WHERE id = $1", id, JSON.stringify({ run, code }));
   }

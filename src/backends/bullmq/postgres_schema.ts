@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS mcp_jobs_task (
   work_attempt integer,
   gone_at bigint,
   fault text,
+  abandoned boolean NOT NULL DEFAULT false,
   questions json NOT NULL DEFAULT '[]',
   answers json NOT NULL DEFAULT '{}',
   expired boolean NOT NULL DEFAULT false,
@@ -115,7 +116,11 @@ BEGIN
     RETURN 'asked';
   END IF;
   UPDATE mcp_jobs_task SET
-    work = CASE WHEN j.state = 'active' THEN p_mode WHEN j.attempts_started = 0 THEN 'never_started' ELSE 'stopped' END,
+    work = CASE
+      WHEN j.state <> 'active' AND j.attempts_started = 0 THEN 'never_started'
+      WHEN t.abandoned THEN 'stop_requested'
+      WHEN j.state = 'active' THEN p_mode
+      ELSE 'stopped' END,
     work_at = p_now,
     work_attempt = j.attempts_made + j.stalled_count + CASE WHEN j.state = 'active' THEN 1 ELSE 0 END
     WHERE id = p_id;

@@ -127,6 +127,10 @@ export class RedisRecords implements Records {
     return done;
   }
 
+  async markAbandoned(id: string): Promise<void> {
+    await this.#scripts.run("mark", id, "abandoned", 1);
+  }
+
   async markFault(id: string, run: number, code?: number): Promise<void> {
     await this.#scripts.run("mark", id, "fault", JSON.stringify({ run, code }));
   }

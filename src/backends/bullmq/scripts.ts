@@ -165,7 +165,7 @@ return cjson.encode(found)`,
    */
   cancel: `${COMMON}
 local id, mode, now = ARGV[1], ARGV[2], ARGV[3]
-local fields = call("HMGET", record(id), "queue", "work", "stop")
+local fields = call("HMGET", record(id), "queue", "work", "stop", "abandoned")
 local queue = fields[1]
 if not queue then return { "unknown" } end
 if fields[2] then return { "finished" } end
@@ -187,6 +187,7 @@ if state == "active" then
   attempt = attempt + 1
   work = mode
 end
+if fields[4] and work == "stopped" then work = "stop_requested" end
 -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
 call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
 call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt)

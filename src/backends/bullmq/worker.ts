@@ -10,7 +10,7 @@ import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
-import { backoff, MAX_CRASHES } from "../record.ts";
+import { backoff, isAbandoned, MAX_CRASHES } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { Locks } from "./locks.ts";
 import { timeoutOf } from "./new_task.ts";
@@ -104,6 +104,7 @@ export class QueueWork implements WorkHandle {
 
   async #process({ name, locks, token }: Held, job: Job): Promise<Json> {
     const { UnrecoverableError, WaitingError } = this.#store.bullmq;
+    const { records } = this.#store;
     const id = job.id ?? "";
     const controller = new AbortController();
     const { signal } = controller;
@@ -126,16 +127,20 @@ export class QueueWork implements WorkHandle {
       const claim: Claim = {
         // The tool that has stored it may bear another name than the job that is run here.
         task: { id, job: name, attempt: job.attemptsMade + job.stalledCounter + 1 },
-        input: await this.#insist(running, () => this.#store.records.input(job)),
+        input: await this.#insist(running, () => records.input(job)),
         timeout: timeoutOf(job),
         signal,
         report: this.#reporter(running, name, job),
         ask: (question: Question) => running.asking.ask(question),
       };
-      const attempt = running.stop ? undefined : await Promise.race([this.#options.run(claim), released.promise]);
+      const begun = !running.stop;
+      const attempt = begun ? await Promise.race([this.#options.run(claim), released.promise]) : undefined;
       if (running.lost) throw new WaitingError(); // BullMQ leaves the job as it is.
+      if (begun && (attempt === undefined || isAbandoned(attempt))) {
+        await this.#insist(running, () => records.markAbandoned(id));
+      }
       if (running.stop) {
-        await this.#insist(running, () => this.#store.records.cancel(id, "stopped"));
+        await this.#insist(running, () => records.cancel(id, "stopped"));
         throw new UnrecoverableError("The task was cancelled.");
       }
       if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {

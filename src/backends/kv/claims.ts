@@ -111,8 +111,8 @@ export class Claims implements RunnerStore {
     this.#held.delete(id);
   }
 
-  async handBack(id: string): Promise<void> {
-    await this.#change(id, (record) => ({ record: change.handedBack(record, Date.now()) }));
+  async handBack(id: string, abandoned: boolean): Promise<void> {
+    await this.#change(id, (record) => ({ record: change.handedBack(record, abandoned, Date.now()) }));
     this.#held.delete(id);
   }
 
