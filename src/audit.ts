@@ -13,7 +13,7 @@ export interface AuditEvent {
   /** The principal who asked; absent where nobody knows who it was. */
   readonly principal?: string;
   /** What was asked for. */
-  readonly operation: "create" | "read" | "result" | "cancel" | "answer" | "list" | "authenticate";
+  readonly operation: "create" | "read" | "result" | "cancel" | "answer" | "list" | "authenticate" | "session";
   /** The task's id, as the caller gave it, cut after 64 characters. */
   readonly task?: string;
   /** The job's name, where it is known. */

@@ -11,7 +11,7 @@ import { quote } from "./text.ts";
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
 /** What JSON would make an empty object of. */
-const HOLLOW = [Map, Set, Promise];
+const HOLLOW = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp];
 
 /** Whether a value is a JSON object, as far as its outside tells. */
 export function isObject(value: unknown): value is { readonly [key: string]: Json } {
@@ -21,12 +21,14 @@ export function isObject(value: unknown): value is { readonly [key: string]: Jso
 /**
  * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
  * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an
- * infinite number, and what JSON would make an empty object of (a Map, a Set, a Promise), and says where it is.
+ * infinite number, and what JSON would make an empty object of (a Map, a Promise, an Error), and says where it is.
  */
 export function toJson(value: unknown, what: string): Json {
   if (value === undefined) return null;
   try {
-    return JSON.parse(checkSize(JSON.stringify(value, refuseNonJson), what));
+    // There is no text where `toJSON` gives `undefined`, whatever the types say.
+    const text: string | undefined = JSON.stringify(value, refuseNonJson);
+    return text === undefined ? null : JSON.parse(checkSize(text, what));
   } catch (cause) {
     if (cause instanceof InvalidValue) throw cause;
     throw new InvalidValue(`${what} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
@@ -62,7 +64,7 @@ function nonJson(item: unknown): string | undefined {
       return Number.isFinite(item) ? undefined : String(item);
     case "object": {
       const hollow = HOLLOW.find((kind) => item instanceof kind);
-      return hollow && `a ${hollow.name}`;
+      return hollow && `${hollow === Error ? "an" : "a"} ${hollow.name}`;
     }
   }
 }

@@ -90,23 +90,34 @@ export class Tasks implements Disposable {
     return reason;
   }
 
+  /** Tells the audit log that a caller was refused a tool in the way that he called it. */
+  refuseCall(owner: string, tool: string, reason: string): void {
+    this.#guard.refuse({ operation: "create", owner, job: tool }, reason);
+  }
+
   /**
    * Stores answers to a task's open questions, by key; anything else is left out. Rejects with `InvalidInput` where one
-   * does not fit its question, or is too long to be stored; no question is answered then.
+   * does not fit its question, or is too long to be stored; no question is answered then. Who has to read the task to
+   * know the answers gives a function, whose `InvalidInput` is a refusal, too.
    */
-  answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+  answer(
+    id: string,
+    owner: string,
+    given: { readonly [key: string]: Answer } | ((task: TaskInfo) => { readonly [key: string]: Answer }),
+  ): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
+      const answers = typeof given === "function" ? given(task) : given;
       const fitting: [key: string, Answer][] = [];
       for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
-        const given = Object.hasOwn(answers, key) ? answers[key] : undefined;
-        if (given === undefined) continue;
-        const answer = storableAnswer(key, given);
+        const own = Object.hasOwn(answers, key) ? answers[key] : undefined;
+        if (own === undefined) continue;
+        const answer = storableAnswer(key, own);
         if (answer.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
         fitting.push([key, answer]);
       }
-      return await this.#backend.answer(id, owner, Object.fromEntries(fitting));
+      return fitting.length === 0 ? task : await this.#backend.answer(id, owner, Object.fromEntries(fitting));
     });
   }
 

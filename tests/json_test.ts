@@ -22,6 +22,9 @@ Deno.test("what JSON cannot carry is refused, and the error says where it is", (
     [{ n: NaN }, 'its field "n" is NaN'],
     [[-Infinity], 'its field "0" is -Infinity'],
     [new Map([["a", 1]]), "it is a Map"],
+    [new Error("broken"), "it is an Error"],
+    [{ cause: new TypeError("broken") }, 'its field "cause" is an Error'],
+    [/a/, "it is a RegExp"],
     [{ users: new Set([1]) }, 'its field "users" is a Set'],
     [{ forgotten: Promise.resolve(1) }, 'its field "forgotten" is a Promise'],
   ];

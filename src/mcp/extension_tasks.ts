@@ -45,11 +45,11 @@ export function bindExtension(
   }));
 
   operation("tasks/update", async (id, ctx) => {
-    const task = await tasks.get(id, owner);
     const { inputResponses } = ctx.mcpReq;
-    if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
-    const answers = rev.answersTo(task, inputResponses);
-    if (Object.keys(answers).length > 0) await tasks.answer(id, owner, answers);
+    await tasks.answer(id, owner, (task) => {
+      if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
+      return rev.answersTo(task, inputResponses);
+    });
     return {};
   });
 
@@ -72,7 +72,11 @@ export function bindExtension(
     wish(tool, _, ctx) {
       if (!tool?.start) return undefined;
       if (rev.declaresTasks(capabilitiesOf(ctx))) return { demanded: false };
-      if (tool.taskSupport === "required") throw missingExtension();
+      if (tool.taskSupport === "required") {
+        const error = missingExtension();
+        tasks.refuseCall(owner, tool.name, error.message);
+        throw error;
+      }
       return undefined;
     },
     created: (task) => ({ ...rev.createTaskResult(task) }),

@@ -14,7 +14,7 @@ import {
   type McpServerFactory,
   PROTOCOL_VERSION_META_KEY,
 } from "@modelcontextprotocol/server";
-import type { Audit } from "../audit.ts";
+import type { Audit, AuditEvent } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
@@ -78,7 +78,9 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#options = options;
     this.#hosts = allowedHosts(options.allowedHosts, options.hostname);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
-    this.#sessions = new Sessions((peer) => bind(served, peer, "legacy"), options.streams, this.#answers, limits);
+    const refused = (principal: string, reason: string) => this.#tell({ operation: "session", principal, reason });
+    const begin = (peer: Peer) => bind(served, peer, "legacy");
+    this.#sessions = new Sessions(begin, options.streams, this.#answers, refused, limits);
     const factory: McpServerFactory = ({ era, requestInfo }) =>
       bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
@@ -92,7 +94,7 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url.pathname === "/healthz") return await this.#health();
     if (this.#closing) return shuttingDown();
     const refused = refuseHost(request, url, this.#hosts);
-    if (refused) return this.#tell(refused);
+    if (refused) return this.#notLetIn(refused);
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
     const message = request.method === "POST" ? await readBody(request) : undefined;
@@ -136,19 +138,21 @@ export class HttpEndpoint implements AsyncDisposable {
       const peer = await peerOf(identity);
       if (peer) return { peer, authInfo: authInfoOf(identity) };
     }
-    return this.#tell(
+    return this.#notLetIn(
       identity instanceof Response
         ? identity
         : Response.json({ error: "The principal is empty or not well-formed text." }, { status: 401 }),
     );
   }
 
-  /** Tells the audit log who was not let in. */
-  #tell(answer: Response): Response {
-    const reason = `HTTP ${answer.status}`;
-    const at = new Date().toISOString();
-    if (!answer.ok) this.#options.audit?.({ at, event: "refused", operation: "authenticate", reason });
+  /** Tells the audit log of an answer to who was not let in. */
+  #notLetIn(answer: Response): Response {
+    if (!answer.ok) this.#tell({ operation: "authenticate", reason: `HTTP ${answer.status}` });
     return answer;
+  }
+
+  #tell(refused: Pick<AuditEvent, "operation" | "principal" | "reason">): void {
+    this.#options.audit?.({ at: new Date().toISOString(), event: "refused", ...refused });
   }
 
   async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {

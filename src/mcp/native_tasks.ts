@@ -6,6 +6,7 @@
  */
 import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { TaskFinished } from "../errors.ts";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -93,6 +94,8 @@ export function bindTasks(
 
   operation("tasks/cancel", async (id) => {
     const task = await tasks.get(id, owner);
+    // Section "Task Cancellation": -32602 for a finished task, whatever its job allows.
+    if (isFinished(task)) throw new TaskFinished(id, task.status);
     if (!cancellable.includes(task.job)) throw new ProtocolError(METHOD_NOT_FOUND, tasks.refuseCancel(task));
     return { ...rev.wireTask(await tasks.cancel(id, owner)) };
   });
@@ -119,7 +122,9 @@ export function bindTasks(
         throw new ProtocolError(METHOD_NOT_FOUND, `${name.slice(0, 100)} cannot be called as a task.`);
       }
       if (!task && tool?.taskSupport === "required") {
-        throw new ProtocolError(METHOD_NOT_FOUND, `${tool.name} can only be called as a task: pass \`task\`.`);
+        const reason = `${tool.name} can only be called as a task: pass \`task\`.`;
+        tasks.refuseCall(owner, tool.name, reason);
+        throw new ProtocolError(METHOD_NOT_FOUND, reason);
       }
       return task && { ttl: task.ttl, demanded: true };
     },

@@ -61,6 +61,7 @@ export class Sessions implements AsyncDisposable {
   readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
   readonly #places: Places;
+  readonly #refused: (owner: string, reason: string) => void;
   readonly #now: () => number;
   /** By id, the least used first. */
   readonly #sessions = new Map<string, Session>();
@@ -68,11 +69,15 @@ export class Sessions implements AsyncDisposable {
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #ended = false;
 
-  /** `bind` makes the server of one session; `answers` counts what they have still to answer. */
+  /**
+   * `bind` makes the server of one session; `answers` counts what they have still to answer; `refused` hears who got no
+   * session, or not the one that he named.
+   */
   constructor(
     bind: (peer: Peer) => McpHost,
     streams: StreamStore,
     answers: OpenStreams,
+    refused: (owner: string, reason: string) => void,
     limits: Partial<SessionLimits> = {},
     now: () => number = Date.now,
   ) {
@@ -81,6 +86,7 @@ export class Sessions implements AsyncDisposable {
     this.#places = new Places(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
+    this.#refused = refused;
     this.#now = now;
   }
 
@@ -91,7 +97,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Answers a request that belongs to no session yet: one that begins it, or one that is refused. */
   begin(peer: Peer, call: Call): Promise<Response> {
-    return answerOrRefuse(call, async () => {
+    return this.#orRefuse(peer, call, async () => {
       const id = crypto.randomUUID();
       if (begins(call)) this.#reserve(id, peer);
       try {
@@ -107,15 +113,16 @@ export class Sessions implements AsyncDisposable {
 
   /** Answers a request of a session. */
   resume(id: string, peer: Peer, call: Call): Promise<Response> {
-    return answerOrRefuse(call, async () => {
+    return this.#orRefuse(peer, call, async () => {
       // One that is here is used at once: else it might have to make room meanwhile.
       const session = this.#sessions.get(id) ?? await this.#find(id, peer);
       if (session?.owner !== peer.owner) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
+        this.#refused(peer.owner, "Session not found.");
         const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
-      this.#use(id, session);
+      void this.#use(id, session);
       return await answer(session, call, this.#now);
     });
   }
@@ -138,6 +145,16 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
+  async #orRefuse({ owner }: Peer, { message }: Call, answer: () => Promise<Response>): Promise<Response> {
+    try {
+      return await answer();
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      this.#refused(owner, error.message);
+      return error.answer(message);
+    }
+  }
+
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
     // One that was still read from the store would outlive the endpoint.
     if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another one.");
@@ -150,6 +167,7 @@ export class Sessions implements AsyncDisposable {
         id,
         (message, stream) => host.taskServer.isWanted(message, stream),
       ),
+      // Before the client hears of it: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
     });
@@ -215,22 +233,24 @@ export class Sessions implements AsyncDisposable {
     return session;
   }
 
-  #use(id: string, session: Session): void {
+  /** Resolves once the session is kept, where that was due. */
+  #use(id: string, session: Session): Promise<void> {
     session.usedAt = this.#now();
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
     this.#places.release(id);
-    this.#keep(id, session);
-    if (this.#sweeper !== undefined) return;
-    this.#sweeper = setInterval(() => {
-      this.#recent.dropOld();
-      this.closeIdle().catch(() => {});
-    }, SWEEP_MS);
-    Deno.unrefTimer(this.#sweeper);
+    if (this.#sweeper === undefined) {
+      this.#sweeper = setInterval(() => {
+        this.#recent.dropOld();
+        this.closeIdle().catch(() => {});
+      }, SWEEP_MS);
+      Deno.unrefTimer(this.#sweeper);
+    }
+    return this.#keep(id, session);
   }
 
   /** Keeps what it takes to begin the session anew, for as long as it may be idle and a half. */
-  #keep(id: string, session: Session): void {
+  async #keep(id: string, session: Session): Promise<void> {
     const { owner, initialize, usedAt, keptAt } = session;
     if (initialize === undefined || usedAt - keptAt < IDLE_MS / 2) return;
     session.keptAt = usedAt;
@@ -238,7 +258,7 @@ export class Sessions implements AsyncDisposable {
     const text = JSON.stringify(kept);
     if (text.length > MAX_KEPT_TEXT) return;
     // A session that cannot be kept serves all the same.
-    this.#streams.append(keyOf(id), { id: newTaskId(), text }, 1.5 * IDLE_MS).catch(() => {});
+    await this.#streams.append(keyOf(id), { id: newTaskId(), text }, 1.5 * IDLE_MS).catch(() => {});
   }
 
   /** Who makes room may go on: what is kept of a session begins it anew. */
@@ -262,15 +282,6 @@ function answer(
   return request.method === "GET"
     ? listening.follow(async () => untilStalled(await handle(), now))
     : answering.follow(handle);
-}
-
-async function answerOrRefuse(call: Call, answer: () => Promise<Response>): Promise<Response> {
-  try {
-    return await answer();
-  } catch (error) {
-    if (error instanceof NoRoom) return error.answer(call.message);
-    throw error;
-  }
 }
 
 /** Whether a request begins a session; the SDK refuses every other one that names none. */

@@ -6,6 +6,7 @@
 import type { Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { SurfaceTool } from "../exposure/surface.ts";
+import { isObject } from "../json.ts";
 import type { TaskInfo } from "../task.ts";
 import type { RequestContext } from "./host.ts";
 
@@ -18,7 +19,9 @@ export const Listed = z.array(z.unknown()).default([]);
 /** The parameters of `tools/call`, of every revision. */
 export const CallParams = z.looseObject({
   name: z.string(),
-  arguments: z.record(z.string(), z.unknown()).optional(),
+  // A record of zod drops a field named `__proto__` without a word.
+  arguments: z.custom<{ readonly [key: string]: unknown }>(isObject, "expected an object")
+    .refine((given) => !Object.hasOwn(given, "__proto__"), "a field cannot be named __proto__").optional(),
   task: z.looseObject({ ttl: z.number().nonnegative().optional() }).optional(),
 });
 

@@ -42,11 +42,12 @@ export function bindTools(
 
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
     const tool = tools.get(params.name);
-    const wish = calls.wish(tool, params, ctx);
     if (tool === undefined) {
-      if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
-      throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+      if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+      calls.wish(tool, params, ctx); // Refuses to make a task of it.
+      return await plainCall(asRequest("tools/call", params, ctx), ctx);
     }
+    const wish = calls.wish(tool, params, ctx);
     const plain = { tasks, owner, calls, revision: server.getNegotiatedProtocolVersion() };
     const begun = tool.resume && begunBefore(ctx);
     try {

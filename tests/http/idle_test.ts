@@ -18,7 +18,7 @@ function newSessions(
   now: () => number = Date.now,
   limits: Partial<SessionLimits> = {},
 ): Sessions {
-  return new Sessions(newHost, streams, new OpenStreams(), limits, now);
+  return new Sessions(newHost, streams, new OpenStreams(), () => {}, limits, now);
 }
 
 function fetchOf(sessions: Sessions, peer = ANN): Fetch {
@@ -74,7 +74,7 @@ Deno.test("a client that listens and has stopped to read does not keep its sessi
   await using backend = new MemoryBackend();
   let now = Date.now();
   const host = newHost();
-  await using sessions = new Sessions(() => host, backend.streams, new OpenStreams(), {}, () => now);
+  await using sessions = new Sessions(() => host, backend.streams, new OpenStreams(), () => {}, {}, () => now);
   const raw = await Raw.open(fetchOf(sessions));
   const unread = await raw.send({ method: "GET" });
   const push = async (count: number) => {

@@ -91,3 +91,19 @@ Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not a
   assertEquals(error, undefined);
   assertEquals(audited.at(-1), ["refused", "cancel", "idle", "Tasks of idle cannot be cancelled."]);
 });
+
+Deno.test("the audit log hears of an update without answers", async () => {
+  const audited: unknown[] = [];
+  await using server = new AsyncToolServer({
+    name: "house",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new OperationResourceStrategy(),
+    audit: ({ event, operation, reason }) => audited.push([event, operation, reason]),
+  });
+  server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }));
+  const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
+  const { error } = await ask(server, "ann", "tasks/update", { taskId: (result as Fields).taskId });
+  assertEquals((error as Fields).code, -32602);
+  assertEquals(audited.at(-1), ["refused", "answer", "Invalid params: it does not fit the schema."]);
+});

@@ -170,6 +170,25 @@ Deno.test("the audit log hears of a cancel that the job does not allow", async (
   assertEquals(audited.at(-1), ["refused", "cancel", "stubborn", "Tasks of stubborn cannot be cancelled."]);
 });
 
+Deno.test("the audit log hears of a call that had to be a task", async () => {
+  const audited: unknown[] = [];
+  await using server = fixtureServer("operation", undefined, {
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+  const raw = await Raw.open(server.fetch);
+  assertEquals((await raw.ask("tools/call", { name: "must" })).error.code, -32601);
+  assertEquals(audited, [["refused", "create", "must", "must can only be called as a task: pass `task`."]]);
+});
+
+Deno.test("a finished task is -32602 to who cancels it, also where its job allows no cancel", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  const raw = await Raw.open(server.fetch);
+  const id = await raw.start("stubborn", { gate: "finished" });
+  await backend.cancel(id, "anonymous", 0);
+  assertEquals((await raw.ask("tasks/cancel", { taskId: id })).error.code, -32602);
+});
+
 Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {
   const answers: [Authenticate, number][] = [
     [() => Promise.reject(new Error("The directory is down.")), 503],

@@ -1,4 +1,4 @@
-import { createWorker, DenoKvBackend, MemoryBackend } from "../../mod.ts";
+import { type AuditEvent, createWorker, DenoKvBackend, MemoryBackend } from "../../mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { fixtureServer } from "../interop/fixture.ts";
 import { Events, Raw } from "./raw.ts";
@@ -44,8 +44,27 @@ Deno.test("an initialize of 2025-11-25 begins a session, whatever its _meta clai
   assert(response.headers.has("mcp-session-id"));
 });
 
-Deno.test("another principal's session is told as one that never was", async () => {
-  await using server = fixtureServer("operation", undefined, { authenticate: tokens });
+Deno.test("a session is kept before its client hears of it: the next request may go to another process", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  const { append } = backend.streams;
+  const order: string[] = [];
+  backend.streams.append = async (stream, ...event) => {
+    if (stream.startsWith("session ")) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      order.push("kept");
+    }
+    await append.call(backend.streams, stream, ...event);
+  };
+  await Raw.open(server.fetch);
+  order.push("opened");
+  assertEquals(order, ["kept", "opened"]);
+});
+
+Deno.test("another principal's session is told as one that never was, and the audit log hears of it", async () => {
+  const audited: unknown[] = [];
+  const audit = ({ operation, principal, reason }: AuditEvent) => void audited.push([operation, principal, reason]);
+  await using server = fixtureServer("operation", undefined, { authenticate: tokens, audit });
   const ann = await Raw.open(server.fetch, "ann");
   const bob = new Raw(server.fetch, "bob");
   const told: unknown[] = [];
@@ -59,6 +78,7 @@ Deno.test("another principal's session is told as one that never was", async () 
     told.push([gone.status, await gone.text()]);
   }
   assertEquals(new Set(told.map((one) => JSON.stringify(one))).size, 1);
+  assertEquals(audited, Array(told.length).fill(["session", "bob", "Session not found."]));
   assertStringIncludes(JSON.stringify(told[0]), "Session not found: begin a new one. Your tasks are still there.");
   assert(Array.isArray((await ann.ask("tools/list")).result.tools));
 });

@@ -57,18 +57,21 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     }
   },
 
-  async "an argument named __proto__ never reaches a job; one named constructor is a field like any other"(pipe) {
+  async "an argument named __proto__ is -32602; one named constructor is a field like any other"(pipe) {
     const call = async (name: string, args: string) => {
-      const id = `proto ${name}`;
+      const id = `${name} ${args}`.replaceAll('"', "");
       await pipe.line(
         `{"jsonrpc":"2.0","id":"${id}","method":"tools/call","params":{"name":"${name}","arguments":${args}}}`,
       );
-      return (await pipe.next((message) => message.id === id)).result ?? {};
+      return await pipe.next((message) => message.id === id);
     };
-    const strict = await call("strict_json", `{"id":1,"__proto__":{"id":2}}`);
-    assertEquals(strict.structuredContent, { id: 1 });
-    const loose = await call("measure", `{"text":"abc","__proto__":{"length":9},"constructor":1}`);
-    assertEquals(loose.structuredContent, { length: 3, keys: ["text", "constructor"] });
+    for (const name of ["strict_json", "measure"]) {
+      const { error } = await call(name, `{"id":1,"text":"abc","__proto__":{"id":2}}`);
+      assertEquals(error?.code, -32602);
+      assertStringIncludes(error?.message ?? "", "a field cannot be named __proto__");
+    }
+    const loose = await call("measure", `{"text":"abc","constructor":1}`);
+    assertEquals(loose.result?.structuredContent, { length: 3, keys: ["text", "constructor"] });
   },
 
   async "arguments and params that are no object are -32602"(pipe) {
