@@ -99,6 +99,26 @@ test("a worker of ours runs a task that another job's tool puts into its queue",
   assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 20 } });
 });
 
+test("a job that somebody else has put into the queue runs without a time-out, whatever its options say", async (place) => {
+  const { backend, connection, prefix } = place;
+  const images = defineJob({
+    name: "images",
+    input: { type: "object" },
+    run: (_, { signal }) => new Promise((resolve) => setTimeout(() => resolve(signal.aborted), 50)),
+  });
+  await using worker = createWorker(backend, [images]);
+  await worker.ready;
+  const queue = new Queue("images", { connection, prefix });
+  const events = new QueueEvents("images", { connection, prefix });
+  await events.waitUntilReady();
+  for (const timeout of [0, -5, 10, 3e10]) {
+    const job = await queue.add("resize-image", {}, { attempts: 1, ...{ timeout } });
+    assertEquals(await job.waitUntilFinished(events), false);
+  }
+  await events.close();
+  await queue.close();
+});
+
 test("a plain worker's progress is read as a fraction, a percentage, or an object with a message", async (place) => {
   const steps: readonly (number | { readonly progress: number; readonly message: string })[] = [
     0.25,

@@ -22,6 +22,7 @@ import { cancelledOutcome, created, refuseCursor } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./in_time.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
+import { messageOf, opened } from "./opened.ts";
 import { migrate, PostgresStore } from "./postgres_store.ts";
 import { RedisStore } from "./redis_store.ts";
 import { expiryOf, failureOf, type Snapshot, toTask } from "./states.ts";
@@ -276,20 +277,4 @@ export class BullMqBackend implements Backend {
 function hasExpired(snapshot: Snapshot): boolean {
   const end = expiryOf(snapshot);
   return end !== undefined && end <= Date.now();
-}
-
-async function opened<T>(what: string, url: string, open: () => Promise<T>): Promise<T> {
-  try {
-    return await open();
-  } catch (cause) {
-    throw new BackendError(`Cannot ${what} at ${withoutPassword(url)}: ${messageOf(cause)}`, { cause });
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//");
 }

@@ -10,10 +10,10 @@ import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
-import { backoff, isAbandoned, MAX_CRASHES } from "../record.ts";
+import { isAbandoned, MAX_CRASHES } from "../record.ts";
 import { mergeReports } from "../reports.ts";
 import { Locks } from "./locks.ts";
-import { timeoutOf } from "./new_task.ts";
+import { capBackoff, timeoutOf } from "./new_task.ts";
 import { pause } from "./pause.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
@@ -22,6 +22,9 @@ const ABORT_GRACE_MS = 1_000;
 
 /** How long after the start of a first run it is looked whether a wish to cancel came between, in ms. */
 const LOOK_MS = 250;
+
+/** How long it is known that a task is to stop of which no run is known here, in ms: BullMQ's answer may be on its way. */
+const STOP_KEPT_MS = 2_000;
 
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
@@ -68,6 +71,8 @@ export class QueueWork implements WorkHandle {
   readonly #locks: Locks[] = [];
   /** Of one task there may be two runs for a moment: one that has lost it, and one after it came back. */
   readonly #running = new Set<Running>();
+  /** Tasks that were to stop while no run of theirs was known here, and when that was heard. */
+  readonly #stops = new Map<string, number>();
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
   #stopping: Promise<void> | undefined;
@@ -117,8 +122,9 @@ export class QueueWork implements WorkHandle {
     this.#running.add(running);
     let look: ReturnType<typeof setTimeout> | undefined;
     try {
-      // BullMQ gives out no cancelled task, so a first run begins at once. A wish to cancel comes by signal; one that came
-      // before this process knew of the run stands in the record.
+      // BullMQ gives out no cancelled task, unless somebody retries it by hand, so a first run begins at once. A wish to
+      // cancel comes by signal, maybe before BullMQ's answer has; where none came through, it stands in the record.
+      if (this.#stops.has(id)) this.#abort(running);
       const first = job.attemptsStarted === 1;
       const lookNow = () => this.#insist(running, () => this.#look(running));
       if (first) look = setTimeout(() => lookNow().catch(() => {}), LOOK_MS);
@@ -215,20 +221,32 @@ export class QueueWork implements WorkHandle {
   }
 
   #hear(signal: Signal): void {
-    if (signal.kind === "gap") return void this.#recheck();
+    if (signal.kind === "gap") return this.#recheck();
     if (signal.kind === "queue") return;
-    for (const running of this.#runsOf(signal.id)) {
+    const runs = this.#runsOf(signal.id);
+    if (signal.kind === "stop" && runs.length === 0) this.#keepStop(signal.id);
+    for (const running of runs) {
       if (signal.kind === "stop") this.#abort(running);
       else running.asking.hear();
     }
   }
 
+  /** The task may be another worker's, or this one's in a moment. */
+  #keepStop(id: string): void {
+    const now = Date.now();
+    for (const [old, at] of this.#stops) {
+      if (now - at < STOP_KEPT_MS) break;
+      this.#stops.delete(old);
+    }
+    this.#stops.set(id, now);
+  }
+
   /** Signals may have been missed. */
-  async #recheck(): Promise<void> {
-    await Promise.all([...this.#running].map(async (running) => {
-      await this.#look(running).catch(() => {});
+  #recheck(): void {
+    for (const running of this.#running) {
       running.asking.hear();
-    }));
+      this.#insist(running, () => this.#look(running)).catch(() => {});
+    }
   }
 
   /** Looks into the record whether the task is to stop. */
@@ -272,12 +290,4 @@ export class QueueWork implements WorkHandle {
     for (const locks of this.#locks) locks.close();
     this.#deaf();
   }
-}
-
-/** BullMQ's exponential backoff has no longest pause; ours has. */
-function capBackoff(job: Job): void {
-  const { backoff: policy } = job.opts;
-  if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
-  const retry = { attempts: 0, delay: policy.delay, maxDelay: Number(policy.maxDelay) };
-  job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
 }
