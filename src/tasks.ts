@@ -57,11 +57,13 @@ export class Tasks implements Disposable {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
-      if (task.status !== "PENDING") return task;
+      if (task.status !== "PENDING" && task.status !== "RETRYING") return task;
       const waitsSince = Math.max(task.updatedAt, task.dueAt ?? 0);
       if (this.#now() - waitsSince < QUIET_MS) return task;
       if (await this.#backend.hasWorker(task.job)) return task;
-      return { ...task, message: `Waiting: no worker for ${task.job} is running. It starts as soon as one does.` };
+      const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
+      // Why it is tried again stays to be read.
+      return { ...task, message: task.status === "RETRYING" ? `${task.message}. ${waits}` : waits };
     });
   }
 

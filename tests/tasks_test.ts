@@ -30,6 +30,24 @@ Deno.test("an input that does not fit, or is no JSON, is refused before anything
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
+Deno.test("a task that is to be tried again says so where no worker runs, and still why", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const fails = () => Promise.reject(new Error("net down"));
+  const failing = defineJob({ ...echo, run: fails, backoff: { delay: 60_000 } });
+  const { id } = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
+  const retrying = Promise.withResolvers<void>();
+  const worker = createWorker(backend, [failing]);
+  tasks.follow({ id, owner: "me" }, ({ status }) => status === "RETRYING" && retrying.resolve());
+  await retrying.promise;
+  await worker.close();
+  assertEquals((await tasks.get(id, "me")).message, "Attempt 1 of 3 failed: net down");
+  later = 70_000;
+  const waits = "Waiting: no worker for echo is running. It starts as soon as one does.";
+  assertEquals((await tasks.get(id, "me")).message, `Attempt 1 of 3 failed: net down. ${waits}`);
+});
+
 Deno.test("a task that is to wait says nothing of workers before its time has come", async () => {
   await using backend = new MemoryBackend();
   let later = 0;

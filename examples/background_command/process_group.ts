@@ -28,7 +28,8 @@ export async function runGroup(
     stderr: "piped",
     detached: true,
   }).spawn();
-  const stop = () => endGroup(child.pid);
+  let ending: Promise<void> | undefined;
+  const stop = () => ending ??= endGroup(child.pid);
   signal.addEventListener("abort", stop, { once: true });
 
   const drained = new AbortController();
@@ -43,7 +44,7 @@ export async function runGroup(
   const { code } = await child.status;
   signal.removeEventListener("abort", stop);
   // What the command left running in the background ends with it.
-  await endGroup(child.pid);
+  await stop();
   const timer = setTimeout(() => drained.abort(), DRAIN_MS);
   await output;
   clearTimeout(timer);

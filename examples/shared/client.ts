@@ -13,12 +13,16 @@ import type { Update } from "./tell.ts";
 /** Starts the server of an example, uses it, and ends it. */
 export async function withServer(example: string, use: (client: Client) => Promise<void>): Promise<void> {
   const client = new Client({ name: `${example}-client`, version: "1.0.0" });
-  const leave = () => client.close().finally(() => Deno.exit(1));
+  let leaving: Promise<void> | undefined;
+  const leave = () => void (leaving ??= client.close().finally(() => Deno.exit(1)));
   Deno.addSignalListener("SIGINT", leave);
   Deno.addSignalListener("SIGTERM", leave);
   try {
     await client.connect(new StdioClientTransport({ ...roleCommand(example, "server"), env: Deno.env.toObject() }));
     await use(client);
+  } catch (error) {
+    await leaving; // Who leaves is not told that a call was broken off by that.
+    throw error;
   } finally {
     Deno.removeSignalListener("SIGINT", leave);
     Deno.removeSignalListener("SIGTERM", leave);
