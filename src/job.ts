@@ -23,7 +23,7 @@ export interface JobContext {
   /**
    * Asks the person in front of the client. The task is INPUT_REQUIRED until the answer comes; both are stored with it,
    * so a job that runs again after its worker died gets the answer to the same question, asked once. Questions are told
-   * apart by their order: ask the same ones in the same order on each attempt.
+   * apart by message and schema, equal ones by their order; one in other words is asked anew.
    *
    * The schema describes a flat object of what a form can ask: text, numbers, yes or no, one of a list or some of it; any
    * other field rejects with `DefinitionError`. An accepted answer fits the schema, and has at most 4,000 characters of

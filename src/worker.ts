@@ -9,6 +9,7 @@ import { doneWithin } from "./done_within.ts";
 import { formOf } from "./form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
+import { QuestionKeys } from "./question_key.ts";
 import { QuestionRoom } from "./question_room.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
 import type { Json } from "./task.ts";
@@ -111,7 +112,7 @@ class TimedOut extends JobsError {
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
   const room = new QuestionRoom();
-  let questions = 0;
+  const keys = new QuestionKeys();
   return {
     id: claim.task.id,
     attempt: claim.task.attempt,
@@ -121,8 +122,8 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
     },
     log: async (message) => await claim.report({ message: asText(message) }),
     elicit: async ({ message, schema }) => {
-      const key = `question-${++questions}`;
-      const whole = toJsonSchema(schema, "input", key);
+      const whole = toJsonSchema(schema, "input", "a question");
+      const key = keys.next({ message, schema: whole });
       await checkSchema(schema, `answer to ${key}`); // With a wrong one every answer would be refused.
       formOf(whole, key); // Where no form can ask it, nobody would see the question.
       const answer = await room.ask({ key, message, schema: whole }, (question) => claim.ask(question));

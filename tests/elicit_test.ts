@@ -22,7 +22,8 @@ async function answered<S extends Schema>(schema: S, answer: Answer) {
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    if (task.status === "INPUT_REQUIRED") backend.answer(id, "me", { "question-1": answer });
+    const [question] = "questions" in task ? task.questions ?? [] : [];
+    if (question) backend.answer(id, "me", { [question.key]: answer });
   });
   return await tasks.outcome(id, "me");
 }
@@ -50,7 +51,7 @@ Deno.test("an accepted answer that does not fit ends the task with an error that
   for (const schema of schemas) {
     const outcome = await answered(schema, { action: "accept", content: { count: "many" } as Record<string, Json> });
     assertEquals(outcome.kind, "tool_error");
-    assertStringIncludes("message" in outcome ? outcome.message : "", "Invalid answer to question-1: count: ");
+    assertStringIncludes("message" in outcome ? outcome.message : "", ": count: ");
   }
 });
 
@@ -68,7 +69,7 @@ Deno.test("a question whose schema is itself wrong is a fault, and nobody is ask
   assertEquals(outcome.kind, "fault");
   assertStringIncludes(
     "message" in outcome ? outcome.message : "",
-    "Cannot use the schema of the answer to question-1",
+    "Cannot use the schema of the answer to question-",
   );
 });
 
@@ -82,12 +83,15 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const refused: string[] = [];
   await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    if (task.status !== "INPUT_REQUIRED") return;
-    tasks.answer(id, "me", { "question-1": { action: "accept", content: { name: 7 } } })
-      .catch((error) => refused.push(error.message))
-      .then(() => tasks.answer(id, "me", { "question-1": { action: "accept", content: { name: "Ada" } } }));
+    const [question] = "questions" in task ? task.questions ?? [] : [];
+    if (question === undefined) return;
+    const answer = (content: { readonly name: Json }) =>
+      tasks.answer(id, "me", { [question.key]: { action: "accept", content } });
+    answer({ name: 7 })
+      .catch((error) => refused.push(error.message.replace(question.key, "it")))
+      .then(() => answer({ name: "Ada" }));
   });
-  assertEquals(refused, ["Invalid answer to question-1: name: must be string"]);
+  assertEquals(refused, ["Invalid answer to it: name: must be string"]);
   assertEquals(await tasks.outcome(id, "me"), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
 });
 
@@ -106,7 +110,7 @@ async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answe
       if (answer === undefined) continue;
       given.add(key);
       tasks.answer(id, "me", { [key]: answer }).catch((error) => {
-        errors.push(error.message);
+        errors.push(error.message.replace(key, "it"));
         return tasks.answer(id, "me", { [key]: { action: "decline" } });
       });
     }
@@ -122,7 +126,7 @@ function note(length: number): Answer {
 
 Deno.test("an answer that is too long is refused before it is stored, and the question stays open", async () => {
   const { outcome, errors } = await asking((ctx) => ctx.elicit(NOTE), [note(MAX_ANSWER)].values());
-  assertEquals(errors, ["Invalid answer to question-1: it has 4011 characters of JSON, and 4000 is the most"]);
+  assertEquals(errors, ["Invalid answer to it: it has 4011 characters of JSON, and 4000 is the most"]);
   assertEquals(outcome, { kind: "value", value: { action: "decline" } });
   const longest = note(MAX_ANSWER - '{"note":""}'.length);
   const fits = await asking((ctx) => ctx.elicit(NOTE), [longest].values());
@@ -145,7 +149,7 @@ Deno.test("a question that is too long ends the task at once, and says how long 
   assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 0]);
   assertStringIncludes(
     "message" in outcome ? outcome.message : "",
-    "Cannot ask question-1: it has 10100 characters of JSON, and 6000 are left to it.",
+    ": it has 10111 characters of JSON, and 6000 are left to it.",
   );
 });
 
@@ -161,12 +165,15 @@ Deno.test("a task whose answers have become too many ends with an error that say
   };
   const { outcome, attempt, asked } = await asking(run, Array(100).fill(note(1_000)).values());
   assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
-  assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask question-7: it has");
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    "-7: it has 118 characters of JSON, and 0 are left",
+  );
 });
 
 Deno.test("a question that no form can ask is a fault that names the field, and nobody is asked", async () => {
   const ask = (ctx: JobContext) => ctx.elicit({ message: "Who?", schema: z.object({ name: z.string().nullable() }) });
   const { outcome, attempt, asked } = await asking(ask, [].values());
   assertEquals([outcome.kind, attempt, asked], ["fault", 1, 0]);
-  assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask for name in question-1: ");
+  assertStringIncludes("message" in outcome ? outcome.message : "", "Cannot ask for name in question-");
 });

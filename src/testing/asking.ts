@@ -69,10 +69,14 @@ export const asking: Cases = {
       },
     });
     const task = await stage.create({ job: "talk", input: { text: "世".repeat(7_900) } });
-    for (const [asked, answer] of answers.entries()) {
-      const key = `question-${asked + 1}`;
-      await stage.until(task, `asking ${key}`, (now) => questionsOf(now).some((question) => question.key === key));
-      await stage.backend.answer(task.id, OWNER, { [key]: answer });
+    const asked = new Set<string>();
+    for (const answer of answers) {
+      const isNew = ({ key }: Question) => !asked.has(key);
+      const [question] = questionsOf(
+        await stage.until(task, "asking something new", (now) => questionsOf(now).some(isNew)),
+      ).filter(isNew);
+      asked.add(keyOf(question));
+      await stage.backend.answer(task.id, OWNER, { [keyOf(question)]: answer });
     }
     await stage.finished(task);
     const outcome = await stage.backend.outcome(task.id, OWNER);
@@ -116,6 +120,21 @@ export const asking: Cases = {
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
     strictEqual(stage.events(task).every((now) => questionsOf(now).length <= 1), true);
+  },
+
+  "an answer is not taken for that to another question, which a later attempt asks in its place": async (stage) => {
+    const asking = (price: number): Code => (_, ctx) => ctx.elicit({ ...CONFIRM, message: `Buy it for ${price}?` });
+    const worker = await stage.work({ ask: asking(100) });
+    const task = await stage.create({ job: "ask" });
+    const { key } = await askedBy(stage, task);
+    await worker.close(0);
+    await stage.backend.answer(task.id, OWNER, { [key]: YES });
+    await stage.work({ ask: asking(1_000) });
+    const isOther = (question: Question) => question.message === "Buy it for 1000?";
+    const asked = await stage.until(task, "asking anew", (now) => questionsOf(now).some(isOther));
+    await stage.backend.answer(task.id, OWNER, { [keyOf(questionsOf(asked).find(isOther))]: NO });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
   },
 
   "a question that is answered while the next worker already runs the task is not asked again": async (stage) => {

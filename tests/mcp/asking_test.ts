@@ -9,6 +9,7 @@ import { serveHttp } from "../interop/client.ts";
 import { ask, callTool } from "./modern.ts";
 import { type Message, Pipe } from "./pipe.ts";
 
+const ASKED = "question-02633ff0843c";
 const ADA = { action: "accept", content: { name: "Ada" } };
 const FORMS = { elicitation: {} };
 
@@ -19,7 +20,7 @@ Deno.test("2025-11-25: a plain call puts the job's question to the client, and r
   const call = pipe.call("ask");
   const question = await pipe.next(isQuestion);
   assertEquals(question.params?.message, "What is your name?");
-  assertMatch(String(question.id), /^task-input:[0-9a-f-]{36}:question-1$/);
+  assertMatch(String(question.id), /^task-input:[0-9a-f-]{36}:question-[0-9a-f]{12}$/);
   // The client knows the call, and has never heard of its task.
   assertEquals(question.params?._meta, undefined);
   await pipe.send({ jsonrpc: "2.0", id: question.id, result: ADA });
@@ -113,11 +114,11 @@ Deno.test("2025-11-25: a tool that can only be a task says so, and refuses a pla
 Deno.test("2026-07-28: a plain call returns with the job's question, and goes on when it is called again", async () => {
   await using http = await serveHttp("operation");
   const asked = await callTool(http.url, "ask", {}, {}, FORMS);
-  assertEquals([asked.resultType, Object.keys(asked.inputRequests)], ["input_required", ["question-1"]]);
+  assertEquals([asked.resultType, Object.keys(asked.inputRequests)], ["input_required", [ASKED]]);
   const { requestState } = asked;
   const again = await callTool(http.url, "ask", {}, { requestState }, FORMS);
   assertEquals([again.resultType, again.requestState], ["input_required", requestState]);
-  const done = await callTool(http.url, "ask", {}, { requestState, inputResponses: { "question-1": ADA } }, FORMS);
+  const done = await callTool(http.url, "ask", {}, { requestState, inputResponses: { [ASKED]: ADA } }, FORMS);
   assertEquals([done.resultType, done.structuredContent], ["complete", ADA]);
   const { tasks } = await http.backend.list("anonymous", { limit: 10 });
   assertEquals(tasks.map(({ id, job }) => [id, job]), [[requestState, "ask"]]);
@@ -136,7 +137,7 @@ Deno.test("2026-07-28: a requestState that is not that of a task of this job is 
 Deno.test("2026-07-28: answers that come with another tool's call are not stored", async () => {
   await using http = await serveHttp("operation");
   const { requestState } = await callTool(http.url, "ask", {}, {}, FORMS);
-  const params = { name: "nothing", arguments: {}, requestState, inputResponses: { "question-1": ADA } };
+  const params = { name: "nothing", arguments: {}, requestState, inputResponses: { [ASKED]: ADA } };
   assertEquals((await ask(http.url, "tools/call", params, FORMS)).error?.code, -32602);
   assertEquals((await http.backend.get(requestState, "anonymous")).status, "INPUT_REQUIRED");
 });
@@ -149,8 +150,8 @@ Deno.test("2026-07-28: a client that cannot be asked is sent no question of its 
   while (task?.status === "working") task = (await ask(http.url, "tasks/get", { taskId }, only)).result;
   assertEquals([task?.status, task?.inputRequests], ["input_required", {}]);
   const full = (await ask(http.url, "tasks/get", { taskId })).result;
-  assert("question-1" in full?.inputRequests);
-  await ask(http.url, "tasks/update", { taskId, inputResponses: { "question-1": ADA } });
+  assert(ASKED in full?.inputRequests);
+  await ask(http.url, "tasks/update", { taskId, inputResponses: { [ASKED]: ADA } });
 });
 
 Deno.test("2026-07-28: tasks/update without inputResponses is refused, and without any of them it is not", async () => {

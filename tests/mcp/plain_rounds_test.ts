@@ -144,6 +144,9 @@ class Stage implements AsyncDisposable {
 
 const accept = (content: Fields) => ({ action: "accept", content });
 
+/** Under which keys the questions of the jobs are put. */
+const [COLOUR, ONE, OTHER] = ["question-21c2904441ae", "question-5452478ade48", "question-ac0c10b1bb04"];
+
 /** The question that a round is answered with. */
 const asked = ({ inputRequests = {} }: Fields) =>
   Object.entries(inputRequests as Fields).map(([key, { params }]) => `${key}: ${params.message}`);
@@ -152,11 +155,11 @@ Deno.test("a call that is asked before and after its task begins is one task, an
   await using stage = new Stage();
   assertEquals(asked(await stage.answered("welcome")), ["name: What is your name?"]);
   const begun = await stage.answered("welcome", { inputResponses: { name: accept({ name: "Ada" }) } });
-  assertEquals(asked(begun), ["question-1: Which colour?"]);
+  assertEquals(asked(begun), [`${COLOUR}: Which colour?`]);
   const { requestState } = begun;
   const done = await stage.answered("welcome", {
     requestState,
-    inputResponses: { "question-1": accept({ colour: "red" }) },
+    inputResponses: { [COLOUR]: accept({ colour: "red" }) },
   });
   assertEquals(done.structuredContent, { name: "Ada", colour: accept({ colour: "red" }) });
   assertEquals(await stage.statuses(), ["COMPLETED"]);
@@ -175,7 +178,7 @@ Deno.test("a call that goes on begins no other task, whatever the client declare
   await using stage = new Stage();
   const { requestState } = await stage.answered("pair");
   const tasks = { ...FORMS, extensions: { "io.modelcontextprotocol/tasks": {} } };
-  const inputResponses = { "question-1": accept({ name: "Ada" }), "question-2": accept({ name: "Eve" }) };
+  const inputResponses = { [ONE]: accept({ name: "Ada" }), [OTHER]: accept({ name: "Eve" }) };
   const next = await stage.answered("pair", { requestState, inputResponses }, tasks);
   assertEquals(next.resultType === "task", false);
   assertEquals((await stage.statuses()).length, 1);
@@ -196,17 +199,17 @@ Deno.test("of two answers the one that fits is kept, and only the other question
   let round = await stage.answered("pair");
   const { requestState } = round;
   while (asked(round).length < 2) round = await stage.answered("pair", { requestState });
-  const inputResponses = { "question-1": accept({ name: "A" }), "question-2": accept({ name: "Eve" }) };
+  const inputResponses = { [ONE]: accept({ name: "A" }), [OTHER]: accept({ name: "Eve" }) };
   const again = await stage.answered("pair", { requestState, inputResponses });
-  assertEquals([again.requestState, Object.keys(again.inputRequests)], [requestState, ["question-1"]]);
-  const done = await stage.answered("pair", { requestState, inputResponses: { "question-1": { action: "decline" } } });
+  assertEquals([again.requestState, Object.keys(again.inputRequests)], [requestState, [ONE]]);
+  const done = await stage.answered("pair", { requestState, inputResponses: { [ONE]: { action: "decline" } } });
   assertEquals(done.structuredContent, { one: { action: "decline" }, other: accept({ name: "Eve" }) });
 });
 
 Deno.test("an answer that does not fit, of a client that can no longer be asked, counts as no answer", async () => {
   await using stage = new Stage();
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
-  const inputResponses = { "question-1": accept({ colour: "A" }) };
+  const inputResponses = { [COLOUR]: accept({ colour: "A" }) };
   const done = await stage.answered("welcome", { requestState, inputResponses }, {});
   assertEquals(done.structuredContent, { name: "Ada", colour: { action: "cancel" } });
 });
@@ -214,16 +217,16 @@ Deno.test("an answer that does not fit, of a client that can no longer be asked,
 Deno.test("what is no answer at all is refused with -32602, and the question stays open", async () => {
   await using stage = new Stage();
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
-  const inputResponses = { "question-1": { action: "whatever" } };
+  const inputResponses = { [COLOUR]: { action: "whatever" } };
   const { error } = await stage.round("welcome", { requestState, inputResponses });
   assertEquals(error?.code, -32602);
-  assertEquals(asked(await stage.answered("welcome", { requestState })), ["question-1: Which colour?"]);
+  assertEquals(asked(await stage.answered("welcome", { requestState })), [`${COLOUR}: Which colour?`]);
 });
 
 Deno.test("a round that comes too soon is refused as such, for the client to send again", async () => {
   await using stage = new Stage({ readsPerMinute: 1 });
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
-  const inputResponses = { "question-1": accept({ colour: "red" }) };
+  const inputResponses = { [COLOUR]: accept({ colour: "red" }) };
   const { error } = await stage.round("welcome", { requestState, inputResponses });
   assertEquals(error?.code, -32005);
 });
