@@ -22,6 +22,9 @@ export interface AuditEvent {
   readonly reason?: string;
 }
 
+/** The longest reason, in UTF-16 units. */
+export const LONGEST_REASON = 500;
+
 /** Hears each event as it happens; it must be quick, and must not throw. */
 export type Audit = (event: AuditEvent) => void;
 

@@ -14,6 +14,6 @@ export interface Identity {
 
 /**
  * Says who sends a request, or answers it: with 401 and how to do better, or with a document of its own. It is asked
- * first, for every request but `/healthz`.
+ * first, for every request but `/healthz`. Where it throws, the caller gets 503, and the audit log hears why.
  */
 export type Authenticate = (request: Request) => Identity | Response | Promise<Identity | Response>;

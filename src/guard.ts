@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Audit, AuditEvent } from "./audit.ts";
+import { type Audit, type AuditEvent, LONGEST_REASON } from "./audit.ts";
 import type { Backend } from "./backend.ts";
 import {
   BackendError,
@@ -34,9 +34,6 @@ type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: 
 
 /** What came of it. */
 type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
-
-/** The longest reason in the audit log, in UTF-16 units. */
-const LONGEST_REASON = 500;
 
 /** The limits and the audit log of one server. */
 export class Guard implements Disposable {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Authenticate, Identity } from "./authenticate.ts";
-import { DefinitionError } from "./errors.ts";
+import { BackendError, DefinitionError } from "./errors.ts";
 
 /** What {@linkcode jwtAuthenticator} takes. */
 export interface JwtOptions {
@@ -50,7 +50,7 @@ class Refused extends Error {}
 /**
  * Authenticates by `Authorization: Bearer <JWT>`; the principal is the token's `sub`. Also answers requests for the
  * protected resource metadata document (RFC 9728), which every 401 points to. Throws `DefinitionError` for options that
- * cannot work.
+ * cannot work; what it gives rejects with `BackendError` while the issuer's keys cannot be read.
  *
  * @example
  * ```ts
@@ -99,10 +99,9 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
       return challenge(403, "insufficient_scope", `The token does not allow: ${missing.join(" ")}.`);
     } catch (error) {
       if (error instanceof Refused) return challenge(401, "invalid_token", error.message);
-      const text = "The token cannot be checked now: the issuer's keys cannot be read. Try again later.";
-      return Response.json({ error: "temporarily_unavailable", error_description: text }, {
-        status: 503,
-        headers: { "retry-after": "10" },
+      const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${jwks}` : "";
+      throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${error}`, {
+        cause: error,
       });
     }
   };

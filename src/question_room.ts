@@ -6,6 +6,7 @@
  */
 import { InvalidInput, ToolError } from "./errors.ts";
 import type { Answer, Question } from "./task.ts";
+import { quote } from "./text.ts";
 
 /** The longest content of one answer, as characters of JSON. */
 export const MAX_ANSWER = 4_000;
@@ -40,7 +41,7 @@ export class QuestionRoom {
     const needed = length + MAX_ANSWER;
     while (this.#open > 0 && needed <= MAX_ASKED && this.#taken + needed > MAX_ASKED) await this.#answered.promise;
     const left = MAX_ASKED - MAX_ANSWER - this.#taken;
-    if (length > left) throw tooLong(question.key, length, Math.max(0, left));
+    if (length > left) throw tooLong(question.message, length, Math.max(0, left));
     this.#open++;
     this.#taken += needed;
     try {
@@ -56,9 +57,11 @@ export class QuestionRoom {
   }
 }
 
-function tooLong(key: string, length: number, left: number): ToolError {
+function tooLong(message: string, length: number, left: number): ToolError {
   return new ToolError(
-    `Cannot ask ${key}: it has ${length} characters of JSON, and ${left} are left to it. The questions and answers of a ` +
+    `Cannot ask ${
+      quote(message)
+    }: it has ${length} characters of JSON, and ${left} are left to it. The questions and answers of a ` +
       `task have at most ${MAX_ASKED} together, with ${MAX_ANSWER} kept for each answer to come: ask for less.`,
   );
 }

@@ -58,6 +58,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #end = new AbortController();
   /** Resolves once the `run` is over. */
   #running: Promise<void> | undefined;
+  #checked: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Takes the parts; nothing is started yet. */
@@ -115,9 +116,13 @@ export class AsyncToolServer implements AsyncDisposable {
     return this;
   }
 
-  /** Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed. */
+  /**
+   * Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed.
+   * Rejects with `DefinitionError` where `run` would not begin.
+   */
   readonly fetch: (request: Request) => Promise<Response> = async (request) => {
     if (this.#closing) return shuttingDown();
+    await (this.#checked ??= this.#check());
     const { backend, allowedHosts, authenticate, limits } = this.#options;
     this.#endpoint ??= new HttpEndpoint(this.#serve(), {
       allowedHosts,
@@ -134,7 +139,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /**
    * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
    * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server runs
-   * already or was closed; with `JobsError` if the port of HTTP is taken; and with the error of a `worker` that cannot begin.
+   * already or was closed; with `JobsError` if HTTP cannot listen, as where the port is taken; and with the error of a `worker` that cannot begin.
    *
    * A stdio client that is there but does not read holds the process when the run is over: Deno cannot take back a write
    * to stdout that has begun. The client's end, another signal, or `Deno.exit()` after `run` ends it.
@@ -167,7 +172,7 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   async #runToEnd(options: RunOptions): Promise<void> {
-    await this.#check();
+    await (this.#checked ??= this.#check());
     if (options.transport === "http") this.#audit ??= auditToStderr;
     const served = this.#serve();
     if (this.#end.signal.aborted) return;
@@ -227,7 +232,10 @@ export class AsyncToolServer implements AsyncDisposable {
   #serve(): Served {
     if (this.#served) return this.#served;
     const { name, version, title, instructions, backend, strategy, limits } = this.#options;
-    const tasks = this.#tasks ??= new Tasks(backend, Date.now, { limits, audit: this.#audit });
+    const outputs = this.registry.list().flatMap(({ job, route }) =>
+      route && job.output ? [[job.name, job.output] as const] : []
+    );
+    const tasks = this.#tasks ??= new Tasks(backend, Date.now, { limits, audit: this.#audit }, new Map(outputs));
     const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
     const served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
     checkExtensions(served);

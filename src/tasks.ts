@@ -6,11 +6,13 @@
 import type { Backend, NewTask, TaskPage } from "./backend.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
+import { InvalidInput, InvalidValue } from "./errors.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
+import { toJson } from "./json.ts";
 import { storableAnswer } from "./question_room.ts";
 import type { RegisteredJob } from "./registry.ts";
-import { validate } from "./schema.ts";
+import { type Schema, validate } from "./schema.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
@@ -25,11 +27,21 @@ export class Tasks implements Disposable {
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
   readonly #now: () => number;
+  readonly #outputs: ReadonlyMap<string, Schema>;
 
-  /** Opens the one event feed of this process. `now` tells the time, in ms since the epoch. */
-  constructor(backend: Backend, now: () => number = Date.now, guard: GuardOptions = {}) {
+  /**
+   * Opens the one event feed of this process. `now` tells the time, in ms since the epoch; `outputs` are the output
+   * schemas of jobs whose workers may be others', which nobody has held their results against.
+   */
+  constructor(
+    backend: Backend,
+    now: () => number = Date.now,
+    guard: GuardOptions = {},
+    outputs: ReadonlyMap<string, Schema> = new Map(),
+  ) {
     this.#backend = backend;
     this.#now = now;
+    this.#outputs = outputs;
     this.#guard = new Guard(backend, guard, now);
     this.#feed = new TaskFeed(backend);
   }
@@ -67,11 +79,14 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** Reads how a finished task ended. Its task was read before, so this does not count as another reading. Rejects as `Backend.outcome`. */
+  /**
+   * Reads how a finished task ended. Its task was read before, so this does not count as another reading. A result of
+   * workers of others that does not fit the job's `output` is a tool error. Rejects as `Backend.outcome`.
+   */
   outcome(id: string, owner: string): Promise<Outcome> {
     return this.#guard.audited(
       { operation: "result", owner, task: id },
-      () => this.#backend.outcome(id, owner),
+      async () => await this.#asPromised(id, owner, await this.#backend.outcome(id, owner)),
       () => ({ event: "result_read" }),
     );
   }
@@ -175,6 +190,21 @@ export class Tasks implements Disposable {
   [Symbol.dispose](): void {
     this.#guard[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
+  }
+
+  /** Clients are told the output schema, and take no result that does not fit it. */
+  async #asPromised(id: string, owner: string, outcome: Outcome): Promise<Outcome> {
+    if (outcome.kind !== "value" || this.#outputs.size === 0) return outcome;
+    const { job } = await this.#backend.get(id, owner);
+    const schema = this.#outputs.get(job);
+    if (schema === undefined) return outcome;
+    try {
+      const given = await validate(schema, outcome.value, `result of ${job}`);
+      return { kind: "value", value: toJson(given, "it") };
+    } catch (error) {
+      if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
+      return { kind: "tool_error", message: error.message };
+    }
   }
 
   #newTask(

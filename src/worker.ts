@@ -13,7 +13,7 @@ import { QuestionKeys } from "./question_key.ts";
 import { QuestionRoom } from "./question_room.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
 import type { Json } from "./task.ts";
-import { cutMessage } from "./text.ts";
+import { cutMessage, quote } from "./text.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -122,17 +122,32 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
     },
     log: async (message) => await claim.report({ message: asText(message) }),
     elicit: async ({ message, schema }) => {
-      const whole = toJsonSchema(schema, "input", "a question");
+      signal.throwIfAborted();
+      const what = `the question ${quote(message)}`;
+      const whole = toJsonSchema(schema, "input", what);
       const key = keys.next({ message, schema: whole });
-      await checkSchema(schema, `answer to ${key}`); // With a wrong one every answer would be refused.
-      formOf(whole, key); // Where no form can ask it, nobody would see the question.
-      const answer = await room.ask({ key, message, schema: whole }, (question) => claim.ask(question));
+      await checkSchema(schema, `answer to ${what}`); // With a wrong one every answer would be refused.
+      formOf(whole, what); // Where no form can ask it, nobody would see the question.
+      const asked = room.ask({ key, message, schema: whole }, (question) => claim.ask(question));
+      const answer = await unlessAborted(asked, signal);
       if (answer.action !== "accept") return answer;
       // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
-      const content = await validate(schema, answer.content, `answer to ${key}`).catch(refuseValue);
+      const content = await validate(schema, answer.content, `answer to ${what}`).catch(refuseValue);
       return { action: "accept", content: content as Infer<typeof schema> };
     },
   };
+}
+
+/** What the job awaits ends with its signal, which also aborts when its time is up. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 function refuseValue(error: unknown): never {

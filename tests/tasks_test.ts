@@ -1,7 +1,8 @@
+import { z } from "zod";
 import { defineJob, InvalidInput, InvalidValue, type Job, MemoryBackend, ToolRegistry } from "../mod.ts";
 import { Tasks } from "../src/tasks.ts";
 import { createWorker } from "../src/worker.ts";
-import { assertEquals, assertRejects } from "../tools/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../tools/std.ts";
 
 const WEEK = 7 * 24 * 3_600_000;
 
@@ -57,6 +58,22 @@ Deno.test("a task that is to wait says nothing of workers before its time has co
   assertEquals((await tasks.get(id, "me")).message, undefined);
   later = 3_660_000;
   assertEquals((await tasks.get(id, "me")).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
+});
+
+Deno.test("a result of others that does not fit the job's output is a tool error, and one that does is given out as it says", async () => {
+  await using backend = new MemoryBackend();
+  const output = z.object({ width: z.number() });
+  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  await using _worker = createWorker(backend, [echo]);
+  const outcomeOf = async (result: unknown) => {
+    const { id } = await tasks.start(registered, result, "me");
+    await tasks.wait(id, "me", new AbortController().signal);
+    return await tasks.outcome(id, "me");
+  };
+  assertEquals(await outcomeOf({ width: 7, more: true }), { kind: "value", value: { width: 7 } });
+  const misfit = await outcomeOf({ width: "7" });
+  assertEquals(misfit.kind, "tool_error");
+  assertStringIncludes("message" in misfit ? misfit.message : "", "Invalid result of echo: width: ");
 });
 
 Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {

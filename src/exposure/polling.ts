@@ -63,7 +63,8 @@ function statusTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     name: `${name}_status`,
     title: `${title}: status`,
     description: `Tells how far a ${name} task is. Ask again after a few seconds while the status is PENDING, ` +
-      `RUNNING or RETRYING. COMPLETED: call ${name}_result. FAILED or CANCELLED: \`message\` says why.`,
+      `RUNNING or RETRYING. COMPLETED: call ${name}_result. FAILED or CANCELLED: \`message\` says why. ` +
+      "INPUT_REQUIRED: it waits for a person who has to answer in another client.",
     inputSchema: TOKEN,
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: true, idempotentHint: true },
@@ -88,7 +89,10 @@ function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
       explained(input, `${name}_result`, async (token) => {
         const task = await ofJob(tasks, job.name, token, owner);
         if (isFinished(task)) return answer(formatResponse(task, await tasks.outcome(token, owner)));
-        const error = `Not ready: the task is ${task.status}. Ask ${name}_status until it is COMPLETED.`;
+        const next = task.status === "INPUT_REQUIRED"
+          ? "It waits for a person who has to answer in another client."
+          : `Ask ${name}_status until it is COMPLETED.`;
+        const error = `Not ready: the task is ${task.status}. ${next}`;
         return answer({ ...formatResponse(task), error });
       }),
   };

@@ -14,13 +14,16 @@ import {
   type McpServerFactory,
   PROTOCOL_VERSION_META_KEY,
 } from "@modelcontextprotocol/server";
-import type { Audit, AuditEvent } from "../audit.ts";
+import { type Audit, type AuditEvent, LONGEST_REASON } from "../audit.ts";
 import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
 import { isObject } from "../json.ts";
+import { cut, quote } from "../text.ts";
+
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
+import { messageOf } from "./errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { badUrl } from "./message.ts";
@@ -94,7 +97,11 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url.pathname === "/healthz") return await this.#health();
     if (this.#closing) return shuttingDown();
     const refused = refuseHost(request, url, this.#hosts);
-    if (refused) return this.#notLetIn(refused);
+    if (refused) {
+      const { headers } = request;
+      const called = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
+      return this.#notLetIn(refused, called);
+    }
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
     const message = request.method === "POST" ? await readBody(request) : undefined;
@@ -133,21 +140,25 @@ export class HttpEndpoint implements AsyncDisposable {
   async #identify(request: Request): Promise<Caller | Response> {
     const { authenticate } = this.#options;
     if (authenticate === undefined) return { peer: ANYBODY };
-    const identity = await identityOf(authenticate, request);
-    if (!(identity instanceof Response)) {
+    try {
+      const identity = await authenticate(request);
+      if (identity instanceof Response) {
+        return this.#notLetIn(identity, identity.headers.get("www-authenticate") ?? identity.statusText);
+      }
       const peer = await peerOf(identity);
       if (peer) return { peer, authInfo: authInfoOf(identity) };
+    } catch (error) {
+      // Why is for the operator alone.
+      return this.#notLetIn(unavailable("It cannot be told now who calls."), messageOf(error));
     }
-    return this.#notLetIn(
-      identity instanceof Response
-        ? identity
-        : Response.json({ error: "The principal is empty or not well-formed text." }, { status: 401 }),
-    );
+    const error = "The principal is empty or not well-formed text.";
+    return this.#notLetIn(Response.json({ error }, { status: 401 }), error);
   }
 
-  /** Tells the audit log of an answer to who was not let in. */
-  #notLetIn(answer: Response): Response {
-    if (!answer.ok) this.#tell({ operation: "authenticate", reason: `HTTP ${answer.status}` });
+  /** Tells the audit log of an answer to who was not let in, and why. */
+  #notLetIn(answer: Response, why: string): Response {
+    const reason = cut(`HTTP ${answer.status} ${why}`.trim(), LONGEST_REASON);
+    if (!answer.ok) this.#tell({ operation: "authenticate", reason });
     return answer;
   }
 
@@ -193,14 +204,6 @@ function waitsForJob({ surface }: Served, message: JSONRPCMessage | undefined): 
   const tool = surface.tools.find((tool) => tool.name === name);
   if (tool?.start === undefined || tool.taskSupport === "required") return false;
   return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
-}
-
-async function identityOf(authenticate: Authenticate, request: Request): Promise<Identity | Response> {
-  try {
-    return await authenticate(request);
-  } catch {
-    return unavailable("It cannot be told now who calls.");
-  }
 }
 
 /** The token itself stays out: nothing behind this needs it. */

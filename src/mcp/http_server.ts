@@ -65,9 +65,9 @@ function hold(
       return fetch(request, completed);
     });
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-    const where = `${options.hostname}:${options.port}`;
-    throw new JobsError(`Cannot listen on ${where}: the port is taken. Pass another \`port\` to run.`, { cause });
+    const { hostname, port } = options;
+    const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port` to run." : `${cause}`;
+    throw new JobsError(`Cannot listen on ${hostname}:${port}: ${why}`, { cause });
   }
 }
 

@@ -83,6 +83,28 @@ export const asking: Cases = {
     deepStrictEqual(outcome, { kind: "value", value: [true, "世".repeat(7_900)] });
   },
 
+  "a job that asks for longer than it may take is told so, and may tidy up": async (stage) => {
+    const told: unknown[] = [];
+    const worker = await stage.work({
+      ask: async (_, ctx) => {
+        try {
+          await ctx.elicit(CONFIRM);
+        } catch (error) {
+          told.push(error === ctx.signal.reason);
+        } finally {
+          told.push("tidied up");
+        }
+      },
+    });
+    const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
+    const task = await stage.create({ job: "ask", timeout: 200, retry });
+    await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
+    deepStrictEqual(told, [true, "tidied up"]);
+    const end = await stage.backend.cancel(task.id, OWNER, 20_000);
+    await worker.close();
+    deepStrictEqual("work" in end && end.work, "stopped");
+  },
+
   "a task that asks can be cancelled": async (stage) => {
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" });

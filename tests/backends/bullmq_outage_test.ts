@@ -1,8 +1,18 @@
-import { type Backend, BackendError, BullMqBackend, createWorker, defineJob, type TaskInfo } from "../../mod.ts";
+import {
+  type Backend,
+  BackendError,
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  DefinitionError,
+  JobsError,
+  type TaskInfo,
+} from "../../mod.ts";
 import { inTime } from "../../src/backends/bullmq/in_time.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { until } from "../processes.ts";
 import { onBoth } from "./outage.ts";
 
@@ -26,14 +36,39 @@ Deno.test("bullmq: to connect where there is nothing is an error that says where
         ["user:secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
         ["user:half@secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
         ["127.0.0.1:9/0?password=secret", `at ${kind}://127.0.0.1:9/0`],
-        ["user:half/secret@127.0.0.1:9", "Cannot connect to"],
+        ["user:half/secret@127.0.0.1:9", "its address must be a URL like"],
       ]
     ) {
       const options = { [kind]: `${kind}://${address}` };
-      const error = await assertRejects(() => BullMqBackend.connect(options), BackendError, said);
+      const error = await assertRejects(() => BullMqBackend.connect(options), JobsError, said);
       assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
     }
   }
+});
+
+Deno.test("bullmq: an address that is none of such a database is refused, and nothing is connected to", async () => {
+  for (const redis of ["http://127.0.0.1:9", "postgres://127.0.0.1:9", "127.0.0.1:9", "redis://127.0.0.1:9/abc"]) {
+    await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
+  }
+  for (const postgres of ["redis://127.0.0.1:9", "db.example.com"]) {
+    await assertRejects(() => BullMqBackend.connect({ postgres }), DefinitionError, "must be a URL like postgres://");
+  }
+});
+
+Deno.test({
+  name: `bullmq on Redis: a database that Redis does not have is an error, and not database 0${
+    noRedis === undefined ? "" : ` (left out: ${noRedis})`
+  }`,
+  ignore: noRedis !== undefined,
+  fn: async () => {
+    await using redis = await openRedis();
+    const url = new URL(redis.url);
+    url.pathname = "/7777";
+    await assertRejects(() => BullMqBackend.connect({ redis: url.href }), BackendError, "DB index is out of range");
+    url.pathname = "/3";
+    await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
+    assertEquals((await create(backend, "idle")).status, "PENDING");
+  },
 });
 
 onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {

@@ -1,5 +1,13 @@
-import { AsyncToolServer, type Authenticate, defineJob, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
-import { OperationResourceStrategy } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  type Authenticate,
+  defineJob,
+  type Identity,
+  MemoryBackend,
+  OperationResourceStrategy,
+  PollingExposureStrategy,
+} from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { peerOf } from "../../src/mcp/owners.ts";
 import { createWorker } from "../../src/worker.ts";
@@ -156,7 +164,8 @@ Deno.test("who is not let in, for his token or for the name he calls, is told so
   assertEquals((await new Raw(server.fetch).post("tools/list")).status, 401);
   const foreign = { method: "POST", headers: { host: "evil.example.com" } };
   assertEquals((await new Raw(server.fetch, "ann").send(foreign)).status, 403);
-  assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", "HTTP 403"]]);
+  const called = 'HTTP 403 Host "evil.example.com", Origin ""';
+  assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", called]]);
 });
 
 Deno.test("the audit log hears of a cancel that the job does not allow", async () => {
@@ -190,16 +199,23 @@ Deno.test("a finished task is -32602 to who cancels it, also where its job allow
 });
 
 Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {
-  const answers: [Authenticate, number][] = [
-    [() => Promise.reject(new Error("The directory is down.")), 503],
-    [() => ({ principal: "" }), 401],
-    [() => ({ principal: "\ud800" }), 401],
+  const nobody = "HTTP 401 The principal is empty or not well-formed text.";
+  const answers: [Authenticate, number, string][] = [
+    [() => Promise.reject(new Error("The directory is down.")), 503, "HTTP 503 The directory is down."],
+    [() => undefined as unknown as Identity, 503, "HTTP 503 Cannot destructure"],
+    [() => ({ principal: "" }), 401, nobody],
+    [() => ({ principal: "\ud800" }), 401, nobody],
   ];
-  for (const [authenticate, status] of answers) {
+  for (const [authenticate, status, why] of answers) {
+    const reasons: (string | undefined)[] = [];
     const backend = new MemoryBackend();
     const strategy = new PollingExposureStrategy();
-    await using server = new AsyncToolServer({ name: "odd", version: "1", backend, strategy, authenticate });
-    assertEquals((await new Raw(server.fetch).post("tools/list")).status, status);
+    const audit = ({ reason }: AuditEvent) => void reasons.push(reason);
+    await using server = new AsyncToolServer({ name: "odd", version: "1", backend, strategy, authenticate, audit });
+    const response = await new Raw(server.fetch).post("tools/list");
+    assertEquals(response.status, status);
+    assert(!(await response.text()).includes("directory"), "Why is for the operator alone.");
+    assertEquals(reasons.map((reason) => reason?.startsWith(why)), [true]);
   }
 });
 

@@ -80,29 +80,29 @@ export class BullMqBackend implements Backend {
 
   /**
    * Connects. Rejects with `BackendError` if the database cannot be reached, or has not been migrated, and with
-   * `DefinitionError` for options that cannot be: both databases or none, a `prefix` on PostgreSQL, a bad `lease`.
+   * `DefinitionError` for options that cannot be: both databases or none, a `prefix` on PostgreSQL, a bad URL or `lease`.
    */
   static async connect({ redis, postgres, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
     if (!Number.isSafeInteger(lease) || lease < 300) {
       throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
     }
     if (redis !== undefined && postgres === undefined) {
-      const store = await opened("connect to Redis", redis, () => RedisStore.open(redis, prefix));
+      const store = await opened("connect to Redis", "redis", redis, () => RedisStore.open(redis, prefix));
       return new BullMqBackend(store, lease);
     }
     if (postgres === undefined || redis !== undefined || prefix !== undefined) {
       throw new DefinitionError("Cannot connect: pass either `redis`, with or without `prefix`, or `postgres`.");
     }
-    const store = await opened("connect to PostgreSQL", postgres, () => PostgresStore.open(postgres));
+    const store = await opened("connect to PostgreSQL", "postgres", postgres, () => PostgresStore.open(postgres));
     return new BullMqBackend(store, lease);
   }
 
   /**
    * Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. Rejects with
-   * `BackendError` if that fails.
+   * `BackendError` if that fails, and with `DefinitionError` for what is no such URL.
    */
   static async migrate({ postgres }: { readonly postgres: string }): Promise<void> {
-    await opened("migrate the PostgreSQL", postgres, () => migrate(postgres));
+    await opened("migrate the PostgreSQL", "postgres", postgres, () => migrate(postgres));
   }
 
   /** Stores a task and queues it. */

@@ -81,7 +81,10 @@ export class RedisStore implements Store {
     let reason: unknown;
     client.on("error", (error) => reason = error);
     try {
-      await inTime(client.connect(), "it has not answered in time", CONNECT_MS);
+      const { db = 0 } = client.options;
+      // ioredis goes on with database 0, and says nothing, where Redis has not the one that it is to take.
+      const connected = client.connect().then(() => client.select(db));
+      await inTime(connected, "it has not answered in time", CONNECT_MS);
     } catch (error) {
       await end(client);
       throw reason ?? error;
