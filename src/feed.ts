@@ -9,7 +9,7 @@ import { type FinishedTask, isFinished, type TaskInfo } from "./task.ts";
 
 type Listener = (task: TaskInfo) => void;
 
-/** The pause before what could not be read after a gap is read again, in ms. */
+/** The pause before what could not be read is read again, in ms. */
 const READ_RETRY_MS = 500;
 
 interface Watcher {
@@ -55,16 +55,12 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * As `watch`, and tells where the task stands now: it watches first and reads once then, so that nothing falls between.
-   * `onError` hears why it could not be read, or that it is gone.
+   * As `watch`, and tells where the task stands now: it watches first and reads then, so that nothing falls between, and
+   * again later where it cannot be read now.
    */
-  follow(
-    task: Pick<TaskInfo, "id" | "owner">,
-    listener: Listener,
-    onError: (error: unknown) => void = () => {},
-  ): () => void {
-    const stop = this.watch(task, listener, onError);
-    this.#backend.get(task.id, task.owner).then((now) => this.#tell(now), onError);
+  follow(task: Pick<TaskInfo, "id" | "owner">, listener: Listener): () => void {
+    const stop = this.watch(task, listener);
+    this.#read(task.id, task.owner);
     return stop;
   }
 
@@ -77,7 +73,8 @@ export class TaskFeed implements Disposable {
     if (this.#stopped) throw this.#stopped;
     const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
     const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
-    const stop = this.follow({ id, owner }, look, reject);
+    const stop = this.watch({ id, owner }, look, reject);
+    this.#backend.get(id, owner).then((now) => this.#tell(now), reject);
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort);
     this.#waiting.add(reject);

@@ -27,6 +27,7 @@ export class Tasks implements Disposable {
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
   readonly #now: () => number;
+  readonly #over = new AbortController();
   readonly #outputs: ReadonlyMap<string, Schema>;
 
   /**
@@ -75,7 +76,8 @@ export class Tasks implements Disposable {
       if (await this.#backend.hasWorker(task.job)) return task;
       const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
       // Why it is tried again stays to be read.
-      return { ...task, message: task.status === "RETRYING" ? `${task.message}. ${waits}` : waits };
+      const why = task.status === "RETRYING" ? task.message?.replace(/\.?$/, ". ") ?? "" : "";
+      return { ...task, message: `${why}${waits}` };
     });
   }
 
@@ -179,6 +181,12 @@ export class Tasks implements Disposable {
   /** Lets all who wait go with an error; the tasks go on. */
   stopWaiting(reason: Error): void {
     this.#feed.stopWaiting(reason);
+    this.#over.abort(reason);
+  }
+
+  /** Aborts when nobody is to wait any longer. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   /** Tells `listener` where a task stands and then of every change. Returns the way to stop. */

@@ -3,6 +3,7 @@ import { BackendError, MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFoun
 import { TaskFeed } from "../src/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
+import { until } from "./processes.ts";
 
 const never = new AbortController().signal;
 
@@ -138,14 +139,24 @@ Deno.test("a follower of a task that is gone after a gap is forgotten", async ()
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const gone = Promise.withResolvers<unknown>();
-  const stop = feed.follow(task, () => {}, gone.resolve);
-  await backend.get(task.id, "me");
+  const told = Promise.withResolvers<void>();
+  const stop = feed.follow(task, () => told.resolve());
+  await told.promise;
   backend.failures.push(new TaskNotFound(task.id));
   backend.gap();
-  assert(await gone.promise instanceof TaskNotFound);
-  assertEquals(feed.size, 0);
+  await until(() => Promise.resolve(feed.size === 0), "a feed without followers");
   stop();
+});
+
+Deno.test("a follower whose task cannot be read at first hears where it stands once it can", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  await backend.cancel(task.id, "me", 0);
+  backend.failures.push(new BackendError("The disk is busy."));
+  const told = Promise.withResolvers<TaskInfo>();
+  feed.follow(task, told.resolve);
+  assertEquals((await told.promise).status, "CANCELLED");
 });
 
 Deno.test("a task that cannot be read just after a gap is read again, without another gap", async () => {

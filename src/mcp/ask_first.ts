@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DefinitionError, InvalidInput, ToolError } from "../errors.ts";
+import { DefinitionError, InvalidInput, ToolError, Unavailable } from "../errors.ts";
 import { LONGEST_TIMER_MS } from "../job.ts";
 import { validate } from "../schema.ts";
 import type { Json, Question } from "../task.ts";
@@ -14,18 +14,20 @@ import { answerOf, elicitation, putAgain } from "./task_words.ts";
 
 /**
  * Asks for the fields that an input lacks, before there is a task. Resolves with the whole input, or with the questions
- * that a 2026-07-28 client has to answer first. A client that cannot be asked goes on with what it has.
+ * that a 2026-07-28 client has to answer first. A client that cannot be asked goes on with what it has. Nobody is asked
+ * any longer once `over` aborts.
  */
 export async function completeInput(
   questions: readonly Question[],
   input: { readonly [key: string]: unknown },
   server: TaskServer,
   ctx: RequestContext,
+  over: AbortSignal,
 ): Promise<{ readonly input: { readonly [key: string]: unknown } } | { readonly questions: readonly Question[] }> {
   const missing = questions.filter(({ key }) => !Object.hasOwn(input, key));
   if (missing.length === 0 || !canAsk(server, ctx)) return { input };
   const { envelope, inputResponses = {} } = ctx.mcpReq;
-  const responses: { readonly [key: string]: unknown } = envelope ? inputResponses : await askNow(missing, ctx);
+  const responses: { readonly [key: string]: unknown } = envelope ? inputResponses : await askNow(missing, ctx, over);
   const fields: [string, Json | undefined][] = [];
   const again: Question[] = [];
   let complete = true;
@@ -55,13 +57,19 @@ async function misfit({ key, schema }: Question, content: Json): Promise<Invalid
   }
 }
 
-async function askNow(questions: readonly Question[], ctx: RequestContext): Promise<Record<string, unknown>> {
+async function askNow(
+  questions: readonly Question[],
+  ctx: RequestContext,
+  over: AbortSignal,
+): Promise<Record<string, unknown>> {
   const responses: Record<string, unknown> = {};
   for (const question of questions) {
     const params = elicitation(question) as Parameters<typeof ctx.mcpReq.elicitInput>[0];
     // A person takes longer than the minute that the SDK would wait; a call that is cancelled takes its question back.
-    const options = { timeout: LONGEST_TIMER_MS, signal: ctx.mcpReq.signal };
-    const answer = await ctx.mcpReq.send({ method: "elicitation/create", params }, options);
+    const options = { timeout: LONGEST_TIMER_MS, signal: AbortSignal.any([ctx.mcpReq.signal, over]) };
+    const answer = await ctx.mcpReq.send({ method: "elicitation/create", params }, options).catch((error) => {
+      throw over.aborted ? new Unavailable("The server is shutting down. Call again.") : error;
+    });
     responses[question.key] = answer;
     if (answer.action !== "accept") break; // Without this answer there is no call, so the others are of no use.
   }

@@ -6,11 +6,12 @@
  */
 import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamStore } from "../backend.ts";
-import { BackendError, Unavailable } from "../errors.ts";
-import { isTaskId, newTaskId } from "../ids.ts";
+import { Unavailable } from "../errors.ts";
+import { isTaskId } from "../ids.ts";
 import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
+import { type Kept, KeptSessions } from "./kept_sessions.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { NoRoom, Places, type SessionLimits } from "./session_limits.ts";
@@ -22,9 +23,6 @@ const IDLE_MS = 3_600_000;
 
 /** How often idle sessions are looked for, in ms. */
 const SWEEP_MS = 60_000;
-
-/** A first message that is longer, in UTF-16 units of JSON, is not kept. */
-const MAX_KEPT_TEXT = 16_384;
 
 interface Session {
   readonly owner: string;
@@ -48,16 +46,11 @@ export interface Call {
   readonly authInfo?: AuthInfo;
 }
 
-/** What is kept of a session. */
-interface Kept {
-  readonly owner: string;
-  readonly initialize: JSONRPCMessage;
-}
-
 /** The sessions of one endpoint. */
 export class Sessions implements AsyncDisposable {
   readonly #bind: (peer: Peer) => McpHost;
   readonly #streams: StreamStore;
+  readonly #kept: KeptSessions;
   readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
   readonly #places: Places;
@@ -83,6 +76,7 @@ export class Sessions implements AsyncDisposable {
   ) {
     this.#bind = bind;
     this.#streams = streams;
+    this.#kept = new KeptSessions(streams);
     this.#places = new Places(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
@@ -114,8 +108,9 @@ export class Sessions implements AsyncDisposable {
   /** Answers a request of a session. */
   resume(id: string, peer: Peer, call: Call): Promise<Response> {
     return this.#orRefuse(peer, call, async () => {
-      // One that is here is used at once: else it might have to make room meanwhile.
-      const session = this.#sessions.get(id) ?? await this.#find(id, peer);
+      // One that is here is used at once, else it might have to make room meanwhile; but not before it has begun anew.
+      const session = await this.#restoring.get(restoringKey(id, peer)) ?? this.#sessions.get(id) ??
+        await this.#find(id, peer);
       if (session?.owner !== peer.owner) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
         this.#refused(peer.owner, "Session not found.");
@@ -169,7 +164,7 @@ export class Sessions implements AsyncDisposable {
       ),
       // Before the client hears of it: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
-      onsessionclosed: () => this.#streams.clear(keyOf(id)).catch(failed),
+      onsessionclosed: () => this.#kept.forget(id),
     });
     const answering = new OpenStreams(this.#answers);
     const listening = new OpenStreams();
@@ -198,7 +193,7 @@ export class Sessions implements AsyncDisposable {
   async #find(id: string, peer: Peer): Promise<Session | undefined> {
     // What is no id of ours, a UUID, may be too long for the store.
     if (!isTaskId(id)) return undefined;
-    const key = `${id} ${peer.owner}`;
+    const key = restoringKey(id, peer);
     const restoring = this.#restoring.get(key) ?? this.#restore(id, peer).finally(() => this.#restoring.delete(key));
     this.#restoring.set(key, restoring);
     return await restoring;
@@ -206,8 +201,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Begins a session of another process, or of an earlier one, anew: the client need not know. */
   async #restore(id: string, peer: Peer): Promise<Session | undefined> {
-    const last = (await this.#streams.readAfter(keyOf(id), "").catch(failed)).at(-1);
-    const kept: Kept | undefined = last && JSON.parse(last.text);
+    const kept = await this.#kept.find(id);
     if (kept?.owner !== peer.owner) return undefined;
     this.#reserve(id, peer);
     try {
@@ -254,11 +248,7 @@ export class Sessions implements AsyncDisposable {
     const { owner, initialize, usedAt, keptAt } = session;
     if (initialize === undefined || usedAt - keptAt < IDLE_MS / 2) return;
     session.keptAt = usedAt;
-    const kept: Kept = { owner, initialize };
-    const text = JSON.stringify(kept);
-    if (text.length > MAX_KEPT_TEXT) return;
-    // A session that cannot be kept serves all the same.
-    await this.#streams.append(keyOf(id), { id: newTaskId(), text }, 1.5 * IDLE_MS).catch(() => {});
+    await this.#kept.keep(id, { owner, initialize }, 1.5 * IDLE_MS);
   }
 
   /** Who makes room may go on: what is kept of a session begins it anew. */
@@ -289,11 +279,7 @@ function begins({ message }: Call): boolean {
   return message !== undefined && "method" in message && message.method === "initialize";
 }
 
-function failed(cause: unknown): never {
-  throw new BackendError("Cannot reach the store of sessions. Try again.", { cause });
-}
-
-/** Where the store keeps a session. */
-function keyOf(id: string): string {
-  return `session ${id}`;
+/** Who is beginning a session anew, and which. */
+function restoringKey(id: string, { owner }: Peer): string {
+  return `${id} ${owner}`;
 }

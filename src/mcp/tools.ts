@@ -53,7 +53,7 @@ export function bindTools(
     try {
       // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.
       if (begun !== undefined) return await resumePlainly(tool, begun, ctx, plain);
-      const asked = await completeInput(tool.askFor ?? [], params.arguments ?? {}, server, ctx);
+      const asked = await completeInput(tool.askFor ?? [], params.arguments ?? {}, server, ctx, tasks.over);
       if ("questions" in asked) return { ...inputRequired(asked.questions) };
       const { input } = asked;
       if (wish && tool.start) return calls.created(await tool.start(input, owner, wish.ttl), ctx);

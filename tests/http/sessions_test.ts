@@ -61,6 +61,44 @@ Deno.test("a session is kept before its client hears of it: the next request may
   assertEquals(order, ["kept", "opened"]);
 });
 
+Deno.test("a session that begins anew in another process takes no request before it knows its client", async () => {
+  await using backend = new MemoryBackend();
+  const first = fixtureServer("operation", backend);
+  const { session } = await Raw.open(first.fetch, undefined, { elicitation: {} });
+  const second = fixtureServer("operation", backend);
+  const { append } = backend.streams;
+  const keeping = Promise.withResolvers<void>();
+  backend.streams.append = async (stream, ...event) => {
+    if (stream.startsWith("session ")) {
+      keeping.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await append.call(backend.streams, stream, ...event);
+  };
+  const raw = new Raw(second.fetch);
+  raw.session = session;
+  const listening = raw.listen();
+  await keeping.promise;
+  await using call = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));
+  assertEquals((await call.message()).method, "elicitation/create");
+  await (await listening)[Symbol.asyncDispose]();
+  await raw.cancel(raw.id);
+  await first.close();
+  await second.close();
+});
+
+Deno.test("a call whose question is open when the server ends is answered at once", async () => {
+  const server = fixtureServer("operation", new MemoryBackend());
+  const raw = await Raw.open(server.fetch, undefined, { elicitation: {} });
+  await using call = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));
+  assertEquals((await call.message()).method, "elicitation/create");
+  const closed = server.close();
+  let message = await call.message();
+  while (message.error === undefined) message = await call.message();
+  assertEquals(message.error.message, "The server is shutting down. Call again.");
+  await closed;
+});
+
 Deno.test("another principal's session is told as one that never was, and the audit log hears of it", async () => {
   const audited: unknown[] = [];
   const audit = ({ operation, principal, reason }: AuditEvent) => void audited.push([operation, principal, reason]);
