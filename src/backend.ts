@@ -118,7 +118,10 @@ export interface WorkOptions {
 export interface WorkHandle {
   /** Resolves once the worker is known to the backend and takes tasks; rejects if the store fails before. */
   readonly ready: Promise<void>;
-  /** Takes no new task, waits `grace` ms for the running ones, hands back the rest. */
+  /**
+   * Takes no new task, waits `grace` ms for the running ones, hands back the rest. It may be called again, and then with
+   * less time.
+   */
   stop(grace: number): Promise<void>;
 }
 

@@ -27,7 +27,10 @@ export interface WorkerOptions {
 export interface Worker extends AsyncDisposable {
   /** Resolves once it takes tasks; rejects if its backend fails before. */
   readonly ready: Promise<void>;
-  /** Takes no new task, waits `grace` ms (default: the worker's own) for the running ones, hands back the rest. */
+  /**
+   * Takes no new task, waits `grace` ms (default: the worker's own) for the running ones, hands back the rest. Called
+   * again with less, it shortens that time.
+   */
   close(grace?: number): Promise<void>;
 }
 
@@ -64,7 +67,10 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
     run: (claim) => runClaim(byName.get(claim.task.job), claim),
   });
   let closing: Promise<void> | undefined;
-  const close = (wait = grace) => closing ??= handle.stop(Math.min(wait, LONGEST_TIMER_MS));
+  const close = (wait = grace) => {
+    const stopped = handle.stop(Math.min(wait, LONGEST_TIMER_MS));
+    return closing ??= stopped;
+  };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Backend } from "../backend.ts";
+import { TaskExpired } from "../errors.ts";
 import { type FinishedTask, isFinished, type TaskInfo } from "../task.ts";
 
 /** Resolves with the task once it is finished, or with `undefined` after `ms`. Watches first and reads once then. */
@@ -22,7 +23,8 @@ export async function awaitEnd(
   });
   const timer = setTimeout(() => resolve(undefined), ms);
   try {
-    backend.get(id, owner).then(look, reject);
+    // One whose time is over has ended, and its event is on its way or was told.
+    backend.get(id, owner).then(look, (error) => error instanceof TaskExpired || reject(error));
     return await promise;
   } finally {
     stop();

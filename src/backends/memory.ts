@@ -61,6 +61,8 @@ export class MemoryBackend implements Backend {
   readonly #delayed = new Map<string, change.TaskRecord>();
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #workers = new Map<string, MemoryWorker>();
+  readonly #untold: TaskInfo[] = [];
+  #telling = false;
   /** What has expired is looked for each time the number of tasks has doubled. */
   #sweepAt = 1_000;
   #closed = false;
@@ -106,8 +108,9 @@ export class MemoryBackend implements Backend {
       const ended = await awaitEnd(this, id, owner, wait);
       if (ended) return ended;
     }
-    if (!isFinished(stored.record.info)) this.#store(stored, change.cancelledNow(stored.record, Date.now()));
-    return await this.get(id, owner) as FinishedTask;
+    const end = isFinished(stored.record.info) ? stored.record : change.cancelledNow(stored.record, Date.now());
+    if (end !== stored.record) this.#store(stored, end);
+    return end.info as FinishedTask; // Its time may be over already.
   }
 
   /** Stores answers to a task's open questions. */
@@ -129,7 +132,7 @@ export class MemoryBackend implements Backend {
     this.#sweep();
     const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
       .filter((task) => task.owner === owner && (cursor === undefined || task.id < cursor) && !hasExpired(task))
-      .reverse().slice(0, limit + 1);
+      .sort((a, b) => a.id < b.id ? 1 : -1).slice(0, limit + 1);
     const page = tasks.slice(0, limit);
     return { tasks: page, nextCursor: tasks.length > limit ? page.at(-1)?.id : undefined };
   }
@@ -225,10 +228,24 @@ export class MemoryBackend implements Backend {
     const delayed = dueAtOf(record) !== undefined;
     if (delayed) this.#delayed.set(record.info.id, record);
     else if (status === "PENDING") this.#makeReady(record);
-    for (const listener of [...this.#listeners]) listener({ kind: "change", task: record.info });
+    this.#untold.push(record.info);
+    this.#tellAll();
     for (const { runner } of this.#workers.values()) {
       runner.receive(record.info);
       if (status === "PENDING" || delayed) runner.wake();
+    }
+  }
+
+  /** In order for everybody, also where a listener changes a task before the next one has heard. */
+  #tellAll(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      for (let task = this.#untold.shift(); task; task = this.#untold.shift()) {
+        for (const listener of [...this.#listeners]) listener({ kind: "change", task });
+      }
+    } finally {
+      this.#telling = false;
     }
   }
 

@@ -5,22 +5,35 @@
  */
 import type { ProgressReport } from "../backend.ts";
 
-/** Stores the newest report; while one is being stored, later ones merge and follow it. */
-export function mergeReports(
-  store: (report: ProgressReport) => Promise<void>,
-): (report: ProgressReport) => Promise<void> {
+/** The reports of one run. */
+export interface Reports {
+  /** Stores the newest report; while one is being stored, later ones merge and follow it. */
+  report(report: ProgressReport): Promise<void>;
+  /** Stores nothing any more, and resolves once what is under way is stored. */
+  end(): Promise<void>;
+}
+
+/** Takes the reports of a run, and stores what of them is still new. */
+export function mergeReports(store: (report: ProgressReport) => Promise<void>): Reports {
+  let ended = false;
   let next: ProgressReport | undefined;
   let storing: Promise<void> | undefined;
   const drain = async () => {
-    while (next !== undefined) {
+    while (next !== undefined && !ended) {
       const report = next;
       next = undefined;
       // A report is for those who watch: the job goes on without it.
       await store(report).catch(() => {});
     }
   };
-  return (report) => {
-    next = { progress: report.progress ?? next?.progress, message: report.message ?? next?.message };
-    return storing ??= drain().finally(() => storing = undefined);
+  return {
+    report: (report) => {
+      next = { progress: report.progress ?? next?.progress, message: report.message ?? next?.message };
+      return storing ??= drain().finally(() => storing = undefined);
+    },
+    end: async () => {
+      ended = true;
+      await storing;
+    },
   };
 }

@@ -80,6 +80,7 @@ export class Runner implements WorkHandle {
   #looking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
+  readonly #hurry = Promise.withResolvers<void>();
 
   constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
     this.#store = store;
@@ -135,8 +136,11 @@ export class Runner implements WorkHandle {
     this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
   }
 
+  /** Called again, it shortens the grace. */
   stop(grace: number): Promise<void> {
-    return this.#stopping ??= this.#stop(grace);
+    if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
+    void doneWithin(this.#stopping, grace).then((done) => done || this.#hurry.resolve(), () => {});
+    return this.#stopping;
   }
 
   async #look(): Promise<void> {
@@ -162,10 +166,15 @@ export class Runner implements WorkHandle {
     // A task that this worker has lost may come back to it while its code still runs: what that says is past.
     const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
     const asking = new Asking(this.#store, task.id, signal);
-    const ask = (question: Question) => asking.ask(question);
-    const report = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
+    let over = false;
+    const ask = async (question: Question) => {
+      if (over || isPast()) throw new JobsError("The attempt is over.");
+      return await asking.ask(question);
+    };
+    const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
     const claim: Claim = { task, input, timeout, signal, report, ask };
     const done = this.#options.run(claim).then((attempt) => {
+      over = true;
       if (isPast()) return;
       this.#running.delete(task.id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
@@ -210,7 +219,7 @@ export class Runner implements WorkHandle {
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
     await this.#looking; // What it claims is ours to finish or to hand back.
-    await this.#allDone(grace);
+    await this.#allDone(grace, this.#hurry.promise);
     this.#closed.abort(new JobsError("The worker shuts down."));
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
@@ -218,9 +227,10 @@ export class Runner implements WorkHandle {
     await Promise.all(this.#settling);
   }
 
-  /** Resolves when nothing runs any more, or after `ms`. */
-  async #allDone(ms: number): Promise<void> {
+  /** Resolves when nothing runs any more, after `ms`, or as soon as `unless` does. */
+  async #allDone(ms: number, unless?: Promise<void>): Promise<void> {
     if (this.#running.size === 0) return;
-    await doneWithin(Promise.all([...this.#running.values()].map(({ done }) => done)), ms);
+    const done = Promise.all([...this.#running.values()].map(({ done }) => done));
+    await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
   }
 }

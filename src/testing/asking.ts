@@ -105,6 +105,43 @@ export const asking: Cases = {
     deepStrictEqual("work" in end && end.work, "stopped");
   },
 
+  "code that was given up cannot ask in the name of a later attempt": async (stage) => {
+    const late = Promise.withResolvers<void>();
+    const refused = Promise.withResolvers<unknown>();
+    const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await stage.work({
+      stubborn: async (_, ctx) => {
+        if (ctx.attempt === 1) {
+          await late.promise;
+          return await ctx.elicit(CONFIRM).catch((error) => refused.resolve(error));
+        }
+        begun.resolve();
+        await gate.promise;
+      },
+    });
+    const retry = { attempts: 2, delay: 10, maxDelay: 10 };
+    const task = await stage.create({ job: "stubborn", timeout: 1_500, retry });
+    await within(begun.promise, () => `Task ${task.id} is not tried again.`);
+    late.resolve();
+    strictEqual(await refused.promise instanceof Error, true);
+    gate.resolve();
+    await stage.finished(task);
+    deepStrictEqual(stage.events(task).flatMap(questionsOf), []);
+  },
+
+  "an answer that comes while its task waits for a worker is told as a change": async (stage) => {
+    const worker = await stage.work({ ask });
+    const task = await stage.create({ job: "ask" });
+    const { key } = await askedBy(stage, task);
+    await worker.close(0);
+    const waiting = await stage.until(task, "handed back", (now) => now.status === "PENDING" && now.revision > 1);
+    const before = await stage.backend.get(waiting.id, OWNER);
+    deepStrictEqual([before.status, questionsOf(before).length], ["PENDING", 1]);
+    const after = await stage.backend.answer(task.id, OWNER, { [key]: YES });
+    deepStrictEqual([after.status, questionsOf(after), after.revision > before.revision], ["PENDING", [], true]);
+    await stage.until(task, "answered", ({ revision }) => revision === after.revision);
+  },
+
   "a task that asks can be cancelled": async (stage) => {
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" });

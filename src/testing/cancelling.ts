@@ -137,6 +137,46 @@ export const cancelling: Cases = {
     deepStrictEqual(ends.map((end) => "work" in end && end.work), ["stopped", "stop_requested"]);
   },
 
+  "a cancelled task keeps the progress that it ended with, whatever its code still says": async (stage) => {
+    const [told, said] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const worker = await stage.work({
+      stubborn: async (_, ctx) => {
+        await ctx.progress(0.1, "begun");
+        await told.promise;
+        await ctx.progress(0.9, "nearly done");
+        said.resolve();
+      },
+    });
+    const task = await stage.create({ job: "stubborn" });
+    await stage.until(task, "begun", ({ message }) => message === "begun");
+    const end = await stage.backend.cancel(task.id, OWNER, 50);
+    told.resolve();
+    await said.promise;
+    await worker.close(PATIENT);
+    deepStrictEqual([end.status, await stage.backend.get(task.id, OWNER)], ["CANCELLED", end]);
+    await stage.work({
+      flaky: async (_, ctx) => {
+        await ctx.progress(0.5, "half");
+        throw new Error("not today");
+      },
+    });
+    const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
+    const again = await stage.create({ job: "flaky", retry });
+    await stage.until(again, "RETRYING", ({ status }) => status === "RETRYING");
+    const cancelled = await stage.backend.cancel(again.id, OWNER, PATIENT);
+    deepStrictEqual(await stage.backend.get(again.id, OWNER), cancelled);
+    deepStrictEqual(await stage.finished(again), cancelled);
+  },
+
+  "a task whose result is not kept at all can be cancelled like any other": async (stage) => {
+    await stage.work({ careful: (_, { signal }) => aborted(signal) });
+    const waits = await stage.create({ job: "nobody runs this", resultTtl: 0 });
+    strictEqual((await stage.backend.cancel(waits.id, OWNER, PATIENT)).status, "CANCELLED");
+    const runs = await stage.create({ job: "careful", resultTtl: 1 });
+    await stage.running(runs);
+    strictEqual((await stage.backend.cancel(runs.id, OWNER, PATIENT)).status, "CANCELLED");
+  },
+
   "a task that is cancelled while it runs frees its worker for the next one": async (stage) => {
     await stage.work({ careful: (_, { signal }) => aborted(signal), quick: () => "done" }, { concurrency: 1 });
     const task = await stage.create({ job: "careful" });

@@ -86,6 +86,15 @@ export const reading: Cases = {
     deepStrictEqual(pages, [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
   },
 
+  "a list goes by the ids, whatever was stored first": async (stage) => {
+    const [older, newer] = [newTaskId(), newTaskId()];
+    await stage.create({ id: newer, job: "waits" });
+    await stage.create({ id: older, job: "waits" });
+    const { tasks: [first], nextCursor } = await stage.backend.list(OWNER, { limit: 1 });
+    const { tasks: [second] } = await stage.backend.list(OWNER, { limit: 1, cursor: nextCursor });
+    deepStrictEqual([first?.id, second?.id], [newer, older]);
+  },
+
   "a list that fits on one page has no next one": async (stage) => {
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 2 })).tasks, []);
     await stage.create({ job: "waits" });

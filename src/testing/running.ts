@@ -100,6 +100,19 @@ export const running: Cases = {
     deepStrictEqual(outcome, { kind: "tool_error", message: "The card was declined." });
   },
 
+  "a task that fails keeps the progress that it ended with, also where its job did not wait for it": async (stage) => {
+    await stage.work({
+      hasty: (_, ctx) => {
+        for (let tenth = 1; tenth < 10; tenth++) void ctx.progress(tenth / 10);
+        throw new ToolError("not today");
+      },
+    });
+    const tasks = await Promise.all(Array.from({ length: 30 }, () => stage.create({ job: "hasty" })));
+    const ends = await Promise.all(tasks.map((task) => stage.finished(task)));
+    await stage.finished(await stage.create({ job: "hasty" }));
+    deepStrictEqual(await Promise.all(tasks.map(({ id }) => stage.backend.get(id, OWNER))), ends);
+  },
+
   "an attempt that takes longer than its time-out is aborted, and tried again": async (stage) => {
     const stopped: number[] = [];
     await stage.work({

@@ -85,6 +85,14 @@ export const stopping: Cases = {
     deepStrictEqual(stopped.toSorted(), tasks.map(({ id }) => id).toSorted());
   },
 
+  "a backend that is closed waits for no grace of its workers": async (stage) => {
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal) });
+    await stage.running(await stage.create({ job: "careful" }));
+    const closed = worker.close(600_000);
+    await within(stage.backend.close(), () => "The backend does not close.");
+    await closed;
+  },
+
   "a closed backend refuses to work, and may be closed again": async (stage) => {
     const task = await stage.create({ job: "waits" });
     await stage.backend.close();

@@ -36,6 +36,20 @@ export const watching: Cases = {
     ok(end.revision > task.revision, `Revision ${end.revision} follows ${task.revision}.`);
   },
 
+  "who acts on a change at once does not upset the order for others": async (stage) => {
+    const heard: string[] = [];
+    const acts: Promise<unknown>[] = [];
+    stage.backend.watch((event) => {
+      if (event.kind === "change" && event.task.status === "PENDING") {
+        acts.push(stage.backend.cancel(event.task.id, event.task.owner, 0));
+      }
+    });
+    stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.status));
+    await stage.finished(await stage.create({ job: "nobody runs this" }));
+    await Promise.all(acts);
+    deepStrictEqual(heard, ["PENDING", "CANCELLED"]);
+  },
+
   "who has stopped listening hears nothing more": async (stage) => {
     const heard: string[] = [];
     const stop = stage.backend.watch((event) => {

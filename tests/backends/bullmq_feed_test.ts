@@ -91,3 +91,29 @@ Deno.test("a task that is stored here is told once and not read, also if its eve
   await feed.close();
   assertEquals([told, reads], [[early, late], []]);
 });
+
+Deno.test("the end of a task that has expired before it was read is told as a gap, once; others' expiry is not", async () => {
+  const [watched, other, last] = [newTaskId(), newTaskId(), newTaskId()];
+  const gone = new Set<string>();
+  const store = storeOf((id) => Promise.resolve({ ...snapshotOf(id), expired: gone.has(id) }));
+  const told: string[] = [];
+  let hear = Promise.withResolvers<void>();
+  const feed = new QueueFeed(store, (event: TaskEvent) => {
+    told.push(event.kind === "change" ? event.task.id : event.kind);
+    hear.resolve();
+  });
+  const heard = async (...ids: string[]) => {
+    hear = Promise.withResolvers();
+    for (const id of ids) store.hear(id, false);
+    await hear.promise;
+  };
+  feed.start();
+  await hear.promise; // That it listens is a gap, too.
+  await feed.follow("job");
+  await heard(watched);
+  gone.add(watched).add(other);
+  await heard(watched);
+  await heard(watched, other, last);
+  await feed.close();
+  assertEquals(told, ["gap", watched, "gap", last]);
+});

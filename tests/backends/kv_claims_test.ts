@@ -55,13 +55,13 @@ Deno.test("KV: an input that cannot be read is a failed attempt of its task, and
     };
     const look = await claims.claim(2);
     assertEquals(look.claims.map(({ task, input }) => [task.id, input]), [[small, "y"]]);
-    const message = "TypeError: disk I/O error";
+    const message = "Cannot read the KV file: TypeError: disk I/O error";
     assertEquals(look.failed, [{ id: large, attempt: { kind: "error", message, retry: true } }]);
     for (const { id, attempt } of look.failed ?? []) await claims.settle(id, attempt);
     const { record } = (await store.find(large, OWNER)).stored;
     assertEquals([record.info.status, record.info.message], [
       "RETRYING",
-      "Attempt 1 of 3 failed: TypeError: disk I/O error",
+      `Attempt 1 of 3 failed: ${message}`,
     ]);
     assertEquals(claims.held.map(({ id }) => id), [small]);
   }));

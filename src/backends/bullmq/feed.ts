@@ -6,7 +6,7 @@
  */
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
-import { toTask } from "./states.ts";
+import { LAST_REVISION, toTask } from "./states.ts";
 import type { Following, Records, Store } from "./store.ts";
 
 /** For how many tasks it is remembered what was told last. */
@@ -119,8 +119,13 @@ export class QueueFeed {
         return; // Still reading: what changes meanwhile is read then, too.
       }
       for (const snapshot of snapshots) {
-        if (snapshot === undefined || snapshot.expired) continue;
-        this.#tellOnce(toTask(snapshot));
+        if (snapshot !== undefined && !snapshot.expired) this.#tellOnce(toTask(snapshot));
+      }
+      // The end of one that is gone by now was not seen: who watches it has to look.
+      const gone = ids.filter((id, index) => snapshots[index]?.expired ?? true);
+      if (gone.some((id) => (this.#told.get(id) ?? LAST_REVISION) < LAST_REVISION)) {
+        for (const id of gone) this.#told.delete(id);
+        this.#gap();
       }
     }
     this.#reading = false;

@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS mcp_jobs_task (
   work text,
   work_at bigint,
   work_attempt integer,
+  work_progress json,
+  work_run integer,
   gone_at bigint,
   fault text,
   abandoned boolean NOT NULL DEFAULT false,
@@ -85,7 +87,8 @@ BEGIN
     'attempts', t.attempts, 'delayed', t.delayed, 'changes', t.changes,
     'changedAt', t.changed_at, 'questions', t.questions, 'stopRequested', t.stop, 'expired', t.expired,
     'cancelled', CASE WHEN t.work IS NULL THEN NULL
-      ELSE json_build_object('work', t.work, 'at', t.work_at, 'attempt', t.work_attempt) END,
+      ELSE json_strip_nulls(json_build_object('work', t.work, 'at', t.work_at, 'attempt', t.work_attempt,
+        'progress', t.work_progress, 'started', t.work_run)) END,
     'goneAt', t.gone_at, 'fault', t.fault::json, 'state', coalesce(j.state::text, 'unknown'),
     'dueAt', CASE WHEN j.state = 'delayed' THEN j.process_at_ms END, 'processedOn', j.processed_at_ms,
     'finishedOn', j.finished_at_ms, 'started', coalesce(j.attempts_started, 0),
@@ -122,6 +125,9 @@ BEGIN
       WHEN j.state = 'active' THEN p_mode
       ELSE 'stopped' END,
     work_at = p_now,
+    -- Code that runs on may say more, and the job may be gone: this is how far it was.
+    work_progress = j.progress,
+    work_run = j.attempts_started,
     work_attempt = j.attempts_made + j.stalled_count + CASE WHEN j.state = 'active' THEN 1 ELSE 0 END
     WHERE id = p_id;
   -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.

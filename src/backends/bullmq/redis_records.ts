@@ -230,6 +230,8 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
       work: record.work as CancelledTask["work"],
       at: Number(record.workAt),
       attempt: Number(record.workAttempt),
+      progress: parse(record.workProgress ?? null),
+      started: Number(record.workRun),
     },
     goneAt: number(record.goneAt),
     fault: record.fault === undefined ? undefined : JSON.parse(record.fault),

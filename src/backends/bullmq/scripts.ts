@@ -71,6 +71,8 @@ export const RECORD_FIELDS = [
   "fault",
   "expired",
   "open",
+  "workProgress",
+  "workRun",
 ] as const;
 
 /** The fields of BullMQ's job that a look gives after those, in this order. */
@@ -180,7 +182,7 @@ if state == "active" and mode == "ask" then
   call("PUBLISH", ours .. "signals", "stop " .. id)
   return { "asked" }
 end
-local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc")
+local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
 local attempt = (tonumber(job[2]) or 0) + (tonumber(job[3]) or 0)
 local work = (tonumber(job[1]) or 0) == 0 and "never_started" or "stopped"
 if state == "active" then
@@ -190,7 +192,9 @@ end
 if fields[4] and work == "stopped" then work = "stop_requested" end
 -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
 call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
-call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt)
+call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", job[1] or 0)
+-- Code that runs on may say more, and the job may be gone: this is how far it was.
+if job[4] then call("HSET", record(id), "workProgress", job[4]) end
 tell(queue, id)
 return { "cancelled", state ~= "active" and queue }`,
 

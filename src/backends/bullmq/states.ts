@@ -59,7 +59,14 @@ export interface Snapshot {
   readonly questions?: readonly Question[];
   readonly stopRequested: boolean;
   /** Wins over whatever the job says; it is only ever set while the job is unfinished. */
-  readonly cancelled?: { readonly work: CancelledTask["work"]; readonly at: number; readonly attempt: number };
+  readonly cancelled?: {
+    readonly work: CancelledTask["work"];
+    readonly at: number;
+    readonly attempt: number;
+    /** What the job had said of itself by then, and its run: code that runs on may say more. */
+    readonly progress?: Json;
+    readonly started: number;
+  };
   /** When it was first seen that the queue has lost the job. */
   readonly goneAt?: number;
   /** The run, of those that were started, that ended with a fault, and the fault's code. */
@@ -85,7 +92,7 @@ export interface Snapshot {
 const STALLED = "job stalled more than allowable limit";
 
 /** The end of a task comes after everything else. */
-const LAST_REVISION = 2 ** 52;
+export const LAST_REVISION: number = 2 ** 52;
 
 const CANCELLED: { readonly [work in CancelledTask["work"]]: string } = {
   never_started: "The task was cancelled before it ran.",
@@ -101,7 +108,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     owner: snapshot.owner,
     revision: revisionOf(snapshot),
     attempt: attemptOf(snapshot),
-    ...progressOf(snapshot),
+    ...progressOf(snapshot.cancelled ?? snapshot),
     createdAt: snapshot.createdAt,
     updatedAt: Math.max(snapshot.createdAt, snapshot.processedOn ?? 0, snapshot.changedAt),
     resultTtl: snapshot.resultTtl,
@@ -159,7 +166,9 @@ function revisionOf(snapshot: Snapshot): number {
   const run = started * 1_000_000;
   if (state === "active") return run + 10 + Math.min(changes, 800_000);
   const waits = state === "delayed" || !delayed ? 1 : 2;
-  return started === 0 ? waits : run + 900_000 + (state === "delayed" ? 0 : 1);
+  if (started === 0) return waits;
+  // A task that waits may be answered, too.
+  return run + 900_000 + 2 * Math.min(changes, 49_000) + (state === "delayed" ? 0 : 1);
 }
 
 /** The attempt that runs, or ran last. One that was handed back does not count, one that was the end of its worker does. */
@@ -195,7 +204,9 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
  * What a job said of itself. Our workers tell which run they speak of, so that nothing is left of the one before. Others
  * give a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
  */
-function progressOf({ progress, started }: Snapshot): Pick<TaskBase, "progress" | "message"> {
+function progressOf(
+  { progress, started }: Pick<Snapshot, "progress" | "started">,
+): Pick<TaskBase, "progress" | "message"> {
   if (typeof progress === "number") return { progress: fraction(progress) };
   if (!isObject(progress)) return {};
   if (typeof progress.run === "number" && progress.run !== started) return {};

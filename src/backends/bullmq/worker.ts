@@ -11,7 +11,8 @@ import { JobsError } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
 import { isAbandoned, MAX_CRASHES } from "../record.ts";
-import { mergeReports } from "../reports.ts";
+import { mergeReports, type Reports } from "../reports.ts";
+import { EarlyStops } from "./early_stops.ts";
 import { Locks } from "./locks.ts";
 import { capBackoff, timeoutOf } from "./new_task.ts";
 import { pause } from "./pause.ts";
@@ -23,11 +24,11 @@ const ABORT_GRACE_MS = 1_000;
 /** How long after the start of a first run it is looked whether a wish to cancel came between, in ms. */
 const LOOK_MS = 250;
 
-/** How long it is known that a task is to stop of which no run is known here, in ms: BullMQ's answer may be on its way. */
-const STOP_KEPT_MS = 2_000;
-
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
+
+/** How long the end of a run waits for its last report, in ms. */
+const LAST_REPORT_MS = 1_000;
 
 /** The pause before a worker that could not ask for a job asks again, in ms. */
 const RUN_RETRY_MS = 500;
@@ -71,11 +72,11 @@ export class QueueWork implements WorkHandle {
   readonly #locks: Locks[] = [];
   /** Of one task there may be two runs for a moment: one that has lost it, and one after it came back. */
   readonly #running = new Set<Running>();
-  /** Tasks that were to stop while no run of theirs was known here, and when that was heard. */
-  readonly #stops = new Map<string, number>();
+  readonly #stops = new EarlyStops();
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
   #stopping: Promise<void> | undefined;
+  readonly #hurry = Promise.withResolvers<void>();
 
   /** Starts a BullMQ worker for each job. */
   constructor(store: Store, options: QueueWorkOptions) {
@@ -103,8 +104,11 @@ export class QueueWork implements WorkHandle {
     this.ready.catch(() => {});
   }
 
+  /** Called again, it shortens the grace. */
   stop(grace: number): Promise<void> {
-    return this.#stopping ??= this.#stop(grace);
+    if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
+    void doneWithin(this.#stopping, grace).then((done) => done || this.#hurry.resolve(), () => {});
+    return this.#stopping;
   }
 
   async #process({ name, locks, token }: Held, job: Job): Promise<Json> {
@@ -120,6 +124,7 @@ export class QueueWork implements WorkHandle {
     const running: Running = { id, controller, asking, released, abandoned, stop: false, lost: false };
     const letGo = locks.hold(id, token, () => this.#lose(running));
     this.#running.add(running);
+    const reports = this.#reports(running, name, job);
     let look: ReturnType<typeof setTimeout> | undefined;
     try {
       // BullMQ gives out no cancelled task, unless somebody retries it by hand, so a first run begins at once. A wish to
@@ -136,11 +141,13 @@ export class QueueWork implements WorkHandle {
         input: await this.#insist(running, () => records.input(job)),
         timeout: timeoutOf(job),
         signal,
-        report: this.#reporter(running, name, job),
+        report: reports.report,
         ask: (question: Question) => running.asking.ask(question),
       };
       const begun = !running.stop;
       const attempt = begun ? await Promise.race([this.#options.run(claim), released.promise]) : undefined;
+      // What it says last is stored before its end, or not at all.
+      await doneWithin(reports.end(), LAST_REPORT_MS);
       if (running.lost) throw new WaitingError(); // BullMQ leaves the job as it is.
       if (begun && (attempt === undefined || isAbandoned(attempt))) {
         await this.#insist(running, () => records.markAbandoned(id));
@@ -201,7 +208,7 @@ export class QueueWork implements WorkHandle {
   }
 
   /** Tells at once or not at all: the job does not wait for a store that is away. */
-  #reporter(running: Running, name: string, job: Job): Claim["report"] {
+  #reports(running: Running, name: string, job: Job): Reports {
     const id = job.id ?? "";
     let said: ProgressReport = {};
     return mergeReports(async (report) => {
@@ -224,21 +231,11 @@ export class QueueWork implements WorkHandle {
     if (signal.kind === "gap") return this.#recheck();
     if (signal.kind === "queue") return;
     const runs = this.#runsOf(signal.id);
-    if (signal.kind === "stop" && runs.length === 0) this.#keepStop(signal.id);
+    if (signal.kind === "stop" && runs.length === 0) this.#stops.add(signal.id);
     for (const running of runs) {
       if (signal.kind === "stop") this.#abort(running);
       else running.asking.hear();
     }
-  }
-
-  /** The task may be another worker's, or this one's in a moment. */
-  #keepStop(id: string): void {
-    const now = Date.now();
-    for (const [old, at] of this.#stops) {
-      if (now - at < STOP_KEPT_MS) break;
-      this.#stops.delete(old);
-    }
-    this.#stops.set(id, now);
   }
 
   /** Signals may have been missed. */
@@ -275,7 +272,7 @@ export class QueueWork implements WorkHandle {
 
   async #stop(grace: number): Promise<void> {
     const closed = this.#workers.close();
-    if (!await doneWithin(closed, grace)) {
+    if (!await Promise.race([doneWithin(closed, grace), this.#hurry.promise.then(() => false)])) {
       this.#shutDown = new JobsError("The worker shuts down.");
       for (const { controller } of this.#running) controller.abort(this.#shutDown);
       if (!await doneWithin(closed, ABORT_GRACE_MS)) {

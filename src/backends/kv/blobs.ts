@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Committer, untilUnlocked, type Write } from "./committer.ts";
+import { type Committer, reading, untilUnlocked, type Write } from "./committer.ts";
 import { blobKey, garbageKey } from "./keys.ts";
 
 /** A text kept in pieces. */
@@ -65,7 +65,7 @@ export async function readBlob(kv: Deno.Kv, ref: BlobRef): Promise<string | unde
   const decoder = new TextDecoder();
   let text = "";
   for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
-    const pieces = await untilUnlocked(() => kv.getMany<Uint8Array[]>(keys.slice(at, at + READ_AT_ONCE)));
+    const pieces = await reading(() => kv.getMany<Uint8Array[]>(keys.slice(at, at + READ_AT_ONCE)));
     for (const { value } of pieces) {
       if (value === null) return undefined;
       text += decoder.decode(value, { stream: true });

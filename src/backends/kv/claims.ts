@@ -126,7 +126,10 @@ export class Claims implements RunnerStore {
     try {
       return { task: info, input: await store.input(taken), timeout };
     } catch (error) {
-      return { id: info.id, attempt: { kind: "error", message: String(error), retry: true } };
+      return {
+        id: info.id,
+        attempt: { kind: "error", message: error instanceof Error ? error.message : String(error), retry: true },
+      };
     }
   }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BackendError, InvalidValue } from "../../errors.ts";
+import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import { eventKey } from "./keys.ts";
 
@@ -195,6 +195,15 @@ function eventTexts(events: readonly string[]): string[] {
   }
   if (current !== "") texts.push(`[${current}]`);
   return texts;
+}
+
+/** Reads, once other processes let it. Rejects with `BackendError` where the file fails. */
+export async function reading<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await untilUnlocked(read);
+  } catch (cause) {
+    throw cause instanceof JobsError ? cause : new BackendError(`Cannot read the KV file: ${cause}`, { cause });
+  }
 }
 
 /** Several writing processes can lock each other, and readers, out for a moment; nothing was written then. */

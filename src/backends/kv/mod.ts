@@ -10,7 +10,7 @@ import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
 import { Runner } from "../runner.ts";
 import { Claims } from "./claims.ts";
-import { Committer, untilUnlocked } from "./committer.ts";
+import { Committer, reading, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { workerKey } from "./keys.ts";
 import { Lease, type WorkerRecord } from "./lease.ts";
@@ -178,7 +178,7 @@ export class DenoKvBackend implements Backend {
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
-    const workers = await untilUnlocked(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
+    const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
     return workers.some(({ value }) => value.expiresAt > Date.now() && value.jobs.includes(job));
   }
 
@@ -212,10 +212,10 @@ export class DenoKvBackend implements Backend {
     });
     const runner = new Runner(claims, options, lease.ready);
     let stopping: Promise<void> | undefined;
-    const stop = (grace: number) =>
-      stopping ??= runner.stop(grace).then(() => lease[Symbol.asyncDispose]()).finally(() =>
-        this.#workers.delete(worker)
-      );
+    const stop = (grace: number) => {
+      const stopped = runner.stop(grace); // Called again, it shortens the grace.
+      return stopping ??= stopped.then(() => lease[Symbol.asyncDispose]()).finally(() => this.#workers.delete(worker));
+    };
     const worker: KvWorker = { jobs, claims, runner, stop };
     this.#workers.add(worker);
     return { ready: runner.ready, stop };

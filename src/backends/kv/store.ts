@@ -12,7 +12,7 @@ import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from ".
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
 import { batched } from "../batch.ts";
 import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
-import { type Committer, untilUnlocked, type Write } from "./committer.ts";
+import { type Committer, reading, type Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 import { expiryIn } from "./room.ts";
 
@@ -66,7 +66,7 @@ export class TaskStore {
   page(owner: string, cursor: string | undefined, limit: number): Promise<TaskPage> {
     const prefix = taskKey(owner);
     const range = cursor === undefined ? { prefix } : { prefix, end: taskKey(owner, cursor) };
-    return untilUnlocked(() => this.#page(range, limit));
+    return reading(() => this.#page(range, limit));
   }
 
   /** Writes a new task. */
@@ -138,7 +138,7 @@ export class TaskStore {
   }
 
   async #readMany(keys: readonly Deno.KvKey[]): Promise<readonly (Entry | undefined)[]> {
-    const found = await untilUnlocked(() => this.#kv.getMany<StoredTask[]>(keys));
+    const found = await reading(() => this.#kv.getMany<StoredTask[]>(keys));
     return found.map(({ value, versionstamp }) => value === null ? undefined : { stored: value, versionstamp });
   }
 

@@ -5,7 +5,7 @@
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
 import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
-import { type Committer, untilUnlocked } from "./committer.ts";
+import { type Committer, reading } from "./committer.ts";
 import { streamKey } from "./keys.ts";
 
 /** The longest text kept in the entry itself, in UTF-16 units: two bytes each stay below KV's 65,536. */
@@ -38,12 +38,12 @@ export class KvStreams implements StreamStore {
 
   /** Reads what a stream holds behind an id. */
   readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
-    return untilUnlocked(() => this.#readAfter(stream, id));
+    return reading(() => this.#readAfter(stream, id));
   }
 
   /** Forgets a stream. */
   async clear(stream: string): Promise<void> {
-    const entries = await untilUnlocked(() => Array.fromAsync(this.#kv.list({ prefix: streamKey(stream) })));
+    const entries = await reading(() => Array.fromAsync(this.#kv.list({ prefix: streamKey(stream) })));
     await Promise.all(entries.map(({ key }) => this.#committer.commit({ deletes: [key], bytes: 0 })));
   }
 
