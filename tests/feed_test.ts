@@ -180,3 +180,44 @@ Deno.test("a feed that is disposed of no longer listens", async () => {
   assert((await backend.cancel(task.id, "me", 0)).status === "CANCELLED");
   assertEquals([heard.length, feed.size], [0, 0]);
 });
+
+Deno.test("who waits once nobody may wait any longer gets the reason, as who waited before", async () => {
+  await using backend = new MemoryBackend();
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const { wait } = await waiting(feed, id);
+  feed.stopWaiting(new BackendError("The server ends."));
+  await assertRejects(() => wait, BackendError, "The server ends.");
+  await assertRejects(() => feed.wait(id, "me", never), BackendError, "The server ends.");
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("after a gap a stranger who watches is told that there is nothing, and the owner hears on", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const refused = Promise.withResolvers<unknown>();
+  const errors: unknown[] = [];
+  const ended = Promise.withResolvers<TaskInfo>();
+  feed.watch({ id: task.id, owner: "stranger" }, () => {}, refused.resolve);
+  feed.watch(task, (now) => now.status === "CANCELLED" && ended.resolve(now), (error) => errors.push(error));
+  backend.gap();
+  assert(await refused.promise instanceof TaskNotFound);
+  assertEquals([feed.size, errors], [1, []]);
+  const end = await backend.cancel(task.id, "me", 0);
+  backend.gap();
+  assertEquals(await ended.promise, end);
+});
+
+Deno.test("a feed that is disposed of reads nothing again, however many gaps there were", async () => {
+  await using backend = new LossyBackend();
+  const feed = new TaskFeed(backend);
+  const task = await create(backend);
+  feed.watch(task, () => {});
+  backend.failures.push(...[1, 2].map(() => new BackendError("Cannot read a task: not now.")));
+  backend.gap();
+  backend.gap();
+  await backend.get(task.id, "me");
+  feed[Symbol.dispose](); // A timer that is left would fail this test.
+  assertEquals([feed.size, backend.failures.length], [0, 0]);
+});

@@ -96,6 +96,18 @@ Deno.test("a forged token is 401: another key, no signature, the public key as a
   }
 });
 
+Deno.test("a token of any length is not read, though it is good", async () => {
+  const { status, error, error_description } = await refusal(await ask(await sign({ more: "x".repeat(16_384) })));
+  assertEquals([status, error, error_description], [401, "invalid_token", "The token is too long."]);
+});
+
+Deno.test("what is wrong with a token stands in the header without the signs that would end its text", async () => {
+  const { challenge } = await refusal(await ask(await sign({ exp: 1 }), { scopes: ['say "hi"\\', "é"] }));
+  const values = challenge.replace(/^Bearer /, "").split(", ").map((part: string) => part.slice(part.indexOf("=") + 1));
+  for (const value of values) assert(/^"[^"\\]*"$/.test(value), value);
+  assertStringIncludes(challenge, `scope="say 'hi'' '"`);
+});
+
 Deno.test("a token that does not allow what the server asks for is 403, and says what is missing", async () => {
   const options = { scopes: ["jobs:read", "jobs:run"] };
   const { status, error, error_description, challenge } = await refusal(
@@ -138,6 +150,28 @@ Deno.test("keys are read from the issuer's URL; while they cannot be read nobody
   assertEquals(await ask(token, { jwks: url }), { principal: "ann", scopes: [] });
   await server.shutdown();
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+});
+
+Deno.test("while the issuer gives no set of keys, or no answer in time, nobody is told that his token is bad", async () => {
+  const asked = Promise.withResolvers<Response>();
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    ({ url }) => url.endsWith("/none") ? Response.json({ keys: "soon" }) : asked.promise,
+  );
+  const token = await sign();
+  const askFor = (path: string) =>
+    assertRejects(() => ask(token, { jwks: `http://127.0.0.1:${server.addr.port}/${path}` }), BackendError, "keys");
+  const { timeout } = AbortSignal;
+  try {
+    await askFor("none");
+    // Nobody here has the patience that jose has.
+    AbortSignal.timeout = () => timeout(1);
+    await askFor("silent");
+  } finally {
+    AbortSignal.timeout = timeout;
+    asked.resolve(new Response());
+    await server.shutdown();
+  }
 });
 
 Deno.test("a key that the issuer has changed is read anew, and the old one is good no more", async () => {

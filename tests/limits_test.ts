@@ -1,4 +1,4 @@
-import { DefinitionError, type NewTask, type TaskEvent, type TaskInfo } from "../mod.ts";
+import { BackendError, DefinitionError, type NewTask, type TaskEvent, type TaskInfo } from "../mod.ts";
 import { RateLimit, withDefaults } from "../src/limits.ts";
 import { OpenTasks } from "../src/open_tasks.ts";
 import { MemoryBackend } from "../mod.ts";
@@ -29,6 +29,15 @@ Deno.test("who has used nothing for a minute is forgotten once there are many ow
   assertEquals(rate.size, 10_000);
   rate.take("late", 60_000);
   assertEquals(rate.size, 1);
+});
+
+Deno.test("who has used something lately is not forgotten, however many owners there are", () => {
+  const rate = new RateLimit(1);
+  for (let i = 0; i < 9_999; i++) rate.take(`owner ${i}`, 0);
+  assertEquals(rate.take("ann", 59_000), 0);
+  rate.take("late", 60_000);
+  assertEquals(rate.size, 2);
+  assertEquals(rate.take("ann", 60_000), 59_000);
 });
 
 Deno.test("an infinite rate never says no", () => {
@@ -117,4 +126,82 @@ Deno.test("a count that events have left too high is taken anew before anybody i
   now = 10_000;
   const got = await Promise.all(Array.from({ length: 5 }, () => open.reserve("ann", newTaskId())));
   assertEquals(got, [true, false, false, false, false]);
+});
+
+Deno.test("after a gap the open tasks are counted anew, with those that were created elsewhere meanwhile", async () => {
+  await using backend = new MemoryBackend();
+  let tell: (event: TaskEvent) => void = () => {};
+  const store = {
+    list: backend.list.bind(backend),
+    watch: (listener: (event: TaskEvent) => void) => {
+      tell = listener;
+      return () => {};
+    },
+  };
+  using open = new OpenTasks(store, 1, () => 0);
+  const id = newTaskId();
+  assertEquals(await open.reserve("ann", id), true);
+  open.release("ann", id);
+  // Nobody hears of what is done now.
+  const missed = await backend.create(newTask("ann"));
+  tell({ kind: "gap" });
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+  await backend.cancel(missed.id, "ann", 0);
+  tell({ kind: "gap" });
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+});
+
+Deno.test("an owner whose tasks could not be counted is counted the next time", async () => {
+  await using backend = new MemoryBackend();
+  let away = true;
+  const list: MemoryBackend["list"] = (...page) =>
+    away ? Promise.reject(new BackendError("The disk is gone.")) : backend.list(...page);
+  using open = new OpenTasks({ list, watch: backend.watch.bind(backend) }, 1, () => 0);
+  const both = await Promise.allSettled([1, 2].map(() => open.reserve("ann", newTaskId())));
+  assertEquals(both.map(({ status }) => status), ["rejected", "rejected"]);
+  away = false;
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+});
+
+Deno.test("open tasks are counted over all pages of the store", async () => {
+  await using backend = new MemoryBackend();
+  for (let i = 0; i < 501; i++) await backend.create(newTask("ann"));
+  using open = new OpenTasks(backend, 501, Date.now);
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+});
+
+Deno.test("once there are many owners those without open tasks are forgotten, and no others", async () => {
+  await using backend = new MemoryBackend();
+  const counted: string[] = [];
+  const list: MemoryBackend["list"] = (owner, page) => {
+    counted.push(owner);
+    return backend.list(owner, page);
+  };
+  using open = new OpenTasks({ list, watch: backend.watch.bind(backend) }, 1, () => 0);
+  // It is about to be stored, so the store knows nothing of it yet.
+  assertEquals(await open.reserve("ann", newTaskId()), true);
+  for (let i = 1; i < 10_000; i++) {
+    const id = newTaskId();
+    await open.reserve(`owner ${i}`, id);
+    open.release(`owner ${i}`, id);
+  }
+  await open.reserve("late", newTaskId());
+  counted.length = 0;
+  assertEquals(await open.reserve("ann", newTaskId()), false);
+  assertEquals(await open.reserve("owner 1", newTaskId()), true);
+  assertEquals(counted, ["owner 1"]);
+});
+
+Deno.test("who counts no longer hears of no task", async () => {
+  await using backend = new MemoryBackend();
+  let listeners = 0;
+  const watch = () => {
+    listeners++;
+    return () => void listeners--;
+  };
+  const open = new OpenTasks({ list: backend.list.bind(backend), watch }, 1, () => 0);
+  assertEquals(listeners, 1);
+  open[Symbol.dispose]();
+  assertEquals(listeners, 0);
 });

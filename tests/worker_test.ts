@@ -199,6 +199,31 @@ Deno.test("an attempt over its time is aborted, also where the code does not lis
   assert(heard instanceof JobsError);
 });
 
+Deno.test("code that does not end with its time-out may run on, so a cancel does not say that its work has stopped", async () => {
+  const works: unknown[] = [];
+  for (const listens of [true, false]) {
+    await using backend = new MemoryBackend();
+    using feed = new TaskFeed(backend);
+    const job = defineJob({
+      name: "late",
+      input,
+      run: (_, { signal }) =>
+        new Promise((_, reject) => listens && signal.addEventListener("abort", () => reject(signal.reason))),
+    });
+    await using worker = createWorker(backend, [job]);
+    await worker.ready;
+    const retry = { attempts: 2, delay: 600_000, maxDelay: 600_000 };
+    const task = { id: newTaskId(), owner: "me" };
+    const retrying = Promise.withResolvers<void>();
+    feed.watch(task, ({ status }) => status === "RETRYING" && retrying.resolve());
+    await backend.create({ ...task, job: "late", input: {}, resultTtl: 60_000, retry, timeout: 1 });
+    await retrying.promise;
+    const end = await backend.cancel(task.id, "me", 0);
+    works.push("work" in end && end.work);
+  }
+  assertEquals(works, ["stopped", "stop_requested"]);
+});
+
 Deno.test("progress is kept between 0 and 1, and a message that is no text becomes one", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);

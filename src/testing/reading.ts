@@ -41,6 +41,17 @@ export const reading: Cases = {
     }
   },
 
+  "a stranger who reads in the same moment as the owner gets nothing of what the owner gets": async (stage) => {
+    const { id } = await stage.create({ job: "nobody runs this" });
+    for (const owners of [[OWNER, "stranger"], ["stranger", OWNER]]) {
+      const reads = await Promise.allSettled(owners.map((owner) => stage.backend.get(id, owner)));
+      const got = reads.map((read) =>
+        read.status === "fulfilled" ? read.value.owner : read.reason instanceof TaskNotFound
+      );
+      deepStrictEqual(got, owners.map((owner) => owner === OWNER ? OWNER : true));
+    }
+  },
+
   "the result of a task that is not finished is refused as not ready": async (stage) => {
     const task = await stage.create({ job: "nobody runs this" });
     await rejects(stage.backend.outcome(task.id, OWNER), TaskNotReady);
@@ -93,6 +104,18 @@ export const reading: Cases = {
     const { tasks: [first], nextCursor } = await stage.backend.list(OWNER, { limit: 1 });
     const { tasks: [second] } = await stage.backend.list(OWNER, { limit: 1, cursor: nextCursor });
     deepStrictEqual([first?.id, second?.id], [newer, older]);
+  },
+
+  "what has expired takes no place on a page": async (stage) => {
+    const [live, other] = [await stage.create({ job: "waits" }), await stage.create({ job: "waits" })];
+    for (let i = 0; i < 4; i++) {
+      const { id } = await stage.create({ job: "waits", resultTtl: 500 });
+      await stage.backend.cancel(id, OWNER, 0);
+    }
+    const page = async (limit: number) => (await stage.backend.list(OWNER, { limit })).tasks.map(({ id }) => id);
+    await eventually("all that was cancelled has expired", async () => (await page(10)).length === 2);
+    deepStrictEqual(await page(1), [other.id]);
+    deepStrictEqual(await page(2), [other.id, live.id]);
   },
 
   "a list that fits on one page has no next one": async (stage) => {

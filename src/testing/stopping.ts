@@ -35,6 +35,17 @@ export const stopping: Cases = {
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
   },
 
+  "a result that is there although its worker stops without grace is kept, and its work is not done twice": async (
+    stage,
+  ) => {
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).catch(() => "done") });
+    const task = await stage.create({ job: "careful" });
+    await stage.running(task);
+    await worker.close(0);
+    strictEqual((await stage.finished(task)).status, "COMPLETED");
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "done" });
+  },
+
   "an attempt that is handed back does not count as one": async (stage) => {
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal) });
     const task = await stage.create({ job: "careful", retry: { attempts: 2, delay: 10, maxDelay: 10 } });

@@ -117,3 +117,49 @@ Deno.test("the end of a task that has expired before it was read is told as a ga
   await feed.close();
   assertEquals(told, ["gap", watched, "gap", last]);
 });
+
+Deno.test("a queue that could not be listened to is listened to once the store is back, which is told as a gap", async () => {
+  const store = storeOf(() => Promise.resolve(undefined));
+  let back = () => {};
+  let away = true;
+  const followed: string[] = [];
+  const { follow } = store;
+  const broken = {
+    ...store,
+    records: { ...store.records, queues: () => Promise.resolve(["job"]) },
+    onBack: (listener: () => void) => void (back = listener),
+    follow: (queue: string, hear: Hear) => {
+      followed.push(queue);
+      return away ? Promise.reject(new Error("The store is away.")) : follow(queue, hear);
+    },
+  };
+  const gap = Promise.withResolvers<void>();
+  const feed = new QueueFeed(broken, ({ kind }) => kind === "gap" && gap.resolve());
+  feed.start();
+  await assertRejects(() => feed.follow("job"), Error, "The store is away.");
+  followed.length = 0;
+  away = false;
+  back();
+  await gap.promise;
+  assertEquals(followed, ["job"]);
+  await feed.close();
+});
+
+Deno.test("what has expired, or is gone, is told to nobody", async () => {
+  const ids = [newTaskId(), newTaskId(), newTaskId()];
+  const [old, gone, last] = ids;
+  const store = storeOf((id) => Promise.resolve(id === gone ? undefined : { ...snapshotOf(id), expired: id === old }));
+  const told: string[] = [];
+  const all = Promise.withResolvers<void>();
+  const feed = new QueueFeed(store, (event) => {
+    if (event.kind !== "change") return;
+    told.push(event.task.id);
+    if (event.task.id === last) all.resolve();
+  });
+  feed.start();
+  await feed.follow("job");
+  for (const id of ids) store.hear(id, false);
+  await all.promise;
+  await feed.close();
+  assertEquals(told, [last]);
+});

@@ -1,6 +1,7 @@
 import { newSnapshot } from "../../src/backends/bullmq/new_task.ts";
 import { Sweeper } from "../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../src/backends/bullmq/states.ts";
+import { doneWithin } from "../../src/done_within.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals } from "../../tools/std.ts";
 
@@ -45,4 +46,23 @@ Deno.test("a sweeper that closes waits for every look under way, although one of
   answer.resolve(expired(slow));
   await closed;
   assertEquals(order, ["looked at", "closed"]);
+});
+
+Deno.test("a task whose job runs on after it has expired, and one that is gone, are not looked at again at once", async () => {
+  const [runs, gone] = [newTaskId(), newTaskId()];
+  const begun = Date.now();
+  const later = new Map<string, number>();
+  const both = Promise.withResolvers<void>();
+  await using _sweeper = new Sweeper({
+    due: () => Promise.resolve(later.size === 0 ? [runs, gone] : []),
+    read: (id) => Promise.resolve(id === gone ? undefined : expired(id)),
+    expire: () => Promise.resolve(false),
+    postpone: (id, at) => {
+      if (later.set(id, at).size === 2) both.resolve();
+      return Promise.resolve();
+    },
+  });
+  // Without it they would be looked at for ever.
+  assertEquals(await doneWithin(both.promise, 20_000), true);
+  assertEquals([(later.get(runs) ?? 0) >= begun + 60_000, later.get(gone)], [true, Infinity]);
 });

@@ -1,8 +1,9 @@
 import { Claims } from "../../src/backends/kv/claims.ts";
 import { Committer } from "../../src/backends/kv/committer.ts";
+import { delayedKey } from "../../src/backends/kv/keys.ts";
 import { Lease } from "../../src/backends/kv/lease.ts";
 import { TaskStore } from "../../src/backends/kv/store.ts";
-import { created } from "../../src/backends/record.ts";
+import { crashed, created } from "../../src/backends/record.ts";
 import { newTaskId } from "../../src/ids.ts";
 import type { Json } from "../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
@@ -101,4 +102,95 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     await lease[Symbol.asyncDispose]();
     await claims.settle(all[0]?.task.id ?? "", { kind: "value", value: 1 });
     assertEquals((await claims.claim(100)).claims.length, 1);
+  }));
+
+Deno.test("KV: a worker writes down what it is about to claim before it claims it, so that its death loses no task", () =>
+  withClaims(async ({ kv, store, create }) => {
+    const id = await create({});
+    const held: unknown[] = [];
+    const hold = () => void held.push(claims.held.map((task) => [task.id, task.owner]));
+    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold, lose: () => {} });
+    const { claim } = store;
+    store.claim = (...taken) => {
+      held.push("claim");
+      return claim.apply(store, taken);
+    };
+    assertEquals((await claims.claim(1)).claims.length, 1);
+    assertEquals(held, [[[id, OWNER]], "claim"]);
+  }));
+
+Deno.test("KV: what was claimed runs, and what could not be is looked for again, when some claims of a moment fail", () =>
+  withClaims(async ({ store, claims, create }) => {
+    const [first, second] = [await create(1), await create(2)];
+    const { claim } = store;
+    store.claim = (...taken) => {
+      store.claim = claim;
+      return Promise.reject(new TypeError(`disk I/O error at ${taken.length}`));
+    };
+    const look = await claims.claim(100);
+    assertEquals([look.claims.map(({ task }) => task.id), look.more], [[second], true]);
+    assertEquals((await claims.claim(100)).claims.map(({ task }) => task.id), [first]);
+  }));
+
+Deno.test("KV: a worker whose task somebody else has taken over hears that it has lost it, and changes it no more", () =>
+  withClaims(async ({ kv, store, create, committer }) => {
+    const lost: string[] = [];
+    const lose = (id: string) => void lost.push(id);
+    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose });
+    const heir = new Claims({ kv, store, worker: "heir", jobs: ["job"], hold: () => {}, lose });
+    for (
+      const act of [
+        (id: string) => claims.report(id, { progress: 0.5 }),
+        (id: string) => claims.settle(id, { kind: "value", value: "late" }),
+        (id: string) => claims.handBack(id, false),
+        (id: string) => claims.ask(id, { key: "which", message: "Which?", schema: { type: "object" } }),
+      ]
+    ) {
+      const id = await create({});
+      await claims.claim(1);
+      const entry = await store.find(id, OWNER);
+      await store.change(entry, crashed(entry.stored.record, Date.now()).record);
+      await heir.claim(1);
+      const { stored } = await store.find(id, OWNER);
+      await act(id);
+      assertEquals([lost.splice(0), claims.held], [[id], []]);
+      assertEquals((await store.find(id, OWNER)).stored, stored);
+    }
+    await committer.drained();
+  }));
+
+Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, then the oldest", () =>
+  withClaims(async ({ kv, store }) => {
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    for (
+      const [job, input, priority] of [["a", "old", 1], ["b", "urgent", 0], ["b", "young", 1], [
+        "a",
+        "late",
+        2,
+      ]] as const
+    ) {
+      const task = { id: newTaskId(), job, owner: OWNER, input, resultTtl: 60_000, retry, priority };
+      await store.create(created(task, Date.now()), input);
+    }
+    const claims = new Claims({ kv, store, worker: "worker", jobs: ["a", "b"], hold: () => {}, lose: () => {} });
+    const order: unknown[] = [];
+    for (const _ of [1, 2, 3, 4]) order.push(...(await claims.claim(1)).claims.map(({ input }) => input));
+    assertEquals(order, ["urgent", "old", "young", "late"]);
+  }));
+
+Deno.test("KV: more delayed tasks than one look moves are all ready once they are due", () =>
+  withClaims(async ({ kv, claims, create }) => {
+    await Promise.all(Array.from({ length: 150 }, () => create({}, 1)));
+    let claimed = 0;
+    for (const _ of [1, 2, 3]) claimed += (await claims.claim(60)).claims.length;
+    assertEquals(claimed, 150);
+    assertEquals(await Array.fromAsync(kv.list({ prefix: delayedKey() })), []);
+  }));
+
+Deno.test("KV: a delayed task whose event was missed is found after the gap", () =>
+  withClaims(async ({ claims, create }) => {
+    assertEquals(await claims.claim(1), { claims: [], more: false, dueAt: undefined });
+    const id = await create({}, 1);
+    claims.hear({ kind: "gap" });
+    assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
   }));

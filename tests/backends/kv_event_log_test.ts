@@ -29,3 +29,42 @@ Deno.test("KV: when a process closes, the others do not read again what it has t
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("KV: a process hears what the others tell from its start on, and of a gap where something is missing", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const heard: unknown[] = [];
+  let ready = 0;
+  const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([`told ${number}`]));
+  try {
+    await tell(1);
+    const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++ };
+    await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, hear);
+    await tell(2);
+    await until(() => Promise.resolve(heard.length > 0), "the change is heard");
+    await tell(4);
+    await until(() => Promise.resolve(JSON.stringify(heard).includes("told 4")), "the next one is heard");
+    const told = (number: number) => ({ kind: "change", task: `told ${number}` });
+    assertEquals(heard, [told(2), { kind: "gap" }, told(4)]);
+    // No wake file told of them, so there may be tasks that nobody has looked for.
+    await until(() => Promise.resolve(ready === 2), "it is looked for work");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: the wake file of a process that died long ago is removed, and that of a young one stays", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  try {
+    await Deno.mkdir(`${path}.wake`);
+    for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
+    await Deno.utime(`${path}.wake/old`, 0, 0);
+    await using _log = await EventLog.open(kv, "new", path, { event: () => {}, ready: () => {} });
+    const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
+    assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,3 +1,4 @@
+import { DenoKvBackend } from "../../mod.ts";
 import { Committer } from "../../src/backends/kv/committer.ts";
 import { readyKey, workerKey } from "../../src/backends/kv/keys.ts";
 import { Lease, type WorkerRecord } from "../../src/backends/kv/lease.ts";
@@ -153,3 +154,53 @@ Deno.test("KV: a worker that ends and holds nothing is forgotten", () =>
     await lease[Symbol.asyncDispose]();
     assertEquals((await kv.get(workerKey("ending"))).value, null);
   }));
+
+Deno.test("KV: what a dead worker has held before, and another one holds now, is left to that one", () =>
+  withLeases(async ({ store, clock, start, idle, now }) => {
+    const { entry } = await start("dead");
+    const { record } = change.crashed(entry.stored.record, clock.now);
+    const waiting = await store.change(entry, record);
+    assert(waiting);
+    assert(await store.change(waiting, change.claimed(record, "other", clock.now)));
+    const heir = await idle("heir");
+    clock.now += ROUND;
+    await heir.recover();
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals(await now(entry), ["RUNNING", "other", 1]);
+  }));
+
+Deno.test("KV: a worker that comes back while another one takes its tasks over stays known", () =>
+  withLeases(async ({ kv, store, clock, start, idle }) => {
+    const { lease } = await start("late");
+    const heir = await idle("heir");
+    clock.now += ROUND;
+    await heir.recover();
+    clock.now += ROUND;
+    const { read } = store;
+    store.read = async (...of) => {
+      store.read = read;
+      await lease.renew();
+      return await store.read(...of);
+    };
+    await heir.recover();
+    const known = (await kv.get<WorkerRecord>(workerKey("late"))).value;
+    assertEquals(known?.expiresAt, clock.now + LEASE);
+  }));
+
+Deno.test("KV: a worker whose lease has run out counts as none, also before anybody has taken its tasks over", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    using kv = await Deno.openKv(`${folder}/jobs.kv`);
+    const known: boolean[] = [];
+    for (const left of [60_000, -1]) {
+      const record: WorkerRecord = { jobs: ["job"], expiresAt: Date.now() + left, held: [] };
+      await kv.set(workerKey("silent"), record);
+      known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
+    }
+    assertEquals(known, [true, false, false, false]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,8 +1,12 @@
 import { sweepBlobs, writeBlob } from "../../src/backends/kv/blobs.ts";
+import { Claims } from "../../src/backends/kv/claims.ts";
 import { Committer } from "../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../src/backends/kv/keys.ts";
+import { TaskStore } from "../../src/backends/kv/store.ts";
 import { KvStreams } from "../../src/backends/kv/streams.ts";
 import { Sweeper } from "../../src/backends/kv/sweeper.ts";
+import { claimed, created, settled } from "../../src/backends/record.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 interface Opened {
@@ -72,4 +76,45 @@ Deno.test("KV: a long message leaves no mark to be swept, and stands as long as 
     await sweepBlobs(kv, committer, later());
     const [event] = await streams.readAfter("stream", "");
     assert(event?.text === text);
+  }));
+
+Deno.test("KV: a large input is kept while its task lives, a large result while it is kept, and then nothing is left", () =>
+  withKv(async ({ kv, committer, left }) => {
+    const store = new TaskStore(kv, committer);
+    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} });
+    const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await store.create(created({ id, job: "job", owner: "ann", input, resultTtl: 60_000, retry }, Date.now()), input);
+    await sweepBlobs(kv, committer, later());
+    assertEquals((await claims.claim(1)).claims.map((claim) => claim.input), [input]);
+    await claims.settle(id, { kind: "value", value });
+    assertEquals(await left(), [3, 1]);
+    await sweepBlobs(kv, committer, later());
+    assertEquals(await left(), [2, 0]);
+    assertEquals(await store.outcome(await store.find(id, "ann")), { kind: "value", value });
+  }));
+
+Deno.test("KV: a task is kept without end while it lives, and a while longer than its result once it has ended", () =>
+  withKv(async ({ kv, committer }) => {
+    const kept: (readonly [part: unknown, ms: number | undefined])[] = [];
+    const commit = committer.commit.bind(committer);
+    committer.commit = (write) => {
+      for (const { key, expireIn } of write.sets ?? []) kept.push([key[1], expireIn]);
+      return commit(write);
+    };
+    const store = new TaskStore(kv, committer);
+    const id = newTaskId();
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await store.create(created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, Date.now()), {});
+    assertEquals(kept.splice(0), [["task", undefined], ["ready", undefined]]);
+    const entry = await store.find(id, "ann");
+    const { record, outcome } = settled(
+      claimed(entry.stored.record, "worker", Date.now()),
+      { kind: "value", value: "y".repeat(10_000) },
+      Date.now(),
+      0,
+    );
+    await store.change(entry, record, outcome);
+    const hourMore = 60_000 + 3_600_000;
+    assertEquals(kept, [["garbage", undefined], ["blob", hourMore], ["task", hourMore]]);
   }));

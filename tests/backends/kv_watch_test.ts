@@ -1,6 +1,9 @@
-import { DenoKvBackend, type TaskInfo } from "../../mod.ts";
+import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../mod.ts";
 import { Committer } from "../../src/backends/kv/committer.ts";
-import { created } from "../../src/backends/record.ts";
+import { eventKey, taskKey } from "../../src/backends/kv/keys.ts";
+import type { StoredTask } from "../../src/backends/kv/store.ts";
+import { answered, created } from "../../src/backends/record.ts";
+import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
@@ -110,6 +113,38 @@ Deno.test("a task is created, and told to others, though the wake file cannot be
     assertEquals((await seen).id, task.id);
   } finally {
     Deno.FsFile.prototype.writeSync = writeSync;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a job whose answer came with a change that its worker has missed gets it after the gap", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    using feed = new TaskFeed(backend);
+    const echo = defineJob({
+      name: "echo",
+      input: { type: "object" },
+      run: async (_, { elicit }) => (await elicit({ message: "Well?", schema: { type: "object" } })).action,
+    });
+    await using _worker = createWorker(backend, [echo]);
+    const { id, owner } = await backend.create(newTask());
+    const asked = Promise.withResolvers<void>();
+    const end = feed.wait(id, owner, AbortSignal.timeout(20_000), ({ status }) => {
+      if (status === "INPUT_REQUIRED") asked.resolve();
+    });
+    await asked.promise;
+    using kv = await Deno.openKv(`${folder}/jobs.kv`);
+    const { value } = await kv.get<StoredTask>(taskKey(owner, id));
+    const [question] = value && "questions" in value.record.info ? value.record.info.questions ?? [] : [];
+    assert(value && question);
+    // Nobody is told of it, and the number says that something is missing.
+    const answers = { [question.key]: { action: "decline" } } as const;
+    await kv.set(taskKey(owner, id), { ...value, record: answered(value.record, answers, Date.now()) });
+    await kv.set(eventKey("other", 2), "[]");
+    assertEquals((await end).status, "COMPLETED");
+    assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
+  } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });

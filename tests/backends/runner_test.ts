@@ -1,4 +1,5 @@
 import type { Attempt, Claim } from "../../src/backend.ts";
+import { doneWithin } from "../../src/done_within.ts";
 import { BackendError, InvalidValue } from "../../src/errors.ts";
 import { Runner, type RunnerStore } from "../../src/backends/runner.ts";
 import type { LiveTask } from "../../src/task.ts";
@@ -161,4 +162,93 @@ Deno.test("a run that ended before it began is written like any other, again and
   const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
   assertEquals(await stored, failed.attempt);
   await runner.stop(0);
+});
+
+/** A store that gives out one task, once `found` is there, and tells what becomes of it. */
+function oneTask(found: Promise<unknown> = Promise.resolve()) {
+  const [ends, looked]: [unknown[], PromiseWithResolvers<void>] = [[], Promise.withResolvers()];
+  let left = 1;
+  const store: RunnerStore = {
+    claim: async () => {
+      looked.resolve();
+      await found;
+      return { claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false };
+    },
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    settle: (_id, attempt) => Promise.resolve(void ends.push(["settled", attempt.kind])),
+    handBack: (_id, abandoned) => Promise.resolve(void ends.push(["handed back", abandoned])),
+  };
+  return { store, ends, looked: looked.promise };
+}
+
+function untilAborted({ signal }: Claim): Promise<void> {
+  return new Promise((resolve) => signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve()));
+}
+
+Deno.test("a task that is asked to stop while it is being claimed hears of it as soon as it runs", async () => {
+  const found = Promise.withResolvers<void>();
+  const { store, looked } = oneTask(found.promise);
+  const reason = Promise.withResolvers<unknown>();
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 1,
+    run: async (claim) => {
+      reason.resolve(claim.signal.aborted || await untilAborted(claim));
+      return { kind: "error", message: "stopped", retry: false };
+    },
+  }, Promise.resolve());
+  await looked;
+  runner.receive({ ...claimed, revision: 3, stopRequested: true });
+  found.resolve();
+  // A worker that did not hear of it would run until it is closed.
+  assertEquals(await doneWithin(reason.promise, 5_000), true);
+  await runner.stop(0);
+});
+
+Deno.test("what is being claimed when a worker shuts down is handed back", async () => {
+  const found = Promise.withResolvers<void>();
+  const { store, ends, looked } = oneTask(found.promise);
+  const run = async (claim: Claim): Promise<Attempt> => {
+    await untilAborted(claim);
+    return { kind: "error", message: "stopped", retry: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await looked;
+  const stopped = runner.stop(0);
+  found.resolve();
+  await stopped;
+  assertEquals(ends, [["handed back", false]]);
+});
+
+Deno.test("a result that is there although the worker shuts down is stored: its work is not done twice", async () => {
+  const { store, ends } = oneTask();
+  const began = Promise.withResolvers<void>();
+  const run = async (claim: Claim): Promise<Attempt> => {
+    began.resolve();
+    await untilAborted(claim);
+    return { kind: "value", value: "done" };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await began.promise;
+  await runner.stop(0);
+  assertEquals(ends, [["settled", "value"]]);
+});
+
+Deno.test("a worker whose store stays away shuts down all the same", async () => {
+  const { store } = oneTask();
+  const failed = Promise.withResolvers<void>();
+  let away = true;
+  store.settle = () => {
+    failed.resolve();
+    return away ? Promise.reject(new BackendError("The store is away.")) : Promise.resolve();
+  };
+  const run = () => Promise.resolve({ kind: "value", value: "done" } as const);
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await failed.promise;
+  const stopped = runner.stop(0);
+  assertEquals(await doneWithin(stopped, 5_000), true);
+  away = false;
+  await stopped;
 });

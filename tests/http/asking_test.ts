@@ -32,7 +32,9 @@ Deno.test("a person may take as long to answer as a timer can wait", async () =>
   const server = { getClientCapabilities: () => ({ elicitation: {} }) } as unknown as TaskServer;
   const ctx = { mcpReq: { send, signal: new AbortController().signal } } as unknown as RequestContext;
   const question = { key: "name", message: "Who?", schema: { type: "object" } };
-  assertEquals(await completeInput([question], {}, server, ctx), { input: { name: "Ada" } });
+  assertEquals(await completeInput([question], {}, server, ctx, new AbortController().signal), {
+    input: { name: "Ada" },
+  });
   assertEquals(waits, [2 ** 31 - 1]);
 });
 
@@ -45,6 +47,10 @@ Deno.test("who declines the first question is not asked the next one", async () 
   const server = { getClientCapabilities: () => ({ elicitation: {} }) } as unknown as TaskServer;
   const ctx = { mcpReq: { send, signal: new AbortController().signal } } as unknown as RequestContext;
   const questions = ["Who invites?", "Who comes?"].map((message) => ({ key: message, message, schema: {} }));
-  await assertRejects(() => completeInput(questions, {}, server, ctx), ToolError, "Who invites?");
+  await assertRejects(
+    () => completeInput(questions, {}, server, ctx, new AbortController().signal),
+    ToolError,
+    "Who invites?",
+  );
   assertEquals(asked, ["Who invites?"]);
 });

@@ -3,13 +3,17 @@ import { McpHost } from "../../src/mcp/host.ts";
 import { OpenStreams } from "../../src/mcp/open_streams.ts";
 import type { SessionLimits } from "../../src/mcp/session_limits.ts";
 import { Sessions } from "../../src/mcp/sessions.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { type Fetch, type Message, Raw } from "./raw.ts";
 
 const ANN = { owner: "ann", known: true };
 
 function newHost(): McpHost {
   return new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
+}
+
+function isConnected({ server }: McpHost): boolean {
+  return server.transport !== undefined;
 }
 
 /** The sessions of one process, whose clock `now` is. */
@@ -68,6 +72,90 @@ Deno.test("a session that is idle in one process goes on in the others", async (
   assertEquals([first.size, second.size], [0, 1]);
   await using third = newSessions(backend.streams, () => now);
   assertEquals((await goOn(third)).result, {});
+});
+
+Deno.test("a session that is used again outlives those that are idle since, whichever began first", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  const hosts: McpHost[] = [];
+  const bind = () => {
+    const host = newHost();
+    hosts.push(host);
+    return host;
+  };
+  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, {}, () => now);
+  const fetch = fetchOf(sessions);
+  const [used] = [await Raw.open(fetch), await Raw.open(fetch)];
+  now += 1_800_000;
+  assertEquals((await used.ask("ping")).result, {});
+  now += 1_800_000;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 1);
+  // The server of a session ends with it.
+  assertEquals(hosts.map(isConnected), [true, false]);
+  assertEquals((await used.ask("ping")).result, {});
+});
+
+Deno.test("the session that makes room is the least used one, though another began first", async () => {
+  await using backend = new MemoryBackend();
+  const restored: string[] = [];
+  const { readAfter } = backend.streams;
+  backend.streams.readAfter = (stream, id) => {
+    restored.push(stream);
+    return readAfter.call(backend.streams, stream, id);
+  };
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const fetch = fetchOf(sessions);
+  const [used, unused] = [await Raw.open(fetch), await Raw.open(fetch)];
+  await used.ask("ping");
+  await Raw.open(fetch);
+  await used.ask("ping");
+  assertEquals(restored, []);
+  await unused.ask("ping");
+  assertEquals(restored, [`session ${unused.session}`]);
+});
+
+Deno.test("a session that is in use is kept for another hour at least, however long it lasts", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  let keptUntil = 0;
+  const { append } = backend.streams;
+  backend.streams.append = (stream, event, ttl) => {
+    if (stream.startsWith("session ")) keptUntil = now + ttl;
+    return append.call(backend.streams, stream, event, ttl);
+  };
+  await using sessions = newSessions(backend.streams, () => now);
+  const raw = await Raw.open(fetchOf(sessions));
+  for (let i = 0; i < 12; i++) {
+    now += 1_000_000;
+    await raw.ask("ping");
+    assert(keptUntil - now >= 3_600_000, `After ${i + 1} calls it is kept for ${keptUntil - now} ms.`);
+  }
+});
+
+Deno.test("a session whose first message is too long to be kept serves all the same, in its own process", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams);
+  const raw = await Raw.open(fetchOf(sessions), undefined, { experimental: { much: { text: "x".repeat(20_000) } } });
+  assertEquals((await raw.ask("ping")).result, {});
+  assertEquals(await backend.streams.readAfter(`session ${raw.session}`, ""), []);
+});
+
+Deno.test("requests that come to another process at once go on with one session there", async () => {
+  await using backend = new MemoryBackend();
+  await using first = newSessions(backend.streams);
+  const raw = await Raw.open(fetchOf(first));
+  let begun = 0;
+  const bind = () => {
+    begun++;
+    return newHost();
+  };
+  await using second = new Sessions(bind, backend.streams, new OpenStreams(), () => {});
+  const same = new Raw(fetchOf(second));
+  same.session = raw.session;
+  const answers = await Promise.all([1, 2, 3].map(() => same.ask("ping")));
+  assertEquals(answers.map(({ result }) => result), [{}, {}, {}]);
+  assertEquals([begun, second.size], [1, 1]);
 });
 
 Deno.test("a client that listens and has stopped to read does not keep its session", async () => {
@@ -147,4 +235,33 @@ Deno.test("of many sessions that begin at once no more are let in than there is 
   await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
   const begun = await Promise.allSettled(Array.from({ length: 5 }, () => Raw.open(fetchOf(sessions))));
   assertEquals([begun.filter(({ status }) => status === "fulfilled").length, sessions.size], [2, 2]);
+});
+
+Deno.test("what does not become a session takes no place, and leaves no server", async () => {
+  await using backend = new MemoryBackend();
+  const hosts: McpHost[] = [];
+  let fails = false;
+  const bind = () => {
+    if (fails) throw new TypeError("This server cannot begin.");
+    const host = newHost();
+    hosts.push(host);
+    return host;
+  };
+  await using elsewhere = newSessions(backend.streams);
+  const moved = await Raw.open(fetchOf(elsewhere));
+  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, { inProcess: 1 });
+  const fetch = fetchOf(sessions);
+  const raw = new Raw(fetch);
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} });
+  // The SDK refuses the one for what its client can read, the other for a session that it does not name.
+  const unread = await raw.send({ method: "POST", body, headers: { accept: "text/plain" } });
+  assertEquals([unread.status, (await raw.post("ping")).status], [406, 400]);
+  assertEquals(hosts.map(isConnected), [false, false]);
+  fails = true;
+  const same = new Raw(fetch);
+  same.session = moved.session;
+  await assertRejects(() => same.post("ping"), TypeError, "This server cannot begin.");
+  fails = false;
+  await Raw.open(fetch);
+  assertEquals(sessions.size, 1);
 });

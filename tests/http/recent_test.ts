@@ -77,3 +77,49 @@ Deno.test("one session has 64 messages at hand, and never pushes those of others
   for (let i = 0; i < 100; i++) await send(busy, true);
   assertEquals([await replayed(other, begun), recent.size], [1, 3]);
 });
+
+Deno.test("a message that is too long to be kept is sent, and what comes behind it is kept", async () => {
+  await using backend = new MemoryBackend();
+  const events = new SessionEvents(backend.streams, new RecentEvents(), crypto.randomUUID());
+  const begun = await events.storeEvent("stream", NOTIFICATION);
+  const long = { ...NOTIFICATION, params: { text: "x".repeat(2 * 1024 * 1024) } };
+  const id = await events.storeEvent("stream", long);
+  await events.storeEvent("stream", NOTIFICATION);
+  assertEquals([await replayed(events, begun), await replayed(events, id)], [1, 1]);
+});
+
+Deno.test("what is still on its way to the store is waited for by whoever resumes", async () => {
+  await using backend = new MemoryBackend();
+  const { append } = backend.streams;
+  const goOn = Promise.withResolvers<void>();
+  backend.streams.append = async (...args) => {
+    await goOn.promise;
+    await append.call(backend.streams, ...args);
+  };
+  // Nothing is at hand of what is this old.
+  let now = 0;
+  const recent = new RecentEvents(() => now);
+  const events = new SessionEvents(backend.streams, recent, crypto.randomUUID());
+  const begun = await events.storeEvent("stream", {} as never);
+  await events.storeEvent("stream", NOTIFICATION);
+  now = 60_000;
+  recent.dropOld();
+  const replaying = replayed(events, begun);
+  goOn.resolve();
+  assertEquals(await replaying, 1);
+});
+
+Deno.test("what is sent while a stream is resumed comes with the rest, once and in order", async () => {
+  await using backend = new MemoryBackend();
+  const events = new SessionEvents(backend.streams, new RecentEvents(), crypto.randomUUID());
+  const begun = await events.storeEvent("stream", {} as never);
+  const sent = [await events.storeEvent("stream", NOTIFICATION)];
+  const came: string[] = [];
+  await events.replayEventsAfter(begun, {
+    send: async (id) => {
+      came.push(id);
+      if (sent.length < 3) sent.push(await events.storeEvent("stream", NOTIFICATION));
+    },
+  });
+  assertEquals([came.length, came], [3, sent]);
+});

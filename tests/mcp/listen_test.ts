@@ -4,7 +4,16 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { AsyncToolServer, BackendError, createWorker, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
+import {
+  AsyncToolServer,
+  BackendError,
+  createWorker,
+  MemoryBackend,
+  OperationResourceStrategy,
+  ToolRegistry,
+} from "../../mod.ts";
+import { TaskSubscription } from "../../src/mcp/task_subscription.ts";
+import { Tasks } from "../../src/tasks.ts";
 import { serveHttp } from "../interop/client.ts";
 import { contract, fixtureServer } from "../interop/fixture.ts";
 import { ask, callTool, Events, listen, request, send } from "./modern.ts";
@@ -176,4 +185,20 @@ Deno.test("who listens to a thousand tasks hears where each of them stands", asy
   );
   assertEquals((await events.next()).params?.notifications, { taskIds });
   for (const taskId of taskIds) assertEquals((await events.next()).params?.taskId, taskId);
+});
+
+Deno.test("a subscription lets go of a task once it has ended, and of the others once it is closed", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const registered = new ToolRegistry().register(contract);
+  const surface = { tools: [], templates: [] };
+  const all = [await tasks.start(registered, {}, "ann"), await tasks.start(registered, {}, "ann")];
+  const to = { id: 1, taskIds: [], uris: [], capabilities: {} };
+  const subscription = new TaskSubscription({ tasks, surface }, to, () => Promise.resolve());
+  for (const task of all) subscription.follow(task);
+  assertEquals(tasks.watched, 2);
+  await tasks.cancel(all[0]?.id ?? "", "ann");
+  assertEquals(tasks.watched, 1);
+  subscription[Symbol.dispose]();
+  assertEquals(tasks.watched, 0);
 });

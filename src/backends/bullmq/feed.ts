@@ -122,7 +122,7 @@ export class QueueFeed {
         if (snapshot !== undefined && !snapshot.expired) this.#tellOnce(toTask(snapshot));
       }
       // The end of one that is gone by now was not seen: who watches it has to look.
-      const gone = ids.filter((id, index) => snapshots[index]?.expired ?? true);
+      const gone = ids.filter((_, index) => snapshots[index]?.expired ?? true);
       if (gone.some((id) => (this.#told.get(id) ?? LAST_REVISION) < LAST_REVISION)) {
         for (const id of gone) this.#told.delete(id);
         this.#gap();
