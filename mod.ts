@@ -60,7 +60,7 @@ export {
 export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
 export type { Limits } from "./src/limits.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
-export type { Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
+export type { Accepted, Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
 export { AsyncToolServer } from "./src/server.ts";
 export type { RunOptions, ServerOptions } from "./src/server_options.ts";
 export * from "./src/task.ts";

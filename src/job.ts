@@ -6,7 +6,7 @@
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import type { Answer } from "./task.ts";
-import { type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema.ts";
+import { type Accepted, type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema.ts";
 
 /** What a running job knows of itself. */
 export interface JobContext {
@@ -60,7 +60,8 @@ export interface JobPolicy {
 }
 
 /** What {@linkcode defineJob} takes. */
-export interface JobDefinition<In extends Schema, Out> extends JobPolicy {
+export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>
+  extends JobPolicy {
   /** The name: letters, digits, `_`, `-` and `.`, at most 100 characters. */
   readonly name: string;
   /** A title for people. */
@@ -71,9 +72,10 @@ export interface JobDefinition<In extends Schema, Out> extends JobPolicy {
   readonly input: In;
   /**
    * The result, likewise; told to the client as the tool's output schema. What the code returns is stored as the schema
-   * gives it out: with defaults and changes, and for a zod object without fields that it does not name.
+   * gives it out: with defaults and changes, and for a zod object without fields that it does not name. What the code
+   * returns has to be of the type that the schema takes.
    */
-  readonly output?: Schema;
+  readonly output?: Output;
   /** What the tool does to the world. */
   readonly annotations?: JobAnnotations;
   /** The code. Without it the job is a contract: a worker elsewhere runs it. */
@@ -123,7 +125,9 @@ export interface Job<Input = unknown, Output = unknown> {
  * });
  * ```
  */
-export function defineJob<In extends Schema, Out>(definition: JobDefinition<In, Out>): Job<Infer<In>, Out> {
+export function defineJob<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
+  definition: JobDefinition<In, Out, Output>,
+): Job<Infer<In>, Out> {
   const { name, title, description, input, output, annotations, run, ...policy } = definition;
   checkName(name);
   checkPolicy(name, policy);

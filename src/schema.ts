@@ -44,6 +44,11 @@ export type StandardResult<Output> =
 /** What a job's `input` or `output` may be. */
 export type Schema = StandardSchema | JsonSchema;
 
+/** The type of a value that a schema takes; `unknown` for plain JSON Schema, which has no types. */
+export type Accepted<S extends Schema> = S extends StandardSchema
+  ? NonNullable<S["~standard"]["types"]> extends { readonly input: infer Input } ? Input : unknown
+  : unknown;
+
 /** The type of a value that has passed a schema. */
 export type Infer<S extends Schema> = S extends StandardSchema
   ? NonNullable<S["~standard"]["types"]> extends { readonly output: infer Output } ? Output : unknown

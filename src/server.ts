@@ -16,7 +16,7 @@ import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
-import { checkSchema, type Infer, type Schema } from "./schema.ts";
+import { type Accepted, checkSchema, type Infer, type Schema } from "./schema.ts";
 import type { RunOptions, ServerOptions } from "./server_options.ts";
 import { Tasks } from "./tasks.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
@@ -78,9 +78,9 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool`. */
-  asyncTool<In extends Schema, Out>(
+  asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
     definition:
-      & Omit<JobDefinition<In, Out>, "run">
+      & Omit<JobDefinition<In, Out, Output>, "run">
       & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport" | "askFor">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {

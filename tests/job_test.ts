@@ -62,3 +62,14 @@ Deno.test("what a policy leaves out has its documented default", () => {
   assertEquals(retryPolicy({}), { attempts: 3, delay: 1_000, maxDelay: 60_000 });
   assertEquals(retryPolicy({ attempts: 1, backoff: { maxDelay: 5 } }), { attempts: 1, delay: 1_000, maxDelay: 5 });
 });
+
+Deno.test("what the code returns has to be of the type that the output schema takes", () => {
+  const common = { input: z.object({ text: z.string() }), output: z.object({ length: z.number().default(0) }) };
+  const good = defineJob({ ...common, name: "good", run: ({ text }) => ({ length: text.length }) });
+  const empty = defineJob({ ...common, name: "empty", run: () => ({}) });
+  // @ts-expect-error A text is no number.
+  const bad = defineJob({ ...common, name: "bad", run: ({ text }) => ({ length: text }) });
+  // @ts-expect-error A number is no object.
+  const worse = defineJob({ ...common, name: "worse", run: ({ text }) => text.length });
+  assertEquals([good, empty, bad, worse].map(({ name }) => name), ["good", "empty", "bad", "worse"]);
+});

@@ -2,6 +2,8 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { fileURLToPath } from "node:url";
 import { BothStrategy } from "../docs/snippets/both_strategy.ts";
 import { logEnds } from "../docs/snippets/log_ends.ts";
@@ -11,6 +13,12 @@ import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { Bench, call, ME, report, toolOf } from "./exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** A port that is free; it was taken a moment ago. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
 
 /** How a reader runs a file of the README, with the permissions that it names. */
 function run(file: string, ...flags: readonly string[]): string[] {
@@ -79,6 +87,34 @@ Deno.test("the README's server over HTTP refuses who has no token, and says wher
     server.kill("SIGTERM");
     await lines.cancel();
     await server.status;
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("jobs are served inside a server that has pages of its own, which ends when it is told to", async () => {
+  const cwd = await Deno.makeTempDir();
+  const port = freePort();
+  const server = new Deno.Command(Deno.execPath(), {
+    args: run("embed.ts", "--allow-net", "--allow-env=PORT"),
+    cwd,
+    env: { PORT: String(port) },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  const output = server.stderr[Symbol.asyncIterator]();
+  await output.next(); // It listens.
+  const client = new Client({ name: "snippets-test", version: "1.0.0" });
+  try {
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "My own pages.\n");
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/healthz`)).json(), { status: "ok" });
+    await client.connect(new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${port}/mcp`)));
+    const { structuredContent } = await client.callTool({ name: "generate_report", arguments: { user_id: "42" } });
+    assertEquals(structuredContent, { user_id: "42", revenue: 42000, items: 17 });
+  } finally {
+    server.kill("SIGTERM");
+    assertEquals((await server.status).code, 0);
+    await client.close();
+    await output.return?.();
     await Deno.remove(cwd, { recursive: true });
   }
 });

@@ -1,0 +1,31 @@
+// embed.ts: offers the jobs inside an HTTP server that is there already, and runs them in the same process.
+import { AsyncToolServer, createWorker, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { generateReport } from "./jobs.ts";
+
+const backend = await DenoKvBackend.open({ path: "./data/jobs.kv" });
+const mcp = new AsyncToolServer({
+  name: "reports",
+  version: "1.0.0",
+  backend,
+  strategy: new OperationResourceStrategy({ notifications: true }),
+  audit: (event) => console.error(JSON.stringify(event)), // only `run` has a log by itself
+});
+mcp.registerAsyncTool(generateReport);
+const worker = createWorker(backend, [generateReport]);
+
+// `/.well-known/oauth-protected-resource` is for `authenticate`. What is given to `fetch` is answered as MCP, whatever its path.
+const OURS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;
+
+const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: "127.0.0.1" }, (request) => {
+  if (OURS.test(new URL(request.url).pathname)) return mcp.fetch(request);
+  return new Response("My own pages.\n");
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+
+// In this order: what runs is handed back, open streams and the backend are closed, and then nothing holds the port.
+async function stop(): Promise<void> {
+  await worker.close(0);
+  await mcp.close();
+  await http.shutdown();
+}
