@@ -178,7 +178,8 @@ export class AsyncToolServer implements AsyncDisposable {
     if (this.#end.signal.aborted) return;
     // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
     const startWorker = () => this.#startWorker(options.worker);
-    const closeWorker = () => this.#worker?.close(options.worker?.grace ?? 0);
+    let closing: Promise<void> | undefined;
+    const closeWorker = () => closing ??= this.#worker?.close(options.worker?.grace ?? 0);
     // At once: a slow client may hold up the end of the connections, and whoever waits for us may lose his patience.
     this.#end.signal.addEventListener("abort", () => void closeWorker()?.catch(() => {}), { once: true });
     if (options.transport === "http") await this.#runHttp(options, startWorker);
