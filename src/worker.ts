@@ -149,6 +149,7 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort);
+  if (signal.aborted) abort(); // While it was looked whether the question can be asked.
   try {
     return await Promise.race([promise, aborted]);
   } finally {
