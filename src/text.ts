@@ -23,3 +23,8 @@ const LONGEST_STATUS_MESSAGE = 1_000;
 export function cutMessage(message: string): string {
   return cut(message, LONGEST_STATUS_MESSAGE);
 }
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

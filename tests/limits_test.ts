@@ -103,17 +103,23 @@ Deno.test("a task that ends while the store is read does not count as open", asy
   assertEquals(await reserving, true);
 });
 
-Deno.test("a count that events have left too high is taken anew before anybody is refused, once for all who ask", async () => {
-  await using backend = new MemoryBackend();
-  let now = 0;
-  let tell: (event: TaskEvent) => void = () => {};
+/** A store that hears of nothing but what it is told. */
+function toldBy(backend: MemoryBackend) {
+  let hear: (event: TaskEvent) => void = () => {};
   const store = {
     list: backend.list.bind(backend),
     watch: (listener: (event: TaskEvent) => void) => {
-      tell = listener;
+      hear = listener;
       return () => {};
     },
   };
+  return { store, tell: (event: TaskEvent) => hear(event) };
+}
+
+Deno.test("a count that events have left too high is taken anew before anybody is refused, once for all who ask", async () => {
+  await using backend = new MemoryBackend();
+  let now = 0;
+  const { store, tell } = toldBy(backend);
   using open = new OpenTasks(store, 1, () => now);
   const id = newTaskId();
   await open.reserve("ann", id);
@@ -130,14 +136,7 @@ Deno.test("a count that events have left too high is taken anew before anybody i
 
 Deno.test("after a gap the open tasks are counted anew, with those that were created elsewhere meanwhile", async () => {
   await using backend = new MemoryBackend();
-  let tell: (event: TaskEvent) => void = () => {};
-  const store = {
-    list: backend.list.bind(backend),
-    watch: (listener: (event: TaskEvent) => void) => {
-      tell = listener;
-      return () => {};
-    },
-  };
+  const { store, tell } = toldBy(backend);
   using open = new OpenTasks(store, 1, () => 0);
   const id = newTaskId();
   assertEquals(await open.reserve("ann", id), true);

@@ -19,6 +19,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
+import { messageOf } from "../text.ts";
 import { CAPABILITY } from "./rev_2026_07_28.ts";
 
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
@@ -41,9 +42,4 @@ export function toProtocolError(error: unknown): ProtocolError {
 /** -32021, with the extension that the client has to declare. */
 export function missingExtension(): MissingRequiredClientCapabilityError {
   return new MissingRequiredClientCapabilityError({ requiredCapabilities: CAPABILITY });
-}
-
-/** The text of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,11 +19,10 @@ import type { Authenticate, Identity } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
 import { isObject } from "../json.ts";
-import { cut, quote } from "../text.ts";
+import { cut, messageOf, quote } from "../text.ts";
 
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
-import { messageOf } from "./errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { badUrl } from "./message.ts";

@@ -6,9 +6,10 @@
 import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
 import type { SurfaceTool } from "../exposure/surface.ts";
+import { messageOf } from "../text.ts";
 import { completeInput } from "./ask_first.ts";
 import type { Peer, Served } from "./bind.ts";
-import { messageOf, toProtocolError } from "./errors.ts";
+import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { begunBefore, callPlainly, resumePlainly } from "./plain_call.ts";
 import { inputRequired } from "./rev_2026_07_28.ts";

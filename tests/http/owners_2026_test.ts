@@ -75,15 +75,20 @@ Deno.test("to a stranger of 2026-07-28 a foreign, an unknown and a malformed id 
   assertEquals((result as Fields).status, "working");
 });
 
-Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not allow, though it is acknowledged", async () => {
-  const audited: unknown[] = [];
-  await using server = new AsyncToolServer({
+/** A server whose audit log is `audited`. */
+function newHouse(audited: unknown[]): AsyncToolServer {
+  return new AsyncToolServer({
     name: "house",
     version: "1.0.0",
     backend: new MemoryBackend(),
     strategy: new OperationResourceStrategy(),
     audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
   });
+}
+
+Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not allow, though it is acknowledged", async () => {
+  const audited: unknown[] = [];
+  await using server = newHouse(audited);
   server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }), { cancel: false });
   const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
   const { taskId } = result as Fields;
@@ -94,16 +99,10 @@ Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not a
 
 Deno.test("the audit log hears of an update without answers", async () => {
   const audited: unknown[] = [];
-  await using server = new AsyncToolServer({
-    name: "house",
-    version: "1.0.0",
-    backend: new MemoryBackend(),
-    strategy: new OperationResourceStrategy(),
-    audit: ({ event, operation, reason }) => audited.push([event, operation, reason]),
-  });
+  await using server = newHouse(audited);
   server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }));
   const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
   const { error } = await ask(server, "ann", "tasks/update", { taskId: (result as Fields).taskId });
   assertEquals((error as Fields).code, -32602);
-  assertEquals(audited.at(-1), ["refused", "answer", "Invalid params: it does not fit the schema."]);
+  assertEquals(audited.at(-1), ["refused", "answer", undefined, "Invalid params: it does not fit the schema."]);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 import { BackendError, DefinitionError } from "../../errors.ts";
+import { messageOf } from "../../text.ts";
 
 /** What the URLs of a database look like. On Redis the path is the number of the database. */
 const URLS = {
@@ -39,9 +40,4 @@ export async function opened<T>(
     const { protocol, host, pathname } = address;
     throw new BackendError(`Cannot ${what} at ${protocol}//${host}${pathname}: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** The text of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

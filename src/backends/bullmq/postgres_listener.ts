@@ -5,7 +5,7 @@
  */
 import type { PgModule, PgNotification } from "bullmq";
 import { cut } from "./postgres_connection.ts";
-import { pause } from "./pause.ts";
+import { doneWithin } from "../../done_within.ts";
 
 type PgClient = InstanceType<PgModule["Client"]>;
 
@@ -56,7 +56,7 @@ export class PostgresListener {
       }
       cut(client);
       await client.end().catch(() => {});
-      if (this.#open) await pause(RETRY_MS, this.#closed.promise);
+      if (this.#open) await doneWithin(this.#closed.promise, RETRY_MS);
     }
   }
 

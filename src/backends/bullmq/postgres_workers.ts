@@ -4,7 +4,7 @@
  * @module
  */
 import type { PgPool, PgPoolClient, PgQueryResult, Processor, Worker } from "bullmq";
-import { pause } from "./pause.ts";
+import { doneWithin } from "../../done_within.ts";
 import type { makePool } from "./postgres_connection.ts";
 import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 
@@ -71,7 +71,7 @@ export class PatientPool implements PgPool {
       } catch (error) {
         if (!isPassing(error)) throw error;
         if (!this.#open) throw Object.assign(new Error("PostgreSQL is away.", { cause: error }), { code: AWAY });
-        await pause(RETRY_MS, this.#given.promise);
+        await doneWithin(this.#given.promise, RETRY_MS);
       }
     }
   }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { pause } from "./pause.ts";
+import { doneWithin } from "../../done_within.ts";
 import { closable, end } from "./redis_connection.ts";
 import { LONGEST_BLOCK_MS, withPulse } from "./redis_pulse.ts";
 import type { Following, Hear } from "./store.ts";
@@ -87,7 +87,7 @@ export class RedisEvents implements Following {
         }
         if (dropped) missed();
       } catch {
-        await pause(RETRY_MS, this.#closed.promise);
+        await doneWithin(this.#closed.promise, RETRY_MS);
       }
     }
   }

@@ -83,8 +83,8 @@ export class RedisStore implements Store {
     try {
       const { db = 0 } = client.options;
       // ioredis goes on with database 0, and says nothing, where Redis has not the one that it is to take.
-      const connected = client.connect().then(() => client.select(db));
-      await inTime(connected, "it has not answered in time", CONNECT_MS);
+      const connecting = client.connect().then(() => client.select(db));
+      await inTime(connecting, "it has not answered in time", CONNECT_MS);
     } catch (error) {
       await end(client);
       throw reason ?? error;

@@ -15,7 +15,6 @@ import { mergeReports, type Reports } from "../reports.ts";
 import { EarlyStops } from "./early_stops.ts";
 import { Locks } from "./locks.ts";
 import { capBackoff, timeoutOf } from "./new_task.ts";
-import { pause } from "./pause.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
@@ -201,7 +200,7 @@ export class QueueWork implements WorkHandle {
         return await Promise.race([act(), running.abandoned.promise]);
       } catch {
         if (this.#shutDown) break;
-        await pause(STORE_RETRY_MS, running.released.promise);
+        await doneWithin(running.released.promise, STORE_RETRY_MS);
       }
     }
     throw new this.#store.bullmq.WaitingError();

@@ -8,6 +8,7 @@ import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
 import * as change from "../record.ts";
 import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
+import { messageOf } from "../../text.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import { fitting, refuseTooLarge } from "./room.ts";
 import type { Entry, StoredTask, TaskStore } from "./store.ts";
@@ -128,7 +129,7 @@ export class Claims implements RunnerStore {
     } catch (error) {
       return {
         id: info.id,
-        attempt: { kind: "error", message: error instanceof Error ? error.message : String(error), retry: true },
+        attempt: { kind: "error", message: messageOf(error), retry: true },
       };
     }
   }
