@@ -5,6 +5,7 @@ import type { Update } from "../examples/shared/tell.ts";
 import { answers, hasRedisServer, noRedis, openRedis } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { descendants, isRunning, until } from "./processes.ts";
+import { testUnless } from "./test_unless.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAIN = `${ROOT}examples/main.ts`;
@@ -106,11 +107,6 @@ async function runAll(t: Deno.TestContext, options: readonly string[], env: Read
 Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
   await runAll(t, []);
 });
-
-/** A test that is left out if there is a reason for it, which its name then shows. */
-function testUnless(reason: string | undefined, name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name: reason === undefined ? name : `${name} (left out: ${reason})`, ignore: reason !== undefined, fn });
-}
 
 testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no key in it", async (t) => {
   await using redis = await openRedis();

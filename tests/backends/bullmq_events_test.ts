@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import { RedisStore } from "../../src/backends/bullmq/redis_store.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { testUnless } from "../test_unless.ts";
 
 /** Who follows the events of one queue, and the stream that BullMQ writes them to. */
 interface Place {
@@ -13,38 +14,34 @@ interface Place {
 }
 
 function test(name: string, fn: (place: Place) => Promise<void>): void {
-  Deno.test({
-    name: `bullmq on Redis: ${name}${noRedis === undefined ? "" : ` (left out: ${noRedis})`}`,
-    ignore: noRedis !== undefined,
-    fn: async () => {
-      await using redis = await openRedis();
-      const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-      const store = await RedisStore.open(redis.url, prefix);
-      const admin = new Redis(redis.url);
-      const heard: string[] = [];
-      const waiting = new Map<string, () => void>();
-      let missed = 0;
-      const hear = (id: string) => {
-        heard.push(id);
-        waiting.get(id)?.();
-      };
-      const following = await store.follow("queue", hear, () => missed++);
-      const script = `for i = 0, ARGV[1] - 1 do
+  testUnless(noRedis, `bullmq on Redis: ${name}`, async () => {
+    await using redis = await openRedis();
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    const store = await RedisStore.open(redis.url, prefix);
+    const admin = new Redis(redis.url);
+    const heard: string[] = [];
+    const waiting = new Map<string, () => void>();
+    let missed = 0;
+    const hear = (id: string) => {
+      heard.push(id);
+      waiting.get(id)?.();
+    };
+    const following = await store.follow("queue", hear, () => missed++);
+    const script = `for i = 0, ARGV[1] - 1 do
         redis.call("XADD", KEYS[1], "MAXLEN", "~", ARGV[3], "*", "event", "active", "jobId", ARGV[2] .. i)
       end`;
-      try {
-        await fn({
-          heard,
-          missed: () => missed,
-          until: (id) => new Promise((resolve) => heard.includes(id) ? resolve() : waiting.set(id, resolve)),
-          add: (count, name, most) => admin.eval(script, 1, `${prefix}:queue:events`, count, name, most),
-        });
-      } finally {
-        await following.close();
-        await admin.quit();
-        await store.close();
-      }
-    },
+    try {
+      await fn({
+        heard,
+        missed: () => missed,
+        until: (id) => new Promise((resolve) => heard.includes(id) ? resolve() : waiting.set(id, resolve)),
+        add: (count, name, most) => admin.eval(script, 1, `${prefix}:queue:events`, count, name, most),
+      });
+    } finally {
+      await following.close();
+      await admin.quit();
+      await store.close();
+    }
   });
 }
 

@@ -21,6 +21,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { until } from "../processes.ts";
+import { testUnless } from "../test_unless.ts";
 
 const OWNER = "owner";
 
@@ -32,17 +33,12 @@ interface Place {
 }
 
 function test(name: string, run: (place: Place) => Promise<void>): void {
-  const why = noRedis === undefined ? "" : ` (left out: ${noRedis})`;
-  Deno.test({
-    name: `bullmq: ${name}${why}`,
-    ignore: noRedis !== undefined,
-    fn: async () => {
-      await using redis = await openRedis();
-      const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-      await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
-      using feed = new TaskFeed(backend);
-      await run({ backend, feed, connection: { url: redis.url }, prefix });
-    },
+  testUnless(noRedis, `bullmq: ${name}`, async () => {
+    await using redis = await openRedis();
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    using feed = new TaskFeed(backend);
+    await run({ backend, feed, connection: { url: redis.url }, prefix });
   });
 }
 

@@ -6,6 +6,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
+import { testUnless } from "../test_unless.ts";
 
 const OWNER = "owner";
 
@@ -42,12 +43,10 @@ Deno.test("a job that comes back to its worker is lost to its earlier run, whose
   locks.close();
 });
 
-Deno.test({
-  name: `bullmq: a task of a worker that stood still runs once more, and nothing of its first run touches the second${
-    noRedis === undefined ? "" : ` (left out: ${noRedis})`
-  }`,
-  ignore: noRedis !== undefined,
-  fn: async () => {
+testUnless(
+  noRedis,
+  "bullmq: a task of a worker that stood still runs once more, and nothing of its first run touches the second",
+  async () => {
     await using redis = await openRedis();
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
@@ -96,4 +95,4 @@ Deno.test({
     assertEquals(runs, 2);
     await client.quit();
   },
-});
+);

@@ -15,6 +15,7 @@ import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { until } from "../processes.ts";
 import { onBoth } from "./outage.ts";
+import { testUnless } from "../test_unless.ts";
 
 const OWNER = "owner";
 
@@ -55,12 +56,10 @@ Deno.test("bullmq: an address that is none of such a database is refused, and no
   }
 });
 
-Deno.test({
-  name: `bullmq on Redis: a database that Redis does not have is an error, and not database 0${
-    noRedis === undefined ? "" : ` (left out: ${noRedis})`
-  }`,
-  ignore: noRedis !== undefined,
-  fn: async () => {
+testUnless(
+  noRedis,
+  "bullmq on Redis: a database that Redis does not have is an error, and not database 0",
+  async () => {
     await using redis = await openRedis();
     const url = new URL(redis.url);
     url.pathname = "/7777";
@@ -69,7 +68,7 @@ Deno.test({
     await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
     assertEquals((await create(backend, "idle")).status, "PENDING");
   },
-});
+);
 
 onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {
   await using backend = await server.connect();

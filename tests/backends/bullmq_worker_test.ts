@@ -5,6 +5,7 @@ import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assertEquals } from "../../tools/std.ts";
+import { testUnless } from "../test_unless.ts";
 
 const OWNER = "ann";
 
@@ -16,20 +17,16 @@ interface Place {
 }
 
 function test(name: string, run: (place: Place) => Promise<void>): void {
-  Deno.test({
-    name: `bullmq: ${name}${noRedis === undefined ? "" : ` (left out: ${noRedis})`}`,
-    ignore: noRedis !== undefined,
-    fn: async () => {
-      await using redis = await openRedis();
-      const prefix = `test-${crypto.randomUUID()}`;
-      await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
-      const store = await RedisStore.open(redis.url, prefix);
-      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-      const create = (id: string, job: string) =>
-        backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
-      await run({ backend, store, create });
-      await store.close();
-    },
+  testUnless(noRedis, `bullmq: ${name}`, async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    const store = await RedisStore.open(redis.url, prefix);
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const create = (id: string, job: string) =>
+      backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    await run({ backend, store, create });
+    await store.close();
   });
 }
 

@@ -3,6 +3,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
+import { testUnless } from "../test_unless.ts";
 
 const HOUR = 3_600_000;
 
@@ -49,19 +50,13 @@ Deno.test("streams in KV give the same, also to another process", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test({
-  name: `streams on Redis give the same, also to another process${
-    noRedis === undefined ? "" : ` (left out: ${noRedis})`
-  }`,
-  ignore: noRedis !== undefined,
-  fn: async () => {
-    await using redis = await openRedis();
-    const options = { redis: redis.url, prefix: `mcp-jobs-test-${crypto.randomUUID()}` };
-    await using backend = await BullMqBackend.connect(options);
-    await using other = await BullMqBackend.connect(options);
-    assert(backend.streams && other.streams);
-    await exercise(backend.streams);
-    await backend.streams.append("kept", { id: newTaskId(), text: "for all" }, HOUR);
-    assertEquals((await other.streams.readAfter("kept", "")).map(({ text }) => text), ["for all"]);
-  },
+testUnless(noRedis, "streams on Redis give the same, also to another process", async () => {
+  await using redis = await openRedis();
+  const options = { redis: redis.url, prefix: `mcp-jobs-test-${crypto.randomUUID()}` };
+  await using backend = await BullMqBackend.connect(options);
+  await using other = await BullMqBackend.connect(options);
+  assert(backend.streams && other.streams);
+  await exercise(backend.streams);
+  await backend.streams.append("kept", { id: newTaskId(), text: "for all" }, HOUR);
+  assertEquals((await other.streams.readAfter("kept", "")).map(({ text }) => text), ["for all"]);
 });
