@@ -176,6 +176,8 @@ export interface Backend extends AsyncDisposable {
    * throw: nobody is there to take its error.
    */
   watch(listener: (event: TaskEvent) => void): () => void;
+  /** Whether it puts tasks into queues of others, as `NewTask.route` says; else a server refuses to register such jobs. */
+  readonly routes?: boolean;
   /** Keeps the streams of HTTP sessions; a server of a backend without it keeps them in memory. */
   readonly streams?: StreamStore;
   /** Starts to take and run tasks. */

@@ -70,9 +70,19 @@ export class AsyncToolServer implements AsyncDisposable {
     allowedHosts(options.allowedHosts);
   }
 
-  /** Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, or the server already serves. */
+  /**
+   * Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, its `queue` is one that the backend
+   * cannot reach, or the server already serves.
+   */
   registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
-    this.#refuseLate(options.name ?? job.name);
+    const { name = job.name, queue } = options;
+    this.#refuseLate(name);
+    if (queue !== undefined && !this.#options.backend.routes) {
+      throw new DefinitionError(
+        `Cannot send ${name} to the queue ${JSON.stringify(queue)}: the server's backend knows no queues of others. ` +
+          "Use BullMqBackend.",
+      );
+    }
     this.registry.register(job, { ...options, cancel: options.cancel ?? this.#options.defaultCancel });
     return this;
   }

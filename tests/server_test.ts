@@ -83,6 +83,13 @@ Deno.test("tools whose names would be the same, and tools that come too late, ar
   assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
 });
 
+Deno.test("a job for a queue of others is refused when it is registered where the backend knows none", async () => {
+  await using server = newServer(new MemoryBackend());
+  const contract = defineJob({ name: "resize", input: { type: "object" } });
+  assertThrows(() => server.registerAsyncTool(contract, { queue: "images" }), DefinitionError, "BullMqBackend");
+  assertEquals(server.registry.list(), []);
+});
+
 Deno.test("two tools of one name, of a strategy of one's own, end the run before anybody is served", async () => {
   const tool: SurfaceTool = {
     name: "same",

@@ -57,6 +57,8 @@ const READY_MS = 600;
  * ```
  */
 export class BullMqBackend implements Backend {
+  /** Queues of others are its own as well. */
+  readonly routes: boolean = true;
   /** Keeps the streams of HTTP sessions, for all servers on the same Redis. */
   readonly streams?: StreamStore;
   readonly #store: Store;
