@@ -9,8 +9,8 @@ import type { ProgressReport } from "../backend.ts";
 export interface Reports {
   /** Stores the newest report; while one is being stored, later ones merge and follow it. */
   report(report: ProgressReport): Promise<void>;
-  /** Stores nothing any more, and resolves once what is under way is stored. */
-  end(): Promise<void>;
+  /** Stores nothing any more. Gives what resolves once all is stored, if something is under way. */
+  end(): Promise<void> | undefined;
 }
 
 /** Takes the reports of a run, and stores what of them is still new. */
@@ -31,9 +31,9 @@ export function mergeReports(store: (report: ProgressReport) => Promise<void>): 
       next = { progress: report.progress ?? next?.progress, message: report.message ?? next?.message };
       return storing ??= drain().finally(() => storing = undefined);
     },
-    end: async () => {
+    end: () => {
       ended = true;
-      await storing;
+      return storing;
     },
   };
 }

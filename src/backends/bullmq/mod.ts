@@ -67,6 +67,8 @@ export class BullMqBackend implements Backend {
   readonly #sweeper: Sweeper;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #works = new Set<QueueWork>();
+  /** The queues that are listened to. */
+  readonly #open = new Map<string, Queue>();
   /** The queues of the jobs whose tasks were seen here. */
   readonly #queues = new Map<string, string>();
   #closing: Promise<void> | undefined;
@@ -115,7 +117,8 @@ export class BullMqBackend implements Backend {
     const queue = task.route?.queue ?? task.job;
     return await this.#call(`store a task of ${task.job}`, async () => {
       this.#queues.set(task.job, queue);
-      const job = toJob(this.#store.bullmq, await this.#store.answers.meet(this.#follow(queue)), task);
+      const open = this.#open.get(queue) ?? await this.#store.answers.meet(this.#follow(queue));
+      const job = toJob(this.#store.bullmq, open, task);
       return await this.#feed.storing(task.id, async () => {
         await this.#store.records.create(job, queue, task, size);
         return toTask(newSnapshot(task, queue, job.timestamp));
@@ -251,7 +254,9 @@ export class BullMqBackend implements Backend {
   /** Listens to the queue, and opens it. */
   async #follow(queue: string): Promise<Queue> {
     await this.#feed.follow(queue);
-    return await this.#store.queue(queue);
+    const opened = await this.#store.queue(queue);
+    this.#open.set(queue, opened);
+    return opened;
   }
 
   /** Asks the store one thing, which it has to answer in time. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Job } from "bullmq";
+import type { Job, Processor, Worker } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
@@ -13,6 +13,7 @@ import { Asking, type AskingStore } from "../asking.ts";
 import { isAbandoned, MAX_CRASHES } from "../record.ts";
 import { mergeReports, type Reports } from "../reports.ts";
 import { EarlyStops } from "./early_stops.ts";
+import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
 import { capBackoff, timeoutOf } from "./new_task.ts";
 import type { Signal, Store, Workers } from "./store.ts";
@@ -93,8 +94,9 @@ export class QueueWork implements WorkHandle {
     };
     this.#workers = store.workers();
     const started = options.jobs.map((name) => {
-      const run = (job: Job, token = "") => this.#process({ name, locks, token }, job);
-      const worker = this.#workers.start(name, run, settings);
+      const run = (job: Job, token: string): Promise<Json> => this.#process({ name, locks, token }, job);
+      const start = (process: Processor) => this.#workers.start(name, process, settings);
+      const worker: Worker = startWithHeadStart(start, run, options.concurrency);
       const locks = new Locks(worker, options.lease);
       this.#locks.push(locks);
       return worker;
@@ -146,7 +148,8 @@ export class QueueWork implements WorkHandle {
       const begun = !running.stop;
       const attempt = begun ? await Promise.race([this.#options.run(claim), released.promise]) : undefined;
       // What it says last is stored before its end, or not at all.
-      await doneWithin(reports.end(), LAST_REPORT_MS);
+      const storing = reports.end();
+      if (storing) await doneWithin(storing, LAST_REPORT_MS);
       if (running.lost) throw new WaitingError(); // BullMQ leaves the job as it is.
       if (begun && (attempt === undefined || isAbandoned(attempt))) {
         await this.#insist(running, () => records.markAbandoned(id));
