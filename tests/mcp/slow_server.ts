@@ -1,6 +1,7 @@
 /**
  * A server that does not end at once, as a program: `slow_server.ts never|fails|closes|full`. Over stdio its worker never
- * begins, or fails; over HTTP its backend closes when stdin ends. With `full` it says when its run is over.
+ * begins, or fails; over HTTP its backend closes when stdin ends, and it says which signals come until then. With `full`
+ * it says when its run is over.
  *
  * @module
  */
@@ -10,7 +11,21 @@ const [how] = Deno.args;
 const backend = new MemoryBackend();
 const [work, close] = [backend.work.bind(backend), backend.close.bind(backend)];
 if (how === "closes") {
+  let closing = false;
+  // A signal that was sent ends the process if the listeners are gone when Deno comes to it: who sends one must know.
+  const [add, remove] = [Deno.addSignalListener, Deno.removeSignalListener];
+  const heard = new Map<Deno.Signal, () => void>();
+  Deno.addSignalListener = (signal, listener) => {
+    const hear = () => {
+      listener();
+      if (closing) console.error(signal);
+    };
+    heard.set(signal, hear);
+    add(signal, hear);
+  };
+  Deno.removeSignalListener = (signal, listener) => remove(signal, heard.get(signal) ?? listener);
   backend.close = async () => {
+    closing = true;
     console.error("closing");
     await new Response(Deno.stdin.readable).text();
     await close();

@@ -50,7 +50,9 @@ Deno.test("a second signal, as npx and terminals send it, does not break off the
   child.kill("SIGTERM");
   assertEquals((await stderr.read()).value, "closing\n");
   child.kill("SIGINT");
+  assertEquals((await stderr.read()).value, "SIGINT\n");
   child.kill("SIGTERM");
+  assertEquals((await stderr.read()).value, "SIGTERM\n");
   await child.stdin.close();
   const { code, signal } = await child.status;
   const said = [await stderr.read(), await stderr.read()].map(({ value }) => value);
