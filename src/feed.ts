@@ -16,6 +16,7 @@ interface Watcher {
   readonly owner: string;
   readonly listener: Listener;
   readonly onError: (error: unknown) => void;
+  /** The newest that it was told of, or need not be. */
   revision: number;
 }
 
@@ -48,19 +49,16 @@ export class TaskFeed implements Disposable {
     listener: Listener,
     onError: (error: unknown) => void = () => {},
   ): () => void {
-    const watcher: Watcher = { owner: task.owner, listener, onError, revision: 0 };
-    const watchers = this.#watched.get(task.id) ?? new Set();
-    this.#watched.set(task.id, watchers.add(watcher));
-    return () => this.#forget(task.id, watcher);
+    return this.#add(task.id, { owner: task.owner, listener, onError, revision: 0 });
   }
 
   /**
    * As `watch`, and tells where the task stands now: it watches first and reads then, so that nothing falls between, and
-   * again later where it cannot be read now.
+   * again later where it cannot be read now. What is older than the given revision is not told: events come late.
    */
-  follow(task: Pick<TaskInfo, "id" | "owner">, listener: Listener): () => void {
-    const stop = this.watch(task, listener);
-    this.#read(task.id, task.owner);
+  follow({ id, owner, revision }: Pick<TaskInfo, "id" | "owner" | "revision">, listener: Listener): () => void {
+    const stop = this.#add(id, { owner, listener, onError: () => {}, revision: revision - 1 });
+    this.#read(id, owner);
     return stop;
   }
 
@@ -126,6 +124,12 @@ export class TaskFeed implements Disposable {
       if (this.#watched.has(id)) this.#read(id, owner);
     };
     this.#retries.set(key, setTimeout(again, READ_RETRY_MS));
+  }
+
+  #add(id: string, watcher: Watcher): () => void {
+    const watchers = this.#watched.get(id) ?? new Set();
+    this.#watched.set(id, watchers.add(watcher));
+    return () => this.#forget(id, watcher);
   }
 
   #forget(id: string, watcher: Watcher): void {

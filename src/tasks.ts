@@ -189,8 +189,8 @@ export class Tasks implements Disposable {
     return this.#over.signal;
   }
 
-  /** Tells `listener` where a task stands and then of every change. Returns the way to stop. */
-  follow(task: Pick<TaskInfo, "id" | "owner">, listener: (task: TaskInfo) => void): () => void {
+  /** Tells `listener` where a task stands, as given or newer, and then of every change. Returns the way to stop. */
+  follow(task: Pick<TaskInfo, "id" | "owner" | "revision">, listener: (task: TaskInfo) => void): () => void {
     return this.#feed.follow(task, listener);
   }
 

@@ -37,7 +37,11 @@ class LossyBackend extends MemoryBackend {
   }
 
   gap(): void {
-    for (const listener of this.#listeners) listener({ kind: "gap" });
+    this.tell({ kind: "gap" });
+  }
+
+  tell(event: TaskEvent): void {
+    for (const listener of this.#listeners) listener(event);
   }
 }
 
@@ -99,6 +103,22 @@ Deno.test("all who follow a task hear of each change once, and a stranger of non
     assertEquals(revisions, [...new Set(revisions)].toSorted((a, b) => a - b));
   }
   assertEquals(foreign, []);
+});
+
+Deno.test("who follows a task hears of no state that is older than the one he knows", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const created = await create(backend);
+  const known = await backend.cancel(created.id, "me", 0);
+  const heard: TaskInfo[] = [];
+  const told = Promise.withResolvers<void>();
+  feed.follow(known, (now) => {
+    heard.push(now);
+    told.resolve();
+  });
+  backend.tell({ kind: "change", task: created }); // An event of another process comes late.
+  await told.promise;
+  assertEquals(heard, [known]);
 });
 
 Deno.test("who has stopped following hears nothing more, and leaves the others in peace", async () => {

@@ -40,7 +40,7 @@ Deno.test("a task that is to be tried again says so where no worker runs, and st
   const { id } = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
   const retrying = Promise.withResolvers<void>();
   const worker = createWorker(backend, [failing]);
-  tasks.follow({ id, owner: "me" }, ({ status }) => status === "RETRYING" && retrying.resolve());
+  tasks.follow({ id, owner: "me", revision: 1 }, ({ status }) => status === "RETRYING" && retrying.resolve());
   await retrying.promise;
   await worker.close();
   assertEquals((await tasks.get(id, "me")).message, "Attempt 1 of 3 failed: net down");

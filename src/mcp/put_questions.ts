@@ -54,9 +54,9 @@ export class PutQuestions {
 
   /** A task that waits for another worker does not run, but its questions stay open: they stand in its record. */
   #follow(task: TaskInfo): () => void {
-    return this.#tasks.follow(task, (now) => {
-      if (now.revision < task.revision) return;
-      this.takeBack(now.id, "questions" in now ? now.questions?.map(({ key }) => key) : []);
-    });
+    return this.#tasks.follow(
+      task,
+      (now) => this.takeBack(now.id, "questions" in now ? now.questions?.map(({ key }) => key) : []),
+    );
   }
 }

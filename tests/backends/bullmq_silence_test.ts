@@ -52,7 +52,7 @@ behindNetwork(
     using feed = new TaskFeed(front);
     const running = (id: string) =>
       new Promise<void>((resolve) => {
-        const stop = feed.follow({ id, owner: OWNER }, ({ status }) => {
+        const stop = feed.follow({ id, owner: OWNER, revision: 1 }, ({ status }) => {
           if (status !== "RUNNING") return;
           stop();
           resolve();

@@ -71,7 +71,7 @@ export class Bench implements AsyncDisposable {
   /** Waits until a task is as it is wanted. */
   async until(id: string, look: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
     const { promise, resolve } = Promise.withResolvers<TaskInfo>();
-    const stop = this.tasks.follow({ id, owner }, (task) => look(task) && resolve(task));
+    const stop = this.tasks.follow({ id, owner, revision: 1 }, (task) => look(task) && resolve(task));
     try {
       return await promise;
     } finally {
