@@ -65,8 +65,9 @@ BEGIN
 END $$;
 
 -- Where tasks stand. A worker that knows nothing of us counts no changes, so who sees one counts it.
+-- Only index lookups: a plan that is made while the tables are small would read them whole when they have grown.
 CREATE OR REPLACE FUNCTION mcp_jobs_read(p_ids text[], p_owners text[], p_now bigint) RETURNS SETOF json LANGUAGE plpgsql
-SET search_path FROM CURRENT AS $$
+SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   -- A task of another owner is not looked at.
   p_ids := ARRAY(SELECT t.id FROM unnest(p_ids, p_owners) AS wanted(id, owner)
@@ -76,12 +77,14 @@ BEGIN
     WHERE t.id = ANY (p_ids) AND (j.id IS NULL AND t.gone_at IS NULL
       OR j.state = 'active' AND j.progress IS NOT NULL AND t.seen IS DISTINCT FROM md5(j.progress::text))
     ORDER BY t.id FOR UPDATE OF t;
-  UPDATE mcp_jobs_task t SET seen = md5(j.progress::text), changes = t.changes + 1, changed_at = p_now
-    FROM job j WHERE t.id = ANY (p_ids) AND j.queue = t.queue AND j.id = t.id AND j.state = 'active'
-      AND j.progress IS NOT NULL AND t.seen IS DISTINCT FROM md5(j.progress::text);
-  UPDATE mcp_jobs_task t SET gone_at = p_now
-    WHERE t.id = ANY (p_ids) AND t.work IS NULL AND t.gone_at IS NULL AND NOT t.expired
-      AND NOT EXISTS (SELECT FROM job j WHERE j.queue = t.queue AND j.id = t.id);
+  IF FOUND THEN
+    UPDATE mcp_jobs_task t SET seen = md5(j.progress::text), changes = t.changes + 1, changed_at = p_now
+      FROM job j WHERE t.id = ANY (p_ids) AND j.queue = t.queue AND j.id = t.id AND j.state = 'active'
+        AND j.progress IS NOT NULL AND t.seen IS DISTINCT FROM md5(j.progress::text);
+    UPDATE mcp_jobs_task t SET gone_at = p_now
+      WHERE t.id = ANY (p_ids) AND t.work IS NULL AND t.gone_at IS NULL AND NOT t.expired
+        AND NOT EXISTS (SELECT FROM job j WHERE j.queue = t.queue AND j.id = t.id);
+  END IF;
   RETURN QUERY SELECT json_build_object(
     'id', t.id, 'queue', t.queue, 'job', t.job, 'owner', t.owner, 'resultTtl', t.ttl, 'createdAt', t.created_at,
     'attempts', t.attempts, 'delayed', t.delayed, 'changes', t.changes,
