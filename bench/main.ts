@@ -12,7 +12,8 @@ import { newTick, tick } from "./jobs.ts";
 import { type Latency, latency, percentile, throughput } from "./measure.ts";
 import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw_bullmq.ts";
-import { countReads, rawCommits, rawMutations } from "./raw_kv.ts";
+import { countReads, rawCommits, rawMutations, rawTasks } from "./raw_kv.ts";
+import { RawPostgres } from "./raw_postgres.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
 const quick = options.quick === true;
@@ -34,8 +35,11 @@ function showLatency(name: string, { enqueueToRun, finishToSeen }: Latency): voi
   }
 }
 
+/** Does so many tasks, and says how many a second that was. */
+type Way = (total: number) => Promise<number>;
+
 /** Tasks per second of each way, in turns, so that what else the machine does meets all alike. */
-async function inTurns(ways: readonly ((total: number) => Promise<number>)[]): Promise<number[]> {
+async function inTurns(ways: readonly Way[]): Promise<number[]> {
   const seconds = ways.map(() => 0);
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [index, way] of ways.entries()) {
@@ -47,14 +51,24 @@ async function inTurns(ways: readonly ((total: number) => Promise<number>)[]): P
   return seconds.map((taken) => TASKS / taken);
 }
 
-/** With BullMQ itself beside it, where it stands on that. */
-async function rates(name: string, where: string, backend: Backend, redisUrl: string | undefined): Promise<void> {
-  const ways = [(total: number) => throughput(backend, total, IN_FLIGHT)];
-  if (redisUrl !== undefined) ways.push((total) => rawThroughput(redisUrl, total, IN_FLIGHT));
-  const [ours = NaN, raw] = await inTurns(ways);
+/** What a backend stands on, with nothing of ours. */
+interface Itself {
+  readonly name: string;
+  readonly way: Way;
+}
+
+const onRedis = (url: string): Itself => ({
+  name: "BullMQ itself",
+  way: (total) => rawThroughput(url, total, IN_FLIGHT),
+});
+
+async function rates(name: string, where: string, backend: Backend, itself?: Itself): Promise<void> {
+  const way: Way = (total) => throughput(backend, total, IN_FLIGHT);
+  const [ours = NaN, raw] = await inTurns(itself ? [way, itself.way] : [way]);
   const what = `tasks, ${where}, ${IN_FLIGHT} in flight`;
-  if (raw !== undefined) show(`BullMQ itself: ${what}`, rate(raw));
-  show(`${name}: ${what}`, raw === undefined ? rate(ours) : `${rate(ours)}, ${(ours / raw).toFixed(2)} of it`);
+  if (itself === undefined || raw === undefined) return show(`${name}: ${what}`, rate(ours));
+  show(`${itself.name}: ${what}`, rate(raw));
+  show(`${name}: ${what}`, `${rate(ours)}, ${(ours / raw).toFixed(2)} of it`);
 }
 
 async function oneProcess(name: string): Promise<void> {
@@ -62,10 +76,20 @@ async function oneProcess(name: string): Promise<void> {
   await using backend = await openBackend(name, place.folder);
   await using worker = createWorker(backend, [tick], { concurrency: CONCURRENCY });
   await worker.ready;
-  const { redisUrl } = place;
-  const raw = redisUrl === undefined ? undefined : rawWorker(redisUrl, CONCURRENCY);
-  await rates(name, "one process", backend, redisUrl);
-  await raw?.close();
+  const { folder, redisUrl, postgresUrl } = place;
+  const measure = (itself?: Itself) => rates(name, "one process", backend, itself);
+  if (name === "kv") {
+    await measure({ name: "KV itself", way: (total) => rawTasks(folder, total, IN_FLIGHT) });
+  } else if (postgresUrl !== undefined) {
+    await using raw = new RawPostgres(postgresUrl, CONCURRENCY);
+    await measure({ name: "BullMQ itself", way: (total) => raw.throughput(total, IN_FLIGHT) });
+  } else if (redisUrl !== undefined) {
+    const raw = rawWorker(redisUrl, CONCURRENCY);
+    await measure(onRedis(redisUrl));
+    await raw.close();
+  } else {
+    await measure();
+  }
 }
 
 async function twoProcesses(name: string): Promise<void> {
@@ -73,7 +97,7 @@ async function twoProcesses(name: string): Promise<void> {
   await using backend = await openBackend(name, place.folder);
   const { redisUrl } = place;
   const measure = async () => {
-    await rates(name, "two processes", backend, redisUrl);
+    await rates(name, "two processes", backend, redisUrl === undefined ? undefined : onRedis(redisUrl));
     if (redisUrl !== undefined) showLatency("BullMQ itself", await rawLatency(redisUrl, IDLE_TASKS));
     showLatency(name, await latency(backend, IDLE_TASKS));
   };

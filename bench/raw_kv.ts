@@ -1,4 +1,7 @@
 /** What KV itself gives on this machine, to hold the other figures against. */
+import { readyKey, taskKey } from "../src/backends/kv/keys.ts";
+import { claimed, created } from "../src/backends/record.ts";
+import { newTick } from "./jobs.ts";
 
 /** Commits per second of one small value each, one after the other: every one is an fsync. */
 export async function rawCommits(place: string, commits: number): Promise<number> {
@@ -18,6 +21,40 @@ export async function rawMutations(place: string, commits: number): Promise<numb
     await atomic.commit();
   }
   return commits * 500 / ((performance.now() - start) / 1_000);
+}
+
+/**
+ * Tasks per second of a queue that is nothing but KV: records as ours, `inFlight` at once, stored and queued in one
+ * commit, found by one read, taken in a second commit and ended in a third. Nobody runs, and nobody hears of it.
+ */
+export async function rawTasks(place: string, total: number, inFlight: number): Promise<number> {
+  using kv = await Deno.openKv(`${place}/raw_tasks.kv`);
+  const start = performance.now();
+  for (let done = 0; done < total; done += inFlight) {
+    const storing = kv.atomic();
+    for (let i = 0; i < inFlight; i++) {
+      const record = created(newTick(), Date.now());
+      const { id, owner, job } = record.info;
+      storing.set(taskKey(owner, id), record).set(readyKey(job, 0, id), record);
+    }
+    await storing.commit();
+    const list = kv.list<ReturnType<typeof created>>({ prefix: readyKey("tick") }, { batchSize: inFlight });
+    const ready = await Array.fromAsync(list);
+    const taking = kv.atomic();
+    const records = ready.map(({ value }) => claimed(value, "raw", Date.now()));
+    for (const entry of ready) taking.check(entry).delete(entry.key);
+    for (const record of records) taking.set(taskKey(record.info.owner, record.info.id), record);
+    const taken = await taking.commit();
+    if (!taken.ok) throw new Error("Somebody else has changed the file.");
+    const ending = kv.atomic();
+    for (const { info, ...record } of records) {
+      const key = taskKey(info.owner, info.id);
+      ending.check({ key, versionstamp: taken.versionstamp });
+      ending.set(key, { ...record, info: { ...info, status: "COMPLETED" } }, { expireIn: info.resultTtl });
+    }
+    await ending.commit();
+  }
+  return total / ((performance.now() - start) / 1_000);
 }
 
 /** Counts the reads that this process makes of KV while `during` runs. */

@@ -45,6 +45,11 @@ export class Place implements AsyncDisposable {
     return this.backend === "redis" ? this.database?.url : undefined;
   }
 
+  /** The database on PostgreSQL; `undefined` without one. */
+  get postgresUrl(): string | undefined {
+    return this.backend === "postgres" ? this.database?.url : undefined;
+  }
+
   /** Kills the database server and starts it again on the same data. */
   async restartDatabase(): Promise<void> {
     await this.database?.kill();
