@@ -78,8 +78,9 @@ export function bindTasks(
 
   // Section "Input Required Status": the client is asked on the stream of whatever it waits for.
   operation("tasks/get", async (id, ctx) => {
+    const followed = pushed.has(id); // Its end may be pushed while it is read, and is pushed once.
     const task = await tasks.get(id, owner);
-    push(task);
+    if (!followed) push(task);
     asker.ask(task, ctx);
     return { ...rev.wireTask(task) };
   });
@@ -133,7 +134,11 @@ export function bindTasks(
       const progressToken = ctx.mcpReq._meta?.progressToken;
       if (progressToken !== undefined) progressTokens.set(task.id, progressToken);
       // Pushed only once the answer is out: before, the client does not know the task.
-      setTimeout(() => closed.signal.aborted || push(task), 0);
+      const timer = setTimeout(() => {
+        pushed.delete(task.id);
+        push(task);
+      }, 0);
+      pushed.set(task.id, () => clearTimeout(timer));
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
     ask(task, ctx, ended) {
