@@ -82,6 +82,10 @@ onBoth("while the server is away every call says so, and nothing is half stored"
   await server.start();
   await using other = await server.connect();
   assertEquals((await other.list(OWNER, { limit: 10 })).tasks, [task]);
+  await until(
+    () => backend.get(task.id, OWNER).then(() => true, () => false),
+    "who was there before is connected again",
+  );
 });
 
 onBoth("a server that does not answer is as good as none, and used again once it does", async (server) => {

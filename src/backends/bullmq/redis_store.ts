@@ -26,6 +26,9 @@ const CONNECT_MS = 1_500;
 /** How long a connection that is closed waits for Redis to close it, too, in ms. */
 const DISCONNECT_MS = 500;
 
+/** How long it waits at most, in ms, before it looks again whether a Redis that starts has read its data. */
+const LOADING_MS = 100;
+
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
 
@@ -72,6 +75,7 @@ export class RedisStore implements Store {
         maxRetriesPerRequest: 1,
         connectTimeout: CONNECT_MS,
         disconnectTimeout: DISCONNECT_MS,
+        maxLoadingRetryTime: LOADING_MS,
         reconnectOnError: isFromReplica,
         // The first try is the only one; once connected, it is tried again for ever.
         retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
