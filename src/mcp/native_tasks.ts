@@ -32,11 +32,15 @@ export function bindTasks(
   const asker = new Asker(server, tasks, owner);
   const waits = new ResultWaits((requestId) => server.heardOn(requestId) !== undefined);
   const pushed = new Map<string, () => void>();
+  /** The tasks that were just created, and are not followed yet. */
+  const fresh = new Map<string, ReturnType<typeof setTimeout>>();
   const progressTokens = new Map<string, string | number>();
   const closed = new AbortController();
   server.onclose = () => {
     closed.abort(new Error("The connection was closed."));
+    for (const timer of fresh.values()) clearTimeout(timer);
     for (const stop of pushed.values()) stop();
+    fresh.clear();
     pushed.clear();
     progressTokens.clear();
     asker.close();
@@ -59,6 +63,9 @@ export function bindTasks(
   const push = (task: TaskInfo) => {
     const progressToken = progressTokens.get(task.id);
     if (isFinished(task) || pushed.has(task.id) || (!notifications && progressToken === undefined)) return;
+    // Whoever asks at once comes before the creation's own turn, which must not push the end again.
+    clearTimeout(fresh.get(task.id));
+    fresh.delete(task.id);
     const tellProgress = progressToken !== undefined &&
       rev.progressTo(
         progressToken,
@@ -134,11 +141,11 @@ export function bindTasks(
       const progressToken = ctx.mcpReq._meta?.progressToken;
       if (progressToken !== undefined) progressTokens.set(task.id, progressToken);
       // Pushed only once the answer is out: before, the client does not know the task.
-      const timer = setTimeout(() => {
-        pushed.delete(task.id);
+      const begin = () => {
+        fresh.delete(task.id);
         push(task);
-      }, 0);
-      pushed.set(task.id, () => clearTimeout(timer));
+      };
+      if (!closed.signal.aborted) fresh.set(task.id, setTimeout(begin, 0));
       return { ...rev.createTaskResult(task, resourceUri(task)) };
     },
     ask(task, ctx, ended) {

@@ -152,10 +152,13 @@ export class TaskListener implements Disposable {
       read.set(id, reading);
       return reading;
     };
-    await Promise.all([...taskIds, ...uris.filter((uri) => this.#isResult(uri))].map(async (name) => {
-      const task = await get(name.slice(name.lastIndexOf("/") + 1));
+    const names = [...taskIds, ...uris.filter((uri) => this.#isResult(uri))];
+    const tasks = await Promise.all(names.map((name) => get(name.slice(name.lastIndexOf("/") + 1))));
+    // In the order in which they were asked for, whichever was read first.
+    for (const [index, name] of names.entries()) {
+      const task = tasks[index];
       if (task && (task.id === name || resourceUri(task) === name)) known.set(name, task);
-    }));
+    }
     return known;
   }
 
