@@ -23,20 +23,24 @@ export async function openRedis(): Promise<AsyncDisposable & { readonly url: str
 export class RedisServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #port: number;
-  readonly #persistent: boolean;
+  readonly #settings: readonly string[];
   #child: Deno.ChildProcess | undefined;
 
-  private constructor(folder: string, port: number, persistent: boolean) {
+  private constructor(folder: string, port: number, settings: readonly string[]) {
     this.#folder = folder;
     this.#port = port;
-    this.#persistent = persistent;
+    this.#settings = settings;
   }
 
-  /** Starts one. With `persistent` it writes every change to disk before it answers. */
-  static async start({ persistent = false }: { readonly persistent?: boolean } = {}): Promise<RedisServer> {
+  /** Starts one, with settings as on its command line. With `persistent` it writes every change to disk before it answers. */
+  static async start(
+    { persistent = false, settings = [] }: { readonly persistent?: boolean; readonly settings?: readonly string[] } =
+      {},
+  ): Promise<RedisServer> {
     if (!hasRedisServer) throw new Error("Cannot start a Redis: redis-server is not on the PATH. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-redis-" });
-    const server = new RedisServer(folder, freePort(), persistent);
+    const log = persistent ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+    const server = new RedisServer(folder, freePort(), [...log, ...settings]);
     await server.start();
     return server;
   }
@@ -48,9 +52,8 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts it again after `kill`, and waits until it answers. */
   async start(): Promise<void> {
-    const aof = this.#persistent ? ["yes", "--appendfsync", "always"] : ["no"];
     const child = new Deno.Command("redis-server", {
-      args: ["--port", String(this.#port), "--dir", this.#folder, "--save", "", "--appendonly", ...aof],
+      args: ["--port", String(this.#port), "--dir", this.#folder, "--save", "", ...this.#settings],
       stdout: "null",
       stderr: "inherit",
     }).spawn();

@@ -84,8 +84,9 @@ export class BullMqBackend implements Backend {
   }
 
   /**
-   * Connects. Rejects with `BackendError` if the database cannot be reached, or has not been migrated, and with
-   * `DefinitionError` for options that cannot be: both databases or none, a `prefix` on PostgreSQL, a bad URL or `lease`.
+   * Connects. Rejects with `BackendError` if the database cannot be reached, has not been migrated, or does not permit
+   * what the backend and its workers need, and with `DefinitionError` for options that cannot be: both databases or none,
+   * a `prefix` on PostgreSQL, a bad URL or `lease`. Warns on stderr of a Redis that deletes keys when its memory is full.
    */
   static async connect({ redis, postgres, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
     if (!Number.isSafeInteger(lease) || lease < 300) {

@@ -11,6 +11,7 @@ import type { Redis } from "ioredis";
 import { inTime, storeDeadline } from "./in_time.ts";
 import { closable, end, isFromReplica } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
+import { probe, signalsOf } from "./redis_probe.ts";
 import { withPulse } from "./redis_pulse.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
@@ -22,6 +23,9 @@ import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts
 
 /** How long one try to connect may take, in ms. */
 const CONNECT_MS = 1_500;
+
+/** How long it may take until a Redis that is new to us is connected and has been tried, in ms. */
+const OPEN_MS = 2_000;
 
 /** How long a connection that is closed waits for Redis to close it, too, in ms. */
 const DISCONNECT_MS = 500;
@@ -64,7 +68,7 @@ export class RedisStore implements Store {
     this.streams = new RedisStreams(scripts);
   }
 
-  /** Connects. Rejects at once if Redis is not there. */
+  /** Connects. Rejects at once if Redis is not there, or if something is missing that will be needed. */
   static async open(url: string, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
     let connected = false;
@@ -84,14 +88,19 @@ export class RedisStore implements Store {
     // Each call tells of its own failure; this one has the reason why there is no connection.
     let reason: unknown;
     client.on("error", (error) => reason = error);
+    const opening = client.connect().catch((error) => {
+      throw reason ?? error;
+    });
     try {
       const { db = 0 } = client.options;
       // ioredis goes on with database 0, and says nothing, where Redis has not the one that it is to take.
-      const connecting = client.connect().then(() => client.select(db));
-      await inTime(connecting, "it has not answered in time", CONNECT_MS);
+      const chosen = opening.then(() => db === 0 ? "OK" : client.select(db));
+      const warning = await inTime(chosen.then(() => probe(client, prefix)), "it has not answered in time", OPEN_MS);
+      // deno-lint-ignore no-console -- whoever runs this has to know before it happens
+      if (warning !== undefined) console.warn(warning);
     } catch (error) {
       await end(client);
-      throw reason ?? error;
+      throw error;
     }
     connected = true;
     return new RedisStore(bullmq, client, prefix);
@@ -176,7 +185,7 @@ export class RedisStore implements Store {
   }
 
   #subscribe(): Redis {
-    const channel = `${this.#prefix}:mcp-jobs:signals`;
+    const channel = signalsOf(this.#prefix);
     const subscriber = withPulse(closable(this.#patient.duplicate()));
     const tell = (signal: Signal) => {
       for (const listener of [...this.#listeners]) listener(signal);

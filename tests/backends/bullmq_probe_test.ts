@@ -1,0 +1,122 @@
+/**
+ * What `connect` finds out about a Redis before anything is stored there.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import { BackendError, BullMqBackend } from "../../mod.ts";
+import { missing } from "../../src/backends/bullmq/redis_probe.ts";
+import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { testUnless } from "../test_unless.ts";
+
+const PREFIX = "bull";
+
+/** A Redis of the test's own, and a user whose rules the test says. */
+interface Place {
+  readonly server: RedisServer;
+  /** Connects as a user with these rules, and no others. */
+  connect(...rules: readonly string[]): Promise<BullMqBackend>;
+  /** Connects as the administrator. */
+  readonly admin: Redis;
+}
+
+function test(name: string, run: (place: Place) => Promise<void>, settings: readonly string[] = []): void {
+  const missing = hasRedisServer ? undefined : "install redis-server";
+  testUnless(missing, `bullmq: ${name}`, async () => {
+    await using server = await RedisServer.start({ settings });
+    const admin = new Redis(server.url);
+    const url = new URL(server.url);
+    [url.username, url.password] = ["ann", "secret"];
+    const connect = async (...rules: readonly string[]) => {
+      await admin.acl("SETUSER", "ann", "reset", "on", ">secret", ...rules);
+      return await BullMqBackend.connect({ redis: url.href, prefix: PREFIX });
+    };
+    await run({ server, connect, admin }).finally(() => admin.disconnect());
+  });
+}
+
+/** What is missing without each of these, and the rule that allows it. */
+const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
+  [["resetchannels"], "the channel bull:mcp-jobs:signals", "&bull:mcp-jobs:signals"],
+  [["resetkeys", "~other:*"], "the keys bull:*", "~bull:*"],
+  [["-@dangerous"], "INFO", "+info"],
+  [["-eval"], "EVAL", "+eval"],
+  [["-evalsha"], "EVALSHA", "+evalsha"],
+  [["-multi"], "MULTI", "+multi"],
+  [["-exec"], "EXEC", "+exec"],
+  [["-publish"], "PUBLISH", "+publish"],
+  [["-subscribe"], "SUBSCRIBE", "+subscribe"],
+  [["-xread"], "XREAD", "+xread"],
+  [["-xrange", "-bzpopmin"], "XRANGE, BZPOPMIN", "+xrange +bzpopmin"],
+  [["-zadd", "-del"], "DEL, ZADD", "+del +zadd"],
+];
+
+test("connect says what a user may not do, and the rule that allows it", async ({ connect, admin }) => {
+  for (const [taken, said, allowed] of WITHOUT) {
+    const rules = ["allkeys", "allchannels", "+@all", ...taken];
+    const message = `need: ${said}. Allow them: ACL SETUSER ann ${allowed} (`;
+    await assertRejects(() => connect(...rules), BackendError, message);
+    await using _backend = await connect(...rules, ...allowed.split(" "));
+  }
+  assertEquals(await admin.keys("*"), []);
+});
+
+test("connect leaves nothing behind, whoever connects", async ({ connect, admin }) => {
+  await using _backend = await connect("allkeys", "allchannels", "+@all");
+  assertEquals(await admin.keys("*"), []);
+});
+
+test("connect refuses a node of a Redis Cluster, and says why", async ({ server }) => {
+  await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, "a node of a Redis Cluster");
+}, ["--cluster-enabled", "yes"]);
+
+/** Connects while every line to stderr is kept. */
+async function warningsOf(connect: () => Promise<BullMqBackend>): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const { warn } = console;
+  console.warn = (line: string) => void lines.push(line);
+  try {
+    await using _backend = await connect();
+    return lines;
+  } finally {
+    console.warn = warn;
+  }
+}
+
+test("connect warns of a Redis that deletes keys when its memory is full, in one line", async ({ server }) => {
+  const lines = await warningsOf(() => BullMqBackend.connect({ redis: server.url }));
+  assertEquals(lines, [
+    'Redis may delete tasks when its memory is full: its maxmemory-policy is "allkeys-lru". Set it to "noeviction".',
+  ]);
+}, ["--maxmemory-policy", "allkeys-lru"]);
+
+test("connect says nothing of a Redis that deletes no keys", async ({ server }) => {
+  assertEquals(await warningsOf(() => BullMqBackend.connect({ redis: server.url })), []);
+});
+
+Deno.test("bullmq: what a Redis refuses is understood in the words of each of its versions", () => {
+  const who = { user: "ann", prefix: PREFIX };
+  const rule = (command: string, error: string) => missing([[command, error]], who)?.match(/ann ([~&+]\S+)/)?.[1];
+  const said: readonly (readonly [error: string, rule: string | undefined])[] = [
+    ["NOPERM this user has no permissions to run the 'zadd' command", "+zadd"], // 7.0, also without the quotes in 6.2
+    ["NOPERM User ann has no permissions to run the 'zadd' command", "+zadd"], // 7.2
+    ["NOPERM this user has no permissions to access one of the keys used as arguments", "~bull:*"],
+    ["NOPERM No permissions to access a key", "~bull:*"],
+    ["NOPERM this user has no permissions to access one of the channels used as arguments", "&bull:mcp-jobs:signals"],
+    ["NOPERM No permissions to access a channel", "&bull:mcp-jobs:signals"],
+    ["ERR The user executing the script can't run this command or subcommand", "+zadd"],
+    [
+      "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+      "~bull:*",
+    ],
+    ["MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", undefined],
+    ["NOREPLICAS Not enough good replicas to write.", undefined],
+    ["OOM command not allowed when used memory > 'maxmemory'.", undefined],
+    ["READONLY You can't write against a read only replica.", undefined],
+  ];
+  for (const [error, allowed] of said) assertEquals(rule("ZADD", error), allowed);
+  const unknown = "it does not know LPOS: take Redis 6.2 or later";
+  assertEquals(missing([["LPOS", "ERR unknown command 'LPOS', with args beginning with: "]], who), unknown);
+  assertEquals(missing([["LPOS", "ERR Unknown Redis command called from script script: f_x"]], who), unknown);
+});
