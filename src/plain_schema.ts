@@ -5,6 +5,7 @@
  */
 import { DefinitionError } from "./errors.ts";
 import type { JsonSchema } from "./schema.ts";
+import { addUniqueItems } from "./schema/unique_items.ts";
 
 /** One thing that ajv finds wrong. */
 export interface Mistake {
@@ -50,6 +51,7 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
   const compiled = (allErrors: boolean) => {
     const ajv = new Draft({ allErrors, strict: false });
     formats.default.default(ajv);
+    addUniqueItems(ajv);
     return ajv.compile(schema);
   };
   try {

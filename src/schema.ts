@@ -5,6 +5,7 @@
  */
 import { DefinitionError, InvalidInput } from "./errors.ts";
 import { checkOf } from "./plain_schema.ts";
+import { type PatternGuard, patternGuardOf } from "./schema/pattern_guard.ts";
 import type { Json } from "./task.ts";
 import { cut } from "./text.ts";
 
@@ -101,6 +102,8 @@ const LONGEST_MESSAGE = 500;
  * first wrong field.
  */
 export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
+  const tooLong = (await guardOf(schema, what))(value);
+  if (tooLong) throw invalid(what, [tooLong], true);
   if (!isStandard(schema)) {
     const found = (await checkOf(schema, what))(value);
     if (found) throw invalid(what, found.mistakes, found.all);
@@ -111,9 +114,26 @@ export async function validate(schema: Schema, value: unknown, what: string): Pr
   return result.value;
 }
 
-/** Rejects with `DefinitionError` if a plain JSON Schema is itself wrong: better before the work than after it. */
+/**
+ * Rejects with `DefinitionError` if a plain JSON Schema is itself wrong, or a pattern of any schema takes exponential
+ * time: better before the work than after it.
+ */
 export async function checkSchema(schema: Schema, what: string): Promise<void> {
+  await guardOf(schema, what);
   if (!isStandard(schema)) await checkOf(schema, what);
+}
+
+function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
+  return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);
+}
+
+/** What a Standard Schema takes, as JSON Schema; `undefined` where its library cannot say. */
+function inputOf({ "~standard": { jsonSchema } }: StandardSchema): JsonSchema | undefined {
+  try {
+    return jsonSchema && JSON.parse(JSON.stringify(jsonSchema.input({ target: "draft-2020-12" })));
+  } catch {
+    return undefined; // A job with such a schema was refused; an answer to `ctx.elicit` may have one.
+  }
 }
 
 type Mistakes = NonNullable<StandardResult<unknown>["issues"]>;

@@ -22,7 +22,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What merely importing mod.ts must never load. */
-const LAZY = /^npm:(bullmq|ioredis|pg|jose)\b/;
+const LAZY = /^npm:(bullmq|ioredis|pg|jose|refa)\b/;
 
 const FOLDERS = ["src", "tools", "tests", "examples", "bench", "chaos", "docs"];
 

@@ -1,0 +1,154 @@
+/**
+ * A regular expression as an automaton whose states are the characters of the expression (Glushkov's construction). It
+ * counts in how many ways one character can follow another, because these ways are what a backtracking engine tries.
+ *
+ * @module
+ */
+import { type CharSet, type Concatenation, type Element, JS, type NoParent } from "refa";
+
+type Alternatives = readonly NoParent<Concatenation>[];
+
+/** Positions, each with the number of ways that lead to it: 1, or 2 for "more than one". */
+type Ways = ReadonlyMap<number, number>;
+
+/** A regular expression as an automaton. */
+export interface Automaton {
+  /** The characters that each position takes. */
+  readonly characters: readonly CharSet[];
+  /** The positions that can follow each position. */
+  readonly follow: readonly Ways[];
+  /** The positions that a search can begin with anywhere in the text; `undefined` if it begins only at its start. */
+  readonly searched: Ways | undefined;
+}
+
+/** A part of the expression: in how many ways it matches nothing, and the positions it can begin and end with. */
+interface Part {
+  readonly empty: number;
+  readonly first: Ways;
+  readonly last: Ways;
+}
+
+const NONE: Ways = new Map();
+const EMPTY: Part = { empty: 1, first: NONE, last: NONE };
+const NEVER: Part = { empty: 0, first: NONE, last: NONE };
+
+/** A bounded repetition is written out up to this often; a longer one counts as unbounded. */
+const MOST_COPIES = 64;
+
+/** The most positions of an automaton. */
+const MOST_POSITIONS = 3_000;
+
+/**
+ * Builds the automaton of a pattern. Throws if the pattern is no regular expression, or one with more than 3,000
+ * positions.
+ */
+export function automatonOf(pattern: string): Automaton {
+  const { expression } = parse(pattern);
+  const builder = new Builder();
+  const whole = builder.either(expression.alternatives);
+  // Where nothing can fail behind the last position, a match ends the search, and no other way is tried.
+  if (!builder.asserts) { for (const position of whole.last.keys()) builder.follow[position]?.clear(); }
+  const anchored = expression.alternatives.every(({ elements: [element] }) =>
+    element !== undefined && isStart(element)
+  );
+  return { characters: builder.characters, follow: builder.follow, searched: anchored ? undefined : whole.first };
+}
+
+/** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4); a library may show one that is not. */
+function parse(source: string): ReturnType<JS.Parser["parse"]> {
+  const options = { backreferences: "unknown", maxBackreferenceWords: 0, simplify: false } as const;
+  try {
+    return JS.Parser.fromLiteral({ source, flags: "u" }).parse(options);
+  } catch {
+    return JS.Parser.fromLiteral({ source, flags: "" }).parse(options);
+  }
+}
+
+/** Whether an element is `^`, which is read as "behind no character". */
+function isStart(element: NoParent<Element>): boolean {
+  if (element.type !== "Assertion" || element.kind !== "behind" || !element.negate) return false;
+  const [only, ...others] = element.alternatives.flatMap(({ elements }) => elements);
+  return others.length === 0 && only?.type === "CharacterClass" && only.characters.isAll;
+}
+
+class Builder {
+  readonly characters: CharSet[] = [];
+  readonly follow: Map<number, number>[] = [];
+  /** Whether something other than `^` is asserted, so that the expression can fail behind its last position. */
+  asserts = false;
+
+  either(alternatives: Alternatives): Part {
+    return alternatives.map(({ elements }) =>
+      elements.reduce<Part>((part, element) => this.#join(part, this.#part(element)), EMPTY)
+    ).reduce((a, b) => ({
+      empty: Math.min(2, a.empty + b.empty),
+      first: sum(a.first, b.first),
+      last: sum(a.last, b.last),
+    }), NEVER);
+  }
+
+  #part(element: NoParent<Element>): Part {
+    switch (element.type) {
+      case "CharacterClass":
+        return this.#position(element.characters);
+      case "Alternation":
+        return this.either(element.alternatives);
+      case "Quantifier":
+        return this.#repeat(() => this.either(element.alternatives), element.min, element.max);
+      case "Assertion":
+        this.asserts ||= !isStart(element);
+        // What is inside is matched, too, on its own.
+        this.either(element.alternatives);
+        return EMPTY;
+      case "Unknown":
+        this.asserts = true;
+        return EMPTY;
+    }
+  }
+
+  #position(characters: CharSet): Part {
+    const position = this.characters.push(characters) - 1;
+    if (position >= MOST_POSITIONS) throw new RangeError(`The pattern has more than ${MOST_POSITIONS} positions.`);
+    this.follow.push(new Map());
+    const only = new Map([[position, 1]]);
+    return { empty: 0, first: only, last: only };
+  }
+
+  /** Writes `a{2,4}` out as `aa(a(a)?)?`. */
+  #repeat(part: () => Part, min: number, max: number): Part {
+    if (max === Infinity || (max > MOST_COPIES && min !== max)) {
+      const body = part();
+      this.#link(body.last, body.first);
+      return min === 0 ? { ...body, empty: 1 } : body;
+    }
+    let all = EMPTY;
+    for (let copy = Math.min(max, MOST_COPIES); copy > 0; copy--) {
+      const joined = this.#join(part(), all);
+      all = copy > min ? { ...joined, empty: 1 } : joined;
+    }
+    return all;
+  }
+
+  #join(a: Part, b: Part): Part {
+    this.#link(a.last, b.first);
+    return {
+      empty: Math.min(2, a.empty * b.empty),
+      first: sum(a.first, b.first, a.empty),
+      last: sum(b.last, a.last, b.empty),
+    };
+  }
+
+  #link(from: Ways, to: Ways): void {
+    for (const [position, ways] of from) {
+      const follow = this.follow[position];
+      for (const [next, times] of to) follow?.set(next, Math.min(2, (follow.get(next) ?? 0) + ways * times));
+    }
+  }
+}
+
+function sum(a: Ways, b: Ways, times = 1): Ways {
+  if (times === 0 || b.size === 0) return a;
+  const both = new Map(a);
+  for (const [position, ways] of b) both.set(position, Math.min(2, (both.get(position) ?? 0) + ways * times));
+  return both;
+}

@@ -1,0 +1,110 @@
+/**
+ * How long a pattern can keep the process busy. JavaScript matches by backtracking: where one text can be read in many
+ * ways and then does not match, every way is tried.
+ *
+ * @module
+ */
+import { CharSet } from "refa";
+import { automatonOf } from "./automaton.ts";
+import { components } from "./components.ts";
+
+/** How the time for a text grows with its length, at worst. */
+export type PatternCost = "linear" | "polynomial" | "exponential";
+
+/** The most positions of one loop, pairs of loops, and steps of such a pair that are looked at. */
+const MOST_IN_LOOP = 400;
+const MOST_PAIRS = 4_000;
+const MOST_STEPS = 200_000;
+
+/**
+ * Tells how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
+ * automata, 1991). `polynomial` also stands for a pattern that is too large to tell.
+ */
+export function patternCost(pattern: string): PatternCost {
+  try {
+    const graph = new Graph(pattern);
+    if (graph.doubles()) return "exponential";
+    return graph.chooses() ? "polynomial" : "linear";
+  } catch {
+    // It is too large, or no regular expression: that is for the library that uses it to say.
+    return "polynomial";
+  }
+}
+
+/** The positions of a pattern, with the ways from each to the next ones. */
+class Graph {
+  readonly #characters: readonly CharSet[];
+  readonly #next: readonly (readonly number[])[];
+  /** The positions that a text can return to, by the loop in which they stand. */
+  readonly #loops: readonly (readonly number[])[];
+  readonly #isTwofold: (from: number, to: number) => boolean;
+
+  constructor(pattern: string) {
+    const { characters, follow, searched } = automatonOf(pattern);
+    const next = follow.map((ways) => [...ways.keys()]);
+    const [some] = characters;
+    // A search that may begin anywhere first skips any characters, which is a loop like others.
+    const skips = searched !== undefined && some !== undefined;
+    this.#characters = skips ? [...characters, CharSet.all(some.maximum)] : characters;
+    this.#next = skips ? [...next, [next.length, ...searched.keys()]] : next;
+    this.#isTwofold = (from, to) => (follow[from]?.get(to) ?? 0) > 1;
+    this.#loops = components(this.#next.keys(), (at) => this.#after(at))
+      .filter((loop) => loop.length > 1 || loop.some((at) => this.#after(at).includes(at)));
+  }
+
+  /** Whether a text leads from a position back to it in two ways, so that each time round doubles the ways. */
+  doubles(): boolean {
+    return this.#loops.some((loop) => {
+      const inside = new Set(loop);
+      const after = (at: number) => this.#after(at).filter((to) => inside.has(to));
+      if (loop.some((at) => after(at).some((to) => this.#isTwofold(at, to)))) return true;
+      if (loop.length === 1 || loop.length > MOST_IN_LOOP) return false;
+      // Two readings of one text step together; a pair stands for where they are.
+      const size = this.#next.length;
+      const isSame = (pair: number) => Math.floor(pair / size) === pair % size;
+      const steps = (pair: number) =>
+        after(Math.floor(pair / size)).flatMap((a) =>
+          after(pair % size).filter((b) => this.#meet(a, b)).map((b) => a * size + b)
+        );
+      return components(loop.map((at) => at * size + at), steps)
+        .some((pairs) => pairs.some(isSame) && !pairs.every(isSame));
+    });
+  }
+
+  /** Whether a text can stay in one loop, lead on to another one, and stay there, too: then it can move on at any point. */
+  chooses(): boolean {
+    const positions = this.#loops.flat();
+    if (positions.length ** 2 > MOST_PAIRS) return true;
+    return positions.some((from) => positions.some((to) => from !== to && this.#staysAndLeads(from, to)));
+  }
+
+  /** Whether one text leads from `from` to itself, from `from` to `to`, and from `to` to itself. */
+  #staysAndLeads(from: number, to: number): boolean {
+    const size = this.#next.length;
+    const key = (a: number, b: number, c: number) => (a * size + b) * size + c;
+    const goal = key(from, to, to);
+    const seen = new Set([key(from, from, to)]);
+    // A set hands out what is added to it while it is walked.
+    for (const state of seen) {
+      if (state === goal || seen.size > MOST_STEPS) return true;
+      const [a, b, c] = [Math.floor(state / size / size), Math.floor(state / size) % size, state % size];
+      for (const x of this.#after(a)) {
+        for (const y of this.#after(b)) {
+          if (!this.#meet(x, y)) continue;
+          for (const z of this.#after(c)) if (this.#meet(x, y, z)) seen.add(key(x, y, z));
+        }
+      }
+    }
+    return false;
+  }
+
+  #after(position: number): readonly number[] {
+    return this.#next[position] ?? [];
+  }
+
+  /** Whether there is a character that all these positions take. */
+  #meet(...positions: readonly number[]): boolean {
+    const [first, ...others] = positions.map((at) => this.#characters[at]);
+    return others.reduce((all, other) => all && other && all.intersect(other), first)?.isEmpty === false;
+  }
+}

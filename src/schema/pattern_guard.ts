@@ -1,0 +1,83 @@
+/**
+ * Keeps patterns from stopping the process: one that takes exponential time is refused when it is defined, and the texts
+ * that another slow one is held against are limited.
+ *
+ * @module
+ */
+import { DefinitionError } from "../errors.ts";
+import { isObject } from "../json.ts";
+import type { Mistake } from "../plain_schema.ts";
+import type { Json } from "../task.ts";
+import { quote } from "../text.ts";
+import { textsUnder } from "./texts.ts";
+
+/** Gives what is wrong with a value; `undefined` if nothing is. */
+export type PatternGuard = (value: unknown) => Mistake | undefined;
+
+/** The most characters of a text that a slow pattern is held against. */
+const MOST_CHARACTERS = 2_000;
+
+/** The most steps that such texts of one value may cost together, where a text of n characters costs n². */
+const MOST_STEPS = 100_000_000;
+
+const guards = new WeakMap<object, Promise<PatternGuard>>();
+
+/**
+ * The guard of a schema, made once for each `key`; `json` gives the schema as JSON Schema. Rejects with
+ * `DefinitionError`, which names the pattern, if one takes exponential time.
+ */
+export function patternGuardOf(key: object, json: () => Json | undefined, what: string): Promise<PatternGuard> {
+  let guard = guards.get(key);
+  if (guard === undefined) guards.set(key, guard = makeGuard(json(), what));
+  return guard;
+}
+
+async function makeGuard(schema: Json | undefined, what: string): Promise<PatternGuard> {
+  const patterns = new Set(schema === undefined ? [] : patternsIn(schema));
+  // The library that reads patterns is loaded only where there are some.
+  if (patterns.size === 0 || schema === undefined) return () => undefined;
+  const { patternCost } = await import("./pattern_cost.ts");
+  const slow = new Set<string>();
+  for (const pattern of patterns) {
+    const cost = patternCost(pattern);
+    if (cost === "exponential") throw tooSlow(pattern, what);
+    if (cost === "polynomial") slow.add(pattern);
+  }
+  return slow.size === 0 ? () => undefined : (value) => longText(schema, slow, value);
+}
+
+function tooSlow(pattern: string, what: string): DefinitionError {
+  return new DefinitionError(
+    `Cannot use the schema of the ${what}: the pattern ${quote(pattern)} can take exponential time, so a short text ` +
+      "could stop the process. Rewrite it so that a repeated group can match a text in one way only.",
+  );
+}
+
+function longText(schema: Json, slow: ReadonlySet<string>, value: unknown): Mistake | undefined {
+  let steps = 0;
+  for (const { pattern, text, path } of textsUnder(schema, value)) {
+    // `undefined` stands for patterns that cannot be told.
+    if (pattern !== undefined && !slow.has(pattern)) continue;
+    steps += text.length ** 2;
+    const asked = pattern === undefined ? "a slow pattern" : `the slow pattern ${quote(pattern)}`;
+    if (text.length > MOST_CHARACTERS) {
+      return { path, message: `must NOT have more than ${MOST_CHARACTERS} characters, as it is held against ${asked}` };
+    }
+    if (steps > MOST_STEPS) {
+      return { path, message: `too much text is held against ${asked}: send fewer, or shorter, ones` };
+    }
+  }
+  return undefined;
+}
+
+/** Every pattern that stands in a schema, for texts and for the names of fields. */
+function patternsIn(schema: Json): string[] {
+  if (Array.isArray(schema)) return schema.flatMap(patternsIn);
+  if (!isObject(schema)) return [];
+  const { pattern, patternProperties } = schema;
+  return [
+    ...typeof pattern === "string" ? [pattern] : [],
+    ...isObject(patternProperties) ? Object.keys(patternProperties) : [],
+    ...Object.values(schema).flatMap(patternsIn),
+  ];
+}

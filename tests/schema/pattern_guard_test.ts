@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { DefinitionError, InvalidInput } from "../../src/errors.ts";
+import { textsUnder } from "../../src/schema/texts.ts";
+import { checkSchema, type JsonSchema, type Schema, validate } from "../../src/schema.ts";
+
+/** Slow on long texts, and an ordinary pattern otherwise. */
+const SLOW = "^.*\\S.*$";
+const LONG = "x".repeat(2_001);
+
+async function mistakeOf(schema: Schema, value: unknown): Promise<string> {
+  const { issues } = await assertRejects(() => validate(schema, value, "input for test"), InvalidInput);
+  return issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+}
+
+const inObject = (name: string, schema: JsonSchema): JsonSchema => ({ type: "object", properties: { [name]: schema } });
+
+Deno.test("a schema with a pattern that takes exponential time is refused when it is checked, with the pattern", async () => {
+  const bad: readonly Schema[] = [
+    z.object({ name: z.string().regex(/^(a+)+$/) }),
+    z.object({ list: z.array(z.object({ deep: z.string().regex(/^(a|aa)+$/).optional() })) }),
+    inObject("name", { type: "string", pattern: "^(a+)+$" }),
+    { type: "object", patternProperties: { "^(a+)+$": {} } },
+    { type: "object", $defs: { name: { pattern: "^(a|a)*$" } }, properties: { name: { $ref: "#/$defs/name" } } },
+  ];
+  for (const schema of bad) {
+    const error = await assertRejects(() => checkSchema(schema, "input for test"), DefinitionError, "exponential time");
+    assertStringIncludes(error.message, 'Cannot use the schema of the input for test: the pattern "^(a');
+  }
+});
+
+Deno.test("a text that a slow pattern is held against has at most 2,000 characters, wherever it stands", async () => {
+  const schemas: readonly [value: unknown, path: string, schema: Schema][] = [
+    [{ name: LONG }, "name", z.object({ name: z.string().regex(/^.*\S.*$/) })],
+    [{ name: LONG }, "name", inObject("name", { type: "string", pattern: SLOW })],
+    [{ names: ["a", LONG] }, "names[1]", z.object({ names: z.array(z.string().regex(/^.*\S.*$/)) })],
+    [{ name: LONG }, "name", inObject("name", { anyOf: [{ type: "string" }, { pattern: SLOW }] })],
+    [{ name: LONG }, "name", {
+      type: "object",
+      $defs: { n: { pattern: SLOW } },
+      properties: { name: { $ref: "#/$defs/n" } },
+    }],
+    [{ name: LONG }, "name", { type: "object", additionalProperties: { pattern: SLOW } }],
+    [{ name: [1, LONG] }, "name[1]", inObject("name", { prefixItems: [{}, { pattern: SLOW }] })],
+    [{ name: [LONG] }, "name[0]", inObject("name", { contains: { pattern: SLOW } })],
+    [{ [LONG]: 1 }, `${"x".repeat(200)}…`, { type: "object", patternProperties: { [SLOW]: {} } }],
+    [{ [LONG]: 1 }, `${"x".repeat(200)}…`, { type: "object", propertyNames: { pattern: SLOW } }],
+    [{ name: LONG }, "name", {
+      type: "object",
+      $defs: { n: { $anchor: "n", pattern: SLOW } },
+      properties: { name: { $ref: "#n" } },
+    }],
+  ];
+  for (const [value, path, schema] of schemas) {
+    assertStringIncludes(await mistakeOf(schema, value), `${path}: must NOT have more than 2000 characters`);
+  }
+});
+
+Deno.test("all texts of one value that slow patterns are held against cost together at most 100 million steps", async () => {
+  const schema = z.object({ names: z.array(z.string().regex(/^.*\S.*$/)) });
+  await validate(schema, { names: Array(25).fill("x".repeat(2_000)) }, "input for test");
+  assertStringIncludes(await mistakeOf(schema, { names: Array(26).fill("x".repeat(2_000)) }), "too much text");
+});
+
+Deno.test("a long text beside a slow pattern, or under a fast one, is taken", async () => {
+  const text = "x".repeat(1_000_000);
+  const schema = z.object({ name: z.string().regex(/^.*\S.*$/), text: z.string(), code: z.string().regex(/^[a-z]*$/) });
+  assertEquals(await validate(schema, { name: "n", text, code: text }, "input for test"), {
+    name: "n",
+    text,
+    code: text,
+  });
+});
+
+Deno.test("a schema that refers to itself is walked as far as its value goes", async () => {
+  const tree: JsonSchema = {
+    type: "object",
+    properties: { name: { pattern: SLOW }, children: { type: "array", items: { $ref: "#" } } },
+  };
+  const loop: JsonSchema = {
+    type: "object",
+    properties: { name: { pattern: SLOW }, self: { $ref: "#/properties/self" } },
+  };
+  assertStringIncludes(
+    await mistakeOf(tree, { children: [{ children: [{ name: LONG }] }] }),
+    "children[0].children[0].name: must NOT",
+  );
+  assertEquals([...textsUnder(loop, { self: { self: 1 } })], []);
+});
+
+Deno.test("a list of 200,000 items of any type is held against uniqueItems in one pass", async () => {
+  const schema = inObject("list", { type: "array", uniqueItems: true });
+  const list = Array.from({ length: 200_000 }, (_, index) => ({ index, odd: index % 2 === 1 }));
+  await validate(schema, { list }, "input for test");
+  const twice = [...list, { odd: true, index: 1 }];
+  assertEquals(await mistakeOf(schema, { list: twice }), "list: must NOT have duplicate items");
+});
+
+Deno.test("uniqueItems tells values apart as JSON does", async () => {
+  const schema = inObject("list", { type: "array", uniqueItems: true });
+  const equal: readonly (readonly unknown[])[] = [[1, 1.0], [0, -0], ["a", "a"], [null, null], [[], []], [{}, {}], [{
+    a: 1,
+    b: 2,
+  }, { b: 2, a: 1 }]];
+  const different: readonly (readonly unknown[])[] = [[1, "1"], [1, true], [0, false], [null, "null"], [[], {}], [{
+    a: 1,
+  }, [["a", 1]]], [{ a: 1 }, { a: 1, b: 1 }]];
+  for (const list of equal) assertStringIncludes(await mistakeOf(schema, { list }), "duplicate items");
+  for (const list of different) await validate(schema, { list }, "input for test");
+});
