@@ -18,6 +18,11 @@ const COMMANDS = {
   steps: { command: "sh", args: ["-c", "echo step 1 of 2; until [ -e go ]; do sleep 0.02; done; echo step 2 of 2"] },
   stubborn: { command: "sh", args: ["-c", `${STUBBORN} & wait`] },
   leftover: { command: "sh", args: ["-c", "sleep 600 & echo $! > pid"] },
+  left_group: { command: "bash", args: ["-c", "set -m; sleep 600 & echo $! > pid"] },
+  left_session: {
+    command: "sh",
+    args: ["-c", "setsid sh -c 'echo $$ > pid; exec sleep 600' & until [ -e pid ]; do :; done"],
+  },
   slow: { command: "sh", args: ["-c", "echo thinking; echo $$ > pid; exec sleep 600"], timeout_seconds: 0.5 },
   missing: { command: "no-such-program" },
 };
@@ -28,7 +33,16 @@ interface Bench extends Connection {
 
 async function serverIn(folder: string, commands: unknown): Promise<string[]> {
   await Deno.writeTextFile(`${folder}/commands.json`, JSON.stringify(commands));
-  return ["run", "--allow-all", "--unstable-kv", SERVER, `--config=${folder}/commands.json`];
+  return [
+    "run",
+    "--allow-read",
+    `--allow-write=${folder}/data`,
+    "--allow-env",
+    "--allow-run",
+    "--unstable-kv",
+    SERVER,
+    `--config=${folder}/commands.json`,
+  ];
 }
 
 /** A client of a server of its own, over stdio, which has read these commands. */
@@ -102,6 +116,77 @@ Deno.test("what a command leaves running in the background ends with it", async 
   await until(async () => !await isRunning(child), "the background process is gone");
 });
 
+Deno.test("what has left the process group of a command, and its session, ends with the command", async () => {
+  await using bench = await open();
+  for (const command of ["left_group", "left_session"]) {
+    const { structuredContent } = await call(bench.client, "run_command", { command });
+    assertEquals([command, structuredContent?.exit_code], [command, 0]);
+    const child = await pidIn(bench.folder);
+    await until(async () => !await isRunning(child), "the process that left is gone");
+    await Deno.remove(`${bench.folder}/pid`);
+  }
+});
+
+Deno.test("a command gets the variables that it is allowed, a few that every program needs, and no others", async () => {
+  Deno.env.set("MCP_JOBS_TEST_ALLOWED", "yes");
+  Deno.env.set("MCP_JOBS_TEST_SECRET", "no");
+  const variables = {
+    environment: { command: "env", env: ["MCP_JOBS_TEST_ALLOWED", "MCP_JOBS_TEST_MISSING"] },
+  };
+  const folder = await Deno.makeTempDir();
+  {
+    const transport = new StdioClientTransport({
+      command: Deno.execPath(),
+      args: await serverIn(folder, variables),
+      env: Deno.env.toObject(),
+    });
+    await using connection = await connect(transport);
+    const { structuredContent } = await call(connection.client, "run_command", { command: "environment" });
+    const names = String(structuredContent?.output).trim().split("\n").map((line) => line.split("=")[0]);
+    const usual = ["HOME", "LANG", "PATH", "TMPDIR", "TZ"].filter((name) => Deno.env.has(name));
+    assertEquals(names.sort(), [...usual, "MCP_JOBS_COMMAND_RUN", "MCP_JOBS_TEST_ALLOWED"].sort());
+  }
+  Deno.env.delete("MCP_JOBS_TEST_ALLOWED");
+  Deno.env.delete("MCP_JOBS_TEST_SECRET");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a program is found once, when the server starts, and run by its absolute path", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/here.sh`, '#!/bin/sh\necho "$0"\n', { mode: 0o755 });
+  {
+    await using connection = await openIn(folder, { here: { command: "./here.sh" } });
+    const { structuredContent } = await call(connection.client, "run_command", { command: "here" });
+    assertEquals(structuredContent?.output, `${folder}/here.sh\n`);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a working folder outside the allowed one is refused, also where a link leads there", async () => {
+  const folder = await Deno.makeTempDir();
+  const refusal = async (cwd: string, options: readonly string[] = []) => {
+    const args = [...await serverIn(folder, { list: { command: "ls", cwd } }), ...options];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+    return code === 0 ? "" : new TextDecoder().decode(stderr);
+  };
+  assertStringIncludes(await refusal(".."), "list.cwd: ");
+  assertStringIncludes(await refusal(".."), "lies outside");
+  assertStringIncludes(await refusal("missing"), "There is no folder");
+  await Deno.symlink("/", `${folder}/link`);
+  assertStringIncludes(await refusal("link"), "lies outside");
+  assertEquals(await refusal("..", [`--root=${folder}/..`]), "");
+  {
+    await Deno.mkdir(`${folder}/work`);
+    await using connection = await openIn(folder, { list: { command: "ls", cwd: "work" } });
+    await Deno.remove(`${folder}/work`);
+    await Deno.symlink("/", `${folder}/work`);
+    const result = await call(connection.client, "run_command", { command: "list" });
+    assertEquals(result.isError, true);
+    assertStringIncludes(textOf(result), "lies outside");
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("a command that takes too long is stopped, and the error says so with its output", async () => {
   await using bench = await open();
   const result = await call(bench.client, "run_command", { command: "slow" });
@@ -115,7 +200,10 @@ Deno.test("a program that is not there and a command that is not listed are erro
   await using bench = await open();
   const missing = await call(bench.client, "run_command", { command: "missing" });
   assertEquals(missing.isError, true);
-  assertStringIncludes(textOf(missing), "Cannot run missing (no-such-program in ");
+  assertStringIncludes(
+    textOf(missing),
+    "Cannot run missing: there was no program no-such-program when the server started.",
+  );
   const unlisted = await call(bench.client, "run_command", { command: "rm" });
   assertEquals(unlisted.isError, true);
   assertStringIncludes(textOf(unlisted), "command: ");

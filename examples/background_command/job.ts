@@ -7,6 +7,7 @@ import { defineJob, type Job, type JobContext, ToolError } from "@mcp-jobs/mcp-j
 import { z } from "zod";
 import { type AllowedCommand, type AllowList, fingerprint } from "./config.ts";
 import { Output } from "./output.ts";
+import { folderWithin } from "./places.ts";
 import { runGroup } from "./process_group.ts";
 
 /** How often the last line of output is told, in ms. */
@@ -52,14 +53,30 @@ export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer
   });
 }
 
-async function run(name: string, { command, args, cwd, timeout_seconds }: AllowedCommand, ctx: JobContext) {
+/** The variables that every command gets, where the server has them. */
+const ALWAYS = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+
+function environment(names: readonly string[]): { readonly [name: string]: string } {
+  return Object.fromEntries([...ALWAYS, ...names].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
+}
+
+async function run(name: string, allowed: AllowedCommand, ctx: JobContext) {
+  const { command, program, args, cwd, root, env, timeout_seconds } = allowed;
+  if (program === undefined) {
+    throw new ToolError(`Cannot run ${name}: there was no program ${command} when the server started.`);
+  }
   const output = new Output();
   const timeout = new AbortController();
   const timer = timeout_seconds !== undefined && setTimeout(() => timeout.abort(), timeout_seconds * 1_000);
   const teller = tellLastLine(output, ctx);
   try {
     const signal = AbortSignal.any([ctx.signal, timeout.signal]);
-    const exit_code = await runGroup(command, { args, cwd, signal }, output.add);
+    // A link in the way may have changed since the list was read.
+    const folder = await folderWithin(root, cwd);
+    const exit_code = await runGroup(program, { args, cwd: folder, env: environment(env), signal }, output.add);
     return { exit_code, ...output.tail };
   } catch (error) {
     if (ctx.signal.aborted) throw error;
@@ -68,7 +85,7 @@ async function run(name: string, { command, args, cwd, timeout_seconds }: Allowe
         `${name} took longer than ${timeout_seconds} s and was stopped. ${output.tail.output}`.trim(),
       );
     }
-    throw new ToolError(`Cannot run ${name} (${command} in ${cwd}): ${error}`, { cause: error });
+    throw new ToolError(`Cannot run ${name} (${program} in ${cwd}): ${error}`, { cause: error });
   } finally {
     clearInterval(teller);
     if (timer) clearTimeout(timer);

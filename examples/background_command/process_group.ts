@@ -1,35 +1,44 @@
 /**
- * A command and all that it starts, as one process group: what is stopped is stopped as a whole. Linux and macOS.
+ * A command and all that it starts: what is stopped is stopped as a whole. Linux and macOS.
  *
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import process from "node:process";
+import { RUN_VARIABLE, straysOf } from "./strays.ts";
 
-/** How long a group has after SIGTERM before SIGKILL follows, in ms: less than a cancellation waits for its answer. */
+/** How long processes have after SIGTERM before SIGKILL follows, in ms: less than a cancellation waits for its answer. */
 const GRACE_MS = 1_000;
 
-/** How long output may still come once the group is gone, in ms: only a process that left the group could hold it open. */
+/** How long output may still come once all processes are gone, in ms: only one that was not found could hold it open. */
 const DRAIN_MS = 500;
 
-/** Runs a command until all of its group is gone. An abort stops the group. Returns the exit code. */
+/** Runs a program until all that it started is gone. An abort stops all of it. Returns the exit code. */
 export async function runGroup(
-  command: string,
-  options: { readonly args: readonly string[]; readonly cwd: string; readonly signal: AbortSignal },
+  program: string,
+  options: {
+    readonly args: readonly string[];
+    readonly cwd: string;
+    readonly env: { readonly [name: string]: string };
+    readonly signal: AbortSignal;
+  },
   onText: (text: string) => void,
 ): Promise<number> {
-  const { args, cwd, signal } = options;
+  const { args, cwd, env, signal } = options;
   signal.throwIfAborted();
-  const child = new Deno.Command(command, {
+  const run = crypto.randomUUID();
+  const child = new Deno.Command(program, {
     args: [...args],
     cwd,
+    clearEnv: true,
+    env: { ...env, [RUN_VARIABLE]: run },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     detached: true,
   }).spawn();
   let ending: Promise<void> | undefined;
-  const stop = () => ending ??= endGroup(child.pid);
+  const stop = () => ending ??= endAll(child.pid, run);
   signal.addEventListener("abort", stop, { once: true });
 
   const drained = new AbortController();
@@ -52,24 +61,27 @@ export async function runGroup(
   return code;
 }
 
-/** Asks a group to end, waits, and kills what is left. */
-async function endGroup(pid: number): Promise<void> {
+/** Asks the group, and what has left it, to end, waits, and kills what is left. */
+async function endAll(group: number, run: string): Promise<void> {
+  const asked = await signalAll(group, run, "SIGTERM");
   const deadline = performance.now() + GRACE_MS;
-  send(pid, "SIGTERM");
-  while (send(pid, 0)) {
-    if (performance.now() > deadline) {
-      send(pid, "SIGKILL");
-      return;
-    }
-    await sleep(20);
-  }
+  while (asked.some((target) => send(target, 0)) && performance.now() < deadline) await sleep(20);
+  // Also for what was started meanwhile.
+  await signalAll(group, run, "SIGKILL");
 }
 
-/** Signals a whole group. Returns whether anything of it was there. */
-function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** Signals the group and its strays; returns what `send` takes for each. */
+async function signalAll(group: number, run: string, signal: NodeJS.Signals): Promise<number[]> {
+  const targets = [-group, ...await straysOf(group, run)];
+  for (const target of targets) send(target, signal);
+  return targets;
+}
+
+/** Signals a process, or a whole group by its negative number. Returns whether anything of it was there. */
+function send(target: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    return process.kill(-pid, signal);
+    return process.kill(target, signal);
   } catch {
-    return false;
+    return false; // It is gone.
   }
 }

@@ -2,8 +2,8 @@
  * Runs commands of an allow-list as background tasks: builds, test runs, long `git` or `du` calls. One process is
  * server and worker; what runs survives the client's time limit, and is stopped as a whole when it is cancelled.
  *
- * Options: `--config=<file>`, default `commands.json` in the working directory; `--kv=<file>`, default
- * `data/commands.kv` beside the configuration.
+ * Options: `--config=<file>`, default `commands.json` in the working directory; `--root=<folder>`, in which all commands
+ * must run, default the configuration's folder; `--kv=<file>`, default `data/commands.kv` beside the configuration.
  */
 import { AsyncToolServer, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { dirname, join, resolve } from "node:path";
@@ -14,10 +14,10 @@ import { runCommand, TOOL_NAME } from "./job.ts";
 const { values } = parseArgs({
   args: Deno.args,
   strict: false,
-  options: { config: { type: "string", default: "commands.json" }, kv: { type: "string" } },
+  options: { config: { type: "string", default: "commands.json" }, root: { type: "string" }, kv: { type: "string" } },
 });
 const config = resolve(String(values.config));
-const allowed = await readAllowList(config);
+const allowed = await readAllowList(config, resolve(String(values.root ?? dirname(config))));
 
 const server = new AsyncToolServer({
   name: "background_command",
