@@ -49,7 +49,7 @@ export async function listening(backend: Backend, count: number): Promise<Heard>
     readAfter: () => Promise.resolve([]),
     clear: () => Promise.resolve(),
   };
-  const served = { name: "bench", version: "1.0.0", surface, tasks, extensions: [] };
+  const served = { name: "bench", version: "1.0.0", surface, tasks, maxMessageBytes: 1_000_000, extensions: [] };
   await using endpoint = new HttpEndpoint(served, { streams, checkHealth: () => Promise.resolve() });
   const end = new AbortController();
   const listens = Promise.withResolvers<string>();

@@ -14,6 +14,7 @@ import { withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
+import { maxMessageBytes } from "./mcp/message.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
 import { type Accepted, checkSchema, type Infer, type Schema } from "./schema.ts";
@@ -248,7 +249,9 @@ export class AsyncToolServer implements AsyncDisposable {
     );
     const tasks = this.#tasks ??= new Tasks(backend, Date.now, { limits, audit: this.#audit }, new Map(outputs));
     const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
-    const served = { name, version, title, instructions, surface, tasks, extensions: this.#extensions };
+    const longest = maxMessageBytes(withDefaults(limits).inputBytes);
+    const extensions = this.#extensions;
+    const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);
     return this.#served = served;
   }

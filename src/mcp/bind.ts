@@ -21,6 +21,8 @@ export interface Served {
   readonly instructions?: string;
   readonly surface: Surface;
   readonly tasks: Tasks;
+  /** The longest message that is read, in bytes. */
+  readonly maxMessageBytes: number;
   /** What the user adds through the official API, on each connection, without waiting. */
   readonly extensions: readonly ((mcp: McpHost) => void)[];
 }

@@ -3,31 +3,46 @@
  *
  * @module
  */
-import { isJsonContentType, type JSONRPCMessage, readRequestBody } from "@modelcontextprotocol/server";
-import { incomplete, MAX_MESSAGE_BYTES, notJson, readMessage, tooLong } from "./message.ts";
+import { isJsonContentType, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import { empty, incomplete, notJson, type Refusal, tooLong, tooSlow } from "./message.ts";
+import { MessageReader } from "./message_reader.ts";
 
-/** Reads the message, or says why there is none. */
-export async function readBody(request: Request): Promise<JSONRPCMessage | Response> {
-  if (!isJsonContentType(request.headers.get("content-type"))) return Response.json(notJson(), { status: 415 });
-  let text: string | undefined;
-  try {
-    text = await textOf(request);
-  } catch {
-    // The client is gone, or sends what is no HTTP.
-    return Response.json(incomplete(), { status: 400 });
-  }
-  if (text === undefined) return Response.json(tooLong(), { status: 413 });
-  const read = readMessage(text);
-  return "message" in read ? read.message : Response.json(read.refusal, { status: 400 });
+/** What a body may be. */
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** Within which time all of it has to come, in ms. */
+  readonly timeout: number;
 }
 
-/** The body, unless it is too long. Where its length is announced HTTP ends it there, and nothing has to be counted. */
-async function textOf(request: Request): Promise<string | undefined> {
-  const length = request.headers.get("content-length");
-  const announced = length !== null && !request.headers.has("transfer-encoding");
-  if (announced && Number(length) <= MAX_MESSAGE_BYTES) return await request.text();
-  const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
-  if (!body.tooLarge) return body.text;
-  // The rest would stay open, unread.
-  await request.body?.cancel();
+/** What came in a body: the message, or why there is none. `size` tells how many bytes were read. */
+export type Body =
+  | { readonly size: number; readonly message: JSONRPCMessage }
+  | { readonly size: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 };
+
+/** Reads a body as it comes: what is announced and not sent takes no memory. */
+export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits): Promise<Body> {
+  if (!isJsonContentType(request.headers.get("content-type"))) return { size: 0, refusal: notJson(), status: 415 };
+  const message = new MessageReader(maxBytes);
+  const body = request.body?.getReader();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    body?.cancel().catch(() => {});
+  }, timeout);
+  try {
+    if (Number(request.headers.get("content-length")) > maxBytes) {
+      return { size: 0, refusal: tooLong(maxBytes), status: 413 };
+    }
+    let next = await body?.read();
+    while (next?.value && message.push(next.value)) next = await body?.read();
+  } catch {
+    // The client is gone, or sends what is no HTTP.
+    return { size: message.size, refusal: incomplete(), status: 400 };
+  } finally {
+    clearTimeout(timer);
+    // What was not read would stay open.
+    await body?.cancel().catch(() => {});
+  }
+  if (isLate) return { size: message.size, refusal: tooSlow(timeout), status: 408 };
+  return { size: message.size, ...(message.end() ?? { refusal: empty(), status: 400 }) };
 }

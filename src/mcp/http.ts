@@ -37,6 +37,9 @@ const CLOSE_GRACE_MS = 5_000;
 /** The most `subscriptions/listen` streams at once. */
 const MAX_SUBSCRIPTIONS = 10_000;
 
+/** Within which time the body of a request has to come, in ms. */
+const BODY_TIMEOUT_MS = 60_000;
+
 /** What an endpoint goes by. */
 export interface HttpOptions {
   /** The names, beside those of this machine, under which the endpoint may be called. */
@@ -49,6 +52,8 @@ export interface HttpOptions {
   readonly streams: StreamStore;
   /** The most sessions of one known principal; default: as many as there may be. */
   readonly sessionsOfOne?: number;
+  /** Within which time the body of a request has to come, in ms; default 60,000. */
+  readonly bodyTimeout?: number;
   /** Rejects while the backend does not answer. */
   readonly checkHealth: () => Promise<void>;
   /** Hears who was not let in. */
@@ -103,7 +108,7 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     const caller = await this.#identify(request);
     if (caller instanceof Response) return caller;
-    const message = request.method === "POST" ? await readBody(request) : undefined;
+    const message = request.method === "POST" ? await this.#read(request) : undefined;
     if (message instanceof Response) return message;
     // It may have come slowly.
     if (this.#closing) return shuttingDown();
@@ -152,6 +157,12 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     const error = "The principal is empty or not well-formed text.";
     return this.#notLetIn(Response.json({ error }, { status: 401 }), error);
+  }
+
+  async #read(request: Request): Promise<JSONRPCMessage | Response> {
+    const { bodyTimeout: timeout = BODY_TIMEOUT_MS } = this.#options;
+    const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout });
+    return "message" in body ? body.message : Response.json(body.refusal, { status: body.status });
   }
 
   /** Tells the audit log of an answer to who was not let in, and why. */

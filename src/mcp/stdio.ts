@@ -7,7 +7,8 @@
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { bind, type Peer, type Served } from "./bind.ts";
-import { MAX_MESSAGE_BYTES, readMessage, type Refusal, tooLong } from "./message.ts";
+import type { Refusal } from "./message.ts";
+import { MessageReader } from "./message_reader.ts";
 import { LOCAL } from "./owners.ts";
 import { TaskListener } from "./task_listener.ts";
 import { Unanswered } from "./unanswered.ts";
@@ -24,10 +25,13 @@ export class LineTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #maxBytes: number;
   readonly #unanswered = new Unanswered();
   #closed = false;
 
-  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>) {
+  /** `maxBytes` is the length of the longest line that is read. */
+  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>, maxBytes: number) {
+    this.#maxBytes = maxBytes;
     this.#reader = input.getReader();
     this.#writer = output.getWriter();
   }
@@ -58,28 +62,24 @@ export class LineTransport implements Transport {
   }
 
   async #readAll(): Promise<void> {
-    let parts: Uint8Array[] = [];
-    let size = 0;
+    let line = new MessageReader(this.#maxBytes);
     for (let chunk = await this.#reader.read(); !chunk.done; chunk = await this.#reader.read()) {
       let rest = chunk.value;
       for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
-        this.#receive([...parts, rest.subarray(0, end)], size + end);
-        [parts, size, rest] = [[], 0, rest.subarray(end + 1)];
+        line.push(rest.subarray(0, end));
+        this.#receive(line);
+        line = new MessageReader(this.#maxBytes);
+        rest = rest.subarray(end + 1);
       }
-      size += rest.length;
-      // What is too long anyway is counted, not kept.
-      if (size <= MAX_MESSAGE_BYTES) parts.push(rest);
-      else parts = [];
+      line.push(rest);
     }
     // Often the last line of input that a person has typed has no end.
-    if (!this.#closed) this.#receive(parts, size);
+    if (!this.#closed) this.#receive(line);
   }
 
-  #receive(parts: readonly Uint8Array[], size: number): void {
-    if (size > MAX_MESSAGE_BYTES) return this.#refuse(tooLong());
-    const text = new TextDecoder().decode(join(parts, size)).trim();
-    if (text === "") return;
-    const read = readMessage(text);
+  #receive(line: MessageReader): void {
+    const read = line.end();
+    if (read === undefined) return;
     if ("refusal" in read) return this.#refuse(read.refusal);
     this.#unanswered.received(read.message);
     this.onmessage?.(read.message);
@@ -135,7 +135,7 @@ export async function serveOnStdio(
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
-  const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);
   const transport = new ListeningTransport(lines, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
@@ -151,16 +151,4 @@ export async function serveOnStdio(
   } finally {
     await handle.close();
   }
-}
-
-function join(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const [only] = parts;
-  if (parts.length === 1 && only) return only;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -114,16 +114,27 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
   async "an argument over the limit of a stored value is refused with that limit"(pipe) {
     const { code, message } = await pipe.error("tools/call", {
       name: "measure",
-      arguments: { text: "x".repeat(17 * MIB) },
+      arguments: { text: "x".repeat(16 * MIB) },
     });
     assertEquals(code, -32602);
     assertStringIncludes(message, "the most that can be stored is 16777216");
   },
 
-  async "a line over 32 MiB is refused, and only that line"(pipe) {
-    const { code, message } = await refusal(pipe, `"${"x".repeat(33 * MIB)}"`);
+  async "a line over 17 MiB is refused, and only that line, under the id of its request"(pipe) {
+    const { code, message } = await refusal(pipe, `"${"x".repeat(17 * MIB)}"`);
     assertEquals(code, -32600);
-    assertStringIncludes(message, "more than 33554432 bytes");
+    assertStringIncludes(message, "more than 17825792 bytes");
+    const error = await pipe.error("tools/call", { name: "measure", arguments: { text: "x".repeat(17 * MIB) } });
+    assertEquals([error.code, error.message], [code, message]);
+  },
+
+  async "what has more than a million items is refused under the id of its request"(pipe) {
+    const error = await pipe.error("tools/call", {
+      name: "measure",
+      arguments: { text: "", more: Array(1e6).fill(0) },
+    });
+    assertEquals(error.code, -32600);
+    assertStringIncludes(error.message, "more than 1000000 items");
   },
 
   async "malformed JSON is -32700"(pipe) {

@@ -23,7 +23,7 @@ async function serve(strategy: ExposureStrategy) {
   let later = 0;
   const tasks = new Tasks(backend, () => Date.now() + later);
   const surface = strategy.expose(new ToolRegistry().register(contract), tasks);
-  const served = { name: "fixture", version: "1.0.0", surface, tasks, extensions: [] };
+  const served = { name: "fixture", version: "1.0.0", surface, tasks, extensions: [], maxMessageBytes: 1_000_000 };
   const host = bind(served, { owner: "local", known: true }, "legacy");
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
   await host.connect(ours);

@@ -8,6 +8,8 @@ import { LineTransport } from "../../src/mcp/stdio.ts";
 import { assertEquals } from "../../tools/std.ts";
 import { Pipe } from "./pipe.ts";
 
+const MAX_BYTES = 1_000_000;
+
 const ping = (id: number) => ({ jsonrpc: "2.0", id, method: "ping" }) as const;
 const cancelled = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } } as const;
 
@@ -21,7 +23,8 @@ interface Piped {
 function piped(input: string | ReadableStream<Uint8Array<ArrayBuffer>>): Piped {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const output = new WritableStream<Uint8Array<ArrayBuffer>>({ write: (chunk) => void chunks.push(chunk) });
-  const transport = new LineTransport(typeof input === "string" ? new Blob([input]).stream() : input, output);
+  const bytes = typeof input === "string" ? new Blob([input]).stream() : input;
+  const transport = new LineTransport(bytes, output, MAX_BYTES);
   const { promise, resolve } = Promise.withResolvers<string>();
   transport.onclose = () => resolve(new Blob(chunks).text());
   return { transport, written: promise };

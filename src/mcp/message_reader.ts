@@ -1,0 +1,56 @@
+/**
+ * From the bytes of a wire, as they come, to one JSON-RPC message. What would cost too much to parse is refused before.
+ *
+ * @module
+ */
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { JsonScan } from "./json_scan.ts";
+import { MAX_DEPTH, MAX_ITEMS, readMessage, type Refusal, tooDeep, tooLong, tooManyItems } from "./message.ts";
+
+/** A message, or why there is none; `status` is that of HTTP. */
+export type Read =
+  | { readonly message: JSONRPCMessage }
+  | { readonly refusal: Refusal; readonly status: 400 | 413 };
+
+/** Reads one message of at most `maxBytes`. */
+export class MessageReader {
+  readonly #maxBytes: number;
+  readonly #scan = new JsonScan();
+  readonly #decoder = new TextDecoder();
+  #text = "";
+  #size = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** How many bytes have come. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes the next bytes. Once it returns `false` the message is refused; what follows can only tell its id. */
+  push(chunk: Uint8Array): boolean {
+    this.#size += chunk.length;
+    this.#scan.push(chunk);
+    const refused = this.#refusal() !== undefined;
+    this.#text = refused ? "" : this.#text + this.#decoder.decode(chunk, { stream: true });
+    return !refused;
+  }
+
+  /** The message, once all of it has come; `undefined` where nothing but space has. */
+  end(): Read | undefined {
+    const refused = this.#refusal();
+    if (refused) return refused(this.#scan.id);
+    const text = (this.#text + this.#decoder.decode()).trim();
+    if (text === "") return undefined;
+    const read = readMessage(text);
+    return "message" in read ? read : { ...read, status: 400 };
+  }
+
+  #refusal(): ((id: Refusal["id"]) => Read) | undefined {
+    if (this.#size > this.#maxBytes) return (id) => ({ refusal: tooLong(this.#maxBytes, id), status: 413 });
+    if (this.#scan.deepest > MAX_DEPTH) return (id) => ({ refusal: tooDeep(id), status: 400 });
+    if (this.#scan.items > MAX_ITEMS) return (id) => ({ refusal: tooManyItems(id), status: 400 });
+  }
+}
