@@ -3,38 +3,10 @@
  *
  * @module
  */
-import { Redis } from "ioredis";
 import { BackendError, BullMqBackend } from "../../mod.ts";
 import { missing } from "../../src/backends/bullmq/redis_probe.ts";
-import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { testUnless } from "../test_unless.ts";
-
-const PREFIX = "bull";
-
-/** A Redis of the test's own, and a user whose rules the test says. */
-interface Place {
-  readonly server: RedisServer;
-  /** Connects as a user with these rules, and no others. */
-  connect(...rules: readonly string[]): Promise<BullMqBackend>;
-  /** Connects as the administrator. */
-  readonly admin: Redis;
-}
-
-function test(name: string, run: (place: Place) => Promise<void>, settings: readonly string[] = []): void {
-  const missing = hasRedisServer ? undefined : "install redis-server";
-  testUnless(missing, `bullmq: ${name}`, async () => {
-    await using server = await RedisServer.start({ settings });
-    const admin = new Redis(server.url);
-    const url = new URL(server.url);
-    [url.username, url.password] = ["ann", "secret"];
-    const connect = async (...rules: readonly string[]) => {
-      await admin.acl("SETUSER", "ann", "reset", "on", ">secret", ...rules);
-      return await BullMqBackend.connect({ redis: url.href, prefix: PREFIX });
-    };
-    await run({ server, connect, admin }).finally(() => admin.disconnect());
-  });
-}
+import { EVERYTHING, testAsUser as test } from "./redis_user.ts";
 
 /** What is missing without each of these, and the rule that allows it. */
 const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
@@ -54,16 +26,16 @@ const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allow
 
 test("connect says what a user may not do, and the rule that allows it", async ({ connect, admin }) => {
   for (const [taken, said, allowed] of WITHOUT) {
-    const rules = ["allkeys", "allchannels", "+@all", ...taken];
+    const rules = [...EVERYTHING, ...taken];
     const message = `need: ${said}. Allow them: ACL SETUSER ann ${allowed} (`;
-    await assertRejects(() => connect(...rules), BackendError, message);
-    await using _backend = await connect(...rules, ...allowed.split(" "));
+    await assertRejects(() => connect(rules), BackendError, message);
+    await using _backend = await connect([...rules, ...allowed.split(" ")]);
   }
   assertEquals(await admin.keys("*"), []);
 });
 
 test("connect leaves nothing behind, whoever connects", async ({ connect, admin }) => {
-  await using _backend = await connect("allkeys", "allchannels", "+@all");
+  await using _backend = await connect(EVERYTHING);
   assertEquals(await admin.keys("*"), []);
 });
 
@@ -96,7 +68,7 @@ test("connect says nothing of a Redis that deletes no keys", async ({ server }) 
 });
 
 Deno.test("bullmq: what a Redis refuses is understood in the words of each of its versions", () => {
-  const who = { user: "ann", prefix: PREFIX };
+  const who = { user: "ann", prefix: "bull" };
   const rule = (command: string, error: string) => missing([[command, error]], who)?.match(/ann ([~&+]\S+)/)?.[1];
   const said: readonly (readonly [error: string, rule: string | undefined])[] = [
     ["NOPERM this user has no permissions to run the 'zadd' command", "+zadd"], // 7.0, also without the quotes in 6.2

@@ -76,12 +76,12 @@ test("a run that is over asks a store that fails nothing any more", async ({ bac
 
 test("a wish to cancel that the worker has not heard of is found in the record, if need be by another look", async ({ backend, store, create }) => {
   using worker = deafen(store);
-  const read = store.records.read.bind(store.records);
+  const stops = store.records.stops.bind(store.records);
   let looks = 0;
-  store.records.read = async (id) => {
+  store.records.stops = async (ids) => {
     await worker.wished;
     if (++looks === 1) throw new Error("busy");
-    return await read(id);
+    return await stops(ids);
   };
   const began = Promise.withResolvers<void>();
   const work = new QueueWork(store, {
@@ -118,12 +118,12 @@ test("a task that is to stop before BullMQ's answer has come does not begin", as
 
 test("a cancel that came while the worker was cut off is found after it, if need be by another look", async ({ backend, store, create }) => {
   using worker = deafen(store);
-  const read = store.records.read.bind(store.records);
+  const stops = store.records.stops.bind(store.records);
   const looked = Promise.withResolvers<void>();
   let looks = 0;
-  store.records.read = async (id) => {
+  store.records.stops = async (ids) => {
     if (++looks === 2) throw new Error("not connected yet");
-    return await read(id).finally(looked.resolve);
+    return await stops(ids).finally(looked.resolve);
   };
   const work = new QueueWork(store, {
     jobs: ["waits"],

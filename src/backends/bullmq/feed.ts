@@ -60,6 +60,12 @@ export class QueueFeed {
     await opening;
   }
 
+  /** Comes upon a queue that holds tasks. If no signal has told of it, who waits for one of these may have missed its end. */
+  meet(queue: string): void {
+    if (this.#deaf === undefined || this.#queues.has(queue)) return;
+    void this.follow(queue).then(() => this.#gap(), () => {});
+  }
+
   /** Stores a task here, and tells of it. */
   async storing(id: string, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
     this.#storing.add(id);

@@ -240,6 +240,7 @@ export class BullMqBackend implements Backend {
       if (snapshot === undefined) throw new TaskNotFound(id);
       if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
       this.#queues.set(snapshot.job, snapshot.queue);
+      this.#feed.meet(snapshot.queue);
       return snapshot;
     });
   }

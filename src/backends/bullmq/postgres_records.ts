@@ -123,6 +123,11 @@ export class PostgresRecords implements Records {
     return "cancelled";
   }
 
+  async stops(ids: readonly string[]): Promise<readonly string[]> {
+    const stops = "SELECT id FROM mcp_jobs_task WHERE id = ANY ($1) AND (stop OR work IS NOT NULL)";
+    return (await this.#pool.query<{ id: string }>(stops, [ids])).rows.map(({ id }) => id);
+  }
+
   async markAbandoned(id: string): Promise<void> {
     await this.#rows("UPDATE mcp_jobs_task SET abandoned = true WHERE id = $1", id);
   }

@@ -127,6 +127,10 @@ export class RedisRecords implements Records {
     return done;
   }
 
+  async stops(ids: readonly string[]): Promise<readonly string[]> {
+    return ids.length === 0 ? [] : await this.#scripts.run("stops", ...ids);
+  }
+
   async markAbandoned(id: string): Promise<void> {
     await this.#scripts.run("mark", id, "abandoned", 1);
   }
@@ -180,15 +184,20 @@ export class RedisRecords implements Records {
 
   /**
    * In one transaction, where each has its job and its record or neither: the records come last, for the jobs that are
-   * there by then, from a script that is always sent with its text.
+   * there by then, from a script that is always sent with its text. It alone says what is stored.
    */
   async #storeOnce(tasks: readonly Stored[], texts: boolean): Promise<readonly (Error | undefined)[]> {
     const transaction = this.#begin({ texts });
     // It takes a transaction as well; its type only knows the client.
     for (const { job } of tasks) await job.addJob(transaction as unknown as IRedisClient);
     transaction.runText(...this.#scripts.command("create", ...tasks.flatMap(toRecord)));
-    const errors = await transaction.exec();
-    return tasks.map((_, index) => errors[index] ?? errors.at(-1));
+    const replies = await transaction.exec();
+    const records = replies.at(-1);
+    const stored = Array.isArray(records?.value) ? records.value : [];
+    return tasks.map((_, index) => {
+      if (stored[index] === 1) return undefined;
+      return replies[index]?.error ?? records?.error ?? new Error(String(stored[index]));
+    });
   }
 
   async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {

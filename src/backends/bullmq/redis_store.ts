@@ -15,10 +15,10 @@ import { probe, signalsOf } from "./redis_probe.ts";
 import { withPulse } from "./redis_pulse.ts";
 import { RedisRecords } from "./redis_records.ts";
 import { RedisScripts } from "./redis_scripts.ts";
+import { RedisSignals } from "./redis_signals.ts";
 import { RedisStreams } from "./redis_streams.ts";
 import { transactionsOn } from "./redis_transaction.ts";
 import { RedisWorkers } from "./redis_workers.ts";
-import { readSignal } from "./signals.ts";
 import type { BullMq, Following, Hear, Signal, Store, Workers } from "./store.ts";
 
 /** How long one try to connect may take, in ms. */
@@ -48,7 +48,7 @@ export class RedisStore implements Store {
   readonly #patient: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #listeners = new Set<(signal: Signal) => void>();
-  #subscriber: Redis | undefined;
+  #signals: RedisSignals | undefined;
   #back: Promise<void> | undefined;
 
   private constructor(bullmq: BullMq, client: Redis, prefix: string) {
@@ -141,7 +141,9 @@ export class RedisStore implements Store {
 
   listen(listener: (signal: Signal) => void): () => void {
     this.#listeners.add(listener);
-    this.#subscriber ??= this.#subscribe();
+    this.#signals ??= new RedisSignals(this.#patient, signalsOf(this.#prefix), (signal) => {
+      for (const listener of [...this.#listeners]) listener(signal);
+    });
     return () => this.#listeners.delete(listener);
   }
 
@@ -162,7 +164,7 @@ export class RedisStore implements Store {
 
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    await Promise.all([this.#subscriber, this.#client].map((client) => client && end(client)));
+    await Promise.all([this.#signals?.close(), end(this.#client)]);
   }
 
   #open(name: string): Queue {
@@ -182,21 +184,5 @@ export class RedisStore implements Store {
   async #lastEvent(stream: string): Promise<string> {
     const [last] = await this.#client.xrevrange(stream, "+", "-", "COUNT", 1);
     return last?.[0] ?? "0-0";
-  }
-
-  #subscribe(): Redis {
-    const channel = signalsOf(this.#prefix);
-    const subscriber = withPulse(closable(this.#patient.duplicate()));
-    const tell = (signal: Signal) => {
-      for (const listener of [...this.#listeners]) listener(signal);
-    };
-    subscriber.on("error", () => {});
-    subscriber.on("message", (_channel, message) => {
-      const signal = readSignal(message);
-      if (signal) tell(signal);
-    });
-    // What was told while nobody subscribed has not been heard.
-    subscriber.on("ready", () => subscriber.subscribe(channel).then(() => tell({ kind: "gap" }), () => {}));
-    return subscriber;
   }
 }

@@ -19,14 +19,20 @@ interface Script {
 
 type Arguments = readonly (string | number)[];
 
+/** What Redis has answered to one of the commands. */
+export interface Reply {
+  readonly error?: Error;
+  readonly value?: unknown;
+}
+
 /** Commands that are run with nothing between them. One that fails does not stop the others. */
 export interface Transaction {
   /** Adds a script that Redis may not know. The name of BullMQ's for it, so that BullMQ can add its own. */
   runCommand(name: string, args: Arguments): Transaction;
   /** Adds a script that runs whether Redis knows it or not: its text is sent. */
   runText(name: string, args: Arguments): Transaction;
-  /** Runs all; for each what was wrong with it, if anything was. Rejects if none was run. */
-  exec(): Promise<readonly (Error | undefined)[]>;
+  /** Runs all, and gives the answer to each. Rejects if none was run. */
+  exec(): Promise<readonly Reply[]>;
 }
 
 /** Whether a script was not run because Redis does not know it. */
@@ -58,9 +64,8 @@ export function transactionsOn(client: Redis): (options?: { readonly texts: bool
           throw error.previousErrors?.[0] ?? error; // The reason why one was refused, and with it all.
         });
         if (replies === null) throw new Error("Redis discarded the transaction.");
-        const errors = replies.map(([error]) => error ?? undefined);
-        if (errors.some(isFromReplica)) client.disconnect(true); // ioredis does not look in here.
-        return errors;
+        if (replies.some(([error]) => isFromReplica(error ?? undefined))) client.disconnect(true); // ioredis does not look in here.
+        return replies.map(([error, value]) => error ? { error } : { value });
       },
     };
     return transaction;

@@ -1,56 +1,14 @@
 /**
- * Our Lua scripts on Redis. Each is atomic, which is what makes a cancel and an end of a job exclude each other.
+ * Our Lua scripts on Redis. Each is atomic, which is what makes a cancel and an end of a job exclude each other. Redis
+ * takes nothing back of one that fails on its way (a command that the user may not run, a key of another type), so in
+ * each the write that counts comes behind all that others could be refused for, and what follows it cannot fail.
  *
  * KEYS[1] is the prefix of our keys, `<prefix>:mcp-jobs:`; the prefix of BullMQ's keys stands before it.
  *
  * @module
  */
-
-/** Where things are. */
-const PLACES = `
-local ours = KEYS[1]
-local bull = string.sub(ours, 1, -10)
-local call = redis.call
-
-local function record(id) return ours .. "task:" .. id end
-`;
-
-/** What most scripts know: where things are, and how a job stands. */
-const COMMON = `${PLACES}
-
--- The wait list may be long, so it is never searched: a job that is nowhere else waits.
-local function standing(queue, id, storedAt, finishedOn)
-  local q = bull .. queue .. ":"
-  if not storedAt then return "unknown" end
-  if finishedOn then
-    if call("ZSCORE", q .. "completed", id) then return "completed" end
-    if call("ZSCORE", q .. "failed", id) then return "failed" end
-  end
-  if call("LPOS", q .. "active", id) then return "active" end
-  if call("ZSCORE", q .. "delayed", id) then return "delayed" end
-  if call("ZSCORE", q .. "prioritized", id) then return "prioritized" end
-  if call("ZSCORE", q .. "waiting-children", id) then return "waiting-children" end
-  return "waiting"
-end
-
-local function stateOf(queue, id)
-  local job = call("HMGET", bull .. queue .. ":" .. id, "timestamp", "finishedOn")
-  return standing(queue, id, job[1], job[2])
-end
-
-local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
-
--- Everyone who listens to the queue's events hears of the change. As many are kept as BullMQ keeps.
-local function tell(queue, id)
-  local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
-  call("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", "mcp-jobs", "jobId", id)
-end
-
-local function changed(id, now)
-  call("HINCRBY", record(id), "changes", 1)
-  call("HSET", record(id), "changedAt", now)
-end
-`;
+import { CREATE } from "./create_script.ts";
+import { COMMON } from "./script_parts.ts";
 
 /** The fields of the record that a look gives, in this order. */
 export const RECORD_FIELDS = [
@@ -91,28 +49,7 @@ const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).jo
 
 /** The scripts by name, with what ARGV holds. */
 export const SCRIPTS = {
-  /**
-   * ARGV, for each task: id, owner, queue, when to look whether it has expired, how many arguments follow, and these:
-   * the record's other fields, each with its value. A task whose job is not there gets no record. A queue's first events
-   * were told before this, in the same transaction, so it is listened to from a second ago on.
-   */
-  create: `${PLACES}
-local i = 1
-while i < #ARGV do
-  local id, owner, queue, look, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], i + 4 + ARGV[i + 4]
-  if call("EXISTS", bull .. queue .. ":" .. id) == 1 then
-    call("HSET", record(id), "owner", owner, "queue", queue, unpack(ARGV, i + 5, last))
-    call("ZADD", ours .. "owner:" .. owner, 0, id)
-    call("ZADD", ours .. "expiry", look, id)
-    if call("SADD", ours .. "queues", queue) == 1 then
-      local time = call("TIME")
-      local since = string.format("%d%03d", time[1] - 1, math.floor(time[2] / 1000))
-      call("PUBLISH", ours .. "signals", "queue " .. since .. " " .. queue)
-    end
-  end
-  i = last + 1
-end
-return 1`,
+  create: CREATE,
 
   /** Gives the names of the queues that hold tasks. */
   queues: `${COMMON}
@@ -135,15 +72,14 @@ for i = 2, #ARGV, 2 do
     local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
     local state = standing(queue, id, job[8], job[2])
     if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
-      call("HSET", rec, "goneAt", now)
+      try("HSET", rec, "goneAt", now)
       fields[14] = now
     end
     if state == "active" and job[6] then
       -- A worker that knows nothing of us counts no changes, so who sees one counts it.
       local seen = redis.sha1hex(job[6])
-      if call("HGET", rec, "seen") ~= seen then
-        call("HSET", rec, "seen", seen)
-        changed(id, now)
+      if call("HGET", rec, "seen") ~= seen and try("HSET", rec, "seen", seen, "changedAt", now) then
+        try("HINCRBY", rec, "changes", 1)
         fields[8], fields[9] = call("HGET", rec, "changes"), now
       end
     end
@@ -175,11 +111,11 @@ local state = stateOf(queue, id)
 if isOver(state) then return { "finished" } end
 if state == "active" and mode == "ask" then
   if not fields[3] then
-    call("HSET", record(id), "stop", 1)
     changed(id, now)
+    call("HSET", record(id), "stop", 1)
     tell(queue, id)
   end
-  call("PUBLISH", ours .. "signals", "stop " .. id)
+  signal("stop " .. id)
   return { "asked" }
 end
 local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
@@ -192,11 +128,21 @@ end
 if fields[4] and work == "stopped" then work = "stop_requested" end
 -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
 call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
-call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", job[1] or 0)
--- Code that runs on may say more, and the job may be gone: this is how far it was.
-if job[4] then call("HSET", record(id), "workProgress", job[4]) end
+-- Code that runs on may say more, and the job may be gone: this is how far it was. No JSON, which is no progress.
+local progress = job[4] or ""
+call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", job[1] or 0,
+  "workProgress", progress)
 tell(queue, id)
 return { "cancelled", state ~= "active" and queue }`,
+
+  /** ARGV: ids. Gives those of tasks that are to stop, or are cancelled. */
+  stops: `${COMMON}
+local stops = {}
+for _, id in ipairs(ARGV) do
+  local fields = call("HMGET", record(id), "stop", "work")
+  if fields[1] or fields[2] then table.insert(stops, id) end
+end
+return stops`,
 
   /** ARGV: id, key, question, now. Gives the answer if there is one. */
   ask: `${COMMON}
@@ -211,8 +157,8 @@ for _, other in ipairs(open) do
   if other == name then return false end
 end
 table.insert(open, name)
-call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[3])
 changed(id, ARGV[4])
+call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[3])
 tell(fields[1], id)
 return false`,
 
@@ -224,22 +170,23 @@ local fields = call("HMGET", rec, "queue", "open", "work")
 if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
 local given = {}
 for i = 3, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
-local open, taken = {}, 0
+local open, answers, answered = {}, {}, {}
 for _, name in ipairs(cjson.decode(fields[2])) do
   if given[name] then
-    call("HSET", rec, "answer:" .. name, given[name])
-    call("HDEL", rec, "question:" .. name)
-    taken = taken + 1
+    table.insert(answers, "answer:" .. name)
+    table.insert(answers, given[name])
+    table.insert(answered, "question:" .. name)
   else
     table.insert(open, name)
   end
 end
-if taken == 0 then return 0 end
-if #open == 0 then call("HDEL", rec, "open") else call("HSET", rec, "open", cjson.encode(open)) end
+if #answered == 0 then return 0 end
 changed(id, ARGV[2])
+call("HSET", rec, "open", #open > 0 and cjson.encode(open) or "[]", unpack(answers))
+try("HDEL", rec, unpack(answered))
 tell(fields[1], id)
-call("PUBLISH", ours .. "signals", "answer " .. id)
-return taken`,
+signal("answer " .. id)
+return #answered`,
 
   /** ARGV: id, field. Gives a field of the record. */
   field: `${COMMON}
@@ -268,21 +215,26 @@ return call("ZADD", ours .. "expiry", "XX", ARGV[2], ARGV[1])`,
   forget: `${COMMON}
 local id, owner = ARGV[1], ARGV[2]
 local queue = call("HGET", record(id), "queue")
-call("ZREM", ours .. "expiry", id)
-call("ZREM", ours .. "owner:" .. owner, id)
 if queue then
   call("DEL", record(id))
   call("HSET", record(id), "queue", queue, "owner", owner, "expired", 1)
   call("PEXPIRE", record(id), ARGV[3])
 end
+call("ZREM", ours .. "owner:" .. owner, id)
+-- Last: as long as it stands there, it is looked at again.
+call("ZREM", ours .. "expiry", id)
 return 1`,
 
   /** ARGV: stream, event id, text, for how long. A stream holds its last 1,000 events. */
   streamAppend: `${COMMON}
-local key = ours .. "stream:" .. ARGV[1]
-call("ZADD", key, 0, ARGV[2] .. "\\n" .. ARGV[3])
-call("ZREMRANGEBYRANK", key, 0, -1001)
-if call("PTTL", key) < tonumber(ARGV[4]) then call("PEXPIRE", key, ARGV[4]) end
+local key, event = ours .. "stream:" .. ARGV[1], ARGV[2] .. "\\n" .. ARGV[3]
+local left = call("PTTL", key)
+call("ZADD", key, 0, event)
+if left < tonumber(ARGV[4]) and not try("PEXPIRE", key, ARGV[4]) then
+  try("ZREM", key, event)
+  return redis.error_reply("the time that it is kept for was refused")
+end
+try("ZREMRANGEBYRANK", key, 0, -1001)
 return 1`,
 
   /** ARGV: stream, event id or "". Gives what stands behind the id, each as the id, a line break, and the text. */

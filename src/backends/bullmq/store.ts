@@ -57,6 +57,8 @@ export interface Records {
   keepResult(id: string, run: number, text: string): Promise<Json>;
   /** Cancels a task that is not finished. "ask" asks the worker of one that runs; else that is what is said of its work. */
   cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled>;
+  /** Which of these tasks somebody wants to stop, or has cancelled. */
+  stops(ids: readonly string[]): Promise<readonly string[]>;
   /** Stores that code of the task was given up, and may run on: a cancel then does not say that it has stopped. */
   markAbandoned(id: string): Promise<void>;
   /** Stores that a run ends with a fault. */

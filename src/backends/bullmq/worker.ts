@@ -15,14 +15,12 @@ import { mergeReports, type Reports } from "../reports.ts";
 import { EarlyStops } from "./early_stops.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
+import { Lookout } from "./lookout.ts";
 import { capBackoff, timeoutOf } from "./new_task.ts";
 import type { Signal, Store, Workers } from "./store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 const ABORT_GRACE_MS = 1_000;
-
-/** How long after the start of a first run it is looked whether a wish to cancel came between, in ms. */
-const LOOK_MS = 250;
 
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
@@ -73,6 +71,7 @@ export class QueueWork implements WorkHandle {
   /** Of one task there may be two runs for a moment: one that has lost it, and one after it came back. */
   readonly #running = new Set<Running>();
   readonly #stops = new EarlyStops();
+  readonly #lookout = new Lookout(() => this.#lookForSignals(), () => this.#running.size > 0);
   readonly #deaf: () => void;
   #shutDown: JobsError | undefined;
   #stopping: Promise<void> | undefined;
@@ -126,15 +125,12 @@ export class QueueWork implements WorkHandle {
     const letGo = locks.hold(id, token, () => this.#lose(running));
     this.#running.add(running);
     const reports = this.#reports(running, name, job);
-    let look: ReturnType<typeof setTimeout> | undefined;
     try {
       // BullMQ gives out no cancelled task, unless somebody retries it by hand, so a first run begins at once. A wish to
       // cancel comes by signal, maybe before BullMQ's answer has; where none came through, it stands in the record.
       if (this.#stops.has(id)) this.#abort(running);
-      const first = job.attemptsStarted === 1;
-      const lookNow = () => this.#insist(running, () => this.#look(running));
-      if (first) look = setTimeout(() => lookNow().catch(() => {}), LOOK_MS);
-      else await lookNow();
+      if (job.attemptsStarted > 1) await this.#insist(running, () => this.#lookForStops([running]));
+      this.#lookout.start();
       if (this.#shutDown) controller.abort(this.#shutDown);
       const claim: Claim = {
         // The tool that has stored it may bear another name than the job that is run here.
@@ -164,7 +160,6 @@ export class QueueWork implements WorkHandle {
       }
       return await this.#settle(running, job, attempt);
     } finally {
-      clearTimeout(look);
       letGo();
       this.#running.delete(running);
       released.resolve(undefined);
@@ -230,7 +225,7 @@ export class QueueWork implements WorkHandle {
   }
 
   #hear(signal: Signal): void {
-    if (signal.kind === "gap") return this.#recheck();
+    if (signal.kind === "gap") return void this.#lookout.now();
     if (signal.kind === "queue") return;
     const runs = this.#runsOf(signal.id);
     if (signal.kind === "stop" && runs.length === 0) this.#stops.add(signal.id);
@@ -240,18 +235,17 @@ export class QueueWork implements WorkHandle {
     }
   }
 
-  /** Signals may have been missed. */
-  #recheck(): void {
-    for (const running of this.#running) {
-      running.asking.hear();
-      this.#insist(running, () => this.#look(running)).catch(() => {});
-    }
+  async #lookForSignals(): Promise<void> {
+    const running = [...this.#running];
+    for (const { asking } of running) asking.hear();
+    await this.#lookForStops(running);
   }
 
-  /** Looks into the record whether the task is to stop. */
-  async #look(running: Running): Promise<void> {
-    const snapshot = await this.#store.records.read(running.id);
-    if (snapshot?.stopRequested || snapshot?.cancelled) this.#abort(running);
+  async #lookForStops(running: readonly Running[]): Promise<void> {
+    const stops = new Set(await this.#store.records.stops(running.map(({ id }) => id)));
+    for (const each of running) {
+      if (stops.has(each.id)) this.#abort(each);
+    }
   }
 
   #abort(running: Running): void {
@@ -286,6 +280,7 @@ export class QueueWork implements WorkHandle {
       }
       await closed;
     }
+    this.#lookout[Symbol.dispose]();
     for (const locks of this.#locks) locks.close();
     this.#deaf();
   }
