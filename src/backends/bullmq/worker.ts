@@ -13,6 +13,7 @@ import { Asking, type AskingStore } from "../asking.ts";
 import { isAbandoned, MAX_CRASHES } from "../record.ts";
 import { mergeReports, type Reports } from "../reports.ts";
 import { EarlyStops } from "./early_stops.ts";
+import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
 import { Lookout } from "./lookout.ts";
@@ -96,6 +97,7 @@ export class QueueWork implements WorkHandle {
       const run = (job: Job, token: string): Promise<Json> => this.#process({ name, locks, token }, job);
       const start = (process: Processor) => this.#workers.start(name, process, settings);
       const worker: Worker = startWithHeadStart(start, run, options.concurrency);
+      pauseAfterErrors(store.bullmq, worker, options.lease);
       const locks = new Locks(worker, options.lease);
       this.#locks.push(locks);
       return worker;
