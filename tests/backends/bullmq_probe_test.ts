@@ -6,7 +6,7 @@
 import { BackendError, BullMqBackend } from "../../mod.ts";
 import { missing } from "../../src/backends/bullmq/redis_probe.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { EVERYTHING, testAsUser as test } from "./redis_user.ts";
+import { EVERYTHING, leastPermissions, testAsUser as test } from "./redis_user.ts";
 
 /** What is missing without each of these, and the rule that allows it. */
 const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
@@ -32,6 +32,19 @@ test("connect says what a user may not do, and the rule that allows it", async (
     await using _backend = await connect([...rules, ...allowed.split(" ")]);
   }
   assertEquals(await admin.keys("*"), []);
+});
+
+/** What a backend works without, as docs/bullmq.md says. */
+const DISPENSABLE = ["+ping", "+role", "+client|setname", "+client|list"];
+
+test("connect takes the permissions that are documented as the least, and misses each that is left out", async ({ connect }) => {
+  const least = await leastPermissions();
+  for (const left of least) {
+    const rules = least.filter((rule) => rule !== left);
+    if (DISPENSABLE.includes(left)) await (await connect(rules)).close();
+    else await assertRejects(() => connect(rules), BackendError, `ACL SETUSER ann ${left} (`);
+  }
+  await using _backend = await connect(least);
 });
 
 test("connect leaves nothing behind, whoever connects", async ({ connect, admin }) => {

@@ -6,17 +6,24 @@ import { newTaskId } from "../../src/ids.ts";
 import { type BackendHarness, exerciseBackend } from "../../src/testing.ts";
 import { noRedis, RedisServer } from "../../tools/redis_server.ts";
 import { assertEquals } from "../../tools/std.ts";
+import { testUnless } from "../test_unless.ts";
 import { startDoomedWorker } from "./doomed_worker.ts";
+import { leastPermissions, refusals } from "./redis_user.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;
 
 if (noRedis === undefined) {
-  // One server for all cases; each has keys of its own.
+  // One server for all cases; each has keys of its own. One that is ours permits only what docs/bullmq.md lists.
   const url = Deno.env.get("REDIS_URL");
   const server = url === undefined ? await RedisServer.start() : undefined;
-  const redis = url ?? server?.url ?? "";
-  if (server) globalThis.addEventListener("unload", () => server.end());
+  const redis = server ? server.url.replace("redis://", "redis://jobs:secret@") : url ?? "";
+  if (server) {
+    globalThis.addEventListener("unload", () => server.end());
+    const admin = new Redis(server.url);
+    await admin.acl("SETUSER", "jobs", "on", ">secret", ...await leastPermissions("mcp-jobs-test-*"));
+    await admin.quit();
+  }
   exerciseBackend("bullmq", async (): Promise<BackendHarness> => {
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     const connect = () => BullMqBackend.connect({ redis, prefix, lease: LEASE });
@@ -56,13 +63,19 @@ if (noRedis === undefined) {
     });
     await first.promise;
     // As if the worker had been silent for so long that its lock ran out.
-    const client = new Redis(redis);
+    const client = new Redis(server?.url ?? redis);
     await client.del(`${prefix}:asks:${id}:lock`);
     await client.quit();
     await lost.promise;
     assertEquals((await end).status, "COMPLETED");
     assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
     await inTime(worker.close(), "the close hangs", 30_000);
+  });
+
+  testUnless(server ? undefined : "unset REDIS_URL", "bullmq: none of all this was refused", async () => {
+    const admin = new Redis(server?.url ?? "");
+    assertEquals(await refusals(admin), []);
+    await admin.quit();
   });
 } else {
   Deno.test({ name: `bullmq (left out: ${noRedis})`, ignore: true, fn: () => {} });

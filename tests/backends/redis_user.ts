@@ -13,6 +13,21 @@ const USER = "ann";
 /** What a user may do who may do everything. */
 export const EVERYTHING = ["allkeys", "allchannels", "+@all"];
 
+/** What docs/bullmq.md says is the least, with other keys and channels where there is another prefix. */
+export async function leastPermissions(prefix: string = "bull"): Promise<readonly string[]> {
+  const page = await Deno.readTextFile(new URL("../../docs/bullmq.md", import.meta.url));
+  const [, rules] = page.match(/^user jobs on >password (.*?)^```$/ms) ?? [];
+  if (rules === undefined) throw new Error("docs/bullmq.md lists no permissions.");
+  return rules.trim().split(/\s+/).map((rule) => rule.replace(/^([~&])bull:/, `$1${prefix}:`));
+}
+
+/** What Redis has refused to anybody, but for what ioredis tries to say of itself. */
+export async function refusals(admin: Redis): Promise<readonly string[]> {
+  const log = await admin.acl("LOG") as readonly (readonly unknown[])[];
+  const objects = log.map((entry) => String(entry[entry.indexOf("object") + 1]));
+  return objects.filter((object) => object !== "client|setinfo");
+}
+
 /** Such a Redis, while the test runs. */
 export interface Place {
   readonly server: RedisServer;

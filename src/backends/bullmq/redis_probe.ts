@@ -121,7 +121,7 @@ export function missing(
   return `the user "${user}" lacks permissions that the backend and its workers need: ${
     [...rules.values()].join(", ")
   }. ` +
-    `Allow them: ACL SETUSER ${user} ${[...rules.keys()].join(" ")} (docs/bullmq.md lists all that is needed)`;
+    `Allow them: ACL SETUSER ${user} ${[...rules.keys()].join(" ")} (docs/bullmq.md lists all permissions)`;
 }
 
 function about(info: string): About {
