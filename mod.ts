@@ -57,6 +57,7 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
+export type { FetchInfo } from "./src/origin.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
 export type { Limits } from "./src/limits.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";

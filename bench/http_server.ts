@@ -29,7 +29,12 @@ if (name === "noop") {
     version: "1.0.0",
     backend: await openBackend(name, folder),
     strategy: new OperationResourceStrategy(),
-    limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, openTasks: Infinity },
+    limits: {
+      creationsPerMinute: Infinity,
+      readsPerMinute: Infinity,
+      requestsPerMinute: Infinity,
+      openTasks: Infinity,
+    },
     audit: () => {},
   });
   const forAbort = (signal: AbortSignal) =>

@@ -22,7 +22,12 @@ export interface Heard {
   readonly leftBehind: number;
 }
 
-const NO_LIMITS = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity };
+const NO_LIMITS = {
+  openTasks: Infinity,
+  creationsPerMinute: Infinity,
+  readsPerMinute: Infinity,
+  requestsPerMinute: Infinity,
+};
 
 /** How long all of it may take, in ms. */
 const PATIENCE_MS = 60_000;

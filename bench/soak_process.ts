@@ -33,7 +33,12 @@ if (role === "worker") {
     version: "1.0.0",
     backend,
     strategy: new OperationResourceStrategy({ notifications: true }),
-    limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, openTasks: Infinity },
+    limits: {
+      creationsPerMinute: Infinity,
+      readsPerMinute: Infinity,
+      requestsPerMinute: Infinity,
+      openTasks: Infinity,
+    },
     audit: () => {},
   });
   server.registerAsyncTool(tick, { resultTtl: 60_000 });

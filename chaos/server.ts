@@ -10,7 +10,7 @@ const server = new AsyncToolServer({
   backend: await openBackend(name, folder, LEASE_MS),
   strategy: new OperationResourceStrategy(),
   // A chaos run is one principal in a great hurry.
-  limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, openTasks: Infinity },
+  limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, requestsPerMinute: Infinity, openTasks: Infinity },
 });
 server.registerAsyncTool(step);
 await server.run();

@@ -9,11 +9,26 @@ export interface AuditEvent {
   /** When, as ISO 8601. */
   readonly at: string;
   /** What happened. */
-  readonly event: "created" | "cancelled" | "result_read" | "refused";
+  readonly event: "created" | "cancelled" | "result_read" | "session_begun" | "session_deleted" | "refused";
   /** The principal who asked; absent where nobody knows who it was. */
   readonly principal?: string;
-  /** What was asked for. */
-  readonly operation: "create" | "read" | "result" | "cancel" | "answer" | "list" | "authenticate" | "session";
+  /** The OAuth client that the request was sent with, as `authenticate` says. */
+  readonly client?: string;
+  /** The address that the request came from: behind a proxy, the proxy's. */
+  readonly address?: string;
+  /** The first 8 characters of the id of its 2025-11-25 session: enough to tell sessions apart, and no key to one. */
+  readonly session?: string;
+  /** What was asked for; `"request"` where a request is none, or one of a method that does not exist. */
+  readonly operation:
+    | "create"
+    | "read"
+    | "result"
+    | "cancel"
+    | "answer"
+    | "list"
+    | "authenticate"
+    | "session"
+    | "request";
   /** The task's id, as the caller gave it, cut after 64 characters. */
   readonly task?: string;
   /** The job's name, where it is known. */
@@ -21,6 +36,9 @@ export interface AuditEvent {
   /** Why it was refused, cut after 500 characters; of an input that does not fit it says only that. */
   readonly reason?: string;
 }
+
+/** Where a request comes from, as far as that is known. */
+export type AuditOrigin = Pick<AuditEvent, "client" | "address" | "session">;
 
 /** The longest reason, in UTF-16 units. */
 export const LONGEST_REASON = 500;

@@ -10,6 +10,8 @@ export interface Identity {
   readonly principal: string;
   /** What it may do; plain tools find it in the SDK's `authInfo`. */
   readonly scopes?: readonly string[];
+  /** The OAuth client that it uses, for the audit log; plain tools find it in the SDK's `authInfo`, too. */
+  readonly client?: string;
 }
 
 /**

@@ -18,6 +18,11 @@ export interface Limits {
   /** The most readings of a task, a result or a list in a minute, for each server process; default 12,000. */
   readonly readsPerMinute?: number;
   /**
+   * The most requests over HTTP in a minute, whatever they ask for, for each server process; default 30,000. One whose
+   * body is large counts once more for each 64 KiB. Where nobody knows who calls they are counted for each address.
+   */
+  readonly requestsPerMinute?: number;
+  /**
    * The most 2025-11-25 sessions over HTTP of a principal that `authenticate` has named, in each server process; default
    * 1,000. The least used one makes room for a new one, unless all have a stream open.
    */
@@ -35,6 +40,7 @@ const DEFAULTS: Required<Limits> = {
   openTasks: 1_000,
   creationsPerMinute: 600,
   readsPerMinute: 12_000,
+  requestsPerMinute: 30_000,
   sessions: 1_000,
   ttl: 7 * 24 * 3_600_000,
   inputBytes: MAX_VALUE_BYTES,
@@ -76,9 +82,16 @@ export class RateLimit {
     if (this.#perMinute === Infinity) return 0;
     const left = this.#left(this.#buckets.get(owner), now);
     if (left < 1) return Math.ceil((1 - left) * MINUTE_MS / this.#perMinute);
-    if (this.#buckets.size >= MANY_OWNERS && !this.#buckets.has(owner)) this.#forgetFull(now);
-    this.#buckets.set(owner, { left: left - 1, at: now });
+    this.charge(owner, 1, now);
     return 0;
+  }
+
+  /** Takes what was used already. More than is left has to be made up for before the next use. */
+  charge(owner: string, uses: number, now: number): void {
+    if (this.#perMinute === Infinity || uses === 0) return;
+    const left = this.#left(this.#buckets.get(owner), now);
+    if (this.#buckets.size >= MANY_OWNERS && !this.#buckets.has(owner)) this.#forgetFull(now);
+    this.#buckets.set(owner, { left: left - uses, at: now });
   }
 
   /** How many owners are remembered. */

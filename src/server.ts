@@ -16,6 +16,7 @@ import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { maxMessageBytes } from "./mcp/message.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
+import type { FetchInfo } from "./origin.ts";
 import { type RegisterOptions, ToolRegistry } from "./registry.ts";
 import { type Accepted, checkSchema, type Infer, type Schema } from "./schema.ts";
 import type { RunOptions, ServerOptions } from "./server_options.ts";
@@ -131,7 +132,7 @@ export class AsyncToolServer implements AsyncDisposable {
    * Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed.
    * Rejects with `DefinitionError` where `run` would not begin.
    */
-  readonly fetch: (request: Request) => Promise<Response> = async (request) => {
+  readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = async (request, info) => {
     if (this.#closing) return shuttingDown();
     await (this.#checked ??= this.#check());
     const { backend, allowedHosts, authenticate, limits } = this.#options;
@@ -140,11 +141,12 @@ export class AsyncToolServer implements AsyncDisposable {
       hostname: this.#hostname,
       authenticate,
       streams: backend.streams ?? new MemoryStreams(),
+      requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,
       checkHealth: () => checkAnswers(backend),
       audit: this.#audit,
     });
-    return await this.#endpoint.fetch(request);
+    return await this.#endpoint.fetch(request, info);
   };
 
   /**

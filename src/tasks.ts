@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AuditEvent } from "./audit.ts";
 import type { Backend, NewTask, TaskPage } from "./backend.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
@@ -112,6 +113,11 @@ export class Tasks implements Disposable {
   /** Tells the audit log that a caller was refused a tool in the way that he called it. */
   refuseCall(owner: string, tool: string, reason: string): void {
     this.#guard.refuse({ operation: "create", owner, job: tool }, reason);
+  }
+
+  /** Tells the audit log that a caller was refused what is no matter of a task. */
+  refuse(owner: string, operation: AuditEvent["operation"], reason: string): void {
+    this.#guard.refuse({ operation, owner }, reason);
   }
 
   /**

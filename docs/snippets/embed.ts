@@ -16,8 +16,8 @@ const worker = createWorker(backend, [generateReport]);
 // `/.well-known/oauth-protected-resource` is for `authenticate`. What is given to `fetch` is answered as MCP, whatever its path.
 const OURS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;
 
-const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: "127.0.0.1" }, (request) => {
-  if (OURS.test(new URL(request.url).pathname)) return mcp.fetch(request);
+const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: "127.0.0.1" }, (request, info) => {
+  if (OURS.test(new URL(request.url).pathname)) return mcp.fetch(request, info);
   return new Response("My own pages.\n");
 });
 

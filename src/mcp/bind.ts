@@ -6,6 +6,7 @@
 import { DefinitionError } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import type { Tasks } from "../tasks.ts";
+import { quote } from "../text.ts";
 import { bindExtension } from "./extension_tasks.ts";
 import { McpHost } from "./host.ts";
 import { bindTasks } from "./native_tasks.ts";
@@ -40,11 +41,12 @@ export function bind(served: Served, peer: Peer, era: "legacy" | "modern"): McpH
   const { surface, tasks } = served;
   const host = extended(served);
   const server = host.taskServer;
+  server.onUnknownMethod = (method) => tasks.refuse(peer.owner, "request", `Unknown method ${quote(method)}.`);
   const bindGeneration = era === "modern" ? bindExtension : bindTasks;
   const calls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
   bindTools(server, { surface, tasks }, peer, calls);
   // Results are subscribed to through `subscriptions/listen`, which the other era does not have.
-  if (surface.templates.length > 0) bindResources(server, surface.templates, peer, era === "modern");
+  if (surface.templates.length > 0) bindResources(server, served, peer, era === "modern");
   return host;
 }
 

@@ -8,6 +8,7 @@ import {
   INVALID_PARAMS,
   MissingRequiredClientCapabilityError,
   ProtocolError,
+  ProtocolErrorCode,
 } from "@modelcontextprotocol/server";
 import {
   InvalidInput,
@@ -25,6 +26,9 @@ import { CAPABILITY } from "./rev_2026_07_28.ts";
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;
 
+/** 2026-07-28: the client has to declare a capability. */
+export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClientCapability;
+
 /** Gives an error its JSON-RPC code. What the caller can mend is "invalid params" (2025-11-25, Tasks, "Protocol Errors"). */
 export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
@@ -37,6 +41,13 @@ export function toProtocolError(error: unknown): ProtocolError {
   if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, messageOf(error));
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, error.message);
   return new ProtocolError(INTERNAL_ERROR, `Internal error: ${messageOf(error)}`);
+}
+
+/** The HTTP answer to a request that one of the limits forbids. */
+export function limitAnswer(error: LimitExceeded, status: 429 | 503, id: string | number | null = null): Response {
+  const { code, message, data } = toProtocolError(error);
+  const headers = { "retry-after": `${Math.ceil((error.retryAfter ?? 0) / 1_000)}` };
+  return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });
 }
 
 /** -32021, with the extension that the client has to declare. */

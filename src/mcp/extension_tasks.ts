@@ -6,6 +6,7 @@
  */
 import { CLIENT_CAPABILITIES_META_KEY, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { AuditEvent } from "../audit.ts";
 import { InvalidInput, TaskFinished } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
@@ -30,9 +31,17 @@ export function bindExtension(
 ): TaskCalls {
   server.registerCapabilities(rev.CAPABILITY);
 
-  const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
+  const operation = (
+    method: string,
+    asked: AuditEvent["operation"],
+    answer: (taskId: string, ctx: RequestContext) => Promise<Result>,
+  ) =>
     server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
-      if (!rev.declaresTasks(capabilitiesOf(ctx))) throw missingExtension();
+      if (!rev.declaresTasks(capabilitiesOf(ctx))) {
+        const error = missingExtension();
+        tasks.refuse(owner, asked, error.message);
+        throw error;
+      }
       try {
         return await answer(taskId, ctx);
       } catch (error) {
@@ -40,11 +49,11 @@ export function bindExtension(
       }
     });
 
-  operation("tasks/get", async (id, ctx) => ({
+  operation("tasks/get", "read", async (id, ctx) => ({
     ...await readDetailed(tasks, surface, await tasks.get(id, owner), capabilitiesOf(ctx)),
   }));
 
-  operation("tasks/update", async (id, ctx) => {
+  operation("tasks/update", "answer", async (id, ctx) => {
     const { inputResponses } = ctx.mcpReq;
     await tasks.answer(id, owner, (task) => {
       if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
@@ -54,7 +63,7 @@ export function bindExtension(
   });
 
   // Only an acknowledgement is owed: a task that cannot be cancelled, or is finished, stays what it is.
-  operation("tasks/cancel", async (id) => {
+  operation("tasks/cancel", "cancel", async (id) => {
     const task = await tasks.get(id, owner);
     if (isFinished(task)) return {};
     if (!surface.cancellable.includes(task.job)) {

@@ -35,6 +35,9 @@ export class TaskServer extends Server {
   /** Takes the answer to a request of `ask`, `undefined` for an error; says whether it was one. */
   onAnswer?: (id: string, result: unknown) => boolean;
 
+  /** Hears of a request of the client for whose method there is no handler. */
+  onUnknownMethod?: (method: string) => void;
+
   /** Hears that a request of `ask` is about to come to a client that resumes a stream; says whether it still should. */
   onReplay?: (id: string, stream: string) => boolean;
 
@@ -43,6 +46,9 @@ export class TaskServer extends Server {
     await super.connect(transport);
     const { onmessage } = transport;
     transport.onmessage = (message, extra) => {
+      if ("method" in message && "id" in message && this.handlerOf(message.method) === undefined) {
+        this.onUnknownMethod?.(message.method);
+      }
       const ours = !("method" in message) && typeof message.id === "string" &&
         this.onAnswer?.(message.id, "result" in message ? message.result : undefined);
       if (!ours) onmessage?.(message, extra);

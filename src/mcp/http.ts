@@ -5,31 +5,34 @@
  * @module
  */
 import {
-  type AuthInfo,
   CLIENT_CAPABILITIES_META_KEY,
   createMcpHandler,
   isLegacyRequest,
   type JSONRPCMessage,
   type McpHttpHandler,
   type McpServerFactory,
+  PARSE_ERROR,
   PROTOCOL_VERSION_META_KEY,
 } from "@modelcontextprotocol/server";
 import { type Audit, type AuditEvent, LONGEST_REASON } from "../audit.ts";
-import type { Authenticate, Identity } from "../authenticate.ts";
+import type { Authenticate } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
 import { isObject } from "../json.ts";
-import { cut, messageOf, quote } from "../text.ts";
-
+import { type FetchInfo, inOrigin, sessionMark, withOrigin } from "../origin.ts";
+import { cut, quote } from "../text.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
+import { type Caller, identify, unavailable } from "./caller.ts";
+import { limitAnswer, MISSING_CAPABILITY } from "./errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { badUrl } from "./message.ts";
 import { OpenStreams } from "./open_streams.ts";
-import { ANYBODY, peerOf } from "./owners.ts";
+import { ANYBODY } from "./owners.ts";
+import { RequestRate } from "./request_rate.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
-import { Sessions } from "./sessions.ts";
+import { type SessionEvent, Sessions } from "./sessions.ts";
 
 /** How long a closing endpoint waits for the answers that are on their way, in ms. */
 const CLOSE_GRACE_MS = 5_000;
@@ -52,24 +55,22 @@ export interface HttpOptions {
   readonly streams: StreamStore;
   /** The most sessions of one known principal; default: as many as there may be. */
   readonly sessionsOfOne?: number;
+  /** The most requests of one caller in a minute; default: as many as there may be. */
+  readonly requestsPerMinute?: number;
   /** Within which time the body of a request has to come, in ms; default 60,000. */
   readonly bodyTimeout?: number;
   /** Rejects while the backend does not answer. */
   readonly checkHealth: () => Promise<void>;
-  /** Hears who was not let in. */
+  /** Hears who was not let in, which requests are refused, and of sessions that begin and end. */
   readonly audit?: Audit;
-}
-
-/** Who calls, in our words and in the SDK's. */
-interface Caller {
-  readonly peer: Peer;
-  readonly authInfo?: AuthInfo;
 }
 
 /** Answers MCP requests over HTTP, and `/healthz`. */
 export class HttpEndpoint implements AsyncDisposable {
   readonly #served: Served;
   readonly #options: HttpOptions;
+  readonly #audit: Audit;
+  readonly #requests: RequestRate;
   readonly #hosts: string[];
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
@@ -83,11 +84,13 @@ export class HttpEndpoint implements AsyncDisposable {
   constructor(served: Served, options: HttpOptions) {
     this.#served = served;
     this.#options = options;
+    this.#audit = withOrigin(options.audit ?? (() => {}));
+    this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     this.#hosts = allowedHosts(options.allowedHosts, options.hostname);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
-    const refused = (principal: string, reason: string) => this.#tell({ operation: "session", principal, reason });
+    const tell = (event: SessionEvent) => this.#tell({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
-    this.#sessions = new Sessions(begin, options.streams, this.#answers, refused, limits);
+    this.#sessions = new Sessions(begin, options.streams, this.#answers, tell, limits);
     const factory: McpServerFactory = ({ era, requestInfo }) =>
       bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
@@ -95,25 +98,45 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 
   /** Answers one request. */
-  async fetch(request: Request): Promise<Response> {
+  async fetch(request: Request, info?: FetchInfo): Promise<Response> {
     const url = URL.parse(request.url);
-    if (url === null) return Response.json(badUrl(), { status: 400 });
-    if (url.pathname === "/healthz") return await this.#health();
+    if (url?.pathname === "/healthz") return await this.#health();
     if (this.#closing) return shuttingDown();
+    const address = info?.remoteAddr?.hostname;
+    const session = request.headers.get("mcp-session-id");
+    const origin = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
+    return await inOrigin(origin, () => this.#admit(request, url, address));
+  }
+
+  /** Lets in whoever is known and calls by an allowed name, as often as that is allowed. */
+  async #admit(request: Request, url: URL | null, address: string | undefined): Promise<Response> {
+    if (url === null) {
+      return this.#notLetIn(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is none.");
+    }
     const refused = refuseHost(request, url, this.#hosts);
     if (refused) {
       const { headers } = request;
       const called = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
       return this.#notLetIn(refused, called);
     }
-    const caller = await this.#identify(request);
-    if (caller instanceof Response) return caller;
-    const message = request.method === "POST" ? await this.#read(request) : undefined;
-    if (message instanceof Response) return message;
-    // It may have come slowly.
+    const caller = await identify(request, this.#options.authenticate);
+    if ("answer" in caller) return this.#notLetIn(caller.answer, caller.why);
+    const { peer, client } = caller;
+    const from = peer.known ? peer.owner : address ?? "";
+    return await inOrigin(client ? { client } : {}, async () => {
+      const tooMany = this.#requests.admit(from);
+      if (tooMany) return this.#refuse(peer, limitAnswer(tooMany, 429), tooMany.message);
+      const message = request.method === "POST" ? await this.#read(request, peer, from) : undefined;
+      return message instanceof Response ? message : await this.#answer(caller, request, message);
+    });
+  }
+
+  async #answer(caller: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
+    // The body may have come slowly.
     if (this.#closing) return shuttingDown();
     try {
-      return await this.#route(caller, request, message);
+      const response = await this.#route(caller, request, message);
+      return response.status === 400 ? await this.#refusedBySdk(caller.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
       if (error instanceof BackendError) return unavailable("The backend does not answer.");
@@ -141,39 +164,39 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  async #identify(request: Request): Promise<Caller | Response> {
-    const { authenticate } = this.#options;
-    if (authenticate === undefined) return { peer: ANYBODY };
-    try {
-      const identity = await authenticate(request);
-      if (identity instanceof Response) {
-        return this.#notLetIn(identity, identity.headers.get("www-authenticate") ?? identity.statusText);
-      }
-      const peer = await peerOf(identity);
-      if (peer) return { peer, authInfo: authInfoOf(identity) };
-    } catch (error) {
-      // Why is for the operator alone.
-      return this.#notLetIn(unavailable("It cannot be told now who calls."), messageOf(error));
-    }
-    const error = "The principal is empty or not well-formed text.";
-    return this.#notLetIn(Response.json({ error }, { status: 401 }), error);
-  }
-
-  async #read(request: Request): Promise<JSONRPCMessage | Response> {
+  async #read(request: Request, peer: Peer, from: string): Promise<JSONRPCMessage | Response> {
     const { bodyTimeout: timeout = BODY_TIMEOUT_MS } = this.#options;
     const body = await readBody(request, { maxBytes: this.#served.maxMessageBytes, timeout });
-    return "message" in body ? body.message : Response.json(body.refusal, { status: body.status });
+    this.#requests.charge(from, body.size);
+    if ("message" in body) return body.message;
+    const { refusal, status } = body;
+    // A parse error quotes what was sent.
+    const why = refusal.error.code === PARSE_ERROR ? "The body is no JSON." : refusal.error.message;
+    return this.#refuse(peer, Response.json(refusal, { status }), why);
   }
 
   /** Tells the audit log of an answer to who was not let in, and why. */
   #notLetIn(answer: Response, why: string): Response {
-    const reason = cut(`HTTP ${answer.status} ${why}`.trim(), LONGEST_REASON);
-    if (!answer.ok) this.#tell({ operation: "authenticate", reason });
+    const reason = reasonOf(answer, why);
+    if (!answer.ok) this.#tell({ event: "refused", operation: "authenticate", reason });
     return answer;
   }
 
-  #tell(refused: Pick<AuditEvent, "operation" | "principal" | "reason">): void {
-    this.#options.audit?.({ at: new Date().toISOString(), event: "refused", ...refused });
+  /** Tells the audit log of the answer to a request that was refused as such, and why. */
+  #refuse({ owner }: Peer, answer: Response, why: string): Response {
+    this.#tell({ event: "refused", principal: owner, operation: "request", reason: reasonOf(answer, why) });
+    return answer;
+  }
+
+  /** What the SDK says may quote the request, so the audit log is told no more than its code. */
+  async #refusedBySdk(peer: Peer, answer: Response): Promise<Response> {
+    const code = (await answer.clone().json().catch(() => undefined))?.error?.code;
+    // Where a capability was missing has been told already.
+    return code === MISSING_CAPABILITY ? answer : this.#refuse(peer, answer, `JSON-RPC error ${code}`);
+  }
+
+  #tell(event: Omit<AuditEvent, "at">): void {
+    this.#audit({ at: new Date().toISOString(), ...event });
   }
 
   async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
@@ -216,16 +239,12 @@ function waitsForJob({ surface }: Served, message: JSONRPCMessage | undefined): 
   return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
 }
 
-/** The token itself stays out: nothing behind this needs it. */
-function authInfoOf({ principal, scopes = [] }: Identity): AuthInfo {
-  return { token: "", clientId: "", scopes: [...scopes], extra: { principal } };
+/** Why an answer refuses, for the audit log. */
+function reasonOf({ status }: Response, why: string): string {
+  return cut(`HTTP ${status} ${why}`.trim(), LONGEST_REASON);
 }
 
 /** The answer of a server that has ended, or is about to. */
 export function shuttingDown(): Response {
   return unavailable("The server is shutting down.");
-}
-
-function unavailable(error: string): Response {
-  return Response.json({ status: "unavailable", error }, { status: 503, headers: { "retry-after": "5" } });
 }

@@ -29,15 +29,16 @@ const CUT_OFF_MS = 3_000;
 /** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all answers are sent. */
 export async function listen(
   { port, hostname, onListen, signal }: ListenOptions,
-  fetch: (request: Request) => Promise<Response>,
+  fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
   close: () => Promise<void>,
 ): Promise<void> {
   const cutOff = new AbortController();
   const sending = new Set<Promise<void>>();
-  const server = hold({ port, hostname, signal: cutOff.signal }, (request, completed) => {
+  const server = hold({ port, hostname, signal: cutOff.signal }, (request, info) => {
+    const { completed } = info;
     const sent = completed.catch(() => {}).finally(() => sending.delete(sent));
     sending.add(sent);
-    return fetch(withOwnSignal(request, completed));
+    return fetch(withOwnSignal(request, completed), info);
   });
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
@@ -57,12 +58,12 @@ export async function listen(
 /** Takes the port, and answers from then on. */
 function hold(
   options: { readonly port: number; readonly hostname: string; readonly signal: AbortSignal },
-  fetch: (request: Request, completed: Promise<void>) => Promise<Response>,
+  fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
-    return Deno.serve({ ...options, onListen: () => {} }, (request, { completed }) => {
+    return Deno.serve({ ...options, onListen: () => {} }, (request, info) => {
       if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
-      return fetch(request, completed);
+      return fetch(request, info);
     });
   } catch (cause) {
     const { hostname, port } = options;

@@ -127,7 +127,9 @@ export function bindTasks(
     wish(tool, { name, task }) {
       // Section "Tool-Level Negotiation": both refusals are -32601.
       if (task && !tool?.start) {
-        throw new ProtocolError(METHOD_NOT_FOUND, `${name.slice(0, 100)} cannot be called as a task.`);
+        const reason = `${name.slice(0, 100)} cannot be called as a task.`;
+        tasks.refuseCall(owner, name.slice(0, 100), reason);
+        throw new ProtocolError(METHOD_NOT_FOUND, reason);
       }
       if (!task && tool?.taskSupport === "required") {
         const reason = `${tool.name} can only be called as a task: pass \`task\`.`;

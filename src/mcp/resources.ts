@@ -6,8 +6,9 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { prefixOf, type SurfaceTemplate } from "../exposure/surface.ts";
-import type { Peer } from "./bind.ts";
+import { prefixOf } from "../exposure/surface.ts";
+import { quote } from "../text.ts";
+import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { Listed, ListParams } from "./task_calls.ts";
@@ -17,7 +18,7 @@ const ReadParams = z.looseObject({ uri: z.string() });
 /** Binds the templates of a surface to one connection. */
 export function bindResources(
   server: TaskServer,
-  templates: readonly SurfaceTemplate[],
+  { surface: { templates }, tasks }: Pick<Served, "surface" | "tasks">,
   { owner }: Peer,
   subscribe: boolean,
 ): void {
@@ -45,8 +46,13 @@ export function bindResources(
     const { uri } = params;
     const found = prefixes.find(([prefix]) => uri.startsWith(prefix));
     if (found === undefined) {
-      if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
-      throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
+      try {
+        if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
+        throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
+      } catch (error) {
+        if (error instanceof ResourceNotFoundError) tasks.refuse(owner, "read", `Unknown resource ${quote(uri)}.`);
+        throw error;
+      }
     }
     const [prefix, template] = found;
     try {

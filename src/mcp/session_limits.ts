@@ -6,7 +6,7 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { LimitExceeded } from "../errors.ts";
 import type { Peer } from "./bind.ts";
-import { toProtocolError } from "./errors.ts";
+import { limitAnswer } from "./errors.ts";
 
 /** When to try again, in ms: by then sessions may have ended. */
 const RETRY_MS = 60_000;
@@ -37,11 +37,7 @@ export class NoRoom extends LimitExceeded {
 
   /** The answer to who wanted to begin one. */
   answer(message: JSONRPCMessage | undefined): Response {
-    const id = message && "method" in message && "id" in message ? message.id : null;
-    const { code, data } = toProtocolError(this);
-    const error = { code, message: this.message, data };
-    const headers = { "retry-after": `${RETRY_MS / 1_000}` };
-    return Response.json({ jsonrpc: "2.0", id, error }, { status: this.status, headers });
+    return limitAnswer(this, this.status, message && "method" in message && "id" in message ? message.id : null);
   }
 }
 

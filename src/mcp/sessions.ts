@@ -5,9 +5,11 @@
  * @module
  */
 import type { AuthInfo, JSONRPCMessage } from "@modelcontextprotocol/server";
+import type { AuditEvent } from "../audit.ts";
 import type { StreamStore } from "../backend.ts";
 import { Unavailable } from "../errors.ts";
 import { isTaskId } from "../ids.ts";
+import { sessionMark } from "../origin.ts";
 import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
@@ -39,6 +41,9 @@ interface Session {
   keptAt: number;
 }
 
+/** What the audit log hears of sessions. */
+export type SessionEvent = Pick<AuditEvent, "event" | "principal" | "session" | "reason">;
+
 /** A request of a session. */
 export interface Call {
   readonly request: Request;
@@ -54,7 +59,7 @@ export class Sessions implements AsyncDisposable {
   readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
   readonly #places: Places;
-  readonly #refused: (owner: string, reason: string) => void;
+  readonly #tell: (event: SessionEvent) => void;
   readonly #now: () => number;
   /** By id, the least used first. */
   readonly #sessions = new Map<string, Session>();
@@ -63,14 +68,14 @@ export class Sessions implements AsyncDisposable {
   #ended = false;
 
   /**
-   * `bind` makes the server of one session; `answers` counts what they have still to answer; `refused` hears who got no
-   * session, or not the one that he named.
+   * `bind` makes the server of one session; `answers` counts what they have still to answer; `tell` hears who begins and
+   * deletes a session, and who is refused one.
    */
   constructor(
     bind: (peer: Peer) => McpHost,
     streams: StreamStore,
     answers: OpenStreams,
-    refused: (owner: string, reason: string) => void,
+    tell: (event: SessionEvent) => void,
     limits: Partial<SessionLimits> = {},
     now: () => number = Date.now,
   ) {
@@ -80,7 +85,7 @@ export class Sessions implements AsyncDisposable {
     this.#places = new Places(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
-    this.#refused = refused;
+    this.#tell = tell;
     this.#now = now;
   }
 
@@ -98,6 +103,7 @@ export class Sessions implements AsyncDisposable {
         const session = await this.#open(id, peer, call.message);
         const response = await answer(session, call, this.#now);
         if (session.transport.sessionId === undefined) await session.host.close();
+        else this.#tell({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
         return response;
       } finally {
         this.#places.release(id);
@@ -113,7 +119,7 @@ export class Sessions implements AsyncDisposable {
         await this.#find(id, peer);
       if (session?.owner !== peer.owner) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
-        this.#refused(peer.owner, "Session not found.");
+        this.#tell({ event: "refused", principal: peer.owner, reason: "Session not found." });
         const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
@@ -145,7 +151,7 @@ export class Sessions implements AsyncDisposable {
       return await answer();
     } catch (error) {
       if (!(error instanceof NoRoom)) throw error;
-      this.#refused(owner, error.message);
+      this.#tell({ event: "refused", principal: owner, reason: error.message });
       return error.answer(message);
     }
   }
@@ -164,7 +170,10 @@ export class Sessions implements AsyncDisposable {
       ),
       // Before the client hears of it: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
-      onsessionclosed: () => this.#kept.forget(id),
+      onsessionclosed: async () => {
+        await this.#kept.forget(id);
+        this.#tell({ event: "session_deleted", principal: peer.owner });
+      },
     });
     const answering = new OpenStreams(this.#answers);
     const listening = new OpenStreams();

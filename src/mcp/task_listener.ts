@@ -85,6 +85,7 @@ export class TaskListener implements Disposable {
     const capabilities = Reflect.get(params._meta ?? {}, CLIENT_CAPABILITIES_META_KEY);
     if (taskIds && typeof capabilities === "object" && !declaresTasks(capabilities)) {
       const { code, message, data } = missingExtension();
+      this.#served.tasks.refuse(this.#owner, "read", message);
       return refuse(id, code, message, data);
     }
     this.#wanted.set(id, { taskIds: taskIds ?? [], uris, capabilities });

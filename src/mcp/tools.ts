@@ -6,7 +6,7 @@
 import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
 import type { SurfaceTool } from "../exposure/surface.ts";
-import { messageOf } from "../text.ts";
+import { messageOf, quote } from "../text.ts";
 import { completeInput } from "./ask_first.ts";
 import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
@@ -44,9 +44,16 @@ export function bindTools(
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
     const tool = tools.get(params.name);
     if (tool === undefined) {
-      if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
-      calls.wish(tool, params, ctx); // Refuses to make a task of it.
-      return await plainCall(asRequest("tools/call", params, ctx), ctx);
+      if (plainCall) calls.wish(tool, params, ctx); // Refuses to make a task of it.
+      try {
+        if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
+        throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+      } catch (error) {
+        // Of all that can be wrong with a plain call, the SDK gives this code to a tool that is not there alone.
+        const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;
+        if (unknown) tasks.refuse(owner, "create", `Unknown tool ${quote(params.name)}.`);
+        throw error;
+      }
     }
     const wish = calls.wish(tool, params, ctx);
     const plain = { tasks, owner, calls, revision: server.getNegotiatedProtocolVersion() };

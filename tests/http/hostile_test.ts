@@ -18,7 +18,12 @@ const TOOLS: ToolCalls = [
 
 Deno.test("hostile requests get an error or a result, never a 5xx or silence, and the server still works", async () => {
   await using backend = new MemoryBackend();
-  const limits = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity };
+  const limits = {
+    openTasks: Infinity,
+    creationsPerMinute: Infinity,
+    readsPerMinute: Infinity,
+    requestsPerMinute: Infinity,
+  };
   await using server = fixtureServer("operation", backend, { limits });
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job), { concurrency: 16 });
   const statuses = await sendHostile(server.fetch, { tools: TOOLS, seed: 1, count: COUNT });

