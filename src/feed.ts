@@ -5,6 +5,7 @@
  */
 import type { Backend, TaskEvent } from "./backend.ts";
 import { TaskNotFound } from "./errors.ts";
+import { logError } from "./log_error.ts";
 import { type FinishedTask, isFinished, type TaskInfo } from "./task.ts";
 
 type Listener = (task: TaskInfo) => void;
@@ -107,7 +108,10 @@ export class TaskFeed implements Disposable {
   /** Changes may have been missed. No event comes of a task that is gone, so who watches it is told. */
   #read(id: string, owner: string): void {
     this.#backend.get(id, owner).then((task) => this.#tell(task), (error) => {
-      if (!(error instanceof TaskNotFound)) return this.#readLater(id, owner);
+      if (!(error instanceof TaskNotFound)) {
+        logError("read a task that somebody waits for", error);
+        return this.#readLater(id, owner);
+      }
       for (const watcher of [...this.#watched.get(id) ?? []]) {
         if (watcher.owner !== owner) continue;
         this.#forget(id, watcher);

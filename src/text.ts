@@ -28,3 +28,9 @@ export function cutMessage(message: string): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A text as one line of at most `most` UTF-16 units: what ends or hides a line, or turns its direction, is escaped. */
+export function oneLine(text: string, most: number): string {
+  const escape = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return cut(text, most).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, escape);
+}

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ProgressReport } from "../backend.ts";
+import { unheard } from "../log_error.ts";
 
 /** The reports of one run. */
 export interface Reports {
@@ -23,7 +24,7 @@ export function mergeReports(store: (report: ProgressReport) => Promise<void>): 
       const report = next;
       next = undefined;
       // A report is for those who watch: the job goes on without it.
-      await store(report).catch(() => {});
+      await store(report).catch(unheard("store the progress of a task"));
     }
   };
   return {

@@ -8,6 +8,7 @@ import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "..
 import { doneWithin } from "../done_within.ts";
 import { InvalidValue, JobsError } from "../errors.ts";
 import { LONGEST_TIMER_MS } from "../job.ts";
+import { logError } from "../log_error.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import { Asking, type AskingStore } from "./asking.ts";
 import { isAbandoned } from "./record.ts";
@@ -98,7 +99,8 @@ export class Runner implements WorkHandle {
   /** Looks for work, unless there is no room for it, or none is known of. */
   #takeMore(): void {
     if (this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
-    this.#looking = this.#look().catch(() => {
+    this.#looking = this.#look().catch((error) => {
+      logError("look for tasks to run", error);
       this.#wakeAt(Date.now() + STORE_RETRY_MS);
     }).finally(() => {
       this.#looking = undefined;
@@ -195,7 +197,8 @@ export class Runner implements WorkHandle {
       while (true) {
         try {
           return await this.#writeOrFault(id, write);
-        } catch {
+        } catch (error) {
+          logError("store how an attempt has ended", error);
           if (this.#closed.signal.aborted) return;
           await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
         }

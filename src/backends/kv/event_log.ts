@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
+import { logError, unheard } from "../../log_error.ts";
 import { untilUnlocked } from "./committer.ts";
 import { eventKey } from "./keys.ts";
 
@@ -48,7 +49,8 @@ export class EventLog implements AsyncDisposable {
     this.#wakeFile = Deno.openSync(`${folder}/${writer}`, { create: true, write: true });
     this.#readyFile = Deno.openSync(`${folder}/${writer}${READY}`, { create: true, write: true });
     this.#watcher = watch(folder);
-    this.#watching = this.#watch().catch(() => {}); // What it no longer tells, the poll finds.
+    // What it no longer tells, the poll finds.
+    this.#watching = this.#watch().catch(unheard("watch the wake files of other processes"));
     this.#poll = setInterval(() => this.#lookAround(), FALLBACK_POLL_MS);
   }
 
@@ -71,8 +73,9 @@ export class EventLog implements AsyncDisposable {
     try {
       file.seekSync(0, Deno.SeekMode.Start);
       file.writeSync(new Uint8Array(1));
-    } catch {
+    } catch (error) {
       // The others find with their next poll what no wake file tells them.
+      logError("touch the wake file", error);
     }
   }
 
@@ -117,9 +120,8 @@ export class EventLog implements AsyncDisposable {
   /** Reads the streams of the woken writers, or of all. One read at a time. */
   #read(all: boolean): void {
     if (this.#closed || (this.#reading && all)) return;
-    this.#reading ??= this.#readOn(all).catch(() => {
-      // The KV file cannot be read now. The next poll tries again from the same place.
-    }).finally(() => {
+    // The next poll tries again from the same place.
+    this.#reading ??= this.#readOn(all).catch(unheard("read the events of other processes")).finally(() => {
       this.#reading = undefined;
       if (this.#woken.size > 0) this.#read(false);
     });

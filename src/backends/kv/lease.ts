@@ -5,6 +5,7 @@
  * @module
  */
 import { isFinished } from "../../task.ts";
+import { unheard } from "../../log_error.ts";
 import * as change from "../record.ts";
 import { type Committer, untilUnlocked } from "./committer.ts";
 import { workerKey } from "./keys.ts";
@@ -59,8 +60,11 @@ export class Lease implements AsyncDisposable {
     this.ready = this.renew().then(() => this.recover());
     this.#timers = [
       // A renewal that fails is made up for by the next one: three fit into one lease.
-      setInterval(() => void this.renew().then(options.renewed, () => {}), options.duration / 3),
-      setInterval(() => void this.recover().catch(() => {}), options.duration / 2),
+      setInterval(
+        () => void this.renew().then(options.renewed, unheard("renew the lease of a worker")),
+        options.duration / 3,
+      ),
+      setInterval(() => void this.recover().catch(unheard("look for dead workers")), options.duration / 2),
     ];
   }
 
@@ -80,7 +84,7 @@ export class Lease implements AsyncDisposable {
     await this.#recovering?.catch(() => {});
     const { committer, worker, held } = this.#options;
     const end = held().length > 0 ? this.#write(0) : committer.commit({ deletes: [workerKey(worker)], bytes: 0 });
-    await end.catch(() => {}); // The lease runs out by itself.
+    await end.catch(unheard("end the lease of a worker, which runs out by itself"));
   }
 
   async #write(duration: number): Promise<void> {

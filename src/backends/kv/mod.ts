@@ -5,6 +5,7 @@
  */
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError, TaskFinished, TaskNotReady } from "../../errors.ts";
+import { unheard } from "../../log_error.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
@@ -200,7 +201,7 @@ export class DenoKvBackend implements Backend {
     const shared = { kv: this.#kv, store: this.#store, worker: crypto.randomUUID(), jobs };
     const claims = new Claims({
       ...shared,
-      hold: () => void lease.renew().catch(() => {}),
+      hold: () => void lease.renew().catch(unheard("write down which tasks a worker holds")),
       lose: (id) => runner.lose(id),
     });
     const lease = new Lease({

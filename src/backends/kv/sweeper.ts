@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { unheard } from "../../log_error.ts";
 import { sweepBlobs } from "./blobs.ts";
 import type { Committer } from "./committer.ts";
 
@@ -45,7 +46,8 @@ export class Sweeper implements AsyncDisposable {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       // What fails now is due again the next time.
-      this.#sweeping = this.sweep().catch(() => {}).finally(() => this.#wait(SWEEP_MS));
+      const failed = unheard("delete what the KV file no longer needs");
+      this.#sweeping = this.sweep().catch(failed).finally(() => this.#wait(SWEEP_MS));
     }, ms);
   }
 }
