@@ -45,13 +45,3 @@ export const LONGEST_REASON = 500;
 
 /** Hears each event as it happens; it must be quick, and must not throw. */
 export type Audit = (event: AuditEvent) => void;
-
-/** Writes each event to stderr, as one line of JSON. */
-export function auditToStderr(event: AuditEvent): void {
-  const line = new TextEncoder().encode(`${JSON.stringify(event)}\n`);
-  try {
-    for (let at = 0; at < line.length;) at += Deno.stderr.writeSync(line.subarray(at));
-  } catch {
-    // Nobody reads it any more, or the disk is full: what was done is done, and its caller must not hear of an error.
-  }
-}

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Audit, auditToStderr } from "./audit.ts";
+import type { Audit } from "./audit.ts";
+import { AuditLog } from "./audit_log.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
@@ -55,6 +56,7 @@ export class AsyncToolServer implements AsyncDisposable {
   #served: Served | undefined;
   #endpoint: HttpEndpoint | undefined;
   #audit: Audit | undefined;
+  #log: AuditLog | undefined;
   #worker: Worker | undefined;
   #hostname: string | undefined;
   readonly #end = new AbortController();
@@ -66,7 +68,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /** Takes the parts; nothing is started yet. */
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#audit = options.audit;
+    this.#audit = options.audit === "stderr" ? this.#logToStderr() : options.audit;
     // A bad limit or host is an error here, not with the first request.
     withDefaults(options.limits);
     allowedHosts(options.allowedHosts);
@@ -186,7 +188,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   async #runToEnd(options: RunOptions): Promise<void> {
     await (this.#checked ??= this.#check());
-    if (options.transport === "http") this.#audit ??= auditToStderr;
+    if (options.transport === "http") this.#audit ??= this.#logToStderr();
     const served = this.#serve();
     if (this.#end.signal.aborted) return;
     // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
@@ -206,7 +208,16 @@ export class AsyncToolServer implements AsyncDisposable {
     await this.#running;
     await this.#endpoint?.[Symbol.asyncDispose]();
     this.#tasks?.[Symbol.dispose]();
-    await this.#options.backend.close();
+    try {
+      await this.#options.backend.close();
+    } finally {
+      await this.#log?.[Symbol.asyncDispose]();
+    }
+  }
+
+  #logToStderr(): Audit {
+    this.#log ??= new AuditLog();
+    return this.#log.write;
   }
 
   async #runHttp(

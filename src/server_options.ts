@@ -39,10 +39,11 @@ export interface ServerOptions {
   /** What one principal may use; docs/security.md tells the defaults. */
   readonly limits?: Limits;
   /**
-   * Hears of each creation, cancellation, result read and refusal; it must not throw. Default: `run` with HTTP writes
-   * them to stderr, one line of JSON each; elsewhere nobody hears of them.
+   * Hears of each creation, cancellation, result read, refusal and session; it must be quick, and must not throw.
+   * `"stderr"` writes them there, one line of JSON each, without waiting for whoever reads it. Default: `"stderr"` for
+   * `run` with HTTP; elsewhere nobody hears of them.
    */
-  readonly audit?: Audit;
+  readonly audit?: Audit | "stderr";
 }
 
 /** How a server runs. */

@@ -8,7 +8,7 @@ const mcp = new AsyncToolServer({
   version: "1.0.0",
   backend,
   strategy: new OperationResourceStrategy({ notifications: true }),
-  audit: (event) => console.error(JSON.stringify(event)), // only `run` has a log by itself
+  audit: "stderr", // only `run` has a log by itself
 });
 mcp.registerAsyncTool(generateReport);
 const worker = createWorker(backend, [generateReport]);

@@ -1,0 +1,62 @@
+/**
+ * Refusals that repeat: the first of a kind is told at once, and the rest as one, with their number.
+ *
+ * @module
+ */
+import type { AuditEvent } from "./audit.ts";
+
+/** How many kinds are remembered. */
+const MAX_KINDS = 1_000;
+
+/** The last of a number of refusals, and how many they were. */
+export type Repeated = AuditEvent & { readonly count: number };
+
+/** A kind of refusal, and how many have come since it was last told. */
+interface Kind {
+  last: AuditEvent;
+  count: number;
+}
+
+/** The refusals of late. */
+export class RepeatedRefusals {
+  /** The kinds, the oldest first. */
+  readonly #kinds = new Map<string, Kind>();
+
+  /** How many kinds are remembered. */
+  get size(): number {
+    return this.#kinds.size;
+  }
+
+  /** Takes an event, and returns what is to be told now. */
+  add(event: AuditEvent): readonly (AuditEvent | Repeated)[] {
+    if (event.event !== "refused") return [event];
+    const name = kindOf(event);
+    const known = this.#kinds.get(name);
+    if (known !== undefined) {
+      known.last = event;
+      known.count++;
+      return [];
+    }
+    const [oldest] = this.#kinds.size < MAX_KINDS ? [] : this.#kinds;
+    if (oldest) this.#kinds.delete(oldest[0]);
+    this.#kinds.set(name, { last: event, count: 0 });
+    return [...repeatedOf(oldest?.[1]), event];
+  }
+
+  /** Returns what has repeated since it was last told. A kind that has not is forgotten. */
+  take(): readonly Repeated[] {
+    const kinds = [...this.#kinds];
+    this.#kinds.clear();
+    for (const [name, { last, count }] of kinds) if (count > 0) this.#kinds.set(name, { last, count: 0 });
+    return kinds.flatMap(([, kind]) => repeatedOf(kind));
+  }
+}
+
+function repeatedOf(kind: Kind | undefined): readonly Repeated[] {
+  return kind === undefined || kind.count === 0 ? [] : [{ ...kind.last, count: kind.count }];
+}
+
+/** Who was refused what, and why. */
+function kindOf({ operation, principal, client, address, job, reason }: AuditEvent): string {
+  return JSON.stringify([operation, principal, client, address, job, reason]);
+}
