@@ -1,38 +1,52 @@
 /**
- * One feed per process: the backend's events, fanned out to all who wait for a task. Nothing here polls.
+ * One feed per process: the backend's events, fanned out to all who wait for a task. Nothing here polls; that what is
+ * watched is read again after half a minute without news is a safety net.
  *
  * @module
  */
 import type { Backend, TaskEvent } from "./backend.ts";
 import { TaskNotFound } from "./errors.ts";
 import { logError } from "./log_error.ts";
-import { type FinishedTask, isFinished, type TaskInfo } from "./task.ts";
+import { Rereads } from "./rereads.ts";
+import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "./task.ts";
 
 type Listener = (task: TaskInfo) => void;
 
 /** The pause before what could not be read is read again, in ms. */
 const READ_RETRY_MS = 500;
 
+/** After how long without news a watched task is read again, in ms: at most one read for each task in that time. */
+const REREAD_MS = 30_000;
+
 interface Watcher {
-  readonly owner: string;
   readonly listener: Listener;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (error: TaskNotFound) => void;
   /** The newest that it was told of, or need not be. */
   revision: number;
+}
+
+/** A task that somebody watches, for one owner. */
+interface Watched {
+  readonly id: string;
+  readonly owner: string;
+  readonly watchers: Set<Watcher>;
+  /** Runs while it is to be read again soon. */
+  retry?: ReturnType<typeof setTimeout>;
 }
 
 /** Fans the events of one backend out to the watchers of single tasks. */
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
-  readonly #watched = new Map<string, Set<Watcher>>();
-  /** The tasks that are to be read again, each with its owner. */
-  readonly #retries = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #watched = new Map<string, Watched>();
+  readonly #rereads: Rereads<Watched>;
   #stopped: Error | undefined;
   readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
 
-  constructor(backend: Backend) {
+  /** `reread` is after how long without news a watched task is read again, in ms. */
+  constructor(backend: Backend, reread: number = REREAD_MS) {
     this.#backend = backend;
+    this.#rereads = new Rereads((watched) => this.#read(watched), reread);
     this.#stop = backend.watch((event) => this.#receive(event));
   }
 
@@ -48,18 +62,28 @@ export class TaskFeed implements Disposable {
   watch(
     task: Pick<TaskInfo, "id" | "owner">,
     listener: Listener,
-    onError: (error: unknown) => void = () => {},
+    onError: (error: TaskNotFound) => void = () => {},
   ): () => void {
-    return this.#add(task.id, { owner: task.owner, listener, onError, revision: 0 });
+    return this.#add(task, { listener, onError, revision: 0 });
   }
 
   /**
    * As `watch`, and tells where the task stands now: it watches first and reads then, so that nothing falls between, and
-   * again later where it cannot be read now. What is older than the given revision is not told: events come late.
+   * again later where it cannot be read now. What is older than the given state is not told: events come late. A task that
+   * the store has lost is told as failed with that reason, as its last change.
    */
-  follow({ id, owner, revision }: Pick<TaskInfo, "id" | "owner" | "revision">, listener: Listener): () => void {
-    const stop = this.#add(id, { owner, listener, onError: () => {}, revision: revision - 1 });
-    this.#read(id, owner);
+  follow(task: TaskInfo, listener: Listener): () => void {
+    let last = task;
+    const listen = (now: TaskInfo) => {
+      last = now;
+      listener(now);
+    };
+    const onError = ({ message }: TaskNotFound) => {
+      if (!isFinished(last)) listener(lost(last, message));
+    };
+    const stop = this.#add(task, { listener: listen, onError, revision: task.revision - 1 });
+    const watched = this.#watched.get(keyOf(task));
+    if (watched) void this.#read(watched);
     return stop;
   }
 
@@ -94,59 +118,75 @@ export class TaskFeed implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stop();
+    for (const { retry } of this.#watched.values()) clearTimeout(retry);
     this.#watched.clear();
-    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#rereads[Symbol.dispose]();
   }
 
   #receive(event: TaskEvent): void {
     if (event.kind === "change") return this.#tell(event.task);
-    for (const [id, watchers] of this.#watched) {
-      for (const owner of new Set([...watchers].map((watcher) => watcher.owner))) this.#read(id, owner);
+    for (const watched of this.#watched.values()) void this.#read(watched);
+  }
+
+  /** No event comes of a task that is gone, so who watches it is told. */
+  async #read(watched: Watched): Promise<void> {
+    this.#rereads.saw(watched);
+    try {
+      this.#tell(await this.#backend.get(watched.id, watched.owner));
+    } catch (error) {
+      if (!(error instanceof TaskNotFound)) return this.#readLater(watched, error);
+      for (const watcher of [...watched.watchers]) {
+        this.#forget(watched, watcher);
+        watcher.onError(error);
+      }
     }
   }
 
-  /** Changes may have been missed. No event comes of a task that is gone, so who watches it is told. */
-  #read(id: string, owner: string): void {
-    this.#backend.get(id, owner).then((task) => this.#tell(task), (error) => {
-      if (!(error instanceof TaskNotFound)) {
-        logError("read a task that somebody waits for", error);
-        return this.#readLater(id, owner);
-      }
-      for (const watcher of [...this.#watched.get(id) ?? []]) {
-        if (watcher.owner !== owner) continue;
-        this.#forget(id, watcher);
-        watcher.onError(error);
-      }
-    });
+  #readLater(watched: Watched, error: unknown): void {
+    if (this.#watched.get(keyOf(watched)) !== watched) return;
+    logError("read a task that somebody waits for", error);
+    watched.retry ??= setTimeout(() => {
+      watched.retry = undefined;
+      void this.#read(watched);
+    }, READ_RETRY_MS);
   }
 
-  #readLater(id: string, owner: string): void {
-    const key = `${id} ${owner}`;
-    if (this.#retries.has(key) || !this.#watched.has(id)) return;
-    const again = () => {
-      this.#retries.delete(key);
-      if (this.#watched.has(id)) this.#read(id, owner);
-    };
-    this.#retries.set(key, setTimeout(again, READ_RETRY_MS));
+  #add({ id, owner }: Pick<TaskInfo, "id" | "owner">, watcher: Watcher): () => void {
+    const key = keyOf({ id, owner });
+    const watched = this.#watched.get(key) ?? { id, owner, watchers: new Set() };
+    watched.watchers.add(watcher);
+    this.#watched.set(key, watched);
+    this.#rereads.saw(watched);
+    return () => this.#forget(watched, watcher);
   }
 
-  #add(id: string, watcher: Watcher): () => void {
-    const watchers = this.#watched.get(id) ?? new Set();
-    this.#watched.set(id, watchers.add(watcher));
-    return () => this.#forget(id, watcher);
-  }
-
-  #forget(id: string, watcher: Watcher): void {
-    const watchers = this.#watched.get(id);
-    watchers?.delete(watcher);
-    if (watchers?.size === 0) this.#watched.delete(id);
+  #forget(watched: Watched, watcher: Watcher): void {
+    if (!watched.watchers.delete(watcher) || watched.watchers.size > 0) return;
+    this.#watched.delete(keyOf(watched));
+    this.#rereads.forget(watched);
+    clearTimeout(watched.retry);
   }
 
   #tell(task: TaskInfo): void {
-    for (const watcher of [...this.#watched.get(task.id) ?? []]) {
-      if (watcher.owner !== task.owner || task.revision <= watcher.revision) continue;
+    const watched = this.#watched.get(keyOf(task));
+    if (watched === undefined) return;
+    this.#rereads.saw(watched);
+    for (const watcher of [...watched.watchers]) {
+      if (task.revision <= watcher.revision) continue;
       watcher.revision = task.revision;
       watcher.listener(task);
     }
   }
+}
+
+/** No two tasks have one, whatever the caller gives as an id. */
+function keyOf({ id, owner }: Pick<TaskInfo, "id" | "owner">): string {
+  return `${owner.length} ${owner} ${id}`;
+}
+
+/** What those who follow a task are told once the store has lost it: it has failed, and why. */
+function lost(task: LiveTask, message: string): FailedTask {
+  const { questions: _, dueAt: __, stopRequested: ___, ...rest } = task;
+  const { revision, updatedAt } = task;
+  return { ...rest, status: "FAILED", failure: "fault", message, revision: revision + 1, finishedAt: updatedAt };
 }

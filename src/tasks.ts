@@ -195,8 +195,11 @@ export class Tasks implements Disposable {
     return this.#over.signal;
   }
 
-  /** Tells `listener` where a task stands, as given or newer, and then of every change. Returns the way to stop. */
-  follow(task: Pick<TaskInfo, "id" | "owner" | "revision">, listener: (task: TaskInfo) => void): () => void {
+  /**
+   * Tells `listener` where a task stands, as given or newer, and then of every change. One that the store has lost is told
+   * as failed. Returns the way to stop.
+   */
+  follow(task: TaskInfo, listener: (task: TaskInfo) => void): () => void {
     return this.#feed.follow(task, listener);
   }
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "../tools/std.ts";
 import { BackendError, MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFound } from "../mod.ts";
 import { TaskFeed } from "../src/feed.ts";
+import { Rereads } from "../src/rereads.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { until } from "./processes.ts";
@@ -240,4 +241,58 @@ Deno.test("a feed that is disposed of reads nothing again, however many gaps the
   await backend.get(task.id, "me");
   feed[Symbol.dispose](); // A timer that is left would fail this test.
   assertEquals([feed.size, backend.failures.length], [0, 0]);
+});
+
+Deno.test("what is watched and not heard of is read again, in batches, so that nobody waits for ever", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend, 20);
+  const tasks = await Promise.all(Array.from({ length: 250 }, () => create(backend)));
+  const waits = tasks.map(({ id }) => feed.wait(id, "me", never));
+  const ends = await Promise.all(tasks.map(({ id }) => backend.cancel(id, "me", 0)));
+  assertEquals(await Promise.all(waits), ends); // No event has told of them.
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("who waits for a task that its store has lost is told so, though no event came; who follows it, that it failed", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend, 20);
+  const task = await create(backend);
+  const { wait } = await waiting(feed, task.id);
+  const heard = Promise.withResolvers<TaskInfo>();
+  feed.follow(task, (now) => now.status === "FAILED" && heard.resolve(now));
+  backend.get = (id) => Promise.reject(new TaskNotFound(id));
+  await assertRejects(() => wait, TaskNotFound);
+  const { status, message, revision } = await heard.promise;
+  assertEquals([status, message, revision], ["FAILED", new TaskNotFound(task.id).message, task.revision + 1]);
+  assertEquals(feed.size, 0);
+});
+
+Deno.test("a watched task is read once in its time, however many watch it, and not at all while events come", async () => {
+  const reads: string[] = [];
+  let saw = Promise.withResolvers<void>();
+  using rereads = new Rereads((name: string) => {
+    reads.push(name);
+    if (name === "quiet") saw.resolve();
+    return Promise.resolve();
+  }, 30);
+  const busy = setInterval(() => rereads.saw("busy"), 1);
+  for (let round = 0; round < 3; round++) {
+    for (let watchers = 0; watchers < 5; watchers++) rereads.saw("quiet");
+    await saw.promise;
+    saw = Promise.withResolvers();
+  }
+  clearInterval(busy);
+  rereads.forget("quiet");
+  rereads.forget("busy"); // A timer that is left would fail this test.
+  assertEquals(reads.filter((name) => name === "quiet").length, 3);
+});
+
+Deno.test("the same text as an id of one owner and as part of another's name is no task of both", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend, "b c");
+  const foreign: TaskInfo[] = [];
+  feed.watch({ id: `${task.id} b`, owner: "c" }, (now) => foreign.push(now));
+  backend.tell({ kind: "change", task });
+  assertEquals(foreign, []);
 });

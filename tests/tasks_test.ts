@@ -37,10 +37,11 @@ Deno.test("a task that is to be tried again says so where no worker runs, and st
   using tasks = new Tasks(backend, () => Date.now() + later);
   const fails = () => Promise.reject(new Error("net down"));
   const failing = defineJob({ ...echo, run: fails, backoff: { delay: 60_000 } });
-  const { id } = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
+  const task = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
+  const { id } = task;
   const retrying = Promise.withResolvers<void>();
   const worker = createWorker(backend, [failing]);
-  tasks.follow({ id, owner: "me", revision: 1 }, ({ status }) => status === "RETRYING" && retrying.resolve());
+  tasks.follow(task, ({ status }) => status === "RETRYING" && retrying.resolve());
   await retrying.promise;
   await worker.close();
   assertEquals((await tasks.get(id, "me")).message, "Attempt 1 of 3 failed: net down");

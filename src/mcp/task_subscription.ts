@@ -5,10 +5,13 @@
  * @module
  */
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
+import { TaskNotFound } from "../errors.ts";
 import { resourceUri } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Served } from "./bind.ts";
+import { toProtocolError } from "./errors.ts";
 import { readDetailed } from "./extension_tasks.ts";
+import { type DetailedTask, wireTask } from "./rev_2026_07_28.ts";
 import type { Write } from "./task_listener.ts";
 
 /** What a subscription is to. */
@@ -99,7 +102,10 @@ export class TaskSubscription implements Disposable {
     const { tasks, surface } = this.#served;
     const { taskIds, uris, capabilities } = this.#to;
     if (taskIds.includes(task.id) && surface.tasks) {
-      await this.#send("notifications/tasks", { ...await readDetailed(tasks, surface.tasks, task, capabilities) });
+      const detailed = await readDetailed(tasks, surface.tasks, task, capabilities).catch((error) =>
+        lostTask(task, error)
+      );
+      await this.#send("notifications/tasks", { ...detailed });
     }
     const uri = resourceUri(task);
     if (task.status === "COMPLETED" && uris.includes(uri)) await this.#send("notifications/resources/updated", { uri });
@@ -110,4 +116,11 @@ export class TaskSubscription implements Disposable {
     const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#to.id };
     await this.#write({ jsonrpc: "2.0", method, params: { ...params, _meta } });
   }
+}
+
+/** The store has lost a task: it has failed, with the error that `tasks/get` answers. Throws every other error. */
+function lostTask(task: TaskInfo, error: unknown): DetailedTask {
+  if (!(error instanceof TaskNotFound)) throw error;
+  const { code, message } = toProtocolError(error);
+  return { ...wireTask(task), status: "failed", statusMessage: message, error: { code, message } };
 }

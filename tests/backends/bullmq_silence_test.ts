@@ -50,16 +50,17 @@ behindNetwork(
     await using nearWorker = createWorker(host, [near]);
     await Promise.all([farWorker.ready, nearWorker.ready]);
     using feed = new TaskFeed(front);
-    const running = (id: string) =>
+    const running = (task: TaskInfo) =>
       new Promise<void>((resolve) => {
-        const stop = feed.follow({ id, owner: OWNER, revision: 1 }, ({ status }) => {
+        const stop = feed.follow(task, ({ status }) => {
           if (status !== "RUNNING") return;
           stop();
           resolve();
         });
       });
-    const { id } = await create(front, "far");
-    await running(id);
+    const task = await create(front, "far");
+    const { id } = task;
+    await running(task);
     const ended = feed.wait(id, OWNER, patience());
     await front.get(id, OWNER); // Whoever waits has read once, and hears of the rest.
 
@@ -69,7 +70,7 @@ behindNetwork(
     await until(() => front.get(id, OWNER).then(() => true, () => false), "calls are answered again");
     assertEquals((await ended).status, "COMPLETED");
     const endless = await create(front, "near");
-    await running(endless.id);
+    await running(endless);
     const { message } = await front.cancel(endless.id, OWNER, PATIENCE_MS);
     assertEquals(message, "The task was cancelled; its work has stopped.");
   },

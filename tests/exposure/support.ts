@@ -71,7 +71,9 @@ export class Bench implements AsyncDisposable {
   /** Waits until a task is as it is wanted. */
   async until(id: string, look: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
     const { promise, resolve } = Promise.withResolvers<TaskInfo>();
-    const stop = this.tasks.follow({ id, owner, revision: 1 }, (task) => look(task) && resolve(task));
+    const seen = (task: TaskInfo) => task.id === id && look(task) && resolve(task);
+    const stop = this.backend.watch((event) => event.kind === "change" && seen(event.task));
+    this.backend.get(id, owner).then(seen, () => {}); // One that has expired has been told of.
     try {
       return await promise;
     } finally {
