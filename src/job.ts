@@ -5,6 +5,7 @@
  */
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
+import { anything, callback, checkOptions, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
 import type { Answer } from "./task.ts";
 import { type Accepted, type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema.ts";
 
@@ -128,9 +129,9 @@ export interface Job<Input = unknown, Output = unknown> {
 export function defineJob<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
   definition: JobDefinition<In, Out, Output>,
 ): Job<Infer<In>, Out> {
+  checkOptions(`defineJob(${JSON.stringify(definition?.name)})`, definition, DEFINITION);
   const { name, title, description, input, output, annotations, run, ...policy } = definition;
   checkName(name);
-  checkPolicy(name, policy);
   return {
     name,
     title,
@@ -157,26 +158,35 @@ export function checkName(name: string): void {
   }
 }
 
-/** Throws `DefinitionError` for an option that no queue could keep. */
-export function checkPolicy(name: string, policy: JobPolicy): void {
-  const { attempts, backoff, timeout, delay, priority } = policy;
-  const least: [string, number | undefined, number][] = [
-    ["attempts", attempts, 1],
-    ["backoff.delay", backoff?.delay, 0],
-    ["backoff.maxDelay", backoff?.maxDelay, 0],
-    ["timeout", timeout, 1],
-    ["delay", delay, 0],
-    ["priority", priority, 0],
-  ];
-  for (const [option, value, minimum] of least) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= minimum)) continue;
-    throw new DefinitionError(`Cannot use ${option} ${value} of ${name}: it must be a whole number from ${minimum}.`);
-  }
-  if (timeout === undefined || timeout <= LONGEST_TIMER_MS) return;
-  throw new DefinitionError(
-    `Cannot use timeout ${timeout} of ${name}: ${LONGEST_TIMER_MS} ms is the most. Leave it out for no limit.`,
-  );
-}
+const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: wholeNumber(0), maxDelay: wholeNumber(0) };
+
+/** What the options of a policy may be. */
+export const POLICY: Rules<JobPolicy> = {
+  attempts: wholeNumber(1),
+  backoff: nested(BACKOFF),
+  timeout: wholeNumber(1, LONGEST_TIMER_MS),
+  delay: wholeNumber(0),
+  priority: wholeNumber(0),
+};
+
+const ANNOTATIONS: Rules<JobAnnotations> = {
+  readOnlyHint: flag,
+  destructiveHint: flag,
+  idempotentHint: flag,
+  openWorldHint: flag,
+};
+
+/** What a definition may be; `checkName` and `toJsonSchema` look at the name and the schemas. */
+export const DEFINITION: Rules<JobDefinition<Schema, unknown>> = {
+  name: anything,
+  title: text,
+  description: text,
+  input: anything,
+  output: anything,
+  annotations: nested(ANNOTATIONS),
+  run: callback,
+  ...POLICY,
+};
 
 /** The retry policy with its defaults. */
 export function retryPolicy({ attempts = 3, backoff = {} }: JobPolicy): RetryPolicy {

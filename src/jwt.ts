@@ -6,6 +6,7 @@
  */
 import type { Authenticate, Identity } from "./authenticate.ts";
 import { BackendError, DefinitionError } from "./errors.ts";
+import { anything, checkOptions, numberFrom, required, type Rules, text, texts } from "./options.ts";
 
 /** What {@linkcode jwtAuthenticator} takes. */
 export interface JwtOptions {
@@ -24,6 +25,16 @@ export interface JwtOptions {
   /** The URL of the MCP endpoint; default: `audience`. */
   readonly resource?: string;
 }
+
+const OPTIONS: Rules<JwtOptions> = {
+  issuer: required(text),
+  audience: required(text),
+  jwks: anything,
+  clockSkew: numberFrom(0),
+  scopes: texts,
+  algorithms: texts,
+  resource: text,
+};
 
 const ALGORITHMS = [
   "ES256",
@@ -65,6 +76,7 @@ class Refused extends Error {}
  * ```
  */
 export function jwtAuthenticator(options: JwtOptions): Authenticate {
+  checkOptions("jwtAuthenticator", options, OPTIONS);
   const { issuer, jwks, scopes = [], resource = options.audience } = options;
   checkKeys(jwks);
   const metadataUrl = metadataUrlOf(resource);

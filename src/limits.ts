@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { DefinitionError } from "./errors.ts";
 import { MAX_VALUE_BYTES } from "./json.ts";
+import { numberFrom, type Rule } from "./options.ts";
 
 /** What one principal may use. `Infinity` takes a limit away. */
 export interface Limits {
@@ -46,12 +46,13 @@ const DEFAULTS: Required<Limits> = {
   inputBytes: MAX_VALUE_BYTES,
 };
 
-/** Fills in the defaults. Throws `DefinitionError` for a limit that is no number from 1. */
+/** What the limits may be. */
+export const LIMITS: { readonly [name: string]: Rule } = Object.fromEntries(
+  Object.keys(DEFAULTS).map((name) => [name, numberFrom(1)]),
+);
+
+/** Fills in the defaults. */
 export function withDefaults(limits: Limits = {}): Required<Limits> {
-  for (const [name, value] of Object.entries(limits)) {
-    if (value === undefined || value >= 1) continue;
-    throw new DefinitionError(`Cannot use the limit ${name} ${value}: it must be a number from 1, or Infinity.`);
-  }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
   return { ...DEFAULTS, ...given };
 }

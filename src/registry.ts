@@ -6,7 +6,8 @@
 import { questionsFor } from "./ask_for.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
-import { checkName, checkPolicy, type Job, type JobPolicy } from "./job.ts";
+import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
+import { checkOptions, flag, namedTexts, oneOf, type Rules, text, wholeNumber } from "./options.ts";
 import type { Question } from "./task.ts";
 
 /** How a job is offered. What is absent comes from the job, or from the server's defaults. */
@@ -39,6 +40,20 @@ export interface RegisterOptions extends JobPolicy {
 
 /** Whether a job's tool may be called as a task, or must be. */
 export type TaskSupport = "optional" | "required";
+
+/** What the options of a registration may be. */
+export const REGISTRATION: Rules<RegisterOptions> = {
+  name: text,
+  title: text,
+  description: text,
+  cancel: flag,
+  resultTtl: wholeNumber(1),
+  taskSupport: oneOf("optional", "required"),
+  askFor: namedTexts,
+  queue: text,
+  jobName: text,
+  ...POLICY,
+};
 
 /** A job as it is offered. */
 export interface RegisteredJob {
@@ -84,16 +99,11 @@ export class ToolRegistry {
    * here already with another `cancel`.
    */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
+    checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
     const { name = job.name, title, description, ...rest } = options;
     const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, queue, jobName, ...policy } =
       rest;
     checkName(name);
-    checkPolicy(name, policy);
-    if (!Number.isSafeInteger(resultTtl) || resultTtl < 1) {
-      throw new DefinitionError(
-        `Cannot use resultTtl ${resultTtl} of ${name}: it must be a whole number of ms from 1.`,
-      );
-    }
     if (this.#jobs.has(name)) {
       throw new DefinitionError(`Cannot register ${name} twice: pass another \`name\` to registerAsyncTool.`);
     }

@@ -9,7 +9,7 @@ import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
 import { merge } from "./exposure/merge.ts";
-import { defineJob, type Job, type JobContext, type JobDefinition } from "./job.ts";
+import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "./job.ts";
 import { checkExtensions, type Served } from "./mcp/bind.ts";
 import { withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
@@ -18,11 +18,18 @@ import { listen } from "./mcp/http_server.ts";
 import { maxMessageBytes } from "./mcp/message.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import type { FetchInfo } from "./origin.ts";
-import { type RegisterOptions, ToolRegistry } from "./registry.ts";
+import { checkOptions } from "./options.ts";
+import { type RegisterOptions, REGISTRATION, ToolRegistry } from "./registry.ts";
 import { type Accepted, checkSchema, type Infer, type Schema } from "./schema.ts";
-import type { RunOptions, ServerOptions } from "./server_options.ts";
+import { RUN, type RunOptions, SERVER, type ServerOptions } from "./server_options.ts";
 import { Tasks } from "./tasks.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
+
+const { run: _run, ...DEFINED } = DEFINITION;
+const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTRATION;
+
+/** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
+const ASYNC_TOOL = { ...DEFINED, ...OFFERED };
 
 /** What ends a server. Windows has no SIGTERM. */
 const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
@@ -65,12 +72,12 @@ export class AsyncToolServer implements AsyncDisposable {
   #checked: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Takes the parts; nothing is started yet. */
+  /** Takes the parts; nothing is started yet. Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: ServerOptions) {
+    checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
     this.#audit = options.audit === "stderr" ? this.#logToStderr() : options.audit;
-    // A bad limit or host is an error here, not with the first request.
-    withDefaults(options.limits);
+    // A bad host is an error here, not with the first request.
     allowedHosts(options.allowedHosts);
   }
 
@@ -98,6 +105,7 @@ export class AsyncToolServer implements AsyncDisposable {
       & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport" | "askFor">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
+    checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
     const { cancel, resultTtl, taskSupport, askFor, ...rest } = definition;
     const job = defineJob({ ...rest, run });
     this.registerAsyncTool(job, { cancel, resultTtl, taskSupport, askFor });
@@ -160,6 +168,7 @@ export class AsyncToolServer implements AsyncDisposable {
    * to stdout that has begun. The client's end, another signal, or `Deno.exit()` after `run` ends it.
    */
   async run(options: RunOptions = {}): Promise<void> {
+    checkOptions("run", options, RUN);
     this.#refuseRun();
     const stop = () => this.#end.abort();
     for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);

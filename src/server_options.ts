@@ -7,8 +7,9 @@ import type { Audit } from "./audit.ts";
 import type { Authenticate } from "./authenticate.ts";
 import type { Backend } from "./backend.ts";
 import type { ExposureStrategy } from "./exposure/surface.ts";
-import type { Limits } from "./limits.ts";
-import type { WorkerOptions } from "./worker.ts";
+import { LIMITS, type Limits } from "./limits.ts";
+import { callback, flag, having, nested, oneOf, required, type Rules, text, texts, wholeNumber } from "./options.ts";
+import { BACKEND, WORKER, type WorkerOptions } from "./worker.ts";
 
 /** What an `AsyncToolServer` takes. */
 export interface ServerOptions {
@@ -67,3 +68,28 @@ export interface RunOptions {
   /** Ends the run. SIGINT and SIGTERM do so, too; a second one does not break off the end. */
   readonly signal?: AbortSignal;
 }
+
+/** What the options of a server may be. */
+export const SERVER: Rules<ServerOptions> = {
+  name: required(text),
+  version: required(text),
+  title: text,
+  instructions: text,
+  backend: BACKEND,
+  strategy: required(having("expose", "a strategy, as `new OperationResourceStrategy()`")),
+  defaultCancel: flag,
+  allowedHosts: texts,
+  authenticate: callback,
+  limits: nested(LIMITS),
+  audit: callback,
+};
+
+/** What the options of a run may be. */
+export const RUN: Rules<RunOptions> = {
+  transport: oneOf("stdio", "http"),
+  port: wholeNumber(0, 65_535),
+  hostname: text,
+  worker: nested(WORKER),
+  onListen: callback,
+  signal: having("throwIfAborted", "an AbortSignal"),
+};

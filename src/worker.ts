@@ -9,6 +9,7 @@ import { doneWithin } from "./done_within.ts";
 import { formOf } from "./form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson } from "./json.ts";
+import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { QuestionKeys } from "./question_key.ts";
 import { QuestionRoom } from "./question_room.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
@@ -23,6 +24,12 @@ export interface WorkerOptions {
   readonly grace?: number;
 }
 
+/** What the options of a worker may be. */
+export const WORKER: Rules<WorkerOptions> = { concurrency: wholeNumber(1), grace: numberFrom(0) };
+
+/** What a backend may be. */
+export const BACKEND: Rule = required(having("create", "a backend, as DenoKvBackend.open gives one"));
+
 /** A running worker. Dispose of it to stop. */
 export interface Worker extends AsyncDisposable {
   /** Resolves once it takes tasks; rejects if its backend fails before. */
@@ -36,7 +43,7 @@ export interface Worker extends AsyncDisposable {
 
 /**
  * Starts a worker. Jobs without `run` are contracts and are left to others.
- * Throws `DefinitionError` if no job has code, two have one name, or an option is no number that it can be.
+ * Throws `DefinitionError` if no job has code, two have one name, or an option is unknown or cannot be used.
  *
  * @example
  * ```ts
@@ -48,6 +55,8 @@ export interface Worker extends AsyncDisposable {
  * ```
  */
 export function createWorker(backend: Backend, jobs: readonly Job[], options: WorkerOptions = {}): Worker {
+  checkOptions("createWorker", { backend }, { backend: BACKEND });
+  checkOptions("createWorker", options, WORKER);
   const { concurrency = 4, grace = 30_000 } = options;
   const byName = new Map<string, Job>();
   for (const job of jobs) {
@@ -55,12 +64,6 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
     if (job.run) byName.set(job.name, job);
   }
   if (byName.size === 0) throw new DefinitionError("Cannot start a worker: none of its jobs has a `run` function.");
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-    throw new DefinitionError(`Cannot use concurrency ${concurrency}: it must be a whole number from 1.`);
-  }
-  if (!(grace >= 0)) {
-    throw new DefinitionError(`Cannot use grace ${grace}: it must be a number of ms from 0, or Infinity.`);
-  }
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,

@@ -44,14 +44,14 @@ Deno.test("a name that no tool could have is refused", () => {
 
 Deno.test("an option that no queue could keep is refused by its name", () => {
   const bad: [JobPolicy, string][] = [
-    [{ attempts: 0 }, "attempts 0"],
-    [{ attempts: 1.5 }, "attempts 1.5"],
-    [{ backoff: { delay: -1 } }, "backoff.delay -1"],
-    [{ backoff: { maxDelay: NaN } }, "backoff.maxDelay NaN"],
-    [{ timeout: 0 }, "timeout 0"],
-    [{ timeout: 2 ** 31 }, "timeout 2147483648 of odd: 2147483647 ms is the most"],
-    [{ delay: Infinity }, "delay Infinity"],
-    [{ priority: -1 }, "priority -1"],
+    [{ attempts: 0 }, "0 as attempts of"],
+    [{ attempts: 1.5 }, "1.5 as attempts of"],
+    [{ backoff: { delay: -1 } }, "-1 as backoff.delay of"],
+    [{ backoff: { maxDelay: NaN } }, "NaN as backoff.maxDelay of"],
+    [{ timeout: 0 }, "0 as timeout of"],
+    [{ timeout: 2 ** 31 }, '2147483648 as timeout of defineJob("odd"): it must be a whole number from 1 to 2147483647'],
+    [{ delay: Infinity }, "Infinity as delay of"],
+    [{ priority: -1 }, "-1 as priority of"],
   ];
   for (const [policy, message] of bad) {
     assertThrows(() => defineJob({ name: "odd", input, ...policy }), DefinitionError, message);

@@ -1,7 +1,15 @@
-import { BackendError, DefinitionError, type NewTask, type TaskEvent, type TaskInfo } from "../mod.ts";
+import {
+  AsyncToolServer,
+  BackendError,
+  DefinitionError,
+  MemoryBackend,
+  type NewTask,
+  PollingExposureStrategy,
+  type TaskEvent,
+  type TaskInfo,
+} from "../mod.ts";
 import { RateLimit, withDefaults } from "../src/limits.ts";
 import { OpenTasks } from "../src/open_tasks.ts";
-import { MemoryBackend } from "../mod.ts";
 import { newTaskId } from "../src/ids.ts";
 import { assert, assertEquals, assertThrows } from "../tools/std.ts";
 
@@ -46,7 +54,16 @@ Deno.test("an infinite rate never says no", () => {
 });
 
 Deno.test("a limit that is no number from 1 is refused when the server is made", () => {
-  for (const openTasks of [0, -1, NaN]) assertThrows(() => withDefaults({ openTasks }), DefinitionError, "openTasks");
+  const parts = {
+    name: "test",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new PollingExposureStrategy(),
+  };
+  for (const openTasks of [0, -1, NaN]) {
+    const told = `Cannot use ${openTasks} as limits.openTasks of AsyncToolServer`;
+    assertThrows(() => new AsyncToolServer({ ...parts, limits: { openTasks } }), DefinitionError, told);
+  }
   assertEquals(withDefaults({ openTasks: Infinity, ttl: undefined }), { ...withDefaults(), openTasks: Infinity });
 });
 

@@ -71,8 +71,8 @@ Deno.test("names that objects have of themselves are unknown until they are regi
 Deno.test("a bad name or option is refused, and nothing is registered", () => {
   const registry = new ToolRegistry();
   assertThrows(() => registry.register(echo, { name: "a b" }), DefinitionError, "a b");
-  assertThrows(() => registry.register(echo, { resultTtl: 0 }), DefinitionError, "resultTtl 0");
-  assertThrows(() => registry.register(echo, { attempts: 0 }), DefinitionError, "attempts 0");
+  assertThrows(() => registry.register(echo, { resultTtl: 0 }), DefinitionError, "0 as resultTtl");
+  assertThrows(() => registry.register(echo, { attempts: 0 }), DefinitionError, "0 as attempts");
   assertEquals(registry.list(), []);
 });
 

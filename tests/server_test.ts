@@ -78,7 +78,7 @@ Deno.test("tools whose names would be the same, and tools that come too late, ar
   await using server = newServer(new MemoryBackend());
   server.registerAsyncTool(echo, { name: "echo" });
   assertThrows(() => server.registerAsyncTool(echo), DefinitionError, "Cannot register echo twice");
-  server.registerAsyncTool(defineJob({ ...echo, name: "echo_start_status", input: echo.inputSchema }));
+  server.registerAsyncTool(defineJob({ name: "echo_start_status", input: echo.inputSchema }));
   await server.fetch(new Request("http://localhost/mcp", { headers: { host: "localhost" } }));
   assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
 });

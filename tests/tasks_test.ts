@@ -36,7 +36,7 @@ Deno.test("a task that is to be tried again says so where no worker runs, and st
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later);
   const fails = () => Promise.reject(new Error("net down"));
-  const failing = defineJob({ ...echo, run: fails, backoff: { delay: 60_000 } });
+  const failing = defineJob({ name: "echo", input: echo.input, run: fails, backoff: { delay: 60_000 } });
   const task = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
   const { id } = task;
   const retrying = Promise.withResolvers<void>();

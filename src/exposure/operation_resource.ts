@@ -5,6 +5,7 @@
  */
 import { withoutAsked } from "../ask_for.ts";
 import { JobFault, TaskFinished, TaskNotFound } from "../errors.ts";
+import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -29,6 +30,8 @@ export interface OperationResourceOptions {
   readonly notifications?: boolean;
 }
 
+const OPTIONS: Rules<OperationResourceOptions> = { notifications: flag };
+
 /**
  * Gives each job one tool that a client may call as a native MCP task, or plainly and wait; the result also stands at
  * `mcp://results/<job>/<task_id>`.
@@ -45,8 +48,10 @@ export interface OperationResourceOptions {
 export class OperationResourceStrategy implements ExposureStrategy {
   readonly #notifications: boolean;
 
-  /** Takes whether to push. */
-  constructor({ notifications = false }: OperationResourceOptions = {}) {
+  /** Takes whether to push. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options: OperationResourceOptions = {}) {
+    checkOptions("OperationResourceStrategy", options, OPTIONS);
+    const { notifications = false } = options;
     this.#notifications = notifications;
   }
 

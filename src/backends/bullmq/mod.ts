@@ -17,6 +17,7 @@ import {
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../await_end.ts";
 import { cancelledOutcome, created, refuseCursor } from "../record.ts";
 import { QueueFeed } from "./feed.ts";
@@ -42,6 +43,8 @@ export interface BullMqOptions {
   /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
 }
+
+const OPTIONS: Rules<BullMqOptions> = { redis: text, postgres: text, prefix: text, lease: wholeNumber(300) };
 
 /** How long a call waits for the connection, which may just be on its way, in ms. */
 const READY_MS = 600;
@@ -88,10 +91,9 @@ export class BullMqBackend implements Backend {
    * what the backend and its workers need, and with `DefinitionError` for options that cannot be: both databases or none,
    * a `prefix` on PostgreSQL, a bad URL or `lease`. Warns on stderr of a Redis that deletes keys when its memory is full.
    */
-  static async connect({ redis, postgres, prefix, lease = 5_000 }: BullMqOptions): Promise<BullMqBackend> {
-    if (!Number.isSafeInteger(lease) || lease < 300) {
-      throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
-    }
+  static async connect(options: BullMqOptions): Promise<BullMqBackend> {
+    checkOptions("BullMqBackend.connect", options, OPTIONS);
+    const { redis, postgres, prefix, lease = 5_000 } = options;
     if (redis !== undefined && postgres === undefined) {
       const store = await opened("connect to Redis", "redis", redis, () => RedisStore.open(redis, prefix));
       return new BullMqBackend(store, lease);
@@ -107,7 +109,9 @@ export class BullMqBackend implements Backend {
    * Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. Rejects with
    * `BackendError` if that fails, and with `DefinitionError` for what is no such URL.
    */
-  static async migrate({ postgres }: { readonly postgres: string }): Promise<void> {
+  static async migrate(options: { readonly postgres: string }): Promise<void> {
+    checkOptions("BullMqBackend.migrate", options, { postgres: required(text) });
+    const { postgres } = options;
     await opened("migrate the PostgreSQL", "postgres", postgres, () => migrate(postgres));
   }
 

@@ -9,6 +9,7 @@ import { unheard } from "../../log_error.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
+import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { Runner } from "../runner.ts";
 import { Claims } from "./claims.ts";
 import { Committer, reading, untilUnlocked } from "./committer.ts";
@@ -27,6 +28,8 @@ export interface DenoKvOptions {
   /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
 }
+
+const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber(300) };
 
 /** The most tasks that one worker runs at once: their ids stand in one KV value. */
 const MAX_CONCURRENCY = 200;
@@ -80,7 +83,9 @@ export class DenoKvBackend implements Backend {
    * Opens the file. Rejects with `BackendError` if it cannot be opened, or if Deno runs without `--unstable-kv`, and with
    * `DefinitionError` for a path or a `lease` that cannot be.
    */
-  static async open({ path, lease = 10_000 }: DenoKvOptions): Promise<DenoKvBackend> {
+  static async open(options: DenoKvOptions): Promise<DenoKvBackend> {
+    checkOptions("DenoKvBackend.open", options, OPTIONS);
+    const { path, lease = 10_000 } = options;
     if (typeof Deno.openKv !== "function") {
       throw new BackendError(
         'Cannot open Deno KV: run deno with --unstable-kv, or put "unstable": ["kv"] into deno.json.',
@@ -88,9 +93,6 @@ export class DenoKvBackend implements Backend {
     }
     if (path === "" || path === ":memory:") {
       throw new DefinitionError(`Cannot open the KV file ${JSON.stringify(path)}: pass a path, or use MemoryBackend.`);
-    }
-    if (!Number.isSafeInteger(lease) || lease < 300) {
-      throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
     }
     let kv: Deno.Kv | undefined;
     try {

@@ -1,0 +1,156 @@
+/**
+ * Options as users write them: which names there are, and what their values may be. What nobody knows would otherwise
+ * be dropped without a word.
+ *
+ * @module
+ */
+import { DefinitionError } from "./errors.ts";
+import { isObject } from "./json.ts";
+import { quote } from "./text.ts";
+
+/** What one option may be. */
+export interface Rule {
+  /** The words for it, as they stand after "it must be". */
+  readonly wanted: string;
+  /** Whether a value is that. */
+  readonly fits: (value: unknown) => boolean;
+  /** Whether the option may not be left out. */
+  readonly required?: true;
+  /** The options that stand inside this one. */
+  readonly inside?: { readonly [name: string]: Rule };
+}
+
+/** A rule for every option of a type. The compiler refuses a table that lacks one, or has one that the type has not. */
+export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule };
+
+/**
+ * Checks options by their rules; `of` names whose they are, as `defineJob("report")`. One that is `undefined` says nothing,
+ * as one that is absent. Throws `DefinitionError` that names the option and, of one that nobody knows, the nearest known.
+ */
+export function checkOptions(of: string, options: unknown, rules: { readonly [name: string]: Rule }, path = ""): void {
+  if (!isObject(options)) {
+    const what = path === "" ? "the options" : path.slice(0, -1);
+    throw new DefinitionError(`Cannot use ${shown(options)} as ${what} of ${of}: pass an object.`);
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(rules, name) || options[name] === undefined) continue;
+    const near = nearest(name, Object.keys(rules));
+    const advice = near === undefined ? `it takes ${Object.keys(rules).join(", ")}.` : `did you mean ${path}${near}?`;
+    throw new DefinitionError(`Unknown option ${path}${name} of ${of}: ${advice}`);
+  }
+  for (const [name, { wanted, fits, required, inside }] of Object.entries(rules)) {
+    const value = options[name];
+    if (value === undefined && !required) continue;
+    if (inside) {
+      checkOptions(of, value, inside, `${path}${name}.`);
+      continue;
+    }
+    if (fits(value)) continue;
+    const advice = value instanceof Promise ? "await it first" : `it must be ${wanted}`;
+    throw new DefinitionError(`Cannot use ${shown(value)} as ${path}${name} of ${of}: ${advice}.`);
+  }
+}
+
+/** A value that another check looks at. */
+export const anything: Rule = { wanted: "anything", fits: () => true };
+
+/** A text. */
+export const text: Rule = { wanted: "a text", fits: (value) => typeof value === "string" };
+
+/** Yes or no. A text such as "false" would count as yes. */
+export const flag: Rule = { wanted: "true or false", fits: (value) => typeof value === "boolean" };
+
+/** A function. */
+export const callback: Rule = { wanted: "a function", fits: (value) => typeof value === "function" };
+
+/** A list of texts. */
+export const texts: Rule = {
+  wanted: "a list of texts",
+  fits: (value) => Array.isArray(value) && value.every(text.fits),
+};
+
+/** Texts by name. */
+export const namedTexts: Rule = {
+  wanted: "an object whose values are texts",
+  fits: (value) => isObject(value) && Object.values(value).every(text.fits),
+};
+
+/** A whole number. */
+export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): Rule {
+  const end = most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`;
+  return {
+    wanted: `a whole number from ${least}${end}`,
+    fits: (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most,
+  };
+}
+
+/** A number, or `Infinity`. */
+export function numberFrom(least: number): Rule {
+  return {
+    wanted: `a number from ${least}, or Infinity`,
+    fits: (value) => typeof value === "number" && value >= least,
+  };
+}
+
+/** One of these texts. */
+export function oneOf(...choices: readonly string[]): Rule {
+  return {
+    wanted: choices.map((choice) => JSON.stringify(choice)).join(" or "),
+    fits: (value) => choices.some((choice) => choice === value),
+  };
+}
+
+/** What fits one rule or the other. */
+export function either(one: Rule, other: Rule): Rule {
+  return { wanted: `${one.wanted} or ${other.wanted}`, fits: (value) => one.fits(value) || other.fits(value) };
+}
+
+/** Something that has this method; `wanted` says what that is. */
+export function having(method: string, wanted: string): Rule {
+  return {
+    wanted,
+    fits: (value) => typeof value === "object" && value !== null && typeof Reflect.get(value, method) === "function",
+  };
+}
+
+/** Options inside an option. */
+export function nested(inside: { readonly [name: string]: Rule }): Rule {
+  return { wanted: "an object", fits: isObject, inside };
+}
+
+/** What must be there. */
+export function required(rule: Rule): Rule {
+  return { ...rule, required: true };
+}
+
+/** A value as an error text shows it. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "a list";
+  return value instanceof Promise ? "a Promise" : "an object";
+}
+
+/** The known name that is most like a mistyped one, if any is alike at all. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((option) => ({ option, changes: distance(name.toLowerCase(), option.toLowerCase()) }))
+    .filter(({ option, changes }) => changes <= Math.ceil(Math.min(name.length, option.length) / 3))
+    .sort((one, other) => one.changes - other.changes);
+  return best?.option;
+}
+
+/** How many letters to insert, delete or replace until one word is the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [line, letter] of [...from].entries()) {
+    const next = [line + 1];
+    for (const [column, other] of [...to].entries()) {
+      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

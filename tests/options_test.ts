@@ -1,0 +1,166 @@
+import {
+  AsyncToolServer,
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  DefinitionError,
+  DenoKvBackend,
+  jwtAuthenticator,
+  MemoryBackend,
+  OperationResourceStrategy,
+  PollingExposureStrategy,
+  ToolRegistry,
+} from "../mod.ts";
+import { checkOptions, type Rules, text, wholeNumber } from "../src/options.ts";
+import { assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
+
+const input = { type: "object" } as const;
+const echo = defineJob({ name: "echo", input, run: (input) => input });
+
+/** Calls with what the compiler would refuse. */
+function untyped<F extends (...args: never[]) => unknown>(call: F): (...args: unknown[]) => unknown {
+  return call as unknown as (...args: unknown[]) => unknown;
+}
+
+function newServer(options: Record<string, unknown> = {}): AsyncToolServer {
+  const parts = {
+    name: "test",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new PollingExposureStrategy(),
+  };
+  return new AsyncToolServer({ ...parts, ...options });
+}
+
+Deno.test("an option that nobody knows is refused wherever options are taken, and the nearest known one is named", async () => {
+  await using server = newServer();
+  const backend = new MemoryBackend();
+  const issuer = { issuer: "https://a.example", audience: "https://b.example", jwks: "https://a.example/keys" };
+  const calls: [told: string, call: () => unknown][] = [
+    ['atempts of defineJob("x"): did you mean attempts?', () => untyped(defineJob)({ name: "x", input, atempts: 5 })],
+    ["nmae of defineJob(undefined): did you mean name?", () => untyped(defineJob)({ nmae: "x", input })],
+    [
+      'backoff.maxdelay of defineJob("x"): did you mean backoff.maxDelay?',
+      () => untyped(defineJob)({ name: "x", input, backoff: { maxdelay: 5 } }),
+    ],
+    [
+      'annotations.readonlyHint of defineJob("x"): did you mean annotations.readOnlyHint?',
+      () => untyped(defineJob)({ name: "x", input, annotations: { readonlyHint: true } }),
+    ],
+    [
+      'resultTTL of registerAsyncTool("echo"): did you mean resultTtl?',
+      () => untyped(server.registerAsyncTool.bind(server))(echo, { resultTTL: 5 }),
+    ],
+    [
+      'tile of registerAsyncTool("echo"): did you mean title?',
+      () => untyped(new ToolRegistry().register.bind(new ToolRegistry()))(echo, { tile: "Echo" }),
+    ],
+    [
+      'resulttl of asyncTool("x"): did you mean resultTtl?',
+      () => untyped(server.asyncTool.bind(server))({ name: "x", input, resulttl: 5 }, () => 1),
+    ],
+    ["allowedHost of AsyncToolServer: did you mean allowedHosts?", () => newServer({ allowedHost: [] })],
+    [
+      "limits.openTask of AsyncToolServer: did you mean limits.openTasks?",
+      () => newServer({ limits: { openTask: 5 } }),
+    ],
+    ["hostName of run: did you mean hostname?", () => untyped(server.run.bind(server))({ hostName: "::" })],
+    [
+      "worker.concurency of run: did you mean worker.concurrency?",
+      () => untyped(server.run.bind(server))({ worker: { concurency: 8 } }),
+    ],
+    [
+      "concurency of createWorker: did you mean concurrency?",
+      () => untyped(createWorker)(backend, [echo], { concurency: 8 }),
+    ],
+    ["pth of DenoKvBackend.open: did you mean path?", () => untyped(DenoKvBackend.open)({ pth: "x.kv" })],
+    [
+      "leese of BullMqBackend.connect: did you mean lease?",
+      () => untyped(BullMqBackend.connect)({ redis: "redis://localhost", leese: 5_000 }),
+    ],
+    [
+      "postgress of BullMqBackend.migrate: did you mean postgres?",
+      () => untyped(BullMqBackend.migrate)({ postgress: "postgres://localhost" }),
+    ],
+    [
+      "notification of OperationResourceStrategy: did you mean notifications?",
+      () => Reflect.construct(OperationResourceStrategy, [{ notification: true }]),
+    ],
+    [
+      "clockskew of jwtAuthenticator: did you mean clockSkew?",
+      () => untyped(jwtAuthenticator)({ ...issuer, clockskew: 5 }),
+    ],
+  ];
+  for (const [told, call] of calls) {
+    await assertRejects(async () => await call(), DefinitionError, `Unknown option ${told}`);
+  }
+  assertEquals(server.registry.list(), []);
+});
+
+Deno.test("what is like no known option is refused with all that there are", () => {
+  const told = 'Unknown option retries of registerAsyncTool("echo"): it takes name, title, description, cancel,';
+  const registry = new ToolRegistry();
+  assertThrows(() => untyped(registry.register.bind(registry))(echo, { retries: 5 }), DefinitionError, told);
+});
+
+Deno.test("an unknown option that is undefined says nothing", () => {
+  untyped(defineJob)({ name: "x", input, later: undefined });
+});
+
+Deno.test("a value that would be taken for another is refused, and the error says what it must be", async () => {
+  await using server = newServer();
+  const open = () => Promise.resolve(new MemoryBackend());
+  const run = untyped(server.run.bind(server));
+  const calls: [told: string, call: () => unknown][] = [
+    ['Cannot use "sse" as transport of run: it must be "stdio" or "http".', () => run({ transport: "sse" })],
+    ['Cannot use "8000" as port of run: it must be a whole number from 0 to 65535.', () => run({ port: "8000" })],
+    ["Cannot use NaN as port of run", () => run({ transport: "http", port: NaN })],
+    ["Cannot use 70000 as port of run", () => run({ port: 70_000 })],
+    ["Cannot use true as worker of run: pass an object", () => run({ worker: true })],
+    ["Cannot use 0 as worker.concurrency of run", () => run({ worker: { concurrency: 0 } })],
+    ["Cannot use a Promise as backend of AsyncToolServer: await it first.", () => newServer({ backend: open() })],
+    ["Cannot use undefined as backend of AsyncToolServer", () => newServer({ backend: undefined })],
+    [
+      "Cannot use a function as strategy of AsyncToolServer: it must be a strategy",
+      () => newServer({ strategy: PollingExposureStrategy }),
+    ],
+    [
+      'Cannot use "false" as defaultCancel of AsyncToolServer: it must be true or false.',
+      () => newServer({ defaultCancel: "false" }),
+    ],
+    [
+      'Cannot use "a.example" as allowedHosts of AsyncToolServer: it must be a list of texts.',
+      () => newServer({ allowedHosts: "a.example" }),
+    ],
+    ["Cannot use a Promise as backend of createWorker: await it first.", () => untyped(createWorker)(open(), [echo])],
+    [
+      'Cannot use "x.kv" as the options of DenoKvBackend.open: pass an object.',
+      () => untyped(DenoKvBackend.open)("x.kv"),
+    ],
+    ["Cannot use undefined as path of DenoKvBackend.open: it must be a text.", () => untyped(DenoKvBackend.open)({})],
+    [
+      'Cannot use "no" as cancel of registerAsyncTool("echo")',
+      () => untyped(server.registerAsyncTool.bind(server))(echo, { cancel: "no" }),
+    ],
+    [
+      'Cannot use "never" as taskSupport of registerAsyncTool("echo"): it must be "optional" or "required".',
+      () => untyped(server.registerAsyncTool.bind(server))(echo, { taskSupport: "never" }),
+    ],
+  ];
+  for (const [told, call] of calls) await assertRejects(async () => await call(), DefinitionError, told);
+  assertEquals(server.registry.list(), []);
+});
+
+Deno.test("a table of rules has every option of its type, and no other", () => {
+  interface Options {
+    readonly size: number;
+    readonly name?: string;
+  }
+  const rules: Rules<Options> = { size: wholeNumber(1), name: text };
+  // @ts-expect-error The rule for `name` is forgotten.
+  const short: Rules<Options> = { size: wholeNumber(1) };
+  // @ts-expect-error There is no option `colour`.
+  const long: Rules<Options> = { size: wholeNumber(1), name: text, colour: text };
+  checkOptions("it", { size: 1 }, rules);
+  assertEquals([Object.keys(short), Object.keys(long)], [["size"], ["size", "name", "colour"]]);
+});
