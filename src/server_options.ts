@@ -8,7 +8,19 @@ import type { Authenticate } from "./authenticate.ts";
 import type { Backend } from "./backend.ts";
 import type { ExposureStrategy } from "./exposure/surface.ts";
 import { LIMITS, type Limits } from "./limits.ts";
-import { callback, flag, having, nested, oneOf, required, type Rules, text, texts, wholeNumber } from "./options.ts";
+import {
+  callback,
+  either,
+  flag,
+  having,
+  nested,
+  oneOf,
+  required,
+  type Rules,
+  text,
+  texts,
+  wholeNumber,
+} from "./options.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "./worker.ts";
 
 /** What an `AsyncToolServer` takes. */
@@ -81,7 +93,7 @@ export const SERVER: Rules<ServerOptions> = {
   allowedHosts: texts,
   authenticate: callback,
   limits: nested(LIMITS),
-  audit: callback,
+  audit: either(callback, oneOf("stderr")),
 };
 
 /** What the options of a run may be. */

@@ -132,6 +132,10 @@ Deno.test("a value that would be taken for another is refused, and the error say
       'Cannot use "a.example" as allowedHosts of AsyncToolServer: it must be a list of texts.',
       () => newServer({ allowedHosts: "a.example" }),
     ],
+    [
+      'Cannot use "stdout" as audit of AsyncToolServer: it must be a function or "stderr".',
+      () => newServer({ audit: "stdout" }),
+    ],
     ["Cannot use a Promise as backend of createWorker: await it first.", () => untyped(createWorker)(open(), [echo])],
     [
       'Cannot use "x.kv" as the options of DenoKvBackend.open: pass an object.',
