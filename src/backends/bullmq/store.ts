@@ -4,6 +4,9 @@
  * @module
  */
 import type { Job, Processor, Queue, Worker, WorkerOptions } from "bullmq";
+// A peer of BullMQ. Met in an `import()` alone, it would change how npm:bullmq is resolved after its types were, and
+// `deno check` without a lock file, as in every new folder, would find no types of BullMQ at all (Deno 2.9).
+import type {} from "pg";
 import type { NewTask, StreamStore } from "../../backend.ts";
 import type { Answer, Json, Question } from "../../task.ts";
 import type { Deadline } from "./in_time.ts";
