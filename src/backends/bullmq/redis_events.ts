@@ -8,8 +8,10 @@
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../done_within.ts";
+import { logError } from "../../log_error.ts";
 import { closable, end } from "./redis_connection.ts";
 import { LONGEST_BLOCK_MS, withPulse } from "./redis_pulse.ts";
+import { change, countJobs, isBefore, type QueueEvent } from "./redis_tally.ts";
 import type { Following, Hear } from "./store.ts";
 
 /** The events after which a task may stand elsewhere. The last is ours. */
@@ -32,6 +34,9 @@ const MANY = 50;
 /** The pause after Redis has refused to read, in ms. */
 const RETRY_MS = 500;
 
+/** How often the jobs are counted, in ms. */
+const COUNT_MS = LONGEST_BLOCK_MS / 2;
+
 /** What is listened to, and who hears it. */
 export interface Listening {
   /** The key of the queue's events. */
@@ -39,7 +44,7 @@ export interface Listening {
   /** The event after which to begin. */
   readonly from: string;
   readonly hear: Hear;
-  /** Called after the connection was away, and when events were dropped before they were read. */
+  /** Called after the connection was away, and when events were dropped before they were read, or jobs left without one. */
   readonly missed: () => void;
 }
 
@@ -50,11 +55,18 @@ export class RedisEvents implements Following {
   readonly #closed = Promise.withResolvers<void>();
   readonly #reading: Promise<void>;
   #open = true;
+  /** The last event that was read. */
+  #last: string;
+  /** How many jobs are not finished, as the events say; `undefined` before the first count. */
+  #unfinished: number | undefined;
+  #newest = "0-0";
+  #countAt = 0;
 
   /** `patient` is the connection to copy. */
   constructor(patient: Redis, listening: Listening) {
     this.#connection = withPulse(closable(patient.duplicate()));
     this.#listening = listening;
+    this.#last = listening.from;
     this.#connection.on("error", () => {});
     let connected = false;
     this.#connection.on("ready", () => {
@@ -73,22 +85,46 @@ export class RedisEvents implements Following {
 
   async #read(): Promise<void> {
     const { stream, missed } = this.#listening;
-    let last = this.#listening.from;
     while (this.#open) {
       try {
-        const found = await this.#connection.xread("BLOCK", LONGEST_BLOCK_MS, "STREAMS", stream, last);
+        if (this.#countAt <= performance.now()) await this.#count();
+        const before = this.#last;
+        const block = Math.ceil(Math.max(1, this.#countAt - performance.now()));
+        const found = await this.#connection.xread("BLOCK", block, "STREAMS", stream, before);
         const events = found?.[0]?.[1] ?? [];
         // Where nothing is left of what was read before, more may be gone.
         const dropped = events.length >= MANY &&
-          (await this.#connection.xrange(stream, "-", last, "COUNT", 1)).length === 0;
-        for (const [id, fields] of events) {
-          last = id;
-          this.#hand(fields);
-        }
-        if (dropped) missed();
-      } catch {
+          (await this.#connection.xrange(stream, "-", before, "COUNT", 1)).length === 0;
+        this.#handAll(events);
+        if (!dropped) continue;
+        this.#unfinished = undefined;
+        missed();
+      } catch (error) {
+        if (this.#open) logError("read the events of a queue", error);
         await doneWithin(this.#closed.promise, RETRY_MS);
       }
+    }
+  }
+
+  /** Finds out whether jobs have left the queue without an event. */
+  async #count(): Promise<void> {
+    const { stream, missed } = this.#listening;
+    const { unfinished, newest, events, whole } = await countJobs(this.#connection, stream, this.#last);
+    this.#countAt = performance.now() + COUNT_MS;
+    this.#handAll(events);
+    const left = whole && this.#unfinished !== undefined && unfinished < this.#unfinished;
+    // What comes before an event that was there belongs to a new stream, whose first events may have been taken for old.
+    const anew = isBefore(newest, this.#newest);
+    if (anew) this.#last = "0-0";
+    this.#newest = newest;
+    this.#unfinished = whole ? unfinished : undefined;
+    if (left || anew) missed();
+  }
+
+  #handAll(events: readonly QueueEvent[]): void {
+    for (const [id, fields] of events) {
+      this.#last = id;
+      this.#hand(fields);
     }
   }
 
@@ -96,6 +132,7 @@ export class RedisEvents implements Following {
     const found: { [field: string]: string | undefined } = {};
     for (let at = 0; at < fields.length; at += 2) found[fields[at] ?? ""] = fields[at + 1];
     const { event, jobId, prev } = found;
+    if (this.#unfinished !== undefined) this.#unfinished += change(event, prev);
     if (jobId === undefined || !TELLING.has(event)) return;
     this.#listening.hear(jobId, event === "waiting" && prev === undefined);
   }

@@ -1,0 +1,71 @@
+/**
+ * Finds out that jobs have left a queue without an event. BullMQ's `drain` and `obliterate`, and FLUSHALL, delete jobs and
+ * tell nobody; `clean` tells only how many. So the jobs that are not finished are counted now and then, and held against
+ * what the events say: more must have left than have told of it.
+ *
+ * @module
+ */
+import type { Redis } from "ioredis";
+
+/** How many events are read with a count; where more have come, that count says nothing. */
+const MOST_EVENTS = 1_000;
+
+/** KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, and MOST_EVENTS. */
+const COUNT = `
+local unfinished = 0
+for i = 2, 4 do unfinished = unfinished + redis.call("LLEN", KEYS[i]) end
+for i = 5, 7 do unfinished = unfinished + redis.call("ZCARD", KEYS[i]) end
+local newest = redis.call("XREVRANGE", KEYS[1], "+", "-", "COUNT", 1)[1]
+local events = redis.call("XRANGE", KEYS[1], "(" .. ARGV[1], "+", "COUNT", ARGV[2])
+return { unfinished, newest and newest[1] or "0-0", events }`;
+
+const UNFINISHED = ["wait", "paused", "active", "prioritized", "delayed", "waiting-children"];
+
+/** An event of the queue's stream: its id, then names and values of its fields. */
+export type QueueEvent = readonly [id: string, fields: readonly string[]];
+
+/** What stood in a queue at one moment. */
+export interface Count {
+  /** How many jobs were not finished. */
+  readonly unfinished: number;
+  /** The last event by then. */
+  readonly newest: string;
+  /** The events since the last that was read, up to `newest`. */
+  readonly events: readonly QueueEvent[];
+  /** Whether these are all of them. */
+  readonly whole: boolean;
+}
+
+/** Counts the jobs of the queue whose events stand at `stream`. */
+export async function countJobs(redis: Redis, stream: string, last: string): Promise<Count> {
+  const queue = stream.replace(/events$/, "");
+  const keys = [stream, ...UNFINISHED.map((state) => queue + state)];
+  const found = await redis.eval(COUNT, keys.length, ...keys, last, MOST_EVENTS);
+  const [unfinished, newest, events] = found as [number, string, QueueEvent[]];
+  return { unfinished, newest, events, whole: events.length < MOST_EVENTS };
+}
+
+/** What an event does to the number of jobs that are not finished. */
+export function change(event: string | undefined, prev: string | undefined): -1 | 0 | 1 {
+  const wasFinished = prev === "completed" || prev === "failed";
+  switch (event) {
+    case "added":
+      return 1;
+    case "waiting": // Somebody has it tried again.
+      return wasFinished ? 1 : 0;
+    case "completed":
+    case "failed":
+      return -1;
+    case "removed":
+      return wasFinished ? 0 : -1;
+    default:
+      return 0;
+  }
+}
+
+/** Whether an event's id comes before another. */
+export function isBefore(id: string, other: string): boolean {
+  const [ms = 0, number = 0] = id.split("-").map(Number);
+  const [otherMs = 0, otherNumber = 0] = other.split("-").map(Number);
+  return ms === otherMs ? number < otherNumber : ms < otherMs;
+}
