@@ -55,8 +55,9 @@ export type Infer<S extends Schema> = S extends StandardSchema
   ? NonNullable<S["~standard"]["types"]> extends { readonly output: infer Output } ? Output : unknown
   : { readonly [key: string]: Json };
 
-function isStandard(schema: Schema): schema is StandardSchema {
-  return "~standard" in schema;
+/** The schemas of some libraries are functions. */
+function isStandard(schema: unknown): schema is StandardSchema {
+  return (typeof schema === "object" || typeof schema === "function") && schema !== null && "~standard" in schema;
 }
 
 /** Gives a schema as JSON Schema. Throws `DefinitionError` if its library cannot, or if it does not describe an object. */
@@ -66,9 +67,20 @@ export function toJsonSchema(schema: Schema, side: "input" | "output", name: str
   }
   const json = isStandard(schema) ? standardToJson(schema, side, name) : schema;
   if (json.type !== "object") {
-    throw new DefinitionError(`The ${side} schema of ${name} must describe an object ("type": "object").`);
+    throw new DefinitionError(
+      `The ${side} schema of ${name} must describe an object ("type": "object")${howToWrap(schema)}.`,
+    );
   }
   return json;
+}
+
+/** What to do with a Standard Schema of something else, and with an object of such schemas, zod's "raw shape". */
+function howToWrap(schema: Schema): string {
+  const parts: readonly unknown[] = isStandard(schema) ? [schema] : Object.values(schema);
+  const inner = parts.find(isStandard);
+  if (inner === undefined) return "";
+  const { vendor } = inner["~standard"];
+  return `: wrap it in ${vendor === "zod" ? "z.object({ … })" : `an object schema of ${vendor}`}`;
 }
 
 function standardToJson(schema: StandardSchema, side: "input" | "output", name: string): JsonSchema {

@@ -75,6 +75,25 @@ Deno.test("a schema that describes no object is refused", () => {
   assertThrows(() => toJsonSchema({}, "input", "empty"), DefinitionError, '"type": "object"');
 });
 
+Deno.test("who gives fields without an object around them is told how to wrap them", () => {
+  const wrap = "wrap it in z.object({ … })";
+  const shapes = [{ user_id: z.string() }, { type: z.literal("object"), user_id: z.string() }];
+  for (const shape of [...shapes, z.string(), z.array(z.object({})), z.union([z.object({}), z.string()])]) {
+    for (const side of ["input", "output"] as const) {
+      assertThrows(() => toJsonSchema(shape as unknown as JsonSchema, side, "text"), DefinitionError, wrap);
+    }
+  }
+  const told = "wrap it in an object schema of handmade";
+  assertThrows(() => toJsonSchema({ n: handMade } as unknown as JsonSchema, "input", "n"), DefinitionError, told);
+  for (const nothing of ["text", 5, true, z.string, [z.string()]]) {
+    assertThrows(
+      () => toJsonSchema(nothing as unknown as JsonSchema, "input", "n"),
+      DefinitionError,
+      "must describe an",
+    );
+  }
+});
+
 Deno.test("a schema that is not there is refused, with one that takes anything", () => {
   for (const none of [undefined, null]) {
     assertThrows(() => toJsonSchema(none as unknown as JsonSchema, "input", "none"), DefinitionError, "any object");
