@@ -8,21 +8,19 @@ import { AuditLog } from "./audit_log.ts";
 import { checkAnswers } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
-import { merge } from "./exposure/merge.ts";
 import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "./job.ts";
-import { checkExtensions, type Served } from "./mcp/bind.ts";
+import type { Served } from "./mcp/bind.ts";
 import { withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
-import { maxMessageBytes } from "./mcp/message.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import type { FetchInfo } from "./origin.ts";
 import { checkOptions } from "./options.ts";
 import { type RegisterOptions, REGISTRATION, ToolRegistry } from "./registry.ts";
-import { type Accepted, checkSchema, type Infer, type Schema } from "./schema.ts";
+import type { Accepted, Infer, Schema } from "./schema.ts";
 import { RUN, type RunOptions, SERVER, type ServerOptions } from "./server_options.ts";
-import { Tasks } from "./tasks.ts";
+import { settle } from "./settle.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 const { run: _run, ...DEFINED } = DEFINITION;
@@ -59,26 +57,27 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly registry: ToolRegistry = new ToolRegistry();
   readonly #options: ServerOptions;
   readonly #extensions: Served["extensions"][number][] = [];
-  #tasks: Tasks | undefined;
-  #served: Served | undefined;
-  #endpoint: HttpEndpoint | undefined;
-  #audit: Audit | undefined;
+  /** The names by which `fetch` may be called. */
+  readonly #hosts: string[];
+  readonly #audit: Audit;
+  /** The log on stderr; there from the start, or once `run` serves HTTP. */
   #log: AuditLog | undefined;
+  /** What is served to all who call, through `fetch` and `run`, from the first of them on. */
+  #served: Promise<Served> | undefined;
+  #endpoint: HttpEndpoint | undefined;
   #worker: Worker | undefined;
-  #hostname: string | undefined;
   readonly #end = new AbortController();
   /** Resolves once the `run` is over. */
   #running: Promise<void> | undefined;
-  #checked: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Takes the parts; nothing is started yet. Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: ServerOptions) {
     checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
-    this.#audit = options.audit === "stderr" ? this.#logToStderr() : options.audit;
-    // A bad host is an error here, not with the first request.
-    allowedHosts(options.allowedHosts);
+    if (options.audit === "stderr") this.#log = new AuditLog();
+    this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
+    this.#hosts = allowedHosts(options.allowedHosts);
   }
 
   /**
@@ -142,13 +141,16 @@ export class AsyncToolServer implements AsyncDisposable {
    * Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed.
    * Rejects with `DefinitionError` where `run` would not begin.
    */
-  readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = async (request, info) => {
+  readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = (request, info) =>
+    this.#answer(request, info, this.#hosts);
+
+  /** Answers a request that may call the server by these names. */
+  async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
     if (this.#closing) return shuttingDown();
-    await (this.#checked ??= this.#check());
-    const { backend, allowedHosts, authenticate, limits } = this.#options;
-    this.#endpoint ??= new HttpEndpoint(this.#serve(), {
-      allowedHosts,
-      hostname: this.#hostname,
+    const served = await this.#serve();
+    if (this.#closing) return shuttingDown();
+    const { backend, authenticate, limits } = this.#options;
+    this.#endpoint ??= new HttpEndpoint(served, {
       authenticate,
       streams: backend.streams ?? new MemoryStreams(),
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
@@ -156,8 +158,8 @@ export class AsyncToolServer implements AsyncDisposable {
       checkHealth: () => checkAnswers(backend),
       audit: this.#audit,
     });
-    return await this.#endpoint.fetch(request, info);
-  };
+    return await this.#endpoint.fetch(request, info, hosts);
+  }
 
   /**
    * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
@@ -196,9 +198,8 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   async #runToEnd(options: RunOptions): Promise<void> {
-    await (this.#checked ??= this.#check());
-    if (options.transport === "http") this.#audit ??= this.#logToStderr();
-    const served = this.#serve();
+    if (options.transport === "http" && this.#options.audit === undefined) this.#log ??= new AuditLog();
+    const served = await this.#serve();
     if (this.#end.signal.aborted) return;
     // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
     const startWorker = () => this.#startWorker(options.worker);
@@ -216,7 +217,8 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#end.abort();
     await this.#running;
     await this.#endpoint?.[Symbol.asyncDispose]();
-    this.#tasks?.[Symbol.dispose]();
+    // Whoever has settled it was told why it failed.
+    (await this.#served?.catch(() => {}))?.tasks[Symbol.dispose]();
     try {
       await this.#options.backend.close();
     } finally {
@@ -224,17 +226,12 @@ export class AsyncToolServer implements AsyncDisposable {
     }
   }
 
-  #logToStderr(): Audit {
-    this.#log ??= new AuditLog();
-    return this.#log.write;
-  }
-
   async #runHttp(
     { port = 8000, hostname = "127.0.0.1", onListen }: RunOptions,
     startWorker: () => Promise<void>,
   ): Promise<void> {
     const { signal } = this.#end;
-    this.#hostname = hostname;
+    const hosts = allowedHosts(this.#options.allowedHosts, hostname);
     // deno-lint-ignore no-console -- the one line that a person at a terminal needs
     const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
     const begin = async (url: string) => {
@@ -242,15 +239,8 @@ export class AsyncToolServer implements AsyncDisposable {
       if (!signal.aborted) await announce(url);
     };
     const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
-    await listen({ port, hostname, onListen: begin, signal }, this.fetch, close);
-  }
-
-  /** Finds what is wrong before anybody is served. Plain JSON Schema is not looked at when it is defined: that takes ajv. */
-  async #check(): Promise<void> {
-    for (const { name, job } of this.registry.list()) {
-      await checkSchema(job.input, `input for ${name}`);
-      if (job.output) await checkSchema(job.output, `result of ${name}`);
-    }
+    const answer = (request: Request, info: FetchInfo) => this.#answer(request, info, hosts);
+    await listen({ port, hostname, onListen: begin, signal }, answer, close);
   }
 
   /** Resolves once it takes tasks, which it does not while Redis is away. */
@@ -262,20 +252,9 @@ export class AsyncToolServer implements AsyncDisposable {
     await this.#worker.ready;
   }
 
-  /** Builds what is served, once: from then on the tools are fixed. */
-  #serve(): Served {
-    if (this.#served) return this.#served;
-    const { name, version, title, instructions, backend, strategy, limits } = this.#options;
-    const outputs = this.registry.list().flatMap(({ job, route }) =>
-      route && job.output ? [[job.name, job.output] as const] : []
-    );
-    const tasks = this.#tasks ??= new Tasks(backend, Date.now, { limits, audit: this.#audit }, new Map(outputs));
-    const surface = merge(this.registry.list().map((registered) => strategy.expose(registered, tasks)));
-    const longest = maxMessageBytes(withDefaults(limits).inputBytes);
-    const extensions = this.#extensions;
-    const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
-    checkExtensions(served);
-    return this.#served = served;
+  /** Settles what is served, once: from then on the tools are fixed. Nothing in it depends on who asks first. */
+  #serve(): Promise<Served> {
+    return this.#served ??= settle(this.#options, this.registry.list(), this.#extensions, this.#audit);
   }
 
   #refuseRun(): void {

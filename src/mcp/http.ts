@@ -45,10 +45,6 @@ const BODY_TIMEOUT_MS = 60_000;
 
 /** What an endpoint goes by. */
 export interface HttpOptions {
-  /** The names, beside those of this machine, under which the endpoint may be called. */
-  readonly allowedHosts?: readonly string[];
-  /** The address that is listened on, whose name is allowed, too. */
-  readonly hostname?: string;
   /** Says who calls; without it nobody knows. */
   readonly authenticate?: Authenticate;
   /** Keeps the streams of sessions. */
@@ -71,7 +67,6 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #options: HttpOptions;
   readonly #audit: Audit;
   readonly #requests: RequestRate;
-  readonly #hosts: string[];
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
   readonly #modern: McpHttpHandler;
@@ -86,7 +81,6 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#options = options;
     this.#audit = withOrigin(options.audit ?? (() => {}));
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
-    this.#hosts = allowedHosts(options.allowedHosts, options.hostname);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
     const tell = (event: SessionEvent) => this.#tell({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
@@ -97,23 +91,23 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#patient = createMcpHandler(factory, { legacy: "reject", responseMode: "sse" });
   }
 
-  /** Answers one request. */
-  async fetch(request: Request, info?: FetchInfo): Promise<Response> {
+  /** Answers one request, which may call the endpoint by the names of `hosts`. */
+  async fetch(request: Request, info?: FetchInfo, hosts: string[] = allowedHosts()): Promise<Response> {
     const url = URL.parse(request.url);
     if (url?.pathname === "/healthz") return await this.#health();
     if (this.#closing) return shuttingDown();
     const address = info?.remoteAddr?.hostname;
     const session = request.headers.get("mcp-session-id");
     const origin = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
-    return await inOrigin(origin, () => this.#admit(request, url, address));
+    return await inOrigin(origin, () => this.#admit(request, url, hosts, address));
   }
 
   /** Lets in whoever is known and calls by an allowed name, as often as that is allowed. */
-  async #admit(request: Request, url: URL | null, address: string | undefined): Promise<Response> {
+  async #admit(request: Request, url: URL | null, hosts: string[], address?: string): Promise<Response> {
     if (url === null) {
       return this.#notLetIn(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is none.");
     }
-    const refused = refuseHost(request, url, this.#hosts);
+    const refused = refuseHost(request, url, hosts);
     if (refused) {
       const { headers } = request;
       const called = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
