@@ -1,5 +1,5 @@
 /**
- * The server: registry + strategy + backend -> surface -> protocol.
+ * The server: from jobs to whoever calls, through stdio, HTTP or `fetch`.
  *
  * @module
  */
