@@ -4,19 +4,19 @@
  * @module
  */
 import { withoutAsked } from "../ask_for.ts";
-import { JobFault, TaskFinished, TaskNotFound } from "../errors.ts";
+import { TaskFinished, TaskNotFound } from "../errors.ts";
 import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import { tryAgain } from "../try_again.ts";
 import { ofJob } from "./of_job.ts";
+import { resultsOf } from "./results.ts";
 import {
   CallCancelled,
   type CallContext,
   callResult,
   type ExposureStrategy,
-  resourceUri,
   type Surface,
   type ToolResult,
 } from "./surface.ts";
@@ -76,14 +76,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
         start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
         taskSupport: registered.taskSupport,
       }],
-      templates: [{
-        name: `${job.name} results`,
-        title: title && `${title}: results`,
-        description: `The result of a finished ${name} task`,
-        uriTemplate: resourceUri({ job: job.name, id: "{task_id}" }),
-        mimeType: "application/json",
-        read: (id, owner) => readResult(tasks, job.name, id, owner),
-      }],
+      templates: [resultsOf(registered, tasks)],
       tasks: {
         cancellable: cancel ? [job.name] : [],
         typed: job.outputSchema ? [job.name] : [],
@@ -103,7 +96,7 @@ async function wait(
   const { id } = begun;
   try {
     const task = await tasks.finish(begun, signal, onChange);
-    return callResult(task, await tasks.outcome(id, owner), registered.job.outputSchema !== undefined);
+    return callResult(task, await tasks.outcome(id, owner));
   } catch (error) {
     if (registered.cancel && signal.reason instanceof CallCancelled) await cancelWork(tasks, id, owner);
     throw error;
@@ -118,11 +111,4 @@ async function cancelWork(tasks: Tasks, id: string, owner: string): Promise<void
   // If it has just ended, there is nothing left to cancel.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
   await tryAgain(() => tasks.cancel(id, owner), PAUSES_MS, isOver);
-}
-
-async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
-  const task = await ofJob(tasks, job, id, owner);
-  const outcome = await tasks.outcome(id, owner);
-  if (outcome.kind === "value") return JSON.stringify(outcome.value);
-  throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);
 }

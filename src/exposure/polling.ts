@@ -7,11 +7,14 @@ import { withoutAsked } from "../ask_for.ts";
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { type JsonSchema, validate } from "../schema.ts";
-import { isFinished } from "../task.ts";
+import { cutToFit, fits } from "../sent_size.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
+import { headOf, tooLarge } from "./fitted.ts";
 import { ofJob } from "./of_job.ts";
 import { formatResponse, type PollingResponse, responseSchema } from "./response.ts";
-import type { ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
+import { resultsOf } from "./results.ts";
+import { type ExposureStrategy, resourceUri, type Surface, type SurfaceTool, type ToolResult } from "./surface.ts";
 
 const TOKEN: JsonSchema = {
   type: "object",
@@ -38,7 +41,7 @@ export class PollingExposureStrategy implements ExposureStrategy {
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
     return {
       tools: [startTool(registered, tasks), statusTool(registered, tasks), resultTool(registered, tasks), ...cancel],
-      templates: [],
+      templates: [resultsOf(registered, tasks)],
     };
   }
 }
@@ -88,7 +91,7 @@ function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     call: (input, { owner }) =>
       explained(input, `${name}_result`, async (token) => {
         const task = await ofJob(tasks, job.name, token, owner);
-        if (isFinished(task)) return answer(formatResponse(task, await tasks.outcome(token, owner)));
+        if (isFinished(task)) return answer(sendable(task, formatResponse(task, await tasks.outcome(token, owner))));
         const next = task.status === "INPUT_REQUIRED"
           ? "It waits for a person who has to answer in another client."
           : `Ask ${name}_status until it is COMPLETED.`;
@@ -114,8 +117,17 @@ function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
   };
 }
 
-/** The longest answer that also stands as text, in UTF-16 units: clients of the official SDK take 10 MiB over stdio. */
-const TEXT_LIMIT = 4_194_304;
+/** How many bytes an error may have: with the rest of its response, and its beginning once more as text, it fits. */
+const MAX_ERROR_BYTES = 730_000;
+
+/** A response as it is, if a message can carry it. Else the beginning of its result, and the way to the whole. */
+function sendable(task: TaskInfo, response: PollingResponse): PollingResponse {
+  if (fits(response)) return response;
+  const { result, error, ...rest } = response;
+  if (error !== undefined) return { ...rest, error: cutToFit(error, MAX_ERROR_BYTES) };
+  const resource = resourceUri(task);
+  return { ...rest, message: headOf(JSON.stringify(result), tooLarge(resource)), resource };
+}
 
 /** What the model can mend is an error result, not an error of the protocol. */
 async function explained(
@@ -136,13 +148,10 @@ async function explained(
 }
 
 function answer(response: PollingResponse): ToolResult {
-  const json = JSON.stringify(response);
-  const text = json.length <= TEXT_LIMIT
-    ? json
-    : `The answer has ${json.length} characters, too many to stand here a second time. Read \`structuredContent\`.`;
+  const text = JSON.stringify(response);
   return {
     content: [{ type: "text", text }],
-    structuredContent: JSON.parse(json),
+    structuredContent: JSON.parse(text),
     ...(response.error !== undefined && { isError: true }),
   };
 }

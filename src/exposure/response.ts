@@ -18,6 +18,8 @@ export interface PollingResponse {
   readonly message?: string;
   /** The result of a COMPLETED task. */
   readonly result?: Json;
+  /** Where the result stands, if it is too large for one message; `message` has its beginning then. */
+  readonly resource?: string;
   /** Why there is no result. */
   readonly error?: string;
   /** No other field has a value; with this the response is plain JSON to TypeScript, too. */
@@ -68,6 +70,7 @@ export function responseSchema(result?: JsonSchema): JsonSchema {
       progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
       message: { type: "string", description: "What is done now, or how it ended" },
       result: result ? placed(result) : { description: "The result of a COMPLETED task" },
+      resource: { type: "string", description: "The URI of a result that is too large to stand here" },
       error: { type: "string", description: "Why there is no result" },
     },
     required: ["token", "status"],

@@ -115,9 +115,6 @@ export interface ExposureStrategy {
   expose(registered: RegisteredJob, tasks: Tasks): Surface;
 }
 
-/** The largest result that a tool call carries itself, in UTF-16 units of JSON; a larger one is left to its resource. */
-const INLINE_LIMIT = 1_048_576;
-
 /** What the URIs of a template's resources begin with; the task id follows. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
   return uriTemplate.replace("{task_id}", "");
@@ -130,33 +127,15 @@ export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
 
 /**
  * What the call of a tool returns once its task has ended: the one place where an outcome becomes a `CallToolResult`.
- * Throws `JobFault` for a fault. A `typed` result, one with an output schema, stands in `structuredContent` whatever its
- * size: clients refuse it otherwise (2025-11-25, Tools, "Output Schema").
+ * Throws `JobFault` for a fault. It may be larger than a message: `fitted` is for that.
  */
-export function callResult(task: TaskInfo, outcome: Outcome, typed: boolean): ToolResult {
-  const uri = resourceUri(task);
-  const _meta = { resourceUri: uri };
+export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
+  const _meta = { resourceUri: resourceUri(task) };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
     return { content: [{ type: "text", text: outcome.message }], isError: true, _meta };
   }
   const { value } = outcome;
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const structured = isObject(value) && { structuredContent: value };
-  const link: ContentBlock = {
-    type: "resource_link",
-    uri,
-    name: `${task.job} ${task.id}`,
-    description: "The same result, as a resource",
-    mimeType: "application/json",
-  };
-  if (text.length > INLINE_LIMIT) {
-    const note = `The result has ${text.length} characters, too many to stand here. Read the resource ${uri}.`;
-    return { content: [{ type: "text", text: note }, link], ...(typed && structured), _meta };
-  }
-  return {
-    content: [{ type: "text", text }, link],
-    ...structured,
-    _meta,
-  };
+  return { content: [{ type: "text", text }], ...(isObject(value) && { structuredContent: value }), _meta };
 }

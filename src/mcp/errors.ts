@@ -20,6 +20,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
+import { cutToFit } from "../sent_size.ts";
 import { messageOf } from "../text.ts";
 import { CAPABILITY } from "./rev_2026_07_28.ts";
 
@@ -29,18 +30,22 @@ const LIMIT_EXCEEDED = -32005;
 /** 2026-07-28: the client has to declare a capability. */
 export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClientCapability;
 
-/** Gives an error its JSON-RPC code. What the caller can mend is "invalid params" (2025-11-25, Tasks, "Protocol Errors"). */
+/**
+ * Gives an error its JSON-RPC code, and a text that a message can carry. What the caller can mend is "invalid params"
+ * (2025-11-25, Tasks, "Protocol Errors").
+ */
 export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
-  if (error instanceof JobFault) return new ProtocolError(error.code, error.message);
+  const message = cutToFit(messageOf(error));
+  if (error instanceof JobFault) return new ProtocolError(error.code, message);
   if (error instanceof LimitExceeded) {
-    const { limit, message, retryAfter } = error;
+    const { limit, retryAfter } = error;
     return new ProtocolError(LIMIT_EXCEEDED, message, { limit, ...(retryAfter && { retryAfterMs: retryAfter }) });
   }
   const mendable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
-  if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, messageOf(error));
-  if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, error.message);
-  return new ProtocolError(INTERNAL_ERROR, `Internal error: ${messageOf(error)}`);
+  if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
+  if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
+  return new ProtocolError(INTERNAL_ERROR, `Internal error: ${message}`);
 }
 
 /** The HTTP answer to a request that one of the limits forbids. */

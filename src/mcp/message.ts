@@ -5,6 +5,7 @@
  */
 import { INVALID_REQUEST, type JSONRPCMessage, PARSE_ERROR, parseJSONRPCMessage } from "@modelcontextprotocol/server";
 import { MAX_VALUE_BYTES } from "../json.ts";
+import { MAX_NAME, unusableName } from "./names.ts";
 
 /** How deep a message may be nested. Code that walks a deeper one would run out of stack. */
 export const MAX_DEPTH = 256;
@@ -39,11 +40,16 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   if (Array.isArray(value)) {
     return { refusal: refuse(INVALID_REQUEST, "Invalid request: JSON-RPC batches are not supported.") };
   }
+  let message: JSONRPCMessage;
   try {
-    return { message: parseJSONRPCMessage(value) };
+    message = parseJSONRPCMessage(value);
   } catch {
     return { refusal: refuse(INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message.", idOf(value)) };
   }
+  const unusable = unusableName(message);
+  if (unusable === undefined) return { message };
+  const why = `Invalid request: its ${unusable} must be well-formed text of at most ${MAX_NAME} characters.`;
+  return { refusal: refuse(INVALID_REQUEST, why, unusable === "id" ? null : idOf(value)) };
 }
 
 /** The answer to a body of another type. */

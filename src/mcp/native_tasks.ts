@@ -7,6 +7,7 @@
 import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskFinished } from "../errors.ts";
+import { fitted } from "../exposure/fitted.ts";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -97,7 +98,8 @@ export function bindTasks(
       const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal, askedAgain]);
       return tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
     });
-    return { ...rev.taskResult(callResult(task, await tasks.outcome(id, owner), typed.includes(task.job)), id) };
+    const result = fitted(callResult(task, await tasks.outcome(id, owner)), typed.includes(task.job));
+    return { ...rev.taskResult(result, id) };
   });
 
   operation("tasks/cancel", async (id) => {

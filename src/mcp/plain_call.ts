@@ -5,6 +5,7 @@
  */
 import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../errors.ts";
+import { fitted } from "../exposure/fitted.ts";
 import { CallCancelled, type CallContext, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -38,7 +39,7 @@ interface Plain {
 
 /** Calls a tool and waits. */
 export function callPlainly(tool: SurfaceTool, input: unknown, ctx: RequestContext, plain: Plain): Promise<Result> {
-  return waitFor((call) => tool.call(input, call), ctx, plain);
+  return waitFor(tool, (call) => tool.call(input, call), ctx, plain);
 }
 
 /**
@@ -50,10 +51,11 @@ export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext
   if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
   const refused: Refused = new Map();
   const answer = (task: TaskInfo) => takeAnswers(plain.tasks, task, ctx, refused);
-  return waitFor((call) => resume.call(tool, id, call, answer), ctx, plain, refused);
+  return waitFor(tool, (call) => resume.call(tool, id, call, answer), ctx, plain, refused);
 }
 
 async function waitFor(
+  { outputSchema }: SurfaceTool,
   run: (call: CallContext) => Promise<ToolResult>,
   ctx: RequestContext,
   { owner, calls, revision }: Plain,
@@ -83,7 +85,7 @@ async function waitFor(
     },
   };
   try {
-    return { ...readableIn(revision, await run(call)) };
+    return { ...readableIn(revision, fitted(await run(call), outputSchema !== undefined)) };
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
     const questions = openQuestions(error.task).map((question) => {

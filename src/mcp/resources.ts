@@ -7,11 +7,15 @@ import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
 import { prefixOf } from "../exposure/surface.ts";
+import { fits, pagesOf } from "../sent_size.ts";
 import { quote } from "../text.ts";
 import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { Listed, ListParams } from "./task_calls.ts";
+
+/** What stands before the number of a page. */
+const PAGE = "?page=";
 
 const ReadParams = z.looseObject({ uri: z.string() });
 
@@ -55,13 +59,40 @@ export function bindResources(
       }
     }
     const [prefix, template] = found;
+    const [id, page] = splitPage(uri.slice(prefix.length));
     try {
-      const text = await template.read(uri.slice(prefix.length), owner);
-      return { contents: [{ uri, mimeType: template.mimeType, text }] };
+      const text = await template.read(id, owner);
+      return { contents: [contentOf(text, page, `${prefix}${id}`, template.mimeType)] };
     } catch (error) {
       throw error instanceof TaskNotFound ? noResource(error.message, uri) : toProtocolError(error);
     }
   });
+}
+
+/** What a URI names behind its prefix: the task and, behind `?page=`, a page of its result. */
+function splitPage(rest: string): readonly [id: string, page?: string] {
+  const at = rest.indexOf(PAGE);
+  return at < 0 ? [rest] : [rest.slice(0, at), rest.slice(at + PAGE.length)];
+}
+
+/** A resource, or the page of it that is asked for. One that no message can carry is told from its first page on. */
+function contentOf(text: string, page: string | undefined, uri: string, mimeType: string) {
+  if (page === undefined && fits(text)) return { uri, mimeType, text };
+  const pages = pagesOf(text);
+  const number = Number(page ?? 1);
+  const part = pages[number - 1];
+  if (part === undefined || !/^[1-9]\d*$/.test(page ?? "1")) {
+    const many = pages.length === 1 ? "1 page" : `${pages.length} pages`;
+    throw noResource(`There is no page ${quote(page ?? "")} of ${uri}: it has ${many}, the first is page 1.`, uri);
+  }
+  const next = number < pages.length && { nextPage: `${uri}${PAGE}${number + 1}` };
+  return {
+    uri: `${uri}${PAGE}${number}`,
+    // A part of JSON is none.
+    mimeType: pages.length === 1 ? mimeType : "text/plain",
+    text: part,
+    _meta: { page: number, pages: pages.length, ...next },
+  };
 }
 
 /** -32602 with the URI, as 2026-07-28 demands; the SDK never sends the -32002 that 2025-11-25 suggests. */

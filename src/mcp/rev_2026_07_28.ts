@@ -5,8 +5,10 @@
  * @module
  */
 import { JobFault } from "../errors.ts";
+import { fitted } from "../exposure/fitted.ts";
 import { callResult, resourceUri, type ToolResult } from "../exposure/surface.ts";
 import { isObject } from "../json.ts";
+import { cutToFit } from "../sent_size.ts";
 import type { Answer, Json, Outcome, Question, TaskInfo } from "../task.ts";
 import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "./task_words.ts";
 
@@ -74,10 +76,10 @@ export function detailedTask(
   }
   if (outcome === undefined || wire.status === "cancelled") return wire;
   try {
-    return { ...wire, result: { resultType: "complete", ...callResult(task, outcome, typed) } };
+    return { ...wire, result: { resultType: "complete", ...fitted(callResult(task, outcome), typed) } };
   } catch (error) {
     if (!(error instanceof JobFault)) throw error;
-    return { ...wire, error: { code: error.code, message: error.message } };
+    return { ...wire, error: { code: error.code, message: cutToFit(error.message) } };
   }
 }
 

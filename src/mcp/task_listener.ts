@@ -17,6 +17,7 @@ import {
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
 import { prefixOf, resourceUri } from "../exposure/surface.ts";
+import { fits } from "../sent_size.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Peer, Served } from "./bind.ts";
 import { missingExtension, toProtocolError } from "./errors.ts";
@@ -72,7 +73,8 @@ export class TaskListener implements Disposable {
       if (typeof id === "string" || typeof id === "number") this.#end(id);
     }
     const listens = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
-    if (!listens || this.#served.surface.tasks === undefined) return { forward: message };
+    const { tasks, templates } = this.#served.surface;
+    if (!listens || (tasks === undefined && templates.length === 0)) return { forward: message };
     const { id, params = {} } = message;
     const filter = params.notifications;
     // What is no filter at all is the SDK's to refuse.
@@ -81,7 +83,10 @@ export class TaskListener implements Disposable {
     if (!parsed.success) {
       return refuse(id, INVALID_PARAMS, `Invalid params: notifications: ${parsed.error.issues[0]?.message}`);
     }
-    const { taskIds, resourceSubscriptions: uris = [] } = parsed.data;
+    // The acknowledgement says it once more.
+    if (!fits(filter)) return refuse(id, INVALID_PARAMS, "Invalid params: notifications: the filter is too large.");
+    const { resourceSubscriptions: uris = [] } = parsed.data;
+    const taskIds = tasks && parsed.data.taskIds;
     const capabilities = Reflect.get(params._meta ?? {}, CLIENT_CAPABILITIES_META_KEY);
     if (taskIds && typeof capabilities === "object" && !declaresTasks(capabilities)) {
       const { code, message, data } = missingExtension();

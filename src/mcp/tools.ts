@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
+import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
-import type { SurfaceTool } from "../exposure/surface.ts";
+import { fitted } from "../exposure/fitted.ts";
+import type { SurfaceTool, ToolResult } from "../exposure/surface.ts";
+import { cutToFit } from "../sent_size.ts";
 import { messageOf, quote } from "../text.ts";
 import { completeInput } from "./ask_first.ts";
 import type { Peer, Served } from "./bind.ts";
@@ -46,8 +48,10 @@ export function bindTools(
     if (tool === undefined) {
       if (plainCall) calls.wish(tool, params, ctx); // Refuses to make a task of it.
       try {
-        if (plainCall) return await plainCall(asRequest("tools/call", params, ctx), ctx);
-        throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+        if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+        const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
+        // A plain tool answers as much as it likes; an error repeats what it was given.
+        return isError(answer) ? { ...fitted(answer, false) } : answer;
       } catch (error) {
         // Of all that can be wrong with a plain call, the SDK gives this code to a tool that is not there alone.
         const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;
@@ -70,11 +74,15 @@ export function bindTools(
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       // A round that is refused can be sent again as it is; told to the model, it would begin another task.
       if (readable && begun === undefined && !wish?.demanded) {
-        return { content: [{ type: "text", text: messageOf(error) }], isError: true };
+        return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
       }
       throw toProtocolError(error);
     }
   });
+}
+
+function isError(answer: Result): answer is Result & ToolResult {
+  return answer.isError === true && Array.isArray(answer.content);
 }
 
 function listed({ call: _, resume: __, askFor: ___, start, taskSupport, ...tool }: SurfaceTool, calls: TaskCalls) {

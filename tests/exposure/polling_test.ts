@@ -3,7 +3,7 @@ import { InvalidInput } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
-import { Bench, call, endless, report, toolOf } from "./support.ts";
+import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
 
 /** Calls a tool, and checks that its answer is the same as data and as text, and fits the tool's schema. */
 async function ask(surface: Surface, name: string, input: unknown, owner?: string): Promise<ToolResult> {
@@ -24,7 +24,7 @@ async function start(surface: Surface, name: string, input: unknown): Promise<st
   return structuredContent.token;
 }
 
-Deno.test("polling gives a job four tools, and no cancel where it is off", async () => {
+Deno.test("polling gives a job four tools and a place for its results, and no cancel where it is off", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const names = bench.expose(report).tools.map(({ name }) => name);
   assertEquals(names, ["report_start", "report_status", "report_result", "report_cancel"]);
@@ -32,7 +32,8 @@ Deno.test("polling gives a job four tools, and no cancel where it is off", async
     cancel: false,
   });
   assertEquals(tools.map(({ name }) => name), ["plain_start", "plain_status", "plain_result"]);
-  assertEquals([templates, tasks], [[], undefined]);
+  assertEquals(templates.map(({ uriTemplate }) => uriTemplate), ["mcp://results/plain/{task_id}"]);
+  assertEquals(tasks, undefined);
 });
 
 Deno.test("each polling tool tells a model what it does, what it takes and which tool comes next", async () => {
@@ -140,15 +141,37 @@ Deno.test("an input or a token that does not fit is refused by its field, and no
   assertEquals((await bench.tasks.list("me")).tasks, []);
 });
 
-Deno.test("an answer that would be too long for a client twice stands in it once, and its text says where", async () => {
+Deno.test("a result that is too large for a message stands at its resource, and the answer has its beginning", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
-  const long = defineJob({ name: "long", input: { type: "object" }, run: () => "x".repeat(5_000_000) });
+  const long = defineJob({ name: "long", input: { type: "object" }, run: () => ({ text: "x".repeat(5_000_000) }) });
   const surface = bench.expose(long);
   await bench.work(long);
   const token = await start(surface, "long_start", {});
   await bench.until(token, isFinished);
-  const { content: [block], structuredContent } = await call(surface, "long_result", { token });
-  assertEquals(structuredContent?.result, "x".repeat(5_000_000));
-  assert(block?.type === "text" && block.text.length < 1_000);
-  assertStringIncludes(block.text, "structuredContent");
+  const { structuredContent, isError } = await ask(surface, "long_result", { token });
+  const { message, ...rest } = structuredContent ?? {};
+  const resource = `mcp://results/long/${token}`;
+  assertEquals([rest, isError], [{ token, status: "COMPLETED", resource }, undefined]);
+  assert(String(message).startsWith('{"text":"xxx'));
+  assertStringIncludes(String(message), `Read the resource ${resource}`);
+  assertEquals((await surface.templates[0]?.read(token, ME))?.length, 5_000_011);
+});
+
+Deno.test("an error that is too large for a message is cut", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const long = defineJob({
+    name: "long",
+    input: { type: "object" },
+    attempts: 1,
+    run: () => {
+      throw new Error("x".repeat(1_000_000));
+    },
+  });
+  const surface = bench.expose(long);
+  await bench.work(long);
+  const token = await start(surface, "long_start", {});
+  await bench.until(token, isFinished);
+  const { structuredContent, isError } = await ask(surface, "long_result", { token });
+  assertEquals([structuredContent?.status, isError], ["FAILED", true]);
+  assertEquals(structuredContent?.error, `${"x".repeat(730_000)}…`);
 });

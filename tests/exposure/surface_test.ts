@@ -1,7 +1,8 @@
-import type { CompletedTask, Json } from "../../mod.ts";
+import type { CompletedTask, Json, ToolResult } from "../../mod.ts";
 import { JobFault } from "../../src/errors.ts";
+import { fitted } from "../../src/exposure/fitted.ts";
 import { callResult } from "../../src/exposure/surface.ts";
-import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 
 const task: CompletedTask = {
   id: "id-1",
@@ -16,36 +17,68 @@ const task: CompletedTask = {
   resultTtl: 60_000,
 };
 const uri = "mcp://results/report/id-1";
+const textOf = ({ content: [block] }: ToolResult) => block?.type === "text" ? block.text : "";
 const value = (value: Json) => ({ kind: "value", value } as const);
 
-Deno.test("a result is text for the model, data for the client and a link to its resource", () => {
-  const result = callResult(task, value({ total: 3 }), false);
-  assertEquals(result.content[0], { type: "text", text: '{"total":3}' });
-  assert(result.content[1]?.type === "resource_link");
-  assertEquals(result.content[1].uri, uri);
+Deno.test("a result is text for the model, data for the client, and names its resource for the client's code alone", () => {
+  const result = callResult(task, value({ total: 3 }));
+  assertEquals(result.content, [{ type: "text", text: '{"total":3}' }]);
   assertEquals([result.structuredContent, result._meta], [{ total: 3 }, { resourceUri: uri }]);
 });
 
 Deno.test("a text is not quoted, and only an object is structured content", () => {
   const cases: [Json, string][] = [["plain", "plain"], [null, "null"], [[1], "[1]"], [7, "7"]];
   for (const [given, text] of cases) {
-    const result = callResult(task, value(given), false);
+    const result = callResult(task, value(given));
     assertEquals(result.content[0], { type: "text", text });
     assertEquals("structuredContent" in result, false);
   }
 });
 
-Deno.test("a result over 1 MiB is left to its resource, and stays as data where a schema promises it", () => {
-  const large = { text: "x".repeat(1_100_000) };
-  const untyped = callResult(task, value(large), false);
-  assert(JSON.stringify(untyped).length < 1_000);
-  assert(untyped.content[0]?.type === "text" && untyped.content[0].text.includes(uri));
-  assertEquals(callResult(task, value(large), true).structuredContent, large);
+/** What stands where in a result, without the texts themselves. */
+function shapeOf({ content, structuredContent, isError }: ToolResult) {
+  return { blocks: content.map(({ type }) => type), data: structuredContent !== undefined, isError };
+}
+
+Deno.test("a result that fits is passed on as it is", () => {
+  const result = callResult(task, value({ text: "x".repeat(380_000) }));
+  for (const typed of [true, false]) assertEquals(fitted(result, typed) === result, true);
+});
+
+Deno.test("of a result that does not fit twice the text stays, or the data that a schema promises", () => {
+  const result = callResult(task, value({ text: "x".repeat(600_000) }));
+  const plain = fitted(result, false);
+  assertEquals(shapeOf(plain), { blocks: ["text"], data: false, isError: undefined });
+  assertEquals(plain.content === result.content, true);
+  const typed = fitted(result, true);
+  assertEquals(shapeOf(typed), { blocks: ["text"], data: true, isError: undefined });
+  assertStringIncludes(textOf(typed), "`structuredContent` has the whole");
+  assert(textOf(typed).startsWith('{"text":"xxx') && textOf(typed).length < 3_000);
+});
+
+Deno.test("of a result that does not fit at all the beginning stays, and a link to its resource; typed, it is an error", () => {
+  const result = callResult(task, value({ text: "x".repeat(900_000) }));
+  for (const [typed, isError] of [[false, undefined], [true, true]] as const) {
+    const left = fitted(result, typed);
+    assertEquals(shapeOf(left), { blocks: ["text", "resource_link"], data: false, isError });
+    assert(textOf(left).startsWith('{"text":"xxx') && textOf(left).length < 3_000);
+    assertStringIncludes(textOf(left), `Read the resource ${uri}`);
+    assertEquals(left._meta, { resourceUri: uri });
+  }
+});
+
+Deno.test("a large result of a strategy that names no resource says that it is cut, and a large error is cut", () => {
+  const text = "x".repeat(900_000);
+  const nameless = fitted({ content: [{ type: "text", text }] }, false);
+  assertEquals(shapeOf(nameless), { blocks: ["text"], data: false, isError: undefined });
+  assertStringIncludes(textOf(nameless), "too large for one message");
+  const failed = fitted({ content: [{ type: "text", text }], isError: true }, false);
+  assertEquals([textOf(failed).length, failed.isError], [780_001, true]);
 });
 
 Deno.test("a tool error is a result that says so, and a fault is thrown with its code", () => {
-  const result = callResult(task, { kind: "tool_error", message: "no" }, true);
+  const result = callResult(task, { kind: "tool_error", message: "no" });
   assertEquals([result.isError, result.content], [true, [{ type: "text", text: "no" }]]);
   const fault = { kind: "fault", message: "broken", code: -32001 } as const;
-  assertEquals(assertThrows(() => callResult(task, fault, true), JobFault, "broken").code, -32001);
+  assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
 });

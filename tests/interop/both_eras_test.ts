@@ -56,6 +56,14 @@ const CASES: { readonly [name: string]: (connect: Connect, era: "legacy" | "mode
     assertEquals(outcome.status, "cancelled");
   },
 
+  async "a task whose result is too large for a message ends with an answer that names its resource"(connect) {
+    await using connection = await connect();
+    await using execution = await connection.tasks.callTool("big", { size: 2_000_000 }, AS_TASK);
+    const { outcome } = await execution.settle();
+    assertEquals(outcome.status, "completed");
+    assertStringIncludes(JSON.stringify(outcome), "Read the resource mcp://results/big/");
+  },
+
   async "a job that throws ends its task in the words of the era"(connect, era) {
     await using connection = await connect();
     await using execution = await connection.tasks.callTool("fail", { what: "tool_error" }, AS_TASK);

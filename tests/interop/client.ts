@@ -159,6 +159,18 @@ export function start(
   return client.request({ method: "tools/call", params }, CreateTaskResultSchema);
 }
 
+/** Reads a resource, page by page where it has pages. */
+export async function readPages(client: Client, uri: string): Promise<string> {
+  let text = "";
+  for (let next: unknown = uri; next !== undefined;) {
+    const { contents: [content] } = await client.readResource({ uri: String(next) });
+    if (content === undefined || !("text" in content)) throw new Error(`The resource ${next} holds no text.`);
+    text += content.text;
+    next = content._meta?.nextPage;
+  }
+  return text;
+}
+
 /** The text of a result's first block. */
 export function textOf(result: CallToolResult): string {
   const [block] = result.content;

@@ -6,6 +6,7 @@ import {
   type Connection,
   connectStdio,
   McpError,
+  readPages,
   serveHttp,
   start,
   textOf,
@@ -32,7 +33,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assert(resourceTemplates.some(({ uriTemplate }) => uriTemplate === "mcp://results/steps/{task_id}"));
   },
 
-  async "a plain call hears of progress and gets the result with its link"({ client }) {
+  async "a plain call hears of progress and gets the result, which names its resource"({ client }) {
     const heard: { progress: number; message?: string }[] = [];
     const params = { name: "steps", arguments: { gate: "plain", end: "plain:end", steps: 3 } };
     const last = Promise.withResolvers<void>();
@@ -48,7 +49,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     await call(client, "open_gate", { gate: "plain:end" });
     const result = CallToolResultSchema.parse(await calling);
     assertEquals(result.structuredContent, { taken: 3 });
-    assertEquals(result.content[1]?.type, "resource_link");
+    assertEquals(result.content.length, 1);
     assertEquals(result._meta?.resourceUri, `mcp://results/steps/${id}`);
     const messages = heard.map(({ message }) => message);
     assertEquals(messages, ["step 1 of 3", "step 2 of 3", "step 3 of 3"]);
@@ -161,9 +162,21 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
   async "a result of 2 MB is left to its resource"({ client }) {
     const result = await call(client, "big", { size: 2_000_000 });
     assertStringIncludes(textOf(result), "Read the resource mcp://results/big/");
-    const { contents: [content] } = await client.readResource({ uri: String(result._meta?.resourceUri) });
-    assert(content !== undefined && "text" in content);
-    assertEquals(JSON.parse(content.text).text.length, 2_000_000);
+    // This client knows the output schema, and takes an error without data alone.
+    assertEquals(result.isError, true);
+    const uri = String(result._meta?.resourceUri);
+    assert(result.content.some((block) => block.type === "resource_link" && block.uri === uri));
+    assertEquals(JSON.parse(await readPages(client, uri)).text.length, 2_000_000);
+    await assertRejects(() => client.readResource({ uri: `${uri}?page=4` }), McpError, "it has 3 pages");
+  },
+
+  async "a task with a result of 2 MB ends for the official stream, and its result is at its resource"({ client }) {
+    await client.listTools();
+    const stream = client.experimental.tasks.callToolStream({ name: "big", arguments: { size: 2_000_000 } });
+    const last = (await Array.fromAsync(stream)).at(-1);
+    assert(last?.type === "result", `The stream ended with ${JSON.stringify(last)}`);
+    const uri = String(last.result._meta?.resourceUri);
+    assertEquals(JSON.parse(await readPages(client, uri)).text.length, 2_000_000);
   },
 
   async "resources of unknown and expired tasks each have a clear error"({ client }) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { call, connectHttp, type Connection, connectStdio, serveHttp, textOf } from "./client.ts";
+import { call, connectHttp, type Connection, connectStdio, readPages, serveHttp, textOf } from "./client.ts";
 
 /** Starts a job with the polling tools, and returns its token. */
 async function begin({ client }: Connection, job: string, input: Record<string, unknown> = {}): Promise<string> {
@@ -83,11 +83,13 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     }
   },
 
-  async "a result of 2 MB comes whole"(connection) {
+  async "a result of 2 MB is left to its resource"(connection) {
     const token = await begin(connection, "big", { size: 2_000_000 });
     await until(connection, "big", token, "COMPLETED");
     const { structuredContent } = await call(connection.client, "big_result", { token });
-    assertEquals((structuredContent?.result as { text: string }).text.length, 2_000_000);
+    assertEquals(structuredContent?.status, "COMPLETED");
+    const whole = await readPages(connection.client, String(structuredContent?.resource));
+    assertEquals(JSON.parse(whole).text.length, 2_000_000);
   },
 
   async "an unknown token, and one of another job, are told alike"(connection) {

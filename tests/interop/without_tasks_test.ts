@@ -23,6 +23,9 @@ for (const transport of ["stdio", "http"] satisfies TransportName[]) {
     assertEquals((await calling).structuredContent, { taken: 3 });
     const failed = await client.callTool({ name: "fail", arguments: { what: "tool_error" } });
     assertEquals([failed.isError, failed.content], [true, [{ type: "text", text: "The card was declined." }]]);
+    await client.listTools(); // From then on it holds results against their output schemas.
+    const large = await client.callTool({ name: "big", arguments: { size: 2_000_000 } });
+    assertEquals([large.isError, large.content.map(({ type }) => type)], [true, ["text", "resource_link"]]);
     await assertRejects(() => client.callTool({ name: "fault", arguments: {} }), Error, "The engine is on fire.");
     await assertRejects(() => client.callTool({ name: "must", arguments: {} }), Error, "Missing required client");
   });

@@ -202,3 +202,25 @@ Deno.test("a subscription lets go of a task once it has ended, and of the others
   subscription[Symbol.dispose]();
   assertEquals(tasks.watched, 0);
 });
+
+Deno.test("a server without tasks tells of its results, and to nobody else of them", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("polling", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  const call = async (name: string, args: Fields) => {
+    await using events = new Events(await fetch("tools/call", { name, arguments: args }));
+    return (await events.next(({ result }) => result !== undefined)).result ?? {};
+  };
+  const { structuredContent: { token } } = await call("hold_start", { gate: "told" });
+  const uri = `mcp://results/hold/${token}`;
+  const other = "mcp://results/hold/00000000-0000-7000-8000-000000000000";
+  await using events = new Events(
+    await fetch("subscriptions/listen", { notifications: { taskIds: [token], resourceSubscriptions: [uri, other] } }),
+  );
+  assertEquals((await events.next()).params?.notifications, { resourceSubscriptions: [uri] });
+  await call("open_gate", { gate: "told" });
+  const { method, params } = await events.next();
+  assertEquals([method, params?.uri], ["notifications/resources/updated", uri]);
+});

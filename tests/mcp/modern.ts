@@ -22,11 +22,6 @@ export function send(url: URL, method: string, params: Fields, capabilities?: Fi
 /** One request, not sent yet. */
 export function request(url: URL, method: string, params: Fields, capabilities: Fields = TASKS): Request {
   const name = params.name ?? params.uri ?? params.taskId;
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": capabilities,
-  };
   return new Request(url, {
     method: "POST",
     headers: {
@@ -37,8 +32,22 @@ export function request(url: URL, method: string, params: Fields, capabilities: 
       "mcp-method": method,
       ...(name && { "mcp-name": name }),
     },
-    body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta } }),
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: ++lastId,
+      method,
+      params: { ...params, _meta: envelope(capabilities) },
+    }),
   });
+}
+
+/** What a client says of itself with each request. */
+export function envelope(capabilities: Fields): Fields {
+  return {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1.0.0" },
+    "io.modelcontextprotocol/clientCapabilities": capabilities,
+  };
 }
 
 /** Sends one request, and returns its answer. */

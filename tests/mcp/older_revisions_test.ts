@@ -4,7 +4,7 @@
  * @module
  */
 import { createWorker, MemoryBackend } from "../../mod.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { Raw } from "../http/raw.ts";
 import { fixtureServer } from "../interop/fixture.ts";
 
@@ -21,11 +21,16 @@ for (const [revision, kinds] of Object.entries(KINDS)) {
     await using server = fixtureServer("operation", backend);
     await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
     const raw = await Raw.open(server.fetch, undefined, {}, revision);
-    const { result } = await raw.ask("tools/call", { name: "big", arguments: { size: 1 } });
+    const { result } = await raw.ask("tools/call", { name: "big", arguments: { size: 1_000_000 } });
     assertEquals(result.content.map(({ type }: { readonly type: string }) => type), kinds);
-    assertEquals(result.structuredContent, { text: "x" });
+    assertStringIncludes(result.content[0].text, `Read the resource ${result._meta.resourceUri}`);
     assertEquals(result._meta.resourceUri.startsWith("mcp://results/big/"), true);
-    const read = await raw.ask("resources/read", { uri: result._meta.resourceUri });
-    assertEquals(JSON.parse(read.result.contents[0].text), { text: "x" });
+    const read = async (uri: string) => (await raw.ask("resources/read", { uri })).result.contents[0];
+    const first = await read(result._meta.resourceUri);
+    const { text } = await read(first._meta.nextPage);
+    assertEquals(JSON.parse(first.text + text).text.length, 1_000_000);
+    const small = await raw.ask("tools/call", { name: "big", arguments: { size: 1 } });
+    assertEquals(small.result.content, [{ type: "text", text: '{"text":"x"}' }]);
+    assertEquals(small.result.structuredContent, { text: "x" });
   });
 }

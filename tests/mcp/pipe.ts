@@ -23,10 +23,14 @@ export type Fields = { readonly [key: string]: any };
 /** How long a test waits for a message before it fails, in ms. */
 const WAIT_MS = 20_000;
 
+const FIXTURE = new URL("../interop/server.ts", import.meta.url);
+
 /** Speaks raw JSON-RPC with the fixture server. */
 export class Pipe implements AsyncDisposable {
   /** Every message that came in, in order. */
   readonly messages: Message[] = [];
+  /** How many bytes each of them had. */
+  readonly sizes: number[] = [];
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Set<() => void>();
@@ -34,11 +38,14 @@ export class Pipe implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   #lastId = 0;
 
-  /** Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. */
-  constructor(strategy: StrategyName, ...store: readonly string[]) {
-    const server = fileURLToPath(new URL("../interop/server.ts", import.meta.url));
+  /**
+   * Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. The URL
+   * of a program starts that one instead, with the arguments that follow.
+   */
+  constructor(what: StrategyName | URL, ...more: readonly string[]) {
+    const [server, ...args] = what instanceof URL ? [what, ...more] : [FIXTURE, what, "stdio", ...more];
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", server, strategy, "stdio", ...store],
+      args: ["run", "--quiet", "--allow-all", fileURLToPath(server), ...args],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -152,6 +159,7 @@ export class Pipe implements AsyncDisposable {
         const message: Message = JSON.parse(line);
         checkTasks(message);
         this.messages.push(message);
+        this.sizes.push(new TextEncoder().encode(line).length);
       }
       for (const look of this.#waiting) look();
     }

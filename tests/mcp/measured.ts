@@ -1,0 +1,121 @@
+/**
+ * Clients that measure every message they get: of both revisions, over HTTP without a network, and over stdio.
+ *
+ * @module
+ */
+import { createWorker, MemoryBackend } from "../../mod.ts";
+import { Raw } from "../http/raw.ts";
+import type { StrategyName } from "../interop/fixture.ts";
+import { largeServer } from "./large_server.ts";
+import { envelope, Events, request, TASKS } from "./modern.ts";
+import { type Fields, type Message, Pipe } from "./pipe.ts";
+
+/** The revisions that the clients speak. */
+export const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
+
+export type Revision = (typeof REVISIONS)[number];
+
+/** A client of one revision, over one transport. */
+export interface Client extends AsyncDisposable {
+  /** The size of each message so far, in bytes. */
+  readonly sizes: readonly number[];
+  /** Sends a request, and returns its answer. */
+  ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
+  /** Hears of the end of a task: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
+  hearEnd(taskId: string): Promise<Message>;
+}
+
+/** Connects to a server of its own. */
+export async function connect(
+  transport: "http" | "stdio",
+  revision: Revision,
+  strategy: StrategyName,
+): Promise<Client> {
+  if (transport === "stdio") return await overStdio(revision, strategy);
+  return await overHttp(revision, strategy);
+}
+
+const CLIENT = { name: "measures", version: "1.0.0" };
+
+const isEnd = ({ method, params }: Message, taskId: string) =>
+  method?.startsWith("notifications/tasks") === true && params?.taskId === taskId &&
+  ["completed", "failed"].includes(params?.status);
+
+async function overHttp(revision: Revision, strategy: StrategyName): Promise<Client> {
+  const backend = new MemoryBackend();
+  const server = largeServer(strategy, backend);
+  const opened = new AsyncDisposableStack();
+  opened.defer(() => server.close());
+  opened.use(createWorker(backend, server.registry.list().map(({ job }) => job)));
+  const sizes: number[] = [];
+  const fetch = async (request: Request) => measured(await server.fetch(request), sizes);
+  const close = { sizes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  if (revision === "2025-11-25") {
+    const raw = await Raw.open(fetch);
+    const pushed = opened.use(await raw.listen());
+    return {
+      ...close,
+      ask: (method, params) => raw.ask(method, params),
+      async hearEnd(taskId) {
+        let message = await pushed.message();
+        while (!isEnd(message, taskId)) message = await pushed.message();
+        return message;
+      },
+    };
+  }
+  const url = new URL("http://localhost/mcp");
+  return {
+    ...close,
+    async ask(method, params = {}, capabilities = TASKS) {
+      await using events = new Events(await fetch(request(url, method, params, capabilities)));
+      return await events.next(({ result, error }) => result !== undefined || error !== undefined);
+    },
+    async hearEnd(taskId) {
+      const notifications = { taskIds: [taskId] };
+      await using events = new Events(await fetch(request(url, "subscriptions/listen", { notifications })));
+      return await events.next((message) => isEnd(message, taskId));
+    },
+  };
+}
+
+/** Passes an answer on, and measures the messages in it. */
+function measured(response: Response, sizes: number[]): Response {
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const oneCharacterPerByte = new TextDecoder("latin1");
+  let rest = "";
+  const body = response.body?.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        controller.enqueue(chunk);
+        rest += oneCharacterPerByte.decode(chunk, { stream: true });
+        const events = isStream ? rest.split("\n\n") : [rest];
+        rest = events.pop() ?? "";
+        for (const event of events) sizes.push(/^data: (.*)$/m.exec(event)?.[1]?.length ?? 0);
+      },
+      flush: () => void (isStream || sizes.push(rest.length)),
+    }),
+  );
+  return new Response(body, response);
+}
+
+async function overStdio(revision: Revision, strategy: StrategyName): Promise<Client> {
+  const pipe = new Pipe(new URL("./large_server.ts", import.meta.url), strategy);
+  const withEnvelope = (params: Fields, capabilities: Fields) => ({ ...params, _meta: envelope(capabilities) });
+  if (revision === "2025-11-25") {
+    await pipe.request("initialize", { protocolVersion: revision, capabilities: {}, clientInfo: CLIENT });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+  }
+  return {
+    sizes: pipe.sizes,
+    ask: (method, params = {}, capabilities = TASKS) =>
+      pipe.request(method, revision === "2025-11-25" ? params : withEnvelope(params, capabilities)),
+    async hearEnd(taskId) {
+      if (revision === "2026-07-28") {
+        const params = withEnvelope({ notifications: { taskIds: [taskId] } }, TASKS);
+        await pipe.send({ jsonrpc: "2.0", id: `listen to ${taskId}`, method: "subscriptions/listen", params });
+      }
+      return await pipe.next((message) => isEnd(message, taskId));
+    },
+    [Symbol.asyncDispose]: () => pipe[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * No message to a client has more than 900,000 bytes, whatever revision, transport and strategy; and what is larger can
+ * be read whole.
+ *
+ * @module
+ */
+import { MAX_SENT_BYTES } from "../../src/sent_size.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+import { type Kind, KINDS, textOf } from "./large_server.ts";
+import { type Client, connect, type Revision, REVISIONS } from "./measured.ts";
+import type { Fields, Message } from "./pipe.ts";
+
+/** The most that can be stored, with room for what is around the text. */
+const MOST = 16 * 1024 * 1024 - 100;
+
+/** The sizes that clients lost before, of every kind of text; and the largest, one kind for each transport and surface. */
+function sizes(largest: Kind): readonly (readonly [kind: Kind, bytes: number])[] {
+  const kinds = Object.keys(KINDS) as Kind[];
+  return [...kinds.flatMap((kind) => [[kind, 600_000], [kind, 1_000_000]] as const), [largest, MOST]];
+}
+
+const LARGEST = {
+  http: { "2025-11-25": "ASCII", "2026-07-28": "Chinese", polling: "escapes" },
+  stdio: { "2025-11-25": "Chinese", "2026-07-28": "ASCII", polling: "Chinese" },
+} as const;
+
+function checkSizes({ sizes }: Client, what: string): void {
+  assert(sizes.length > 0 && Math.max(...sizes) <= MAX_SENT_BYTES, `${what}: ${Math.max(...sizes)} bytes`);
+}
+
+/** The result of a plain call: of 2026-07-28 the client must not declare tasks. */
+async function call(client: Client, name: string, args: Fields): Promise<Message> {
+  return await client.ask("tools/call", { name, arguments: args }, {});
+}
+
+/** Starts a task, waits until it has ended, and returns its id and what was told of the end. */
+async function run(client: Client, revision: Revision, name: string, args: Fields) {
+  const task = revision === "2025-11-25" ? { task: {} } : {};
+  const { result } = await client.ask("tools/call", { name, arguments: args, ...task });
+  const taskId: string = result?.taskId ?? result?.task.taskId;
+  return { taskId, end: await client.hearEnd(taskId) };
+}
+
+/** Reads a resource whole, page by page. */
+async function readWhole(client: Client, uri: string): Promise<string> {
+  const { result, error } = await client.ask("resources/read", { uri });
+  if (result === undefined) throw new Error(error?.message);
+  const [first] = result.contents;
+  const { page = 1, pages = 1 } = first._meta ?? {};
+  assertEquals(page, 1);
+  const texts: string[] = [first.text];
+  for (let next = 2; next <= pages; next++) {
+    const { contents: [content] } = (await client.ask("resources/read", { uri: `${uri}?page=${next}` })).result ?? {};
+    assertEquals([content._meta.page, content._meta.pages], [next, pages]);
+    assert(content.text.isWellFormed());
+    texts.push(content.text);
+  }
+  const { error: behind } = await client.ask("resources/read", { uri: `${uri}?page=${pages + 1}` });
+  assertMatch(behind?.message ?? "", new RegExp(`has ${pages} pages?`));
+  return texts.join("");
+}
+
+/** Plain calls, tasks, what is pushed and the resources of one size. */
+async function exercise(client: Client, revision: Revision, kind: Kind, bytes: number): Promise<void> {
+  const args = { kind, bytes };
+  const text = textOf(kind, bytes);
+  for (const name of bytes < MOST ? ["typed", "untyped", "string"] : ["typed"]) {
+    const whole = JSON.stringify(name === "string" ? text : { text });
+    const { result: plain } = await call(client, name, args);
+    checkSizes(client, `a plain call of ${name}`);
+    const uri: string = plain?._meta.resourceUri;
+    const [block, link] = plain?.content ?? [];
+    const stands = plain?.structuredContent?.text === text || block.text === (name === "string" ? text : whole);
+    assertEquals(link?.uri, stands ? undefined : uri);
+    if (!stands) {
+      assertStringIncludes(block.text, `Read the resource ${uri}`);
+      assert(block.text.startsWith((name === "string" ? text : whole).slice(0, 100)));
+    }
+    // Clients refuse a good answer without data where an output schema promises it.
+    if (name === "typed") assert(plain?.isError === true || plain?.structuredContent !== undefined);
+    else assertEquals(plain?.isError, undefined);
+    assert(await readWhole(client, uri) === whole);
+    checkSizes(client, `the resource of ${name}`);
+
+    const { taskId } = await run(client, revision, name, args);
+    const { result: task } = await client.ask("tasks/get", { taskId });
+    const { result } = revision === "2025-11-25" ? await client.ask("tasks/result", { taskId }) : task ?? {};
+    assertEquals(result.structuredContent, plain?.structuredContent);
+    assertEquals(result.isError, plain?.isError);
+    checkSizes(client, `a task of ${name}`);
+  }
+  for (const name of bytes < MOST ? ["throws", "faults"] : []) {
+    const { result: plain, error } = await call(client, name, args);
+    const told: string = error?.message ?? plain?.content[0].text;
+    assertStringIncludes(told, text.slice(0, 1_000));
+    const { taskId } = await run(client, revision, name, args);
+    await client.ask("tasks/get", { taskId });
+    if (revision === "2025-11-25") await client.ask("tasks/result", { taskId });
+    await client.ask("resources/read", { uri: `mcp://results/${name}/${taskId}` });
+    checkSizes(client, `a task of ${name}`);
+  }
+}
+
+/** The polling tools and the resources of one size. */
+async function exercisePolling(client: Client, kind: Kind, bytes: number): Promise<void> {
+  const text = textOf(kind, bytes);
+  const tool = async (name: string, args: Fields) => (await call(client, name, args)).result ?? {};
+  for (const name of bytes < MOST ? ["typed", "untyped", "string", "throws", "faults"] : ["untyped"]) {
+    const { structuredContent: { token } } = await tool(`${name}_start`, { kind, bytes });
+    let status = "";
+    while (!["COMPLETED", "FAILED"].includes(status)) {
+      status = (await tool(`${name}_status`, { token })).structuredContent.status;
+    }
+    const { structuredContent: answer, isError } = await tool(`${name}_result`, { token });
+    checkSizes(client, name);
+    assertEquals([answer.status, isError], status === "FAILED" ? ["FAILED", true] : ["COMPLETED", undefined]);
+    if (status === "FAILED") {
+      assert(answer.error.startsWith(text.slice(0, 1_000)));
+      continue;
+    }
+    const whole = name === "string" ? text : { text };
+    const uri = `mcp://results/${name}/${token}`;
+    if (answer.result === undefined) {
+      assertEquals(answer.resource, uri);
+      assert(answer.message.startsWith(JSON.stringify(whole).slice(0, 100)));
+      assertStringIncludes(answer.message, `Read the resource ${uri}`);
+    } else assertEquals(JSON.stringify(answer.result) === JSON.stringify(whole), true);
+    assert(await readWhole(client, uri) === JSON.stringify(whole));
+    checkSizes(client, `the resource of ${name}`);
+  }
+}
+
+const HUGE = "\u0001".repeat(1_000_000);
+
+for (const transport of ["http", "stdio"] as const) {
+  for (const revision of REVISIONS) {
+    Deno.test(`what a client of ${revision} names over ${transport} makes no answer too large`, async () => {
+      await using client = await connect(transport, revision, "operation");
+      const { result } = await client.ask("tools/list");
+      assert(result !== undefined);
+      const asked: readonly (readonly [method: string, params: Fields])[] = [
+        [HUGE, {}],
+        ["tools/call", { name: HUGE, arguments: {} }],
+        ["tools/call", { name: "typed", arguments: { [HUGE]: 1 } }],
+        ["tools/call", { name: "strict", arguments: { [HUGE]: 1 } }],
+        ["tools/call", { name: "plain", arguments: { [HUGE]: 1 } }],
+        ["resources/read", { uri: HUGE }],
+        ["resources/read", { uri: `mcp://results/typed/${HUGE}` }],
+        ["prompts/get", { name: HUGE }],
+        ["tasks/get", { taskId: HUGE }],
+        ["tasks/list", { cursor: HUGE }],
+        ["completion/complete", { ref: { type: "ref/prompt", name: HUGE }, argument: { name: HUGE, value: "" } }],
+        ["logging/setLevel", { level: HUGE }],
+        ["subscriptions/listen", { notifications: { resourceSubscriptions: [HUGE] } }],
+      ];
+      for (const [method, params] of asked) {
+        const { error, result } = await client.ask(method, params);
+        assert(error !== undefined || result?.isError === true, method.slice(0, 50));
+        checkSizes(client, method.slice(0, 50));
+      }
+    });
+  }
+
+  for (const revision of REVISIONS) {
+    Deno.test(`no message to a client of ${revision} over ${transport} is too large, and each result can be read whole`, async (t) => {
+      await using client = await connect(transport, revision, "operation");
+      for (const [kind, bytes] of sizes(LARGEST[transport][revision])) {
+        await t.step(`${bytes} bytes of ${kind}`, () => exercise(client, revision, kind, bytes));
+      }
+      if (transport === "http" || revision !== "2025-11-25") return;
+      await client.ask("tasks/list");
+      checkSizes(client, "the list of tasks");
+    });
+  }
+
+  Deno.test(`no answer of a polling tool over ${transport} is too large, and each result can be read whole`, async (t) => {
+    await using client = await connect(transport, "2025-11-25", "polling");
+    for (const [kind, bytes] of sizes(LARGEST[transport].polling)) {
+      await t.step(`${bytes} bytes of ${kind}`, () => exercisePolling(client, kind, bytes));
+    }
+  });
+}
