@@ -73,8 +73,20 @@ export class LineWriter {
 }
 
 const stderr = new LineWriter(Deno.stderr);
+let through: Pick<LineWriter, "write"> = stderr;
 
 /** Writes one line to stderr, without waiting for whoever reads it. */
 export function writeLine(line: string): void {
-  stderr.write(line);
+  through.write(line);
+}
+
+/**
+ * Has every line go through a writer that is open, until it is closed: it may be waiting for whoever reads stderr, and a
+ * line that is written beside it would have to wait, too. Returns the way to end that.
+ */
+export function writeThrough(writer: Pick<LineWriter, "write">): () => void {
+  through = writer;
+  return () => {
+    if (through === writer) through = stderr;
+  };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { doneWithin } from "./done_within.ts";
+import { writeThrough } from "./stderr.ts";
 
 /** How many lines may wait; what comes then is left out, and counted. */
 const MAX_LINES = 1_000;
@@ -35,10 +36,12 @@ export class StderrLines implements AsyncDisposable {
   #left = 0;
   #writer: Worker | undefined;
   #written: PromiseWithResolvers<void> | undefined;
+  readonly #end: () => void;
 
   /** `leftOut` makes the line that says how many were left out. */
   constructor(leftOut: (count: number) => string) {
     this.#leftOut = leftOut;
+    this.#end = writeThrough(this);
   }
 
   /** Writes a line, soon. */
@@ -50,6 +53,7 @@ export class StderrLines implements AsyncDisposable {
 
   /** Ends when all is written; what cannot be written soon is lost. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
     if (this.#written) await doneWithin(this.#written.promise, END_MS);
     this.#writer?.terminate();
   }

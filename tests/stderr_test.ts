@@ -1,4 +1,4 @@
-import { LineWriter, type Sink } from "../src/stderr.ts";
+import { LineWriter, type Sink, writeLine, writeThrough } from "../src/stderr.ts";
 import { assertEquals } from "../tools/std.ts";
 
 /** What was written, and the one to come, which nobody reads until the test says so. */
@@ -70,4 +70,15 @@ Deno.test("a stderr that is closed is no error of whoever writes to it", async (
   lines.write("now");
   lines.write("x".repeat(20_000));
   await new Promise((resolve) => setTimeout(resolve, 0));
+});
+
+Deno.test("while a writer of its own is open, every line goes through it", () => {
+  const lines: string[] = [];
+  const end = writeThrough({ write: (line) => lines.push(line) });
+  try {
+    writeLine("an error");
+  } finally {
+    end();
+  }
+  assertEquals(lines, ["an error"]);
 });
