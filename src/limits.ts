@@ -82,7 +82,10 @@ export class RateLimit {
   take(owner: string, now: number): number {
     if (this.#perMinute === Infinity) return 0;
     const left = this.#left(this.#buckets.get(owner), now);
-    if (left < 1) return Math.ceil((1 - left) * MINUTE_MS / this.#perMinute);
+    if (left < 1) {
+      this.#buckets.set(owner, { left, at: now }); // The clock may have been set back: it fills up from now on.
+      return Math.ceil((1 - left) * MINUTE_MS / this.#perMinute);
+    }
     this.charge(owner, 1, now);
     return 0;
   }

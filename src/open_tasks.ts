@@ -41,7 +41,7 @@ export class OpenTasks implements Disposable {
     if (this.#max === Infinity) return true;
     let counted = await this.#count(owner);
     // Events of several processes come in no order between them, so a count from them may be too high.
-    if (counted.open.size >= this.#max && counted.at + RECOUNT_MS <= this.#now()) {
+    if (counted.open.size >= this.#max && Math.abs(this.#now() - counted.at) >= RECOUNT_MS) {
       // Whoever was here first has begun the new count.
       if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
       counted = await this.#count(owner);

@@ -31,6 +31,11 @@ Deno.test("a rate is each owner's own, and a clock that is set back gives nothin
   assert(rate.take("ann", 0) > 0);
 });
 
+Deno.test("a clock that is set back keeps nobody from what he may use a minute later", () => {
+  const rate = new RateLimit(1);
+  assertEquals([rate.take("ann", 7_200_000), rate.take("ann", 0), rate.take("ann", 60_000)], [0, 60_000, 0]);
+});
+
 Deno.test("who has used nothing for a minute is forgotten once there are many owners", () => {
   const rate = new RateLimit(1);
   for (let i = 0; i < 10_000; i++) rate.take(`owner ${i}`, 0);
@@ -149,6 +154,15 @@ Deno.test("a count that events have left too high is taken anew before anybody i
   now = 10_000;
   const got = await Promise.all(Array.from({ length: 5 }, () => open.reserve("ann", newTaskId())));
   assertEquals(got, [true, false, false, false, false]);
+});
+
+Deno.test("a count is taken anew, too, where the clock was set back", async () => {
+  await using backend = new MemoryBackend();
+  let now = 7_200_000;
+  using open = new OpenTasks(backend, 1, () => now);
+  assertEquals(await open.reserve("ann", newTaskId()), true); // And it was created nowhere.
+  now = 0;
+  assertEquals(await open.reserve("ann", newTaskId()), true);
 });
 
 Deno.test("after a gap the open tasks are counted anew, with those that were created elsewhere meanwhile", async () => {

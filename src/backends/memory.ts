@@ -27,6 +27,7 @@ import {
 } from "../task.ts";
 import { awaitEnd } from "./await_end.ts";
 import { MemoryStreams } from "./memory_streams.ts";
+import { credibleDue } from "./clock.ts";
 import * as change from "./record.ts";
 import { type Claimed, type Look, Runner, type RunnerStore } from "./runner.ts";
 
@@ -203,7 +204,10 @@ export class MemoryBackend implements Backend {
   #claim(worker: string, jobs: readonly string[], max: number): Look {
     const now = Date.now();
     let dueAt: number | undefined;
-    for (const record of this.#delayed.values()) {
+    for (const waiting of [...this.#delayed.values()]) {
+      const record = credibleDue(waiting, now);
+      const own = this.#tasks.get(record.info.id);
+      if (own && record !== waiting) this.#store(own, record);
       const due = dueAtOf(record);
       if (due === undefined || due <= now) this.#makeReady(record);
       else dueAt = Math.min(dueAt ?? Infinity, due);

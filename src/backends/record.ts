@@ -26,6 +26,8 @@ export interface TaskRecord {
   readonly retry: RetryPolicy;
   readonly timeout?: number;
   readonly priority: number;
+  /** How long its first attempt was delayed, in ms. */
+  readonly delay?: number;
   /** The worker that holds it while it runs. */
   readonly holder?: string;
   /** How many workers have died while they ran it. */
@@ -85,6 +87,7 @@ export function created(task: NewTask, now: number): TaskRecord {
     retry: task.retry,
     timeout: task.timeout,
     priority: task.priority ?? 0,
+    ...(task.delay && { delay: task.delay }),
     crashes: 0,
   };
 }
@@ -187,7 +190,7 @@ export function settled(before: TaskRecord, attempt: Attempt, now: number, rando
     const { message: _, questions: __, ...rest } = step(info, now);
     const done = rest.progress === undefined ? rest : { ...rest, progress: 1 };
     return {
-      record: finished(record, { ...done, status: "COMPLETED", finishedAt: now }),
+      record: finished(record, { ...done, status: "COMPLETED", finishedAt: done.updatedAt }),
       outcome: attempt,
     };
   }
@@ -254,19 +257,20 @@ export function cancelledOutcome(info: CancelledTask): Outcome {
 }
 
 function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
-  const { stopRequested: _, dueAt: __, questions: ___, ...info } = live(record);
-  return finished(record, { ...step(info, now), status: "CANCELLED", finishedAt: now, work, message });
+  const { stopRequested: _, dueAt: __, questions: ___, ...info } = step(live(record), now);
+  return finished(record, { ...info, status: "CANCELLED", finishedAt: info.updatedAt, work, message });
 }
 
 function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>, now: number): Ended {
-  const { questions: _, ...info } = live(record);
+  const { questions: _, ...info } = step(live(record), now);
   const message = cutMessage(outcome.message);
   return {
-    record: finished(record, { ...step(info, now), status: "FAILED", finishedAt: now, failure: outcome.kind, message }),
+    record: finished(record, { ...info, status: "FAILED", finishedAt: info.updatedAt, failure: outcome.kind, message }),
     outcome,
   };
 }
 
+/** Its end is never before what it was told of: the clock may have been set back, and its result would expire early. */
 function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
   return { ...record, holder: undefined, answers: undefined, info };
 }

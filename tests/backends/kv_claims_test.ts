@@ -3,7 +3,7 @@ import { Committer } from "../../src/backends/kv/committer.ts";
 import { delayedKey } from "../../src/backends/kv/keys.ts";
 import { Lease } from "../../src/backends/kv/lease.ts";
 import { TaskStore } from "../../src/backends/kv/store.ts";
-import { crashed, created } from "../../src/backends/record.ts";
+import { claimed, crashed, created, settled } from "../../src/backends/record.ts";
 import { newTaskId } from "../../src/ids.ts";
 import type { Json } from "../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
@@ -18,11 +18,16 @@ interface Opened {
   readonly committer: Committer;
 }
 
+/** Of a worker that hears of nothing. */
+function options(kv: Deno.Kv, store: TaskStore) {
+  return { kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} };
+}
+
 async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   const committer = new Committer(kv, "writer", () => {});
   const store = new TaskStore(kv, committer);
-  const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} });
+  const claims = new Claims(options(kv, store));
   const create = async (input: Json, delay?: number, owner = OWNER) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
@@ -193,4 +198,50 @@ Deno.test("KV: a delayed task whose event was missed is found after the gap", ()
     const id = await create({}, 1);
     claims.hear({ kind: "gap" });
     assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
+  }));
+
+Deno.test("KV: delayed tasks wait no longer than their delay once the clock was set back, though others are due before them", () =>
+  withClaims(async ({ kv, store }) => {
+    const clock = { now: Date.now() };
+    const claims = new Claims({ ...options(kv, store), now: () => clock.now });
+    const create = async (delay: number) => {
+      const id = newTaskId();
+      const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
+      await store.create(
+        created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry, delay }, clock.now),
+        {},
+      );
+      return id;
+    };
+    const look = async () => (await claims.claim(10)).claims.map(({ task }) => task.id);
+    const late = await create(600_000);
+    assertEquals(await look(), []);
+    clock.now -= 7_200_000;
+    const soon = await create(300_000);
+    claims.hear({ kind: "gap" });
+    assertEquals([await look(), (await claims.claim(10)).dueAt], [[], clock.now + 300_000]);
+    clock.now += 300_000;
+    assertEquals(await look(), [soon]);
+    clock.now += 300_000;
+    assertEquals(await look(), [late]);
+  }));
+
+Deno.test("KV: a worker that begins after the clock was set back finds the tasks that would be due too late", () =>
+  withClaims(async ({ kv, store }) => {
+    const now = Date.now();
+    const id = newTaskId();
+    const retry = { attempts: 3, delay: 1_000, maxDelay: 1_000 };
+    const running = claimed(
+      created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry }, now),
+      "other",
+      now,
+    );
+    const { record } = settled(running, { kind: "error", message: "no luck", retry: true }, now, 0.5);
+    await store.create(record, {});
+    let later = now - 7_200_000;
+    const claims = new Claims({ ...options(kv, store), now: () => later });
+    assertEquals((await claims.claim(1)).dueAt, later + 1_000);
+    later += 1_000;
+    assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
+    assertEquals(await Array.fromAsync(kv.list({ prefix: delayedKey() })), []);
   }));

@@ -110,6 +110,43 @@ Deno.test("KV: a worker that is late each time, because its jobs compute without
     assertEquals(await now(entry), ["PENDING", undefined, 1]);
   }));
 
+Deno.test("KV: a dead worker's task runs again a lease after the clock was set back, and a living one keeps its own", () =>
+  withLeases(async ({ clock, start, idle, now }) => {
+    const dead = await start("dead");
+    const living = await start("living");
+    const heir = await idle("heir");
+    clock.now -= 12 * LEASE;
+    await heir.recover();
+    clock.now += ROUND;
+    await living.lease.renew();
+    await heir.recover();
+    assertEquals([await now(dead.entry), await now(living.entry)], [["RUNNING", "dead", 0], ["RUNNING", "living", 0]]);
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals([await now(dead.entry), await now(living.entry)], [["PENDING", undefined, 1], [
+      "RUNNING",
+      "living",
+      0,
+    ]]);
+  }));
+
+Deno.test("KV: a lease that is longer than one's own is believed", () =>
+  withLeases(async ({ kv, clock, start, idle, now }) => {
+    const { entry } = await start("patient");
+    const key = workerKey("patient");
+    const { value } = await kv.get<WorkerRecord>(key);
+    await kv.set(key, { ...value, lease: 10 * LEASE, expiresAt: clock.now + 10 * LEASE });
+    const heir = await idle("heir");
+    for (let rounds = 0; rounds < 19; rounds++) {
+      clock.now += ROUND;
+      await heir.recover();
+    }
+    assertEquals(await now(entry), ["RUNNING", "patient", 0]);
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals(await now(entry), ["PENDING", undefined, 1]);
+  }));
+
 Deno.test("KV: a dead worker's task is taken over although it is answered in that moment", () =>
   withLeases(async ({ kv, store, clock, start, idle }) => {
     const { entry } = await start("dead");
@@ -194,12 +231,13 @@ Deno.test("KV: a worker whose lease has run out counts as none, also before anyb
     await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
     using kv = await Deno.openKv(`${folder}/jobs.kv`);
     const known: boolean[] = [];
-    for (const left of [60_000, -1]) {
-      const record: WorkerRecord = { jobs: ["job"], expiresAt: Date.now() + left, held: [] };
+    // The last is of a clock that was set back since.
+    for (const left of [60_000, -1, 7_200_000]) {
+      const record: WorkerRecord = { jobs: ["job"], expiresAt: Date.now() + left, lease: 90_000, held: [] };
       await kv.set(workerKey("silent"), record);
       known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
     }
-    assertEquals(known, [true, false, false, false]);
+    assertEquals(known, [true, false, false, false, false, false]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -6,6 +6,7 @@
  */
 import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
+import { credibleDue } from "../clock.ts";
 import * as change from "../record.ts";
 import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
 import { messageOf } from "../../text.ts";
@@ -18,6 +19,9 @@ const MAX_BATCH = 100;
 
 /** The pause before the next look where more tasks are held than the lease can name, in ms: some are about to end. */
 const FULL_PAUSE_MS = 50;
+
+/** From when on a clock counts as set back, in ms. */
+const SET_BACK_MS = 1_000;
 
 /** A task that may be claimed, with the check that it still may. */
 interface Ready {
@@ -36,6 +40,8 @@ export interface ClaimsOptions {
   readonly hold: () => void;
   /** Hears that a task is no longer ours. */
   readonly lose: (id: string) => void;
+  /** The time, in ms since the epoch. */
+  readonly now?: () => number;
 }
 
 /** The claims of one worker. */
@@ -46,10 +52,14 @@ export class Claims implements RunnerStore {
   #claiming: readonly Ready[] = [];
   /** When the next delayed task is due, as far as is known; before the first look, at once. */
   #dueAt = 0;
+  readonly #now: () => number;
+  /** When it last looked for work. */
+  #lookedAt = Infinity;
 
   /** Claims nothing yet. */
   constructor(options: ClaimsOptions) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
   }
 
   /** The tasks that this worker holds, or may hold in a moment. */
@@ -64,13 +74,17 @@ export class Claims implements RunnerStore {
   }
 
   async claim(max: number): Promise<Look> {
-    if (this.#dueAt <= Date.now()) await this.#promote(Date.now());
+    const now = this.#now();
+    // At the first look, too: the clock may have been set back before this process began.
+    if (now < this.#lookedAt - SET_BACK_MS) await this.#redate(now);
+    this.#lookedAt = now;
+    if (this.#dueAt <= now) await this.#promote(now);
     const dueAt = Number.isFinite(this.#dueAt) ? this.#dueAt : undefined;
     const most = Math.min(max, MAX_BATCH);
     const found = await this.#ready(most);
     if (found.length === 0) return { claims: [], more: false, dueAt };
     const ready = fitting(found, this.held, ({ stored }) => stored.record.info.owner);
-    if (ready.length === 0) return { claims: [], more: false, dueAt: Date.now() + FULL_PAUSE_MS };
+    if (ready.length === 0) return { claims: [], more: false, dueAt: now + FULL_PAUSE_MS };
     this.#claiming = ready;
     try {
       this.#options.hold();
@@ -89,12 +103,12 @@ export class Claims implements RunnerStore {
   }
 
   async report(id: string, report: ProgressReport): Promise<void> {
-    await this.#change(id, (record) => ({ record: change.reported(record, report, Date.now()) }));
+    await this.#change(id, (record) => ({ record: change.reported(record, report, this.#now()) }));
   }
 
   async ask(id: string, question: Question): Promise<Answer | undefined> {
     await this.#change(id, (record) => {
-      return { record: refuseTooLarge(change.asked(record, question, Date.now()), "the question of") };
+      return { record: refuseTooLarge(change.asked(record, question, this.#now()), "the question of") };
     });
     // The answer may have come since the claim.
     return this.#held.get(id)?.stored.record.answers?.[question.key];
@@ -108,19 +122,19 @@ export class Claims implements RunnerStore {
 
   async settle(id: string, attempt: Attempt): Promise<void> {
     const random = Math.random();
-    await this.#change(id, (record) => change.settled(record, attempt, Date.now(), random));
+    await this.#change(id, (record) => change.settled(record, attempt, this.#now(), random));
     this.#held.delete(id);
   }
 
   async handBack(id: string, abandoned: boolean): Promise<void> {
-    await this.#change(id, (record) => ({ record: change.handedBack(record, abandoned, Date.now()) }));
+    await this.#change(id, (record) => ({ record: change.handedBack(record, abandoned, this.#now()) }));
     this.#held.delete(id);
   }
 
   /** Takes one ready task, unless another worker is faster or it is cancelled. */
   async #take({ stored, check }: Ready): Promise<Claimed | Failed | undefined> {
     const { store, worker } = this.#options;
-    const taken = await store.claim(stored, change.claimed(stored.record, worker, Date.now()), check);
+    const taken = await store.claim(stored, change.claimed(stored.record, worker, this.#now()), check);
     if (taken === undefined) return undefined;
     const { info, timeout } = taken.stored.record;
     this.#held.set(info.id, taken);
@@ -162,6 +176,16 @@ export class Claims implements RunnerStore {
     const [only = []] = lists;
     if (lists.length === 1) return only;
     return lists.flat().sort((a, b) => byUrgency(a.stored, b.stored)).slice(0, max);
+  }
+
+  /** After the clock was set back: no delayed task is due later than it can be. */
+  async #redate(now: number): Promise<void> {
+    const { kv, store } = this.#options;
+    for await (const { key, value, versionstamp } of kv.list<StoredTask>({ prefix: delayedKey() })) {
+      const record = credibleDue(value.record, now);
+      if (record !== value.record) await store.redate(value, record, { key, versionstamp });
+    }
+    this.#dueAt = 0; // Another one may be the first now.
   }
 
   /** Moves what is due to the ready, and finds out when the next one will be. */

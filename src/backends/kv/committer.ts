@@ -208,7 +208,7 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
 
 /** Several writing processes can lock each other, and readers, out for a moment; nothing was written then. */
 export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
-  const start = Date.now();
+  const start = performance.now();
   let pause = FIRST_PAUSE_MS;
   while (true) {
     try {
@@ -216,7 +216,7 @@ export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> 
     } catch (error) {
       // A TypeError of a commit or a read, a plain Error of the opening.
       const locked = error instanceof Error && error.message.includes("database is locked");
-      if (!locked || Date.now() - start > LOCKED_FOR_MS) throw error;
+      if (!locked || performance.now() - start > LOCKED_FOR_MS) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }

@@ -6,6 +6,7 @@
  */
 import { isFinished } from "../../task.ts";
 import { unheard } from "../../log_error.ts";
+import { credible } from "../clock.ts";
 import * as change from "../record.ts";
 import { type Committer, untilUnlocked } from "./committer.ts";
 import { workerKey } from "./keys.ts";
@@ -15,6 +16,8 @@ import type { TaskStore } from "./store.ts";
 export interface WorkerRecord {
   readonly jobs: readonly string[];
   readonly expiresAt: number;
+  /** How long a lease of this worker lasts, in ms; absent where an earlier version has written it. */
+  readonly lease?: number;
   /** Owner and id of each task that it may hold. */
   readonly held: readonly (readonly [owner: string, id: string])[];
 }
@@ -51,6 +54,8 @@ export class Lease implements AsyncDisposable {
   #lookedAt: number;
   /** How many times in a row that came late. */
   #late = 0;
+  /** By when each of the other workers was dead, as it was last seen: unless it has renewed its lease since. */
+  #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
 
   /** Begins to keep it. */
   constructor(options: LeaseOptions) {
@@ -92,6 +97,7 @@ export class Lease implements AsyncDisposable {
     const value: WorkerRecord = {
       jobs,
       expiresAt: this.#now() + duration,
+      lease: this.#options.duration,
       held: held().map(({ owner, id }) => [owner, id]),
     };
     const bytes = 200 + value.held.length * 200;
@@ -103,9 +109,15 @@ export class Lease implements AsyncDisposable {
     // The machine has slept, or its clock was set: the others need a moment, too, to say that they live.
     if (this.#isLate()) return await this.renew();
     const workers = await untilUnlocked(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
+    const before = this.#ends;
+    this.#ends = new Map();
     for (const { key, value, versionstamp } of workers) {
       const name = String(key.at(-1));
-      if (name === worker || value.expiresAt > this.#now()) continue;
+      if (name === worker) continue;
+      const seen = before.get(name);
+      const end = Math.min(endOf(value, this.#now()), seen?.versionstamp === versionstamp ? seen.end : Infinity);
+      this.#ends.set(name, { versionstamp, end });
+      if (end > this.#now()) continue;
       await Promise.all(value.held.map(([owner, id]) => this.#takeOver(name, owner, id)));
       await committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
     }
@@ -130,4 +142,14 @@ export class Lease implements AsyncDisposable {
       if (await store.change(entry, record, outcome)) return;
     }
   }
+}
+
+/** When a lease ends. Where that lies further ahead than a lease lasts, the clock was set back: it begins to run anew. */
+function endOf({ expiresAt, lease = Infinity }: WorkerRecord, now: number): number {
+  return credible(expiresAt, lease, now);
+}
+
+/** Whether a worker's lease holds, as far as its record tells. After the clock was set back, only once it is renewed. */
+export function isAlive(worker: WorkerRecord, now: number): boolean {
+  return worker.expiresAt > now && endOf(worker, now) === worker.expiresAt;
 }

@@ -15,7 +15,7 @@ import { Claims } from "./claims.ts";
 import { Committer, reading, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { workerKey } from "./keys.ts";
-import { Lease, type WorkerRecord } from "./lease.ts";
+import { isAlive, Lease, type WorkerRecord } from "./lease.ts";
 import { refuseTooLarge } from "./room.ts";
 import { TaskStore } from "./store.ts";
 import { KvStreams } from "./streams.ts";
@@ -182,7 +182,7 @@ export class DenoKvBackend implements Backend {
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
     const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
-    return workers.some(({ value }) => value.expiresAt > Date.now() && value.jobs.includes(job));
+    return workers.some(({ value }) => isAlive(value, Date.now()) && value.jobs.includes(job));
   }
 
   /** Listens to every change. */

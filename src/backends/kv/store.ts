@@ -98,10 +98,13 @@ export class TaskStore {
    * Takes a ready task for a worker: as `change`, but it is the place in the queue that must not have changed. That is
    * as good: every change of a task that waits writes its place anew, or deletes it, in the same commit as the record.
    */
-  async claim(ready: StoredTask, record: TaskRecord, check: Deno.AtomicCheck): Promise<Entry | undefined> {
-    const stored: StoredTask = { ...ready, record };
-    const versionstamp = await this.#committer.commit({ ...this.#write(stored, ready.record), checks: [check] });
-    return versionstamp === null ? undefined : { stored, versionstamp };
+  claim(ready: StoredTask, record: TaskRecord, check: Deno.AtomicCheck): Promise<Entry | undefined> {
+    return this.#changeWaiting(ready, record, check);
+  }
+
+  /** Gives a delayed task another time, unless somebody else has changed it. */
+  async redate(delayed: StoredTask, record: TaskRecord, check: Deno.AtomicCheck): Promise<void> {
+    await this.#changeWaiting(delayed, record, check);
   }
 
   /** Moves a delayed task that is due to the ready ones, unless somebody else has done so or it is cancelled. */
@@ -125,6 +128,16 @@ export class TaskStore {
   async outcome(entry: Entry): Promise<Outcome | undefined> {
     const { outcome, record } = entry.stored;
     return outcome && await this.#load(outcome, `the result of task ${record.info.id}`);
+  }
+
+  async #changeWaiting(
+    waiting: StoredTask,
+    record: TaskRecord,
+    check: Deno.AtomicCheck,
+  ): Promise<Entry | undefined> {
+    const stored: StoredTask = { ...waiting, record };
+    const versionstamp = await this.#committer.commit({ ...this.#write(stored, waiting.record), checks: [check] });
+    return versionstamp === null ? undefined : { stored, versionstamp };
   }
 
   async #page(range: Deno.KvListSelector, limit: number): Promise<TaskPage> {
