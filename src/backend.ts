@@ -167,7 +167,7 @@ export interface Backend extends AsyncDisposable {
    * none is open. Rejects as `get`, and with `InvalidValue` if they are too large to be stored.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
-  /** Lists an owner's tasks, the newest first. Rejects with `InvalidValue` if the cursor is not one of ours. */
+  /** Lists an owner's tasks, the newest first. Rejects with `InvalidInput` if the cursor is not one of ours. */
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
   /** Whether a worker for this job is alive now. */
   hasWorker(job: string): Promise<boolean>;

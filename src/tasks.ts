@@ -83,13 +83,13 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads how a finished task ended. Its task was read before, so this does not count as another reading. A result of
+   * Reads how a finished task ended. It was read before, so this does not count as another reading. A result of
    * workers of others that does not fit the job's `output` is a tool error. Rejects as `Backend.outcome`.
    */
-  outcome(id: string, owner: string): Promise<Outcome> {
+  outcome({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
     return this.#guard.audited(
       { operation: "result", owner, task: id },
-      async () => await this.#asPromised(id, owner, await this.#backend.outcome(id, owner)),
+      async () => await this.#asPromised(job, await this.#backend.outcome(id, owner)),
       () => ({ event: "result_read" }),
     );
   }
@@ -210,11 +210,9 @@ export class Tasks implements Disposable {
   }
 
   /** Clients are told the output schema, and take no result that does not fit it. */
-  async #asPromised(id: string, owner: string, outcome: Outcome): Promise<Outcome> {
-    if (outcome.kind !== "value" || this.#outputs.size === 0) return outcome;
-    const { job } = await this.#backend.get(id, owner);
+  async #asPromised(job: string, outcome: Outcome): Promise<Outcome> {
     const schema = this.#outputs.get(job);
-    if (schema === undefined) return outcome;
+    if (outcome.kind !== "value" || schema === undefined) return outcome;
     try {
       const given = await validate(schema, outcome.value, `result of ${job}`);
       return { kind: "value", value: toJson(given, "it") };

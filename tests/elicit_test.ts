@@ -21,11 +21,11 @@ async function answered<S extends Schema>(schema: S, answer: Answer) {
   const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run });
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
-  await tasks.wait(id, "me", new AbortController().signal, (task) => {
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
     const [question] = "questions" in task ? task.questions ?? [] : [];
     if (question) backend.answer(id, "me", { [question.key]: answer });
   });
-  return await tasks.outcome(id, "me");
+  return await tasks.outcome(ended);
 }
 
 Deno.test("a job gets an accepted answer as its schema reads it", async () => {
@@ -64,8 +64,8 @@ Deno.test("a question whose schema is itself wrong is a fault, and nobody is ask
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const asked = new AbortController();
-  await tasks.wait(id, "me", asked.signal, ({ status }) => status === "INPUT_REQUIRED" && asked.abort());
-  const outcome = await tasks.outcome(id, "me");
+  const ended = await tasks.wait(id, "me", asked.signal, ({ status }) => status === "INPUT_REQUIRED" && asked.abort());
+  const outcome = await tasks.outcome(ended);
   assertEquals(outcome.kind, "fault");
   assertStringIncludes(
     "message" in outcome ? outcome.message : "",
@@ -82,7 +82,7 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const refused: string[] = [];
-  await tasks.wait(id, "me", new AbortController().signal, (task) => {
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
     const [question] = "questions" in task ? task.questions ?? [] : [];
     if (question === undefined) return;
     const answer = (content: { readonly name: Json }) =>
@@ -92,7 +92,7 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
       .then(() => answer({ name: "Ada" }));
   });
   assertEquals(refused, ["Invalid answer to it: name: must be string"]);
-  assertEquals(await tasks.outcome(id, "me"), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
+  assertEquals(await tasks.outcome(ended), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
 });
 
 /** Runs a job that asks, gives each question the next answer, and returns how it ended and how many questions it had. */
@@ -104,7 +104,7 @@ async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answe
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const errors: string[] = [];
   const given = new Set<string>();
-  const { attempt } = await tasks.wait(id, "me", new AbortController().signal, (task) => {
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
     for (const { key } of "questions" in task ? task.questions ?? [] : []) {
       const answer = given.has(key) ? undefined : answers.next().value;
       if (answer === undefined) continue;
@@ -115,7 +115,7 @@ async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answe
       });
     }
   });
-  return { outcome: await tasks.outcome(id, "me"), attempt, errors, asked: given.size };
+  return { outcome: await tasks.outcome(ended), attempt: ended.attempt, errors, asked: given.size };
 }
 
 const NOTE = { message: "Well?", schema: { type: "object", properties: { note: { type: "string" } } } };

@@ -122,7 +122,7 @@ Deno.test("the audit log hears of each creation, result read and cancellation, a
   await using _worker = createWorker(stage.backend, [echo]);
   const done = await tasks.start(registered, { secret: "of the input" }, "ann");
   await tasks.finish(done, new AbortController().signal);
-  await tasks.outcome(done.id, "ann");
+  await tasks.outcome(done);
   await assertRejects(() => tasks.get(done.id, "bob"), TaskNotFound);
   await assertRejects(() => tasks.cancel("x".repeat(1_000), "ann"), TaskNotFound);
   await assertRejects(() => tasks.start(registered, {}, "ann", 1_001), LimitExceeded);

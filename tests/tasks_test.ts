@@ -68,13 +68,27 @@ Deno.test("a result of others that does not fit the job's output is a tool error
   await using _worker = createWorker(backend, [echo]);
   const outcomeOf = async (result: unknown) => {
     const { id } = await tasks.start(registered, result, "me");
-    await tasks.wait(id, "me", new AbortController().signal);
-    return await tasks.outcome(id, "me");
+    return await tasks.outcome(await tasks.wait(id, "me", new AbortController().signal));
   };
   assertEquals(await outcomeOf({ width: 7, more: true }), { kind: "value", value: { width: 7 } });
   const misfit = await outcomeOf({ width: "7" });
   assertEquals(misfit.kind, "tool_error");
   assertStringIncludes("message" in misfit ? misfit.message : "", "Invalid result of echo: width: ");
+});
+
+Deno.test("the outcome of a task that is held costs one read, whether others ran it or not", async () => {
+  await using backend = new MemoryBackend();
+  const output = z.object({ width: z.number() });
+  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  await using _worker = createWorker(backend, [echo]);
+  const { id } = await tasks.start(registered, { width: 7 }, "me");
+  const task = await tasks.wait(id, "me", new AbortController().signal);
+  const reads: string[] = [];
+  const { get, outcome } = backend;
+  backend.get = (...args) => (reads.push("get"), get.apply(backend, args));
+  backend.outcome = (...args) => (reads.push("outcome"), outcome.apply(backend, args));
+  assertEquals(await tasks.outcome(task), { kind: "value", value: { width: 7 } });
+  assertEquals(reads, ["outcome"]);
 });
 
 Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {

@@ -14,7 +14,7 @@ import type {
   WorkHandle,
   WorkOptions,
 } from "../backend.ts";
-import { BackendError, InvalidValue, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
+import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import { toText } from "../json.ts";
 import {
   type Answer,
@@ -74,7 +74,7 @@ export class MemoryBackend implements Backend {
     this.#checkOpen();
     change.refuseRoute(task);
     if (this.#tasks.has(task.id)) {
-      throw new InvalidValue(`Cannot create task ${task.id}: there is one of this id. Make a new id for each task.`);
+      throw new Error(`Cannot create task ${task.id}: there is one of this id. Make a new id for each task.`);
     }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
     const record = change.created(task, Date.now());

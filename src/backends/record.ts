@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
-import { DefinitionError, InvalidValue } from "../errors.ts";
+import { DefinitionError, InvalidInput } from "../errors.ts";
 import { isTaskId } from "../ids.ts";
 import {
   type Answer,
@@ -56,18 +56,18 @@ export function refuseRoute({ job, route }: NewTask): void {
   );
 }
 
-/** Throws `InvalidValue` for the cursor of no page: a page is named after the last task of the one before. */
+/** Throws `InvalidInput` for the cursor of no page: a page is named after the last task of the one before. */
 export function refuseCursor(cursor: string | undefined): void {
   if (cursor === undefined || isTaskId(cursor)) return;
-  throw new InvalidValue("Cannot list tasks: the cursor is not valid.");
+  throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
 }
 
 export function created(task: NewTask, now: number): TaskRecord {
   if (task.owner.length < 1 || task.owner.length > 128) {
-    throw new InvalidValue(`Cannot store a task of owner ${JSON.stringify(task.owner)}: it needs 1 to 128 characters.`);
+    throw new Error(`Cannot store a task of owner ${JSON.stringify(task.owner)}: it needs 1 to 128 characters.`);
   }
   if (!(task.resultTtl >= 0)) {
-    throw new InvalidValue(
+    throw new Error(
       `Cannot store a task of ${task.job} with resultTtl ${task.resultTtl}: it must be a number of ms from 0.`,
     );
   }
@@ -277,7 +277,7 @@ function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
 
 function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {
   if (info.status !== change.status && !canMove(info.status, change.status)) {
-    throw new InvalidValue(`A task cannot go from ${info.status} to ${change.status}.`);
+    throw new Error(`A task cannot go from ${info.status} to ${change.status}.`);
   }
   return { ...step(info, now), ...change };
 }
@@ -289,7 +289,7 @@ function step<T extends LiveTask>(info: T, now: number): T {
 /** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
 function live(record: TaskRecord): LiveTask {
   if (isFinished(record.info)) {
-    throw new InvalidValue(`Task ${record.info.id} is ${record.info.status} and never changes.`);
+    throw new Error(`Task ${record.info.id} is ${record.info.status} and never changes.`);
   }
   return record.info;
 }

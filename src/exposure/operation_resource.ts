@@ -96,7 +96,7 @@ async function wait(
   const { id } = begun;
   try {
     const task = await tasks.finish(begun, signal, onChange);
-    return callResult(task, await tasks.outcome(id, owner));
+    return callResult(task, await tasks.outcome(task));
   } catch (error) {
     if (registered.cancel && signal.reason instanceof CallCancelled) await cancelWork(tasks, id, owner);
     throw error;

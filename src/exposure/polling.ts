@@ -91,7 +91,7 @@ function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     call: (input, { owner }) =>
       explained(input, `${name}_result`, async (token) => {
         const task = await ofJob(tasks, job.name, token, owner);
-        if (isFinished(task)) return answer(sendable(task, formatResponse(task, await tasks.outcome(token, owner))));
+        if (isFinished(task)) return answer(sendable(task, formatResponse(task, await tasks.outcome(task))));
         const next = task.status === "INPUT_REQUIRED"
           ? "It waits for a person who has to answer in another client."
           : `Ask ${name}_status until it is COMPLETED.`;

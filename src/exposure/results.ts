@@ -23,7 +23,7 @@ export function resultsOf({ name, title, job }: RegisteredJob, tasks: Tasks): Su
 
 async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
   const task = await ofJob(tasks, job, id, owner);
-  const outcome = await tasks.outcome(id, owner);
+  const outcome = await tasks.outcome(task);
   if (outcome.kind === "value") return JSON.stringify(outcome.value);
   throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);
 }

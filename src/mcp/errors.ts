@@ -9,6 +9,7 @@ import {
   MissingRequiredClientCapabilityError,
   ProtocolError,
   ProtocolErrorCode,
+  SdkError,
 } from "@modelcontextprotocol/server";
 import {
   InvalidInput,
@@ -20,6 +21,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
+import { logError } from "../log_error.ts";
 import { cutToFit } from "../sent_size.ts";
 import { messageOf } from "../text.ts";
 import { CAPABILITY } from "./rev_2026_07_28.ts";
@@ -32,7 +34,8 @@ export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClien
 
 /**
  * Gives an error its JSON-RPC code, and a text that a message can carry. What the caller can mend is "invalid params"
- * (2025-11-25, Tasks, "Protocol Errors").
+ * (2025-11-25, Tasks, "Protocol Errors"). What is none of our errors is a defect: it goes to stderr, and the caller is
+ * told no more than that there was one.
  */
 export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
@@ -45,7 +48,13 @@ export function toProtocolError(error: unknown): ProtocolError {
   const mendable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
   if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
-  return new ProtocolError(INTERNAL_ERROR, `Internal error: ${message}`);
+  if (isDefect(error)) logError("answer a request", error.stack);
+  return new ProtocolError(INTERNAL_ERROR, "Internal error.");
+}
+
+/** A request that was given up rejects with the SDK's error, or with whatever reason its client gave, if any. */
+function isDefect(error: unknown): error is Error {
+  return error instanceof Error && !(error instanceof SdkError) && error.name !== "AbortError";
 }
 
 /** The HTTP answer to a request that one of the limits forbids. */

@@ -104,7 +104,7 @@ export async function readDetailed(
   task: TaskInfo,
   capabilities: unknown,
 ): Promise<rev.DetailedTask> {
-  const outcome = isFinished(task) ? await tasks.outcome(task.id, task.owner) : undefined;
+  const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
   return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
 }
 

@@ -6,7 +6,7 @@
  */
 import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { TaskFinished } from "../errors.ts";
+import { TaskFinished, Unavailable } from "../errors.ts";
 import { fitted } from "../exposure/fitted.ts";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
@@ -38,7 +38,7 @@ export function bindTasks(
   const progressTokens = new Map<string, string | number>();
   const closed = new AbortController();
   server.onclose = () => {
-    closed.abort(new Error("The connection was closed."));
+    closed.abort(new Unavailable("The connection was closed."));
     for (const timer of fresh.values()) clearTimeout(timer);
     for (const stop of pushed.values()) stop();
     fresh.clear();
@@ -98,7 +98,7 @@ export function bindTasks(
       const given = AbortSignal.any([ctx.mcpReq.signal, closed.signal, askedAgain]);
       return tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
     });
-    const result = fitted(callResult(task, await tasks.outcome(id, owner)), typed.includes(task.job));
+    const result = fitted(callResult(task, await tasks.outcome(task)), typed.includes(task.job));
     return { ...rev.taskResult(result, id) };
   });
 

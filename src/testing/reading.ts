@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Backend } from "../backend.ts";
-import { InvalidValue, TaskExpired, TaskNotFound, TaskNotReady } from "../errors.ts";
+import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { type Cases, eventually, OWNER } from "./stage.ts";
 
@@ -130,7 +130,7 @@ export const reading: Cases = {
   "a cursor that is not one of ours is refused": async (stage) => {
     await stage.create({ job: "waits" });
     for (const cursor of ["nonsense", "", "__proto__", "x".repeat(5_000)]) {
-      await rejects(stage.backend.list(OWNER, { cursor, limit: 2 }), InvalidValue);
+      await rejects(stage.backend.list(OWNER, { cursor, limit: 2 }), InvalidInput);
     }
   },
 

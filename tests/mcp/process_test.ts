@@ -46,6 +46,22 @@ Deno.test("a job that still runs, and a call that still waits, do not keep the s
   assertEquals([code, stderr], [0, ""]);
 });
 
+Deno.test("requests that their client gives up are no errors on stderr", async () => {
+  await using pipe = await Pipe.open("operation", { tasks: {} });
+  const id = await pipe.start("hold", { gate: "given up" });
+  for (
+    const [reason, method, params] of [
+      ["I am tired.", "tasks/result", { taskId: id }],
+      [undefined, "tools/call", { name: "hold", arguments: { gate: "call" } }],
+    ] as const
+  ) {
+    await pipe.send({ jsonrpc: "2.0", id: method, method, params });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: method, reason } });
+  }
+  await pipe.request("tasks/get", { taskId: id });
+  assertEquals((await pipe.end()).stderr, "");
+});
+
 Deno.test("a client that is gone before it said a word ends the server, too", async () => {
   await using pipe = new Pipe("operation");
   const { code, stderr } = await pipe.end();

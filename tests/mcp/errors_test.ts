@@ -1,0 +1,46 @@
+import { fileURLToPath } from "node:url";
+import { BackendError, InvalidInput, InvalidValue, TaskNotFound } from "../../src/errors.ts";
+import { toProtocolError } from "../../src/mcp/errors.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+
+Deno.test("what the caller can mend is told as invalid params, and what only its operator can as an internal error", () => {
+  const errors: [error: Error, code: number, told: string][] = [
+    [new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]), -32602, "Invalid cursor"],
+    [new InvalidValue("The input has 20 bytes as JSON"), -32602, "The input has 20 bytes"],
+    [new TaskNotFound("7"), -32602, 'Cannot find task "7"'],
+    [new BackendError("Redis is away."), -32603, "Redis is away."],
+  ];
+  for (const [error, code, told] of errors) {
+    const { code: given, message } = toProtocolError(error);
+    assertEquals([given, message.includes(told)], [code, true], message);
+  }
+});
+
+Deno.test("a defect is answered without its text, which goes to stderr", async () => {
+  const server = fileURLToPath(new URL("./broken_server.ts", import.meta.url));
+  const args = ["run", "--quiet", "--allow-env", "--allow-read", "--allow-sys", "--unstable-kv", server];
+  const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  const child = new Deno.Command(Deno.execPath(), { args, ...stdio }).spawn();
+  const clientInfo = { name: "test", version: "1.0.0" };
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
+  const messages = [
+    { id: 1, method: "initialize", params },
+    { method: "notifications/initialized" },
+    { id: 2, method: "tasks/list", params: {} },
+  ];
+  const stderr = new Response(child.stderr).text();
+  const stdin = child.stdin.getWriter();
+  for (const message of messages) {
+    await stdin.write(new TextEncoder().encode(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`));
+  }
+  let text = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.split("\n").length > 2) await stdin.close().catch(() => {}); // It ends when its client is gone.
+  }
+  const answer = JSON.parse(text.split("\n")[1] ?? "");
+  assertEquals([answer.id, answer.error.code], [2, -32603]);
+  assert(!text.includes("the secret of the store"), text);
+  assertStringIncludes(await stderr, "mcp-jobs: cannot answer a request: Error: the secret of the store");
+  await child.status;
+});
