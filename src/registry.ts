@@ -20,6 +20,12 @@ export interface RegisterOptions extends JobPolicy {
   readonly description?: string;
   /** Whether clients may cancel its tasks; default: the server's `defaultCancel`. The same under all names of a job. */
   readonly cancel?: boolean;
+  /**
+   * Whether a plain call whose connection is gone cancels its task, since nobody knows the task's id. Default: over stdio,
+   * and over HTTP for revision 2026-07-28, whose clients cancel in this way, as `cancel` says; for a client of 2025-11-25
+   * over HTTP `false`, because it can resume its stream.
+   */
+  readonly cancelOnDisconnect?: boolean;
   /** How long a result is kept once the task is finished, in ms; default 3,600,000, one hour. */
   readonly resultTtl?: number;
   /**
@@ -47,6 +53,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   title: text,
   description: text,
   cancel: flag,
+  cancelOnDisconnect: flag,
   resultTtl: wholeNumber(1),
   taskSupport: oneOf("optional", "required"),
   askFor: namedTexts,
@@ -67,6 +74,8 @@ export interface RegisteredJob {
   readonly description: string;
   /** Whether clients may cancel its tasks. */
   readonly cancel: boolean;
+  /** Whether a plain call whose connection is gone cancels its task; `undefined`: as the transport does. */
+  readonly cancelOnDisconnect?: boolean;
   /** How long a result is kept once the task is finished, in ms. */
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
@@ -101,8 +110,8 @@ export class ToolRegistry {
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
     const { name = job.name, title, description, ...rest } = options;
-    const { cancel = true, resultTtl = 3_600_000, taskSupport = "optional", askFor = {}, queue, jobName, ...policy } =
-      rest;
+    const { cancel = true, cancelOnDisconnect, resultTtl = 3_600_000, taskSupport = "optional", ...others } = rest;
+    const { askFor = {}, queue, jobName, ...policy } = others;
     checkName(name);
     if (this.#jobs.has(name)) {
       throw new DefinitionError(`Cannot register ${name} twice: pass another \`name\` to registerAsyncTool.`);
@@ -120,6 +129,7 @@ export class ToolRegistry {
       title: title ?? job.title,
       description: description ?? job.description,
       cancel,
+      cancelOnDisconnect,
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),

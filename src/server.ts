@@ -101,13 +101,13 @@ export class AsyncToolServer implements AsyncDisposable {
   asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
     definition:
       & Omit<JobDefinition<In, Out, Output>, "run">
-      & Pick<RegisterOptions, "cancel" | "resultTtl" | "taskSupport" | "askFor">,
+      & Pick<RegisterOptions, "cancel" | "cancelOnDisconnect" | "resultTtl" | "taskSupport" | "askFor">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
-    const { cancel, resultTtl, taskSupport, askFor, ...rest } = definition;
+    const { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor, ...rest } = definition;
     const job = defineJob({ ...rest, run });
-    this.registerAsyncTool(job, { cancel, resultTtl, taskSupport, askFor });
+    this.registerAsyncTool(job, { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor });
     return job;
   }
 
@@ -218,7 +218,10 @@ export class AsyncToolServer implements AsyncDisposable {
     await this.#running;
     await this.#endpoint?.[Symbol.asyncDispose]();
     // Whoever has settled it was told why it failed.
-    (await this.#served?.catch(() => {}))?.tasks[Symbol.dispose]();
+    const tasks = (await this.#served?.catch(() => {}))?.tasks;
+    // Calls whose clients are gone still cancel their work.
+    await tasks?.allClosed();
+    tasks?.[Symbol.dispose]();
     try {
       await this.#options.backend.close();
     } finally {

@@ -5,6 +5,7 @@
  */
 import type { AuditEvent } from "./audit.ts";
 import type { Backend, NewTask, TaskPage } from "./backend.ts";
+import { doneWithin } from "./done_within.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "./errors.ts";
@@ -19,6 +20,9 @@ import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 /** How long a task may wait before its status says that no worker is there, in ms. */
 const QUIET_MS = 3_000;
 
+/** How long calls that are over may take to cancel their work, in ms. */
+const CLOSING_MS = 5_000;
+
 /** How long a cancellation waits for the worker's answer, in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
@@ -29,6 +33,8 @@ export class Tasks implements Disposable {
   readonly #guard: Guard;
   readonly #now: () => number;
   readonly #over = new AbortController();
+  /** The plain calls that wait. */
+  readonly #calls = new Set<Promise<void>>();
   readonly #outputs: ReadonlyMap<string, Schema>;
 
   /**
@@ -182,6 +188,18 @@ export class Tasks implements Disposable {
   /** How many tasks somebody waits for or follows. */
   get watched(): number {
     return this.#feed.size;
+  }
+
+  /** Keeps the backend open until a call is over, which may have work to cancel when its client is gone. */
+  untilClosed<T>(call: Promise<T>): Promise<T> {
+    const over: Promise<void> = call.then(() => {}, () => {}).finally(() => this.#calls.delete(over));
+    this.#calls.add(over);
+    return call;
+  }
+
+  /** Resolves once all calls are over, or after 5 s. Whoever still waits is to be let go before. */
+  async allClosed(): Promise<void> {
+    await doneWithin(Promise.all(this.#calls), CLOSING_MS);
   }
 
   /** Lets all who wait go with an error; the tasks go on. */

@@ -192,12 +192,10 @@ export class MemoryBackend implements Backend {
       answer: (id: string, key: string) => Promise.resolve(this.#tasks.get(id)?.record.answers?.[key]),
       settle: (id: string, attempt: Attempt) =>
         held(id, (stored) => {
-          const { record, outcome } = change.settled(stored.record, attempt, Date.now(), Math.random());
-          stored.outcome = outcome && JSON.stringify(outcome);
-          this.#store(stored, record);
+          this.#end(stored, change.settled(stored.record, attempt, Date.now(), Math.random()));
         }),
       handBack: (id: string, abandoned: boolean) =>
-        held(id, (stored) => this.#store(stored, change.handedBack(stored.record, abandoned, Date.now()))),
+        held(id, (stored) => this.#end(stored, change.handedBack(stored.record, abandoned, Date.now()))),
     };
   }
 
@@ -222,6 +220,11 @@ export class MemoryBackend implements Backend {
       claims.push({ task: stored.record.info, input: JSON.parse(stored.input), timeout: stored.record.timeout });
     }
     return { claims, more: ids.length === max, dueAt };
+  }
+
+  #end(stored: Stored, { record, outcome }: change.Ended): void {
+    stored.outcome = outcome && JSON.stringify(outcome);
+    this.#store(stored, record);
   }
 
   /** The one place where a record changes: stores it, queues it where it belongs, and tells of it. */

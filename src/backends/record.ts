@@ -32,8 +32,8 @@ export interface TaskRecord {
   readonly holder?: string;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
-  /** A worker has begun it and handed it back, which counts as no attempt. */
-  readonly handedBack?: true;
+  /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
+  readonly handBacks?: number;
   /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
   readonly abandoned?: true;
   /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
@@ -42,6 +42,12 @@ export interface TaskRecord {
 
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
+
+/**
+ * A task is handed back at most this often. A host that starts and ends a server again and again would otherwise begin the
+ * same work each time; a job that outlives a few deployments of its workers is still finished.
+ */
+export const MAX_HAND_BACKS = 5;
 
 /** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
 export const EXPIRED_TOLD_MS = 3_600_000;
@@ -143,21 +149,35 @@ export function answered(
   };
 }
 
-/** A worker that shuts down gives the task back: the attempt does not count. `abandoned`: its code may run on. */
-export function handedBack(before: TaskRecord, abandoned: boolean, now: number): TaskRecord {
+/**
+ * A worker that shuts down gives the task back: the attempt does not count. A task that is given back too often fails.
+ * `abandoned`: its code may run on.
+ */
+export function handedBack(before: TaskRecord, abandoned: boolean, now: number): Ended {
   const record: TaskRecord = abandoned ? { ...before, abandoned } : before;
   const info = live(record);
-  if (info.stopRequested) return stopped(record, now);
+  if (info.stopRequested) return { record: stopped(record, now) };
+  const handBacks = (record.handBacks ?? 0) + 1;
+  if (handBacks > MAX_HAND_BACKS) return failed(record, { kind: "fault", message: tooOftenHandedBack(handBacks) }, now);
   return {
-    ...record,
-    holder: undefined,
-    handedBack: true,
-    info: next(info, now, {
-      status: "PENDING",
-      attempt: info.attempt - 1,
-      message: "Handed back by a worker that shut down; waits for the next one.",
-    }),
+    record: {
+      ...record,
+      holder: undefined,
+      handBacks,
+      info: next(info, now, { status: "PENDING", attempt: info.attempt - 1, message: handedBackMessage(handBacks) }),
+    },
   };
+}
+
+/** What is told of a task that waits for its next worker after this many hand-backs. */
+export function handedBackMessage(handBacks: number): string {
+  return `Handed back by a worker that shut down (${handBacks} of at most ${MAX_HAND_BACKS} times); waits for the next one.`;
+}
+
+/** Why a task that was handed back this often has failed. */
+export function tooOftenHandedBack(handBacks: number): string {
+  return `The workers that ran this task shut down ${handBacks} times before it ended, so it is not tried again. ` +
+    "Give workers a longer `grace`, or run the job in a worker that lives longer than the job takes.";
 }
 
 /** The worker died. The task runs again, unless it has been the end of too many workers. */
@@ -230,7 +250,7 @@ export function stopped(
 /** The task was cancelled while nobody ran it, or its worker has not answered in time. */
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
   if (record.holder !== undefined) return unconfirmed(record, now);
-  return record.info.attempt === 0 && !record.handedBack
+  return record.info.attempt === 0 && record.handBacks === undefined
     ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
     : stopped(record, now);
 }

@@ -13,9 +13,9 @@ import { tryAgain } from "../try_again.ts";
 import { ofJob } from "./of_job.ts";
 import { resultsOf } from "./results.ts";
 import {
-  CallCancelled,
   type CallContext,
   callResult,
+  endsWork,
   type ExposureStrategy,
   type Surface,
   type ToolResult,
@@ -86,8 +86,17 @@ export class OperationResourceStrategy implements ExposureStrategy {
   }
 }
 
-/** A plain call waits. Who cancels it has no other handle on the work, so the work is cancelled with it. */
-async function wait(
+/** A plain call waits. Its caller has no other handle on the work, so the work can be cancelled with the call. */
+function wait(
+  registered: RegisteredJob,
+  tasks: Tasks,
+  begun: TaskInfo,
+  ctx: CallContext,
+): Promise<ToolResult> {
+  return tasks.untilClosed(waitOrCancel(registered, tasks, begun, ctx));
+}
+
+async function waitOrCancel(
   registered: RegisteredJob,
   tasks: Tasks,
   begun: TaskInfo,
@@ -98,7 +107,7 @@ async function wait(
     const task = await tasks.finish(begun, signal, onChange);
     return callResult(task, await tasks.outcome(task));
   } catch (error) {
-    if (registered.cancel && signal.reason instanceof CallCancelled) await cancelWork(tasks, id, owner);
+    if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, id, owner);
     throw error;
   }
 }

@@ -44,8 +44,25 @@ export interface CallContext {
   readonly onChange?: (task: TaskInfo) => void;
 }
 
-/** The reason of a `CallContext.signal` when the caller cancelled the call, and did not merely lose the connection. */
+/** The reason of a `CallContext.signal` when the caller cancelled the call. */
 export class CallCancelled extends JobsError {}
+
+/**
+ * The reason of a `CallContext.signal` when the connection of the caller is gone. Nobody has the id of a task that a plain
+ * call began.
+ */
+export class CallerGone extends JobsError {
+  /** `cancels` tells whether that ends the work, where its registration does not say. */
+  constructor(readonly cancels: boolean) {
+    super("The connection of the caller is gone.");
+  }
+}
+
+/** Whether the work of a plain call is to end with the call, whose signal has aborted for `reason`. */
+export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: unknown): boolean {
+  if (reason instanceof CallerGone) return cancelOnDisconnect ?? (cancel && reason.cancels);
+  return cancel && reason instanceof CallCancelled;
+}
 
 /** A tool of a surface. */
 export interface SurfaceTool {

@@ -6,7 +6,7 @@
 import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../errors.ts";
 import { fitted } from "../exposure/fitted.ts";
-import { CallCancelled, type CallContext, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
+import { CallCancelled, type CallContext, CallerGone, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import { openQuestions } from "./asking.ts";
@@ -64,12 +64,13 @@ async function waitFor(
   const given = new AbortController();
   const ended = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with an error of its own when the connection is gone, which is how a 2026-07-28 client cancels over
-  // HTTP (Streamable HTTP, "Cancellation"), and else with whatever reason the client gives, if it gives one.
-  const closingCancels = ctx.mcpReq.envelope !== undefined && ctx.http !== undefined;
+  // The SDK aborts with an error of its own when the connection is gone, and else with the client's reason, if there is
+  // one. To close the connection is how a 2026-07-28 client cancels over HTTP (Streamable HTTP, "Cancellation"). A stdio
+  // client cannot come back. A 2025-11-25 client can, over HTTP, and resume the stream.
+  const closingCancels = ctx.mcpReq.envelope !== undefined || ctx.http === undefined;
   const giveUp = () => {
-    const lost = signal.reason instanceof SdkError && !closingCancels;
-    given.abort(lost ? signal.reason : new CallCancelled("The call was cancelled."));
+    const gone = signal.reason instanceof SdkError;
+    given.abort(gone ? new CallerGone(closingCancels) : new CallCancelled("The call was cancelled."));
   };
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });

@@ -7,6 +7,7 @@
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { bind, type Peer, type Served } from "./bind.ts";
+import { FirstCall, STAY_MS } from "./first_call.ts";
 import type { Refusal } from "./message.ts";
 import { MessageReader } from "./message_reader.ts";
 import { LOCAL } from "./owners.ts";
@@ -23,6 +24,8 @@ export class LineTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
+  /** Sees each message before `onmessage` does. */
+  onreceived?: (message: JSONRPCMessage) => void;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #maxBytes: number;
@@ -82,6 +85,7 @@ export class LineTransport implements Transport {
     if (read === undefined) return;
     if ("refusal" in read) return this.#refuse(read.refusal);
     this.#unanswered.received(read.message);
+    this.onreceived?.(read.message);
     this.onmessage?.(read.message);
   }
 
@@ -126,11 +130,14 @@ export class ListeningTransport implements Transport {
   }
 }
 
-/** Serves one client on stdin and stdout. Resolves when it is gone; if `onOpen` fails, the connection is closed. */
+/**
+ * Serves one client on stdin and stdout. Resolves when it is gone. `onUse` is called once the client has called
+ * something, or has stayed for 3 s; if it fails, the connection is closed.
+ */
 export async function serveOnStdio(
   served: Served,
   signal: AbortSignal,
-  onOpen: () => void | Promise<void>,
+  onUse: () => void | Promise<void>,
 ): Promise<void> {
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
@@ -138,15 +145,20 @@ export async function serveOnStdio(
   const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);
   const transport = new ListeningTransport(lines, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
+  const firstCall = new FirstCall();
+  lines.onreceived = (message) => firstCall.received(message);
   const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
   const { onclose } = transport;
+  let open = true;
   transport.onclose = () => {
+    open = false;
     onclose?.();
     resolve();
   };
   signal.addEventListener("abort", () => handle.close(), { once: true });
   try {
-    if (!signal.aborted) await Promise.race([onOpen(), gone]);
+    if (!signal.aborted) await firstCall.within(STAY_MS, gone);
+    if (open && !signal.aborted) await Promise.race([onUse(), gone]);
     if (!signal.aborted) await gone;
   } finally {
     await handle.close();

@@ -62,6 +62,35 @@ export const stopping: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
 
+  "a task that workers hand back more than five times fails, and says so": async (stage) => {
+    const task = await stage.create({ job: "endless" });
+    let runs = 0;
+    for (let run = 1; run <= 6; run++) {
+      const begun = Promise.withResolvers<void>();
+      const worker = await stage.work({
+        endless: (_, { signal }) => {
+          runs++;
+          begun.resolve();
+          return aborted(signal);
+        },
+      });
+      await within(begun.promise, () => `The task does not run for the ${run}. time.`);
+      await worker.close(0);
+      if (run === 6) break;
+      const back = `(${run} of at most 5 times)`;
+      await stage.until(task, `handed back ${back}`, ({ status, message }) => {
+        return status === "PENDING" && message?.includes(back) === true;
+      });
+    }
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
+    const outcome = await stage.backend.outcome(task.id, OWNER);
+    match("message" in outcome ? outcome.message : "", /shut down 6 times before it ended/);
+    await stage.work({ endless: () => runs++, quick: () => "done" });
+    await stage.finished(await stage.create({ job: "quick" }));
+    strictEqual(runs, 6);
+  },
+
   "code that runs on after its worker has gone cannot end the task of the next one": async (stage) => {
     const second = await stage.connect();
     const first = Promise.withResolvers<string>();

@@ -11,6 +11,7 @@ import {
   created,
   handedBack,
   MAX_CRASHES,
+  MAX_HAND_BACKS,
   reported,
   settled,
   stopped,
@@ -129,8 +130,20 @@ Deno.test("the pause doubles to its limit, and lies between half and all of it",
 });
 
 Deno.test("a task that is handed back waits again, and the attempt does not count", () => {
-  const { info, holder } = handedBack(running(), false, 3_000);
+  const { record: { info, holder } } = handedBack(running(), false, 3_000);
   assertEquals([info.status, info.attempt, holder], ["PENDING", 0, undefined]);
+});
+
+Deno.test("a task that was handed back five times fails at the sixth, and says why", () => {
+  let record = running();
+  for (let time = 1; time <= MAX_HAND_BACKS; time++) {
+    const { record: next, outcome } = handedBack(record, false, 3_000);
+    assertEquals([next.info.status, next.handBacks, outcome], ["PENDING", time, undefined]);
+    record = claimed(next, "next", 4_000);
+  }
+  const { record: end, outcome } = handedBack(record, false, 5_000);
+  assertEquals(look(end.info, "status", "failure"), ["FAILED", "fault"]);
+  assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
 });
 
 Deno.test("a task whose worker dies waits again, until it has been the end of too many", () => {
@@ -167,8 +180,8 @@ Deno.test("a cancel does not say of code that was given up that it has stopped, 
     cancelledWith(settled(stopRequested(running(), 3_000), abandoned, 4_000, 0).record)[0],
     "stop_requested",
   );
-  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, 3_000), 4_000))[0], "stopped");
-  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, 3_000), 4_000))[0], "stop_requested");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, 3_000).record, 4_000))[0], "stopped");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, 3_000).record, 4_000))[0], "stop_requested");
 });
 
 Deno.test("a task that was asked to stop ends as cancelled, however its run ends", () => {
@@ -177,7 +190,7 @@ Deno.test("a task that was asked to stop ends as cancelled, however its run ends
     const { record, outcome } = settled(asked, attempt, 4_000, 0);
     assertEquals([cancelledWith(record)[0], outcome], ["stopped", undefined]);
   }
-  assertEquals(cancelledWith(handedBack(asked, false, 4_000))[0], "stopped");
+  assertEquals(cancelledWith(handedBack(asked, false, 4_000).record)[0], "stopped");
   const [work, message] = cancelledWith(crashed(asked, 4_000).record);
   assertEquals([work, message], ["stopped", "The task was cancelled; its worker has died."]);
 });
@@ -192,7 +205,7 @@ Deno.test("a finished task refuses every change", () => {
     (record) => claimed(record, "w", 4_000),
     (record) => reported(record, { progress: 1 }, 4_000),
     (record) => settled(record, lost, 4_000, 0),
-    (record) => handedBack(record, false, 4_000),
+    (record) => handedBack(record, false, 4_000).record,
     (record) => crashed(record, 4_000),
     (record) => stopRequested(record, 4_000),
     (record) => stopped(record, 4_000),

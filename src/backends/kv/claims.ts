@@ -127,7 +127,7 @@ export class Claims implements RunnerStore {
   }
 
   async handBack(id: string, abandoned: boolean): Promise<void> {
-    await this.#change(id, (record) => ({ record: change.handedBack(record, abandoned, this.#now()) }));
+    await this.#change(id, (record) => change.handedBack(record, abandoned, this.#now()));
     this.#held.delete(id);
   }
 
