@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { type Job, Queue, QueueEvents, UnrecoverableError, Worker } from "bullmq";
+import {
+  DelayedError,
+  type Job,
+  Queue,
+  QueueEvents,
+  RateLimitError,
+  UnrecoverableError,
+  WaitingChildrenError,
+  WaitingError,
+  Worker,
+} from "bullmq";
 import { Redis } from "ioredis";
 import {
   BullMqBackend,
@@ -42,10 +52,16 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-/** A worker as it stands in other people's code. */
-function startWorker(place: Place, run: (job: Job) => Promise<unknown>): AsyncDisposable {
+/** A worker as it stands in other people's code. With `lease` it counts as dead after so many ms. */
+function startWorker(
+  place: Place,
+  run: (job: Job, token: string, worker: Worker) => Promise<unknown>,
+  lease = 30_000,
+): AsyncDisposable {
   const { connection, prefix } = place;
-  const worker = new Worker("images", run, { connection, prefix });
+  const options = { connection, prefix, lockDuration: lease, stalledInterval: lease };
+  const worker: Worker = new Worker("images", (job, token = "") => run(job, token, worker), options);
+  worker.on("error", () => {}); // Whatever it says of itself, here it counts what becomes of the task.
   return { [Symbol.asyncDispose]: () => worker.close() };
 }
 
@@ -183,6 +199,80 @@ test("a plain worker's failure is tried again, and its last words are the tool e
   const hopeless = await create(place, { hopeless: true }, retry);
   assertEquals((await follow(place, hopeless)).at(-1)?.attempt, 1);
   assertEquals(await backend.outcome(hopeless.id, OWNER), { kind: "tool_error", message: "not an image" });
+});
+
+test("a task that a plain worker gives back without a failure says what became of it", async (place) => {
+  const { connection, prefix } = place;
+  const queue = new Queue("images", { connection, prefix });
+  const ways: { readonly [way: string]: (job: Job, token: string, worker: Worker) => Promise<Error> } = {
+    limit: async (_, __, worker) => {
+      await worker.rateLimit(100);
+      return new RateLimitError();
+    },
+    delay: async (job, token) => {
+      await job.moveToDelayed(Date.now() + 60_000, token);
+      return new DelayedError();
+    },
+    wait: async (job, token) => {
+      await job.moveToWait(token);
+      return new WaitingError();
+    },
+    parent: async (job, token) => {
+      const parent = { id: job.id ?? "", queue: job.queueQualifiedName };
+      await queue.add("child", {}, { parent });
+      await job.moveToWaitingChildren(token);
+      return new WaitingChildrenError();
+    },
+  };
+  await using _worker = startWorker(place, async (job, token, worker) => {
+    const way = ways[job.data.way];
+    if (way === undefined || job.attemptsStarted > 1) return;
+    await queue.pause(); // Else it would be taken again before anybody could see it.
+    throw await way(job, token, worker);
+  });
+  const back = "Put back into the queue by its worker; waits for its turn.";
+  const said: readonly (readonly [way: string, message: string])[] = [
+    ["limit", back],
+    ["delay", "Put off by its worker; runs again when it is due."],
+    ["wait", back],
+    ["parent", "Put off by its worker until other jobs have ended."],
+  ];
+  for (const [way, expected] of said) {
+    const { id } = await create(place, { way }, { attempts: 2, delay: 10, maxDelay: 10 });
+    const told: unknown[] = [];
+    const goOn = async () => {
+      if (way === "delay") await (await queue.getJob(id))?.promote();
+      await queue.resume();
+    };
+    const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), ({ status, message }) => {
+      if (message === undefined || told.length > 0) return;
+      told.push(status, message);
+      void goOn();
+    });
+    assertEquals([...told, end.status], ["PENDING", expected, "COMPLETED"], way);
+  }
+  await queue.close();
+});
+
+test("what a plain worker throws that is no Error is a failure without a reason", async (place) => {
+  await using _worker = startWorker(place, (job) => Promise.reject(job.data.thrown));
+  for (const thrown of ["text", 5, { code: 7 }]) {
+    const seen = await follow(place, await create(place, { thrown }, { attempts: 2, delay: 200, maxDelay: 200 }));
+    const retry = seen.find(({ status }) => status === "RETRYING");
+    assertEquals(retry?.message, "Attempt 1 of 2 failed and gave no reason.");
+    const { id, status, message } = seen.at(-1) ?? {};
+    assertEquals([status, message], ["FAILED", "The job failed and gave no reason."]);
+    const outcome = await place.backend.outcome(id ?? "", OWNER);
+    assertEquals(outcome, { kind: "tool_error", message: "The job failed and gave no reason." });
+  }
+});
+
+test("a plain worker that breaks over a thrown null is not said to have shut down", async (place) => {
+  await using _worker = startWorker(place, () => Promise.reject(null), 300);
+  const seen = await follow(place, await create(place, {}));
+  const said = seen.flatMap(({ message }) => message ?? []);
+  assertEquals(said.at(-1), "The worker died 2 times while it ran this task, or lost it, so it is not tried again.");
+  assertEquals(said.filter((message) => !/^The worker died .*, or lost it/.test(message)), []);
 });
 
 test("a plain worker does not hear of a cancel, which says so, and its late result changes nothing", async (place) => {

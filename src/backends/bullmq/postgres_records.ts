@@ -132,6 +132,10 @@ export class PostgresRecords implements Records {
     await this.#rows("UPDATE mcp_jobs_task SET abandoned = true WHERE id = $1", id);
   }
 
+  async markHandedBack(id: string, run: number): Promise<void> {
+    await this.#rows("UPDATE mcp_jobs_task SET handed_back = $2 WHERE id = $1", id, run);
+  }
+
   async markFault(id: string, run: number, code?: number): Promise<void> {
     await this.#rows("UPDATE mcp_jobs_task SET fault = $2 WHERE id = $1", id, JSON.stringify({ run, code }));
   }

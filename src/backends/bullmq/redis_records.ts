@@ -135,6 +135,10 @@ export class RedisRecords implements Records {
     await this.#scripts.run("mark", id, "abandoned", 1);
   }
 
+  async markHandedBack(id: string, run: number): Promise<void> {
+    await this.#scripts.run("mark", id, "handedBack", run);
+  }
+
   async markFault(id: string, run: number, code?: number): Promise<void> {
     await this.#scripts.run("mark", id, "fault", JSON.stringify({ run, code }));
   }
@@ -244,6 +248,7 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
     },
     goneAt: number(record.goneAt),
     fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
+    handedBack: number(record.handedBack),
     expired: record.expired !== undefined,
     state,
     // BullMQ keeps the order of jobs that are due at the same time in the last 12 bits.

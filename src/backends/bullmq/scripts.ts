@@ -31,6 +31,7 @@ export const RECORD_FIELDS = [
   "open",
   "workProgress",
   "workRun",
+  "handedBack",
 ] as const;
 
 /** The fields of BullMQ's job that a look gives after those, in this order. */

@@ -71,6 +71,8 @@ export interface Snapshot {
   readonly goneAt?: number;
   /** The run, of those that were started, that ended with a fault, and the fault's code. */
   readonly fault?: { readonly run: number; readonly code?: number };
+  /** The run, of those that were started, that a worker of ours has handed back when it shut down. */
+  readonly handedBack?: number;
   /** Its time is over, and what it held is being deleted. */
   readonly expired: boolean;
   readonly state: JobState;
@@ -90,6 +92,9 @@ export interface Snapshot {
 
 /** How BullMQ calls the end of a job whose workers have died too often. */
 const STALLED = "job stalled more than allowable limit";
+
+/** What BullMQ stores for an error without a text, and for what was thrown and is no error. */
+const NO_REASON: ReadonlySet<string | undefined> = new Set([undefined, "", "null"]);
 
 /** The end of a task comes after everything else. */
 export const LAST_REVISION: number = 2 ** 52;
@@ -119,7 +124,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     const message = CANCELLED[work];
     return { ...base, status: "CANCELLED", attempt, message, updatedAt: at, finishedAt: at, work };
   }
-  const status = STATUS[snapshot.state][snapshot.failedReason === undefined ? 0 : 1];
+  const status = STATUS[snapshot.state][hasFailed(snapshot) ? 1 : 0];
   const finishedAt = snapshot.finishedOn ?? snapshot.goneAt ?? base.updatedAt;
   if (status === "COMPLETED") {
     const { message: _, ...rest } = base;
@@ -135,17 +140,27 @@ export function toTask(snapshot: Snapshot): TaskInfo {
 
 /** How a failed task failed. */
 export function failureOf(snapshot: Snapshot): Exclude<Outcome, { readonly kind: "value" }> {
-  const { state, failedReason = "The job failed and gave no reason.", stalled, fault, started } = snapshot;
+  const { state, stalled, fault, started } = snapshot;
+  const failedReason = reasonOf(snapshot) ?? "The job failed and gave no reason.";
   if (state === "unknown") {
     const message = "The queue has no job of this task any more: somebody removed it, or the store has lost it.";
     return { kind: "fault", message };
   }
   if (failedReason === STALLED) {
-    const message = `The worker died ${stalled} times while it ran this task, so it is not tried again.`;
+    const message = `The worker died ${times(stalled)} while it ran this task, or lost it, so it is not tried again.`;
     return { kind: "fault", message };
   }
   if (fault?.run !== started) return { kind: "tool_error", message: failedReason };
   return { kind: "fault", message: failedReason, ...(fault.code !== undefined && { code: fault.code }) };
+}
+
+function reasonOf({ failedReason }: Snapshot): string | undefined {
+  return NO_REASON.has(failedReason) ? undefined : failedReason;
+}
+
+/** Whether an attempt has failed: not all leave a reason, and some reasons outlive the count. */
+function hasFailed({ failedReason, ended }: Snapshot): boolean {
+  return failedReason !== undefined || ended > 0;
 }
 
 /** Whether nothing changes any more. */
@@ -178,7 +193,7 @@ function attemptOf({ state, ended, stalled, failedReason }: Snapshot): number {
 }
 
 function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueAt" | "questions" | "stopRequested"> {
-  const { state, failedReason, started, stalled, attempts, questions = [], dueAt } = snapshot;
+  const { state, started, stalled, attempts, questions = [], dueAt } = snapshot;
   if (state === "active") {
     return {
       status: questions.length > 0 ? "INPUT_REQUIRED" : "RUNNING",
@@ -189,15 +204,28 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
   }
   const due = dueAt === undefined ? {} : { dueAt };
   const asked = questions.length > 0 ? { questions } : {};
-  if (failedReason !== undefined) {
-    const message = cutMessage(`Attempt ${attemptOf(snapshot)} of ${attempts + stalled} failed: ${failedReason}`);
+  if (hasFailed(snapshot)) {
+    const reason = reasonOf(snapshot);
+    const failed = `Attempt ${attemptOf(snapshot)} of ${attempts + stalled} failed`;
+    const message = reason === undefined ? `${failed} and gave no reason.` : cutMessage(`${failed}: ${reason}`);
     return { status: "RETRYING", message, ...due, ...asked };
   }
   if (started === 0) return { status: "PENDING", ...due };
-  const message = stalled > 0
-    ? `The worker died while it ran this task (${stalled} times so far); waits for the next one.`
-    : "Handed back by a worker that shut down; waits for the next one.";
-  return { status: "PENDING", message, ...due, ...asked };
+  return { status: "PENDING", message: whyAgain(snapshot), ...due, ...asked };
+}
+
+/** Why a task waits that has been begun, though no attempt has failed. */
+function whyAgain({ state, started, ended, stalled, handedBack }: Snapshot): string {
+  if (handedBack === started) return "Handed back by a worker that shut down; waits for the next one.";
+  if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
+  if (state === "delayed") return "Put off by its worker; runs again when it is due.";
+  // What a worker puts back counts neither as ended nor as stalled.
+  if (started > ended + stalled) return "Put back into the queue by its worker; waits for its turn.";
+  return `The worker died while it ran this task, or lost it (${times(stalled)} so far); waits for the next one.`;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
 }
 
 /**

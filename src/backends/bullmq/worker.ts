@@ -157,6 +157,7 @@ export class QueueWork implements WorkHandle {
         throw new UnrecoverableError("The task was cancelled.");
       }
       if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
+        await this.#insist(running, () => records.markHandedBack(id, job.attemptsStarted));
         await job.moveToWait(token);
         throw new WaitingError();
       }
