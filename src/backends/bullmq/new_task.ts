@@ -54,6 +54,7 @@ export function newSnapshot(task: NewTask, queue: string, createdAt: number): Sn
     createdAt,
     attempts: task.retry.attempts,
     delayed: Boolean(task.delay),
+    handBacks: 0,
     changes: 0,
     changedAt: 0,
     stopRequested: false,

@@ -132,8 +132,11 @@ export class PostgresRecords implements Records {
     await this.#rows("UPDATE mcp_jobs_task SET abandoned = true WHERE id = $1", id);
   }
 
-  async markHandedBack(id: string, run: number): Promise<void> {
-    await this.#rows("UPDATE mcp_jobs_task SET handed_back = $2 WHERE id = $1", id, run);
+  async markHandedBack(id: string, run: number): Promise<number> {
+    const set = "hand_backs = hand_backs + (handed_back IS DISTINCT FROM $2)::integer, handed_back = $2";
+    const sql = `UPDATE mcp_jobs_task SET ${set} WHERE id = $1 RETURNING hand_backs`;
+    const [row] = await this.#rows<{ hand_backs: number }>(sql, id, run);
+    return row?.hand_backs ?? 0;
   }
 
   async markFault(id: string, run: number, code?: number): Promise<void> {

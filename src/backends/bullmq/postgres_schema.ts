@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS mcp_jobs_task (
   look_at bigint NOT NULL
 );
 ALTER TABLE mcp_jobs_task ADD COLUMN IF NOT EXISTS handed_back integer;
+ALTER TABLE mcp_jobs_task ADD COLUMN IF NOT EXISTS hand_backs integer NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS mcp_jobs_task_owner ON mcp_jobs_task (owner, id COLLATE "C") WHERE NOT expired;
 CREATE INDEX IF NOT EXISTS mcp_jobs_task_look ON mcp_jobs_task (look_at);
 
@@ -93,7 +94,7 @@ BEGIN
     'cancelled', CASE WHEN t.work IS NULL THEN NULL
       ELSE json_strip_nulls(json_build_object('work', t.work, 'at', t.work_at, 'attempt', t.work_attempt,
         'progress', t.work_progress, 'started', t.work_run)) END,
-    'goneAt', t.gone_at, 'handedBack', t.handed_back, 'fault', t.fault::json, 'state', coalesce(j.state::text, 'unknown'),
+    'goneAt', t.gone_at, 'handedBack', t.handed_back, 'handBacks', t.hand_backs, 'fault', t.fault::json, 'state', coalesce(j.state::text, 'unknown'),
     'dueAt', CASE WHEN j.state = 'delayed' THEN j.process_at_ms END, 'processedOn', j.processed_at_ms,
     'finishedOn', j.finished_at_ms, 'started', coalesce(j.attempts_started, 0),
     'ended', coalesce(j.attempts_made, 0), 'stalled', coalesce(j.stalled_count, 0), 'progress', j.progress,

@@ -135,8 +135,8 @@ export class RedisRecords implements Records {
     await this.#scripts.run("mark", id, "abandoned", 1);
   }
 
-  async markHandedBack(id: string, run: number): Promise<void> {
-    await this.#scripts.run("mark", id, "handedBack", run);
+  async markHandedBack(id: string, run: number): Promise<number> {
+    return await this.#scripts.run("handBack", id, run);
   }
 
   async markFault(id: string, run: number, code?: number): Promise<void> {
@@ -249,6 +249,7 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
     goneAt: number(record.goneAt),
     fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
     handedBack: number(record.handedBack),
+    handBacks: Number(record.handBacks ?? 0),
     expired: record.expired !== undefined,
     state,
     // BullMQ keeps the order of jobs that are due at the same time in the last 12 bits.

@@ -32,6 +32,7 @@ export const RECORD_FIELDS = [
   "workProgress",
   "workRun",
   "handedBack",
+  "handBacks",
 ] as const;
 
 /** The fields of BullMQ's job that a look gives after those, in this order. */
@@ -198,6 +199,14 @@ return call("HGET", record(ARGV[1]), ARGV[2])`,
 if call("HEXISTS", record(ARGV[1]), "queue") == 0 then return 0 end
 call("HSET", record(ARGV[1]), ARGV[2], ARGV[3])
 return 1`,
+
+  /** ARGV: id, run. Stores once that this run was handed back. Gives how many runs were. */
+  handBack: `${COMMON}
+local r = record(ARGV[1])
+if call("HEXISTS", r, "queue") == 0 then return 0 end
+if call("HGET", r, "handedBack") == ARGV[2] then return tonumber(call("HGET", r, "handBacks")) end
+call("HSET", r, "handedBack", ARGV[2])
+return call("HINCRBY", r, "handBacks", 1)`,
 
   /** ARGV: owner, cursor or "", limit. Gives ids, the newest first. */
   list: `${COMMON}

@@ -16,6 +16,7 @@ import {
   type TaskStatus,
 } from "../../task.ts";
 import { cutMessage } from "../../text.ts";
+import { handedBackMessage } from "../record.ts";
 
 /** Where a job stands, in BullMQ's words; `unknown` where the queue has no such job. */
 export type JobState =
@@ -73,6 +74,8 @@ export interface Snapshot {
   readonly fault?: { readonly run: number; readonly code?: number };
   /** The run, of those that were started, that a worker of ours has handed back when it shut down. */
   readonly handedBack?: number;
+  /** How many runs were handed back. */
+  readonly handBacks: number;
   /** Its time is over, and what it held is being deleted. */
   readonly expired: boolean;
   readonly state: JobState;
@@ -215,8 +218,8 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
 }
 
 /** Why a task waits that has been begun, though no attempt has failed. */
-function whyAgain({ state, started, ended, stalled, handedBack }: Snapshot): string {
-  if (handedBack === started) return "Handed back by a worker that shut down; waits for the next one.";
+function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Snapshot): string {
+  if (handedBack === started) return handedBackMessage(handBacks);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
   // What a worker puts back counts neither as ended nor as stalled.

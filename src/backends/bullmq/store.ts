@@ -64,8 +64,8 @@ export interface Records {
   stops(ids: readonly string[]): Promise<readonly string[]>;
   /** Stores that code of the task was given up, and may run on: a cancel then does not say that it has stopped. */
   markAbandoned(id: string): Promise<void>;
-  /** Stores that a run is handed back because its worker shuts down. */
-  markHandedBack(id: string, run: number): Promise<void>;
+  /** Stores that a run is handed back because its worker shuts down. Gives how many runs of the task were. */
+  markHandedBack(id: string, run: number): Promise<number>;
   /** Stores that a run ends with a fault. */
   markFault(id: string, run: number, code?: number): Promise<void>;
   /** Stores a question, or gives the answer that there is. */

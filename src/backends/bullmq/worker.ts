@@ -10,7 +10,7 @@ import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
-import { isAbandoned, MAX_CRASHES } from "../record.ts";
+import { isAbandoned, MAX_CRASHES, MAX_HAND_BACKS, tooOftenHandedBack } from "../record.ts";
 import { mergeReports, type Reports } from "../reports.ts";
 import { EarlyStops } from "./early_stops.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
@@ -157,7 +157,10 @@ export class QueueWork implements WorkHandle {
         throw new UnrecoverableError("The task was cancelled.");
       }
       if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
-        await this.#insist(running, () => records.markHandedBack(id, job.attemptsStarted));
+        const times = await this.#insist(running, () => records.markHandedBack(id, job.attemptsStarted));
+        if (times > MAX_HAND_BACKS) {
+          return await this.#settle(running, job, { kind: "fault", message: tooOftenHandedBack(times) });
+        }
         await job.moveToWait(token);
         throw new WaitingError();
       }
