@@ -51,6 +51,7 @@ export type {
 export { newTaskId } from "./src/ids.ts";
 export {
   defineJob,
+  implement,
   type Job,
   type JobAnnotations,
   type JobContext,

@@ -146,6 +146,34 @@ export function defineJob<In extends Schema, Out extends Accepted<Output>, Outpu
   };
 }
 
+/**
+ * Gives a contract, which is a job without `run`, its code. So a server imports the contract alone, and its workers the
+ * code with all that it needs. Throws `DefinitionError` for a job that has code already.
+ *
+ * @example
+ * ```ts
+ * import { defineJob, implement } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * // jobs.ts, for the server
+ * export const echo = defineJob({ name: "echo", input: z.object({ text: z.string() }) });
+ * // worker.ts
+ * const job = implement(echo, ({ text }) => text);
+ * ```
+ */
+export function implement<Input, Output, Out extends Output>(
+  contract: Job<Input, Output>,
+  run: (input: Input, ctx: JobContext) => Out | Promise<Out>,
+): Job<Input, Out> {
+  const { name, inputSchema } = contract;
+  if (inputSchema === undefined) {
+    throw new DefinitionError(`Cannot implement ${name}: pass what defineJob has returned.`);
+  }
+  if (contract.run) throw new DefinitionError(`Cannot implement ${name}: it has code. Leave \`run\` out of defineJob.`);
+  if (typeof run !== "function") throw new DefinitionError(`Cannot implement ${name}: pass its code, a function.`);
+  return { ...contract, run };
+}
+
 /** The longest time that a timer can wait, in ms; a longer one would end at once. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 

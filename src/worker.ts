@@ -63,7 +63,11 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
     if (byName.has(job.name)) throw new DefinitionError(`Cannot run two jobs named ${job.name} in one worker.`);
     if (job.run) byName.set(job.name, job);
   }
-  if (byName.size === 0) throw new DefinitionError("Cannot start a worker: none of its jobs has a `run` function.");
+  if (byName.size === 0) {
+    throw new DefinitionError(
+      "Cannot start a worker: none of its jobs has a `run` function. `implement` gives it to a contract.",
+    );
+  }
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { assert, assertEquals, assertThrows } from "../tools/std.ts";
 import { DefinitionError } from "../src/errors.ts";
-import { defineJob, type JobPolicy, retryPolicy } from "../src/job.ts";
+import { defineJob, implement, type Job, type JobContext, type JobPolicy, retryPolicy } from "../src/job.ts";
 
 const input = { type: "object" } as const;
 
@@ -72,4 +72,53 @@ Deno.test("what the code returns has to be of the type that the output schema ta
   // @ts-expect-error A number is no object.
   const worse = defineJob({ ...common, name: "worse", run: ({ text }) => text.length });
   assertEquals([good, empty, bad, worse].map(({ name }) => name), ["good", "empty", "bad", "worse"]);
+});
+
+/** Two types that are the same, and none of them `any`. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+
+function same<A, B>(_: Same<A, B>): void {}
+
+const contract = defineJob({
+  name: "count",
+  title: "Count",
+  input: z.object({ text: z.string(), times: z.string().transform(Number) }),
+  output: z.object({ length: z.number().default(0) }),
+  attempts: 5,
+});
+
+Deno.test("a contract gets its code elsewhere, and the job is the same but for that", () => {
+  const run = () => ({ length: 1 });
+  const job = implement(contract, run);
+  assertEquals(job, { ...contract, run });
+  assertEquals("run" in contract, false);
+});
+
+Deno.test("the code of a contract knows the types of its input and context, and has to return what the output takes", () => {
+  const job = implement(contract, (input, ctx) => {
+    same<typeof input, { text: string; times: number }>(true);
+    same<typeof ctx, JobContext>(true);
+    return { length: input.text.length * input.times };
+  });
+  same<typeof job, Job<{ text: string; times: number }, { length: number }>>(true);
+  implement(contract, () => ({}));
+  implement(contract, () => Promise.resolve({ length: 1 }));
+  // @ts-expect-error A text is no number.
+  implement(contract, ({ text }) => ({ length: text }));
+  // @ts-expect-error A number is no object.
+  implement(contract, ({ text }) => text.length);
+  // @ts-expect-error The input has no such field.
+  implement(contract, ({ txt }) => ({ length: txt }));
+  const free = defineJob({ name: "free", input: z.object({ n: z.number() }) });
+  const freed = implement(free, ({ n }) => n + 1);
+  same<typeof freed, Job<{ n: number }, number>>(true);
+});
+
+Deno.test("code is refused for what is no contract: a job that has some, and a definition", () => {
+  const run = () => ({ length: 1 });
+  assertThrows(() => implement(implement(contract, run), run), DefinitionError, "Cannot implement count: it has code");
+  const none = undefined as unknown as typeof run;
+  assertThrows(() => implement(contract, none), DefinitionError, "Cannot implement count: pass its code");
+  const definition = { name: "count", input: z.object({}) } as unknown as Job;
+  assertThrows(() => implement(definition, run), DefinitionError, "pass what defineJob has returned");
 });

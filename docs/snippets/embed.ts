@@ -1,5 +1,5 @@
-// embed.ts: offers the jobs inside an HTTP server that is there already, and runs them in the same process.
-import { AsyncToolServer, createWorker, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+// embed.ts: offers a job inside an HTTP server that is there already, and runs it in the same process.
+import { AsyncToolServer, createWorker, DenoKvBackend, implement, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { generateReport } from "./jobs.ts";
 
 const backend = await DenoKvBackend.open({ path: "./data/jobs.kv" });
@@ -10,8 +10,9 @@ const mcp = new AsyncToolServer({
   strategy: new OperationResourceStrategy({ notifications: true }),
   audit: "stderr", // only `run` has a log by itself
 });
-mcp.registerAsyncTool(generateReport);
-const worker = createWorker(backend, [generateReport]);
+const report = implement(generateReport, ({ user_id }) => ({ user_id, revenue: 42000, items: 17 }));
+mcp.registerAsyncTool(report);
+const worker = createWorker(backend, [report]);
 
 // `/.well-known/oauth-protected-resource` is for `authenticate`. What is given to `fetch` is answered as MCP, whatever its path.
 const OURS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;

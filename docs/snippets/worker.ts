@@ -1,9 +1,16 @@
-// worker.ts: runs the jobs.
-import { createWorker, DenoKvBackend } from "@mcp-jobs/mcp-jobs";
+// worker.ts: runs the jobs. Their code, and what it imports, is here alone.
+import { createWorker, DenoKvBackend, implement } from "@mcp-jobs/mcp-jobs";
+import { setTimeout as work } from "node:timers/promises";
 import { generateReport } from "./jobs.ts";
 
+const report = implement(generateReport, async ({ user_id }, { progress, signal }) => {
+  await progress(0.25, "loading orders");
+  await work(500, undefined, { signal }); // pass the signal on: it aborts when the task is cancelled
+  await progress(0.9, "writing the report");
+  return { user_id, revenue: 42000, items: 17 };
+});
 const backend = await DenoKvBackend.open({ path: "./data/jobs.kv" });
-const worker = createWorker(backend, [generateReport], { concurrency: 8 });
+const worker = createWorker(backend, [report], { concurrency: 8 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
 
