@@ -5,8 +5,6 @@
  * @module
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../backend.ts";
-import { DefinitionError, InvalidInput } from "../errors.ts";
-import { isTaskId } from "../ids.ts";
 import {
   type Answer,
   type CancelledTask,
@@ -19,6 +17,9 @@ import {
   type TaskInfo,
 } from "../task.ts";
 import { cutMessage } from "../text.ts";
+import { refuseNew } from "./refusals.ts";
+
+export { refuseCursor, refuseRoute } from "./refusals.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
 export interface TaskRecord {
@@ -52,31 +53,8 @@ export const MAX_HAND_BACKS = 5;
 /** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
 export const EXPIRED_TOLD_MS = 3_600_000;
 
-/** Throws `DefinitionError` for a task that is meant for a queue of others: a store of ours has none. */
-export function refuseRoute({ job, route }: NewTask): void {
-  if (route === undefined) return;
-  throw new DefinitionError(
-    `Cannot put a task of ${job} into the queue ${
-      JSON.stringify(route.queue)
-    }: only BullMqBackend knows queues of others.`,
-  );
-}
-
-/** Throws `InvalidInput` for the cursor of no page: a page is named after the last task of the one before. */
-export function refuseCursor(cursor: string | undefined): void {
-  if (cursor === undefined || isTaskId(cursor)) return;
-  throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
-}
-
 export function created(task: NewTask, now: number): TaskRecord {
-  if (task.owner.length < 1 || task.owner.length > 128) {
-    throw new Error(`Cannot store a task of owner ${JSON.stringify(task.owner)}: it needs 1 to 128 characters.`);
-  }
-  if (!(task.resultTtl >= 0)) {
-    throw new Error(
-      `Cannot store a task of ${task.job} with resultTtl ${task.resultTtl}: it must be a number of ms from 0.`,
-    );
-  }
+  refuseNew(task);
   return {
     info: {
       id: task.id,

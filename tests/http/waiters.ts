@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { newTaskId } from "../../src/ids.ts";
 import type { Backend, TaskInfo } from "../../mod.ts";
 import { fixtureServer } from "../interop/fixture.ts";
-import { Events, listen as listenTo, request } from "../mcp/modern.ts";
+import { Events, request } from "../mcp/modern.ts";
 import type { Message } from "../mcp/pipe.ts";
 import { Raw } from "./raw.ts";
 
