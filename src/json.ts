@@ -20,7 +20,8 @@ export function isObject(value: unknown): value is { readonly [key: string]: Jso
 
 /**
  * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
- * becomes `null`, `toJSON` is honoured. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an
+ * becomes `null`, `toJSON` is honoured, and half a character, a lone surrogate, is U+FFFD, in keys, too: of two keys that
+ * are the same then the last one stays, as JSON has it. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an
  * infinite number, and what JSON would make an empty object of (a Map, a Promise, an Error), and says where it is.
  */
 export function toJson(value: unknown, what: string): Json {
@@ -28,7 +29,7 @@ export function toJson(value: unknown, what: string): Json {
   try {
     // There is no text where `toJSON` gives `undefined`, whatever the types say.
     const text: string | undefined = JSON.stringify(value, refuseNonJson);
-    return text === undefined ? null : JSON.parse(checkSize(text, what));
+    return text === undefined ? null : JSON.parse(checkSize(wellFormedText(text), what));
   } catch (cause) {
     if (cause instanceof InvalidValue) throw cause;
     throw new InvalidValue(`${what} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
@@ -38,6 +39,23 @@ export function toJson(value: unknown, what: string): Json {
 /** A value as the JSON text to be stored. Throws `InvalidValue` if it is larger than {@linkcode MAX_VALUE_BYTES}. */
 export function toText(value: Json | Outcome, what: string): string {
   return checkSize(JSON.stringify(value), what);
+}
+
+/**
+ * A value whose texts and keys are all well formed, as what is sent to a client must be: the same value, if it is so
+ * already. As `toJson`, but for what is known to be JSON.
+ */
+export function wellFormed<T>(value: T): T {
+  const text = JSON.stringify(value);
+  const whole = wellFormedText(text);
+  return whole === text ? value : JSON.parse(whole);
+}
+
+/** JSON that `JSON.stringify` has made, without half characters: those alone it writes as escapes of surrogates. */
+function wellFormedText(json: string): string {
+  if (!json.includes("\\ud")) return json;
+  // An escaped backslash is passed over whole: what stands behind it is no escape.
+  return json.replaceAll(/\\(ud[89a-f][0-9a-f]{2}|.)/g, (escape) => escape.length > 2 ? "\ufffd" : escape);
 }
 
 function checkSize(text: string, what: string): string {

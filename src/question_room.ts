@@ -5,6 +5,7 @@
  * @module
  */
 import { InvalidInput, ToolError } from "./errors.ts";
+import { wellFormed } from "./json.ts";
 import type { Answer, Question } from "./task.ts";
 import { quote } from "./text.ts";
 
@@ -20,7 +21,8 @@ export const MAX_ASKED = 10_000;
 /** An answer as it is stored, which is as its JSON says it. Throws `InvalidInput` if it is too long for that. */
 export function storableAnswer(key: string, answer: Answer): Answer {
   if (answer.action !== "accept") return { action: answer.action };
-  const text = JSON.stringify(answer.content);
+  const content = wellFormed(answer.content);
+  const text = JSON.stringify(content);
   if (text.length <= MAX_ANSWER) return { action: "accept", content: JSON.parse(text) };
   const message = `it has ${text.length} characters of JSON, and ${MAX_ANSWER} is the most`;
   throw new InvalidInput(`answer to ${key}`, [{ path: "", message }]);

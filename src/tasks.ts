@@ -11,7 +11,7 @@ import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "./errors.ts";
 import { newTaskId } from "./ids.ts";
 import { retryPolicy } from "./job.ts";
-import { toJson } from "./json.ts";
+import { toJson, wellFormed } from "./json.ts";
 import { storableAnswer } from "./question_room.ts";
 import type { RegisteredJob } from "./registry.ts";
 import { type Schema, validate } from "./schema.ts";
@@ -89,13 +89,13 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads how a finished task ended. It was read before, so this does not count as another reading. A result of
-   * workers of others that does not fit the job's `output` is a tool error. Rejects as `Backend.outcome`.
+   * Reads how a finished task ended, in well-formed text. It was read before, so this does not count as another reading. A
+   * result of workers of others that does not fit the job's `output` is a tool error. Rejects as `Backend.outcome`.
    */
   outcome({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
     return this.#guard.audited(
       { operation: "result", owner, task: id },
-      async () => await this.#asPromised(job, await this.#backend.outcome(id, owner)),
+      async () => await this.#asPromised(job, wellFormed(await this.#backend.outcome(id, owner))),
       () => ({ event: "result_read" }),
     );
   }

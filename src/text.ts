@@ -11,17 +11,17 @@ export function cut(text: string, most: number): string {
   return `${text.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** Quotes a caller's text for an error message, shortened so that a huge one makes no huge message. */
+/** Quotes a caller's text for an error message, well formed, and shortened so that a huge one makes no huge message. */
 export function quote(text: string): string {
-  return JSON.stringify(cut(text, 64));
+  return JSON.stringify(cut(text.toWellFormed(), 64));
 }
 
 /** The longest status message, in UTF-16 units. */
 const LONGEST_STATUS_MESSAGE = 1_000;
 
-/** A status message, short enough to stand in every event of its task. */
+/** A status message, well formed, and short enough to stand in every event of its task. */
 export function cutMessage(message: string): string {
-  return cut(message, LONGEST_STATUS_MESSAGE);
+  return cut(message.toWellFormed(), LONGEST_STATUS_MESSAGE);
 }
 
 /** The text of whatever was thrown. */

@@ -8,7 +8,7 @@ import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolE
 import { doneWithin } from "./done_within.ts";
 import { formOf } from "./form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
-import { toJson } from "./json.ts";
+import { toJson, wellFormed } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { QuestionKeys } from "./question_key.ts";
 import { QuestionRoom } from "./question_room.ts";
@@ -138,10 +138,11 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
       signal.throwIfAborted();
       const what = `the question ${quote(message)}`;
       const whole = toJsonSchema(schema, "input", what);
-      const key = keys.next({ message, schema: whole });
+      const question = wellFormed({ message: String(message), schema: whole });
+      const key = keys.next(question);
       await checkSchema(schema, `answer to ${what}`); // With a wrong one every answer would be refused.
       formOf(whole, what); // Where no form can ask it, nobody would see the question.
-      const asked = room.ask({ key, message, schema: whole }, (question) => claim.ask(question));
+      const asked = room.ask({ key, ...question }, (question) => claim.ask(question));
       const answer = await unlessAborted(asked, signal);
       if (answer.action !== "accept") return answer;
       // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
@@ -178,7 +179,7 @@ const MAX_ERROR = 1_048_576;
 /** How an attempt ends in which this was thrown. */
 function explain(error: unknown): Attempt {
   const attempt = whatIsMeant(error);
-  return { ...attempt, message: attempt.message.slice(0, MAX_ERROR) };
+  return { ...attempt, message: attempt.message.slice(0, MAX_ERROR).toWellFormed() };
 }
 
 /** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */

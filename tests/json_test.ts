@@ -1,11 +1,28 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "../tools/std.ts";
 import { InvalidValue } from "../src/errors.ts";
-import { MAX_VALUE_BYTES, toJson, toText } from "../src/json.ts";
+import { MAX_VALUE_BYTES, toJson, toText, wellFormed } from "../src/json.ts";
 
 Deno.test("JSON values stay as they are, with a __proto__ field, too", () => {
-  for (const text of ["null", '{"a":[1,"ü",true,{}]}', '{"__proto__":{"x":1}}', '"\\ud800"']) {
+  for (const text of ["null", '{"a":[1,"ü",true,{}]}', '{"__proto__":{"x":1}}', '"\\\\ud800 😀"']) {
     assertEquals(JSON.stringify(toJson(JSON.parse(text), "it")), text);
   }
+});
+
+Deno.test("half a character is replaced in texts and keys, and what only looks like one is not", () => {
+  const cases: [unknown, unknown][] = [
+    ["\ud83d", "\ufffd"],
+    ["a\udc00b\ud83d\ude00\ud800\ud800", "a\ufffdb😀\ufffd\ufffd"],
+    [["\ud800", { "\udfff": { deep: "\udbff" } }], ["\ufffd", { "\ufffd": { deep: "\ufffd" } }]],
+    ['\\ud800 "\\ud800" \\\\ud800', '\\ud800 "\\ud800" \\\\ud800'],
+    ["\\\ud800", "\\\ufffd"],
+    [{ "\ud800": 1, "\udc00": 2 }, { "\ufffd": 2 }],
+  ];
+  for (const [given, whole] of cases) {
+    assertEquals(toJson(given, "it"), whole);
+    assertEquals(wellFormed(given), whole);
+  }
+  const same = { a: ["b"] };
+  assertEquals(wellFormed(same) === same, true);
 });
 
 Deno.test("nothing is null, absent fields stay absent, and toJSON is honoured", () => {

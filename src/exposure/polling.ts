@@ -7,6 +7,7 @@ import { withoutAsked } from "../ask_for.ts";
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { type JsonSchema, validate } from "../schema.ts";
+import { wellFormed } from "../json.ts";
 import { cutToFit, fits } from "../sent_size.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
@@ -148,7 +149,7 @@ async function explained(
 }
 
 function answer(response: PollingResponse): ToolResult {
-  const text = JSON.stringify(response);
+  const text = JSON.stringify(wellFormed(response));
   return {
     content: [{ type: "text", text }],
     structuredContent: JSON.parse(text),

@@ -22,6 +22,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { prefixOf, type Surface } from "../exposure/surface.ts";
+import { sendable } from "./sendable.ts";
 import { SessionTransport } from "./session_transport.ts";
 
 /** What the SDK knows of a request. */
@@ -41,10 +42,12 @@ export class TaskServer extends Server {
   /** Hears that a request of `ask` is about to come to a client that resumes a stream; says whether it still should. */
   onReplay?: (id: string, stream: string) => boolean;
 
-  /** Connects, and sees to it that answers to our own requests are ours. */
+  /** Connects, and sees to it that answers to our own requests are ours, and that clients can read what is sent. */
   override async connect(transport: Transport): Promise<void> {
     await super.connect(transport);
     const { onmessage } = transport;
+    const send = transport.send.bind(transport);
+    transport.send = (message, options) => send(sendable(message), options);
     transport.onmessage = (message, extra) => {
       if ("method" in message && "id" in message && this.handlerOf(message.method) === undefined) {
         this.onUnknownMethod?.(message.method);

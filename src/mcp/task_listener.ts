@@ -22,6 +22,7 @@ import type { TaskInfo } from "../task.ts";
 import type { Peer, Served } from "./bind.ts";
 import { missingExtension, toProtocolError } from "./errors.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
+import { sendable } from "./sendable.ts";
 import { TaskSubscription } from "./task_subscription.ts";
 
 type Id = string | number;
@@ -99,7 +100,7 @@ export class TaskListener implements Disposable {
   }
 
   /** Passes on a message of the SDK. */
-  async pass(message: JSONRPCMessage, write: Write): Promise<void> {
+  async pass(message: JSONRPCMessage, pass: Write): Promise<void> {
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
       if (message.id !== undefined) this.#end(message.id);
       if (message.id !== undefined && this.#refused.delete(message.id)) return;
@@ -107,7 +108,8 @@ export class TaskListener implements Disposable {
     const acknowledged = readAcknowledgement(message);
     const id = acknowledged?._meta[SUBSCRIPTION_ID_META_KEY];
     const wanted = id === undefined ? undefined : this.#wanted.get(id);
-    if (acknowledged === undefined || id === undefined || wanted === undefined) return await write(message);
+    if (acknowledged === undefined || id === undefined || wanted === undefined) return await pass(message);
+    const write: Write = (message) => pass(sendable(message));
     let known: ReadonlyMap<string, TaskInfo>;
     try {
       known = await this.#known(wanted);

@@ -7,7 +7,7 @@ import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { InvalidValue, TaskNotFound } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import type { Json } from "../task.ts";
-import { type Cases, OWNER } from "./stage.ts";
+import { aborted, type Cases, OWNER } from "./stage.ts";
 
 const MIB = 1024 * 1024;
 
@@ -22,7 +22,7 @@ const VALUES: readonly Json[] = [
   [],
   {},
   [[], {}, null, ""],
-  'Grüße, 世界 👩‍👩‍👧‍👦 \u0000 \ud800 \u2028 "quoted" \\ \n',
+  'Grüße, 世界 👩‍👩‍👧‍👦 \u0000 \u2028 "quoted" \\ \n',
   { "": "empty key", "ключ": { "a.b": [{ "c:d": "e/f" }] } },
   // As literals these keys would set a prototype; a parsed text has them as fields.
   JSON.parse('{"__proto__":{"polluted":true},"constructor":null,"toString":1}'),
@@ -46,6 +46,46 @@ export const values: Cases = {
         JSON.stringify({ kind: "value", value: input }),
       );
     }
+  },
+
+  "half a character in what a job says, asks, returns or throws is replaced, and comes out the same everywhere": async (
+    stage,
+  ) => {
+    const second = await stage.connect();
+    await stage.work({
+      returns: () => ({ "key \ud800": ["\udc00 text", "\ud83d\ude00"] }),
+      throws: () => {
+        throw new Error("error \ud800");
+      },
+      says: async (_, { log, signal }) => {
+        await log("message \ud800");
+        await aborted(signal);
+      },
+      asks: async (_, { elicit }) =>
+        await elicit({
+          message: "question \ud800",
+          schema: { type: "object", properties: { sure: { type: "boolean", title: "title \udc00" } } },
+        }),
+    });
+    const returned = await stage.create({ job: "returns" });
+    await stage.finished(returned, second);
+    const value = { "key \ufffd": ["\ufffd text", "😀"] };
+    deepStrictEqual(await second.outcome(returned.id, OWNER), { kind: "value", value });
+    const failed = await stage.create({ job: "throws" });
+    strictEqual((await stage.finished(failed, second)).message, "error \ufffd");
+    deepStrictEqual(await second.outcome(failed.id, OWNER), { kind: "tool_error", message: "error \ufffd" });
+    const said = await stage.create({ job: "says" });
+    await stage.until(said, "telling its message", ({ message }) => message === "message \ufffd", second);
+    await stage.backend.cancel(said.id, OWNER, 10_000);
+    const asking = await stage.create({ job: "asks" });
+    const asked = await stage.until(asking, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED", second);
+    const [question] = "questions" in asked ? asked.questions ?? [] : [];
+    deepStrictEqual([question?.message, question?.schema.properties], [
+      "question \ufffd",
+      { sure: { type: "boolean", title: "title \ufffd" } },
+    ]);
+    await second.answer(asking.id, OWNER, { [question?.key ?? ""]: { action: "decline" } });
+    await stage.finished(asking, second);
   },
 
   "values of 200 KB and of 5 MB pass unharmed": async (stage) => {

@@ -31,7 +31,7 @@ export function textOf(kind: Kind, bytes: number): string {
 }
 
 /** Makes the server. */
-export function largeServer(strategy: StrategyName, backend: Backend = new MemoryBackend()): AsyncToolServer {
+export function serverOf(strategy: StrategyName, backend: Backend = new MemoryBackend()): AsyncToolServer {
   const server = new AsyncToolServer({
     name: "large",
     version: "1.0.0",
@@ -59,4 +59,4 @@ export function largeServer(strategy: StrategyName, backend: Backend = new Memor
   return server;
 }
 
-if (import.meta.main) await largeServer(Deno.args[0] === "polling" ? "polling" : "operation").run({ worker: {} });
+if (import.meta.main) await serverOf(Deno.args[0] === "polling" ? "polling" : "operation").run({ worker: {} });

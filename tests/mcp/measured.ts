@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { createWorker, MemoryBackend } from "../../mod.ts";
+import { type AsyncToolServer, createWorker, MemoryBackend } from "../../mod.ts";
 import { Raw } from "../http/raw.ts";
 import type { StrategyName } from "../interop/fixture.ts";
-import { largeServer } from "./large_server.ts";
 import { envelope, Events, request, TASKS } from "./modern.ts";
 import { type Fields, type Message, Pipe } from "./pipe.ts";
 
@@ -19,21 +18,27 @@ export type Revision = (typeof REVISIONS)[number];
 export interface Client extends AsyncDisposable {
   /** The size of each message so far, in bytes. */
   readonly sizes: readonly number[];
+  /** The messages so far that are no well-formed text. */
+  illFormed(): readonly string[];
   /** Sends a request, and returns its answer. */
   ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
   /** Hears of the end of a task: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
   hearEnd(taskId: string): Promise<Message>;
 }
 
-/** Connects to a server of its own. */
+/** Connects to a server of its own, that of a module with `serverOf`, which is also a program that serves stdio. */
 export async function connect(
   transport: "http" | "stdio",
   revision: Revision,
   strategy: StrategyName,
+  module: URL,
 ): Promise<Client> {
-  if (transport === "stdio") return await overStdio(revision, strategy);
-  return await overHttp(revision, strategy);
+  if (transport === "stdio") return await overStdio(revision, strategy, module);
+  return await overHttp(revision, strategy, module);
 }
+
+/** JSON with half a character in it, as an escape, be it of JSON that is a text in it. */
+const HALF = /\\ud[89a-f]/i;
 
 const CLIENT = { name: "measures", version: "1.0.0" };
 
@@ -41,15 +46,21 @@ const isEnd = ({ method, params }: Message, taskId: string) =>
   method?.startsWith("notifications/tasks") === true && params?.taskId === taskId &&
   ["completed", "failed"].includes(params?.status);
 
-async function overHttp(revision: Revision, strategy: StrategyName): Promise<Client> {
+async function overHttp(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
   const backend = new MemoryBackend();
-  const server = largeServer(strategy, backend);
+  const { serverOf } = await import(module.href);
+  const server: AsyncToolServer = serverOf(strategy, backend);
   const opened = new AsyncDisposableStack();
   opened.defer(() => server.close());
   opened.use(createWorker(backend, server.registry.list().map(({ job }) => job)));
   const sizes: number[] = [];
-  const fetch = async (request: Request) => measured(await server.fetch(request), sizes);
-  const close = { sizes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const illFormed: string[] = [];
+  const hear = (text: string) => {
+    sizes.push(text.length);
+    if (HALF.test(text)) illFormed.push(text);
+  };
+  const fetch = async (request: Request) => measured(await server.fetch(request), hear);
+  const close = { sizes, illFormed: () => illFormed, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   if (revision === "2025-11-25") {
     const raw = await Raw.open(fetch);
     const pushed = opened.use(await raw.listen());
@@ -78,8 +89,8 @@ async function overHttp(revision: Revision, strategy: StrategyName): Promise<Cli
   };
 }
 
-/** Passes an answer on, and measures the messages in it. */
-function measured(response: Response, sizes: number[]): Response {
+/** Passes an answer on, and tells of the messages in it, one character for each of their bytes. */
+function measured(response: Response, hear: (text: string) => void): Response {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   const oneCharacterPerByte = new TextDecoder("latin1");
   let rest = "";
@@ -90,16 +101,16 @@ function measured(response: Response, sizes: number[]): Response {
         rest += oneCharacterPerByte.decode(chunk, { stream: true });
         const events = isStream ? rest.split("\n\n") : [rest];
         rest = events.pop() ?? "";
-        for (const event of events) sizes.push(/^data: (.*)$/m.exec(event)?.[1]?.length ?? 0);
+        for (const event of events) hear(/^data: (.*)$/m.exec(event)?.[1] ?? "");
       },
-      flush: () => void (isStream || sizes.push(rest.length)),
+      flush: () => void (isStream || hear(rest)),
     }),
   );
   return new Response(body, response);
 }
 
-async function overStdio(revision: Revision, strategy: StrategyName): Promise<Client> {
-  const pipe = new Pipe(new URL("./large_server.ts", import.meta.url), strategy);
+async function overStdio(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
+  const pipe = new Pipe(module, strategy);
   const withEnvelope = (params: Fields, capabilities: Fields) => ({ ...params, _meta: envelope(capabilities) });
   if (revision === "2025-11-25") {
     await pipe.request("initialize", { protocolVersion: revision, capabilities: {}, clientInfo: CLIENT });
@@ -107,6 +118,7 @@ async function overStdio(revision: Revision, strategy: StrategyName): Promise<Cl
   }
   return {
     sizes: pipe.sizes,
+    illFormed: () => pipe.messages.map((message) => JSON.stringify(message)).filter((text) => HALF.test(text)),
     ask: (method, params = {}, capabilities = TASKS) =>
       pipe.request(method, revision === "2025-11-25" ? params : withEnvelope(params, capabilities)),
     async hearEnd(taskId) {

@@ -10,6 +10,8 @@ import { type Kind, KINDS, textOf } from "./large_server.ts";
 import { type Client, connect, type Revision, REVISIONS } from "./measured.ts";
 import type { Fields, Message } from "./pipe.ts";
 
+const SERVER = new URL("./large_server.ts", import.meta.url);
+
 /** The most that can be stored, with room for what is around the text. */
 const MOST = 16 * 1024 * 1024 - 100;
 
@@ -135,7 +137,7 @@ const HUGE = "\u0001".repeat(1_000_000);
 for (const transport of ["http", "stdio"] as const) {
   for (const revision of REVISIONS) {
     Deno.test(`what a client of ${revision} names over ${transport} makes no answer too large`, async () => {
-      await using client = await connect(transport, revision, "operation");
+      await using client = await connect(transport, revision, "operation", SERVER);
       const { result } = await client.ask("tools/list");
       assert(result !== undefined);
       const asked: readonly (readonly [method: string, params: Fields])[] = [
@@ -163,7 +165,7 @@ for (const transport of ["http", "stdio"] as const) {
 
   for (const revision of REVISIONS) {
     Deno.test(`no message to a client of ${revision} over ${transport} is too large, and each result can be read whole`, async (t) => {
-      await using client = await connect(transport, revision, "operation");
+      await using client = await connect(transport, revision, "operation", SERVER);
       for (const [kind, bytes] of sizes(LARGEST[transport][revision])) {
         await t.step(`${bytes} bytes of ${kind}`, () => exercise(client, revision, kind, bytes));
       }
@@ -174,7 +176,7 @@ for (const transport of ["http", "stdio"] as const) {
   }
 
   Deno.test(`no answer of a polling tool over ${transport} is too large, and each result can be read whole`, async (t) => {
-    await using client = await connect(transport, "2025-11-25", "polling");
+    await using client = await connect(transport, "2025-11-25", "polling", SERVER);
     for (const [kind, bytes] of sizes(LARGEST[transport].polling)) {
       await t.step(`${bytes} bytes of ${kind}`, () => exercisePolling(client, kind, bytes));
     }
