@@ -1,4 +1,4 @@
-// worker.ts: runs the jobs. Their code, and what it imports, is here alone.
+// worker.ts: runs the jobs. Only workers load their code.
 import { createWorker, DenoKvBackend, implement } from "@mcp-jobs/mcp-jobs";
 import { setTimeout as work } from "node:timers/promises";
 import { generateReport } from "./jobs.ts";
