@@ -169,6 +169,11 @@ export interface Backend extends AsyncDisposable {
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
   /** Lists an owner's tasks, the newest first. Rejects with `InvalidInput` if the cursor is not one of ours. */
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
+  /**
+   * Tries whether a task could be stored now, with a small write of its own, which nobody hears of. Rejects with
+   * `BackendError` if not. `/healthz` calls it, at most once in 5 s.
+   */
+  check(): Promise<void>;
   /** Whether a worker for this job is alive now. */
   hasWorker(job: string): Promise<boolean>;
   /**

@@ -89,6 +89,9 @@ export class BackendError extends JobsError {
   }
 }
 
+/** What the backend has opened is gone: its file was deleted, or another one stands in its place. No later try helps. */
+export class StoreLost extends BackendError {}
+
 /**
  * Throw this in a job to end the task at once with an error that the model reads; it is not retried.
  *

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Backend, TaskEvent } from "./backend.ts";
-import { TaskNotFound } from "./errors.ts";
+import { type JobsError, StoreLost, TaskNotFound } from "./errors.ts";
 import { logError } from "./log_error.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "./task.ts";
@@ -20,7 +20,7 @@ const REREAD_MS = 30_000;
 
 interface Watcher {
   readonly listener: Listener;
-  readonly onError: (error: TaskNotFound) => void;
+  readonly onError: (error: JobsError) => void;
   /** The newest that it was told of, or need not be. */
   revision: number;
 }
@@ -56,13 +56,13 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * Calls `listener` on every change of a task from now on, in order and each once. `onError` hears that the task is gone,
-   * and then nothing follows. Returns the way to stop.
+   * Calls `listener` on every change of a task from now on, in order and each once. `onError` hears that the task, or all
+   * that its store holds, is gone, and then nothing follows. Returns the way to stop.
    */
   watch(
     task: Pick<TaskInfo, "id" | "owner">,
     listener: Listener,
-    onError: (error: TaskNotFound) => void = () => {},
+    onError: (error: JobsError) => void = () => {},
   ): () => void {
     return this.#add(task, { listener, onError, revision: 0 });
   }
@@ -78,7 +78,7 @@ export class TaskFeed implements Disposable {
       last = now;
       listener(now);
     };
-    const onError = ({ message }: TaskNotFound) => {
+    const onError = ({ message }: JobsError) => {
       if (!isFinished(last)) listener(lost(last, message));
     };
     const stop = this.#add(task, { listener: listen, onError, revision: task.revision - 1 });
@@ -134,7 +134,8 @@ export class TaskFeed implements Disposable {
     try {
       this.#tell(await this.#backend.get(watched.id, watched.owner));
     } catch (error) {
-      if (!(error instanceof TaskNotFound)) return this.#readLater(watched, error);
+      const gone = error instanceof TaskNotFound || error instanceof StoreLost;
+      if (!gone) return this.#readLater(watched, error);
       for (const watcher of [...watched.watchers]) {
         this.#forget(watched, watcher);
         watcher.onError(error);

@@ -5,7 +5,7 @@
  */
 import type { Audit } from "./audit.ts";
 import { AuditLog } from "./audit_log.ts";
-import { checkAnswers } from "./backends/check.ts";
+import { Health } from "./backends/check.ts";
 import { MemoryStreams } from "./backends/memory_streams.ts";
 import { DefinitionError } from "./errors.ts";
 import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "./job.ts";
@@ -59,6 +59,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #extensions: Served["extensions"][number][] = [];
   /** The names by which `fetch` may be called. */
   readonly #hosts: string[];
+  readonly #health: Health;
   readonly #audit: Audit;
   /** The log on stderr; there from the start, or once `run` serves HTTP. */
   #log: AuditLog | undefined;
@@ -78,6 +79,7 @@ export class AsyncToolServer implements AsyncDisposable {
     if (options.audit === "stderr") this.#log = new AuditLog();
     this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
     this.#hosts = allowedHosts(options.allowedHosts);
+    this.#health = new Health(options.backend);
   }
 
   /**
@@ -155,7 +157,7 @@ export class AsyncToolServer implements AsyncDisposable {
       streams: backend.streams ?? new MemoryStreams(),
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,
-      checkHealth: () => checkAnswers(backend),
+      checkHealth: () => this.#health.check(),
       audit: this.#audit,
     });
     return await this.#endpoint.fetch(request, info, hosts);

@@ -26,6 +26,7 @@ import {
   type TaskInfo,
 } from "../task.ts";
 import { awaitEnd } from "./await_end.ts";
+import { ReadyQueues } from "./memory_queues.ts";
 import { MemoryStreams } from "./memory_streams.ts";
 import { credibleDue } from "./clock.ts";
 import * as change from "./record.ts";
@@ -57,8 +58,7 @@ export class MemoryBackend implements Backend {
   readonly streams: StreamStore = new MemoryStreams();
   /** Task ids sort by age, and so do the entries. */
   readonly #tasks = new Map<string, Stored>();
-  /** The ids of the tasks that may run now, per job and priority, in the order in which they became ready. */
-  readonly #ready = new Map<string, Map<number, Set<string>>>();
+  readonly #ready = new ReadyQueues();
   readonly #delayed = new Map<string, change.TaskRecord>();
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #workers = new Map<string, MemoryWorker>();
@@ -138,6 +138,11 @@ export class MemoryBackend implements Backend {
     return { tasks: page, nextCursor: tasks.length > limit ? page.at(-1)?.id : undefined };
   }
 
+  /** Whether a task could be stored. */
+  check(): Promise<void> {
+    return Promise.try(() => this.#checkOpen());
+  }
+
   /** Whether a worker for this job is alive. */
   hasWorker(job: string): Promise<boolean> {
     return Promise.resolve([...this.#workers.values()].some(({ jobs }) => jobs.includes(job)));
@@ -211,8 +216,7 @@ export class MemoryBackend implements Backend {
       else dueAt = Math.min(dueAt ?? Infinity, due);
     }
     const claims: Claimed[] = [];
-    const ids = jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).sort(([a], [b]) => a - b)
-      .values().flatMap(([, queue]) => queue).take(max).toArray();
+    const ids = this.#ready.first(jobs, max);
     for (const id of ids) {
       const stored = this.#tasks.get(id);
       if (stored === undefined) continue;
@@ -229,7 +233,8 @@ export class MemoryBackend implements Backend {
 
   /** The one place where a record changes: stores it, queues it where it belongs, and tells of it. */
   #store(stored: Stored, record: change.TaskRecord): void {
-    this.#unqueue(stored.record);
+    this.#delayed.delete(record.info.id);
+    this.#ready.delete(stored.record);
     stored.record = record;
     const { status } = record.info;
     const delayed = dueAtOf(record) !== undefined;
@@ -256,16 +261,9 @@ export class MemoryBackend implements Backend {
     }
   }
 
-  #makeReady({ info, priority }: change.TaskRecord): void {
-    this.#delayed.delete(info.id);
-    const queues = this.#ready.get(info.job) ?? new Map<number, Set<string>>();
-    this.#ready.set(info.job, queues);
-    queues.set(priority, (queues.get(priority) ?? new Set()).add(info.id));
-  }
-
-  #unqueue({ info, priority }: change.TaskRecord): void {
-    this.#delayed.delete(info.id);
-    this.#ready.get(info.job)?.get(priority)?.delete(info.id);
+  #makeReady(record: change.TaskRecord): void {
+    this.#delayed.delete(record.info.id);
+    this.#ready.add(record);
   }
 
   #find(id: string, owner: string): Stored {

@@ -20,7 +20,7 @@ import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { type FetchInfo, inOrigin, sessionMark, withOrigin } from "../origin.ts";
-import { cut, quote } from "../text.ts";
+import { cut, messageOf, quote } from "../text.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
@@ -55,7 +55,7 @@ export interface HttpOptions {
   readonly requestsPerMinute?: number;
   /** Within which time the body of a request has to come, in ms; default 60,000. */
   readonly bodyTimeout?: number;
-  /** Rejects while the backend does not answer. */
+  /** Rejects, with a text that anybody may read, while the backend takes no tasks. */
   readonly checkHealth: () => Promise<void>;
   /** Hears who was not let in, which requests are refused, and of sessions that begin and end. */
   readonly audit?: Audit;
@@ -152,9 +152,8 @@ export class HttpEndpoint implements AsyncDisposable {
     try {
       await this.#options.checkHealth();
       return this.#closing ? shuttingDown() : Response.json({ status: "ok" });
-    } catch {
-      // Why is told to nobody who may not know: the same error stands in the answers to those who may.
-      return unavailable("The backend does not answer.");
+    } catch (error) {
+      return unavailable(messageOf(error));
     }
   }
 

@@ -133,6 +133,24 @@ export const stopping: Cases = {
     await closed;
   },
 
+  "a check takes a write that nobody hears of while the backend is open, and fails once it is closed": async (
+    stage,
+  ) => {
+    const before = await stage.create({ job: "waits" });
+    const heard: string[] = [];
+    const stop = stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.id));
+    await Promise.all([stage.backend.check(), stage.backend.check()]);
+    await stage.backend.check();
+    const after = await stage.create({ job: "waits" });
+    await stage.until(after, "stored", () => true);
+    deepStrictEqual(heard.filter((id) => id !== before.id && id !== after.id), []);
+    const { tasks } = await stage.backend.list(OWNER, { limit: 10 });
+    deepStrictEqual(tasks.map(({ id }) => id), [after.id, before.id]);
+    stop();
+    await stage.backend.close();
+    await rejects(stage.backend.check(), BackendError);
+  },
+
   "a closed backend refuses to work, and may be closed again": async (stage) => {
     const task = await stage.create({ job: "waits" });
     await stage.backend.close();

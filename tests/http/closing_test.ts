@@ -6,16 +6,21 @@ import { Raw } from "./raw.ts";
 
 const HEALTH = "http://10.0.0.7:8000/healthz";
 
-Deno.test("/healthz is 200 while the backend answers, for whoever asks, and else 503", async () => {
-  const backend = new MemoryBackend();
-  const server = fixtureServer("operation", backend, { authenticate: () => new Response(null, { status: 401 }) });
-  const good = await server.fetch(new Request(HEALTH));
-  assertEquals([good.status, await good.json()], [200, { status: "ok" }]);
-  backend.get = () => Promise.reject(new BackendError("The disk of secret-host is gone."));
-  const bad = await server.fetch(new Request(HEALTH));
-  const error = "The backend does not answer.";
-  assertEquals([bad.status, await bad.json()], [503, { status: "unavailable", error }]);
-  await server.close();
+Deno.test("/healthz is 200 while the backend takes tasks, for whoever asks, and else 503", async () => {
+  for (const works of [true, false]) {
+    const backend = new MemoryBackend();
+    const server = fixtureServer("operation", backend, { authenticate: () => new Response(null, { status: 401 }) });
+    if (!works) backend.check = () => Promise.reject(new BackendError("The disk of secret-host is full."));
+    const { status, headers, ...answer } = await server.fetch(new Request(HEALTH)).then(async (response) => ({
+      status: response.status,
+      headers: response.headers,
+      body: await response.json(),
+    }));
+    const error = "The backend takes no tasks.";
+    assertEquals([status, answer.body], works ? [200, { status: "ok" }] : [503, { status: "unavailable", error }]);
+    assertEquals(headers.has("retry-after"), !works);
+    await server.close();
+  }
 });
 
 Deno.test("a server that ends answers who waits, ends the streams, and takes nothing new; the work goes on", async () => {

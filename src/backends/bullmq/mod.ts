@@ -197,6 +197,11 @@ export class BullMqBackend implements Backend {
     });
   }
 
+  /** Whether the store takes a write. */
+  check(): Promise<void> {
+    return this.#ask("write", () => this.#store.check());
+  }
+
   /** Whether a worker for this job is connected, ours or another of BullMQ. */
   hasWorker(job: string): Promise<boolean> {
     const queue = this.#queues.get(job) ?? job;

@@ -103,6 +103,11 @@ export class PostgresStore implements Store {
     return new PostgresWorkers(this.bullmq, () => makePool(this.#pg, this.#url, WORKER_CONNECTIONS));
   }
 
+  /** Finds out whether it only reads, as a replica does; what a full disk does it does not find. */
+  async check(): Promise<void> {
+    await this.#pool.query("UPDATE mcp_jobs_task SET id = id WHERE false");
+  }
+
   async hasWorker(name: string): Promise<boolean> {
     return await (await this.queue(name)).getWorkersCount() > 0;
   }

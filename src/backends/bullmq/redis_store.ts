@@ -33,6 +33,9 @@ const DISCONNECT_MS = 500;
 /** How long it waits at most, in ms, before it looks again whether a Redis that starts has read its data. */
 const LOADING_MS = 100;
 
+/** For how long what a check has written is kept, in ms. */
+const CHECK_KEPT_MS = 60_000;
+
 /** BullMQ's own prefix of keys. */
 const DEFAULT_PREFIX = "bull";
 
@@ -122,6 +125,10 @@ export class RedisStore implements Store {
 
   workers(): Workers {
     return new RedisWorkers(this.bullmq, this.#patient, this.#prefix);
+  }
+
+  async check(): Promise<void> {
+    await this.#client.set(`${this.#prefix}:mcp-jobs:check`, "", "PX", CHECK_KEPT_MS);
   }
 
   async hasWorker(name: string): Promise<boolean> {

@@ -123,6 +123,8 @@ export interface Store {
   follow(queue: string, hear: Hear, missed: () => void, since?: number): Promise<Following>;
   /** Prepares to start workers. */
   workers(): Workers;
+  /** Writes something small that nobody hears of; rejects where no write is taken. */
+  check(): Promise<void>;
   /** Whether a worker of this queue is connected. */
   hasWorker(name: string): Promise<boolean>;
   /** Hears what is told to all processes. Returns the way to stop. */

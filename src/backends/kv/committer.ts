@@ -54,15 +54,22 @@ export class Committer {
   readonly #kv: Deno.Kv;
   readonly #writer: string;
   readonly #onCommitted: (events: readonly TaskInfo[]) => void;
+  readonly #checkFile: () => void;
   #queue: Pending[] = [];
   #working: Promise<void> | undefined;
   #eventNumber = 0;
 
-  /** `onCommitted` hears of the changes of each commit. */
-  constructor(kv: Deno.Kv, writer: string, onCommitted: (events: readonly TaskInfo[]) => void) {
+  /** `onCommitted` hears of the changes of each commit. `checkFile` throws if what was written will not last. */
+  constructor(
+    kv: Deno.Kv,
+    writer: string,
+    onCommitted: (events: readonly TaskInfo[]) => void,
+    checkFile: () => void = () => {},
+  ) {
     this.#kv = kv;
     this.#writer = writer;
     this.#onCommitted = onCommitted;
+    this.#checkFile = checkFile;
   }
 
   /**
@@ -88,7 +95,9 @@ export class Committer {
       try {
         await this.#write(group);
       } catch (cause) {
-        const error = new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
+        const error = cause instanceof JobsError
+          ? cause
+          : new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
         group.forEach(({ reject }) => reject(error)); // Who has had his answer hears nothing of it.
       }
     }
@@ -127,6 +136,7 @@ export class Committer {
       atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
     });
     const result = await untilUnlocked(() => atomic.commit());
+    this.#checkFile();
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
     if (events.length > 0) this.#tell(events.map(({ task }) => task));

@@ -7,6 +7,7 @@
 import type { TaskEvent } from "../../backend.ts";
 import { logError, unheard } from "../../log_error.ts";
 import { untilUnlocked } from "./committer.ts";
+import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";
 
 /** Where the file system tells of no change, streams are looked at this often, in ms. */
@@ -46,8 +47,8 @@ export class EventLog implements AsyncDisposable {
     this.#writer = writer;
     this.#folder = folder;
     this.#hear = hear;
-    this.#wakeFile = Deno.openSync(`${folder}/${writer}`, { create: true, write: true });
-    this.#readyFile = Deno.openSync(`${folder}/${writer}${READY}`, { create: true, write: true });
+    this.#wakeFile = openOwn(`${folder}/${writer}`);
+    this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = watch(folder);
     // What it no longer tells, the poll finds.
     this.#watching = this.#watch().catch(unheard("watch the wake files of other processes"));
@@ -57,7 +58,7 @@ export class EventLog implements AsyncDisposable {
   /** Opens the log beside the KV file. Every change is told from now on. */
   static async open(kv: Deno.Kv, writer: string, path: string, hear: Listeners): Promise<EventLog> {
     const folder = `${path}.wake`;
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await removeStale(folder);
     const log = new EventLog(kv, writer, folder, hear);
     await untilUnlocked(async () => {
@@ -128,6 +129,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #readOn(all: boolean): Promise<void> {
+    if (all) this.#hear.look();
     const gone = new Set(this.#gone); // Before the streams are looked for: nothing comes into theirs any more.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
@@ -184,6 +186,8 @@ export interface Listeners {
   event(event: TaskEvent): void;
   /** A task may be ready to run; its event follows. */
   ready(): void;
+  /** It is time to look whether the KV file is still there; throws if not. */
+  look(): void;
 }
 
 /** A system may have no watcher left to give. */

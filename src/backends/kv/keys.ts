@@ -10,6 +10,7 @@
  * | event, writer, number | the changes of one commit, for a minute |
  * | blob, id, number | a piece of a large input or result |
  * | stream, name, event id | a message on its way to a client |
+ * | check, writer | written to see whether the file takes a write |
  * | garbage, due time, blob id | how many pieces to delete, should nobody claim them before |
  *
  * @module
@@ -36,4 +37,5 @@ export const eventKey = (...rest: [writer: string, number: number] | [writer: st
 ];
 export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
 export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
+export const checkKey = (writer: string): Key => [ROOT, "check", writer];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

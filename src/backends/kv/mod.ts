@@ -14,7 +14,8 @@ import { Runner } from "../runner.ts";
 import { Claims } from "./claims.ts";
 import { Committer, reading, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
-import { workerKey } from "./keys.ts";
+import { KvFile, makeFile } from "./file.ts";
+import { checkKey, workerKey } from "./keys.ts";
 import { isAlive, Lease, type WorkerRecord } from "./lease.ts";
 import { refuseTooLarge } from "./room.ts";
 import { TaskStore } from "./store.ts";
@@ -33,6 +34,9 @@ const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber
 
 /** The most tasks that one worker runs at once: their ids stand in one KV value. */
 const MAX_CONCURRENCY = 200;
+
+/** For how long what a check has written is kept, in ms. */
+const CHECK_KEPT_MS = 60_000;
 
 interface KvWorker {
   readonly jobs: readonly string[];
@@ -55,6 +59,7 @@ export class DenoKvBackend implements Backend {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
   readonly #kv: Deno.Kv;
+  readonly #file: KvFile;
   readonly #writer: string;
   readonly #lease: number;
   readonly #committer: Committer;
@@ -65,8 +70,9 @@ export class DenoKvBackend implements Backend {
   #log: EventLog | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(kv: Deno.Kv, writer: string, lease: number) {
+  private constructor(kv: Deno.Kv, path: string, writer: string, lease: number) {
     this.#kv = kv;
+    this.#file = new KvFile(path, () => this.#tell({ kind: "gap" })); // Who waits reads, and hears why.
     this.#writer = writer;
     this.#lease = lease;
     this.#committer = new Committer(kv, writer, (tasks) => {
@@ -74,7 +80,7 @@ export class DenoKvBackend implements Backend {
       const ready = tasks.some(({ status }) => status === "PENDING" || status === "RETRYING");
       if (ready) this.#wakeWorkers();
       this.#log?.wake(ready);
-    });
+    }, () => this.#file.checkNow());
     this.#store = new TaskStore(kv, this.#committer);
     this.streams = new KvStreams(kv, this.#committer);
   }
@@ -96,10 +102,9 @@ export class DenoKvBackend implements Backend {
     }
     let kv: Deno.Kv | undefined;
     try {
-      const folder = path.slice(0, path.lastIndexOf("/") + 1);
-      if (folder !== "") await Deno.mkdir(folder, { recursive: true });
+      await makeFile(path);
       kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together meet in a new file.
-      const backend = new DenoKvBackend(kv, crypto.randomUUID(), lease);
+      const backend = new DenoKvBackend(kv, path, crypto.randomUUID(), lease);
       await backend.#start(path);
       return backend;
     } catch (cause) {
@@ -178,6 +183,13 @@ export class DenoKvBackend implements Backend {
     return await this.#store.page(owner, cursor, limit);
   }
 
+  /** Whether the file takes a write. */
+  async check(): Promise<void> {
+    this.#checkOpen();
+    const set = { key: checkKey(this.#writer), value: this.#writer, expireIn: CHECK_KEPT_MS };
+    await this.#committer.commit({ sets: [set], bytes: 100 });
+  }
+
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
@@ -238,6 +250,7 @@ export class DenoKvBackend implements Backend {
     this.#log = await EventLog.open(this.#kv, this.#writer, path, {
       event: (event) => this.#tell(event),
       ready: () => this.#wakeWorkers(),
+      look: () => this.#file.check(),
     });
     this.#sweeper = new Sweeper(this.#kv, this.#committer);
   }
@@ -271,5 +284,6 @@ export class DenoKvBackend implements Backend {
 
   #checkOpen(): void {
     if (this.#closing) throw new BackendError("Cannot use the KV file: the backend is closed.");
+    this.#file.check();
   }
 }
