@@ -60,6 +60,7 @@ export {
 } from "./src/job.ts";
 export type { FetchInfo } from "./src/origin.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
+export type { JwtClaims } from "./src/jwt_claims.ts";
 export type { Limits } from "./src/limits.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
 export type { Accepted, Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";

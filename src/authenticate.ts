@@ -12,6 +12,8 @@ export interface Identity {
   readonly scopes?: readonly string[];
   /** The OAuth client that it uses, for the audit log; plain tools find it in the SDK's `authInfo`, too. */
   readonly client?: string;
+  /** When it ends, in ms since the epoch; event streams that are open end then, too. Default: never. */
+  readonly expiresAt?: number;
 }
 
 /**

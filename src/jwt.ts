@@ -6,7 +6,9 @@
  */
 import type { Authenticate, Identity } from "./authenticate.ts";
 import { BackendError, DefinitionError } from "./errors.ts";
-import { anything, checkOptions, numberFrom, required, type Rules, text, texts } from "./options.ts";
+import { identityOf, type JwtClaims } from "./jwt_claims.ts";
+import { challengeOf, isForMetadata, metadataResponse, metadataUrlOf } from "./protected_resource.ts";
+import { anything, callback, checkOptions, numberFrom, required, type Rules, text, texts } from "./options.ts";
 
 /** What {@linkcode jwtAuthenticator} takes. */
 export interface JwtOptions {
@@ -20,6 +22,17 @@ export interface JwtOptions {
   readonly clockSkew?: number;
   /** What a token must allow, all of it; default nothing. Told to clients in the metadata document, too. */
   readonly scopes?: readonly string[];
+  /**
+   * The `typ` that the header of a token must have; default `"at+jwt"` (RFC 9068), so that no other token of the issuer
+   * passes for an access token. Some issuers set `"JWT"`. `false` accepts any, for an issuer that sets none.
+   */
+  readonly typ?: string | false;
+  /**
+   * Names the principal that a token stands for; default `user:` and the token's `sub`, or `client:` and the `sub` where
+   * that is the OAuth client itself: its `client_id` or `azp`. An empty one is refused. Names of your own must keep
+   * people and clients apart, or a client whose id somebody may choose could pass for a person.
+   */
+  readonly principalOf?: (claims: JwtClaims) => string;
   /** The signatures that are accepted; default those with a public key that JOSE recommends, never a shared secret. */
   readonly algorithms?: readonly string[];
   /** The URL of the MCP endpoint; default: `audience`. */
@@ -32,6 +45,8 @@ const OPTIONS: Rules<JwtOptions> = {
   jwks: anything,
   clockSkew: numberFrom(0),
   scopes: texts,
+  typ: { wanted: "a text or false", fits: (value) => value === false || text.fits(value) },
+  principalOf: callback,
   algorithms: texts,
   resource: text,
 };
@@ -50,7 +65,8 @@ const ALGORITHMS = [
   "RS512",
 ];
 
-const WELL_KNOWN = "/.well-known/oauth-protected-resource";
+/** Where plain HTTP stays within this machine. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** The longest token that is looked at. */
 const MAX_TOKEN_LENGTH = 16_384;
@@ -59,9 +75,11 @@ const MAX_TOKEN_LENGTH = 16_384;
 class Refused extends Error {}
 
 /**
- * Authenticates by `Authorization: Bearer <JWT>`; the principal is the token's `sub`. Also answers requests for the
- * protected resource metadata document (RFC 9728), which every 401 points to. Throws `DefinitionError` for options that
- * cannot work; what it gives rejects with `BackendError` while the issuer's keys cannot be read.
+ * Authenticates by `Authorization: Bearer <JWT>`; the principal is the token's `sub`, and whether that is a person or an
+ * OAuth client. Event streams end when the token does. Also answers requests for the protected resource metadata document
+ * (RFC 9728), which every 401 points to. Throws `DefinitionError` for options that cannot work, as for an issuer or keys
+ * over plain HTTP that are not on this machine; what it gives rejects with `BackendError` while the issuer's keys cannot
+ * be read.
  *
  * @example
  * ```ts
@@ -79,6 +97,7 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
   checkOptions("jwtAuthenticator", options, OPTIONS);
   const { issuer, jwks, scopes = [], resource = options.audience } = options;
   checkKeys(jwks);
+  refusePlainHttp(issuer, "issuer");
   const metadataUrl = metadataUrlOf(resource);
   const metadata = {
     resource,
@@ -86,8 +105,6 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
     bearer_methods_supported: ["header"],
     ...(scopes.length > 0 && { scopes_supported: scopes }),
   };
-  // Every well-known address counts: behind a proxy the endpoint's own path may be another one.
-  const isMetadata = (url: string) => new URL(url).pathname.startsWith(WELL_KNOWN);
   const challenge = (status: 401 | 403, error?: string, description?: string) =>
     new Response(JSON.stringify({ error: error ?? "unauthorized", error_description: description }), {
       status,
@@ -99,7 +116,7 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
   let verifying: Promise<(token: string) => Promise<Identity>> | undefined;
 
   return async (request) => {
-    if (isMetadata(request.url)) return metadataResponse(request, metadata);
+    if (isForMetadata(request)) return metadataResponse(request, metadata);
     const [, token] = /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "") ?? [];
     if (token === undefined) return challenge(401);
     try {
@@ -111,10 +128,7 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
       return challenge(403, "insufficient_scope", `The token does not allow: ${missing.join(" ")}.`);
     } catch (error) {
       if (error instanceof Refused) return challenge(401, "invalid_token", error.message);
-      const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${jwks}` : "";
-      throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${error}`, {
-        cause: error,
-      });
+      throw error;
     }
   };
 }
@@ -122,7 +136,8 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
 /** Loads npm:jose, once the first token comes. */
 async function verifier(options: JwtOptions): Promise<(token: string) => Promise<Identity>> {
   const { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } = await import("jose");
-  const { issuer, audience, jwks, clockSkew = 30, algorithms = ALGORITHMS } = options;
+  const { issuer, audience, jwks, clockSkew = 30, algorithms = ALGORITHMS, typ = "at+jwt" } = options;
+  const { principalOf } = options;
   const keys = typeof jwks === "string" || jwks instanceof URL
     ? createRemoteJWKSet(new URL(jwks))
     : createLocalJWKSet(jwks as Parameters<typeof createLocalJWKSet>[0]);
@@ -132,75 +147,42 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
     clockTolerance: clockSkew,
     algorithms: [...algorithms],
     requiredClaims: ["exp", "sub"],
+    ...(typ !== false && { typ }),
   };
-  /** What is wrong with the issuer, not with the token. */
-  const ofTheIssuer = [errors.JWKSInvalid, errors.JWKSTimeout];
   return async (token) => {
-    try {
-      const { payload: { sub, scope, scp } } = await jwtVerify(token, keys, checks);
-      if (typeof sub !== "string" || sub === "") throw new Refused('The token has no "sub" that names a principal.');
-      return { principal: sub, scopes: scopesOf(scope ?? scp) };
-    } catch (error) {
-      if (error instanceof Refused) throw error;
-      if (!(error instanceof errors.JOSEError) || ofTheIssuer.some((kind) => error instanceof kind)) throw error;
+    const verified = await jwtVerify(token, keys, checks).catch((error) => {
       // JOSEError itself, and not one of its kinds, is how the key set says that its server did not answer 200.
-      if (error.code === errors.JOSEError.code) throw error;
-      throw new Refused(`The token is not valid: ${error.message}.`);
-    }
+      const isOfToken = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code &&
+        !(error instanceof errors.JWKSInvalid || error instanceof errors.JWKSTimeout);
+      if (isOfToken) throw new Refused(`The token is not valid: ${error.message}.`);
+      const where = typeof jwks === "string" || jwks instanceof URL ? ` from ${jwks}` : "";
+      throw new BackendError(`Cannot check a token: the issuer's keys cannot be read${where}: ${error}`, {
+        cause: error,
+      });
+    });
+    const { sub, exp = 0, ...rest } = verified.payload;
+    if (typeof sub !== "string" || sub === "") throw new Refused('The token has no "sub" that names a principal.');
+    // Streams last as long as the token is accepted.
+    return { ...identityOf({ ...rest, sub, exp }, principalOf), expiresAt: (exp + clockSkew) * 1_000 };
   };
-}
-
-/** RFC 6749 has one text with spaces; some issuers send a list. */
-function scopesOf(claim: unknown): readonly string[] {
-  if (typeof claim === "string") return claim.split(" ").filter(Boolean);
-  return Array.isArray(claim) ? claim.filter((scope) => typeof scope === "string") : [];
 }
 
 /** Else the first to hear of a wrong address would be whoever sends the first token. */
 function checkKeys(jwks: JwtOptions["jwks"]): void {
   const good = typeof jwks === "string" ? URL.canParse(jwks) : jwks instanceof URL || Array.isArray(jwks?.keys);
-  if (good) return;
-  throw new DefinitionError(
-    `Cannot use ${JSON.stringify(jwks)} as jwks: it must be the URL of the issuer's JWK set, or the set itself.`,
-  );
-}
-
-/** RFC 9728, section 3.1: the well-known part goes between host and path. */
-function metadataUrlOf(resource: string): string {
-  try {
-    const { origin, pathname } = new URL(resource);
-    return `${origin}${WELL_KNOWN}${pathname === "/" ? "" : pathname}`;
-  } catch (cause) {
+  if (!good) {
     throw new DefinitionError(
-      `Cannot use ${JSON.stringify(resource)} as resource: it must be the URL of the MCP endpoint. Pass \`resource\`.`,
-      { cause },
+      `Cannot use ${JSON.stringify(jwks)} as jwks: it must be the URL of the issuer's JWK set, or the set itself.`,
     );
   }
+  if (typeof jwks === "string" || jwks instanceof URL) refusePlainHttp(jwks, "jwks");
 }
 
-function metadataResponse({ method }: Request, metadata: unknown): Response {
-  const headers = { "access-control-allow-origin": "*", "cache-control": "max-age=3600" };
-  if (method === "GET") return Response.json(metadata, { headers });
-  const allow = "GET";
-  return new Response(null, { status: method === "OPTIONS" ? 204 : 405, headers: { ...headers, allow } });
-}
-
-/** RFC 6750, section 3: without a token there is no error to tell. */
-function challengeOf(
-  metadataUrl: string,
-  scopes: readonly string[],
-  error: string | undefined,
-  description: string | undefined,
-): string {
-  const parts = {
-    ...(error && { error }),
-    ...(description && { error_description: description }),
-    ...(scopes.length > 0 && { scope: scopes.join(" ") }),
-    resource_metadata: metadataUrl,
-  };
-  // What a quoted string in a header cannot hold is left out.
-  const quoted = Object.entries(parts).map(([name, text]) =>
-    `${name}="${text.replaceAll(/[^\x20-\x7e]|["\\]/g, "'")}"`
+/** Over plain HTTP anybody on the way could put keys of their own in place of the issuer's. */
+function refusePlainHttp(given: string | URL, option: string): void {
+  const url = URL.parse(given);
+  if (url === null || url.protocol !== "http:" || LOOPBACK.test(url.hostname)) return;
+  throw new DefinitionError(
+    `Cannot use ${url} as ${option}: plain HTTP can be changed on its way. Use https, or an address of this machine.`,
   );
-  return `Bearer ${quoted.join(", ")}`;
 }

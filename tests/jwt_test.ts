@@ -14,17 +14,23 @@ interface Claims {
   readonly [name: string]: unknown;
 }
 
+/** When the tokens of these tests end, in s since the epoch, unless they say so. */
+const EXP = Math.floor(Date.now() / 1_000) + 300;
+
 /** A token that is good in all that `claims` does not change. */
 function sign(
   claims: Claims = {},
   key: CryptoKey | Uint8Array = privateKey,
   alg = "ES256",
   kid = "one",
+  typ: string | undefined = "at+jwt",
 ): Promise<string> {
-  const exp = Math.floor(Date.now() / 1_000) + 300;
-  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp, ...claims }).setProtectedHeader({ alg, kid })
-    .sign(key);
+  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: EXP, ...claims })
+    .setProtectedHeader({ alg, kid, ...(typ !== "" && { typ }) }).sign(key);
 }
+
+/** Who calls with a token of these tests, which ends with the clocks' skew. */
+const ann: Identity = { principal: "user:ann", scopes: [], expiresAt: (EXP + 30) * 1_000 };
 
 async function ask(token?: string, options: Partial<JwtOptions> = {}): Promise<Identity | Response> {
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -40,16 +46,67 @@ async function refusal(answer: Identity | Response) {
 }
 
 Deno.test("a good token names its principal and scopes", async () => {
-  assertEquals(await ask(await sign()), { principal: "ann", scopes: [] });
-  assertEquals(await ask(await sign({ scope: "jobs:run jobs:read" })), {
-    principal: "ann",
-    scopes: ["jobs:run", "jobs:read"],
-  });
-  assertEquals(await ask(await sign({ scp: ["jobs:run", 7] })), { principal: "ann", scopes: ["jobs:run"] });
-  assertEquals(await ask(await sign({ aud: ["https://other.example.com", AUDIENCE] })), {
-    principal: "ann",
-    scopes: [],
-  });
+  assertEquals(await ask(await sign()), ann);
+  assertEquals(await ask(await sign({ scope: "jobs:run jobs:read" })), { ...ann, scopes: ["jobs:run", "jobs:read"] });
+  assertEquals(await ask(await sign({ scp: ["jobs:run", 7] })), { ...ann, scopes: ["jobs:run"] });
+  assertEquals(await ask(await sign({ aud: ["https://other.example.com", AUDIENCE] })), ann);
+});
+
+Deno.test("a person and an OAuth client whose names are the same are two principals", async () => {
+  const principalOf = async (claims: Claims, options?: Partial<JwtOptions>) => {
+    const identity = await ask(await sign(claims), options);
+    return identity instanceof Response ? identity.status : [identity.principal, identity.client];
+  };
+  assertEquals(await principalOf({ client_id: "vscode" }), ["user:ann", "vscode"]);
+  assertEquals(await principalOf({ azp: "vscode" }), ["user:ann", "vscode"]);
+  assertEquals(await principalOf({ client_id: "ann" }), ["client:ann", "ann"]);
+  assertEquals(await principalOf({ azp: "ann" }), ["client:ann", "ann"]);
+  assertEquals(await principalOf({ client_id: 7, azp: "" }), ["user:ann", undefined]);
+  // No name that somebody may choose is that of another kind.
+  assertEquals(await principalOf({ sub: "client:ann" }), ["user:client:ann", undefined]);
+  const byEmail = { principalOf: ({ email }: Claims) => String(email ?? "") };
+  assertEquals(await principalOf({ email: "ann@example.com", client_id: "vscode" }, byEmail), [
+    "ann@example.com",
+    "vscode",
+  ]);
+});
+
+Deno.test("a principal that cannot be named is the error of whoever names it, and not of the issuer's keys", async () => {
+  const token = await sign();
+  const principalOf = () => {
+    throw new Error("No such tenant.");
+  };
+  await assertRejects(() => ask(token, { principalOf }), Error, "No such tenant.");
+});
+
+Deno.test("only an access token is one, unless the issuer says it in another way", async () => {
+  const typed = (typ: string, options?: Partial<JwtOptions>) =>
+    sign({}, privateKey, "ES256", "one", typ).then((token) => ask(token, options));
+  for (const typ of ["at+jwt", "AT+JWT", "application/at+jwt"]) assertEquals(await typed(typ), ann, typ);
+  for (const typ of ["JWT", "", "id+jwt", "logout+jwt"]) {
+    const { status, error, error_description } = await refusal(await typed(typ));
+    assertEquals([status, error], [401, "invalid_token"], typ);
+    assertStringIncludes(error_description, '"typ"');
+  }
+  assertEquals(await typed("JWT", { typ: "JWT" }), ann);
+  assertEquals((await refusal(await typed("at+jwt", { typ: "JWT" }))).status, 401);
+  for (const typ of ["", "JWT", "at+jwt"]) assertEquals(await typed(typ, { typ: false }), ann);
+});
+
+Deno.test("an issuer, or its keys, over plain HTTP are refused unless they are on this machine", () => {
+  const make = (options: Partial<JwtOptions>) =>
+    jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options });
+  for (const host of ["login.example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "[::2]"]) {
+    const url = `http://${host}/keys`;
+    assertThrows(() => make({ issuer: url }), DefinitionError, `Cannot use ${url} as issuer: plain HTTP`);
+    for (const jwks of [url, new URL(url)]) {
+      assertThrows(() => make({ jwks }), DefinitionError, `Cannot use ${url} as jwks: plain HTTP`);
+    }
+  }
+  for (const host of ["localhost:8080", "127.0.0.1", "127.1.2.3", "[::1]:8080"]) {
+    make({ issuer: `http://${host}/`, jwks: `http://${host}/keys` });
+  }
+  make({ issuer: "accounts.example.com" });
 });
 
 Deno.test("without a token the answer is 401 with the way to the metadata document, and no error to tell", async () => {
@@ -80,7 +137,7 @@ Deno.test("a token that is expired, for others, by others, not yet good or witho
 
 Deno.test("clocks may differ by the skew, and by no more", async () => {
   const exp = Math.floor(Date.now() / 1_000) - 20;
-  assertEquals(await ask(await sign({ exp })), { principal: "ann", scopes: [] });
+  assertEquals(await ask(await sign({ exp })), { ...ann, expiresAt: (exp + 30) * 1_000 });
   assertEquals((await refusal(await ask(await sign({ exp }), { clockSkew: 5 }))).status, 401);
 });
 
@@ -147,7 +204,7 @@ Deno.test("keys are read from the issuer's URL; while they cannot be read nobody
   const token = await sign();
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
   up = true;
-  assertEquals(await ask(token, { jwks: url }), { principal: "ann", scopes: [] });
+  assertEquals(await ask(token, { jwks: url }), ann);
   await server.shutdown();
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
 });
@@ -184,13 +241,13 @@ Deno.test("a key that the issuer has changed is read anew, and the old one is go
   });
   const bearer = async (token: string) =>
     await authenticate(new Request(AUDIENCE, { method: "POST", headers: { authorization: `Bearer ${token}` } }));
-  assertEquals(await bearer(await sign()), { principal: "ann", scopes: [] });
+  assertEquals(await bearer(await sign()), ann);
   current = { keys: [{ ...await exportJWK(other.publicKey), kid: "two", alg: "ES256" }] };
   // A key that is not known is looked for every 30 s at most: else anybody could make us ask the issuer.
   const { now } = Date;
   Date.now = () => now() + 31_000;
   try {
-    assertEquals(await bearer(await sign({}, other.privateKey, "ES256", "two")), { principal: "ann", scopes: [] });
+    assertEquals(await bearer(await sign({}, other.privateKey, "ES256", "two")), ann);
     assertEquals((await refusal(await bearer(await sign()))).status, 401);
   } finally {
     Date.now = now;

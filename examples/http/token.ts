@@ -15,7 +15,7 @@ export const JWKS_VARIABLE = "EXAMPLE_JWKS";
 export async function issue(person: string): Promise<{ readonly jwks: string; readonly token: string }> {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
   const token = await new SignJWT()
-    .setProtectedHeader({ alg: "ES256" }).setIssuer(ISSUER).setAudience(AUDIENCE).setSubject(person)
+    .setProtectedHeader({ alg: "ES256", typ: "at+jwt" }).setIssuer(ISSUER).setAudience(AUDIENCE).setSubject(person)
     .setExpirationTime("10 minutes").sign(privateKey);
   return { jwks: JSON.stringify({ keys: [await exportJWK(publicKey)] }), token };
 }

@@ -15,6 +15,8 @@ export interface Caller {
   readonly authInfo?: AuthInfo;
   /** The OAuth client that is used. */
   readonly client?: string;
+  /** When its streams end, in ms since the epoch. */
+  readonly expiresAt?: number;
 }
 
 /** The answer to who was not let in, and why, for the operator alone. */
@@ -34,8 +36,9 @@ export async function identify(
     if (identity instanceof Response) {
       return { answer: identity, why: identity.headers.get("www-authenticate") ?? identity.statusText };
     }
+    const { client, expiresAt } = identity;
     const peer = await peerOf(identity);
-    if (peer) return { peer, authInfo: authInfoOf(identity), client: identity.client };
+    if (peer) return { peer, authInfo: authInfoOf(identity), client, expiresAt };
   } catch (error) {
     return { answer: unavailable("It cannot be told now who calls."), why: messageOf(error) };
   }
@@ -44,8 +47,9 @@ export async function identify(
 }
 
 /** The token itself stays out: nothing behind this needs it. */
-function authInfoOf({ principal, client = "", scopes = [] }: Identity): AuthInfo {
-  return { token: "", clientId: client, scopes: [...scopes], extra: { principal } };
+function authInfoOf({ principal, client = "", scopes = [], expiresAt }: Identity): AuthInfo {
+  const ends = expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1_000) };
+  return { token: "", clientId: client, scopes: [...scopes], ...ends, extra: { principal } };
 }
 
 /** 503, and when to try again. */

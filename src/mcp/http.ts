@@ -33,6 +33,7 @@ import { ANYBODY } from "./owners.ts";
 import { RequestRate } from "./request_rate.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
 import { type SessionEvent, Sessions } from "./sessions.ts";
+import { untilExpired } from "./until_expired.ts";
 
 /** How long a closing endpoint waits for the answers that are on their way, in ms. */
 const CLOSE_GRACE_MS = 5_000;
@@ -129,7 +130,7 @@ export class HttpEndpoint implements AsyncDisposable {
     // The body may have come slowly.
     if (this.#closing) return shuttingDown();
     try {
-      const response = await this.#route(caller, request, message);
+      const response = untilExpired(await this.#route(caller, request, message), caller.expiresAt);
       return response.status === 400 ? await this.#refusedBySdk(caller.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
