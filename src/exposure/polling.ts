@@ -93,11 +93,9 @@ function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
       explained(input, `${name}_result`, async (token) => {
         const task = await ofJob(tasks, job.name, token, owner);
         if (isFinished(task)) return answer(sendable(task, formatResponse(task, await tasks.outcome(task))));
-        const next = task.status === "INPUT_REQUIRED"
-          ? "It waits for a person who has to answer in another client."
-          : `Ask ${name}_status until it is COMPLETED.`;
-        const error = `Not ready: the task is ${task.status}. ${next}`;
-        return answer({ ...formatResponse(task), error });
+        const response = formatResponse(task);
+        const next = task.status === "INPUT_REQUIRED" ? response.message : `Ask ${name}_status until it is COMPLETED.`;
+        return answer({ ...response, error: `Not ready: the task is ${task.status}. ${next}` });
       }),
   };
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { JsonSchema } from "../schema.ts";
-import type { Json, Outcome, TaskInfo, TaskStatus } from "../task.ts";
+import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../task.ts";
+import { toUnaskable } from "./unaskable.ts";
 
 /** What every polling tool answers. */
 export interface PollingResponse {
@@ -12,7 +13,7 @@ export interface PollingResponse {
   readonly token: string;
   /** Where the task stands. */
   readonly status: TaskStatus;
-  /** How much is done, from 0 to 1. */
+  /** How much is done, from 0 to 1, while the task is not finished. */
   readonly progress?: number;
   /** What is done now, or how it ended. */
   readonly message?: string;
@@ -43,13 +44,13 @@ export interface PollingResponse {
  * ```
  */
 export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingResponse {
-  const { id: token, status, progress, message } = task;
+  const { id: token, status, progress, message } = toUnaskable(task);
   if (outcome?.kind === "value") return { token, status, result: outcome.value };
   if (outcome) return { token, status, error: outcome.message };
   return {
     token,
     status,
-    ...(progress !== undefined && { progress }),
+    ...(progress !== undefined && !isFinished(task) && { progress }),
     ...(message !== undefined && { message }),
   };
 }

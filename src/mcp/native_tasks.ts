@@ -9,6 +9,7 @@ import { z } from "zod";
 import { TaskFinished, Unavailable } from "../errors.ts";
 import { fitted } from "../exposure/fitted.ts";
 import { callResult, resourceUri, type Surface } from "../exposure/surface.ts";
+import { toUnaskable } from "../exposure/unaskable.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks.ts";
 import { Asker, canAsk } from "./asking.ts";
@@ -18,6 +19,7 @@ import type { RequestContext, TaskServer } from "./host.ts";
 import * as rev from "./rev_2025_11_25.ts";
 import { ResultWaits } from "./result_waits.ts";
 import { ListParams, type TaskCalls } from "./task_calls.ts";
+import { declaresForms } from "./task_words.ts";
 import { answerForNobody } from "./unasked.ts";
 
 const TaskParams = z.looseObject({ taskId: z.string() });
@@ -56,6 +58,9 @@ export function bindTasks(
       }
     });
 
+  const told = (task: TaskInfo) =>
+    rev.wireTask(declaresForms(server.getClientCapabilities()) ? task : toUnaskable(task));
+
   // A client that is gone needs no push: it reads the task when it comes back.
   const send = (method: string, params: Record<string, unknown>) =>
     server.notification({ method, params }).catch(() => {});
@@ -79,7 +84,7 @@ export function bindTasks(
         pushed.delete(task.id);
         progressTokens.delete(task.id);
       } else if (tellProgress) tellProgress(now);
-      if (notifications) send("notifications/tasks/status", { ...rev.wireTask(now) });
+      if (notifications) send("notifications/tasks/status", { ...told(now) });
     });
     pushed.set(task.id, stop);
   };
@@ -90,7 +95,7 @@ export function bindTasks(
     const task = await tasks.get(id, owner);
     if (!followed) push(task);
     asker.ask(task, ctx);
-    return { ...rev.wireTask(task) };
+    return { ...told(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
@@ -115,7 +120,7 @@ export function bindTasks(
       try {
         const page = await tasks.list(owner, cursor);
         return {
-          tasks: page.tasks.map((task) => rev.wireTask(task)),
+          tasks: page.tasks.map(told),
           ...(page.nextCursor && { nextCursor: page.nextCursor }),
         };
       } catch (error) {

@@ -6,6 +6,7 @@
  */
 import { JobFault } from "../errors.ts";
 import { fitted } from "../exposure/fitted.ts";
+import { toUnaskable } from "../exposure/unaskable.ts";
 import { callResult, resourceUri, type ToolResult } from "../exposure/surface.ts";
 import { isObject } from "../json.ts";
 import { cutToFit } from "../sent_size.ts";
@@ -63,14 +64,15 @@ export function createTaskResult(task: TaskInfo): WireTask & { resultType: "task
 
 /**
  * Section "Task Polling": a task with its questions, its result or its error. `canAsk` tells whether the client can be
- * asked; one that cannot gets no questions (Multi Round-Trip Requests: only what the client declares is sent).
+ * asked; one that cannot gets no questions (Multi Round-Trip Requests: only what the client declares is sent), but is told
+ * of them.
  */
 export function detailedTask(
   task: TaskInfo,
   outcome: Outcome | undefined,
   { typed, canAsk }: { readonly typed: boolean; readonly canAsk: boolean },
 ): DetailedTask {
-  const wire = wireTask(task);
+  const wire = wireTask(canAsk ? task : toUnaskable(task));
   if (wire.status === "input_required") {
     return { ...wire, inputRequests: canAsk && "questions" in task ? inputRequests(task.questions ?? []) : {} };
   }

@@ -8,9 +8,11 @@ import { formOf } from "../form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
 
-/** Progress and message in one line, for people. */
-export function statusText({ progress, message }: TaskInfo): string {
-  return [progress === undefined ? "" : `${Math.round(progress * 100)} %`, message ?? ""].filter(Boolean).join(", ");
+/** Progress and message in one line, for people; of a task that is finished the message alone. */
+export function statusText(task: TaskInfo): string {
+  const { progress, message = "" } = task;
+  const done = progress === undefined || isFinished(task) ? "" : `${Math.round(progress * 100)} %`;
+  return [done, message].filter(Boolean).join(", ");
 }
 
 /**
@@ -21,9 +23,12 @@ export function timeToLive(task: TaskInfo, now: number): number {
   return age(task, now) + task.resultTtl;
 }
 
-/** When to ask again, in ms. A young task is worth asking for often; an old one is likely to stay a while. */
+/**
+ * When to ask again, in ms. A young task is worth asking for often; an old one is likely to stay a while, but whoever
+ * waits for its end hears of it that much later.
+ */
 export function pollInterval(task: TaskInfo, now: number): number {
-  return Math.min(10_000, Math.max(500, Math.round(age(task, now) / 10)));
+  return Math.min(2_000, Math.max(500, Math.round(age(task, now) / 10)));
 }
 
 /** How long a task has lived, or did live, in ms. */

@@ -19,6 +19,8 @@ const live: LiveTask = {
 const completed: TaskInfo = { ...live, status: "COMPLETED", finishedAt: 2, progress: 1 };
 const failed: TaskInfo = { ...live, status: "FAILED", finishedAt: 2, failure: "tool_error", message: "no" };
 
+const QUESTION = { key: "q", message: "What is your name?", schema: { type: "object" } };
+
 const SHAPES: readonly [what: string, task: TaskInfo, outcome: Outcome | undefined, text: string][] = [
   ["a waiting task", live, undefined, '{"token":"id-1","status":"PENDING"}'],
   [
@@ -32,6 +34,26 @@ const SHAPES: readonly [what: string, task: TaskInfo, outcome: Outcome | undefin
     { ...live, status: "RUNNING", progress: 0, message: "" },
     undefined,
     '{"token":"id-1","status":"RUNNING","progress":0,"message":""}',
+  ],
+  [
+    "a task that waits for an answer",
+    { ...live, status: "INPUT_REQUIRED", progress: 0.5, message: "on it", questions: [QUESTION] },
+    undefined,
+    '{"token":"id-1","status":"INPUT_REQUIRED","progress":0.5,"message":"Waits for the answer to \\"What is your name?\\"' +
+    '. This client cannot be asked: answer in another one, or cancel the task."}',
+  ],
+  [
+    "a cancelled task",
+    {
+      ...live,
+      status: "CANCELLED",
+      finishedAt: 2,
+      work: "stopped",
+      progress: 0.17,
+      message: "The task was cancelled.",
+    },
+    undefined,
+    '{"token":"id-1","status":"CANCELLED","message":"The task was cancelled."}',
   ],
   [
     "a result",

@@ -114,7 +114,10 @@ export class Raw {
     const response = await this.post(method, params);
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return await response.json();
     await using events = new Events(response);
-    for (let message = await events.message();; message = await events.message()) if ("id" in message) return message;
+    let message = await events.message();
+    // What the server asks meanwhile has an id of its own.
+    while (!("id" in message) || "method" in message) message = await events.message();
+    return message;
   }
 
   /** Opens the stream of what nobody asked for; behind an event where one is named. */

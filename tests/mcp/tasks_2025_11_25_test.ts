@@ -168,7 +168,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     for (const task of pushed) checkTask(task);
     assertEquals(
       pushed.map(({ status, statusMessage }) => [status, statusMessage]).slice(-3),
-      [["working", "33 %, step 1 of 2"], ["working", "67 %, step 2 of 2"], ["completed", "100 %"]],
+      [["working", "33 %, step 1 of 2"], ["working", "67 %, step 2 of 2"], ["completed", undefined]],
     );
     assertEquals(pushed.filter(({ status }) => status !== "working").length, 1);
   },

@@ -19,6 +19,7 @@ import {
 import { assertEquals } from "../../tools/std.ts";
 import { Raw } from "../http/raw.ts";
 import { Events, request } from "./modern.ts";
+import type { Fields } from "./pipe.ts";
 
 const SCHEMA = z.object({ name: z.string() });
 
@@ -62,7 +63,7 @@ class Stage implements AsyncDisposable {
       name: "unasked",
       version: "1.0.0",
       backend: this.backend,
-      strategy: new OperationResourceStrategy(),
+      strategy: new OperationResourceStrategy({ notifications: true }),
       audit: () => {},
       limits,
     });
@@ -84,6 +85,30 @@ class Stage implements AsyncDisposable {
     },
   };
 
+  /** A task of a client that declares this, once it asks; and what was told of it when it did. */
+  readonly tasks = {
+    "2025-11-25": async (capabilities: Fields) => {
+      const raw = await Raw.open(this.server.fetch, undefined, capabilities);
+      await using pushed = await raw.listen();
+      const taskId = await raw.start("curious");
+      let told = await pushed.message();
+      while (told.params?.status !== "input_required") told = await pushed.message();
+      return [(await raw.ask("tasks/get", { taskId })).result, told.params];
+    },
+    "2026-07-28": async (capabilities: Fields) => {
+      const url = new URL("http://localhost/mcp");
+      const all = { ...capabilities, extensions: { "io.modelcontextprotocol/tasks": {} } };
+      const ask = async (method: string, params: Fields) =>
+        new Events(await this.server.fetch(request(url, method, params, all)));
+      await using created = await ask("tools/call", { name: "curious", arguments: {} });
+      const { taskId } = (await created.next()).result ?? {};
+      await using listening = await ask("subscriptions/listen", { notifications: { taskIds: [taskId] } });
+      const told = await listening.next(({ params }) => params?.status === "input_required");
+      await using read = await ask("tasks/get", { taskId });
+      return [(await read.next()).result, told.params];
+    },
+  };
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker.close(0);
     await this.server.close();
@@ -91,6 +116,20 @@ class Stage implements AsyncDisposable {
 }
 
 const ERAS = ["2025-11-25", "2026-07-28"] as const;
+
+Deno.test("a task that asks a client that cannot be asked says what it asks, and that this client cannot be asked", async () => {
+  for (const era of ERAS) {
+    await using stage = new Stage({});
+    for (const task of await stage.tasks[era]({})) {
+      const text =
+        'Waits for the answer to "Who?". This client cannot be asked: answer in another one, or cancel the task.';
+      assertEquals([task?.status, task?.statusMessage], ["input_required", text], era);
+    }
+    for (const task of await stage.tasks[era]({ elicitation: {} })) {
+      assertEquals([task?.status, task?.statusMessage], ["input_required", undefined], era);
+    }
+  }
+});
 
 Deno.test("a client that cannot be asked gets its result although the store failed just as the answer was given for it", async () => {
   for (const era of ERAS) {
