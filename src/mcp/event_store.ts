@@ -7,6 +7,7 @@
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../backend.ts";
 import { isTaskId, newTaskId } from "../ids.ts";
+import { unheard } from "../log_error.ts";
 import type { RecentEvents } from "./recent_events.ts";
 
 /** How long a message is kept, in ms. */
@@ -109,7 +110,8 @@ export class SessionEvents implements EventStore {
     this.#recent.keep(this.#session, stream, event);
     if (quick) return;
     // Where it cannot be kept, the stream goes on all the same; it only cannot be resumed here.
-    const keeping = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS).catch(() => {})
+    const keeping = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
+      .catch(unheard("keep a message of a session"))
       .finally(() => this.#keeping.delete(keeping));
     this.#keeping.add(keeping);
   }

@@ -8,6 +8,7 @@ import type { StreamStore } from "../backend.ts";
 import { doneWithin } from "../done_within.ts";
 import { BackendError } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
+import { unheard } from "../log_error.ts";
 
 /** What is kept of a session. */
 export interface Kept {
@@ -33,7 +34,8 @@ export class KeptSessions {
   async keep(id: string, session: Kept, ttl: number): Promise<void> {
     const text = JSON.stringify(session);
     if (text.length > MAX_TEXT) return;
-    await doneWithin(this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(() => {}), PATIENCE_MS);
+    const keeping = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(unheard("keep a session"));
+    await doneWithin(keeping, PATIENCE_MS);
   }
 
   /** What is kept of a session, if anything is. Rejects with `BackendError`. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
+import { logError, unheard } from "../../log_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { LAST_REVISION, toTask } from "./states.ts";
 import type { Following, Records, Store } from "./store.ts";
@@ -14,6 +15,9 @@ const REMEMBERED = 10_000;
 
 /** The pause before what could not be read is read again, in ms. */
 const READ_RETRY_MS = 500;
+
+/** What fails where a queue cannot be listened to. */
+const FOLLOW = "listen to the events of a queue";
 
 /** What the feed needs of a store. */
 type FeedStore = Pick<Store, "listen" | "onBack" | "follow"> & { readonly records: Pick<Records, "queues" | "read"> };
@@ -41,7 +45,7 @@ export class QueueFeed {
   start(): void {
     if (this.#deaf) return;
     this.#deaf = this.#store.listen((signal) => {
-      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(() => {});
+      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(unheard(FOLLOW));
       if (signal.kind === "gap") void this.#followAll();
     });
     this.#store.onBack(() => void this.#followAll());
@@ -63,7 +67,7 @@ export class QueueFeed {
   /** Comes upon a queue that holds tasks. If no signal has told of it, who waits for one of these may have missed its end. */
   meet(queue: string): void {
     if (this.#deaf === undefined || this.#queues.has(queue)) return;
-    void this.follow(queue).then(() => this.#gap(), () => {});
+    void this.follow(queue).then(() => this.#gap(), unheard(FOLLOW));
   }
 
   /** Stores a task here, and tells of it. */
@@ -91,8 +95,9 @@ export class QueueFeed {
     try {
       const queues = await this.#store.records.queues();
       await Promise.all(queues.map((queue) => this.follow(queue)));
-    } catch {
-      return; // The store is away; this is done again when it is back.
+    } catch (error) {
+      // The store is away; this is done again when it is back.
+      return this.#closed ? undefined : logError(FOLLOW, error);
     }
     this.#gap();
   }
@@ -117,7 +122,9 @@ export class QueueFeed {
     while (this.#changed.size > 0 && !this.#closed) {
       const ids = [...this.#changed];
       this.#changed = new Set();
-      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch(() => undefined);
+      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch((error) => {
+        if (!this.#closed) logError("read tasks that have changed", error);
+      });
       if (snapshots === undefined) {
         if (this.#closed) return;
         for (const id of ids) this.#changed.add(id);

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Worker } from "bullmq";
+import { logError } from "../../log_error.ts";
 
 interface Held {
   readonly token: string;
@@ -63,8 +64,9 @@ export class Locks {
         this.#held.delete(id);
         run.lose();
       }
-    } catch {
+    } catch (error) {
       // The store is away. What is lost meanwhile is told the next time.
+      if (!this.#closed) logError("renew the locks of jobs", error);
     }
     this.#renewing = false;
     this.#wait();

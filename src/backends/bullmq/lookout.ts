@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { unheard } from "../../log_error.ts";
 
 /** The pause between two looks, in ms. */
 const LOOK_MS = 500;
@@ -32,8 +33,7 @@ export class Lookout implements Disposable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#looking = true;
-    // The store is away, which its other users tell.
-    await this.#look().catch(() => {});
+    await this.#look().catch(unheard("look for tasks that are to stop"));
     this.#looking = false;
     if (this.#isNeeded()) this.start();
   }

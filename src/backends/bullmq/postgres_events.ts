@@ -7,6 +7,7 @@
  * @module
  */
 import type { PgPool } from "bullmq";
+import { logError } from "../../log_error.ts";
 import type { Following, Hear } from "./store.ts";
 
 /** How often events are looked for without being notified, in ms: of several commits at once BullMQ notifies one. */
@@ -82,7 +83,9 @@ export class PostgresEvents {
       this.#again = true;
       return;
     }
-    this.#reading = this.#read().catch(() => {}).finally(() => {
+    this.#reading = this.#read().catch((error) => {
+      if (this.#open) logError("read the events of queues", error);
+    }).finally(() => {
       this.#reading = undefined;
       if (this.#again) this.look();
       else if (this.#open) this.#timer = setTimeout(() => this.look(), LOOK_MS);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PgModule, PgNotification } from "bullmq";
+import { logError } from "../../log_error.ts";
 import { cut } from "./postgres_connection.ts";
 import { doneWithin } from "../../done_within.ts";
 
@@ -51,8 +52,8 @@ export class PostgresListener {
       try {
         // Nobody who closes waits for an answer that may not come.
         await Promise.race([this.#begin(client).then(() => lost.promise), this.#closed.promise]);
-      } catch {
-        // It is tried again.
+      } catch (error) {
+        if (this.#open) logError("listen to PostgreSQL", error); // It is tried again.
       }
       cut(client);
       await client.end().catch(() => {});

@@ -5,6 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../done_within.ts";
+import { logError } from "../../log_error.ts";
 import { closable, end } from "./redis_connection.ts";
 import { withPulse } from "./redis_pulse.ts";
 import { readSignal } from "./signals.ts";
@@ -39,7 +40,9 @@ export class RedisSignals {
   /** What was told while nobody subscribed has not been heard: after each try, who listens is told of a gap. */
   async #subscribe(channel: string, tell: (signal: Signal) => void): Promise<void> {
     while (this.#connection.status === "ready") {
-      const subscribed = await this.#connection.subscribe(channel).then(() => true, () => false);
+      const subscribed = await this.#connection.subscribe(channel).then(() => true, (error) => {
+        if (this.#open) logError("subscribe to the signals of other processes", error);
+      });
       if (!this.#open) return;
       tell({ kind: "gap" });
       if (subscribed || await doneWithin(this.#closed.promise, RETRY_MS)) return;

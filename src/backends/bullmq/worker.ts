@@ -8,6 +8,7 @@ import type { Job, Processor, Worker } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { doneWithin } from "../../done_within.ts";
 import { JobsError } from "../../errors.ts";
+import { logError } from "../../log_error.ts";
 import type { Json, Question } from "../../task.ts";
 import { Asking, type AskingStore } from "../asking.ts";
 import { isAbandoned, MAX_CRASHES, MAX_HAND_BACKS, tooOftenHandedBack } from "../record.ts";
@@ -202,8 +203,9 @@ export class QueueWork implements WorkHandle {
     while (!running.lost && this.#running.has(running)) {
       try {
         return await Promise.race([act(), running.abandoned.promise]);
-      } catch {
+      } catch (error) {
         if (this.#shutDown) break;
+        if (!running.lost) logError("read or store what a running task needs", error);
         await doneWithin(running.released.promise, STORE_RETRY_MS);
       }
     }
