@@ -15,7 +15,7 @@ Deno.test("half a character is replaced in texts and keys, and what only looks l
     [["\ud800", { "\udfff": { deep: "\udbff" } }], ["\ufffd", { "\ufffd": { deep: "\ufffd" } }]],
     ['\\ud800 "\\ud800" \\\\ud800', '\\ud800 "\\ud800" \\\\ud800'],
     ["\\\ud800", "\\\ufffd"],
-    [{ "\ud800": 1, "\udc00": 2 }, { "\ufffd": 2 }],
+    [Object.fromEntries([["\ud800", 1], ["\udc00", 2]]), { "\ufffd": 2 }],
   ];
   for (const [given, whole] of cases) {
     assertEquals(toJson(given, "it"), whole);
