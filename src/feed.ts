@@ -131,16 +131,14 @@ export class TaskFeed implements Disposable {
   /** No event comes of a task that is gone, so who watches it is told. */
   async #read(watched: Watched): Promise<void> {
     this.#rereads.saw(watched);
-    try {
-      this.#tell(await this.#backend.get(watched.id, watched.owner));
-    } catch (error) {
+    await this.#backend.get(watched.id, watched.owner).then((task) => this.#tell(task), (error) => {
       const gone = error instanceof TaskNotFound || error instanceof StoreLost;
       if (!gone) return this.#readLater(watched, error);
       for (const watcher of [...watched.watchers]) {
         this.#forget(watched, watcher);
         watcher.onError(error);
       }
-    }
+    });
   }
 
   #readLater(watched: Watched, error: unknown): void {

@@ -87,7 +87,7 @@ export class RedisEvents implements Following {
     const { stream, missed } = this.#listening;
     while (this.#open) {
       try {
-        if (this.#countAt <= performance.now()) await this.#count();
+        if (this.#countAt <= performance.now()) await this.#count().catch((error) => this.#missCount(error));
         const before = this.#last;
         const block = Math.ceil(Math.max(1, this.#countAt - performance.now()));
         const found = await this.#connection.xread("BLOCK", block, "STREAMS", stream, before);
@@ -119,6 +119,13 @@ export class RedisEvents implements Following {
     this.#newest = newest;
     this.#unfinished = whole ? unfinished : undefined;
     if (left || anew) missed();
+  }
+
+  /** The events are read all the same. */
+  #missCount(error: unknown): void {
+    this.#countAt = performance.now() + COUNT_MS;
+    this.#unfinished = undefined;
+    if (this.#open) logError("count the jobs of a queue", error);
   }
 
   #handAll(events: readonly QueueEvent[]): void {
