@@ -14,6 +14,7 @@ import { withDefaults } from "./limits.ts";
 import { allowedHosts } from "./mcp/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
+import { Origins } from "./mcp/origins.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
 import type { FetchInfo } from "./origin.ts";
 import { checkOptions } from "./options.ts";
@@ -59,6 +60,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #extensions: Served["extensions"][number][] = [];
   /** The names by which `fetch` may be called. */
   readonly #hosts: string[];
+  readonly #origins: Origins;
   readonly #health: Health;
   readonly #audit: Audit;
   /** The log on stderr; there from the start, or once `run` serves HTTP. */
@@ -79,6 +81,7 @@ export class AsyncToolServer implements AsyncDisposable {
     if (options.audit === "stderr") this.#log = new AuditLog();
     this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
     this.#hosts = allowedHosts(options.allowedHosts);
+    this.#origins = new Origins(options.allowedOrigins);
     this.#health = new Health(options.backend);
   }
 
@@ -148,12 +151,17 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Answers a request that may call the server by these names. */
   async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
+    return this.#origins.tell(request, await this.#serveHttp(request, info, hosts));
+  }
+
+  async #serveHttp(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
     if (this.#closing) return shuttingDown();
     const served = await this.#serve();
     if (this.#closing) return shuttingDown();
     const { backend, authenticate, limits } = this.#options;
     this.#endpoint ??= new HttpEndpoint(served, {
       authenticate,
+      origins: this.#origins,
       streams: backend.streams ?? new MemoryStreams(),
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,

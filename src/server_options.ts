@@ -45,6 +45,11 @@ export interface ServerOptions {
    */
   readonly allowedHosts?: readonly string[];
   /**
+   * The origins whose pages may call the server from a browser, as "https://app.example.com", with scheme and port;
+   * default none. A page needs it unless the server itself has served it.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /**
    * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
    * stdio there is one owner: whoever can start the server.
    */
@@ -91,6 +96,7 @@ export const SERVER: Rules<ServerOptions> = {
   strategy: required(having("expose", "a strategy, as `new OperationResourceStrategy()`")),
   defaultCancel: flag,
   allowedHosts: texts,
+  allowedOrigins: texts,
   authenticate: callback,
   limits: nested(LIMITS),
   audit: either(callback, oneOf("stderr")),

@@ -14,7 +14,8 @@ const report = implement(generateReport, ({ user_id }) => ({ user_id, revenue: 4
 mcp.registerAsyncTool(report);
 const worker = createWorker(backend, [report]);
 
-// `/.well-known/oauth-protected-resource` is for `authenticate`. What is given to `fetch` is answered as MCP, whatever its path.
+// `/.well-known/oauth-protected-resource` is for `authenticate`. What else is given to `fetch` is answered as MCP, whatever
+// its path.
 const OURS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;
 
 const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: "127.0.0.1" }, (request, info) => {

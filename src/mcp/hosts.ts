@@ -26,20 +26,32 @@ export function nameOfAddress(address: string): string {
   return ALL_ADDRESSES.includes(name) ? "localhost" : name;
 }
 
-/** Refuses a request to another name, and one of a web page from another name. */
-export function refuseHost({ headers }: Request, url: URL, hosts: string[]): Response | undefined {
+/** Refuses a request to another name, and one of a web page from another name, unless its origin is allowed. */
+export function refuseHost(
+  { headers }: Request,
+  url: URL,
+  hosts: string[],
+  isAllowedOrigin = false,
+): Response | undefined {
   // HTTP/2 has no Host header; what it has instead stands in the URL.
   const name = headers.get("host") ?? url.host;
   // As a rule it is the URL's, which has been read already.
   const allowed = name === url.host && hosts.includes(url.hostname);
   const host = allowed ? { ok: true } as const : validateHostHeader(name, hosts);
-  const origin = validateOriginHeader(headers.get("origin"), hosts);
+  const origin = isAllowedOrigin ? { ok: true } as const : validateOriginHeader(headers.get("origin"), hosts);
   const wrong = host.ok ? origin : host;
   if (wrong.ok) return undefined;
-  const isName = wrong.errorCode === "invalid_host" || wrong.errorCode === "invalid_origin";
-  const advice = isName ? ". If requests may come with this name, add it to `allowedHosts`." : "";
+  const advice = ADVICE[wrong.errorCode] ?? "";
   return Response.json(refuse(FORBIDDEN, wrong.message + advice), { status: 403 });
 }
+
+/** What to do about a name that is refused. */
+const ADVICE: { readonly [errorCode: string]: string } = {
+  invalid_host: ". If requests may come with this name, add it to `allowedHosts`.",
+  invalid_origin:
+    ". If pages of this origin may call, add it to `allowedOrigins`; if it is a name of this server, to " +
+    "`allowedHosts`.",
+};
 
 /** As the SDK has it. */
 const FORBIDDEN = -32000;

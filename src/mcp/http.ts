@@ -29,6 +29,7 @@ import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { badUrl } from "./message.ts";
 import { OpenStreams } from "./open_streams.ts";
+import { Origins } from "./origins.ts";
 import { ANYBODY } from "./owners.ts";
 import { RequestRate } from "./request_rate.ts";
 import { declaresTasks } from "./rev_2026_07_28.ts";
@@ -48,6 +49,8 @@ const BODY_TIMEOUT_MS = 60_000;
 export interface HttpOptions {
   /** Says who calls; without it nobody knows. */
   readonly authenticate?: Authenticate;
+  /** Whose pages may call from a browser; default: those of the names by which it may be called, unheard by them. */
+  readonly origins?: Origins;
   /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
   /** The most sessions of one known principal; default: as many as there may be. */
@@ -67,6 +70,7 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #served: Served;
   readonly #options: HttpOptions;
   readonly #audit: Audit;
+  readonly #origins: Origins;
   readonly #requests: RequestRate;
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
@@ -81,6 +85,7 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#served = served;
     this.#options = options;
     this.#audit = withOrigin(options.audit ?? (() => {}));
+    this.#origins = options.origins ?? new Origins();
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
     const tell = (event: SessionEvent) => this.#tell({ operation: "session", ...event });
@@ -108,14 +113,18 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url === null) {
       return this.#notLetIn(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is none.");
     }
-    const refused = refuseHost(request, url, hosts);
+    const refused = refuseHost(request, url, hosts, this.#origins.allows(request));
     if (refused) {
       const { headers } = request;
       const called = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
       return this.#notLetIn(refused, called);
     }
+    const preflight = this.#origins.preflight(request);
+    if (preflight) return preflight;
     const caller = await identify(request, this.#options.authenticate);
     if ("answer" in caller) return this.#notLetIn(caller.answer, caller.why);
+    // Where `authenticate` has none, no metadata tells clients how to get a token.
+    if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
     const { peer, client } = caller;
     const from = peer.known ? peer.owner : address ?? "";
     return await inOrigin(client ? { client } : {}, async () => {

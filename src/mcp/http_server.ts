@@ -18,7 +18,7 @@ export interface ListenOptions {
 }
 
 /** The URLs that the endpoint answers; `/.well-known` is where clients look for how to authenticate. */
-const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/[^?#]*)?)([?#]|$)/;
+const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/[^?#]*)([?#]|$)/;
 
 /**
  * A client that takes longer than this to send its request, or to read its answer, is cut off when the server ends, in ms.

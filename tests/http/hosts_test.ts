@@ -126,13 +126,16 @@ for (const hostname of ["0.0.0.0", "127.0.0.2"]) {
 
 Deno.test("a name that is not allowed is refused with what to do", async () => {
   const url = "http://10.0.0.7/mcp";
+  const host = "Invalid Host: 0.0.0.0. If requests may come with this name, add it to `allowedHosts`.";
+  const origin =
+    "Invalid Origin: app.example.com. If pages of this origin may call, add it to `allowedOrigins`; if it is " +
+    "a name of this server, to `allowedHosts`.";
   const foreign: Record<string, Record<string, string>> = {
-    "Host: 0.0.0.0": { host: "0.0.0.0:8000" },
-    "Origin: app.example.com": { host: "localhost", origin: "https://app.example.com" },
+    [host]: { host: "0.0.0.0:8000" },
+    [origin]: { host: "localhost", origin: "https://app.example.com" },
   };
-  for (const [what, headers] of Object.entries(foreign)) {
+  for (const [text, headers] of Object.entries(foreign)) {
     const refused = refuseHost(new Request(url, { headers }), new URL(url), allowedHosts());
-    const text = `Invalid ${what}. If requests may come with this name, add it to \`allowedHosts\`.`;
     assertEquals((await refused?.json()).error.message, text);
   }
 });
