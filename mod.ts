@@ -58,7 +58,7 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
-export type { FetchInfo } from "./src/origin.ts";
+export type { FetchInfo } from "./src/audit_source.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
 export type { JwtClaims } from "./src/jwt_claims.ts";
 export type { Limits } from "./src/limits.ts";

@@ -38,7 +38,7 @@ export interface AuditEvent {
 }
 
 /** Where a request comes from, as far as that is known. */
-export type AuditOrigin = Pick<AuditEvent, "client" | "address" | "session">;
+export type AuditSource = Pick<AuditEvent, "client" | "address" | "session">;
 
 /** The longest reason, in UTF-16 units. */
 export const LONGEST_REASON = 500;

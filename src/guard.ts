@@ -17,7 +17,7 @@ import {
 } from "./errors.ts";
 import { MAX_VALUE_BYTES, toJson } from "./json.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
-import { withOrigin } from "./origin.ts";
+import { withSource } from "./audit_source.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "./task.ts";
 import { cut } from "./text.ts";
@@ -47,7 +47,7 @@ export class Guard implements Disposable {
 
   constructor(backend: Pick<Backend, "list" | "watch">, { limits, audit = () => {} }: GuardOptions, now: () => number) {
     this.#limits = withDefaults(limits);
-    this.#audit = withOrigin(audit);
+    this.#audit = withSource(audit);
     this.#now = now;
     this.#creations = new RateLimit(this.#limits.creationsPerMinute);
     this.#reads = new RateLimit(this.#limits.readsPerMinute);

@@ -16,7 +16,7 @@ import { HttpEndpoint, shuttingDown } from "./mcp/http.ts";
 import { listen } from "./mcp/http_server.ts";
 import { Origins } from "./mcp/origins.ts";
 import { serveOnStdio } from "./mcp/stdio.ts";
-import type { FetchInfo } from "./origin.ts";
+import type { FetchInfo } from "./audit_source.ts";
 import { checkOptions } from "./options.ts";
 import { type RegisterOptions, REGISTRATION, ToolRegistry } from "./registry.ts";
 import type { Accepted, Infer, Schema } from "./schema.ts";

@@ -19,7 +19,7 @@ import type { Authenticate } from "../authenticate.ts";
 import type { StreamStore } from "../backend.ts";
 import { BackendError, Unavailable } from "../errors.ts";
 import { isObject } from "../json.ts";
-import { type FetchInfo, inOrigin, sessionMark, withOrigin } from "../origin.ts";
+import { type FetchInfo, fromSource, sessionMark, withSource } from "../audit_source.ts";
 import { cut, messageOf, quote } from "../text.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { readBody } from "./body.ts";
@@ -84,7 +84,7 @@ export class HttpEndpoint implements AsyncDisposable {
   constructor(served: Served, options: HttpOptions) {
     this.#served = served;
     this.#options = options;
-    this.#audit = withOrigin(options.audit ?? (() => {}));
+    this.#audit = withSource(options.audit ?? (() => {}));
     this.#origins = options.origins ?? new Origins();
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
@@ -104,8 +104,8 @@ export class HttpEndpoint implements AsyncDisposable {
     if (this.#closing) return shuttingDown();
     const address = info?.remoteAddr?.hostname;
     const session = request.headers.get("mcp-session-id");
-    const origin = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
-    return await inOrigin(origin, () => this.#admit(request, url, hosts, address));
+    const source = { ...(address && { address }), ...(session && { session: sessionMark(session) }) };
+    return await fromSource(source, () => this.#admit(request, url, hosts, address));
   }
 
   /** Lets in whoever is known and calls by an allowed name, as often as that is allowed. */
@@ -127,7 +127,7 @@ export class HttpEndpoint implements AsyncDisposable {
     if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
     const { peer, client } = caller;
     const from = peer.known ? peer.owner : address ?? "";
-    return await inOrigin(client ? { client } : {}, async () => {
+    return await fromSource(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
       if (tooMany) return this.#refuse(peer, limitAnswer(tooMany, 429), tooMany.message);
       const message = request.method === "POST" ? await this.#read(request, peer, from) : undefined;

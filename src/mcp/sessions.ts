@@ -9,7 +9,7 @@ import type { AuditEvent } from "../audit.ts";
 import type { StreamStore } from "../backend.ts";
 import { Unavailable } from "../errors.ts";
 import { isTaskId } from "../ids.ts";
-import { sessionMark } from "../origin.ts";
+import { sessionMark } from "../audit_source.ts";
 import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { readBody } from "../../src/mcp/body.ts";
+import { HttpEndpoint } from "../../src/mcp/http.ts";
+import { Tasks } from "../../src/tasks.ts";
 import { MemoryBackend } from "../../mod.ts";
 import { fixtureServer } from "../interop/fixture.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
@@ -83,31 +84,57 @@ async function answerOf(conn: Deno.TcpConn): Promise<string> {
   return text;
 }
 
+/** An endpoint on a port of its own, and what its audit log hears. */
+class Served implements AsyncDisposable {
+  readonly reasons: (string | undefined)[] = [];
+  readonly #tasks = new Tasks(new MemoryBackend());
+  readonly #endpoint: HttpEndpoint;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor(bodyTimeout: number) {
+    const surface = { tools: [], templates: [] };
+    const served = { name: "bodies", version: "1.0.0", surface, tasks: this.#tasks, extensions: [] };
+    this.#endpoint = new HttpEndpoint({ ...served, maxMessageBytes: 10_000 }, {
+      streams: new MemoryBackend().streams,
+      bodyTimeout,
+      checkHealth: () => Promise.resolve(),
+      audit: ({ reason }) => this.reasons.push(reason),
+    });
+    const fetch = (request: Request) => this.#endpoint.fetch(request);
+    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, fetch);
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#endpoint[Symbol.asyncDispose]();
+    this.#tasks[Symbol.dispose]();
+    await this.#server.shutdown();
+  }
+}
+
 Deno.test("a body that stalls is ended with 408, and one that trickles, too", async () => {
-  const limits = { maxBytes: 1_000, timeout: 100 };
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const body = await readBody(request, limits);
-    return "message" in body ? Response.json({}) : Response.json(body.refusal, { status: body.status });
-  });
-  using stalled = await announce(server.addr.port, 100, '{"jsonrpc"');
-  using trickling = await announce(server.addr.port, 1_000, "{");
+  await using served = new Served(100);
+  using stalled = await announce(served.port, 100, '{"jsonrpc"');
+  using trickling = await announce(served.port, 1_000, "{");
   const trickle = setInterval(() => trickling.write(new Uint8Array([32])).catch(() => {}), 10);
+  const late = "Invalid request: the body did not come within 0.1 s.";
   for (const conn of [stalled, trickling]) {
     const answer = await answerOf(conn);
     assertStringIncludes(answer, "HTTP/1.1 408 ");
-    assertStringIncludes(answer, "the body did not come within 0.1 s");
+    assertStringIncludes(answer, late);
   }
   clearInterval(trickle);
+  assertEquals(served.reasons, [`HTTP 408 ${late}`, `HTTP 408 ${late}`]);
 });
 
 Deno.test("a body that announces too much is 413 at once, and one that is nested too deep 400 before its end", async () => {
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const body = await readBody(request, { maxBytes: 10_000, timeout: 60_000 });
-    return "message" in body ? Response.json({}) : Response.json(body.refusal, { status: body.status });
-  });
-  using long = await announce(server.addr.port, 10_001, "{");
+  await using served = new Served(60_000);
+  using long = await announce(served.port, 10_001, "{");
   assertStringIncludes(await answerOf(long), "HTTP/1.1 413 ");
-  using deep = await announce(server.addr.port, 10_000, "[".repeat(300));
+  using deep = await announce(served.port, 10_000, "[".repeat(300));
   assertStringIncludes(await answerOf(deep), "HTTP/1.1 400 ");
 });
 

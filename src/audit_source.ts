@@ -5,7 +5,7 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Audit, AuditOrigin } from "./audit.ts";
+import type { Audit, AuditSource } from "./audit.ts";
 
 /** What is known of a request beside itself; `Deno.serve` gives it to its handler. */
 export interface FetchInfo {
@@ -13,16 +13,16 @@ export interface FetchInfo {
   readonly remoteAddr?: { readonly transport?: string; readonly hostname?: string };
 }
 
-const origins = new AsyncLocalStorage<AuditOrigin>();
+const sources = new AsyncLocalStorage<AuditSource>();
 
 /** Does something for a request from there. More may be known of it than before. */
-export function inOrigin<T>(origin: AuditOrigin, act: () => T): T {
-  return origins.run({ ...origins.getStore(), ...origin }, act);
+export function fromSource<T>(source: AuditSource, act: () => T): T {
+  return sources.run({ ...sources.getStore(), ...source }, act);
 }
 
 /** An audit log that is also told where the request came from. */
-export function withOrigin(audit: Audit): Audit {
-  return (event) => audit({ ...event, ...origins.getStore() });
+export function withSource(audit: Audit): Audit {
+  return (event) => audit({ ...event, ...sources.getStore() });
 }
 
 /** What the audit log is told of a session's id. */
