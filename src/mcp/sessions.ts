@@ -114,10 +114,12 @@ export class Sessions implements AsyncDisposable {
   /** Answers a request of a session. */
   resume(id: string, peer: Peer, call: Call): Promise<Response> {
     return this.#orRefuse(peer, call, async () => {
-      // One that is here is used at once, else it might have to make room meanwhile; but not before it has begun anew.
-      const session = await this.#restoring.get(restoringKey(id, peer)) ?? this.#sessions.get(id) ??
-        await this.#find(id, peer);
-      if (session?.owner !== peer.owner) {
+      // One that is here is used at once, else it might have to make room meanwhile; but not before it has begun anew. One
+      // of somebody else is looked for as any other that is not here: how long that takes must not tell that it is.
+      const restored = await this.#restoring.get(restoringKey(id, peer));
+      const here = this.#sessions.get(id);
+      const session = restored ?? (here?.owner === peer.owner ? here : await this.#find(id, peer));
+      if (session === undefined) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
         this.#tell({ event: "refused", principal: peer.owner, reason: "Session not found." });
         const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };

@@ -265,3 +265,31 @@ Deno.test("what does not become a session takes no place, and leaves no server",
   await Raw.open(fetch);
   assertEquals(sessions.size, 1);
 });
+
+Deno.test("to a stranger a session that is open here, one of another process and one that never was cost the same reads", async () => {
+  await using backend = new MemoryBackend();
+  const { streams } = backend;
+  const reads: string[] = [];
+  const counted: StreamStore = {
+    append: (stream, event, ttl) => streams.append(stream, event, ttl),
+    clear: (stream) => streams.clear(stream),
+    readAfter(stream, id) {
+      reads.push(stream);
+      return streams.readAfter(stream, id);
+    },
+  };
+  await using here = newSessions(counted);
+  await using elsewhere = newSessions(streams);
+  const open = await Raw.open(fetchOf(here));
+  const kept = await Raw.open(fetchOf(elsewhere));
+  const bob = new Raw(fetchOf(here, { owner: "bob", known: true }));
+  for (const session of [open.session, kept.session, crypto.randomUUID()]) {
+    reads.length = 0;
+    bob.session = session;
+    const { error } = await bob.ask("ping");
+    assertEquals([error.code, reads], [-32001, [`session ${session}`]]);
+  }
+  // Its owner is answered without one.
+  reads.length = 0;
+  assertEquals([(await open.ask("ping")).result, reads], [{}, []]);
+});
