@@ -28,6 +28,7 @@ import { limitAnswer, MISSING_CAPABILITY } from "./errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./listen_http.ts";
 import { badUrl } from "./message.ts";
+import { newestProgress } from "./newest_progress.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { Origins } from "./origins.ts";
 import { ANYBODY } from "./owners.ts";
@@ -216,7 +217,7 @@ export class HttpEndpoint implements AsyncDisposable {
     if (message && "method" in message && message.method === "subscriptions/listen") {
       return await listenOverHttp(this.#served, peer, message, respond);
     }
-    return await this.#answers.follow(() => respond(message));
+    return await this.#answers.follow(async () => newestProgress(await respond(message)));
   }
 }
 

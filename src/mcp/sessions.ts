@@ -14,6 +14,7 @@ import type { Peer } from "./bind.ts";
 import { SessionEvents } from "./event_store.ts";
 import type { McpHost } from "./host.ts";
 import { type Kept, KeptSessions } from "./kept_sessions.ts";
+import { newestProgress } from "./newest_progress.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { NoRoom, Places, type SessionLimits } from "./session_limits.ts";
@@ -282,7 +283,7 @@ function answer(
   const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
   return request.method === "GET"
     ? listening.follow(async () => untilStalled(await handle(), now))
-    : answering.follow(handle);
+    : answering.follow(async () => newestProgress(await handle()));
 }
 
 /** Whether a request begins a session; the SDK refuses every other one that names none. */

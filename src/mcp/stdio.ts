@@ -6,6 +6,7 @@
  */
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { Backlog, progressTokenOf } from "./backlog.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
 import { FirstCall, STAY_MS } from "./first_call.ts";
 import type { Refusal } from "./message.ts";
@@ -30,6 +31,8 @@ export class LineTransport implements Transport {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #maxBytes: number;
   readonly #unanswered = new Unanswered();
+  readonly #backlog = new Backlog<Line>();
+  #writing = false;
   #closed = false;
 
   /** `maxBytes` is the length of the longest line that is read. */
@@ -50,7 +53,7 @@ export class LineTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#closed) throw new Error("Cannot send: the connection is closed.");
     try {
-      await this.#writer.write(new TextEncoder().encode(serializeMessage(message)));
+      await this.#write(serializeMessage(message), progressTokenOf(message));
     } finally {
       this.#unanswered.sent(message);
     }
@@ -90,8 +93,32 @@ export class LineTransport implements Transport {
   }
 
   #refuse(refusal: Refusal): void {
-    this.#writer.write(new TextEncoder().encode(`${JSON.stringify(refusal)}\n`)).catch(() => {});
+    this.#write(`${JSON.stringify(refusal)}\n`).catch(() => {});
   }
+
+  /** Resolves once a line is written, or left out because newer progress has overtaken it. */
+  #write(text: string, progress?: string | number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    for (const past of this.#backlog.push({ text, resolve, reject }, progress)) past.resolve();
+    if (!this.#writing) void this.#writeAll();
+    return promise;
+  }
+
+  /** Also what waits when the connection is closed. */
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    for (let line = this.#backlog.shift(); line; line = this.#backlog.shift()) {
+      await this.#writer.write(new TextEncoder().encode(line.text)).then(line.resolve, line.reject);
+    }
+    this.#writing = false;
+  }
+}
+
+/** A line on its way to the client. */
+interface Line {
+  readonly text: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** A transport with tasks in its `subscriptions/listen`. */
