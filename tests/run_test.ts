@@ -14,6 +14,7 @@ import {
   type RunOptions,
 } from "../mod.ts";
 import { newTaskId } from "../src/ids.ts";
+import { freePort } from "../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../tools/std.ts";
 
 /** A server with one job, whose stored tasks wait for a worker; `begun` holds the ids of those that one has started. */
@@ -28,12 +29,6 @@ async function newServer(tasks = 0) {
     await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
   }
   return { server, backend, begun };
-}
-
-/** A port that is free; it was taken a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
 }
 
 Deno.test("a run whose port is taken begins no job that is stored", async () => {

@@ -9,16 +9,11 @@ import { BothStrategy } from "../docs/snippets/both_strategy.ts";
 import { logEnds } from "../docs/snippets/log_ends.ts";
 import { newTaskId } from "../src/ids.ts";
 import { createWorker, MemoryBackend } from "../mod.ts";
+import { freePort } from "../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../tools/std.ts";
 import { Bench, call, ME, report, toolOf } from "./exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-
-/** A port that is free; it was taken a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
 
 /** How a reader runs a file of the README, with the permissions that it names. */
 function run(file: string, ...flags: readonly string[]): string[] {

@@ -1,7 +1,6 @@
 import { withProcess } from "../bench/process.ts";
 import { findViolations } from "../tools/check_imports.ts";
 import { assertEquals, assertRejects } from "../tools/std.ts";
-import { leftOut } from "../tools/test.ts";
 
 /** Writes a small project of its own, and says what the checker finds in it. */
 async function violationsOf(files: { readonly [path: string]: string }, long?: { readonly [path: string]: string }) {
@@ -90,21 +89,6 @@ Deno.test("a URL's path that would be taken for a file's is found: it differs in
   assertEquals(found, [
     "bench/a.ts:2 takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url",
   ]);
-});
-
-Deno.test("the tests that were left out are counted by the reason in their names", async () => {
-  const folder = await Deno.makeTempDir();
-  const names = ['a (left out: no "a" & b)', 'c (left out: no "a" & b)', "d (left out: no d)", "e"];
-  const tests = names.map((name) => `Deno.test({ name: ${JSON.stringify(name)}, ignore: true, fn: () => {} });`);
-  await Deno.writeTextFile(
-    `${folder}/a_test.ts`,
-    `${tests.join("\n")}\nDeno.test("f (left out: not so)", () => {});\n`,
-  );
-  const args = ["test", "--no-config", "--junit-path=report.xml", "a_test.ts"];
-  await new Deno.Command(Deno.execPath(), { args, cwd: folder }).output();
-  const report = await Deno.readTextFile(`${folder}/report.xml`);
-  await Deno.remove(folder, { recursive: true });
-  assertEquals([...leftOut(report)], [['no "a" & b', 2], ["no d", 1], ["", 1]]);
 });
 
 Deno.test("a benchmark whose process ends too early fails, be it before it is ready or while it is used", async () => {

@@ -27,7 +27,7 @@ export class Place implements AsyncDisposable {
     private readonly database: Database | undefined,
   ) {}
 
-  /** Makes a place; a Redis writes every change to disk before it answers if it is to be `persistent`. */
+  /** Makes a place; with `persistent` what a Redis has answered survives `restartDatabase`. */
   static async make(backend: string, { persistent = false } = {}): Promise<Place> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-" });
     const database = await startDatabase(backend, persistent);

@@ -39,7 +39,6 @@ export class PostgresServer implements AsyncDisposable {
   readonly #folder: string | undefined;
   readonly #url: string;
   #child: Deno.ChildProcess | undefined;
-  #databases = 0;
 
   private constructor(url: string, folder?: string) {
     this.#url = url;
@@ -95,7 +94,7 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Makes a database, empty or as a copy of another, and gives its URL. */
   async makeDatabase(template = "template1"): Promise<string> {
-    const name = `test_${Deno.pid}_${++this.#databases}`;
+    const name = `test_${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
     await this.#query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
     const url = new URL(this.#url);
     url.pathname = `/${name}`;

@@ -32,14 +32,15 @@ export class RedisServer implements AsyncDisposable {
     this.#settings = settings;
   }
 
-  /** Starts one, with settings as on its command line. With `persistent` it writes every change to disk before it answers. */
+  /** Starts one, with settings as on its command line. With `persistent` what it has answered survives `kill`. */
   static async start(
     { persistent = false, settings = [] }: { readonly persistent?: boolean; readonly settings?: readonly string[] } =
       {},
   ): Promise<RedisServer> {
     if (!hasRedisServer) throw new Error("Cannot start a Redis: redis-server is not on the PATH. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-redis-" });
-    const log = persistent ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+    // Without an fsync a change is with the system before it is answered, and a disk that others keep busy holds nobody up.
+    const log = persistent ? ["--appendonly", "yes", "--appendfsync", "no"] : ["--appendonly", "no"];
     const server = new RedisServer(folder, freePort(), [...log, ...settings]);
     await server.start();
     return server;
@@ -120,8 +121,18 @@ export async function answers(port: number): Promise<boolean> {
   }
 }
 
-/** A port of this machine that nothing listens on. */
+/**
+ * A port of this machine that nothing listens on. The system gives out ports from 32768 on by itself, so no connection
+ * and no server on "any port" takes it before it is used; nor does anyone take that of a Redis Cluster's bus, 10,000 above.
+ */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  while (true) {
+    const port = 10_000 + Math.floor(Math.random() * 12_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }

@@ -47,6 +47,7 @@ export const watching: Cases = {
     stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.status));
     await stage.finished(await stage.create({ job: "nobody runs this" }));
     await Promise.all(acts);
+    await eventually("every listener hears of the end", () => heard.length >= 2);
     deepStrictEqual(heard, ["PENDING", "CANCELLED"]);
   },
 

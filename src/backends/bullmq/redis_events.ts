@@ -59,6 +59,7 @@ export class RedisEvents implements Following {
   #last: string;
   /** How many jobs are not finished, as the events say; `undefined` before the first count. */
   #unfinished: number | undefined;
+  /** The newest event that the stream is known to have had. */
   #newest = "0-0";
   #countAt = 0;
 
@@ -131,6 +132,7 @@ export class RedisEvents implements Following {
   #handAll(events: readonly QueueEvent[]): void {
     for (const [id, fields] of events) {
       this.#last = id;
+      if (isBefore(this.#newest, id)) this.#newest = id;
       this.#hand(fields);
     }
   }
