@@ -8,6 +8,7 @@
  */
 import type { Worker } from "bullmq";
 import { doneWithin } from "../../done_within.ts";
+import { logError } from "../../log_error.ts";
 import type { BullMq } from "./store.ts";
 
 /** The pause after a first error, in ms; each after another error is twice as long. */
@@ -47,7 +48,10 @@ export function pauseAfterErrors(
     closing.resolve();
   });
   // What a worker could not wait for a job for is told here only.
-  pausing.on("error", (error) => isNotConnectionError(error) && told++);
+  pausing.on("error", (error) => {
+    if (isNotConnectionError(error)) told++;
+    if (!isClosing) logError("take a job from BullMQ, or store its end", error);
+  });
   // A worker that closes asks for nothing any more; what it may still have to write are the ends of its jobs.
   const pauseNow = () =>
     isClosing ? wait(FIRST_MS) : wait(Math.min(FIRST_MS * 2 ** failures++, LONGEST_MS), closing.promise);

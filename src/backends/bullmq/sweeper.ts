@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { unheard } from "../../log_error.ts";
 import type { Records } from "./store.ts";
 import { expiryOf } from "./states.ts";
 
@@ -39,7 +40,7 @@ export class Sweeper implements AsyncDisposable {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       // What fails now is due again the next time.
-      this.#sweeping = this.#sweep().catch(() => {}).finally(() => this.#wait(SWEEP_MS));
+      this.#sweeping = this.#sweep().catch(unheard("look for expired tasks")).finally(() => this.#wait(SWEEP_MS));
     }, ms);
   }
 
