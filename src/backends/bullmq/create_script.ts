@@ -6,9 +6,9 @@
 import { PLACES } from "./script_parts.ts";
 
 /**
- * ARGV, for each task: id, owner, queue, when to look whether it has expired, how many arguments follow, and these: the
- * record's other fields, each with its value. Gives for each 1, or what was wrong with it, and then nothing of it is
- * left: whatever BullMQ has said of the job, a task is stored whole or not at all.
+ * ARGV, for each task: id, owner, queue, delay, for how long its result is kept, how many arguments follow, and these: the
+ * record's other fields, each with its value. Gives for each when it was stored, or what was wrong with it, and then
+ * nothing of it is left: whatever BullMQ has said of the job, a task is stored whole or not at all.
  *
  * A queue's first events were told before this, in the same transaction, so it is listened to from a second ago on.
  */
@@ -19,17 +19,17 @@ local function isQueued(q, id)
     call("ZSCORE", q .. "prioritized", id)
 end
 
-local function store(known, id, owner, queue, look, ...)
-  if not known and not isQueued(bull .. queue .. ":", id) then error("its job is not in the queue") end
-  call("HSET", record(id), "owner", owner, "queue", queue, ...)
+local function store(known, id, owner, queue, delay, ttl, ...)
+  local q, now = bull .. queue .. ":", clock()
+  if not known and not isQueued(q, id) then error("its job is not in the queue") end
+  -- BullMQ goes by the clock of who creates the job.
+  if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
+  call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
   call("ZADD", ours .. "owner:" .. owner, 0, id)
-  call("ZADD", ours .. "expiry", look, id)
-  return call("SADD", ours .. "queues", queue) == 1
-end
-
-local function tellOf(queue)
-  local time = call("TIME")
-  signal("queue " .. string.format("%d%03d", time[1] - 1, math.floor(time[2] / 1000)) .. " " .. queue)
+  call("ZADD", ours .. "expiry", now + delay + ttl, id)
+  local isNew = call("SADD", ours .. "queues", queue) == 1
+  if isNew then signal("queue " .. string.format("%d", now - 1000) .. " " .. queue) end
+  return now
 end
 
 local function takeBack(id, owner, queue)
@@ -46,16 +46,12 @@ end
 local stored = {}
 local i = 1
 while i < #ARGV do
-  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 4 + ARGV[i + 4]
+  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 5 + ARGV[i + 5]
   local known = redis.pcall("EXISTS", record(id)) == 1
-  local done, isNew = pcall(store, known, id, owner, queue, ARGV[i + 3], unpack(ARGV, i + 5, last))
-  if done then
-    if isNew then pcall(tellOf, queue) end
-    table.insert(stored, 1)
-  else
-    if not known then takeBack(id, owner, queue) end
-    table.insert(stored, tostring(type(isNew) == "table" and isNew.err or isNew))
-  end
+  local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  local done, what = pcall(store, known, id, owner, queue, delay, ttl, unpack(ARGV, i + 6, last))
+  if not done and not known then takeBack(id, owner, queue) end
+  table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
   i = last + 1
 end
 return stored`;

@@ -13,7 +13,7 @@ export class EarlyStops {
 
   /** Keeps a wish, and drops those that are too old. */
   add(id: string): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [old, at] of this.#heardAt) {
       if (now - at < KEPT_MS) break;
       this.#heardAt.delete(old);

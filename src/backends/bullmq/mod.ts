@@ -27,7 +27,7 @@ import { messageOf } from "../../text.ts";
 import { opened } from "./opened.ts";
 import { migrate, PostgresStore } from "./postgres_store.ts";
 import { RedisStore } from "./redis_store.ts";
-import { expiryOf, failureOf, type Snapshot, toTask } from "./states.ts";
+import { failureOf, hasExpired, type Snapshot, toTask } from "./states.ts";
 import type { Store } from "./store.ts";
 import { Sweeper } from "./sweeper.ts";
 import { QueueWork } from "./worker.ts";
@@ -125,8 +125,8 @@ export class BullMqBackend implements Backend {
       const open = this.#open.get(queue) ?? await this.#store.answers.meet(this.#follow(queue));
       const job = toJob(this.#store.bullmq, open, task);
       return await this.#feed.storing(task.id, async () => {
-        await this.#store.records.create(job, queue, task, size);
-        return toTask(newSnapshot(task, queue, job.timestamp));
+        const storedAt = await this.#store.records.create(job, queue, task, size);
+        return toTask(newSnapshot(task, queue, storedAt));
       });
     });
   }
@@ -291,9 +291,4 @@ export class BullMqBackend implements Backend {
   #checkOpen(): void {
     if (this.#closing) throw new BackendError("Cannot use BullMQ: the backend is closed.");
   }
-}
-
-function hasExpired(snapshot: Snapshot): boolean {
-  const end = expiryOf(snapshot);
-  return end !== undefined && end <= Date.now();
 }

@@ -52,6 +52,7 @@ export function newSnapshot(task: NewTask, queue: string, createdAt: number): Sn
     ...task,
     queue,
     createdAt,
+    readAt: createdAt,
     attempts: task.retry.attempts,
     delayed: Boolean(task.delay),
     handBacks: 0,

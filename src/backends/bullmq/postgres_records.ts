@@ -64,8 +64,9 @@ export class PostgresRecords implements Records {
     return this.#read({ id, owner });
   }
 
-  async create(job: Job, queue: string, task: NewTask, size: number): Promise<void> {
+  async create(job: Job, queue: string, task: NewTask, size: number): Promise<number> {
     await this.#store({ job, queue, task, size });
+    return job.timestamp;
   }
 
   async #storeOne({ job, queue, task }: Stored): Promise<void> {
@@ -196,8 +197,9 @@ export class PostgresRecords implements Records {
     return rows.map(({ id }) => id);
   }
 
-  async postpone(id: string, at: number): Promise<void> {
-    await this.#rows("UPDATE mcp_jobs_task SET look_at = $2 WHERE id = $1", id, Math.min(at, Number.MAX_SAFE_INTEGER));
+  async postpone(id: string, ms: number): Promise<void> {
+    const at = Math.min(Date.now() + ms, Number.MAX_SAFE_INTEGER);
+    await this.#rows("UPDATE mcp_jobs_task SET look_at = $2 WHERE id = $1", id, at);
   }
 
   async expire({ id, queue }: Snapshot): Promise<boolean> {

@@ -88,7 +88,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM job j WHERE j.queue = t.queue AND j.id = t.id);
   END IF;
   RETURN QUERY SELECT json_build_object(
-    'id', t.id, 'queue', t.queue, 'job', t.job, 'owner', t.owner, 'resultTtl', t.ttl, 'createdAt', t.created_at,
+    'id', t.id, 'readAt', p_now, 'queue', t.queue, 'job', t.job, 'owner', t.owner, 'resultTtl', t.ttl, 'createdAt', t.created_at,
     'attempts', t.attempts, 'delayed', t.delayed, 'changes', t.changes,
     'changedAt', t.changed_at, 'questions', t.questions, 'stopRequested', t.stop, 'expired', t.expired,
     'cancelled', CASE WHEN t.work IS NULL THEN NULL

@@ -22,7 +22,7 @@ type Found<T> = T | false;
 type Look = readonly [
   record: readonly Found<string>[],
   state: JobState,
-  due: Found<string>,
+  due: Found<number>,
   job: readonly Found<string>[],
   questions: Found<readonly string[]>,
 ];
@@ -62,7 +62,7 @@ export class RedisRecords implements Records {
   /** BullMQ sends a job's result to all who listen to its queue, and keeps it in the queue's events. */
   readonly maxInline = 32_768;
   readonly #read: (wanted: Wanted) => Promise<Snapshot | undefined>;
-  readonly #store: (stored: Stored) => Promise<Error | undefined>;
+  readonly #store: (stored: Stored) => Promise<number | Error>;
   readonly #scripts: RedisScripts;
   readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
@@ -92,9 +92,10 @@ export class RedisRecords implements Records {
     return this.#read({ id, owner });
   }
 
-  async create(job: Job, queue: string, task: NewTask, size: number): Promise<void> {
-    const error = await this.#store({ job, queue, task, size });
-    if (error) throw error;
+  async create(job: Job, queue: string, task: NewTask, size: number): Promise<number> {
+    const storedAt = await this.#store({ job, queue, task, size });
+    if (typeof storedAt === "number") return storedAt;
+    throw storedAt;
   }
 
   async queues(): Promise<readonly string[]> {
@@ -121,7 +122,7 @@ export class RedisRecords implements Records {
   }
 
   async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<Cancelled> {
-    const [done, queue] = await this.#scripts.run<[Cancelled, Field?]>("cancel", id, work, Date.now());
+    const [done, queue] = await this.#scripts.run<[Cancelled, Field?]>("cancel", id, work);
     // Only tidies up: a worker that takes the marked job fails it without a run, and it is deleted when its time is over.
     if (queue) await this.#queue(queue).then((opened) => opened.remove(id)).catch(() => {});
     return done;
@@ -144,7 +145,7 @@ export class RedisRecords implements Records {
   }
 
   async ask(id: string, question: Question): Promise<Answer | undefined> {
-    return parse(await this.#scripts.run<Field>("ask", id, question.key, JSON.stringify(question), Date.now()));
+    return parse(await this.#scripts.run<Field>("ask", id, question.key, JSON.stringify(question)));
   }
 
   async answerTo(id: string, key: string): Promise<Answer | undefined> {
@@ -153,7 +154,7 @@ export class RedisRecords implements Records {
 
   async answer(id: string, answers: { readonly [key: string]: Answer }): Promise<void> {
     const given = Object.entries(answers).flatMap(([key, answer]) => [key, JSON.stringify(answer)]);
-    await this.#scripts.run("answer", id, Date.now(), ...given);
+    await this.#scripts.run("answer", id, ...given);
   }
 
   async list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
@@ -161,11 +162,11 @@ export class RedisRecords implements Records {
   }
 
   async due(limit: number): Promise<readonly string[]> {
-    return await this.#scripts.run("due", Date.now(), limit);
+    return await this.#scripts.run("due", limit);
   }
 
-  async postpone(id: string, at: number): Promise<void> {
-    await this.#scripts.run("postpone", id, at);
+  async postpone(id: string, ms: number): Promise<void> {
+    await this.#scripts.run("postpone", id, ms);
   }
 
   async expire({ id, owner, queue }: Snapshot): Promise<boolean> {
@@ -176,21 +177,21 @@ export class RedisRecords implements Records {
     return true;
   }
 
-  /** Gives what was wrong with each. */
-  async #storeMany(tasks: readonly Stored[]): Promise<readonly (Error | undefined)[]> {
-    const errors = await this.#storeOnce(tasks, false);
-    const unknown = tasks.filter((_, index) => isUnknownScript(errors[index]));
-    if (unknown.length === 0) return errors;
+  /** Gives when each was stored, or what was wrong with it. */
+  async #storeMany(tasks: readonly Stored[]): Promise<readonly (number | Error)[]> {
+    const all = await this.#storeOnce(tasks, false);
+    const unknown = tasks.filter((_, index) => isUnknownScript(all[index]));
+    if (unknown.length === 0) return all;
     // Redis is new, or has forgotten BullMQ's scripts. Of these tasks nothing is stored.
-    const again = (await this.#storeOnce(unknown, true)).values();
-    return errors.map((error) => isUnknownScript(error) ? again.next().value : error);
+    const again = [...await this.#storeOnce(unknown, true)];
+    return all.map((stored) => isUnknownScript(stored) ? again.shift() ?? stored : stored);
   }
 
   /**
    * In one transaction, where each has its job and its record or neither: the records come last, for the jobs that are
    * there by then, from a script that is always sent with its text. It alone says what is stored.
    */
-  async #storeOnce(tasks: readonly Stored[], texts: boolean): Promise<readonly (Error | undefined)[]> {
+  async #storeOnce(tasks: readonly Stored[], texts: boolean): Promise<readonly (number | Error)[]> {
     const transaction = this.#begin({ texts });
     // It takes a transaction as well; its type only knows the client.
     for (const { job } of tasks) await job.addJob(transaction as unknown as IRedisClient);
@@ -199,35 +200,33 @@ export class RedisRecords implements Records {
     const records = replies.at(-1);
     const stored = Array.isArray(records?.value) ? records.value : [];
     return tasks.map((_, index) => {
-      if (stored[index] === 1) return undefined;
-      return replies[index]?.error ?? records?.error ?? new Error(String(stored[index]));
+      const at: unknown = stored[index];
+      return typeof at === "number" ? at : replies[index]?.error ?? records?.error ?? new Error(String(at));
     });
   }
 
   async #readMany(wanted: readonly Wanted[]): Promise<readonly (Snapshot | undefined)[]> {
     const pairs = wanted.flatMap(({ id, owner }) => [id, owner]);
-    const looks: readonly Found<Look>[] = JSON.parse(await this.#scripts.run("read", Date.now(), ...pairs));
-    return wanted.map(({ id }, index) => toSnapshot(id, looks[index] ?? false));
+    const [now, ...looks]: [number, ...Found<Look>[]] = JSON.parse(await this.#scripts.run("read", ...pairs));
+    return wanted.map(({ id }, index) => toSnapshot(id, now, looks[index] ?? false));
   }
 }
 
 /** The arguments of the script `create`. */
-function toRecord({ job: { timestamp: createdAt }, queue, task }: Stored): (string | number)[] {
-  const fields = [
-    ...["job", task.job, "ttl", task.resultTtl, "createdAt", createdAt, "attempts", task.retry.attempts],
-    ...(task.delay ? ["delayed", 1] : []),
-  ];
-  const look = createdAt + (task.delay ?? 0) + task.resultTtl;
-  return [task.id, task.owner, queue, look, fields.length, ...fields];
+function toRecord({ queue, task }: Stored): (string | number)[] {
+  const { id, owner, job, resultTtl, retry, delay = 0 } = task;
+  const fields = ["job", job, "attempts", retry.attempts, ...(delay > 0 ? ["delayed", 1] : [])];
+  return [id, owner, queue, delay, resultTtl, fields.length, ...fields];
 }
 
-function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
+function toSnapshot(id: string, now: number, look: Found<Look>): Snapshot | undefined {
   if (look === false) return undefined;
   const [recordValues, state, due, jobValues, questions] = look;
   const record = zip(RECORD_FIELDS, recordValues);
   const job = zip(JOB_FIELDS, jobValues);
   return {
     id,
+    readAt: now,
     queue: record.queue ?? "",
     job: record.job ?? "",
     owner: record.owner ?? "",
@@ -252,10 +251,9 @@ function toSnapshot(id: string, look: Found<Look>): Snapshot | undefined {
     handBacks: Number(record.handBacks ?? 0),
     expired: record.expired !== undefined,
     state,
-    // BullMQ keeps the order of jobs that are due at the same time in the last 12 bits.
-    dueAt: due === false ? undefined : Math.floor(Number(due) / 0x1000),
+    dueAt: due === false ? undefined : due,
     processedOn: number(job.processedOn),
-    finishedOn: number(job.finishedOn),
+    finishedOn: number(record.endedAt) ?? number(job.finishedOn),
     started: Number(job.ats ?? 0),
     ended: Number(job.atm ?? 0),
     stalled: Number(job.stc ?? 0),

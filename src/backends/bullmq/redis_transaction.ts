@@ -36,8 +36,8 @@ export interface Transaction {
 }
 
 /** Whether a script was not run because Redis does not know it. */
-export function isUnknownScript(error: Error | undefined): boolean {
-  return error?.message.startsWith("NOSCRIPT") ?? false;
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
 /** Gives what begins a transaction on this connection; with `texts` it brings along every script that it runs. */

@@ -5,8 +5,10 @@
  */
 import type { Processor, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { askWhatIsDue, withRedisClock } from "./redis_clock.ts";
 import { closable, end, withCopy } from "./redis_connection.ts";
 import { withPulse } from "./redis_pulse.ts";
+import { WORKER } from "./scripts.ts";
 import type { BullMq, QueueWorkerOptions, Workers } from "./store.ts";
 
 /** BullMQ's workers on Redis. */
@@ -20,13 +22,14 @@ export class RedisWorkers implements Workers {
   constructor(bullmq: BullMq, patient: Redis, prefix: string) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = withPulse(closable(patient.duplicate()));
+    this.#client = withRedisClock(withPulse(closable(patient.duplicate())));
     this.#client.on("error", () => {});
   }
 
   start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
-    const settings = { ...options, connection: this.#client, prefix: this.#prefix };
+    const settings = { ...options, connection: this.#client, prefix: this.#prefix, name: WORKER };
     const [worker, copy] = withCopy(this.#client, () => new this.#bullmq.Worker(name, run, settings));
+    askWhatIsDue(worker);
     worker.on("error", () => {});
     this.#closers.push(async () => {
       const closed = worker.close();

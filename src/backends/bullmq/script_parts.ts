@@ -12,6 +12,12 @@ local call = redis.call
 
 local function record(id) return ours .. "task:" .. id end
 
+-- One clock decides: this one. Those of servers and workers may be wrong.
+local function clock()
+  local time = call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 -- Does what may fail behind the write that counts. Gives whether it was done.
 local function try(...)
   local reply = redis.pcall(...)
@@ -56,5 +62,20 @@ end
 local function changed(id, now)
   call("HINCRBY", record(id), "changes", 1)
   call("HSET", record(id), "changedAt", now)
+end
+`;
+
+/** Where a delayed job is due. */
+export const DUE = `
+-- Whoever delays a job stores for how long, and when that ends by a clock of his own. If that is further ahead the clock
+-- was, or Redis's own has been set back: the delay begins anew.
+local function dueAt(queue, id, now)
+  local q = bull .. queue .. ":"
+  local due = call("ZSCORE", q .. "delayed", id) / 0x1000
+  local latest = now + math.ceil(tonumber(call("HGET", q .. id, "delay")) or 0)
+  if due <= latest + 1000 or not try("ZADD", q .. "delayed", "XX", latest * 0x1000, id) then return math.floor(due) end
+  -- Workers that wait for what is due first wait for this one now.
+  try("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
+  return latest
 end
 `;

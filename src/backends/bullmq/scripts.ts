@@ -8,7 +8,7 @@
  * @module
  */
 import { CREATE } from "./create_script.ts";
-import { COMMON } from "./script_parts.ts";
+import { COMMON, DUE } from "./script_parts.ts";
 
 /** The fields of the record that a look gives, in this order. */
 export const RECORD_FIELDS = [
@@ -33,6 +33,7 @@ export const RECORD_FIELDS = [
   "workRun",
   "handedBack",
   "handBacks",
+  "endedAt",
 ] as const;
 
 /** The fields of BullMQ's job that a look gives after those, in this order. */
@@ -45,7 +46,14 @@ export const JOB_FIELDS = [
   "progress",
   "failedReason",
   "timestamp",
+  "pb",
 ] as const;
+
+/** How workers of ours are called: BullMQ keeps in a job who has run it last. */
+export const WORKER = "mcp-jobs";
+
+const ENDED_AT = RECORD_FIELDS.indexOf("endedAt") + 1;
+const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
 
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
@@ -58,14 +66,14 @@ export const SCRIPTS = {
 return call("SMEMBERS", ours .. "queues")`,
 
   /**
-   * ARGV: now, then ids, each with its owner or "". Gives for each the record's fields, the job's state, when it is due,
-   * its fields, its questions; nothing for a task of another owner. All as one JSON text, where what is absent is `false`:
-   * that is read far faster than as many values.
+   * ARGV: ids, each with its owner or "". Gives what time it is, and then for each the record's fields, the job's state,
+   * when it is due, its fields, its questions; nothing for a task of another owner. All as one JSON text, where what is
+   * absent is `false`: that is read far faster than as many values.
    */
-  read: `${COMMON}
-local now = ARGV[1]
-local found = {}
-for i = 2, #ARGV, 2 do
+  read: `${COMMON}${DUE}
+local now = clock()
+local found = { now }
+for i = 1, #ARGV, 2 do
   local id, owner = ARGV[i], ARGV[i + 1]
   local rec = record(id)
   local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
@@ -76,6 +84,10 @@ for i = 2, #ARGV, 2 do
     if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
       try("HSET", rec, "goneAt", now)
       fields[14] = now
+    end
+    if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
+      -- It has ended by the clock of somebody else's worker: what counts is when we know of it.
+      if try("HSET", rec, "endedAt", now) then fields[${ENDED_AT}] = now end
     end
     if state == "active" and job[6] then
       -- A worker that knows nothing of us counts no changes, so who sees one counts it.
@@ -91,20 +103,20 @@ for i = 2, #ARGV, 2 do
         table.insert(questions, call("HGET", rec, "question:" .. name))
       end
     end
-    local due = state == "delayed" and call("ZSCORE", bull .. queue .. ":delayed", id)
-    found[i / 2] = { fields, state, due, job, #questions > 0 and questions }
+    local due = state == "delayed" and dueAt(queue, id, now)
+    table.insert(found, { fields, state, due, job, #questions > 0 and questions })
   else
-    found[i / 2] = false
+    table.insert(found, false)
   end
 end
 return cjson.encode(found)`,
 
   /**
-   * ARGV: id, what to say of the work, now. With "ask" a job that runs is only asked to stop. Gives "unknown",
+   * ARGV: id, what to say of the work. With "ask" a job that runs is only asked to stop. Gives "unknown",
    * "finished", "asked", or "cancelled" with the queue.
    */
   cancel: `${COMMON}
-local id, mode, now = ARGV[1], ARGV[2], ARGV[3]
+local id, mode, now = ARGV[1], ARGV[2], clock()
 local fields = call("HMGET", record(id), "queue", "work", "stop", "abandoned")
 local queue = fields[1]
 if not queue then return { "unknown" } end
@@ -146,7 +158,7 @@ for _, id in ipairs(ARGV) do
 end
 return stops`,
 
-  /** ARGV: id, key, question, now. Gives the answer if there is one. */
+  /** ARGV: id, key, question. Gives the answer if there is one. */
   ask: `${COMMON}
 local id, name = ARGV[1], ARGV[2]
 local rec = record(id)
@@ -159,19 +171,19 @@ for _, other in ipairs(open) do
   if other == name then return false end
 end
 table.insert(open, name)
-changed(id, ARGV[4])
+changed(id, clock())
 call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[3])
 tell(fields[1], id)
 return false`,
 
-  /** ARGV: id, now, then keys and answers. */
+  /** ARGV: id, then keys and answers. */
   answer: `${COMMON}
 local id = ARGV[1]
 local rec = record(id)
 local fields = call("HMGET", rec, "queue", "open", "work")
 if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
 local given = {}
-for i = 3, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
+for i = 2, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
 local open, answers, answered = {}, {}, {}
 for _, name in ipairs(cjson.decode(fields[2])) do
   if given[name] then
@@ -183,7 +195,7 @@ for _, name in ipairs(cjson.decode(fields[2])) do
   end
 end
 if #answered == 0 then return 0 end
-changed(id, ARGV[2])
+changed(id, clock())
 call("HSET", rec, "open", #open > 0 and cjson.encode(open) or "[]", unpack(answers))
 try("HDEL", rec, unpack(answered))
 tell(fields[1], id)
@@ -213,13 +225,13 @@ return call("HINCRBY", r, "handBacks", 1)`,
 local max = ARGV[2] == "" and "+" or "(" .. ARGV[2]
 return call("ZREVRANGEBYLEX", ours .. "owner:" .. ARGV[1], max, "-", "LIMIT", 0, ARGV[3])`,
 
-  /** ARGV: now, limit. Gives the ids that are to be looked at. */
+  /** ARGV: limit. Gives the ids that are to be looked at. */
   due: `${COMMON}
-return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", ARGV[1], "LIMIT", 0, ARGV[2])`,
+return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", clock(), "LIMIT", 0, ARGV[1])`,
 
-  /** ARGV: id, when. */
+  /** ARGV: id, for how long. */
   postpone: `${COMMON}
-return call("ZADD", ours .. "expiry", "XX", ARGV[2], ARGV[1])`,
+return call("ZADD", ours .. "expiry", "XX", clock() + tonumber(ARGV[2]), ARGV[1])`,
 
   /** ARGV: id, owner, for how long its owner is told that it has expired. */
   forget: `${COMMON}

@@ -44,6 +44,8 @@ export const STATUS: { readonly [state in JobState]: readonly [first: TaskStatus
 /** What is read of a task at one moment: the job of the queue, and the record of ours beside it. */
 export interface Snapshot {
   readonly id: string;
+  /** What time it was, by the clock that the other times are by. */
+  readonly readAt: number;
   readonly queue: string;
   readonly job: string;
   readonly owner: string;
@@ -169,6 +171,12 @@ function hasFailed({ failedReason, ended }: Snapshot): boolean {
 /** Whether nothing changes any more. */
 export function isOver({ cancelled, state }: Snapshot): boolean {
   return cancelled !== undefined || state === "completed" || state === "failed" || state === "unknown";
+}
+
+/** Whether the result's time is over. */
+export function hasExpired(snapshot: Snapshot): boolean {
+  const end = expiryOf(snapshot);
+  return end !== undefined && end <= snapshot.readAt;
 }
 
 /** When the result's time is over, in ms since the epoch; `undefined` while the task lives. */

@@ -33,15 +33,16 @@ export interface Wanted {
   readonly owner: string;
 }
 
-/** Tasks' records, beside the jobs of their queues. */
+/** Tasks' records, beside the jobs of their queues. All times are by the database's clock where that decides, in ms. */
 export interface Records {
   /** The largest result that may stand in the job itself, in UTF-16 units; a larger one is kept apart. */
   readonly maxInline: number;
   /**
    * Stores the record and queues the job, both or neither. Waits for its turn while the store is busy, and rejects if that
-   * does not come, when nothing has been sent, or if no answer comes in time for an input of this size.
+   * does not come, when nothing has been sent, or if no answer comes in time for an input of this size. Resolves with when
+   * it was stored.
    */
-  create(job: Job, queue: string, task: NewTask, size: number): Promise<void>;
+  create(job: Job, queue: string, task: NewTask, size: number): Promise<number>;
   /** The queues that hold tasks. */
   queues(): Promise<readonly string[]>;
   /**
@@ -78,8 +79,8 @@ export interface Records {
   list(owner: string, cursor: string | undefined, limit: number): Promise<readonly string[]>;
   /** The tasks that may have expired. */
   due(limit: number): Promise<readonly string[]>;
-  /** Looks at a task again at this time. */
-  postpone(id: string, at: number): Promise<void>;
+  /** Looks at a task again after so many ms. */
+  postpone(id: string, ms: number): Promise<void>;
   /**
    * The result's time is over: deletes job and record, and remembers for a while that it has expired. Gives `false` for a
    * job that runs on although it was cancelled: BullMQ deletes none that a worker holds.

@@ -6,7 +6,7 @@
  */
 import { unheard } from "../../log_error.ts";
 import type { Records } from "./store.ts";
-import { expiryOf } from "./states.ts";
+import { expiryOf, hasExpired } from "./states.ts";
 
 /** How often expired tasks are looked for, in ms. */
 const SWEEP_MS = 5_000;
@@ -48,7 +48,7 @@ export class Sweeper implements AsyncDisposable {
     while (!this.#closed) {
       const ids = await this.#records.due(BATCH);
       // One that fails keeps nobody from the others. While the store is away the pause fails, too, and ends the round.
-      const later = (id: string) => this.#records.postpone(id, Date.now() + LATER_MS);
+      const later = (id: string) => this.#records.postpone(id, LATER_MS);
       const looks = await Promise.allSettled(ids.map((id) => this.#look(id).catch(() => later(id))));
       if (ids.length < BATCH || looks.some(({ status }) => status === "rejected")) return;
     }
@@ -57,13 +57,13 @@ export class Sweeper implements AsyncDisposable {
   async #look(id: string): Promise<void> {
     const snapshot = await this.#records.read(id);
     if (snapshot === undefined) return await this.#records.postpone(id, Infinity);
-    const end = expiryOf(snapshot);
-    if (end !== undefined && end <= Date.now()) {
-      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, Date.now() + LATER_MS);
+    if (hasExpired(snapshot)) {
+      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, LATER_MS);
       return;
     }
+    const end = expiryOf(snapshot);
     const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, LOOK_AGAIN_MS));
-    await this.#records.postpone(id, end ?? Date.now() + pause);
+    await this.#records.postpone(id, end === undefined ? pause : end - snapshot.readAt);
   }
 
   /** Stops, after the look under way. */
