@@ -34,6 +34,7 @@ export type { Authenticate, Identity } from "./src/authenticate.ts";
 export * from "./src/backend.ts";
 export { BullMqBackend, type BullMqOptions } from "./src/backends/bullmq/mod.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
+export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
 export { MemoryBackend } from "./src/backends/memory.ts";
 export * from "./src/errors.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";

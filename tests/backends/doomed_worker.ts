@@ -4,11 +4,22 @@
  *
  * @module
  */
-import { BullMqBackend, type BullMqOptions, createWorker, DenoKvBackend, type DenoKvOptions } from "../../mod.ts";
+import {
+  type Backend,
+  BullMqBackend,
+  type BullMqOptions,
+  createWorker,
+  DenoKvBackend,
+  type DenoKvOptions,
+  PostgresBackend,
+  type PostgresOptions,
+} from "../../mod.ts";
 import { doomedJob } from "../../src/testing.ts";
 
+type Options = BullMqOptions | DenoKvOptions | PostgresOptions;
+
 /** Starts such a process. */
-export function startDoomedWorker(options: BullMqOptions | DenoKvOptions, job: string): { kill(): Promise<void> } {
+export function startDoomedWorker(options: Options, job: string): { kill(): Promise<void> } {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", JSON.stringify(options), job],
     stdin: "piped",
@@ -24,7 +35,8 @@ export function startDoomedWorker(options: BullMqOptions | DenoKvOptions, job: s
   };
 }
 
-function open(options: BullMqOptions | DenoKvOptions): Promise<BullMqBackend | DenoKvBackend> {
+function open(options: Options): Promise<Backend> {
+  if ("url" in options) return PostgresBackend.connect(options);
   return "path" in options ? DenoKvBackend.open(options) : BullMqBackend.connect(options);
 }
 

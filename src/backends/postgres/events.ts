@@ -1,0 +1,187 @@
+/**
+ * Events across processes. Each statement that changes tasks adds a row of events; a notification only says that there
+ * are new ones. A reader reads on behind the last row that it has seen.
+ *
+ * Rows become visible in the order of their commits, not of their numbers. A number that is missing is asked for again,
+ * until it comes or must have been rolled back. The changes of one task are in order: each is made after the one before
+ * was committed.
+ *
+ * @module
+ */
+import type { TaskEvent } from "../../backend.ts";
+import type { TaskInfo } from "../../task.ts";
+import { doneWithin } from "../../done_within.ts";
+import type { Database, Statement } from "./database.ts";
+import type * as pg from "./pg.ts";
+
+/** How often it is read on where no notification comes, in ms: while nobody listens, and as a safety net. */
+const POLL_MS = 250;
+const SAFETY_POLL_MS = 2_000;
+
+/** The pause before the next attempt to listen, in ms. */
+const RETRY_MS = 200;
+
+/** How long a number that is missing is asked for, in ms: longer than any statement takes. */
+const MISSING_MS = 15_000;
+
+/** Who has not read on for this long may have missed events that were deleted, in ms. */
+export const EVENT_TTL_MS = 60_000;
+
+/** What is heard of the other processes. */
+export interface EventListeners {
+  readonly event: (event: TaskEvent) => void;
+  /** Called before the events are read: a task may be ready to run. */
+  readonly ready: () => void;
+}
+
+/** Reads the events of all other processes. */
+export class EventLog implements AsyncDisposable {
+  readonly #database: Database;
+  readonly #hear: EventListeners;
+  readonly #channel: string;
+  readonly #listens: boolean;
+  readonly #sql: { readonly read: Statement; readonly notify: Statement };
+  readonly #writer: string;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #listening: Promise<void>;
+  /** Numbers that are missing, with the time of the first look for them. */
+  readonly #missing = new Map<number, number>();
+  #last: number;
+  #readAt: number = performance.now();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #notifying: Promise<void> | undefined;
+  #notify: "" | "ready" | undefined;
+  #open = true;
+  #connected = false;
+
+  private constructor(database: Database, writer: string, last: number, listens: boolean, hear: EventListeners) {
+    const { schema } = database;
+    this.#database = database;
+    this.#writer = writer;
+    this.#last = last;
+    this.#listens = listens;
+    this.#hear = hear;
+    // One channel a schema, so that several systems can share a database.
+    this.#channel = `mcp_jobs_${schema.replaceAll(/\W/g, "_")}`;
+    this.#sql = {
+      read: {
+        name: "mcp_jobs_events",
+        text: `SELECT seq::float8 AS seq, writer, tasks FROM ${schema}.events
+          WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT 1000`,
+      },
+      notify: { name: "mcp_jobs_notify", text: `SELECT pg_notify('${this.#channel}', $1::text)` },
+    };
+    this.#listening = listens ? this.#listen() : Promise.resolve();
+    this.#wait();
+  }
+
+  /** Opens the log. Every change is told from now on. */
+  static async open(database: Database, writer: string, listens: boolean, hear: EventListeners): Promise<EventLog> {
+    const [row] = await database.run<{ last: number }>({
+      text: `SELECT coalesce(max(seq), 0)::float8 AS last FROM ${database.schema}.events`,
+    });
+    return new EventLog(database, writer, row?.last ?? 0, listens, hear);
+  }
+
+  /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
+  wake(ready: boolean): void {
+    this.#notify = ready || this.#notify === "ready" ? "ready" : "";
+    // What is told while a notification is under way goes with the next one.
+    this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
+  }
+
+  /** Stops reading. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#open = false;
+    this.#closed.resolve();
+    clearTimeout(this.#timer);
+    await Promise.all([this.#listening, this.#reading, this.#notifying]);
+  }
+
+  async #notifyAll(): Promise<void> {
+    while (this.#notify !== undefined) {
+      const payload = this.#notify;
+      this.#notify = undefined;
+      // The others find with their next poll what no notification told of.
+      await this.#database.run(this.#sql.notify, [payload]).catch(() => {});
+    }
+  }
+
+  async #listen(): Promise<void> {
+    while (this.#open) {
+      const client = this.#database.client();
+      const lost = Promise.withResolvers<void>();
+      client.on("error", () => lost.resolve());
+      client.on("end", () => lost.resolve());
+      client.on("notification", ({ payload }) => {
+        if (payload === "ready") this.#hear.ready();
+        this.#read();
+      });
+      try {
+        await Promise.race([this.#begin(client).then(() => lost.promise), this.#closed.promise]);
+      } catch {
+        // It is tried again, and meanwhile the events are polled.
+      }
+      this.#connected = false;
+      client.connection?.stream?.destroy();
+      await client.end().catch(() => {}); // It is closed already.
+      if (this.#open) await doneWithin(this.#closed.promise, RETRY_MS);
+    }
+  }
+
+  async #begin(client: pg.Client): Promise<void> {
+    await client.connect();
+    await client.query(`LISTEN ${this.#channel}`);
+    this.#connected = true;
+    this.#read();
+  }
+
+  #wait(): void {
+    if (!this.#open) return;
+    clearTimeout(this.#timer);
+    const pause = this.#listens && this.#connected && this.#missing.size === 0 ? SAFETY_POLL_MS : POLL_MS;
+    this.#timer = setTimeout(() => this.#read(true), pause);
+  }
+
+  /** Reads on, now or as soon as the read under way is over. */
+  #read(polled = false): void {
+    if (!this.#open) return;
+    this.#again = this.#reading !== undefined;
+    this.#reading ??= this.#readOn(polled).catch(() => {
+      // The database cannot be read now. The next poll goes on from the same place.
+    }).finally(() => {
+      this.#reading = undefined;
+      this.#wait();
+      if (this.#again) this.#read();
+    });
+  }
+
+  async #readOn(polled: boolean): Promise<void> {
+    const begun = performance.now();
+    const rows = await this.#database.run<{ seq: number; writer: string; tasks: string }>(this.#sql.read, [
+      this.#last,
+      [...this.#missing.keys()],
+    ]);
+    if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#hear.event({ kind: "gap" });
+    this.#readAt = begun;
+    let ready = false;
+    for (const { seq, writer, tasks } of rows) {
+      for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, begun);
+      this.#missing.delete(seq);
+      this.#last = Math.max(this.#last, seq);
+      if (writer === this.#writer) continue;
+      for (const task of JSON.parse(tasks) as TaskInfo[]) {
+        ready ||= task.status === "PENDING" || task.status === "RETRYING";
+        this.#hear.event({ kind: "change", task });
+      }
+    }
+    // What the poll has found, no notification told of.
+    if (polled && ready) this.#hear.ready();
+    for (const [number, since] of this.#missing) {
+      if (begun - since > MISSING_MS) this.#missing.delete(number);
+    }
+    if (rows.length === 1_000) this.#again = true;
+  }
+}

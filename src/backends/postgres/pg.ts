@@ -1,0 +1,52 @@
+/**
+ * The part of `npm:pg` that is used here. The package brings no types of its own.
+ *
+ * @module
+ */
+
+/** A query, prepared under its name. */
+export interface Query {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** One connection. */
+export interface Client {
+  connect(): Promise<void>;
+  query<Row = unknown>(query: string | Query): Promise<{ readonly rows: Row[] }>;
+  on(event: "error" | "end", listener: (error?: Error) => void): void;
+  on(event: "notification", listener: (message: { readonly payload?: string }) => void): void;
+  end(): Promise<void>;
+  /** The socket; to end a connection in peace is to wait for a server that may not answer. */
+  readonly connection?: { readonly stream?: { destroy(): void } };
+}
+
+/** A connection that a pool has lent. */
+export interface PoolClient extends Client {
+  /** Gives it back; `true` closes it. */
+  release(broken?: boolean): void;
+}
+
+/** Connections that are lent. */
+export interface Pool {
+  connect(): Promise<PoolClient>;
+  query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
+  on(event: "error", listener: (error: Error) => void): void;
+  end(): Promise<void>;
+}
+
+/** How to connect. */
+export interface Config {
+  readonly connectionString: string;
+  readonly connectionTimeoutMillis?: number;
+  readonly query_timeout?: number;
+  readonly max?: number;
+}
+
+/** What the package exports. */
+export interface Module {
+  readonly Client: new (config: Config) => Client;
+  readonly Pool: new (config: Config) => Pool;
+  readonly escapeIdentifier: (name: string) => string;
+}

@@ -1,0 +1,149 @@
+/**
+ * The tables, made step by step, and the check that they fit this code.
+ *
+ * | table | what it holds |
+ * | --- | --- |
+ * | tasks | one row a task: what is told of it, and what only the machinery knows; no indexed column ever changes |
+ * | bodies | inputs and outcomes, so that a change of a task does not rewrite them |
+ * | queue | one row a task that is not finished: where it waits, or who holds it |
+ * | expiries | when a finished task may be deleted |
+ * | events | the changes of one statement, for a minute |
+ * | workers | which jobs a worker runs, and until when its lease lasts |
+ * | streams | messages on their way to clients |
+ *
+ * @module
+ */
+import type { Database, Queries } from "./database.ts";
+import { BackendError } from "../../errors.ts";
+
+/** The steps from an empty schema to the present tables, each one transaction. Never change one that was released. */
+const STEPS: readonly ((schema: string) => string)[] = [
+  (schema) => `
+    CREATE TABLE ${schema}.tasks (
+      id uuid PRIMARY KEY,
+      owner text NOT NULL,
+      version integer NOT NULL,
+      info text NOT NULL,
+      rest text NOT NULL
+    ) WITH (fillfactor = 50);
+    CREATE INDEX ON ${schema}.tasks (owner, id);
+    CREATE TABLE ${schema}.bodies (
+      id uuid,
+      kind "char",
+      body text NOT NULL,
+      PRIMARY KEY (id, kind)
+    );
+    CREATE TABLE ${schema}.queue (
+      id uuid PRIMARY KEY,
+      job text NOT NULL,
+      priority double precision NOT NULL,
+      due_at timestamptz NOT NULL,
+      delayed boolean NOT NULL,
+      holder uuid
+    ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+    CREATE INDEX ON ${schema}.queue (job, priority, due_at, id) WHERE holder IS NULL AND NOT delayed;
+    CREATE INDEX ON ${schema}.queue (due_at) WHERE delayed;
+    CREATE INDEX ON ${schema}.queue (holder) WHERE holder IS NOT NULL;
+    CREATE TABLE ${schema}.expiries (
+      expires_at timestamptz NOT NULL,
+      id uuid NOT NULL,
+      PRIMARY KEY (expires_at, id)
+    );
+    CREATE TABLE ${schema}.events (
+      seq bigserial PRIMARY KEY,
+      at timestamptz NOT NULL DEFAULT now(),
+      writer uuid NOT NULL,
+      tasks text NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+    CREATE TABLE ${schema}.workers (
+      name uuid PRIMARY KEY,
+      jobs text[] NOT NULL,
+      expires_at timestamptz NOT NULL
+    );
+    CREATE TABLE ${schema}.streams (
+      stream text,
+      id text COLLATE "C",
+      body text NOT NULL,
+      expires_at timestamptz NOT NULL,
+      PRIMARY KEY (stream, id)
+    );
+    CREATE INDEX ON ${schema}.streams (expires_at);`,
+];
+
+const TABLES = ["tasks", "bodies", "queue", "expiries", "events", "workers", "streams"];
+
+/** The lock that servers which migrate at once take in turn: "mcp-jobs" as a number. */
+const LOCK = 0x6d63706a;
+
+/** Makes or updates the tables; does nothing where they are up to date. */
+export async function migrate(database: Database): Promise<void> {
+  const { schema } = database;
+  let done = false;
+  while (!done) {
+    done = await database.transaction(async ({ run }) => {
+      await run({ text: `SELECT pg_advisory_xact_lock(${LOCK})` });
+      // Only who makes the schema needs the right to make one.
+      const [found] = await run<{ there: boolean }>({ text: `SELECT to_regnamespace($1) IS NOT NULL AS there` }, [
+        schema,
+      ]);
+      if (!found?.there) await run({ text: `CREATE SCHEMA ${schema}` });
+      await run({
+        text: `CREATE TABLE IF NOT EXISTS ${schema}.migrations (version integer PRIMARY KEY, at timestamptz NOT NULL)`,
+      });
+      const version = await versionOf(run, schema);
+      refuseNewer(version, schema);
+      const step = STEPS[version];
+      if (step === undefined) return true;
+      await run({ text: step(schema) });
+      await run({ text: `INSERT INTO ${schema}.migrations VALUES ($1, now())` }, [version + 1]);
+      return false;
+    });
+  }
+}
+
+/** Rejects with `BackendError` if the tables are not those of this code, or if this user cannot write to them. */
+export async function checkSchema({ run, schema }: Database): Promise<void> {
+  const [state] = await run<{ there: boolean; readOnly: boolean }>({
+    text: `SELECT to_regclass($1) IS NOT NULL AS there,
+      pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
+  }, [`${schema}.migrations`]);
+  if (state?.readOnly) {
+    throw new BackendError("Cannot use PostgreSQL: this database is read-only. Connect to the primary server.");
+  }
+  const version = state?.there ? await versionOf(run, schema) : 0;
+  refuseNewer(version, schema);
+  if (version < STEPS.length) {
+    const what = version === 0
+      ? "has no tables of mcp-jobs"
+      : `has tables of version ${version}, this code needs ${STEPS.length}`;
+    throw new BackendError(
+      `Cannot use PostgreSQL: the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`,
+    );
+  }
+  const [rights] = await run<{ missing: string | null }>({
+    text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing
+      FROM unnest($1::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
+      WHERE NOT has_table_privilege($2 || '.' || name, kind)`,
+  }, [TABLES, schema]);
+  if (rights?.missing) {
+    throw new BackendError(
+      `Cannot use PostgreSQL: this user lacks rights on tables of ${schema}: ${rights.missing}. Grant them; ` +
+        "docs/postgres.md has the commands.",
+    );
+  }
+}
+
+async function versionOf(run: Queries["run"], schema: string): Promise<number> {
+  const [row] = await run<{ version: number | null }>({
+    text: `SELECT max(version) AS version FROM ${schema}.migrations`,
+  });
+  return row?.version ?? 0;
+}
+
+function refuseNewer(version: number, schema: string): void {
+  if (version <= STEPS.length) return;
+  throw new BackendError(
+    `Cannot use PostgreSQL: the tables in ${schema} have version ${version}, this code knows ${STEPS.length}. ` +
+      "Update mcp-jobs here to the version that made them.",
+  );
+}

@@ -1,0 +1,147 @@
+/**
+ * Group commit: all writes of a moment are one statement, so that the disk is waited for once. What may become of a task
+ * stands in `record.ts`; the statement only makes sure that nobody has changed the task since it was read.
+ *
+ * @module
+ */
+import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
+import { batched } from "../batch.ts";
+import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
+import type { Database, Queries, Statement } from "./database.ts";
+
+/** One change of one task. */
+export interface Write {
+  readonly record: TaskRecord;
+  /** The version that the task was read at; 0 for a new one. */
+  readonly version: number;
+  /** The record before, where there was one. */
+  readonly before?: TaskRecord;
+  /** The input of a new task, or how it ended: JSON text. */
+  readonly body?: string;
+}
+
+/** The most writes of one statement, the statements under way at once, and the most text of both, in UTF-16 units. */
+const MOST_WRITES = 100;
+const AT_ONCE = 2;
+const MOST_TEXT = 32 * 1024 * 1024;
+
+/** Where a task stands in the queue after a write. */
+const Place = { SAME: 0, QUEUED: 1, GONE: 2 } as const;
+
+/** Writes for one process. */
+export class Writer {
+  /**
+   * Resolves with whether the write was made: it was not if somebody has changed the task since it was read. Rejects with
+   * `BackendError` while the database fails; then it may have been made.
+   */
+  readonly write: (write: Write) => Promise<boolean>;
+  /** The name under which this process writes events. */
+  readonly name: string = crypto.randomUUID();
+  readonly #statement: Statement;
+  readonly #onWritten: (tasks: readonly TaskInfo[]) => void;
+
+  /** `onWritten` hears of the changes of each statement, once they are stored. */
+  constructor(database: Database, onWritten: (tasks: readonly TaskInfo[]) => void) {
+    this.#statement = { name: "mcp_jobs_write", text: statement(database.schema) };
+    this.#onWritten = onWritten;
+    const many = async (writes: readonly Write[]) => {
+      const done = await this.within(database, writes);
+      this.told(writes.filter((_, index) => done[index]));
+      return done;
+    };
+    const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT };
+    this.write = batched(many, MOST_WRITES, travel, ({ body = "" }) => body.length);
+  }
+
+  /** Writes within a transaction; `told` is to be called once that is committed. */
+  async within({ run }: Queries, writes: readonly Write[]): Promise<readonly boolean[]> {
+    // Of two changes of one task, read at the same version, the first one counts.
+    const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
+    const rows = await run<{ id: string }>(this.#statement, [...columnsOf([...first.values()]), this.name]);
+    const ids = new Set(rows.map(({ id }) => id));
+    return writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
+  }
+
+  /** Tells of writes that are stored. */
+  told(writes: readonly Write[]): void {
+    if (writes.length > 0) this.#onWritten(writes.map(({ record }) => record.info));
+  }
+}
+
+function columnsOf(writes: readonly Write[]): unknown[][] {
+  const rows = writes.map(({ record, version, before, body }) => {
+    const { info, ...rest } = record;
+    const ended = expiresAt(info);
+    return [
+      info.id,
+      version,
+      JSON.stringify(info.owner), // PostgreSQL takes no NUL, which JSON escapes.
+      JSON.stringify(info),
+      JSON.stringify(rest),
+      placeOf(record, before),
+      info.job,
+      record.priority,
+      dueOf(record) ?? info.createdAt,
+      record.holder === undefined && dueOf(record) !== undefined,
+      record.holder ?? null,
+      version === 0 ? "i" : "o",
+      body ?? null,
+      ended === undefined ? null : Math.min(ended + EXPIRED_TOLD_MS, LATEST_MS),
+    ];
+  });
+  return (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
+}
+
+/** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
+const LATEST_MS = 8.64e15;
+
+function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
+  if (isFinished(record.info)) return Place.GONE;
+  const same = before !== undefined && before.holder === record.holder && dueOf(before) === dueOf(record);
+  return same ? Place.SAME : Place.QUEUED;
+}
+
+function dueOf({ info }: TaskRecord): number | undefined {
+  return isFinished(info) ? undefined : info.dueAt;
+}
+
+/**
+ * Locks the places of all tasks first, in the order of their ids, so that no two statements wait for each other.
+ */
+function statement(schema: string): string {
+  return `
+WITH input AS (
+  SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[],
+    $8::float8[], $9::float8[], $10::boolean[], $11::uuid[], $12::"char"[], $13::text[], $14::float8[])
+  AS input (id, version, owner, info, rest, place, job, priority, due_at, delayed, holder, kind, body, expires_at)
+), locked AS MATERIALIZED (
+  SELECT id FROM ${schema}.queue WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+), made AS (
+  INSERT INTO ${schema}.tasks (id, owner, version, info, rest)
+  SELECT id, owner, 1, info, rest FROM input WHERE version = 0 ON CONFLICT DO NOTHING RETURNING id
+), changed AS (
+  UPDATE ${schema}.tasks SET version = tasks.version + 1, info = input.info, rest = input.rest FROM input
+  WHERE tasks.id = input.id AND tasks.version = input.version AND (SELECT count(*) FROM locked) >= 0
+  RETURNING tasks.id
+), written AS (
+  SELECT * FROM input WHERE id IN (SELECT id FROM made UNION ALL SELECT id FROM changed)
+), queued AS (
+  INSERT INTO ${schema}.queue (id, job, priority, due_at, delayed, holder)
+  SELECT id, job, priority, to_timestamp(due_at / 1000), delayed, holder FROM written WHERE version = 0
+), moved AS (
+  UPDATE ${schema}.queue
+  SET due_at = to_timestamp(written.due_at / 1000), delayed = written.delayed, holder = written.holder FROM written
+  WHERE queue.id = written.id AND written.version > 0 AND place = ${Place.QUEUED}
+), gone AS (
+  DELETE FROM ${schema}.queue USING written WHERE queue.id = written.id AND place = ${Place.GONE}
+), kept AS (
+  INSERT INTO ${schema}.bodies (id, kind, body) SELECT id, kind, body FROM written WHERE body IS NOT NULL
+), expiring AS (
+  INSERT INTO ${schema}.expiries (expires_at, id)
+  SELECT to_timestamp(expires_at / 1000), id FROM written WHERE expires_at IS NOT NULL
+), told AS (
+  INSERT INTO ${schema}.events (writer, tasks)
+  SELECT $15::uuid, '[' || string_agg(info, ',') || ']' FROM written HAVING count(*) > 0
+)
+SELECT id FROM written`;
+}
