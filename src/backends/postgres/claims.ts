@@ -10,8 +10,7 @@ import { messageOf } from "../../text.ts";
 import * as change from "../record.ts";
 import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
 import type { Database, Statement } from "./database.ts";
-import { changeOf, type Entry, entryOf, type TaskRow, type TaskStore } from "./store.ts";
-import type { Writer } from "./writer.ts";
+import { type Entry, entryOf, type TaskRow, type TaskStore } from "./store.ts";
 
 /** The most tasks claimed at once. */
 const MOST_CLAIMED = 100;
@@ -22,7 +21,6 @@ const SMALL_INPUT = 65_536;
 /** What a worker's claims need. */
 export interface ClaimsOptions {
   readonly database: Database;
-  readonly writer: Writer;
   readonly store: TaskStore;
   /** The worker's name. */
   readonly worker: string;
@@ -40,19 +38,26 @@ interface ClaimRow extends TaskRow {
 export class Claims implements RunnerStore {
   readonly #options: ClaimsOptions;
   readonly #held = new Map<string, Entry>();
-  readonly #claim: Statement;
-  readonly #promote: Statement;
-  readonly #mine: Statement;
+  readonly #sql: { readonly [name in "claim" | "promote" | "mine" | "release"]: Statement };
   /** When the next delayed task is due, as far as is known, by the database's clock; before the first look, at once. */
   #dueAt = 0;
+  #claiming = false;
+  /** How many claims are over. */
+  #claims = 0;
 
   /** Claims nothing yet. */
   constructor(options: ClaimsOptions) {
     const { schema } = options.database;
     this.#options = options;
-    this.#claim = { name: "mcp_jobs_claim", text: claimStatement(schema) };
-    this.#promote = { name: "mcp_jobs_promote", text: promoteStatement(schema) };
-    this.#mine = { name: "mcp_jobs_mine", text: `SELECT id FROM ${schema}.queue WHERE holder = $1::uuid` };
+    this.#sql = {
+      claim: { name: "mcp_jobs_claim", text: claimStatement(schema) },
+      promote: { name: "mcp_jobs_promote", text: promoteStatement(schema) },
+      mine: { name: "mcp_jobs_mine", text: `SELECT id FROM ${schema}.queue WHERE holder = $1::uuid` },
+      release: {
+        name: "mcp_jobs_release",
+        text: `UPDATE ${schema}.queue SET holder = NULL WHERE id = ANY($1::uuid[]) AND holder = $2::uuid`,
+      },
+    };
   }
 
   /** Hears of a change: a delayed task is to be looked for in its time. */
@@ -63,43 +68,40 @@ export class Claims implements RunnerStore {
 
   /** Claims up to `max` tasks that are due. */
   async claim(max: number): Promise<Look> {
-    const { database, writer, worker, jobs } = this.#options;
+    const { database } = this.#options;
     if (this.#dueAt <= database.now) await this.#findDue();
     const most = Math.min(max, MOST_CLAIMED);
-    const taken = await database.transaction(async (queries) => {
-      const rows = await queries.run<ClaimRow>(this.#claim, [worker, jobs, most]);
-      const writes = rows.map((row) => {
-        const entry = entryOf(row);
-        return { row, write: changeOf(entry, change.claimed(entry.record, worker, database.now)) };
-      });
-      const done = rows.length === 0 ? [] : await writer.within(queries, writes.map(({ write }) => write));
-      return writes.filter((_, index) => done[index]);
-    });
-    writer.told(taken.map(({ write }) => write));
-    for (const { write: { record, version } } of taken) {
-      this.#held.set(record.info.id, { record, version: version + 1 });
+    this.#claiming = true;
+    try {
+      const rows = await this.#take(most);
+      const begun = await Promise.all(rows.map((row) => this.#begin(row)));
+      const missed = rows.filter((_, index) => begun[index] === undefined).map(({ id }) => id);
+      if (missed.length > 0) await this.#release(missed);
+      return {
+        claims: begun.filter((one) => one !== undefined && "task" in one),
+        failed: begun.filter((one) => one !== undefined && "attempt" in one),
+        more: rows.length === most || missed.length > 0,
+        // In this process's time, which the runner's timer goes by.
+        dueAt: Number.isFinite(this.#dueAt) ? Date.now() + Math.max(0, this.#dueAt - database.now) : undefined,
+      };
+    } finally {
+      this.#claiming = false;
+      this.#claims++;
     }
-    const started = await Promise.all(taken.map(({ row, write }) => this.#start(row, write.record)));
-    return {
-      claims: started.filter((one) => "task" in one),
-      failed: started.filter((one) => "attempt" in one),
-      more: taken.length === most,
-      // In this process's time, which the runner's timer goes by.
-      dueAt: Number.isFinite(this.#dueAt) ? Date.now() + Math.max(0, this.#dueAt - database.now) : undefined,
-    };
   }
 
-  /**
-   * Gives back what this worker holds by the database, and does not know of: a claim whose answer was lost. To be called
-   * while no claim is under way.
-   */
+  /** Gives back what this worker holds by the database and does not know of: a claim whose answer was lost. */
   async releaseUnknown(): Promise<void> {
     const { database, store, worker } = this.#options;
-    const rows = await database.run<{ id: string }>(this.#mine, [worker]);
+    const claims = this.#claims;
+    const rows = await database.run<{ id: string }>(this.#sql.mine, [worker]);
+    // What a claim takes meanwhile is not known yet.
+    if (this.#claiming || claims !== this.#claims) return;
     for (const { id } of rows) {
       const entry = this.#held.has(id) ? undefined : await store.read(id);
-      if (entry?.record.holder !== worker) continue;
-      await store.change(entry, change.handedBack(entry.record, false, database.now));
+      if (entry === undefined) continue;
+      if (entry.record.holder !== worker) await this.#release([id]);
+      else await store.change(entry, change.handedBack(entry.record, false, database.now));
     }
   }
 
@@ -147,20 +149,39 @@ export class Claims implements RunnerStore {
     }
   }
 
-  async #start({ id, input }: ClaimRow, { info: task, timeout }: change.TaskRecord): Promise<Claimed | Failed> {
+  #take(most: number): Promise<readonly ClaimRow[]> {
+    const { database, worker, jobs } = this.#options;
+    return database.run<ClaimRow>(this.#sql.claim, [worker, jobs, most]);
+  }
+
+  /** Writes that a task runs here. Resolves with `undefined` if somebody else has changed it meanwhile. */
+  async #begin(row: ClaimRow): Promise<Claimed | Failed | undefined> {
+    const { database, store, worker } = this.#options;
+    const entry = entryOf(row);
+    const held = await store.change(entry, change.claimed(entry.record, worker, database.now));
+    if (held === undefined) return undefined;
+    const { id, input } = row;
+    this.#held.set(id, held);
+    const { info: task, timeout } = held.record;
     try {
-      const value: Json = input === null ? await this.#options.store.input(id) : JSON.parse(input);
+      const value: Json = input === null ? await store.input(id) : JSON.parse(input);
       return { task, input: value, timeout };
     } catch (error) {
       return { id, attempt: { kind: "error", message: messageOf(error), retry: true } };
     }
   }
 
+  /** Puts tasks that were taken, but not begun, back into the queue. */
+  async #release(ids: readonly string[]): Promise<void> {
+    const { database, worker } = this.#options;
+    await database.run(this.#sql.release, [ids, worker]);
+  }
+
   /** Makes ready what is due, and finds out when the next task will be. */
   async #findDue(): Promise<void> {
     this.#dueAt = Infinity; // What is heard of meanwhile counts, too.
     try {
-      const [row] = await this.#options.database.run<{ due: number | null }>(this.#promote);
+      const [row] = await this.#options.database.run<{ due: number | null }>(this.#sql.promote);
       this.#dueAt = Math.min(this.#dueAt, row?.due ?? Infinity);
     } catch (error) {
       this.#dueAt = 0; // The next look begins anew.
@@ -179,9 +200,12 @@ WITH alive AS MATERIALIZED (
     SELECT id, priority, due_at FROM ${schema}.queue WHERE job = name.name AND holder IS NULL AND NOT delayed
     ORDER BY priority, due_at, id LIMIT $3::integer FOR UPDATE SKIP LOCKED
   ) AS ready ORDER BY ready.priority, ready.due_at, ready.id LIMIT $3::integer
+), taken AS (
+  UPDATE ${schema}.queue SET holder = $1::uuid FROM found WHERE queue.id = found.id
+  RETURNING queue.id, queue.priority, queue.due_at
 )
 SELECT tasks.id, version, info, rest, CASE WHEN octet_length(body) <= ${SMALL_INPUT} THEN body END AS input
-FROM found JOIN ${schema}.tasks USING (id) LEFT JOIN ${schema}.bodies ON bodies.id = tasks.id AND kind = 'i'
+FROM taken JOIN ${schema}.tasks USING (id) LEFT JOIN ${schema}.bodies ON bodies.id = tasks.id AND kind = 'i'
 ORDER BY priority, due_at, tasks.id`;
 }
 

@@ -24,6 +24,9 @@ const RETRY_MS = 200;
 /** How long a number that is missing is asked for, in ms: longer than any statement takes. */
 const MISSING_MS = 15_000;
 
+/** The most rows read at once. */
+const PAGE = 1_000;
+
 /** Who has not read on for this long may have missed events that were deleted, in ms. */
 export const EVENT_TTL_MS = 60_000;
 
@@ -68,8 +71,8 @@ export class EventLog implements AsyncDisposable {
     this.#sql = {
       read: {
         name: "mcp_jobs_events",
-        text: `SELECT seq::float8 AS seq, writer, tasks FROM ${schema}.events
-          WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT 1000`,
+        text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks FROM ${schema}.events
+          WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT ${PAGE}`,
       },
       notify: { name: "mcp_jobs_notify", text: `SELECT pg_notify('${this.#channel}', $1::text)` },
     };
@@ -105,7 +108,7 @@ export class EventLog implements AsyncDisposable {
       const payload = this.#notify;
       this.#notify = undefined;
       // The others find with their next poll what no notification told of.
-      await this.#database.run(this.#sql.notify, [payload]).catch(() => {});
+      await this.#database.run(this.#sql.notify, [`${this.#writer} ${payload}`]).catch(() => {});
     }
   }
 
@@ -115,8 +118,10 @@ export class EventLog implements AsyncDisposable {
       const lost = Promise.withResolvers<void>();
       client.on("error", () => lost.resolve());
       client.on("end", () => lost.resolve());
-      client.on("notification", ({ payload }) => {
-        if (payload === "ready") this.#hear.ready();
+      client.on("notification", ({ payload = "" }) => {
+        const [writer, ready] = payload.split(" ");
+        if (writer === this.#writer) return;
+        if (ready) this.#hear.ready();
         this.#read();
       });
       try {
@@ -160,18 +165,20 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(polled: boolean): Promise<void> {
     const begun = performance.now();
-    const rows = await this.#database.run<{ seq: number; writer: string; tasks: string }>(this.#sql.read, [
+    const rows = await this.#database.run<{ seq: number; tasks: string | null }>(this.#sql.read, [
       this.#last,
       [...this.#missing.keys()],
+      this.#writer,
     ]);
     if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#hear.event({ kind: "gap" });
     this.#readAt = begun;
     let ready = false;
-    for (const { seq, writer, tasks } of rows) {
+    for (const { seq, tasks } of rows) {
       for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, begun);
       this.#missing.delete(seq);
       this.#last = Math.max(this.#last, seq);
-      if (writer === this.#writer) continue;
+      // What this process has changed was told at once.
+      if (tasks === null) continue;
       for (const task of JSON.parse(tasks) as TaskInfo[]) {
         ready ||= task.status === "PENDING" || task.status === "RETRYING";
         this.#hear.event({ kind: "change", task });
@@ -182,6 +189,6 @@ export class EventLog implements AsyncDisposable {
     for (const [number, since] of this.#missing) {
       if (begun - since > MISSING_MS) this.#missing.delete(number);
     }
-    if (rows.length === 1_000) this.#again = true;
+    if (rows.length === PAGE) this.#again = true;
   }
 }

@@ -27,7 +27,7 @@ export class Lease implements AsyncDisposable {
   readonly ready: Promise<void>;
   readonly #options: LeaseOptions;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
-  readonly #sql: { readonly [name in "renew" | "end" | "dead" | "held" | "bury"]: Statement };
+  readonly #sql: { readonly [name in "renew" | "end" | "dead" | "held" | "release" | "bury"]: Statement };
   #underWay: Promise<void> = Promise.resolve();
 
   /** Begins to keep it. */
@@ -43,6 +43,10 @@ export class Lease implements AsyncDisposable {
       end: { text: `UPDATE ${schema}.workers SET expires_at = now() WHERE name = $1::uuid` },
       dead: { name: "mcp_jobs_dead", text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now()` },
       held: { name: "mcp_jobs_held", text: `SELECT id FROM ${schema}.queue WHERE holder = $1::uuid` },
+      release: {
+        name: "mcp_jobs_take_back",
+        text: `UPDATE ${schema}.queue SET holder = NULL WHERE id = $1::uuid AND holder = $2::uuid`,
+      },
       // Its row is locked by a claim that is under way, and kept while a task stands under its name.
       bury: {
         name: "mcp_jobs_bury",
@@ -90,12 +94,13 @@ export class Lease implements AsyncDisposable {
     await database.readClock();
   }
 
-  /** Takes a task from a dead worker. Who changes it meanwhile does not keep it there: the person who answers it, say. */
+  /** Takes a task from a dead worker, which may have taken it without having begun it. Who changes it meanwhile does not keep it there: the person who answers it, say. */
   async #takeOver(deadWorker: string, id: string): Promise<void> {
     const { database, store } = this.#options;
     while (true) {
       const entry = await store.read(id);
-      if (entry === undefined || isFinished(entry.record.info) || entry.record.holder !== deadWorker) return;
+      if (entry === undefined || isFinished(entry.record.info)) return;
+      if (entry.record.holder !== deadWorker) return void await database.run(this.#sql.release, [id, deadWorker]);
       const { record, outcome } = change.crashed(entry.record, database.now);
       if (await store.change(entry, record, outcome)) return;
     }

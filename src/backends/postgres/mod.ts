@@ -212,7 +212,7 @@ export class PostgresBackend implements Backend {
     this.#checkOpen();
     const { jobs } = options;
     const shared = { database: this.#database, store: this.#store, worker: crypto.randomUUID(), jobs };
-    const claims = new Claims({ ...shared, writer: this.#writer, lose: (id) => runner.lose(id) });
+    const claims = new Claims({ ...shared, lose: (id) => runner.lose(id) });
     const lease = new Lease({
       ...shared,
       duration: this.#lease,

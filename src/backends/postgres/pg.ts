@@ -42,6 +42,8 @@ export interface Config {
   readonly connectionTimeoutMillis?: number;
   readonly query_timeout?: number;
   readonly max?: number;
+  /** Settings of the session, as `-c name=value`. */
+  readonly options?: string;
 }
 
 /** What the package exports. */

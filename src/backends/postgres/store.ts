@@ -11,7 +11,7 @@ import { expiresAt, type Json, type Outcome, type TaskInfo } from "../../task.ts
 import { batched } from "../batch.ts";
 import type { TaskRecord } from "../record.ts";
 import type { Database, Statement } from "./database.ts";
-import type { Write, Writer } from "./writer.ts";
+import type { Writer } from "./writer.ts";
 
 /** A task as it was read or written. */
 export interface Entry {
@@ -100,8 +100,9 @@ export class TaskStore {
    * it was read; nothing is written then.
    */
   async change(entry: Entry, record: TaskRecord, outcome?: Outcome): Promise<Entry | undefined> {
-    const done = await this.#writer.write(changeOf(entry, record, outcome && JSON.stringify(outcome)));
-    return done ? { record, version: entry.version + 1 } : undefined;
+    const { record: before, version } = entry;
+    const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome) });
+    return done ? { record, version: version + 1 } : undefined;
   }
 
   /** Reads the input of a task. */
@@ -135,9 +136,4 @@ const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 /** The task in a row. */
 export function entryOf({ info, rest, version }: TaskRow): Entry {
   return { record: { info: JSON.parse(info), ...JSON.parse(rest) }, version };
-}
-
-/** The write of a change of an entry. */
-export function changeOf({ record: before, version }: Entry, record: TaskRecord, body?: string): Write {
-  return { record, version, before, body };
 }

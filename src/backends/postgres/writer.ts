@@ -7,7 +7,7 @@
 import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
 import { batched } from "../batch.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
-import type { Database, Queries, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
 
 /** One change of one task. */
 export interface Write {
@@ -37,34 +37,21 @@ export class Writer {
   readonly write: (write: Write) => Promise<boolean>;
   /** The name under which this process writes events. */
   readonly name: string = crypto.randomUUID();
-  readonly #statement: Statement;
-  readonly #onWritten: (tasks: readonly TaskInfo[]) => void;
 
   /** `onWritten` hears of the changes of each statement, once they are stored. */
-  constructor(database: Database, onWritten: (tasks: readonly TaskInfo[]) => void) {
-    this.#statement = { name: "mcp_jobs_write", text: statement(database.schema) };
-    this.#onWritten = onWritten;
+  constructor({ schema, run }: Database, onWritten: (tasks: readonly TaskInfo[]) => void) {
+    const sql = { name: "mcp_jobs_write", text: statement(schema) };
     const many = async (writes: readonly Write[]) => {
-      const done = await this.within(database, writes);
-      this.told(writes.filter((_, index) => done[index]));
+      // Of two changes of one task, which were read at the same version, the first one counts.
+      const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
+      const rows = await run<{ id: string }>(sql, [...columnsOf([...first.values()]), this.name]);
+      const ids = new Set(rows.map(({ id }) => id));
+      const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
+      if (ids.size > 0) onWritten(writes.filter((_, index) => done[index]).map(({ record }) => record.info));
       return done;
     };
     const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT };
     this.write = batched(many, MOST_WRITES, travel, ({ body = "" }) => body.length);
-  }
-
-  /** Writes within a transaction; `told` is to be called once that is committed. */
-  async within({ run }: Queries, writes: readonly Write[]): Promise<readonly boolean[]> {
-    // Of two changes of one task, read at the same version, the first one counts.
-    const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
-    const rows = await run<{ id: string }>(this.#statement, [...columnsOf([...first.values()]), this.name]);
-    const ids = new Set(rows.map(({ id }) => id));
-    return writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
-  }
-
-  /** Tells of writes that are stored. */
-  told(writes: readonly Write[]): void {
-    if (writes.length > 0) this.#onWritten(writes.map(({ record }) => record.info));
   }
 }
 
