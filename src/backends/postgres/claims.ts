@@ -101,7 +101,10 @@ export class Claims implements RunnerStore {
       const entry = this.#held.has(id) ? undefined : await store.read(id);
       if (entry === undefined) continue;
       if (entry.record.holder !== worker) await this.#release([id]);
-      else await store.change(entry, change.handedBack(entry.record, false, database.now));
+      else {
+        const { record, outcome } = change.handedBack(entry.record, false, database.now);
+        await store.change(entry, record, outcome);
+      }
     }
   }
 
@@ -127,7 +130,7 @@ export class Claims implements RunnerStore {
   }
 
   async handBack(id: string, abandoned: boolean): Promise<void> {
-    await this.#change(id, (record, now) => ({ record: change.handedBack(record, abandoned, now) }));
+    await this.#change(id, (record, now) => change.handedBack(record, abandoned, now));
     this.#held.delete(id);
   }
 

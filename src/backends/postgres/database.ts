@@ -4,7 +4,7 @@
  * @module
  */
 import type * as pg from "./pg.ts";
-import { BackendError, JobsError } from "../../errors.ts";
+import { BackendError, DefinitionError, JobsError } from "../../errors.ts";
 import { messageOf } from "../../text.ts";
 
 /** How long one attempt to connect may take, in ms. */
@@ -55,18 +55,16 @@ export class Database implements Queries, AsyncDisposable {
     this.#pool.on("error", () => {});
   }
 
-  /** Opens the pool, and reads the clock. Rejects with `BackendError` if the database does not answer. */
+  /** Opens the pool, and reads the clock. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for no URL. */
   static async open(url: string, schema: string, max: number): Promise<Database> {
-    const { default: module }: { default: pg.Module } = await import("pg");
-    let database: Database;
-    try {
-      database = new Database(module, url, schema, max);
-    } catch {
-      // The reason could quote the URL, and with it the password.
-      throw new BackendError(
-        "Cannot connect to PostgreSQL: the URL is not valid. Use postgres://user@host:5432/database.",
+    if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
+      // It is not quoted, because a password may stand in it.
+      throw new DefinitionError(
+        "Cannot connect to PostgreSQL: the URL is not valid. Use postgres://user:password@host:5432/database.",
       );
     }
+    const { default: module }: { default: pg.Module } = await import("pg");
+    const database = new Database(module, url, schema, max);
     try {
       await database.readClock();
       return database;

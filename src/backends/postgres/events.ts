@@ -11,6 +11,7 @@
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../done_within.ts";
+import { logError, unheard } from "../../log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import type * as pg from "./pg.ts";
 
@@ -126,8 +127,9 @@ export class EventLog implements AsyncDisposable {
       });
       try {
         await Promise.race([this.#begin(client).then(() => lost.promise), this.#closed.promise]);
-      } catch {
-        // It is tried again, and meanwhile the events are polled.
+      } catch (error) {
+        // Meanwhile the events are polled.
+        logError("listen to PostgreSQL", error);
       }
       this.#connected = false;
       client.connection?.stream?.destroy();
@@ -154,9 +156,8 @@ export class EventLog implements AsyncDisposable {
   #read(polled = false): void {
     if (!this.#open) return;
     this.#again = this.#reading !== undefined;
-    this.#reading ??= this.#readOn(polled).catch(() => {
-      // The database cannot be read now. The next poll goes on from the same place.
-    }).finally(() => {
+    // The next poll goes on from the same place.
+    this.#reading ??= this.#readOn(polled).catch(unheard("read events of PostgreSQL")).finally(() => {
       this.#reading = undefined;
       this.#wait();
       if (this.#again) this.#read();

@@ -6,6 +6,7 @@
  */
 import { isFinished } from "../../task.ts";
 import * as change from "../record.ts";
+import { unheard } from "../../log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import type { TaskStore } from "./store.ts";
 
@@ -85,7 +86,7 @@ export class Lease implements AsyncDisposable {
 
   /** One at a time; what fails is tried again with the next timer. */
   #then(work: () => Promise<void>): void {
-    this.#underWay = this.#underWay.then(work).catch(() => {});
+    this.#underWay = this.#underWay.then(work).catch(unheard("keep the lease of a worker in PostgreSQL"));
   }
 
   async #renew(): Promise<void> {

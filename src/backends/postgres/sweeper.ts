@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { unheard } from "../../log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import { EVENT_TTL_MS } from "./events.ts";
 
@@ -63,7 +64,9 @@ export class Sweeper implements AsyncDisposable {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       // What fails now is due again the next time.
-      this.#sweeping = this.sweep().catch(() => {}).finally(() => this.#wait(SWEEP_MS));
+      this.#sweeping = this.sweep().catch(unheard("delete what has expired in PostgreSQL")).finally(() =>
+        this.#wait(SWEEP_MS)
+      );
     }, ms);
   }
 }

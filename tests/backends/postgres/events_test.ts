@@ -1,0 +1,83 @@
+import pg from "pg";
+import { PostgresBackend } from "../../../mod.ts";
+import type { TaskEvent } from "../../../src/backend.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
+import { EventLog } from "../../../src/backends/postgres/events.ts";
+import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../processes.ts";
+import { testUnless } from "../../test_unless.ts";
+
+const OWN = "00000000-0000-4000-8000-000000000001";
+const OTHER = "00000000-0000-4000-8000-000000000002";
+
+/** A log that reads what the test writes with connections of its own, in transactions that it ends when it likes. */
+class Stage implements AsyncDisposable {
+  readonly heard: string[] = [];
+  readonly #stack = new AsyncDisposableStack();
+  readonly #url: string;
+
+  private constructor(url: string) {
+    this.#url = url;
+  }
+
+  static async open(listens: boolean): Promise<Stage> {
+    const server = await PostgresServer.start();
+    const url = await server.makeDatabase();
+    const stage = new Stage(url);
+    stage.#stack.use(server);
+    await PostgresBackend.migrate({ url });
+    const database = stage.#stack.use(await Database.open(url, "mcp_jobs", 3));
+    const event = (event: TaskEvent) => void stage.heard.push(event.kind === "change" ? event.task.id : "gap");
+    stage.#stack.use(await EventLog.open(database, OWN, listens, { event, ready: () => {} }));
+    return stage;
+  }
+
+  /** A transaction that has added an event of this name. */
+  async add(name: string, writer = OTHER): Promise<{ end(how: "COMMIT" | "ROLLBACK"): Promise<void> }> {
+    const client = new pg.Client({ connectionString: this.#url });
+    await client.connect();
+    await client.query("BEGIN");
+    const tasks = JSON.stringify([{ id: name, status: "RUNNING" }]);
+    await client.query("INSERT INTO mcp_jobs.events (writer, tasks) VALUES ($1, $2)", [writer, tasks]);
+    return {
+      end: async (how) => {
+        await client.query(how);
+        await client.end();
+      },
+    };
+  }
+
+  async heardAll(...names: readonly string[]): Promise<void> {
+    await until(() => Promise.resolve(this.heard.length >= names.length), `${names.length} events are heard`);
+    assertEquals(this.heard, names);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+for (const listens of [true, false]) {
+  const how = listens ? "a log that listens" : "a log that polls";
+  testUnless(noPostgres, `${how} tells events that are committed late, and each once`, async () => {
+    await using stage = await Stage.open(listens);
+    const late = await stage.add("late");
+    const rolledBack = await stage.add("rolled back");
+    const early = await stage.add("early");
+    await early.end("COMMIT");
+    await stage.heardAll("early");
+    await rolledBack.end("ROLLBACK");
+    await late.end("COMMIT");
+    await stage.heardAll("early", "late");
+    await (await stage.add("last")).end("COMMIT");
+    await stage.heardAll("early", "late", "last");
+  });
+
+  testUnless(noPostgres, `${how} does not tell what its own process has written`, async () => {
+    await using stage = await Stage.open(listens);
+    await (await stage.add("own", OWN)).end("COMMIT");
+    await (await stage.add("other")).end("COMMIT");
+    await stage.heardAll("other");
+  });
+}
