@@ -4,8 +4,9 @@
  * @module
  */
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
-import { BackendError, DefinitionError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
+import { BackendError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../await_end.ts";
 import * as change from "../record.ts";
 import { Runner } from "../runner.ts";
@@ -39,6 +40,13 @@ export interface PostgresOptions extends PostgresPlace {
    */
   readonly listen?: boolean;
 }
+
+/** For how long what a check has written is kept, in ms. */
+const CHECK_TTL_MS = 1_000;
+
+const PLACE: Rules<PostgresPlace> = { url: required(text), schema: text };
+
+const OPTIONS: Rules<PostgresOptions> = { ...PLACE, lease: wholeNumber(300), pool: wholeNumber(3), listen: flag };
 
 interface PostgresWorker {
   readonly jobs: readonly string[];
@@ -89,7 +97,9 @@ export class PostgresBackend implements Backend {
    * Makes or updates the tables; does nothing where they are up to date. Several may do so at once. Rejects with
    * `BackendError` if the database does not answer, or if the tables are newer than this code.
    */
-  static async migrate({ url, schema = "mcp_jobs" }: PostgresPlace): Promise<void> {
+  static async migrate(place: PostgresPlace): Promise<void> {
+    checkOptions("PostgresBackend.migrate", place, PLACE);
+    const { url, schema = "mcp_jobs" } = place;
     const database = await Database.open(url, schema, 1);
     await migrate(database).finally(() => database[Symbol.asyncDispose]());
   }
@@ -99,13 +109,8 @@ export class PostgresBackend implements Backend {
    * code needs, and with `DefinitionError` for options that cannot be.
    */
   static async connect(options: PostgresOptions): Promise<PostgresBackend> {
+    checkOptions("PostgresBackend.connect", options, OPTIONS);
     const { url, schema = "mcp_jobs", lease = 10_000, pool = 6, listen = true } = options;
-    if (!Number.isSafeInteger(lease) || lease < 300) {
-      throw new DefinitionError(`Cannot use the lease ${lease}: it must be a whole number of ms from 300.`);
-    }
-    if (!Number.isSafeInteger(pool) || pool < 3) {
-      throw new DefinitionError(`Cannot use the pool ${pool}: it must be a whole number of connections from 3.`);
-    }
     const database = await Database.open(url, schema, pool);
     try {
       await checkSchema(database);
@@ -189,6 +194,12 @@ export class PostgresBackend implements Backend {
     this.#checkOpen();
     change.refuseCursor(cursor);
     return await this.#store.page(owner, cursor, limit);
+  }
+
+  /** Tries whether a task could be stored now. */
+  async check(): Promise<void> {
+    this.#checkOpen();
+    await this.streams.append("check", { id: this.#writer.name, text: "" }, CHECK_TTL_MS);
   }
 
   /** Whether a worker for this job is alive. */
