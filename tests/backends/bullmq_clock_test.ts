@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob, type NewTask, type TaskInfo } from "../../mod.ts";
+import { RedisStore } from "../../src/backends/bullmq/redis_store.ts";
 import { TaskFeed } from "../../src/feed.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
@@ -142,4 +144,66 @@ test("the task of a worker that dies whose clock was two hours ahead runs again"
   }
   await using _worker = startWorker(place, task.job);
   await until(place, task, "COMPLETED");
+});
+
+test("where Redis's own clock was set back by two hours, nothing waits for two hours", async (place) => {
+  const { backend, feed, options } = place;
+  const dead = newTask();
+  const late = newTask({ delay: 300 });
+  {
+    const deed = { what: "work", options, job: dead.job, run: "hang" } as const;
+    await using _worker = await startWithWrongClock(0, deed);
+    await backend.create(dead);
+    await until(place, dead, "RUNNING");
+  }
+  await backend.create(late);
+  // As these times stand there once the clock has been set back.
+  const client = new Redis(place.url);
+  const key = (name: string) => `${options.prefix}:${name}`;
+  const stillToLive = (await client.pttl(key(`${dead.job}:${dead.id}:lock`))) + 2 * HOURS;
+  assert(stillToLive > 2 * HOURS, "The worker's lock has run out.");
+  await client.pexpire(key(`${dead.job}:${dead.id}:lock`), stillToLive);
+  await client.set(key(`${dead.job}:stalled-check`), 1, "PX", 2 * HOURS + 360);
+  await client.set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300);
+  const due = Number(await client.zscore(key(`${late.job}:delayed`), late.id)) + 2 * HOURS * 0x1000;
+  await client.zadd(key(`${late.job}:delayed`), due, late.id);
+  const look = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
+  for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
+  await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
+  // Nobody reads the tasks meanwhile, but the worker's process looks for what has expired.
+  const store = await RedisStore.open(place.url, options.prefix);
+  assertEquals(await store.records.due(10), []);
+  await store.close();
+  const near = (ms: number, expected: number) => assert(Math.abs(ms - expected) < MINUTES, `${ms} is not ${expected}.`);
+  near(Number(await client.zscore(key(`${late.job}:delayed`), late.id)) / 0x1000, due / 0x1000 - 2 * HOURS);
+  near(Number(await client.zscore(key("mcp-jobs:expiry"), late.id)), look);
+  near(await client.pttl(key(`${late.job}:limiter`)), 300);
+  await client.quit();
+  const done = (name: string) => defineJob({ name, input: { type: "object" }, run: () => "done" });
+  await using _worker = createWorker(backend, [done(dead.job), done(late.job)]);
+  const signal = AbortSignal.timeout(20_000);
+  const ends = await Promise.all([dead, late].map(({ id }) => feed.wait(id, OWNER, signal)));
+  assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
+});
+
+test("what a script of BullMQ says of the next delayed job is right by the clock of the worker that asks", async (place) => {
+  const task = newTask({ delay: 1 * HOURS });
+  const { createdAt } = await place.backend.create(task);
+  const store = await RedisStore.open(place.url, place.options.prefix);
+  const workers = store.workers();
+  const worker = workers.start(task.job, () => Promise.resolve(), {
+    concurrency: 1,
+    lockDuration: LEASE,
+    stalledInterval: LEASE,
+    autorun: false,
+  });
+  await worker.waitUntilReady();
+  const { now } = Date;
+  for (const ahead of [-2 * HOURS, 0, 2 * HOURS]) {
+    Date.now = () => now() + ahead;
+    const [job, , , due] = await worker.getBackend().moveToActive("token").finally(() => Date.now = now) ?? [];
+    assert(!job && Math.abs(Number(due) - ahead - createdAt - 1 * HOURS) < 5_000, `It is due at ${due}.`);
+  }
+  await workers.close();
+  await store.close();
 });

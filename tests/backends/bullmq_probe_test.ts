@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { BackendError, BullMqBackend } from "../../mod.ts";
 import { missing } from "../../src/backends/bullmq/redis_probe.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -56,28 +57,23 @@ test("connect refuses a node of a Redis Cluster, and says why", async ({ server 
   await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, "a node of a Redis Cluster");
 }, ["--cluster-enabled", "yes"]);
 
-/** Connects while every line to stderr is kept. */
-async function warningsOf(connect: () => Promise<BullMqBackend>): Promise<readonly string[]> {
-  const lines: string[] = [];
-  const { warn } = console;
-  console.warn = (line: string) => void lines.push(line);
-  try {
-    await using _backend = await connect();
-    return lines;
-  } finally {
-    console.warn = warn;
-  }
+/** What a process that connects, and does nothing else, writes to stderr. */
+async function warningsOf(redis: string): Promise<string> {
+  const code = `import { BullMqBackend } from "./mod.ts";
+    await using _backend = await BullMqBackend.connect({ redis: ${JSON.stringify(redis)} });`;
+  const cwd = fileURLToPath(new URL("../../", import.meta.url));
+  const { stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", code], cwd }).output();
+  return new TextDecoder().decode(stderr);
 }
 
 test("connect warns of a Redis that deletes keys when its memory is full, in one line", async ({ server }) => {
-  const lines = await warningsOf(() => BullMqBackend.connect({ redis: server.url }));
-  assertEquals(lines, [
-    'Redis may delete tasks when its memory is full: its maxmemory-policy is "allkeys-lru". Set it to "noeviction".',
-  ]);
+  const warning = "mcp-jobs: Redis may delete tasks when its memory is full: " +
+    'its maxmemory-policy is "allkeys-lru". Set it to "noeviction".\n';
+  assertEquals(await warningsOf(server.url), warning);
 }, ["--maxmemory-policy", "allkeys-lru"]);
 
 test("connect says nothing of a Redis that deletes no keys", async ({ server }) => {
-  assertEquals(await warningsOf(() => BullMqBackend.connect({ redis: server.url })), []);
+  assertEquals(await warningsOf(server.url), "");
 });
 
 Deno.test("bullmq: what a Redis refuses is understood in the words of each of its versions", () => {

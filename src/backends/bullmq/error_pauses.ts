@@ -17,6 +17,9 @@ const FIRST_MS = 100;
 /** The longest pause, in ms. */
 const LONGEST_MS = 2_000;
 
+/** What a worker does, and could not do. */
+const TAKE_OR_END = "take a job from its queue, or store its end";
+
 /** Waits for so many ms, or until something comes that is earlier. */
 export type Wait = (ms: number, unless?: Promise<void>) => Promise<void>;
 
@@ -47,10 +50,10 @@ export function pauseAfterErrors(
     isClosing = true;
     closing.resolve();
   });
-  // What a worker could not wait for a job for is told here only.
+  // What has kept a worker from waiting for a job is told here only.
   pausing.on("error", (error) => {
     if (isNotConnectionError(error)) told++;
-    if (!isClosing) logError("take a job from BullMQ, or store its end", error);
+    if (!isClosing) logError(TAKE_OR_END, error);
   });
   // A worker that closes asks for nothing any more; what it may still have to write are the ends of its jobs.
   const pauseNow = () =>
@@ -68,8 +71,10 @@ export function pauseAfterErrors(
         } catch (error) {
           // After an error of its connection BullMQ pauses, too.
           if (!(error instanceof Error) || !isNotConnectionError(error)) throw error;
+          const again = isRefusal(error) && performance.now() < until;
+          if (again) logError(TAKE_OR_END, error);
           await pauseNow();
-          if (!isRefusal(error) || performance.now() > until) throw error;
+          if (!again) throw error;
         }
       }
     };

@@ -8,6 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { writeLine } from "../../stderr.ts";
 import { inTime, storeDeadline } from "./in_time.ts";
 import { closable, end, isFromReplica } from "./redis_connection.ts";
 import { RedisEvents } from "./redis_events.ts";
@@ -99,8 +100,7 @@ export class RedisStore implements Store {
       // ioredis goes on with database 0, and says nothing, where Redis has not the one that it is to take.
       const chosen = opening.then(() => db === 0 ? "OK" : client.select(db));
       const warning = await inTime(chosen.then(() => probe(client, prefix)), "it has not answered in time", OPEN_MS);
-      // deno-lint-ignore no-console -- whoever runs this has to know before it happens
-      if (warning !== undefined) console.warn(warning);
+      if (warning !== undefined) writeLine(`mcp-jobs: ${warning}`);
     } catch (error) {
       await end(client);
       throw error;

@@ -9,6 +9,7 @@
  */
 import { CREATE } from "./create_script.ts";
 import { COMMON, DUE } from "./script_parts.ts";
+import { SET_BACK } from "./set_back_script.ts";
 
 /** The fields of the record that a look gives, in this order. */
 export const RECORD_FIELDS = [
@@ -226,8 +227,10 @@ local max = ARGV[2] == "" and "+" or "(" .. ARGV[2]
 return call("ZREVRANGEBYLEX", ours .. "owner:" .. ARGV[1], max, "-", "LIMIT", 0, ARGV[3])`,
 
   /** ARGV: limit. Gives the ids that are to be looked at. */
-  due: `${COMMON}
-return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", clock(), "LIMIT", 0, ARGV[1])`,
+  due: `${COMMON}${DUE}${SET_BACK}
+local now = clock()
+pcall(noticeSetBack, now)
+return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", now, "LIMIT", 0, ARGV[1])`,
 
   /** ARGV: id, for how long. */
   postpone: `${COMMON}

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { unheard } from "../../log_error.ts";
+import { logError } from "../../log_error.ts";
 import type { Records } from "./store.ts";
 import { expiryOf, hasExpired } from "./states.ts";
 
@@ -40,7 +40,8 @@ export class Sweeper implements AsyncDisposable {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       // What fails now is due again the next time.
-      this.#sweeping = this.#sweep().catch(unheard("look for expired tasks")).finally(() => this.#wait(SWEEP_MS));
+      const failed = (error: unknown) => this.#closed || logError("look for tasks that have expired", error);
+      this.#sweeping = this.#sweep().then(() => {}, failed).then(() => this.#wait(SWEEP_MS));
     }, ms);
   }
 
