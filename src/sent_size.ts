@@ -15,7 +15,25 @@ const MAX_PAYLOAD_BYTES = 780_000;
 export function fits(value: unknown): boolean {
   const text = JSON.stringify(value);
   // Only a text that could be too large is measured: a UTF-16 unit takes at most three bytes.
-  return text.length * 3 <= MAX_PAYLOAD_BYTES || new TextEncoder().encode(text).length <= MAX_PAYLOAD_BYTES;
+  return text.length * 3 <= MAX_PAYLOAD_BYTES || lengthOf(text) <= MAX_PAYLOAD_BYTES;
+}
+
+/** The pieces of a list that fit into one message each, in order; an item that does not fit at all is one by itself. */
+export function piecesOf<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (fits(items)) return [items];
+  const pieces: T[][] = [];
+  let left = 0;
+  for (const item of items) {
+    const bytes = lengthOf(JSON.stringify(item)) + 1;
+    left -= bytes;
+    const last = pieces.at(-1);
+    if (last && left >= 0) last.push(item);
+    else {
+      pieces.push([item]);
+      left = MAX_PAYLOAD_BYTES - bytes;
+    }
+  }
+  return pieces;
 }
 
 /** A text, or as much of its beginning as `most` bytes of a message hold; "…" then says that more was cut off. */
@@ -33,6 +51,10 @@ export function pagesOf(text: string): readonly string[] {
     from = end;
   }
   return pages;
+}
+
+function lengthOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** Where the longest piece ends that begins at `from` and takes at most `most` bytes; never within a character. */

@@ -12,6 +12,7 @@ import { quote } from "../text.ts";
 import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
+import { pageOf } from "./list_page.ts";
 import { Listed, ListParams } from "./task_calls.ts";
 
 /** What stands before the number of a page. */
@@ -43,7 +44,8 @@ export function bindResources(
   server.setOwnHandler("resources/templates/list", ListParams, async (params, ctx) => {
     const plain = plainTemplates ? await plainTemplates(asRequest("resources/templates/list", params, ctx), ctx) : {};
     const ours = templates.map(({ read: _, ...template }) => template);
-    return { ...plain, resourceTemplates: [...ours, ...Listed.parse(plain.resourceTemplates)] };
+    const { page, ...next } = pageOf([...ours, ...Listed.parse(plain.resourceTemplates)], params.cursor);
+    return { ...plain, resourceTemplates: page, ...next };
   });
 
   server.setOwnHandler("resources/read", ReadParams, async (params, ctx) => {

@@ -13,6 +13,7 @@ import { completeInput } from "./ask_first.ts";
 import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
+import { pageOf } from "./list_page.ts";
 import { begunBefore, callPlainly, resumePlainly } from "./plain_call.ts";
 import { inputRequired } from "./rev_2026_07_28.ts";
 import { CallParams, Listed, ListParams, type TaskCalls } from "./task_calls.ts";
@@ -34,13 +35,9 @@ export function bindTools(
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
-    return {
-      ...plain,
-      tools: [
-        ...surface.tools.map((tool) => listed(tool, calls)),
-        ...Listed.parse(plain.tools),
-      ],
-    };
+    const all = [...surface.tools.map((tool) => listed(tool, calls)), ...Listed.parse(plain.tools)];
+    const { page, ...next } = pageOf(all, params.cursor);
+    return { ...plain, tools: page, ...next };
   });
 
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {

@@ -51,6 +51,10 @@ export function serverOf(strategy: StrategyName, backend: Backend = new MemoryBa
   server.asyncTool({ name: "faults", input }, ({ kind, bytes }) => {
     throw new JobFault(textOf(kind, bytes));
   });
+  server.asyncTool({ name: "asks", input }, ({ kind, bytes }, { elicit }) => {
+    const schema = { type: "object", properties: {} };
+    return elicit({ message: textOf(kind, bytes), schema });
+  });
   server.asyncTool({ name: "strict", input: z.strictObject({}) }, () => "never");
   server.extend((mcp: McpServer) => {
     mcp.registerTool("plain", { inputSchema: z.strictObject({}) }, () => ({ content: [] }));

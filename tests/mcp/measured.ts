@@ -22,8 +22,8 @@ export interface Client extends AsyncDisposable {
   illFormed(): readonly string[];
   /** Sends a request, and returns its answer. */
   ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
-  /** Hears of the end of a task: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
-  hearEnd(taskId: string): Promise<Message>;
+  /** Hears that a task is finished, or has one of these statuses: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
+  hear(taskId: string, statuses?: readonly string[]): Promise<Message>;
 }
 
 /** Connects to a server of its own, that of a module with `serverOf`, which is also a program that serves stdio. */
@@ -42,9 +42,10 @@ const HALF = /\\ud[89a-f]/i;
 
 const CLIENT = { name: "measures", version: "1.0.0" };
 
-const isEnd = ({ method, params }: Message, taskId: string) =>
-  method?.startsWith("notifications/tasks") === true && params?.taskId === taskId &&
-  ["completed", "failed"].includes(params?.status);
+const FINISHED = ["completed", "failed", "cancelled"];
+
+const tells = ({ method, params }: Message, taskId: string, statuses: readonly string[]) =>
+  method?.startsWith("notifications/tasks") === true && params?.taskId === taskId && statuses.includes(params?.status);
 
 async function overHttp(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
   const backend = new MemoryBackend();
@@ -52,7 +53,7 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
   const server: AsyncToolServer = serverOf(strategy, backend);
   const opened = new AsyncDisposableStack();
   opened.defer(() => server.close());
-  opened.use(createWorker(backend, server.registry.list().map(({ job }) => job)));
+  opened.use(createWorker(backend, server.registry.list().map(({ job }) => job), { grace: 0 }));
   const sizes: number[] = [];
   const illFormed: string[] = [];
   const hear = (text: string) => {
@@ -67,9 +68,9 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
     return {
       ...close,
       ask: (method, params) => raw.ask(method, params),
-      async hearEnd(taskId) {
+      async hear(taskId, statuses = FINISHED) {
         let message = await pushed.message();
-        while (!isEnd(message, taskId)) message = await pushed.message();
+        while (!tells(message, taskId, statuses)) message = await pushed.message();
         return message;
       },
     };
@@ -81,10 +82,10 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
       await using events = new Events(await fetch(request(url, method, params, capabilities)));
       return await events.next(({ result, error }) => result !== undefined || error !== undefined);
     },
-    async hearEnd(taskId) {
+    async hear(taskId, statuses = FINISHED) {
       const notifications = { taskIds: [taskId] };
       await using events = new Events(await fetch(request(url, "subscriptions/listen", { notifications })));
-      return await events.next((message) => isEnd(message, taskId));
+      return await events.next((message) => tells(message, taskId, statuses));
     },
   };
 }
@@ -121,12 +122,12 @@ async function overStdio(revision: Revision, strategy: StrategyName, module: URL
     illFormed: () => pipe.messages.map((message) => JSON.stringify(message)).filter((text) => HALF.test(text)),
     ask: (method, params = {}, capabilities = TASKS) =>
       pipe.request(method, revision === "2025-11-25" ? params : withEnvelope(params, capabilities)),
-    async hearEnd(taskId) {
+    async hear(taskId, statuses = FINISHED) {
       if (revision === "2026-07-28") {
         const params = withEnvelope({ notifications: { taskIds: [taskId] } }, TASKS);
         await pipe.send({ jsonrpc: "2.0", id: `listen to ${taskId}`, method: "subscriptions/listen", params });
       }
-      return await pipe.next((message) => isEnd(message, taskId));
+      return await pipe.next((message) => tells(message, taskId, statuses));
     },
     [Symbol.asyncDispose]: () => pipe[Symbol.asyncDispose](),
   };

@@ -44,22 +44,22 @@ for (const transport of ["http", "stdio"] as const) {
       assertEquals((await call(client, "foreign")).structuredContent, { "\ufffd": "foreign \ufffd" });
       for (const name of ["returns", "throws", "faults", "foreign"]) {
         const taskId = await start(client, revision, name);
-        await client.hearEnd(taskId);
+        await client.hear(taskId);
         await client.ask("tasks/get", { taskId });
         if (revision === "2025-11-25") await client.ask("tasks/result", { taskId });
         const { result } = await client.ask("resources/read", { uri: `mcp://results/${name}/${taskId}` });
         if (name === "returns") assertEquals(JSON.parse(result?.contents[0].text), RESULT);
       }
       const taskId = await start(client, revision, "asks");
-      let task: Fields = {};
-      while (task.status !== "input_required") task = (await client.ask("tasks/get", { taskId })).result ?? {};
+      await client.hear(taskId, ["input_required"]);
+      const read = async () => (await client.ask("tasks/get", { taskId })).result ?? {};
       if (revision === "2026-07-28") {
-        const [[key, { params }] = ["", {}]] = Object.entries<Fields>(task.inputRequests);
+        const [[key, { params }] = ["", {}]] = Object.entries<Fields>((await read()).inputRequests);
         assertEquals(params.message, "question \ufffd");
         const inputResponses = { [key]: { action: "accept", content: { name: "Ada \ud800" } } };
         await client.ask("tasks/update", { taskId, inputResponses });
-        while (task.status !== "completed") task = (await client.ask("tasks/get", { taskId })).result ?? {};
-        assertEquals(task.result.structuredContent.content, { name: "Ada \ufffd" });
+        await client.hear(taskId);
+        assertEquals((await read()).result.structuredContent.content, { name: "Ada \ufffd" });
       } else await client.ask("tasks/cancel", { taskId });
       await client.ask("resources/read", { uri: "info://nowhere" });
       assertEquals(client.illFormed(), []);

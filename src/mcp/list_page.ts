@@ -1,0 +1,22 @@
+/**
+ * The lists of a server, page by page where one message cannot carry all of it (2025-11-25, "Pagination").
+ *
+ * @module
+ */
+import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
+import { piecesOf } from "../sent_size.ts";
+import { quote } from "../text.ts";
+
+/** One page of a list, and how to ask for the next one. A page is named by its number, from 0; the first by no cursor. */
+export function pageOf<T>(
+  items: readonly T[],
+  cursor: string | undefined,
+): { readonly page: readonly T[]; readonly nextCursor?: string } {
+  const pages = piecesOf(items);
+  const number = Number(cursor ?? 0);
+  const page = /^(0|[1-9]\d*)$/.test(cursor ?? "0") ? pages[number] : undefined;
+  if (page === undefined) {
+    throw new ProtocolError(INVALID_PARAMS, `There is no page ${quote(cursor ?? "")} of this list.`);
+  }
+  return { page, ...(number + 1 < pages.length && { nextCursor: `${number + 1}` }) };
+}
