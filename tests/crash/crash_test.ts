@@ -6,7 +6,8 @@
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { TaskStatusNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
-import { assertEquals } from "../../tools/std.ts";
+import { isObject } from "../../src/json.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../processes.ts";
 import { Place, Session, WorkerProcess } from "./stage.ts";
 
@@ -72,7 +73,10 @@ onBoth("a worker that is killed is replaced by another, and the client that wait
   await doomed.kill();
   await session.runs(id, 2);
   await place.openGate();
-  assertEquals(await result, { attempt: 2 });
+  // A machine that stands still for a whole lease takes the heir for dead, too: its attempt counts as well.
+  const end = await result;
+  const attempt = isObject(end) ? Number(end.attempt) : NaN;
+  assert(attempt >= 2, `The result is that of attempt ${attempt}.`);
 });
 
 onBoth("a task that was waiting while everything was killed runs when a worker comes", async (place) => {
