@@ -59,6 +59,7 @@ onBoth(
     await place.openGate();
     assertEquals(await second.result(id), { attempt: 1 });
   },
+  ENDLESS,
 );
 
 onBoth("a worker that is killed is replaced by another, and the client that waits gets the result", async (place) => {
@@ -88,7 +89,7 @@ onBoth("a task that was waiting while everything was killed runs when a worker c
   await using second = await Session.start("server", place);
   await using _worker = await WorkerProcess.start(place);
   assertEquals(await second.result(id), { attempt: 1 });
-});
+}, ENDLESS);
 
 onBoth("what one server begins, the other reads, watches and cancels, with three workers", async (place) => {
   await using _first = await WorkerProcess.start(place);
