@@ -29,17 +29,17 @@ export class Sweeper implements AsyncDisposable {
     const { schema } = database;
     this.#database = database;
     const page = (table: string, key: string, where: string) =>
-      `DELETE FROM ${schema}.${table} WHERE ${key} IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
+      `DELETE FROM ${schema}.${table} WHERE (${key}) IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
         LIMIT ${PAGE} FOR UPDATE SKIP LOCKED)`;
     this.#pages = [
       {
-        text: `WITH gone AS (${page("expiries", "(expires_at, id)", "expires_at <= now()")} RETURNING id),
+        text: `WITH gone AS (${page("expiries", "expires_at, id", "expires_at <= now()")} RETURNING id),
           bodies AS (DELETE FROM ${schema}.bodies WHERE id IN (SELECT id FROM gone)),
           tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT id FROM gone))
           SELECT id FROM gone`,
       },
       { text: `${page("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} RETURNING seq` },
-      { text: `${page("streams", "(stream, id)", "expires_at <= now()")} RETURNING id` },
+      { text: `${page("streams", "stream, id", "expires_at <= now()")} RETURNING id` },
     ];
     this.#wait(SWEEP_MS * Math.random());
   }

@@ -1,0 +1,49 @@
+import { createWorker, defineJob, newTaskId, PostgresBackend } from "../../../mod.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
+import { Sweeper } from "../../../src/backends/postgres/sweeper.ts";
+import { TaskFeed } from "../../../src/feed.ts";
+import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { testUnless } from "../../test_unless.ts";
+
+testUnless(
+  noPostgres,
+  "the sweep of PostgreSQL deletes tasks, events and messages whose time is over, and no others",
+  async () => {
+    await using server = await PostgresServer.start();
+    const url = await server.makeDatabase();
+    await PostgresBackend.migrate({ url });
+    await using backend = await PostgresBackend.connect({ url });
+    using feed = new TaskFeed(backend);
+    await using _worker = createWorker(backend, [
+      defineJob({ name: "echo", input: { type: "object" }, run: () => "done" }),
+    ]);
+    const end = async () => {
+      const id = newTaskId();
+      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+      await backend.create({ id, job: "echo", owner: "ann", input: {}, resultTtl: 60_000, retry });
+      await feed.wait(id, "ann", AbortSignal.timeout(30_000));
+      return id;
+    };
+    const [old, kept] = [await end(), await end()];
+    await backend.streams.append("stream", { id: "1", text: "old" }, 60_000);
+    await backend.streams.append("stream", { id: "2", text: "kept" }, 60_000);
+
+    await using database = await Database.open(url, "mcp_jobs", 1);
+    await using sweeper = new Sweeper(database);
+    const idsIn = async (table: string) =>
+      (await database.run<{ id: string }>({ text: `SELECT DISTINCT id::text FROM mcp_jobs.${table} ORDER BY id` }))
+        .map(({ id }) => id);
+    await sweeper.sweep();
+    assertEquals(await idsIn("tasks"), [old, kept]);
+
+    const past = "now() - interval '1 hour'";
+    await database.run({ text: `UPDATE mcp_jobs.expiries SET expires_at = ${past} WHERE id = $1::uuid` }, [old]);
+    await database.run({ text: `UPDATE mcp_jobs.streams SET expires_at = ${past} WHERE id = '1'` });
+    await database.run({ text: `UPDATE mcp_jobs.events SET at = ${past}` });
+    await sweeper.sweep();
+    for (const table of ["tasks", "bodies", "expiries"]) assertEquals([table, await idsIn(table)], [table, [kept]]);
+    assertEquals(await idsIn("streams"), ["2"]);
+    assertEquals(await database.run({ text: "SELECT FROM mcp_jobs.events" }), []);
+  },
+);
