@@ -33,7 +33,10 @@ export interface AuditEvent {
   readonly task?: string;
   /** The job's name, where it is known. */
   readonly job?: string;
-  /** Why it was refused, cut after 500 characters; of an input that does not fit it says only that. */
+  /**
+   * Why it was refused, cut after 500 characters; of an input that does not fit it says only that. Of a task that was
+   * cancelled without being asked for: why.
+   */
   readonly reason?: string;
 }
 

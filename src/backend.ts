@@ -110,6 +110,11 @@ export interface WorkOptions {
   readonly jobs: readonly string[];
   /** How many tasks it runs at once: of all jobs together, on BullMQ of each, because each has a queue of its own. */
   readonly concurrency: number;
+  /**
+   * The worker gets ready at once, and claims its first task when this resolves; it never rejects. Default: at once. A
+   * stdio server waits with it for its client's first call.
+   */
+  readonly after?: Promise<void>;
   /** Runs one attempt. It never throws. */
   run(claim: Claim): Promise<Attempt>;
 }

@@ -22,13 +22,16 @@ import { type RegisterOptions, REGISTRATION, ToolRegistry } from "./registry.ts"
 import type { Accepted, Infer, Schema } from "./schema.ts";
 import { RUN, type RunOptions, SERVER, type ServerOptions } from "./server_options.ts";
 import { settle } from "./settle.ts";
-import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
+import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 const { run: _run, ...DEFINED } = DEFINITION;
 const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTRATION;
 
 /** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
 const ASYNC_TOOL = { ...DEFINED, ...OFFERED };
+
+/** How long the calls of a stdio client that is gone may take to cancel their work before their worker stops, in ms. */
+const CALLS_MS = 1_000;
 
 /** What ends a server. Windows has no SIGTERM. */
 const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
@@ -212,13 +215,13 @@ export class AsyncToolServer implements AsyncDisposable {
     const served = await this.#serve();
     if (this.#end.signal.aborted) return;
     // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
-    const startWorker = () => this.#startWorker(options.worker);
+    const start = (after?: Promise<void>) => this.#startWorker(options.worker, after);
     let closing: Promise<void> | undefined;
-    const closeWorker = () => closing ??= this.#worker?.close(options.worker?.grace ?? 0);
+    const closeWorker = () => closing ??= this.#worker && this.#closeWorker(this.#worker, options);
     // At once: a slow client may hold up the end of the connections, and whoever waits for us may lose his patience.
     this.#end.signal.addEventListener("abort", () => void closeWorker()?.catch(() => {}), { once: true });
-    if (options.transport === "http") await this.#runHttp(options, startWorker);
-    else await serveOnStdio(served, this.#end.signal, startWorker);
+    if (options.transport === "http") await this.#runHttp(options, start);
+    else await serveOnStdio(served, this.#end.signal, start);
     // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
     await closeWorker();
   }
@@ -256,13 +259,23 @@ export class AsyncToolServer implements AsyncDisposable {
     await listen({ port, hostname, onListen: begin, signal }, answer, close);
   }
 
-  /** Resolves once it takes tasks, which it does not while Redis is away. */
-  async #startWorker(options: WorkerOptions | undefined): Promise<void> {
+  /** Resolves once it is ready to take tasks, `after` something has happened; it is not while Redis is away. */
+  async #startWorker(options: WorkerOptions | undefined, after?: Promise<void>): Promise<void> {
     if (options === undefined) return;
     // A job that is offered under two names is one job.
     const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
-    this.#worker = createWorker(this.#options.backend, jobs, options);
+    this.#worker = startWorker(this.#options.backend, jobs, options, after);
     await this.#worker.ready;
+  }
+
+  async #closeWorker(worker: Worker, { transport, worker: { grace = 0 } = {} }: RunOptions): Promise<void> {
+    if (transport !== "http") {
+      // The calls of a stdio client that is gone cancel their tasks. A task that was handed back before could not tell
+      // that its work has stopped, so until then the worker only takes nothing new.
+      worker.close(Math.max(grace, CALLS_MS)).catch(() => {}); // The next line tells.
+      await (await this.#served)?.tasks.allClosed(CALLS_MS);
+    }
+    await worker.close(grace);
   }
 
   /** Settles what is served, once: from then on the tools are fixed. Nothing in it depends on who asks first. */

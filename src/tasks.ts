@@ -100,12 +100,15 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Cancels a task, and waits up to 2 s for its worker's answer. Rejects as `Backend.cancel`. */
-  cancel(id: string, owner: string): Promise<FinishedTask> {
+  /**
+   * Cancels a task, and waits up to 2 s for its worker's answer. `why` tells the audit log of a reason other than that
+   * the owner has asked for it. Rejects as `Backend.cancel`.
+   */
+  cancel(id: string, owner: string, why?: string): Promise<FinishedTask> {
     return this.#guard.audited(
       { operation: "cancel", owner, task: id },
       () => this.#backend.cancel(id, owner, CANCEL_WAIT_MS),
-      ({ job }) => ({ event: "cancelled", job }),
+      ({ job }) => ({ event: "cancelled", job, ...(why && { reason: why }) }),
     );
   }
 
@@ -197,9 +200,9 @@ export class Tasks implements Disposable {
     return call;
   }
 
-  /** Resolves once all calls are over, or after 5 s. Whoever still waits is to be let go before. */
-  async allClosed(): Promise<void> {
-    await doneWithin(Promise.all(this.#calls), CLOSING_MS);
+  /** Resolves once all calls are over, or after `ms`; default 5 s. Whoever still waits is to be let go before. */
+  async allClosed(ms: number = CLOSING_MS): Promise<void> {
+    await doneWithin(Promise.all(this.#calls), ms);
   }
 
   /** Lets all who wait go with an error; the tasks go on. */

@@ -55,6 +55,16 @@ export interface Worker extends AsyncDisposable {
  * ```
  */
 export function createWorker(backend: Backend, jobs: readonly Job[], options: WorkerOptions = {}): Worker {
+  return startWorker(backend, jobs, options);
+}
+
+/** As `createWorker`. With `after` the worker gets ready, and takes its first task when that resolves. */
+export function startWorker(
+  backend: Backend,
+  jobs: readonly Job[],
+  options: WorkerOptions,
+  after?: Promise<void>,
+): Worker {
   checkOptions("createWorker", { backend }, { backend: BACKEND });
   checkOptions("createWorker", options, WORKER);
   const { concurrency = 4, grace = 30_000 } = options;
@@ -71,6 +81,7 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,
+    after,
     run: (claim) => runClaim(byName.get(claim.task.job), claim),
   });
   let closing: Promise<void> | undefined;

@@ -3,6 +3,8 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { fileURLToPath } from "node:url";
+import { MAX_CRASHES, MAX_HAND_BACKS } from "../src/backends/record.ts";
+import { STAY_MS } from "../src/mcp/first_call.ts";
 import { wireTask } from "../src/mcp/rev_2025_11_25.ts";
 import { wireTask as extensionTask } from "../src/mcp/rev_2026_07_28.ts";
 import { canMove, type TaskInfo, TaskStatus } from "../src/task.ts";
@@ -95,6 +97,18 @@ Deno.test("the life cycle names the wire status of each state as the wire does",
     assertEquals(said(older), [...new Set(tasks.map((task) => wireTask(task).status))], `${status} in 2025-11-25`);
     assertEquals(said(newer), tasks.map((task) => extensionTask(task).status), `${status} in 2026-07-28`);
   }
+});
+
+Deno.test("the life cycle says how often a task outlives its workers", async () => {
+  const page = await readFile("docs/lifecycle.md");
+  const nth = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh"];
+  const failsAt = (what: string) => {
+    const row = page.split("\n").find((line) => line.startsWith(`| ${what} `)) ?? "";
+    return nth.indexOf(/`FAILED` the (\w+) time/.exec(row)?.[1] ?? "");
+  };
+  assertEquals(failsAt("kills its worker"), MAX_CRASHES);
+  assertEquals(failsAt("is still running when the worker's `grace` is over"), MAX_HAND_BACKS + 1);
+  assertStringIncludes(page, `or has stayed for ${STAY_MS / 1_000} s.`);
 });
 
 Deno.test("the README names every export", async () => {

@@ -78,6 +78,8 @@ export class Runner implements WorkHandle {
   readonly #stopEarly = new Map<string, TaskInfo>();
   /** Whether there may be work that nobody has taken: a look that finds nothing says no, until the feed tells of more. */
   #moreReady = true;
+  /** Whether it may claim yet. */
+  #mayClaim: boolean;
   #looking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
@@ -86,6 +88,11 @@ export class Runner implements WorkHandle {
   constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
     this.#store = store;
     this.#options = options;
+    this.#mayClaim = options.after === undefined;
+    void options.after?.then(() => {
+      this.#mayClaim = true;
+      this.#takeMore();
+    });
     this.ready = ready.then(() => this.wake());
     this.ready.catch(() => {});
   }
@@ -96,9 +103,9 @@ export class Runner implements WorkHandle {
     this.#takeMore();
   }
 
-  /** Looks for work, unless there is no room for it, or none is known of. */
+  /** Looks for work, unless it may not yet, there is no room for it, or none is known of. */
   #takeMore(): void {
-    if (this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
+    if (!this.#mayClaim || this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
     this.#looking = this.#look().catch((error) => {
       logError("look for tasks to run", error);
       this.#wakeAt(Date.now() + STORE_RETRY_MS);

@@ -14,6 +14,7 @@ import { ofJob } from "./of_job.ts";
 import { resultsOf } from "./results.ts";
 import {
   type CallContext,
+  CallerGone,
   callResult,
   endsWork,
   type ExposureStrategy,
@@ -67,12 +68,13 @@ export class OperationResourceStrategy implements ExposureStrategy {
         outputSchema: job.outputSchema,
         annotations: job.annotations,
         askFor,
-        call: async (input, ctx) => await wait(registered, tasks, await tasks.start(registered, input, ctx.owner), ctx),
-        resume: async (id, ctx, answer) => {
-          const task = await ofJob(tasks, job.name, id, ctx.owner);
-          await answer(task);
-          return await wait(registered, tasks, task, ctx);
-        },
+        call: (input, ctx) => wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner)),
+        resume: (id, ctx, answer) =>
+          wait(registered, tasks, ctx, async () => {
+            const task = await ofJob(tasks, job.name, id, ctx.owner);
+            await answer(task);
+            return task;
+          }),
         start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
         taskSupport: registered.taskSupport,
       }],
@@ -90,24 +92,24 @@ export class OperationResourceStrategy implements ExposureStrategy {
 function wait(
   registered: RegisteredJob,
   tasks: Tasks,
-  begun: TaskInfo,
   ctx: CallContext,
+  begin: () => Promise<TaskInfo>,
 ): Promise<ToolResult> {
-  return tasks.untilClosed(waitOrCancel(registered, tasks, begun, ctx));
+  return tasks.untilClosed(waitOrCancel(registered, tasks, ctx, begin));
 }
 
 async function waitOrCancel(
   registered: RegisteredJob,
   tasks: Tasks,
-  begun: TaskInfo,
-  { owner, signal, onChange }: CallContext,
+  { signal, onChange }: CallContext,
+  begin: () => Promise<TaskInfo>,
 ): Promise<ToolResult> {
-  const { id } = begun;
+  const begun = await begin();
   try {
     const task = await tasks.finish(begun, signal, onChange);
     return callResult(task, await tasks.outcome(task));
   } catch (error) {
-    if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, id, owner);
+    if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, begun, signal.reason);
     throw error;
   }
 }
@@ -116,8 +118,9 @@ async function waitOrCancel(
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
-async function cancelWork(tasks: Tasks, id: string, owner: string): Promise<void> {
+async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown): Promise<void> {
+  const why = reason instanceof CallerGone ? reason.message : undefined;
   // If it has just ended, there is nothing left to cancel.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
-  await tryAgain(() => tasks.cancel(id, owner), PAUSES_MS, isOver);
+  await tryAgain(() => tasks.cancel(id, owner, why), PAUSES_MS, isOver);
 }

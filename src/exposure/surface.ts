@@ -54,7 +54,7 @@ export class CallCancelled extends JobsError {}
 export class CallerGone extends JobsError {
   /** `cancels` tells whether that ends the work, where its registration does not say. */
   constructor(readonly cancels: boolean) {
-    super("The connection of the caller is gone.");
+    super("The connection of its plain call is gone.");
   }
 }
 

@@ -5,7 +5,6 @@
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
-import { doneWithin } from "../done_within.ts";
 
 /** A client that stays for this long has come to use the server, in ms. */
 export const STAY_MS = 3_000;
@@ -15,16 +14,29 @@ const USES =
   /^(tools\/call|tasks\/.+|resources\/(read|subscribe)|subscriptions\/listen|prompts\/get|completion\/complete)$/;
 
 /** Waits for the first call of a client. */
-export class FirstCall {
-  readonly #called = Promise.withResolvers<void>();
+export class FirstCall implements Disposable {
+  /** Resolves with the first call, or once the client has stayed; never once this is disposed of. */
+  readonly used: Promise<void>;
+  readonly #use: () => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  /** The client is there from now on; `stay` is how long it has to stay, in ms. */
+  constructor(stay: number = STAY_MS) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.used = promise;
+    this.#use = resolve;
+    this.#timer = setTimeout(resolve, stay);
+  }
 
   /** Sees what the client sends. */
   received(message: JSONRPCMessage): void {
-    if ("method" in message && USES.test(message.method)) this.#called.resolve();
+    if (!("method" in message && USES.test(message.method))) return;
+    this[Symbol.dispose]();
+    this.#use();
   }
 
-  /** Resolves with the first call, after `ms`, or once `gone` resolves. */
-  async within(ms: number, gone: Promise<void>): Promise<void> {
-    await doneWithin(Promise.race([this.#called.promise, gone]), ms);
+  /** The client is gone. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 }

@@ -8,7 +8,7 @@ import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcon
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Backlog, progressTokenOf } from "./backlog.ts";
 import { bind, type Peer, type Served } from "./bind.ts";
-import { FirstCall, STAY_MS } from "./first_call.ts";
+import { FirstCall } from "./first_call.ts";
 import type { Refusal } from "./message.ts";
 import { MessageReader } from "./message_reader.ts";
 import { LOCAL } from "./owners.ts";
@@ -158,13 +158,13 @@ export class ListeningTransport implements Transport {
 }
 
 /**
- * Serves one client on stdin and stdout. Resolves when it is gone. `onUse` is called once the client has called
- * something, or has stayed for 3 s; if it fails, the connection is closed.
+ * Serves one client on stdin and stdout. Resolves when it is gone. `onOpen` is given what resolves once the client has
+ * called something, or has stayed for 3 s; if it fails, the connection is closed.
  */
 export async function serveOnStdio(
   served: Served,
   signal: AbortSignal,
-  onUse: () => void | Promise<void>,
+  onOpen: (used: Promise<void>) => void | Promise<void>,
 ): Promise<void> {
   // stdout belongs to the protocol: what code beside us logs there goes to stderr.
   // deno-lint-ignore no-console
@@ -172,20 +172,18 @@ export async function serveOnStdio(
   const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);
   const transport = new ListeningTransport(lines, served, LOCAL);
   const { promise: gone, resolve } = Promise.withResolvers<void>();
-  const firstCall = new FirstCall();
+  using firstCall = new FirstCall();
   lines.onreceived = (message) => firstCall.received(message);
   const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
   const { onclose } = transport;
-  let open = true;
   transport.onclose = () => {
-    open = false;
+    firstCall[Symbol.dispose]();
     onclose?.();
     resolve();
   };
   signal.addEventListener("abort", () => handle.close(), { once: true });
   try {
-    if (!signal.aborted) await firstCall.within(STAY_MS, gone);
-    if (open && !signal.aborted) await Promise.race([onUse(), gone]);
+    if (!signal.aborted) await Promise.race([onOpen(firstCall.used), gone]);
     if (!signal.aborted) await gone;
   } finally {
     await handle.close();

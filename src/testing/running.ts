@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { JobFault, ToolError } from "../errors.ts";
-import { aborted, type Cases, OWNER, within } from "./stage.ts";
+import { aborted, type Cases, eventually, OWNER, within } from "./stage.ts";
 
 const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 
@@ -29,6 +29,33 @@ export const running: Cases = {
     const end = await stage.finished(task, second);
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 1]);
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
+  },
+
+  "a worker that is to wait is known at once, claims nothing, and takes what is there as soon as it may": async (
+    stage,
+  ) => {
+    const { promise: may, resolve } = Promise.withResolvers<void>();
+    const before = await stage.create({ job: "waits" });
+    await stage.take("waits", () => Promise.resolve({ kind: "value", value: "done" }), may);
+    await eventually("the worker is known", () => stage.backend.hasWorker("waits"));
+    const beside = await stage.create({ job: "waits" });
+    await stage.work({ quick: () => "done" });
+    await stage.finished(await stage.create({ job: "quick" }));
+    for (const { id } of [before, beside]) strictEqual((await stage.backend.get(id, OWNER)).status, "PENDING");
+    resolve();
+    for (const task of [before, beside]) strictEqual((await stage.finished(task)).status, "COMPLETED");
+    strictEqual((await stage.finished(await stage.create({ job: "waits" }))).status, "COMPLETED");
+  },
+
+  "a worker that stops before it may claim claims nothing any more": async (stage) => {
+    const { promise: may, resolve } = Promise.withResolvers<void>();
+    const task = await stage.create({ job: "waits" });
+    const worker = await stage.take("waits", () => Promise.resolve({ kind: "value", value: "done" }), may);
+    await worker.stop(0);
+    resolve();
+    await stage.work({ quick: () => "done" });
+    await stage.finished(await stage.create({ job: "quick" }));
+    strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
   },
 
   "what a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {

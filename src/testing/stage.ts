@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask, WorkOptions } from "../backend.ts";
+import type { Backend, NewTask, WorkHandle, WorkOptions } from "../backend.ts";
 import { newTaskId } from "../ids.ts";
 import { defineJob, type JobContext } from "../job.ts";
 import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
@@ -91,10 +91,11 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Takes tasks without the help of `createWorker`, so that inputs need not be objects. */
-  async take(job: string, run: WorkOptions["run"]): Promise<void> {
-    const handle = this.backend.work({ jobs: [job], concurrency: 8, run });
+  async take(job: string, run: WorkOptions["run"], after?: Promise<void>): Promise<WorkHandle> {
+    const handle = this.backend.work({ jobs: [job], concurrency: 8, after, run });
     this.#opened.defer(() => handle.stop(0));
     await handle.ready;
+    return handle;
   }
 
   /** Starts a process that takes tasks of this job and never ends them. */

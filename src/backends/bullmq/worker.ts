@@ -86,6 +86,7 @@ export class QueueWork implements WorkHandle {
     this.#deaf = store.listen((signal) => this.#hear(signal));
     const settings = {
       concurrency: options.concurrency,
+      autorun: options.after === undefined,
       lockDuration: options.lease,
       stalledInterval: Math.ceil(options.lease * 0.4),
       maxStalledCount: MAX_CRASHES - 1,
@@ -101,6 +102,7 @@ export class QueueWork implements WorkHandle {
       pauseAfterErrors(store.bullmq, worker, options.lease);
       const locks = new Locks(worker, options.lease);
       this.#locks.push(locks);
+      void options.after?.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
       return worker;
     });
     this.ready = Promise.all(started.map((worker) => worker.waitUntilReady())).then(() => {});
