@@ -29,13 +29,13 @@
  *
  * @module
  */
-export type { Audit, AuditEvent } from "./src/audit.ts";
-export type { Authenticate, Identity } from "./src/authenticate.ts";
+export type { Audit, AuditEvent } from "./src/tasks/audit.ts";
+export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export * from "./src/backend.ts";
 export { BullMqBackend, type BullMqOptions } from "./src/backends/bullmq/mod.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
 export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
-export { MemoryBackend } from "./src/backends/memory.ts";
+export { MemoryBackend } from "./src/backends/memory/mod.ts";
 export * from "./src/errors.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
 export { PollingExposureStrategy } from "./src/exposure/polling.ts";
@@ -59,14 +59,14 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
-export type { FetchInfo } from "./src/audit_source.ts";
-export { jwtAuthenticator, type JwtOptions } from "./src/jwt.ts";
-export type { JwtClaims } from "./src/jwt_claims.ts";
-export type { Limits } from "./src/limits.ts";
+export type { FetchInfo } from "./src/tasks/audit_source.ts";
+export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
+export type { JwtClaims } from "./src/auth/jwt_claims.ts";
+export type { Limits } from "./src/tasks/limits.ts";
 export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
-export type { Accepted, Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema.ts";
-export { AsyncToolServer } from "./src/server.ts";
-export type { RunOptions, ServerOptions } from "./src/server_options.ts";
+export type { Accepted, Infer, JsonSchema, Schema, StandardResult, StandardSchema } from "./src/schema/schema.ts";
+export { AsyncToolServer } from "./src/server/server.ts";
+export type { RunOptions, ServerOptions } from "./src/server/options.ts";
 export * from "./src/task.ts";
-export type { Tasks } from "./src/tasks.ts";
+export type { Tasks } from "./src/tasks/tasks.ts";
 export { createWorker, type Worker, type WorkerOptions } from "./src/worker.ts";

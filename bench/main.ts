@@ -3,7 +3,7 @@
  * asserted; docs/benchmarks.md keeps figures with the machine that they were taken on.
  */
 import { type Backend, createWorker } from "../mod.ts";
-import { TaskFeed } from "../src/feed.ts";
+import { TaskFeed } from "../src/tasks/feed.ts";
 import { hasPostgresServer } from "../tools/postgres_server.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
@@ -11,9 +11,9 @@ import { parseArgs } from "../tools/std.ts";
 import { newTick, tick } from "./jobs.ts";
 import { type Latency, latency, percentile, throughput } from "./measure.ts";
 import { withProcess } from "./process.ts";
-import { rawLatency, rawThroughput, rawWorker } from "./raw_bullmq.ts";
-import { countReads, rawCommits, rawMutations, rawTasks } from "./raw_kv.ts";
-import { RawPostgres } from "./raw_postgres.ts";
+import { rawLatency, rawThroughput, rawWorker } from "./raw/bullmq.ts";
+import { countReads, rawCommits, rawMutations, rawTasks } from "./raw/kv.ts";
+import { RawPostgres } from "./raw/postgres.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
 const quick = options.quick === true;

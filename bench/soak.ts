@@ -7,7 +7,7 @@
 import type { Backend } from "../mod.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
-import { askModern } from "./modern.ts";
+import { askModern } from "./http/modern.ts";
 import { type Process, withProcess } from "./process.ts";
 
 const LOOKS = 5;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { questionsFor } from "./ask_for.ts";
+import { questionsFor } from "./questions/input_fields.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";

@@ -5,14 +5,14 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
-import { doneWithin } from "./done_within.ts";
-import { formOf } from "./form.ts";
+import { doneWithin } from "./waiting.ts";
+import { formOf } from "./questions/form.ts";
 import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
 import { toJson, wellFormed } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
-import { QuestionKeys } from "./question_key.ts";
-import { QuestionRoom } from "./question_room.ts";
-import { checkSchema, type Infer, toJsonSchema, validate } from "./schema.ts";
+import { QuestionKeys } from "./questions/key.ts";
+import { QuestionRoom } from "./questions/budget.ts";
+import { checkSchema, type Infer, toJsonSchema, validate } from "./schema/schema.ts";
 import type { Json } from "./task.ts";
 import { cutMessage, quote } from "./text.ts";
 

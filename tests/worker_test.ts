@@ -14,11 +14,11 @@ import {
   type TaskInfo,
   ToolError,
 } from "../mod.ts";
-import { TaskFeed } from "../src/feed.ts";
+import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
-import { toJsonSchema, validate } from "../src/schema.ts";
-import { gracesOf } from "./graces.ts";
+import { toJsonSchema, validate } from "../src/schema/schema.ts";
+import { gracesOf } from "./support/graces.ts";
 
 const input = { type: "object" } as const;
 

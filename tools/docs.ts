@@ -4,7 +4,7 @@
  *     <!-- snippet: docs/quickstart.ts -->      or docs/quickstart.ts#server for the region named "server"
  *     <!-- end -->
  *
- * `deno task docs:update` writes them anew; tests/docs_test.ts fails when one has drifted.
+ * `deno task docs:update` writes them anew; tests/docs/docs_test.ts fails when one has drifted.
  *
  * @module
  */

@@ -5,7 +5,11 @@
  */
 
 /** They take longest, so they begin first: else one of them would run alone at the end. */
-const LONGEST = ["tests/compile_test.ts", "tests/interop/both_eras_test.ts", "tests/examples_test.ts"];
+const LONGEST = [
+  "tests/examples/compile_test.ts",
+  "tests/interop/both_eras_test.ts",
+  "tests/examples/examples_test.ts",
+];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */
 const ALL = ["tests", "mod.ts", "src"];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { cutToFit, fits } from "../sent_size.ts";
+import { cutToFit, fits } from "../message_size.ts";
 import { cut } from "../text.ts";
 import type { ContentBlock, ToolResult } from "./surface.ts";
 

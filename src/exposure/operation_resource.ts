@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { withoutAsked } from "../ask_for.ts";
+import { withoutAsked } from "../questions/input_fields.ts";
 import { TaskFinished, TaskNotFound } from "../errors.ts";
 import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks.ts";
+import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../try_again.ts";
-import { ofJob } from "./of_job.ts";
+import { ofJob } from "./task_of_job.ts";
 import { resultsOf } from "./results.ts";
 import {
   type CallContext,

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { withoutAsked } from "../ask_for.ts";
+import { withoutAsked } from "../questions/input_fields.ts";
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { type JsonSchema, validate } from "../schema.ts";
+import { type JsonSchema, validate } from "../schema/schema.ts";
 import { wellFormed } from "../json.ts";
-import { cutToFit, fits } from "../sent_size.ts";
+import { cutToFit, fits } from "../message_size.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks.ts";
+import type { Tasks } from "../tasks/tasks.ts";
 import { headOf, tooLarge } from "./fitted.ts";
-import { ofJob } from "./of_job.ts";
+import { ofJob } from "./task_of_job.ts";
 import { formatResponse, type PollingResponse, responseSchema } from "./response.ts";
 import { resultsOf } from "./results.ts";
 import { type ExposureStrategy, resourceUri, type Surface, type SurfaceTool, type ToolResult } from "./surface.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JsonSchema } from "../schema.ts";
+import type { JsonSchema } from "../schema/schema.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 

@@ -5,8 +5,8 @@
  */
 import { JobFault } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
-import type { Tasks } from "../tasks.ts";
-import { ofJob } from "./of_job.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { ofJob } from "./task_of_job.ts";
 import { resourceUri, type SurfaceTemplate } from "./surface.ts";
 
 /** The template of a job's results. */

@@ -7,9 +7,9 @@ import { JobFault, JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
 import { isObject } from "../json.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
-import type { JsonSchema } from "../schema.ts";
+import type { JsonSchema } from "../schema/schema.ts";
 import type { Json, Outcome, Question, TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks.ts";
+import type { Tasks } from "../tasks/tasks.ts";
 
 /** One block of a tool result's content. */
 export type ContentBlock =

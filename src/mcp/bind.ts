@@ -5,13 +5,13 @@
  */
 import { DefinitionError } from "../errors.ts";
 import type { Surface } from "../exposure/surface.ts";
-import type { Tasks } from "../tasks.ts";
+import type { Tasks } from "../tasks/tasks.ts";
 import { quote } from "../text.ts";
-import { bindExtension } from "./extension_tasks.ts";
+import { bindExtension } from "./rev_2026_07_28/tasks.ts";
 import { McpHost } from "./host.ts";
-import { bindTasks } from "./native_tasks.ts";
+import { bindTasks } from "./rev_2025_11_25/tasks.ts";
 import { bindResources } from "./resources.ts";
-import { NO_TASKS } from "./task_calls.ts";
+import { NO_TASKS } from "./generation.ts";
 import { bindTools } from "./tools.ts";
 
 /** What every connection of a server shares. */

@@ -21,10 +21,10 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
-import { logError } from "../log_error.ts";
-import { cutToFit } from "../sent_size.ts";
+import { logError } from "../log/log_error.ts";
+import { cutToFit } from "../message_size.ts";
 import { messageOf } from "../text.ts";
-import { CAPABILITY } from "./rev_2026_07_28.ts";
+import { CAPABILITY } from "./rev_2026_07_28/wire.ts";
 
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;

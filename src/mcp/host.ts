@@ -22,8 +22,8 @@ import {
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { prefixOf, type Surface } from "../exposure/surface.ts";
-import { sendable } from "./sendable.ts";
-import { SessionTransport } from "./session_transport.ts";
+import { sendable } from "./messages/sendable.ts";
+import { SessionTransport } from "./http/sessions/transport.ts";
 
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;

@@ -4,7 +4,7 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
-import { piecesOf } from "../sent_size.ts";
+import { piecesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
 
 /** One page of a list, and how to ask for the next one. A page is named by its number, from 0; the first by no cursor. */

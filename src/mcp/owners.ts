@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Identity } from "../authenticate.ts";
+import type { Identity } from "../auth/authenticate.ts";
 import type { Peer } from "./bind.ts";
 
 /** Without authentication all callers are one owner that nobody knows: a task id is the only key to its task. */

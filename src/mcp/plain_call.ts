@@ -8,14 +8,14 @@ import { InvalidInput, JobsError } from "../errors.ts";
 import { fitted } from "../exposure/fitted.ts";
 import { CallCancelled, type CallContext, CallerGone, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
 import type { TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks.ts";
-import { openQuestions } from "./asking.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { openQuestions } from "./rev_2025_11_25/elicit.ts";
 import type { RequestContext } from "./host.ts";
 import { readableIn } from "./older_revisions.ts";
-import { progressTo } from "./rev_2025_11_25.ts";
-import { answersTo, inputRequired } from "./rev_2026_07_28.ts";
-import type { TaskCalls } from "./task_calls.ts";
-import { putAgain } from "./task_words.ts";
+import { progressTo } from "./rev_2025_11_25/wire.ts";
+import { answersTo, inputRequired } from "./rev_2026_07_28/wire.ts";
+import type { TaskCalls } from "./generation.ts";
+import { putAgain } from "./words.ts";
 
 /** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
 class InputNeeded extends JobsError {

@@ -7,13 +7,13 @@ import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
 import { prefixOf } from "../exposure/surface.ts";
-import { fits, pagesOf } from "../sent_size.ts";
+import { fits, pagesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
 import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { pageOf } from "./list_page.ts";
-import { Listed, ListParams } from "./task_calls.ts";
+import { Listed, ListParams } from "./generation.ts";
 
 /** What stands before the number of a page. */
 const PAGE = "?page=";

@@ -6,7 +6,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
-import type { Mistake } from "../plain_schema.ts";
+import type { Mistake } from "./json_schema.ts";
 import type { Json } from "../task.ts";
 import { quote } from "../text.ts";
 import { textsUnder } from "./texts.ts";

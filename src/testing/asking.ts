@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
-import { MAX_ANSWER, MAX_ASKED } from "../question_room.ts";
+import { MAX_ANSWER, MAX_ASKED } from "../questions/budget.ts";
 import type { Answer, Json, Question, TaskInfo } from "../task.ts";
 import { type Cases, type Code, CONFIRM, OWNER, type Stage, within } from "./stage.ts";
 

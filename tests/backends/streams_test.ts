@@ -2,8 +2,8 @@ import { BullMqBackend, DenoKvBackend, MemoryBackend, type StreamStore } from ".
 import { newTaskId } from "../../src/ids.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
-import { until } from "../processes.ts";
-import { testUnless } from "../test_unless.ts";
+import { until } from "../support/processes.ts";
+import { testUnless } from "../support/test_unless.ts";
 
 const HOUR = 3_600_000;
 

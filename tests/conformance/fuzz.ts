@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ToolCalls } from "../http/hostile.ts";
-import { sendHostile } from "../http/hostile_run.ts";
+import type { ToolCalls } from "../mcp/http/support/hostile.ts";
+import { sendHostile } from "../mcp/http/support/hostile_run.ts";
 
 /** Those that wait for a person are left out: they would hold the server's workers. */
 const TOOLS: ToolCalls = [

@@ -8,7 +8,7 @@ import { TaskStatusNotificationSchema } from "@modelcontextprotocol/sdk/types.js
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 import { isObject } from "../../src/json.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
-import { until } from "../processes.ts";
+import { until } from "../support/processes.ts";
 import { Place, Session, WorkerProcess } from "./stage.ts";
 
 /** After how long a silent worker counts as dead, in ms: short where one dies. */

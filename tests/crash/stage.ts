@@ -10,7 +10,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
-import { until } from "../processes.ts";
+import { until } from "../support/processes.ts";
 
 const SCRIPT = fileURLToPath(new URL("process.ts", import.meta.url));
 

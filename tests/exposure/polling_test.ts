@@ -1,7 +1,7 @@
 import { defineJob, isFinished, PollingExposureStrategy, type Surface, type ToolResult } from "../../mod.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { validate } from "../../src/schema.ts";
+import { validate } from "../../src/schema/schema.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
 

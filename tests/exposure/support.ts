@@ -18,7 +18,7 @@ import {
   ToolRegistry,
   type ToolResult,
 } from "../../mod.ts";
-import { Tasks } from "../../src/tasks.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
 
 /** Who calls, unless a test says otherwise. */
 export const ME = "me";

@@ -4,8 +4,14 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { connectModernHttp, connectModernStdio, type Mode, type ModernConnection, type Person } from "./client_2026.ts";
-import { serveHttp, type TransportName } from "./client.ts";
+import {
+  connectModernHttp,
+  connectModernStdio,
+  type Mode,
+  type ModernConnection,
+  type Person,
+} from "./support/client_2026.ts";
+import { serveHttp, type TransportName } from "./support/client.ts";
 
 const MODES: { readonly [name: string]: Mode } = { pin: { pin: "2026-07-28" }, auto: "auto", legacy: "legacy" };
 

@@ -9,7 +9,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { serveHttp } from "./client.ts";
+import { serveHttp } from "./support/client.ts";
 
 Deno.test("after an error the official client asks once for the rest of the stream, and is told that there is none", async () => {
   await using http = await serveHttp("operation");

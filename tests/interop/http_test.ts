@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { createWorker } from "../../mod.ts";
-import { call, CallToolResultSchema, connectHttp, serveHttp, start, textOf } from "./client.ts";
-import { callTool, listen, request } from "../mcp/modern.ts";
-import { contract } from "./fixture.ts";
+import { call, CallToolResultSchema, connectHttp, serveHttp, start, textOf } from "./support/client.ts";
+import { callTool, listen, request } from "../mcp/support/modern.ts";
+import { contract } from "./support/fixture.ts";
 
 Deno.test("a client that comes back in a new session reads, awaits and hears of its task", async () => {
   await using http = await serveHttp("operation");

@@ -6,7 +6,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
-import { fixtureServer } from "./fixture.ts";
+import { fixtureServer } from "./support/fixture.ts";
 
 const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";
 const ASKED_FOR = Deno.env.has("TEST_INSPECTOR");
@@ -38,7 +38,7 @@ for (const era of ["legacy", "modern"]) {
     name: `the Inspector lists and calls tools over stdio, ${era} era${leftOut}`,
     ignore: !ASKED_FOR,
     fn: async () => {
-      const script = fileURLToPath(new URL("server.ts", import.meta.url));
+      const script = fileURLToPath(new URL("support/server.ts", import.meta.url));
       await listAndCall([Deno.execPath(), "run", "-A", "--unstable-kv", script, "operation", "stdio"], era);
     },
   });

@@ -4,8 +4,8 @@
  * @module
  */
 import { assert, assertEquals } from "../../tools/std.ts";
-import { ask, callTool, Events, listen, request } from "../mcp/modern.ts";
-import { call, CallToolResultSchema, connectHttp, serveHttp, start } from "./client.ts";
+import { ask, callTool, Events, listen, request } from "../mcp/support/modern.ts";
+import { call, CallToolResultSchema, connectHttp, serveHttp, start } from "./support/client.ts";
 
 Deno.test("a task begun by a 2025-11-25 client is read, heard of and cancelled by a 2026-07-28 client", async () => {
   await using http = await serveHttp("operation");

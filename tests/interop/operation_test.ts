@@ -10,7 +10,7 @@ import {
   serveHttp,
   start,
   textOf,
-} from "./client.ts";
+} from "./support/client.ts";
 
 /** What the official client sees of the operation + resource strategy, over either transport. */
 const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>> = {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { call, connectHttp, type Connection, connectStdio, readPages, serveHttp, textOf } from "./client.ts";
+import { call, connectHttp, type Connection, connectStdio, readPages, serveHttp, textOf } from "./support/client.ts";
 
 /** Starts a job with the polling tools, and returns its token. */
 async function begin({ client }: Connection, job: string, input: Record<string, unknown> = {}): Promise<string> {

@@ -4,8 +4,8 @@
  * @module
  */
 import { assertEquals, assertRejects } from "../../tools/std.ts";
-import { serveHttp, type TransportName } from "./client.ts";
-import { connectWithoutTasks } from "./client_2026.ts";
+import { serveHttp, type TransportName } from "./support/client.ts";
+import { connectWithoutTasks } from "./support/client_2026.ts";
 
 for (const transport of ["stdio", "http"] satisfies TransportName[]) {
   Deno.test(`a 2026-07-28 client without tasks gets results, progress and errors of jobs over ${transport}`, async () => {

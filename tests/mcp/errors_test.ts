@@ -17,7 +17,7 @@ Deno.test("what the caller can mend is told as invalid params, and what only its
 });
 
 Deno.test("a defect is answered without its text, which goes to stderr", async () => {
-  const server = fileURLToPath(new URL("./broken_server.ts", import.meta.url));
+  const server = fileURLToPath(new URL("./support/broken_server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-env", "--allow-read", "--allow-sys", "--unstable-kv", server];
   const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   const child = new Deno.Command(Deno.execPath(), { args, ...stdio }).spawn();

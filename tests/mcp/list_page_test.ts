@@ -2,7 +2,7 @@ import { ProtocolError } from "@modelcontextprotocol/server";
 import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
 import { pageOf } from "../../src/mcp/list_page.ts";
 import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
-import { Raw } from "../http/raw.ts";
+import { Raw } from "./http/support/raw.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 

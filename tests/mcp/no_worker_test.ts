@@ -10,10 +10,10 @@ import {
   ToolRegistry,
 } from "../../mod.ts";
 import { bind } from "../../src/mcp/bind.ts";
-import { Tasks } from "../../src/tasks.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
 import { assertEquals } from "../../tools/std.ts";
-import { call, CallToolResultSchema, start } from "../interop/client.ts";
-import { contract } from "../interop/fixture.ts";
+import { call, CallToolResultSchema, start } from "../interop/support/client.ts";
+import { contract } from "../interop/support/fixture.ts";
 
 const WAITING = "Waiting: no worker for contract is running. It starts as soon as one does.";
 

@@ -15,8 +15,8 @@ import {
   OperationResourceStrategy,
 } from "../../mod.ts";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { Events, request } from "./modern.ts";
-import type { Fields, Message } from "./pipe.ts";
+import { Events, request } from "./support/modern.ts";
+import type { Fields, Message } from "./support/pipe.ts";
 
 const URL_OF_IT = new URL("http://localhost/mcp");
 const FORMS = { elicitation: {} };

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { MAX_SENT_BYTES } from "../../src/sent_size.ts";
+import { MAX_SENT_BYTES } from "../../src/message_size.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
-import { type Kind, KINDS, textOf } from "./large_server.ts";
-import { type Client, connect, type Revision, REVISIONS } from "./measured.ts";
-import type { Fields, Message } from "./pipe.ts";
+import { type Kind, KINDS, textOf } from "./support/large_server.ts";
+import { type Client, connect, type Revision, REVISIONS } from "./support/measured.ts";
+import type { Fields, Message } from "./support/pipe.ts";
 
-const SERVER = new URL("./large_server.ts", import.meta.url);
+const SERVER = new URL("./support/large_server.ts", import.meta.url);
 
 /** The most that can be stored, with room for what is around the text. */
 const MOST = 16 * 1024 * 1024 - 100;

@@ -6,7 +6,7 @@
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
 
-const PROGRAM = fileURLToPath(new URL("./slow_server.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("./support/slow_server.ts", import.meta.url));
 
 function start(how: "never" | "fails" | "closes" | "full"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { Pipe } from "./pipe.ts";
-import { difference, replay } from "./transcript.ts";
+import { Pipe } from "./support/pipe.ts";
+import { difference, replay } from "./support/transcript.ts";
 
 for (const strategy of ["operation", "polling"] as const) {
   Deno.test(`the conversation with the ${strategy} strategy is the recorded one`, async () => {

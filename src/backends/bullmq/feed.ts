@@ -5,10 +5,10 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
-import { logError, unheard } from "../../log_error.ts";
+import { logError, unheard } from "../../log/log_error.ts";
 import type { TaskInfo } from "../../task.ts";
-import { LAST_REVISION, toTask } from "./states.ts";
-import type { Following, Records, Store } from "./store.ts";
+import { LAST_REVISION, toTask } from "./snapshot.ts";
+import type { Following, Records, Store } from "./database.ts";
 
 /** For how many tasks it is remembered what was told last. */
 const REMEMBERED = 10_000;

@@ -18,19 +18,19 @@ import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
-import { awaitEnd } from "../await_end.ts";
-import { cancelledOutcome, created, refuseCursor } from "../record.ts";
+import { awaitEnd } from "../shared/await_end.ts";
+import { cancelledOutcome, created, refuseCursor } from "../shared/record.ts";
 import { QueueFeed } from "./feed.ts";
-import { inTime } from "./in_time.ts";
+import { inTime } from "./deadline.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
-import { opened } from "./opened.ts";
-import { migrate, PostgresStore } from "./postgres_store.ts";
-import { RedisStore } from "./redis_store.ts";
-import { failureOf, hasExpired, type Snapshot, toTask } from "./states.ts";
-import type { Store } from "./store.ts";
+import { opened } from "./connect.ts";
+import { migrate, PostgresStore } from "./postgres/store.ts";
+import { RedisStore } from "./redis/store.ts";
+import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
+import type { Store } from "./database.ts";
 import { Sweeper } from "./sweeper.ts";
-import { QueueWork } from "./worker.ts";
+import { QueueWork } from "./worker/mod.ts";
 
 /** What {@linkcode BullMqBackend.connect} takes: a Redis, or a PostgreSQL. */
 export interface BullMqOptions {

@@ -6,9 +6,9 @@
 import type { Job, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import { isObject } from "../../json.ts";
-import { backoff } from "../record.ts";
-import type { Snapshot } from "./states.ts";
-import type { BullMq } from "./store.ts";
+import { backoff } from "../shared/record.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { BullMq } from "./database.ts";
 
 /** The largest number that BullMQ takes as a priority. */
 const LEAST_URGENT = 2 ** 21 - 1;

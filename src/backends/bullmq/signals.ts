@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Signal } from "./store.ts";
+import type { Signal } from "./database.ts";
 
 /** Reads a message; `undefined` for what says nothing to us. */
 export function readSignal(message: string): Signal | undefined {

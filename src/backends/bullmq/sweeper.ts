@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { logError } from "../../log_error.ts";
-import type { Records } from "./store.ts";
-import { expiryOf, hasExpired } from "./states.ts";
+import { logError } from "../../log/log_error.ts";
+import type { Records } from "./database.ts";
+import { expiryOf, hasExpired } from "./snapshot.ts";
 
 /** How often expired tasks are looked for, in ms. */
 const SWEEP_MS = 5_000;

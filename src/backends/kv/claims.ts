@@ -6,9 +6,9 @@
  */
 import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
-import { credibleDue } from "../clock.ts";
-import * as change from "../record.ts";
-import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
+import { credibleDue } from "../shared/clock.ts";
+import * as change from "../shared/record.ts";
+import type { Claimed, Failed, Look, RunnerStore } from "../shared/runner.ts";
 import { messageOf } from "../../text.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import { fitting, refuseTooLarge } from "./room.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
-import { logError, unheard } from "../../log_error.ts";
+import { logError, unheard } from "../../log/log_error.ts";
 import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";

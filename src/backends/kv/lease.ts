@@ -5,9 +5,9 @@
  * @module
  */
 import { isFinished } from "../../task.ts";
-import { unheard } from "../../log_error.ts";
-import { credible } from "../clock.ts";
-import * as change from "../record.ts";
+import { unheard } from "../../log/log_error.ts";
+import { credible } from "../shared/clock.ts";
+import * as change from "../shared/record.ts";
 import { type Committer, untilUnlocked } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 import type { TaskStore } from "./store.ts";

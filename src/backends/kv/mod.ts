@@ -5,12 +5,12 @@
  */
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError, TaskFinished, TaskNotReady } from "../../errors.ts";
-import { unheard } from "../../log_error.ts";
+import { unheard } from "../../log/log_error.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
-import { awaitEnd } from "../await_end.ts";
-import * as change from "../record.ts";
+import { awaitEnd } from "../shared/await_end.ts";
+import * as change from "../shared/record.ts";
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
-import { Runner } from "../runner.ts";
+import { Runner } from "../shared/runner.ts";
 import { Claims } from "./claims.ts";
 import { Committer, reading, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { InvalidValue } from "../../errors.ts";
-import type { TaskRecord } from "../record.ts";
+import type { TaskRecord } from "../shared/record.ts";
 
 /** The most that is taken by what is known of a live task beside its input, in bytes. */
 const MAX_LIVE_BYTES = 40_000;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { unheard } from "../../log_error.ts";
+import { unheard } from "../../log/log_error.ts";
 import { sweepBlobs } from "./blobs.ts";
 import type { Committer } from "./committer.ts";
 

@@ -7,8 +7,8 @@
 import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Json, Outcome, Question } from "../../task.ts";
 import { messageOf } from "../../text.ts";
-import * as change from "../record.ts";
-import type { Claimed, Failed, Look, RunnerStore } from "../runner.ts";
+import * as change from "../shared/record.ts";
+import type { Claimed, Failed, Look, RunnerStore } from "../shared/runner.ts";
 import type { Database, Statement } from "./database.ts";
 import { type Entry, entryOf, type TaskRow, type TaskStore } from "./store.ts";
 

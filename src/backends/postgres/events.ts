@@ -10,8 +10,8 @@
  */
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
-import { doneWithin } from "../../done_within.ts";
-import { logError, unheard } from "../../log_error.ts";
+import { doneWithin } from "../../waiting.ts";
+import { logError, unheard } from "../../log/log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import type * as pg from "./pg.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 import { isFinished } from "../../task.ts";
-import * as change from "../record.ts";
-import { unheard } from "../../log_error.ts";
+import * as change from "../shared/record.ts";
+import { unheard } from "../../log/log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import type { TaskStore } from "./store.ts";
 

@@ -7,9 +7,9 @@ import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, Wo
 import { BackendError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
-import { awaitEnd } from "../await_end.ts";
-import * as change from "../record.ts";
-import { Runner } from "../runner.ts";
+import { awaitEnd } from "../shared/await_end.ts";
+import * as change from "../shared/record.ts";
+import { Runner } from "../shared/runner.ts";
 import { Claims } from "./claims.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";

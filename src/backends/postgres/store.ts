@@ -8,8 +8,8 @@ import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { expiresAt, type Json, type Outcome, type TaskInfo } from "../../task.ts";
-import { batched } from "../batch.ts";
-import type { TaskRecord } from "../record.ts";
+import { batched } from "../shared/batch.ts";
+import type { TaskRecord } from "../shared/record.ts";
 import type { Database, Statement } from "./database.ts";
 import type { Writer } from "./writer.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { unheard } from "../../log_error.ts";
+import { unheard } from "../../log/log_error.ts";
 import type { Database, Statement } from "./database.ts";
 import { EVENT_TTL_MS } from "./events.ts";
 

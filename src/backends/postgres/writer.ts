@@ -5,8 +5,8 @@
  * @module
  */
 import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
-import { batched } from "../batch.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord } from "../record.ts";
+import { batched } from "../shared/batch.ts";
+import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import type { Database } from "./database.ts";
 
 /** One change of one task. */

@@ -2,7 +2,7 @@ import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../mod.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
-import { testUnless } from "../../test_unless.ts";
+import { testUnless } from "../../support/test_unless.ts";
 
 async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });

@@ -5,8 +5,8 @@ import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
-import { until } from "../../processes.ts";
-import { testUnless } from "../../test_unless.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
 
 const OWN = "00000000-0000-4000-8000-000000000001";
 const OTHER = "00000000-0000-4000-8000-000000000002";

@@ -1,7 +1,7 @@
 import { PostgresBackend } from "../../../mod.ts";
-import { type BackendHarness, exerciseBackend } from "../../../src/testing.ts";
+import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
-import { startDoomedWorker } from "../doomed_worker.ts";
+import { startDoomedWorker } from "../support/doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;

@@ -1,10 +1,10 @@
 import { createWorker, defineJob, newTaskId, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { Sweeper } from "../../../src/backends/postgres/sweeper.ts";
-import { TaskFeed } from "../../../src/feed.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
-import { testUnless } from "../../test_unless.ts";
+import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
   noPostgres,

@@ -1,0 +1,173 @@
+/**
+ * Many clients of revision 2026-07-28, each listening to a task of its own over HTTP, in one process with the server.
+ * Every notification is looked at: what was missed, doubled or out of order is counted.
+ */
+import { type Backend, createWorker, defineJob, OperationResourceStrategy, ToolRegistry } from "../../mod.ts";
+import { HttpEndpoint } from "../../src/mcp/http/endpoint.ts";
+import { listen } from "../../src/mcp/http/listen.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
+import { now } from "../jobs.ts";
+
+/** What was seen. */
+export interface Heard {
+  /** From the end of a task, as its record says, until its listener had read of it, in ms; the smallest first. */
+  readonly latencies: readonly number[];
+  /** Listeners that never heard of the end. */
+  readonly missed: number;
+  /** Listeners that heard of it twice. */
+  readonly doubled: number;
+  /** Listeners that heard of something older after something newer. */
+  readonly disordered: number;
+  /** How many tasks are still followed once every listener is gone. */
+  readonly leftBehind: number;
+}
+
+const NO_LIMITS = {
+  openTasks: Infinity,
+  creationsPerMinute: Infinity,
+  readsPerMinute: Infinity,
+  requestsPerMinute: Infinity,
+};
+
+/** How long all of it may take, in ms. */
+const PATIENCE_MS = 60_000;
+
+/** Lets `count` clients listen to the end of their tasks, and as many go away before. */
+export async function listening(backend: Backend, count: number): Promise<Heard> {
+  const gate = Promise.withResolvers<void>();
+  const job = defineJob({
+    name: "wait",
+    input: { type: "object" },
+    run: async (_input, ctx) => {
+      await gate.promise;
+      // Tasks end one by one, not all in the same moment.
+      await new Promise((resolve) => setTimeout(resolve, 400 * Math.random()));
+      for (const part of [0.25, 0.5, 0.75]) await ctx.progress(part);
+      return { done: true };
+    },
+  });
+  const registered = new ToolRegistry().register(job);
+  using tasks = new Tasks(backend, Date.now, { limits: NO_LIMITS });
+  const surface = new OperationResourceStrategy({ notifications: true }).expose(registered, tasks);
+  const streams = {
+    append: () => Promise.resolve(),
+    readAfter: () => Promise.resolve([]),
+    clear: () => Promise.resolve(),
+  };
+  const served = { name: "bench", version: "1.0.0", surface, tasks, maxMessageBytes: 1_000_000, extensions: [] };
+  await using endpoint = new HttpEndpoint(served, { streams, checkHealth: () => Promise.resolve() });
+  const end = new AbortController();
+  const listens = Promise.withResolvers<string>();
+  const serving = listen(
+    { port: 0, hostname: "127.0.0.1", onListen: listens.resolve, signal: end.signal },
+    (request) => endpoint.fetch(request),
+    () => endpoint[Symbol.asyncDispose](),
+  );
+  const url = await listens.promise;
+  const ids = await Promise.all(
+    Array.from({ length: count }, async () => (await tasks.start(registered, {}, "anonymous")).id),
+  );
+  for (const id of ids) await new Listener(url, id).leave();
+  const listeners = ids.map((id) => new Listener(url, id));
+
+  await Promise.all(listeners.map(({ ready }) => ready));
+  await using _worker = createWorker(backend, [job], { concurrency: 200 });
+  gate.resolve();
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), PATIENCE_MS);
+  await Promise.race([
+    Promise.all(listeners.map(({ ended }) => ended)),
+    new Promise((resolve) => late.signal.addEventListener("abort", resolve)),
+  ]);
+  clearTimeout(timer);
+  // Whatever is sent after the end would come before the answer to this.
+  await fetch(url).then((response) => response.body?.cancel());
+  await Promise.all(listeners.map((listener) => listener.leave()));
+  end.abort();
+  await serving;
+  return {
+    latencies: listeners.flatMap(({ latency }) => latency ?? []).sort((a, b) => a - b),
+    missed: listeners.filter(({ ends }) => ends === 0).length,
+    doubled: listeners.filter(({ ends }) => ends > 1).length,
+    disordered: listeners.filter(({ disordered }) => disordered).length,
+    leftBehind: tasks.watched,
+  };
+}
+
+interface Told {
+  readonly method: string;
+  readonly params: { readonly status?: string; readonly statusMessage?: string; readonly lastUpdatedAt?: string };
+}
+
+/** One client, and what it has heard. */
+class Listener {
+  readonly #acknowledged = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #reading: Promise<void>;
+  #reader: ReadableStreamDefaultReader<string> | undefined;
+  #progress = -1;
+  /** Resolves once the server has acknowledged it. */
+  readonly ready: Promise<void> = this.#acknowledged.promise;
+  /** Resolves once it has heard of the end. */
+  readonly ended: Promise<void> = this.#ended.promise;
+  latency: number | undefined;
+  ends = 0;
+  disordered = false;
+
+  constructor(url: string, taskId: string) {
+    this.#reading = this.#read(url, taskId).catch(this.#acknowledged.reject);
+  }
+
+  /** Goes away, once it has been let in. */
+  async leave(): Promise<void> {
+    await this.ready;
+    await this.#reader?.cancel();
+    await this.#reading;
+  }
+
+  async #read(url: string, taskId: string): Promise<void> {
+    const { body } = await fetch(url, request(taskId));
+    const reader = this.#reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (let chunk = await reader?.read(); chunk?.value !== undefined; chunk = await reader?.read()) {
+      const events = (text + chunk.value).split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) {
+        const data = event.split("\n").find((line) => line.startsWith("data: "))?.slice(6);
+        if (data) this.#hear(JSON.parse(data));
+      }
+    }
+  }
+
+  #hear({ method, params }: Told): void {
+    if (method === "notifications/subscriptions/acknowledged") this.#acknowledged.resolve();
+    if (method !== "notifications/tasks") return;
+    const { status, statusMessage = "0 %", lastUpdatedAt = "" } = params;
+    const progress = status === "completed" ? 101 : parseInt(statusMessage);
+    if (progress < this.#progress || this.ends > 0) this.disordered = true;
+    this.#progress = progress;
+    if (status !== "completed") return;
+    this.ends++;
+    this.latency ??= now() - Date.parse(lastUpdatedAt);
+    this.#ended.resolve();
+  }
+}
+
+function request(taskId: string) {
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
+    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
+  };
+  const params = { notifications: { taskIds: [taskId] }, _meta };
+  return {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "subscriptions/listen",
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: taskId, method: "subscriptions/listen", params }),
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Measures over HTTP, on revision 2026-07-28, what a client waits for: the call that creates a task, and `tasks/get`,
+ * each beside the official SDK's own `tools/call` of a tool that does nothing: `deno task bench:http [--quick]`.
+ */
+import { hasRedisServer } from "../../tools/redis_server.ts";
+import { Place } from "../../tools/place.ts";
+import { parseArgs } from "../../tools/std.ts";
+import { percentile } from "../measure.ts";
+import { askModern } from "./modern.ts";
+import { withProcess } from "../process.ts";
+
+const quick = parseArgs(Deno.args, { boolean: ["quick"] }).quick === true;
+const REQUESTS = quick ? 500 : 5_000;
+const ROUNDS = 10;
+const IN_FLIGHT = [1, 32];
+
+interface Figure {
+  readonly perSecond: number;
+  readonly p50: number;
+}
+
+function withServer<T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
+  // Without this flag Deno warns of what the SDK does with a request's signal; ours does without.
+  const flags = ["--unstable-no-legacy-abort"];
+  return withProcess({ script: "http_server.ts", args, flags }, ({ first }) => use(first));
+}
+
+/** What one request costs, over all rounds. */
+class Load {
+  readonly #inFlight: number;
+  readonly #request: () => Promise<unknown>;
+  readonly #times: number[] = [];
+  #spent = 0;
+
+  constructor(inFlight: number, request: () => Promise<unknown>) {
+    this.#inFlight = inFlight;
+    this.#request = request;
+  }
+
+  /** Sends so many requests, and counts them unless they only warm up. */
+  async round(requests: number, warmUp = false): Promise<void> {
+    const times: number[] = [];
+    let sent = 0;
+    const start = performance.now();
+    await Promise.all(Array.from({ length: this.#inFlight }, async () => {
+      while (sent++ < requests) {
+        const sentAt = performance.now();
+        await this.#request();
+        times.push(performance.now() - sentAt);
+      }
+    }));
+    if (warmUp) return;
+    this.#spent += performance.now() - start;
+    this.#times.push(...times);
+  }
+
+  get figure(): Figure {
+    const times = this.#times.toSorted((a, b) => a - b);
+    return { perSecond: times.length / (this.#spent / 1_000), p50: percentile(times, 0.5) };
+  }
+}
+
+function show(what: string, { perSecond, p50 }: Figure, noop?: Figure): void {
+  const share = noop ? `   ${(perSecond / noop.perSecond).toFixed(2)} of the no-op` : "";
+  const figures = `${String(Math.round(perSecond)).padStart(6)} /s   p50 ${p50.toFixed(2)} ms`;
+  console.log(`${what.padEnd(52)} ${figures}${share}`);
+}
+
+for (const inFlight of IN_FLIGHT) {
+  for (const backend of hasRedisServer ? ["memory", "kv", "redis"] : ["memory", "kv"]) {
+    await using place = await Place.make(backend);
+    await withServer(["noop"], (noopUrl) =>
+      withServer([backend, place.folder], async (url) => {
+        const { taskId } = await askModern(url, "tools/call", { name: "runs", arguments: {} });
+        const noop = new Load(inFlight, () => askModern(noopUrl, "tools/call", { name: "noop", arguments: {} }));
+        const create = new Load(inFlight, () => askModern(url, "tools/call", { name: "waits", arguments: {} }));
+        const get = new Load(inFlight, () => askModern(url, "tasks/get", { taskId }));
+        const loads = [noop, create, get];
+        for (const load of loads) await load.round(REQUESTS / ROUNDS, true);
+        // In turns, so that what else the machine does meets all alike.
+        for (let round = 0; round < ROUNDS; round++) {
+          for (const load of loads) await load.round(REQUESTS / ROUNDS);
+        }
+        show(`${backend}: the SDK's no-op tools/call, ${inFlight} in flight`, noop.figure);
+        show(`${backend}: create a task, ${inFlight} in flight`, create.figure, noop.figure);
+        show(`${backend}: tasks/get, ${inFlight} in flight`, get.figure, noop.figure);
+      }));
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The script that stores the records of new tasks, behind BullMQ's own that have put their jobs into the queues.
+ *
+ * @module
+ */
+import { PLACES } from "./parts.ts";
+
+/**
+ * ARGV, for each task: id, owner, queue, delay, for how long its result is kept, how many arguments follow, and these: the
+ * record's other fields, each with its value. Gives for each when it was stored, or what was wrong with it, and then
+ * nothing of it is left: whatever BullMQ has said of the job, a task is stored whole or not at all.
+ *
+ * A queue's first events were told before this, in the same transaction, so it is listened to from a second ago on.
+ */
+export const CREATE = `${PLACES}
+-- BullMQ's script may have failed on its way. The job was only just put there, so it is among the first that wait.
+local function isQueued(q, id)
+  return call("LPOS", q .. "wait", id, "MAXLEN", 1000) or call("ZSCORE", q .. "delayed", id) or
+    call("ZSCORE", q .. "prioritized", id)
+end
+
+local function store(known, id, owner, queue, delay, ttl, ...)
+  local q, now = bull .. queue .. ":", clock()
+  if not known and not isQueued(q, id) then error("its job is not in the queue") end
+  -- BullMQ goes by the clock of who creates the job.
+  if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
+  call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
+  call("ZADD", ours .. "owner:" .. owner, 0, id)
+  call("ZADD", ours .. "expiry", now + delay + ttl, id)
+  local isNew = call("SADD", ours .. "queues", queue) == 1
+  if isNew then signal("queue " .. string.format("%d", now - 1000) .. " " .. queue) end
+  return now
+end
+
+local function takeBack(id, owner, queue)
+  local q = bull .. queue .. ":"
+  try("LREM", q .. "wait", 1, id)
+  try("ZREM", q .. "delayed", id)
+  try("ZREM", q .. "prioritized", id)
+  try("DEL", q .. id)
+  try("ZREM", ours .. "expiry", id)
+  try("ZREM", ours .. "owner:" .. owner, id)
+  try("DEL", record(id))
+end
+
+local stored = {}
+local i = 1
+while i < #ARGV do
+  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 5 + ARGV[i + 5]
+  local known = redis.pcall("EXISTS", record(id)) == 1
+  local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  local done, what = pcall(store, known, id, owner, queue, delay, ttl, unpack(ARGV, i + 6, last))
+  if not done and not known then takeBack(id, owner, queue) end
+  table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
+  i = last + 1
+end
+return stored`;

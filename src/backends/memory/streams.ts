@@ -1,0 +1,53 @@
+/**
+ * Message streams in memory.
+ *
+ * @module
+ */
+import type { StreamEvent, StreamStore } from "../../backend.ts";
+
+/** The most text that is kept, in UTF-16 units; the oldest goes first. */
+const MAX_TEXT = 32 * 1024 * 1024;
+
+interface Kept extends StreamEvent {
+  readonly stream: string;
+  readonly expiresAt: number;
+}
+
+/** Keeps the messages of this process; nothing outlives it. */
+export class MemoryStreams implements StreamStore {
+  /** By id, in the order of their coming. */
+  readonly #events = new Map<string, Kept>();
+  #size = 0;
+
+  /** Keeps a message. */
+  append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
+    this.#events.set(id, { stream, id, text, expiresAt: Date.now() + ttl });
+    this.#size += text.length;
+    for (const oldest of this.#events.values()) {
+      if (this.#size <= MAX_TEXT && oldest.expiresAt > Date.now()) break;
+      this.#delete(oldest);
+    }
+    return Promise.resolve();
+  }
+
+  /** Reads what a stream holds behind an id. */
+  readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
+    const events = this.#of(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
+    events.sort((a, b) => a.id < b.id ? -1 : 1);
+    return Promise.resolve(events.map(({ id, text }) => ({ id, text })));
+  }
+
+  /** Forgets a stream. */
+  clear(stream: string): Promise<void> {
+    for (const event of this.#of(stream)) this.#delete(event);
+    return Promise.resolve();
+  }
+
+  #of(stream: string): Kept[] {
+    return [...this.#events.values()].filter((event) => event.stream === stream);
+  }
+
+  #delete({ id, text }: Kept): void {
+    if (this.#events.delete(id)) this.#size -= text.length;
+  }
+}

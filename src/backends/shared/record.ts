@@ -1,0 +1,293 @@
+/**
+ * A task as a store of ours keeps it, and every change that may happen to it: pure functions, one per event.
+ * A store's own file does the reading and writing; none of them decides anything.
+ *
+ * @module
+ */
+import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../../backend.ts";
+import {
+  type Answer,
+  type CancelledTask,
+  canMove,
+  type FinishedTask,
+  isFinished,
+  type LiveTask,
+  type Outcome,
+  type Question,
+  type TaskInfo,
+} from "../../task.ts";
+import { cutMessage } from "../../text.ts";
+import { refuseNew } from "./refusals.ts";
+
+export { refuseCursor, refuseRoute } from "./refusals.ts";
+
+/** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
+export interface TaskRecord {
+  readonly info: TaskInfo;
+  readonly retry: RetryPolicy;
+  readonly timeout?: number;
+  readonly priority: number;
+  /** How long its first attempt was delayed, in ms. */
+  readonly delay?: number;
+  /** The worker that holds it while it runs. */
+  readonly holder?: string;
+  /** How many workers have died while they ran it. */
+  readonly crashes: number;
+  /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
+  readonly handBacks?: number;
+  /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
+  readonly abandoned?: true;
+  /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
+  readonly answers?: { readonly [key: string]: Answer };
+}
+
+/** A task whose worker dies this often is not tried again: it is likely the cause. */
+export const MAX_CRASHES = 3;
+
+/**
+ * A task is handed back at most this often. A host that starts and ends a server again and again would otherwise begin the
+ * same work each time; a job that outlives a few deployments of its workers is still finished.
+ */
+export const MAX_HAND_BACKS = 5;
+
+/** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
+export const EXPIRED_TOLD_MS = 3_600_000;
+
+export function created(task: NewTask, now: number): TaskRecord {
+  refuseNew(task);
+  return {
+    info: {
+      id: task.id,
+      job: task.job,
+      owner: task.owner,
+      status: "PENDING",
+      revision: 1,
+      attempt: 0,
+      createdAt: now,
+      updatedAt: now,
+      resultTtl: task.resultTtl,
+      ...(task.delay && { dueAt: now + task.delay }),
+    },
+    retry: task.retry,
+    timeout: task.timeout,
+    priority: task.priority ?? 0,
+    ...(task.delay && { delay: task.delay }),
+    crashes: 0,
+  };
+}
+
+export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
+  const { message: _, progress: __, dueAt: ___, ...info } = live(record);
+  return {
+    ...record,
+    holder,
+    info: next(info, now, { status: "RUNNING", attempt: info.attempt + 1 }),
+  };
+}
+
+export function reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord {
+  const info = live(record);
+  return {
+    ...record,
+    info: next(info, now, {
+      status: info.status,
+      progress: report.progress ?? info.progress,
+      message: report.message === undefined ? info.message : cutMessage(report.message),
+    }),
+  };
+}
+
+/**
+ * The job asks something. A question that is open already, from an attempt before, stays as it is. If it is answered
+ * already, nothing changes, and the record given is the same.
+ */
+export function asked(record: TaskRecord, question: Question, now: number): TaskRecord {
+  const info = live(record);
+  if (record.answers && Object.hasOwn(record.answers, question.key)) return record;
+  const questions = info.questions ?? [];
+  const open = questions.some(({ key }) => key === question.key) ? questions : [...questions, question];
+  return { ...record, info: next(info, now, { status: "INPUT_REQUIRED", questions: open }) };
+}
+
+/** Answers have come. The task runs on once no question is open. */
+export function answered(
+  record: TaskRecord,
+  answers: { readonly [key: string]: Answer },
+  now: number,
+): TaskRecord {
+  const { questions = [], ...info } = live(record);
+  const isOpen = (key: string) => questions.some((question) => question.key === key);
+  const known = Object.fromEntries(Object.entries(answers).filter(([key]) => isOpen(key)));
+  const open = questions.filter(({ key }) => !Object.hasOwn(known, key));
+  const status = info.status === "INPUT_REQUIRED" && open.length === 0 ? "RUNNING" : info.status;
+  return {
+    ...record,
+    answers: { ...record.answers, ...known },
+    info: next({ ...info, ...(open.length > 0 && { questions: open }) }, now, { status }),
+  };
+}
+
+/**
+ * A worker that shuts down gives the task back: the attempt does not count. A task that is given back too often fails.
+ * `abandoned`: its code may run on.
+ */
+export function handedBack(before: TaskRecord, abandoned: boolean, now: number): Ended {
+  const record: TaskRecord = abandoned ? { ...before, abandoned } : before;
+  const info = live(record);
+  if (info.stopRequested) return { record: stopped(record, now) };
+  const handBacks = (record.handBacks ?? 0) + 1;
+  if (handBacks > MAX_HAND_BACKS) return failed(record, { kind: "fault", message: tooOftenHandedBack(handBacks) }, now);
+  return {
+    record: {
+      ...record,
+      holder: undefined,
+      handBacks,
+      info: next(info, now, { status: "PENDING", attempt: info.attempt - 1, message: handedBackMessage(handBacks) }),
+    },
+  };
+}
+
+/** What is told of a task that waits for its next worker after this many hand-backs. */
+export function handedBackMessage(handBacks: number): string {
+  return `Handed back by a worker that shut down (${handBacks} of at most ${MAX_HAND_BACKS} times); waits for the next one.`;
+}
+
+/** Why a task that was handed back this often has failed. */
+export function tooOftenHandedBack(handBacks: number): string {
+  return `The workers that ran this task shut down ${handBacks} times before it ended, so it is not tried again. ` +
+    "Give workers a longer `grace`, or run the job in a worker that lives longer than the job takes.";
+}
+
+/** The worker died. The task runs again, unless it has been the end of too many workers. */
+export function crashed(record: TaskRecord, now: number): Ended {
+  const info = live(record);
+  if (info.stopRequested) return { record: stopped(record, now, "The task was cancelled; its worker has died.") };
+  const crashes = record.crashes + 1;
+  if (crashes >= MAX_CRASHES) {
+    const message = `The worker died ${crashes} times while it ran this task, so it is not tried again.`;
+    return failed({ ...record, crashes }, { kind: "fault", message }, now);
+  }
+  const message = `The worker died while it ran this task (${crashes} of ${MAX_CRASHES}); waits for the next one.`;
+  return {
+    record: { ...record, crashes, holder: undefined, info: next(info, now, { status: "PENDING", message }) },
+  };
+}
+
+/** A changed record and, where the task is finished, how it ended. */
+export interface Ended {
+  readonly record: TaskRecord;
+  readonly outcome?: Outcome;
+}
+
+/** What an attempt means for its task. `random` is in [0, 1). */
+export function settled(before: TaskRecord, attempt: Attempt, now: number, random: number): Ended {
+  const record: TaskRecord = isAbandoned(attempt) ? { ...before, abandoned: true } : before;
+  const info = live(record);
+  if (info.stopRequested) return { record: stopped(record, now) };
+  if (attempt.kind === "value") {
+    const { message: _, questions: __, ...rest } = step(info, now);
+    const done = rest.progress === undefined ? rest : { ...rest, progress: 1 };
+    return {
+      record: finished(record, { ...done, status: "COMPLETED", finishedAt: done.updatedAt }),
+      outcome: attempt,
+    };
+  }
+  // A run that ended with its worker is no failed attempt of the job.
+  const failures = info.attempt - record.crashes;
+  if (attempt.kind === "error" && attempt.retry && failures < record.retry.attempts) {
+    const pause = backoff(record.retry, failures, random);
+    const message = `Attempt ${failures} of ${record.retry.attempts} failed: ${attempt.message}`;
+    return {
+      record: {
+        ...record,
+        holder: undefined,
+        info: next(info, now, { status: "RETRYING", message: cutMessage(message), dueAt: now + pause }),
+      },
+    };
+  }
+  const outcome: Outcome = attempt.kind === "fault" ? attempt : { kind: "tool_error", message: attempt.message };
+  return failed(record, outcome, now);
+}
+
+/** Somebody asked to cancel a task that runs: its worker is to stop it. */
+export function stopRequested(record: TaskRecord, now: number): TaskRecord {
+  const info = live(record);
+  const message = "Asked to stop; waits for the worker's answer.";
+  return { ...record, info: { ...next(info, now, { status: info.status, message }), stopRequested: true } };
+}
+
+/** The running code has stopped after it was asked to, unless some of it was given up before. */
+export function stopped(
+  record: TaskRecord,
+  now: number,
+  message = "The task was cancelled; its work has stopped.",
+): TaskRecord {
+  return record.abandoned ? unconfirmed(record, now) : cancelled(record, "stopped", message, now);
+}
+
+/** The task was cancelled while nobody ran it, or its worker has not answered in time. */
+export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
+  if (record.holder !== undefined) return unconfirmed(record, now);
+  return record.info.attempt === 0 && record.handBacks === undefined
+    ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
+    : stopped(record, now);
+}
+
+/** Whether the code of an attempt was given up, and may run on. */
+export function isAbandoned(attempt: Attempt): boolean {
+  return attempt.kind === "error" && attempt.abandoned === true;
+}
+
+function unconfirmed(record: TaskRecord, now: number): TaskRecord {
+  const message = "The task was cancelled; stop requested, not confirmed by its worker.";
+  return cancelled(record, "stop_requested", message, now);
+}
+
+/** The pause before the next attempt in ms: exponential, and between half and all of it at random. */
+export function backoff(retry: RetryPolicy, attempt: number, random: number): number {
+  const full = Math.min(retry.maxDelay, retry.delay * 2 ** (attempt - 1));
+  return Math.round(full * (0.5 + random / 2));
+}
+
+/** How a finished record ended, where nothing is stored beside it. */
+export function cancelledOutcome(info: CancelledTask): Outcome {
+  return { kind: "fault", message: info.message ?? "The task was cancelled." };
+}
+
+function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
+  const { stopRequested: _, dueAt: __, questions: ___, ...info } = step(live(record), now);
+  return finished(record, { ...info, status: "CANCELLED", finishedAt: info.updatedAt, work, message });
+}
+
+function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>, now: number): Ended {
+  const { questions: _, ...info } = step(live(record), now);
+  const message = cutMessage(outcome.message);
+  return {
+    record: finished(record, { ...info, status: "FAILED", finishedAt: info.updatedAt, failure: outcome.kind, message }),
+    outcome,
+  };
+}
+
+/** Its end is never before what it was told of: the clock may have been set back, and its result would expire early. */
+function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
+  return { ...record, holder: undefined, answers: undefined, info };
+}
+
+function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {
+  if (info.status !== change.status && !canMove(info.status, change.status)) {
+    throw new Error(`A task cannot go from ${info.status} to ${change.status}.`);
+  }
+  return { ...step(info, now), ...change };
+}
+
+function step<T extends LiveTask>(info: T, now: number): T {
+  return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
+}
+
+/** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
+function live(record: TaskRecord): LiveTask {
+  if (isFinished(record.info)) {
+    throw new Error(`Task ${record.info.id} is ${record.info.status} and never changes.`);
+  }
+  return record.info;
+}

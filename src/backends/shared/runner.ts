@@ -1,0 +1,246 @@
+/**
+ * The worker's side of the stores that are ours: slots, claims, progress, cancellation and shutdown.
+ * A store brings the reading and writing; what happens to a record stands in `record.ts`.
+ *
+ * @module
+ */
+import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
+import { doneWithin } from "../../waiting.ts";
+import { InvalidValue, JobsError } from "../../errors.ts";
+import { LONGEST_TIMER_MS } from "../../job.ts";
+import { logError } from "../../log/log_error.ts";
+import type { Json, Question, TaskInfo } from "../../task.ts";
+import { Asking, type AskingStore } from "./open_questions.ts";
+import { isAbandoned } from "./record.ts";
+import { mergeReports } from "./progress_reports.ts";
+
+/** A task that was just claimed. */
+export interface Claimed {
+  readonly task: TaskInfo;
+  readonly input: Json;
+  readonly timeout?: number;
+}
+
+/** A task that was just claimed and cannot run. */
+export interface Failed {
+  readonly id: string;
+  readonly attempt: Attempt;
+}
+
+/** What a look for work has brought. */
+export interface Look {
+  readonly claims: readonly Claimed[];
+  /** What was claimed, but cannot run: how its attempt ends instead. */
+  readonly failed?: readonly Failed[];
+  /** Whether there may be more that are due. */
+  readonly more: boolean;
+  /** When the next one will be due, if that is known, in ms since the epoch. */
+  readonly dueAt?: number;
+}
+
+/**
+ * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
+ * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
+ */
+export interface RunnerStore extends AskingStore {
+  /** Claims up to `max` tasks that are due. */
+  claim(max: number): Promise<Look>;
+  report(id: string, report: ProgressReport): Promise<void>;
+  settle(id: string, attempt: Attempt): Promise<void>;
+  /** `abandoned`: the code may run on. */
+  handBack(id: string, abandoned: boolean): Promise<void>;
+}
+
+/** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
+const ABORT_GRACE_MS = 1_000;
+
+/** The pause before a write is tried again while the store fails, in ms. */
+const STORE_RETRY_MS = 500;
+
+interface Running {
+  /** The revision that was claimed: what is told of older ones is past. */
+  readonly revision: number;
+  readonly attempt: number;
+  readonly controller: AbortController;
+  readonly asking: Asking;
+  readonly done: Promise<void>;
+}
+
+/** Takes tasks from a store and runs them, never more than `concurrency` at once. */
+export class Runner implements WorkHandle {
+  readonly ready: Promise<void>;
+  readonly #store: RunnerStore;
+  readonly #options: WorkOptions;
+  readonly #running = new Map<string, Running>();
+  readonly #settling = new Set<Promise<void>>();
+  readonly #closed = new AbortController();
+  /** Tasks that were asked to stop while a look was under way, which may be claiming them. */
+  readonly #stopEarly = new Map<string, TaskInfo>();
+  /** Whether there may be work that nobody has taken: a look that finds nothing says no, until the feed tells of more. */
+  #moreReady = true;
+  /** Whether it may claim yet. */
+  #mayClaim: boolean;
+  #looking: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopping: Promise<void> | undefined;
+  readonly #hurry = Promise.withResolvers<void>();
+
+  constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
+    this.#store = store;
+    this.#options = options;
+    this.#mayClaim = options.after === undefined;
+    void options.after?.then(() => {
+      this.#mayClaim = true;
+      this.#takeMore();
+    });
+    this.ready = ready.then(() => this.wake());
+    this.ready.catch(() => {});
+  }
+
+  /** There may be new work: looks for it, now or as soon as the look under way is over. */
+  wake(): void {
+    this.#moreReady = true;
+    this.#takeMore();
+  }
+
+  /** Looks for work, unless it may not yet, there is no room for it, or none is known of. */
+  #takeMore(): void {
+    if (!this.#mayClaim || this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
+    this.#looking = this.#look().catch((error) => {
+      logError("look for tasks to run", error);
+      this.#wakeAt(Date.now() + STORE_RETRY_MS);
+    }).finally(() => {
+      this.#looking = undefined;
+      this.#stopEarly.clear();
+      this.#takeMore();
+    });
+  }
+
+  get #free(): number {
+    return this.#options.concurrency - this.#running.size;
+  }
+
+  /** Hears of a change: a task of ours that is to stop, or that is no longer ours, gets its signal. */
+  receive(task: TaskInfo): void {
+    const running = this.#running.get(task.id);
+    if (running === undefined) {
+      if (this.#looking && "stopRequested" in task) this.#stopEarly.set(task.id, task);
+      return;
+    }
+    if (task.revision <= running.revision) return;
+    const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
+    if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
+    else if (ours) running.asking.hear(task);
+    else this.lose(task.id);
+  }
+
+  /** Hears that changes may have been missed. */
+  recheck(): void {
+    for (const { asking } of this.#running.values()) asking.hear();
+    this.wake();
+  }
+
+  /** The hold on a task is lost: somebody else may run it now. */
+  lose(id: string): void {
+    this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
+  }
+
+  /** Called again, it shortens the grace. */
+  stop(grace: number): Promise<void> {
+    if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
+    void doneWithin(this.#stopping, grace).then((done) => done || this.#hurry.resolve(), () => {});
+    return this.#stopping;
+  }
+
+  async #look(): Promise<void> {
+    while (!this.#stopping && this.#moreReady && this.#free > 0) {
+      this.#moreReady = false;
+      const { claims, failed = [], more, dueAt } = await this.#store.claim(this.#free);
+      if (more) this.#moreReady = true;
+      for (const claim of claims) this.#start(claim);
+      for (const { id, attempt } of failed) this.#write(id, () => this.#store.settle(id, attempt));
+      if (dueAt !== undefined) this.#wakeAt(dueAt);
+    }
+  }
+
+  #wakeAt(time: number): void {
+    if (this.#stopping) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, Math.max(0, time - Date.now())));
+  }
+
+  #start({ task, input, timeout }: Claimed): void {
+    const controller = new AbortController();
+    const { signal } = controller;
+    // A task that this worker has lost may come back to it while its code still runs: what that says is past.
+    const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
+    const asking = new Asking(this.#store, task.id, signal);
+    let over = false;
+    const ask = async (question: Question) => {
+      if (over || isPast()) throw new JobsError("The attempt is over.");
+      return await asking.ask(question);
+    };
+    const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
+    const claim: Claim = { task, input, timeout, signal, report, ask };
+    const done = this.#options.run(claim).then((attempt) => {
+      over = true;
+      if (isPast()) return;
+      this.#running.delete(task.id);
+      const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
+      this.#write(
+        task.id,
+        () => handBack ? this.#store.handBack(task.id, isAbandoned(attempt)) : this.#store.settle(task.id, attempt),
+      );
+      this.#takeMore();
+    });
+    this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
+    const stop = this.#stopEarly.get(task.id);
+    if (stop) this.receive(stop);
+  }
+
+  /** Writes how a task ended, again and again while the store fails: what has been done must not be lost. */
+  #write(id: string, write: () => Promise<void>): void {
+    const attempt = async () => {
+      while (true) {
+        try {
+          return await this.#writeOrFault(id, write);
+        } catch (error) {
+          logError("store how an attempt has ended", error);
+          if (this.#closed.signal.aborted) return;
+          await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+        }
+      }
+    };
+    const settling: Promise<void> = attempt().finally(() => this.#settling.delete(settling));
+    this.#settling.add(settling);
+  }
+
+  /** What can never be stored ends its task with a fault that says so. */
+  async #writeOrFault(id: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      const message = `The result of the attempt could not be stored: ${error.message}`;
+      await this.#store.settle(id, { kind: "fault", message });
+    }
+  }
+
+  async #stop(grace: number): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#looking; // What it claims is ours to finish or to hand back.
+    await this.#allDone(grace, this.#hurry.promise);
+    this.#closed.abort(new JobsError("The worker shuts down."));
+    for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
+    await this.#allDone(ABORT_GRACE_MS);
+    for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id, true));
+    await Promise.all(this.#settling);
+  }
+
+  /** Resolves when nothing runs any more, after `ms`, or as soon as `unless` does. */
+  async #allDone(ms: number, unless?: Promise<void>): Promise<void> {
+    if (this.#running.size === 0) return;
+    const done = Promise.all([...this.#running.values()].map(({ done }) => done));
+    await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
+  }
+}

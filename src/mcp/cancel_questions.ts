@@ -1,0 +1,42 @@
+/**
+ * Answers for a client that cannot be asked while it waits: nobody else will, and the job must go on.
+ *
+ * @module
+ */
+import { TaskNotFound } from "../errors.ts";
+import type { TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { openQuestions } from "./rev_2025_11_25/elicit.ts";
+
+/** The pause before an answer that could not be stored is given again, in ms. */
+const PAUSE_MS = 1_000;
+
+/**
+ * Answers what a task asks now with `cancel`. A question is told once only, so what cannot be stored is tried again until
+ * `ended` aborts. Never rejects.
+ */
+export async function answerForNobody(tasks: Tasks, task: TaskInfo, ended: AbortSignal): Promise<void> {
+  const keys = openQuestions(task).map(({ key }) => key);
+  while (!ended.aborted) {
+    try {
+      // A task that is over, and a question that is answered, take no answer and no harm.
+      await tasks.answerForNobody(task, keys);
+      return;
+    } catch (error) {
+      if (error instanceof TaskNotFound) return;
+    }
+    await pause(PAUSE_MS, ended);
+  }
+}
+
+/** Resolves after `ms`, or at once where the signal aborts. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
+}

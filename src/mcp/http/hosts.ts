@@ -1,0 +1,67 @@
+/**
+ * The names by which an endpoint may be called: a web page must not reach it through the browser of somebody who runs
+ * it (DNS rebinding).
+ *
+ * @module
+ */
+import { localhostAllowedHostnames, validateHostHeader, validateOriginHeader } from "@modelcontextprotocol/server";
+import { DefinitionError } from "../../errors.ts";
+import { refuse } from "../messages/message.ts";
+
+/** How URLs name all addresses of a machine at once. Nobody is called so, and browsers reach this machine by some of them. */
+const ALL_ADDRESSES: readonly string[] = ["0.0.0.0", "[::]", "[::ffff:0:0]"];
+
+/**
+ * Those of this machine, that of the address that is listened on, and `more` of them. Throws `DefinitionError` for one of
+ * `more` that is no name, and so could never match.
+ */
+export function allowedHosts(more: readonly string[] = [], address = "localhost"): string[] {
+  return [...localhostAllowedHostnames(), nameOfAddress(address), ...more.map(nameOf)];
+}
+
+/** The name by which to call who listens on `address`. */
+export function nameOfAddress(address: string): string {
+  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+  const name = URL.parse(`http://${host}`)?.hostname ?? host;
+  return ALL_ADDRESSES.includes(name) ? "localhost" : name;
+}
+
+/** Refuses a request to another name, and one of a web page from another name, unless its origin is allowed. */
+export function refuseHost(
+  { headers }: Request,
+  url: URL,
+  hosts: string[],
+  isAllowedOrigin = false,
+): Response | undefined {
+  // HTTP/2 has no Host header; what it has instead stands in the URL.
+  const name = headers.get("host") ?? url.host;
+  // As a rule it is the URL's, which has been read already.
+  const allowed = name === url.host && hosts.includes(url.hostname);
+  const host = allowed ? { ok: true } as const : validateHostHeader(name, hosts);
+  const origin = isAllowedOrigin ? { ok: true } as const : validateOriginHeader(headers.get("origin"), hosts);
+  const wrong = host.ok ? origin : host;
+  if (wrong.ok) return undefined;
+  const advice = ADVICE[wrong.errorCode] ?? "";
+  return Response.json(refuse(FORBIDDEN, wrong.message + advice), { status: 403 });
+}
+
+/** What to do about a name that is refused. */
+const ADVICE: { readonly [errorCode: string]: string } = {
+  invalid_host: ". If requests may come with this name, add it to `allowedHosts`.",
+  invalid_origin:
+    ". If pages of this origin may call, add it to `allowedOrigins`; if it is a name of this server, to " +
+    "`allowedHosts`.",
+};
+
+/** As the SDK has it. */
+const FORBIDDEN = -32000;
+
+/** The name as URLs have it: in lower case, an IPv6 address in its short form. */
+function nameOf(host: string): string {
+  const url = URL.parse(`http://${host}`);
+  if (url !== null && url.href === `http://${url.hostname}/` && !host.includes("*")) return url.hostname;
+  throw new DefinitionError(
+    `Cannot allow the host ${JSON.stringify(host)}: it must be a name alone, as "jobs.example.com" or "[::1]". ` +
+      "Leave out scheme, port and path.",
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * Serves an endpoint on a port of this machine, with Deno's own server.
+ *
+ * @module
+ */
+import { doneWithin } from "../../waiting.ts";
+import { JobsError } from "../../errors.ts";
+import { nameOfAddress } from "./hosts.ts";
+
+/** Where to listen, and whom to tell. */
+export interface ListenOptions {
+  readonly port: number;
+  readonly hostname: string;
+  /** Hears the endpoint's URL once it is served; if it fails, nothing is served any more. */
+  readonly onListen: (url: string) => void | Promise<void>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** The URLs that the endpoint answers; `/.well-known` is where clients look for how to authenticate. */
+const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/[^?#]*)([?#]|$)/;
+
+/**
+ * A client that takes longer than this to send its request, or to read its answer, is cut off when the server ends, in ms.
+ * With what the answers before may take, that stays below the 10 s after which supervisors kill.
+ */
+const CUT_OFF_MS = 3_000;
+
+/** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all answers are sent. */
+export async function listen(
+  { port, hostname, onListen, signal }: ListenOptions,
+  fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
+  close: () => Promise<void>,
+): Promise<void> {
+  const cutOff = new AbortController();
+  const sending = new Set<Promise<void>>();
+  const server = hold({ port, hostname, signal: cutOff.signal }, (request, info) => {
+    const { completed } = info;
+    const sent = completed.catch(() => {}).finally(() => sending.delete(sent));
+    sending.add(sent);
+    return fetch(withOwnSignal(request, completed), info);
+  });
+  const { promise: aborted, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  try {
+    await Promise.race([onListen(`http://${nameOfAddress(hostname)}:${server.addr.port}/mcp`), aborted]);
+    await aborted;
+  } finally {
+    await close();
+    // Not `server.shutdown`: Deno 2.9 throws an error that nobody can catch where what that waits for is aborted.
+    await doneWithin(Promise.all(sending), CUT_OFF_MS);
+    cutOff.abort();
+    await server.finished;
+  }
+}
+
+/** Takes the port, and answers from then on. */
+function hold(
+  options: { readonly port: number; readonly hostname: string; readonly signal: AbortSignal },
+  fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ ...options, onListen: () => {} }, (request, info) => {
+      if (!URLS.test(request.url)) return new Response("Not found. MCP is served at /mcp.\n", { status: 404 });
+      return fetch(request, info);
+    });
+  } catch (cause) {
+    const { hostname, port } = options;
+    const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port` to run." : `${cause}`;
+    throw new JobsError(`Cannot listen on ${hostname}:${port}: ${why}`, { cause });
+  }
+}
+
+/**
+ * Deno aborts a request's own signal on success, too, and warns of that on stderr. This one aborts where an answer cannot
+ * be sent; that a client is gone before is told to the stream of its answer, which is cancelled.
+ */
+function withOwnSignal(request: Request, completed: Promise<void>): Request {
+  const gone = new AbortController();
+  completed.catch(() => gone.abort(new Error("The client is gone.")));
+  return Object.defineProperty(request, "signal", { value: gone.signal });
+}

@@ -1,0 +1,57 @@
+/**
+ * Tasks in `subscriptions/listen` over HTTP: the SDK's event stream, with the task listener in it.
+ *
+ * @module
+ */
+import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+import type { Peer, Served } from "../bind.ts";
+import { TaskListener } from "../rev_2026_07_28/listener.ts";
+
+const EVENT = "event: message\ndata: ";
+
+/** Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. */
+export async function listenOverHttp(
+  served: Served,
+  peer: Peer,
+  message: JSONRPCMessage,
+  respond: (message: JSONRPCMessage) => Promise<Response>,
+): Promise<Response> {
+  const listener = new TaskListener(served, peer);
+  const received = listener.receive(message);
+  if ("answer" in received) return Response.json(received.answer, { status: 400 });
+  const response = await respond(received.forward);
+  const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
+  if (stream === null) return response;
+  return new Response(withTasks(stream, listener), response);
+}
+
+/**
+ * The SDK writes each event, and each comment that keeps the stream alive, as one chunk. What is written here waits until
+ * the client reads on, so that who reads slowly fills no memory.
+ */
+function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): ReadableStream<Uint8Array> {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const over = new AbortController();
+  const write = async (message: JSONRPCMessage) => {
+    await writer.write(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+    // Nothing comes behind a refusal.
+    if ("error" in message) over.abort();
+  };
+  const passed = stream.pipeTo(
+    new WritableStream({
+      async write(chunk) {
+        const text = new TextDecoder().decode(chunk);
+        if (!text.startsWith(EVENT)) await writer.write(chunk);
+        else await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), write);
+      },
+    }),
+    { signal: over.signal },
+  );
+  writer.closed.catch(() => over.abort()); // The client is gone.
+  passed.catch(() => {}).finally(() => {
+    listener[Symbol.dispose]();
+    writer.close().catch(() => {});
+  });
+  return readable;
+}

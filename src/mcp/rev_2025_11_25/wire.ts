@@ -1,0 +1,93 @@
+/**
+ * The wire words of protocol revision 2025-11-25, "Tasks": pure functions from task records to what that revision says.
+ *
+ * @module
+ */
+import type { ToolResult } from "../../exposure/surface.ts";
+import type { Json, TaskInfo, TaskStatus } from "../../task.ts";
+import { pollInterval, statusText, timeToLive } from "../words.ts";
+
+/** The key under which a message names its task. */
+export const RELATED_TASK = "io.modelcontextprotocol/related-task";
+
+/** Section "Task Status": a tool result with `isError` counts as failed here. */
+const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
+  PENDING: "working",
+  RUNNING: "working",
+  RETRYING: "working",
+  INPUT_REQUIRED: "input_required",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+};
+
+type WireStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
+
+/** Section "Data Types", Task. */
+export interface WireTask {
+  readonly taskId: string;
+  readonly status: WireStatus;
+  readonly statusMessage?: string;
+  readonly createdAt: string;
+  readonly lastUpdatedAt: string;
+  readonly ttl: number;
+  readonly pollInterval: number;
+}
+
+/** A task as this revision says it. */
+export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
+  const statusMessage = statusText(task);
+  return {
+    taskId: task.id,
+    status: STATUS[task.status],
+    ...(statusMessage && { statusMessage }),
+    createdAt: new Date(task.createdAt).toISOString(),
+    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+    ttl: timeToLive(task, now),
+    pollInterval: pollInterval(task, now),
+  };
+}
+
+/** Section "Creating Tasks". */
+export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask; _meta: Record<string, Json> } {
+  return {
+    task: wireTask(task, task.updatedAt),
+    _meta: {
+      resourceUri: uri,
+      ...relatedTask(task.id),
+      "io.modelcontextprotocol/model-immediate-response":
+        `Started ${task.job} in the background as task ${task.id}. Its result will stand at ${uri}.`,
+    },
+  };
+}
+
+/** Section "Associating Task-Related Messages": `tasks/result` names its task, for the result itself does not. */
+export function taskResult(result: ToolResult, id: string): ToolResult {
+  return { ...result, _meta: { ...result._meta, ...relatedTask(id) } };
+}
+
+/** The `_meta` entry that names a task. */
+export function relatedTask(id: string): { readonly [key: string]: Json } {
+  return { [RELATED_TASK]: { taskId: id } };
+}
+
+/**
+ * Utility "Progress", of a call or of a task: makes the listener that tells a client of its changes. The value must grow
+ * with each notification, so a message without progress creeps ahead a little; a change without either is not told.
+ */
+export function progressTo(
+  progressToken: string | number,
+  notify: (params: Record<string, Json>) => void,
+): (task: TaskInfo) => void {
+  let last = 0;
+  return ({ progress, message }) => {
+    if (progress === undefined && message === undefined) return;
+    last = Math.max(progress ?? 0, last + 1e-6);
+    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
+  };
+}
+
+/** Section "Capabilities": exact, so that a client never tries what would be refused. */
+export function tasksCapability(cancel: boolean, list: boolean): Record<string, Json> {
+  return { ...(list && { list: {} }), ...(cancel && { cancel: {} }), requests: { tools: { call: {} } } };
+}

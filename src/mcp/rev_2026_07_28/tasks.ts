@@ -1,0 +1,114 @@
+/**
+ * The task operations of the extension `io.modelcontextprotocol/tasks` (2026-07-28) on one connection: `tasks/get`,
+ * `tasks/update`, `tasks/cancel`, and calls that become tasks.
+ *
+ * @module
+ */
+import { CLIENT_CAPABILITIES_META_KEY, type Result } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import type { AuditEvent } from "../../tasks/audit.ts";
+import { InvalidInput, TaskFinished } from "../../errors.ts";
+import type { Surface } from "../../exposure/surface.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import { canAsk } from "../rev_2025_11_25/elicit.ts";
+import type { Peer } from "../bind.ts";
+import { missingExtension, toProtocolError } from "../errors.ts";
+import type { RequestContext, TaskServer } from "../host.ts";
+import * as rev from "./wire.ts";
+import type { TaskCalls } from "../generation.ts";
+import { declaresForms } from "../words.ts";
+import { answerForNobody } from "../cancel_questions.ts";
+
+const TaskParams = z.looseObject({ taskId: z.string() });
+
+/** Binds the extension to one connection. */
+export function bindExtension(
+  server: TaskServer,
+  tasks: Tasks,
+  surface: NonNullable<Surface["tasks"]>,
+  { owner }: Peer,
+): TaskCalls {
+  server.registerCapabilities(rev.CAPABILITY);
+
+  const operation = (
+    method: string,
+    asked: AuditEvent["operation"],
+    answer: (taskId: string, ctx: RequestContext) => Promise<Result>,
+  ) =>
+    server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
+      if (!rev.declaresTasks(capabilitiesOf(ctx))) {
+        const error = missingExtension();
+        tasks.refuse(owner, asked, error.message);
+        throw error;
+      }
+      try {
+        return await answer(taskId, ctx);
+      } catch (error) {
+        throw toProtocolError(error);
+      }
+    });
+
+  operation("tasks/get", "read", async (id, ctx) => ({
+    ...await readDetailed(tasks, surface, await tasks.get(id, owner), capabilitiesOf(ctx)),
+  }));
+
+  operation("tasks/update", "answer", async (id, ctx) => {
+    const { inputResponses } = ctx.mcpReq;
+    await tasks.answer(id, owner, (task) => {
+      if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
+      return rev.answersTo(task, inputResponses);
+    });
+    return {};
+  });
+
+  // Only an acknowledgement is owed: a task that cannot be cancelled, or is finished, stays what it is.
+  operation("tasks/cancel", "cancel", async (id) => {
+    const task = await tasks.get(id, owner);
+    if (isFinished(task)) return {};
+    if (!surface.cancellable.includes(task.job)) {
+      tasks.refuseCancel(task);
+      return {};
+    }
+    await tasks.cancel(id, owner).catch((error) => {
+      if (!(error instanceof TaskFinished)) throw error;
+    });
+    return {};
+  });
+
+  return {
+    listed: () => ({}),
+    wish(tool, _, ctx) {
+      if (!tool?.start) return undefined;
+      if (rev.declaresTasks(capabilitiesOf(ctx))) return { demanded: false };
+      if (tool.taskSupport === "required") {
+        const error = missingExtension();
+        tasks.refuseCall(owner, tool.name, error.message);
+        throw error;
+      }
+      return undefined;
+    },
+    created: (task) => ({ ...rev.createTaskResult(task) }),
+    ask(task, ctx, ended) {
+      if (canAsk(server, ctx)) return true;
+      void answerForNobody(tasks, task, ended);
+      return false;
+    },
+  };
+}
+
+/** A task with its questions, its result or its error. */
+export async function readDetailed(
+  tasks: Tasks,
+  { typed }: NonNullable<Surface["tasks"]>,
+  task: TaskInfo,
+  capabilities: unknown,
+): Promise<rev.DetailedTask> {
+  const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
+  return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
+}
+
+/** What the client declares on this one request; an earlier one does not count. */
+function capabilitiesOf(ctx: RequestContext): unknown {
+  return Reflect.get(ctx.mcpReq.envelope ?? {}, CLIENT_CAPABILITIES_META_KEY);
+}

@@ -1,0 +1,143 @@
+/**
+ * The wire words of the extension `io.modelcontextprotocol/tasks` of protocol revision 2026-07-28: pure functions from
+ * task records to what the extension's specification says.
+ *
+ * @module
+ */
+import { JobFault } from "../../errors.ts";
+import { fitted } from "../../exposure/fitted.ts";
+import { toUnaskable } from "../../exposure/unaskable.ts";
+import { callResult, resourceUri, type ToolResult } from "../../exposure/surface.ts";
+import { isObject } from "../../json.ts";
+import { cutToFit } from "../../message_size.ts";
+import type { Answer, Json, Outcome, Question, TaskInfo } from "../../task.ts";
+import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "../words.ts";
+
+/** The extension's identifier. */
+export const EXTENSION = "io.modelcontextprotocol/tasks";
+
+/** Section "Capability Negotiation": the value is an empty object, for clients and servers alike. */
+export const CAPABILITY: { readonly [key: string]: Json } = { extensions: { [EXTENSION]: {} } };
+
+/** Section "Tasks". */
+export interface WireTask {
+  readonly taskId: string;
+  readonly status: "working" | "input_required" | "completed" | "failed" | "cancelled";
+  readonly statusMessage?: string;
+  readonly createdAt: string;
+  readonly lastUpdatedAt: string;
+  readonly ttlMs: number;
+  readonly pollIntervalMs: number;
+}
+
+/** Section "Tasks", `DetailedTask`: with what its status demands. */
+export type DetailedTask = WireTask & {
+  readonly inputRequests?: { readonly [key: string]: InputRequest };
+  readonly result?: ToolResult & { readonly resultType: "complete" };
+  readonly error?: { readonly code: number; readonly message: string };
+};
+
+/** A question, as a request that the client answers through `tasks/update`. */
+export interface InputRequest {
+  readonly method: "elicitation/create";
+  readonly params: { readonly [key: string]: Json };
+}
+
+/** A task as the extension says it, without what it carries. */
+export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
+  const statusMessage = statusText(task);
+  return {
+    taskId: task.id,
+    status: statusOf(task),
+    ...(statusMessage && { statusMessage }),
+    createdAt: new Date(task.createdAt).toISOString(),
+    lastUpdatedAt: new Date(task.updatedAt).toISOString(),
+    ttlMs: timeToLive(task, now),
+    pollIntervalMs: pollInterval(task, now),
+  };
+}
+
+/** Section "Task Creation": flat, and without what only `tasks/get` carries. */
+export function createTaskResult(task: TaskInfo): WireTask & { resultType: "task"; _meta: Record<string, Json> } {
+  return { resultType: "task", ...wireTask(task, task.updatedAt), _meta: { resourceUri: resourceUri(task) } };
+}
+
+/**
+ * Section "Task Polling": a task with its questions, its result or its error. `canAsk` tells whether the client can be
+ * asked; one that cannot gets no questions (Multi Round-Trip Requests: only what the client declares is sent), but is told
+ * of them.
+ */
+export function detailedTask(
+  task: TaskInfo,
+  outcome: Outcome | undefined,
+  { typed, canAsk }: { readonly typed: boolean; readonly canAsk: boolean },
+): DetailedTask {
+  const wire = wireTask(canAsk ? task : toUnaskable(task));
+  if (wire.status === "input_required") {
+    return { ...wire, inputRequests: canAsk && "questions" in task ? inputRequests(task.questions ?? []) : {} };
+  }
+  if (outcome === undefined || wire.status === "cancelled") return wire;
+  try {
+    return { ...wire, result: { resultType: "complete", ...fitted(callResult(task, outcome), typed) } };
+  } catch (error) {
+    if (!(error instanceof JobFault)) throw error;
+    return { ...wire, error: { code: error.code, message: cutToFit(error.message) } };
+  }
+}
+
+/**
+ * Multi Round-Trip Requests, `InputRequiredResult`: the questions of a call, and what the client is to send back with
+ * the answers.
+ */
+export function inputRequired(
+  questions: readonly Question[],
+  requestState?: string,
+): { resultType: "input_required"; inputRequests: Record<string, InputRequest>; requestState?: string } {
+  return {
+    resultType: "input_required",
+    inputRequests: inputRequests(questions),
+    ...(requestState !== undefined && { requestState }),
+  };
+}
+
+/** Questions, each under its own key. */
+export function inputRequests(questions: readonly Question[]): { readonly [key: string]: InputRequest } {
+  return Object.fromEntries(questions.map((question) => [question.key, {
+    method: "elicitation/create" as const,
+    params: elicitation(question),
+  }]));
+}
+
+/** Whether these client capabilities, from wherever they came, declare the extension. */
+export function declaresTasks(capabilities: unknown): boolean {
+  return isObject(capabilities) && isObject(capabilities.extensions) && isObject(capabilities.extensions[EXTENSION]);
+}
+
+/** Section "Task Update Requests": the answers to open questions; whatever else a client sends is ignored. */
+export function answersTo(
+  task: TaskInfo,
+  responses: { readonly [key: string]: unknown },
+): { readonly [key: string]: Answer } {
+  const open = "questions" in task ? task.questions ?? [] : [];
+  return Object.fromEntries(
+    open.filter(({ key }) => Object.hasOwn(responses, key)).map(({ key }) => [key, answerOf(responses[key], key)]),
+  );
+}
+
+/** Section "Task Status": a tool error is a result, so `failed` is left to JSON-RPC errors. */
+function statusOf(task: TaskInfo): WireTask["status"] {
+  switch (task.status) {
+    case "PENDING":
+    case "RUNNING":
+    case "RETRYING":
+      return "working";
+    case "INPUT_REQUIRED":
+      return "input_required";
+    case "COMPLETED":
+      return "completed";
+    case "CANCELLED":
+      return "cancelled";
+    case "FAILED":
+      return task.failure === "tool_error" ? "completed" : "failed";
+  }
+}

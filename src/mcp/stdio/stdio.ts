@@ -1,0 +1,191 @@
+/**
+ * The stdio transport. The SDK's own drops a line that is not JSON-RPC without a word, ends at 10 MB, and when its input
+ * ends leaves without an answer what it has read. This one answers every bad line and goes on, and answers before it ends.
+ *
+ * @module
+ */
+import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { Backlog, progressTokenOf } from "../messages/backlog.ts";
+import { bind, type Peer, type Served } from "../bind.ts";
+import { FirstCall } from "./first_call.ts";
+import type { Refusal } from "../messages/message.ts";
+import { MessageReader } from "../messages/reader.ts";
+import { LOCAL } from "../owners.ts";
+import { TaskListener } from "../rev_2026_07_28/listener.ts";
+import { Unanswered } from "./unanswered.ts";
+
+const NEWLINE = 10;
+
+/** How long what was read is worked on once the input has ended, in ms: a client that is gone needs no long answer. */
+const END_GRACE_MS = 500;
+
+/** One JSON-RPC message per line, on a pair of byte streams. */
+export class LineTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  /** Sees each message before `onmessage` does. */
+  onreceived?: (message: JSONRPCMessage) => void;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #maxBytes: number;
+  readonly #unanswered = new Unanswered();
+  readonly #backlog = new Backlog<Line>();
+  #writing = false;
+  #closed = false;
+
+  /** `maxBytes` is the length of the longest line that is read. */
+  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>, maxBytes: number) {
+    this.#maxBytes = maxBytes;
+    this.#reader = input.getReader();
+    this.#writer = output.getWriter();
+  }
+
+  start(): Promise<void> {
+    this.#readAll()
+      .catch((error) => this.onerror?.(error))
+      .then(() => this.#unanswered.drained(END_GRACE_MS))
+      .finally(() => this.close());
+    return Promise.resolve();
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#closed) throw new Error("Cannot send: the connection is closed.");
+    try {
+      await this.#write(serializeMessage(message), progressTokenOf(message));
+    } finally {
+      this.#unanswered.sent(message);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unanswered.clear();
+    await this.#reader.cancel().catch(() => {});
+    this.onclose?.();
+  }
+
+  async #readAll(): Promise<void> {
+    let line = new MessageReader(this.#maxBytes);
+    for (let chunk = await this.#reader.read(); !chunk.done; chunk = await this.#reader.read()) {
+      let rest = chunk.value;
+      for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
+        line.push(rest.subarray(0, end));
+        this.#receive(line);
+        line = new MessageReader(this.#maxBytes);
+        rest = rest.subarray(end + 1);
+      }
+      line.push(rest);
+    }
+    // Often the last line of input that a person has typed has no end.
+    if (!this.#closed) this.#receive(line);
+  }
+
+  #receive(line: MessageReader): void {
+    const read = line.end();
+    if (read === undefined) return;
+    if ("refusal" in read) return this.#refuse(read.refusal);
+    this.#unanswered.received(read.message);
+    this.onreceived?.(read.message);
+    this.onmessage?.(read.message);
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.#write(`${JSON.stringify(refusal)}\n`).catch(() => {});
+  }
+
+  /** Resolves once a line is written, or left out because newer progress has overtaken it. */
+  #write(text: string, progress?: string | number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    for (const past of this.#backlog.push({ text, resolve, reject }, progress)) past.resolve();
+    if (!this.#writing) void this.#writeAll();
+    return promise;
+  }
+
+  /** Also what waits when the connection is closed. */
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    for (let line = this.#backlog.shift(); line; line = this.#backlog.shift()) {
+      await this.#writer.write(new TextEncoder().encode(line.text)).then(line.resolve, line.reject);
+    }
+    this.#writing = false;
+  }
+}
+
+/** A line on its way to the client. */
+interface Line {
+  readonly text: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A transport with tasks in its `subscriptions/listen`. */
+export class ListeningTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #wire: Transport;
+  readonly #listener: TaskListener;
+
+  constructor(wire: Transport, served: Served, peer: Peer) {
+    this.#wire = wire;
+    this.#listener = new TaskListener(served, peer);
+  }
+
+  start(): Promise<void> {
+    this.#wire.onerror = (error) => this.onerror?.(error);
+    this.#wire.onclose = () => {
+      this.#listener[Symbol.dispose]();
+      this.onclose?.();
+    };
+    this.#wire.onmessage = (message) => {
+      const received = this.#listener.receive(message);
+      if ("forward" in received) this.onmessage?.(received.forward);
+      else this.#wire.send(received.answer).catch((error) => this.onerror?.(error));
+    };
+    return this.#wire.start();
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    return this.#listener.pass(message, (message) => this.#wire.send(message));
+  }
+
+  close(): Promise<void> {
+    return this.#wire.close();
+  }
+}
+
+/**
+ * Serves one client on stdin and stdout. Resolves when it is gone. `onOpen` is given what resolves once the client has
+ * called something, or has stayed for 3 s; if it fails, the connection is closed.
+ */
+export async function serveOnStdio(
+  served: Served,
+  signal: AbortSignal,
+  onOpen: (used: Promise<void>) => void | Promise<void>,
+): Promise<void> {
+  // stdout belongs to the protocol: what code beside us logs there goes to stderr.
+  // deno-lint-ignore no-console
+  console.log = console.info = console.debug = console.error;
+  const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);
+  const transport = new ListeningTransport(lines, served, LOCAL);
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  using firstCall = new FirstCall();
+  lines.onreceived = (message) => firstCall.received(message);
+  const handle = serveStdio(({ era }) => bind(served, LOCAL, era), { transport });
+  const { onclose } = transport;
+  transport.onclose = () => {
+    firstCall[Symbol.dispose]();
+    onclose?.();
+    resolve();
+  };
+  signal.addEventListener("abort", () => handle.close(), { once: true });
+  try {
+    if (!signal.aborted) await Promise.race([onOpen(firstCall.used), gone]);
+    if (!signal.aborted) await gone;
+  } finally {
+    await handle.close();
+  }
+}

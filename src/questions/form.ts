@@ -1,0 +1,120 @@
+/**
+ * From the schema of a question to the form that a client shows: a flat object whose fields are text, numbers, yes or
+ * no, and choices (MCP, Elicitation, "Requested Schema"). Clients refuse any other form, and then nobody is asked.
+ *
+ * @module
+ */
+import { DefinitionError } from "../errors.ts";
+import { isObject } from "../json.ts";
+import type { JsonSchema } from "../schema/schema.ts";
+import type { Json } from "../task.ts";
+
+/** The formats that a form may name. */
+const FORMATS: readonly Json[] = ["email", "uri", "date", "date-time"];
+
+/** How often one reference may lead to the next. */
+const MOST_REFERENCES = 10;
+
+/**
+ * The form of a schema, with the keywords that forms have; an answer is still checked against the whole schema. Throws
+ * `DefinitionError`, which names the field, for what no form can ask; `what` says where the field stands.
+ */
+export function formOf(schema: JsonSchema, what: string): JsonSchema {
+  const { properties, required } = schema;
+  const fields = Object.entries(isObject(properties) ? properties : {}).map(([name, field]) => {
+    const form = isObject(field) ? fieldOf(resolve(field, schema), schema) : undefined;
+    if (form === undefined) {
+      throw new DefinitionError(
+        `Cannot ask for ${name} in ${what}: no form has such a field. Ask for text, a number, yes or no, or one of a ` +
+          "list or some of it; let what may be left out be optional, not null.",
+      );
+    }
+    return [name, form] as const;
+  });
+  return { type: "object", properties: Object.fromEntries(fields), ...(required !== undefined && { required }) };
+}
+
+/** A field as forms have it; `undefined` where they have none such. */
+function fieldOf(field: JsonSchema, root: JsonSchema): JsonSchema | undefined {
+  const { type, items, title: _, ...rest } = field;
+  const named = pick(field, { title: isText, description: isText });
+  if (type === "boolean") return { type, ...named, ...pick(field, { default: isBoolean }) };
+  if (type === "number" || type === "integer") {
+    return { type, ...named, ...pick(field, { minimum: isNumber, maximum: isNumber, default: isNumber }) };
+  }
+  if (type === "array") {
+    const choices = isObject(items) ? choicesOf(resolve(items, root), root) : undefined;
+    const shown = choices && listOf(choices, "anyOf");
+    return shown &&
+      { type, ...named, items: shown, ...pick(field, { minItems: isNumber, maxItems: isNumber, default: isTexts }) };
+  }
+  if (type !== undefined && type !== "string") return undefined;
+  const choices = choicesOf(rest, root);
+  if (choices) {
+    return {
+      type: "string",
+      ...named,
+      ...listOf(choices, "oneOf"),
+      ...pick(field, { enumNames: isTexts, default: isText }),
+    };
+  }
+  if (type === undefined || "const" in field || "enum" in field) return undefined;
+  const format = (value: Json) => FORMATS.includes(value);
+  return { type, ...named, ...pick(field, { minLength: isNumber, maxLength: isNumber, format, default: isText }) };
+}
+
+/** A text that may be chosen. */
+interface Choice {
+  readonly [key: string]: Json;
+  readonly const: string;
+}
+
+/** What may be chosen; `undefined` where that is not a list of texts. */
+function choicesOf(field: JsonSchema, root: JsonSchema): readonly Choice[] | undefined {
+  const { const: only, enum: list, title } = field;
+  if (isText(only)) return [{ const: only, ...(isText(title) && { title }) }];
+  if (isTexts(list)) return list.map((text) => ({ const: text }));
+  const any = field.anyOf ?? field.oneOf;
+  if (only !== undefined || list !== undefined || !Array.isArray(any) || any.length === 0) return undefined;
+  const found = any.map((one: Json) => isObject(one) ? choicesOf(resolve(one, root), root) : undefined);
+  return found.every((choices) => choices !== undefined) ? found.flat() : undefined;
+}
+
+/** A list of choices; under `titled` where each has a title. */
+function listOf(choices: readonly Choice[], titled: "anyOf" | "oneOf"): JsonSchema {
+  if (choices.every((choice) => "title" in choice)) return { [titled]: choices };
+  return { type: "string", enum: choices.map((choice) => choice.const) };
+}
+
+/** A schema in the place of a reference to it within `root`; a client knows no other place than the field. */
+function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
+  let resolved = schema;
+  for (let left = MOST_REFERENCES; left > 0 && isText(resolved.$ref); left--) {
+    const { $ref, ...beside } = resolved;
+    const found = $ref.startsWith("#/") ? $ref.slice(2).split("/").reduce(stepInto, root) : undefined;
+    if (!isObject(found)) return {};
+    resolved = { ...found, ...beside };
+  }
+  return "$ref" in resolved ? {} : resolved;
+}
+
+/** One step of a JSON pointer. */
+function stepInto(value: Json | undefined, step: string): Json | undefined {
+  const key = step.replaceAll("~1", "/").replaceAll("~0", "~");
+  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+/** The keywords of a field that are there, and are what they have to be. */
+function pick(field: JsonSchema, keywords: { readonly [keyword: string]: (value: Json) => boolean }): JsonSchema {
+  return Object.fromEntries(
+    Object.entries(keywords).flatMap(([keyword, fits]) => {
+      const value = field[keyword];
+      return value !== undefined && fits(value) ? [[keyword, value]] : [];
+    }),
+  );
+}
+
+const isText = (value: Json | undefined): value is string => typeof value === "string";
+const isNumber = (value: Json): value is number => typeof value === "number";
+const isBoolean = (value: Json): value is boolean => typeof value === "boolean";
+const isTexts = (value: Json | undefined): value is string[] => Array.isArray(value) && value.every(isText);

@@ -1,0 +1,99 @@
+/**
+ * Plain JSON Schema, checked with ajv, which is loaded only where it is used.
+ *
+ * @module
+ */
+import { DefinitionError } from "../errors.ts";
+import type { JsonSchema } from "./schema.ts";
+import { addUniqueItems } from "./unique_items.ts";
+
+/** One thing that ajv finds wrong. */
+export interface Mistake {
+  /** The way to the field. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong there. */
+  readonly message: string;
+}
+
+/** What is wrong with a value, and whether that is all: of a large value it is the first mistake. */
+export interface Findings {
+  readonly mistakes: readonly Mistake[];
+  readonly all: boolean;
+}
+
+/** Gives what is wrong with a value; `undefined` if nothing is. */
+export type Check = (value: unknown) => Findings | undefined;
+
+const checks = new WeakMap<JsonSchema, Promise<Check>>();
+
+/** The check of a schema, compiled once. Rejects with `DefinitionError` if the schema is itself wrong. */
+export function checkOf(schema: JsonSchema, what: string): Promise<Check> {
+  let check = checks.get(schema);
+  if (check === undefined) checks.set(schema, check = compile(schema, what));
+  return check;
+}
+
+/**
+ * Up to how many parts of a value, fields and items, all mistakes are looked for. Of each part there can be a mistake, and
+ * some keywords compare each with each other: somebody else's large input must not cost many times its size.
+ */
+const MOST_PARTS = 1_000;
+
+const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
+
+async function compile(schema: JsonSchema, what: string): Promise<Check> {
+  const [{ Ajv }, { Ajv2020 }, formats] = await Promise.all([
+    import("ajv"),
+    import("ajv/dist/2020.js"),
+    import("ajv-formats"),
+  ]);
+  const Draft = DRAFT_7.test(String(schema.$schema)) ? Ajv : Ajv2020;
+  const compiled = (allErrors: boolean) => {
+    const ajv = new Draft({ allErrors, strict: false });
+    formats.default.default(ajv);
+    addUniqueItems(ajv);
+    return ajv.compile(schema);
+  };
+  try {
+    const first = compiled(false);
+    let every: typeof first | undefined;
+    return (value) => {
+      if (first(value)) return undefined;
+      const all = !hasMoreParts(value, MOST_PARTS);
+      const check = all ? every ??= compiled(true) : first;
+      if (all) check(value);
+      const mistakes = (check.errors ?? []).map(({ instancePath, message = "is not valid", params }) => ({
+        path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
+          .map((part) => /^\d+$/.test(part) ? Number(part) : part),
+        message,
+      }));
+      return { mistakes, all };
+    };
+  } catch (cause) {
+    throw new DefinitionError(`Cannot use the schema of the ${what}: ${String(cause)}`, { cause });
+  }
+}
+
+/** Ajv reports a missing or an extra field at its parent; the message should name the field itself. */
+function blamedField(params: Record<string, unknown>): string[] {
+  const field = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  return typeof field === "string" ? [field] : [];
+}
+
+/** A JSON pointer's escapes. */
+function unescape(part: string): string {
+  return part.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+/** Whether a JSON value has more fields and items than this; looks no further than it has to. */
+function hasMoreParts(value: unknown, most: number): boolean {
+  const found: unknown[] = [value];
+  // An array hands out what is added to it while it is walked.
+  for (const part of found) {
+    if (typeof part !== "object" || part === null) continue;
+    const inside = Object.values(part);
+    if (found.length + inside.length > most) return true;
+    found.push(...inside);
+  }
+  return false;
+}

@@ -1,0 +1,166 @@
+/**
+ * Schemas: from any Standard Schema, or plain JSON Schema, to JSON Schema for the wire and validation for the queue.
+ *
+ * @module
+ */
+import { DefinitionError, InvalidInput } from "../errors.ts";
+import { checkOf } from "./json_schema.ts";
+import { type PatternGuard, patternGuardOf } from "./pattern_guard.ts";
+import type { Json } from "../task.ts";
+import { cut } from "../text.ts";
+
+/** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
+export type JsonSchema = { readonly [key: string]: Json };
+
+/** The part of the Standard Schema interface (https://standardschema.dev) that is used here; zod 4, ArkType and others have it. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  /** The properties that the standard names. */
+  readonly "~standard": {
+    /** The version of the standard. */
+    readonly version: 1;
+    /** The library that made the schema. */
+    readonly vendor: string;
+    /** Validates a value. */
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    /** Gives the schema as JSON Schema, where the library can (Standard JSON Schema). */
+    readonly jsonSchema?: {
+      readonly input: (options: { readonly target: "draft-2020-12" }) => Record<string, unknown>;
+      readonly output: (options: { readonly target: "draft-2020-12" }) => Record<string, unknown>;
+    };
+    /** The types, at compile time only. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** What a Standard Schema answers. */
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+    readonly issues: readonly {
+      readonly message: string;
+      readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+    }[];
+  };
+
+/** What a job's `input` or `output` may be. */
+export type Schema = StandardSchema | JsonSchema;
+
+/** The type of a value that a schema takes; `unknown` for plain JSON Schema, which has no types. */
+export type Accepted<S extends Schema> = S extends StandardSchema
+  ? NonNullable<S["~standard"]["types"]> extends { readonly input: infer Input } ? Input : unknown
+  : unknown;
+
+/** The type of a value that has passed a schema. */
+export type Infer<S extends Schema> = S extends StandardSchema
+  ? NonNullable<S["~standard"]["types"]> extends { readonly output: infer Output } ? Output : unknown
+  : { readonly [key: string]: Json };
+
+/** The schemas of some libraries are functions. */
+function isStandard(schema: unknown): schema is StandardSchema {
+  return (typeof schema === "object" || typeof schema === "function") && schema !== null && "~standard" in schema;
+}
+
+/** Gives a schema as JSON Schema. Throws `DefinitionError` if its library cannot, or if it does not describe an object. */
+export function toJsonSchema(schema: Schema, side: "input" | "output", name: string): JsonSchema {
+  if (schema === undefined || schema === null) {
+    throw new DefinitionError(`Cannot use ${name} without ${side} schema: { type: "object" } takes any object.`);
+  }
+  const json = isStandard(schema) ? standardToJson(schema, side, name) : schema;
+  if (json.type !== "object") {
+    throw new DefinitionError(
+      `The ${side} schema of ${name} must describe an object ("type": "object")${howToWrap(schema)}.`,
+    );
+  }
+  return json;
+}
+
+/** What to do with a Standard Schema of something else, and with an object of such schemas, zod's "raw shape". */
+function howToWrap(schema: Schema): string {
+  const parts: readonly unknown[] = isStandard(schema) ? [schema] : Object.values(schema);
+  const inner = parts.find(isStandard);
+  if (inner === undefined) return "";
+  const { vendor } = inner["~standard"];
+  return `: wrap it in ${vendor === "zod" ? "z.object({ … })" : `an object schema of ${vendor}`}`;
+}
+
+function standardToJson(schema: StandardSchema, side: "input" | "output", name: string): JsonSchema {
+  const { vendor, jsonSchema } = schema["~standard"];
+  if (jsonSchema === undefined) {
+    throw new DefinitionError(
+      `Cannot turn the ${side} schema of ${name} into JSON Schema: this version of ${vendor} does not offer it. ` +
+        "Use one with Standard JSON Schema (zod 4.2 or later, ArkType, valibot through toStandardJsonSchema of " +
+        "@valibot/to-json-schema), or pass plain JSON Schema.",
+    );
+  }
+  try {
+    return JSON.parse(JSON.stringify(jsonSchema[side]({ target: "draft-2020-12" })));
+  } catch (cause) {
+    throw new DefinitionError(`Cannot turn the ${side} schema of ${name} into JSON Schema: ${String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** The most mistakes that one error names. */
+const MOST_NAMED = 20;
+
+/** The longest path to a field, and the longest text of a mistake, in UTF-16 units: both may quote what was given. */
+const LONGEST_PATH = 200;
+const LONGEST_MESSAGE = 500;
+
+/**
+ * Validates a value; `what` names it in the error, as "input for echo". Resolves with the schema's output value;
+ * rejects with `InvalidInput`, which names up to 20 fields. Of a large value that breaks plain JSON Schema it names the
+ * first wrong field.
+ */
+export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
+  const tooLong = (await guardOf(schema, what))(value);
+  if (tooLong) throw invalid(what, [tooLong], true);
+  if (!isStandard(schema)) {
+    const found = (await checkOf(schema, what))(value);
+    if (found) throw invalid(what, found.mistakes, found.all);
+    return value;
+  }
+  const result = await schema["~standard"].validate(value);
+  if (result.issues) throw invalid(what, result.issues, true);
+  return result.value;
+}
+
+/**
+ * Rejects with `DefinitionError` if a plain JSON Schema is itself wrong, or a pattern of any schema takes exponential
+ * time: better before the work than after it.
+ */
+export async function checkSchema(schema: Schema, what: string): Promise<void> {
+  await guardOf(schema, what);
+  if (!isStandard(schema)) await checkOf(schema, what);
+}
+
+function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
+  return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);
+}
+
+/** What a Standard Schema takes, as JSON Schema; `undefined` where its library cannot say. */
+function inputOf({ "~standard": { jsonSchema } }: StandardSchema): JsonSchema | undefined {
+  try {
+    return jsonSchema && JSON.parse(JSON.stringify(jsonSchema.input({ target: "draft-2020-12" })));
+  } catch {
+    return undefined; // A job with such a schema was refused; an answer to `ctx.elicit` may have one.
+  }
+}
+
+type Mistakes = NonNullable<StandardResult<unknown>["issues"]>;
+
+function invalid(what: string, mistakes: Mistakes, all: boolean): InvalidInput {
+  const named = mistakes.slice(0, MOST_NAMED).map(({ message, path = [] }) => ({
+    path: cut(path.map((part) => typeof part === "object" ? part.key : part).reduce(joinPath, ""), LONGEST_PATH),
+    message: cut(message, LONGEST_MESSAGE),
+  }));
+  if (!all) return new InvalidInput(what, named, "of a value this large only the first mistake is named");
+  const more = mistakes.length - named.length;
+  return new InvalidInput(what, named, more > 0 ? `and ${more} more` : undefined);
+}
+
+function joinPath(path: string, part: PropertyKey): string {
+  if (typeof part === "number") return `${path}[${part}]`;
+  return path ? `${path}.${String(part)}` : String(part);
+}

@@ -1,0 +1,297 @@
+/**
+ * The server: from jobs to whoever calls, through stdio, HTTP or `fetch`.
+ *
+ * @module
+ */
+import type { Audit } from "../tasks/audit.ts";
+import { AuditLog } from "../tasks/audit_log.ts";
+import { Health } from "./health.ts";
+import { MemoryStreams } from "../backends/memory/streams.ts";
+import { DefinitionError } from "../errors.ts";
+import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "../job.ts";
+import type { Served } from "../mcp/bind.ts";
+import { withDefaults } from "../tasks/limits.ts";
+import { allowedHosts } from "../mcp/http/hosts.ts";
+import { HttpEndpoint, shuttingDown } from "../mcp/http/endpoint.ts";
+import { listen } from "../mcp/http/listen.ts";
+import { Origins } from "../mcp/http/origins.ts";
+import { serveOnStdio } from "../mcp/stdio/stdio.ts";
+import type { FetchInfo } from "../tasks/audit_source.ts";
+import { checkOptions } from "../options.ts";
+import { type RegisterOptions, REGISTRATION, ToolRegistry } from "../registry.ts";
+import type { Accepted, Infer, Schema } from "../schema/schema.ts";
+import { RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
+import { settle } from "./settle.ts";
+import { startWorker, type Worker, type WorkerOptions } from "../worker.ts";
+
+const { run: _run, ...DEFINED } = DEFINITION;
+const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTRATION;
+
+/** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
+const ASYNC_TOOL = { ...DEFINED, ...OFFERED };
+
+/** How long the calls of a stdio client that is gone may take to cancel their work before their worker stops, in ms. */
+const CALLS_MS = 1_000;
+
+/** What ends a server. Windows has no SIGTERM. */
+const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
+/**
+ * An MCP server whose tools are background jobs.
+ *
+ * @example
+ * ```ts
+ * import { AsyncToolServer, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * await using server = new AsyncToolServer({
+ *   name: "reports",
+ *   version: "1.0.0",
+ *   backend: new MemoryBackend(),
+ *   strategy: new OperationResourceStrategy(),
+ * });
+ * server.asyncTool({ name: "echo", input: z.object({ text: z.string() }) }, ({ text }) => text);
+ * // await server.run({ worker: { concurrency: 4 } });
+ * ```
+ */
+export class AsyncToolServer implements AsyncDisposable {
+  /** The registered jobs. */
+  readonly registry: ToolRegistry = new ToolRegistry();
+  readonly #options: ServerOptions;
+  readonly #extensions: Served["extensions"][number][] = [];
+  /** The names by which `fetch` may be called. */
+  readonly #hosts: string[];
+  readonly #origins: Origins;
+  readonly #health: Health;
+  readonly #audit: Audit;
+  /** The log on stderr; there from the start, or once `run` serves HTTP. */
+  #log: AuditLog | undefined;
+  /** What is served to all who call, through `fetch` and `run`, from the first of them on. */
+  #served: Promise<Served> | undefined;
+  #endpoint: HttpEndpoint | undefined;
+  #worker: Worker | undefined;
+  readonly #end = new AbortController();
+  /** Resolves once the `run` is over. */
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Takes the parts; nothing is started yet. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options: ServerOptions) {
+    checkOptions("AsyncToolServer", options, SERVER);
+    this.#options = options;
+    if (options.audit === "stderr") this.#log = new AuditLog();
+    this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
+    this.#hosts = allowedHosts(options.allowedHosts);
+    this.#origins = new Origins(options.allowedOrigins);
+    this.#health = new Health(options.backend);
+  }
+
+  /**
+   * Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, its `queue` is one that the backend
+   * cannot reach, or the server already serves.
+   */
+  registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
+    const { name = job.name, queue } = options;
+    this.#refuseLate(name);
+    if (queue !== undefined && !this.#options.backend.routes) {
+      throw new DefinitionError(
+        `Cannot send ${name} to the queue ${JSON.stringify(queue)}: the server's backend knows no queues of others. ` +
+          "Use BullMqBackend.",
+      );
+    }
+    this.registry.register(job, { ...options, cancel: options.cancel ?? this.#options.defaultCancel });
+    return this;
+  }
+
+  /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool`. */
+  asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
+    definition:
+      & Omit<JobDefinition<In, Out, Output>, "run">
+      & Pick<RegisterOptions, "cancel" | "cancelOnDisconnect" | "resultTtl" | "taskSupport" | "askFor">,
+    run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
+  ): Job<Infer<In>, Out> {
+    checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
+    const { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor, ...rest } = definition;
+    const job = defineJob({ ...rest, run });
+    this.registerAsyncTool(job, { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor });
+    return job;
+  }
+
+  /**
+   * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each
+   * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function. It
+   * is called once before, when the server begins to serve: that fails with `DefinitionError` if a plain tool has the
+   * name of a tool of a job, a plain resource stands among the results of one, or `register` is an async function: load
+   * what it needs before.
+   *
+   * @example
+   * ```ts
+   * import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "@mcp-jobs/mcp-jobs";
+   * import type { McpServer } from "@modelcontextprotocol/server";
+   * await using backend = new MemoryBackend();
+   * const strategy = new PollingExposureStrategy();
+   * const server = new AsyncToolServer({ name: "mixed", version: "1.0.0", backend, strategy });
+   * server.extend((mcp: McpServer) => {
+   *   mcp.registerTool("ping", { description: "Answers at once" }, () => ({ content: [{ type: "text", text: "pong" }] }));
+   * });
+   * ```
+   */
+  extend<Mcp>(register: (mcp: Mcp) => void): this {
+    this.#refuseLate("an extension");
+    // The SDK's type stays out of our signatures; the user names it, and this is what he gets.
+    this.#extensions.push(register as Served["extensions"][number]);
+    return this;
+  }
+
+  /**
+   * Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed.
+   * Rejects with `DefinitionError` where `run` would not begin.
+   */
+  readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = (request, info) =>
+    this.#answer(request, info, this.#hosts);
+
+  /** Answers a request that may call the server by these names. */
+  async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
+    return this.#origins.tell(request, await this.#serveHttp(request, info, hosts));
+  }
+
+  async #serveHttp(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
+    if (this.#closing) return shuttingDown();
+    const served = await this.#serve();
+    if (this.#closing) return shuttingDown();
+    const { backend, authenticate, limits } = this.#options;
+    this.#endpoint ??= new HttpEndpoint(served, {
+      authenticate,
+      origins: this.#origins,
+      streams: backend.streams ?? new MemoryStreams(),
+      requestsPerMinute: withDefaults(limits).requestsPerMinute,
+      sessionsOfOne: withDefaults(limits).sessions,
+      checkHealth: () => this.#health.check(),
+      audit: this.#audit,
+    });
+    return await this.#endpoint.fetch(request, info, hosts);
+  }
+
+  /**
+   * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
+   * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server runs
+   * already or was closed; with `JobsError` if HTTP cannot listen, as where the port is taken; and with the error of a `worker` that cannot begin.
+   *
+   * A stdio client that is there but does not read holds the process when the run is over: Deno cannot take back a write
+   * to stdout that has begun. The client's end, another signal, or `Deno.exit()` after `run` ends it.
+   */
+  async run(options: RunOptions = {}): Promise<void> {
+    checkOptions("run", options, RUN);
+    this.#refuseRun();
+    const stop = () => this.#end.abort();
+    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    const running = this.#runToEnd(options);
+    this.#running = running.catch(() => {}); // Who runs it hears of the error.
+    try {
+      await running.finally(() => this.close());
+    } finally {
+      // Until all is closed: npx and terminals send a signal twice, and the second one would break that off.
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
+      options.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Ends `run`, closes all connections, and the backend. Resolves when all is closed. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #runToEnd(options: RunOptions): Promise<void> {
+    if (options.transport === "http" && this.#options.audit === undefined) this.#log ??= new AuditLog();
+    const served = await this.#serve();
+    if (this.#end.signal.aborted) return;
+    // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
+    const start = (after?: Promise<void>) => this.#startWorker(options.worker, after);
+    let closing: Promise<void> | undefined;
+    const closeWorker = () => closing ??= this.#worker && this.#closeWorker(this.#worker, options);
+    // At once: a slow client may hold up the end of the connections, and whoever waits for us may lose his patience.
+    this.#end.signal.addEventListener("abort", () => void closeWorker()?.catch(() => {}), { once: true });
+    if (options.transport === "http") await this.#runHttp(options, start);
+    else await serveOnStdio(served, this.#end.signal, start);
+    // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
+    await closeWorker();
+  }
+
+  async #close(): Promise<void> {
+    this.#end.abort();
+    await this.#running;
+    await this.#endpoint?.[Symbol.asyncDispose]();
+    // Whoever has settled it was told why it failed.
+    const tasks = (await this.#served?.catch(() => {}))?.tasks;
+    // Calls whose clients are gone still cancel their work.
+    await tasks?.allClosed();
+    tasks?.[Symbol.dispose]();
+    try {
+      await this.#options.backend.close();
+    } finally {
+      await this.#log?.[Symbol.asyncDispose]();
+    }
+  }
+
+  async #runHttp(
+    { port = 8000, hostname = "127.0.0.1", onListen }: RunOptions,
+    startWorker: () => Promise<void>,
+  ): Promise<void> {
+    const { signal } = this.#end;
+    const hosts = allowedHosts(this.#options.allowedHosts, hostname);
+    // deno-lint-ignore no-console -- the one line that a person at a terminal needs
+    const announce = onListen ?? ((url: string) => console.error(`Serving MCP on ${url}`));
+    const begin = async (url: string) => {
+      await startWorker();
+      if (!signal.aborted) await announce(url);
+    };
+    const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
+    const answer = (request: Request, info: FetchInfo) => this.#answer(request, info, hosts);
+    await listen({ port, hostname, onListen: begin, signal }, answer, close);
+  }
+
+  /** Resolves once it is ready to take tasks, `after` something has happened; it is not while Redis is away. */
+  async #startWorker(options: WorkerOptions | undefined, after?: Promise<void>): Promise<void> {
+    if (options === undefined) return;
+    // A job that is offered under two names is one job.
+    const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
+    this.#worker = startWorker(this.#options.backend, jobs, options, after);
+    await this.#worker.ready;
+  }
+
+  async #closeWorker(worker: Worker, { transport, worker: { grace = 0 } = {} }: RunOptions): Promise<void> {
+    if (transport !== "http") {
+      // The calls of a stdio client that is gone cancel their tasks. A task that was handed back before could not tell
+      // that its work has stopped, so until then the worker only takes nothing new.
+      worker.close(Math.max(grace, CALLS_MS)).catch(() => {}); // The next line tells.
+      await (await this.#served)?.tasks.allClosed(CALLS_MS);
+    }
+    await worker.close(grace);
+  }
+
+  /** Settles what is served, once: from then on the tools are fixed. Nothing in it depends on who asks first. */
+  #serve(): Promise<Served> {
+    return this.#served ??= settle(this.#options, this.registry.list(), this.#extensions, this.#audit);
+  }
+
+  #refuseRun(): void {
+    const { name } = this.#options;
+    if (this.#closing) throw new DefinitionError(`Cannot run ${name}: it was closed. Make a new server.`);
+    if (this.#running) {
+      throw new DefinitionError(`Cannot run ${name}: it runs already. Make a new server for another run.`);
+    }
+  }
+
+  #refuseLate(what: string): void {
+    if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server already serves.`);
+  }
+}

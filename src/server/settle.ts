@@ -1,0 +1,43 @@
+/**
+ * What a server is, settled once: registry + strategy + backend -> surface and tasks, and nothing wrong with them.
+ *
+ * @module
+ */
+import type { Audit } from "../tasks/audit.ts";
+import { merge } from "../exposure/merge.ts";
+import { withDefaults } from "../tasks/limits.ts";
+import { checkExtensions, type Served } from "../mcp/bind.ts";
+import { maxMessageBytes } from "../mcp/messages/message.ts";
+import type { RegisteredJob } from "../registry.ts";
+import { checkSchema } from "../schema/schema.ts";
+import type { ServerOptions } from "./options.ts";
+import { Tasks } from "../tasks/tasks.ts";
+
+/**
+ * Builds what is served to all who call, and finds what is wrong with it before anybody is served. Rejects with
+ * `DefinitionError` if two tools have one name, an extension hides behind a job, or a job's JSON Schema is wrong.
+ */
+export async function settle(
+  { name, version, title, instructions, backend, strategy, limits }: ServerOptions,
+  jobs: readonly RegisteredJob[],
+  extensions: Served["extensions"],
+  audit: Audit,
+): Promise<Served> {
+  const outputs = jobs.flatMap(({ job, route }) => route && job.output ? [[job.name, job.output] as const] : []);
+  const tasks = new Tasks(backend, Date.now, { limits, audit }, new Map(outputs));
+  try {
+    const surface = merge(jobs.map((registered) => strategy.expose(registered, tasks)));
+    const longest = maxMessageBytes(withDefaults(limits).inputBytes);
+    const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
+    checkExtensions(served);
+    // Plain JSON Schema is not looked at when it is defined: that takes ajv.
+    for (const { name, job } of jobs) {
+      await checkSchema(job.input, `input for ${name}`);
+      if (job.output) await checkSchema(job.output, `result of ${name}`);
+    }
+    return served;
+  } catch (error) {
+    tasks[Symbol.dispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * One feed per process: the backend's events, fanned out to all who wait for a task. Nothing here polls; that what is
+ * watched is read again after half a minute without news is a safety net.
+ *
+ * @module
+ */
+import type { Backend, TaskEvent } from "../backend.ts";
+import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
+import { logError } from "../log/log_error.ts";
+import { Rereads } from "./rereads.ts";
+import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
+
+type Listener = (task: TaskInfo) => void;
+
+/** The pause before what could not be read is read again, in ms. */
+const READ_RETRY_MS = 500;
+
+/** After how long without news a watched task is read again, in ms: at most one read for each task in that time. */
+const REREAD_MS = 30_000;
+
+interface Watcher {
+  readonly listener: Listener;
+  readonly onError: (error: JobsError) => void;
+  /** The newest that it was told of, or need not be. */
+  revision: number;
+}
+
+/** A task that somebody watches, for one owner. */
+interface Watched {
+  readonly id: string;
+  readonly owner: string;
+  readonly watchers: Set<Watcher>;
+  /** Runs while it is to be read again soon. */
+  retry?: ReturnType<typeof setTimeout>;
+}
+
+/** Fans the events of one backend out to the watchers of single tasks. */
+export class TaskFeed implements Disposable {
+  readonly #backend: Backend;
+  readonly #watched = new Map<string, Watched>();
+  readonly #rereads: Rereads<Watched>;
+  #stopped: Error | undefined;
+  readonly #waiting = new Set<(reason: unknown) => void>();
+  readonly #stop: () => void;
+
+  /** `reread` is after how long without news a watched task is read again, in ms. */
+  constructor(backend: Backend, reread: number = REREAD_MS) {
+    this.#backend = backend;
+    this.#rereads = new Rereads((watched) => this.#read(watched), reread);
+    this.#stop = backend.watch((event) => this.#receive(event));
+  }
+
+  /** How many tasks are watched now. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  /**
+   * Calls `listener` on every change of a task from now on, in order and each once. `onError` hears that the task, or all
+   * that its store holds, is gone, and then nothing follows. Returns the way to stop.
+   */
+  watch(
+    task: Pick<TaskInfo, "id" | "owner">,
+    listener: Listener,
+    onError: (error: JobsError) => void = () => {},
+  ): () => void {
+    return this.#add(task, { listener, onError, revision: 0 });
+  }
+
+  /**
+   * As `watch`, and tells where the task stands now: it watches first and reads then, so that nothing falls between, and
+   * again later where it cannot be read now. What is older than the given state is not told: events come late. A task that
+   * the store has lost is told as failed with that reason, as its last change.
+   */
+  follow(task: TaskInfo, listener: Listener): () => void {
+    let last = task;
+    const listen = (now: TaskInfo) => {
+      last = now;
+      listener(now);
+    };
+    const onError = ({ message }: JobsError) => {
+      if (!isFinished(last)) listener(lost(last, message));
+    };
+    const stop = this.#add(task, { listener: listen, onError, revision: task.revision - 1 });
+    const watched = this.#watched.get(keyOf(task));
+    if (watched) void this.#read(watched);
+    return stop;
+  }
+
+  /**
+   * Waits until a task is finished; `onChange` sees the changes on the way. Rejects as `Backend.get` does, and with the
+   * signal's reason once it aborts.
+   */
+  async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
+    signal.throwIfAborted();
+    if (this.#stopped) throw this.#stopped;
+    const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
+    const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
+    const stop = this.watch({ id, owner }, look, reject);
+    this.#backend.get(id, owner).then((now) => this.#tell(now), reject);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    this.#waiting.add(reject);
+    try {
+      return await promise;
+    } finally {
+      stop();
+      this.#waiting.delete(reject);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Rejects every `wait`, those under way and those to come. */
+  stopWaiting(reason: Error): void {
+    this.#stopped = reason;
+    for (const reject of [...this.#waiting]) reject(reason);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    for (const { retry } of this.#watched.values()) clearTimeout(retry);
+    this.#watched.clear();
+    this.#rereads[Symbol.dispose]();
+  }
+
+  #receive(event: TaskEvent): void {
+    if (event.kind === "change") return this.#tell(event.task);
+    for (const watched of this.#watched.values()) void this.#read(watched);
+  }
+
+  /** No event comes of a task that is gone, so who watches it is told. */
+  async #read(watched: Watched): Promise<void> {
+    this.#rereads.saw(watched);
+    await this.#backend.get(watched.id, watched.owner).then((task) => this.#tell(task), (error) => {
+      const gone = error instanceof TaskNotFound || error instanceof StoreLost;
+      if (!gone) return this.#readLater(watched, error);
+      for (const watcher of [...watched.watchers]) {
+        this.#forget(watched, watcher);
+        watcher.onError(error);
+      }
+    });
+  }
+
+  #readLater(watched: Watched, error: unknown): void {
+    if (this.#watched.get(keyOf(watched)) !== watched) return;
+    logError("read a task that somebody waits for", error);
+    watched.retry ??= setTimeout(() => {
+      watched.retry = undefined;
+      void this.#read(watched);
+    }, READ_RETRY_MS);
+  }
+
+  #add({ id, owner }: Pick<TaskInfo, "id" | "owner">, watcher: Watcher): () => void {
+    const key = keyOf({ id, owner });
+    const watched = this.#watched.get(key) ?? { id, owner, watchers: new Set() };
+    watched.watchers.add(watcher);
+    this.#watched.set(key, watched);
+    this.#rereads.saw(watched);
+    return () => this.#forget(watched, watcher);
+  }
+
+  #forget(watched: Watched, watcher: Watcher): void {
+    if (!watched.watchers.delete(watcher) || watched.watchers.size > 0) return;
+    this.#watched.delete(keyOf(watched));
+    this.#rereads.forget(watched);
+    clearTimeout(watched.retry);
+  }
+
+  #tell(task: TaskInfo): void {
+    const watched = this.#watched.get(keyOf(task));
+    if (watched === undefined) return;
+    this.#rereads.saw(watched);
+    for (const watcher of [...watched.watchers]) {
+      if (task.revision <= watcher.revision) continue;
+      watcher.revision = task.revision;
+      watcher.listener(task);
+    }
+  }
+}
+
+/** No two tasks have one, whatever the caller gives as an id. */
+function keyOf({ id, owner }: Pick<TaskInfo, "id" | "owner">): string {
+  return `${owner.length} ${owner} ${id}`;
+}
+
+/** What those who follow a task are told once the store has lost it: it has failed, and why. */
+function lost(task: LiveTask, message: string): FailedTask {
+  const { questions: _, dueAt: __, stopRequested: ___, ...rest } = task;
+  const { revision, updatedAt } = task;
+  return { ...rest, status: "FAILED", failure: "fault", message, revision: revision + 1, finishedAt: updatedAt };
+}

@@ -1,0 +1,112 @@
+/**
+ * How many tasks of each owner are not finished: counted once from the store, then kept up from the events.
+ *
+ * @module
+ */
+import type { Backend, TaskEvent } from "../backend.ts";
+import { isTerminal, type TaskInfo } from "../task.ts";
+
+/** An owner who seems to have too many is counted anew, but not more often than this, in ms. */
+const RECOUNT_MS = 10_000;
+
+/** From how many owners on those without open tasks are forgotten. */
+const MANY_OWNERS = 10_000;
+
+interface Counted {
+  readonly open: Set<string>;
+  /** What has ended while the store is read, which may still call it open; absent once it is read. */
+  ended?: Set<string>;
+  readonly at: number;
+  /** Resolves once the store is read. */
+  ready?: Promise<void>;
+}
+
+/** The open tasks of the owners who have created one through this process. */
+export class OpenTasks implements Disposable {
+  readonly #backend: Pick<Backend, "list" | "watch">;
+  readonly #max: number;
+  readonly #now: () => number;
+  readonly #owners = new Map<string, Counted>();
+  readonly #stop: () => void;
+
+  constructor(backend: Pick<Backend, "list" | "watch">, max: number, now: () => number) {
+    this.#backend = backend;
+    this.#max = max;
+    this.#now = now;
+    this.#stop = max === Infinity ? () => {} : backend.watch((event) => this.#receive(event));
+  }
+
+  /** Counts a task that is about to be created. Resolves with `false`, and does not count it, if it would be one too many. */
+  async reserve(owner: string, id: string): Promise<boolean> {
+    if (this.#max === Infinity) return true;
+    let counted = await this.#count(owner);
+    // Events of several processes come in no order between them, so a count from them may be too high.
+    if (counted.open.size >= this.#max && Math.abs(this.#now() - counted.at) >= RECOUNT_MS) {
+      // Whoever was here first has begun the new count.
+      if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
+      counted = await this.#count(owner);
+    }
+    if (counted.open.size >= this.#max) return false;
+    counted.open.add(id);
+    return true;
+  }
+
+  /** Takes back a reservation: the task was not created. */
+  release(owner: string, id: string): void {
+    this.#owners.get(owner)?.open.delete(id);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    this.#owners.clear();
+  }
+
+  async #count(owner: string): Promise<Counted> {
+    let counted = this.#owners.get(owner);
+    if (counted === undefined) {
+      if (this.#owners.size >= MANY_OWNERS) this.#forgetIdle();
+      counted = { open: new Set(), ended: new Set(), at: this.#now() };
+      counted.ready = this.#read(owner, counted);
+      this.#owners.set(owner, counted);
+    }
+    try {
+      await counted.ready;
+    } catch (error) {
+      if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
+      throw error;
+    }
+    return counted;
+  }
+
+  async #read(owner: string, counted: Counted): Promise<void> {
+    let cursor: string | undefined;
+    do {
+      const { tasks, nextCursor } = await this.#backend.list(owner, { cursor, limit: 500 });
+      for (const { id, ...task } of tasks) {
+        if (!isTerminal(task.status) && !counted.ended?.has(id)) counted.open.add(id);
+      }
+      cursor = nextCursor;
+    } while (cursor !== undefined);
+    counted.ended = undefined;
+  }
+
+  #receive(event: TaskEvent): void {
+    // What was missed can only be counted anew.
+    if (event.kind === "gap") this.#owners.clear();
+    else this.#hear(event.task);
+  }
+
+  #hear(task: TaskInfo): void {
+    const counted = this.#owners.get(task.owner);
+    if (counted === undefined) return;
+    if (!isTerminal(task.status)) counted.open.add(task.id);
+    else {
+      counted.open.delete(task.id);
+      counted.ended?.add(task.id);
+    }
+  }
+
+  #forgetIdle(): void {
+    for (const [owner, { open }] of this.#owners) if (open.size === 0) this.#owners.delete(owner);
+  }
+}

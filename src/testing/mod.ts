@@ -1,0 +1,75 @@
+/**
+ * The conformance kit: the tests that every backend passes, for backends of your own.
+ *
+ * @example
+ * ```ts ignore
+ * import { MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * import { exerciseBackend } from "@mcp-jobs/mcp-jobs/testing";
+ *
+ * exerciseBackend("my backend", () => {
+ *   const backend = new MemoryBackend(); // yours
+ *   return Promise.resolve({
+ *     backend,
+ *     connect: () => Promise.resolve(backend),
+ *     close: () => backend.close(),
+ *   });
+ * }, {
+ *   skip: {
+ *     "a task whose worker is killed runs again on another worker": "its store lives in one process",
+ *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
+ *     "a task whose worker is killed while it asks finds the answer that came meanwhile": "its store lives in one process",
+ *     "a task whose worker dies three times fails with that reason": "its store lives in one process",
+ *   },
+ * });
+ * ```
+ *
+ * @module
+ */
+import { asking } from "./asking.ts";
+import { cancelling } from "./cancelling.ts";
+import { reading } from "./reading.ts";
+import { running } from "./running.ts";
+import { type BackendHarness, type Cases, Stage } from "./stage.ts";
+import { stopping } from "./stopping.ts";
+import { values } from "./values.ts";
+import { watching } from "./watching.ts";
+
+export type * from "../backend.ts";
+export type * from "../task.ts";
+export { doomedJob } from "./doomed.ts";
+export type { BackendHarness } from "./stage.ts";
+
+/** What {@linkcode exerciseBackend} may be told. */
+export interface ExerciseOptions {
+  /** The cases to be left out, by name, each with its reason, which the test's name then shows. */
+  readonly skip?: { readonly [caseName: string]: string };
+}
+
+/**
+ * Registers the tests of the backend contract with `Deno.test`. Each opens its own backend, on an empty store, and
+ * closes it; timers, operations and resources that are left open fail the test.
+ * Throws if a case that is to be skipped does not exist.
+ */
+export function exerciseBackend(
+  name: string,
+  open: () => Promise<BackendHarness>,
+  { skip = {} }: ExerciseOptions = {},
+): void {
+  const cases: Cases = { ...values, ...reading, ...running, ...cancelling, ...asking, ...watching, ...stopping };
+  for (const unknown of Object.keys(skip).filter((title) => !Object.hasOwn(cases, title))) {
+    throw new Error(`Cannot skip ${JSON.stringify(unknown)}: the kit has no case of this name.`);
+  }
+  for (const [title, run] of Object.entries(cases)) {
+    const reason = skip[title];
+    Deno.test({
+      name: `${name}: ${title}${reason === undefined ? "" : ` (left out: ${reason})`}`,
+      ignore: reason !== undefined,
+      sanitizeOps: true,
+      sanitizeResources: true,
+      fn: async () => {
+        await using stage = new Stage(await open());
+        await run(stage);
+      },
+    });
+  }
+}

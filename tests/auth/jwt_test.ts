@@ -1,0 +1,270 @@
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { BackendError, DefinitionError, type Identity, jwtAuthenticator, type JwtOptions } from "../../mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
+
+const ISSUER = "https://login.example.com/";
+const AUDIENCE = "https://jobs.example.com/mcp";
+const METADATA = "https://jobs.example.com/.well-known/oauth-protected-resource/mcp";
+
+const { privateKey, publicKey } = await generateKeyPair("ES256");
+const other = await generateKeyPair("ES256");
+const jwks = { keys: [{ ...await exportJWK(publicKey), kid: "one", alg: "ES256" }] };
+
+interface Claims {
+  readonly [name: string]: unknown;
+}
+
+/** When the tokens of these tests end, in s since the epoch, unless they say so. */
+const EXP = Math.floor(Date.now() / 1_000) + 300;
+
+/** A token that is good in all that `claims` does not change. */
+function sign(
+  claims: Claims = {},
+  key: CryptoKey | Uint8Array = privateKey,
+  alg = "ES256",
+  kid = "one",
+  typ: string | undefined = "at+jwt",
+): Promise<string> {
+  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: EXP, ...claims })
+    .setProtectedHeader({ alg, kid, ...(typ !== "" && { typ }) }).sign(key);
+}
+
+/** Who calls with a token of these tests, which ends with the clocks' skew. */
+const ann: Identity = { principal: "user:ann", scopes: [], expiresAt: (EXP + 30) * 1_000 };
+
+async function ask(token?: string, options: Partial<JwtOptions> = {}): Promise<Identity | Response> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return await jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options })(
+    new Request(AUDIENCE, { method: "POST", headers }),
+  );
+}
+
+async function refusal(answer: Identity | Response) {
+  if (!(answer instanceof Response)) throw new Error(`Let in: ${JSON.stringify(answer)}`);
+  const body = await answer.json();
+  return { status: answer.status, challenge: answer.headers.get("www-authenticate") ?? "", ...body };
+}
+
+Deno.test("a good token names its principal and scopes", async () => {
+  assertEquals(await ask(await sign()), ann);
+  assertEquals(await ask(await sign({ scope: "jobs:run jobs:read" })), { ...ann, scopes: ["jobs:run", "jobs:read"] });
+  assertEquals(await ask(await sign({ scp: ["jobs:run", 7] })), { ...ann, scopes: ["jobs:run"] });
+  assertEquals(await ask(await sign({ aud: ["https://other.example.com", AUDIENCE] })), ann);
+});
+
+Deno.test("a person and an OAuth client whose names are the same are two principals", async () => {
+  const principalOf = async (claims: Claims, options?: Partial<JwtOptions>) => {
+    const identity = await ask(await sign(claims), options);
+    return identity instanceof Response ? identity.status : [identity.principal, identity.client];
+  };
+  assertEquals(await principalOf({ client_id: "vscode" }), ["user:ann", "vscode"]);
+  assertEquals(await principalOf({ azp: "vscode" }), ["user:ann", "vscode"]);
+  assertEquals(await principalOf({ client_id: "ann" }), ["client:ann", "ann"]);
+  assertEquals(await principalOf({ azp: "ann" }), ["client:ann", "ann"]);
+  assertEquals(await principalOf({ client_id: 7, azp: "" }), ["user:ann", undefined]);
+  // No name that somebody may choose is that of another kind.
+  assertEquals(await principalOf({ sub: "client:ann" }), ["user:client:ann", undefined]);
+  const byEmail = { principalOf: ({ email }: Claims) => String(email ?? "") };
+  assertEquals(await principalOf({ email: "ann@example.com", client_id: "vscode" }, byEmail), [
+    "ann@example.com",
+    "vscode",
+  ]);
+});
+
+Deno.test("a principal that cannot be named is the error of whoever names it, and not of the issuer's keys", async () => {
+  const token = await sign();
+  const principalOf = () => {
+    throw new Error("No such tenant.");
+  };
+  await assertRejects(() => ask(token, { principalOf }), Error, "No such tenant.");
+});
+
+Deno.test("only an access token is one, unless the issuer says it in another way", async () => {
+  const typed = (typ: string, options?: Partial<JwtOptions>) =>
+    sign({}, privateKey, "ES256", "one", typ).then((token) => ask(token, options));
+  for (const typ of ["at+jwt", "AT+JWT", "application/at+jwt"]) assertEquals(await typed(typ), ann, typ);
+  for (const typ of ["JWT", "", "id+jwt", "logout+jwt"]) {
+    const { status, error, error_description } = await refusal(await typed(typ));
+    assertEquals([status, error], [401, "invalid_token"], typ);
+    assertStringIncludes(error_description, '"typ"');
+  }
+  assertEquals(await typed("JWT", { typ: "JWT" }), ann);
+  assertEquals((await refusal(await typed("at+jwt", { typ: "JWT" }))).status, 401);
+  for (const typ of ["", "JWT", "at+jwt"]) assertEquals(await typed(typ, { typ: false }), ann);
+});
+
+Deno.test("an issuer, or its keys, over plain HTTP are refused unless they are on this machine", () => {
+  const make = (options: Partial<JwtOptions>) =>
+    jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options });
+  for (const host of ["login.example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "[::2]"]) {
+    const url = `http://${host}/keys`;
+    assertThrows(() => make({ issuer: url }), DefinitionError, `Cannot use ${url} as issuer: plain HTTP`);
+    for (const jwks of [url, new URL(url)]) {
+      assertThrows(() => make({ jwks }), DefinitionError, `Cannot use ${url} as jwks: plain HTTP`);
+    }
+  }
+  for (const host of ["localhost:8080", "127.0.0.1", "127.1.2.3", "[::1]:8080"]) {
+    make({ issuer: `http://${host}/`, jwks: `http://${host}/keys` });
+  }
+  make({ issuer: "accounts.example.com" });
+});
+
+Deno.test("without a token the answer is 401 with the way to the metadata document, and no error to tell", async () => {
+  const { status, challenge } = await refusal(await ask());
+  assertEquals([status, challenge], [401, `Bearer resource_metadata="${METADATA}"`]);
+});
+
+Deno.test("a token that is expired, for others, by others, not yet good or without a principal is 401, and says why", async () => {
+  const now = Math.floor(Date.now() / 1_000);
+  const cases: [Claims, string][] = [
+    [{ exp: now - 60 }, '"exp"'],
+    [{ nbf: now + 120 }, '"nbf"'],
+    [{ aud: "https://other.example.com" }, '"aud"'],
+    [{ iss: "https://evil.example.com/" }, '"iss"'],
+    [{ sub: undefined }, '"sub"'],
+    [{ sub: "" }, '"sub"'],
+    [{ sub: 7 }, '"sub"'],
+    [{ exp: undefined }, '"exp"'],
+  ];
+  for (const [claims, field] of cases) {
+    const { status, error, error_description, challenge } = await refusal(await ask(await sign(claims)));
+    assertEquals([status, error], [401, "invalid_token"], JSON.stringify(claims));
+    assertStringIncludes(error_description, field);
+    assertStringIncludes(challenge, `error="invalid_token"`);
+    assertStringIncludes(challenge, `resource_metadata="${METADATA}"`);
+  }
+});
+
+Deno.test("clocks may differ by the skew, and by no more", async () => {
+  const exp = Math.floor(Date.now() / 1_000) - 20;
+  assertEquals(await ask(await sign({ exp })), { ...ann, expiresAt: (exp + 30) * 1_000 });
+  assertEquals((await refusal(await ask(await sign({ exp }), { clockSkew: 5 }))).status, 401);
+});
+
+Deno.test("a forged token is 401: another key, no signature, the public key as a shared secret, no token at all", async () => {
+  const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
+  const unsigned = `${part({ alg: "none" })}.${part({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: 9e9 })}.`;
+  const secret = new TextEncoder().encode(JSON.stringify(jwks.keys[0]));
+  const forged = [await sign({}, other.privateKey), unsigned, await sign({}, secret, "HS256"), "x", "a.b.c", "é"];
+  for (const token of [...forged, "x".repeat(100_000), `${await sign()}x`]) {
+    const answer = await refusal(await ask(encodeURI(token)));
+    assertEquals([answer.status, answer.error], [401, "invalid_token"], token.slice(0, 40));
+    assert(/^[\x20-\x7e]*$/.test(answer.challenge));
+  }
+});
+
+Deno.test("a token of any length is not read, though it is good", async () => {
+  const { status, error, error_description } = await refusal(await ask(await sign({ more: "x".repeat(16_384) })));
+  assertEquals([status, error, error_description], [401, "invalid_token", "The token is too long."]);
+});
+
+Deno.test("what is wrong with a token stands in the header without the signs that would end its text", async () => {
+  const { challenge } = await refusal(await ask(await sign({ exp: 1 }), { scopes: ['say "hi"\\', "é"] }));
+  const values = challenge.replace(/^Bearer /, "").split(", ").map((part: string) => part.slice(part.indexOf("=") + 1));
+  for (const value of values) assert(/^"[^"\\]*"$/.test(value), value);
+  assertStringIncludes(challenge, `scope="say 'hi'' '"`);
+});
+
+Deno.test("a token that does not allow what the server asks for is 403, and says what is missing", async () => {
+  const options = { scopes: ["jobs:read", "jobs:run"] };
+  const { status, error, error_description, challenge } = await refusal(
+    await ask(await sign({ scope: "jobs:read" }), options),
+  );
+  assertEquals([status, error], [403, "insufficient_scope"]);
+  assertStringIncludes(error_description, "jobs:run");
+  assertStringIncludes(challenge, 'scope="jobs:read jobs:run"');
+  const allowed = await ask(await sign({ scope: "jobs:read jobs:run" }), options);
+  assert(!(allowed instanceof Response));
+});
+
+Deno.test("the metadata document is there for anybody, and says who issues tokens", async () => {
+  const authenticate = jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, scopes: ["jobs:run"] });
+  for (const url of [METADATA, "https://jobs.example.com/.well-known/oauth-protected-resource"]) {
+    const answer = await authenticate(new Request(url));
+    if (!(answer instanceof Response)) throw new Error("No document.");
+    assertEquals(await answer.json(), {
+      resource: AUDIENCE,
+      authorization_servers: [ISSUER],
+      bearer_methods_supported: ["header"],
+      scopes_supported: ["jobs:run"],
+    });
+  }
+  const posted = await authenticate(new Request(METADATA, { method: "POST" }));
+  assert(posted instanceof Response && posted.status === 405);
+});
+
+Deno.test("keys are read from the issuer's URL; while they cannot be read nobody is told that his token is bad", async () => {
+  let up = false;
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => up ? Response.json(jwks) : new Response("<html>Down for repair</html>"),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/jwks`;
+  const said = `Cannot check a token: the issuer's keys cannot be read from ${url}: `;
+  const token = await sign();
+  await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+  up = true;
+  assertEquals(await ask(token, { jwks: url }), ann);
+  await server.shutdown();
+  await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
+});
+
+Deno.test("while the issuer gives no set of keys, or no answer in time, nobody is told that his token is bad", async () => {
+  const asked = Promise.withResolvers<Response>();
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    ({ url }) => url.endsWith("/none") ? Response.json({ keys: "soon" }) : asked.promise,
+  );
+  const token = await sign();
+  const askFor = (path: string) =>
+    assertRejects(() => ask(token, { jwks: `http://127.0.0.1:${server.addr.port}/${path}` }), BackendError, "keys");
+  const { timeout } = AbortSignal;
+  try {
+    await askFor("none");
+    // Nobody here has the patience that jose has.
+    AbortSignal.timeout = () => timeout(1);
+    await askFor("silent");
+  } finally {
+    AbortSignal.timeout = timeout;
+    asked.resolve(new Response());
+    await server.shutdown();
+  }
+});
+
+Deno.test("a key that the issuer has changed is read anew, and the old one is good no more", async () => {
+  let current = jwks;
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => Response.json(current));
+  const authenticate = jwtAuthenticator({
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwks: `http://127.0.0.1:${server.addr.port}/jwks`,
+  });
+  const bearer = async (token: string) =>
+    await authenticate(new Request(AUDIENCE, { method: "POST", headers: { authorization: `Bearer ${token}` } }));
+  assertEquals(await bearer(await sign()), ann);
+  current = { keys: [{ ...await exportJWK(other.publicKey), kid: "two", alg: "ES256" }] };
+  // A key that is not known is looked for every 30 s at most: else anybody could make us ask the issuer.
+  const { now } = Date;
+  Date.now = () => now() + 31_000;
+  try {
+    assertEquals(await bearer(await sign({}, other.privateKey, "ES256", "two")), ann);
+    assertEquals((await refusal(await bearer(await sign()))).status, 401);
+  } finally {
+    Date.now = now;
+    await server.shutdown();
+  }
+});
+
+Deno.test("keys that can never be read are refused when the authenticator is made", () => {
+  const options = { issuer: ISSUER, audience: AUDIENCE };
+  for (const jwks of ["login.example.com/keys", "", { keys: {} }] as unknown as JwtOptions["jwks"][]) {
+    assertThrows(() => jwtAuthenticator({ ...options, jwks }), DefinitionError, "as jwks");
+  }
+});
+
+Deno.test("an audience that is no URL needs a resource that is one", async () => {
+  const options = { issuer: ISSUER, audience: "jobs", jwks };
+  assertThrows(() => jwtAuthenticator(options), DefinitionError, 'Cannot use "jobs" as resource');
+  const answer = await jwtAuthenticator({ ...options, resource: AUDIENCE })(new Request(AUDIENCE));
+  assertStringIncludes((await refusal(answer)).challenge, METADATA);
+});

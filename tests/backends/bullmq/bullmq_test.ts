@@ -1,0 +1,82 @@
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../../mod.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { inTime } from "../../../src/backends/bullmq/deadline.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
+import { noRedis, RedisServer } from "../../../tools/redis_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { testUnless } from "../../support/test_unless.ts";
+import { startDoomedWorker } from "../support/doomed_worker.ts";
+import { leastPermissions, refusals } from "../support/redis_user.ts";
+
+/** Short, so that a dead worker is soon known as dead. */
+const LEASE = 900;
+
+if (noRedis === undefined) {
+  // One server for all cases; each has keys of its own. One that is ours permits only what docs/bullmq.md lists.
+  const url = Deno.env.get("REDIS_URL");
+  const server = url === undefined ? await RedisServer.start() : undefined;
+  const redis = server ? server.url.replace("redis://", "redis://jobs:secret@") : url ?? "";
+  if (server) {
+    globalThis.addEventListener("unload", () => server.end());
+    const admin = new Redis(server.url);
+    await admin.acl("SETUSER", "jobs", "on", ">secret", ...await leastPermissions("mcp-jobs-test-*"));
+    await admin.quit();
+  }
+  exerciseBackend("bullmq", async (): Promise<BackendHarness> => {
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    const connect = () => BullMqBackend.connect({ redis, prefix, lease: LEASE });
+    const backend = await connect();
+    return {
+      backend,
+      connect,
+      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease: LEASE }, job)),
+      close: () => backend.close(),
+    };
+  });
+
+  Deno.test("bullmq: a task that comes back to the worker that lost it hears its answer, and both runs end with the worker", async () => {
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis, prefix, lease: LEASE });
+    const first = Promise.withResolvers<void>();
+    const lost = Promise.withResolvers<void>();
+    let runs = 0;
+    const run = async (_: unknown, ctx: JobContext) => {
+      if (++runs === 1) {
+        ctx.signal.addEventListener("abort", () => lost.resolve());
+        first.resolve();
+        await new Promise(() => {}); // It hears no signal.
+      }
+      const { action } = await ctx.elicit({ message: "Which?", schema: { type: "object" } });
+      return action;
+    };
+    const job = defineJob({ name: "asks", input: { type: "object" }, run });
+    const worker = createWorker(backend, [job], { grace: 0 });
+    const [id, owner] = [newTaskId(), "owner"];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
+    using feed = new TaskFeed(backend);
+    const end = feed.wait(id, owner, AbortSignal.timeout(30_000), (task) => {
+      const [question] = "questions" in task ? task.questions ?? [] : [];
+      if (question) void backend.answer(id, owner, { [question.key]: { action: "decline" } });
+    });
+    await first.promise;
+    // As if the worker had been silent for so long that its lock ran out.
+    const client = new Redis(server?.url ?? redis);
+    await client.del(`${prefix}:asks:${id}:lock`);
+    await client.quit();
+    await lost.promise;
+    assertEquals((await end).status, "COMPLETED");
+    assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
+    await inTime(worker.close(), "the close hangs", 30_000);
+  });
+
+  testUnless(server ? undefined : "unset REDIS_URL", "bullmq: none of all this was refused", async () => {
+    const admin = new Redis(server?.url ?? "");
+    assertEquals(await refusals(admin), []);
+    await admin.quit();
+  });
+} else {
+  Deno.test({ name: `bullmq (left out: ${noRedis})`, ignore: true, fn: () => {} });
+}

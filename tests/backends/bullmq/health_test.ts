@@ -1,0 +1,43 @@
+/**
+ * What `/healthz` says of a server whose Redis refuses to write, or does not answer.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import { BullMqBackend } from "../../../mod.ts";
+import { Health } from "../../../src/server/health.ts";
+import { messageOf } from "../../../src/text.ts";
+import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+testUnless(
+  hasRedisServer ? undefined : "install redis-server",
+  "bullmq on Redis: /healthz finds out that Redis refuses to write, or does not answer, and that it does so again",
+  async () => {
+    await using redis = await RedisServer.start();
+    const admin = new Redis(redis.url);
+    await using backend = await BullMqBackend.connect({ redis: redis.url });
+    let now = 0;
+    const checks = new Health(backend, () => now += 5_000); // No answer holds until the next is asked for.
+    const health = () => checks.check().then(() => "ok", messageOf);
+    const becomes = (wanted: string) => until(async () => await health() === wanted, `a check says: ${wanted}`);
+    try {
+      assertEquals(await health(), "ok");
+      await admin.config("SET", "min-replicas-to-write", 1);
+      await becomes("The backend takes no tasks.");
+      await admin.config("SET", "min-replicas-to-write", 0);
+      await becomes("ok");
+    } finally {
+      await admin.quit();
+    }
+    redis.signal("SIGSTOP");
+    try {
+      await becomes("The backend takes no tasks.");
+    } finally {
+      redis.signal("SIGCONT");
+    }
+    await becomes("ok");
+  },
+);

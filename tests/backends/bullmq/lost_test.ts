@@ -1,0 +1,168 @@
+/**
+ * What those who wait hear when somebody deletes their tasks behind our back: with BullMQ's own operations, or with Redis's.
+ *
+ * @module
+ */
+import { Queue } from "bullmq";
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob } from "../../../mod.ts";
+import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
+import { change, isBefore } from "../../../src/backends/bullmq/redis/tally.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { wait } from "../../mcp/http/support/waiters.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+/** What somebody does with the queue, or with all of Redis. */
+type Deed = (queue: Queue, admin: Redis) => Promise<unknown>;
+
+const GONE = "The queue has no job of this task any more: somebody removed it, or the store has lost it.";
+
+function test(name: string, run: (url: string) => Promise<void>): void {
+  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
+    await using server = await RedisServer.start();
+    await run(server.url);
+  });
+}
+
+async function withQueue(url: string, name: string, use: Deed): Promise<void> {
+  const admin = new Redis(url, { maxRetriesPerRequest: null });
+  const queue = new Queue(name, { connection: admin });
+  try {
+    await use(queue, admin);
+  } finally {
+    await queue.close();
+    await admin.quit();
+  }
+}
+
+/** The jobs go, our records stay: each task has failed. */
+const DELETIONS: { readonly [name: string]: Deed } = {
+  "drain": (queue) => queue.drain(),
+  "clean": (queue) => queue.clean(0, 100, "wait"),
+  "obliterate": (queue) => queue.obliterate({ force: true }),
+  "remove": async (queue) => {
+    for (const job of await queue.getJobs(["waiting"])) await job.remove();
+  },
+};
+
+for (const [name, act] of Object.entries(DELETIONS)) {
+  test(`who waits for a task hears that ${name} has deleted its job`, async (url) => {
+    await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
+    await withQueue(url, "contract", act);
+    for (const { error } of await waiters.answers) assertEquals([error?.code, error?.message], [-32603, GONE]);
+    const read = await waiters.read();
+    const [pushed, listened] = await waiters.ends;
+    assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], ["failed", GONE]);
+    assertEquals(read["2025-11-25"]?.result?.status, "failed");
+    assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.result?.error]);
+  });
+}
+
+test("who waits for a task hears that FLUSHALL has deleted everything", async (url) => {
+  await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
+  await withQueue(url, "contract", (_, admin) => admin.flushall());
+  for (const { error } of await waiters.answers) {
+    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
+      -32602,
+      "Cannot find task …: the id is unknown. Check it, or start a new task.",
+    ]);
+  }
+  const read = await waiters.read();
+  const [pushed, listened] = await waiters.ends;
+  assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], ["failed", read["2025-11-25"]?.error?.message]);
+  assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
+});
+
+test("after FLUSHALL new tasks are told of as before, also where Redis's clock was set back meanwhile", async (url) => {
+  const store = await RedisStore.open(url);
+  const admin = new Redis(url);
+  const events = "bull:queue:events";
+  const heard: string[] = [];
+  let told = Promise.withResolvers<void>();
+  const hear = (id: string) => {
+    heard.push(id);
+    told.resolve();
+  };
+  const following = await store.follow("queue", hear, () => told.resolve());
+  const next = () => {
+    told = Promise.withResolvers();
+    return told.promise;
+  };
+  try {
+    let hearing = next();
+    await admin.xadd(events, "2000-0", "event", "active", "jobId", "first");
+    await hearing;
+    hearing = next();
+    // The stream begins anew before it was seen that it was gone.
+    await admin.multi().flushall().xadd(events, "1000-0", "event", "active", "jobId", "second").exec();
+    await hearing;
+    if (!heard.includes("second")) await next();
+    assertEquals(heard, ["first", "second"]);
+  } finally {
+    await following.close();
+    await admin.quit();
+    await store.close();
+  }
+});
+
+test("what a queue does all day is no gap", async (url) => {
+  await using backend = await BullMqBackend.connect({ redis: url });
+  using feed = new TaskFeed(backend);
+  const flaky = defineJob({
+    name: "flaky",
+    input: { type: "object" },
+    run: (_, { attempt }) => {
+      if (attempt === 1) throw new Error("once more");
+    },
+  });
+  await using worker = createWorker(backend, [flaky]);
+  await worker.ready;
+  const store = await RedisStore.open(url);
+  let gaps = 0;
+  const following = await store.follow("flaky", () => {}, () => gaps++);
+  try {
+    await withQueue(url, "flaky", async (queue, admin) => {
+      await admin.config("RESETSTAT");
+      const counts = async () =>
+        Number((await admin.info("commandstats")).match(/cmdstat_xrevrange:calls=(\d+)/)?.[1] ?? 0);
+      for (let delay = 0; await counts() < 8; delay = 20 - delay) { // Two count.
+        const retry = { attempts: 2, delay: 10, maxDelay: 10 };
+        const task = { id: newTaskId(), job: "flaky", owner: "ann", input: {}, resultTtl: 60_000, retry, delay };
+        await feed.wait((await backend.create(task)).id, "ann", new AbortController().signal);
+        const other = await queue.add("flaky", {}, { delay: 60_000, priority: 1 });
+        await other.remove();
+        const job = await queue.getJob(task.id);
+        await job?.retry("completed");
+      }
+    });
+    assertEquals(gaps, 0);
+  } finally {
+    await following.close();
+    await store.close();
+  }
+});
+
+Deno.test("bullmq: the jobs of a queue that are not finished are counted from its events", () => {
+  const events: readonly (readonly [event: string, prev: string | undefined, change: number])[] = [
+    ["added", undefined, 1],
+    ["waiting", undefined, 0],
+    ["waiting", "failed", 1],
+    ["waiting", "active", 0],
+    ["completed", "active", -1],
+    ["failed", "active", -1],
+    ["delayed", undefined, 0],
+    ["removed", "wait", -1],
+    ["removed", "completed", 0],
+    ["progress", undefined, 0],
+  ];
+  for (const [event, prev, by] of events) assertEquals([event, prev, change(event, prev)], [event, prev, by]);
+  assertEquals([isBefore("5-9", "5-10"), isBefore("5-10", "5-9"), isBefore("0-0", "5-0"), isBefore("5", "5-0")], [
+    true,
+    false,
+    true,
+    false,
+  ]);
+});

@@ -1,0 +1,239 @@
+import {
+  type Backend,
+  BackendError,
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  DefinitionError,
+  JobsError,
+  type TaskInfo,
+} from "../../../mod.ts";
+import { inTime } from "../../../src/backends/bullmq/deadline.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { noRedis, openRedis } from "../../../tools/redis_server.ts";
+import { until } from "../../support/processes.ts";
+import { onBoth } from "../support/outage.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+const OWNER = "owner";
+
+/** Only a test that fails waits as long. */
+const PATIENCE_MS = 30_000;
+const patience = () => AbortSignal.timeout(PATIENCE_MS);
+
+const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
+
+function create(backend: Backend, job: string, attempts = 3): Promise<TaskInfo> {
+  const retry = { attempts, delay: 50, maxDelay: 50 };
+  return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+}
+
+Deno.test("bullmq: to connect where there is nothing is an error that says where, without the password", async () => {
+  for (const kind of ["redis", "postgres"]) {
+    for (
+      const [address, said] of [
+        ["user:secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
+        ["user:half@secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
+        ["127.0.0.1:9/0?password=secret", `at ${kind}://127.0.0.1:9/0`],
+        ["user:half/secret@127.0.0.1:9", "its address must be a URL like"],
+      ]
+    ) {
+      const options = { [kind]: `${kind}://${address}` };
+      const error = await assertRejects(() => BullMqBackend.connect(options), JobsError, said);
+      assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
+    }
+  }
+});
+
+Deno.test("bullmq: an address that is none of such a database is refused, and nothing is connected to", async () => {
+  for (const redis of ["http://127.0.0.1:9", "postgres://127.0.0.1:9", "127.0.0.1:9", "redis://127.0.0.1:9/abc"]) {
+    await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
+  }
+  for (const postgres of ["redis://127.0.0.1:9", "db.example.com"]) {
+    await assertRejects(() => BullMqBackend.connect({ postgres }), DefinitionError, "must be a URL like postgres://");
+  }
+});
+
+testUnless(
+  noRedis,
+  "bullmq on Redis: a database that Redis does not have is an error, and not database 0",
+  async () => {
+    await using redis = await openRedis();
+    const url = new URL(redis.url);
+    url.pathname = "/7777";
+    await assertRejects(() => BullMqBackend.connect({ redis: url.href }), BackendError, "DB index is out of range");
+    url.pathname = "/3";
+    await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
+    assertEquals((await create(backend, "idle")).status, "PENDING");
+  },
+);
+
+onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {
+  await using backend = await server.connect();
+  const task = await create(backend, "waits");
+  await server.kill();
+  await assertRejects(() => create(backend, "waits"), BackendError);
+  await assertRejects(() => create(backend, "never seen before"), BackendError);
+  await assertRejects(() => backend.get(task.id, OWNER), BackendError);
+  await assertRejects(() => backend.cancel(task.id, OWNER, 10), BackendError);
+  await assertRejects(() => backend.list(OWNER, { limit: 10 }), BackendError);
+  await server.start();
+  await using other = await server.connect();
+  assertEquals((await other.list(OWNER, { limit: 10 })).tasks, [task]);
+  await until(
+    () => backend.get(task.id, OWNER).then(() => true, () => false),
+    "who was there before is connected again",
+  );
+});
+
+onBoth("a server that does not answer is as good as none, and used again once it does", async (server) => {
+  await using backend = await server.connect();
+  const task = await create(backend, "waits");
+  await server.signal("SIGSTOP");
+  try {
+    await assertRejects(() => backend.get(task.id, OWNER), BackendError);
+    await assertRejects(() => create(backend, "waits"), BackendError);
+  } finally {
+    await server.signal("SIGCONT");
+  }
+  assertEquals(await backend.get(task.id, OWNER), task);
+});
+
+onBoth("what ran and what waited while the server was away ends once it is back, and once only", async (server) => {
+  await using front = await server.connect();
+  await using host = await server.connect();
+  const away = Promise.withResolvers<void>();
+  const busy = Promise.withResolvers<void>();
+  const job = defineJob({
+    name: "patient",
+    input: { type: "object" },
+    run: async (_, ctx) => {
+      busy.resolve();
+      await away.promise;
+      await ctx.progress(0.5);
+      return crypto.randomUUID();
+    },
+  });
+  await using worker = createWorker(host, [job], { concurrency: 4 });
+  await worker.ready;
+  using feed = new TaskFeed(front);
+  const tasks = await Promise.all(Array.from({ length: 12 }, () => create(front, "patient")));
+  const ends = tasks.map(({ id }) => feed.wait(id, OWNER, patience()));
+  await busy.promise;
+  // Whoever waits has read once, and hears of the rest.
+  await Promise.all(tasks.map(({ id }) => front.get(id, OWNER)));
+  await server.kill();
+  away.resolve();
+  await server.start();
+  const results = await Promise.all(ends.map(async (end) => {
+    const { id, status } = await end;
+    assertEquals(status, "COMPLETED");
+    return await front.outcome(id, OWNER);
+  }));
+  // The connections work as before, and what was told stays true.
+  const next = await create(front, "patient");
+  assertEquals((await feed.wait(next.id, OWNER, patience())).status, "COMPLETED");
+  await until(() => front.hasWorker("patient"), "the worker is known again");
+  await worker.close();
+  assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
+});
+
+onBoth("a job that asks while the server is away gets its answer once it is back", async (server) => {
+  await using backend = await server.connect();
+  const away = Promise.withResolvers<void>();
+  const busy = Promise.withResolvers<void>();
+  const asks = defineJob({
+    name: "asks",
+    input: { type: "object" },
+    run: async (_, ctx) => {
+      busy.resolve();
+      await away.promise;
+      return (await ctx.elicit({ message: "Which?", schema: { type: "object" } })).action;
+    },
+  });
+  await using worker = createWorker(backend, [asks]);
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend, "asks", 1);
+  await busy.promise;
+  await server.kill();
+  away.resolve();
+  // The store has refused the question when it refuses a call that was made after it.
+  await assertRejects(() => backend.get(id, OWNER), BackendError);
+  await server.start();
+  const end = feed.wait(id, OWNER, patience(), (task) => {
+    const questions = "questions" in task ? task.questions ?? [] : [];
+    const answers = Object.fromEntries(questions.map(({ key }) => [key, { action: "decline" as const }]));
+    if (questions.length > 0) void backend.answer(id, OWNER, answers);
+  });
+  assertEquals((await end).status, "COMPLETED");
+  assertEquals(await backend.outcome(id, OWNER), { kind: "value", value: "decline" });
+});
+
+onBoth("a backend with a worker closes while the server is away", async (server) => {
+  const backend = await server.connect();
+  const worker = createWorker(backend, [idle]);
+  await worker.ready;
+  const stop = backend.watch(() => {});
+  const task = await create(backend, "idle");
+  using feed = new TaskFeed(backend);
+  await feed.wait(task.id, OWNER, patience());
+  await server.kill();
+  stop();
+  await worker.close();
+  await backend.close();
+});
+
+onBoth("a backend with workers closes while the server does not answer", async (server) => {
+  const backend = await server.connect();
+  const busy = Promise.withResolvers<void>();
+  const frozen = Promise.withResolvers<void>();
+  // Too large to stand in the job: it takes a call of the backend's own to keep it.
+  const large = defineJob({
+    name: "large",
+    input: { type: "object" },
+    run: async () => {
+      busy.resolve();
+      await frozen.promise;
+      return "x".repeat(100_000);
+    },
+  });
+  const worker = createWorker(backend, [idle, large]);
+  try {
+    await worker.ready;
+    backend.watch(() => {});
+    await create(backend, "large");
+    await busy.promise;
+    await server.signal("SIGSTOP");
+    frozen.resolve();
+    await inTime(worker.close(0).then(() => backend.close()), "the close hangs", PATIENCE_MS);
+  } finally {
+    await server.signal("SIGCONT");
+    await worker.close(0);
+    await backend.close();
+  }
+});
+
+onBoth("to connect to a server that does not answer is an error", async (server) => {
+  await server.signal("SIGSTOP");
+  try {
+    await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);
+  } finally {
+    await server.signal("SIGCONT");
+  }
+});
+
+onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {
+  await using backend = await server.connect();
+  await server.kill();
+  const first = createWorker(backend, [idle]);
+  await first.close(0);
+  await using second = createWorker(backend, [idle]);
+  await server.start();
+  await second.ready;
+  using feed = new TaskFeed(backend);
+  const task = await create(backend, "idle");
+  assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
+});

@@ -1,0 +1,209 @@
+/**
+ * Servers and workers whose clocks are wrong: Redis's clock decides.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob, type NewTask, type TaskInfo } from "../../../../mod.ts";
+import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+import { startWithWrongClock } from "../../support/wrong_clock.ts";
+
+const OWNER = "owner";
+const LEASE = 900;
+const MINUTES = 60_000;
+const HOURS = 60 * MINUTES;
+
+interface Place {
+  readonly url: string;
+  readonly options: { readonly redis: string; readonly prefix: string; readonly lease: number };
+  readonly backend: BullMqBackend;
+  readonly feed: TaskFeed;
+}
+
+function test(name: string, run: (place: Place) => Promise<void>): void {
+  testUnless(noRedis, `bullmq on Redis: ${name}`, async () => {
+    await using redis = await openRedis();
+    // What a plain worker needs is not given to it here.
+    const options = { redis: redis.url, prefix: "bull", lease: LEASE };
+    await using backend = await BullMqBackend.connect(options);
+    using feed = new TaskFeed(backend);
+    await run({ url: redis.url, options, backend, feed });
+  });
+}
+
+type More = Partial<Pick<NewTask, "delay" | "retry" | "resultTtl">>;
+
+/** A task of a queue that nobody else uses. */
+function newTask(more: More = {}): NewTask {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const job = `job-${crypto.randomUUID()}`;
+  return { id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: MINUTES, retry, ...more };
+}
+
+/** Resolves once a task stands like this. */
+async function until({ feed }: Place, { id }: { readonly id: string }, status: TaskInfo["status"]): Promise<TaskInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
+  const see = (task: TaskInfo) => task.status === status && resolve(task);
+  using time = patience();
+  feed.wait(id, OWNER, time.signal, see).then(see, reject);
+  return await promise;
+}
+
+/** Only a test that fails waits as long. */
+function patience(): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error("It does not come to pass.")), 20_000);
+  const stop = () => {
+    clearTimeout(timer);
+    controller.abort();
+  };
+  return { signal: controller.signal, [Symbol.dispose]: stop };
+}
+
+/** A worker whose clock is right. */
+const startWorker = ({ backend }: Place, name: string) =>
+  createWorker(backend, [defineJob({ name, input: { type: "object" }, run: () => "done" })]);
+
+test("the result of a worker whose clock is ten minutes behind is kept as long as any other", async (place) => {
+  const task = newTask({ resultTtl: MINUTES });
+  const deed = { what: "work", options: place.options, job: task.job, run: "return" } as const;
+  await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
+  const { createdAt } = await place.backend.create(task);
+  const end = await until(place, task, "COMPLETED");
+  assert("finishedAt" in end && end.finishedAt >= createdAt && end.finishedAt < createdAt + MINUTES);
+  assertEquals(await place.backend.outcome(task.id, OWNER), { kind: "value", value: "done" });
+});
+
+test("the result of a plain worker whose clock is ten minutes behind is kept as long as any other", async (place) => {
+  const task = newTask({ resultTtl: MINUTES });
+  const deed = { what: "work plainly", url: place.url, queue: task.job, run: "return" } as const;
+  await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
+  const { createdAt } = await place.backend.create(task);
+  const end = await until(place, task, "COMPLETED");
+  assert("finishedAt" in end && end.finishedAt >= createdAt && end.finishedAt < createdAt + MINUTES);
+  assertEquals(await place.backend.get(task.id, OWNER), end);
+});
+
+for (const what of ["work", "work plainly"] as const) {
+  const who = what === "work" ? "a worker" : "a plain worker";
+  test(`a retry that ${who} has stored whose clock was two hours ahead runs when it is due`, async (place) => {
+    const task = newTask({ retry: { attempts: 100, delay: 300, maxDelay: 300 } });
+    const deed = what === "work"
+      ? { what, options: place.options, job: task.job, run: "throw" } as const
+      : { what, url: place.url, queue: task.job, run: "throw" } as const;
+    {
+      await using _worker = await startWithWrongClock(2 * HOURS, deed);
+      await place.backend.create(task);
+      await until(place, task, "RETRYING");
+    }
+    await using _worker = startWorker(place, task.job);
+    await until(place, task, "COMPLETED");
+  });
+}
+
+test("a delayed task that a server has stored whose clock was two hours ahead runs when it is due", async (place) => {
+  const task = newTask({ delay: 300 });
+  await using _server = await startWithWrongClock(2 * HOURS, { what: "create", options: place.options, task });
+  await using _worker = startWorker(place, task.job);
+  await until(place, task, "COMPLETED");
+});
+
+test("a worker whose clock is two hours ahead does not take a delayed task before it is due", async (place) => {
+  const late = newTask({ delay: 1 * HOURS });
+  const deed = { what: "work", options: place.options, job: late.job, run: "return" } as const;
+  await using _worker = await startWithWrongClock(2 * HOURS, deed);
+  await place.backend.create(late);
+  // It has looked into the queue, and then taken whatever it found there.
+  for (let round = 0; round < 3; round++) {
+    const { id } = await place.backend.create({ ...late, id: newTaskId(), delay: 0 });
+    await until(place, { id }, "COMPLETED");
+  }
+  assertEquals((await place.backend.get(late.id, OWNER)).status, "PENDING");
+});
+
+test("a worker whose clock is ten minutes behind takes a delayed task when it is due", async (place) => {
+  const task = newTask({ delay: 300 });
+  const deed = { what: "work", options: place.options, job: task.job, run: "return" } as const;
+  await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
+  await place.backend.create(task);
+  await until(place, task, "COMPLETED");
+});
+
+test("the task of a worker that dies whose clock was two hours ahead runs again", async (place) => {
+  const task = newTask();
+  const deed = { what: "work", options: place.options, job: task.job, run: "hang" } as const;
+  {
+    await using _worker = await startWithWrongClock(2 * HOURS, deed);
+    await place.backend.create(task);
+    await until(place, task, "RUNNING");
+  }
+  await using _worker = startWorker(place, task.job);
+  await until(place, task, "COMPLETED");
+});
+
+test("where Redis's own clock was set back by two hours, nothing waits for two hours", async (place) => {
+  const { backend, feed, options } = place;
+  const dead = newTask();
+  const late = newTask({ delay: 300 });
+  {
+    const deed = { what: "work", options, job: dead.job, run: "hang" } as const;
+    await using _worker = await startWithWrongClock(0, deed);
+    await backend.create(dead);
+    await until(place, dead, "RUNNING");
+  }
+  await backend.create(late);
+  // As these times stand there once the clock has been set back.
+  const client = new Redis(place.url);
+  const key = (name: string) => `${options.prefix}:${name}`;
+  const stillToLive = (await client.pttl(key(`${dead.job}:${dead.id}:lock`))) + 2 * HOURS;
+  assert(stillToLive > 2 * HOURS, "The worker's lock has run out.");
+  await client.pexpire(key(`${dead.job}:${dead.id}:lock`), stillToLive);
+  await client.set(key(`${dead.job}:stalled-check`), 1, "PX", 2 * HOURS + 360);
+  await client.set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300);
+  const due = Number(await client.zscore(key(`${late.job}:delayed`), late.id)) + 2 * HOURS * 0x1000;
+  await client.zadd(key(`${late.job}:delayed`), due, late.id);
+  const look = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
+  for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
+  await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
+  // Nobody reads the tasks meanwhile, but the worker's process looks for what has expired.
+  const store = await RedisStore.open(place.url, options.prefix);
+  assertEquals(await store.records.due(10), []);
+  await store.close();
+  const near = (ms: number, expected: number) => assert(Math.abs(ms - expected) < MINUTES, `${ms} is not ${expected}.`);
+  near(Number(await client.zscore(key(`${late.job}:delayed`), late.id)) / 0x1000, due / 0x1000 - 2 * HOURS);
+  near(Number(await client.zscore(key("mcp-jobs:expiry"), late.id)), look);
+  near(await client.pttl(key(`${late.job}:limiter`)), 300);
+  await client.quit();
+  const done = (name: string) => defineJob({ name, input: { type: "object" }, run: () => "done" });
+  await using _worker = createWorker(backend, [done(dead.job), done(late.job)]);
+  const signal = AbortSignal.timeout(20_000);
+  const ends = await Promise.all([dead, late].map(({ id }) => feed.wait(id, OWNER, signal)));
+  assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
+});
+
+test("what a script of BullMQ says of the next delayed job is right by the clock of the worker that asks", async (place) => {
+  const task = newTask({ delay: 1 * HOURS });
+  const { createdAt } = await place.backend.create(task);
+  const store = await RedisStore.open(place.url, place.options.prefix);
+  const workers = store.workers();
+  const worker = workers.start(task.job, () => Promise.resolve(), {
+    concurrency: 1,
+    lockDuration: LEASE,
+    stalledInterval: LEASE,
+    autorun: false,
+  });
+  await worker.waitUntilReady();
+  const { now } = Date;
+  for (const ahead of [-2 * HOURS, 0, 2 * HOURS]) {
+    Date.now = () => now() + ahead;
+    const [job, , , due] = await worker.getBackend().moveToActive("token").finally(() => Date.now = now) ?? [];
+    assert(!job && Math.abs(Number(due) - ahead - createdAt - 1 * HOURS) < 5_000, `It is due at ${due}.`);
+  }
+  await workers.close();
+  await store.close();
+});

@@ -1,0 +1,96 @@
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
+import { inTime } from "../../../../src/backends/bullmq/deadline.ts";
+import { closable, end } from "../../../../src/backends/bullmq/redis/connection.ts";
+import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { until } from "../../../support/processes.ts";
+import { Network } from "../../support/network.ts";
+
+const OWNER = "owner";
+
+/** Only a test that fails waits as long. */
+const patience = () => AbortSignal.timeout(30_000);
+
+/** A Redis with a replica, and the network before them. */
+interface Place {
+  readonly network: Network;
+  readonly first: Redis;
+  /** The replica takes over, and all connections stay open. */
+  readonly failOver: () => Promise<void>;
+}
+
+function test(name: string, fn: (place: Place) => Promise<void>): void {
+  Deno.test({
+    name: `bullmq on Redis: ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
+    ignore: !hasRedisServer,
+    fn: async () => {
+      await using one = await RedisServer.start();
+      await using other = await RedisServer.start();
+      const [from, to] = [one, other].map(({ url }) => Number(new URL(url).port));
+      await using network = new Network(from ?? 0);
+      const [first, second] = [new Redis(one.url), new Redis(other.url)];
+      const failOver = async () => {
+        await second.replicaof("NO", "ONE");
+        await first.replicaof("127.0.0.1", to ?? 0);
+        network.leadTo(to ?? 0);
+      };
+      try {
+        await second.replicaof("127.0.0.1", from ?? 0);
+        await until(async () => (await second.info("replication")).includes("link_status:up"), "the replica is there");
+        await fn({ network, first, failOver });
+      } finally {
+        first.disconnect();
+        second.disconnect();
+      }
+    },
+  });
+}
+
+test("after a failover that keeps the connections, all go on at the new master", async (place) => {
+  const { network, first, failOver } = place;
+  await using backend = await BullMqBackend.connect({ redis: network.url });
+  using feed = new TaskFeed(backend);
+  const create = (job: string) => {
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  };
+  const short = defineJob({ name: "short", input: { type: "object" }, run: () => "done" });
+  await using worker = createWorker(backend, [short]);
+  await worker.ready;
+  assertEquals((await feed.wait((await create("short")).id, OWNER, patience())).status, "COMPLETED");
+
+  await failOver();
+  await until(() => create("late").then(() => true, () => false), "tasks are stored again");
+  const task = await create("short");
+  assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
+  // Also those that only listen, and would not be told.
+  const others = async () => {
+    const lists = [first.client("LIST", "TYPE" as "ID", "normal"), first.client("LIST", "TYPE" as "ID", "pubsub")];
+    const own = `id=${await first.client("ID")} `;
+    return (await Promise.all(lists)).join("").split("\n").filter((line) => line !== "" && !line.startsWith(own));
+  };
+  await until(async () => (await others()).length === 0, "nobody is left at the old one");
+  assertEquals((await feed.wait((await create("short")).id, OWNER, patience())).status, "COMPLETED");
+});
+
+test("a transaction that a replica refuses brings its connection to the new master", async (place) => {
+  const { network, failOver } = place;
+  const client = closable(new Redis(network.url));
+  client.defineCommand("put", { numberOfKeys: 1, lua: `return redis.call("SET", KEYS[1], ARGV[1])` });
+  const put = () => transactionsOn(client)().runText("put", ["key", "value"]).exec();
+  try {
+    assertEquals((await put())[0]?.error, undefined);
+    await failOver();
+    const ready = inTime(new Promise((resolve) => client.once("ready", resolve)), "it stays at the replica", 30_000);
+    const [refused] = await put();
+    assertEquals(refused?.error?.message.includes("READONLY"), true);
+    await ready;
+    assertEquals((await put())[0]?.error, undefined);
+  } finally {
+    await end(client);
+  }
+});

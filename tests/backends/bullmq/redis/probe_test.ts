@@ -1,0 +1,103 @@
+/**
+ * What `connect` finds out about a Redis before anything is stored there.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { BackendError, BullMqBackend } from "../../../../mod.ts";
+import { missing } from "../../../../src/backends/bullmq/redis/probe.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
+
+/** What is missing without each of these, and the rule that allows it. */
+const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
+  [["resetchannels"], "the channel bull:mcp-jobs:signals", "&bull:mcp-jobs:signals"],
+  [["resetkeys", "~other:*"], "the keys bull:*", "~bull:*"],
+  [["-@dangerous"], "INFO", "+info"],
+  [["-eval"], "EVAL", "+eval"],
+  [["-evalsha"], "EVALSHA", "+evalsha"],
+  [["-multi"], "MULTI", "+multi"],
+  [["-exec"], "EXEC", "+exec"],
+  [["-publish"], "PUBLISH", "+publish"],
+  [["-subscribe"], "SUBSCRIBE", "+subscribe"],
+  [["-xread"], "XREAD", "+xread"],
+  [["-xrange", "-bzpopmin"], "XRANGE, BZPOPMIN", "+xrange +bzpopmin"],
+  [["-zadd", "-del"], "DEL, ZADD", "+del +zadd"],
+];
+
+test("connect says what a user may not do, and the rule that allows it", async ({ connect, admin }) => {
+  for (const [taken, said, allowed] of WITHOUT) {
+    const rules = [...EVERYTHING, ...taken];
+    const message = `need: ${said}. Allow them: ACL SETUSER ann ${allowed} (`;
+    await assertRejects(() => connect(rules), BackendError, message);
+    await using _backend = await connect([...rules, ...allowed.split(" ")]);
+  }
+  assertEquals(await admin.keys("*"), []);
+});
+
+/** What a backend works without, as docs/bullmq.md says. */
+const DISPENSABLE = ["+ping", "+role", "+client|setname", "+client|list"];
+
+test("connect takes the permissions that are documented as the least, and misses each that is left out", async ({ connect }) => {
+  const least = await leastPermissions();
+  for (const left of least) {
+    const rules = least.filter((rule) => rule !== left);
+    if (DISPENSABLE.includes(left)) await (await connect(rules)).close();
+    else await assertRejects(() => connect(rules), BackendError, `ACL SETUSER ann ${left} (`);
+  }
+  await using _backend = await connect(least);
+});
+
+test("connect leaves nothing behind, whoever connects", async ({ connect, admin }) => {
+  await using _backend = await connect(EVERYTHING);
+  assertEquals(await admin.keys("*"), []);
+});
+
+test("connect refuses a node of a Redis Cluster, and says why", async ({ server }) => {
+  await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, "a node of a Redis Cluster");
+}, ["--cluster-enabled", "yes"]);
+
+/** What a process that connects, and does nothing else, writes to stderr. */
+async function warningsOf(redis: string): Promise<string> {
+  const code = `import { BullMqBackend } from "./mod.ts";
+    await using _backend = await BullMqBackend.connect({ redis: ${JSON.stringify(redis)} });`;
+  const cwd = fileURLToPath(new URL("../../../../", import.meta.url));
+  const { stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", code], cwd }).output();
+  return new TextDecoder().decode(stderr);
+}
+
+test("connect warns of a Redis that deletes keys when its memory is full, in one line", async ({ server }) => {
+  const warning = "mcp-jobs: Redis may delete tasks when its memory is full: " +
+    'its maxmemory-policy is "allkeys-lru". Set it to "noeviction".\n';
+  assertEquals(await warningsOf(server.url), warning);
+}, ["--maxmemory-policy", "allkeys-lru"]);
+
+test("connect says nothing of a Redis that deletes no keys", async ({ server }) => {
+  assertEquals(await warningsOf(server.url), "");
+});
+
+Deno.test("bullmq: what a Redis refuses is understood in the words of each of its versions", () => {
+  const who = { user: "ann", prefix: "bull" };
+  const rule = (command: string, error: string) => missing([[command, error]], who)?.match(/ann ([~&+]\S+)/)?.[1];
+  const said: readonly (readonly [error: string, rule: string | undefined])[] = [
+    ["NOPERM this user has no permissions to run the 'zadd' command", "+zadd"], // 7.0, also without the quotes in 6.2
+    ["NOPERM User ann has no permissions to run the 'zadd' command", "+zadd"], // 7.2
+    ["NOPERM this user has no permissions to access one of the keys used as arguments", "~bull:*"],
+    ["NOPERM No permissions to access a key", "~bull:*"],
+    ["NOPERM this user has no permissions to access one of the channels used as arguments", "&bull:mcp-jobs:signals"],
+    ["NOPERM No permissions to access a channel", "&bull:mcp-jobs:signals"],
+    ["ERR The user executing the script can't run this command or subcommand", "+zadd"],
+    [
+      "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+      "~bull:*",
+    ],
+    ["MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", undefined],
+    ["NOREPLICAS Not enough good replicas to write.", undefined],
+    ["OOM command not allowed when used memory > 'maxmemory'.", undefined],
+    ["READONLY You can't write against a read only replica.", undefined],
+  ];
+  for (const [error, allowed] of said) assertEquals(rule("ZADD", error), allowed);
+  const unknown = "it does not know LPOS: take Redis 6.2 or later";
+  assertEquals(missing([["LPOS", "ERR unknown command 'LPOS', with args beginning with: "]], who), unknown);
+  assertEquals(missing([["LPOS", "ERR Unknown Redis command called from script script: f_x"]], who), unknown);
+});

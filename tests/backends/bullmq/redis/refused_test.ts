@@ -1,0 +1,160 @@
+/**
+ * What stands in a Redis that refuses a command on the way: of a call that was refused, nothing.
+ *
+ * @module
+ */
+import { Queue } from "bullmq";
+import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
+import { IN_SCRIPTS } from "../../../../src/backends/bullmq/redis/probe.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
+
+const OWNER = "owner";
+
+type More = { readonly delay?: number; readonly priority?: number };
+
+/** One for each of BullMQ's ways to put a job into its queue. */
+const KINDS: readonly More[] = [{}, { delay: 60_000 }, { priority: 3 }];
+
+async function create(backend: BullMqBackend, more: More = {}): Promise<string> {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = { id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...more };
+  return (await backend.create(task)).id;
+}
+
+/** Creates a task of each kind while something is wrong. Whatever is accepted is there, and nothing else is. */
+async function createEach(place: Place, backend: BullMqBackend, what: string): Promise<number> {
+  const { admin, server } = place;
+  const queue = new Queue("job", { connection: { url: server.url }, skipMetasUpdate: true });
+  let accepted = 0;
+  for (const more of KINDS) {
+    const id = await create(backend, more).catch(() => undefined);
+    await place.allow(...EVERYTHING);
+    const jobs = await queue.getJobs(["waiting", "delayed", "prioritized"]);
+    const [hashes, records] = [await admin.keys("bull:job:*-*-*"), await admin.keys("bull:mcp-jobs:task:*")];
+    const expected = id === undefined ? [] : [id];
+    const there = [jobs.map((job) => job.id), hashes.map((key) => key.slice(9)), records.map((key) => key.slice(19))];
+    assertEquals(there, [expected, expected, expected], `${what}, ${JSON.stringify(more)}`);
+    if (id !== undefined) accepted++;
+    await admin.flushall();
+    await place.allow(what);
+  }
+  await queue.close();
+  return accepted;
+}
+
+test("a task is stored whole or not at all, whatever its user may no longer do", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  await create(backend);
+  await place.admin.flushall();
+  const accepted: string[] = [];
+  for (const command of [...new Set(IN_SCRIPTS.map((trial) => trial.split(" ")[0] ?? "")), "TIME", "PUBLISH"]) {
+    await place.allow(`-${command}`);
+    if (await createEach(place, backend, `-${command}`) === KINDS.length) accepted.push(command);
+    await place.allow(...EVERYTHING);
+  }
+  // What only tells others of a task keeps none from being stored, and what is not needed does not either.
+  assert(accepted.includes("PUBLISH") && accepted.includes("GET"));
+  for (const needed of ["HSET", "SADD", "ZADD", "LPOS", "TIME"]) assert(!accepted.includes(needed), needed);
+});
+
+test("a task is stored whole or not at all, whatever stands where its parts belong", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  await create(backend);
+  await place.admin.flushall();
+  const places = [
+    "mcp-jobs:queues",
+    "mcp-jobs:expiry",
+    `mcp-jobs:owner:${OWNER}`,
+    "job:events",
+    "job:marker",
+    "job:wait",
+  ];
+  for (const name of places) {
+    await place.admin.set(`bull:${name}`, "not ours");
+    const id = await create(backend).catch(() => undefined);
+    const [hashes, records] = [
+      await place.admin.keys("bull:job:*-*-*"),
+      await place.admin.keys("bull:mcp-jobs:task:*"),
+    ];
+    const count = id === undefined ? 0 : 1;
+    assertEquals([hashes.length, records.length], [count, count], name);
+    await place.admin.flushall();
+  }
+});
+
+/** Waits for the start of a run, and for its end. */
+function gated() {
+  const started = Promise.withResolvers<void>();
+  let runs = 0;
+  const job = defineJob({
+    name: "job",
+    input: { type: "object" },
+    run: async (_, { signal, elicit }) => {
+      runs++;
+      started.resolve();
+      const { action } = await elicit({ message: "Which?", schema: { type: "object" } });
+      signal.throwIfAborted();
+      return action;
+    },
+  });
+  return { job, started: started.promise, runs: () => runs };
+}
+
+const patience = () => AbortSignal.timeout(30_000);
+
+/** Without channels nobody can be told of an answer or a cancel. */
+async function answersAndCancels(server: BullMqBackend, host: BullMqBackend): Promise<void> {
+  const [first, second] = [gated(), gated()];
+  using feed = new TaskFeed(server);
+  {
+    await using _worker = createWorker(host, [first.job]);
+    const id = await create(server);
+    await first.started;
+    const end = feed.wait(id, OWNER, patience(), (task) => {
+      const questions = "questions" in task ? task.questions ?? [] : [];
+      for (const { key } of questions) void server.answer(id, OWNER, { [key]: { action: "decline" } });
+    });
+    assertEquals([(await end).status, first.runs()], ["COMPLETED", 1]);
+  }
+  await using _worker = createWorker(host, [second.job]);
+  const id = await create(server);
+  await second.started;
+  const end = await server.cancel(id, OWNER, 30_000);
+  assertEquals([end.status, "work" in end && end.work, second.runs()], ["CANCELLED", "stopped", 1]);
+}
+
+test("a server that may publish no longer stores tasks that run once, and its answers and cancels reach the worker", async (place) => {
+  await using host = await BullMqBackend.connect({ redis: place.server.url });
+  await using server = await place.connect(EVERYTHING);
+  server.watch(() => {});
+  await place.allow("resetchannels");
+  await answersAndCancels(server, host);
+});
+
+test("a worker that may subscribe no longer finds answers and cancels", async (place) => {
+  await using server = await BullMqBackend.connect({ redis: place.server.url });
+  await using host = await place.connect(EVERYTHING);
+  host.watch(() => {});
+  await place.allow("resetchannels");
+  await answersAndCancels(server, host);
+});
+
+test("who waits for a task in a queue that no signal has told of hears of its end", async (place) => {
+  await using other = await BullMqBackend.connect({ redis: place.server.url });
+  await using server = await place.connect(EVERYTHING);
+  await place.allow("resetchannels");
+  // It has read which queues there are: when it began, and once it had subscribed.
+  const listens = Promise.withResolvers<void>();
+  let gaps = 0;
+  other.watch(({ kind }) => kind === "gap" && ++gaps === 2 && listens.resolve());
+  await listens.promise;
+  using feed = new TaskFeed(other);
+  const id = await create(server);
+  const end = feed.wait(id, OWNER, patience());
+  await other.get(id, OWNER);
+  await using _worker = createWorker(server, [defineJob({ name: "job", input: { type: "object" }, run: () => 1 })]);
+  assertEquals((await end).status, "COMPLETED");
+});

@@ -1,0 +1,144 @@
+import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import { BackendError, BullMqBackend, TaskExpired } from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
+import { SCRIPTS } from "../../../../src/backends/bullmq/redis/scripts/lua.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+
+const OWNER = "owner";
+
+interface Place {
+  readonly url: string;
+  readonly backend: BullMqBackend;
+  readonly admin: Redis;
+  readonly queue: Queue;
+}
+
+/** Registers a case with a Redis of its own, whose scripts it may take away. */
+function test(name: string, fn: (place: Place) => Promise<void>): void {
+  Deno.test({
+    name: `bullmq on Redis: ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
+    ignore: !hasRedisServer,
+    fn: async () => {
+      await using server = await RedisServer.start();
+      const { url } = server;
+      await using backend = await BullMqBackend.connect({ redis: url });
+      const admin = new Redis(url);
+      const queue = new Queue("job", { connection: { url } });
+      try {
+        await fn({ url, backend, admin, queue });
+      } finally {
+        await queue.close();
+        await admin.quit();
+      }
+    },
+  });
+}
+
+async function create({ backend }: Place, more: { readonly delay?: number; readonly priority?: number } = {}) {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return await backend.create({
+    id: newTaskId(),
+    job: "job",
+    owner: OWNER,
+    input: {},
+    resultTtl: 60_000,
+    retry,
+    ...more,
+  });
+}
+
+/** The ids of the tasks that are stored, and of the jobs that are queued. */
+async function stored({ backend, queue }: Place): Promise<readonly (readonly string[])[]> {
+  const { tasks } = await backend.list(OWNER, { limit: 100 });
+  const jobs = await queue.getJobs(["waiting", "delayed", "prioritized"]);
+  return [tasks.map(({ id }) => id).toSorted(), jobs.map(({ id = "" }) => id).toSorted()];
+}
+
+test("tasks are stored after Redis has forgotten every script", async (place) => {
+  const first = await create(place);
+  await place.admin.script("FLUSH");
+  const others = await Promise.all([create(place), create(place, { delay: 60_000 }), create(place, { priority: 3 })]);
+  const ids = [first, ...others].map(({ id }) => id).toSorted();
+  assertEquals(await stored(place), [ids, ids]);
+});
+
+test("where Redis knows only BullMQ's script for some jobs, every task is stored with its job", async (place) => {
+  const first = await create(place);
+  await place.admin.script("FLUSH");
+  const other = new Queue("other", { connection: { url: place.url } });
+  await other.add("job", {}); // Redis knows the script for plain jobs, and none for the rest.
+  await other.close();
+  const others = await Promise.all([create(place), create(place, { delay: 60_000 }), create(place, { priority: 3 })]);
+  const ids = [first, ...others].map(({ id }) => id).toSorted();
+  assertEquals(await stored(place), [ids, ids]);
+});
+
+test("where Redis knows only our script, a task is stored with its job", async (place) => {
+  const first = await create(place);
+  await place.admin.script("FLUSH");
+  await place.admin.script("LOAD", SCRIPTS.create);
+  const ids = [first, await create(place)].map(({ id }) => id).toSorted();
+  assertEquals(await stored(place), [ids, ids]);
+});
+
+test("a server whose first task found Redis full stores the next ones once there is room", async (place) => {
+  await place.admin.config("SET", "maxmemory", "1mb");
+  await assertRejects(() => create(place), BackendError, "OOM");
+  await place.admin.config("SET", "maxmemory", "0");
+  const { id } = await create(place);
+  assertEquals(await stored(place), [[id], [id]]);
+});
+
+test("of a task that has expired only that is left for a while, and Redis lets go of it by itself", async (place) => {
+  const { backend, admin, url } = place;
+  const { id } = await create(place);
+  await backend.cancel(id, OWNER, 0);
+  const store = await RedisStore.open(url);
+  const snapshot = await store.records.read(id);
+  assert(snapshot);
+  assertEquals(await store.records.expire(snapshot), true);
+  await store.close();
+  await assertRejects(() => backend.get(id, OWNER), TaskExpired);
+  const left = (await admin.keys(`bull:mcp-jobs:*`)).filter((key) => key !== "bull:mcp-jobs:clock");
+  assertEquals(left.toSorted(), ["bull:mcp-jobs:queues", `bull:mcp-jobs:task:${id}`]);
+  const ms = await admin.pttl(`bull:mcp-jobs:task:${id}`);
+  assert(ms > 3_500_000 && ms <= 3_600_000, `${ms} ms are left.`);
+  assertEquals(await admin.exists(`bull:job:${id}`), 0);
+});
+
+test("an answer to a task that has ended, or was cancelled, is not stored", async (place) => {
+  const { backend, admin, url, queue } = place;
+  const question = { key: "which", message: "Which?", schema: { type: "object" } };
+  const store = await RedisStore.open(url);
+  const [ended, cancelled] = [await create(place), await create(place)];
+  for (const { id } of [ended, cancelled]) await store.records.ask(id, question);
+  const worker = new Worker("job", null, { connection: { url } });
+  const job = await worker.getNextJob("token");
+  assertEquals(job?.id, ended.id);
+  await job?.moveToCompleted("done", "token", false);
+  await backend.cancel(cancelled.id, OWNER, 0);
+  for (const { id } of [ended, cancelled]) {
+    const before = await backend.get(id, OWNER);
+    assertEquals(await backend.answer(id, OWNER, { which: { action: "decline" } }), before);
+    assertEquals(await admin.hget(`bull:mcp-jobs:task:${id}`, "answer:which"), null);
+  }
+  await worker.close();
+  await store.close();
+  assertEquals(await queue.getActiveCount(), 0);
+});
+
+test("where Redis does not tell who is connected, nobody is told that no worker is there", async ({ admin, url }) => {
+  await admin.call("ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-client|list");
+  await using backend = await BullMqBackend.connect({ redis: url.replace("redis://", "redis://shy:secret@") });
+  assertEquals(await backend.hasWorker("job"), true);
+});
+
+test("a task may be less urgent than BullMQ can say, and is the last one then", async (place) => {
+  const least = await create(place, { priority: 2 ** 40 });
+  const next = await create(place, { priority: 2 ** 20 });
+  const waiting = await place.queue.getPrioritized();
+  assertEquals(waiting.map(({ id }) => id), [next.id, least.id]);
+});

@@ -1,0 +1,67 @@
+import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
+import { Sweeper } from "../../../src/backends/bullmq/sweeper.ts";
+import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
+import { doneWithin } from "../../../src/waiting.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assertEquals } from "../../../tools/std.ts";
+
+function expired(id: string): Snapshot {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return { ...newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1), expired: true };
+}
+
+Deno.test("a task that cannot be looked at is left for later, and the others expire", async () => {
+  const [bad = "", good = ""] = [newTaskId(), newTaskId()];
+  const done: string[] = [];
+  const both = Promise.withResolvers<void>();
+  const did = (what: string) => void (done.push(what) === 2 && both.resolve());
+  await using _sweeper = new Sweeper({
+    due: () => Promise.resolve(done.length === 0 ? [bad, good] : []),
+    read: (id) =>
+      id === bad ? Promise.reject(new SyntaxError("Unexpected end of JSON input")) : Promise.resolve(expired(id)),
+    expire: ({ id }) => Promise.resolve(did(`${id} expires`)).then(() => true),
+    postpone: (id) => Promise.resolve(did(`${id} later`)),
+  });
+  await both.promise;
+  assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
+});
+
+Deno.test("a sweeper that closes waits for every look under way, although one of them has failed", async () => {
+  const [bad, slow] = [newTaskId(), newTaskId()];
+  const looking = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Snapshot | undefined>();
+  const order: string[] = [];
+  const sweeper = new Sweeper({
+    due: () => Promise.resolve([bad, slow]),
+    read: (id) => {
+      if (id === slow) looking.resolve();
+      return id === bad ? Promise.reject(new Error("The store is away.")) : answer.promise;
+    },
+    expire: () => Promise.resolve(order.push("looked at")).then(() => true),
+    postpone: () => Promise.reject(new Error("The store is away.")),
+  });
+  await looking.promise;
+  const closed = sweeper[Symbol.asyncDispose]().then(() => order.push("closed"));
+  await new Promise((resolve) => setTimeout(resolve));
+  answer.resolve(expired(slow));
+  await closed;
+  assertEquals(order, ["looked at", "closed"]);
+});
+
+Deno.test("a task whose job runs on after it has expired, and one that is gone, are not looked at again at once", async () => {
+  const [runs, gone] = [newTaskId(), newTaskId()];
+  const later = new Map<string, number>();
+  const both = Promise.withResolvers<void>();
+  await using _sweeper = new Sweeper({
+    due: () => Promise.resolve(later.size === 0 ? [runs, gone] : []),
+    read: (id) => Promise.resolve(id === gone ? undefined : expired(id)),
+    expire: () => Promise.resolve(false),
+    postpone: (id, ms) => {
+      if (later.set(id, ms).size === 2) both.resolve();
+      return Promise.resolve();
+    },
+  });
+  // Without it they would be looked at for ever.
+  assertEquals(await doneWithin(both.promise, 20_000), true);
+  assertEquals([later.get(runs), later.get(gone)], [60_000, Infinity]);
+});

@@ -1,0 +1,98 @@
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob, type JobContext } from "../../../../mod.ts";
+import { Locks } from "../../../../src/backends/bullmq/worker/locks.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { until } from "../../../support/processes.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+
+const OWNER = "owner";
+
+/** Short, so that a worker that stands still has soon lost its task. */
+const LEASE = 900;
+
+/** A worker that tells which locks are renewed, and says of which it is too late. */
+function recorded() {
+  const asked: [ids: string[], tokens: string[]][] = [];
+  let [next, gone] = [Promise.withResolvers<void>(), [] as string[]];
+  const extendJobLocks = (ids: string[], tokens: string[]) => {
+    asked.push([ids, tokens]);
+    next.resolve();
+    next = Promise.withResolvers();
+    return Promise.resolve(gone);
+  };
+  return { asked, extendJobLocks, next: () => next.promise, lose: (...ids: string[]) => gone = ids };
+}
+
+Deno.test("a job that comes back to its worker is lost to its earlier run, whose end leaves the later one its lock", async () => {
+  const worker = recorded();
+  const locks = new Locks(worker, 20);
+  const lost: string[] = [];
+  const endFirst = locks.hold("a", "first", () => lost.push("first"));
+  const endSecond = locks.hold("a", "second", () => lost.push("second"));
+  endFirst();
+  await worker.next();
+  assertEquals(lost, ["first"]);
+  assertEquals(worker.asked, [[["a"], ["second"]]]);
+  worker.lose("a");
+  await until(() => Promise.resolve(lost.length > 1), "the second run knows that its lock is gone");
+  assertEquals(lost, ["first", "second"]);
+  endSecond();
+  locks.close();
+});
+
+testUnless(
+  noRedis,
+  "bullmq: a task of a worker that stood still runs once more, and nothing of its first run touches the second",
+  async () => {
+    await using redis = await openRedis();
+    const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
+    const client = new Redis(redis.url);
+    const id = newTaskId();
+    const [again, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let runs = 0;
+
+    /** Waits until its lock has been renewed for longer than it lasts, or is gone. */
+    const outlive = async () => {
+      let [last, renewals] = [0, 0];
+      await until(async () => {
+        const left = await client.pttl(`${prefix}:still:${id}:lock`);
+        if (left > last) renewals++;
+        last = left;
+        return left < 0 || renewals > 8;
+      }, "the lock of the second run is renewed");
+    };
+    const run = async (_: unknown, ctx: JobContext) => {
+      if (++runs === 1) {
+        await ctx.progress(0.1);
+        for (const end = performance.now() + 2 * LEASE; performance.now() < end;); // The whole process stands still.
+        await again.promise; // It hears no signal.
+        await ctx.progress(0.2, "the first run");
+        told.resolve();
+        return "the first run";
+      }
+      await ctx.progress(0.5, "the second run");
+      again.resolve();
+      await told.promise;
+      await outlive();
+      const { progress, message } = await backend.get(id, OWNER);
+      return { runs, progress: progress ?? null, message: message ?? null };
+    };
+    const job = defineJob({ name: "still", input: { type: "object" }, run });
+    await using worker = createWorker(backend, [job]);
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await backend.create({ id, job: "still", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    await feed.wait(id, OWNER, AbortSignal.timeout(30_000));
+    assertEquals(await backend.outcome(id, OWNER), {
+      kind: "value",
+      value: { runs: 2, progress: 0.5, message: "the second run" },
+    });
+    assertEquals(runs, 2);
+    await client.quit();
+  },
+);

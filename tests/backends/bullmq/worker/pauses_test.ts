@@ -1,0 +1,137 @@
+/**
+ * Workers at a Redis that refuses what they ask: they pause, and lose nothing.
+ *
+ * @module
+ */
+import * as bullmq from "bullmq";
+import { createWorker, defineJob } from "../../../../mod.ts";
+import { pauseAfterErrors, type Wait } from "../../../../src/backends/bullmq/worker/error_pauses.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { until } from "../../../support/processes.ts";
+import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
+
+const LEASE = 60_000;
+
+/** A plain worker that pauses, and how it paused. Each pause is over once the test has done something about it. */
+function startWorker({ url }: Place, meanwhile: (pauses: readonly number[]) => Promise<unknown>) {
+  const pauses: number[] = [];
+  const wait: Wait = async (ms) => {
+    pauses.push(ms);
+    await meanwhile(pauses);
+  };
+  const done = Promise.withResolvers<string>();
+  const options = { connection: { url, maxRetriesPerRequest: null }, autorun: false, drainDelay: 0.01 };
+  const worker = new bullmq.Worker("jobs", () => Promise.resolve("done"), options);
+  worker.on("error", () => {});
+  worker.on("completed", (job) => done.resolve(`${job.returnvalue}`));
+  worker.on("failed", (_, error) => done.resolve(error.message));
+  pauseAfterErrors(bullmq, worker, LEASE, wait);
+  return { worker, pauses, done: done.promise };
+}
+
+async function add({ server }: Place): Promise<void> {
+  const queue = new bullmq.Queue("jobs", { connection: { url: server.url } });
+  await queue.add("job", {});
+  await queue.close();
+}
+
+/** Refuses to write, as with too few replicas; or no longer. */
+const refuse = ({ admin }: Place, yes: boolean) => admin.config("SET", "min-replicas-to-write", yes ? 1 : 0);
+
+test("a worker that may not write asks less and less often, and runs what waits once it may", async (place) => {
+  await place.allow("on", ">secret", ...EVERYTHING);
+  await add(place);
+  await refuse(place, true);
+  const { worker, pauses, done } = startWorker(
+    place,
+    async ({ length }) => length === 7 && await refuse(place, false),
+  );
+  void worker.run();
+  assertEquals(await done, "done");
+  assertEquals(pauses, [100, 200, 400, 800, 1_600, 2_000, 2_000]);
+  await worker.close();
+});
+
+test("a worker that may not wait for jobs asks less and less often, and runs what comes once it may", async (place) => {
+  await place.allow("on", ">secret", ...EVERYTHING, "-bzpopmin");
+  const { worker, pauses, done } = startWorker(place, async ({ length }) => {
+    if (length < 5) return;
+    await place.allow("+bzpopmin");
+    await add(place);
+  });
+  void worker.run();
+  assertEquals(await done, "done");
+  assertEquals(pauses, [100, 200, 400, 800, 1_600]);
+  await worker.close();
+});
+
+test("the end of a job that Redis refuses to store is stored once it may be, and is not taken for a failure", async (place) => {
+  await place.allow("on", ">secret", ...EVERYTHING);
+  await add(place);
+  const { worker, pauses, done } = startWorker(
+    place,
+    async ({ length }) => length === 3 && await refuse(place, false),
+  );
+  worker.once("active", () => void refuse(place, true));
+  void worker.run();
+  assertEquals(await done, "done");
+  assertEquals(pauses.slice(0, 3), [100, 200, 400]);
+  await worker.close();
+});
+
+test("a worker that pauses can be closed", async (place) => {
+  await place.allow("on", ">secret", ...EVERYTHING);
+  const paused = Promise.withResolvers<void>();
+  const options = { connection: { url: place.url, maxRetriesPerRequest: null }, autorun: false };
+  const worker = new bullmq.Worker("jobs", () => Promise.resolve(), options);
+  worker.on("error", () => paused.resolve());
+  pauseAfterErrors(bullmq, worker, LEASE);
+  await refuse(place, true);
+  void worker.run();
+  await paused.promise;
+  await worker.close();
+});
+
+const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
+
+test("a worker whose user may not ask for INFO any more says so, and its process goes on", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  await place.allow("-info");
+  const worker = createWorker(backend, [idle]);
+  await assertRejects(() => worker.ready, Error, "NOPERM");
+  await new Promise((resolve) => setTimeout(resolve));
+  await worker.close();
+});
+
+test("a task whose Redis refuses its end for a while completes in the same attempt", async (place) => {
+  await using backend = await place.connect(EVERYTHING);
+  const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
+  let runs = 0;
+  const job = defineJob({
+    name: "job",
+    input: { type: "object" },
+    run: async () => {
+      runs++;
+      started?.resolve();
+      await gate?.promise;
+      return "done";
+    },
+  });
+  await using _worker = createWorker(backend, [job]);
+  const [id, owner] = [newTaskId(), "owner"];
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id, job: "job", owner, input: {}, resultTtl: 60_000, retry });
+  using feed = new TaskFeed(backend);
+  const end = feed.wait(id, owner, AbortSignal.timeout(30_000));
+  await started?.promise;
+  await refuse(place, true);
+  const refused = async () => Number((await place.admin.info("errorstats")).match(/NOREPLICAS:count=(\d+)/)?.[1] ?? 0);
+  const before = await refused();
+  gate?.resolve();
+  await until(async () => await refused() > before, "Redis has refused the end");
+  await refuse(place, false);
+  assertEquals([(await end).status, runs], ["COMPLETED", 1]);
+  assertEquals(await backend.outcome(id, owner), { kind: "value", value: "done" });
+});

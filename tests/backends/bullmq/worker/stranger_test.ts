@@ -1,0 +1,45 @@
+import { BullMqBackend, TaskNotFound } from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { Redis } from "ioredis";
+
+/** How often Redis has run which command so far. */
+async function callsOf(client: Redis): Promise<ReadonlyMap<string, number>> {
+  const lines = (await client.info("commandstats")).matchAll(/cmdstat_(\S+):calls=(\d+)/g);
+  return new Map([...lines].map(([, name = "", calls]) => [name, Number(calls)]));
+}
+
+// It counts the commands of a whole server, so it needs one of its own.
+const why = hasRedisServer ? "" : " (left out: install redis-server)";
+
+Deno.test({
+  name: `on Redis an unknown, a foreign and a malformed id cost a stranger the same commands${why}`,
+  ignore: !hasRedisServer,
+  fn: async () => {
+    await using redis = await RedisServer.start();
+    await using backend = await BullMqBackend.connect({ redis: redis.url });
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const { id } = await backend.create({
+      id: newTaskId(),
+      job: "job",
+      owner: "ann",
+      input: {},
+      resultTtl: 60_000,
+      retry,
+    });
+    await backend.get(id, "ann"); // From now on Redis knows the script.
+    const client = new Redis(redis.url);
+    const costs: unknown[] = [];
+    for (const other of [newTaskId(), id, "no id", "x".repeat(5_000)]) {
+      const before = await callsOf(client);
+      await assertRejects(() => backend.get(other, "bob"), TaskNotFound);
+      const after = await callsOf(client);
+      costs.push(
+        [...after].filter(([name]) => name !== "info").map(([name, n]) => [name, n - (before.get(name) ?? 0)]),
+      );
+    }
+    client.disconnect();
+    assertEquals(costs, Array(4).fill(costs[0]));
+  },
+});

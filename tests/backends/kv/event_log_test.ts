@@ -1,0 +1,70 @@
+import { EventLog } from "../../../src/backends/kv/event_log.ts";
+import { eventKey } from "../../../src/backends/kv/keys.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+
+Deno.test("KV: when a process closes, the others do not read again what it has told", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const heard: unknown[] = [];
+  const path = `${folder}/jobs.kv`;
+  const event = (one: unknown) => heard.push(one);
+  const tell = (writer: string, number: number, text: string) =>
+    kv.set(eventKey(writer, number), JSON.stringify([text]));
+  const told = (task: string) => ({ kind: "change", task });
+  try {
+    await using _reader = await EventLog.open(kv, "reader", path, { event, ready: () => {}, look: () => {} });
+    const closing = await EventLog.open(kv, "closing", path, { event: () => {}, ready: () => {}, look: () => {} });
+    await tell("closing", 1, "said");
+    closing.wake(false);
+    await until(() => Promise.resolve(heard.length === 1), "the change is heard");
+    await closing[Symbol.asyncDispose]();
+    // Found by a poll each, which looks at all streams, in the order of their writers.
+    for (let number = 1; number <= 3; number++) {
+      await tell("later", number, `later ${number}`);
+      await until(() => Promise.resolve(JSON.stringify(heard).includes(`later ${number}`)), "a poll has found it");
+    }
+    assertEquals(heard, [told("said"), ...[1, 2, 3].map((number) => told(`later ${number}`))]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: a process hears what the others tell from its start on, and of a gap where something is missing", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const heard: unknown[] = [];
+  let ready = 0;
+  const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([`told ${number}`]));
+  try {
+    await tell(1);
+    const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++, look: () => {} };
+    await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, hear);
+    await tell(2);
+    await until(() => Promise.resolve(heard.length > 0), "the change is heard");
+    await tell(4);
+    await until(() => Promise.resolve(JSON.stringify(heard).includes("told 4")), "the next one is heard");
+    const told = (number: number) => ({ kind: "change", task: `told ${number}` });
+    assertEquals(heard, [told(2), { kind: "gap" }, told(4)]);
+    // No wake file told of them, so there may be tasks that nobody has looked for.
+    await until(() => Promise.resolve(ready === 2), "it is looked for work");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: the wake file of a process that died long ago is removed, and that of a young one stays", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  const path = `${folder}/jobs.kv`;
+  try {
+    await Deno.mkdir(`${path}.wake`);
+    for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
+    await Deno.utime(`${path}.wake/old`, 0, 0);
+    await using _log = await EventLog.open(kv, "new", path, { event: () => {}, ready: () => {}, look: () => {} });
+    const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
+    assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,219 @@
+/**
+ * The KV file on the disk: whose it is, and what happens when it is deleted, moved or replaced while it is open.
+ *
+ * @module
+ */
+import { createWorker, defineJob, DenoKvBackend, StoreLost, type TaskInfo } from "../../../../mod.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { Raw } from "../../../mcp/http/support/raw.ts";
+import { until } from "../../../support/processes.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+
+const OWNER = "ann";
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-file-" });
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function create(backend: DenoKvBackend): Promise<TaskInfo> {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return backend.create({ id: newTaskId(), job: "waits", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+}
+
+/** What happens to the file, and what is said of it. */
+const LOSSES: { readonly [what: string]: (path: string) => Promise<void> } = {
+  "it was deleted or moved": (path) => Deno.remove(path),
+  "another file stands in its place": async (path) => {
+    (await Deno.openKv(`${path}.other`)).close();
+    await Deno.rename(`${path}.other`, path);
+  },
+};
+
+for (const [what, lose] of Object.entries(LOSSES)) {
+  Deno.test(`KV: every call fails once the file is gone: ${what}`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/jobs.kv`;
+      await using backend = await DenoKvBackend.open({ path });
+      using feed = new TaskFeed(backend);
+      const task = await create(backend);
+      const waiting = Promise.withResolvers<void>();
+      const wait = feed.wait(task.id, OWNER, new AbortController().signal, () => waiting.resolve());
+      await waiting.promise;
+      const followed = Promise.withResolvers<TaskInfo>();
+      feed.follow(task, (now) => now.status === "FAILED" && followed.resolve(now));
+      await lose(path);
+      const message = `Cannot use the KV file jobs.kv: ${what} while this process had it open.`;
+      // Nobody calls: those who wait hear of it all the same.
+      await assertRejects(() => wait, StoreLost, message);
+      assertStringIncludes((await followed.promise).message ?? "", message);
+      const calls = [
+        () => create(backend),
+        () => backend.get(task.id, OWNER),
+        () => backend.outcome(task.id, OWNER),
+        () => backend.cancel(task.id, OWNER, 0),
+        () => backend.answer(task.id, OWNER, {}),
+        () => backend.list(OWNER, { limit: 1 }),
+        () => backend.check(),
+      ];
+      for (const call of calls) await assertRejects(call, StoreLost, message);
+    }));
+}
+
+Deno.test("KV: no task is acknowledged that was written into a file that is gone, however soon it was", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/jobs.kv`;
+    await using backend = await DenoKvBackend.open({ path });
+    await create(backend);
+    await Deno.remove(path);
+    await assertRejects(() => create(backend), StoreLost);
+  }));
+
+Deno.test("KV: a file that is put back goes on as before", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/jobs.kv`;
+    await using backend = await DenoKvBackend.open({ path });
+    const task = await create(backend);
+    await Deno.rename(path, `${path}.away`);
+    await assertRejects(() => backend.check(), StoreLost);
+    await Deno.rename(`${path}.away`, path);
+    await backend.check();
+    assertEquals(await backend.get(task.id, OWNER), task);
+  }));
+
+Deno.test("KV: /healthz is 503 and calls are errors once the file is gone, and not only after the next start", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/jobs.kv`;
+    await using server = fixtureServer("operation", await DenoKvBackend.open({ path }));
+    const raw = await Raw.open(server.fetch);
+    const taskId = await raw.start("contract");
+    await Deno.remove(path);
+    const health = await server.fetch(new Request("http://localhost/healthz"));
+    const body = { status: "unavailable", error: "The backend takes no tasks." };
+    assertEquals([health.status, await health.json()], [503, body]);
+    for (
+      const { error } of [
+        await raw.ask("tasks/get", { taskId }),
+        await raw.ask("tasks/result", { taskId }),
+        await raw.ask("tools/call", { name: "contract", arguments: {} }),
+        await raw.ask("tools/call", { name: "contract", arguments: {}, task: {} }),
+      ]
+    ) {
+      assertEquals(error?.code, -32603);
+      assertStringIncludes(error?.message, "it was deleted or moved while this process had it open");
+    }
+  }));
+
+const noModes = Deno.build.os === "windows" ? "Windows has no such rights" : undefined;
+
+/** The rights of everything in a folder, by its name with those of a process cut off. */
+async function modesIn(folder: string): Promise<readonly (readonly [name: string, mode: string])[]> {
+  const modes: [string, string][] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const { mode } = await Deno.stat(`${folder}/${name}`);
+    modes.push([name.replace(/^[0-9a-f-]{36}/, "<process>"), ((mode ?? 0) & 0o777).toString(8)]);
+  }
+  return modes.toSorted();
+}
+
+testUnless(
+  noModes,
+  "KV: the file, what stands beside it, and the folders that are made belong to their user alone",
+  () =>
+    inFolder(async (folder) => {
+      await Deno.chmod(folder, 0o755);
+      await using backend = await DenoKvBackend.open({ path: `${folder}/some/where/jobs.kv` });
+      await create(backend);
+      assertEquals(await modesIn(folder), [["some", "700"]]);
+      assertEquals(await modesIn(`${folder}/some`), [["where", "700"]]);
+      assertEquals(await modesIn(`${folder}/some/where`), [
+        ["jobs.kv", "600"],
+        ["jobs.kv-shm", "600"],
+        ["jobs.kv-wal", "600"],
+        ["jobs.kv.wake", "700"],
+      ]);
+      assertEquals(await modesIn(`${folder}/some/where/jobs.kv.wake`), [
+        ["<process>", "600"],
+        ["<process>.ready", "600"],
+      ]);
+    }),
+);
+
+testUnless(
+  noModes,
+  "KV: the rights of a file and of folders that are there already stay as they are",
+  () =>
+    inFolder(async (folder) => {
+      await Deno.writeFile(`${folder}/jobs.kv`, new Uint8Array(), { mode: 0o660 });
+      await Deno.chmod(`${folder}/jobs.kv`, 0o660);
+      await Deno.mkdir(`${folder}/jobs.kv.wake`);
+      await Deno.chmod(`${folder}/jobs.kv.wake`, 0o770);
+      await Deno.chmod(folder, 0o750);
+      await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+      await create(backend);
+      assertEquals(await modesIn(folder), [
+        ["jobs.kv", "660"],
+        ["jobs.kv-shm", "660"],
+        ["jobs.kv-wal", "660"],
+        ["jobs.kv.wake", "770"],
+      ]);
+      assertEquals(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o750);
+    }),
+);
+
+Deno.test("KV: what fails where no caller hears of it is told on stderr, one line for each kind", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/jobs.kv`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", path],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const decoded = (stream: ReadableStream<Uint8Array>) =>
+      stream.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    const [stdout, stderr] = [decoded(child.stdout), decoded(child.stderr)];
+    let told = "";
+    const reading = (async () => {
+      for await (const text of { [Symbol.asyncIterator]: () => stderr }) told += text;
+    })();
+    try {
+      assertEquals((await stdout.next()).value, "ready\n");
+      await Deno.remove(path);
+      await until(
+        () =>
+          Promise.resolve(
+            ["renew the lease of a worker", "read the events of other processes"].every((of) => told.includes(of)),
+          ),
+        "the worker tells of what fails",
+      );
+    } finally {
+      await child.stdin.close();
+      await child.status;
+      await reading;
+      await stdout.return?.();
+    }
+    const lines = told.trim().split("\n");
+    for (const line of lines) {
+      assert(/^mcp-jobs: cannot [a-z ,]+: Cannot use the KV file jobs\.kv: it was deleted or moved/.test(line), line);
+    }
+    assertEquals(new Set(lines.map((line) => line.split(":")[1])).size, lines.length);
+  }));
+
+/** A worker with a short lease, as a process of its own. */
+async function work(path: string): Promise<void> {
+  await using backend = await DenoKvBackend.open({ path, lease: 300 });
+  await using worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run: () => {} })]);
+  await worker.ready;
+  console.log("ready");
+  for await (const _ of Deno.stdin.readable);
+}
+
+if (import.meta.main) await work(Deno.args[0] ?? "");

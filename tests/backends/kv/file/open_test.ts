@@ -1,0 +1,38 @@
+import { DatabaseSync } from "node:sqlite";
+import { DenoKvBackend } from "../../../../mod.ts";
+import { assert, assertRejects } from "../../../../tools/std.ts";
+
+/** Holds the file at argv[0] as a process does that has just begun to set it up, until a line comes in. */
+async function hold(path: string): Promise<void> {
+  using database = new DatabaseSync(path);
+  database.exec("BEGIN IMMEDIATE");
+  console.log("held");
+  await Deno.stdin.read(new Uint8Array(1));
+  database.exec("COMMIT");
+}
+
+Deno.test("KV: a new file that another process is setting up is opened as soon as it is ready", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-open-" });
+  const path = `${folder}/jobs.kv`;
+  const other = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", import.meta.filename ?? "", path],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = other.stdout[Symbol.asyncIterator]();
+  try {
+    assert(!(await output.next()).done);
+    const opening = DenoKvBackend.open({ path });
+    // Meanwhile its first try has met the lock, as these do.
+    for (let i = 0; i < 20; i++) await assertRejects(() => Deno.openKv(path), Error, "database is locked");
+    await other.stdin.close();
+    await using _backend = await opening;
+  } finally {
+    await other.stdin.close().catch(() => {});
+    await other.status;
+    await output.return?.();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+if (import.meta.main) await hold(Deno.args[0] ?? "");

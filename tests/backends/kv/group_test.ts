@@ -1,0 +1,188 @@
+import { createWorker, defineJob, DenoKvBackend } from "../../../mod.ts";
+import { Committer } from "../../../src/backends/kv/committer.ts";
+import { delayedKey, readyKey, taskKey } from "../../../src/backends/kv/keys.ts";
+import { type Entry, type StoredTask, TaskStore } from "../../../src/backends/kv/store.ts";
+import * as change from "../../../src/backends/shared/record.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import type { Answer, Question } from "../../../src/task.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+
+const OWNER = "ann";
+const NOW = Date.now();
+const QUESTION: Question = { key: "which", message: "Which?", schema: { type: "object" } };
+const ANSWER: Answer = { action: "decline" };
+
+interface Opened {
+  readonly kv: Deno.Kv;
+  readonly store: TaskStore;
+  /** Stores a task, and reads it back. */
+  readonly create: (delay?: number) => Promise<Entry>;
+  /** Takes a task as a worker does that has seen it in the queue as it is now. */
+  readonly taker: (id: string) => Promise<() => Promise<Entry | undefined>>;
+}
+
+async function withStore(use: (opened: Opened) => Promise<void>): Promise<void> {
+  using kv = await Deno.openKv(":memory:");
+  const committer = new Committer(kv, "writer", () => {});
+  const store = new TaskStore(kv, committer);
+  const create = async (delay?: number) => {
+    const id = newTaskId();
+    const retry = { attempts: 3, delay: 0, maxDelay: 0 };
+    await store.create(
+      change.created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, delay }, NOW),
+      {},
+    );
+    return await store.find(id, OWNER);
+  };
+  const taker = async (id: string) => {
+    const { key, value, versionstamp } = await kv.get<StoredTask>(readyKey("job", 0, id));
+    assert(value !== null);
+    return () => store.claim(value, change.claimed(value.record, "worker", NOW), { key, versionstamp });
+  };
+  await use({ kv, store, create, taker });
+  await committer.drained();
+}
+
+/** The keys of the queues that hold a task. */
+async function queued(kv: Deno.Kv): Promise<readonly Deno.KvKey[]> {
+  const lists = [readyKey("job"), delayedKey()].map((prefix) => Array.fromAsync(kv.list({ prefix })));
+  return (await Promise.all(lists)).flat().map(({ key }) => key);
+}
+
+Deno.test("KV: of a cancel and a claim in one moment the first wins, whichever it is, and the other hears that it lost", () =>
+  withStore(async ({ kv, store, create, taker }) => {
+    for (const cancelFirst of [true, false]) {
+      const entry = await create();
+      const { id } = entry.stored.record.info;
+      const cancel = () => store.change(entry, change.cancelledNow(entry.stored.record, NOW));
+      const claim = await taker(id);
+      const [first, second] = await Promise.all(cancelFirst ? [cancel(), claim()] : [claim(), cancel()]);
+      const { status } = (await store.find(id, OWNER)).stored.record.info;
+      assertEquals(
+        [first?.stored.record.info.status, second, status],
+        cancelFirst ? ["CANCELLED", undefined, "CANCELLED"] : ["RUNNING", undefined, "RUNNING"],
+      );
+      assertEquals(await queued(kv), []);
+    }
+  }));
+
+Deno.test("KV: of a cancel in one process and a claim in another just one is stored, and the other hears that it lost", () =>
+  withStore(async ({ kv, create, taker }) => {
+    const other = new TaskStore(kv, new Committer(kv, "other", () => {}));
+    for (const cancelFirst of [true, false]) {
+      const entry = await create();
+      const cancel = () => other.change(entry, change.cancelledNow(entry.stored.record, NOW));
+      const claim = await taker(entry.stored.record.info.id);
+      const [first, second] = await Promise.all(cancelFirst ? [cancel(), claim()] : [claim(), cancel()]);
+      const { info } = (await other.find(entry.stored.record.info.id, OWNER)).stored.record;
+      assertEquals([first ?? second].map((won) => won?.stored.record.info.status), [info.status]);
+      assertEquals([first, second].filter((won) => won === undefined).length, 1);
+      assertEquals(await queued(kv), []);
+    }
+  }));
+
+Deno.test("KV: a delayed task that is cancelled in the moment in which it becomes due is in no queue", () =>
+  withStore(async ({ kv, store, create }) => {
+    for (const cancelFirst of [true, false]) {
+      const entry = await create(1);
+      const { id } = entry.stored.record.info;
+      const { key, value, versionstamp } = await kv.get<StoredTask>(delayedKey(NOW + 1, id));
+      assert(value !== null);
+      const cancel = () => store.change(entry, change.cancelledNow(entry.stored.record, NOW));
+      const promote = () => store.promote(value, { key, versionstamp });
+      await Promise.all(cancelFirst ? [cancel(), promote()] : [promote(), cancel()]);
+      assertEquals((await store.find(id, OWNER)).stored.record.info.status, "CANCELLED");
+      assertEquals(await queued(kv), []);
+    }
+  }));
+
+Deno.test("KV: an answer in the moment of a claim is kept, or refused and given again; the task runs once", () =>
+  withStore(async ({ kv, store, create, taker }) => {
+    for (const answerFirst of [true, false]) {
+      const { stored: { record: { info: { id } } } } = await create();
+      // A worker asked, and died: the task waits again, its question open.
+      const taken = await (await taker(id))();
+      assert(taken);
+      const asked = await store.change(taken, change.asked(taken.stored.record, QUESTION, NOW));
+      assert(asked);
+      const entry = await store.change(asked, change.crashed(asked.stored.record, NOW).record);
+      assert(entry);
+      const answer = () => store.change(entry, change.answered(entry.stored.record, { which: ANSWER }, NOW));
+      const claim = await taker(id);
+      const [first, second] = await Promise.all(answerFirst ? [answer(), claim()] : [claim(), answer()]);
+      assert(first);
+      assertEquals(second, undefined);
+      const { record } = (await store.find(id, OWNER)).stored;
+      assertEquals(
+        [record.info.status, record.answers?.which?.action],
+        answerFirst ? ["PENDING", ANSWER.action] : ["RUNNING", undefined],
+      );
+      assertEquals(await queued(kv), answerFirst ? [readyKey("job", 0, id)] : []);
+      await kv.delete(readyKey("job", 0, id));
+    }
+  }));
+
+Deno.test("KV: who has written a task holds a version that a later write of the same moment does not have", () =>
+  withStore(async ({ kv }) => {
+    const committer = new Committer(kv, "other writer", () => {});
+    const key = taskKey(OWNER, "one");
+    const write = (value: number) => committer.commit({ sets: [{ key, value }], bytes: 10 });
+    const [first, second] = await Promise.all([write(1), write(2)]);
+    assert(first !== second);
+    const late = await committer.commit({
+      checks: [{ key, versionstamp: first ?? null }],
+      sets: [{ key, value: 3 }],
+      bytes: 10,
+    });
+    assertEquals([late, (await kv.get(key)).value], [null, 2]);
+  }));
+
+Deno.test("KV: writes that have nothing to do with each other go to disk as one", () =>
+  withStore(async ({ kv }) => {
+    const committer = new Committer(kv, "other writer", () => {});
+    const versions = await Promise.all(Array.from({ length: 100 }, (_, number) => {
+      const key = taskKey(OWNER, `${number}`);
+      return committer.commit({ checks: [{ key, versionstamp: null }], sets: [{ key, value: number }], bytes: 10 });
+    }));
+    assertEquals(new Set(versions).size, 1);
+  }));
+
+Deno.test("KV: with server and worker in one process, no task that was told cancelled runs on, or ever began if so told", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    const began = new Set<string>();
+    const run = (_: unknown, { id }: { readonly id: string }) => void began.add(id);
+    await using worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })]);
+    await worker.ready;
+    using feed = new TaskFeed(backend);
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const told: { readonly id: string; readonly work: string }[] = [];
+    const caller = async (_: unknown, caller: number) => {
+      for (let turn = 0; turn < 50; turn++) {
+        const { id } = await backend.create({
+          id: newTaskId(),
+          job: "job",
+          owner: OWNER,
+          input: {},
+          resultTtl: 60_000,
+          retry,
+        });
+        // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
+        for (let turns = (caller + turn) % 8; turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve));
+        const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
+        if (end?.status === "CANCELLED") told.push({ id, work: end.work });
+        await feed.wait(id, OWNER, AbortSignal.timeout(30_000));
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, caller));
+    await worker.close();
+    const now = await Promise.all(told.map(({ id }) => backend.get(id, OWNER)));
+    assert(told.length > 0);
+    assertEquals(now.filter(({ status }) => status !== "CANCELLED"), []);
+    assertEquals(told.filter(({ id, work }) => work === "never_started" && began.has(id)), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

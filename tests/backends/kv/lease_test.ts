@@ -1,0 +1,244 @@
+import { DenoKvBackend } from "../../../mod.ts";
+import { Committer } from "../../../src/backends/kv/committer.ts";
+import { readyKey, workerKey } from "../../../src/backends/kv/keys.ts";
+import { Lease, type WorkerRecord } from "../../../src/backends/kv/lease.ts";
+import { type Entry, type StoredTask, TaskStore } from "../../../src/backends/kv/store.ts";
+import * as change from "../../../src/backends/shared/record.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+
+const OWNER = "ann";
+
+/** So long that no timer of a lease fires while a test runs: the tests say when it is time. */
+const LEASE = 600_000;
+const ROUND = LEASE / 2;
+
+interface Opened {
+  readonly kv: Deno.Kv;
+  readonly store: TaskStore;
+  readonly clock: { now: number };
+  /** Keeps the lease of a worker that holds one task, whatever becomes of it. */
+  readonly start: (worker: string) => Promise<{ readonly lease: Lease; readonly entry: Entry }>;
+  /** Keeps the lease of a worker that holds nothing. */
+  readonly idle: (worker: string) => Promise<Lease>;
+  /** Where a task is now: its status, who holds it, and how many workers it has lost. */
+  readonly now: (entry: Entry) => Promise<readonly unknown[]>;
+}
+
+async function withLeases(use: (opened: Opened) => Promise<void>): Promise<void> {
+  using kv = await Deno.openKv(":memory:");
+  await using leases = new AsyncDisposableStack();
+  const committer = new Committer(kv, "writer", () => {});
+  const store = new TaskStore(kv, committer);
+  const clock = { now: Date.now() };
+  const keep = async (worker: string, held: () => readonly { readonly id: string; readonly owner: string }[]) => {
+    const options = { kv, committer, store, worker, jobs: ["job"], duration: LEASE, renewed: () => {} };
+    const lease = leases.use(new Lease({ ...options, held, now: () => clock.now }));
+    await lease.ready;
+    return lease;
+  };
+  await use({
+    kv,
+    store,
+    clock,
+    idle: (worker) => keep(worker, () => []),
+    start: async (worker) => {
+      const id = newTaskId();
+      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+      const task = { id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry };
+      await store.create(change.created(task, clock.now), {});
+      const { key, value, versionstamp } = await kv.get<StoredTask>(readyKey("job", 0, id));
+      assert(value !== null);
+      const lease = await keep(worker, () => [{ id, owner: OWNER }]);
+      const entry = await store.claim(value, change.claimed(value.record, worker, clock.now), { key, versionstamp });
+      assert(entry);
+      return { lease, entry };
+    },
+    now: async ({ stored: { record: { info } } }) => {
+      const { record } = (await store.find(info.id, OWNER)).stored;
+      return [record.info.status, record.holder, record.crashes];
+    },
+  });
+}
+
+Deno.test("KV: a worker whose machine has slept for longer than the lease goes on with its tasks", () =>
+  withLeases(async ({ clock, start, now }) => {
+    const { lease, entry } = await start("sleeper");
+    for (let sleeps = 0; sleeps < change.MAX_CRASHES; sleeps++) {
+      clock.now += 3 * LEASE;
+      await lease.recover();
+      clock.now += 0.9 * LEASE; // And once more, in time but before its renewal has come.
+      await lease.recover();
+    }
+    assertEquals(await now(entry), ["RUNNING", "sleeper", 0]);
+  }));
+
+Deno.test("KV: workers that wake together take nothing from each other", () =>
+  withLeases(async ({ clock, start, now }) => {
+    const one = await start("one");
+    const two = await start("two");
+    clock.now += 3 * LEASE;
+    await one.lease.recover();
+    await two.lease.recover();
+    clock.now += ROUND;
+    await one.lease.recover();
+    await two.lease.recover();
+    assertEquals([await now(one.entry), await now(two.entry)], [["RUNNING", "one", 0], ["RUNNING", "two", 0]]);
+  }));
+
+Deno.test("KV: a worker that does not wake with the others is dead, and its task runs again", () =>
+  withLeases(async ({ clock, start, idle, now }) => {
+    const lease = await idle("sleeper");
+    const { entry } = await start("dead");
+    clock.now += 3 * LEASE;
+    await lease.recover();
+    assertEquals(await now(entry), ["RUNNING", "dead", 0]);
+    clock.now += ROUND;
+    await lease.recover();
+    assertEquals(await now(entry), ["PENDING", undefined, 1]);
+  }));
+
+Deno.test("KV: a worker that is late each time, because its jobs compute without a pause, takes tasks over in the end", () =>
+  withLeases(async ({ clock, start, idle, now }) => {
+    const lease = await idle("busy");
+    const { entry } = await start("dead");
+    for (let rounds = 0; rounds < 6; rounds++) {
+      assertEquals(await now(entry), ["RUNNING", "dead", 0]);
+      clock.now += 2 * LEASE;
+      await lease.recover();
+    }
+    assertEquals(await now(entry), ["PENDING", undefined, 1]);
+  }));
+
+Deno.test("KV: a dead worker's task runs again a lease after the clock was set back, and a living one keeps its own", () =>
+  withLeases(async ({ clock, start, idle, now }) => {
+    const dead = await start("dead");
+    const living = await start("living");
+    const heir = await idle("heir");
+    clock.now -= 12 * LEASE;
+    await heir.recover();
+    clock.now += ROUND;
+    await living.lease.renew();
+    await heir.recover();
+    assertEquals([await now(dead.entry), await now(living.entry)], [["RUNNING", "dead", 0], ["RUNNING", "living", 0]]);
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals([await now(dead.entry), await now(living.entry)], [["PENDING", undefined, 1], [
+      "RUNNING",
+      "living",
+      0,
+    ]]);
+  }));
+
+Deno.test("KV: a lease that is longer than one's own is believed", () =>
+  withLeases(async ({ kv, clock, start, idle, now }) => {
+    const { entry } = await start("patient");
+    const key = workerKey("patient");
+    const { value } = await kv.get<WorkerRecord>(key);
+    await kv.set(key, { ...value, lease: 10 * LEASE, expiresAt: clock.now + 10 * LEASE });
+    const heir = await idle("heir");
+    for (let rounds = 0; rounds < 19; rounds++) {
+      clock.now += ROUND;
+      await heir.recover();
+    }
+    assertEquals(await now(entry), ["RUNNING", "patient", 0]);
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals(await now(entry), ["PENDING", undefined, 1]);
+  }));
+
+Deno.test("KV: a dead worker's task is taken over although it is answered in that moment", () =>
+  withLeases(async ({ kv, store, clock, start, idle }) => {
+    const { entry } = await start("dead");
+    const question = { key: "which", message: "Which?", schema: { type: "object" } };
+    await store.change(entry, change.asked(entry.stored.record, question, clock.now));
+    const heir = await idle("heir");
+    clock.now += ROUND;
+    await heir.recover();
+    clock.now += ROUND;
+    const { read } = store;
+    store.read = async (...of) => {
+      store.read = read;
+      const found = await store.read(...of);
+      assert(found);
+      const answers = { which: { action: "decline" } } as const;
+      assert(await store.change(found, change.answered(found.stored.record, answers, clock.now)));
+      return found;
+    };
+    await heir.recover();
+    const { record } = (await store.find(entry.stored.record.info.id, OWNER)).stored;
+    assertEquals(
+      [record.info.status, record.holder, Object.keys(record.answers ?? {})],
+      ["PENDING", undefined, ["which"]],
+    );
+    assertEquals((await kv.get(workerKey("dead"))).value, null);
+  }));
+
+Deno.test("KV: what a worker still holds when it ends, because nothing could be written, another one takes over at once", () =>
+  withLeases(async ({ kv, start, idle, now }) => {
+    const { lease, entry } = await start("ending");
+    await lease[Symbol.asyncDispose]();
+    assertEquals(await now(entry), ["RUNNING", "ending", 0]);
+    await idle("heir");
+    assertEquals(await now(entry), ["PENDING", undefined, 1]);
+    assertEquals((await kv.get(workerKey("ending"))).value, null);
+  }));
+
+Deno.test("KV: a worker that ends and holds nothing is forgotten", () =>
+  withLeases(async ({ kv, idle }) => {
+    const lease = await idle("ending");
+    assertEquals((await kv.get<WorkerRecord>(workerKey("ending"))).value?.jobs, ["job"]);
+    await lease[Symbol.asyncDispose]();
+    assertEquals((await kv.get(workerKey("ending"))).value, null);
+  }));
+
+Deno.test("KV: what a dead worker has held before, and another one holds now, is left to that one", () =>
+  withLeases(async ({ store, clock, start, idle, now }) => {
+    const { entry } = await start("dead");
+    const { record } = change.crashed(entry.stored.record, clock.now);
+    const waiting = await store.change(entry, record);
+    assert(waiting);
+    assert(await store.change(waiting, change.claimed(record, "other", clock.now)));
+    const heir = await idle("heir");
+    clock.now += ROUND;
+    await heir.recover();
+    clock.now += ROUND;
+    await heir.recover();
+    assertEquals(await now(entry), ["RUNNING", "other", 1]);
+  }));
+
+Deno.test("KV: a worker that comes back while another one takes its tasks over stays known", () =>
+  withLeases(async ({ kv, store, clock, start, idle }) => {
+    const { lease } = await start("late");
+    const heir = await idle("heir");
+    clock.now += ROUND;
+    await heir.recover();
+    clock.now += ROUND;
+    const { read } = store;
+    store.read = async (...of) => {
+      store.read = read;
+      await lease.renew();
+      return await store.read(...of);
+    };
+    await heir.recover();
+    const known = (await kv.get<WorkerRecord>(workerKey("late"))).value;
+    assertEquals(known?.expiresAt, clock.now + LEASE);
+  }));
+
+Deno.test("KV: a worker whose lease has run out counts as none, also before anybody has taken its tasks over", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    using kv = await Deno.openKv(`${folder}/jobs.kv`);
+    const known: boolean[] = [];
+    // The last is of a clock that was set back since.
+    for (const left of [60_000, -1, 7_200_000]) {
+      const record: WorkerRecord = { jobs: ["job"], expiresAt: Date.now() + left, lease: 90_000, held: [] };
+      await kv.set(workerKey("silent"), record);
+      known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
+    }
+    assertEquals(known, [true, false, false, false, false, false]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,120 @@
+import { sweepBlobs, writeBlob } from "../../../src/backends/kv/blobs.ts";
+import { Claims } from "../../../src/backends/kv/claims.ts";
+import { Committer } from "../../../src/backends/kv/committer.ts";
+import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
+import { TaskStore } from "../../../src/backends/kv/store.ts";
+import { KvStreams } from "../../../src/backends/kv/streams.ts";
+import { Sweeper } from "../../../src/backends/kv/sweeper.ts";
+import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+
+interface Opened {
+  readonly kv: Deno.Kv;
+  readonly committer: Committer;
+  /** How many pieces, and how many marks of them, are in the file. */
+  readonly left: () => Promise<readonly [pieces: number, marks: number]>;
+}
+
+async function withKv(use: (opened: Opened) => Promise<void>): Promise<void> {
+  using kv = await Deno.openKv(":memory:");
+  const committer = new Committer(kv, "writer", () => {});
+  const count = async (key: Deno.KvKey) => (await Array.fromAsync(kv.list({ prefix: key }))).length;
+  const left = async () => [await count(blobKey("", 0).slice(0, 2)), await count(garbageKey())] as const;
+  await use({ kv, committer, left });
+  await committer.drained();
+}
+
+/** Some time after all marks of now are due. */
+const later = () => Date.now() + 3_600_000;
+
+Deno.test("KV: one sweep deletes all large texts that nobody needs, however many have come since the last one", () =>
+  withKv(async ({ kv, committer, left }) => {
+    const texts = Array.from({ length: 250 }, () => "x".repeat(10_000));
+    texts[120] = "x".repeat(600_000);
+    await Promise.all(texts.map((text) => writeBlob(committer, text)));
+    assertEquals(await left(), [259, 250]);
+    await using sweeper = new Sweeper(kv, committer);
+    await sweeper.sweep(later());
+    assertEquals(await left(), [0, 0]);
+  }));
+
+Deno.test("KV: a sweep lets other writers in after each page of what it deletes", () =>
+  withKv(async ({ kv, committer, left }) => {
+    await Promise.all(Array.from({ length: 150 }, () => writeBlob(committer, "x")));
+    assertEquals(await sweepBlobs(kv, committer, later()), true);
+    assertEquals(await left(), [50, 50]);
+    assertEquals(await sweepBlobs(kv, committer, later()), false);
+    assertEquals(await left(), [0, 0]);
+  }));
+
+Deno.test("KV: neither what is not due is swept, nor what somebody claims in the same moment", () =>
+  withKv(async ({ kv, committer, left }) => {
+    const { id, dueAt } = await writeBlob(committer, "x".repeat(10_000));
+    await sweepBlobs(kv, committer, Date.now());
+    assertEquals(await left(), [1, 1]);
+    const claim = committer.commit({ deletes: [garbageKey(dueAt, id)], bytes: 0 });
+    await Promise.all([claim, sweepBlobs(kv, committer, later())]);
+    assertEquals(await left(), [1, 0]);
+  }));
+
+Deno.test("KV: a sweeper that is closed stops after the page under way", () =>
+  withKv(async ({ kv, committer, left }) => {
+    await Promise.all(Array.from({ length: 350 }, () => writeBlob(committer, "x")));
+    const sweeper = new Sweeper(kv, committer);
+    const sweeping = sweeper.sweep(later());
+    await Promise.all([sweeper[Symbol.asyncDispose](), sweeping]);
+    assertEquals(await left(), [250, 250]);
+  }));
+
+Deno.test("KV: a long message leaves no mark to be swept, and stands as long as was asked for", () =>
+  withKv(async ({ kv, committer, left }) => {
+    const streams = new KvStreams(kv, committer);
+    const text = "x".repeat(40_000);
+    await streams.append("stream", { id: "1", text }, 3_600_000);
+    assertEquals(await left(), [1, 0]);
+    await sweepBlobs(kv, committer, later());
+    const [event] = await streams.readAfter("stream", "");
+    assert(event?.text === text);
+  }));
+
+Deno.test("KV: a large input is kept while its task lives, a large result while it is kept, and then nothing is left", () =>
+  withKv(async ({ kv, committer, left }) => {
+    const store = new TaskStore(kv, committer);
+    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} });
+    const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await store.create(created({ id, job: "job", owner: "ann", input, resultTtl: 60_000, retry }, Date.now()), input);
+    await sweepBlobs(kv, committer, later());
+    assertEquals((await claims.claim(1)).claims.map((claim) => claim.input), [input]);
+    await claims.settle(id, { kind: "value", value });
+    assertEquals(await left(), [3, 1]);
+    await sweepBlobs(kv, committer, later());
+    assertEquals(await left(), [2, 0]);
+    assertEquals(await store.outcome(await store.find(id, "ann")), { kind: "value", value });
+  }));
+
+Deno.test("KV: a task is kept without end while it lives, and a while longer than its result once it has ended", () =>
+  withKv(async ({ kv, committer }) => {
+    const kept: (readonly [part: unknown, ms: number | undefined])[] = [];
+    const commit = committer.commit.bind(committer);
+    committer.commit = (write) => {
+      for (const { key, expireIn } of write.sets ?? []) kept.push([key[1], expireIn]);
+      return commit(write);
+    };
+    const store = new TaskStore(kv, committer);
+    const id = newTaskId();
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    await store.create(created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, Date.now()), {});
+    assertEquals(kept.splice(0), [["task", undefined], ["ready", undefined]]);
+    const entry = await store.find(id, "ann");
+    const { record, outcome } = settled(
+      claimed(entry.stored.record, "worker", Date.now()),
+      { kind: "value", value: "y".repeat(10_000) },
+      Date.now(),
+      0,
+    );
+    await store.change(entry, record, outcome);
+    const hourMore = 60_000 + 3_600_000;
+    assertEquals(kept, [["garbage", undefined], ["blob", hourMore], ["task", hourMore]]);
+  }));

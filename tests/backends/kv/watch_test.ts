@@ -1,0 +1,150 @@
+import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../../mod.ts";
+import { Committer } from "../../../src/backends/kv/committer.ts";
+import { eventKey, taskKey } from "../../../src/backends/kv/keys.ts";
+import type { StoredTask } from "../../../src/backends/kv/store.ts";
+import { answered, created } from "../../../src/backends/shared/record.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+
+const newTask = () => ({
+  id: newTaskId(),
+  job: "echo",
+  owner: "ann",
+  input: {},
+  resultTtl: 60_000,
+  retry: { attempts: 1, delay: 0, maxDelay: 0 },
+});
+
+/** The first change that a backend tells. */
+function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
+  return new Promise((resolve) => {
+    const stop = backend.watch((event) => {
+      if (event.kind !== "change") return;
+      stop();
+      resolve(event.task);
+    });
+  });
+}
+
+Deno.test("where the system has no watcher to give, the changes of other connections are found all the same", async () => {
+  const folder = await Deno.makeTempDir();
+  const { watchFs } = Deno;
+  Deno.watchFs = () => {
+    throw new Error("No space left on device (os error 28)");
+  };
+  try {
+    await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    const seen = firstChange(other);
+    const task = await one.create(newTask());
+    assertEquals((await seen).id, task.id);
+  } finally {
+    Deno.watchFs = watchFs;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a process that has had nothing to tell for long keeps its wake files when another one starts", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/jobs.kv`;
+  const wakeFiles = async () =>
+    (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => `${path}.wake/${name}`);
+  const { now } = Date;
+  try {
+    await using _idle = await DenoKvBackend.open({ path });
+    const files = await wakeFiles();
+    for (const file of files) await Deno.utime(file, 0, 0);
+    Date.now = () => now() + 3_600_000;
+    const touched = async (file: string) => ((await Deno.stat(file)).mtime?.getTime() ?? 0) > 0;
+    await until(async () => (await Promise.all(files.map(touched))).every(Boolean), "the wake files are touched");
+    await using _new = await DenoKvBackend.open({ path });
+    const left = await wakeFiles();
+    assertEquals(files.filter((file) => !left.includes(file)), []);
+  } finally {
+    Date.now = now;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a file that cannot be opened is told with its path, and leaves nothing open", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/jobs.kv`, "this is no database".repeat(100));
+  const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
+  assertEquals([error?.name, error?.message.includes(`${folder}/jobs.kv`)], ["BackendError", true]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a write that is on disk has succeeded, whoever fails to hear of it; the error is reported", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const failure = new Error("The listener failed.");
+  const committer = new Committer(kv, "writer", () => {
+    throw failure;
+  });
+  const reported: unknown[] = [];
+  const report = (event: ErrorEvent) => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  globalThis.addEventListener("error", report);
+  try {
+    const { info: task } = created(newTask(), 0);
+    const event = { task, text: JSON.stringify(task) };
+    assert(await committer.commit({ sets: [{ key: ["one"], value: 1 }], event, bytes: 0 }));
+    await committer.drained();
+  } finally {
+    globalThis.removeEventListener("error", report);
+  }
+  assertEquals([(await kv.get(["one"])).value, reported], [1, [failure]]);
+});
+
+Deno.test("a task is created, and told to others, though the wake file cannot be written", async () => {
+  const folder = await Deno.makeTempDir();
+  const { writeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.writeSync = () => {
+    throw new Error("Input/output error (os error 5)");
+  };
+  try {
+    await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    const seen = firstChange(other);
+    const task = await one.create(newTask());
+    assertEquals((await seen).id, task.id);
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a job whose answer came with a change that its worker has missed gets it after the gap", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
+    using feed = new TaskFeed(backend);
+    const echo = defineJob({
+      name: "echo",
+      input: { type: "object" },
+      run: async (_, { elicit }) => (await elicit({ message: "Well?", schema: { type: "object" } })).action,
+    });
+    await using _worker = createWorker(backend, [echo]);
+    const { id, owner } = await backend.create(newTask());
+    const asked = Promise.withResolvers<void>();
+    const end = feed.wait(id, owner, AbortSignal.timeout(20_000), ({ status }) => {
+      if (status === "INPUT_REQUIRED") asked.resolve();
+    });
+    await asked.promise;
+    using kv = await Deno.openKv(`${folder}/jobs.kv`);
+    const { value } = await kv.get<StoredTask>(taskKey(owner, id));
+    const [question] = value && "questions" in value.record.info ? value.record.info.questions ?? [] : [];
+    assert(value && question);
+    // Nobody is told of it, and the number says that something is missing.
+    const answers = { [question.key]: { action: "decline" } } as const;
+    await kv.set(taskKey(owner, id), { ...value, record: answered(value.record, answers, Date.now()) });
+    await kv.set(eventKey("other", 2), "[]");
+    assertEquals((await end).status, "COMPLETED");
+    assertEquals(await backend.outcome(id, owner), { kind: "value", value: "decline" });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

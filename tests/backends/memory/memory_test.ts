@@ -1,0 +1,16 @@
+import { MemoryBackend } from "../../../mod.ts";
+import { exerciseBackend } from "../../../src/testing/mod.ts";
+
+const noProcess = "a store in memory dies with its process";
+
+exerciseBackend("memory", () => {
+  const backend = new MemoryBackend();
+  return Promise.resolve({ backend, connect: () => Promise.resolve(backend), close: () => backend.close() });
+}, {
+  skip: {
+    "a task whose worker is killed runs again on another worker": noProcess,
+    "a task that is cancelled after its worker was killed ends as cancelled": noProcess,
+    "a task whose worker dies three times fails with that reason": noProcess,
+    "a task whose worker is killed while it asks finds the answer that came meanwhile": noProcess,
+  },
+});

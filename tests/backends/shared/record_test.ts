@@ -1,0 +1,262 @@
+import { assert, assertEquals, assertThrows } from "../../../tools/std.ts";
+import type { NewTask } from "../../../src/backend.ts";
+import {
+  answered,
+  asked,
+  backoff,
+  cancelledNow,
+  cancelledOutcome,
+  claimed,
+  crashed,
+  created,
+  handedBack,
+  MAX_CRASHES,
+  MAX_HAND_BACKS,
+  reported,
+  settled,
+  stopped,
+  stopRequested,
+  type TaskRecord,
+} from "../../../src/backends/shared/record.ts";
+import { isFinished, type TaskInfo } from "../../../src/task.ts";
+
+const NEW: NewTask = {
+  id: "id-1",
+  job: "report",
+  owner: "me",
+  input: {},
+  resultTtl: 60_000,
+  retry: { attempts: 3, delay: 1_000, maxDelay: 3_000 },
+};
+
+const pending = (change: Partial<NewTask> = {}) => created({ ...NEW, ...change }, 1_000);
+const running = (change: Partial<NewTask> = {}) => claimed(pending(change), "worker-1", 2_000);
+const lost = { kind: "error", message: "no luck", retry: true } as const;
+
+/** The fields of a record that a case is about. */
+function look<K extends string>(info: TaskInfo, ...keys: readonly K[]): unknown[] {
+  return keys.map((key) => Object.entries(info).find(([name]) => name === key)?.[1]);
+}
+
+function dueAtOf({ info }: TaskRecord): number | undefined {
+  return "dueAt" in info ? info.dueAt : undefined;
+}
+
+function cancelledWith(record: TaskRecord): readonly [work: string, outcome: string] {
+  assert(record.info.status === "CANCELLED");
+  assertEquals([record.holder, dueAtOf(record)], [undefined, undefined]);
+  const outcome = cancelledOutcome(record.info);
+  assert(outcome.kind === "fault");
+  return [record.info.work, outcome.message];
+}
+
+Deno.test("a new task is PENDING, of nobody, and due at once or after its delay", () => {
+  const record = pending();
+  const { info, holder, priority, crashes } = record;
+  assertEquals(look(info, "status", "revision", "attempt", "createdAt"), ["PENDING", 1, 0, 1_000]);
+  assertEquals([dueAtOf(record), holder, priority, crashes], [undefined, undefined, 0, 0]);
+  assertEquals([dueAtOf(pending({ delay: 500 })), dueAtOf(pending({ delay: 0 }))], [1_500, undefined]);
+});
+
+Deno.test("an owner needs 1 to 128 characters", () => {
+  for (const owner of ["", "x".repeat(129)]) {
+    assertThrows(() => pending({ owner }), Error, "1 to 128 characters");
+  }
+  assertEquals(pending({ owner: "x".repeat(128) }).info.owner.length, 128);
+});
+
+Deno.test("a result is kept for 0 ms or longer", () => {
+  for (const resultTtl of [NaN, -1]) assertThrows(() => pending({ resultTtl }), Error, String(resultTtl));
+  assertEquals([pending({ resultTtl: 0 }), pending({ resultTtl: Infinity })].length, 2);
+});
+
+Deno.test("a claim begins an attempt, and clears what the last one said", () => {
+  const first = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
+  const retrying = settled(first, lost, 3_000, 1).record;
+  const record = claimed(retrying, "worker-2", 5_000);
+  const { info, holder } = record;
+  assertEquals(look(info, "status", "attempt", "progress", "message"), ["RUNNING", 2, undefined, undefined]);
+  assertEquals([holder, dueAtOf(record), info.updatedAt], ["worker-2", undefined, 5_000]);
+});
+
+Deno.test("a report changes only what it says, and a long message is cut", () => {
+  const half = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
+  assertEquals(look(half.info, "progress", "message"), [0.5, "half way"]);
+  assertEquals(look(reported(half, { message: "on" }, 2_600).info, "progress", "message"), [0.5, "on"]);
+  assertEquals(look(reported(half, { progress: 0.6 }, 2_600).info, "progress", "message"), [0.6, "half way"]);
+  assert((reported(half, { message: "x".repeat(5_000) }, 2_600).info.message?.length ?? 0) <= 1_001);
+});
+
+Deno.test("every change raises the revision by one, and time never runs backwards", () => {
+  const first = running();
+  const second = reported(first, { progress: 0.1 }, 0);
+  assertEquals([first.info.revision, second.info.revision], [2, 3]);
+  assertEquals(second.info.updatedAt, first.info.updatedAt);
+});
+
+Deno.test("a value completes the task, and full progress with it where there was any", () => {
+  const value = { kind: "value", value: { total: 1 } } as const;
+  const { record, outcome } = settled(reported(running(), { progress: 0.9, message: "soon" }, 2_500), value, 3_000, 0);
+  assertEquals(look(record.info, "status", "finishedAt", "progress", "message"), ["COMPLETED", 3_000, 1, undefined]);
+  assertEquals([outcome, record.holder], [value, undefined]);
+  assertEquals(settled(running(), value, 3_000, 0).record.info.progress, undefined);
+});
+
+Deno.test("an error is tried again after its pause while attempts are left, then it fails the task", () => {
+  let { record } = settled(running(), lost, 3_000, 1);
+  assertEquals([record.info.status, dueAtOf(record), record.holder], ["RETRYING", 4_000, undefined]);
+  assertEquals(record.info.message, "Attempt 1 of 3 failed: no luck");
+  record = settled(claimed(record, "worker-1", 4_000), lost, 5_000, 1).record;
+  assertEquals([record.info.status, dueAtOf(record)], ["RETRYING", 7_000]);
+  const end = settled(claimed(record, "worker-1", 7_000), lost, 8_000, 1);
+  assertEquals(look(end.record.info, "status", "failure", "message"), ["FAILED", "tool_error", "no luck"]);
+  assertEquals(end.outcome, { kind: "tool_error", message: "no luck" });
+});
+
+Deno.test("an error that is not to be tried again, and a fault, fail the task at once", () => {
+  const refused = settled(running(), { ...lost, retry: false }, 3_000, 0);
+  assertEquals(look(refused.record.info, "status", "failure"), ["FAILED", "tool_error"]);
+  const faulty = settled(running(), { kind: "fault", message: "broken", code: -32001 }, 3_000, 0);
+  assertEquals(look(faulty.record.info, "status", "failure"), ["FAILED", "fault"]);
+  assertEquals(faulty.outcome, { kind: "fault", message: "broken", code: -32001 });
+});
+
+Deno.test("the pause doubles to its limit, and lies between half and all of it", () => {
+  const retry = { attempts: 9, delay: 100, maxDelay: 500 };
+  assertEquals([1, 2, 3, 4, 5].map((attempt) => backoff(retry, attempt, 1)), [100, 200, 400, 500, 500]);
+  assertEquals([0, 0.5, 1].map((random) => backoff(retry, 2, random)), [100, 150, 200]);
+  assertEquals(backoff({ ...retry, delay: 0 }, 3, 0.7), 0);
+  assertEquals(backoff(retry, 5_000, 1), 500);
+});
+
+Deno.test("a task that is handed back waits again, and the attempt does not count", () => {
+  const { record: { info, holder } } = handedBack(running(), false, 3_000);
+  assertEquals([info.status, info.attempt, holder], ["PENDING", 0, undefined]);
+});
+
+Deno.test("a task that was handed back five times fails at the sixth, and says why", () => {
+  let record = running();
+  for (let time = 1; time <= MAX_HAND_BACKS; time++) {
+    const { record: next, outcome } = handedBack(record, false, 3_000);
+    assertEquals([next.info.status, next.handBacks, outcome], ["PENDING", time, undefined]);
+    record = claimed(next, "next", 4_000);
+  }
+  const { record: end, outcome } = handedBack(record, false, 5_000);
+  assertEquals(look(end.info, "status", "failure"), ["FAILED", "fault"]);
+  assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
+});
+
+Deno.test("a task whose worker dies waits again, until it has been the end of too many", () => {
+  let record = running();
+  for (let death = 1; death < MAX_CRASHES; death++) {
+    const { record: next, outcome } = crashed(record, 3_000);
+    assertEquals([next.info.status, next.crashes, next.holder, outcome], ["PENDING", death, undefined, undefined]);
+    record = claimed(next, "next", 4_000);
+  }
+  const { record: end, outcome } = crashed(record, 5_000);
+  assertEquals(look(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
+  assert(outcome?.kind === "fault");
+  assertEquals(outcome.message, "The worker died 3 times while it ran this task, so it is not tried again.");
+});
+
+Deno.test("a cancel says whether the work never started, has stopped, or was only asked to stop", () => {
+  assertEquals(cancelledWith(cancelledNow(pending(), 3_000))[0], "never_started");
+  assertEquals(cancelledWith(cancelledNow(pending({ delay: 10 }), 3_000))[0], "never_started");
+  const retrying = settled(running(), lost, 3_000, 1).record;
+  assertEquals(cancelledWith(cancelledNow(retrying, 3_000))[0], "stopped");
+  const asked = stopRequested(running(), 3_000);
+  assertEquals(look(asked.info, "status", "stopRequested"), ["RUNNING", true]);
+  assertEquals(cancelledWith(cancelledNow(asked, 4_000))[0], "stop_requested");
+  assertEquals(cancelledWith(stopped(asked, 4_000))[0], "stopped");
+});
+
+Deno.test("a cancel does not say of code that was given up that it has stopped, nor of what was begun that it never was", () => {
+  const abandoned = { ...lost, abandoned: true } as const;
+  const retrying = settled(running(), abandoned, 3_000, 1).record;
+  assertEquals(cancelledWith(cancelledNow(retrying, 3_000))[0], "stop_requested");
+  // The next run says nothing of the one before.
+  assertEquals(cancelledWith(stopped(claimed(retrying, "next", 4_000), 5_000))[0], "stop_requested");
+  assertEquals(
+    cancelledWith(settled(stopRequested(running(), 3_000), abandoned, 4_000, 0).record)[0],
+    "stop_requested",
+  );
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), false, 3_000).record, 4_000))[0], "stopped");
+  assertEquals(cancelledWith(cancelledNow(handedBack(running(), true, 3_000).record, 4_000))[0], "stop_requested");
+});
+
+Deno.test("a task that was asked to stop ends as cancelled, however its run ends", () => {
+  const asked = stopRequested(running(), 3_000);
+  for (const attempt of [{ kind: "value", value: 1 }, lost, { kind: "fault", message: "broken" }] as const) {
+    const { record, outcome } = settled(asked, attempt, 4_000, 0);
+    assertEquals([cancelledWith(record)[0], outcome], ["stopped", undefined]);
+  }
+  assertEquals(cancelledWith(handedBack(asked, false, 4_000).record)[0], "stopped");
+  const [work, message] = cancelledWith(crashed(asked, 4_000).record);
+  assertEquals([work, message], ["stopped", "The task was cancelled; its worker has died."]);
+});
+
+Deno.test("a finished task refuses every change", () => {
+  const ends = [
+    settled(running(), { kind: "value", value: 1 }, 3_000, 0).record,
+    settled(running(), { kind: "fault", message: "broken" }, 3_000, 0).record,
+    cancelledNow(pending(), 3_000),
+  ];
+  const changes: readonly ((record: TaskRecord) => unknown)[] = [
+    (record) => claimed(record, "w", 4_000),
+    (record) => reported(record, { progress: 1 }, 4_000),
+    (record) => settled(record, lost, 4_000, 0),
+    (record) => handedBack(record, false, 4_000).record,
+    (record) => crashed(record, 4_000),
+    (record) => stopRequested(record, 4_000),
+    (record) => stopped(record, 4_000),
+    (record) => cancelledNow(record, 4_000),
+  ];
+  for (const record of ends) {
+    assert(isFinished(record.info));
+    for (const change of changes) assertThrows(() => change(record), Error, "never changes");
+  }
+});
+
+Deno.test("a task that does not run has no attempt to be tried again", () => {
+  assertThrows(() => settled(pending(), lost, 2_000, 0), Error, "from PENDING to RETRYING");
+});
+
+const question = { key: "q1", message: "Which year?", schema: { type: "object" } };
+const answer = { action: "accept", content: { year: 2026 } } as const;
+
+Deno.test("a question makes a running task INPUT_REQUIRED until it is answered", () => {
+  const asking = asked(running(), question, 3_000);
+  assertEquals(look(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  const going = answered(asking, { q1: answer, stray: answer }, 4_000);
+  assertEquals(look(going.info, "status", "questions"), ["RUNNING", undefined]);
+  assertEquals(going.answers, { q1: answer });
+});
+
+Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
+  const again = claimed(crashed(asked(running(), question, 3_000), 4_000).record, "worker-2", 5_000);
+  assertEquals(look(asked(again, question, 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  const early = answered(crashed(asked(running(), question, 3_000), 4_000).record, { q1: answer }, 4_500);
+  assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
+  const late = claimed(early, "worker-2", 5_000);
+  assertEquals(asked(late, question, 6_000), late);
+});
+
+Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
+  const again = claimed(crashed(running(), 3_000).record, "worker-2", 4_000);
+  const { record } = settled(again, lost, 5_000, 0);
+  assertEquals(look(record.info, "status", "attempt"), ["RETRYING", 2]);
+  assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
+});
+
+Deno.test("what is finished keeps none of the answers that it was given: only code that still runs reads them", () => {
+  const asking = asked(running(), { key: "q", message: "?", schema: {} }, 3_000);
+  const record = answered(asking, { q: { action: "decline" } }, 4_000);
+  assertEquals(record.answers, { q: { action: "decline" } });
+  const ends = [
+    settled(record, { kind: "value", value: 1 }, 5_000, 0).record,
+    settled(record, { ...lost, retry: false }, 5_000, 0).record,
+    stopped(record, 5_000),
+  ];
+  assertEquals(ends.map(({ answers }) => answers), [undefined, undefined, undefined]);
+  assertEquals(settled(record, lost, 5_000, 0).record.answers, record.answers);
+});

@@ -1,0 +1,254 @@
+import type { Attempt, Claim } from "../../../src/backend.ts";
+import { doneWithin } from "../../../src/waiting.ts";
+import { BackendError, InvalidValue } from "../../../src/errors.ts";
+import { Runner, type RunnerStore } from "../../../src/backends/shared/runner.ts";
+import type { LiveTask } from "../../../src/task.ts";
+import { assertEquals } from "../../../tools/std.ts";
+
+const claimed: LiveTask = {
+  id: "01a20500-0000-7000-8000-000000000000",
+  job: "wait",
+  owner: "ann",
+  status: "RUNNING",
+  revision: 2,
+  attempt: 1,
+  createdAt: 1,
+  updatedAt: 2,
+  resultTtl: 60_000,
+};
+
+Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
+  let left = 1;
+  const store: RunnerStore = {
+    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    settle: () => Promise.resolve(),
+    handBack: () => Promise.resolve(),
+  };
+  const { promise: running, resolve } = Promise.withResolvers<Claim>();
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 1,
+    run: async (claim) => {
+      resolve(claim);
+      await new Promise<void>((done) => claim.signal.addEventListener("abort", () => done()));
+      return { kind: "error", message: "stopped", retry: false };
+    },
+  }, Promise.resolve());
+  const { signal } = await running;
+  runner.receive({ ...claimed, status: "PENDING", revision: 1, attempt: 0 });
+  assertEquals(signal.aborted, false);
+  runner.receive({ ...claimed, status: "PENDING", revision: 3 });
+  assertEquals(signal.aborted, true);
+  await runner.stop(0);
+});
+
+Deno.test("what the code of a lost run says and returns is past once its task has come back to this worker", async () => {
+  const runs: { readonly claim: Claim; readonly end: (attempt: Attempt) => void }[] = [];
+  const settled: Attempt[] = [];
+  const reported: unknown[] = [];
+  let left = 2;
+  let changed = Promise.withResolvers<void>();
+  const store: RunnerStore = {
+    claim: () => {
+      const again = { ...claimed, revision: 6 - 2 * left, attempt: 3 - left };
+      return Promise.resolve({ claims: left-- > 0 ? [{ task: again, input: {} }] : [], more: false });
+    },
+    report: (_id, { progress }) => Promise.resolve(void reported.push(progress)),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    settle: (_id, attempt) => {
+      settled.push(attempt);
+      changed.resolve();
+      return Promise.resolve();
+    },
+    handBack: () => Promise.resolve(),
+  };
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 2,
+    run: (claim) =>
+      new Promise((end) => {
+        runs.push({ claim, end });
+        changed.resolve();
+      }),
+  }, Promise.resolve());
+  const next = async () => {
+    await changed.promise;
+    changed = Promise.withResolvers();
+  };
+  await next();
+  runner.lose(claimed.id);
+  runner.wake();
+  await next();
+  assertEquals(runs.map(({ claim }) => claim.signal.aborted), [true, false]);
+  await runs[0]?.claim.report({ progress: 0.9 });
+  runs[0]?.end({ kind: "value", value: "old" });
+  await runs[1]?.claim.report({ progress: 0.1 });
+  runs[1]?.end({ kind: "value", value: "new" });
+  await next();
+  await runner.stop(0);
+  assertEquals([settled, reported], [[{ kind: "value", value: "new" }], [0.1]]);
+});
+
+/** Runs one task to its end on a store that does with each settling as it likes. Resolves once one was stored. */
+async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): Promise<Attempt> {
+  const { promise: stored, resolve } = Promise.withResolvers<Attempt>();
+  let left = 1;
+  const store: RunnerStore = {
+    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    // deno-lint-ignore require-await
+    settle: async (_id, attempt) => {
+      settle(attempt);
+      resolve(attempt);
+    },
+    handBack: () => Promise.resolve(),
+  };
+  const options = { jobs: ["wait"], concurrency: 1, run: () => Promise.resolve(attempt) };
+  const runner = new Runner(store, options, Promise.resolve());
+  try {
+    return await stored;
+  } finally {
+    await runner.stop(0);
+  }
+}
+
+Deno.test("a result that can never be stored ends its task with a fault that says why", async () => {
+  const end = await settleOn({ kind: "value", value: "large" }, ({ kind }) => {
+    if (kind === "value") throw new InvalidValue("Value too large.");
+  });
+  assertEquals(end, { kind: "fault", message: "The result of the attempt could not be stored: Value too large." });
+});
+
+Deno.test("a result that cannot be stored while the store is away is stored once it is back", async () => {
+  let away = 1;
+  const end = await settleOn({ kind: "value", value: "done" }, () => {
+    if (away-- > 0) throw new BackendError("The store is away.");
+  });
+  assertEquals(end, { kind: "value", value: "done" });
+});
+
+Deno.test("the fault of a result that can never be stored is stored, too, once the store is back", async () => {
+  let away = 1;
+  const end = await settleOn({ kind: "value", value: "large" }, ({ kind }) => {
+    if (kind === "value") throw new InvalidValue("Value too large.");
+    if (away-- > 0) throw new BackendError("The store is away.");
+  });
+  assertEquals(end.kind, "fault");
+});
+
+Deno.test("a run that ended before it began is written like any other, again and again while the store is away", async () => {
+  const { promise: stored, resolve } = Promise.withResolvers<Attempt>();
+  const failed = { id: claimed.id, attempt: { kind: "error", message: "no input", retry: true } } as const;
+  let [left, away] = [1, 1];
+  const store: RunnerStore = {
+    claim: () => Promise.resolve({ claims: [], failed: left-- > 0 ? [failed] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    // deno-lint-ignore require-await
+    settle: async (_id, attempt) => {
+      if (away-- > 0) throw new BackendError("The store is away.");
+      resolve(attempt);
+    },
+    handBack: () => Promise.resolve(),
+  };
+  const run = () => Promise.reject(new Error("It does not run."));
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  assertEquals(await stored, failed.attempt);
+  await runner.stop(0);
+});
+
+/** A store that gives out one task, once `found` is there, and tells what becomes of it. */
+function oneTask(found: Promise<unknown> = Promise.resolve()) {
+  const [ends, looked]: [unknown[], PromiseWithResolvers<void>] = [[], Promise.withResolvers()];
+  let left = 1;
+  const store: RunnerStore = {
+    claim: async () => {
+      looked.resolve();
+      await found;
+      return { claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false };
+    },
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve(undefined),
+    answer: () => Promise.resolve(undefined),
+    settle: (_id, attempt) => Promise.resolve(void ends.push(["settled", attempt.kind])),
+    handBack: (_id, abandoned) => Promise.resolve(void ends.push(["handed back", abandoned])),
+  };
+  return { store, ends, looked: looked.promise };
+}
+
+function untilAborted({ signal }: Claim): Promise<void> {
+  return new Promise((resolve) => signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve()));
+}
+
+Deno.test("a task that is asked to stop while it is being claimed hears of it as soon as it runs", async () => {
+  const found = Promise.withResolvers<void>();
+  const { store, looked } = oneTask(found.promise);
+  const reason = Promise.withResolvers<unknown>();
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 1,
+    run: async (claim) => {
+      reason.resolve(claim.signal.aborted || await untilAborted(claim));
+      return { kind: "error", message: "stopped", retry: false };
+    },
+  }, Promise.resolve());
+  await looked;
+  runner.receive({ ...claimed, revision: 3, stopRequested: true });
+  found.resolve();
+  // A worker that did not hear of it would run until it is closed.
+  assertEquals(await doneWithin(reason.promise, 5_000), true);
+  await runner.stop(0);
+});
+
+Deno.test("what is being claimed when a worker shuts down is handed back", async () => {
+  const found = Promise.withResolvers<void>();
+  const { store, ends, looked } = oneTask(found.promise);
+  const run = async (claim: Claim): Promise<Attempt> => {
+    await untilAborted(claim);
+    return { kind: "error", message: "stopped", retry: true };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await looked;
+  const stopped = runner.stop(0);
+  found.resolve();
+  await stopped;
+  assertEquals(ends, [["handed back", false]]);
+});
+
+Deno.test("a result that is there although the worker shuts down is stored: its work is not done twice", async () => {
+  const { store, ends } = oneTask();
+  const began = Promise.withResolvers<void>();
+  const run = async (claim: Claim): Promise<Attempt> => {
+    began.resolve();
+    await untilAborted(claim);
+    return { kind: "value", value: "done" };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await began.promise;
+  await runner.stop(0);
+  assertEquals(ends, [["settled", "value"]]);
+});
+
+Deno.test("a worker whose store stays away shuts down all the same", async () => {
+  const { store } = oneTask();
+  const failed = Promise.withResolvers<void>();
+  let away = true;
+  store.settle = () => {
+    failed.resolve();
+    return away ? Promise.reject(new BackendError("The store is away.")) : Promise.resolve();
+  };
+  const run = () => Promise.resolve({ kind: "value", value: "done" } as const);
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  await failed.promise;
+  const stopped = runner.stop(0);
+  assertEquals(await doneWithin(stopped, 5_000), true);
+  away = false;
+  await stopped;
+});

@@ -1,0 +1,49 @@
+/**
+ * A worker that takes tasks and never ends them, to be killed. Arguments: what its backend is opened with, as JSON, and
+ * the job's name. It ends with its stdin, so that it does not outlive the test that started it.
+ *
+ * @module
+ */
+import {
+  type Backend,
+  BullMqBackend,
+  type BullMqOptions,
+  createWorker,
+  DenoKvBackend,
+  type DenoKvOptions,
+  PostgresBackend,
+  type PostgresOptions,
+} from "../../../mod.ts";
+import { doomedJob } from "../../../src/testing/mod.ts";
+
+type Options = BullMqOptions | DenoKvOptions | PostgresOptions;
+
+/** Starts such a process. */
+export function startDoomedWorker(options: Options, job: string): { kill(): Promise<void> } {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", JSON.stringify(options), job],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  return {
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await child.stdin.close().catch(() => {}); // Its other end is gone.
+    },
+  };
+}
+
+function open(options: Options): Promise<Backend> {
+  if ("url" in options) return PostgresBackend.connect(options);
+  return "path" in options ? DenoKvBackend.open(options) : BullMqBackend.connect(options);
+}
+
+if (import.meta.main) {
+  const [options = "", name = ""] = Deno.args;
+  await using backend = await open(JSON.parse(options));
+  await using worker = createWorker(backend, [doomedJob(name)]);
+  await worker.ready;
+  for await (const _ of Deno.stdin.readable);
+}

@@ -1,0 +1,59 @@
+/**
+ * A Redis of a test's own, and a user there whose permissions the test gives and takes.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import { BullMqBackend } from "../../../mod.ts";
+import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+const USER = "ann";
+
+/** What a user may do who may do everything. */
+export const EVERYTHING = ["allkeys", "allchannels", "+@all"];
+
+/** What docs/bullmq.md says is the least, with other keys and channels where there is another prefix. */
+export async function leastPermissions(prefix: string = "bull"): Promise<readonly string[]> {
+  const page = await Deno.readTextFile(new URL("../../../docs/bullmq.md", import.meta.url));
+  const [, rules] = page.match(/^user jobs on >password (.*?)^```$/ms) ?? [];
+  if (rules === undefined) throw new Error("docs/bullmq.md lists no permissions.");
+  return rules.trim().split(/\s+/).map((rule) => rule.replace(/^([~&])bull:/, `$1${prefix}:`));
+}
+
+/** What Redis has refused to anybody, but for what ioredis tries to say of itself. */
+export async function refusals(admin: Redis): Promise<readonly string[]> {
+  const log = await admin.acl("LOG") as readonly (readonly unknown[])[];
+  const objects = log.map((entry) => String(entry[entry.indexOf("object") + 1]));
+  return objects.filter((object) => object !== "client|setinfo");
+}
+
+/** Such a Redis, while the test runs. */
+export interface Place {
+  readonly server: RedisServer;
+  /** The administrator's connection. */
+  readonly admin: Redis;
+  /** The address for the user. */
+  readonly url: string;
+  /** Changes what the user may do. It counts at once, for the connections that there are, too. */
+  allow(...rules: readonly string[]): Promise<void>;
+  /** Connects as the user, who may do this and nothing else; with `lease` as the backend's option of that name. */
+  connect(rules: readonly string[], options?: { readonly lease?: number }): Promise<BullMqBackend>;
+}
+
+/** Registers a test with a Redis of its own, started with these settings. */
+export function testAsUser(name: string, run: (place: Place) => Promise<void>, settings: readonly string[] = []): void {
+  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
+    await using server = await RedisServer.start({ settings });
+    const admin = new Redis(server.url);
+    const url = server.url.replace("redis://", `redis://${USER}:secret@`);
+    const allow = async (...rules: readonly string[]) => {
+      await admin.acl("SETUSER", USER, ...rules);
+    };
+    const connect: Place["connect"] = async (rules, options) => {
+      await allow("reset", "on", ">secret", ...rules);
+      return await BullMqBackend.connect({ redis: url, ...options });
+    };
+    await run({ server, admin, url, allow, connect }).finally(() => admin.disconnect());
+  });
+}

@@ -1,0 +1,147 @@
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { fileURLToPath } from "node:url";
+import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
+import { logEnds } from "../../docs/snippets/log_ends.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { createWorker, MemoryBackend } from "../../mod.ts";
+import { freePort } from "../../tools/redis_server.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { Bench, call, ME, report, toolOf } from "../exposure/support.ts";
+
+const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** How a reader runs a file of the README, with the permissions that it names. */
+function run(file: string, ...flags: readonly string[]): string[] {
+  const data = ["--allow-read=./data", "--allow-write=./data"];
+  const project = ["--no-prompt", `--config=${pathOf("deno.json")}`, "--unstable-kv"];
+  return ["run", ...project, ...data, ...flags, pathOf(`docs/snippets/${file}`)];
+}
+
+Deno.test("the README's server and worker run a job in two processes, and the worker ends when it is told to", async () => {
+  const cwd = await Deno.makeTempDir();
+  const worker = new Deno.Command(Deno.execPath(), { args: run("worker.ts"), cwd, stdin: "null" }).spawn();
+  const client = new Client({ name: "snippets-test", version: "1.0.0" });
+  const transport = new StdioClientTransport({ command: Deno.execPath(), args: run("server.ts"), cwd });
+  const gone = Promise.withResolvers<void>();
+  client.onclose = gone.resolve;
+  try {
+    await client.connect(transport);
+    const { structuredContent } = await client.callTool({ name: "generate_report", arguments: { user_id: "42" } });
+    assertEquals(structuredContent, { user_id: "42", revenue: 42000, items: 17 });
+    worker.kill("SIGTERM");
+    assertEquals((await worker.status).code, 0);
+  } finally {
+    // To close the client first would leave its timer of 2 s behind.
+    if (transport.pid !== null) {
+      Deno.kill(transport.pid, "SIGTERM");
+      await gone.promise;
+    }
+    await client.close();
+    try {
+      worker.kill("SIGKILL");
+    } catch {
+      // It has ended, as it should.
+    }
+    await worker.status;
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("the README's server over HTTP refuses who has no token, and says where to get one", async () => {
+  const cwd = await Deno.makeTempDir();
+  const flags = ["--allow-net", "--allow-env=PORT"];
+  const server = new Deno.Command(Deno.execPath(), {
+    args: run("http.ts", ...flags),
+    cwd,
+    env: { PORT: "0" },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  const lines = server.stderr.pipeThrough(new TextDecoderStream());
+  try {
+    let said = "";
+    let url: string | undefined;
+    for await (const text of lines.values({ preventCancel: true })) {
+      said += text;
+      url = /Serving MCP on (\S+)\n/.exec(said)?.[1];
+      if (url !== undefined) break;
+    }
+    assert(url !== undefined, `The server ended, and said: ${said}`);
+    const refused = await fetch(url, { method: "POST" });
+    await refused.body?.cancel();
+    assertEquals(refused.status, 401);
+    assertStringIncludes(refused.headers.get("www-authenticate") ?? "", "https://jobs.example.com/.well-known/");
+    const metadata = await fetch(new URL("/.well-known/oauth-protected-resource/mcp", url));
+    assertEquals((await metadata.json()).authorization_servers, ["https://login.example.com/"]);
+  } finally {
+    server.kill("SIGTERM");
+    await lines.cancel();
+    await server.status;
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("jobs are served inside a server that has pages of its own, which ends when it is told to", async () => {
+  const cwd = await Deno.makeTempDir();
+  const port = freePort();
+  const server = new Deno.Command(Deno.execPath(), {
+    args: run("embed.ts", "--allow-net", "--allow-env=PORT"),
+    cwd,
+    env: { PORT: String(port) },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  const output = server.stderr[Symbol.asyncIterator]();
+  await output.next(); // It listens.
+  const client = new Client({ name: "snippets-test", version: "1.0.0" });
+  try {
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "My own pages.\n");
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/healthz`)).json(), { status: "ok" });
+    await client.connect(new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${port}/mcp`)));
+    const { structuredContent } = await client.callTool({ name: "generate_report", arguments: { user_id: "42" } });
+    assertEquals(structuredContent, { user_id: "42", revenue: 42000, items: 17 });
+  } finally {
+    server.kill("SIGTERM");
+    assertEquals((await server.status).code, 0);
+    await client.close();
+    await output.return?.();
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("a strategy made of the two shows both surfaces, with one task behind them", async () => {
+  await using bench = new Bench(new BothStrategy());
+  const surface = bench.expose(report);
+  assertEquals(surface.tools.map(({ name }) => name), [
+    "report",
+    "report_start",
+    "report_status",
+    "report_result",
+    "report_cancel",
+  ]);
+  await bench.work(report);
+  const { structuredContent } = await call(surface, "report_start", { user: "ann" });
+  const token = String(structuredContent?.token);
+  await bench.until(token, ({ status }) => status === "COMPLETED");
+  assertEquals(surface.templates[0] && JSON.parse(await surface.templates[0].read(token, ME)), { total: 3 });
+  assertEquals(toolOf(surface, "report").taskSupport, "optional");
+});
+
+Deno.test("who watches a backend writes a line for each task that ends", async () => {
+  await using backend = new MemoryBackend();
+  await using _worker = createWorker(backend, [report]);
+  const first = Promise.withResolvers<string>();
+  const stop = logEnds(backend, first.resolve);
+  const id = newTaskId();
+  const retry = { attempts: 1, delay: 1, maxDelay: 1 };
+  await backend.create({ id, job: "report", owner: ME, input: { user: "ann" }, resultTtl: 60_000, retry });
+  const { ms, ...line } = JSON.parse(await first.promise);
+  assertEquals(line, { id, job: "report", status: "COMPLETED" });
+  assert(ms >= 0);
+  stop();
+});

@@ -1,0 +1,370 @@
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { fileURLToPath } from "node:url";
+import { Output } from "../../examples/background_command/output.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { call, CallToolResultSchema, connect, type Connection, start, textOf } from "../interop/support/client.ts";
+import { isRunning, until } from "../support/processes.ts";
+
+const SERVER = fileURLToPath(new URL("../../examples/background_command/server.ts", import.meta.url));
+
+/** Ignores SIGTERM, says its process id in a file, and runs until it is killed. */
+const STUBBORN = `sh -c 'trap "" TERM; echo $$ > pid; echo started; while :; do sleep 0.02; done'`;
+
+/** Commands that say in a file where they are, or wait for one: so no test needs to guess how long something takes. */
+const COMMANDS = {
+  greet: { command: "sh", args: ["-c", "echo hello; echo warning >&2"] },
+  fail: { command: "sh", args: ["-c", "echo broken; exit 3"] },
+  steps: { command: "sh", args: ["-c", "echo step 1 of 2; until [ -e go ]; do sleep 0.02; done; echo step 2 of 2"] },
+  stubborn: { command: "sh", args: ["-c", `${STUBBORN} & wait`] },
+  leftover: { command: "sh", args: ["-c", "sleep 600 & echo $! > pid"] },
+  left_group: { command: "bash", args: ["-c", "set -m; sleep 600 & echo $! > pid"] },
+  left_session: {
+    command: "sh",
+    args: ["-c", "setsid sh -c 'echo $$ > pid; exec sleep 600' & until [ -e pid ]; do :; done"],
+  },
+  slow: { command: "sh", args: ["-c", "echo thinking; echo $$ > pid; exec sleep 600"], timeout_seconds: 0.5 },
+  missing: { command: "no-such-program" },
+};
+
+interface Bench extends Connection {
+  readonly folder: string;
+}
+
+async function serverIn(folder: string, commands: unknown): Promise<string[]> {
+  await Deno.writeTextFile(`${folder}/commands.json`, JSON.stringify(commands));
+  return [
+    "run",
+    "--allow-read",
+    `--allow-write=${folder}/data`,
+    "--allow-env",
+    "--allow-run",
+    "--unstable-kv",
+    SERVER,
+    `--config=${folder}/commands.json`,
+  ];
+}
+
+/** A client of a server of its own, over stdio, which has read these commands. */
+async function openIn(folder: string, commands: unknown): Promise<Connection> {
+  const args = await serverIn(folder, commands);
+  return await connect(new StdioClientTransport({ command: Deno.execPath(), args }));
+}
+
+/** The same in a folder of its own. */
+async function open(): Promise<Bench> {
+  const folder = await Deno.makeTempDir();
+  const connection = await openIn(folder, COMMANDS);
+  return {
+    ...connection,
+    folder,
+    [Symbol.asyncDispose]: async () => {
+      await connection[Symbol.asyncDispose]();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** The process id that a command has written. */
+async function pidIn(folder: string): Promise<number> {
+  const read = () => Deno.readTextFile(`${folder}/pid`).catch(() => "");
+  await until(async () => (await read()).endsWith("\n"), "the command has written its process id");
+  return Number(await read());
+}
+
+Deno.test("exit code and output of a command are its result", async () => {
+  await using bench = await open();
+  const { structuredContent } = await call(bench.client, "run_command", { command: "greet" });
+  assertEquals(structuredContent?.exit_code, 0);
+  assertEquals(structuredContent?.truncated, false);
+  assertEquals(String(structuredContent?.output).trim().split("\n").sort(), ["hello", "warning"]);
+});
+
+Deno.test("a command that fails is a result with its exit code, not an error", async () => {
+  await using bench = await open();
+  const result = await call(bench.client, "run_command", { command: "fail" });
+  assert(!result.isError);
+  assertEquals(result.structuredContent, { command: "fail", exit_code: 3, output: "broken\n", truncated: false });
+});
+
+Deno.test("the last line of output is pushed as the status message while the command runs", async () => {
+  await using bench = await open();
+  const { task } = await start(bench.client, "run_command", { command: "steps" });
+  const note = await bench.note(({ params }) => params?.statusMessage === "step 1 of 2");
+  assertEquals(note.params?.taskId, task.taskId);
+  assertEquals(note.params?.status, "working");
+  await Deno.writeTextFile(`${bench.folder}/go`, "");
+  await bench.note(({ params }) => params?.status === "completed");
+});
+
+Deno.test("cancelling a command kills its whole process group, also a grandchild that ignores SIGTERM", async () => {
+  await using bench = await open();
+  const { task } = await start(bench.client, "run_command", { command: "stubborn" });
+  const grandchild = await pidIn(bench.folder);
+  assert(await isRunning(grandchild));
+  const cancelled = await bench.client.experimental.tasks.cancelTask(task.taskId);
+  assertEquals(cancelled.status, "cancelled");
+  assertMatch(String(cancelled.statusMessage), /its work has stopped/);
+  await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+});
+
+Deno.test("what a command leaves running in the background ends with it", async () => {
+  await using bench = await open();
+  const { structuredContent } = await call(bench.client, "run_command", { command: "leftover" });
+  assertEquals(structuredContent?.exit_code, 0);
+  const child = await pidIn(bench.folder);
+  await until(async () => !await isRunning(child), "the background process is gone");
+});
+
+Deno.test("what has left the process group of a command, and its session, ends with the command", async () => {
+  await using bench = await open();
+  for (const command of ["left_group", "left_session"]) {
+    const { structuredContent } = await call(bench.client, "run_command", { command });
+    assertEquals([command, structuredContent?.exit_code], [command, 0]);
+    const child = await pidIn(bench.folder);
+    await until(async () => !await isRunning(child), "the process that left is gone");
+    await Deno.remove(`${bench.folder}/pid`);
+  }
+});
+
+Deno.test("a command gets the variables that it is allowed, a few that every program needs, and no others", async () => {
+  Deno.env.set("MCP_JOBS_TEST_ALLOWED", "yes");
+  Deno.env.set("MCP_JOBS_TEST_SECRET", "no");
+  const variables = {
+    environment: { command: "env", env: ["MCP_JOBS_TEST_ALLOWED", "MCP_JOBS_TEST_MISSING"] },
+  };
+  const folder = await Deno.makeTempDir();
+  {
+    const transport = new StdioClientTransport({
+      command: Deno.execPath(),
+      args: await serverIn(folder, variables),
+      env: Deno.env.toObject(),
+    });
+    await using connection = await connect(transport);
+    const { structuredContent } = await call(connection.client, "run_command", { command: "environment" });
+    const names = String(structuredContent?.output).trim().split("\n").map((line) => line.split("=")[0]);
+    const usual = ["HOME", "LANG", "PATH", "TMPDIR", "TZ"].filter((name) => Deno.env.has(name));
+    assertEquals(names.sort(), [...usual, "MCP_JOBS_COMMAND_RUN", "MCP_JOBS_TEST_ALLOWED"].sort());
+  }
+  Deno.env.delete("MCP_JOBS_TEST_ALLOWED");
+  Deno.env.delete("MCP_JOBS_TEST_SECRET");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a program is found once, when the server starts, and run by its absolute path", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/here.sh`, '#!/bin/sh\necho "$0"\n', { mode: 0o755 });
+  {
+    await using connection = await openIn(folder, { here: { command: "./here.sh" } });
+    const { structuredContent } = await call(connection.client, "run_command", { command: "here" });
+    assertEquals(structuredContent?.output, `${folder}/here.sh\n`);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a working folder outside the allowed one is refused, also where a link leads there", async () => {
+  const folder = await Deno.makeTempDir();
+  const refusal = async (cwd: string, options: readonly string[] = []) => {
+    const args = [...await serverIn(folder, { list: { command: "ls", cwd } }), ...options];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+    return code === 0 ? "" : new TextDecoder().decode(stderr);
+  };
+  assertStringIncludes(await refusal(".."), "list.cwd: ");
+  assertStringIncludes(await refusal(".."), "lies outside");
+  assertStringIncludes(await refusal("missing"), "There is no folder");
+  await Deno.symlink("/", `${folder}/link`);
+  assertStringIncludes(await refusal("link"), "lies outside");
+  assertEquals(await refusal("..", [`--root=${folder}/..`]), "");
+  {
+    await Deno.mkdir(`${folder}/work`);
+    await using connection = await openIn(folder, { list: { command: "ls", cwd: "work" } });
+    await Deno.remove(`${folder}/work`);
+    await Deno.symlink("/", `${folder}/work`);
+    const result = await call(connection.client, "run_command", { command: "list" });
+    assertEquals(result.isError, true);
+    assertStringIncludes(textOf(result), "lies outside");
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a command that takes too long is stopped, and the error says so with its output", async () => {
+  await using bench = await open();
+  const result = await call(bench.client, "run_command", { command: "slow" });
+  assertEquals(result.isError, true);
+  assertEquals(textOf(result), "slow took longer than 0.5 s and was stopped. thinking");
+  const child = await pidIn(bench.folder);
+  await until(async () => !await isRunning(child), "the command is gone");
+});
+
+Deno.test("a program that is not there and a command that is not listed are errors that name it", async () => {
+  await using bench = await open();
+  const missing = await call(bench.client, "run_command", { command: "missing" });
+  assertEquals(missing.isError, true);
+  assertStringIncludes(
+    textOf(missing),
+    "Cannot run missing: there was no program no-such-program when the server started.",
+  );
+  const unlisted = await call(bench.client, "run_command", { command: "rm" });
+  assertEquals(unlisted.isError, true);
+  assertStringIncludes(textOf(unlisted), "command: ");
+});
+
+Deno.test("a client that goes away stops what its server runs", async () => {
+  const folder = await Deno.makeTempDir();
+  const args = await serverIn(folder, COMMANDS);
+  const server = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null" }).spawn();
+  const stdin = server.stdin.getWriter();
+  const say = (message: unknown) => stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+  const clientInfo = { name: "raw", version: "1" };
+  await say({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
+  });
+  await say({ jsonrpc: "2.0", method: "notifications/initialized" });
+  const params = { name: "run_command", arguments: { command: "stubborn" }, task: {} };
+  await say({ jsonrpc: "2.0", id: 2, method: "tools/call", params });
+  const grandchild = await pidIn(folder);
+  await stdin.close();
+  assertEquals((await server.status).code, 0);
+  await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** How many calls it takes that other servers, if they ran them, would surely have got one. */
+const MANY = 24;
+
+Deno.test("of two servers in one folder each runs commands of the list that it has read, and of no other", async () => {
+  const folder = await Deno.makeTempDir();
+  const echo = (text: string) => ({ command: "echo", args: [text] });
+  {
+    await using older = await openIn(folder, { same: echo("old"), removed: echo("removed") });
+    await using newer = await openIn(folder, { same: echo("new"), added: echo("added") });
+    const outputs = async ({ client }: Connection, command: string) => {
+      const calls = Array.from({ length: MANY }, () => call(client, "run_command", { command }));
+      const results = await Promise.all(calls);
+      return new Set(results.map((result) => result.structuredContent?.output ?? textOf(result)));
+    };
+    assertEquals(await outputs(newer, "same"), new Set(["new\n"]));
+    assertEquals(await outputs(newer, "added"), new Set(["added\n"]));
+    assertEquals(await outputs(older, "same"), new Set(["old\n"]));
+    assertEquals(await outputs(older, "removed"), new Set(["removed\n"]));
+    assertStringIncludes(textOf(await call(newer.client, "run_command", { command: "removed" })), "command: ");
+    // What was begun under one list can be read under another.
+    const { task } = await start(older.client, "run_command", { command: "removed" });
+    const result = await newer.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+    assertStringIncludes(textOf(result), '"output":"removed\\n"');
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a server with the same list, in whatever order, lists a task of another, reads its result, and goes on with it", async () => {
+  const folder = await Deno.makeTempDir();
+  {
+    const first = await openIn(folder, COMMANDS);
+    await using second = await openIn(folder, Object.fromEntries(Object.entries(COMMANDS).reverse()));
+    const { task } = await start(first.client, "run_command", { command: "fail" });
+    const done = await first.note(({ params }) => params?.taskId === task.taskId && params?.status === "completed");
+    assertEquals(done.params?.status, "completed");
+    const { tasks } = await second.client.experimental.tasks.listTasks();
+    assertEquals(tasks.map(({ taskId, status }) => [taskId, status]), [[task.taskId, "completed"]]);
+    const result = await second.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
+    assertEquals(result.structuredContent?.exit_code, 3);
+    const { resourceTemplates } = await second.client.listResourceTemplates();
+    const uri = String(resourceTemplates[0]?.uriTemplate).replace("{task_id}", task.taskId);
+    assertEquals(result._meta?.resourceUri, uri);
+    const { contents } = await second.client.readResource({ uri });
+    const [content] = contents;
+    assertEquals(JSON.parse(content && "text" in content ? content.text : "null"), result.structuredContent);
+
+    // Six run at once, more than one server takes: whichever has them, all end although the first server is closed.
+    const begun = await Promise.all(
+      Array.from({ length: 6 }, () => start(first.client, "run_command", { command: "steps" })),
+    );
+    await first[Symbol.asyncDispose]();
+    await Deno.writeTextFile(`${folder}/go`, "");
+    for (const { task } of begun) {
+      const { structuredContent } = await second.client.experimental.tasks
+        .getTaskResult(task.taskId, CallToolResultSchema);
+      assertEquals(structuredContent?.exit_code, 0);
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a task whose list no server has any more waits, says so, and goes on with the next server that has it", async () => {
+  const folder = await Deno.makeTempDir();
+  const wait = { command: "sh", args: ["-c", "echo $$ > pid; until [ -e go ]; do sleep 0.02; done"] };
+  let id: string;
+  {
+    await using older = await openIn(folder, { wait });
+    ({ task: { taskId: id } } = await start(older.client, "run_command", { command: "wait" }));
+    await pidIn(folder);
+  }
+  {
+    await using newer = await openIn(folder, { wait: COMMANDS.greet });
+    const message = async () => (await newer.client.experimental.tasks.getTask(id)).statusMessage ?? "";
+    await until(
+      async () => (await message()).includes("no worker for run_command"),
+      "it is said that no worker is there",
+    );
+    await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "cannot be cancelled");
+  }
+  {
+    await using older = await openIn(folder, { wait });
+    await Deno.writeTextFile(`${folder}/go`, "");
+    const { structuredContent } = await older.client.experimental.tasks.getTaskResult(id, CallToolResultSchema);
+    assertEquals(structuredContent?.exit_code, 0);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a copy of the folder serves as its README and its .mcp.json say", async () => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const copy = await Deno.makeTempDir();
+  const from = `${root}examples/background_command`;
+  for await (const { name, isFile } of Deno.readDir(from)) {
+    if (isFile) await Deno.copyFile(`${from}/${name}`, `${copy}/${name}`);
+  }
+  const [, config = ""] =
+    (await Deno.readTextFile(`${copy}/README.md`)).match(/```json\n(\{\n {2}"imports"[\s\S]*?)```/) ?? [];
+  await Deno.writeTextFile(
+    `${copy}/deno.json`,
+    config.replace("/path/to/mcp-jobs/", new URL("../../", import.meta.url).href),
+  );
+  // The same versions, for nothing may be fetched here: Deno drops from a lock file what a deno.json no longer names.
+  const lock = JSON.parse(await Deno.readTextFile(`${root}deno.lock`));
+  const imports: string[] = Object.values(JSON.parse(config).imports);
+  lock.workspace.dependencies = imports.filter((specifier) => specifier.startsWith("npm:"));
+  await Deno.writeTextFile(`${copy}/deno.lock`, JSON.stringify(lock));
+  await Deno.writeTextFile(`${copy}/commands.json`, JSON.stringify({ greet: COMMANDS.greet }));
+  const { command, args } = JSON.parse(await Deno.readTextFile(`${copy}/.mcp.json`)).mcpServers.background_command;
+  assertEquals([command, args[0]], ["deno", "run"]);
+  const offline = args.toSpliced(1, 0, "--cached-only");
+  const transport = new StdioClientTransport({ command: Deno.execPath(), args: offline, cwd: copy });
+  {
+    await using connection = await connect(transport);
+    const { structuredContent } = await call(connection.client, "run_command", { command: "greet" });
+    assertEquals(structuredContent?.exit_code, 0);
+  }
+  await Deno.remove(copy, { recursive: true });
+});
+
+Deno.test("a list of commands that cannot be used ends the server with an error that names the field", async () => {
+  const folder = await Deno.makeTempDir();
+  const args = await serverIn(folder, { build: { command: "make", args: "all" } });
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "build.args");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("of a long output the end is kept, and a progress display gives its newest line", () => {
+  const output = new Output(10);
+  for (const text of ["0123456789", "abcdefghij", "\u001b[32mKLMNO\r"]) output.add(text);
+  assertEquals(output.lastLine.endsWith("KLMNO"), true);
+  assertEquals(output.tail.truncated, true);
+  assertEquals(output.tail.output.endsWith("KLMNO\r"), true);
+  assertEquals(output.tail.output.length <= 10, true);
+});

@@ -1,0 +1,322 @@
+import { Redis } from "ioredis";
+import { fileURLToPath } from "node:url";
+import { check } from "../../examples/runner/check.ts";
+import type { Update } from "../../examples/shared/tell.ts";
+import { answers, hasRedisServer, noRedis, openRedis } from "../../tools/redis_server.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { descendants, isRunning, until } from "../support/processes.ts";
+import { testUnless } from "../support/test_unless.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MAIN = `${ROOT}examples/main.ts`;
+
+/** A running example; the runner keeps its queue in `temp`, so that a test sees whether anything is left. */
+interface Run {
+  readonly temp: string;
+  readonly child: Deno.ChildProcess;
+}
+
+/** Starts the runner. Its output is piped, so it writes plain lines. A process group of its own is what Ctrl+C goes to. */
+async function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const temp = await Deno.makeTempDir();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { TMPDIR: temp, NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  return { temp, child };
+}
+
+/** Waits for the end. Fails if the runner left a file. */
+async function finish({ temp, child }: Run) {
+  const { code, stdout, stderr } = await child.output();
+  await assertEmpty(temp);
+  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+async function assertEmpty(temp: string): Promise<void> {
+  assertEquals(Array.from(Deno.readDirSync(temp), ({ name }) => name), []);
+  await Deno.remove(temp);
+}
+
+/** Interrupts an example in the middle. Returns its exit code and error text, once nothing that it started runs. */
+async function interrupt({ child }: Run, send: (pid: number) => void) {
+  const errors = new Response(child.stderr).text();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let out = "";
+  while (!out.includes("25 %")) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`The example ended too early: ${out}${await errors}`);
+    out += value;
+  }
+  const family = await descendants(child.pid);
+  assert(family.length >= 3, "A worker, a client and a server run.");
+  send(child.pid);
+  while (!(await reader.read()).done);
+  const { code } = await child.status;
+  for (const pid of family) await until(async () => !await isRunning(pid), `process ${pid} of the example is gone`);
+  return { code, err: await errors };
+}
+
+const POLLED = `
+PENDING
+RUNNING   25 %  loading orders
+RUNNING   60 %  adding up revenue
+RUNNING   90 %  writing the report
+COMPLETED
+result    {"user_id":"42","revenue":42000,"items":17}
+ok    states: PENDING, RUNNING, COMPLETED
+ok    progress: 25 %, 60 %, 90 %
+ok    result: {"user_id":"42","revenue":42000,"items":17}`;
+
+const NATIVE = `
+working   25 %  loading orders
+working   60 %  adding up revenue
+working   90 %  writing the report
+completed
+result    {"user_id":"42","revenue":42000,"items":17}
+resource  mcp://results/generate_report/<id>
+ok    states: working, completed
+ok    progress: 25 %, 60 %, 90 %
+ok    result: {"user_id":"42","revenue":42000,"items":17}
+ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
+
+const SHOWN = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, http: NATIVE, approach3_notify: NATIVE };
+
+/** Runs every example at once, for most of their time is the job's, and checks what each shows, in a step of its own. */
+async function runAll(t: Deno.TestContext, options: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const runs = Object.entries(SHOWN).map(([name, lines]) => ({
+    name,
+    expected: lines.trim().split("\n"),
+    run: begin(["task", "example", name, ...options], env),
+  }));
+  for (const { name, expected, run } of runs) {
+    await t.step(name, async () => {
+      const { code, out, err } = await finish(await run);
+      assertEquals(code, 0, err);
+      const shown = out.replaceAll(/[0-9a-f-]{36}/g, "<id>").split("\n");
+      assertEquals(shown.filter((line) => expected.includes(line)), expected);
+    });
+  }
+}
+
+Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
+  await runAll(t, []);
+});
+
+testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no key in it", async (t) => {
+  await using redis = await openRedis();
+  const client = new Redis(redis.url);
+  const keysOfExamples = () => client.keys("mcp-jobs-example*");
+  assertEquals(await keysOfExamples(), []);
+  await runAll(t, ["--backend", "redis"], { REDIS_URL: redis.url });
+  assertEquals(await keysOfExamples(), []);
+  await client.quit();
+});
+
+const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
+/** No Redis is named, so the runner looks for one, or starts one. */
+const FIND_REDIS = { REDIS_URL: "" };
+
+testUnless(noOwnRedis, "Ctrl+C ends the Redis that the runner has started, too", async () => {
+  const run = await begin(["task", "example", "approach3", "--backend", "redis"], FIND_REDIS);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+  assertEquals(code, 130);
+  assertStringIncludes(err, "approach3 failed: it was interrupted.");
+  await assertEmpty(run.temp);
+});
+
+testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "redis"], FIND_REDIS);
+  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+  assertEquals(code, 137);
+  await assertEmpty(run.temp);
+});
+
+const redisIsThere = await answers(6379) ? "stop the Redis on localhost:6379" : undefined;
+
+testUnless(redisIsThere, "where there is no Redis the runner says how to get one", async () => {
+  const nothing = await Deno.makeTempDir();
+  const args = ["run", "--allow-all", MAIN, "example", "approach3", "--backend=redis"];
+  const { code, err } = await finish(await begin(args, { ...FIND_REDIS, PATH: nothing }));
+  assertEquals(code, 1);
+  assertStringIncludes(
+    err,
+    "approach3 failed: there is no Redis: REDIS_URL is not set, none answers on localhost:6379",
+  );
+  assertStringIncludes(err, "apt-get install redis-server");
+  await Deno.remove(nothing);
+});
+
+/**
+ * A `docker` of a test, alone on the PATH: `run` is what its `docker run` does, in sh, with the port that is to be
+ * published in $port. It writes each of its calls, and its process id, to files beside it.
+ */
+async function standInForDocker(run: string) {
+  const folder = await Deno.makeTempDir();
+  const script = `#!/bin/sh
+echo "$@" >> "${folder}/calls"
+[ "$1" = run ] || exit 0
+for word; do case "$word" in 127.0.0.1:*:6379) port="\${word#127.0.0.1:}"; port="\${port%:6379}";; esac; done
+echo $$ > "${folder}/pid"
+${run}`;
+  await Deno.writeTextFile(`${folder}/docker`, script, { mode: 0o755 });
+  return {
+    env: { ...FIND_REDIS, PATH: folder },
+    calls: async () => (await Deno.readTextFile(`${folder}/calls`)).trim().split("\n"),
+    pid: async () => Number(await Deno.readTextFile(`${folder}/pid`).catch(() => 0)),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+const ON_REDIS = ["run", "--allow-all", MAIN, "example", "with_package", "--backend=redis"];
+const sleep = await which("sleep");
+const redisServer = await which("redis-server");
+
+async function which(program: string): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+for (
+  const [how, trap] of [["reads no stdin", ""], ["ignores SIGTERM, too,", `trap "" TERM`]] as const
+) {
+  testUnless(redisIsThere, `Ctrl+C ends a \`docker run\` that still fetches and ${how} and its container`, async () => {
+    await using docker = await standInForDocker(`${trap}\nexec ${sleep} 600`);
+    const run = await begin(ON_REDIS, docker.env);
+    const ended = finish(run);
+    await until(async () => await docker.pid() > 0, "`docker run` fetches");
+    Deno.kill(-run.child.pid, "SIGINT");
+    await until(async () => !await isRunning(run.child.pid), "the runner has ended");
+    const { code, out, err } = await ended;
+    assertEquals(code, 130);
+    assertStringIncludes(out, "fetches redis:7-alpine");
+    assertStringIncludes(err, "with_package failed: it was interrupted.");
+    await assertContainerGone(docker);
+  });
+}
+
+testUnless(
+  redisIsThere,
+  "a `docker run` that ends early ends the example, with an error that says what to try",
+  async () => {
+    await using docker = await standInForDocker("echo 'no such image' >&2; exit 125");
+    const { code, err } = await finish(await begin(ON_REDIS, docker.env));
+    assertEquals(code, 1);
+    assertStringIncludes(err, "no such image");
+    assertStringIncludes(err, "with_package failed: a container of redis:7-alpine ended before it answered on port ");
+    assertStringIncludes(err, "Run `docker pull redis:7-alpine` by hand");
+    await assertContainerGone(docker);
+  },
+);
+
+testUnless(
+  noOwnRedis ?? redisIsThere,
+  "without redis-server an example runs on a container, which ends with it",
+  async () => {
+    await using docker = await standInForDocker(
+      `trap "" TERM; ${redisServer} --port "$port" --save "" >/dev/null & read line; kill -KILL $!`,
+    );
+    const { code, out, err } = await finish(await begin(ON_REDIS, docker.env));
+    assertEquals(code, 0, err);
+    assertStringIncludes(out, "Redis: a container of redis:7-alpine for this run, on port ");
+    await assertContainerGone(docker);
+  },
+);
+
+/** `docker run` has ended, and whatever container it may have left is removed by its name. */
+async function assertContainerGone(docker: Awaited<ReturnType<typeof standInForDocker>>): Promise<void> {
+  assert(!await isRunning(await docker.pid()));
+  const [info, run = "", remove] = await docker.calls();
+  assertEquals(info, "info");
+  assertEquals(remove, `rm --force ${/ --name (\S+) /.exec(run)?.[1]}`);
+}
+
+Deno.test("a Redis that REDIS_URL names and that is not there is an error without its password", async () => {
+  const args = ["task", "example", "approach3", "--backend", "redis"];
+  const { code, err } = await finish(await begin(args, { REDIS_URL: "redis://user:secret@127.0.0.1:9" }));
+  assertEquals(code, 1);
+  assertStringIncludes(err, "Redis, the one that REDIS_URL names, cannot be used: connect ECONNREFUSED 127.0.0.1:9");
+  assert(!err.includes("secret"));
+});
+
+Deno.test("without a name the runner takes with_package", async () => {
+  const { code, out } = await finish(await begin(["task", "example"]));
+  assertEquals(code, 0);
+  assertStringIncludes(out, "with_package passed: 3 checks");
+});
+
+Deno.test("Ctrl+C in the middle of an example leaves no process and no file behind", async () => {
+  const run = await begin(["task", "example", "approach3"]);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+  assertEquals(code, 130);
+  assertStringIncludes(err, "approach3 failed: it was interrupted.");
+  await assertEmpty(run.temp);
+});
+
+Deno.test("SIGTERM to the runner alone leaves no process and no file behind", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "approach3_notify"]);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(pid, "SIGTERM"));
+  assertEquals(code, 143);
+  assertStringIncludes(err, "approach3_notify failed: it was told to end.");
+  await assertEmpty(run.temp);
+});
+
+Deno.test("no process outlives a runner that is killed", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "with_package"]);
+  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+  assertEquals(code, 137);
+  await Deno.remove(run.temp, { recursive: true });
+});
+
+Deno.test("an example that the runner cannot run ends with an error that names those it can", async () => {
+  for (const name of ["nope", "__proto__", "background_command"]) {
+    const { code, err } = await finish(await begin(["task", "example", name]));
+    assertEquals(code, 2);
+    assertStringIncludes(err, `Cannot run the example "${name}". Choose one of: baseline, with_package, approach3, `);
+  }
+});
+
+Deno.test("an option that the runner does not know is refused, not run without", async () => {
+  for (
+    const [args, surplus] of [[["--backnd=redis", "approach3"], "--backnd"], [
+      ["http", "approach3"],
+      "approach3",
+    ]] as const
+  ) {
+    const { code, err } = await finish(await begin(["task", "example", ...args]));
+    assertEquals(code, 2);
+    assertStringIncludes(err, `Cannot use ${surplus}. Say: example [name] [--backend kv|redis]`);
+  }
+});
+
+Deno.test("an unknown backend ends with an error that names those there are", async () => {
+  const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "postgres"]));
+  assertEquals(code, 2);
+  assertStringIncludes(err, 'There is no backend "postgres". Choose one of: kv, redis.');
+});
+
+Deno.test("what a client should have seen and has not is found", () => {
+  const result = { user_id: "42", revenue: 42000, items: 17 };
+  const good: readonly Update[] = [
+    { status: "working" },
+    { progress: 0.25 },
+    { progress: 0.6 },
+    { progress: 0.9 },
+    { status: "completed" },
+    { result },
+    { resource: { uri: "mcp://results/generate_report/1", content: result } },
+  ];
+  const expected = { about: "", statuses: ["working", "completed"], resource: true };
+  const wrong = (updates: readonly Update[]) =>
+    check(updates, expected).filter(({ ok }) => !ok).map(({ text }) => text.split(":")[0]);
+  assertEquals(wrong(good), []);
+  assertEquals(wrong([{ status: "failed" }, ...good]), ["states"]);
+  assertEquals(wrong(good.toSpliced(2, 1)), ["progress"]);
+  assertEquals(wrong(good.toSpliced(5, 1, { result: { ...result, items: 18 } })), ["result"]);
+  assertEquals(wrong(good.slice(0, -1)), ["resource"]);
+});

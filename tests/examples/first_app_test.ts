@@ -1,0 +1,106 @@
+/**
+ * The README's quickstart as somebody makes it who has just heard of the package: in an empty folder, with an empty cache.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { testUnless } from "../support/test_unless.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const FILES = ["quickstart.ts", "snippets/jobs.ts", "snippets/server.ts", "snippets/worker.ts", "snippets/http.ts"];
+const CACHE = await Deno.makeTempDir();
+
+interface Ran {
+  readonly success: boolean;
+  readonly said: string;
+}
+
+async function deno(cwd: string, ...args: readonly string[]): Promise<Ran> {
+  const env = { DENO_DIR: CACHE, NO_COLOR: "1" };
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: [...args], cwd, env }).output();
+  return { success, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+const { success } = await deno(CACHE, "cache", "npm:zod@^4.2.0");
+const leftOut = success ? undefined : "the npm registry cannot be reached";
+
+/** Copies the package as it is published. JSR cannot be everywhere, so a folder stands for it. */
+async function publish(folder: string): Promise<string> {
+  const { success, said } = await deno(ROOT, "publish", "--dry-run", "--allow-dirty", "--no-check");
+  assert(success, said);
+  for (const [, url = ""] of said.matchAll(/^ +(file:\S+) \(/gm)) {
+    const path = fileURLToPath(url).slice(ROOT.length);
+    await Deno.mkdir(`${folder}/${dirname(path)}`, { recursive: true });
+    await Deno.copyFile(ROOT + path, `${folder}/${path}`);
+  }
+  return folder;
+}
+
+/** Makes the folder that the README describes, and resolves with the names of its programs. */
+async function makeApp(folder: string, from: string, compilerOptions = {}): Promise<readonly string[]> {
+  const [, config = ""] = /```json\n(\{\n {2}"imports".*?)```/s.exec(await Deno.readTextFile(`${ROOT}README.md`)) ?? [];
+  const told = JSON.parse(config.replace("/path/to/mcp-jobs", from));
+  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ ...told, compilerOptions }));
+  for (const file of FILES) await Deno.copyFile(`${ROOT}docs/${file}`, `${folder}/${file.replace("snippets/", "")}`);
+  return FILES.map((file) => file.replace("snippets/", ""));
+}
+
+/** Runs with empty folders of its own. */
+async function inFolders(count: number, run: (...folders: string[]) => Promise<void>): Promise<void> {
+  const folders = await Promise.all([...Array(count)].map(() => Deno.makeTempDir()));
+  await run(...folders);
+  for (const folder of folders) await Deno.remove(folder, { recursive: true });
+}
+
+const STRICT = { noUncheckedIndexedAccess: true, noImplicitOverride: true, noUnusedLocals: true };
+
+for (const [source, options] of [["the published package", {}], ["a clone", STRICT]] as const) {
+  const told = Object.keys(options).length === 0 ? "" : ", with stricter options of the compiler";
+  testUnless(leftOut, `deno check is green in a new folder before anything has run: of ${source}${told}`, async () => {
+    await inFolders(2, async (app = "", copy = "") => {
+      const from = source === "a clone" ? ROOT.replace(/\/$/, "") : await publish(copy);
+      const { success, said } = await deno(app, "check", ...await makeApp(app, from, options));
+      assert(success, said);
+    });
+  });
+}
+
+testUnless(
+  leftOut,
+  "after deno cache the quickstart starts without the network, and Deno has warned of nothing",
+  () =>
+    inFolders(2, async (app = "", copy = "") => {
+      await makeApp(app, await publish(copy));
+      const cached = await deno(app, "cache", "quickstart.ts");
+      assert(cached.success && !/warn/i.test(cached.said), cached.said);
+      const flags = ["--cached-only", "--unstable-kv", "--allow-read=./data", "--allow-write=./data"];
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", ...flags, "quickstart.ts"],
+        cwd: app,
+        env: { DENO_DIR: CACHE, NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const stderr = new Response(child.stderr).text();
+      const stdin = child.stdin.getWriter();
+      const params = {
+        protocolVersion: "2025-11-25",
+        capabilities: {},
+        clientInfo: { name: "test", version: "1.0.0" },
+      };
+      const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params };
+      await stdin.write(new TextEncoder().encode(`${JSON.stringify(initialize)}\n`));
+      let answer = "";
+      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+        answer += text;
+        if (answer.endsWith("\n")) await stdin.close().catch(() => {}); // The client goes.
+      }
+      assertEquals([await stderr, (await child.status).code], ["", 0]);
+      assertEquals(JSON.parse(answer).result.serverInfo.name, "quickstart");
+    }),
+);
+
+globalThis.addEventListener("unload", () => Deno.removeSync(CACHE, { recursive: true }));

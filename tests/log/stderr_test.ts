@@ -1,0 +1,84 @@
+import { LineWriter, type Sink, writeLine, writeThrough } from "../../src/log/stderr.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+/** What was written, and the one to come, which nobody reads until the test says so. */
+class Pipe implements Sink {
+  written = "";
+  pending: PromiseWithResolvers<void> | undefined;
+
+  writeSync(bytes: Uint8Array): number {
+    const some = bytes.subarray(0, 1_000); // Part of it, as a pipe may.
+    this.written += new TextDecoder().decode(some);
+    return some.length;
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    this.pending = Promise.withResolvers();
+    await this.pending.promise;
+    this.written += new TextDecoder().decode(bytes);
+    return bytes.length;
+  }
+
+  /** Somebody reads, all that there is. */
+  async read(): Promise<string> {
+    while (this.pending) {
+      this.pending.resolve();
+      this.pending = undefined;
+      for (let turn = 0; turn < 10; turn++) await undefined;
+    }
+    return this.written;
+  }
+}
+
+Deno.test("lines on stderr are there at once, until there may be more than a pipe holds that nobody reads", async () => {
+  const pipe = new Pipe();
+  const lines = new LineWriter(pipe);
+  const [first, second, third] = ["a".repeat(10_000), "b".repeat(10_000), "c"];
+  lines.write(first);
+  assertEquals(pipe.written, `${first}\n`);
+  lines.write(second);
+  lines.write(third);
+  assertEquals(pipe.written, `${first}\n`);
+  assertEquals(await pipe.read(), `${first}\n${second}\n${third}\n`);
+  lines.write("d");
+  assertEquals((await pipe.read()).endsWith("\nc\nd\n"), true);
+});
+
+Deno.test("of the lines that nobody reads so many wait, and where more were left out a line says how many", async () => {
+  const pipe = new Pipe();
+  const lines = new LineWriter(pipe);
+  lines.write("x".repeat(20_000));
+  for (let number = 1; number <= 1_500; number++) lines.write(`line ${number}`);
+  const [, ...told] = (await pipe.read()).trimEnd().split("\n");
+  assertEquals([told.length, told.at(-2), told.at(-1)], [
+    1_001,
+    "line 1000",
+    "mcp-jobs: 500 lines were left out here, as nobody read stderr",
+  ]);
+  lines.write("later");
+  assertEquals((await pipe.read()).endsWith("stderr\nlater\n"), true);
+});
+
+Deno.test("a stderr that is closed is no error of whoever writes to it", async () => {
+  const closed: Sink = {
+    writeSync: () => {
+      throw new Deno.errors.BrokenPipe();
+    },
+    write: () => Promise.reject(new Deno.errors.BrokenPipe()),
+  };
+  const lines = new LineWriter(closed);
+  lines.write("now");
+  lines.write("x".repeat(20_000));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+});
+
+Deno.test("while a writer of its own is open, every line goes through it", () => {
+  const lines: string[] = [];
+  const end = writeThrough({ write: (line) => lines.push(line) });
+  try {
+    writeLine("an error");
+  } finally {
+    end();
+  }
+  assertEquals(lines, ["an error"]);
+});

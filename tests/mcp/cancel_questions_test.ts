@@ -1,0 +1,161 @@
+/**
+ * Plain calls of clients that cannot be asked: what the job asks is answered with `cancel`, and the call ends, whatever
+ * the store does at that moment.
+ *
+ * @module
+ */
+import { z } from "zod";
+import {
+  type Answer,
+  AsyncToolServer,
+  BackendError,
+  createWorker,
+  defineJob,
+  type Limits,
+  MemoryBackend,
+  OperationResourceStrategy,
+  type TaskInfo,
+} from "../../mod.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { Raw } from "./http/support/raw.ts";
+import { Events, request } from "./support/modern.ts";
+import type { Fields } from "./support/pipe.ts";
+
+const SCHEMA = z.object({ name: z.string() });
+
+/** Asks twice. */
+const curious = defineJob({
+  name: "curious",
+  input: z.object({}),
+  run: async (_, ctx) => {
+    const who = await ctx.elicit({ message: "Who?", schema: SCHEMA });
+    const whence = await ctx.elicit({ message: "And from where?", schema: SCHEMA });
+    return { said: [who.action, whence.action] };
+  },
+});
+
+/** A store that cannot take the first answers. */
+class Failing extends MemoryBackend {
+  readonly failed = Promise.withResolvers<void>();
+  #left: number;
+
+  constructor(times: number) {
+    super();
+    this.#left = times;
+  }
+
+  override answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    if (this.#left-- <= 0) return super.answer(id, owner, answers);
+    this.failed.resolve();
+    return Promise.reject(new BackendError("Cannot store the answer: the store is away."));
+  }
+}
+
+/** A server with a worker on such a store, without a network. */
+class Stage implements AsyncDisposable {
+  readonly backend: Failing;
+  readonly server: AsyncToolServer;
+  readonly #worker;
+
+  constructor({ failures = 0, limits }: { readonly failures?: number; readonly limits?: Limits }) {
+    this.backend = new Failing(failures);
+    this.server = new AsyncToolServer({
+      name: "unasked",
+      version: "1.0.0",
+      backend: this.backend,
+      strategy: new OperationResourceStrategy({ notifications: true }),
+      audit: () => {},
+      limits,
+    });
+    this.server.registerAsyncTool(curious);
+    this.#worker = createWorker(this.backend, [curious]);
+  }
+
+  /** What a plain call returns to a client of either era that cannot be asked. */
+  readonly calls = {
+    "2025-11-25": async () => {
+      const raw = await Raw.open(this.server.fetch);
+      return (await raw.ask("tools/call", { name: "curious", arguments: {} })).result.structuredContent;
+    },
+    "2026-07-28": async () => {
+      const url = new URL("http://localhost/mcp");
+      const response = await this.server.fetch(request(url, "tools/call", { name: "curious", arguments: {} }, {}));
+      await using events = new Events(response);
+      return (await events.next(({ result }) => result !== undefined)).result?.structuredContent;
+    },
+  };
+
+  /** A task of a client that declares this, once it asks; and what was told of it when it did. */
+  readonly tasks = {
+    "2025-11-25": async (capabilities: Fields) => {
+      const raw = await Raw.open(this.server.fetch, undefined, capabilities);
+      await using pushed = await raw.listen();
+      const taskId = await raw.start("curious");
+      let told = await pushed.message();
+      while (told.params?.status !== "input_required") told = await pushed.message();
+      return [(await raw.ask("tasks/get", { taskId })).result, told.params];
+    },
+    "2026-07-28": async (capabilities: Fields) => {
+      const url = new URL("http://localhost/mcp");
+      const all = { ...capabilities, extensions: { "io.modelcontextprotocol/tasks": {} } };
+      const ask = async (method: string, params: Fields) =>
+        new Events(await this.server.fetch(request(url, method, params, all)));
+      await using created = await ask("tools/call", { name: "curious", arguments: {} });
+      const { taskId } = (await created.next()).result ?? {};
+      await using listening = await ask("subscriptions/listen", { notifications: { taskIds: [taskId] } });
+      const told = await listening.next(({ params }) => params?.status === "input_required");
+      await using read = await ask("tasks/get", { taskId });
+      return [(await read.next()).result, told.params];
+    },
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.close(0);
+    await this.server.close();
+  }
+}
+
+const ERAS = ["2025-11-25", "2026-07-28"] as const;
+
+Deno.test("a task that asks a client that cannot be asked says what it asks, and that this client cannot be asked", async () => {
+  for (const era of ERAS) {
+    await using stage = new Stage({});
+    for (const task of await stage.tasks[era]({})) {
+      const text =
+        'Waits for the answer to "Who?". This client cannot be asked: answer in another one, or cancel the task.';
+      assertEquals([task?.status, task?.statusMessage], ["input_required", text], era);
+    }
+    for (const task of await stage.tasks[era]({ elicitation: {} })) {
+      assertEquals([task?.status, task?.statusMessage], ["input_required", undefined], era);
+    }
+  }
+});
+
+Deno.test("a client that cannot be asked gets its result although the store failed just as the answer was given for it", async () => {
+  for (const era of ERAS) {
+    await using stage = new Stage({ failures: 1 });
+    assertEquals(await stage.calls[era](), { said: ["cancel", "cancel"] }, era);
+  }
+});
+
+Deno.test("answers that are given for a client that cannot be asked are no readings of his", async () => {
+  for (const era of ERAS) {
+    await using stage = new Stage({ limits: { readsPerMinute: 1 } });
+    assertEquals(await stage.calls[era](), { said: ["cancel", "cancel"] }, era);
+  }
+});
+
+Deno.test("a call that is cancelled while the store fails leaves no attempt to answer behind", async () => {
+  await using stage = new Stage({ failures: Infinity });
+  const raw = await Raw.open(stage.server.fetch);
+  const ended = Promise.withResolvers<string>();
+  stage.backend.watch((event) => {
+    if (event.kind === "change" && event.task.status === "CANCELLED") ended.resolve(event.task.status);
+  });
+  const response = await raw.post("tools/call", { name: "curious", arguments: {} });
+  await stage.backend.failed.promise;
+  const note = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2 } };
+  await raw.send({ method: "POST", body: JSON.stringify(note) });
+  assertEquals(await ended.promise, "CANCELLED");
+  await response.body?.cancel();
+});

@@ -1,0 +1,215 @@
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  type Authenticate,
+  type FetchInfo,
+  MemoryBackend,
+  PollingExposureStrategy,
+} from "../../../../mod.ts";
+import { fixtureServer, type StrategyName } from "../../../interop/support/fixture.ts";
+import { ask, Events as ModernEvents, request } from "../../support/modern.ts";
+import type { Fields } from "../../support/pipe.ts";
+import { assertEquals } from "../../../../tools/std.ts";
+import { Raw } from "../support/raw.ts";
+
+/** The token is the principal's name; all use one client. */
+const byName: Authenticate = (request) => {
+  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  return principal === undefined ? new Response(null, { status: 401 }) : { principal, client: "vscode" };
+};
+
+const FROM = { address: "192.0.2.7" };
+const INFO: FetchInfo = { remoteAddr: { transport: "tcp", hostname: FROM.address } };
+const URL_ = new URL("http://localhost/mcp");
+
+/** A server whose callers come from one address, and what its audit log hears. */
+class House implements AsyncDisposable {
+  readonly events: AuditEvent[] = [];
+  readonly #server;
+
+  constructor(strategy: StrategyName = "operation") {
+    this.#server = fixtureServer(strategy, new MemoryBackend(), {
+      authenticate: byName,
+      audit: (event) => this.events.push(event),
+    });
+  }
+
+  readonly fetch = (request: Request) => this.#server.fetch(request, INFO);
+
+  /** Sends one request of 2026-07-28, and returns the status of HTTP. */
+  async ask(principal: string, method: string, params: Fields, capabilities?: Fields): Promise<number> {
+    const sent = request(URL_, method, params, capabilities);
+    sent.headers.set("authorization", `Bearer ${principal}`);
+    const response = await this.fetch(sent);
+    if (response.headers.get("content-type") === "text/event-stream") {
+      await using events = new ModernEvents(response);
+      await events.next();
+    } else await response.body?.cancel();
+    return response.status;
+  }
+
+  /** What was heard since the last time, without the time. */
+  heard(): readonly Omit<AuditEvent, "at">[] {
+    return this.events.splice(0).map(({ at: _, ...event }) => event);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.close();
+  }
+}
+
+const refused = { event: "refused", ...FROM } as const;
+const byAnn = { ...refused, principal: "ann", client: "vscode" } as const;
+
+Deno.test("the audit log tells principal, client, address and session of all that is done", async () => {
+  await using house = new House();
+  const raw = await Raw.open(house.fetch, "ann");
+  const session = raw.session.slice(0, 8);
+  const who = { principal: "ann", client: "vscode", ...FROM };
+  assertEquals(house.heard(), [{ ...who, event: "session_begun", operation: "session", session }]);
+  const task = await raw.start("contract");
+  await raw.ask("tasks/cancel", { taskId: task });
+  await (await raw.send({ method: "DELETE" })).body?.cancel();
+  const of = { ...who, session };
+  assertEquals(house.heard(), [
+    { ...of, event: "created", operation: "create", job: "contract", task },
+    { ...of, event: "cancelled", operation: "cancel", job: "contract", task },
+    { ...of, event: "session_deleted", operation: "session" },
+  ]);
+});
+
+Deno.test("the audit log hears of an unknown tool, resource, method and task of each revision, with who and where", async () => {
+  await using house = new House();
+  const raw = await Raw.open(house.fetch, "ann");
+  const session = raw.session.slice(0, 8);
+  house.heard();
+  for (const [ask, more] of [[raw.ask.bind(raw), { session }], [house.ask.bind(house, "ann"), {}]] as const) {
+    await ask("tools/call", { name: "nope", arguments: { a: "secret" } });
+    await ask("resources/read", { uri: "info://nope" });
+    await ask("nope/nope", {});
+    await ask("tasks/get", { taskId: "nope" });
+    const unknown = 'Cannot find task "nope": the id is unknown. Check it, or start a new task.';
+    assertEquals(house.heard(), [
+      { ...byAnn, ...more, operation: "create", reason: 'Unknown tool "nope".' },
+      { ...byAnn, ...more, operation: "read", reason: 'Unknown resource "info://nope".' },
+      { ...byAnn, ...more, operation: "request", reason: 'Unknown method "nope/nope".' },
+      { ...byAnn, ...more, operation: "read", task: "nope", reason: unknown },
+    ]);
+  }
+});
+
+Deno.test("without plain tools beside the jobs an unknown tool is told, too", async () => {
+  const events: AuditEvent[] = [];
+  await using server = new AsyncToolServer({
+    name: "bare",
+    version: "1",
+    backend: new MemoryBackend(),
+    strategy: new PollingExposureStrategy(),
+    audit: (event) => events.push(event),
+  });
+  const raw = await Raw.open(server.fetch);
+  await raw.ask("tools/call", { name: "nope" });
+  assertEquals(events.at(-1)?.reason, 'Unknown tool "nope".');
+});
+
+Deno.test("the audit log hears of a task that a client without the extension asks for, whatever it does with it", async () => {
+  await using house = new House();
+  const reason = "Missing required client capabilities: extensions";
+  const missing = (operation: string, job?: string) => ({ ...byAnn, operation, ...(job && { job }), reason });
+  for (
+    const [method, params, operation, job] of [
+      ["tasks/get", { taskId: "nope" }, "read"],
+      ["tasks/update", { taskId: "nope", inputResponses: {} }, "answer"],
+      ["tasks/cancel", { taskId: "nope" }, "cancel"],
+      ["subscriptions/listen", { notifications: { taskIds: ["nope"] } }, "read"],
+      ["tools/call", { name: "must", arguments: {} }, "create", "must"],
+    ] as const
+  ) {
+    const status = await house.ask("ann", method, params, {});
+    const expected = [missing(operation, job)];
+    assertEquals([status, house.heard()], [400, expected], method);
+  }
+});
+
+Deno.test("the audit log hears that a listener names a task that is not his, and where he is", async () => {
+  await using house = new House();
+  await house.ask("ann", "tools/call", { name: "contract", arguments: {} });
+  const [{ task } = { task: "" }] = house.heard();
+  await house.ask("bob", "subscriptions/listen", { notifications: { taskIds: [task] } });
+  assertEquals(house.heard().map(({ reason: _, ...event }) => event), [
+    { ...byAnn, principal: "bob", operation: "read", task },
+  ]);
+});
+
+Deno.test("the audit log hears of requests that are none: bad headers, types, bodies and messages", async () => {
+  await using house = new House();
+  const send = async (init: RequestInit & { readonly headers?: Record<string, string> }) => {
+    const response = await new Raw(house.fetch, "ann").send({ method: "POST", ...init });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const call = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: { secret: 1 } });
+  const cases: [RequestInit & { readonly headers?: Record<string, string> }, number, string][] = [
+    [{ body: "secret" }, 400, "HTTP 400 The body is no JSON."],
+    [{ body: "[]" }, 400, "HTTP 400 Invalid request: JSON-RPC batches are not supported."],
+    [{ body: "{}" }, 400, "HTTP 400 Invalid request: not a JSON-RPC 2.0 message."],
+    [{ body: call }, 400, "HTTP 400 JSON-RPC error -32000"],
+    [{ body: call, headers: { "mcp-protocol-version": "2026-07-28" } }, 400, "HTTP 400 JSON-RPC error -32602"],
+    [
+      { body: "x".repeat(18_000_000) },
+      413,
+      "HTTP 413 Invalid request: the message has more than 17825792 bytes.",
+    ],
+    [
+      { body: call, headers: { "content-type": "text/plain" } },
+      415,
+      "HTTP 415 Invalid request: the content type must be application/json.",
+    ],
+  ];
+  for (const [init, status, reason] of cases) {
+    assertEquals(await send(init), status, reason);
+    assertEquals(house.heard(), [{ ...byAnn, operation: "request", reason }]);
+  }
+});
+
+Deno.test("who is not let in is told with the address alone", async () => {
+  await using house = new House();
+  await new Raw(house.fetch).post("tools/list");
+  assertEquals(house.heard(), [{ ...refused, operation: "authenticate", reason: "HTTP 401" }]);
+});
+
+Deno.test("each request is told with its own client and address, also of one session at the same time", async () => {
+  const events: AuditEvent[] = [];
+  const server = fixtureServer("operation", new MemoryBackend(), {
+    authenticate: ({ headers }) => ({ principal: "ann", client: headers.get("x-client") ?? "none" }),
+    audit: (event) => events.push(event),
+  });
+  const raw = await Raw.open(server.fetch);
+  events.splice(0);
+  const from = async (client: string) => {
+    const params = { name: "contract", arguments: {}, task: {} };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: client, method: "tools/call", params });
+    const headers = { "x-client": client };
+    const session = new Raw((request) => server.fetch(request, { remoteAddr: { hostname: `at ${client}` } }));
+    session.session = raw.session;
+    const response = await session.send({ method: "POST", body, headers });
+    await response.text();
+  };
+  const clients = Array.from({ length: 20 }, (_, i) => `client ${i}`);
+  await Promise.all(clients.map(from));
+  const told = events.map(({ event, client, address }) => [event, client, address]);
+  assertEquals(told.sort(), clients.map((client) => ["created", client, `at ${client}`]).sort());
+  await server.close();
+});
+
+Deno.test("over HTTP of our own the address is that of the connection", async () => {
+  const events: AuditEvent[] = [];
+  const end = new AbortController();
+  const listening = Promise.withResolvers<string>();
+  const server = fixtureServer("operation", undefined, { audit: (event) => events.push(event) });
+  const running = server.run({ transport: "http", port: 0, signal: end.signal, onListen: listening.resolve });
+  await ask(new URL(await listening.promise), "tasks/get", { taskId: "nope" });
+  end.abort();
+  await running;
+  assertEquals(events.map(({ event, address }) => [event, address]), [["refused", "127.0.0.1"]]);
+});

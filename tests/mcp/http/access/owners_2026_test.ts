@@ -1,0 +1,114 @@
+import {
+  AsyncToolServer,
+  type Authenticate,
+  defineJob,
+  MemoryBackend,
+  OperationResourceStrategy,
+} from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { createWorker } from "../../../../src/worker.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+
+/** The token is the principal's name. */
+const byName: Authenticate = (request) => {
+  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
+};
+
+type Fields = Record<string, unknown>;
+
+/** One request of revision 2026-07-28, without a network. */
+async function ask(server: AsyncToolServer, principal: string, method: string, params: Fields): Promise<Fields> {
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" },
+    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
+  };
+  const response = await server.fetch(
+    new Request("http://localhost/mcp", {
+      method: "POST",
+      headers: {
+        host: "localhost",
+        authorization: `Bearer ${principal}`,
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": method,
+        "mcp-name": String(params.name ?? params.uri ?? params.taskId),
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta } }),
+    }),
+  );
+  return await response.json();
+}
+
+Deno.test("to a stranger of 2026-07-28 a foreign, an unknown and a malformed id are alike, and the owner's task is his", async () => {
+  const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
+  const idle = defineJob({ name: "idle", input: { type: "object" } });
+  const backend = new MemoryBackend();
+  await using server = new AsyncToolServer({
+    name: "house",
+    version: "1.0.0",
+    backend,
+    strategy: new OperationResourceStrategy(),
+    authenticate: byName,
+  });
+  server.registerAsyncTool(echo).registerAsyncTool(idle);
+  await using worker = createWorker(backend, [echo]);
+  await worker.ready;
+  const start = async (name: string): Promise<string> => {
+    const { result } = await ask(server, "ann", "tools/call", { name, arguments: { secret: 1 } });
+    return String((result as Fields).taskId);
+  };
+  const ids = [await start("echo"), await start("idle"), newTaskId(), "nope"];
+
+  for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+    const told = await Promise.all(ids.map(async (taskId) => {
+      const more = method === "tasks/update" ? { inputResponses: {} } : {};
+      const answer = await ask(server, "bob", method, { taskId, ...more });
+      return JSON.stringify(answer).replaceAll(taskId, "<id>");
+    }));
+    assertEquals(told.slice(1), told.slice(0, -1), method);
+    assert(told[0]?.includes("the id is unknown"), told[0]);
+  }
+  const read = await Promise.all(ids.map(async (id) => {
+    const answer = await ask(server, "bob", "resources/read", { uri: `mcp://results/echo/${id}` });
+    return JSON.stringify(answer).replaceAll(id, "<id>");
+  }));
+  assertEquals(read.slice(1), read.slice(0, -1));
+
+  const { result } = await ask(server, "ann", "tasks/get", { taskId: ids[1] });
+  assertEquals((result as Fields).status, "working");
+});
+
+/** A server whose audit log is `audited`. */
+function newHouse(audited: unknown[]): AsyncToolServer {
+  return new AsyncToolServer({
+    name: "house",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new OperationResourceStrategy(),
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+}
+
+Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not allow, though it is acknowledged", async () => {
+  const audited: unknown[] = [];
+  await using server = newHouse(audited);
+  server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }), { cancel: false });
+  const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
+  const { taskId } = result as Fields;
+  const { error } = await ask(server, "ann", "tasks/cancel", { taskId });
+  assertEquals(error, undefined);
+  assertEquals(audited.at(-1), ["refused", "cancel", "idle", "Tasks of idle cannot be cancelled."]);
+});
+
+Deno.test("the audit log hears of an update without answers", async () => {
+  const audited: unknown[] = [];
+  await using server = newHouse(audited);
+  server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }));
+  const { result } = await ask(server, "ann", "tools/call", { name: "idle", arguments: {} });
+  const { error } = await ask(server, "ann", "tasks/update", { taskId: (result as Fields).taskId });
+  assertEquals((error as Fields).code, -32602);
+  assertEquals(audited.at(-1), ["refused", "answer", undefined, "Invalid params: it does not fit the schema."]);
+});

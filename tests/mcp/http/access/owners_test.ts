@@ -1,0 +1,235 @@
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  type Authenticate,
+  defineJob,
+  type Identity,
+  MemoryBackend,
+  OperationResourceStrategy,
+  PollingExposureStrategy,
+} from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { peerOf } from "../../../../src/mcp/owners.ts";
+import { createWorker } from "../../../../src/worker.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { type Message, Raw } from "../support/raw.ts";
+
+/** The token is the principal's name. */
+const byName: Authenticate = (request) => {
+  const [, principal] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  return principal === undefined ? new Response(null, { status: 401 }) : { principal };
+};
+
+const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
+const idle = defineJob({ name: "idle", input: { type: "object" } });
+
+class House implements AsyncDisposable {
+  /** Every task that the store was asked for, and for whom. */
+  readonly reads: string[] = [];
+  readonly server: AsyncToolServer;
+  readonly #backend = new MemoryBackend();
+  readonly #worker = createWorker(this.#backend, [echo]);
+
+  constructor(strategy: "polling" | "operation") {
+    const get = this.#backend.get.bind(this.#backend);
+    this.#backend.get = (id, owner) => {
+      this.reads.push(owner);
+      return get(id, owner);
+    };
+    this.server = new AsyncToolServer({
+      name: "house",
+      version: "1.0.0",
+      backend: this.#backend,
+      strategy: strategy === "polling"
+        ? new PollingExposureStrategy()
+        : new OperationResourceStrategy({ notifications: true }),
+      authenticate: byName,
+    });
+    this.server.registerAsyncTool(echo).registerAsyncTool(idle);
+  }
+
+  open(principal: string): Promise<Raw> {
+    return Raw.open(this.server.fetch, principal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.close(0);
+    await this.server.close();
+  }
+}
+
+/** What a stranger is told, without the id that he gave himself. */
+const textOf = (answer: Message, id: string) =>
+  JSON.stringify({ ...answer, id: 0 }).replaceAll(JSON.stringify(id).slice(1, -1), "<id>")
+    .replaceAll(JSON.stringify(JSON.stringify(id)).slice(1, -1), '\\"<id>\\"');
+
+/** Asks for a foreign, an unknown and a malformed id. Returns what was told of each, and how often the store was read. */
+async function compare(house: House, ids: readonly string[], ask: (id: string) => Promise<Message>) {
+  const told: { readonly text: string; readonly reads: number }[] = [];
+  for (const id of ids) {
+    const before = house.reads.length;
+    const text = textOf(await ask(id), id);
+    told.push({ text, reads: house.reads.length - before });
+  }
+  return told;
+}
+
+Deno.test("to a stranger a foreign, an unknown and a malformed id are alike in every operation of native tasks", async () => {
+  await using house = new House("operation");
+  const ann = await house.open("ann");
+  const bob = await house.open("bob");
+  const done = await ann.start("echo", { secret: 1 });
+  await ann.ask("tasks/result", { taskId: done });
+  const running = await ann.start("idle");
+  for (const method of ["tasks/get", "tasks/result", "tasks/cancel"]) {
+    const told = await compare(house, [done, running, newTaskId(), "nope"], (taskId) => bob.ask(method, { taskId }));
+    assertEquals(told.slice(1), told.slice(0, -1), method);
+    assert(told[0]?.text.includes("the id is unknown"), told[0]?.text);
+    assertEquals(told[0]?.reads, 1);
+  }
+  const uri = (id: string) => `mcp://results/echo/${id}`;
+  const told = await compare(house, [done, newTaskId(), "nope"], (id) => bob.ask("resources/read", { uri: uri(id) }));
+  assertEquals(told.slice(1), told.slice(0, -1));
+  assertEquals(told[0]?.reads, 1);
+  // To its owner all of it is there, on any connection.
+  const again = await house.open("ann");
+  assertEquals((await again.ask("tasks/result", { taskId: done })).result.structuredContent, { secret: 1 });
+  assertEquals((await again.ask("resources/read", { uri: uri(done) })).result.contents[0].text, '{"secret":1}');
+  assertEquals((await again.ask("tasks/cancel", { taskId: running })).result.status, "cancelled");
+});
+
+Deno.test("to a stranger a foreign, an unknown and a malformed token are alike in every polling tool", async () => {
+  await using house = new House("polling");
+  const [ann, bob] = [await house.open("ann"), await house.open("bob")];
+  const call = (raw: Raw, name: string, args: Message) => raw.ask("tools/call", { name, arguments: args });
+  const { token } = (await call(ann, "idle_start", {})).result.structuredContent;
+  for (const tool of ["idle_status", "idle_result", "idle_cancel"]) {
+    const told = await compare(house, [token, newTaskId(), "nope"], (token) => call(bob, tool, { token }));
+    assertEquals(told.slice(1), told.slice(0, -1), tool);
+    assert(told[0]?.text.includes("the id is unknown"), told[0]?.text);
+  }
+  assertEquals((await call(ann, "idle_status", { token })).result.structuredContent.status, "PENDING");
+});
+
+Deno.test("the list shows the caller's own tasks, and is not offered where nobody knows who calls", async () => {
+  await using house = new House("operation");
+  const [ann, bob] = [await house.open("ann"), await house.open("bob")];
+  const [first, second] = [await ann.start("idle"), await ann.start("idle")];
+  const ids = async (raw: Raw) =>
+    (await raw.ask("tasks/list")).result.tasks.map(({ taskId }: { taskId: string }) => taskId);
+  assertEquals(await ids(ann), [second, first]);
+  assertEquals(await ids(bob), []);
+
+  const strategy = new OperationResourceStrategy();
+  await using open = new AsyncToolServer({ name: "open", version: "1", backend: new MemoryBackend(), strategy });
+  open.registerAsyncTool(idle);
+  const anybody = await Raw.open(open.fetch);
+  assertEquals((await anybody.ask("tasks/list")).error.code, -32601);
+});
+
+Deno.test("a principal hears of his own tasks, and of nobody else's", async () => {
+  await using house = new House("operation");
+  const [ann, bob] = [await house.open("ann"), await house.open("bob")];
+  await using heard = await bob.listen();
+  const foreign = await ann.start("idle");
+  // He asks for it, as somebody would who has found the id.
+  await bob.ask("tasks/get", { taskId: foreign });
+  const own = await bob.start("idle");
+  await ann.ask("tasks/cancel", { taskId: foreign });
+  await bob.ask("tasks/cancel", { taskId: own });
+  const { params } = await heard.message();
+  assertEquals([params.taskId, params.status], [own, "cancelled"]);
+});
+
+Deno.test("a task belongs to its principal, whatever the session", async () => {
+  await using house = new House("operation");
+  const first = await house.open("ann");
+  const id = await first.start("idle");
+  await (await first.send({ method: "DELETE" })).body?.cancel();
+  const second = await house.open("ann");
+  assertEquals((await second.ask("tasks/get", { taskId: id })).result.status, "working");
+});
+
+Deno.test("who is not let in, for his token or for the name he calls, is told so, and the audit log hears of it", async () => {
+  const audited: unknown[] = [];
+  await using server = new AsyncToolServer({
+    name: "closed",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: new PollingExposureStrategy(),
+    authenticate: byName,
+    audit: ({ event, operation, reason }) => audited.push([event, operation, reason]),
+  });
+  assertEquals((await new Raw(server.fetch).post("tools/list")).status, 401);
+  const foreign = { method: "POST", headers: { host: "evil.example.com" } };
+  assertEquals((await new Raw(server.fetch, "ann").send(foreign)).status, 403);
+  const called = 'HTTP 403 Host "evil.example.com", Origin ""';
+  assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", called]]);
+});
+
+Deno.test("the audit log hears of a cancel that the job does not allow", async () => {
+  const audited: unknown[] = [];
+  await using server = fixtureServer("operation", undefined, {
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+  const raw = await Raw.open(server.fetch);
+  const { result } = await raw.ask("tools/call", { name: "stubborn", arguments: { gate: "audit" }, task: {} });
+  await raw.ask("tasks/cancel", { taskId: result.task.taskId });
+  assertEquals(audited.at(-1), ["refused", "cancel", "stubborn", "Tasks of stubborn cannot be cancelled."]);
+});
+
+Deno.test("the audit log hears of a call that had to be a task", async () => {
+  const audited: unknown[] = [];
+  await using server = fixtureServer("operation", undefined, {
+    audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
+  });
+  const raw = await Raw.open(server.fetch);
+  assertEquals((await raw.ask("tools/call", { name: "must" })).error.code, -32601);
+  assertEquals(audited.slice(1), [["refused", "create", "must", "must can only be called as a task: pass `task`."]]);
+});
+
+Deno.test("a finished task is -32602 to who cancels it, also where its job allows no cancel", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  const raw = await Raw.open(server.fetch);
+  const id = await raw.start("stubborn", { gate: "finished" });
+  await backend.cancel(id, "anonymous", 0);
+  assertEquals((await raw.ask("tasks/cancel", { taskId: id })).error.code, -32602);
+});
+
+Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {
+  const nobody = "HTTP 401 The principal is empty or not well-formed text.";
+  const answers: [Authenticate, number, string][] = [
+    [() => Promise.reject(new Error("The directory is down.")), 503, "HTTP 503 The directory is down."],
+    [() => undefined as unknown as Identity, 503, "HTTP 503 Cannot destructure"],
+    [() => ({ principal: "" }), 401, nobody],
+    [() => ({ principal: "\ud800" }), 401, nobody],
+  ];
+  for (const [authenticate, status, why] of answers) {
+    const reasons: (string | undefined)[] = [];
+    const backend = new MemoryBackend();
+    const strategy = new PollingExposureStrategy();
+    const audit = ({ reason }: AuditEvent) => void reasons.push(reason);
+    await using server = new AsyncToolServer({ name: "odd", version: "1", backend, strategy, authenticate, audit });
+    const response = await new Raw(server.fetch).post("tools/list");
+    assertEquals(response.status, status);
+    assert(!(await response.text()).includes("directory"), "Why is for the operator alone.");
+    assertEquals(reasons.map((reason) => reason?.startsWith(why)), [true]);
+  }
+});
+
+Deno.test("a principal with a long name, or with one of our own, gets an owner that no other has", async () => {
+  const owners: string[] = [];
+  for (const principal of ["ann", "x".repeat(128), "x".repeat(129), "y".repeat(5_000), "local", "anonymous"]) {
+    const peer = await peerOf({ principal });
+    owners.push(peer?.owner ?? "");
+  }
+  assertEquals(owners.slice(0, 2), ["ann", "x".repeat(128)]);
+  assert(owners.slice(2).every((owner) => /^sha256:[0-9a-f]{64}$/.test(owner)));
+  assert(
+    (await peerOf({ principal: owners[2] ?? "" }))?.owner !== owners[2],
+    "Nobody can take another's hash as name.",
+  );
+  assertEquals(new Set(owners).size, owners.length);
+});

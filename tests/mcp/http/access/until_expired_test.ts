@@ -1,0 +1,101 @@
+import { type Identity, MemoryBackend } from "../../../../mod.ts";
+import { untilExpired } from "../../../../src/mcp/http/until_expired.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { request } from "../../support/modern.ts";
+import type { Fields } from "../../support/pipe.ts";
+import { Raw } from "../support/raw.ts";
+
+const CHUNK = new TextEncoder().encode(": keepalive\n\n");
+
+/** A stream of the SDK, and its client's end of it. */
+function stage(expiresAt: number, now: () => number) {
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const gone = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => void (source = controller),
+    cancel: () => gone.resolve(),
+  });
+  const response = new Response(body, { headers: { "content-type": "text/event-stream" } });
+  const passed = untilExpired(response, expiresAt, now).body;
+  if (passed === null || source === undefined) throw new Error("There is no stream.");
+  return { reader: passed.getReader(), gone: gone.promise, source };
+}
+
+Deno.test("a stream ends when its token does, for the client and for its source, also if it is not read", async () => {
+  let now = 990;
+  const { reader, gone, source } = stage(1_000, () => now);
+  source.enqueue(CHUNK);
+  assertEquals((await reader.read()).value, CHUNK);
+  source.enqueue(CHUNK);
+  now = 1_000;
+  await gone;
+  assertEquals((await reader.read()).done, true);
+});
+
+Deno.test("a stream is over as it is where its end, its error or its client's end comes before that of its token", async () => {
+  const ended = stage(Infinity, () => 0);
+  ended.source.enqueue(CHUNK);
+  ended.source.close();
+  assertEquals([(await ended.reader.read()).done, (await ended.reader.read()).done], [false, true]);
+  const failed = stage(Infinity, () => 0);
+  failed.source.error(new Error("The disk is gone."));
+  await assertRejects(() => failed.reader.read(), Error, "The disk is gone.");
+  const left = stage(Infinity, () => 0);
+  await left.reader.cancel();
+  await left.gone;
+});
+
+Deno.test("what is no event stream, or has no end, is passed on as it is", () => {
+  const json = Response.json({});
+  const stream = new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
+  assertEquals([untilExpired(json, 1), untilExpired(stream, undefined)], [json, stream]);
+});
+
+/** A server whose tokens soon end, once a test says so. */
+function house() {
+  let expiresAt: number | undefined;
+  const cancelled = Promise.withResolvers<void>();
+  const server = fixtureServer("operation", new MemoryBackend(), {
+    authenticate: (): Identity => ({ principal: "ann", ...(expiresAt && { expiresAt }) }),
+    audit: ({ event }) => event === "cancelled" && cancelled.resolve(),
+  });
+  return {
+    server,
+    cancelled: cancelled.promise,
+    expireSoon: () => void (expiresAt = Date.now() + 50),
+    renew: () => void (expiresAt = undefined),
+    modern: (method: string, params: Fields) =>
+      server.fetch(request(new URL("http://localhost/mcp"), method, params, {})),
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+/** Reads a stream to its end. */
+async function ended(response: Response): Promise<void> {
+  assertEquals([response.status, response.headers.get("content-type")], [200, "text/event-stream"]);
+  await response.text();
+}
+
+Deno.test("the streams of a session end with the token of their request, and the session goes on with a new one", async () => {
+  await using stage = house();
+  const raw = await Raw.open(stage.server.fetch);
+  stage.expireSoon();
+  await ended(await raw.send({ method: "GET" }));
+  stage.expireSoon();
+  await ended(await raw.post("tools/call", { name: "contract", arguments: {} }));
+  stage.renew();
+  await using listening = await raw.listen();
+  const id = await raw.start("contract");
+  await raw.ask("tasks/cancel", { taskId: id });
+  assertEquals((await listening.message()).params.status, "cancelled");
+});
+
+Deno.test("a subscription of 2026-07-28 ends with its token; a plain call, too, and is cancelled as by its client", async () => {
+  await using stage = house();
+  stage.expireSoon();
+  await ended(await stage.modern("subscriptions/listen", { notifications: { toolsListChanged: true } }));
+  stage.expireSoon();
+  await ended(await stage.modern("tools/call", { name: "contract", arguments: {} }));
+  await stage.cancelled;
+});

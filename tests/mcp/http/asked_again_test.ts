@@ -1,0 +1,111 @@
+/** A question, or its answer, that was lost on the way: the session asks again, and a live client is asked once. */
+import { createWorker, MemoryBackend } from "../../../mod.ts";
+import { BackendError } from "../../../src/errors.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { fixtureServer } from "../../interop/support/fixture.ts";
+import { Events, type Message, Raw } from "./support/raw.ts";
+
+const ADA = { action: "accept", content: { name: "Ada" } };
+
+/** The questions among all that comes on a stream until it ends. */
+async function questions(response: Response): Promise<Message[]> {
+  const found: Message[] = [];
+  await using events = new Events(response);
+  for (let event = await events.next(); event; event = await events.next()) {
+    if (event.message?.method === "elicitation/create") found.push(event.message);
+  }
+  return found;
+}
+
+/** A server whose worker is still to come, and a task that will ask as soon as it has. */
+async function stage() {
+  const backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const raw = await Raw.open(server.fetch, undefined, { elicitation: {} });
+  const taskId = await raw.start("ask");
+  /** Lets the job ask, and resolves once it has. */
+  const ask = async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = backend.watch((event) =>
+      event.kind === "change" && event.task.status === "INPUT_REQUIRED" && resolve()
+    );
+    const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+    await promise;
+    stop();
+    return worker;
+  };
+  const answer = (id: string) =>
+    raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result: ADA }) });
+  return { backend, server, raw, taskId, ask, answer };
+}
+
+Deno.test("a question that found its stream broken is put on the next request, and then not again", async () => {
+  const { server, raw, taskId, ask, answer } = await stage();
+  const broken = new Events(await raw.post("tasks/result", { taskId }));
+  const begun = await broken.next();
+  await broken[Symbol.asyncDispose]();
+  const worker = await ask();
+  const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
+  assertEquals([question?.id, more], [`task-input:${taskId}:question-02633ff0843c`, []]);
+  assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
+  // Whoever resumes the broken stream has been asked meanwhile.
+  await using resumed = await raw.listen(begun?.id);
+  await answer(question?.id);
+  const { result } = await resumed.message();
+  assertEquals(result.structuredContent, ADA);
+  await worker.close(0);
+  await server.close();
+});
+
+Deno.test("a question that comes when its broken stream is resumed is not put again", async () => {
+  const { server, raw, taskId, ask, answer } = await stage();
+  const broken = new Events(await raw.post("tasks/result", { taskId }));
+  const begun = await broken.next();
+  await broken[Symbol.asyncDispose]();
+  const worker = await ask();
+  await using resumed = await raw.listen(begun?.id);
+  const question = await resumed.message();
+  assertEquals(question.method, "elicitation/create");
+  assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
+  await answer(question.id);
+  assertEquals((await resumed.message()).result.structuredContent, ADA);
+  await worker.close(0);
+  await server.close();
+});
+
+Deno.test("an answer that the store refuses once is not lost, and nobody is asked again", async () => {
+  const { backend, server, raw, taskId, ask, answer } = await stage();
+  const worker = await ask();
+  const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
+  assertEquals(more, []);
+  const store = backend.answer.bind(backend);
+  const refused = Promise.withResolvers<void>();
+  backend.answer = () => {
+    backend.answer = store;
+    refused.resolve();
+    return Promise.reject(new BackendError("The store is away."));
+  };
+  assertEquals((await answer(question?.id)).status, 202);
+  await refused.promise;
+  assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
+  assertEquals((await raw.ask("tasks/result", { taskId })).result.structuredContent, ADA);
+  await worker.close(0);
+  await server.close();
+});
+
+Deno.test("tasks/result that is asked anew ends the one whose stream is broken, and leaves those that are heard", async () => {
+  const { server, raw, taskId, ask, answer } = await stage();
+  const broken = new Events(await raw.post("tasks/result", { taskId }));
+  const begun = await broken.next();
+  await broken[Symbol.asyncDispose]();
+  await using first = new Events(await raw.post("tasks/result", { taskId }));
+  await using second = new Events(await raw.post("tasks/result", { taskId }));
+  await using resumed = await raw.listen(begun?.id);
+  const { message } = (await resumed.message()).error;
+  assertEquals(message, "The result of this task was asked for again: it comes on the stream of the later request.");
+  const worker = await ask();
+  await answer((await first.message()).id);
+  for (const events of [first, second]) assertEquals((await events.message()).result.structuredContent, ADA);
+  await worker.close(0);
+  await server.close();
+});

@@ -1,0 +1,150 @@
+import { fileURLToPath } from "node:url";
+import { HttpEndpoint } from "../../../src/mcp/http/endpoint.ts";
+import { Tasks } from "../../../src/tasks/tasks.ts";
+import { MemoryBackend } from "../../../mod.ts";
+import { fixtureServer } from "../../interop/support/fixture.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { Raw } from "./support/raw.ts";
+
+/** The fixture server as a process, over HTTP. */
+class ServerProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #stderr: ReadableStreamDefaultReader<string>;
+  port = 0;
+
+  constructor() {
+    const server = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
+    const args = ["run", "--quiet", "--allow-all", server, "operation", "http"];
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+    this.#stderr = this.#child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  static async start(): Promise<ServerProcess> {
+    const server = new ServerProcess();
+    for (let said = ""; server.port === 0;) {
+      const { value } = await server.#stderr.read();
+      if (value === undefined) throw new Error(`The server ended: ${said}`);
+      said += value;
+      server.port = Number(/http:\/\/127\.0\.0\.1:(\d+)\/mcp\n/.exec(said)?.[1] ?? 0);
+    }
+    return server;
+  }
+
+  /** The memory that it holds, in MiB. */
+  async memory(): Promise<number> {
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${this.#child.pid}`] }).output();
+    return Number(new TextDecoder().decode(stdout)) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#stderr.cancel();
+    await this.#child.status;
+  }
+}
+
+/** Begins a request that announces more than it sends. */
+async function announce(port: number, length: number, sent: string): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ port, hostname: "127.0.0.1" });
+  const head = `POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}`;
+  await conn.write(new TextEncoder().encode(`${head}\r\n\r\n${sent}`));
+  return conn;
+}
+
+async function ping(port: number): Promise<number> {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" });
+  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+  const response = await fetch(`http://127.0.0.1:${port}/mcp`, { method: "POST", headers, body });
+  await response.body?.cancel();
+  return response.status;
+}
+
+Deno.test("what a request announces takes no memory before it is sent", async () => {
+  await using server = await ServerProcess.start();
+  await ping(server.port);
+  const before = await server.memory();
+  const conns = await Promise.all(
+    Array.from({ length: 100 }, () => announce(server.port, 16_000_000, '{"jsonrpc":"2.0"')),
+  );
+  for (let i = 0; i < 20; i++) await ping(server.port);
+  const grown = await server.memory() - before;
+  for (const conn of conns) conn.close();
+  assert(grown < 200, `The server grew by ${grown} MiB.`);
+});
+
+/** The beginning of what a connection answers, up to the end of its JSON. */
+async function answerOf(conn: Deno.TcpConn): Promise<string> {
+  let text = "";
+  const buffer = new Uint8Array(4_096);
+  while (!text.endsWith("}")) {
+    const length = await conn.read(buffer);
+    if (length === null) throw new Error(`The connection ended behind ${JSON.stringify(text)}.`);
+    text += new TextDecoder().decode(buffer.subarray(0, length));
+  }
+  return text;
+}
+
+/** An endpoint on a port of its own, and what its audit log hears. */
+class Served implements AsyncDisposable {
+  readonly reasons: (string | undefined)[] = [];
+  readonly #tasks = new Tasks(new MemoryBackend());
+  readonly #endpoint: HttpEndpoint;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor(bodyTimeout: number) {
+    const surface = { tools: [], templates: [] };
+    const served = { name: "bodies", version: "1.0.0", surface, tasks: this.#tasks, extensions: [] };
+    this.#endpoint = new HttpEndpoint({ ...served, maxMessageBytes: 10_000 }, {
+      streams: new MemoryBackend().streams,
+      bodyTimeout,
+      checkHealth: () => Promise.resolve(),
+      audit: ({ reason }) => this.reasons.push(reason),
+    });
+    const fetch = (request: Request) => this.#endpoint.fetch(request);
+    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, fetch);
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#endpoint[Symbol.asyncDispose]();
+    this.#tasks[Symbol.dispose]();
+    await this.#server.shutdown();
+  }
+}
+
+Deno.test("a body that stalls is ended with 408, and one that trickles, too", async () => {
+  await using served = new Served(100);
+  using stalled = await announce(served.port, 100, '{"jsonrpc"');
+  using trickling = await announce(served.port, 1_000, "{");
+  const trickle = setInterval(() => trickling.write(new Uint8Array([32])).catch(() => {}), 10);
+  const late = "Invalid request: the body did not come within 0.1 s.";
+  for (const conn of [stalled, trickling]) {
+    const answer = await answerOf(conn);
+    assertStringIncludes(answer, "HTTP/1.1 408 ");
+    assertStringIncludes(answer, late);
+  }
+  clearInterval(trickle);
+  assertEquals(served.reasons, [`HTTP 408 ${late}`, `HTTP 408 ${late}`]);
+});
+
+Deno.test("a body that announces too much is 413 at once, and one that is nested too deep 400 before its end", async () => {
+  await using served = new Served(60_000);
+  using long = await announce(served.port, 10_001, "{");
+  assertStringIncludes(await answerOf(long), "HTTP/1.1 413 ");
+  using deep = await announce(served.port, 10_000, "[".repeat(300));
+  assertStringIncludes(await answerOf(deep), "HTTP/1.1 400 ");
+});
+
+Deno.test("the longest message follows the limit of inputs", async () => {
+  await using server = fixtureServer("operation", new MemoryBackend(), { limits: { inputBytes: 1_000 } });
+  const raw = await Raw.open(server.fetch);
+  const call = (length: number) =>
+    raw.post("tools/call", { name: "measure", arguments: { text: "x".repeat(length) }, task: {} });
+  const large = await call(2_000_000);
+  assertEquals([large.status, (await large.json()).error.code], [413, -32600]);
+  const input = await raw.ask("tools/call", { name: "measure", arguments: { text: "x".repeat(2_000) }, task: {} });
+  assertStringIncludes(input.error.message, "1000 is the most");
+});

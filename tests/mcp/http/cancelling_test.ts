@@ -1,0 +1,69 @@
+import { createWorker, MemoryBackend } from "../../../mod.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { fixtureServer } from "../../interop/support/fixture.ts";
+import { Events, type Message, Raw } from "./support/raw.ts";
+
+/** All that comes on a stream until it ends. */
+async function rest(events: Events): Promise<Message[]> {
+  const messages: Message[] = [];
+  for (let event = await events.next(); event; event = await events.next()) {
+    if (event.message) messages.push(event.message);
+  }
+  return messages;
+}
+
+/** The answer to a client that asks for the rest of a stream, without what is in it. */
+async function resume(raw: Raw, lastEventId: string): Promise<number> {
+  const response = await raw.send({ method: "GET", headers: { "last-event-id": lastEventId } });
+  await response.body?.cancel();
+  return response.status;
+}
+
+Deno.test("the stream of a cancelled call ends without an answer, and whoever resumes it is told so at once", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  await using call = new Events(await raw.post("tools/call", { name: "hold", arguments: { gate: "never" } }));
+  const { id } = raw;
+  const begun = await call.next();
+  const started = await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "never:started" } });
+  await raw.cancel(id);
+  assertEquals(await rest(call), []);
+  // A 405 tells the official clients that there is no stream: after an empty one they would come again and again.
+  assertEquals(await resume(raw, begun?.id ?? ""), 405);
+  const [{ text: taskId }] = started.result.content;
+  assertEquals((await raw.ask("tasks/result", { taskId })).error.message.includes("cancelled"), true);
+});
+
+Deno.test("a cancelled tasks/result ends alone: the task goes on, and so do the other streams of the session", async () => {
+  await using backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  await using listening = await raw.listen();
+  const taskId = await raw.start("hold", { gate: "later" });
+  await using first = new Events(await raw.post("tasks/result", { taskId }));
+  const { id } = raw;
+  await using second = new Events(await raw.post("tasks/result", { taskId }));
+  await raw.cancel(id);
+  assertEquals(await rest(first), []);
+  await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "later" } });
+  assertEquals((await second.message()).result.structuredContent, { said: "opened" });
+  while ((await listening.message()).params.status !== "completed");
+});
+
+Deno.test("a cancellation of a request that is over, or that never was, changes nothing", async () => {
+  await using server = fixtureServer("operation");
+  const raw = await Raw.open(server.fetch);
+  await using listening = await raw.listen();
+  await using call = new Events(await raw.post("tools/call", { name: "ping", arguments: {} }));
+  const { id } = raw;
+  const begun = await call.next();
+  await call.message();
+  for (const requestId of [id, 77, 1]) await raw.cancel(requestId);
+  assertEquals(await resume(raw, begun?.id ?? ""), 200);
+  const taskId = await raw.start("contract");
+  await raw.ask("tasks/cancel", { taskId });
+  assertEquals((await listening.message()).params.taskId, taskId);
+});

@@ -1,0 +1,46 @@
+import { MemoryBackend, type Outcome, type TaskEvent, type TaskInfo, TaskNotFound } from "../../../mod.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { wait } from "./support/waiters.ts";
+
+/** A backend that loses all its tasks at once, as a flushed Redis does. */
+class LosingBackend extends MemoryBackend {
+  #listeners = new Set<(event: TaskEvent) => void>();
+  #lost = false;
+
+  lose(): void {
+    this.#lost = true;
+    for (const listener of this.#listeners) listener({ kind: "gap" });
+  }
+
+  override get(id: string, owner: string): Promise<TaskInfo> {
+    return this.#lost ? Promise.reject(new TaskNotFound(id)) : super.get(id, owner);
+  }
+
+  override outcome(id: string, owner: string): Promise<Outcome> {
+    return this.#lost ? Promise.reject(new TaskNotFound(id)) : super.outcome(id, owner);
+  }
+
+  override watch(listener: (event: TaskEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return super.watch(listener);
+  }
+}
+
+Deno.test("once the store has lost a task, who waits for it gets the error of tasks/get, and listeners hear that it failed", async () => {
+  const backend = new LosingBackend();
+  await using waiters = await wait(backend);
+  backend.lose();
+  for (const { error } of await waiters.answers) {
+    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
+      -32602,
+      "Cannot find task …: the id is unknown. Check it, or start a new task.",
+    ]);
+  }
+  const read = await waiters.read();
+  const [pushed, listened] = await waiters.ends;
+  assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], [
+    "failed",
+    read["2025-11-25"]?.error?.message,
+  ]);
+  assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
+});

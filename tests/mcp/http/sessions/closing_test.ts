@@ -1,0 +1,101 @@
+import { BackendError, createWorker, MemoryBackend } from "../../../../mod.ts";
+import { OpenStreams } from "../../../../src/mcp/http/open_streams.ts";
+import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { Raw } from "../support/raw.ts";
+
+const HEALTH = "http://10.0.0.7:8000/healthz";
+
+Deno.test("/healthz is 200 while the backend takes tasks, for whoever asks, and else 503", async () => {
+  for (const works of [true, false]) {
+    const backend = new MemoryBackend();
+    const server = fixtureServer("operation", backend, { authenticate: () => new Response(null, { status: 401 }) });
+    if (!works) backend.check = () => Promise.reject(new BackendError("The disk of secret-host is full."));
+    const { status, headers, ...answer } = await server.fetch(new Request(HEALTH)).then(async (response) => ({
+      status: response.status,
+      headers: response.headers,
+      body: await response.json(),
+    }));
+    const error = "The backend takes no tasks.";
+    assertEquals([status, answer.body], works ? [200, { status: "ok" }] : [503, { status: "unavailable", error }]);
+    assertEquals(headers.has("retry-after"), !works);
+    await server.close();
+  }
+});
+
+Deno.test("a server that ends answers who waits, ends the streams, and takes nothing new; the work goes on", async () => {
+  await using backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const raw = await Raw.open(server.fetch);
+  const listening = await raw.listen();
+  const id = await raw.start("hold", { gate: "never" });
+  const waiting = raw.ask("tasks/result", { taskId: id });
+  const calling = raw.ask("tools/call", { name: "hold", arguments: { gate: "nor this" } });
+  await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "nor this:started" } });
+  const close = backend.close.bind(backend);
+  backend.close = () => Promise.resolve();
+  await server.close();
+  for (const { error } of [await waiting, await calling]) {
+    assertEquals(error.code, -32603);
+    assertStringIncludes(error.message, "The server is shutting down. The task goes on: ask for it again.");
+  }
+  while (await listening.next());
+  assertEquals((await raw.post("tools/list")).status, 503);
+  assertEquals((await server.fetch(new Request(HEALTH))).status, 503);
+  assertEquals((await backend.get(id, "anonymous")).status, "RUNNING");
+  await worker.close(0);
+  backend.close = close;
+});
+
+Deno.test("a request that is still being read, or whose session is, when the server ends gets 503", async () => {
+  const backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const { promise: read, resolve: goOn } = Promise.withResolvers<void>();
+  const { readAfter } = backend.streams;
+  const reading = Promise.withResolvers<void>();
+  backend.streams.readAfter = async (stream, id) => {
+    reading.resolve();
+    await read;
+    return await readAfter.call(backend.streams, stream, id);
+  };
+  const moved = await Raw.open(server.fetch);
+  const other = fixtureServer("operation", backend);
+  const same = new Raw(other.fetch);
+  same.session = moved.session;
+  const listening = same.send({ method: "GET" });
+  await reading.promise;
+  let body: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const half = new ReadableStream<Uint8Array>({ start: (controller) => void (body = controller) });
+  const sending = new Raw(other.fetch).send({ method: "POST", body: half });
+  await other.close();
+  goOn();
+  const initialize = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+  const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: initialize });
+  body?.enqueue(new TextEncoder().encode(message));
+  body?.close();
+  assertEquals([(await sending).status, (await listening).status], [503, 503]);
+  await server.close();
+});
+
+Deno.test("an answer counts as open until its last byte is sent, or nobody wants it", async () => {
+  const all = new OpenStreams();
+  const open = new OpenStreams(all);
+  const headers = { "content-type": "text/event-stream" };
+  const plain = await open.follow(() => Promise.resolve(Response.json({})));
+  assertEquals([open.size, await plain.json()], [0, {}]);
+  let send: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const stream = () => new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
+  const answered = await open.follow(() => Promise.resolve(new Response(stream(), { headers })));
+  assertEquals([open.size, all.size], [1, 1]);
+  const drained = all.drained(60_000);
+  send?.close();
+  await answered.text();
+  await drained;
+  assertEquals([open.size, all.size], [0, 0]);
+  const unwanted = await open.follow(() => Promise.resolve(new Response(stream(), { headers })));
+  await unwanted.body?.cancel();
+  assertEquals(open.size, 0);
+  await open.follow(() => Promise.reject(new Error("no answer"))).catch(() => {});
+  assertEquals([open.size, all.size], [0, 0]);
+});

@@ -1,0 +1,295 @@
+import { MemoryBackend, type StreamStore } from "../../../../mod.ts";
+import { McpHost } from "../../../../src/mcp/host.ts";
+import { OpenStreams } from "../../../../src/mcp/http/open_streams.ts";
+import type { SessionLimits } from "../../../../src/mcp/http/sessions/limits.ts";
+import { Sessions } from "../../../../src/mcp/http/sessions/mod.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { type Fetch, type Message, Raw } from "../support/raw.ts";
+
+const ANN = { owner: "ann", known: true };
+
+function newHost(): McpHost {
+  return new McpHost({ name: "idle", version: "1" }, {}, { tools: [], templates: [] });
+}
+
+function isConnected({ server }: McpHost): boolean {
+  return server.transport !== undefined;
+}
+
+/** The sessions of one process, whose clock `now` is. */
+function newSessions(
+  streams: StreamStore,
+  now: () => number = Date.now,
+  limits: Partial<SessionLimits> = {},
+): Sessions {
+  return new Sessions(newHost, streams, new OpenStreams(), () => {}, limits, now);
+}
+
+function fetchOf(sessions: Sessions, peer = ANN): Fetch {
+  return async (request) => {
+    const id = request.headers.get("mcp-session-id");
+    const message = request.method === "POST" ? await request.json() : undefined;
+    const call = { request, message };
+    return id === null ? await sessions.begin(peer, call) : await sessions.resume(id, peer, call);
+  };
+}
+
+Deno.test("a session that nobody uses for an hour is closed, unless its client listens", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  await using sessions = newSessions(backend.streams, () => now);
+  const fetch = fetchOf(sessions);
+  const [, listener] = [await Raw.open(fetch), await Raw.open(fetch)];
+  const stream = await listener.listen();
+  now += 3_599_999;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 2);
+  now += 1;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 1);
+  assertEquals((await listener.ask("ping")).result, {});
+  await stream[Symbol.asyncDispose]();
+  now += 3_600_000;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 0);
+});
+
+Deno.test("a session that is idle in one process goes on in the others", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  await using first = newSessions(backend.streams, () => now);
+  const raw = await Raw.open(fetchOf(first));
+  const goOn = (sessions: Sessions) => {
+    const same = new Raw(fetchOf(sessions));
+    same.session = raw.session;
+    return same.ask("ping");
+  };
+  await using second = newSessions(backend.streams, () => now);
+  now += 3_599_999;
+  assertEquals((await goOn(second)).result, {});
+  now += 1;
+  await first.closeIdle();
+  assertEquals([first.size, second.size], [0, 1]);
+  await using third = newSessions(backend.streams, () => now);
+  assertEquals((await goOn(third)).result, {});
+});
+
+Deno.test("a session that is used again outlives those that are idle since, whichever began first", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  const hosts: McpHost[] = [];
+  const bind = () => {
+    const host = newHost();
+    hosts.push(host);
+    return host;
+  };
+  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, {}, () => now);
+  const fetch = fetchOf(sessions);
+  const [used] = [await Raw.open(fetch), await Raw.open(fetch)];
+  now += 1_800_000;
+  assertEquals((await used.ask("ping")).result, {});
+  now += 1_800_000;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 1);
+  // The server of a session ends with it.
+  assertEquals(hosts.map(isConnected), [true, false]);
+  assertEquals((await used.ask("ping")).result, {});
+});
+
+Deno.test("the session that makes room is the least used one, though another began first", async () => {
+  await using backend = new MemoryBackend();
+  const restored: string[] = [];
+  const { readAfter } = backend.streams;
+  backend.streams.readAfter = (stream, id) => {
+    restored.push(stream);
+    return readAfter.call(backend.streams, stream, id);
+  };
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const fetch = fetchOf(sessions);
+  const [used, unused] = [await Raw.open(fetch), await Raw.open(fetch)];
+  await used.ask("ping");
+  await Raw.open(fetch);
+  await used.ask("ping");
+  assertEquals(restored, []);
+  await unused.ask("ping");
+  assertEquals(restored, [`session ${unused.session}`]);
+});
+
+Deno.test("a session that is in use is kept for another hour at least, however long it lasts", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  let keptUntil = 0;
+  const { append } = backend.streams;
+  backend.streams.append = (stream, event, ttl) => {
+    if (stream.startsWith("session ")) keptUntil = now + ttl;
+    return append.call(backend.streams, stream, event, ttl);
+  };
+  await using sessions = newSessions(backend.streams, () => now);
+  const raw = await Raw.open(fetchOf(sessions));
+  for (let i = 0; i < 12; i++) {
+    now += 1_000_000;
+    await raw.ask("ping");
+    assert(keptUntil - now >= 3_600_000, `After ${i + 1} calls it is kept for ${keptUntil - now} ms.`);
+  }
+});
+
+Deno.test("a session whose first message is too long to be kept serves all the same, in its own process", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams);
+  const raw = await Raw.open(fetchOf(sessions), undefined, { experimental: { much: { text: "x".repeat(20_000) } } });
+  assertEquals((await raw.ask("ping")).result, {});
+  assertEquals(await backend.streams.readAfter(`session ${raw.session}`, ""), []);
+});
+
+Deno.test("requests that come to another process at once go on with one session there", async () => {
+  await using backend = new MemoryBackend();
+  await using first = newSessions(backend.streams);
+  const raw = await Raw.open(fetchOf(first));
+  let begun = 0;
+  const bind = () => {
+    begun++;
+    return newHost();
+  };
+  await using second = new Sessions(bind, backend.streams, new OpenStreams(), () => {});
+  const same = new Raw(fetchOf(second));
+  same.session = raw.session;
+  const answers = await Promise.all([1, 2, 3].map(() => same.ask("ping")));
+  assertEquals(answers.map(({ result }) => result), [{}, {}, {}]);
+  assertEquals([begun, second.size], [1, 1]);
+});
+
+Deno.test("a client that listens and has stopped to read does not keep its session", async () => {
+  await using backend = new MemoryBackend();
+  let now = Date.now();
+  const host = newHost();
+  await using sessions = new Sessions(() => host, backend.streams, new OpenStreams(), () => {}, {}, () => now);
+  const raw = await Raw.open(fetchOf(sessions));
+  const unread = await raw.send({ method: "GET" });
+  const push = async (count: number) => {
+    const message = { jsonrpc: "2.0", method: "notifications/tasks/status" } as const;
+    for (let i = 0; i < count; i++) await host.server.transport?.send(message);
+    // What was sent is passed on in the same turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  await push(300);
+  now += 60_000;
+  await push(1);
+  now += 3_600_000;
+  await sessions.closeIdle();
+  assertEquals(sessions.size, 0);
+  await assertRejects(() => unread.text(), Error, "has read none for a minute");
+});
+
+/** How the attempt to begin a session is answered. */
+async function refusal(
+  fetch: Fetch,
+): Promise<{ readonly status: number; readonly after: string | null; error: Message }> {
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+  const response = await new Raw(fetch).post("initialize", params);
+  if (response.ok) throw new Error("The session has begun.");
+  const { error } = await response.json();
+  return { status: response.status, after: response.headers.get("retry-after"), error };
+}
+
+Deno.test("the least used idle session makes room for a new one; where all are in use, the new one is refused", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const fetch = fetchOf(sessions);
+  const [first, listener] = [await Raw.open(fetch), await Raw.open(fetch)];
+  await using _stream = await listener.listen();
+  const third = await Raw.open(fetch);
+  assertEquals(sessions.size, 2);
+  // Who had to make room goes on, and makes the other one do so.
+  const stream = await first.listen();
+  assertEquals(sessions.size, 2);
+  const { status, after, error } = await refusal(fetch);
+  assertEquals([status, after, error.code, error.data.limit], [503, "60", -32005, "sessions"]);
+  assertEquals((await third.post("ping")).status, 503);
+  assertEquals(sessions.size, 2);
+  await stream[Symbol.asyncDispose]();
+  assertEquals((await third.ask("ping")).result, {});
+  assertEquals(sessions.size, 2);
+});
+
+Deno.test("one principal has only so many sessions in use, and takes none of another's", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { ofOne: 2 });
+  const [ann, bob] = [fetchOf(sessions), fetchOf(sessions, { owner: "bob", known: true })];
+  await Raw.open(bob);
+  const clients = [await Raw.open(ann), await Raw.open(ann), await Raw.open(ann)];
+  assertEquals(sessions.size, 3);
+  await using _first = await (clients[1] ?? clients[0])?.listen();
+  await using _second = await clients[2]?.listen();
+  const { status, error } = await refusal(ann);
+  assertEquals([status, error.code, error.data.limit], [429, -32005, "sessions"]);
+  await Raw.open(bob);
+  assertEquals(sessions.size, 4);
+  // Where nobody knows who calls, they are not one.
+  const anybody = fetchOf(sessions, { owner: "anonymous", known: false });
+  for (let i = 0; i < 3; i++) await Raw.open(anybody);
+  assertEquals(sessions.size, 7);
+});
+
+Deno.test("of many sessions that begin at once no more are let in than there is room for", async () => {
+  await using backend = new MemoryBackend();
+  await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
+  const begun = await Promise.allSettled(Array.from({ length: 5 }, () => Raw.open(fetchOf(sessions))));
+  assertEquals([begun.filter(({ status }) => status === "fulfilled").length, sessions.size], [2, 2]);
+});
+
+Deno.test("what does not become a session takes no place, and leaves no server", async () => {
+  await using backend = new MemoryBackend();
+  const hosts: McpHost[] = [];
+  let fails = false;
+  const bind = () => {
+    if (fails) throw new TypeError("This server cannot begin.");
+    const host = newHost();
+    hosts.push(host);
+    return host;
+  };
+  await using elsewhere = newSessions(backend.streams);
+  const moved = await Raw.open(fetchOf(elsewhere));
+  await using sessions = new Sessions(bind, backend.streams, new OpenStreams(), () => {}, { inProcess: 1 });
+  const fetch = fetchOf(sessions);
+  const raw = new Raw(fetch);
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} });
+  // The SDK refuses the one for what its client can read, the other for a session that it does not name.
+  const unread = await raw.send({ method: "POST", body, headers: { accept: "text/plain" } });
+  assertEquals([unread.status, (await raw.post("ping")).status], [406, 400]);
+  assertEquals(hosts.map(isConnected), [false, false]);
+  fails = true;
+  const same = new Raw(fetch);
+  same.session = moved.session;
+  await assertRejects(() => same.post("ping"), TypeError, "This server cannot begin.");
+  fails = false;
+  await Raw.open(fetch);
+  assertEquals(sessions.size, 1);
+});
+
+Deno.test("to a stranger a session that is open here, one of another process and one that never was cost the same reads", async () => {
+  await using backend = new MemoryBackend();
+  const { streams } = backend;
+  const reads: string[] = [];
+  const counted: StreamStore = {
+    append: (stream, event, ttl) => streams.append(stream, event, ttl),
+    clear: (stream) => streams.clear(stream),
+    readAfter(stream, id) {
+      reads.push(stream);
+      return streams.readAfter(stream, id);
+    },
+  };
+  await using here = newSessions(counted);
+  await using elsewhere = newSessions(streams);
+  const open = await Raw.open(fetchOf(here));
+  const kept = await Raw.open(fetchOf(elsewhere));
+  const bob = new Raw(fetchOf(here, { owner: "bob", known: true }));
+  for (const session of [open.session, kept.session, crypto.randomUUID()]) {
+    reads.length = 0;
+    bob.session = session;
+    const { error } = await bob.ask("ping");
+    assertEquals([error.code, reads], [-32001, [`session ${session}`]]);
+  }
+  // Its owner is answered without one.
+  reads.length = 0;
+  assertEquals([(await open.ask("ping")).result, reads], [{}, []]);
+});

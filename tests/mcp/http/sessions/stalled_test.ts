@@ -1,0 +1,65 @@
+import { untilStalled } from "../../../../src/mcp/http/stalled.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+
+const CHUNK = new TextEncoder().encode(": keepalive\n\n");
+
+/** A stream of the SDK, and its client's end of it. */
+function stage() {
+  let now = 0;
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const gone = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => void (source = controller),
+    cancel: () => gone.resolve(),
+  });
+  const response = new Response(body, { headers: { "content-type": "text/event-stream" } });
+  const passed = untilStalled(response, () => now).body;
+  if (passed === null) throw new Error("There is no stream.");
+  return {
+    reader: passed.getReader(),
+    gone: gone.promise,
+    wait: (ms: number) => void (now += ms),
+    end: () => source?.close(),
+    /** Sends some chunks, and resolves once they are on their way. */
+    async send(count: number): Promise<void> {
+      for (let i = 0; i < count; i++) source?.enqueue(CHUNK);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    },
+  };
+}
+
+Deno.test("who is far behind and has read nothing for a minute is let go, and its stream with it", async () => {
+  const { reader, gone, wait, send } = stage();
+  await send(300);
+  wait(60_000);
+  await send(1);
+  await gone;
+  await assertRejects(() => reader.read(), Error, "has read none for a minute");
+});
+
+Deno.test("who reads slowly is not let go, nor who has little to read", async () => {
+  const slow = stage();
+  await slow.send(1_000);
+  const idle = stage();
+  for (let minute = 0; minute < 100; minute++) {
+    await slow.reader.read();
+    for (const { wait, send } of [slow, idle]) {
+      wait(60_000);
+      await send(1);
+    }
+  }
+  for (const [{ reader, end }, left] of [[slow, 1_000], [idle, 100]] as const) {
+    end();
+    let count = 0;
+    while (!(await reader.read()).done) count++;
+    assertEquals(count, left);
+  }
+});
+
+Deno.test("a client that goes is told to the source, and what is no event stream is passed on as it is", async () => {
+  const { reader, gone } = stage();
+  await reader.cancel();
+  await gone;
+  const json = Response.json({});
+  assertEquals(untilStalled(json), json);
+});

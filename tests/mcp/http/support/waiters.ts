@@ -1,0 +1,70 @@
+/**
+ * Everybody who can wait for a task, in both revisions, on one server.
+ *
+ * @module
+ */
+import type { Backend, TaskInfo } from "../../../../mod.ts";
+import { fixtureServer } from "../../../interop/support/fixture.ts";
+import { Events, request } from "../../support/modern.ts";
+import type { Message } from "../../support/pipe.ts";
+import { Raw } from "./raw.ts";
+
+const URL_2026 = new URL("http://localhost/mcp");
+
+/** Those who wait, each for a task of its own, which no worker runs. */
+export interface Waiters extends AsyncDisposable {
+  /** The answer to each call: plain calls and `tasks/result`. */
+  readonly answers: Promise<readonly Message[]>;
+  /** The last that each listener hears: what is pushed, and `subscriptions/listen`. */
+  readonly ends: Promise<readonly Message[]>;
+  /** What `tasks/get` says of the tasks of `answers` and `ends`, in the words of each revision. */
+  readonly read: () => Promise<{ readonly [revision: string]: Message }>;
+}
+
+const isEnd = ({ params }: Message) => params?.status !== undefined && params.status !== "working";
+
+/** Resolves once all of them wait. */
+export async function wait(backend: Backend): Promise<Waiters> {
+  const server = fixtureServer("operation", backend);
+  const raw = await Raw.open(server.fetch);
+  const modern = async (method: string, params: Record<string, unknown>, capabilities?: Record<string, unknown>) =>
+    new Events(await server.fetch(request(URL_2026, method, params, capabilities)));
+  const answerOf = async (events: Promise<Events>) => {
+    await using stream = await events;
+    return await stream.next(({ result, error }) => result !== undefined || error !== undefined);
+  };
+  const seen: TaskInfo[] = [];
+  const stored = Promise.withResolvers<void>();
+  const stop = backend.watch((event) => {
+    if (event.kind === "change" && event.task.job === "contract" && seen.push(event.task) === 4) stored.resolve();
+  });
+  const pushes = await raw.listen();
+  const [asked, heard] = [await raw.start("contract"), await raw.start("contract")];
+  const listener = await modern("subscriptions/listen", { notifications: { taskIds: [heard] } });
+  await listener.next(({ params }) => params?.status === "working");
+  const answers = Promise.all([
+    raw.ask("tasks/result", { taskId: asked }),
+    raw.ask("tools/call", { name: "contract", arguments: {} }),
+    answerOf(modern("tools/call", { name: "contract", arguments: {} }, {})),
+  ]);
+  await stored.promise;
+  stop();
+  const pushed = async () => {
+    for (let message = await pushes.message();; message = await pushes.message()) {
+      if (message.params?.taskId === heard && isEnd(message)) return message;
+    }
+  };
+  return {
+    answers,
+    ends: Promise.all([pushed(), listener.next(isEnd)]),
+    read: async () => ({
+      "2025-11-25": await raw.ask("tasks/get", { taskId: heard }),
+      "2026-07-28": await answerOf(modern("tasks/get", { taskId: heard })),
+    }),
+    [Symbol.asyncDispose]: async () => {
+      await listener[Symbol.asyncDispose]();
+      await pushes[Symbol.asyncDispose]();
+      await server.close();
+    },
+  };
+}

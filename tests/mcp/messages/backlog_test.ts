@@ -1,0 +1,113 @@
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { Backlog, progressTokenOf } from "../../../src/mcp/messages/backlog.ts";
+import { LineTransport } from "../../../src/mcp/stdio/stdio.ts";
+import { newestProgress } from "../../../src/mcp/http/newest_progress.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+
+const progress = (progressToken: string | number, value: number): JSONRPCMessage => ({
+  jsonrpc: "2.0",
+  method: "notifications/progress",
+  params: { progressToken, progress: value },
+});
+
+const changed: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/tools/list_changed" };
+const result: JSONRPCMessage = { jsonrpc: "2.0", id: 1, result: { content: [] } };
+
+/** What a message says, in short. */
+function sayingOf(message: JSONRPCMessage): string {
+  if (!("method" in message)) return "result";
+  return message.params?.progressToken === undefined
+    ? "changed"
+    : `${message.params.progressToken}:${message.params.progress}`;
+}
+
+/** More progress of two calls than anybody waits for, with other messages between, and the result of one. */
+const MUCH: readonly JSONRPCMessage[] = [
+  ...Array.from({ length: 10_000 }, (_, value) => [
+    ...value === 5_000 ? [changed] : [],
+    progress("a", value),
+    progress(7, value),
+  ]).flat(),
+  result,
+];
+
+function checkSayings(sayings: readonly string[]): void {
+  assertEquals([sayings.filter((saying) => saying === "changed").length, sayings.at(-1)], [1, "result"]);
+  assertEquals(sayings.slice(-3, -1).toSorted(), ["7:9999", "a:9999"]);
+  assert(sayings.length < 300, `${sayings.length} messages were kept`);
+  for (const token of ["a", "7"]) {
+    const values = sayings.flatMap((saying) => saying.startsWith(`${token}:`) ? [Number(saying.split(":")[1])] : []);
+    assertEquals(values, values.toSorted((a, b) => a - b));
+  }
+}
+
+Deno.test("of progress that waits the newest of each token is kept, in order with everything else, which is kept whole", () => {
+  const backlog = new Backlog<JSONRPCMessage>();
+  let left = 0;
+  for (const message of MUCH) left += backlog.push(message, progressTokenOf(message)).length;
+  const sayings: string[] = [];
+  for (let next = backlog.shift(); next; next = backlog.shift()) sayings.push(sayingOf(next));
+  checkSayings(sayings);
+  assertEquals(left + sayings.length, MUCH.length);
+});
+
+Deno.test("what is no progress is never left out, and a little progress neither", () => {
+  const backlog = new Backlog<number>();
+  for (let item = 0; item < 10_000; item++) assertEquals(backlog.push(item), []);
+  const little = new Backlog<number>();
+  for (let item = 0; item < 64; item++) assertEquals(little.push(item, "token"), []);
+  assertEquals([backlog.shift(), backlog.shift(), little.shift()], [0, 1, 0]);
+});
+
+Deno.test("over stdio a client that does not read is sent the newest progress when it reads on, and each message is settled", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+  const input = new ReadableStream<Uint8Array<ArrayBuffer>>();
+  const transport = new LineTransport(input, writable, 1_000);
+  const sent = MUCH.map((message) => transport.send(message));
+  const sayings: string[] = [];
+  const lines = readable.pipeThrough(new TextDecoderStream());
+  for await (const line of lines) {
+    sayings.push(sayingOf(JSON.parse(line)));
+    if (sayings.at(-1) === "result") break;
+  }
+  checkSayings(sayings);
+  await Promise.all(sent);
+});
+
+/** An event stream of the SDK, to which all these messages were written at once. */
+function eventsOf(messages: readonly JSONRPCMessage[], end: (controller: ReadableStreamDefaultController) => void) {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const [id, message] of messages.entries()) {
+        const event = `event: message\nid: ${id}\ndata: ${JSON.stringify(message)}\n\n`;
+        controller.enqueue(new TextEncoder().encode(event));
+      }
+      end(controller);
+    },
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+Deno.test("over HTTP a client that does not read is sent the newest progress when it reads on", async () => {
+  const response = newestProgress(eventsOf(MUCH, (controller) => controller.close()));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // The server has written all before anything is read.
+  const events = (await response.text()).trimEnd().split("\n\n");
+  checkSayings(events.map((event) => sayingOf(JSON.parse(event.split("data: ")[1] ?? ""))));
+});
+
+Deno.test("how an event stream ends is told behind what waits, and what is none is passed on as it is", async () => {
+  const broken = newestProgress(
+    eventsOf([changed], (controller) => setTimeout(() => controller.error(new Error("gone")))),
+  );
+  const reader = broken.body?.getReader();
+  assert((await reader?.read())?.value !== undefined);
+  await assertRejects(async () => await reader?.read(), Error, "gone");
+  const gone = Promise.withResolvers<unknown>();
+  const open = new Response(new ReadableStream({ cancel: gone.resolve }), {
+    headers: { "content-type": "text/event-stream" },
+  });
+  await newestProgress(open).body?.cancel("enough");
+  assertEquals(await gone.promise, "enough");
+  const json = Response.json({});
+  assertEquals(newestProgress(json) === json, true);
+});

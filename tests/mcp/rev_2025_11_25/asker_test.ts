@@ -1,0 +1,95 @@
+import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
+import { MemoryBackend } from "../../../mod.ts";
+import { Asker } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
+import { type RequestContext, TaskServer } from "../../../src/mcp/host.ts";
+import { BackendError, LimitExceeded, TaskNotFound } from "../../../src/errors.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import type { TaskInfo } from "../../../src/task.ts";
+import { Tasks } from "../../../src/tasks/tasks.ts";
+import { assertEquals } from "../../../tools/std.ts";
+
+/** A request of a client that can be asked: as much of it as an asker looks at. */
+const REQUEST = {
+  mcpReq: { id: 1, envelope: { [CLIENT_CAPABILITIES_META_KEY]: { elicitation: {} } } },
+} as unknown as RequestContext;
+
+function asking(): TaskInfo {
+  return {
+    id: newTaskId(),
+    job: "ask",
+    owner: "ann",
+    status: "INPUT_REQUIRED",
+    revision: 2,
+    attempt: 1,
+    createdAt: 0,
+    updatedAt: 0,
+    resultTtl: 60_000,
+    questions: [{ key: "name", message: "What is your name?", schema: { type: "object" } }],
+  };
+}
+
+/** A server whose client hears every question; `asked` has their ids. */
+function listening() {
+  const server = new TaskServer({ name: "asks", version: "1.0.0" });
+  const asked: string[] = [];
+  server.ask = (id) => {
+    asked.push(id);
+    return Promise.resolve();
+  };
+  return { server, asked };
+}
+
+Deno.test("a connection remembers its last 1,000 questions, and no more", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const asker = new Asker(server, tasks, "ann");
+  const oldest = asking();
+  const others = Array.from({ length: 1_000 }, asking);
+  for (const task of [oldest, ...others, ...others]) asker.ask(task, REQUEST);
+  assertEquals(asked.length, 1_001);
+  asker.ask(oldest, REQUEST);
+  assertEquals(asked.length, 1_002);
+});
+
+Deno.test("a question whose answer cannot be stored is put again; one whose task is gone is not", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const asker = new Asker(server, tasks, "ann", [0, 0]);
+  const task = asking();
+  const [id] = [`task-input:${task.id}:name`];
+  for (
+    const [error, tries, times] of [
+      [new TaskNotFound(task.id), 1, 1],
+      [new BackendError("The store is away."), 3, 2],
+      [new LimitExceeded("readsPerMinute", "Cannot read: too often."), 3, 3],
+    ] as const
+  ) {
+    asker.ask(task, REQUEST);
+    let tried = 0;
+    const done = Promise.withResolvers<void>();
+    tasks.answer = () => {
+      if (++tried === tries) done.resolve();
+      return Promise.reject(error);
+    };
+    assertEquals(server.onAnswer?.(id, { action: "decline" }), true);
+    await done.promise;
+    // What comes of the last try is known a turn later.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    asker.ask(task, REQUEST);
+    assertEquals([tried, asked.length], [tries, times], error.message);
+  }
+});
+
+Deno.test("a question that no form can ask does no harm to whoever else hears of its task", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { server, asked } = listening();
+  const asker = new Asker(server, tasks, "ann");
+  const schema = { type: "object", properties: { tags: { type: "array" } } };
+  asker.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
+  asker.ask(asking(), REQUEST);
+  assertEquals(asked.length, 1);
+  asker.close();
+});

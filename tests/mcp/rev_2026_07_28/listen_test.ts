@@ -1,0 +1,226 @@
+/**
+ * `subscriptions/listen` with tasks and results, over HTTP. What is said over stdio stands in transcripts/extension.txt.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import {
+  AsyncToolServer,
+  BackendError,
+  createWorker,
+  MemoryBackend,
+  OperationResourceStrategy,
+  ToolRegistry,
+} from "../../../mod.ts";
+import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.ts";
+import { Tasks } from "../../../src/tasks/tasks.ts";
+import { serveHttp } from "../../interop/support/client.ts";
+import { contract, fixtureServer } from "../../interop/support/fixture.ts";
+import { ask, callTool, Events, listen, request, send } from "../support/modern.ts";
+import type { Fields, Message } from "../support/pipe.ts";
+
+const statusOf = ({ params }: Message) => params?.status;
+const isEnd = (message: Message) => message.method === "notifications/tasks" && statusOf(message) === "completed";
+
+Deno.test("who listens before the end hears of it, who listens after it gets it at once, each once", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "listen" });
+  await using early = await listen(http.url, { taskIds: [taskId] });
+  assertEquals((await early.next()).params?.notifications, { taskIds: [taskId] });
+  assertEquals(statusOf(await early.next()), "working");
+  await callTool(http.url, "open_gate", { gate: "listen" });
+  const end = await early.next(isEnd);
+  assertEquals(end.params?.result.structuredContent, { said: "opened" });
+  await using late = await listen(http.url, { taskIds: [taskId] });
+  await late.next();
+  const { _meta, ttlMs: _, ...told } = (await late.next()).params ?? {};
+  const { _meta: __, ttlMs: ___, resultType: ____, ...read } = (await ask(http.url, "tasks/get", { taskId })).result ??
+    {};
+  assertEquals(told, read);
+  assertEquals(early.messages.filter(isEnd).length, 1);
+});
+
+Deno.test("a hundred listeners hear of their own task, in order, to the end", async () => {
+  await using http = await serveHttp("operation");
+  const streams: { readonly taskId: string; readonly events: Events }[] = [];
+  for (let i = 0; i < 100; i++) {
+    const { taskId } = await callTool(http.url, "contract");
+    const events = await listen(http.url, { taskIds: [taskId] });
+    assertEquals((await events.next()).params?.notifications, { taskIds: [taskId] });
+    streams.push({ taskId, events });
+  }
+  await using _worker = createWorker(http.backend, [{ ...contract, run: () => ({ done: true }) }], { concurrency: 10 });
+  for (const { taskId, events } of streams) {
+    await events.next(isEnd);
+    const told = events.messages.slice(1);
+    assertEquals(new Set(told.map(({ params }) => params?.taskId)), new Set([taskId]));
+    assertEquals(told.map(statusOf).lastIndexOf("working"), told.length - 2);
+    await events[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("the end is told although the store failed just when the result was read for it", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "fails" });
+  await using events = await listen(http.url, { taskIds: [taskId] });
+  await events.next((message) => statusOf(message) === "working");
+  const { backend } = http;
+  const outcome = backend.outcome.bind(backend);
+  let reads = 0;
+  backend.outcome = (id, owner) => ++reads === 1 ? Promise.reject(new BackendError("away")) : outcome(id, owner);
+  await callTool(http.url, "open_gate", { gate: "fails" });
+  await events.next(isEnd);
+  assertEquals(reads, 2);
+});
+
+Deno.test("a result that is subscribed to is told of when it is there, and no other resource", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId, _meta } = await callTool(http.url, "hold", { gate: "resource" });
+  const uri = _meta.resourceUri;
+  const other = "mcp://results/hold/00000000-0000-7000-8000-000000000000";
+  await using events = await listen(http.url, { resourceSubscriptions: [uri, other] });
+  assertEquals((await events.next()).params?.notifications, { resourceSubscriptions: [uri] });
+  await callTool(http.url, "open_gate", { gate: "resource" });
+  const { method, params } = await events.next();
+  assertEquals([method, params?.uri], ["notifications/resources/updated", uri]);
+  await using late = await listen(http.url, { resourceSubscriptions: [uri], taskIds: [taskId] });
+  assertEquals((await late.next()).params?.notifications, { resourceSubscriptions: [uri], taskIds: [taskId] });
+  await late.next(isEnd);
+  assertEquals((await late.next()).method, "notifications/resources/updated");
+});
+
+Deno.test("tasks are not told of to a client without the extension, nor where the filter is none", async () => {
+  await using http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "hold", { gate: "refused" });
+  const refused = await send(http.url, "subscriptions/listen", { notifications: { taskIds: [taskId] } }, {});
+  assertEquals([refused.status, (await refused.json()).error.code], [400, -32021]);
+  for (const notifications of [{ taskIds: taskId }, { taskIds: [7] }, { taskIds: Array(1001).fill(taskId) }, 7]) {
+    const { error } = await ask(http.url, "subscriptions/listen", { notifications });
+    assertEquals(error?.code, -32602, JSON.stringify(notifications).slice(0, 80));
+  }
+  await callTool(http.url, "open_gate", { gate: "refused" });
+});
+
+Deno.test("tasks that cannot be read now are an error to who wants to listen, and not unknown", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("operation", backend, { limits: { readsPerMinute: 1 } });
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  const start = async () => {
+    await using events = new Events(await fetch("tools/call", { name: "contract", arguments: {} }));
+    return (await events.next()).result?.taskId;
+  };
+  const taskIds = [await start(), await start()];
+  const listen = async () => {
+    await using events = new Events(await fetch("subscriptions/listen", { notifications: { taskIds } }));
+    return await events.ended();
+  };
+  const [limited, ...more] = await listen();
+  assertEquals([limited?.error?.code, more], [-32005, []]);
+  assertStringIncludes(limited?.error?.message ?? "", "Cannot read: 1 times a minute is the most.");
+  await using broken = fixtureServer("operation", backend);
+  backend.get = () => Promise.reject(new BackendError("The disk is gone."));
+  await using events = new Events(
+    await broken.fetch(request(url, "subscriptions/listen", { notifications: { taskIds } })),
+  );
+  assertEquals((await events.ended()).map(({ error }) => error?.code), [-32603]);
+});
+
+Deno.test("a server that shuts down ends the streams of those who listen with a result", async () => {
+  const http = await serveHttp("operation");
+  const { taskId } = await callTool(http.url, "contract");
+  await using events = await listen(http.url, { taskIds: [taskId] });
+  await events.next((message) => message.method === "notifications/tasks");
+  await http[Symbol.asyncDispose]();
+  assertEquals((await events.ended()).at(-1)?.result?.resultType, "complete");
+});
+
+Deno.test("a client that does not read what it listens to holds nothing up, and hears of the newest when it reads on", async () => {
+  const backend = new MemoryBackend();
+  const strategy = new OperationResourceStrategy();
+  await using server = new AsyncToolServer({ name: "busy", version: "1.0.0", backend, strategy });
+  const listening = Promise.withResolvers<void>();
+  const busy = server.asyncTool({ name: "busy", input: { type: "object" } }, async (_, ctx) => {
+    await listening.promise;
+    for (let step = 1; step <= 1_000; step++) await ctx.progress(step / 1_000, `step ${step}`);
+    return { steps: 1_000 };
+  });
+  await using _worker = createWorker(backend, [busy]);
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  await using created = new Events(await fetch("tools/call", { name: "busy", arguments: {} }));
+  const taskId = (await created.next()).result?.taskId;
+  await using events = new Events(await fetch("subscriptions/listen", { notifications: { taskIds: [taskId] } }));
+  await events.next();
+  listening.resolve();
+  let task: Message["result"];
+  while (task?.status !== "completed") {
+    await using read = new Events(await fetch("tasks/get", { taskId }));
+    task = (await read.next()).result;
+  }
+  const end = await events.next(isEnd);
+  assertEquals(end.params?.result.structuredContent, { steps: 1_000 });
+  const steps = events.messages.flatMap(({ params }) => /step (\d+)/.exec(params?.statusMessage)?.[1] ?? []).map(
+    Number,
+  );
+  assertEquals(steps, steps.toSorted((a, b) => a - b));
+  assert(steps.length > 100 && steps.length < 500, `${steps.length} steps were told`);
+});
+
+Deno.test("who listens to a thousand tasks hears where each of them stands", async () => {
+  const [strategy, backend] = [new OperationResourceStrategy(), new MemoryBackend()];
+  const limits = { openTasks: 1_000, creationsPerMinute: 1_000, readsPerMinute: 1_000 };
+  await using server = new AsyncToolServer({ name: "many", version: "1.0.0", backend, strategy, limits });
+  server.registerAsyncTool(contract);
+  const url = new URL("http://localhost/mcp");
+  const taskIds: string[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    await using events = new Events(
+      await server.fetch(request(url, "tools/call", { name: "contract", arguments: {} })),
+    );
+    taskIds.push(String((await events.next()).result?.taskId));
+  }
+  await using events = new Events(
+    await server.fetch(request(url, "subscriptions/listen", { notifications: { taskIds } })),
+  );
+  assertEquals((await events.next()).params?.notifications, { taskIds });
+  for (const taskId of taskIds) assertEquals((await events.next()).params?.taskId, taskId);
+});
+
+Deno.test("a subscription lets go of a task once it has ended, and of the others once it is closed", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const registered = new ToolRegistry().register(contract);
+  const surface = { tools: [], templates: [] };
+  const all = [await tasks.start(registered, {}, "ann"), await tasks.start(registered, {}, "ann")];
+  const to = { id: 1, taskIds: [], uris: [], capabilities: {} };
+  const subscription = new TaskSubscription({ tasks, surface }, to, () => Promise.resolve());
+  for (const task of all) subscription.follow(task);
+  assertEquals(tasks.watched, 2);
+  await tasks.cancel(all[0]?.id ?? "", "ann");
+  assertEquals(tasks.watched, 1);
+  subscription[Symbol.dispose]();
+  assertEquals(tasks.watched, 0);
+});
+
+Deno.test("a server without tasks tells of its results, and to nobody else of them", async () => {
+  const backend = new MemoryBackend();
+  await using server = fixtureServer("polling", backend);
+  await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  const url = new URL("http://localhost/mcp");
+  const fetch = (method: string, params: Fields) => server.fetch(request(url, method, params));
+  const call = async (name: string, args: Fields) => {
+    await using events = new Events(await fetch("tools/call", { name, arguments: args }));
+    return (await events.next(({ result }) => result !== undefined)).result ?? {};
+  };
+  const { structuredContent: { token } } = await call("hold_start", { gate: "told" });
+  const uri = `mcp://results/hold/${token}`;
+  const other = "mcp://results/hold/00000000-0000-7000-8000-000000000000";
+  await using events = new Events(
+    await fetch("subscriptions/listen", { notifications: { taskIds: [token], resourceSubscriptions: [uri, other] } }),
+  );
+  assertEquals((await events.next()).params?.notifications, { resourceSubscriptions: [uri] });
+  await call("open_gate", { gate: "told" });
+  const { method, params } = await events.next();
+  assertEquals([method, params?.uri], ["notifications/resources/updated", uri]);
+});

@@ -1,0 +1,126 @@
+import { assertEquals } from "../../../tools/std.ts";
+import type { LiveTask, Outcome, TaskInfo } from "../../../mod.ts";
+import {
+  answersTo,
+  createTaskResult,
+  declaresTasks,
+  detailedTask,
+  wireTask,
+} from "../../../src/mcp/rev_2026_07_28/wire.ts";
+import { declaresForms } from "../../../src/mcp/words.ts";
+import { CreateTaskResultV2Schema, GetTaskResultV2Schema } from "@modelcontextprotocol/ext-tasks/core/v2";
+
+const NOW = 1_800_000_000_000;
+
+const LIVE: LiveTask = {
+  id: "01a204db-324d-7000-baf0-ffb9884cbdb0",
+  job: "report",
+  owner: "local",
+  status: "RUNNING",
+  revision: 2,
+  attempt: 1,
+  createdAt: NOW,
+  updatedAt: NOW + 10,
+  resultTtl: 60_000,
+};
+
+const QUESTION = { key: "question-1", message: "Who?", schema: { $schema: "x", type: "object", properties: {} } };
+
+const end = { finishedAt: NOW + 500, updatedAt: NOW + 500 };
+
+/** Every status that a task can have, with what it carries and what is said of it. */
+const CASES: { readonly [name: string]: readonly [TaskInfo, Outcome | undefined, string, string | undefined] } = {
+  "PENDING is working": [{ ...LIVE, status: "PENDING" }, undefined, "working", undefined],
+  "RUNNING is working": [LIVE, undefined, "working", undefined],
+  "RETRYING is working": [{ ...LIVE, status: "RETRYING" }, undefined, "working", undefined],
+  "INPUT_REQUIRED carries its questions": [
+    { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] },
+    undefined,
+    "input_required",
+    "inputRequests",
+  ],
+  "COMPLETED carries its result": [
+    { ...LIVE, ...end, status: "COMPLETED" },
+    { kind: "value", value: { total: 1 } },
+    "completed",
+    "result",
+  ],
+  "a tool error is completed": [
+    { ...LIVE, ...end, status: "FAILED", failure: "tool_error" },
+    { kind: "tool_error", message: "no" },
+    "completed",
+    "result",
+  ],
+  "a fault is failed": [
+    { ...LIVE, ...end, status: "FAILED", failure: "fault" },
+    { kind: "fault", message: "broken", code: -32001 },
+    "failed",
+    "error",
+  ],
+  "CANCELLED carries nothing": [
+    { ...LIVE, ...end, status: "CANCELLED", work: "stopped" },
+    { kind: "fault", message: "cancelled" },
+    "cancelled",
+    undefined,
+  ],
+};
+
+for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
+  Deno.test(`2026-07-28: ${name}`, () => {
+    const wire = detailedTask(task, outcome, { typed: false, canAsk: true });
+    assertEquals(wire.status, status);
+    for (const field of ["inputRequests", "result", "error"]) assertEquals(field in wire, field === carries, field);
+    GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
+    CreateTaskResultV2Schema.parse(createTaskResult(task));
+  });
+}
+
+Deno.test("2026-07-28: a fault whose code is no whole number has the code of an internal error", () => {
+  const task: TaskInfo = { ...LIVE, ...end, status: "FAILED", failure: "fault" };
+  for (const code of ["ENOENT", NaN, 404.5, null, 2 ** 60] as unknown as number[]) {
+    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, canAsk: true });
+    assertEquals(wire.error, { code: -32603, message: "gone" });
+    GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
+  }
+});
+
+Deno.test("2026-07-28: the time to live grows with a task that lives, and is exact once it has ended", () => {
+  const ttl = (task: TaskInfo, now: number) => wireTask(task, now).ttlMs;
+  assertEquals([ttl(LIVE, NOW), ttl(LIVE, NOW + 5_000)], [60_000, 65_000]);
+  const done: TaskInfo = { ...LIVE, ...end, status: "COMPLETED" };
+  assertEquals([ttl(done, NOW + 1_000), ttl(done, NOW + 50_000)], [60_500, 60_500]);
+});
+
+Deno.test("2026-07-28: a young task is worth asking for often, an old one every 2 s at least", () => {
+  const interval = (age: number) => wireTask(LIVE, NOW + age).pollIntervalMs;
+  assertEquals([0, 60_000, 3_600_000].map(interval), [500, 2_000, 2_000]);
+});
+
+Deno.test("2026-07-28: a form holds the keywords of a form alone", () => {
+  const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
+  const { inputRequests } = detailedTask(task, undefined, { typed: false, canAsk: true });
+  const params = { mode: "form", message: "Who?", requestedSchema: { type: "object", properties: {} } };
+  assertEquals(inputRequests, { "question-1": { method: "elicitation/create", params } });
+});
+
+Deno.test("2026-07-28: answers to what is not open are ignored", () => {
+  const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
+  const responses = { "question-1": { action: "accept", content: {} }, "question-0": 7, __proto__: { action: "x" } };
+  assertEquals(answersTo(task, responses), { "question-1": { action: "accept", content: {} } });
+  assertEquals(answersTo(LIVE, responses), {});
+});
+
+Deno.test("2026-07-28: the extension is declared by an object, forms by an empty elicitation or by form", () => {
+  const declared = (value: unknown) => declaresTasks({ extensions: { "io.modelcontextprotocol/tasks": value } });
+  assertEquals([{}, true, null, undefined, []].map(declared), [true, false, false, false, false]);
+  assertEquals([undefined, {}, { extensions: 1 }].map(declaresTasks), [false, false, false]);
+  const elicitations = [{}, { form: {} }, { form: {}, url: {} }, { url: {} }, true, undefined];
+  assertEquals(elicitations.map((elicitation) => declaresForms({ elicitation })), [
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+});

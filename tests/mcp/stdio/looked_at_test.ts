@@ -1,0 +1,234 @@
+/**
+ * A stdio server that hosts start only to look at its tools, and what becomes of the work of clients that are gone.
+ *
+ * @module
+ */
+import { BullMqBackend, DenoKvBackend } from "../../../mod.ts";
+import { FirstCall, STAY_MS } from "../../../src/mcp/stdio/first_call.ts";
+import type { TaskInfo } from "../../../src/task.ts";
+import { noRedis, openRedis } from "../../../tools/redis_server.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+import { envelope } from "../support/modern.ts";
+import { type Fields, Pipe } from "../support/pipe.ts";
+
+const SERVER = new URL("../support/looked_at_server.ts", import.meta.url);
+
+/** The owner of all tasks over stdio. */
+const OWNER = "local";
+
+const CANCELLED = "aborted: The task was cancelled.";
+const SHUT_DOWN = "aborted: The worker shuts down.";
+
+interface AppOptions {
+  /** The URL of a Redis; default: a KV file. */
+  readonly redis?: string;
+  readonly cancelOnDisconnect?: boolean;
+}
+
+/** An app: its server can be started any number of times, on one store. */
+class App implements AsyncDisposable {
+  readonly #folder = Deno.makeTempDirSync();
+  readonly #redis: string | undefined;
+  readonly #args: readonly string[];
+
+  constructor({ redis, cancelOnDisconnect }: AppOptions = {}) {
+    this.#redis = redis;
+    const more = cancelOnDisconnect === undefined ? [] : [String(cancelOnDisconnect)];
+    this.#args = [redis ?? `${this.#folder}/jobs.kv`, `${this.#folder}/log`, ...more];
+  }
+
+  /** Starts the server. */
+  start(): Pipe {
+    return new Pipe(SERVER, ...this.#args);
+  }
+
+  /** Starts the server and opens a session of 2025-11-25. */
+  async open(): Promise<Pipe> {
+    const pipe = this.start();
+    const clientInfo = { name: "host", version: "1" };
+    await pipe.request("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+    return pipe;
+  }
+
+  /** What has happened so far, in order. */
+  async log(): Promise<readonly string[]> {
+    const text = await Deno.readTextFile(`${this.#folder}/log`).catch(() => "");
+    return text.split("\n").filter((line) => line !== "");
+  }
+
+  /** How often the code of the job has begun. */
+  async beginnings(): Promise<number> {
+    return (await this.log()).filter((line) => line === "begun").length;
+  }
+
+  async begun(times: number): Promise<void> {
+    await until(async () => await this.beginnings() === times, `the job has begun ${times} times`);
+  }
+
+  /** All tasks, as the store has them now. */
+  async tasks(): Promise<readonly TaskInfo[]> {
+    await using backend = this.#redis === undefined
+      ? await DenoKvBackend.open({ path: `${this.#folder}/jobs.kv` })
+      : await BullMqBackend.connect({ redis: this.#redis });
+    return (await backend.list(OWNER, { limit: 10 })).tasks;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+/** Calls without a wait for the answer, which does not come. */
+function call(pipe: Pipe, more: Fields = {}): Promise<void> {
+  const params = { name: "send_mail", arguments: {}, ...more };
+  return pipe.send({ jsonrpc: "2.0", id: "call", method: "tools/call", params });
+}
+
+/** One plain call whose client has left, and then ten health checks. */
+async function lookTenTimes(app: App): Promise<void> {
+  {
+    await using pipe = await app.open();
+    await call(pipe);
+    await app.begun(1);
+    await pipe.end();
+  }
+  let slow = 0;
+  for (let quick = 0; quick < 10;) {
+    const started = performance.now();
+    await using pipe = await app.open();
+    assertEquals((await pipe.result("tools/list")).tools.length, 1);
+    await pipe.end();
+    // A look that takes so long, on a busy machine, is a stay.
+    if (performance.now() - started < STAY_MS) quick++;
+    else slow++;
+  }
+  const again = await app.beginnings() - 1;
+  assert(again <= slow, `The code began ${again} times more, in ${slow} stays.`);
+}
+
+Deno.test("a server that is started ten times only to list its tools runs no work of a client that is gone", async () => {
+  await using app = new App({ cancelOnDisconnect: false });
+  await lookTenTimes(app);
+  const [task] = await app.tasks();
+  assertEquals([task?.status, task?.attempt], ["PENDING", 0]);
+});
+
+testUnless(noRedis, "on Redis, too, a server that is started only to list its tools runs no old work", async () => {
+  await using redis = await openRedis();
+  await using app = new App({ redis: redis.url, cancelOnDisconnect: false });
+  await lookTenTimes(app);
+});
+
+Deno.test("a server has its worker ready before its client calls, so that a first call is not slower", async () => {
+  await using app = new App();
+  await using pipe = await app.open();
+  assertEquals(await app.log(), ["ready"]);
+  await pipe.end();
+});
+
+Deno.test("a server goes on with old work once its client calls something", async () => {
+  await using app = new App();
+  {
+    await using pipe = await app.open();
+    await call(pipe, { task: {} });
+    await app.begun(1);
+    await pipe.end();
+  }
+  await using pipe = await app.open();
+  await pipe.result("tasks/list");
+  await app.begun(2);
+  await pipe.end();
+});
+
+for (
+  const [how, revision] of [["closes stdin", "2025-11-25"], ["closes stdin", "2026-07-28"], ["ends it", "2025-11-25"]]
+) {
+  Deno.test(`a plain call of ${revision} is cancelled when its stdio client ${how}, and its code sees its signal abort`, async () => {
+    await using app = new App();
+    {
+      const isOld = revision === "2025-11-25";
+      await using pipe = isOld ? await app.open() : app.start();
+      await call(pipe, isOld ? {} : { _meta: envelope({}) });
+      await app.begun(1);
+      if (how === "ends it") pipe.kill("SIGTERM");
+      assertEquals((await pipe.end(how === "ends it" ? "wait" : "close stdin")).code, 0);
+    }
+    const cancelled = "cancelled: The connection of its plain call is gone.";
+    assertEquals((await app.log()).filter((line) => line !== "ready" && line !== "created"), [
+      "begun",
+      CANCELLED,
+      cancelled,
+    ]);
+    const [task] = await app.tasks();
+    assertEquals([task?.status, task && "work" in task && task.work], ["CANCELLED", "stopped"]);
+  });
+}
+
+testUnless(
+  noRedis,
+  "on Redis, too, a plain call is cancelled before its server ends, and not handed back",
+  async () => {
+    await using redis = await openRedis();
+    await using app = new App({ redis: redis.url });
+    {
+      await using pipe = await app.open();
+      await call(pipe);
+      await app.begun(1);
+      await pipe.end();
+    }
+    assert((await app.log()).includes(CANCELLED));
+    assertEquals((await app.tasks()).map(({ status }) => status), ["CANCELLED"]);
+  },
+);
+
+Deno.test("a plain call whose stdio client is gone goes on later where its registration says so", async () => {
+  await using app = new App({ cancelOnDisconnect: false });
+  {
+    await using pipe = await app.open();
+    await call(pipe);
+    await app.begun(1);
+    await pipe.end();
+  }
+  const [task] = await app.tasks();
+  assertEquals([task?.status, task?.message?.startsWith("Handed back")], ["PENDING", true]);
+  assert((await app.log()).includes(SHUT_DOWN));
+});
+
+Deno.test("a task whose stdio client is gone goes on later, because its client has its id", async () => {
+  await using app = new App();
+  {
+    await using pipe = await app.open();
+    await call(pipe, { task: {} });
+    await app.begun(1);
+    await pipe.end();
+  }
+  assertEquals((await app.tasks()).map(({ status }) => status), ["PENDING"]);
+});
+
+/** Whether a request of this method is a first call. */
+async function isCall(method: string): Promise<boolean> {
+  using first = new FirstCall();
+  let called = false;
+  first.used.then(() => called = true);
+  first.received({ jsonrpc: "2.0", id: 1, method });
+  await Promise.resolve();
+  return called;
+}
+
+Deno.test("what asks for work or its results counts as a call, and what asks what there is does not", async () => {
+  for (const method of ["tools/call", "tasks/get", "tasks/list", "resources/read", "subscriptions/listen"]) {
+    assertEquals([method, await isCall(method)], [method, true]);
+  }
+  for (const method of ["initialize", "ping", "tools/list", "resources/list", "server/discover", "prompts/list"]) {
+    assertEquals([method, await isCall(method)], [method, false]);
+  }
+});
+
+Deno.test("a client that stays counts as one that calls, and one that is gone leaves no timer behind", async () => {
+  using stays = new FirstCall(1);
+  await stays.used;
+  new FirstCall()[Symbol.dispose]();
+});

@@ -1,0 +1,88 @@
+/**
+ * The server as a process: stdout belongs to the protocol, and the process ends when nobody needs it any more.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { Pipe } from "../support/pipe.ts";
+
+Deno.test("what a job logs to the console goes to stderr and leaves the protocol whole", async () => {
+  await using pipe = await Pipe.open("operation");
+  assertEquals((await pipe.call("chatty")).structuredContent, { logged: true });
+  // The pipe fails on any line that is not JSON.
+  assertStringIncludes((await pipe.end()).stderr, "a line that is no JSON-RPC message");
+});
+
+for (const strategy of ["polling", "operation"] as const) {
+  Deno.test(`the ${strategy} server ends with code 0 when its client closes stdin`, async () => {
+    await using pipe = await Pipe.open(strategy);
+    const { code, signal, stderr } = await pipe.end();
+    assertEquals([code, signal, stderr], [0, null, ""]);
+  });
+
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    Deno.test(`the ${strategy} server ends with code 0 on ${name}`, async () => {
+      await using pipe = await Pipe.open(strategy);
+      pipe.kill(name);
+      const { code, signal, stderr } = await pipe.end("wait");
+      assertEquals([code, signal, stderr], [0, null, ""]);
+    });
+  }
+}
+
+Deno.test("a job that still runs, and a call that still waits, do not keep the server from ending", async () => {
+  await using pipe = await Pipe.open("operation");
+  await pipe.start("hold", { gate: "task" });
+  await pipe.send({
+    jsonrpc: "2.0",
+    id: "waits",
+    method: "tools/call",
+    params: { name: "hold", arguments: { gate: "call" } },
+  });
+  await pipe.call("await_gate", { gate: "task:started" });
+  await pipe.call("await_gate", { gate: "call:started" });
+  const { code, stderr } = await pipe.end();
+  assertEquals([code, stderr], [0, ""]);
+});
+
+Deno.test("requests that their client gives up are no errors on stderr", async () => {
+  await using pipe = await Pipe.open("operation", { tasks: {} });
+  const id = await pipe.start("hold", { gate: "given up" });
+  for (
+    const [reason, method, params] of [
+      ["I am tired.", "tasks/result", { taskId: id }],
+      [undefined, "tools/call", { name: "hold", arguments: { gate: "call" } }],
+    ] as const
+  ) {
+    await pipe.send({ jsonrpc: "2.0", id: method, method, params });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: method, reason } });
+  }
+  await pipe.request("tasks/get", { taskId: id });
+  assertEquals((await pipe.end()).stderr, "");
+});
+
+Deno.test("a client that is gone before it said a word ends the server, too", async () => {
+  await using pipe = new Pipe("operation");
+  const { code, stderr } = await pipe.end();
+  assertEquals([code, stderr], [0, ""]);
+});
+
+Deno.test("over HTTP the server says where it serves, answers, and ends with code 0 on SIGTERM", async () => {
+  const server = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", server, "operation", "http"],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  const said = (await stderr.read()).value ?? "";
+  const url = /http:\S+/.exec(said)?.[0] ?? "";
+  const response = await fetch(url, { method: "POST", body: "{", headers: { "content-type": "application/json" } });
+  assertEquals((await response.json()).error.code, -32700);
+  child.kill("SIGTERM");
+  const { code } = await child.status;
+  const [rest, stdout] = [await stderr.read(), await new Response(child.stdout).text()];
+  assertEquals([code, rest.done, stdout], [0, true, ""]);
+});

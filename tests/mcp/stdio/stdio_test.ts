@@ -1,0 +1,106 @@
+/**
+ * Stdin that ends at once: what was read before is answered, and nothing keeps the process then.
+ *
+ * @module
+ */
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { LineTransport } from "../../../src/mcp/stdio/stdio.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { Pipe } from "../support/pipe.ts";
+
+const MAX_BYTES = 1_000_000;
+
+const ping = (id: number) => ({ jsonrpc: "2.0", id, method: "ping" }) as const;
+const cancelled = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } } as const;
+
+interface Piped {
+  readonly transport: LineTransport;
+  /** Resolves when the transport is closed, with all that it has written. */
+  readonly written: Promise<string>;
+}
+
+/** A transport whose input is a stream, or a text and nothing more. */
+function piped(input: string | ReadableStream<Uint8Array<ArrayBuffer>>): Piped {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const output = new WritableStream<Uint8Array<ArrayBuffer>>({ write: (chunk) => void chunks.push(chunk) });
+  const bytes = typeof input === "string" ? new Blob([input]).stream() : input;
+  const transport = new LineTransport(bytes, output, MAX_BYTES);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  transport.onclose = () => resolve(new Blob(chunks).text());
+  return { transport, written: promise };
+}
+
+function lines(...messages: readonly JSONRPCMessage[]): string {
+  return messages.map((message) => `${JSON.stringify(message)}\n`).join("");
+}
+
+/** Lets the input end first. */
+function laterTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+Deno.test("requests whose pipe ends behind them are answered before the server ends", async () => {
+  await using pipe = new Pipe("operation");
+  const clientInfo = { name: "printf", version: "1" };
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
+  await pipe.send({ jsonrpc: "2.0", id: 1, method: "initialize", params });
+  await pipe.send({ jsonrpc: "2.0", id: 2, method: "tools/list" });
+  const { code, stderr } = await pipe.end();
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(pipe.messages.map(({ id, error }) => [id, error]), [[1, undefined], [2, undefined]]);
+});
+
+const two = lines(ping(1), ping(2));
+for (const [what, text] of [["", two], [", also to a last line without its end", two.trimEnd()]] as const) {
+  Deno.test(`an answer that is made after the input ended is written${what}`, async () => {
+    const { transport, written } = piped(text);
+    transport.onmessage = async (message) => {
+      await laterTurn();
+      if ("id" in message && message.id !== undefined) {
+        await transport.send({ jsonrpc: "2.0", id: message.id, result: {} });
+      }
+    };
+    await transport.start();
+    const answers = (await written).trim().split("\n").map((line) => JSON.parse(line).id);
+    assertEquals(answers, [1, 2]);
+  });
+}
+
+Deno.test("input that breaks off in the midst of a message is answered with a parse error", async () => {
+  const { transport, written } = piped('{"jsonrpc":');
+  await transport.start();
+  assertEquals(JSON.parse(await written).error.code, -32700);
+});
+
+Deno.test("a request that its client has cancelled is not waited for, and one without an answer only for a while", async () => {
+  const ended: string[] = [];
+  const waiting = piped(lines(ping(1)));
+  const idle = piped(lines(ping(1), cancelled));
+  await waiting.transport.start();
+  await idle.transport.start();
+  await Promise.all([
+    waiting.written.then(() => ended.push("unanswered")),
+    idle.written.then(() => ended.push("cancelled")),
+  ]);
+  assertEquals(ended, ["cancelled", "unanswered"]);
+});
+
+Deno.test("a transport that is closed waits for no answer", async () => {
+  const { transport, written } = piped(lines(ping(1)));
+  await transport.start();
+  await laterTurn();
+  await transport.close();
+  assertEquals(await written, "");
+});
+
+Deno.test("a transport that is closed in the midst of a message says nothing of it", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+  const { transport, written } = piped(readable);
+  await transport.start();
+  const writer = writable.getWriter();
+  await writer.write(new TextEncoder().encode('{"jsonrpc":'));
+  await laterTurn();
+  await transport.close();
+  await laterTurn();
+  assertEquals(await written, "");
+});

@@ -1,0 +1,35 @@
+/**
+ * A stdio server with a worker of its own, as an app has it: `looked_at_server.ts <store> <log> [cancelOnDisconnect]`. The
+ * store is a KV file, or the URL of a Redis. Its job never ends. A line of the log says when the worker is there, when the
+ * code of the job begins, and why its signal aborts.
+ *
+ * @module
+ */
+import { AsyncToolServer, BullMqBackend, DenoKvBackend, OperationResourceStrategy } from "../../../mod.ts";
+
+const [store = "", log = "", disconnect] = Deno.args;
+const note = (what: string) => Deno.writeTextFileSync(log, `${what}\n`, { append: true });
+const backend = store.startsWith("redis:")
+  ? await BullMqBackend.connect({ redis: store })
+  : await DenoKvBackend.open({ path: store });
+const work = backend.work.bind(backend);
+backend.work = (options) => {
+  note("ready");
+  return work(options);
+};
+const server = new AsyncToolServer({
+  name: "mail",
+  version: "1.0.0",
+  backend,
+  strategy: new OperationResourceStrategy(),
+  audit: ({ event, reason }) => note(reason === undefined ? event : `${event}: ${reason}`),
+});
+const cancelOnDisconnect = disconnect === undefined ? undefined : disconnect === "true";
+const job = { name: "send_mail", input: { type: "object" }, cancelOnDisconnect } as const;
+server.asyncTool(job, async (_, { signal }) => {
+  note("begun");
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  note(`aborted: ${signal.reason.message}`);
+  signal.throwIfAborted();
+});
+await server.run({ worker: {} });

@@ -1,0 +1,134 @@
+/**
+ * Clients that measure every message they get: of both revisions, over HTTP without a network, and over stdio.
+ *
+ * @module
+ */
+import { type AsyncToolServer, createWorker, MemoryBackend } from "../../../mod.ts";
+import { Raw } from "../http/support/raw.ts";
+import type { StrategyName } from "../../interop/support/fixture.ts";
+import { envelope, Events, request, TASKS } from "./modern.ts";
+import { type Fields, type Message, Pipe } from "./pipe.ts";
+
+/** The revisions that the clients speak. */
+export const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
+
+export type Revision = (typeof REVISIONS)[number];
+
+/** A client of one revision, over one transport. */
+export interface Client extends AsyncDisposable {
+  /** The size of each message so far, in bytes. */
+  readonly sizes: readonly number[];
+  /** The messages so far that are no well-formed text. */
+  illFormed(): readonly string[];
+  /** Sends a request, and returns its answer. */
+  ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
+  /** Hears that a task is finished, or has one of these statuses: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
+  hear(taskId: string, statuses?: readonly string[]): Promise<Message>;
+}
+
+/** Connects to a server of its own, that of a module with `serverOf`, which is also a program that serves stdio. */
+export async function connect(
+  transport: "http" | "stdio",
+  revision: Revision,
+  strategy: StrategyName,
+  module: URL,
+): Promise<Client> {
+  if (transport === "stdio") return await overStdio(revision, strategy, module);
+  return await overHttp(revision, strategy, module);
+}
+
+/** JSON with half a character in it, as an escape, be it of JSON that is a text in it. */
+const HALF = /\\ud[89a-f]/i;
+
+const CLIENT = { name: "measures", version: "1.0.0" };
+
+const FINISHED = ["completed", "failed", "cancelled"];
+
+const tells = ({ method, params }: Message, taskId: string, statuses: readonly string[]) =>
+  method?.startsWith("notifications/tasks") === true && params?.taskId === taskId && statuses.includes(params?.status);
+
+async function overHttp(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
+  const backend = new MemoryBackend();
+  const { serverOf } = await import(module.href);
+  const server: AsyncToolServer = serverOf(strategy, backend);
+  const opened = new AsyncDisposableStack();
+  opened.defer(() => server.close());
+  opened.use(createWorker(backend, server.registry.list().map(({ job }) => job), { grace: 0 }));
+  const sizes: number[] = [];
+  const illFormed: string[] = [];
+  const hear = (text: string) => {
+    sizes.push(text.length);
+    if (HALF.test(text)) illFormed.push(text);
+  };
+  const fetch = async (request: Request) => measured(await server.fetch(request), hear);
+  const close = { sizes, illFormed: () => illFormed, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  if (revision === "2025-11-25") {
+    const raw = await Raw.open(fetch);
+    const pushed = opened.use(await raw.listen());
+    return {
+      ...close,
+      ask: (method, params) => raw.ask(method, params),
+      async hear(taskId, statuses = FINISHED) {
+        let message = await pushed.message();
+        while (!tells(message, taskId, statuses)) message = await pushed.message();
+        return message;
+      },
+    };
+  }
+  const url = new URL("http://localhost/mcp");
+  return {
+    ...close,
+    async ask(method, params = {}, capabilities = TASKS) {
+      await using events = new Events(await fetch(request(url, method, params, capabilities)));
+      return await events.next(({ result, error }) => result !== undefined || error !== undefined);
+    },
+    async hear(taskId, statuses = FINISHED) {
+      const notifications = { taskIds: [taskId] };
+      await using events = new Events(await fetch(request(url, "subscriptions/listen", { notifications })));
+      return await events.next((message) => tells(message, taskId, statuses));
+    },
+  };
+}
+
+/** Passes an answer on, and tells of the messages in it, one character for each of their bytes. */
+function measured(response: Response, hear: (text: string) => void): Response {
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const oneCharacterPerByte = new TextDecoder("latin1");
+  let rest = "";
+  const body = response.body?.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        controller.enqueue(chunk);
+        rest += oneCharacterPerByte.decode(chunk, { stream: true });
+        const events = isStream ? rest.split("\n\n") : [rest];
+        rest = events.pop() ?? "";
+        for (const event of events) hear(/^data: (.*)$/m.exec(event)?.[1] ?? "");
+      },
+      flush: () => void (isStream || hear(rest)),
+    }),
+  );
+  return new Response(body, response);
+}
+
+async function overStdio(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
+  const pipe = new Pipe(module, strategy);
+  const withEnvelope = (params: Fields, capabilities: Fields) => ({ ...params, _meta: envelope(capabilities) });
+  if (revision === "2025-11-25") {
+    await pipe.request("initialize", { protocolVersion: revision, capabilities: {}, clientInfo: CLIENT });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+  }
+  return {
+    sizes: pipe.sizes,
+    illFormed: () => pipe.messages.map((message) => JSON.stringify(message)).filter((text) => HALF.test(text)),
+    ask: (method, params = {}, capabilities = TASKS) =>
+      pipe.request(method, revision === "2025-11-25" ? params : withEnvelope(params, capabilities)),
+    async hear(taskId, statuses = FINISHED) {
+      if (revision === "2026-07-28") {
+        const params = withEnvelope({ notifications: { taskIds: [taskId] } }, TASKS);
+        await pipe.send({ jsonrpc: "2.0", id: `listen to ${taskId}`, method: "subscriptions/listen", params });
+      }
+      return await pipe.next((message) => tells(message, taskId, statuses));
+    },
+    [Symbol.asyncDispose]: () => pipe[Symbol.asyncDispose](),
+  };
+}

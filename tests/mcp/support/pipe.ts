@@ -1,0 +1,167 @@
+/**
+ * The fixture server as a process, spoken to in raw JSON-RPC over its pipes: no SDK between the test and the wire.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import type { StrategyName } from "../../interop/support/fixture.ts";
+import { checkTasks } from "./wire_tasks.ts";
+
+/** A message as it came over the wire. */
+export interface Message {
+  readonly id?: string | number | null;
+  readonly method?: string;
+  readonly params?: Fields;
+  readonly result?: Fields;
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
+}
+
+/** A JSON object, whatever it holds. */
+// deno-lint-ignore no-explicit-any -- the tests read deep into answers, and assert on what they find
+export type Fields = { readonly [key: string]: any };
+
+/** How long a test waits for a message before it fails, in ms. */
+const WAIT_MS = 20_000;
+
+const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
+
+/** Speaks raw JSON-RPC with the fixture server. */
+export class Pipe implements AsyncDisposable {
+  /** Every message that came in, in order. */
+  readonly messages: Message[] = [];
+  /** How many bytes each of them had. */
+  readonly sizes: number[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #waiting = new Set<() => void>();
+  readonly #reading: Promise<void>;
+  readonly #stderr: Promise<string>;
+  #lastId = 0;
+
+  /**
+   * Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. The URL
+   * of a program starts that one instead, with the arguments that follow.
+   */
+  constructor(what: StrategyName | URL, ...more: readonly string[]) {
+    const [server, ...args] = what instanceof URL ? [what, ...more] : [FIXTURE, what, "stdio", ...more];
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", fileURLToPath(server), ...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#stdin = this.#child.stdin.getWriter();
+    this.#stderr = new Response(this.#child.stderr).text();
+    this.#reading = this.#read();
+  }
+
+  /** Starts the server and opens the session. */
+  static async open(strategy: StrategyName, capabilities: Fields = {}): Promise<Pipe> {
+    const pipe = new Pipe(strategy);
+    await pipe.request("initialize", {
+      protocolVersion: "2025-11-25",
+      capabilities,
+      clientInfo: { name: "pipe", version: "1.0.0" },
+    });
+    await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+    return pipe;
+  }
+
+  /** Writes one line as it is. */
+  async line(text: string): Promise<void> {
+    await this.#stdin.write(new TextEncoder().encode(`${text}\n`));
+  }
+
+  /** Writes one message. */
+  async send(message: unknown): Promise<void> {
+    await this.line(JSON.stringify(message));
+  }
+
+  /** Sends a request and waits for its response. `params` may be anything, also what is not allowed. */
+  async request(method: string, params?: unknown): Promise<Message> {
+    const id = ++this.#lastId;
+    await this.send({ jsonrpc: "2.0", id, method, params });
+    return await this.next((message) => message.id === id && message.method === undefined);
+  }
+
+  /** The result of a request; throws if it is an error. */
+  async result(method: string, params?: unknown): Promise<Fields> {
+    const { result, error } = await this.request(method, params);
+    if (result === undefined) throw new Error(`${method} failed: ${JSON.stringify(error)}`);
+    return result;
+  }
+
+  /** The error of a request; throws if there is none. */
+  async error(method: string, params?: unknown): Promise<NonNullable<Message["error"]>> {
+    const { result, error } = await this.request(method, params);
+    if (error === undefined) throw new Error(`${method} did not fail: ${JSON.stringify(result)}`);
+    return error;
+  }
+
+  /** Calls a tool, plainly or as a task. */
+  call(name: string, args: unknown = {}, more: Fields = {}): Promise<Fields> {
+    return this.result("tools/call", { name, arguments: args, ...more });
+  }
+
+  /** Starts a tool as a task, and returns its id. */
+  async start(name: string, args: unknown = {}): Promise<string> {
+    const { task } = await this.call(name, args, { task: {} });
+    return task.taskId;
+  }
+
+  /** Resolves with the first message, past or to come, that fits. */
+  next(fits: (message: Message) => boolean): Promise<Message> {
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    const look = () => {
+      const found = this.messages.find(fits);
+      if (found) resolve(found);
+    };
+    const fail = () => reject(new Error(`Never came; the last ones were ${JSON.stringify(this.messages.slice(-5))}`));
+    const timer = setTimeout(fail, WAIT_MS);
+    this.#waiting.add(look);
+    look();
+    // What has ended sends nothing more; what it said last tells why.
+    this.#reading.then(async () => reject(new Error(`The server ended: ${await this.#stderr}`)), reject);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+    });
+  }
+
+  /** Sends a signal to the server. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Closes stdin, or leaves it open, and waits for the server to end. */
+  async end(how: "close stdin" | "wait" = "close stdin"): Promise<Deno.CommandStatus & { readonly stderr: string }> {
+    if (how === "close stdin") await this.#stdin.close();
+    const status = await this.#child.status;
+    await this.#reading;
+    if (how === "wait") await this.#stdin.abort().catch(() => {});
+    return { ...status, stderr: await this.#stderr };
+  }
+
+  /** Ends the server if it still runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stdin.close().catch(() => {});
+    await this.#child.status;
+    await Promise.all([this.#reading, this.#stderr]);
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const chunk of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      // A line that is not JSON, or holds an ill-formed task, throws here, and fails the test that waits or ends the pipe.
+      for (const line of lines) {
+        const message: Message = JSON.parse(line);
+        checkTasks(message);
+        this.messages.push(message);
+        this.sizes.push(new TextEncoder().encode(line).length);
+      }
+      for (const look of this.#waiting) look();
+    }
+  }
+}

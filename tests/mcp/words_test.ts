@@ -1,0 +1,40 @@
+import type { LiveTask, TaskInfo } from "../../mod.ts";
+import { pollInterval, statusText } from "../../src/mcp/words.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+const LIVE: LiveTask = {
+  id: "01a204db-324d-7000-baf0-ffb9884cbdb0",
+  job: "report",
+  owner: "local",
+  status: "RUNNING",
+  revision: 2,
+  attempt: 1,
+  createdAt: 1_000,
+  updatedAt: 1_000,
+  resultTtl: 60_000,
+};
+
+Deno.test("a task that lives tells its progress and its message, whichever there is", () => {
+  const texts: [Partial<LiveTask>, string][] = [
+    [{}, ""],
+    [{ progress: 0.171 }, "17 %"],
+    [{ message: "loading" }, "loading"],
+    [{ progress: 0, message: "loading" }, "0 %, loading"],
+  ];
+  for (const [said, text] of texts) assertEquals(statusText({ ...LIVE, ...said }), text);
+});
+
+Deno.test("a task that is finished tells its message without a percentage: nothing goes on any more", () => {
+  const end = { finishedAt: 2_000, progress: 0.17, message: "The task was cancelled; its work has stopped." };
+  const finished: TaskInfo[] = [
+    { ...LIVE, ...end, status: "CANCELLED", work: "stopped" },
+    { ...LIVE, ...end, status: "FAILED", failure: "tool_error" },
+    { ...LIVE, ...end, status: "COMPLETED", progress: 1 },
+  ];
+  for (const task of finished) assertEquals(statusText(task), end.message);
+});
+
+Deno.test("however old a task is, clients are told to ask every 2 s at least", () => {
+  const ages = [0, 5_000, 12_345, 20_000, 75_000, 36_000_000];
+  assertEquals(ages.map((age) => pollInterval(LIVE, LIVE.createdAt + age)), [500, 500, 1_235, 2_000, 2_000, 2_000]);
+});

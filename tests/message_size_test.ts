@@ -1,0 +1,43 @@
+import { cutToFit, fits, pagesOf } from "../src/message_size.ts";
+import { assert, assertEquals } from "../tools/std.ts";
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
+
+/** Texts of every kind of character, each alone and mixed. */
+const KINDS: Readonly<Record<string, string>> = {
+  "ASCII": "x",
+  "quotes and backslashes": '"\\',
+  "line ends": "\n\r\t\b\f",
+  "control characters": "\u0000\u001f",
+  "Greek": "λ",
+  "Chinese": "世",
+  "emoji": "👍",
+  "half characters": "\ud83d!",
+  "all of these": 'x"\n\u0000λ世👍\u007f\u2028',
+};
+
+for (const [kind, sample] of Object.entries(KINDS)) {
+  Deno.test(`a long text of ${kind} is cut into pages that fit and are full, and together are the text`, () => {
+    const text = sample.repeat(Math.ceil(3_000_000 / sample.length));
+    const pages = pagesOf(text);
+    assertEquals(pages.join("") === text, true);
+    for (const [index, page] of pages.entries()) {
+      assert(bytes(page) <= 780_002, `page ${index} has ${bytes(page)} bytes`);
+      if (index < pages.length - 1) assert(bytes(page) > 779_990, `page ${index} has only ${bytes(page)} bytes`);
+      assertEquals(page.isWellFormed(), sample.isWellFormed());
+    }
+    const cut = cutToFit(text);
+    assertEquals([cut.startsWith(pages[0] ?? "?"), cut.endsWith("…"), cut.length], [
+      true,
+      true,
+      1 + (pages[0] ?? "").length,
+    ]);
+  });
+}
+
+Deno.test("a text that fits is one page, and is not cut", () => {
+  for (const text of ["", "short", "x".repeat(780_000)]) {
+    assertEquals([pagesOf(text).length, pagesOf(text)[0] === text, cutToFit(text) === text], [1, true, true]);
+  }
+  assert(fits("x".repeat(779_998)) && !fits("x".repeat(779_999)) && !fits("世".repeat(260_000)));
+});

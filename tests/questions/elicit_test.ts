@@ -1,0 +1,179 @@
+import { z } from "zod";
+import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import {
+  type Answer,
+  createWorker,
+  defineJob,
+  type JobContext,
+  type Json,
+  MemoryBackend,
+  type Schema,
+  ToolRegistry,
+} from "../../mod.ts";
+import { MAX_ANSWER } from "../../src/questions/budget.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
+
+/** Runs a job that asks once, answers it past the server's own check, and returns how it ended. */
+async function answered<S extends Schema>(schema: S, answer: Answer) {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const run = (_: unknown, ctx: JobContext) => ctx.elicit({ message: "Well?", schema });
+  const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
+    const [question] = "questions" in task ? task.questions ?? [] : [];
+    if (question) backend.answer(id, "me", { [question.key]: answer });
+  });
+  return await tasks.outcome(ended);
+}
+
+Deno.test("a job gets an accepted answer as its schema reads it", async () => {
+  const schema = z.object({ count: z.coerce.number(), note: z.string().default("none") });
+  assertEquals(await answered(schema, { action: "accept", content: { count: "7" } }), {
+    kind: "value",
+    value: { action: "accept", content: { count: 7, note: "none" } },
+  });
+});
+
+Deno.test("a job gets an answer that declines as it is", async () => {
+  const schema = z.object({ count: z.number() });
+  for (const action of ["decline", "cancel"] as const) {
+    assertEquals(await answered(schema, { action }), { kind: "value", value: { action } });
+  }
+});
+
+Deno.test("an accepted answer that does not fit ends the task with an error that names the field", async () => {
+  const schemas: Schema[] = [
+    z.object({ count: z.number() }),
+    { type: "object", properties: { count: { type: "number" } }, required: ["count"] },
+  ];
+  for (const schema of schemas) {
+    const outcome = await answered(schema, { action: "accept", content: { count: "many" } as Record<string, Json> });
+    assertEquals(outcome.kind, "tool_error");
+    assertStringIncludes("message" in outcome ? outcome.message : "", ": count: ");
+  }
+});
+
+Deno.test("a question whose schema is itself wrong is a fault, and nobody is asked", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const schema = { type: "object", properties: { count: { type: "nonsense" } } };
+  const run = (_: unknown, ctx: JobContext) => ctx.elicit({ message: "How many?", schema });
+  const job = defineJob({ name: "asks", input: { type: "object" }, attempts: 1, run });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const asked = new AbortController();
+  const ended = await tasks.wait(id, "me", asked.signal, ({ status }) => status === "INPUT_REQUIRED" && asked.abort());
+  const outcome = await tasks.outcome(ended);
+  assertEquals(outcome.kind, "fault");
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    'Cannot use the schema of the answer to the question "How many?"',
+  );
+});
+
+Deno.test("an answer that does not fit is refused before it is stored, and the question stays open", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const schema = z.object({ name: z.string() });
+  const run = (_: unknown, ctx: JobContext) => ctx.elicit({ message: "Who?", schema });
+  const job = defineJob({ name: "asks", input: { type: "object" }, run });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const refused: string[] = [];
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
+    const [question] = "questions" in task ? task.questions ?? [] : [];
+    if (question === undefined) return;
+    const answer = (content: { readonly name: Json }) =>
+      tasks.answer(id, "me", { [question.key]: { action: "accept", content } });
+    answer({ name: 7 })
+      .catch((error) => refused.push(error.message.replace(question.key, "it")))
+      .then(() => answer({ name: "Ada" }));
+  });
+  assertEquals(refused, ["Invalid answer to it: name: must be string"]);
+  assertEquals(await tasks.outcome(ended), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
+});
+
+/** Runs a job that asks, gives each question the next answer, and returns how it ended and how many questions it had. */
+async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answer>) {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const job = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => run(ctx) });
+  await using _worker = createWorker(backend, [job]);
+  const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+  const errors: string[] = [];
+  const given = new Set<string>();
+  const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
+    for (const { key } of "questions" in task ? task.questions ?? [] : []) {
+      const answer = given.has(key) ? undefined : answers.next().value;
+      if (answer === undefined) continue;
+      given.add(key);
+      tasks.answer(id, "me", { [key]: answer }).catch((error) => {
+        errors.push(error.message.replace(key, "it"));
+        return tasks.answer(id, "me", { [key]: { action: "decline" } });
+      });
+    }
+  });
+  return { outcome: await tasks.outcome(ended), attempt: ended.attempt, errors, asked: given.size };
+}
+
+const NOTE = { message: "Well?", schema: { type: "object", properties: { note: { type: "string" } } } };
+
+function note(length: number): Answer {
+  return { action: "accept", content: { note: "世".repeat(length) } };
+}
+
+Deno.test("an answer that is too long is refused before it is stored, and the question stays open", async () => {
+  const { outcome, errors } = await asking((ctx) => ctx.elicit(NOTE), [note(MAX_ANSWER)].values());
+  assertEquals(errors, ["Invalid answer to it: it has 4011 characters of JSON, and 4000 is the most"]);
+  assertEquals(outcome, { kind: "value", value: { action: "decline" } });
+  const longest = note(MAX_ANSWER - '{"note":""}'.length);
+  const fits = await asking((ctx) => ctx.elicit(NOTE), [longest].values());
+  assertEquals([fits.errors, fits.outcome], [[], { kind: "value", value: longest }]);
+});
+
+Deno.test("an answer is stored as its JSON says it: no store has to know what JSON does not", async () => {
+  const schema = { type: "object", properties: { n: { type: "number" } } };
+  const answers = [{ action: "accept", content: { n: -0 } } as const].values();
+  const { outcome } = await asking(async (ctx) => {
+    const answer = await ctx.elicit({ message: "Well?", schema });
+    return answer.action === "accept" && Object.is(answer.content.n, 0);
+  }, answers);
+  assertEquals(outcome, { kind: "value", value: true });
+});
+
+Deno.test("a question that is too long ends the task at once, and says how long it may be", async () => {
+  const ask = (ctx: JobContext) => ctx.elicit({ ...NOTE, message: "Well?".repeat(2_000) });
+  const { outcome, attempt, asked } = await asking(ask, [].values());
+  assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 0]);
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    ": it has 10111 characters of JSON, and 6000 are left to it.",
+  );
+});
+
+Deno.test("any number of questions may be asked at once: those that find no room wait for the answers to others", async () => {
+  const run = (ctx: JobContext) => Promise.all(Array.from({ length: 12 }, () => ctx.elicit(NOTE)));
+  const { outcome, asked, errors } = await asking(run, Array(12).fill(note(1)).values());
+  assertEquals([outcome, asked, errors], [{ kind: "value", value: Array(12).fill(note(1)) }, 12, []]);
+});
+
+Deno.test("a task whose answers have become too many ends with an error that says so", async () => {
+  const run = async (ctx: JobContext) => {
+    while (true) await ctx.elicit(NOTE);
+  };
+  const { outcome, attempt, asked } = await asking(run, Array(100).fill(note(1_000)).values());
+  assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 6]);
+  assertStringIncludes(
+    "message" in outcome ? outcome.message : "",
+    'Cannot ask "Well?": it has 118 characters of JSON, and 0 are left',
+  );
+});
+
+Deno.test("a question that no form can ask is a fault that names the field, and nobody is asked", async () => {
+  const ask = (ctx: JobContext) => ctx.elicit({ message: "Who?", schema: z.object({ name: z.string().nullable() }) });
+  const { outcome, attempt, asked } = await asking(ask, [].values());
+  assertEquals([outcome.kind, attempt, asked], ["fault", 1, 0]);
+  assertStringIncludes("message" in outcome ? outcome.message : "", 'Cannot ask for name in the question "Who?"');
+});

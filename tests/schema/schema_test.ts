@@ -1,0 +1,176 @@
+import { z } from "zod";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
+import { DefinitionError, InvalidInput } from "../../src/errors.ts";
+import { type JsonSchema, type StandardSchema, toJsonSchema, validate } from "../../src/schema/schema.ts";
+
+const zodUser = z.object({ name: z.string(), tags: z.array(z.object({ id: z.number() })).default([]) });
+
+const plainUser: JsonSchema = {
+  type: "object",
+  properties: {
+    name: { type: "string" },
+    mail: { type: "string", format: "email" },
+    tags: { type: "array", items: { type: "object", properties: { id: { type: "number" } }, required: ["id"] } },
+    "odd/~key": { type: "string" },
+  },
+  required: ["name"],
+  additionalProperties: false,
+};
+
+/** A schema of a library that knows the standard, but not JSON Schema. */
+const handMade: StandardSchema<{ n: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "handmade",
+    validate: (value) =>
+      typeof value === "object" && value !== null && "n" in value && typeof value.n === "number"
+        ? { value: { n: value.n } }
+        : { issues: [{ message: "n must be a number", path: ["list", 0, { key: "n" }] }] },
+  },
+};
+
+function refusal(schema: JsonSchema | StandardSchema, value: unknown): Promise<InvalidInput> {
+  return assertRejects(() => validate(schema, value, "input for test"), InvalidInput, "input for test");
+}
+
+async function pathsOf(schema: JsonSchema | StandardSchema, value: unknown): Promise<readonly string[]> {
+  const error = await refusal(schema, value);
+  for (const { path, message } of error.issues) {
+    assertStringIncludes(error.message, path ? `${path}: ${message}` : message);
+  }
+  return error.issues.map(({ path }) => path);
+}
+
+Deno.test("a zod schema becomes JSON Schema of its input side, with defaults optional", () => {
+  const schema = toJsonSchema(zodUser, "input", "user");
+  assertEquals(schema.type, "object");
+  assertEquals(schema.required, ["name"]);
+});
+
+Deno.test("plain JSON Schema is taken as it is", () => {
+  assertEquals(toJsonSchema(plainUser, "input", "user"), plainUser);
+});
+
+Deno.test("a schema that cannot give JSON Schema is refused, with what to do", () => {
+  assertThrows(
+    () => toJsonSchema(handMade, "input", "count"),
+    DefinitionError,
+    "this version of handmade does not offer",
+  );
+  assertThrows(() => toJsonSchema(handMade, "input", "count"), DefinitionError, "pass plain JSON Schema");
+});
+
+Deno.test("a zod type that JSON cannot carry is refused with its cause", () => {
+  const error = assertThrows(
+    () => toJsonSchema(z.object({ n: z.bigint() }), "input", "count"),
+    DefinitionError,
+    "count",
+  );
+  assert(error.cause instanceof Error);
+});
+
+Deno.test("a schema that describes no object is refused", () => {
+  assertThrows(() => toJsonSchema(z.string(), "input", "text"), DefinitionError, "The input schema of text");
+  assertThrows(() => toJsonSchema({ type: "array" }, "output", "list"), DefinitionError, "The output schema of list");
+  assertThrows(() => toJsonSchema({}, "input", "empty"), DefinitionError, '"type": "object"');
+});
+
+Deno.test("who gives fields without an object around them is told how to wrap them", () => {
+  const wrap = "wrap it in z.object({ … })";
+  const shapes = [{ user_id: z.string() }, { type: z.literal("object"), user_id: z.string() }];
+  for (const shape of [...shapes, z.string(), z.array(z.object({})), z.union([z.object({}), z.string()])]) {
+    for (const side of ["input", "output"] as const) {
+      assertThrows(() => toJsonSchema(shape as unknown as JsonSchema, side, "text"), DefinitionError, wrap);
+    }
+  }
+  const told = "wrap it in an object schema of handmade";
+  assertThrows(() => toJsonSchema({ n: handMade } as unknown as JsonSchema, "input", "n"), DefinitionError, told);
+  for (const nothing of ["text", 5, true, z.string, [z.string()]]) {
+    assertThrows(
+      () => toJsonSchema(nothing as unknown as JsonSchema, "input", "n"),
+      DefinitionError,
+      "must describe an",
+    );
+  }
+});
+
+Deno.test("a schema that is not there is refused, with one that takes anything", () => {
+  for (const none of [undefined, null]) {
+    assertThrows(() => toJsonSchema(none as unknown as JsonSchema, "input", "none"), DefinitionError, "any object");
+  }
+});
+
+Deno.test("plain JSON Schema of draft 7 is validated as that draft says", async () => {
+  const draft7: JsonSchema = {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    type: "object",
+    properties: { pair: { type: "array", items: [{ type: "string" }, { type: "number" }] } },
+  };
+  assertEquals(await validate(draft7, { pair: ["a", 1] }, "it"), { pair: ["a", 1] });
+  assertEquals(await pathsOf(draft7, { pair: ["a", "b"] }), ["pair[1]"]);
+});
+
+Deno.test("a valid value resolves as the schema gives it out", async () => {
+  assertEquals(await validate(zodUser, { name: "Ada" }, "it"), { name: "Ada", tags: [] });
+  assertEquals(await validate(plainUser, { name: "Ada" }, "it"), { name: "Ada" });
+  assertEquals(await validate(handMade, { n: 1, more: 2 }, "it"), { n: 1 });
+});
+
+Deno.test("every field that is wrong is named, however deep it lies", async () => {
+  const wrong = { tags: [{ id: 1 }, { id: "2" }] };
+  assertEquals((await pathsOf(zodUser, wrong)).toSorted(), ["name", "tags[1].id"]);
+  assertEquals((await pathsOf(plainUser, wrong)).toSorted(), ["name", "tags[1].id"]);
+  assertEquals(await pathsOf(handMade, {}), ["list[0].n"]);
+});
+
+Deno.test("of many mistakes the first 20 are named, and the others counted", async () => {
+  const wrong = { tags: Array(50).fill({ id: "no number" }) };
+  for (const schema of [zodUser, plainUser]) {
+    const error = await refusal(schema, { name: "Ada", ...wrong });
+    assertEquals(error.issues.map(({ path }) => path), Array.from({ length: 20 }, (_, at) => `tags[${at}].id`));
+    assertStringIncludes(error.message, "; and 30 more");
+  }
+});
+
+Deno.test("of a large value that breaks plain JSON Schema the first mistake is named, and the others are not looked for", async () => {
+  let looked = 0;
+  const tags = Array.from({ length: 2_000 }, () => ({
+    get id() {
+      looked++;
+      return "no number";
+    },
+  }));
+  const error = await refusal(plainUser, { name: "Ada", tags });
+  assertEquals([error.issues, looked <= 10], [[{ path: "tags[0].id", message: "must be number" }], true]);
+  assertStringIncludes(error.message, "; of a value this large only the first mistake is named");
+});
+
+Deno.test("what a caller puts into the names of fields makes no long error", async () => {
+  const long = "x".repeat(100_000);
+  for (const schema of [z.strictObject({ name: z.string() }), plainUser]) {
+    const { message } = await refusal(schema, { name: "Ada", [long]: 1, [`${long}2`]: 2 });
+    assert(message.length < 1_500, `${message.length} characters`);
+    assertStringIncludes(message, "xxx…");
+  }
+});
+
+Deno.test("a missing, an extra and an ill-formed field are each named in plain JSON Schema", async () => {
+  assertEquals(await pathsOf(plainUser, { name: "Ada", age: 3 }), ["age"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", mail: "nowhere" }), ["mail"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", tags: [{}] }), ["tags[0].id"]);
+  assertEquals(await pathsOf(plainUser, { name: "Ada", "odd/~key": 1 }), ["odd/~key"]);
+  assertEquals(await pathsOf(plainUser, "no object"), [""]);
+});
+
+Deno.test("a field that is named __proto__ is an extra one as any other", async () => {
+  assertEquals(await pathsOf(plainUser, JSON.parse('{"name":"Ada","__proto__":1}')), ["__proto__"]);
+  assertEquals(await pathsOf(z.strictObject({}), JSON.parse('{"constructor":1}')), [""]);
+});
+
+Deno.test("JSON Schema that is itself wrong is a fault of the definition", async () => {
+  await assertRejects(
+    () => validate({ type: "object", properties: { n: { type: "nonsense" } } }, {}, "input for odd"),
+    DefinitionError,
+    "input for odd",
+  );
+});

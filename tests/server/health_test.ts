@@ -1,0 +1,59 @@
+/**
+ * What `/healthz` asks a backend, and how often.
+ *
+ * @module
+ */
+import { BackendError } from "../../mod.ts";
+import { Health } from "../../src/server/health.ts";
+import { Unavailable } from "../../src/errors.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+
+Deno.test("a backend is checked once in 5 s, however many ask, and they share what comes of it", async () => {
+  let [checks, now, fails] = [0, 0, false];
+  const check = () => {
+    checks++;
+    return fails ? Promise.reject(new BackendError("disk full")) : Promise.resolve();
+  };
+  const health = new Health({ check }, () => now);
+  await Promise.all(Array.from({ length: 100 }, () => health.check()));
+  now = 4_999;
+  await health.check();
+  assertEquals(checks, 1);
+  [now, fails] = [5_000, true];
+  for (const ask of [health.check(), health.check()]) await assertRejects(() => ask, Unavailable, "takes no tasks");
+  now = 9_999;
+  await assertRejects(() => health.check(), Unavailable, "takes no tasks");
+  assertEquals(checks, 2);
+  [now, fails] = [10_000, false];
+  await health.check();
+  assertEquals(checks, 3);
+});
+
+Deno.test("a backend that does not answer is told so in time, and not asked again before it has answered", async () => {
+  let now = 0;
+  const checks: PromiseWithResolvers<void>[] = [];
+  const check = () => {
+    const next = Promise.withResolvers<void>();
+    checks.push(next);
+    return next.promise;
+  };
+  const health = new Health({ check }, () => now);
+  await assertRejects(() => health.check(), Unavailable, "The backend does not answer.");
+  now = 5_000;
+  await assertRejects(() => health.check(), Unavailable, "The backend does not answer.");
+  assertEquals(checks.length, 1);
+  checks[0]?.reject(new BackendError("it has ended at last"));
+  await assertRejects(() => checks[0]?.promise ?? Promise.resolve(), BackendError);
+  now = 10_000;
+  const healthy = health.check();
+  assertEquals(checks.length, 2);
+  checks[1]?.resolve();
+  await healthy;
+});
+
+Deno.test("a check that throws is told in words that anybody may read", async () => {
+  const check = () => {
+    throw new TypeError("secret-host");
+  };
+  await assertRejects(() => new Health({ check }).check(), Unavailable, "The backend takes no tasks.");
+});

@@ -1,0 +1,159 @@
+/**
+ * How a run begins: nothing of it happens before the server can serve, and what fails on the way leaves nothing open.
+ *
+ * @module
+ */
+import type { McpServer } from "@modelcontextprotocol/server";
+import {
+  AsyncToolServer,
+  BackendError,
+  DefinitionError,
+  JobsError,
+  MemoryBackend,
+  PollingExposureStrategy,
+  type RunOptions,
+} from "../../mod.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { freePort } from "../../tools/redis_server.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+
+/** A server with one job, whose stored tasks wait for a worker; `begun` holds the ids of those that one has started. */
+async function newServer(tasks = 0) {
+  const backend = new MemoryBackend();
+  const begun: string[] = [];
+  const strategy = new PollingExposureStrategy();
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy });
+  const job = server.asyncTool({ name: "echo", input: { type: "object" } }, (_, { id }) => void begun.push(id));
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  for (let i = 0; i < tasks; i++) {
+    await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
+  }
+  return { server, backend, begun };
+}
+
+Deno.test("a run whose port is taken begins no job that is stored", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const { server, begun } = await newServer(6);
+  await assertRejects(() => server.run({ transport: "http", port, worker: {} }), JobsError, "the port is taken");
+  assertEquals(begun, []);
+});
+
+for (const transport of ["stdio", "http"] as const) {
+  Deno.test(`a run over ${transport} that an extension prevents begins no job that is stored`, async () => {
+    const { server, begun } = await newServer(6);
+    server.extend((mcp: McpServer) => mcp.registerTool("echo_start", {}, () => ({ content: [] })));
+    await assertRejects(() => server.run({ transport, port: 0, worker: {} }), DefinitionError, "echo_start twice");
+    assertEquals(begun, []);
+  });
+
+  Deno.test(`a run over ${transport} that is ended before it begins starts no job that is stored`, async () => {
+    const { server, begun } = await newServer(6);
+    const onListen = () => {
+      throw new Error("It serves.");
+    };
+    await server.run({ transport, port: 0, worker: {}, onListen, signal: AbortSignal.abort() });
+    assertEquals(begun, []);
+  });
+}
+
+Deno.test("a run that holds its port runs the jobs that are stored", async () => {
+  const { server, backend, begun } = await newServer(1);
+  const ended = Promise.withResolvers<void>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && ended.resolve());
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {} });
+  await ended.promise;
+  await server.close();
+  await running;
+  assertEquals(begun.length, 1);
+});
+
+const FAILING: readonly (readonly [string, (backend: MemoryBackend) => Partial<RunOptions>])[] = [
+  ["a worker that cannot begin", (backend) => {
+    const work = backend.work.bind(backend);
+    const ready = Promise.reject(new BackendError("Cannot start a worker: no such table."));
+    ready.catch(() => {});
+    backend.work = (options) => ({ ...work(options), ready });
+    return { worker: {} };
+  }],
+  ["a worker with a wrong option", () => ({ worker: { concurrency: 0 } })],
+  ["a listener that throws", () => ({
+    onListen: () => {
+      throw new JobsError("Cannot write the URL.");
+    },
+  })],
+];
+
+for (const [what, prepare] of FAILING) {
+  Deno.test(`${what} ends the run, and the port is free again`, async () => {
+    const { server, backend } = await newServer();
+    const port = freePort();
+    const options = { onListen: () => {}, ...prepare(backend) };
+    await assertRejects(() => server.run({ transport: "http", port, ...options }), JobsError, "Cannot");
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+  });
+}
+
+Deno.test("a server that is closed while its run begins ends that run", async () => {
+  const { server, begun } = await newServer(6);
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {} });
+  await server.close();
+  await running;
+  assertEquals(begun, []);
+});
+
+Deno.test("a second run is refused, and the first goes on", async () => {
+  const { server } = await newServer();
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, onListen: resolve });
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it runs already");
+  const health = new URL("/healthz", await listening);
+  assertEquals(await (await fetch(health)).json(), { status: "ok" });
+  await assertRejects(() => server.run(), DefinitionError, "it runs already");
+  assertEquals(await (await fetch(health)).json(), { status: "ok" });
+  await server.close();
+  await running;
+});
+
+Deno.test("a client that never ends its request is cut off when the server ends, and what runs is handed back at once", async () => {
+  const backend = new MemoryBackend();
+  const server = new AsyncToolServer({
+    name: "test",
+    version: "1.0.0",
+    backend,
+    strategy: new PollingExposureStrategy(),
+  });
+  const begun = Promise.withResolvers<void>();
+  const handedBack = Promise.withResolvers<void>();
+  server.asyncTool({ name: "waits", input: { type: "object" } }, (_, { signal }) => {
+    begun.resolve();
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  backend.watch((event) => {
+    if (event.kind === "change" && event.task.message?.startsWith("Handed back")) handedBack.resolve();
+  });
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id: newTaskId(), job: "waits", owner: "me", input: {}, resultTtl: 60_000, retry });
+  const end = new AbortController();
+  const listening = Promise.withResolvers<URL>();
+  const running = server.run({
+    transport: "http",
+    port: 0,
+    worker: {},
+    signal: end.signal,
+    onListen: (url) => listening.resolve(new URL(url)),
+  });
+  const { port } = await listening.promise;
+  await begun.promise;
+  using slow = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+  await slow.write(new TextEncoder().encode(head));
+  // Answered behind it on another connection, so it has arrived.
+  await (await fetch(`http://127.0.0.1:${port}/healthz`)).body?.cancel();
+  let ended = false;
+  const over = running.then(() => ended = true);
+  end.abort();
+  await handedBack.promise;
+  assertEquals(ended, false);
+  await over;
+});

@@ -1,0 +1,183 @@
+import {
+  AsyncToolServer,
+  defineJob,
+  DefinitionError,
+  isFinished,
+  JobsError,
+  MemoryBackend,
+  PollingExposureStrategy,
+  type SurfaceTool,
+} from "../../mod.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { gracesOf } from "../support/graces.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+
+const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
+
+function newServer(backend: MemoryBackend): AsyncToolServer {
+  return new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy: new PollingExposureStrategy() });
+}
+
+/** What a server says that should not have come so far. */
+function listening(): never {
+  throw new Error("It serves.");
+}
+
+Deno.test("a job that is offered under two names is run by the server's own worker", async () => {
+  const backend = new MemoryBackend();
+  const server = newServer(backend).registerAsyncTool(echo).registerAsyncTool(echo, { name: "say_again" });
+  const end = new AbortController();
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: resolve, signal: end.signal });
+  await listening;
+  assertEquals(await backend.hasWorker("echo"), true);
+  end.abort();
+  await running;
+});
+
+Deno.test("defaultCancel holds where a registration does not say, and is true where the server does not", async () => {
+  const named = (name: string) => defineJob({ name, input: { type: "object" }, run: (input) => input });
+  for (const defaultCancel of [undefined, true, false]) {
+    const backend = new MemoryBackend();
+    const strategy = new PollingExposureStrategy();
+    await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy, defaultCancel });
+    server.registerAsyncTool(echo);
+    server.registerAsyncTool(named("always"), { cancel: true });
+    server.registerAsyncTool(named("never"), { cancel: false });
+    server.asyncTool({ name: "defined", input: { type: "object" } }, () => 1);
+    const cancellable = server.registry.list().filter(({ cancel }) => cancel).map(({ name }) => name);
+    assertEquals(cancellable, defaultCancel === false ? ["always"] : ["echo", "always", "defined"]);
+  }
+});
+
+Deno.test("a server that ends hands back what its worker runs, at once or after the grace that it was given", async () => {
+  for (const [grace, waited] of [[undefined, 0], [5_000, 5_000]] as const) {
+    const backend = new MemoryBackend();
+    const graces = gracesOf(backend);
+    const server = newServer(backend).registerAsyncTool(echo);
+    const end = new AbortController();
+    await server.run({
+      transport: "http",
+      port: 0,
+      worker: { grace },
+      onListen: () => end.abort(),
+      signal: end.signal,
+    });
+    assertEquals(graces, [waited]);
+  }
+});
+
+Deno.test("a run that is aborted before it begins ends at once, and closes the backend", async () => {
+  const backend = new MemoryBackend();
+  const server = newServer(backend).registerAsyncTool(echo);
+  await server.run({ transport: "http", port: 0, onListen: () => {}, signal: AbortSignal.abort() });
+  assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
+});
+
+Deno.test("tools whose names would be the same, and tools that come too late, are refused by name", async () => {
+  await using server = newServer(new MemoryBackend());
+  server.registerAsyncTool(echo, { name: "echo" });
+  assertThrows(() => server.registerAsyncTool(echo), DefinitionError, "Cannot register echo twice");
+  server.registerAsyncTool(defineJob({ name: "echo_start_status", input: echo.inputSchema }));
+  await server.fetch(new Request("http://localhost/mcp", { headers: { host: "localhost" } }));
+  assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
+});
+
+Deno.test("a job for a queue of others is refused when it is registered where the backend knows none", async () => {
+  await using server = newServer(new MemoryBackend());
+  const contract = defineJob({ name: "resize", input: { type: "object" } });
+  assertThrows(() => server.registerAsyncTool(contract, { queue: "images" }), DefinitionError, "BullMqBackend");
+  assertEquals(server.registry.list(), []);
+});
+
+Deno.test("two tools of one name, of a strategy of one's own, end the run before anybody is served", async () => {
+  const tool: SurfaceTool = {
+    name: "same",
+    description: "Always the same",
+    inputSchema: { type: "object" },
+    call: () => Promise.resolve({ content: [] }),
+  };
+  const server = new AsyncToolServer({
+    name: "test",
+    version: "1.0.0",
+    backend: new MemoryBackend(),
+    strategy: { expose: () => ({ tools: [tool], templates: [] }) },
+  });
+  server.registerAsyncTool(echo).registerAsyncTool(echo, { name: "again" });
+  await assertRejects(() => server.run({ transport: "http", port: 0, onListen: listening }), DefinitionError, "same");
+});
+
+Deno.test("JSON Schema that is itself wrong ends the run before anybody is served", async () => {
+  const wrong = { type: "object", properties: { n: { type: "nonsense" } } };
+  const jobs = [
+    defineJob({ name: "odd", input: wrong, run: () => 1 }),
+    defineJob({ name: "odd", input: { type: "object" }, output: wrong, run: () => 1 }),
+  ];
+  for (const job of jobs) {
+    const server = newServer(new MemoryBackend()).registerAsyncTool(job);
+    await assertRejects(
+      () => server.run({ transport: "http", port: 0, onListen: listening }),
+      DefinitionError,
+      "Cannot use the schema",
+    );
+  }
+});
+
+Deno.test("a port that is taken is named, and the backend is closed", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const backend = new MemoryBackend();
+  const server = newServer(backend).registerAsyncTool(echo);
+  const error = await assertRejects(() => server.run({ transport: "http", port }), JobsError, `127.0.0.1:${port}`);
+  assert(error.cause instanceof Deno.errors.AddrInUse);
+  assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
+});
+
+Deno.test("a server that was closed serves no more, and says so", async () => {
+  const server = newServer(new MemoryBackend()).registerAsyncTool(echo);
+  await server.close();
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it was closed");
+  const request = new Request("http://localhost/mcp", { headers: { host: "localhost" } });
+  assertEquals((await server.fetch(request)).status, 503);
+});
+
+Deno.test("a run whose worker cannot begin yet, as while Redis is away, can be ended", async () => {
+  const backend = new MemoryBackend();
+  const work = backend.work.bind(backend);
+  const asked = Promise.withResolvers<void>();
+  backend.work = (options) => {
+    asked.resolve();
+    return { ready: new Promise(() => {}), stop: work(options).stop };
+  };
+  const server = newServer(backend).registerAsyncTool(echo);
+  const end = new AbortController();
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {}, signal: end.signal });
+  await asked.promise;
+  end.abort();
+  await running;
+});
+
+Deno.test("to close a server ends its run, whose worker has the grace that it was given", async () => {
+  const backend = new MemoryBackend();
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const server = newServer(backend);
+  const job = server.asyncTool({ name: "slow", input: { type: "object" } }, async () => {
+    begun.resolve();
+    await gate.promise;
+    return { done: true };
+  });
+  const { promise: listening, resolve } = Promise.withResolvers<string>();
+  const running = server.run({ transport: "http", port: 0, worker: { grace: 60_000 }, onListen: resolve });
+  const url = await listening;
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await backend.create({ id: newTaskId(), job: job.name, owner: "me", input: {}, resultTtl: 60_000, retry });
+  await begun.promise;
+  const ended = Promise.withResolvers<string>();
+  backend.watch((event) => event.kind === "change" && isFinished(event.task) && ended.resolve(event.task.status));
+  const closing = server.close();
+  gate.resolve();
+  assertEquals(await ended.promise, "COMPLETED");
+  await closing;
+  await running;
+  await assertRejects(() => fetch(url), TypeError);
+});

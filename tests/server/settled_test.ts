@@ -1,0 +1,75 @@
+import { fileURLToPath } from "node:url";
+import { AsyncToolServer, defineJob, DefinitionError, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
+import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+
+const POST = { method: "POST", headers: { "content-type": "application/json" }, body: "{" };
+
+function newServer(): AsyncToolServer {
+  const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
+  return new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy });
+}
+
+async function status(answer: Promise<Response>): Promise<number> {
+  const response = await answer;
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** The Origins that the audit log on stderr names. */
+async function audited(...steps: readonly string[]): Promise<readonly unknown[]> {
+  const server = fileURLToPath(new URL("./settled_server.ts", import.meta.url));
+  const args = ["run", "--quiet", "--allow-net", "--allow-env", "--allow-read", "--unstable-kv", server, ...steps];
+  const { stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  const lines = new TextDecoder().decode(stderr).split("\n").filter((line) => line.startsWith("{"));
+  return lines.map((line) => /Origin "http:\/\/([a-z.]+)"/.exec(JSON.parse(line).reason)?.[1]);
+}
+
+Deno.test("a run over HTTP tells its audit log on stderr, whether fetch has been called before or after", async () => {
+  assertEquals(await audited("run", "fetch"), ["over.http", "through.fetch"]);
+  assertEquals(await audited("fetch", "run"), ["over.http"]);
+  assertEquals(await audited("fetch"), []);
+});
+
+for (const first of ["run", "fetch"]) {
+  // Elsewhere only 127.0.0.1 is there without being set up.
+  const ignore = Deno.build.os === "darwin";
+  const name = `a run may be called by the name of its address, and fetch by this machine's alone, ${first} first`;
+  Deno.test({ name, ignore }, async () => {
+    await using server = newServer();
+    const ask = () => status(server.fetch(new Request("http://127.0.0.2/mcp", POST)));
+    if (first === "fetch") assertEquals(await ask(), 403);
+    const { promise: served, resolve } = Promise.withResolvers<string>();
+    const running = server.run({ transport: "http", hostname: "127.0.0.2", port: 0, onListen: resolve });
+    assertEquals(await status(fetch(await served, POST)), 400);
+    assertEquals(await ask(), 403);
+    await server.close();
+    await running;
+  });
+}
+
+Deno.test("nothing can be registered once the first request is there, be it not answered yet", async () => {
+  await using server = newServer();
+  const answer = status(server.fetch(new Request("http://localhost/mcp", POST)));
+  const wrong = defineJob({ name: "wrong", input: { type: "object", properties: { n: { type: "nonsense" } } } });
+  assertThrows(() => server.registerAsyncTool(wrong), DefinitionError, "already serves");
+  assertEquals(await answer, 400);
+});
+
+Deno.test("what is wrong with a server is told to its first caller and to all after it", async () => {
+  const server = newServer();
+  server.registerAsyncTool(
+    defineJob({ name: "wrong", input: { type: "object", properties: { n: { type: "nonsense" } } } }),
+  );
+  const told = "Cannot use the schema";
+  const ask = () => server.fetch(new Request("http://localhost/mcp", POST));
+  await assertRejects(ask, DefinitionError, told);
+  await assertRejects(ask, DefinitionError, told);
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, told);
+});
+
+Deno.test("a server that is closed while its first request is looked at answers 503, and leaves nothing open", async () => {
+  const server = newServer();
+  const answer = status(server.fetch(new Request("http://localhost/mcp", POST)));
+  await server.close();
+  assertEquals(await answer, 503);
+});

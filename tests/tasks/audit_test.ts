@@ -1,0 +1,183 @@
+import { fileURLToPath } from "node:url";
+import type { AuditEvent } from "../../mod.ts";
+import { AuditLog } from "../../src/tasks/audit_log.ts";
+import { RepeatedRefusals } from "../../src/tasks/repeated_refusals.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
+
+const AT = "2026-11-22T12:00:00.000Z";
+
+function refused(more: Partial<AuditEvent> & { readonly count?: number } = {}): AuditEvent {
+  return { at: AT, event: "refused", operation: "read", principal: "ann", reason: "No.", ...more };
+}
+
+/** A log, and the lines that it has written. */
+function stage() {
+  const lines: string[] = [];
+  const log = new AuditLog({ write: (line) => lines.push(line), [Symbol.asyncDispose]: () => Promise.resolve() });
+  return { log, lines, events: () => lines.map((line) => JSON.parse(line)) };
+}
+
+Deno.test("an event of the audit log is one line of JSON", async () => {
+  const { log, lines } = stage();
+  await using _ = log;
+  const event: AuditEvent = { at: AT, event: "created", principal: "ann", operation: "create" };
+  log.write(event);
+  assertEquals(lines, [JSON.stringify(event)]);
+});
+
+Deno.test("what a terminal obeys, or what makes a text look like another one, is escaped in every text of the log", async () => {
+  const { log, lines, events } = stage();
+  await using _ = log;
+  // C0 and C1 controls, DEL, line separators, bidirectional controls and what nobody sees, also beyond the first plane.
+  const signs =
+    "\u0000\u001b\u007f\u0080\u009b\u009f\u2028\u2029\u061c\u200e\u202a\u202e\u2066\u2069\u200b\ufeff\u{e0041}";
+  const event = refused({
+    principal: `p${signs}`,
+    client: `c${signs}`,
+    task: `t${signs}`,
+    job: `j${signs}`,
+    reason: signs,
+  });
+  log.write(event);
+  assertEquals(events(), [event]);
+  assert(/^[\x20-\x7e]*$/.test(lines[0] ?? ""), lines[0]);
+  log.write({ ...event, reason: "é 💥 東" });
+  assert(lines[1]?.includes('"é 💥 東"'), "Letters stay as they are.");
+});
+
+Deno.test("refusals of one kind are told once, and then with their number", async () => {
+  const { log, events } = stage();
+  await using _ = log;
+  for (let i = 0; i < 1_000; i++) log.write(refused({ at: `${i}`, session: `${i}` }));
+  for (const more of [{ principal: "bob" }, { address: "::1" }, { operation: "list" as const }, { reason: "Never." }]) {
+    log.write(refused(more));
+  }
+  log.write({ at: AT, event: "created", operation: "create" });
+  log.write({ at: AT, event: "created", operation: "create" });
+  assertEquals(events().length, 7);
+  log.tellRepeated();
+  assertEquals(events().slice(7), [{ ...refused({ at: "999", session: "999" }), count: 999 }]);
+  log.write(refused());
+  log.tellRepeated();
+  assertEquals(events().slice(8), [{ ...refused(), count: 1 }]);
+  log.tellRepeated();
+  log.write(refused());
+  assertEquals(events().slice(9), [refused()]);
+});
+
+Deno.test("what has repeated is told at the end, and nothing after it", async () => {
+  const { log, events } = stage();
+  for (const _ of [1, 2]) log.write(refused());
+  await log[Symbol.asyncDispose]();
+  log.write(refused({ principal: "late" }));
+  assertEquals(events(), [refused(), { ...refused(), count: 1 }]);
+});
+
+Deno.test("of more than a thousand kinds the oldest is forgotten, and told before if it has repeated", () => {
+  const repeated = new RepeatedRefusals();
+  const add = (number: number) =>
+    repeated.add(refused({ principal: `${number}` })).map((told) => ({ ...told, at: "" }));
+  const told = (number: number, count?: number) => refused({ at: "", principal: `${number}`, ...(count && { count }) });
+  for (let number = 0; number < 1_000; number++) add(number);
+  assertEquals([add(0), add(0), add(999)], [[], [], []]);
+  assertEquals([add(1_000), add(1_001)], [[told(0, 2), told(1_000)], [told(1_001)]]);
+  assertEquals([repeated.size, add(0), add(1_000)], [1_000, [told(0)], []]);
+  assertEquals(repeated.take().map(({ principal, count }) => [principal, count]), [["999", 1], ["1000", 1]]);
+  assertEquals([repeated.size, repeated.take(), repeated.size], [2, [], 0]);
+});
+
+/** A line of the log. */
+interface Line {
+  readonly event: string;
+  readonly count?: number;
+}
+
+/** The server of `audited_server.ts`. */
+class Audited implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #stdout: ReadableStreamDefaultReader<string>;
+  readonly #stderr: ReadableStreamDefaultReader<string>;
+  #url = "";
+
+  constructor() {
+    const server = fileURLToPath(new URL("./audited_server.ts", import.meta.url));
+    const args = ["run", "--quiet", "--allow-net", "--allow-env", "--allow-read", "--unstable-kv", server];
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" }).spawn();
+    this.#stdout = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#stderr = this.#child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  static async start(): Promise<Audited> {
+    const server = new Audited();
+    while (!server.#url.endsWith("\n")) server.#url += (await server.#stdout.read()).value ?? "\n";
+    return server;
+  }
+
+  /** Sends requests that are refused, each for a reason of its own unless it is given. Resolves once all are answered. */
+  async beRefused(count: number, reason?: string): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const headers = { origin: `http://${reason ?? `${"x".repeat(50)}.${i}`}.example.com` };
+      const response = await fetch(this.#url.trim(), { method: "POST", headers, body: "{}" });
+      await response.body?.cancel();
+      assertEquals(response.status, 403);
+    }
+  }
+
+  /** Ends the server as a supervisor does, and tells how it ended. */
+  async end(): Promise<Deno.CommandStatus> {
+    this.#child.kill("SIGTERM");
+    return await this.#child.status;
+  }
+
+  /** Reads stderr until all that was refused has been told, one by one or as a number; until the end without one. */
+  async told(most = Infinity): Promise<readonly Line[]> {
+    const lines: Line[] = [];
+    let text = "";
+    while (lines.reduce((sum, { count = 1 }) => sum + count, 0) < most) {
+      const { value } = await this.#stderr.read();
+      if (value === undefined) break;
+      text += value;
+      const end = text.lastIndexOf("\n");
+      for (const line of text.slice(0, Math.max(0, end)).split("\n")) if (line !== "") lines.push(JSON.parse(line));
+      text = text.slice(end + 1);
+    }
+    return lines;
+  }
+
+  /** Closes stderr. */
+  async deafen(): Promise<void> {
+    await this.#stderr.cancel();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stdout.cancel();
+    await this.#stderr.cancel();
+    await this.#child.status;
+  }
+}
+
+Deno.test("a server whose audit log nobody reads answers 1,000 refusals, and ends when it is told to", async () => {
+  await using server = await Audited.start();
+  await server.beRefused(1_000);
+  assertEquals((await server.end()).code, 0);
+});
+
+Deno.test("what could not be written is written once somebody reads, the number of what was left out with it", async () => {
+  await using server = await Audited.start();
+  await server.beRefused(2_000);
+  const lines = await server.told(2_000);
+  const leftOut = lines.filter(({ event }) => event === "left_out");
+  assertEquals([leftOut.length, leftOut[0] === lines.at(-1)], [1, true]);
+  assert(lines.length > 1_000, `${lines.length} are told.`);
+  await server.beRefused(3, "again");
+  assertEquals((await server.end()).code, 0);
+  const last = await server.told();
+  assertEquals(last.map(({ event, count }) => [event, count]), [["refused", undefined], ["refused", 2]]);
+});
+
+Deno.test("an audit log whose reader is gone fails no call", async () => {
+  await using server = await Audited.start();
+  await server.deafen();
+  await server.beRefused(10);
+  assertEquals((await server.end()).code, 0);
+});

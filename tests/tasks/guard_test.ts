@@ -1,0 +1,166 @@
+import {
+  type AuditEvent,
+  BackendError,
+  defineJob,
+  InvalidInput,
+  LimitExceeded,
+  type Limits,
+  MemoryBackend,
+  TaskNotFound,
+  ToolRegistry,
+} from "../../mod.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
+import { createWorker } from "../../src/worker.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+
+const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
+const registered = new ToolRegistry().register(echo);
+
+/** A job whose input does not fit easily. */
+const typed = new ToolRegistry().register(defineJob({
+  name: "typed",
+  input: { type: "object", properties: { n: { type: "number" } }, additionalProperties: false },
+}));
+
+/** Tasks on a backend in memory, with a clock that stands still until it is moved. */
+class Stage implements AsyncDisposable {
+  readonly backend = new MemoryBackend();
+  readonly audited: AuditEvent[] = [];
+  readonly tasks: Tasks;
+  now = Date.now();
+
+  constructor(limits: Limits = {}) {
+    this.tasks = new Tasks(this.backend, () => this.now, { limits, audit: (event) => this.audited.push(event) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.tasks[Symbol.dispose]();
+    await this.backend.close();
+  }
+}
+
+Deno.test("a caller has at most as many open tasks as allowed, and is told so", async () => {
+  await using stage = new Stage({ openTasks: 2 });
+  const first = await stage.tasks.start(registered, {}, "ann");
+  await stage.tasks.start(registered, {}, "ann");
+  const start = () => stage.tasks.start(registered, {}, "ann");
+  await assertRejects(start, LimitExceeded, "2 of yours are not finished, and that is the most.");
+  await stage.tasks.start(registered, {}, "bob");
+  await stage.tasks.cancel(first.id, "ann");
+  await start();
+});
+
+Deno.test("creations and readings are limited per minute, each owner for himself", async () => {
+  await using stage = new Stage({ creationsPerMinute: 2, readsPerMinute: 3 });
+  const { id } = await stage.tasks.start(registered, {}, "ann");
+  await stage.tasks.start(registered, {}, "ann");
+  const start = () => stage.tasks.start(registered, {}, "ann");
+  await assertRejects(start, LimitExceeded, "Cannot start a task: 2 times a minute is the most. Try again in 30 s.");
+  await stage.tasks.get(id, "ann");
+  await stage.tasks.list("ann");
+  await stage.tasks.answer(id, "ann", {});
+  const signal = new AbortController().signal;
+  await assertRejects(() => stage.tasks.get(id, "ann"), LimitExceeded, "Cannot read: 3 times a minute is the most.");
+  await assertRejects(() => stage.tasks.wait(id, "ann", signal), LimitExceeded);
+  await assertRejects(() => stage.tasks.list("ann"), LimitExceeded);
+  await assertRejects(() => stage.tasks.get(id, "bob"), TaskNotFound);
+  stage.now += 60_000;
+  await start();
+  await stage.tasks.get(id, "ann");
+});
+
+Deno.test("a ttl or an input that is too large is refused with the limit, and nothing is stored", async () => {
+  await using stage = new Stage({ ttl: 60_000, inputBytes: 20 });
+  const start = (input: unknown, ttl?: number) => stage.tasks.start(registered, input, "ann", ttl);
+  await assertRejects(() => start({}, 60_001), LimitExceeded, "for 60001 ms: 60000 ms is the most.");
+  await assertRejects(() => start({ text: "é".repeat(6) }), LimitExceeded, "an input of 23 bytes: 20 is the most.");
+  assertEquals((await stage.tasks.list("ann")).tasks, []);
+  assertEquals((await start({ text: "123456789" }, 60_000)).resultTtl, 60_000);
+});
+
+Deno.test("an input that does not fit counts as a creation, and takes no place among the open tasks", async () => {
+  await using stage = new Stage({ creationsPerMinute: 4, openTasks: 1 });
+  const start = (input: unknown) => stage.tasks.start(typed, input, "ann");
+  for (const _ of [1, 2, 3]) await assertRejects(() => start({ n: "one" }), InvalidInput, "input for typed: n: ");
+  await start({ n: 1 });
+  await assertRejects(() => start({ n: "one" }), LimitExceeded, "4 times a minute is the most");
+});
+
+Deno.test("an input that is too large is refused before anybody looks whether it fits", async () => {
+  await using stage = new Stage({ inputBytes: 20 });
+  const tooLarge = { n: "not a number at all" };
+  await assertRejects(() => stage.tasks.start(typed, tooLarge, "ann"), LimitExceeded, "an input of 27 bytes");
+});
+
+Deno.test("the audit log holds nothing of an input that it hears was refused, and no long text", async () => {
+  await using stage = new Stage();
+  const refused = (input: unknown) => assertRejects(() => stage.tasks.start(typed, input, "ann"), Error);
+  await refused({ n: "secret", "the secret": 1 });
+  await refused({ "the secret": 1n });
+  stage.tasks.refuseCancel({ id: "1", owner: "ann", job: "x".repeat(1_000) });
+  assertEquals(stage.audited.map(({ reason }) => reason), [
+    "Invalid input for typed: it does not fit the schema.",
+    "The input is no JSON, or too large to be stored.",
+    `Tasks of ${"x".repeat(491)}…`,
+  ]);
+});
+
+Deno.test("a creation that the backend fails takes no place among the open tasks", async () => {
+  await using stage = new Stage({ openTasks: 1 });
+  const create = stage.backend.create.bind(stage.backend);
+  stage.backend.create = () => Promise.reject(new BackendError("The disk is full."));
+  const start = () => stage.tasks.start(registered, {}, "ann");
+  await assertRejects(start, BackendError, "The disk is full.");
+  stage.backend.create = create;
+  await start();
+  assertEquals(stage.audited.map(({ event }) => event), ["created"]);
+});
+
+Deno.test("the audit log hears of each creation, result read and cancellation, and of each refusal", async () => {
+  await using stage = new Stage({ ttl: 1_000 });
+  const { tasks } = stage;
+  await using _worker = createWorker(stage.backend, [echo]);
+  const done = await tasks.start(registered, { secret: "of the input" }, "ann");
+  await tasks.finish(done, new AbortController().signal);
+  await tasks.outcome(done);
+  await assertRejects(() => tasks.get(done.id, "bob"), TaskNotFound);
+  await assertRejects(() => tasks.cancel("x".repeat(1_000), "ann"), TaskNotFound);
+  await assertRejects(() => tasks.start(registered, {}, "ann", 1_001), LimitExceeded);
+  const at = new Date(stage.now).toISOString();
+  const [who, job] = [{ at, principal: "ann" }, "echo"];
+  const refused = { at, event: "refused" } as const;
+  const shown = `"${"x".repeat(64)}…"`;
+  assertEquals(stage.audited, [
+    { ...who, event: "created", operation: "create", job, task: done.id },
+    { ...who, event: "result_read", operation: "result", task: done.id },
+    {
+      ...refused,
+      principal: "bob",
+      operation: "read",
+      task: done.id,
+      reason: `Cannot find task "${done.id}": the id is unknown. Check it, or start a new task.`,
+    },
+    {
+      ...refused,
+      principal: "ann",
+      operation: "cancel",
+      task: "x".repeat(64),
+      reason: `Cannot find task ${shown}: the id is unknown. Check it, or start a new task.`,
+    },
+    {
+      ...refused,
+      principal: "ann",
+      operation: "create",
+      job,
+      reason: "Cannot keep a result for 1001 ms: 1000 ms is the most. Ask for a shorter ttl.",
+    },
+  ]);
+});
+
+Deno.test("a cancelled task is told with its job", async () => {
+  await using stage = new Stage();
+  const { id } = await stage.tasks.start(registered, {}, "ann");
+  await stage.tasks.cancel(id, "ann");
+  const { event, operation, task, job } = stage.audited.at(-1) ?? {};
+  assertEquals([event, operation, task, job], ["cancelled", "cancel", id, "echo"]);
+});

@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { defineJob, InvalidInput, InvalidValue, type Job, MemoryBackend, ToolRegistry } from "../../mod.ts";
+import { Tasks } from "../../src/tasks/tasks.ts";
+import { createWorker } from "../../src/worker.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+
+const WEEK = 7 * 24 * 3_600_000;
+
+const echo: Job = defineJob({
+  name: "echo",
+  input: { type: "object", properties: { text: { type: "string" } } },
+  run: (input) => input,
+});
+const registered = new ToolRegistry().register(echo, { resultTtl: 5_000 });
+
+Deno.test("a task keeps its result as long as the client asks, within a week, or as it was registered", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const kept: number[] = [];
+  for (const ttl of [undefined, 1_234.5, 0, -7, WEEK]) {
+    kept.push((await tasks.start(registered, {}, "me", ttl)).resultTtl);
+  }
+  assertEquals(kept, [5_000, 1_235, 1, 1, WEEK]);
+});
+
+Deno.test("an input that does not fit, or is no JSON, is refused before anything is stored", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  await assertRejects(() => tasks.start(registered, { text: 7 }, "me"), InvalidInput, "input for echo: text");
+  await assertRejects(() => tasks.start(registered, { more: 1n }, "me"), InvalidValue, 'its field "more" is a bigint');
+  assertEquals((await tasks.list("me")).tasks, []);
+});
+
+Deno.test("a task that is to be tried again says so where no worker runs, and still why", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const fails = () => Promise.reject(new Error("net down"));
+  const failing = defineJob({ name: "echo", input: echo.input, run: fails, backoff: { delay: 60_000 } });
+  const task = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
+  const { id } = task;
+  const retrying = Promise.withResolvers<void>();
+  const worker = createWorker(backend, [failing]);
+  tasks.follow(task, ({ status }) => status === "RETRYING" && retrying.resolve());
+  await retrying.promise;
+  await worker.close();
+  assertEquals((await tasks.get(id, "me")).message, "Attempt 1 of 3 failed: net down");
+  later = 70_000;
+  const waits = "Waiting: no worker for echo is running. It starts as soon as one does.";
+  assertEquals((await tasks.get(id, "me")).message, `Attempt 1 of 3 failed: net down. ${waits}`);
+});
+
+Deno.test("a task that is to wait says nothing of workers before its time has come", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const { id } = await tasks.start({ ...registered, policy: { delay: 3_600_000 } }, {}, "me");
+  later = 3_590_000;
+  assertEquals((await tasks.get(id, "me")).message, undefined);
+  later = 3_660_000;
+  assertEquals((await tasks.get(id, "me")).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
+});
+
+Deno.test("a result of others that does not fit the job's output is a tool error, and one that does is given out as it says", async () => {
+  await using backend = new MemoryBackend();
+  const output = z.object({ width: z.number() });
+  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  await using _worker = createWorker(backend, [echo]);
+  const outcomeOf = async (result: unknown) => {
+    const { id } = await tasks.start(registered, result, "me");
+    return await tasks.outcome(await tasks.wait(id, "me", new AbortController().signal));
+  };
+  assertEquals(await outcomeOf({ width: 7, more: true }), { kind: "value", value: { width: 7 } });
+  const misfit = await outcomeOf({ width: "7" });
+  assertEquals(misfit.kind, "tool_error");
+  assertStringIncludes("message" in misfit ? misfit.message : "", "Invalid result of echo: width: ");
+});
+
+Deno.test("the outcome of a task that is held costs one read, whether others ran it or not", async () => {
+  await using backend = new MemoryBackend();
+  const output = z.object({ width: z.number() });
+  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  await using _worker = createWorker(backend, [echo]);
+  const { id } = await tasks.start(registered, { width: 7 }, "me");
+  const task = await tasks.wait(id, "me", new AbortController().signal);
+  const reads: string[] = [];
+  const { get, outcome } = backend;
+  backend.get = (...args) => (reads.push("get"), get.apply(backend, args));
+  backend.outcome = (...args) => (reads.push("outcome"), outcome.apply(backend, args));
+  assertEquals(await tasks.outcome(task), { kind: "value", value: { width: 7 } });
+  assertEquals(reads, ["outcome"]);
+});
+
+Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const { id } = await tasks.start(registered, {}, "me");
+  assertEquals((await tasks.get(id, "me")).message, undefined);
+  later = 60_000;
+  const message = "Waiting: no worker for echo is running. It starts as soon as one does.";
+  assertEquals((await tasks.get(id, "me")).message, message);
+  await using worker = createWorker(backend, [echo]);
+  await worker.ready;
+  const end = await tasks.wait(id, "me", new AbortController().signal);
+  assertEquals([end.status, end.message], ["COMPLETED", undefined]);
+});
