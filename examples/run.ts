@@ -9,7 +9,8 @@ import { check } from "./runner/check.ts";
 import { Child } from "./runner/child.ts";
 import { Display } from "./runner/display.ts";
 import { Aborted, Ending } from "./runner/ending.ts";
-import { BACKENDS, openQueue, type RunQueue } from "./runner/queue.ts";
+import { BACKENDS, openQueue } from "./runner/queue.ts";
+import type { RunQueue } from "./runner/run_queue.ts";
 import { roleCommand } from "./shared/role.ts";
 import type { Update } from "./shared/tell.ts";
 

@@ -3,17 +3,10 @@
  *
  * @module
  */
+import type { RunQueue } from "./run_queue.ts";
 
 /** What the runner can run on. */
 export const BACKENDS: readonly string[] = ["kv", "redis"];
-
-/** A queue, and how the roles of the run are told of it. */
-export interface RunQueue extends AsyncDisposable {
-  /** What it is, where that is not plain. */
-  readonly about?: string;
-  readonly options: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
 
 /** Makes the queue. Rejects with the signal's reason if the run ends before it is there. */
 export async function openQueue(backend: string, signal: AbortSignal): Promise<RunQueue> {

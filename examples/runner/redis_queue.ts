@@ -6,8 +6,8 @@
  */
 import { Redis } from "ioredis";
 import { answers } from "../../tools/redis_server.ts";
-import type { RunQueue } from "./queue.ts";
 import { startRedis } from "./redis_process.ts";
+import type { RunQueue } from "./run_queue.ts";
 
 const USUAL_PORT = 6379;
 

@@ -19,7 +19,7 @@ import {
 import { assertEquals } from "../../tools/std.ts";
 import { Raw } from "./http/support/raw.ts";
 import { Events, request } from "./support/modern.ts";
-import type { Fields } from "./support/pipe.ts";
+import type { Fields } from "./support/wire_message.ts";
 
 const SCHEMA = z.object({ name: z.string() });
 

@@ -16,7 +16,7 @@ import {
 } from "../../mod.ts";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { Events, request } from "./support/modern.ts";
-import type { Fields, Message } from "./support/pipe.ts";
+import type { Fields, Message } from "./support/wire_message.ts";
 
 const URL_OF_IT = new URL("http://localhost/mcp");
 const FORMS = { elicitation: {} };

@@ -8,7 +8,7 @@ import { MAX_SENT_BYTES } from "../../src/message_size.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 import { type Kind, KINDS, textOf } from "./support/large_server.ts";
 import { type Client, connect, type Revision, REVISIONS } from "./support/measured.ts";
-import type { Fields, Message } from "./support/pipe.ts";
+import type { Fields, Message } from "./support/wire_message.ts";
 
 const SERVER = new URL("./support/large_server.ts", import.meta.url);
 

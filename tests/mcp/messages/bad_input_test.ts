@@ -5,7 +5,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import { connectHttp, serveHttp } from "../../interop/support/client.ts";
-import { type Fields, type Message, Pipe } from "../support/pipe.ts";
+import { Pipe } from "../support/pipe.ts";
+import type { Fields, Message } from "../support/wire_message.ts";
 
 const MIB = 1024 * 1024;
 

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "../../../tools/std.ts";
 import { AsyncToolServer, createWorker, defineJob, MemoryBackend, OperationResourceStrategy } from "../../../mod.ts";
 import { Raw } from "../http/support/raw.ts";
 import { request } from "../support/modern.ts";
-import type { Message } from "../support/pipe.ts";
+import type { Message } from "../support/wire_message.ts";
 
 const STEPS = 5_000;
 

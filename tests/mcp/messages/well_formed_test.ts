@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { type Client, connect, type Revision, REVISIONS } from "../support/measured.ts";
-import type { Fields } from "../support/pipe.ts";
+import type { Fields } from "../support/wire_message.ts";
 
 const SERVER = new URL("../support/half_server.ts", import.meta.url);
 const INPUT = { "in \ud800": "put \udc00" };

@@ -7,7 +7,8 @@
 import { assert, assertEquals, assertMatch } from "../../../tools/std.ts";
 import { serveHttp } from "../../interop/support/client.ts";
 import { ask, callTool } from "../support/modern.ts";
-import { type Message, Pipe } from "../support/pipe.ts";
+import { Pipe } from "../support/pipe.ts";
+import type { Message } from "../support/wire_message.ts";
 
 const ASKED = "question-02633ff0843c";
 const ADA = { action: "accept", content: { name: "Ada" } };

@@ -4,7 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../../tools/std.ts";
-import { type Fields, Pipe } from "../support/pipe.ts";
+import { Pipe } from "../support/pipe.ts";
+import type { Fields } from "../support/wire_message.ts";
 
 const RELATED = "io.modelcontextprotocol/related-task";
 const UNKNOWN = "019a0000-0000-7000-8000-000000000000";

@@ -17,7 +17,7 @@ import { Tasks } from "../../../src/tasks/tasks.ts";
 import { serveHttp } from "../../interop/support/client.ts";
 import { contract, fixtureServer } from "../../interop/support/fixture.ts";
 import { ask, callTool, Events, listen, request, send } from "../support/modern.ts";
-import type { Fields, Message } from "../support/pipe.ts";
+import type { Fields, Message } from "../support/wire_message.ts";
 
 const statusOf = ({ params }: Message) => params?.status;
 const isEnd = (message: Message) => message.method === "notifications/tasks" && statusOf(message) === "completed";

@@ -11,7 +11,8 @@ import { assert, assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { envelope } from "../support/modern.ts";
-import { type Fields, Pipe } from "../support/pipe.ts";
+import { Pipe } from "../support/pipe.ts";
+import type { Fields } from "../support/wire_message.ts";
 
 const SERVER = new URL("../support/looked_at_server.ts", import.meta.url);
 

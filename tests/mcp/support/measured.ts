@@ -7,7 +7,8 @@ import { type AsyncToolServer, createWorker, MemoryBackend } from "../../../mod.
 import { Raw } from "../http/support/raw.ts";
 import type { StrategyName } from "../../interop/support/fixture.ts";
 import { envelope, Events, request, TASKS } from "./modern.ts";
-import { type Fields, type Message, Pipe } from "./pipe.ts";
+import { Pipe } from "./pipe.ts";
+import type { Fields, Message } from "./wire_message.ts";
 
 /** The revisions that the clients speak. */
 export const REVISIONS = ["2025-11-25", "2026-07-28"] as const;

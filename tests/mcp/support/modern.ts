@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Fields, Message } from "./pipe.ts";
+import type { Fields, Message } from "./wire_message.ts";
 import { checkTasks } from "./wire_tasks.ts";
 
 /** How long a test waits for a message before it fails, in ms. */

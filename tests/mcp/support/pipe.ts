@@ -5,20 +5,8 @@
  */
 import { fileURLToPath } from "node:url";
 import type { StrategyName } from "../../interop/support/fixture.ts";
+import type { Fields, Message } from "./wire_message.ts";
 import { checkTasks } from "./wire_tasks.ts";
-
-/** A message as it came over the wire. */
-export interface Message {
-  readonly id?: string | number | null;
-  readonly method?: string;
-  readonly params?: Fields;
-  readonly result?: Fields;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
-}
-
-/** A JSON object, whatever it holds. */
-// deno-lint-ignore no-explicit-any -- the tests read deep into answers, and assert on what they find
-export type Fields = { readonly [key: string]: any };
 
 /** How long a test waits for a message before it fails, in ms. */
 const WAIT_MS = 20_000;

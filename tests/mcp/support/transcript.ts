@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Fields, Message, Pipe } from "./pipe.ts";
+import type { Pipe } from "./pipe.ts";
+import type { Fields, Message } from "./wire_message.ts";
 
 const TASK_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 

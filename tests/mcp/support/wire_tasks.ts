@@ -14,7 +14,7 @@ import {
   GetTaskResultV2Schema,
   TaskStatusNotificationV2Schema,
 } from "@modelcontextprotocol/ext-tasks/core/v2";
-import type { Message } from "./pipe.ts";
+import type { Message } from "./wire_message.ts";
 
 /** Throws if a message carries a task that does not fit the schema of its generation. */
 export function checkTasks(message: Message): void {

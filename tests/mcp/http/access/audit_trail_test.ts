@@ -8,7 +8,7 @@ import {
 } from "../../../../mod.ts";
 import { fixtureServer, type StrategyName } from "../../../interop/support/fixture.ts";
 import { ask, Events as ModernEvents, request } from "../../support/modern.ts";
-import type { Fields } from "../../support/pipe.ts";
+import type { Fields } from "../../support/wire_message.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { Raw } from "../support/raw.ts";
 

@@ -3,7 +3,7 @@ import { untilExpired } from "../../../../src/mcp/http/until_expired.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { request } from "../../support/modern.ts";
-import type { Fields } from "../../support/pipe.ts";
+import type { Fields } from "../../support/wire_message.ts";
 import { Raw } from "../support/raw.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");

@@ -6,7 +6,7 @@
 import type { Backend, TaskInfo } from "../../../../mod.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Events, request } from "../../support/modern.ts";
-import type { Message } from "../../support/pipe.ts";
+import type { Message } from "../../support/wire_message.ts";
 import { Raw } from "./raw.ts";
 
 const URL_2026 = new URL("http://localhost/mcp");
