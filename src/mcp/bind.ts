@@ -4,37 +4,15 @@
  * @module
  */
 import { DefinitionError } from "../errors.ts";
-import type { Surface } from "../exposure/surface.ts";
-import type { Tasks } from "../tasks/tasks.ts";
 import { quote } from "../text.ts";
 import { bindExtension } from "./rev_2026_07_28/tasks.ts";
 import { McpHost } from "./host.ts";
 import { bindTasks } from "./rev_2025_11_25/tasks.ts";
 import { bindResources } from "./resources.ts";
 import { NO_TASKS } from "./generation.ts";
-import { bindTools } from "./tools.ts";
-
-/** What every connection of a server shares. */
-export interface Served {
-  readonly name: string;
-  readonly version: string;
-  readonly title?: string;
-  readonly instructions?: string;
-  readonly surface: Surface;
-  readonly tasks: Tasks;
-  /** The longest message that is read, in bytes. */
-  readonly maxMessageBytes: number;
-  /** What the user adds through the official API, on each connection, without waiting. */
-  readonly extensions: readonly ((mcp: McpHost) => void)[];
-}
-
-/** Who is at the other end of a connection. */
-export interface Peer {
-  /** The principal that its tasks belong to. */
-  readonly owner: string;
-  /** Whether that is one known person or program, so that its tasks may be listed. */
-  readonly known: boolean;
-}
+import type { Peer } from "./peer.ts";
+import type { Served } from "./served.ts";
+import { bindTools } from "./tools/tools.ts";
 
 /** Makes the server of one connection. Each era has its own generation of tasks; the tasks behind are the same. */
 export function bind(served: Served, peer: Peer, era: "legacy" | "modern"): McpHost {

@@ -6,7 +6,7 @@
 import { TaskNotFound } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { openQuestions } from "./rev_2025_11_25/elicit.ts";
+import { openQuestions } from "./words.ts";
 
 /** The pause before an answer that could not be stored is given again, in ms. */
 const PAUSE_MS = 1_000;

@@ -6,7 +6,6 @@
 import {
   INTERNAL_ERROR,
   INVALID_PARAMS,
-  MissingRequiredClientCapabilityError,
   ProtocolError,
   ProtocolErrorCode,
   SdkError,
@@ -24,7 +23,6 @@ import {
 import { logError } from "../log/log_error.ts";
 import { cutToFit } from "../message_size.ts";
 import { messageOf } from "../text.ts";
-import { CAPABILITY } from "./rev_2026_07_28/wire.ts";
 
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;
@@ -62,9 +60,4 @@ export function limitAnswer(error: LimitExceeded, status: 429 | 503, id: string 
   const { code, message, data } = toProtocolError(error);
   const headers = { "retry-after": `${Math.ceil((error.retryAfter ?? 0) / 1_000)}` };
   return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });
-}
-
-/** -32021, with the extension that the client has to declare. */
-export function missingExtension(): MissingRequiredClientCapabilityError {
-  return new MissingRequiredClientCapabilityError({ requiredCapabilities: CAPABILITY });
 }

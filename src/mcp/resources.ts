@@ -9,10 +9,11 @@ import { TaskNotFound } from "../errors.ts";
 import { prefixOf } from "../exposure/surface.ts";
 import { fits, pagesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
-import type { Peer, Served } from "./bind.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { pageOf } from "./list_page.ts";
+import type { Peer } from "./peer.ts";
+import type { Served } from "./served.ts";
 import { Listed, ListParams } from "./generation.ts";
 
 /** What stands before the number of a page. */

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
 import { InvalidInput } from "../errors.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
+import type { RequestContext, TaskServer } from "./host.ts";
 
 /** Progress and message in one line, for people; of a task that is finished the message alone. */
 export function statusText(task: TaskInfo): string {
@@ -36,6 +38,27 @@ function age(task: TaskInfo, now: number): number {
   return Math.max(0, (isFinished(task) ? task.finishedAt : now) - task.createdAt);
 }
 
+/**
+ * Utility "Progress", of a call or of a task: makes the listener that tells a client of its changes. The value must grow
+ * with each notification, so a message without progress creeps ahead a little; a change without either is not told.
+ */
+export function progressTo(
+  progressToken: string | number,
+  notify: (params: Record<string, Json>) => void,
+): (task: TaskInfo) => void {
+  let last = 0;
+  return ({ progress, message }) => {
+    if (progress === undefined && message === undefined) return;
+    last = Math.max(progress ?? 0, last + 1e-6);
+    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
+  };
+}
+
+/** What a task asks now. */
+export function openQuestions(task: TaskInfo): readonly Question[] {
+  return task.status === "INPUT_REQUIRED" ? task.questions ?? [] : [];
+}
+
 /** The parameters of `elicitation/create`, form mode. */
 export function elicitation({ key, message, schema }: Question): { readonly [key: string]: Json } {
   return { mode: "form", message, requestedSchema: formOf(schema, key) };
@@ -51,6 +74,12 @@ export function putAgain(question: Question, { issues }: InvalidInput): Question
 export function declaresForms(capabilities: unknown): boolean {
   if (!isObject(capabilities) || !isObject(capabilities.elicitation)) return false;
   return "form" in capabilities.elicitation || !("url" in capabilities.elicitation);
+}
+
+/** Whether the client of a request can be asked. */
+export function canAsk(server: TaskServer, ctx: RequestContext): boolean {
+  const { envelope } = ctx.mcpReq;
+  return declaresForms(envelope ? Reflect.get(envelope, CLIENT_CAPABILITIES_META_KEY) : server.getClientCapabilities());
 }
 
 /** What a client answered to `elicitation/create`. Throws `InvalidInput` if it is no such answer. */

@@ -9,7 +9,7 @@ import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
 import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "../job.ts";
-import type { Served } from "../mcp/bind.ts";
+import type { Served } from "../mcp/served.ts";
 import { withDefaults } from "../tasks/limits.ts";
 import { allowedHosts } from "../mcp/http/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "../mcp/http/endpoint.ts";

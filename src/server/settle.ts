@@ -6,7 +6,8 @@
 import type { Audit } from "../tasks/audit.ts";
 import { merge } from "../exposure/merge.ts";
 import { withDefaults } from "../tasks/limits.ts";
-import { checkExtensions, type Served } from "../mcp/bind.ts";
+import { checkExtensions } from "../mcp/bind.ts";
+import type { Served } from "../mcp/served.ts";
 import { maxMessageBytes } from "../mcp/messages/message.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { checkSchema } from "../schema/schema.ts";

@@ -6,8 +6,7 @@
 import type { AuthInfo } from "@modelcontextprotocol/server";
 import type { Authenticate, Identity } from "../../auth/authenticate.ts";
 import { messageOf } from "../../text.ts";
-import type { Peer } from "../bind.ts";
-import { ANYBODY, peerOf } from "../owners.ts";
+import { ANYBODY, type Peer, peerOf } from "../peer.ts";
 
 /** Who calls, in our words and in the SDK's. */
 export interface Caller {

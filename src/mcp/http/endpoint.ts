@@ -21,21 +21,22 @@ import { BackendError, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
-import { bind, type Peer, type Served } from "../bind.ts";
+import { bind } from "../bind.ts";
 import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
 import { limitAnswer, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./subscriptions.ts";
 import { badUrl } from "../messages/message.ts";
-import { newestProgress } from "./newest_progress.ts";
-import { OpenStreams } from "./open_streams.ts";
+import { newestProgress } from "./streams/newest_progress.ts";
+import { OpenStreams } from "./streams/open_streams.ts";
 import { Origins } from "./origins.ts";
-import { ANYBODY } from "../owners.ts";
+import { ANYBODY, type Peer } from "../peer.ts";
+import type { Served } from "../served.ts";
 import { RequestRate } from "./request_rate.ts";
 import { declaresTasks } from "../rev_2026_07_28/wire.ts";
 import { type SessionEvent, Sessions } from "./sessions/mod.ts";
-import { untilExpired } from "./until_expired.ts";
+import { untilExpired } from "./streams/until_expired.ts";
 
 /** How long a closing endpoint waits for the answers that are on their way, in ms. */
 const CLOSE_GRACE_MS = 5_000;

@@ -4,7 +4,8 @@
  * @module
  */
 import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
-import type { Peer, Served } from "../bind.ts";
+import type { Peer } from "../peer.ts";
+import type { Served } from "../served.ts";
 import { TaskListener } from "../rev_2026_07_28/listener.ts";
 
 const EVENT = "event: message\ndata: ";

@@ -3,32 +3,20 @@
  *
  * @module
  */
-import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
 import { InvalidInput, TaskNotFound } from "../../errors.ts";
-import type { Answer, Question, TaskInfo } from "../../task.ts";
+import type { Answer, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { tryAgain } from "../../try_again.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { PutQuestions } from "./open_elicitations.ts";
 import { relatedTask } from "./wire.ts";
-import { answerOf, declaresForms, elicitation } from "../words.ts";
+import { answerOf, canAsk, elicitation, openQuestions } from "../words.ts";
 
 /** How many questions of a connection are remembered as asked. One that is still open after as many others is asked again. */
 const REMEMBERED = 1_000;
 
 /** After which pauses an answer that could not be stored is tried again, in ms: nobody likes to give it twice. */
 const PAUSES_MS: readonly number[] = [200, 1_000, 2_000];
-
-/** What a task asks now. */
-export function openQuestions(task: TaskInfo): readonly Question[] {
-  return task.status === "INPUT_REQUIRED" ? task.questions ?? [] : [];
-}
-
-/** Whether the client of a request can be asked. */
-export function canAsk(server: TaskServer, ctx: RequestContext): boolean {
-  const { envelope } = ctx.mcpReq;
-  return declaresForms(envelope ? Reflect.get(envelope, CLIENT_CAPABILITIES_META_KEY) : server.getClientCapabilities());
-}
 
 /** No stream has this name: what was taken back is not put again. */
 const TAKEN_BACK = "";

@@ -12,14 +12,14 @@ import { callResult, resourceUri, type Surface } from "../../exposure/surface.ts
 import { toUnaskable } from "../../exposure/unaskable.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { Asker, canAsk } from "./elicit.ts";
-import type { Peer } from "../bind.ts";
+import { Asker } from "./elicit.ts";
 import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import { ResultWaits } from "./result_waits.ts";
 import { ListParams, type TaskCalls } from "../generation.ts";
-import { declaresForms } from "../words.ts";
+import type { Peer } from "../peer.ts";
+import { canAsk, declaresForms, progressTo } from "../words.ts";
 import { answerForNobody } from "../cancel_questions.ts";
 
 const TaskParams = z.looseObject({ taskId: z.string() });
@@ -73,7 +73,7 @@ export function bindTasks(
     clearTimeout(fresh.get(task.id));
     fresh.delete(task.id);
     const tellProgress = progressToken !== undefined &&
-      rev.progressTo(
+      progressTo(
         progressToken,
         (params) => send("notifications/progress", { ...params, _meta: rev.relatedTask(task.id) }),
       );

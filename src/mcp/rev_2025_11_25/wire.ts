@@ -71,22 +71,6 @@ export function relatedTask(id: string): { readonly [key: string]: Json } {
   return { [RELATED_TASK]: { taskId: id } };
 }
 
-/**
- * Utility "Progress", of a call or of a task: makes the listener that tells a client of its changes. The value must grow
- * with each notification, so a message without progress creeps ahead a little; a change without either is not told.
- */
-export function progressTo(
-  progressToken: string | number,
-  notify: (params: Record<string, Json>) => void,
-): (task: TaskInfo) => void {
-  let last = 0;
-  return ({ progress, message }) => {
-    if (progress === undefined && message === undefined) return;
-    last = Math.max(progress ?? 0, last + 1e-6);
-    notify({ progressToken, progress: last, total: 1, ...(message !== undefined && { message }) });
-  };
-}
-
 /** Section "Capabilities": exact, so that a client never tries what would be refused. */
 export function tasksCapability(cancel: boolean, list: boolean): Record<string, Json> {
   return { ...(list && { list: {} }), ...(cancel && { cancel: {} }), requests: { tools: { call: {} } } };

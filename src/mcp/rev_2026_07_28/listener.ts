@@ -19,16 +19,15 @@ import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/surface.ts";
 import { fits } from "../../message_size.ts";
 import type { TaskInfo } from "../../task.ts";
-import type { Peer, Served } from "../bind.ts";
-import { missingExtension, toProtocolError } from "../errors.ts";
-import { declaresTasks } from "./wire.ts";
+import { toProtocolError } from "../errors.ts";
+import type { Peer } from "../peer.ts";
+import type { Served } from "../served.ts";
 import { sendable } from "../messages/sendable.ts";
-import { TaskSubscription } from "./subscription.ts";
+import { TaskSubscription, type Write } from "./subscription.ts";
+import { missingExtension } from "./tasks.ts";
+import { declaresTasks } from "./wire.ts";
 
 type Id = string | number;
-
-/** Sends one message to the client. */
-export type Write = (message: JSONRPCMessage) => Promise<void>;
 
 /** A subscription to nothing. With it the SDK keeps a stream open that else would carry tasks alone. */
 const NOTHING = "mcp://results/";

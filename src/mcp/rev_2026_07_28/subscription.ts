@@ -4,15 +4,17 @@
  *
  * @module
  */
-import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
+import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
 import { TaskNotFound } from "../../errors.ts";
 import { resourceUri } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
-import type { Served } from "../bind.ts";
 import { toProtocolError } from "../errors.ts";
+import type { Served } from "../served.ts";
 import { readDetailed } from "./tasks.ts";
 import { type DetailedTask, wireTask } from "./wire.ts";
-import type { Write } from "./listener.ts";
+
+/** Sends one message to the client. */
+export type Write = (message: JSONRPCMessage) => Promise<void>;
 
 /** What a subscription is to. */
 export interface Subscribed {

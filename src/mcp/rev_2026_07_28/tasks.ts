@@ -4,20 +4,23 @@
  *
  * @module
  */
-import { CLIENT_CAPABILITIES_META_KEY, type Result } from "@modelcontextprotocol/server";
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  MissingRequiredClientCapabilityError,
+  type Result,
+} from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { AuditEvent } from "../../tasks/audit.ts";
 import { InvalidInput, TaskFinished } from "../../errors.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { canAsk } from "../rev_2025_11_25/elicit.ts";
-import type { Peer } from "../bind.ts";
-import { missingExtension, toProtocolError } from "../errors.ts";
+import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import type { TaskCalls } from "../generation.ts";
-import { declaresForms } from "../words.ts";
+import type { Peer } from "../peer.ts";
+import { canAsk, declaresForms } from "../words.ts";
 import { answerForNobody } from "../cancel_questions.ts";
 
 const TaskParams = z.looseObject({ taskId: z.string() });
@@ -106,6 +109,11 @@ export async function readDetailed(
 ): Promise<rev.DetailedTask> {
   const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
   return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
+}
+
+/** -32021, with the extension that the client has to declare. */
+export function missingExtension(): MissingRequiredClientCapabilityError {
+  return new MissingRequiredClientCapabilityError({ requiredCapabilities: rev.CAPABILITY });
 }
 
 /** What the client declares on this one request; an earlier one does not count. */

@@ -1,5 +1,5 @@
 import { MemoryBackend, ToolError } from "../../../mod.ts";
-import { completeInput } from "../../../src/mcp/ask_for_input.ts";
+import { completeInput } from "../../../src/mcp/tools/ask_for_input.ts";
 import type { RequestContext, TaskServer } from "../../../src/mcp/host.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";

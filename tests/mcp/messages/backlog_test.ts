@@ -1,7 +1,7 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { Backlog, progressTokenOf } from "../../../src/mcp/messages/backlog.ts";
 import { LineTransport } from "../../../src/mcp/stdio/stdio.ts";
-import { newestProgress } from "../../../src/mcp/http/newest_progress.ts";
+import { newestProgress } from "../../../src/mcp/http/streams/newest_progress.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const progress = (progressToken: string | number, value: number): JSONRPCMessage => ({

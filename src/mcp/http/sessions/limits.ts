@@ -5,7 +5,7 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { LimitExceeded } from "../../../errors.ts";
-import type { Peer } from "../../bind.ts";
+import type { Peer } from "../../peer.ts";
 import { limitAnswer } from "../../errors.ts";
 
 /** When to try again, in ms: by then sessions may have ended. */

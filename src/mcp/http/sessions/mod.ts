@@ -10,16 +10,16 @@ import type { StreamStore } from "../../../backend.ts";
 import { Unavailable } from "../../../errors.ts";
 import { isTaskId } from "../../../ids.ts";
 import { sessionMark } from "../../../tasks/audit_source.ts";
-import type { Peer } from "../../bind.ts";
+import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
 import type { McpHost } from "../../host.ts";
 import { type Kept, KeptSessions } from "./kept.ts";
-import { newestProgress } from "../newest_progress.ts";
-import { OpenStreams } from "../open_streams.ts";
+import { newestProgress } from "../streams/newest_progress.ts";
+import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
 import { NoRoom, Places, type SessionLimits } from "./limits.ts";
 import { SessionTransport } from "./transport.ts";
-import { untilStalled } from "../stalled.ts";
+import { untilStalled } from "../streams/stalled.ts";
 
 /** A session without an open stream is closed when it is not used for this long, in ms. */
 const IDLE_MS = 3_600_000;

@@ -9,7 +9,7 @@ import {
   PollingExposureStrategy,
 } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
-import { peerOf } from "../../../../src/mcp/owners.ts";
+import { peerOf } from "../../../../src/mcp/peer.ts";
 import { createWorker } from "../../../../src/worker.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";

@@ -1,5 +1,5 @@
 import { BackendError, createWorker, MemoryBackend } from "../../../../mod.ts";
-import { OpenStreams } from "../../../../src/mcp/http/open_streams.ts";
+import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Raw } from "../support/raw.ts";

@@ -1,6 +1,6 @@
 import { MemoryBackend, type StreamStore } from "../../../../mod.ts";
 import { McpHost } from "../../../../src/mcp/host.ts";
-import { OpenStreams } from "../../../../src/mcp/http/open_streams.ts";
+import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import type { SessionLimits } from "../../../../src/mcp/http/sessions/limits.ts";
 import { Sessions } from "../../../../src/mcp/http/sessions/mod.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";

@@ -4,19 +4,20 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotocol/server";
-import { InvalidInput, LimitExceeded, ToolError } from "../errors.ts";
-import { fitted } from "../exposure/fitted.ts";
-import type { SurfaceTool, ToolResult } from "../exposure/surface.ts";
-import { cutToFit } from "../message_size.ts";
-import { messageOf, quote } from "../text.ts";
+import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
+import { fitted } from "../../exposure/fitted.ts";
+import type { SurfaceTool, ToolResult } from "../../exposure/surface.ts";
+import { cutToFit } from "../../message_size.ts";
+import { messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
-import type { Peer, Served } from "./bind.ts";
-import { toProtocolError } from "./errors.ts";
-import { asRequest, type TaskServer } from "./host.ts";
-import { pageOf } from "./list_page.ts";
+import { toProtocolError } from "../errors.ts";
+import { asRequest, type TaskServer } from "../host.ts";
+import { pageOf } from "../list_page.ts";
+import type { Peer } from "../peer.ts";
 import { begunBefore, callPlainly, resumePlainly } from "./plain_call.ts";
-import { inputRequired } from "./rev_2026_07_28/wire.ts";
-import { CallParams, Listed, ListParams, type TaskCalls } from "./generation.ts";
+import { inputRequired } from "../rev_2026_07_28/wire.ts";
+import type { Served } from "../served.ts";
+import { CallParams, Listed, ListParams, type TaskCalls } from "../generation.ts";
 
 /** What the model can mend, or should tell. */
 const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];

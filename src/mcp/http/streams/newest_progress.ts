@@ -4,7 +4,7 @@
  * @module
  */
 import { parseJSONRPCMessage } from "@modelcontextprotocol/server";
-import { Backlog, progressTokenOf } from "../messages/backlog.ts";
+import { Backlog, progressTokenOf } from "../../messages/backlog.ts";
 
 /** An event of more bytes tells no progress. */
 const MAX_PROGRESS_BYTES = 200_000;

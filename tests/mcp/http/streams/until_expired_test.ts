@@ -1,5 +1,5 @@
 import { type Identity, MemoryBackend } from "../../../../mod.ts";
-import { untilExpired } from "../../../../src/mcp/http/until_expired.ts";
+import { untilExpired } from "../../../../src/mcp/http/streams/until_expired.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { request } from "../../support/modern.ts";

@@ -1,10 +1,17 @@
 /**
- * From who calls to the owner that tasks are stored under.
+ * Who is at the other end of a connection, and the owner that their tasks are stored under.
  *
  * @module
  */
 import type { Identity } from "../auth/authenticate.ts";
-import type { Peer } from "./bind.ts";
+
+/** Who is at the other end of a connection. */
+export interface Peer {
+  /** The principal that its tasks belong to. */
+  readonly owner: string;
+  /** Whether that is one known person or program, so that its tasks may be listed. */
+  readonly known: boolean;
+}
 
 /** Without authentication all callers are one owner that nobody knows: a task id is the only key to its task. */
 export const ANYBODY: Peer = { owner: "anonymous", known: false };

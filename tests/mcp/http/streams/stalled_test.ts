@@ -1,4 +1,4 @@
-import { untilStalled } from "../../../../src/mcp/http/stalled.ts";
+import { untilStalled } from "../../../../src/mcp/http/streams/stalled.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");

@@ -4,18 +4,22 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
-import { InvalidInput, JobsError } from "../errors.ts";
-import { fitted } from "../exposure/fitted.ts";
-import { CallCancelled, type CallContext, CallerGone, type SurfaceTool, type ToolResult } from "../exposure/surface.ts";
-import type { TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks/tasks.ts";
-import { openQuestions } from "./rev_2025_11_25/elicit.ts";
-import type { RequestContext } from "./host.ts";
-import { readableIn } from "./older_revisions.ts";
-import { progressTo } from "./rev_2025_11_25/wire.ts";
-import { answersTo, inputRequired } from "./rev_2026_07_28/wire.ts";
-import type { TaskCalls } from "./generation.ts";
-import { putAgain } from "./words.ts";
+import { InvalidInput, JobsError } from "../../errors.ts";
+import { fitted } from "../../exposure/fitted.ts";
+import {
+  CallCancelled,
+  type CallContext,
+  CallerGone,
+  type SurfaceTool,
+  type ToolResult,
+} from "../../exposure/surface.ts";
+import type { TaskInfo } from "../../task.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import type { RequestContext } from "../host.ts";
+import { readableIn } from "../older_revisions.ts";
+import { answersTo, inputRequired } from "../rev_2026_07_28/wire.ts";
+import type { TaskCalls } from "../generation.ts";
+import { openQuestions, progressTo, putAgain } from "../words.ts";
 
 /** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
 class InputNeeded extends JobsError {

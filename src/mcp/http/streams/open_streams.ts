@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { doneWithin } from "../../waiting.ts";
+import { doneWithin } from "../../../waiting.ts";
 
 /** Answers that are begun and not yet sent to their end; `parent` counts them, too. */
 export class OpenStreams {

@@ -4,13 +4,12 @@
  *
  * @module
  */
-import { DefinitionError, InvalidInput, ToolError, Unavailable } from "../errors.ts";
-import { LONGEST_TIMER_MS } from "../job.ts";
-import { validate } from "../schema/schema.ts";
-import type { Json, Question } from "../task.ts";
-import { canAsk } from "./rev_2025_11_25/elicit.ts";
-import type { RequestContext, TaskServer } from "./host.ts";
-import { answerOf, elicitation, putAgain } from "./words.ts";
+import { DefinitionError, InvalidInput, ToolError, Unavailable } from "../../errors.ts";
+import { LONGEST_TIMER_MS } from "../../job.ts";
+import { validate } from "../../schema/schema.ts";
+import type { Json, Question } from "../../task.ts";
+import type { RequestContext, TaskServer } from "../host.ts";
+import { answerOf, canAsk, elicitation, putAgain } from "../words.ts";
 
 /**
  * Asks for the fields that an input lacks, before there is a task. Resolves with the whole input, or with the questions

@@ -1,0 +1,22 @@
+/**
+ * What every connection of a server shares.
+ *
+ * @module
+ */
+import type { Surface } from "../exposure/surface.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import type { McpHost } from "./host.ts";
+
+/** A server, as each of its connections sees it. */
+export interface Served {
+  readonly name: string;
+  readonly version: string;
+  readonly title?: string;
+  readonly instructions?: string;
+  readonly surface: Surface;
+  readonly tasks: Tasks;
+  /** The longest message that is read, in bytes. */
+  readonly maxMessageBytes: number;
+  /** What the user adds through the official API, on each connection, without waiting. */
+  readonly extensions: readonly ((mcp: McpHost) => void)[];
+}
