@@ -4,23 +4,14 @@
  * @module
  */
 import { withoutAsked } from "../questions/input_fields.ts";
-import { TaskFinished, TaskNotFound } from "../errors.ts";
 import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { tryAgain } from "../try_again.ts";
 import { ofJob } from "./task_of_job.ts";
 import { resultsOf } from "./results.ts";
-import {
-  type CallContext,
-  CallerGone,
-  callResult,
-  endsWork,
-  type ExposureStrategy,
-  type Surface,
-  type ToolResult,
-} from "./surface.ts";
+import { type CallContext, callResult, type ExposureStrategy, type Surface, type ToolResult } from "./surface.ts";
+import { waitForCall } from "./waiting_calls.ts";
 
 /** What {@linkcode OperationResourceStrategy} takes. */
 export interface OperationResourceOptions {
@@ -95,32 +86,8 @@ function wait(
   ctx: CallContext,
   begin: () => Promise<TaskInfo>,
 ): Promise<ToolResult> {
-  return tasks.untilClosed(waitOrCancel(registered, tasks, ctx, begin));
-}
-
-async function waitOrCancel(
-  registered: RegisteredJob,
-  tasks: Tasks,
-  { signal, onChange }: CallContext,
-  begin: () => Promise<TaskInfo>,
-): Promise<ToolResult> {
-  const begun = await begin();
-  try {
-    const task = await tasks.finish(begun, signal, onChange);
+  return waitForCall(registered, tasks, ctx, begin, async (begun) => {
+    const task = await tasks.finish(begun, ctx.signal, ctx.onChange);
     return callResult(task, await tasks.outcome(task));
-  } catch (error) {
-    if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, begun, signal.reason);
-    throw error;
-  }
-}
-
-/** After which pauses a cancellation that could not be stored is tried again, in ms. */
-const PAUSES_MS = [200, 1_000, 2_000, 4_000];
-
-/** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
-async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown): Promise<void> {
-  const why = reason instanceof CallerGone ? reason.message : undefined;
-  // If it has just ended, there is nothing left to cancel.
-  const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
-  await tryAgain(() => tasks.cancel(id, owner, why), PAUSES_MS, isOver);
+  });
 }

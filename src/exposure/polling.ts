@@ -4,22 +4,19 @@
  * @module
  */
 import { withoutAsked } from "../questions/input_fields.ts";
-import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { type JsonSchema, validate } from "../schema/schema.ts";
-import { wellFormed } from "../json.ts";
-import { cutToFit, fits } from "../message_size.ts";
-import { isFinished, type TaskInfo } from "../task.ts";
+import { isFinished } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { headOf, tooLarge } from "./fitted.ts";
 import { ofJob } from "./task_of_job.ts";
-import { formatResponse, type PollingResponse, responseSchema } from "./response.ts";
+import { formatResponse, responseSchema } from "./response.ts";
 import { resultsOf } from "./results.ts";
-import { type ExposureStrategy, resourceUri, type Surface, type SurfaceTool, type ToolResult } from "./surface.ts";
+import type { ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
+import { answer, explained, responseOf, TOKEN_PROPERTY } from "./token_tools.ts";
 
 const TOKEN: JsonSchema = {
   type: "object",
-  properties: { token: { type: "string", description: "The token that the start tool returned" } },
+  properties: { token: TOKEN_PROPERTY },
   required: ["token"],
   additionalProperties: false,
 };
@@ -73,7 +70,7 @@ function statusTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: true, idempotentHint: true },
     call: (input, { owner }) =>
-      explained(
+      withToken(
         input,
         `${name}_status`,
         async (token) => answer(formatResponse(await ofJob(tasks, job.name, token, owner))),
@@ -90,9 +87,9 @@ function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: true, idempotentHint: true },
     call: (input, { owner }) =>
-      explained(input, `${name}_result`, async (token) => {
+      withToken(input, `${name}_result`, async (token) => {
         const task = await ofJob(tasks, job.name, token, owner);
-        if (isFinished(task)) return answer(sendable(task, formatResponse(task, await tasks.outcome(task))));
+        if (isFinished(task)) return answer(await responseOf(task, tasks));
         const response = formatResponse(task);
         const next = task.status === "INPUT_REQUIRED" ? response.message : `Ask ${name}_status until it is COMPLETED.`;
         return answer({ ...response, error: `Not ready: the task is ${task.status}. ${next}` });
@@ -109,52 +106,19 @@ function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     call: (input, { owner }) =>
-      explained(input, `${name}_cancel`, async (token) => {
+      withToken(input, `${name}_cancel`, async (token) => {
         await ofJob(tasks, job.name, token, owner);
         return answer(formatResponse(await tasks.cancel(token, owner)));
       }),
   };
 }
 
-/** How many bytes an error may have: with the rest of its response, and its beginning once more as text, it fits. */
-const MAX_ERROR_BYTES = 730_000;
-
-/** A response as it is, if a message can carry it. Else the beginning of its result, and the way to the whole. */
-function sendable(task: TaskInfo, response: PollingResponse): PollingResponse {
-  if (fits(response)) return response;
-  const { result, error, ...rest } = response;
-  if (error !== undefined) return { ...rest, error: cutToFit(error, MAX_ERROR_BYTES) };
-  const resource = resourceUri(task);
-  return { ...rest, message: headOf(JSON.stringify(result), tooLarge(resource)), resource };
-}
-
-/** What the model can mend is an error result, not an error of the protocol. */
-async function explained(
+/** Reads the token of an input for a tool, and uses it. */
+async function withToken(
   input: unknown,
   tool: string,
   use: (token: string) => Promise<ToolResult>,
 ): Promise<ToolResult> {
   const { token } = await validate(TOKEN, input, `input for ${tool}`) as { token: string };
-  try {
-    return await use(token);
-  } catch (error) {
-    if (error instanceof TaskNotFound) return failure(error.message);
-    if (error instanceof TaskFinished || error instanceof TaskNotReady) {
-      return answer({ token, status: error.status, error: error.message });
-    }
-    throw error;
-  }
-}
-
-function answer(response: PollingResponse): ToolResult {
-  const text = JSON.stringify(wellFormed(response));
-  return {
-    content: [{ type: "text", text }],
-    structuredContent: JSON.parse(text),
-    ...(response.error !== undefined && { isError: true }),
-  };
-}
-
-function failure(error: string): ToolResult {
-  return { content: [{ type: "text", text: error }], isError: true };
+  return await explained(token, () => use(token));
 }

@@ -1,0 +1,74 @@
+/**
+ * How the calls of a strategy wait for their task, and what becomes of the work when the caller is gone.
+ *
+ * @module
+ */
+import { TaskFinished, TaskNotFound } from "../errors.ts";
+import type { RegisteredJob } from "../registry.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { tryAgain } from "../try_again.ts";
+import { type CallContext, CallerGone, endsWork } from "./surface.ts";
+
+/**
+ * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with the newest state
+ * that is known. With 0 ms it resolves at once. Rejects with the reason of the call's signal once that aborts.
+ */
+export async function waitWhile(
+  stays: (task: TaskInfo) => boolean,
+  task: TaskInfo,
+  ms: number,
+  tasks: Tasks,
+  { signal, onChange }: Pick<CallContext, "signal" | "onChange">,
+): Promise<TaskInfo> {
+  if (ms <= 0 || isFinished(task) || !stays(task)) return task;
+  let newest: TaskInfo = task;
+  const enough = new AbortController();
+  const timer = setTimeout(() => enough.abort(), ms);
+  try {
+    return await tasks.finish(task, AbortSignal.any([signal, enough.signal]), (now) => {
+      newest = now;
+      onChange?.(now);
+      if (!stays(now)) enough.abort();
+    });
+  } catch (error) {
+    if (enough.signal.aborted && !signal.aborted) return newest;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Lets a call wait for its task. If the call ends first, the task is cancelled where the registration says so; else it
+ * goes on. The backend stays open until that is done.
+ */
+export function waitForCall<T>(
+  registered: RegisteredJob,
+  tasks: Tasks,
+  { signal }: CallContext,
+  begin: () => Promise<TaskInfo>,
+  wait: (task: TaskInfo) => Promise<T>,
+): Promise<T> {
+  const run = async () => {
+    const task = await begin();
+    try {
+      return await wait(task);
+    } catch (error) {
+      if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
+      throw error;
+    }
+  };
+  return tasks.untilClosed(run());
+}
+
+/** After which pauses a cancellation that could not be stored is tried again, in ms. */
+const PAUSES_MS = [200, 1_000, 2_000, 4_000];
+
+/** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
+async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown): Promise<void> {
+  const why = reason instanceof CallerGone ? reason.message : undefined;
+  // If it has just ended, there is nothing left to cancel.
+  const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
+  await tryAgain(() => tasks.cancel(id, owner, why), PAUSES_MS, isOver);
+}
