@@ -111,23 +111,43 @@ Deno.test("the life cycle says how often a task outlives its workers", async () 
   assertStringIncludes(page, `or has stayed for ${STAY_MS / 1_000} s.`);
 });
 
-Deno.test("the README names every export", async () => {
-  const [, api = ""] = /^## Public API$(.*?)^## /ms.exec(await readFile("README.md")) ?? [];
-  for (const entry of ["mod.ts", "testing.ts"]) {
-    const args = ["doc", "--json", pathOf(entry)];
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
+Deno.test("docs/api.md names every export in the section of the first entry that has it", async () => {
+  const { name: module, exports }: Config = JSON.parse(await readFile("deno.json"));
+  const page = await readFile("docs/api.md");
+  const known = new Set<string>();
+  for (const [entry, file] of Object.entries(exports)) {
+    const heading = `## \`${module}${entry.slice(1)}\``;
+    const [, section = ""] = page.split(`\n${heading}\n`);
+    const [text = ""] = section.split("\n## ");
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["doc", "--json", pathOf(file)],
+      stderr: "null",
+    })
+      .output();
     const { nodes }: Documentation = JSON.parse(new TextDecoder().decode(stdout));
     const names = Object.values(nodes).flatMap(({ symbols }) => symbols.map(({ name }) => name));
     assert(names.length > 0);
-    const missing = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(api));
-    assertEquals(missing, [], `The README's part "Public API" does not name these exports of ${entry}.`);
+    const missing = names.filter((name) => !known.has(name) && !new RegExp(`\\b${name}\\b`).test(text));
+    assertEquals(missing, [], `docs/api.md, "${heading}", does not name these exports of ${file}.`);
+    for (const name of names) known.add(name);
   }
 });
+
+/** What `deno.json` says, as far as it is read here. */
+interface Config {
+  readonly name: string;
+  readonly exports: { readonly [entry: string]: string };
+}
 
 /** What `deno doc --json` writes, as far as it is read here. */
 interface Documentation {
   readonly nodes: { readonly [file: string]: { readonly symbols: readonly { readonly name: string }[] } };
 }
+
+Deno.test("the README has at most 300 lines", async () => {
+  const lines = (await readFile("README.md")).trimEnd().split("\n").length;
+  assert(lines <= 300, `It has ${lines}: move what a first reader does not need to docs/.`);
+});
 
 Deno.test("the README and the clients' configuration start the quickstart with one and the same command", async () => {
   const { command, args } = await readConfig("claude_code", "mcpServers");

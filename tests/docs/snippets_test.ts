@@ -15,14 +15,14 @@ import { Bench, call, ME, report, toolOf } from "../exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** How a reader runs a file of the README, with the permissions that it names. */
+/** How a reader runs a file of the docs, with the permissions that they name. */
 function run(file: string, ...flags: readonly string[]): string[] {
   const data = ["--allow-read=./data", "--allow-write=./data"];
   const project = ["--no-prompt", `--config=${pathOf("deno.json")}`, "--unstable-kv"];
   return ["run", ...project, ...data, ...flags, pathOf(`docs/snippets/${file}`)];
 }
 
-Deno.test("the README's server and worker run a job in two processes, and the worker ends when it is told to", async () => {
+Deno.test("the server and worker of docs/operations.md run a job in two processes, and the worker ends when it is told to", async () => {
   const cwd = await Deno.makeTempDir();
   const worker = new Deno.Command(Deno.execPath(), { args: run("worker.ts"), cwd, stdin: "null" }).spawn();
   const client = new Client({ name: "snippets-test", version: "1.0.0" });
@@ -52,7 +52,7 @@ Deno.test("the README's server and worker run a job in two processes, and the wo
   }
 });
 
-Deno.test("the README's server over HTTP refuses who has no token, and says where to get one", async () => {
+Deno.test("the server of docs/security.md refuses a caller without a token, and says where to get one", async () => {
   const cwd = await Deno.makeTempDir();
   const flags = ["--allow-net", "--allow-env=PORT"];
   const server = new Deno.Command(Deno.execPath(), {
