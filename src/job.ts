@@ -7,7 +7,8 @@ import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { anything, callback, checkOptions, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
 import type { Answer } from "./task.ts";
-import { type Accepted, type Infer, type JsonSchema, type Schema, toJsonSchema } from "./schema/schema.ts";
+import type { JsonSchema } from "./schema/json_schema.ts";
+import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
 
 /** What a running job knows of itself. */
 export interface JobContext {

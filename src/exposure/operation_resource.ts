@@ -10,7 +10,8 @@ import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { ofJob } from "./task_of_job.ts";
 import { resultsOf } from "./results.ts";
-import { type CallContext, callResult, type ExposureStrategy, type Surface, type ToolResult } from "./surface.ts";
+import { callResult } from "./call_result.ts";
+import type { CallContext, ExposureStrategy, Surface, ToolResult } from "./surface.ts";
 import { waitForCall } from "./waiting_calls.ts";
 
 /** What {@linkcode OperationResourceStrategy} takes. */

@@ -5,7 +5,8 @@
  */
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { type JsonSchema, validate } from "../schema/schema.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
+import { validate } from "../schema/schema.ts";
 import { isFinished } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { ofJob } from "./task_of_job.ts";

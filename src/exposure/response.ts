@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JsonSchema } from "../schema/schema.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 

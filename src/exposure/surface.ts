@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { JobFault, JobsError } from "../errors.ts";
+import { JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
-import { isObject } from "../json.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
-import type { JsonSchema } from "../schema/schema.ts";
-import type { Json, Outcome, Question, TaskInfo } from "../task.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
+import type { Json, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 
 /** One block of a tool result's content. */
@@ -130,29 +129,4 @@ export interface Surface {
 export interface ExposureStrategy {
   /** Gives a job its surface. Pure: it starts nothing and keeps nothing. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface;
-}
-
-/** What the URIs of a template's resources begin with; the task id follows. */
-export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
-  return uriTemplate.replace("{task_id}", "");
-}
-
-/** Where the result of a task can be read as a resource. */
-export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
-  return `mcp://results/${task.job}/${task.id}`;
-}
-
-/**
- * What the call of a tool returns once its task has ended: the one place where an outcome becomes a `CallToolResult`.
- * Throws `JobFault` for a fault. It may be larger than a message: `fitted` is for that.
- */
-export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
-  const _meta = { resourceUri: resourceUri(task) };
-  if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
-  if (outcome.kind === "tool_error") {
-    return { content: [{ type: "text", text: outcome.message }], isError: true, _meta };
-  }
-  const { value } = outcome;
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return { content: [{ type: "text", text }], ...(isObject(value) && { structuredContent: value }), _meta };
 }

@@ -21,7 +21,8 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
-import { prefixOf, type Surface } from "../exposure/surface.ts";
+import { prefixOf } from "../exposure/call_result.ts";
+import type { Surface } from "../exposure/surface.ts";
 import { sendable } from "./messages/sendable.ts";
 import { SessionTransport } from "./http/sessions/transport.ts";
 

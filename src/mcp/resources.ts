@@ -6,7 +6,7 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { prefixOf } from "../exposure/surface.ts";
+import { prefixOf } from "../exposure/call_result.ts";
 import { fits, pagesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";

@@ -6,7 +6,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import { isObject } from "../json.ts";
-import type { JsonSchema } from "../schema/schema.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
 import type { Json } from "../task.ts";
 
 /** The formats that a form may name. */

@@ -6,7 +6,7 @@
 import { DefinitionError } from "../errors.ts";
 import { formOf } from "./form.ts";
 import { isObject } from "../json.ts";
-import type { JsonSchema } from "../schema/schema.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
 import type { Question } from "../task.ts";
 
 /** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for one that no form has. */

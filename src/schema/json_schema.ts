@@ -4,8 +4,11 @@
  * @module
  */
 import { DefinitionError } from "../errors.ts";
-import type { JsonSchema } from "./schema.ts";
+import type { Json } from "../task.ts";
 import { addUniqueItems } from "./unique_items.ts";
+
+/** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
+export type JsonSchema = { readonly [key: string]: Json };
 
 /** One thing that ajv finds wrong. */
 export interface Mistake {

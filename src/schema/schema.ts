@@ -4,13 +4,10 @@
  * @module
  */
 import { DefinitionError, InvalidInput } from "../errors.ts";
-import { checkOf } from "./json_schema.ts";
+import { checkOf, type JsonSchema } from "./json_schema.ts";
 import { type PatternGuard, patternGuardOf } from "./pattern_guard.ts";
 import type { Json } from "../task.ts";
 import { cut } from "../text.ts";
-
-/** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
-export type JsonSchema = { readonly [key: string]: Json };
 
 /** The part of the Standard Schema interface (https://standardschema.dev) that is used here; zod 4, ArkType and others have it. */
 export interface StandardSchema<Input = unknown, Output = Input> {

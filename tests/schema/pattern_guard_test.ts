@@ -2,7 +2,8 @@ import { z } from "zod";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
 import { textsUnder } from "../../src/schema/texts.ts";
-import { checkSchema, type JsonSchema, type Schema, validate } from "../../src/schema/schema.ts";
+import type { JsonSchema } from "../../src/schema/json_schema.ts";
+import { checkSchema, type Schema, validate } from "../../src/schema/schema.ts";
 
 /** Slow on long texts, and an ordinary pattern otherwise. */
 const SLOW = "^.*\\S.*$";

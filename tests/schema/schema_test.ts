@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import { DefinitionError, InvalidInput } from "../../src/errors.ts";
-import { type JsonSchema, type StandardSchema, toJsonSchema, validate } from "../../src/schema/schema.ts";
+import type { JsonSchema } from "../../src/schema/json_schema.ts";
+import { type StandardSchema, toJsonSchema, validate } from "../../src/schema/schema.ts";
 
 const zodUser = z.object({ name: z.string(), tags: z.array(z.object({ id: z.number() })).default([]) });
 

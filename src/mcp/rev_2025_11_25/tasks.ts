@@ -8,7 +8,8 @@ import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextproto
 import { z } from "zod";
 import { TaskFinished, Unavailable } from "../../errors.ts";
 import { fitted } from "../../exposure/fitted.ts";
-import { callResult, resourceUri, type Surface } from "../../exposure/surface.ts";
+import { callResult, resourceUri } from "../../exposure/call_result.ts";
+import type { Surface } from "../../exposure/surface.ts";
 import { toUnaskable } from "../../exposure/unaskable.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";

@@ -16,7 +16,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../../errors.ts";
-import { prefixOf, resourceUri } from "../../exposure/surface.ts";
+import { prefixOf, resourceUri } from "../../exposure/call_result.ts";
 import { fits } from "../../message_size.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";

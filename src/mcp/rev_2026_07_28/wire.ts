@@ -7,7 +7,8 @@
 import { JobFault } from "../../errors.ts";
 import { fitted } from "../../exposure/fitted.ts";
 import { toUnaskable } from "../../exposure/unaskable.ts";
-import { callResult, resourceUri, type ToolResult } from "../../exposure/surface.ts";
+import { callResult, resourceUri } from "../../exposure/call_result.ts";
+import type { ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../message_size.ts";
 import type { Answer, Json, Outcome, Question, TaskInfo } from "../../task.ts";

@@ -1,8 +1,7 @@
 import type { CompletedTask, Json, ToolResult } from "../../mod.ts";
-import { JobFault } from "../../src/errors.ts";
+import { callResult } from "../../src/exposure/call_result.ts";
 import { fitted } from "../../src/exposure/fitted.ts";
-import { callResult } from "../../src/exposure/surface.ts";
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 const task: CompletedTask = {
   id: "id-1",
@@ -19,21 +18,6 @@ const task: CompletedTask = {
 const uri = "mcp://results/report/id-1";
 const textOf = ({ content: [block] }: ToolResult) => block?.type === "text" ? block.text : "";
 const value = (value: Json) => ({ kind: "value", value } as const);
-
-Deno.test("a result is text for the model, data for the client, and names its resource for the client's code alone", () => {
-  const result = callResult(task, value({ total: 3 }));
-  assertEquals(result.content, [{ type: "text", text: '{"total":3}' }]);
-  assertEquals([result.structuredContent, result._meta], [{ total: 3 }, { resourceUri: uri }]);
-});
-
-Deno.test("a text is not quoted, and only an object is structured content", () => {
-  const cases: [Json, string][] = [["plain", "plain"], [null, "null"], [[1], "[1]"], [7, "7"]];
-  for (const [given, text] of cases) {
-    const result = callResult(task, value(given));
-    assertEquals(result.content[0], { type: "text", text });
-    assertEquals("structuredContent" in result, false);
-  }
-});
 
 /** What stands where in a result, without the texts themselves. */
 function shapeOf({ content, structuredContent, isError }: ToolResult) {
@@ -74,11 +58,4 @@ Deno.test("a large result of a strategy that names no resource says that it is c
   assertStringIncludes(textOf(nameless), "too large for one message");
   const failed = fitted({ content: [{ type: "text", text }], isError: true }, false);
   assertEquals([textOf(failed).length, failed.isError], [780_001, true]);
-});
-
-Deno.test("a tool error is a result that says so, and a fault is thrown with its code", () => {
-  const result = callResult(task, { kind: "tool_error", message: "no" });
-  assertEquals([result.isError, result.content], [true, [{ type: "text", text: "no" }]]);
-  const fault = { kind: "fault", message: "broken", code: -32001 } as const;
-  assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
 });

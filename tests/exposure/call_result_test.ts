@@ -1,0 +1,40 @@
+import type { CompletedTask, Json } from "../../mod.ts";
+import { JobFault } from "../../src/errors.ts";
+import { callResult } from "../../src/exposure/call_result.ts";
+import { assertEquals, assertThrows } from "../../tools/std.ts";
+
+const task: CompletedTask = {
+  id: "id-1",
+  job: "report",
+  owner: "me",
+  status: "COMPLETED",
+  revision: 3,
+  attempt: 1,
+  createdAt: 1,
+  updatedAt: 2,
+  finishedAt: 2,
+  resultTtl: 60_000,
+};
+const value = (value: Json) => ({ kind: "value", value } as const);
+
+Deno.test("a result is text for the model, data for the client, and names its resource for the client's code alone", () => {
+  const result = callResult(task, value({ total: 3 }));
+  assertEquals(result.content, [{ type: "text", text: '{"total":3}' }]);
+  assertEquals([result.structuredContent, result._meta], [{ total: 3 }, { resourceUri: "mcp://results/report/id-1" }]);
+});
+
+Deno.test("a text is not quoted, and only an object is structured content", () => {
+  const cases: [Json, string][] = [["plain", "plain"], [null, "null"], [[1], "[1]"], [7, "7"]];
+  for (const [given, text] of cases) {
+    const result = callResult(task, value(given));
+    assertEquals(result.content[0], { type: "text", text });
+    assertEquals("structuredContent" in result, false);
+  }
+});
+
+Deno.test("a tool error is a result that says so, and a fault is thrown with its code", () => {
+  const result = callResult(task, { kind: "tool_error", message: "no" });
+  assertEquals([result.isError, result.content], [true, [{ type: "text", text: "no" }]]);
+  const fault = { kind: "fault", message: "broken", code: -32001 } as const;
+  assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
+});
