@@ -9,6 +9,7 @@ import { anything, callback, checkOptions, flag, nested, type Rules, text, whole
 import type { Answer } from "./task.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
+import { LONGEST_TIMER_MS } from "./waiting.ts";
 
 /** What a running job knows of itself. */
 export interface JobContext {
@@ -174,9 +175,6 @@ export function implement<Input, Output, Out extends Output>(
   if (typeof run !== "function") throw new DefinitionError(`Cannot implement ${name}: pass its code, a function.`);
   return { ...contract, run };
 }
-
-/** The longest time that a timer can wait, in ms; a longer one would end at once. */
-export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 
 /** Throws `DefinitionError` unless a name can be a tool's (MCP specification 2025-11-25, "Tool Names") with a suffix. */
 export function checkName(name: string): void {

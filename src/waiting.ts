@@ -1,8 +1,11 @@
 /**
- * A wait that does not last for ever.
+ * Waits that end: after a time, with a signal, or with what they wait for.
  *
  * @module
  */
+
+/** The longest time that a timer can wait, in ms; a longer one would end at once. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 
 /** Resolves with whether `done` has resolved within `ms`. Rejects if it rejects before. */
 export async function doneWithin(done: Promise<unknown>, ms: number): Promise<boolean> {
@@ -13,4 +16,54 @@ export async function doneWithin(done: Promise<unknown>, ms: number): Promise<bo
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Settles as the promise does, unless the signal aborts first or has aborted already: then rejects with its reason. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Resolves once the signal aborts. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Resolves after `ms`, or as soon as the signal aborts. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  if (signal) await unlessAborted(over, signal).catch(() => clearTimeout(timer));
+  else await over;
+}
+
+/**
+ * Does a thing, and again after each pause, in ms, while it fails. Resolves with whether it was done, or `isOver` says of
+ * its error that nothing is left to do.
+ */
+export async function tryAgain(
+  act: () => Promise<unknown>,
+  pauses: readonly number[],
+  isOver: (error: unknown) => boolean,
+): Promise<boolean> {
+  for (const ms of [...pauses, undefined]) {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (isOver(error)) return true;
+    }
+    if (ms !== undefined) await pause(ms);
+  }
+  return false;
 }

@@ -5,9 +5,8 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
-import { doneWithin } from "./waiting.ts";
 import { formOf } from "./questions/form.ts";
-import { type Job, type JobContext, LONGEST_TIMER_MS } from "./job.ts";
+import type { Job, JobContext } from "./job.ts";
 import { toJson, wellFormed } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { QuestionKeys } from "./questions/key.ts";
@@ -15,6 +14,7 @@ import { QuestionRoom } from "./questions/budget.ts";
 import { checkSchema, type Infer, toJsonSchema, validate } from "./schema/schema.ts";
 import type { Json } from "./task.ts";
 import { cutMessage, quote } from "./text.ts";
+import { doneWithin, LONGEST_TIMER_MS, unlessAborted } from "./waiting.ts";
 
 /** What {@linkcode createWorker} takes. */
 export interface WorkerOptions {
@@ -161,19 +161,6 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
       return { action: "accept", content: content as Infer<typeof schema> };
     },
   };
-}
-
-/** What the job awaits ends with its signal, which also aborts when its time is up. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort(); // While it was looked whether the question can be asked.
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function refuseValue(error: unknown): never {

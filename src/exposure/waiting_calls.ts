@@ -7,7 +7,7 @@ import { TaskFinished, TaskNotFound } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { tryAgain } from "../try_again.ts";
+import { tryAgain } from "../waiting.ts";
 import { type CallContext, CallerGone, endsWork } from "./surface.ts";
 
 /**

@@ -6,6 +6,7 @@
 import { TaskNotFound } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { pause } from "../waiting.ts";
 import { openQuestions } from "./words.ts";
 
 /** The pause before an answer that could not be stored is given again, in ms. */
@@ -27,16 +28,4 @@ export async function answerForNobody(tasks: Tasks, task: TaskInfo, ended: Abort
     }
     await pause(PAUSE_MS, ended);
   }
-}
-
-/** Resolves after `ms`, or at once where the signal aborts. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = () => resolve();
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", end);
 }

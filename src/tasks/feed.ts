@@ -9,6 +9,7 @@ import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { logError } from "../log/log_error.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
+import { unlessAborted } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
 
@@ -98,15 +99,12 @@ export class TaskFeed implements Disposable {
     const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
     const stop = this.watch({ id, owner }, look, reject);
     this.#backend.get(id, owner).then((now) => this.#tell(now), reject);
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
     this.#waiting.add(reject);
     try {
-      return await promise;
+      return await unlessAborted(promise, signal);
     } finally {
       stop();
       this.#waiting.delete(reject);
-      signal.removeEventListener("abort", abort);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Backend, NewTask, WorkHandle, WorkOptions } from "../backend.ts";
 import { newTaskId } from "../ids.ts";
 import { defineJob, type JobContext } from "../job.ts";
 import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
+import { doneWithin, pause, unlessAborted } from "../waiting.ts";
 import { createWorker, type Worker } from "../worker.ts";
 
 /** What the kit needs of a backend under test. Each case opens its own, on an empty store. */
@@ -221,15 +222,8 @@ class EventLog implements Disposable {
 
 /** Waits for a promise, but not for ever: then it fails with `why`. */
 export async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${why()} Waited ${PATIENCE_MS} ms.`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  if (await doneWithin(promise, PATIENCE_MS)) return await promise;
+  throw new Error(`${why()} Waited ${PATIENCE_MS} ms.`);
 }
 
 /** Asks again and again until the answer is yes, for what no event tells of. */
@@ -237,14 +231,11 @@ export async function eventually(what: string, ask: () => boolean | Promise<bool
   const end = Date.now() + PATIENCE_MS;
   while (!await ask()) {
     if (Date.now() > end) throw new Error(`It does not come to pass that ${what}. Waited ${PATIENCE_MS} ms.`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
 
 /** Rejects as soon as the signal aborts: code that stops when it is asked to. */
 export function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
+  return unlessAborted(new Promise<never>(() => {}), signal);
 }

@@ -6,6 +6,7 @@
 import type { Backend } from "../../backend.ts";
 import { TaskExpired } from "../../errors.ts";
 import { type FinishedTask, isFinished, type TaskInfo } from "../../task.ts";
+import { doneWithin } from "../../waiting.ts";
 
 /** Resolves with the task once it is finished, or with `undefined` after `ms`. Watches first and reads once then. */
 export async function awaitEnd(
@@ -14,20 +15,18 @@ export async function awaitEnd(
   owner: string,
   ms: number,
 ): Promise<FinishedTask | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<FinishedTask | undefined>();
+  const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
   const look = (task: TaskInfo) => {
     if (task.id === id && isFinished(task)) resolve(task);
   };
   const stop = backend.watch((event) => {
     if (event.kind === "change") look(event.task);
   });
-  const timer = setTimeout(() => resolve(undefined), ms);
   try {
     // One whose time is over has ended, and its event is on its way or was told.
     backend.get(id, owner).then(look, (error) => error instanceof TaskExpired || reject(error));
-    return await promise;
+    return await doneWithin(promise, ms) ? await promise : undefined;
   } finally {
     stop();
-    clearTimeout(timer);
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Answer, Question, TaskInfo } from "../../task.ts";
+import { unlessAborted } from "../../waiting.ts";
 
 /** What a store does for the questions of a task. */
 export interface AskingStore {
@@ -30,17 +31,14 @@ export class Asking {
   async ask(question: Question): Promise<Answer> {
     this.#signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const abort = () => reject(this.#signal.reason);
     const look = (answer: Answer | undefined) => answer && resolve(answer);
-    this.#signal.addEventListener("abort", abort);
     // Listens before it stores: the answer may come at once.
     this.#waiting.set(question.key, () => void this.#store.answer(this.#id, question.key).then(look, reject));
     try {
       this.#store.ask(this.#id, question).then(look, reject);
-      return await promise;
+      return await unlessAborted(promise, this.#signal);
     } finally {
       this.#waiting.delete(question.key);
-      this.#signal.removeEventListener("abort", abort);
     }
   }
 

@@ -5,11 +5,10 @@
  * @module
  */
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
-import { doneWithin } from "../../waiting.ts";
 import { InvalidValue, JobsError } from "../../errors.ts";
-import { LONGEST_TIMER_MS } from "../../job.ts";
 import { logError } from "../../log/log_error.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
+import { doneWithin, LONGEST_TIMER_MS, pause } from "../../waiting.ts";
 import { Asking, type AskingStore } from "./open_questions.ts";
 import { isAbandoned } from "./record.ts";
 import { mergeReports } from "./progress_reports.ts";
@@ -207,7 +206,7 @@ export class Runner implements WorkHandle {
         } catch (error) {
           logError("store how an attempt has ended", error);
           if (this.#closed.signal.aborted) return;
-          await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+          await pause(STORE_RETRY_MS);
         }
       }
     };

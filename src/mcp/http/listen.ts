@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { doneWithin } from "../../waiting.ts";
+import { doneWithin, whenAborted } from "../../waiting.ts";
 import { JobsError } from "../../errors.ts";
 import { nameOfAddress } from "./hosts.ts";
 
@@ -40,9 +40,7 @@ export async function listen(
     sending.add(sent);
     return fetch(withOwnSignal(request, completed), info);
   });
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
+  const aborted = whenAborted(signal);
   try {
     await Promise.race([onListen(`http://${nameOfAddress(hostname)}:${server.addr.port}/mcp`), aborted]);
     await aborted;

@@ -6,7 +6,7 @@
 import { InvalidInput, TaskNotFound } from "../../errors.ts";
 import type { Answer, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { tryAgain } from "../../try_again.ts";
+import { tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { PutQuestions } from "./open_elicitations.ts";
 import { relatedTask } from "./wire.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { DefinitionError, InvalidInput, ToolError, Unavailable } from "../../errors.ts";
-import { LONGEST_TIMER_MS } from "../../job.ts";
+import { LONGEST_TIMER_MS } from "../../waiting.ts";
 import { validate } from "../../schema/schema.ts";
 import type { Json, Question } from "../../task.ts";
 import type { RequestContext, TaskServer } from "../host.ts";

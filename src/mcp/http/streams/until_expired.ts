@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LONGEST_TIMER_MS } from "../../../job.ts";
+import { LONGEST_TIMER_MS } from "../../../waiting.ts";
 
 /**
  * Passes an event stream on until a time, in ms since the epoch; where none is given, to its end. The client finds that its

@@ -1,0 +1,55 @@
+import { doneWithin, pause, tryAgain, unlessAborted, whenAborted } from "../src/waiting.ts";
+import { assertEquals, assertRejects } from "../tools/std.ts";
+
+const never = new Promise<never>(() => {});
+const reason = new Error("enough");
+
+Deno.test("what is done in time is told, and what is not", async () => {
+  assertEquals(await doneWithin(Promise.resolve("done"), 60_000), true);
+  assertEquals(await doneWithin(never, 0), false);
+  await assertRejects(() => doneWithin(Promise.reject(reason), 60_000), Error, "enough");
+});
+
+Deno.test("a wait settles as its promise does while the signal has not aborted", async () => {
+  const { signal } = new AbortController();
+  assertEquals(await unlessAborted(Promise.resolve("done"), signal), "done");
+  await assertRejects(() => unlessAborted(Promise.reject(new TypeError("no")), signal), TypeError, "no");
+});
+
+Deno.test("a wait ends with the signal's reason, also where it aborted before", async () => {
+  const controller = new AbortController();
+  const waiting = unlessAborted(never, controller.signal);
+  controller.abort(reason);
+  assertEquals(await waiting.catch((error) => error), reason);
+  assertEquals(await unlessAborted(never, controller.signal).catch((error) => error), reason);
+});
+
+Deno.test("who waits for a signal goes on when it aborts, also where it aborted before", async () => {
+  const controller = new AbortController();
+  const waiting = whenAborted(controller.signal);
+  controller.abort(reason);
+  await waiting;
+  await whenAborted(controller.signal);
+});
+
+Deno.test("a pause ends with its time, or with its signal and leaves no timer behind", async () => {
+  await pause(0);
+  const controller = new AbortController();
+  const pausing = pause(60_000, controller.signal);
+  controller.abort(reason);
+  await pausing;
+  await pause(60_000, controller.signal);
+  await pause(0, new AbortController().signal);
+});
+
+Deno.test("what fails is tried again after each pause, until it is done or over", async () => {
+  let tries = 0;
+  const failing = (times: number) => {
+    tries = 0;
+    return () => ++tries <= times ? Promise.reject(reason) : Promise.resolve();
+  };
+  const isOver = (error: unknown) => error !== reason;
+  assertEquals([await tryAgain(failing(2), [0, 0], isOver), tries], [true, 3]);
+  assertEquals([await tryAgain(failing(3), [0, 0], isOver), tries], [false, 3]);
+  assertEquals([await tryAgain(failing(9), [0, 0], () => true), tries], [true, 1]);
+});
