@@ -1,6 +1,6 @@
 /**
- * Keeps the directions between the rooms, the length of files, and paths that hold in every folder; docs/design.md
- * tells why. Run by `deno task ok`.
+ * Checks the directions between the rooms, circles of imports, the size of files and folders, and paths that hold in
+ * every folder; docs/design.md tells why. Run by `deno task ok`.
  *
  * @module
  */
@@ -31,6 +31,9 @@ const URL_AS_PATH = /import\.meta\.url\)\.pathname\b/;
 
 const MAX_LINES = 300;
 
+/** How many files of TypeScript a folder may hold: more are several rooms in one. */
+const MAX_FILES = 12;
+
 /** Files of src/ that may be longer, each with its reason. */
 const LONG: { readonly [path: string]: string } = {};
 
@@ -49,7 +52,14 @@ export async function findViolations(root: URL, long: { readonly [path: string]:
   const graph = await readGraph(root, files);
   const texts = new Map<string, string>();
   for (const file of files) texts.set(file, await Deno.readTextFile(new URL(file, root)));
-  return [...badImports(files, graph), ...eagerQueues(graph), ...badLengths(texts, long), ...badPaths(texts)];
+  return [
+    ...badImports(files, graph),
+    ...circles(graph),
+    ...eagerQueues(graph),
+    ...badFolders(files),
+    ...badLengths(texts, long),
+    ...badPaths(texts),
+  ];
 }
 
 function badImports(files: readonly string[], graph: Graph): string[] {
@@ -57,6 +67,32 @@ function badImports(files: readonly string[], graph: Graph): string[] {
     RULES.filter(({ from }) => from.test(file)).flatMap(({ never, why }) =>
       (graph.get(file) ?? []).filter(({ to }) => never.test(to)).map(({ to }) => `${file} imports ${to}: ${why}`)
     )
+  );
+}
+
+/** One circle of imports, if there is any; a type is an import, too. */
+function circles(graph: Graph): string[] {
+  // Whatever imports nothing that is left is in no circle.
+  const left = new Map([...graph].map(([file, imports]) => [file, imports.map(({ to }) => to)]));
+  for (let before = Infinity; left.size < before;) {
+    before = left.size;
+    for (const [file, to] of left) if (!to.some((other) => left.has(other))) left.delete(file);
+  }
+  const walked: string[] = [];
+  let [next] = left.keys();
+  while (next !== undefined && !walked.includes(next)) {
+    walked.push(next);
+    next = left.get(next)?.find((other) => left.has(other));
+  }
+  if (next === undefined) return [];
+  const circle = walked.slice(walked.indexOf(next));
+  return [`${[...circle, next].join(" imports ")}: a circle; move what both need into a file of its own`];
+}
+
+function badFolders(files: readonly string[]): string[] {
+  const folders = Map.groupBy(files, (file) => file.slice(0, Math.max(0, file.lastIndexOf("/"))));
+  return [...folders].filter(([, { length }]) => length > MAX_FILES).map(([folder, { length }]) =>
+    `${folder}/ has ${length} files: make rooms of it; ${MAX_FILES} is the most`
   );
 }
 
@@ -142,5 +178,7 @@ if (import.meta.main) {
   const violations = await findViolations(new URL("../", import.meta.url));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) Deno.exit(1);
-  console.log("Imports keep their directions, files their length, and paths hold in every folder.");
+  console.log(
+    "Imports keep their directions and run in no circle; files and folders keep their size, and paths hold in every folder.",
+  );
 }

@@ -64,6 +64,26 @@ Deno.test("std is reached through tools/std.ts alone", async () => {
   assertEquals(found.map((line) => line.split(" ")[0]), ["examples/a/client.ts"]);
 });
 
+Deno.test("a circle of imports is shown, also where types close it and others import it", async () => {
+  const found = await violationsOf({
+    "src/a.ts": `import "./b.ts";`,
+    "src/b.ts": `import "./c.ts"; import "./d.ts";`,
+    "src/c.ts": `import type { B } from "./b.ts"; export type C = B;`,
+    "src/d.ts": "",
+  });
+  assertEquals(found, [
+    "src/b.ts imports src/c.ts imports src/b.ts: a circle; move what both need into a file of its own",
+  ]);
+});
+
+Deno.test("a folder with more than twelve files is named", async () => {
+  const folder = (name: string, length: number) => Array.from({ length }, (_, index) => [`${name}/${index}.ts`, ""]);
+  assertEquals(
+    await violationsOf(Object.fromEntries([...folder("src/a", 12), ...folder("tests/b", 13)])),
+    ["tests/b/ has 13 files: make rooms of it; 12 is the most"],
+  );
+});
+
 Deno.test("a file of src/ that is too long is named, unless an exception says why", async () => {
   const files = {
     "src/long.ts": "\n".repeat(301),
