@@ -178,3 +178,14 @@ export type Outcome =
 export function expiresAt(task: TaskInfo): number | undefined {
   return isFinished(task) ? task.finishedAt + task.resultTtl : undefined;
 }
+
+/** Whether the time that a finished task's result is kept is over, `now` in ms since the epoch. */
+export function hasExpired(task: TaskInfo, now: number): boolean {
+  const end = expiresAt(task);
+  return end !== undefined && end <= now;
+}
+
+/** What a task has asked and nobody has answered yet, also while it waits for its next worker. */
+export function openQuestions(task: TaskInfo): readonly Question[] {
+  return isFinished(task) ? [] : task.questions ?? [];
+}

@@ -1,5 +1,14 @@
 import { assert, assertEquals } from "../tools/std.ts";
-import { canMove, expiresAt, isFinished, isTerminal, type TaskInfo, TaskStatus } from "../src/task.ts";
+import {
+  canMove,
+  expiresAt,
+  hasExpired,
+  isFinished,
+  isTerminal,
+  openQuestions,
+  type TaskInfo,
+  TaskStatus,
+} from "../src/task.ts";
 
 const ALL = Object.values(TaskStatus);
 const FINAL: readonly TaskStatus[] = ["COMPLETED", "FAILED", "CANCELLED"];
@@ -37,4 +46,14 @@ Deno.test("a result expires its time to live after the end, and a task without a
   const done = task({ status: "COMPLETED", finishedAt: 1_000 });
   assert(isFinished(done));
   assertEquals(expiresAt(done), 1_050);
+  assertEquals([hasExpired(done, 1_049), hasExpired(done, 1_050)], [false, true]);
+  assertEquals(hasExpired(task(), Infinity), false);
+});
+
+Deno.test("questions stay open until they are answered or their task ends, whether it runs or waits", () => {
+  const questions = [{ key: "which", message: "Which?", schema: {} }];
+  for (const status of ["INPUT_REQUIRED", "PENDING", "RETRYING"] as const) {
+    assertEquals(openQuestions(task({ status, questions })), questions);
+  }
+  assertEquals([task(), task({ status: "CANCELLED" })].map(openQuestions), [[], []]);
 });

@@ -15,7 +15,7 @@ import { toJson, wellFormed } from "../json.ts";
 import { storableAnswer } from "../questions/budget.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { type Schema, validate } from "../schema/schema.ts";
-import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "../task.ts";
+import { type Answer, type FinishedTask, type Json, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
 const QUIET_MS = 3_000;
@@ -144,7 +144,7 @@ export class Tasks implements Disposable {
       const task = await this.#backend.get(id, owner);
       const answers = typeof given === "function" ? given(task) : given;
       const fitting: [key: string, Answer][] = [];
-      for (const { key, schema } of "questions" in task ? task.questions ?? [] : []) {
+      for (const { key, schema } of openQuestions(task)) {
         const own = Object.hasOwn(answers, key) ? answers[key] : undefined;
         if (own === undefined) continue;
         const answer = storableAnswer(key, own);

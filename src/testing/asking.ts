@@ -6,7 +6,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../questions/budget.ts";
-import type { Answer, Json, Question, TaskInfo } from "../task.ts";
+import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
 import { type Cases, type Code, CONFIRM, OWNER, type Stage, within } from "./stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
@@ -21,25 +21,25 @@ export const asking: Cases = {
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" }, second);
     const asked = await stage.until(task, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED", second);
-    const [question, ...others] = questionsOf(asked);
+    const [question, ...others] = openQuestions(asked);
     deepStrictEqual([question?.message, question?.schema, others], [CONFIRM.message, CONFIRM.schema, []]);
-    deepStrictEqual(questionsOf(await second.get(task.id, OWNER)), [question]);
+    deepStrictEqual(openQuestions(await second.get(task.id, OWNER)), [question]);
     await second.answer(task.id, OWNER, { [keyOf(question)]: YES });
     const end = await stage.finished(task, second);
-    deepStrictEqual([end.status, end.attempt, questionsOf(end)], ["COMPLETED", 1, []]);
+    deepStrictEqual([end.status, end.attempt, openQuestions(end)], ["COMPLETED", 1, []]);
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
   "of two questions at once each is answered for itself, and the task runs on after the last": async (stage) => {
     await stage.work({ twice: (_, ctx) => Promise.all([ctx.elicit(CONFIRM), ctx.elicit(CONFIRM)]) });
     const task = await stage.create({ job: "twice" });
-    const [first, second] = questionsOf(
-      await stage.until(task, "asking twice", (now) => questionsOf(now).length === 2),
+    const [first, second] = openQuestions(
+      await stage.until(task, "asking twice", (now) => openQuestions(now).length === 2),
     );
     const half = await stage.backend.answer(task.id, OWNER, { [keyOf(second)]: NO });
-    deepStrictEqual([half.status, questionsOf(half)], ["INPUT_REQUIRED", [first]]);
+    deepStrictEqual([half.status, openQuestions(half)], ["INPUT_REQUIRED", [first]]);
     const whole = await stage.backend.answer(task.id, OWNER, { [keyOf(first)]: YES });
-    deepStrictEqual(questionsOf(whole), []);
+    deepStrictEqual(openQuestions(whole), []);
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
   },
@@ -50,7 +50,7 @@ export const asking: Cases = {
     const question = await askedBy(stage, task);
     await rejects(stage.backend.answer(task.id, "owner-2", { [question.key]: NO }), TaskNotFound);
     const same = await stage.backend.answer(task.id, OWNER, { "no such question": NO });
-    deepStrictEqual([same.status, questionsOf(same)], ["INPUT_REQUIRED", [question]]);
+    deepStrictEqual([same.status, openQuestions(same)], ["INPUT_REQUIRED", [question]]);
     await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
     const end = await stage.finished(task);
     deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: NO }), end);
@@ -72,8 +72,8 @@ export const asking: Cases = {
     const asked = new Set<string>();
     for (const answer of answers) {
       const isNew = ({ key }: Question) => !asked.has(key);
-      const [question] = questionsOf(
-        await stage.until(task, "asking something new", (now) => questionsOf(now).some(isNew)),
+      const [question] = openQuestions(
+        await stage.until(task, "asking something new", (now) => openQuestions(now).some(isNew)),
       ).filter(isNew);
       asked.add(keyOf(question));
       await stage.backend.answer(task.id, OWNER, { [keyOf(question)]: answer });
@@ -126,7 +126,7 @@ export const asking: Cases = {
     strictEqual(await refused.promise instanceof Error, true);
     gate.resolve();
     await stage.finished(task);
-    deepStrictEqual(stage.events(task).flatMap(questionsOf), []);
+    deepStrictEqual(stage.events(task).flatMap(openQuestions), []);
   },
 
   "an answer that comes while its task waits for a worker is told as a change": async (stage) => {
@@ -136,9 +136,9 @@ export const asking: Cases = {
     await worker.close(0);
     const waiting = await stage.until(task, "handed back", (now) => now.status === "PENDING" && now.revision > 1);
     const before = await stage.backend.get(waiting.id, OWNER);
-    deepStrictEqual([before.status, questionsOf(before).length], ["PENDING", 1]);
+    deepStrictEqual([before.status, openQuestions(before).length], ["PENDING", 1]);
     const after = await stage.backend.answer(task.id, OWNER, { [key]: YES });
-    deepStrictEqual([after.status, questionsOf(after), after.revision > before.revision], ["PENDING", [], true]);
+    deepStrictEqual([after.status, openQuestions(after), after.revision > before.revision], ["PENDING", [], true]);
     await stage.until(task, "answered", ({ revision }) => revision === after.revision);
   },
 
@@ -147,7 +147,7 @@ export const asking: Cases = {
     const task = await stage.create({ job: "ask" });
     await askedBy(stage, task);
     const end = await stage.backend.cancel(task.id, OWNER, 20_000);
-    deepStrictEqual([end.status, "work" in end && end.work, questionsOf(end)], ["CANCELLED", "stopped", []]);
+    deepStrictEqual([end.status, "work" in end && end.work, openQuestions(end)], ["CANCELLED", "stopped", []]);
   },
 
   "a task that is handed back while it asks has the same question open, once": async (stage) => {
@@ -162,7 +162,7 @@ export const asking: Cases = {
       "asking again",
       (now) => now.status === "INPUT_REQUIRED" && now.revision > revision,
     );
-    deepStrictEqual(questionsOf(again), [question]);
+    deepStrictEqual(openQuestions(again), [question]);
     await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
@@ -178,7 +178,7 @@ export const asking: Cases = {
     const end = await stage.finished(task);
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
-    strictEqual(stage.events(task).every((now) => questionsOf(now).length <= 1), true);
+    strictEqual(stage.events(task).every((now) => openQuestions(now).length <= 1), true);
   },
 
   "an answer is not taken for that to another question, which a later attempt asks in its place": async (stage) => {
@@ -190,8 +190,8 @@ export const asking: Cases = {
     await stage.backend.answer(task.id, OWNER, { [key]: YES });
     await stage.work({ ask: asking(1_000) });
     const isOther = (question: Question) => question.message === "Buy it for 1000?";
-    const asked = await stage.until(task, "asking anew", (now) => questionsOf(now).some(isOther));
-    await stage.backend.answer(task.id, OWNER, { [keyOf(questionsOf(asked).find(isOther))]: NO });
+    const asked = await stage.until(task, "asking anew", (now) => openQuestions(now).some(isOther));
+    await stage.backend.answer(task.id, OWNER, { [keyOf(openQuestions(asked).find(isOther))]: NO });
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
   },
@@ -212,17 +212,17 @@ export const asking: Cases = {
     const { revision } = await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
     answered.resolve();
     const end = await stage.finished(task);
-    deepStrictEqual([end.status, questionsOf(end)], ["COMPLETED", []]);
+    deepStrictEqual([end.status, openQuestions(end)], ["COMPLETED", []]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
     const later = stage.events(task).filter((now) => now.revision > revision);
-    deepStrictEqual(later.flatMap(questionsOf), []);
+    deepStrictEqual(later.flatMap(openQuestions), []);
   },
 };
 
 /** Waits until a task asks, and returns what. */
 async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
   const asked = await stage.until(task, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED");
-  const [question] = questionsOf(asked);
+  const [question] = openQuestions(asked);
   if (question === undefined) throw new Error(`Task ${task.id} is INPUT_REQUIRED and has no open question.`);
   return question;
 }
@@ -231,10 +231,6 @@ async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
 function longestAnswer(item: Json): Answer {
   const items = Math.floor((MAX_ANSWER + 1 - '{"items":[]}'.length) / (JSON.stringify(item).length + 1));
   return { action: "accept", content: { items: Array(items).fill(item) } };
-}
-
-function questionsOf(task: TaskInfo): readonly Question[] {
-  return "questions" in task ? task.questions ?? [] : [];
 }
 
 function keyOf(question: Question | undefined): string {

@@ -6,7 +6,7 @@
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { InvalidValue, TaskNotFound } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
-import type { Json } from "../task.ts";
+import { type Json, openQuestions } from "../task.ts";
 import { aborted, type Cases, OWNER } from "./stage.ts";
 
 const MIB = 1024 * 1024;
@@ -79,7 +79,7 @@ export const values: Cases = {
     await stage.backend.cancel(said.id, OWNER, 10_000);
     const asking = await stage.create({ job: "asks" });
     const asked = await stage.until(asking, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED", second);
-    const [question] = "questions" in asked ? asked.questions ?? [] : [];
+    const [question] = openQuestions(asked);
     deepStrictEqual([question?.message, question?.schema.properties], [
       "question \ufffd",
       { sure: { type: "boolean", title: "title \ufffd" } },

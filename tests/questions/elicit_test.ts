@@ -11,6 +11,7 @@ import {
   ToolRegistry,
 } from "../../mod.ts";
 import { MAX_ANSWER } from "../../src/questions/budget.ts";
+import { openQuestions } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
 /** Runs a job that asks once, answers it past the server's own check, and returns how it ended. */
@@ -22,7 +23,7 @@ async function answered<S extends Schema>(schema: S, answer: Answer) {
   await using _worker = createWorker(backend, [job]);
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    const [question] = "questions" in task ? task.questions ?? [] : [];
+    const [question] = openQuestions(task);
     if (question) backend.answer(id, "me", { [question.key]: answer });
   });
   return await tasks.outcome(ended);
@@ -83,7 +84,7 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
   const refused: string[] = [];
   const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    const [question] = "questions" in task ? task.questions ?? [] : [];
+    const [question] = openQuestions(task);
     if (question === undefined) return;
     const answer = (content: { readonly name: Json }) =>
       tasks.answer(id, "me", { [question.key]: { action: "accept", content } });
@@ -105,7 +106,7 @@ async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answe
   const errors: string[] = [];
   const given = new Set<string>();
   const ended = await tasks.wait(id, "me", new AbortController().signal, (task) => {
-    for (const { key } of "questions" in task ? task.questions ?? [] : []) {
+    for (const { key } of openQuestions(task)) {
       const answer = given.has(key) ? undefined : answers.next().value;
       if (answer === undefined) continue;
       given.add(key);

@@ -8,7 +8,7 @@ import type { TaskPage } from "../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
-import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { hasExpired, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import { batched } from "../shared/batch.ts";
 import { type BlobRef, claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
@@ -53,7 +53,7 @@ export class TaskStore {
     // What is no id of ours may be too long for a key. It costs the same read, so that nobody learns from the time.
     const entry = await this.read(isTaskId(id) ? id : NO_TASK, owner);
     if (entry === undefined) throw new TaskNotFound(id);
-    if (hasExpired(entry.stored.record)) throw new TaskExpired(id);
+    if (hasExpired(entry.stored.record.info, Date.now())) throw new TaskExpired(id);
     return entry;
   }
 
@@ -143,7 +143,7 @@ export class TaskStore {
   async #page(range: Deno.KvListSelector, limit: number): Promise<TaskPage> {
     const tasks: TaskInfo[] = [];
     for await (const { value } of this.#kv.list<StoredTask>(range, { reverse: true })) {
-      if (hasExpired(value.record)) continue;
+      if (hasExpired(value.record.info, Date.now())) continue;
       if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
       tasks.push(value.record.info);
     }
@@ -185,12 +185,6 @@ export class TaskStore {
 /** How long KV is to keep a task once it is finished, in ms. */
 function keptFor({ resultTtl }: TaskInfo): number {
   return expiryIn(resultTtl + EXPIRED_TOLD_MS);
-}
-
-/** Whether a record's time is over. */
-function hasExpired({ info }: TaskRecord): boolean {
-  const end = expiresAt(info);
-  return end !== undefined && end <= Date.now();
 }
 
 /** Where a record waits: among the ready, among the delayed, or, while it runs and when it is finished, nowhere. */

@@ -20,6 +20,7 @@ import {
   type Answer,
   expiresAt,
   type FinishedTask,
+  hasExpired,
   isFinished,
   type Outcome,
   type Question,
@@ -131,8 +132,9 @@ export class MemoryBackend implements Backend {
     this.#checkOpen();
     change.refuseCursor(cursor);
     this.#sweep();
+    const now = Date.now();
     const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
-      .filter((task) => task.owner === owner && (cursor === undefined || task.id < cursor) && !hasExpired(task))
+      .filter((task) => task.owner === owner && (cursor === undefined || task.id < cursor) && !hasExpired(task, now))
       .sort((a, b) => a.id < b.id ? 1 : -1).slice(0, limit + 1);
     const page = tasks.slice(0, limit);
     return { tasks: page, nextCursor: tasks.length > limit ? page.at(-1)?.id : undefined };
@@ -270,7 +272,7 @@ export class MemoryBackend implements Backend {
     this.#checkOpen();
     const stored = this.#tasks.get(id);
     if (stored?.record.info.owner !== owner) throw new TaskNotFound(id);
-    if (hasExpired(stored.record.info)) throw new TaskExpired(id);
+    if (hasExpired(stored.record.info, Date.now())) throw new TaskExpired(id);
     return stored;
   }
 
@@ -290,9 +292,4 @@ export class MemoryBackend implements Backend {
 
 function dueAtOf({ info }: change.TaskRecord): number | undefined {
   return isFinished(info) ? undefined : info.dueAt;
-}
-
-function hasExpired(task: TaskInfo): boolean {
-  const end = expiresAt(task);
-  return end !== undefined && end <= Date.now();
 }

@@ -7,7 +7,7 @@ import type { TaskPage } from "../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
-import { expiresAt, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { hasExpired, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { Database, Statement } from "./database.ts";
@@ -64,7 +64,7 @@ export class TaskStore {
     // What is no id of ours costs the same read, so that nobody learns from the time.
     const entry = await this.#read(isTaskId(id) ? id : NO_TASK);
     if (entry?.record.info.owner !== owner) throw new TaskNotFound(id);
-    if (this.#hasExpired(entry.record.info)) throw new TaskExpired(id);
+    if (hasExpired(entry.record.info, this.#database.now)) throw new TaskExpired(id);
     return entry;
   }
 
@@ -82,7 +82,7 @@ export class TaskStore {
       for (const { info } of rows) {
         const task: TaskInfo = JSON.parse(info);
         before = task.id;
-        if (this.#hasExpired(task)) continue;
+        if (hasExpired(task, this.#database.now)) continue;
         if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
         tasks.push(task);
       }
@@ -122,11 +122,6 @@ export class TaskStore {
   async #load<T>(id: string, kind: "i" | "o"): Promise<T | undefined> {
     const [row] = await this.#database.run<{ body: string }>(this.#body, [id, kind]);
     return row && JSON.parse(row.body);
-  }
-
-  #hasExpired(task: TaskInfo): boolean {
-    const end = expiresAt(task);
-    return end !== undefined && end <= this.#database.now;
   }
 }
 

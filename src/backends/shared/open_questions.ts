@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Answer, Question, TaskInfo } from "../../task.ts";
+import { type Answer, openQuestions, type Question, type TaskInfo } from "../../task.ts";
 import { unlessAborted } from "../../waiting.ts";
 
 /** What a store does for the questions of a task. */
@@ -44,7 +44,7 @@ export class Asking {
 
   /** Hears of a change of the task, or, without one, that changes may have been missed. */
   hear(task?: TaskInfo): void {
-    const open = task && "questions" in task ? task.questions ?? [] : [];
+    const open = task ? openQuestions(task) : [];
     for (const [key, look] of this.#waiting) {
       if (!open.some((question) => question.key === key)) look();
     }

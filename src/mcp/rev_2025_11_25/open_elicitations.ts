@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TaskInfo } from "../../task.ts";
+import { openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 
 /** What was put of one task: how to take each question back, by its key. */
@@ -56,7 +56,7 @@ export class PutQuestions {
   #follow(task: TaskInfo): () => void {
     return this.#tasks.follow(
       task,
-      (now) => this.takeBack(now.id, "questions" in now ? now.questions?.map(({ key }) => key) : []),
+      (now) => this.takeBack(now.id, openQuestions(now).map(({ key }) => key)),
     );
   }
 }

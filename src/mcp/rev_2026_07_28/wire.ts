@@ -11,7 +11,7 @@ import { callResult, resourceUri } from "../../exposure/call_result.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../message_size.ts";
-import type { Answer, Json, Outcome, Question, TaskInfo } from "../../task.ts";
+import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
 import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "../words.ts";
 
 /** The extension's identifier. */
@@ -75,7 +75,7 @@ export function detailedTask(
 ): DetailedTask {
   const wire = wireTask(canAsk ? task : toUnaskable(task));
   if (wire.status === "input_required") {
-    return { ...wire, inputRequests: canAsk && "questions" in task ? inputRequests(task.questions ?? []) : {} };
+    return { ...wire, inputRequests: canAsk ? inputRequests(openQuestions(task)) : {} };
   }
   if (outcome === undefined || wire.status === "cancelled") return wire;
   try {
@@ -119,9 +119,10 @@ export function answersTo(
   task: TaskInfo,
   responses: { readonly [key: string]: unknown },
 ): { readonly [key: string]: Answer } {
-  const open = "questions" in task ? task.questions ?? [] : [];
   return Object.fromEntries(
-    open.filter(({ key }) => Object.hasOwn(responses, key)).map(({ key }) => [key, answerOf(responses[key], key)]),
+    openQuestions(task).filter(({ key }) => Object.hasOwn(responses, key)).map((
+      { key },
+    ) => [key, answerOf(responses[key], key)]),
   );
 }
 
