@@ -3,28 +3,34 @@
  *
  * @module
  */
+import type { ProtocolEra } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { quote } from "../text.ts";
-import { bindExtension } from "./rev_2026_07_28/tasks.ts";
 import { McpHost } from "./host.ts";
-import { bindTasks } from "./rev_2025_11_25/tasks.ts";
-import { bindResources } from "./resources.ts";
-import { NO_TASKS } from "./generation.ts";
 import type { Peer } from "./peer.ts";
+import { bindResources } from "./resources.ts";
+import { bindConnection as bind2025 } from "./rev_2025_11_25/connection.ts";
+import { bindConnection as bind2026 } from "./rev_2026_07_28/connection.ts";
+import type { BindRevision } from "./revision.ts";
 import type { Served } from "./served.ts";
 import { bindTools } from "./tools/tools.ts";
 
-/** Makes the server of one connection. Each era has its own generation of tasks; the tasks behind are the same. */
-export function bind(served: Served, peer: Peer, era: "legacy" | "modern"): McpHost {
+// What the transports need of the newer revisions.
+export { waitsForJob } from "./rev_2026_07_28/connection.ts";
+export { TaskListener } from "./rev_2026_07_28/listener.ts";
+
+/** The revisions, each under what the SDK calls the era of those that are spoken alike. Their tasks are the same ones. */
+const REVISIONS: { readonly [era in ProtocolEra]: BindRevision } = { legacy: bind2025, modern: bind2026 };
+
+/** Makes the server of one connection. */
+export function bind(served: Served, peer: Peer, era: ProtocolEra): McpHost {
   const { surface, tasks } = served;
   const host = extended(served);
   const server = host.taskServer;
   server.onUnknownMethod = (method) => tasks.refuse(peer.owner, "request", `Unknown method ${quote(method)}.`);
-  const bindGeneration = era === "modern" ? bindExtension : bindTasks;
-  const calls = surface.tasks ? bindGeneration(server, tasks, surface.tasks, peer) : NO_TASKS;
-  bindTools(server, { surface, tasks }, peer, calls);
-  // Results are subscribed to through `subscriptions/listen`, which the other era does not have.
-  if (surface.templates.length > 0) bindResources(server, served, peer, era === "modern");
+  const connection = REVISIONS[era](server, served, peer);
+  bindTools(server, served, peer, connection);
+  if (surface.templates.length > 0) bindResources(server, served, peer, connection);
   return host;
 }
 

@@ -24,10 +24,15 @@ import { DefinitionError } from "../errors.ts";
 import { prefixOf } from "../exposure/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { sendable } from "./messages/sendable.ts";
-import { SessionTransport } from "./http/sessions/transport.ts";
 
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;
+
+/** A transport with several streams, which knows on which of them the client listens. */
+export interface StreamTransport extends Transport {
+  /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
+  heardOn(requestId: string | number): string | undefined;
+}
 
 /** The SDK's low-level server; handlers can be looked up, and ours set past its checks of a tool result's shape. */
 export class TaskServer extends Server {
@@ -86,7 +91,7 @@ export class TaskServer extends Server {
    * all goes one way, as on stdio, that is heard as long as there is a connection.
    */
   heardOn(requestId: string | number): string | undefined {
-    return this.transport instanceof SessionTransport ? this.transport.heardOn(requestId) : "all";
+    return this.transport && hasStreams(this.transport) ? this.transport.heardOn(requestId) : "all";
   }
 
   /** Whether a message is still to come to a client that resumes the stream. */
@@ -166,6 +171,10 @@ export class McpHost extends McpServer {
     if (this.server instanceof TaskServer) return this.server;
     throw new TypeError("McpHost has lost its TaskServer.");
   }
+}
+
+function hasStreams(transport: Transport): transport is StreamTransport {
+  return "heardOn" in transport;
 }
 
 /** A request as the SDK's own handlers take it. */

@@ -4,8 +4,12 @@
  * @module
  */
 import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
+import { z } from "zod";
 import { piecesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
+
+/** What the SDK's own handlers list. */
+export const Listed: z.ZodDefault<z.ZodArray<z.ZodUnknown>> = z.array(z.unknown()).default([]);
 
 /** One page of a list, and how to ask for the next one. A page is named by its number, from 0; the first by no cursor. */
 export function pageOf<T>(

@@ -11,10 +11,11 @@ import { fits, pagesOf } from "../message_size.ts";
 import { quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
-import { pageOf } from "./list_page.ts";
+import { Listed, pageOf } from "./list_page.ts";
+import { ListParams } from "./params.ts";
 import type { Peer } from "./peer.ts";
+import type { Connection } from "./revision.ts";
 import type { Served } from "./served.ts";
-import { Listed, ListParams } from "./generation.ts";
 
 /** What stands before the number of a page. */
 const PAGE = "?page=";
@@ -26,7 +27,7 @@ export function bindResources(
   server: TaskServer,
   { surface: { templates }, tasks }: Pick<Served, "surface" | "tasks">,
   { owner }: Peer,
-  subscribe: boolean,
+  { subscriptions: subscribe }: Pick<Connection, "subscriptions">,
 ): void {
   const listChanged = server.getCapabilities().resources?.listChanged ?? false;
   server.registerCapabilities({ resources: { listChanged, ...(subscribe && { subscribe }) } });

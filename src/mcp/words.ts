@@ -3,12 +3,10 @@
  *
  * @module
  */
-import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
-import { InvalidInput } from "../errors.ts";
+import { InvalidInput, ToolError } from "../errors.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
-import type { RequestContext, TaskServer } from "./host.ts";
 
 /** Progress and message in one line, for people; of a task that is finished the message alone. */
 export function statusText(task: TaskInfo): string {
@@ -76,16 +74,17 @@ export function declaresForms(capabilities: unknown): boolean {
   return "form" in capabilities.elicitation || !("url" in capabilities.elicitation);
 }
 
-/** Whether the client of a request can be asked. */
-export function canAsk(server: TaskServer, ctx: RequestContext): boolean {
-  const { envelope } = ctx.mcpReq;
-  return declaresForms(envelope ? Reflect.get(envelope, CLIENT_CAPABILITIES_META_KEY) : server.getClientCapabilities());
-}
-
 /** What a client answered to `elicitation/create`. Throws `InvalidInput` if it is no such answer. */
 export function answerOf(result: unknown, key: string): Answer {
   const { action, content } = isObject(result) ? result : {};
   if (action === "decline" || action === "cancel") return { action };
   if (action === "accept" && (content === undefined || isObject(content))) return { action, content: content ?? {} };
   throw new InvalidInput(`answer to ${key}`, [{ path: "action", message: "must be accept, decline or cancel" }]);
+}
+
+/** What a person filled in. Throws `ToolError` if they declined, and `InvalidInput` if it is no such answer. */
+export function acceptedContent({ key, message }: Question, result: unknown): { readonly [key: string]: Json } {
+  const answer = answerOf(result, key);
+  if (answer.action === "accept") return answer.content;
+  throw new ToolError(`The user did not answer the question: ${message}`);
 }

@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  CLIENT_CAPABILITIES_META_KEY,
   createMcpHandler,
   isLegacyRequest,
   type JSONRPCMessage,
@@ -21,7 +20,7 @@ import { BackendError, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
-import { bind } from "../bind.ts";
+import { bind, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
 import { limitAnswer, MISSING_CAPABILITY } from "../errors.ts";
@@ -34,7 +33,6 @@ import { Origins } from "./origins.ts";
 import { ANYBODY, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { RequestRate } from "./request_rate.ts";
-import { declaresTasks } from "../rev_2026_07_28/wire.ts";
 import { type SessionEvent, Sessions } from "./sessions/mod.ts";
 import { untilExpired } from "./streams/until_expired.ts";
 
@@ -212,7 +210,7 @@ export class HttpEndpoint implements AsyncDisposable {
       return id === null ? await this.#sessions.begin(peer, call) : await this.#sessions.resume(id, peer, call);
     }
     this.#peers.set(request, peer);
-    const handler = waitsForJob(this.#served, message) ? this.#patient : this.#modern;
+    const handler = waitsForJob(this.#served.surface, message) ? this.#patient : this.#modern;
     const respond = (parsedBody?: JSONRPCMessage) => handler.fetch(request, { parsedBody, authInfo });
     // A client that listens waits for nothing that could be answered.
     if (message && "method" in message && message.method === "subscriptions/listen") {
@@ -230,18 +228,6 @@ function claimsRevision(message: JSONRPCMessage | undefined): boolean {
   if (message === undefined || !("method" in message) || message.method === "initialize") return false;
   const { _meta } = message.params ?? {};
   return isObject(_meta) && PROTOCOL_VERSION_META_KEY in _meta;
-}
-
-/**
- * Whether a 2026-07-28 message is a plain call of a job. Its client cancels it by closing the stream of the answer
- * (Streamable HTTP, "Cancellation"), which has to be there before the answer is; and comments keep the stream alive.
- */
-function waitsForJob({ surface }: Served, message: JSONRPCMessage | undefined): boolean {
-  if (message === undefined || !("method" in message) || message.method !== "tools/call") return false;
-  const { name, _meta } = message.params ?? {};
-  const tool = surface.tools.find((tool) => tool.name === name);
-  if (tool?.start === undefined || tool.taskSupport === "required") return false;
-  return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
 }
 
 /** Why an answer refuses, for the audit log. */

@@ -4,9 +4,9 @@
  * @module
  */
 import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
-import { TaskListener } from "../rev_2026_07_28/listener.ts";
 
 const EVENT = "event: message\ndata: ";
 

@@ -10,7 +10,7 @@ import { tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { PutQuestions } from "./open_elicitations.ts";
 import { relatedTask } from "./wire.ts";
-import { answerOf, canAsk, elicitation, openQuestions } from "../words.ts";
+import { answerOf, declaresForms, elicitation, openQuestions } from "../words.ts";
 
 /** How many questions of a connection are remembered as asked. One that is still open after as many others is asked again. */
 const REMEMBERED = 1_000;
@@ -48,7 +48,7 @@ export class Asker {
    * client has not heard of a task and would take its question for that of somebody else.
    */
   ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
-    if (!canAsk(this.#server, ctx)) return;
+    if (!declaresForms(this.#server.getClientCapabilities())) return;
     for (const question of openQuestions(task)) {
       // An id that names task and question: whoever gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;

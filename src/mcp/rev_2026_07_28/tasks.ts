@@ -1,6 +1,6 @@
 /**
  * The task operations of the extension `io.modelcontextprotocol/tasks` (2026-07-28) on one connection: `tasks/get`,
- * `tasks/update`, `tasks/cancel`, and calls that become tasks.
+ * `tasks/update` and `tasks/cancel`.
  *
  * @module
  */
@@ -9,7 +9,6 @@ import {
   MissingRequiredClientCapabilityError,
   type Result,
 } from "@modelcontextprotocol/server";
-import { z } from "zod";
 import type { AuditEvent } from "../../tasks/audit.ts";
 import { InvalidInput, TaskFinished } from "../../errors.ts";
 import type { Surface } from "../../exposure/surface.ts";
@@ -18,20 +17,17 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
-import type { TaskCalls } from "../generation.ts";
+import { TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { canAsk, declaresForms } from "../words.ts";
-import { answerForNobody } from "../cancel_questions.ts";
-
-const TaskParams = z.looseObject({ taskId: z.string() });
+import { declaresForms } from "../words.ts";
 
 /** Binds the extension to one connection. */
-export function bindExtension(
+export function bindTasks(
   server: TaskServer,
   tasks: Tasks,
   surface: NonNullable<Surface["tasks"]>,
   { owner }: Peer,
-): TaskCalls {
+): void {
   server.registerCapabilities(rev.CAPABILITY);
 
   const operation = (
@@ -78,26 +74,6 @@ export function bindExtension(
     });
     return {};
   });
-
-  return {
-    listed: () => ({}),
-    wish(tool, _, ctx) {
-      if (!tool?.start) return undefined;
-      if (rev.declaresTasks(capabilitiesOf(ctx))) return { demanded: false };
-      if (tool.taskSupport === "required") {
-        const error = missingExtension();
-        tasks.refuseCall(owner, tool.name, error.message);
-        throw error;
-      }
-      return undefined;
-    },
-    created: (task) => ({ ...rev.createTaskResult(task) }),
-    ask(task, ctx, ended) {
-      if (canAsk(server, ctx)) return true;
-      void answerForNobody(tasks, task, ended);
-      return false;
-    },
-  };
 }
 
 /** A task with its questions, its result or its error. */
@@ -116,7 +92,7 @@ export function missingExtension(): MissingRequiredClientCapabilityError {
   return new MissingRequiredClientCapabilityError({ requiredCapabilities: rev.CAPABILITY });
 }
 
-/** What the client declares on this one request; an earlier one does not count. */
-function capabilitiesOf(ctx: RequestContext): unknown {
+/** What the client declares with this request; an earlier one does not count. */
+export function capabilitiesOf(ctx: RequestContext): unknown {
   return Reflect.get(ctx.mcpReq.envelope ?? {}, CLIENT_CAPABILITIES_META_KEY);
 }

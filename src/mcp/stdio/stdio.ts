@@ -7,13 +7,12 @@
 import { type JSONRPCMessage, serializeMessage, type Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Backlog, progressTokenOf } from "../messages/backlog.ts";
-import { bind } from "../bind.ts";
+import { bind, TaskListener } from "../bind.ts";
 import { FirstCall } from "./first_call.ts";
 import type { Refusal } from "../messages/message.ts";
 import { MessageReader } from "../messages/reader.ts";
 import { LOCAL, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
-import { TaskListener } from "../rev_2026_07_28/listener.ts";
 import { Unanswered } from "./unanswered.ts";
 
 const NEWLINE = 10;

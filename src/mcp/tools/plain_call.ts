@@ -1,9 +1,9 @@
 /**
- * A plain call of a tool: it waits, tells of progress, and passes on what the job asks.
+ * A plain call of a tool: it waits, reports progress, and passes on what the job asks.
  *
  * @module
  */
-import { INVALID_PARAMS, ProtocolError, type Result, SdkError } from "@modelcontextprotocol/server";
+import { type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../../errors.ts";
 import { fitted } from "../../exposure/fitted.ts";
 import {
@@ -16,29 +16,24 @@ import {
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
-import { readableIn } from "../older_revisions.ts";
-import { answersTo, inputRequired } from "../rev_2026_07_28/wire.ts";
-import type { TaskCalls } from "../generation.ts";
+import type { Connection } from "../revision.ts";
 import { openQuestions, progressTo, putAgain } from "../words.ts";
 
-/** Why a call stops to wait: its answer is the questions of its task, and the client calls again with the answers. */
+/** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
 class InputNeeded extends JobsError {
-  constructor(readonly task: TaskInfo) {
-    super(`Task ${task.id} asks for input.`);
+  constructor(readonly result: Result) {
+    super("The task of this call asks for input.");
   }
 }
 
-/** The answers of a call that were not taken, by the keys of their questions. */
-type Refused = Map<string, InvalidInput>;
+/** Why answers that came with a call do not fit, by the keys of their questions. */
+type Misfits = ReadonlyMap<string, InvalidInput>;
 
 /** What a plain call needs of its connection. */
 interface Plain {
   readonly tasks: Tasks;
   readonly owner: string;
-  /** Puts what the job asks to the client, in the form of its generation. */
-  readonly calls: TaskCalls;
-  /** The revision that the client speaks. */
-  readonly revision: string | undefined;
+  readonly connection: Connection;
 }
 
 /** Calls a tool and waits. */
@@ -47,79 +42,80 @@ export function callPlainly(tool: SurfaceTool, input: unknown, ctx: RequestConte
 }
 
 /**
- * Waits on for the task of an earlier call, once the answers that came with this one are stored. A question whose answer
- * does not fit is put again: an error would end the call for its client, and leave the task to nobody.
+ * Goes on waiting for the task of an earlier call, after it has stored the answers that came with this one. A question
+ * whose answer does not fit is asked again: an error would end the call, and nobody else knows the task.
  */
 export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext, plain: Plain): Promise<Result> {
   const { resume } = tool;
   if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
-  const refused: Refused = new Map();
-  const answer = (task: TaskInfo) => takeAnswers(plain.tasks, task, ctx, refused);
-  return waitFor(tool, (call) => resume.call(tool, id, call, answer), ctx, plain, refused);
+  let misfits: Misfits = new Map();
+  const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, plain));
+  return waitFor(tool, (call) => resume.call(tool, id, call, answer), ctx, plain, () => misfits);
 }
 
 async function waitFor(
   { outputSchema }: SurfaceTool,
   run: (call: CallContext) => Promise<ToolResult>,
   ctx: RequestContext,
-  { owner, calls, revision }: Plain,
-  refused: Refused = new Map(),
+  { owner, connection }: Plain,
+  misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
   const ended = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with an error of its own when the connection is gone, and else with the client's reason, if there is
-  // one. To close the connection is how a 2026-07-28 client cancels over HTTP (Streamable HTTP, "Cancellation"). A stdio
-  // client cannot come back. A 2025-11-25 client can, over HTTP, and resume the stream.
-  const closingCancels = ctx.mcpReq.envelope !== undefined || ctx.http === undefined;
+  // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any.
   const giveUp = () => {
     const gone = signal.reason instanceof SdkError;
-    given.abort(gone ? new CallerGone(closingCancels) : new CallCancelled("The call was cancelled."));
+    given.abort(
+      gone ? new CallerGone(connection.closingCancels(ctx)) : new CallCancelled("The call was cancelled."),
+    );
   };
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });
   const token = _meta?.progressToken;
-  const tell = token !== undefined &&
+  const report = token !== undefined &&
     progressTo(token, (params) => void notify({ method: "notifications/progress", params }).catch(() => {}));
   const call: CallContext = {
     owner,
     signal: given.signal,
     onChange: (task) => {
-      if (tell) tell(task);
-      if (openQuestions(task).length > 0 && calls.ask(task, ctx, ended.signal)) given.abort(new InputNeeded(task));
+      if (report) report(task);
+      if (openQuestions(task).length === 0) return;
+      const result = connection.ask(withReasons(task, misfits()), ctx, ended.signal);
+      if (result) given.abort(new InputNeeded(result));
     },
   };
   try {
-    return { ...readableIn(revision, fitted(await run(call), outputSchema !== undefined)) };
+    return connection.completed(fitted(await run(call), outputSchema !== undefined));
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
-    const questions = openQuestions(error.task).map((question) => {
-      const why = refused.get(question.key);
-      return why ? putAgain(question, why) : question;
-    });
-    return { ...inputRequired(questions, error.task.id) };
+    return error.result;
   } finally {
     ended.abort();
     signal.removeEventListener("abort", giveUp);
   }
 }
 
-/** The id of the task of an earlier call that was answered with questions. 2025-11-25 has no such calls. */
-export function begunBefore(ctx: RequestContext): string | undefined {
-  if (ctx.mcpReq.envelope === undefined) return undefined;
-  const id = ctx.mcpReq.requestState();
-  if (id === undefined || typeof id === "string") return id;
-  throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
+/** The task, with each question whose answer did not fit saying why. */
+function withReasons(task: TaskInfo, misfits: Misfits): TaskInfo {
+  if (task.status !== "INPUT_REQUIRED") return task;
+  const questions = task.questions?.map((question) => {
+    const misfit = misfits.get(question.key);
+    return misfit ? putAgain(question, misfit) : question;
+  });
+  return { ...task, questions };
 }
 
-/** Stores the answers that came with the call, each by itself, and keeps in `refused` why one does not fit. */
-async function takeAnswers(tasks: Tasks, task: TaskInfo, ctx: RequestContext, refused: Refused): Promise<void> {
-  for (const [key, answer] of Object.entries(answersTo(task, ctx.mcpReq.inputResponses ?? {}))) {
+/** Stores the answers that came with the call, each by itself, and returns why some do not fit. */
+async function storeAnswers(task: TaskInfo, ctx: RequestContext, { tasks, connection }: Plain): Promise<Misfits> {
+  const misfits = new Map<string, InvalidInput>();
+  for (const [key, answer] of Object.entries(connection.answers(task, ctx))) {
     try {
       await tasks.answer(task.id, task.owner, { [key]: answer });
     } catch (error) {
       if (!(error instanceof InvalidInput)) throw error;
-      refused.set(key, error);
+      misfits.set(key, error);
     }
   }
+  return misfits;
 }

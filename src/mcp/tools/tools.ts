@@ -12,12 +12,12 @@ import { messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
 import { asRequest, type TaskServer } from "../host.ts";
-import { pageOf } from "../list_page.ts";
+import { Listed, pageOf } from "../list_page.ts";
+import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { begunBefore, callPlainly, resumePlainly } from "./plain_call.ts";
-import { inputRequired } from "../rev_2026_07_28/wire.ts";
+import { callPlainly, resumePlainly } from "./plain_call.ts";
+import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { CallParams, Listed, ListParams, type TaskCalls } from "../generation.ts";
 
 /** What the model can mend, or should tell. */
 const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
@@ -27,7 +27,7 @@ export function bindTools(
   server: TaskServer,
   { surface, tasks }: Pick<Served, "surface" | "tasks">,
   { owner }: Peer,
-  calls: TaskCalls,
+  connection: Connection,
 ): void {
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
   const tools = new Map(surface.tools.map((tool) => [tool.name, tool]));
@@ -36,7 +36,7 @@ export function bindTools(
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
-    const all = [...surface.tools.map((tool) => listed(tool, calls)), ...Listed.parse(plain.tools)];
+    const all = [...surface.tools.map((tool) => listed(tool, connection)), ...Listed.parse(plain.tools)];
     const { page, ...next } = pageOf(all, params.cursor);
     return { ...plain, tools: page, ...next };
   });
@@ -44,7 +44,7 @@ export function bindTools(
   server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
     const tool = tools.get(params.name);
     if (tool === undefined) {
-      if (plainCall) calls.wish(tool, params, ctx); // Refuses to make a task of it.
+      if (plainCall) connection.taskRequest(tool, params, ctx); // Throws where the client demands a task.
       try {
         if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
         const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
@@ -57,21 +57,21 @@ export function bindTools(
         throw error;
       }
     }
-    const wish = calls.wish(tool, params, ctx);
-    const plain = { tasks, owner, calls, revision: server.getNegotiatedProtocolVersion() };
-    const begun = tool.resume && begunBefore(ctx);
+    const request = connection.taskRequest(tool, params, ctx);
+    const plain = { tasks, owner, connection };
+    const resumed = tool.resume && connection.resumed(ctx);
     try {
       // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.
-      if (begun !== undefined) return await resumePlainly(tool, begun, ctx, plain);
-      const asked = await completeInput(tool.askFor ?? [], params.arguments ?? {}, server, ctx, tasks.over);
-      if ("questions" in asked) return { ...inputRequired(asked.questions) };
-      const { input } = asked;
-      if (wish && tool.start) return calls.created(await tool.start(input, owner, wish.ttl), ctx);
+      if (resumed !== undefined) return await resumePlainly(tool, resumed, ctx, plain);
+      const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
+      if ("result" in complete) return complete.result;
+      const { input } = complete;
+      if (request && tool.start) return connection.created(await tool.start(input, owner, request.ttl), ctx);
       return await callPlainly(tool, input, ctx, plain);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       // A round that is refused can be sent again as it is; told to the model, it would begin another task.
-      if (readable && begun === undefined && !wish?.demanded) {
+      if (readable && resumed === undefined && !request?.demanded) {
         return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
       }
       throw toProtocolError(error);
@@ -83,6 +83,9 @@ function isError(answer: Result): answer is Result & ToolResult {
   return answer.isError === true && Array.isArray(answer.content);
 }
 
-function listed({ call: _, resume: __, askFor: ___, start, taskSupport, ...tool }: SurfaceTool, calls: TaskCalls) {
-  return { ...tool, ...(start && taskSupport && calls.listed(taskSupport)) };
+function listed(
+  { call: _, resume: __, askFor: ___, start, taskSupport, ...tool }: SurfaceTool,
+  connection: Connection,
+) {
+  return { ...tool, ...(start && taskSupport && connection.listed(taskSupport)) };
 }

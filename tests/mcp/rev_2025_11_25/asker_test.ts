@@ -1,4 +1,3 @@
-import { CLIENT_CAPABILITIES_META_KEY } from "@modelcontextprotocol/server";
 import { MemoryBackend } from "../../../mod.ts";
 import { Asker } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
 import { type RequestContext, TaskServer } from "../../../src/mcp/host.ts";
@@ -9,9 +8,7 @@ import { Tasks } from "../../../src/tasks/tasks.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
 /** A request of a client that can be asked: as much of it as an asker looks at. */
-const REQUEST = {
-  mcpReq: { id: 1, envelope: { [CLIENT_CAPABILITIES_META_KEY]: { elicitation: {} } } },
-} as unknown as RequestContext;
+const REQUEST = { mcpReq: { id: 1 } } as unknown as RequestContext;
 
 function asking(): TaskInfo {
   return {
@@ -32,6 +29,7 @@ function asking(): TaskInfo {
 function listening() {
   const server = new TaskServer({ name: "asks", version: "1.0.0" });
   const asked: string[] = [];
+  server.getClientCapabilities = () => ({ elicitation: {} });
   server.ask = (id) => {
     asked.push(id);
     return Promise.resolve();

@@ -10,6 +10,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { isObject } from "../../../json.ts";
+import type { StreamTransport } from "../../host.ts";
 import { parseEventId } from "./events.ts";
 import { refuse } from "../../messages/message.ts";
 
@@ -20,7 +21,7 @@ const REMEMBERED = 1_000;
 const STANDALONE = "_GET_stream";
 
 /** One session over HTTP. */
-export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
+export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
   /** The SDK's: the name of the stream of each request that is worked on. */
   readonly #streamOfRequest: Map<string | number, string> = mapOf(this, "_requestToStreamMapping");
   /** The SDK's: the streams that a client reads now, by their names. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ToolResult } from "../exposure/surface.ts";
+import type { ToolResult } from "../../exposure/surface.ts";
 
 /** The first revision with `resource_link` blocks. Clients of older ones refuse the whole result for one. */
 const FIRST_WITH_LINKS = "2025-06-18";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { createWorker, MemoryBackend } from "../../mod.ts";
-import { assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { Raw } from "./http/support/raw.ts";
-import { fixtureServer } from "../interop/support/fixture.ts";
+import { createWorker, MemoryBackend } from "../../../mod.ts";
+import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { Raw } from "../http/support/raw.ts";
+import { fixtureServer } from "../../interop/support/fixture.ts";
 
 const KINDS: { readonly [revision: string]: readonly string[] } = {
   "2025-11-25": ["text", "resource_link"],

@@ -1,0 +1,76 @@
+/**
+ * A connection that speaks revision 2025-11-25, or an older one.
+ *
+ * @module
+ */
+import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
+import { Unavailable } from "../../errors.ts";
+import { resourceUri } from "../../exposure/call_result.ts";
+import { answerForNobody } from "../cancel_questions.ts";
+import type { TaskServer } from "../host.ts";
+import type { Peer } from "../peer.ts";
+import type { Client, Connection } from "../revision.ts";
+import type { Served } from "../served.ts";
+import { declaresForms } from "../words.ts";
+import { elicitFields } from "./ask_for_input.ts";
+import { Asker } from "./elicit.ts";
+import { readableIn } from "./older_revisions.ts";
+import { StatusPush } from "./status_push.ts";
+import { bindTasks } from "./tasks.ts";
+import { createTaskResult } from "./wire.ts";
+
+/** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
+export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
+  const client = (): Client => ({ elicitation: declaresForms(server.getClientCapabilities()) });
+  const asker = new Asker(server, tasks, peer.owner);
+  const push = new StatusPush(tasks, {
+    // A client that is gone needs no push: it reads the task when it comes back.
+    notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
+    notifications: surface.tasks?.notifications ?? false,
+    canAsk: () => client().elicitation,
+  });
+  const closed = new AbortController();
+  server.onclose = () => {
+    closed.abort(new Unavailable("The connection was closed."));
+    push[Symbol.dispose]();
+    asker.close();
+  };
+  if (surface.tasks) bindTasks(server, { tasks, surface: surface.tasks, peer, asker, push, closed: closed.signal });
+
+  return {
+    subscriptions: false,
+    client,
+    listed: (taskSupport) => surface.tasks ? { execution: { taskSupport } } : {},
+    taskRequest(tool, { name, task }) {
+      // Section "Capabilities": a receiver that declares no tasks processes the request as any other.
+      if (surface.tasks === undefined) return undefined;
+      const refuse = (name: string, reason: string) => {
+        tasks.refuseCall(peer.owner, name, reason);
+        // Section "Tool-Level Negotiation": both refusals are -32601.
+        return new ProtocolError(METHOD_NOT_FOUND, reason);
+      };
+      const shown = name.slice(0, 100);
+      if (task && !tool?.start) throw refuse(shown, `${shown} cannot be called as a task.`);
+      if (!task && tool?.taskSupport === "required") {
+        throw refuse(name, `${name} can only be called as a task: pass \`task\`.`);
+      }
+      return task && { ttl: task.ttl, demanded: true };
+    },
+    created(task, ctx) {
+      push.created(task, ctx.mcpReq._meta?.progressToken);
+      return { ...createTaskResult(task, resourceUri(task)) };
+    },
+    completed: (result) => ({ ...readableIn(server.getNegotiatedProtocolVersion(), result) }),
+    elicit: elicitFields,
+    resumed: () => undefined,
+    answers: () => ({}),
+    ask(task, ctx, ended) {
+      const cancels = surface.tasks?.cancellable.includes(task.job) ?? false;
+      if (client().elicitation) asker.ask(task, ctx, { cancels });
+      else void answerForNobody(tasks, task, ended);
+      return undefined;
+    },
+    // Over HTTP a client can come back and resume the stream; over stdio it cannot.
+    closingCancels: (ctx) => ctx.http === undefined,
+  };
+}
