@@ -144,6 +144,21 @@ interface Documentation {
   readonly nodes: { readonly [file: string]: { readonly symbols: readonly { readonly name: string }[] } };
 }
 
+Deno.test("docs/design.md names every folder of src/", async () => {
+  const [, rooms = ""] = /^## Rooms$(.*?)^## /ms.exec(await readFile("docs/design.md")) ?? [];
+  const missing = (await foldersIn("src")).filter((folder) => !new RegExp(`\\s${folder}/`).test(rooms));
+  assertEquals(missing, [], 'Say under "Rooms" what these folders are for.');
+});
+
+/** The names of all folders below a folder. */
+async function foldersIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+    if (isDirectory) names.push(name, ...await foldersIn(`${folder}/${name}`));
+  }
+  return names;
+}
+
 Deno.test("the README has at most 300 lines", async () => {
   const lines = (await readFile("README.md")).trimEnd().split("\n").length;
   assert(lines <= 300, `It has ${lines}: move what a first reader does not need to docs/.`);
