@@ -1,5 +1,5 @@
 /**
- * Checks the directions between the rooms, circles of imports, the size of files and folders, and paths that hold in
+ * Checks the directions between the rooms, circles of imports, who names a revision of MCP, the size of files and folders, and paths that hold in
  * every folder; docs/design.md tells why. Run by `deno task ok`.
  *
  * @module
@@ -29,6 +29,9 @@ const FOLDERS = ["src", "tools", "tests", "examples", "bench", "chaos", "docs"];
 /** What is no path where the project stands in a folder whose name has a space. */
 const URL_AS_PATH = /import\.meta\.url\)\.pathname\b/;
 
+/** What begins a comment stands at the start of a line, or behind a space: "https://" and "*\/*" begin none. */
+const COMMENT = /(?<=^|\s)(\/\/.*$|\/\*[^]*?\*\/)/gm;
+
 const MAX_LINES = 300;
 
 /** How many files of TypeScript a folder may hold: more are several rooms in one. */
@@ -55,6 +58,7 @@ export async function findViolations(root: URL, long: { readonly [path: string]:
   return [
     ...badImports(files, graph),
     ...circles(graph),
+    ...namedRevisions(texts),
     ...eagerQueues(graph),
     ...badFolders(files),
     ...badLengths(texts, long),
@@ -87,6 +91,23 @@ function circles(graph: Graph): string[] {
   if (next === undefined) return [];
   const circle = walked.slice(walked.indexOf(next));
   return [`${[...circle, next].join(" imports ")}: a circle; move what both need into a file of its own`];
+}
+
+/** Where code, not a comment, names a revision of MCP. */
+function namedRevisions(texts: ReadonlyMap<string, string>): string[] {
+  const folders = new Set([...texts.keys()].map((file) => /^src\/mcp\/(rev_\w+)\//.exec(file)?.[1] ?? ""));
+  folders.delete("");
+  const found: string[] = [];
+  for (const [file, text] of texts) {
+    if (!file.startsWith("src/") || file === "src/mcp/bind.ts") continue;
+    const code = text.replace(COMMENT, "");
+    for (const folder of folders) {
+      const revision = folder.slice("rev_".length).replaceAll("_", "-");
+      if (file.startsWith(`src/mcp/${folder}/`) || !(code.includes(folder) || code.includes(revision))) continue;
+      found.push(`${file} names ${revision}: only src/mcp/${folder}/ knows that revision, and bind.ts imports it`);
+    }
+  }
+  return found;
 }
 
 function badFolders(files: readonly string[]): string[] {

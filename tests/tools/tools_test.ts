@@ -58,6 +58,28 @@ Deno.test("a queue library that mod.ts would load at once is found, however far 
   assertEquals(await violationsOf({ ...files, "src/b.ts": `await import("npm:ioredis@6");` }), []);
 });
 
+Deno.test("only the folder of a revision names it in code, and bind.ts imports it", async () => {
+  const files = {
+    "src/mcp/rev_2025_11_25/wire.ts": `export const REVISION = "2025-11-25";`,
+    "src/mcp/rev_2026_07_28/wire.ts": `/** Unlike 2025-11-25. */ export const accept = "*/*"; // 2025-11-25 has none`,
+    "src/mcp/bind.ts": `import "./rev_2025_11_25/wire.ts"; import "./rev_2026_07_28/wire.ts";`,
+    "src/mcp/tools.ts": `/* 2025-11-25 */ export const older = "2025-06-18"; // 2026-07-28`,
+    "tests/mcp/bind_test.ts": `import "../../src/mcp/rev_2025_11_25/wire.ts";`,
+  };
+  assertEquals(await violationsOf(files), []);
+  const found = await violationsOf({
+    ...files,
+    "src/mcp/rev_2026_07_28/tasks.ts": `import "../rev_2025_11_25/wire.ts";`,
+    "src/mcp/tools.ts":
+      `export const url = "https://a/*"; export const isOld = (revision: string) => revision < "2026-07-28";`,
+  });
+  assertEquals(found, [
+    "src/mcp/rev_2026_07_28/tasks.ts names 2025-11-25: only src/mcp/rev_2025_11_25/ knows that revision, and bind.ts " +
+    "imports it",
+    "src/mcp/tools.ts names 2026-07-28: only src/mcp/rev_2026_07_28/ knows that revision, and bind.ts imports it",
+  ]);
+});
+
 Deno.test("std is reached through tools/std.ts alone", async () => {
   const reach = `await import("jsr:@std/assert@1").catch(() => {});`;
   const found = await violationsOf({ "tools/std.ts": reach, "examples/a/client.ts": reach });
