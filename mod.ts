@@ -29,27 +29,18 @@
  *
  * @module
  */
-export type { Audit, AuditEvent } from "./src/tasks/audit.ts";
-export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
-export * from "./src/backend.ts";
 export { BullMqBackend, type BullMqOptions } from "./src/backends/bullmq/mod.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
-export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
 export { MemoryBackend } from "./src/backends/memory/mod.ts";
-export * from "./src/errors.ts";
+export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
+export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
+export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
+export type { JwtClaims } from "./src/auth/jwt_claims.ts";
+export type { Backend } from "./src/backend.ts";
+export { BackendError, DefinitionError, JobFault, JobsError, StoreLost, ToolError } from "./src/errors.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
 export { PollingExposureStrategy } from "./src/exposure/polling.ts";
-export { formatResponse, type PollingResponse } from "./src/exposure/response.ts";
-export type {
-  CallContext,
-  ContentBlock,
-  ExposureStrategy,
-  Surface,
-  SurfaceTemplate,
-  SurfaceTool,
-  ToolResult,
-} from "./src/exposure/surface.ts";
-export { newTaskId } from "./src/ids.ts";
+export type { ExposureStrategy } from "./src/exposure/surface.ts";
 export {
   defineJob,
   implement,
@@ -59,15 +50,13 @@ export {
   type JobDefinition,
   type JobPolicy,
 } from "./src/job.ts";
-export type { FetchInfo } from "./src/tasks/audit_source.ts";
-export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
-export type { JwtClaims } from "./src/auth/jwt_claims.ts";
-export type { Limits } from "./src/tasks/limits.ts";
-export { type RegisteredJob, type RegisterOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
+export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Accepted, Infer, Schema, StandardResult, StandardSchema } from "./src/schema/schema.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
 export type { RunOptions, ServerOptions } from "./src/server/options.ts";
-export * from "./src/task.ts";
-export type { Tasks } from "./src/tasks/tasks.ts";
+export { type Answer, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";
+export type { Audit, AuditEvent } from "./src/tasks/audit.ts";
+export type { FetchInfo } from "./src/tasks/audit_source.ts";
+export type { Limits } from "./src/tasks/limits.ts";
 export { createWorker, type Worker, type WorkerOptions } from "./src/worker.ts";

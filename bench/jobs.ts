@@ -1,5 +1,6 @@
 /** The job that is measured: it does nothing but tell the time. */
-import { defineJob, type NewTask } from "../mod.ts";
+import type { NewTask } from "../backend.ts";
+import { defineJob } from "../mod.ts";
 import { newTaskId } from "../src/ids.ts";
 
 /** The time in ms, finer than `Date.now()`, and the same in every process of the machine. */

@@ -13,7 +13,7 @@ let counter = 0;
  *
  * @example
  * ```ts
- * import { newTaskId } from "@mcp-jobs/mcp-jobs";
+ * import { newTaskId } from "@mcp-jobs/mcp-jobs/backend";
  * const [first, second] = [newTaskId(), newTaskId()];
  * if (first >= second) throw new Error("later ids sort behind earlier ones");
  * ```

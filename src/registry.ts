@@ -93,7 +93,8 @@ export interface RegisteredJob {
  *
  * @example
  * ```ts
- * import { defineJob, ToolRegistry } from "@mcp-jobs/mcp-jobs";
+ * import { defineJob } from "@mcp-jobs/mcp-jobs";
+ * import { ToolRegistry } from "@mcp-jobs/mcp-jobs/strategy";
  * const registry = new ToolRegistry();
  * const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
  * registry.register(echo, { cancel: false });

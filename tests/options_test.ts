@@ -9,8 +9,8 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
-  ToolRegistry,
 } from "../mod.ts";
+import { ToolRegistry } from "../strategy.ts";
 import { checkOptions, type Rules, text, wholeNumber } from "../src/options.ts";
 import { assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { assert, assertEquals, assertMatch, assertThrows } from "../tools/std.ts";
+import type { Outcome } from "../backend.ts";
 import {
   createWorker,
   defineJob,
@@ -10,7 +11,6 @@ import {
   JobsError,
   type Json,
   MemoryBackend,
-  type Outcome,
   type TaskInfo,
   ToolError,
 } from "../mod.ts";

@@ -14,14 +14,14 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   { from: /^src\/task\.ts$/, never: /./, why: "the task record imports nothing" },
-  { from: /^(mod\.ts$|src\/(?!mcp\/))/, never: /^npm:@modelcontextprotocol\//, why: "only src/mcp imports an MCP SDK" },
+  { from: /^(\w+\.ts$|src\/(?!mcp\/))/, never: /^npm:@modelcontextprotocol\//, why: "only src/mcp imports an MCP SDK" },
   { from: /^src\/exposure\//, never: /^src\/(backends|mcp)\//, why: "an exposure strategy knows the contract alone" },
   { from: /^src\/backends\//, never: /^src\/(exposure|mcp)\//, why: "a backend knows task records alone" },
   { from: /^src\/mcp\//, never: /^src\/backends\//, why: "the protocol knows the contract alone" },
   { from: /^(?!tools\/std\.ts$)/, never: /^jsr:/, why: "only tools/std.ts reaches std, so that all runs without JSR" },
 ];
 
-/** What merely importing mod.ts must never load. */
+/** What merely importing an entry must never load. */
 const LAZY = /^npm:(bullmq|ioredis|pg|jose|refa)\b/;
 
 const FOLDERS = ["src", "tools", "tests", "examples", "bench", "chaos", "docs"];
@@ -51,7 +51,8 @@ type Graph = ReadonlyMap<string, readonly Import[]>;
 
 /** Says what is wrong with the project in `root`, one line each; an empty list is good. */
 export async function findViolations(root: URL, long: { readonly [path: string]: string } = LONG): Promise<string[]> {
-  const files = ["mod.ts", ...(await Promise.all(FOLDERS.map((folder) => filesIn(root, folder)))).flat()];
+  const entries = await entriesIn(root);
+  const files = [...entries, ...(await Promise.all(FOLDERS.map((folder) => filesIn(root, folder)))).flat()];
   const graph = await readGraph(root, files);
   const texts = new Map<string, string>();
   for (const file of files) texts.set(file, await Deno.readTextFile(new URL(file, root)));
@@ -59,7 +60,7 @@ export async function findViolations(root: URL, long: { readonly [path: string]:
     ...badImports(files, graph),
     ...circles(graph),
     ...namedRevisions(texts),
-    ...eagerQueues(graph),
+    ...eagerQueues(entries, graph),
     ...badFolders(files),
     ...badLengths(texts, long),
     ...badPaths(texts),
@@ -117,15 +118,15 @@ function badFolders(files: readonly string[]): string[] {
   );
 }
 
-function eagerQueues(graph: Graph): string[] {
-  const seen = new Set(["mod.ts"]);
+function eagerQueues(entries: readonly string[], graph: Graph): string[] {
+  const seen = new Set(entries);
   const found: string[] = [];
   // A set hands out what is added to it while it is walked.
   for (const file of seen) {
     for (const { to, eager } of graph.get(file) ?? []) {
       if (!eager) continue;
       seen.add(to);
-      if (LAZY.test(to)) found.push(`${file} imports ${to}: mod.ts loads no queue library; use import()`);
+      if (LAZY.test(to)) found.push(`${file} imports ${to}: an entry loads no queue library; use import()`);
     }
   }
   return found;
@@ -148,6 +149,12 @@ function badPaths(texts: ReadonlyMap<string, string>): string[] {
   return [...texts].flatMap(([file, text]) =>
     text.split("\n").flatMap((line, index) => URL_AS_PATH.test(line) ? [`${file}:${index + 1} ${why}`] : [])
   );
+}
+
+/** The entries of the package: what stands in the root itself. */
+async function entriesIn(root: URL): Promise<string[]> {
+  const names = await Array.fromAsync(Deno.readDir(root), ({ name }) => name);
+  return names.filter((name) => name.endsWith(".ts")).sort();
 }
 
 async function filesIn(root: URL, folder: string): Promise<string[]> {

@@ -12,7 +12,7 @@ const LONGEST = [
 ];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */
-const ALL = ["tests", "mod.ts", "src"];
+const ALL = ["tests", "mod.ts", "strategy.ts", "backend.ts", "testing.ts", "src"];
 
 /** What the command is told. */
 export interface Arguments {

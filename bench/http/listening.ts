@@ -2,7 +2,8 @@
  * Many clients of revision 2026-07-28, each listening to a task of its own over HTTP, in one process with the server.
  * Every notification is looked at: what was missed, doubled or out of order is counted.
  */
-import { type Backend, createWorker, defineJob, OperationResourceStrategy, ToolRegistry } from "../../mod.ts";
+import { type Backend, createWorker, defineJob, OperationResourceStrategy } from "../../mod.ts";
+import { ToolRegistry } from "../../strategy.ts";
 import { HttpEndpoint } from "../../src/mcp/http/endpoint.ts";
 import { listen } from "../../src/mcp/http/listen.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";

@@ -1,11 +1,5 @@
-import {
-  type ExposureStrategy,
-  OperationResourceStrategy,
-  PollingExposureStrategy,
-  type RegisteredJob,
-  type Surface,
-  type Tasks,
-} from "@mcp-jobs/mcp-jobs";
+import { type ExposureStrategy, OperationResourceStrategy, PollingExposureStrategy } from "@mcp-jobs/mcp-jobs";
+import type { RegisteredJob, Surface, Tasks } from "@mcp-jobs/mcp-jobs/strategy";
 
 /** Offers a native task, and beside it the polling tools, for clients that know no tasks and cannot wait. */
 export class BothStrategy implements ExposureStrategy {

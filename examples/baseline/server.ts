@@ -4,7 +4,8 @@
  */
 import { McpServer } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
-import { isFinished, JobsError, newTaskId, type TaskInfo } from "@mcp-jobs/mcp-jobs";
+import { newTaskId } from "@mcp-jobs/mcp-jobs/backend";
+import { isFinished, JobsError, type TaskInfo } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 import { openBackend } from "../shared/backend.ts";
 

@@ -32,7 +32,7 @@ export interface PollingResponse {
  *
  * @example
  * ```ts
- * import { formatResponse } from "@mcp-jobs/mcp-jobs";
+ * import { formatResponse } from "@mcp-jobs/mcp-jobs/strategy";
  * import { deepStrictEqual } from "node:assert";
  *
  * const now = Date.now();

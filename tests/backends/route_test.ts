@@ -1,4 +1,5 @@
-import { DefinitionError, DenoKvBackend, MemoryBackend, type NewTask } from "../../mod.ts";
+import type { NewTask } from "../../backend.ts";
+import { DefinitionError, DenoKvBackend, MemoryBackend } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 

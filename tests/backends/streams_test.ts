@@ -1,4 +1,5 @@
-import { BullMqBackend, DenoKvBackend, MemoryBackend, type StreamStore } from "../../mod.ts";
+import type { StreamStore } from "../../backend.ts";
+import { BullMqBackend, DenoKvBackend, MemoryBackend } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";

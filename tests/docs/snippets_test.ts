@@ -7,11 +7,13 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { fileURLToPath } from "node:url";
 import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
 import { logEnds } from "../../docs/snippets/log_ends.ts";
+import { WaitingStrategy } from "../../docs/snippets/waiting_strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { createWorker, MemoryBackend } from "../../mod.ts";
+import { createWorker, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import { CallCancelled } from "../../strategy.ts";
 import { freePort } from "../../tools/redis_server.ts";
-import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
-import { Bench, call, ME, report, toolOf } from "../exposure/support.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { Bench, call, endless, ME, report, toolOf } from "../exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -130,6 +132,21 @@ Deno.test("a strategy made of the two shows both surfaces, with one task behind 
   await bench.until(token, ({ status }) => status === "COMPLETED");
   assertEquals(surface.templates[0] && JSON.parse(await surface.templates[0].read(token, ME)), { total: 3 });
   assertEquals(toolOf(surface, "report").taskSupport, "optional");
+});
+
+Deno.test("a strategy written from the ground answers with the result, and a call that is cancelled cancels its task", async () => {
+  await using bench = new Bench(new WaitingStrategy());
+  const [reports, waits] = [bench.expose(report), bench.expose(endless)];
+  await bench.work(report, endless);
+  assertEquals((await call(reports, "report", { user: "ann" })).structuredContent, { total: 3 });
+  const cancelled = new AbortController();
+  const begun = Promise.withResolvers<TaskInfo>();
+  const onChange = (task: TaskInfo) => task.status === "RUNNING" && begun.resolve(task);
+  const calling = toolOf(waits, "endless").call({}, { owner: ME, signal: cancelled.signal, onChange });
+  const { id } = await begun.promise;
+  cancelled.abort(new CallCancelled("The call was cancelled."));
+  await assertRejects(() => calling, CallCancelled);
+  assertEquals((await bench.backend.get(id, ME)).status, "CANCELLED");
 });
 
 Deno.test("who watches a backend writes a line for each task that ends", async () => {

@@ -1,4 +1,5 @@
-import type { CompletedTask, Json } from "../../mod.ts";
+import type { CompletedTask } from "../../backend.ts";
+import type { Json } from "../../mod.ts";
 import { JobFault } from "../../src/errors.ts";
 import { callResult } from "../../src/exposure/call_result.ts";
 import { assertEquals, assertThrows } from "../../tools/std.ts";

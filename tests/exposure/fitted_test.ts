@@ -1,4 +1,5 @@
-import type { CompletedTask, Json, ToolResult } from "../../mod.ts";
+import type { Json } from "../../mod.ts";
+import type { CompletedTask, ToolResult } from "../../strategy.ts";
 import { callResult } from "../../src/exposure/call_result.ts";
 import { fitted } from "../../src/exposure/fitted.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";

@@ -1,11 +1,5 @@
-import {
-  isFinished,
-  JobFault,
-  MemoryBackend,
-  OperationResourceStrategy,
-  type Surface,
-  type TaskInfo,
-} from "../../mod.ts";
+import { isFinished, JobFault, MemoryBackend, OperationResourceStrategy, type TaskInfo } from "../../mod.ts";
+import type { Surface } from "../../strategy.ts";
 import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";

@@ -1,4 +1,5 @@
-import { defineJob, isFinished, PollingExposureStrategy, type Surface, type ToolResult } from "../../mod.ts";
+import { defineJob, isFinished, PollingExposureStrategy } from "../../mod.ts";
+import type { Surface, ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";

@@ -1,4 +1,5 @@
-import type { Json, JsonSchema, LiveTask, Outcome, TaskInfo } from "../../mod.ts";
+import type { LiveTask, Outcome } from "../../backend.ts";
+import type { Json, JsonSchema, TaskInfo } from "../../mod.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { formatResponse, responseSchema } from "../../src/exposure/response.ts";
 import { validate } from "../../src/schema/schema.ts";

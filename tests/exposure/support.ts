@@ -12,12 +12,9 @@ import {
   JobFault,
   MemoryBackend,
   type RegisterOptions,
-  type Surface,
-  type SurfaceTool,
   type TaskInfo,
-  ToolRegistry,
-  type ToolResult,
 } from "../../mod.ts";
+import { type Surface, type SurfaceTool, ToolRegistry, type ToolResult } from "../../strategy.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
 /** Who calls, unless a test says otherwise. */

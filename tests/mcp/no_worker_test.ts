@@ -7,8 +7,8 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
-  ToolRegistry,
 } from "../../mod.ts";
+import { ToolRegistry } from "../../strategy.ts";
 import { bind } from "../../src/mcp/bind.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { assertEquals } from "../../tools/std.ts";

@@ -1,4 +1,5 @@
-import type { LiveTask, TaskInfo } from "../../mod.ts";
+import type { LiveTask } from "../../backend.ts";
+import type { TaskInfo } from "../../mod.ts";
 import { pollInterval, statusText } from "../../src/mcp/words.ts";
 import { assertEquals } from "../../tools/std.ts";
 

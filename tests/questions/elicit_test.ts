@@ -8,8 +8,8 @@ import {
   type Json,
   MemoryBackend,
   type Schema,
-  ToolRegistry,
 } from "../../mod.ts";
+import { ToolRegistry } from "../../strategy.ts";
 import { MAX_ANSWER } from "../../src/questions/budget.ts";
 import { openQuestions } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "../../tools/std.ts";
 import { z } from "zod";
-import { defineJob, DefinitionError, ToolRegistry } from "../../mod.ts";
+import { defineJob, DefinitionError } from "../../mod.ts";
+import { ToolRegistry } from "../../strategy.ts";
 import { withoutAsked } from "../../src/questions/input_fields.ts";
 
 const invite = defineJob({

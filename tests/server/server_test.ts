@@ -6,8 +6,8 @@ import {
   JobsError,
   MemoryBackend,
   PollingExposureStrategy,
-  type SurfaceTool,
 } from "../../mod.ts";
+import type { SurfaceTool } from "../../strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { gracesOf } from "../support/graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { BackendError, MemoryBackend, type TaskEvent, type TaskInfo, TaskNotFound } from "../../mod.ts";
+import { type TaskEvent, TaskNotFound } from "../../backend.ts";
+import { BackendError, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { Rereads } from "../../src/tasks/rereads.ts";
 import { newTaskId } from "../../src/ids.ts";

@@ -1,14 +1,5 @@
-import {
-  type AuditEvent,
-  BackendError,
-  defineJob,
-  InvalidInput,
-  LimitExceeded,
-  type Limits,
-  MemoryBackend,
-  TaskNotFound,
-  ToolRegistry,
-} from "../../mod.ts";
+import { type AuditEvent, BackendError, defineJob, type Limits, MemoryBackend } from "../../mod.ts";
+import { InvalidInput, LimitExceeded, TaskNotFound, ToolRegistry } from "../../strategy.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { createWorker } from "../../src/worker.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";

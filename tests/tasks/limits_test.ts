@@ -1,11 +1,10 @@
+import type { NewTask, TaskEvent } from "../../backend.ts";
 import {
   AsyncToolServer,
   BackendError,
   DefinitionError,
   MemoryBackend,
-  type NewTask,
   PollingExposureStrategy,
-  type TaskEvent,
   type TaskInfo,
 } from "../../mod.ts";
 import { RateLimit, withDefaults } from "../../src/tasks/limits.ts";

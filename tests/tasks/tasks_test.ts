@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { defineJob, InvalidInput, InvalidValue, type Job, MemoryBackend, ToolRegistry } from "../../mod.ts";
+import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
+import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { createWorker } from "../../src/worker.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";

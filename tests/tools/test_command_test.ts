@@ -42,6 +42,9 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
     "tests/a_test.ts": `Deno.test("a", async (t) => void await t.step("first", () => { ${SAYS} }));`,
     "tests/b/b_test.ts": 'Deno.test("b", () => {}); Deno.test("c", () => {});',
     "mod.ts": "/**\n * ```ts\n * const one: number = 1;\n * ```\n */\nexport const a = 1;",
+    "strategy.ts": "",
+    "backend.ts": "",
+    "testing.ts": "",
     "src/a.ts": "",
   }, []);
   assertEquals(code, 0);
@@ -50,7 +53,7 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
     "",
     "",
     "checking the types of 3 files …",
-    "mod.ts src | ok | 1 passed | 0 failed (time)",
+    "mod.ts strategy.ts backend.ts testing.ts src | ok | 1 passed | 0 failed (time)",
     "ok | 4 passed (1 step) | 0 failed (time)",
     "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
     "tests/b/b_test.ts | ok | 2 passed | 0 failed (time)",

@@ -51,8 +51,8 @@ Deno.test("only src/mcp may import an MCP SDK, be it lazily or as a type", async
   assertEquals(found.map((line) => line.split(" ")[0]), ["mod.ts", "src/server/server.ts"]);
 });
 
-Deno.test("a queue library that mod.ts would load at once is found, however far away", async () => {
-  const files = { "mod.ts": `import "./src/a.ts";`, "src/a.ts": `export * from "./b.ts";` };
+Deno.test("a queue library that an entry would load at once is found, however far away", async () => {
+  const files = { "strategy.ts": `import "./src/a.ts";`, "src/a.ts": `export * from "./b.ts";` };
   const eager = await violationsOf({ ...files, "src/b.ts": `import "npm:ioredis@6";` });
   assertEquals(eager.map((line) => line.split(" ")[0]), ["src/b.ts"]);
   assertEquals(await violationsOf({ ...files, "src/b.ts": `await import("npm:ioredis@6");` }), []);

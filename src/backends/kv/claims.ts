@@ -8,7 +8,7 @@ import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Outcome, Question } from "../../task.ts";
 import { credibleDue } from "../shared/clock.ts";
 import * as change from "../shared/record.ts";
-import type { Claimed, Failed, Look, RunnerStore } from "../shared/runner.ts";
+import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../shared/runner.ts";
 import { messageOf } from "../../text.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import { fitting, refuseTooLarge } from "./room.ts";
@@ -73,7 +73,7 @@ export class Claims implements RunnerStore {
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
 
-  async claim(max: number): Promise<Look> {
+  async claim(max: number): Promise<ClaimResult> {
     const now = this.#now();
     // At the first look, too: the clock may have been set back before this process began.
     if (now < this.#lookedAt - SET_BACK_MS) await this.#redate(now);
@@ -132,7 +132,7 @@ export class Claims implements RunnerStore {
   }
 
   /** Takes one ready task, unless another worker is faster or it is cancelled. */
-  async #take({ stored, check }: Ready): Promise<Claimed | Failed | undefined> {
+  async #take({ stored, check }: Ready): Promise<ClaimedTask | FailedClaim | undefined> {
     const { store, worker } = this.#options;
     const taken = await store.claim(stored, change.claimed(stored.record, worker, this.#now()), check);
     if (taken === undefined) return undefined;

@@ -31,7 +31,7 @@ import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
 import { credibleDue } from "../shared/clock.ts";
 import * as change from "../shared/record.ts";
-import { type Claimed, type Look, Runner, type RunnerStore } from "../shared/runner.ts";
+import { type ClaimedTask, type ClaimResult, Runner, type RunnerStore } from "../shared/runner.ts";
 
 interface Stored {
   record: change.TaskRecord;
@@ -206,7 +206,7 @@ export class MemoryBackend implements Backend {
     };
   }
 
-  #claim(worker: string, jobs: readonly string[], max: number): Look {
+  #claim(worker: string, jobs: readonly string[], max: number): ClaimResult {
     const now = Date.now();
     let dueAt: number | undefined;
     for (const waiting of [...this.#delayed.values()]) {
@@ -217,7 +217,7 @@ export class MemoryBackend implements Backend {
       if (due === undefined || due <= now) this.#makeReady(record);
       else dueAt = Math.min(dueAt ?? Infinity, due);
     }
-    const claims: Claimed[] = [];
+    const claims: ClaimedTask[] = [];
     const ids = this.#ready.first(jobs, max);
     for (const id of ids) {
       const stored = this.#tasks.get(id);

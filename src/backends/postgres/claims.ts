@@ -8,7 +8,7 @@ import type { Attempt, ProgressReport, TaskEvent } from "../../backend.ts";
 import type { Answer, Json, Outcome, Question } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import * as change from "../shared/record.ts";
-import type { Claimed, Failed, Look, RunnerStore } from "../shared/runner.ts";
+import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../shared/runner.ts";
 import type { Database, Statement } from "./database.ts";
 import { type Entry, entryOf, type TaskRow, type TaskStore } from "./store.ts";
 
@@ -67,7 +67,7 @@ export class Claims implements RunnerStore {
   }
 
   /** Claims up to `max` tasks that are due. */
-  async claim(max: number): Promise<Look> {
+  async claim(max: number): Promise<ClaimResult> {
     const { database } = this.#options;
     if (this.#dueAt <= database.now) await this.#findDue();
     const most = Math.min(max, MOST_CLAIMED);
@@ -158,7 +158,7 @@ export class Claims implements RunnerStore {
   }
 
   /** Writes that a task runs here. Resolves with `undefined` if somebody else has changed it meanwhile. */
-  async #begin(row: ClaimRow): Promise<Claimed | Failed | undefined> {
+  async #begin(row: ClaimRow): Promise<ClaimedTask | FailedClaim | undefined> {
     const { database, store, worker } = this.#options;
     const entry = entryOf(row);
     const held = await store.change(entry, change.claimed(entry.record, worker, database.now));

@@ -23,9 +23,13 @@ export { refuseCursor, refuseRoute } from "./refusals.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
 export interface TaskRecord {
+  /** The task as its owner sees it. */
   readonly info: TaskInfo;
+  /** How often and how it is tried again. */
   readonly retry: RetryPolicy;
+  /** The longest time that one attempt may take, in ms. */
   readonly timeout?: number;
+  /** 0 is the most urgent; larger numbers run later. */
   readonly priority: number;
   /** How long its first attempt was delayed, in ms. */
   readonly delay?: number;
@@ -44,15 +48,13 @@ export interface TaskRecord {
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
 
-/**
- * A task is handed back at most this often. A host that starts and ends a server again and again would otherwise begin the
- * same work each time; a job that outlives a few deployments of its workers is still finished.
- */
+/** A task is handed back at most this often, or a host that restarts its server over and over would repeat the work each time. */
 export const MAX_HAND_BACKS = 5;
 
 /** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
 export const EXPIRED_TOLD_MS = 3_600_000;
 
+/** The record of a new task. Throws for an owner or a `resultTtl` that no server would give. */
 export function created(task: NewTask, now: number): TaskRecord {
   refuseNew(task);
   return {
@@ -76,6 +78,7 @@ export function created(task: NewTask, now: number): TaskRecord {
   };
 }
 
+/** A worker, the `holder`, takes the task and begins an attempt. */
 export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
   const { message: _, progress: __, dueAt: ___, ...info } = live(record);
   return {
@@ -85,6 +88,7 @@ export function claimed(record: TaskRecord, holder: string, now: number): TaskRe
   };
 }
 
+/** The running job says what it does and how far it is. */
 export function reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord {
   const info = live(record);
   return {
@@ -175,7 +179,9 @@ export function crashed(record: TaskRecord, now: number): Ended {
 
 /** A changed record and, where the task is finished, how it ended. */
 export interface Ended {
+  /** The record as it is to be stored. */
   readonly record: TaskRecord;
+  /** How the task ended, to be stored beside the record; absent while it is not finished, and when it was cancelled. */
   readonly outcome?: Outcome;
 }
 

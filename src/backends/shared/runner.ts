@@ -14,23 +14,29 @@ import { isAbandoned } from "./record.ts";
 import { mergeReports } from "./progress_reports.ts";
 
 /** A task that was just claimed. */
-export interface Claimed {
+export interface ClaimedTask {
+  /** The task, which is RUNNING now. */
   readonly task: TaskInfo;
+  /** Its input. */
   readonly input: Json;
+  /** The longest time that the attempt may take, in ms; absent: no limit. */
   readonly timeout?: number;
 }
 
 /** A task that was just claimed and cannot run. */
-export interface Failed {
+export interface FailedClaim {
+  /** The task's id. */
   readonly id: string;
+  /** How its attempt ends instead. */
   readonly attempt: Attempt;
 }
 
-/** What a look for work has brought. */
-export interface Look {
-  readonly claims: readonly Claimed[];
+/** What a store gives a runner that asks for tasks. */
+export interface ClaimResult {
+  /** The tasks to run. */
+  readonly claims: readonly ClaimedTask[];
   /** What was claimed, but cannot run: how its attempt ends instead. */
-  readonly failed?: readonly Failed[];
+  readonly failed?: readonly FailedClaim[];
   /** Whether there may be more that are due. */
   readonly more: boolean;
   /** When the next one will be due, if that is known, in ms since the epoch. */
@@ -43,10 +49,12 @@ export interface Look {
  */
 export interface RunnerStore extends AskingStore {
   /** Claims up to `max` tasks that are due. */
-  claim(max: number): Promise<Look>;
+  claim(max: number): Promise<ClaimResult>;
+  /** Stores what a running job says of itself. */
   report(id: string, report: ProgressReport): Promise<void>;
+  /** Stores how an attempt ended: its task is finished, or tried again. */
   settle(id: string, attempt: Attempt): Promise<void>;
-  /** `abandoned`: the code may run on. */
+  /** Gives a task back to the queue, without counting the attempt; `abandoned`: its code may run on. */
   handBack(id: string, abandoned: boolean): Promise<void>;
 }
 
@@ -67,6 +75,7 @@ interface Running {
 
 /** Takes tasks from a store and runs them, never more than `concurrency` at once. */
 export class Runner implements WorkHandle {
+  /** Resolves once it takes tasks; rejects as the `ready` that it was given. */
   readonly ready: Promise<void>;
   readonly #store: RunnerStore;
   readonly #options: WorkOptions;
@@ -84,6 +93,7 @@ export class Runner implements WorkHandle {
   #stopping: Promise<void> | undefined;
   readonly #hurry = Promise.withResolvers<void>();
 
+  /** Begins to claim tasks once `ready` resolves, and `options.after` does. */
   constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
     this.#store = store;
     this.#options = options;
@@ -168,7 +178,7 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, Math.max(0, time - Date.now())));
   }
 
-  #start({ task, input, timeout }: Claimed): void {
+  #start({ task, input, timeout }: ClaimedTask): void {
     const controller = new AbortController();
     const { signal } = controller;
     // A task that this worker has lost may come back to it while its code still runs: what that says is past.

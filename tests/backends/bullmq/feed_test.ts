@@ -1,4 +1,4 @@
-import type { TaskEvent } from "../../../mod.ts";
+import type { TaskEvent } from "../../../backend.ts";
 import { QueueFeed } from "../../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";

@@ -1,4 +1,5 @@
-import { DenoKvBackend, InvalidValue, type TaskInfo } from "../../../mod.ts";
+import { InvalidValue } from "../../../backend.ts";
+import { DenoKvBackend, type TaskInfo } from "../../../mod.ts";
 import type { NewTask, WorkOptions } from "../../../src/backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { type FinishedTask, isFinished } from "../../../src/task.ts";

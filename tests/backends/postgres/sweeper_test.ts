@@ -1,4 +1,5 @@
-import { createWorker, defineJob, newTaskId, PostgresBackend } from "../../../mod.ts";
+import { newTaskId } from "../../../backend.ts";
+import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { Sweeper } from "../../../src/backends/postgres/sweeper.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";

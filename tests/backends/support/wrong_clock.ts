@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { BullMqOptions, NewTask } from "../../../mod.ts";
+import type { NewTask } from "../../../backend.ts";
+import type { BullMqOptions } from "../../../mod.ts";
 
 /** What such a process does. */
 export type Deed =

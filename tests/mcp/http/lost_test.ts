@@ -1,4 +1,5 @@
-import { MemoryBackend, type Outcome, type TaskEvent, type TaskInfo, TaskNotFound } from "../../../mod.ts";
+import { type Outcome, type TaskEvent, TaskNotFound } from "../../../backend.ts";
+import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { wait } from "./support/waiters.ts";
 

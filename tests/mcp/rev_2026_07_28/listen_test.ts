@@ -4,14 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
-import {
-  AsyncToolServer,
-  BackendError,
-  createWorker,
-  MemoryBackend,
-  OperationResourceStrategy,
-  ToolRegistry,
-} from "../../../mod.ts";
+import { AsyncToolServer, BackendError, createWorker, MemoryBackend, OperationResourceStrategy } from "../../../mod.ts";
+import { ToolRegistry } from "../../../strategy.ts";
 import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { serveHttp } from "../../interop/support/client.ts";

@@ -1,5 +1,6 @@
 import { assertEquals } from "../../../tools/std.ts";
-import type { LiveTask, Outcome, TaskInfo } from "../../../mod.ts";
+import type { LiveTask, Outcome } from "../../../backend.ts";
+import type { TaskInfo } from "../../../mod.ts";
 import {
   answersTo,
   createTaskResult,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { AsyncToolServer, MemoryBackend, OperationResourceStrategy, type TaskPage } from "../../../mod.ts";
+import type { TaskPage } from "../../../backend.ts";
+import { AsyncToolServer, MemoryBackend, OperationResourceStrategy } from "../../../mod.ts";
 
 class Broken extends MemoryBackend {
   override list(): Promise<TaskPage> {

@@ -6,13 +6,13 @@
  */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Outcome } from "../../../backend.ts";
 import {
   AsyncToolServer,
   type Backend,
   JobFault,
   MemoryBackend,
   OperationResourceStrategy,
-  type Outcome,
   PollingExposureStrategy,
   type TaskInfo,
 } from "../../../mod.ts";

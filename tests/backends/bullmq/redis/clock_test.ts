@@ -4,7 +4,8 @@
  * @module
  */
 import { Redis } from "ioredis";
-import { BullMqBackend, createWorker, defineJob, type NewTask, type TaskInfo } from "../../../../mod.ts";
+import type { NewTask } from "../../../../backend.ts";
+import { BullMqBackend, createWorker, defineJob, type TaskInfo } from "../../../../mod.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";

@@ -1,6 +1,7 @@
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
-import { BackendError, BullMqBackend, TaskExpired } from "../../../../mod.ts";
+import { TaskExpired } from "../../../../backend.ts";
+import { BackendError, BullMqBackend } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { SCRIPTS } from "../../../../src/backends/bullmq/redis/scripts/lua.ts";

@@ -15,16 +15,8 @@ import {
   Worker,
 } from "bullmq";
 import { Redis } from "ioredis";
-import {
-  BullMqBackend,
-  createWorker,
-  defineJob,
-  isFinished,
-  type NewTask,
-  TaskExpired,
-  TaskFinished,
-  type TaskInfo,
-} from "../../../../mod.ts";
+import { type NewTask, TaskExpired, TaskFinished } from "../../../../backend.ts";
+import { BullMqBackend, createWorker, defineJob, isFinished, type TaskInfo } from "../../../../mod.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";

@@ -1,4 +1,5 @@
-import { BullMqBackend, TaskNotFound } from "../../../../mod.ts";
+import { TaskNotFound } from "../../../../backend.ts";
+import { BullMqBackend } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";

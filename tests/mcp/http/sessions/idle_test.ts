@@ -1,4 +1,5 @@
-import { MemoryBackend, type StreamStore } from "../../../../mod.ts";
+import type { StreamStore } from "../../../../backend.ts";
+import { MemoryBackend } from "../../../../mod.ts";
 import { McpHost } from "../../../../src/mcp/host.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import type { SessionLimits } from "../../../../src/mcp/http/sessions/limits.ts";

@@ -1,0 +1,23 @@
+/**
+ * For writers of a backend, and for code that hands tasks to one itself: the contract, the task record, and the parts
+ * that the backends of this package are made of. `@mcp-jobs/mcp-jobs/testing` has the tests that every backend passes.
+ *
+ * @module
+ */
+export * from "./src/backend.ts";
+export { awaitEnd } from "./src/backends/shared/await_end.ts";
+export { credible, credibleDue } from "./src/backends/shared/clock.ts";
+export type { AskingStore } from "./src/backends/shared/open_questions.ts";
+export type { Ended, TaskRecord } from "./src/backends/shared/record.ts";
+export * as record from "./src/backends/shared/record.ts";
+export {
+  type ClaimedTask,
+  type ClaimResult,
+  type FailedClaim,
+  Runner,
+  type RunnerStore,
+} from "./src/backends/shared/runner.ts";
+export * from "./src/errors.ts";
+export { isTaskId, newTaskId } from "./src/ids.ts";
+export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
+export * from "./src/task.ts";

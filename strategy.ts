@@ -1,0 +1,57 @@
+/**
+ * For writers of an exposure strategy: the interface, the tasks that it works on, and the parts that the strategies of
+ * this package are made of.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   callResult,
+ *   type ExposureStrategy,
+ *   type RegisteredJob,
+ *   type Surface,
+ *   type Tasks,
+ *   waitForCall,
+ * } from "@mcp-jobs/mcp-jobs/strategy";
+ *
+ * // One tool for each job, whose call waits for the result.
+ * class WaitingStrategy implements ExposureStrategy {
+ *   expose(registered: RegisteredJob, tasks: Tasks): Surface {
+ *     const { name, description, job } = registered;
+ *     const call: Surface["tools"][number]["call"] = (input, ctx) =>
+ *       waitForCall(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner), async (task) => {
+ *         const ended = await tasks.finish(task, ctx.signal, ctx.onChange);
+ *         return callResult(ended, await tasks.outcome(ended));
+ *       });
+ *     return { tools: [{ name, description, inputSchema: job.inputSchema, call }], templates: [] };
+ *   }
+ * }
+ * ```
+ *
+ * @module
+ */
+export * from "./src/errors.ts";
+export { callResult, resourceUri } from "./src/exposure/call_result.ts";
+export { formatResponse, type PollingResponse, responseSchema } from "./src/exposure/response.ts";
+export { resultsOf } from "./src/exposure/results.ts";
+export {
+  CallCancelled,
+  type CallContext,
+  CallerGone,
+  type ContentBlock,
+  type ExposureStrategy,
+  type Surface,
+  type SurfaceTemplate,
+  type SurfaceTool,
+  type ToolResult,
+} from "./src/exposure/surface.ts";
+export { ofJob } from "./src/exposure/task_of_job.ts";
+export { answer, explained, responseOf, TOKEN_PROPERTY } from "./src/exposure/token_tools.ts";
+export { waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
+export type { Job, JobAnnotations } from "./src/job.ts";
+export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";
+export { withoutAsked } from "./src/questions/input_fields.ts";
+export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";
+export type { JsonSchema } from "./src/schema/json_schema.ts";
+export { type Schema, validate } from "./src/schema/schema.ts";
+export * from "./src/task.ts";
+export type { Tasks } from "./src/tasks/tasks.ts";

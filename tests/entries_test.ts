@@ -1,0 +1,60 @@
+/**
+ * The entries for writers of strategies and backends hold all that ours are made of: copied out of the package, with
+ * every import taken from that entry, our own compile.
+ */
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert } from "../tools/std.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const pathOf = (path: string) => fileURLToPath(new URL(path, ROOT));
+
+const IMPORT = /^import ([^;]*?) from "(\.[^"]*)";/gm;
+
+/** Takes what a file imports from elsewhere in the package from this entry; its neighbours stay beside it. */
+function moveOut(source: string, entry: string, neighbours: readonly string[]): string {
+  return source.replaceAll(IMPORT, (line, names: string, from: string) => {
+    if (from.startsWith("./") && neighbours.includes(basename(from))) return line;
+    const space = /^\* as (\w+)$/.exec(names)?.[1];
+    const taken = space === undefined ? names : `{ ${basename(from, ".ts")} as ${space} }`;
+    return `import ${taken} from ${JSON.stringify(new URL(entry, ROOT).href)};`;
+  });
+}
+
+/** Compiles these files of one folder as if they stood in another package. */
+async function compileOutside(entry: string, paths: readonly string[]): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const names = paths.map((path) => basename(path));
+    for (const path of paths) {
+      const source = await Deno.readTextFile(pathOf(path));
+      await Deno.writeTextFile(`${folder}/${basename(path)}`, moveOut(source, entry, names));
+    }
+    const args = ["check", "--quiet", `--config=${pathOf("deno.json")}`, ...names.map((name) => `${folder}/${name}`)];
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+    assert(success, `${paths.join(", ")} needs more than ${entry} exports:\n${new TextDecoder().decode(stderr)}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The files of a folder whose text has these words. */
+async function filesWith(folder: string, words: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(pathOf(folder))) {
+    if (!name.endsWith(".ts")) continue;
+    if ((await Deno.readTextFile(pathOf(`${folder}/${name}`))).includes(words)) found.push(`${folder}/${name}`);
+  }
+  return found.sort();
+}
+
+const strategies = await filesWith("src/exposure", "implements ExposureStrategy");
+
+Deno.test("our own strategies could be written outside the package, with what ./strategy exports", async () => {
+  assert(strategies.length >= 2);
+  for (const path of strategies) await compileOutside("strategy.ts", [path]);
+});
+
+Deno.test("the backend in memory could be written outside the package, with what ./backend exports", async () => {
+  await compileOutside("backend.ts", await filesWith("src/backends/memory", ""));
+});
