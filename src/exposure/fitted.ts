@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { cutToFit, fits } from "../message_size.ts";
-import { cut } from "../text.ts";
+import { cut, cutToFit, fits } from "../text.ts";
 import type { ContentBlock, ToolResult } from "./surface.ts";
 
 /** How much of a result that is left out stands here all the same, in UTF-16 units. */

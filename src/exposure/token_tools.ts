@@ -5,7 +5,7 @@
  */
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
 import { wellFormed } from "../json.ts";
-import { cutToFit, fits } from "../message_size.ts";
+import { cutToFit, fits } from "../text.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resourceUri } from "./call_result.ts";

@@ -21,8 +21,7 @@ import {
   TaskNotReady,
 } from "../errors.ts";
 import { logError } from "../log/log_error.ts";
-import { cutToFit } from "../message_size.ts";
-import { messageOf } from "../text.ts";
+import { cutToFit, messageOf } from "../text.ts";
 
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
 const LIMIT_EXCEEDED = -32005;

@@ -5,8 +5,7 @@
  */
 import { INVALID_PARAMS, ProtocolError } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { piecesOf } from "../message_size.ts";
-import { quote } from "../text.ts";
+import { piecesOf, quote } from "../text.ts";
 
 /** What the SDK's own handlers list. */
 export const Listed: z.ZodDefault<z.ZodArray<z.ZodUnknown>> = z.array(z.unknown()).default([]);

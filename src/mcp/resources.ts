@@ -7,8 +7,7 @@ import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
 import { prefixOf } from "../exposure/call_result.ts";
-import { fits, pagesOf } from "../message_size.ts";
-import { quote } from "../text.ts";
+import { fits, pagesOf, quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { Listed, pageOf } from "./list_page.ts";

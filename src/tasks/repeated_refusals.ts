@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { remember } from "../recent.ts";
 import type { AuditEvent } from "./audit.ts";
 
 /** How many kinds are remembered. */
@@ -19,7 +20,7 @@ interface Kind {
 
 /** The refusals of late. */
 export class RepeatedRefusals {
-  /** The kinds, the oldest first. */
+  /** The kinds by their names. */
   readonly #kinds = new Map<string, Kind>();
 
   /** How many kinds are remembered. */
@@ -37,10 +38,8 @@ export class RepeatedRefusals {
       known.count++;
       return [];
     }
-    const [oldest] = this.#kinds.size < MAX_KINDS ? [] : this.#kinds;
-    if (oldest) this.#kinds.delete(oldest[0]);
-    this.#kinds.set(name, { last: event, count: 0 });
-    return [...repeatedOf(oldest?.[1]), event];
+    const forgotten = remember(this.#kinds, name, { last: event, count: 0 }, MAX_KINDS);
+    return [...repeatedOf(forgotten?.[1]), event];
   }
 
   /** Returns what has repeated since it was last told. A kind that has not is forgotten. */

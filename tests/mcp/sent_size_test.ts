@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MAX_SENT_BYTES } from "../../src/message_size.ts";
+import { MAX_SENT_BYTES } from "../../src/text.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 import { type Kind, KINDS, textOf } from "./support/large_server.ts";
 import { type Client, connect, type Revision, REVISIONS } from "./support/measured.ts";

@@ -6,6 +6,7 @@
  */
 import type { TaskEvent } from "../../backend.ts";
 import { logError, unheard } from "../../log/log_error.ts";
+import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import { LAST_REVISION, toTask } from "./snapshot.ts";
 import type { Following, Records, Store } from "./database.ts";
@@ -146,10 +147,7 @@ export class QueueFeed {
 
   #tellOnce(task: TaskInfo): void {
     if (task.revision <= (this.#told.get(task.id) ?? 0)) return;
-    this.#told.delete(task.id);
-    this.#told.set(task.id, task.revision);
-    const [oldest] = this.#told.keys();
-    if (this.#told.size > REMEMBERED && oldest !== undefined) this.#told.delete(oldest);
+    remember(this.#told, task.id, task.revision, REMEMBERED);
     this.#tell({ kind: "change", task });
   }
 

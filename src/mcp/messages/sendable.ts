@@ -5,7 +5,7 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { wellFormed } from "../../json.ts";
-import { cutToFit, fits } from "../../message_size.ts";
+import { cutToFit, fits } from "../../text.ts";
 
 /** A message in well-formed text, where Python reads no other; an error, which repeats what it was given, is cut. */
 export function sendable(message: JSONRPCMessage): JSONRPCMessage {

@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidInput, TaskNotFound } from "../../errors.ts";
+import { remember } from "../../recent.ts";
 import type { Answer, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { tryAgain } from "../../waiting.ts";
@@ -80,10 +81,8 @@ export class Asker {
   }
 
   #remember(id: string, stream: string | undefined): void {
-    this.#asked.delete(id);
-    this.#asked.set(id, stream);
-    const [oldest] = this.#asked.keys();
-    if (this.#asked.size > REMEMBERED && oldest !== undefined) this.#forget(oldest);
+    const forgotten = remember(this.#asked, id, stream, REMEMBERED);
+    if (forgotten) this.#forget(forgotten[0]);
   }
 
   #forget(id: string): void {

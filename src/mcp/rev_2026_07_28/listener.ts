@@ -17,7 +17,7 @@ import {
 import { z } from "zod";
 import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/call_result.ts";
-import { fits } from "../../message_size.ts";
+import { fits } from "../../text.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
 import type { Peer } from "../peer.ts";

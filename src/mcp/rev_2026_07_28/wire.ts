@@ -10,7 +10,7 @@ import { toUnaskable } from "../../exposure/unaskable.ts";
 import { callResult, resourceUri } from "../../exposure/call_result.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
-import { cutToFit } from "../../message_size.ts";
+import { cutToFit } from "../../text.ts";
 import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
 import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "../words.ts";
 

@@ -7,8 +7,7 @@ import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotoco
 import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
 import { fitted } from "../../exposure/fitted.ts";
 import type { SurfaceTool, ToolResult } from "../../exposure/surface.ts";
-import { cutToFit } from "../../message_size.ts";
-import { messageOf, quote } from "../../text.ts";
+import { cutToFit, messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
 import { asRequest, type TaskServer } from "../host.ts";

@@ -8,6 +8,7 @@ import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../../../backend.ts";
 import { isTaskId, newTaskId } from "../../../ids.ts";
 import { unheard } from "../../../log/log_error.ts";
+import { remember } from "../../../recent.ts";
 import type { RecentEvents } from "./recent.ts";
 
 /** How long a message is kept, in ms. */
@@ -18,6 +19,9 @@ const MAX_EVENT_TEXT = 2 * 1024 * 1024;
 
 /** An answer that comes sooner is kept in this process alone, in ms: to ask again costs no more than to resume. */
 const QUICK_MS = 1_000;
+
+/** Of how many streams the beginning is remembered. */
+const REMEMBERED = 1_000;
 
 /** While a busy stream is read, more may come: so often it is read on. */
 const READ_ON = 10;
@@ -91,10 +95,8 @@ export class SessionEvents implements EventStore {
   }
 
   #begin(stream: string): void {
-    this.#begun.set(stream, Date.now());
     // A cancelled request is never answered.
-    const [oldest] = this.#begun.keys();
-    if (this.#begun.size > 1_000 && oldest !== undefined) this.#begun.delete(oldest);
+    remember(this.#begun, stream, Date.now(), REMEMBERED);
   }
 
   /** Whether a message is the answer that ends a stream which has just begun. */

@@ -10,6 +10,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { isObject } from "../../../json.ts";
+import { remember } from "../../../recent.ts";
 import type { StreamTransport } from "../../host.ts";
 import { parseEventId } from "./events.ts";
 import { refuse } from "../../messages/message.ts";
@@ -26,8 +27,8 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   readonly #streamOfRequest: Map<string | number, string> = mapOf(this, "_requestToStreamMapping");
   /** The SDK's: the streams that a client reads now, by their names. */
   readonly #open: Map<unknown, unknown> = mapOf(this, "_streamMapping");
-  /** The streams of cancelled requests, the oldest first. */
-  readonly #cancelled = new Set<string>();
+  /** The streams of cancelled requests. */
+  readonly #cancelled = new Map<string, true>();
 
   /** Answers a request. */
   override async handleRequest(request: Request, options?: HandleRequestOptions): Promise<Response> {
@@ -69,9 +70,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     this.closeSSEStream(requestId);
     // Else who resumes the stream would wait for an answer that never comes.
     this.#streamOfRequest.delete(requestId);
-    this.#cancelled.add(stream);
-    const [oldest] = this.#cancelled;
-    if (this.#cancelled.size > REMEMBERED && oldest !== undefined) this.#cancelled.delete(oldest);
+    remember(this.#cancelled, stream, true, REMEMBERED);
   }
 }
 

@@ -1,4 +1,4 @@
-import { cutToFit, fits, pagesOf } from "../src/message_size.ts";
+import { cutToFit, fits, pagesOf } from "../src/text.ts";
 import { assert, assertEquals } from "../tools/std.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
