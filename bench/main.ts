@@ -8,6 +8,7 @@ import { hasPostgresServer } from "../tools/postgres_server.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
+import { openSchema } from "./finished.ts";
 import { newTick, tick } from "./jobs.ts";
 import { type Latency, latency, percentile, throughput } from "./measure.ts";
 import { withProcess } from "./process.ts";
@@ -24,6 +25,7 @@ const IN_FLIGHT = 64;
 const CONCURRENCY = 100;
 const IDLE_TASKS = quick ? 50 : 300;
 const WATCHED = 1_000;
+const FINISHED = quick ? 50_000 : 1_000_000;
 
 const show = (what: string, figure: string) => console.log(`${what.padEnd(66)} ${figure}`);
 const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString("en")} /s`;
@@ -71,18 +73,22 @@ async function rates(name: string, where: string, backend: Backend, itself?: Its
   show(`${name}: ${what}`, `${rate(ours)}, ${(ours / raw).toFixed(2)} of it`);
 }
 
-async function oneProcess(name: string): Promise<void> {
-  await using place = await Place.make(name);
+/** Where the disk is waited for, the name says so. */
+const named = (name: string, fsync: boolean) => fsync ? `${name} with fsync` : name;
+
+async function oneProcess(name: string, fsync = false): Promise<void> {
+  await using place = await Place.make(name, { fsync });
   await using backend = await openBackend(name, place.folder);
   await using worker = createWorker(backend, [tick], { concurrency: CONCURRENCY });
   await worker.ready;
   const { folder, redisUrl, postgresUrl } = place;
-  const measure = (itself?: Itself) => rates(name, "one process", backend, itself);
+  const measure = (itself?: Itself) => rates(named(name, fsync), "one process", backend, itself);
   if (name === "kv") {
     await measure({ name: "KV itself", way: (total) => rawTasks(folder, total, IN_FLIGHT) });
   } else if (postgresUrl !== undefined) {
-    await using raw = new RawPostgres(postgresUrl, CONCURRENCY);
-    await measure({ name: "BullMQ itself", way: (total) => raw.throughput(total, IN_FLIGHT) });
+    await using raw = await RawPostgres.open(postgresUrl);
+    const name = named("PostgreSQL itself", fsync);
+    await measure({ name, way: (total) => raw.throughput(total, IN_FLIGHT) });
   } else if (redisUrl !== undefined) {
     const raw = rawWorker(redisUrl, CONCURRENCY);
     await measure(onRedis(redisUrl));
@@ -92,16 +98,16 @@ async function oneProcess(name: string): Promise<void> {
   }
 }
 
-async function twoProcesses(name: string): Promise<void> {
-  await using place = await Place.make(name);
+async function twoProcesses(name: string, fsync = false): Promise<void> {
+  await using place = await Place.make(name, { fsync });
   await using backend = await openBackend(name, place.folder);
   const { redisUrl } = place;
   const measure = async () => {
-    await rates(name, "two processes", backend, redisUrl === undefined ? undefined : onRedis(redisUrl));
+    await rates(named(name, fsync), "two processes", backend, redisUrl === undefined ? undefined : onRedis(redisUrl));
     if (redisUrl !== undefined) showLatency("BullMQ itself", await rawLatency(redisUrl, IDLE_TASKS));
-    showLatency(name, await latency(backend, IDLE_TASKS));
+    showLatency(named(name, fsync), await latency(backend, IDLE_TASKS));
   };
-  const raw = redisUrl !== undefined && { script: "raw_bullmq.ts", args: [redisUrl] };
+  const raw = redisUrl !== undefined && { script: "raw/bullmq.ts", args: [redisUrl] };
   const beside = raw ? () => withProcess(raw, measure) : measure;
   await withProcess({ script: "worker.ts", args: [name, place.folder] }, beside);
 }
@@ -121,6 +127,19 @@ async function idleReads(): Promise<void> {
   }
 }
 
+/** What it costs that many tasks are finished: in turns with a schema that has none. */
+async function besideFinished(): Promise<void> {
+  await using place = await Place.make("postgres");
+  const { postgresUrl: url = "" } = place;
+  await using none = await openSchema(url, "none", 0);
+  await using many = await openSchema(url, "many", FINISHED);
+  const [without = NaN, beside = NaN] = await inTurns(
+    [none, many].map(({ backend }): Way => (total) => throughput(backend, total, IN_FLIGHT)),
+  );
+  const what = `postgres: tasks, beside ${FINISHED.toLocaleString("en")} that are finished`;
+  show(what, `${rate(beside)}, ${(beside / without).toFixed(2)} of what it is beside none`);
+}
+
 async function kvItself(): Promise<void> {
   await using place = await Place.make("kv");
   const commits = await rawCommits(place.folder, quick ? 200 : 2_000);
@@ -138,4 +157,8 @@ for (const name of BACKENDS.filter((name) => options.backend === undefined || op
   if (name === "memory") continue;
   await twoProcesses(name);
   if (name === "kv") await idleReads();
+  if (name !== "postgres") continue;
+  await oneProcess(name, true);
+  await twoProcesses(name, true);
+  await besideFinished();
 }

@@ -1,9 +1,10 @@
 /**
- * Whether anything grows: `deno task soak [--backend kv|redis] [--tasks 50000]`. Clients send tasks over HTTP and read
- * their results; the memory of server and worker, and the connections at Redis, are looked at five times on the way.
+ * Whether anything grows: `deno task soak [--backend kv|redis|postgres] [--tasks 50000]`. Clients send tasks over HTTP and read
+ * their results; the memory of server and worker, and the connections to the database, are looked at five times on the way.
  * Ends with status 1 if the last look finds more than the second by a tenth and 4 MB, or more connections. (The first
  * comes before every cache is full.)
  */
+import pg from "pg";
 import type { Backend } from "../mod.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
@@ -32,11 +33,19 @@ function withSoakProcess(role: string, folder: string, use: (process: Process) =
   return withProcess({ script: "soak_process.ts", args: [role, name, folder], flags: ["--v8-flags=--expose-gc"] }, use);
 }
 
-async function connections(url: string | undefined): Promise<number> {
-  if (url === undefined) return 0;
-  const { port } = new URL(url);
-  const { stdout } = await new Deno.Command("redis-cli", { args: ["-p", port, "client", "list"] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").length;
+/** How many connections the database has. */
+async function connections({ redisUrl, postgresUrl }: Place): Promise<number> {
+  if (redisUrl !== undefined) {
+    const { port } = new URL(redisUrl);
+    const { stdout } = await new Deno.Command("redis-cli", { args: ["-p", port, "client", "list"] }).output();
+    return new TextDecoder().decode(stdout).trim().split("\n").length;
+  }
+  if (postgresUrl === undefined) return 0;
+  const client = new pg.Client({ connectionString: postgresUrl });
+  await client.connect();
+  const { rows } = await client.query("SELECT FROM pg_stat_activity WHERE backend_type = 'client backend'");
+  await client.end();
+  return rows.length;
 }
 
 const megabytes = (bytes: number) => (bytes / 1_048_576).toFixed(1).padStart(7);
@@ -67,13 +76,13 @@ if (second && last) {
 /** Sends all tasks, and looks at the processes on the way. */
 async function soak(server: Process, worker: Process): Promise<void> {
   await using backend = await openBackend(name, place.folder);
-  console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   Redis connections");
+  console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   connections");
   for (let look = 1; look <= LOOKS; look++) {
     await runTasks(server.first, backend, total / LOOKS);
     const found = {
       server: await memoryOf(server),
       worker: await memoryOf(worker),
-      connections: await connections(place.redisUrl),
+      connections: await connections(place),
     };
     looks.push(found);
     const figures = [found.server.heapUsed, found.server.rss, found.worker.heapUsed, found.worker.rss].map(megabytes);

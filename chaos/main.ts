@@ -1,6 +1,6 @@
 /**
  * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
- * workers run them, and all the while workers and servers are killed with SIGKILL. Ends with status 0 only if nothing was
+ * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Ends with status 0 only if nothing was
  * lost and nothing doubled.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"

@@ -121,5 +121,5 @@ function isAnswer(error: unknown): boolean {
 }
 
 function isStoreAway(error: unknown): boolean {
-  return error instanceof McpError && error.message.includes("the queue's store failed");
+  return error instanceof McpError && /the queue's store failed|PostgreSQL failed/.test(error.message);
 }

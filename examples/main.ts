@@ -1,5 +1,5 @@
 /**
- * The one entry of all examples: `example [name] [--backend kv|redis]` runs a whole example, `<example> <role>` one of
+ * The one entry of all examples: `example [name] [--backend kv|redis|postgres]` runs a whole example, `<example> <role>` one of
  * its processes.
  *
  * @module
@@ -22,7 +22,7 @@ if (role) {
   await role();
   await stopWatching?.();
 } else if (first === "example" && surplus.length > 0) {
-  console.error(`Cannot use ${surplus.join(" ")}. Say: example [name] [--backend kv|redis]`);
+  console.error(`Cannot use ${surplus.join(" ")}. Say: example [name] [--backend kv|redis|postgres]`);
   Deno.exitCode = 2;
 } else if (first === "example") {
   Deno.exitCode = await runExample(second ?? "with_package", String(backend));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Backend, BullMqBackend, DenoKvBackend, MemoryBackend } from "../mod.ts";
+import { type Backend, BullMqBackend, DenoKvBackend, MemoryBackend, PostgresBackend } from "../mod.ts";
 import { RedisServer } from "./redis_server.ts";
 
 /** The backends that a place can be made for. */
@@ -27,10 +27,13 @@ export class Place implements AsyncDisposable {
     private readonly database: Database | undefined,
   ) {}
 
-  /** Makes a place; with `persistent` what a Redis has answered survives `restartDatabase`. */
-  static async make(backend: string, { persistent = false } = {}): Promise<Place> {
+  /**
+   * Makes a place; with `persistent` what a Redis has answered survives `restartDatabase`, and with `fsync` a PostgreSQL
+   * waits for the disk.
+   */
+  static async make(backend: string, { persistent = false, fsync = false } = {}): Promise<Place> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-" });
-    const database = await startDatabase(backend, persistent);
+    const database = await startDatabase(backend, persistent, fsync);
     if (database) await Deno.writeTextFile(`${folder}/${URL_FILE}`, database.url);
     return new Place(folder, backend, database);
   }
@@ -62,19 +65,13 @@ export class Place implements AsyncDisposable {
   }
 }
 
-async function startDatabase(backend: string, persistent: boolean): Promise<Database | undefined> {
+async function startDatabase(backend: string, persistent: boolean, fsync: boolean): Promise<Database | undefined> {
   if (backend === "redis") return await RedisServer.start({ persistent });
   if (backend !== "postgres") return undefined;
   const { PostgresServer } = await import("./postgres_server.ts");
-  const server = await PostgresServer.startOwn();
-  const url = await server.makeDatabase();
-  await BullMqBackend.migrate({ postgres: url });
-  return {
-    url,
-    kill: () => server.kill(),
-    start: () => server.start(),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
+  const server = await PostgresServer.startOwn({ fsync });
+  await PostgresBackend.migrate({ url: server.url });
+  return server;
 }
 
 /** Opens a process's own connection to the backend at a place. */
@@ -87,7 +84,7 @@ export async function openBackend(backend: string, folder: string, lease?: numbe
     case "redis":
       return await BullMqBackend.connect({ redis: await Deno.readTextFile(`${folder}/${URL_FILE}`), lease });
     case "postgres":
-      return await BullMqBackend.connect({ postgres: await Deno.readTextFile(`${folder}/${URL_FILE}`), lease });
+      return await PostgresBackend.connect({ url: await Deno.readTextFile(`${folder}/${URL_FILE}`), lease });
     default:
       throw new Error(`There is no backend ${JSON.stringify(backend)}. Choose one of: ${BACKENDS.join(", ")}.`);
   }

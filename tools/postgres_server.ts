@@ -5,6 +5,7 @@
  * @module
  */
 import pg from "pg";
+import { descendants, isRunning } from "./processes.ts";
 import { freePort } from "./redis_server.ts";
 
 /** Where Debian, Homebrew and others keep the server's programs, beside the PATH. */
@@ -34,15 +35,27 @@ async function findBin(): Promise<string | undefined> {
   }
 }
 
+/**
+ * Runs a command until stdin ends, even if whoever started it is killed. The first line that it writes is the process's
+ * id. What was kept in the folder goes with it, unless it is to be started again.
+ */
+const SERVE = `"$@" >/dev/null 2>&1 & echo $!; exec >/dev/null
+read word; kill -QUIT $!; wait $!
+[ "$word" = keep ] || rm -rf "$FOLDER"`;
+
+/** What is told to it when it is to keep the folder. */
+const KEEP = "keep";
+
 /** A running server. */
 export class PostgresServer implements AsyncDisposable {
-  readonly #folder: string | undefined;
   readonly #url: string;
-  #child: Deno.ChildProcess | undefined;
+  readonly #own: { readonly folder: string; readonly fsync: boolean } | undefined;
+  #shell: Deno.ChildProcess | undefined;
+  #pid: number | undefined;
 
-  private constructor(url: string, folder?: string) {
+  private constructor(url: string, own?: { readonly folder: string; readonly fsync: boolean }) {
     this.#url = url;
-    this.#folder = folder;
+    this.#own = own;
   }
 
   /** Starts one, or takes the one that POSTGRES_URL names. */
@@ -51,45 +64,73 @@ export class PostgresServer implements AsyncDisposable {
     return url === undefined ? await PostgresServer.startOwn() : new PostgresServer(url);
   }
 
-  /** Starts one, which may be killed. */
-  static async startOwn(): Promise<PostgresServer> {
+  /**
+   * Starts one, which may be killed. Unless `fsync` is asked for it does not wait for the disk: what it has written
+   * outlives the process all the same.
+   */
+  static async startOwn({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<PostgresServer> {
     if (!hasPostgresServer) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-postgres-" });
     // PostgreSQL does not run as root.
     if (Deno.uid() === 0) await run("chown", "postgres", folder);
     await run(...asPostgres("initdb", "-D", `${folder}/data`, "-A", "trust", "-U", "postgres", "--no-sync"));
-    const server = new PostgresServer(`postgres://postgres@127.0.0.1:${freePort()}/postgres`, folder);
+    const server = new PostgresServer(`postgres://postgres@127.0.0.1:${freePort()}/postgres`, { folder, fsync });
     await server.start();
     return server;
   }
 
-  /** Starts it again after `kill`, and waits until it answers. */
-  async start(): Promise<void> {
-    const { port } = new URL(this.#url);
-    const place = ["-D", `${this.#folder}/data`, "-p", port, "-k", `${this.#folder}`];
-    // Without -F it would wait for the disk; what it has written outlives it all the same.
-    const options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-F"];
-    const [program, ...args] = asPostgres("postgres", ...place, ...options);
-    const child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
-    this.#child = child;
-    let code: number | undefined;
-    child.status.then((status) => code = status.code);
-    while (!await this.#answers()) {
-      if (code !== undefined) throw new Error(`postgres ended with exit code ${code}: run it by hand to see why.`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  /** Where it listens: the URL of a user who may do everything. */
+  get url(): string {
+    return this.#url;
   }
 
-  /** Ends it and all that it has started at once, as a crash would. */
-  async kill(): Promise<void> {
-    this.#child?.kill("SIGQUIT");
-    await this.#child?.status;
-    this.#child = undefined;
+  /** The folder of its data; `undefined` for one that others have started. */
+  get data(): string | undefined {
+    return this.#own && `${this.#own.folder}/data`;
   }
 
   /** The process that has started all others, while it runs. */
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#pid;
+  }
+
+  /** Starts it again after `kill`, and waits until it answers. */
+  async start(): Promise<void> {
+    if (this.#own === undefined) return;
+    const { folder, fsync } = this.#own;
+    const place = ["-D", `${folder}/data`, "-p", new URL(this.#url).port, "-k", folder];
+    const options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", ...(fsync ? [] : ["-F"])];
+    const shell = new Deno.Command("sh", {
+      args: ["-c", SERVE, "postgres", ...asPostgres("postgres", ...place, ...options)],
+      env: { FOLDER: folder },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+      detached: true, // Ctrl+C is for whoever uses it.
+    }).spawn();
+    this.#shell = shell;
+    const pid = this.#pid = Number(await new Response(shell.stdout).text());
+    while (!await this.#answers()) {
+      if (!await isRunning(pid)) {
+        await this.#end();
+        throw new Error("postgres ended before it answered: run it by hand to see why.");
+      }
+      await pause();
+    }
+  }
+
+  /** Ends it and all that it has started with SIGKILL. */
+  async kill(): Promise<void> {
+    const all = await this.#freeze();
+    for (const pid of all) send(pid, "SIGKILL");
+    await this.#end(KEEP);
+    // What is left of it would keep the next one from its memory.
+    for (const pid of all) while (await isRunning(pid)) await pause();
+  }
+
+  /** Stops it from answering while its connections stay open, as a lost network would; and lets it go on. */
+  async signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void> {
+    for (const pid of await this.#freeze()) send(pid, signal);
   }
 
   /** Makes a database, empty or as a copy of another, and gives its URL. */
@@ -107,14 +148,33 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    if (this.#folder) await Deno.remove(this.#folder, { recursive: true });
+    await this.signal("SIGCONT"); // What is stopped does not end.
+    await this.#end();
   }
 
   /** Ends it without a wait, for the end of a process. */
   end(): void {
-    this.#child?.kill("SIGQUIT");
-    if (this.#folder) Deno.removeSync(this.#folder, { recursive: true });
+    if (this.#pid !== undefined) send(this.#pid, "SIGQUIT");
+    if (this.#own) Deno.removeSync(this.#own.folder, { recursive: true });
+  }
+
+  /** Stops all its processes, and says which they are. Its first one starts no other meanwhile. */
+  async #freeze(): Promise<readonly number[]> {
+    if (this.#pid === undefined) return [];
+    send(this.#pid, "SIGSTOP");
+    const all = [this.#pid, ...await descendants(this.#pid)];
+    for (const pid of all) send(pid, "SIGSTOP");
+    return all;
+  }
+
+  async #end(word: string = ""): Promise<void> {
+    const shell = this.#shell;
+    this.#shell = this.#pid = undefined;
+    if (shell === undefined) return;
+    const input = shell.stdin.getWriter();
+    await input.write(new TextEncoder().encode(`${word}\n`));
+    await input.close();
+    await shell.status;
   }
 
   async #query(sql: string): Promise<void> {
@@ -138,4 +198,16 @@ function asPostgres(program: string, ...args: readonly string[]): [string, ...st
 async function run(program: string, ...args: readonly string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(program, { args: [...args], stdout: "null" }).output();
   if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+function send(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // It has ended.
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -1,15 +1,18 @@
 /**
  * Measures over HTTP, on revision 2026-07-28, what a client waits for: the call that creates a task, and `tasks/get`,
- * each beside the official SDK's own `tools/call` of a tool that does nothing: `deno task bench:http [--quick]`.
+ * each beside the official SDK's own `tools/call` of a tool that does nothing: `deno task bench:http [--quick]
+ * [--backend memory|kv|redis|postgres]`.
  */
+import { hasPostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer } from "../../tools/redis_server.ts";
-import { Place } from "../../tools/place.ts";
+import { BACKENDS, Place } from "../../tools/place.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { percentile } from "../measure.ts";
 import { askModern } from "./modern.ts";
 import { withProcess } from "../process.ts";
 
-const quick = parseArgs(Deno.args, { boolean: ["quick"] }).quick === true;
+const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
+const quick = options.quick === true;
 const REQUESTS = quick ? 500 : 5_000;
 const ROUNDS = 10;
 const IN_FLIGHT = [1, 32];
@@ -22,7 +25,7 @@ interface Figure {
 function withServer<T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
   // Without this flag Deno warns of what the SDK does with a request's signal; ours does without.
   const flags = ["--unstable-no-legacy-abort"];
-  return withProcess({ script: "http_server.ts", args, flags }, ({ first }) => use(first));
+  return withProcess({ script: "http/server.ts", args, flags }, ({ first }) => use(first));
 }
 
 /** What one request costs, over all rounds. */
@@ -66,8 +69,13 @@ function show(what: string, { perSecond, p50 }: Figure, noop?: Figure): void {
   console.log(`${what.padEnd(52)} ${figures}${share}`);
 }
 
+function isWanted(backend: string): boolean {
+  if (options.backend !== undefined) return options.backend === backend;
+  return backend === "redis" ? hasRedisServer : backend !== "postgres" || hasPostgresServer;
+}
+
 for (const inFlight of IN_FLIGHT) {
-  for (const backend of hasRedisServer ? ["memory", "kv", "redis"] : ["memory", "kv"]) {
+  for (const backend of BACKENDS.filter(isWanted)) {
     await using place = await Place.make(backend);
     await withServer(["noop"], (noopUrl) =>
       withServer([backend, place.folder], async (url) => {

@@ -1,6 +1,6 @@
 /**
- * A server process of the HTTP benchmark: `http_server.ts noop` is the official SDK alone with a tool that does nothing;
- * `http_server.ts <backend> <folder>` is ours. Prints its URL, and serves until its stdin ends.
+ * A server process of the HTTP benchmark: `http/server.ts noop` is the official SDK alone with a tool that does nothing;
+ * `http/server.ts <backend> <folder>` is ours. Prints its URL, and serves until its stdin ends.
  */
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { AsyncToolServer, defineJob, OperationResourceStrategy } from "../../mod.ts";

@@ -1,51 +1,102 @@
 /**
- * What BullMQ itself gives on PostgreSQL, in one process. Its worker tells when a job is done: of its QueueEvents, which
- * lose events under load there, a benchmark would wait for ever.
+ * What PostgreSQL itself gives on this machine: one table, group commit, `FOR UPDATE SKIP LOCKED`. No leases, no owners,
+ * and nobody else hears of anything.
  */
-import { createPostgresBackend, Queue, Worker } from "bullmq";
 import pg from "pg";
-import { makePool } from "../../src/backends/bullmq/postgres/connection.ts";
-import { now } from "../jobs.ts";
+import { batched } from "../../src/backends/shared/batch.ts";
+import { claimed, created, settled } from "../../src/backends/shared/record.ts";
+import { newTick, now } from "../jobs.ts";
 
-const QUEUE = "raw";
-const CONNECTIONS = 10;
+const CONNECTIONS = 6;
+const MOST = 100;
 
-/** A queue and its worker. */
+/** A queue in one table, and its worker. */
 export class RawPostgres implements AsyncDisposable {
-  readonly #pools: readonly ReturnType<typeof makePool>["pool"][];
-  readonly #queue: Queue;
-  readonly #worker: Worker;
+  readonly #pool: pg.Pool;
 
-  constructor(url: string, concurrency: number) {
-    const open = () => makePool(pg, url, CONNECTIONS).pool;
-    const [forQueue, forWorker] = [open(), open()];
-    const run = () => Promise.resolve({ ranAt: now() });
-    this.#pools = [forQueue, forWorker];
-    this.#queue = new Queue(QUEUE, { connection: forQueue }, createPostgresBackend) as unknown as Queue;
-    const options = { connection: forWorker, concurrency };
-    this.#worker = new Worker(QUEUE, run, options, createPostgresBackend) as unknown as Worker;
+  private constructor(pool: pg.Pool) {
+    this.#pool = pool;
   }
 
-  /** Jobs per second from add to completed, with `inFlight` under way. */
+  /** Makes the table. */
+  static async open(url: string): Promise<RawPostgres> {
+    const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+    await pool.query("CREATE TABLE raw (id uuid PRIMARY KEY, ready boolean NOT NULL, record text NOT NULL)");
+    await pool.query("CREATE INDEX ON raw (id) WHERE ready");
+    return new RawPostgres(pool);
+  }
+
+  /**
+   * Tasks per second from creation to end, with `inFlight` under way: records as ours, stored in one statement for many,
+   * taken by a second and ended by a third.
+   */
   async throughput(total: number, inFlight: number): Promise<number> {
-    await Promise.all([this.#queue.waitUntilReady(), this.#worker.waitUntilReady()]);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let [sent, done] = [0, 0];
-    const send = () => {
-      if (sent++ < total) this.#queue.add("tick", {}).catch(reject);
+    const over = Promise.withResolvers<void>();
+    const travel = { atOnce: 2, enough: MOST / 4 };
+    const create = batched((records: readonly Row[]) => this.#write(CREATE, records), MOST, travel);
+    const end = batched((records: readonly Row[]) => this.#write(END, records), MOST, travel);
+    let [sent, ready, done, claiming] = [0, 0, 0, 0];
+    const send = async () => {
+      if (sent++ >= total) return;
+      const record = created(newTick(), Date.now());
+      await create({ id: record.info.id, record: JSON.stringify(record) });
+      ready++;
+      void claim().catch(over.reject);
     };
-    const seen = () => ++done === total ? resolve() : send();
-    this.#worker.on("completed", seen);
+    const claim = async () => {
+      if (ready === 0 || claiming > 0) return;
+      claiming++;
+      const rows = await this.#claim();
+      claiming--;
+      ready -= rows.length;
+      for (const row of rows) void finish(row).catch(over.reject);
+      await claim();
+    };
+    const finish = async ({ id, record }: Row) => {
+      const attempt = { kind: "value", value: { ranAt: now() } } as const;
+      const ended = settled(claimed(JSON.parse(record), "raw", Date.now()), attempt, Date.now(), 0);
+      await end({ id, record: JSON.stringify(ended) });
+      if (++done === total) over.resolve();
+      else await send();
+    };
     const start = performance.now();
-    for (let i = 0; i < inFlight; i++) send();
-    await promise;
-    this.#worker.off("completed", seen);
+    for (let i = 0; i < inFlight; i++) void send().catch(over.reject);
+    await over.promise;
     return total / ((performance.now() - start) / 1_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.close();
-    await this.#queue.close();
-    await Promise.all(this.#pools.map((pool) => pool.end()));
+    await this.#pool.end();
+  }
+
+  async #write(query: typeof CREATE, rows: readonly Row[]): Promise<readonly Row[]> {
+    await this.#pool.query({ ...query, values: [rows.map(({ id }) => id), rows.map(({ record }) => record)] });
+    return rows;
+  }
+
+  async #claim(): Promise<readonly Row[]> {
+    return (await this.#pool.query<Row>({ ...CLAIM, values: [MOST] })).rows;
   }
 }
+
+interface Row {
+  readonly id: string;
+  readonly record: string;
+}
+
+const CREATE = {
+  name: "raw_create",
+  text: "INSERT INTO raw SELECT id, true, record FROM unnest($1::uuid[], $2::text[]) AS row (id, record)",
+};
+
+const CLAIM = {
+  name: "raw_claim",
+  text: `UPDATE raw SET ready = false WHERE id IN
+    (SELECT id FROM raw WHERE ready ORDER BY id LIMIT $1::integer FOR UPDATE SKIP LOCKED) RETURNING id, record`,
+};
+
+const END = {
+  name: "raw_end",
+  text:
+    "UPDATE raw SET record = row.record FROM unnest($1::uuid[], $2::text[]) AS row (id, record) WHERE raw.id = row.id",
+};

@@ -6,13 +6,17 @@
 import type { RunQueue } from "./run_queue.ts";
 
 /** What the runner can run on. */
-export const BACKENDS: readonly string[] = ["kv", "redis"];
+export const BACKENDS: readonly string[] = ["kv", "redis", "postgres"];
 
 /** Makes the queue. Rejects with the signal's reason if the run ends before it is there. */
 export async function openQueue(backend: string, signal: AbortSignal): Promise<RunQueue> {
   if (backend === "redis") {
     const { openRedisQueue } = await import("./redis_queue.ts");
     return await openRedisQueue(signal);
+  }
+  if (backend === "postgres") {
+    const { openPostgresQueue } = await import("./postgres_queue.ts");
+    return await openPostgresQueue();
   }
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-" });
   return {

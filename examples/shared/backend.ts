@@ -3,20 +3,21 @@
  *
  * @module
  */
-import { type Backend, BullMqBackend, DenoKvBackend } from "@mcp-jobs/mcp-jobs";
+import { type Backend, BullMqBackend, DenoKvBackend, PostgresBackend } from "@mcp-jobs/mcp-jobs";
 import { parseArgs } from "node:util";
 
 /**
  * Opens what the options name. `--backend=kv`, the default, is the file of `--kv=<path>`, or of the environment's
  * `MCP_JOBS_KV`, or `./data/jobs.kv`. `--backend=redis` is the Redis of the environment's `REDIS_URL`, or the one on
- * localhost; `--prefix=<prefix>` keeps its keys apart.
+ * localhost; `--prefix=<prefix>` keeps its keys apart. `--backend=postgres` is the PostgreSQL of `POSTGRES_URL`;
+ * `--schema=<schema>` keeps its tables apart.
  */
 export async function openBackend(args: readonly string[] = Deno.args): Promise<Backend> {
   const text = { type: "string" } as const;
-  const { backend, kv, prefix } = parseArgs({
+  const { backend, kv, prefix, schema } = parseArgs({
     args: [...args],
     strict: false,
-    options: { backend: { ...text, default: "kv" }, kv: text, prefix: text },
+    options: { backend: { ...text, default: "kv" }, kv: text, prefix: text, schema: text },
   }).values;
   // This is the one place that knows which queue it is: another one goes in here.
   switch (backend) {
@@ -26,7 +27,13 @@ export async function openBackend(args: readonly string[] = Deno.args): Promise<
       const redis = Deno.env.get("REDIS_URL") ?? "redis://localhost:6379";
       return await BullMqBackend.connect({ redis, ...(prefix && { prefix: String(prefix) }) });
     }
+    case "postgres": {
+      const url = Deno.env.get("POSTGRES_URL") ?? "postgres://localhost:5432/postgres";
+      const place = { url, ...(schema && { schema: String(schema) }) };
+      await PostgresBackend.migrate(place);
+      return await PostgresBackend.connect(place);
+    }
     default:
-      throw new Error(`There is no backend ${JSON.stringify(backend)}. Choose one of: kv, redis.`);
+      throw new Error(`There is no backend ${JSON.stringify(backend)}. Choose one of: kv, redis, postgres.`);
   }
 }

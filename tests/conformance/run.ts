@@ -2,12 +2,14 @@
  * Runs the official conformance suite against the fixture server: the ten `tasks-*` scenarios, of which every check has
  * to pass, and the required suites of both revisions, of which what is expected to fail stands in a file beside this one.
  *
- * `deno task conformance [--backend kv|redis|memory] [--rounds N] [--fuzz N [--seed S]]`. On Redis it uses that of
- * REDIS_URL, or starts one. With `--fuzz` the same server process first gets so many hostile requests.
+ * `deno task conformance [--backend kv|redis|postgres|memory] [--rounds N] [--fuzz N [--seed S]]`. It uses the Redis of
+ * REDIS_URL, and the PostgreSQL of POSTGRES_URL, or starts one. With `--fuzz` the same server process first gets so many
+ * hostile requests.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { PostgresServer } from "../../tools/postgres_server.ts";
 import { openRedis } from "../../tools/redis_server.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { fuzz } from "./fuzz.ts";
@@ -35,15 +37,20 @@ const { backend, rounds, ...hostile } = parseArgs(Deno.args, {
   default: { backend: "kv", rounds: "1", fuzz: "0", seed: "1" },
 });
 
-/** A running fixture server. */
-interface Fixture extends AsyncDisposable {
+/** A running server: the fixture, or the database that it uses. */
+interface Running extends AsyncDisposable {
   readonly url: string;
 }
 
-async function startFixture(redis: string): Promise<Fixture> {
+async function openDatabase(): Promise<Running | undefined> {
+  if (backend === "redis") return await openRedis();
+  if (backend === "postgres") return await PostgresServer.start();
+}
+
+async function startFixture(database: string): Promise<Running> {
   const server = fileURLToPath(new URL("./server.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend), "--redis", redis],
+    args: ["run", "--quiet", "--allow-all", server, "--port", "0", "--backend", String(backend), "--url", database],
     stdin: "null",
     stderr: "piped",
   }).spawn();
@@ -133,8 +140,8 @@ async function checkHostile(url: string, count: number): Promise<Count> {
 
 const counts: Count[] = [];
 {
-  await using redis = backend === "redis" ? await openRedis() : undefined;
-  await using fixture = await startFixture(redis?.url ?? "");
+  await using database = await openDatabase();
+  await using fixture = await startFixture(database?.url ?? "");
   if (Number(hostile.fuzz) > 0) counts.push(await checkHostile(fixture.url, Number(hostile.fuzz)));
   for (let round = 1; round <= Number(rounds); round++) counts.push(await checkTasks(fixture.url));
   for (const revision of REVISIONS) counts.push(await checkRequired(fixture.url, revision));

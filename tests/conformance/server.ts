@@ -1,6 +1,6 @@
 /**
  * The fixture server of the official conformance suite, made with the public API alone:
- * `deno run -A tests/conformance/server.ts --port N [--backend kv|redis|memory] [--redis URL]`.
+ * `deno run -A tests/conformance/server.ts --port N [--backend kv|redis|postgres|memory] [--url URL]`.
  *
  * @module
  */
@@ -11,21 +11,29 @@ import {
   DenoKvBackend,
   MemoryBackend,
   OperationResourceStrategy,
+  PostgresBackend,
 } from "../../mod.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { addPlainFixtures } from "./plain_fixtures.ts";
 import { addTaskFixtures } from "./task_fixtures.ts";
 
-const { port, backend, redis } = parseArgs(Deno.args, {
-  string: ["port", "backend", "redis"],
-  default: { port: "8000", backend: "kv", redis: Deno.env.get("REDIS_URL") ?? "redis://127.0.0.1:6379" },
+const { port, backend, url } = parseArgs(Deno.args, {
+  string: ["port", "backend", "url"],
+  default: { port: "8000", backend: "kv", url: "" },
 });
 
 async function openBackend(): Promise<Backend> {
   if (backend === "memory") return new MemoryBackend();
   if (backend === "kv") return await DenoKvBackend.open({ path: `${await Deno.makeTempDir()}/jobs.kv` });
-  if (backend === "redis") return await BullMqBackend.connect({ redis: String(redis), prefix: crypto.randomUUID() });
-  throw new Error(`Cannot open the backend ${backend}: pass kv, redis or memory.`);
+  if (backend === "redis") return await BullMqBackend.connect({ redis: String(url), prefix: crypto.randomUUID() });
+  if (backend === "postgres") return await openPostgres(String(url));
+  throw new Error(`Cannot open the backend ${backend}: pass kv, redis, postgres or memory.`);
+}
+
+async function openPostgres(url: string): Promise<Backend> {
+  const schema = `mcp_jobs_conformance_${crypto.randomUUID()}`; // Others may use the database, too.
+  await PostgresBackend.migrate({ url, schema });
+  return await PostgresBackend.connect({ url, schema });
 }
 
 const server = new AsyncToolServer({

@@ -1,7 +1,9 @@
 import { Redis } from "ioredis";
+import pg from "pg";
 import { fileURLToPath } from "node:url";
 import { check } from "../../examples/runner/check.ts";
 import type { Update } from "../../examples/shared/tell.ts";
+import { hasPostgresServer, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { answers, hasRedisServer, noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { descendants, isRunning, until } from "../support/processes.ts";
@@ -19,6 +21,7 @@ interface Run {
 /** Starts the runner. Its output is piped, so it writes plain lines. A process group of its own is what Ctrl+C goes to. */
 async function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const temp = await Deno.makeTempDir();
+  await Deno.chmod(temp, 0o755); // PostgreSQL, which does not run as root, has its folder there.
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
@@ -135,6 +138,49 @@ testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => 
   const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
   assertEquals(code, 137);
   await assertEmpty(run.temp);
+});
+
+testUnless(
+  noPostgres,
+  "every example passes on the PostgreSQL of POSTGRES_URL, and leaves no schema in it",
+  async (t) => {
+    await using postgres = await PostgresServer.start();
+    const url = await postgres.makeDatabase();
+    await runAll(t, ["--backend", "postgres"], { POSTGRES_URL: url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mcp_jobs%'");
+    await client.end();
+    assertEquals(rows, []);
+  },
+);
+
+const noOwnPostgres = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
+/** No PostgreSQL is named, so the runner starts one. */
+const START_POSTGRES = { POSTGRES_URL: "" };
+
+testUnless(noOwnPostgres, "Ctrl+C ends the PostgreSQL that the runner has started, too", async () => {
+  const run = await begin(["task", "example", "approach3", "--backend", "postgres"], START_POSTGRES);
+  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+  assertEquals(code, 130);
+  assertStringIncludes(err, "approach3 failed: it was interrupted.");
+  await assertEmpty(run.temp);
+});
+
+testUnless(noOwnPostgres, "no PostgreSQL outlives a runner that is killed", async () => {
+  const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "postgres"], START_POSTGRES);
+  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+  assertEquals(code, 137);
+  await assertEmpty(run.temp);
+});
+
+Deno.test("a PostgreSQL that POSTGRES_URL names and that is not there is an error without its password", async () => {
+  const args = ["task", "example", "approach3", "--backend", "postgres"];
+  const { code, err } = await finish(await begin(args, { POSTGRES_URL: "postgres://user:secret@127.0.0.1:9/jobs" }));
+  assertEquals(code, 1);
+  const text = "PostgreSQL, the one that POSTGRES_URL names, cannot be used: connect ECONNREFUSED 127.0.0.1:9";
+  assertStringIncludes(err, text);
+  assertEquals(err.includes("secret"), false);
 });
 
 const redisIsThere = await answers(6379) ? "stop the Redis on localhost:6379" : undefined;
@@ -290,14 +336,14 @@ Deno.test("an option that the runner does not know is refused, not run without",
   ) {
     const { code, err } = await finish(await begin(["task", "example", ...args]));
     assertEquals(code, 2);
-    assertStringIncludes(err, `Cannot use ${surplus}. Say: example [name] [--backend kv|redis]`);
+    assertStringIncludes(err, `Cannot use ${surplus}. Say: example [name] [--backend kv|redis|postgres]`);
   }
 });
 
 Deno.test("an unknown backend ends with an error that names those there are", async () => {
-  const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "postgres"]));
+  const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "mysql"]));
   assertEquals(code, 2);
-  assertStringIncludes(err, 'There is no backend "postgres". Choose one of: kv, redis.');
+  assertStringIncludes(err, 'There is no backend "mysql". Choose one of: kv, redis, postgres.');
 });
 
 Deno.test("what a client should have seen and has not is found", () => {
