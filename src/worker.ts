@@ -11,8 +11,7 @@ import { toJson, wellFormed } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { QuestionKeys } from "./questions/key.ts";
 import { QuestionRoom } from "./questions/budget.ts";
-import { checkSchema, type Infer, toJsonSchema, validate } from "./schema/schema.ts";
-import type { Json } from "./task.ts";
+import { checkSchema, type Infer, toJsonSchema, validate, validateOutput } from "./schema/schema.ts";
 import { cutMessage, quote } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS, unlessAborted } from "./waiting.ts";
 
@@ -98,17 +97,13 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
     const value = toJson(await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal))), "it");
-    return { kind: "value", value: await asPromised(job, value) };
+    return {
+      kind: "value",
+      value: job.output ? await validateOutput(job.output, value, job.name).catch(refuseValue) : value,
+    };
   } catch (error) {
     return explain(error);
   }
-}
-
-/** A result as the job's output schema gives it out: that is what clients are told, and what they check. */
-async function asPromised({ name, output }: Job, value: Json): Promise<Json> {
-  if (!output) return value;
-  const given = await validate(output, value, `result of ${name}`).catch(refuseValue);
-  return given === value ? value : toJson(given, "it");
 }
 
 /** How long code has, after its time-out, to stop by itself, in ms; then nobody waits for it any longer. */

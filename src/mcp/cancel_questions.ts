@@ -7,7 +7,7 @@ import { TaskNotFound } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { pause } from "../waiting.ts";
-import { openQuestions } from "./words.ts";
+import { questionsToPut } from "./words.ts";
 
 /** The pause before an answer that could not be stored is given again, in ms. */
 const PAUSE_MS = 1_000;
@@ -17,7 +17,7 @@ const PAUSE_MS = 1_000;
  * `ended` aborts. Never rejects.
  */
 export async function answerForNobody(tasks: Tasks, task: TaskInfo, ended: AbortSignal): Promise<void> {
-  const keys = openQuestions(task).map(({ key }) => key);
+  const keys = questionsToPut(task).map(({ key }) => key);
   while (!ended.aborted) {
     try {
       // A task that is over, and a question that is answered, take no answer and no harm.

@@ -6,7 +6,7 @@
 import { InvalidInput, ToolError } from "../errors.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
-import { type Answer, isFinished, type Json, type Question, type TaskInfo } from "../task.ts";
+import { type Answer, isFinished, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
 
 /** Progress and message in one line, for people; of a task that is finished the message alone. */
 export function statusText(task: TaskInfo): string {
@@ -52,9 +52,9 @@ export function progressTo(
   };
 }
 
-/** What a task asks now. */
-export function openQuestions(task: TaskInfo): readonly Question[] {
-  return task.status === "INPUT_REQUIRED" ? task.questions ?? [] : [];
+/** What is to be put to the client of a task: a task that waits for its next worker puts nothing. */
+export function questionsToPut(task: TaskInfo): readonly Question[] {
+  return task.status === "INPUT_REQUIRED" ? openQuestions(task) : [];
 }
 
 /** The parameters of `elicitation/create`, form mode. */

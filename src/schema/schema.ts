@@ -4,6 +4,7 @@
  * @module
  */
 import { DefinitionError, InvalidInput } from "../errors.ts";
+import { toJson } from "../json.ts";
 import { checkOf, type JsonSchema } from "./json_schema.ts";
 import { type PatternGuard, patternGuardOf } from "./pattern_guard.ts";
 import type { Json } from "../task.ts";
@@ -121,6 +122,15 @@ export async function validate(schema: Schema, value: unknown, what: string): Pr
   const result = await schema["~standard"].validate(value);
   if (result.issues) throw invalid(what, result.issues, true);
   return result.value;
+}
+
+/**
+ * A job's result as its output schema gives it out: that is what clients are told of, and what they check. Rejects with
+ * `InvalidInput` where it does not fit, and with `InvalidValue` where the schema makes something else than JSON of it.
+ */
+export async function validateOutput(schema: Schema, value: Json, job: string): Promise<Json> {
+  const output = await validate(schema, value, `result of ${job}`);
+  return output === value ? value : toJson(output, "it");
 }
 
 /**

@@ -11,10 +11,10 @@ import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { retryPolicy } from "../job.ts";
-import { toJson, wellFormed } from "../json.ts";
+import { wellFormed } from "../json.ts";
 import { storableAnswer } from "../questions/budget.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { type Schema, validate } from "../schema/schema.ts";
+import { type Schema, validate, validateOutput } from "../schema/schema.ts";
 import { type Answer, type FinishedTask, type Json, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
@@ -235,8 +235,7 @@ export class Tasks implements Disposable {
     const schema = this.#outputs.get(job);
     if (outcome.kind !== "value" || schema === undefined) return outcome;
     try {
-      const given = await validate(schema, outcome.value, `result of ${job}`);
-      return { kind: "value", value: toJson(given, "it") };
+      return { kind: "value", value: await validateOutput(schema, outcome.value, job) };
     } catch (error) {
       if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
       return { kind: "tool_error", message: error.message };

@@ -11,7 +11,7 @@ import { tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { PutQuestions } from "./open_elicitations.ts";
 import { relatedTask } from "./wire.ts";
-import { answerOf, declaresForms, elicitation, openQuestions } from "../words.ts";
+import { answerOf, declaresForms, elicitation, questionsToPut } from "../words.ts";
 
 /** How many questions of a connection are remembered as asked. One that is still open after as many others is asked again. */
 const REMEMBERED = 1_000;
@@ -50,7 +50,7 @@ export class Asker {
    */
   ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
     if (!declaresForms(this.#server.getClientCapabilities())) return;
-    for (const question of openQuestions(task)) {
+    for (const question of questionsToPut(task)) {
       // An id that names task and question: whoever gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;
       const stream = this.#server.heardOn(ctx.mcpReq.id);

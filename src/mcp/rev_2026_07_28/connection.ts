@@ -16,7 +16,7 @@ import type { RequestContext, TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaresForms, openQuestions } from "../words.ts";
+import { declaresForms, questionsToPut } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { bindTasks, capabilitiesOf, missingExtension } from "./tasks.ts";
 import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wire.ts";
@@ -48,7 +48,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     },
     answers: (task, ctx) => answersTo(task, ctx.mcpReq.inputResponses ?? {}),
     ask(task, ctx, ended) {
-      if (client(ctx).elicitation) return { ...inputRequired(openQuestions(task), task.id) };
+      if (client(ctx).elicitation) return { ...inputRequired(questionsToPut(task), task.id) };
       void answerForNobody(tasks, task, ended);
       return undefined;
     },

@@ -17,7 +17,7 @@ import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import type { Connection } from "../revision.ts";
-import { openQuestions, progressTo, putAgain } from "../words.ts";
+import { progressTo, putAgain, questionsToPut } from "../words.ts";
 
 /** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
 class InputNeeded extends JobsError {
@@ -80,7 +80,7 @@ async function waitFor(
     signal: given.signal,
     onChange: (task) => {
       if (report) report(task);
-      if (openQuestions(task).length === 0) return;
+      if (questionsToPut(task).length === 0) return;
       const result = connection.ask(withReasons(task, misfits()), ctx, ended.signal);
       if (result) given.abort(new InputNeeded(result));
     },
