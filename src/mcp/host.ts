@@ -13,17 +13,15 @@ import {
   type RegisteredResourceTemplate,
   type RegisteredTool,
   type ResourceTemplate,
-  type Result,
-  Server,
   type ServerContext,
   type ServerOptions,
-  type StandardSchemaV1,
   type Transport,
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { prefixOf } from "../exposure/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { sendable } from "./messages/sendable.ts";
+import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;
@@ -34,11 +32,8 @@ export interface StreamTransport extends Transport {
   heardOn(requestId: string | number): string | undefined;
 }
 
-/** The SDK's low-level server; handlers can be looked up, and ours set past its checks of a tool result's shape. */
-export class TaskServer extends Server {
-  /** Only declared: the base constructor calls `_wrapHandler` before fields are there. */
-  declare private own: boolean | undefined;
-
+/** The SDK's low-level server, with elicitations whose answers any process may take. */
+export class TaskServer extends OpenServer {
   /** Takes the answer to a request of `ask`, `undefined` for an error; says whether it was one. */
   onAnswer?: (id: string, result: unknown) => boolean;
 
@@ -99,29 +94,6 @@ export class TaskServer extends Server {
     const asked = "method" in message && "id" in message && typeof message.id === "string" ? message.id : undefined;
     return asked === undefined || (this.onReplay?.(asked, stream) ?? true);
   }
-
-  /** The handler set for a method so far. */
-  handlerOf(method: string): ReturnType<Server["_getRequestHandler"]> {
-    return this._getRequestHandler(method);
-  }
-
-  /** Sets a handler of ours. The SDK would add `content: []` to a created task, so its wrapper is left out. */
-  setOwnHandler<P extends StandardSchemaV1>(
-    method: string,
-    params: P,
-    handler: (params: StandardSchemaV1.InferOutput<P>, ctx: RequestContext) => Promise<Result>,
-  ): void {
-    this.own = true;
-    this.setRequestHandler(method, { params }, handler);
-    this.own = false;
-  }
-
-  protected override _wrapHandler(
-    method: string,
-    handler: Parameters<Server["_wrapHandler"]>[1],
-  ): ReturnType<Server["_wrapHandler"]> {
-    return this.own ? handler : super._wrapHandler(method, handler);
-  }
 }
 
 /** The SDK's high-level server on top of a `TaskServer`. What would hide behind the surface cannot be registered. */
@@ -132,7 +104,7 @@ export class McpHost extends McpServer {
   constructor(info: Implementation, options: ServerOptions, surface: Pick<Surface, "tools" | "templates">) {
     super(info, options);
     this.#surface = surface;
-    Object.setPrototypeOf(this.server, TaskServer.prototype);
+    becomeOpen(this, TaskServer);
   }
 
   // What is only passed on is `never` here: users see the SDK's own signatures.

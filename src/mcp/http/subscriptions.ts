@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import { MissingInternal } from "../../libraries/internals.ts";
+import { logError } from "../../log/log_error.ts";
 import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
+import { messageInChunk } from "../sdk_internals.ts";
 import type { Served } from "../served.ts";
-
-const EVENT = "event: message\ndata: ";
 
 /** Answers `subscriptions/listen` as `respond` does, and adds the client's tasks. */
 export async function listenOverHttp(
@@ -35,22 +36,23 @@ function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): 
   const writer = writable.getWriter();
   const over = new AbortController();
   const write = async (message: JSONRPCMessage) => {
-    await writer.write(new TextEncoder().encode(`${EVENT}${JSON.stringify(message)}\n\n`));
+    await writer.write(new TextEncoder().encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
     // Nothing comes behind a refusal.
     if ("error" in message) over.abort();
   };
   const passed = stream.pipeTo(
     new WritableStream({
       async write(chunk) {
-        const text = new TextDecoder().decode(chunk);
-        if (!text.startsWith(EVENT)) await writer.write(chunk);
-        else await listener.pass(parseJSONRPCMessage(JSON.parse(text.slice(EVENT.length))), write);
+        const message = messageInChunk(chunk);
+        if (message === undefined) await writer.write(chunk);
+        else await listener.pass(message, write);
       },
     }),
     { signal: over.signal },
   );
   writer.closed.catch(() => over.abort()); // The client is gone.
-  passed.catch(() => {}).finally(() => {
+  // How a stream ends otherwise is told to its client.
+  passed.catch((error) => error instanceof MissingInternal && logError("serve a subscription", error)).finally(() => {
     listener[Symbol.dispose]();
     writer.close().catch(() => {});
   });

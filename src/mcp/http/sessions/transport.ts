@@ -14,19 +14,14 @@ import { remember } from "../../../recent.ts";
 import type { StreamTransport } from "../../host.ts";
 import { parseEventId } from "./events.ts";
 import { refuse } from "../../messages/message.ts";
+import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
 /** Of how many cancelled requests it is remembered that nothing more comes for them. */
 const REMEMBERED = 1_000;
 
-/** What the SDK calls the stream of what nobody asked for. */
-const STANDALONE = "_GET_stream";
-
 /** One session over HTTP. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport implements StreamTransport {
-  /** The SDK's: the name of the stream of each request that is worked on. */
-  readonly #streamOfRequest: Map<string | number, string> = mapOf(this, "_requestToStreamMapping");
-  /** The SDK's: the streams that a client reads now, by their names. */
-  readonly #open: Map<unknown, unknown> = mapOf(this, "_streamMapping");
+  readonly #streams: TransportStreams = streamsOf(this);
   /** The streams of cancelled requests. */
   readonly #cancelled = new Map<string, true>();
 
@@ -48,8 +43,8 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
 
   /** The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. */
   heardOn(requestId: string | number): string | undefined {
-    const stream = this.#streamOfRequest.get(requestId);
-    return this.#open.has(stream) ? stream : undefined;
+    const stream = this.#streams.ofRequest.get(requestId);
+    return this.#streams.open.has(stream) ? stream : undefined;
   }
 
   /**
@@ -57,19 +52,19 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
    * until that is noticed the SDK refuses the new one.
    */
   #letGo(stream: string): void {
-    if (stream === STANDALONE) return this.closeStandaloneSSEStream();
-    for (const [requestId, name] of this.#streamOfRequest) if (name === stream) this.closeSSEStream(requestId);
+    if (stream === this.#streams.standalone) return this.closeStandaloneSSEStream();
+    for (const [requestId, name] of this.#streams.ofRequest) if (name === stream) this.closeSSEStream(requestId);
   }
 
   /** 2025-11-25, Cancellation, "Behavior Requirements": what a cancelled request holds is freed, and no response sent. */
   async #end(requestId: string | number): Promise<void> {
-    const stream = this.#streamOfRequest.get(requestId);
+    const stream = this.#streams.ofRequest.get(requestId);
     if (stream === undefined) return;
     // What the request says last, that its questions are taken back, still comes on its stream.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.closeSSEStream(requestId);
     // Else who resumes the stream would wait for an answer that never comes.
-    this.#streamOfRequest.delete(requestId);
+    this.#streams.ofRequest.delete(requestId);
     remember(this.#cancelled, stream, true, REMEMBERED);
   }
 }
@@ -91,10 +86,4 @@ function cancelledBy(message: unknown): string | number | undefined {
   if (!isObject(message) || message.method !== "notifications/cancelled" || !isObject(message.params)) return undefined;
   const id = message.params.requestId;
   return typeof id === "string" || typeof id === "number" ? id : undefined;
-}
-
-/** A map that the SDK keeps to itself. Where a later version has none of this name, streams stay as the SDK leaves them. */
-function mapOf<K, V>(transport: WebStandardStreamableHTTPServerTransport, name: string): Map<K, V> {
-  const map: unknown = Reflect.get(transport, name);
-  return map instanceof Map ? map : new Map();
 }

@@ -1,0 +1,45 @@
+/**
+ * Looks up by name what a library has but does not promise, so that a version without it is found at once.
+ *
+ * @module
+ */
+
+/** A library lacks an internal that mcp-jobs uses. */
+export class MissingInternal extends Error {
+  /** `what` names the internal, as "Server._wrapHandler". */
+  constructor(library: string, what: string) {
+    super(
+      `Cannot use ${library} ${versionOf(library)}: it has no ${what}, which mcp-jobs needs. ` +
+        "Install a version of the range that the deno.json of mcp-jobs names.",
+    );
+  }
+}
+
+/**
+ * The member `name` of `owner`, which the error calls `ownerName`. Throws `MissingInternal` if it is not there, or is not
+ * what `is` expects.
+ */
+export function internalOf<T>(
+  library: string,
+  ownerName: string,
+  owner: object,
+  name: string,
+  is: (value: unknown) => value is T,
+): T {
+  const value: unknown = Reflect.get(owner, name);
+  if (is(value)) return value;
+  throw new MissingInternal(library, `${ownerName}.${name} of the expected kind`);
+}
+
+/** The version of a library that is loaded, as its path tells it. */
+function versionOf(library: string): string {
+  try {
+    const url = import.meta.resolve(library);
+    const inPath = /\/(\d+\.\d+\.\d+[^/]*)\//.exec(url.slice(url.lastIndexOf(`/${library}/`)))?.[1];
+    if (inPath !== undefined) return inPath;
+    const { version } = JSON.parse(Deno.readTextFileSync(new URL("../package.json", url)));
+    return version;
+  } catch {
+    return "(version unknown)"; // Not every way to install a library lets its files be found.
+  }
+}

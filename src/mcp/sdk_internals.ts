@@ -1,0 +1,110 @@
+/**
+ * Every use of what the MCP SDK does not promise. Each member is looked up by name as this file is loaded: a version of the
+ * SDK without it stops the program at its start, with an error that names it.
+ *
+ * @module
+ */
+import {
+  type JSONRPCMessage,
+  McpServer,
+  parseJSONRPCMessage,
+  type Result,
+  Server,
+  type ServerContext,
+  type StandardSchemaV1,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server";
+import { internalOf, MissingInternal } from "../libraries/internals.ts";
+
+const SDK = "@modelcontextprotocol/server";
+
+/** The SDK's low-level server, whose handlers can be looked up, and ours set past its checks of a tool result's shape. */
+export class OpenServer extends Server {
+  /** Whether the next handler is set as it is. Only declared: the SDK's constructor calls `_wrapHandler` before fields are set. */
+  declare private unwrapped: boolean | undefined;
+
+  /** The handler set for a method so far. */
+  handlerOf(method: string): ReturnType<Server["_getRequestHandler"]> {
+    return this._getRequestHandler(method);
+  }
+
+  /** Sets a handler whose result is sent as it is. The SDK's wrapper would add `content: []` to a created task. */
+  setOwnHandler<P extends StandardSchemaV1>(
+    method: string,
+    params: P,
+    handler: (params: StandardSchemaV1.InferOutput<P>, ctx: ServerContext) => Promise<Result>,
+  ): void {
+    this.unwrapped = true;
+    this.setRequestHandler(method, { params }, handler);
+    if (this.unwrapped) throw new MissingInternal(SDK, "Server.setRequestHandler that calls _wrapHandler");
+  }
+
+  protected override _wrapHandler(
+    method: string,
+    handler: Parameters<Server["_wrapHandler"]>[1],
+  ): ReturnType<Server["_wrapHandler"]> {
+    const { unwrapped } = this;
+    this.unwrapped = false;
+    return unwrapped ? handler : super._wrapHandler(method, handler);
+  }
+}
+
+/** Makes the low-level server that an `McpServer` has made for itself one of a class of ours: it takes none from outside. */
+export function becomeOpen(mcp: McpServer, kind: typeof OpenServer): void {
+  const server: unknown = Reflect.get(mcp, "server");
+  if (!(server instanceof Server) || Object.getPrototypeOf(server) !== Server.prototype) {
+    throw new MissingInternal(SDK, "McpServer.server, a plain Server");
+  }
+  Object.setPrototypeOf(server, kind.prototype);
+}
+
+/** The streams of a Streamable HTTP transport, as the transport itself keeps them. */
+export interface TransportStreams {
+  /** The name of the stream of each request that is worked on. */
+  readonly ofRequest: Map<string | number, string>;
+  /** The streams that the client reads now, by their names. */
+  readonly open: ReadonlyMap<unknown, unknown>;
+  /** The name of the stream for what no request asked for. */
+  readonly standalone: string;
+}
+
+/** Looks up the streams of a transport; they stay up to date. */
+export function streamsOf(transport: WebStandardStreamableHTTPServerTransport): TransportStreams {
+  const look = <T>(name: string, is: (value: unknown) => value is T) =>
+    internalOf(SDK, "WebStandardStreamableHTTPServerTransport", transport, name, is);
+  return {
+    ofRequest: look("_requestToStreamMapping", isMap<string | number, string>),
+    open: look("_streamMapping", isMap<unknown, unknown>),
+    standalone: look("_standaloneSseStreamId", isString),
+  };
+}
+
+/**
+ * The message in a chunk of an event stream; `undefined` for a comment that keeps the stream alive. The SDK writes each
+ * event as one chunk.
+ */
+export function messageInChunk(chunk: Uint8Array): JSONRPCMessage | undefined {
+  const text = new TextDecoder().decode(chunk);
+  if (text.startsWith(":")) return undefined;
+  const data = /^event: message\ndata: ([^\n]*)\n\n$/.exec(text)?.[1];
+  if (data === undefined) throw new MissingInternal(SDK, "event stream that has one message in each chunk");
+  return parseJSONRPCMessage(JSON.parse(data));
+}
+
+function isMap<K, V>(value: unknown): value is Map<K, V> {
+  return value instanceof Map;
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === "function";
+}
+
+for (const name of ["_getRequestHandler", "_wrapHandler"]) {
+  internalOf(SDK, "Server", Server.prototype, name, isFunction);
+}
+becomeOpen(new McpServer({ name: "check", version: "0" }), OpenServer);
+streamsOf(new WebStandardStreamableHTTPServerTransport());
