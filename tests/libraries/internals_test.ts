@@ -1,5 +1,5 @@
 import { internalOf, MissingInternal } from "../../src/libraries/internals.ts";
-import { assertEquals, assertThrows } from "../../tools/std.ts";
+import { assertEquals, assertMatch, assertThrows } from "../../tools/std.ts";
 
 const isMap = (value: unknown): value is Map<string, string> => value instanceof Map;
 
@@ -22,4 +22,11 @@ Deno.test("an internal that is missing, or is something else, is an error that n
 Deno.test("a library whose files cannot be found is named without its version", () => {
   const error = assertThrows(() => internalOf("no-such-library", "Redis", {}, "streams", isMap), MissingInternal);
   assertEquals(error.message.startsWith("Cannot use no-such-library (version unknown): it has no Redis.streams"), true);
+});
+
+Deno.test("a library whose internals are used has a range of patch versions alone", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  for (const name of ["server", "client", "sdk", "ext-tasks"]) {
+    assertMatch(imports[`@modelcontextprotocol/${name}`], /@~\d+\.\d+\.\d+$/);
+  }
 });
