@@ -37,7 +37,18 @@ export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
 export type { Backend } from "./src/backend.ts";
-export { BackendError, DefinitionError, JobFault, JobsError, StoreLost, ToolError } from "./src/errors.ts";
+export {
+  BackendError,
+  DefinitionError,
+  HoldLost,
+  JobFault,
+  JobsError,
+  StoreLost,
+  TaskCancelled,
+  TimedOut,
+  ToolError,
+  WorkerStopping,
+} from "./src/errors.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
 export { PollingExposureStrategy } from "./src/exposure/polling.ts";
 export type { ExposureStrategy } from "./src/exposure/surface.ts";

@@ -92,7 +92,10 @@ export interface Claim {
   readonly input: Json;
   /** The longest time this attempt may take, in ms. */
   readonly timeout?: number;
-  /** Aborts when the task is cancelled, when the hold on it is lost, or when the worker shuts down. */
+  /**
+   * Aborts with `TaskCancelled` when the task is cancelled, with `HoldLost` when another worker may have taken it over, and
+   * with `WorkerStopping` when this one stops.
+   */
   readonly signal: AbortSignal;
   /** Stores what the job says of itself; a report that a newer one overtakes may be skipped. */
   report(report: ProgressReport): Promise<void>;

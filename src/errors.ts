@@ -93,6 +93,63 @@ export class BackendError extends JobsError {
 export class StoreLost extends BackendError {}
 
 /**
+ * The reason of a job's `signal` when its task was cancelled. What the code returns or throws from then on is dropped.
+ *
+ * @example
+ * ```ts
+ * import { defineJob, TaskCancelled } from "@mcp-jobs/mcp-jobs";
+ * export const train = defineJob({
+ *   name: "train",
+ *   input: { type: "object", properties: { checkpoint: { type: "string" } }, required: ["checkpoint"] },
+ *   run: async ({ checkpoint }, { signal }) => {
+ *     try {
+ *       await fetch("https://trainer.example.com/", { signal });
+ *     } finally {
+ *       // After any other reason the task runs again, and goes on from there.
+ *       if (signal.reason instanceof TaskCancelled) await Deno.remove(String(checkpoint));
+ *     }
+ *   },
+ * });
+ * ```
+ */
+export class TaskCancelled extends JobsError {
+  /** Says so. */
+  constructor() {
+    super("The task was cancelled.");
+  }
+}
+
+/**
+ * The reason of a job's `signal` when its worker has lost the task: it was silent for longer than its lease, and another
+ * worker runs the task now, or will. What this code returns or throws is dropped.
+ */
+export class HoldLost extends JobsError {
+  /** Says so. */
+  constructor() {
+    super("This worker no longer holds the task.");
+  }
+}
+
+/**
+ * The reason of a job's `signal` when its worker stops. Unless the code returns its result within a second, the task is
+ * handed back and runs again, on another worker or after a restart.
+ */
+export class WorkerStopping extends JobsError {
+  /** Says so. */
+  constructor() {
+    super("The worker shuts down.");
+  }
+}
+
+/** The reason of a job's `signal` when the attempt has taken longer than its `timeout`. It may be tried again. */
+export class TimedOut extends JobsError {
+  /** Names the longest time that the attempt could take, in ms. */
+  constructor(readonly timeout: number) {
+    super(`The attempt took longer than ${timeout} ms.`);
+  }
+}
+
+/**
  * Throw this in a job to end the task at once with an error that the model reads; it is not retried.
  *
  * @example

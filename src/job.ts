@@ -17,7 +17,10 @@ export interface JobContext {
   readonly id: string;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
-  /** Aborts when the task is cancelled, has taken too long, or the worker shuts down. Pass it on to whatever you await. */
+  /**
+   * Aborts when the code is to stop; pass it on to whatever you await. Its `reason` says why: `TaskCancelled`, `TimedOut`,
+   * `WorkerStopping`, or `HoldLost` when another worker has taken the task over.
+   */
   readonly signal: AbortSignal;
   /** Says how much is done, from 0 to 1, and what is done now. Resolves when it is stored, or a newer report is. */
   progress(fraction: number, message?: string): Promise<void>;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
-import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, ToolError } from "./errors.ts";
+import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
 import { formOf } from "./questions/form.ts";
 import type { Job, JobContext } from "./job.ts";
 import { toJson, wellFormed } from "./json.ts";
@@ -116,18 +116,13 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
   const running = (async () => await run(AbortSignal.any([signal, timeUp.signal])))();
   const ended = running.then(() => {}, () => {});
   if (await doneWithin(ended, timeout)) return await running;
-  const message = `The attempt took longer than ${timeout} ms.`;
-  timeUp.abort(new JobsError(message));
-  throw new TimedOut(message, !await doneWithin(ended, STOP_MS));
+  const reason = new TimedOut(timeout);
+  timeUp.abort(reason);
+  throw await doneWithin(ended, STOP_MS) ? reason : new Abandoned(timeout);
 }
 
-/** Unlike a `ToolError` it may be tried again. */
-class TimedOut extends JobsError {
-  /** `abandoned`: the code may run on. */
-  constructor(message: string, readonly abandoned: boolean) {
-    super(message);
-  }
-}
+/** The attempt has timed out, and its code has not stopped: it may run on. */
+class Abandoned extends TimedOut {}
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
   const room = new QuestionRoom();
@@ -184,7 +179,7 @@ function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
   if (error instanceof InvalidValue) {
     return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
   }
-  if (error instanceof TimedOut && error.abandoned) {
+  if (error instanceof Abandoned) {
     return { kind: "error", message: error.message, retry: true, abandoned: true };
   }
   const message = textOf(error) || `The job threw ${describe(error)} without a message.`;

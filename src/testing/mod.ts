@@ -19,6 +19,8 @@
  *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
  *     "a task whose worker is killed while it asks finds the answer that came meanwhile": "its store lives in one process",
  *     "a task whose worker dies three times fails with that reason": "its store lives in one process",
+ *     "the signal of a task that another worker has taken over, while this process stood still, says so":
+ *       "its store lives in one process",
  *   },
  * });
  * ```
@@ -29,6 +31,7 @@ import { asking } from "./asking.ts";
 import { cancelling } from "./cancelling.ts";
 import { reading } from "./reading.ts";
 import { running } from "./running.ts";
+import { signalling } from "./signalling.ts";
 import { type BackendHarness, type Cases, Stage } from "./stage.ts";
 import { stopping } from "./stopping.ts";
 import { values } from "./values.ts";
@@ -55,7 +58,16 @@ export function exerciseBackend(
   open: () => Promise<BackendHarness>,
   { skip = {} }: ExerciseOptions = {},
 ): void {
-  const cases: Cases = { ...values, ...reading, ...running, ...cancelling, ...asking, ...watching, ...stopping };
+  const cases: Cases = {
+    ...values,
+    ...reading,
+    ...running,
+    ...cancelling,
+    ...asking,
+    ...watching,
+    ...stopping,
+    ...signalling,
+  };
   for (const unknown of Object.keys(skip).filter((title) => !Object.hasOwn(cases, title))) {
     throw new Error(`Cannot skip ${JSON.stringify(unknown)}: the kit has no case of this name.`);
   }

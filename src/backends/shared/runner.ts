@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
-import { InvalidValue, JobsError } from "../../errors.ts";
+import { HoldLost, InvalidValue, JobsError, TaskCancelled, WorkerStopping } from "../../errors.ts";
 import { logError } from "../../log/log_error.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause } from "../../waiting.ts";
@@ -138,7 +138,7 @@ export class Runner implements WorkHandle {
     }
     if (task.revision <= running.revision) return;
     const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
-    if ("stopRequested" in task) running.controller.abort(new JobsError("The task was cancelled."));
+    if ("stopRequested" in task) running.controller.abort(new TaskCancelled());
     else if (ours) running.asking.hear(task);
     else this.lose(task.id);
   }
@@ -151,7 +151,7 @@ export class Runner implements WorkHandle {
 
   /** The hold on a task is lost: somebody else may run it now. */
   lose(id: string): void {
-    this.#running.get(id)?.controller.abort(new JobsError("This worker no longer holds the task."));
+    this.#running.get(id)?.controller.abort(new HoldLost());
   }
 
   /** Called again, it shortens the grace. */
@@ -239,7 +239,7 @@ export class Runner implements WorkHandle {
     clearTimeout(this.#timer);
     await this.#looking; // What it claims is ours to finish or to hand back.
     await this.#allDone(grace, this.#hurry.promise);
-    this.#closed.abort(new JobsError("The worker shuts down."));
+    this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
     for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id, true));

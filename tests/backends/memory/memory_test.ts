@@ -12,5 +12,6 @@ exerciseBackend("memory", () => {
     "a task that is cancelled after its worker was killed ends as cancelled": noProcess,
     "a task whose worker dies three times fails with that reason": noProcess,
     "a task whose worker is killed while it asks finds the answer that came meanwhile": noProcess,
+    "the signal of a task that another worker has taken over, while this process stood still, says so": noProcess,
   },
 });

@@ -7,7 +7,7 @@
 import type { Job, Processor, Worker } from "bullmq";
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { doneWithin } from "../../../waiting.ts";
-import { JobsError } from "../../../errors.ts";
+import { HoldLost, TaskCancelled, WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
 import type { Json, Question } from "../../../task.ts";
 import { Asking, type AskingStore } from "../../shared/open_questions.ts";
@@ -75,7 +75,7 @@ export class QueueWork implements WorkHandle {
   readonly #stops = new EarlyStops();
   readonly #lookout = new Lookout(() => this.#lookForSignals(), () => this.#running.size > 0);
   readonly #deaf: () => void;
-  #shutDown: JobsError | undefined;
+  #shutDown: WorkerStopping | undefined;
   #stopping: Promise<void> | undefined;
   readonly #hurry = Promise.withResolvers<void>();
 
@@ -260,12 +260,12 @@ export class QueueWork implements WorkHandle {
 
   #abort(running: Running): void {
     running.stop = true;
-    running.controller.abort(new JobsError("The task was cancelled."));
+    running.controller.abort(new TaskCancelled());
   }
 
   /** The run ends at once, whatever its code does. */
   #lose(running: Running): void {
-    const error = new JobsError("This worker no longer holds the task.");
+    const error = new HoldLost();
     running.lost = true;
     running.controller.abort(error);
     running.released.resolve(undefined);
@@ -279,7 +279,7 @@ export class QueueWork implements WorkHandle {
   async #stop(grace: number): Promise<void> {
     const closed = this.#workers.close();
     if (!await Promise.race([doneWithin(closed, grace), this.#hurry.promise.then(() => false)])) {
-      this.#shutDown = new JobsError("The worker shuts down.");
+      this.#shutDown = new WorkerStopping();
       for (const { controller } of this.#running) controller.abort(this.#shutDown);
       if (!await doneWithin(closed, ABORT_GRACE_MS)) {
         for (const { released } of this.#running) released.resolve(undefined);
