@@ -79,10 +79,6 @@ Deno.test("an option that nobody knows is refused wherever options are taken, an
       () => untyped(BullMqBackend.connect)({ redis: "redis://localhost", leese: 5_000 }),
     ],
     [
-      "postgress of BullMqBackend.migrate: did you mean postgres?",
-      () => untyped(BullMqBackend.migrate)({ postgress: "postgres://localhost" }),
-    ],
-    [
       "notification of OperationResourceStrategy: did you mean notifications?",
       () => Reflect.construct(OperationResourceStrategy, [{ notification: true }]),
     ],

@@ -1,43 +1,30 @@
 /**
- * The opening of a database, and what is said where it fails.
+ * Connecting to Redis, and the errors where that fails.
  *
  * @module
  */
 import { BackendError, DefinitionError } from "../../errors.ts";
 import { messageOf } from "../../text.ts";
 
-/** What the URLs of a database look like. On Redis the path is the number of the database. */
-const URLS = {
-  redis: {
-    example: "redis://user:password@host:6379/0",
-    fits: ({ protocol, pathname }: URL) => /^rediss?:$/.test(protocol) && /^\/?\d*$/.test(pathname),
-  },
-  postgres: {
-    example: "postgres://user:password@host:5432/database",
-    fits: ({ protocol }: URL) => /^postgres(ql)?:$/.test(protocol),
-  },
-} as const;
-
 /**
- * Opens what is at a URL. Rejects with `BackendError`, whose text holds no password, and with `DefinitionError` for what
- * is not the URL of such a database.
+ * Opens the Redis at a URL. Rejects with `BackendError`, whose text holds no password, and with `DefinitionError` for
+ * what is no URL of a Redis.
  */
-export async function opened<T>(
-  what: string,
-  kind: keyof typeof URLS,
-  url: string,
-  open: () => Promise<T>,
-): Promise<T> {
-  const { example, fits } = URLS[kind];
+export async function opened<T>(url: string, open: () => Promise<T>): Promise<T> {
   const address = URL.parse(url);
-  // What cannot be read is not told: it holds a password.
-  if (address === null || !fits(address)) {
-    throw new DefinitionError(`Cannot ${what}: its address must be a URL like ${example}.`);
+  // The path is the number of the database.
+  if (address === null || !/^rediss?:$/.test(address.protocol) || !/^\/?\d*$/.test(address.pathname)) {
+    // The text leaves out a URL that cannot be parsed, because it may hold a password.
+    throw new DefinitionError(
+      "Cannot connect to Redis: its address must be a URL like redis://user:password@host:6379/0.",
+    );
   }
   try {
     return await open();
   } catch (cause) {
     const { protocol, host, pathname } = address;
-    throw new BackendError(`Cannot ${what} at ${protocol}//${host}${pathname}: ${messageOf(cause)}`, { cause });
+    throw new BackendError(`Cannot connect to Redis at ${protocol}//${host}${pathname}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }

@@ -25,32 +25,29 @@ import { inTime } from "./deadline.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { opened } from "./connect.ts";
-import { migrate, PostgresStore } from "./postgres/store.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import type { Store } from "./database.ts";
 import { Sweeper } from "./sweeper.ts";
 import { QueueWork } from "./worker/mod.ts";
 
-/** What {@linkcode BullMqBackend.connect} takes: a Redis, or a PostgreSQL. */
+/** What {@linkcode BullMqBackend.connect} takes. */
 export interface BullMqOptions {
   /** The Redis, as `redis://user:password@host:port/database`, or `rediss://` with TLS. */
-  readonly redis?: string;
-  /** The PostgreSQL, as `postgres://user:password@host:port/database`, for those who run no Redis. */
-  readonly postgres?: string;
-  /** On Redis the prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
+  readonly redis: string;
+  /** The prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
   readonly prefix?: string;
   /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
 }
 
-const OPTIONS: Rules<BullMqOptions> = { redis: text, postgres: text, prefix: text, lease: wholeNumber(300) };
+const OPTIONS: Rules<BullMqOptions> = { redis: required(text), prefix: text, lease: wholeNumber(300) };
 
 /** How long a call waits for the connection, which may just be on its way, in ms. */
 const READY_MS = 600;
 
 /**
- * Queues and stores tasks with BullMQ, on Redis or PostgreSQL. BullMQ itself is loaded by `connect`. Each job has the
+ * Queues and stores tasks with BullMQ on Redis. BullMQ itself is loaded by `connect`. Each job has the
  * queue of its name, unless it was registered with another. A worker's concurrency counts for each of its jobs.
  *
  * @example
@@ -87,32 +84,17 @@ export class BullMqBackend implements Backend {
   }
 
   /**
-   * Connects. Rejects with `BackendError` if the database cannot be reached, has not been migrated, or does not permit
-   * what the backend and its workers need, and with `DefinitionError` for options that cannot be: both databases or none,
-   * a `prefix` on PostgreSQL, a bad URL or `lease`. Warns on stderr of a Redis that deletes keys when its memory is full.
+   * Connects. Rejects with `BackendError` if Redis cannot be reached, or does not permit what the backend and its workers
+   * need, and with `DefinitionError` for options that cannot be: a bad URL or `lease`, or `postgres`. Warns on stderr of
+   * a Redis that deletes keys when its memory is full.
    */
   static async connect(options: BullMqOptions): Promise<BullMqBackend> {
+    if (Object.hasOwn(options, "postgres")) {
+      throw new DefinitionError("Cannot connect to PostgreSQL with BullMQ: use PostgresBackend.connect({ url }).");
+    }
     checkOptions("BullMqBackend.connect", options, OPTIONS);
-    const { redis, postgres, prefix, lease = 5_000 } = options;
-    if (redis !== undefined && postgres === undefined) {
-      const store = await opened("connect to Redis", "redis", redis, () => RedisStore.open(redis, prefix));
-      return new BullMqBackend(store, lease);
-    }
-    if (postgres === undefined || redis !== undefined || prefix !== undefined) {
-      throw new DefinitionError("Cannot connect: pass either `redis`, with or without `prefix`, or `postgres`.");
-    }
-    const store = await opened("connect to PostgreSQL", "postgres", postgres, () => PostgresStore.open(postgres));
-    return new BullMqBackend(store, lease);
-  }
-
-  /**
-   * Makes the tables on PostgreSQL, BullMQ's and ours, or brings them up to date. Run it when you deploy. Rejects with
-   * `BackendError` if that fails, and with `DefinitionError` for what is no such URL.
-   */
-  static async migrate(options: { readonly postgres: string }): Promise<void> {
-    checkOptions("BullMqBackend.migrate", options, { postgres: required(text) });
-    const { postgres } = options;
-    await opened("migrate the PostgreSQL", "postgres", postgres, () => migrate(postgres));
+    const { redis, prefix, lease = 5_000 } = options;
+    return new BullMqBackend(await opened(redis, () => RedisStore.open(redis, prefix)), lease);
   }
 
   /** Stores a task and queues it. */

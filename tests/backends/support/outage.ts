@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { BullMqBackend, type BullMqOptions } from "../../../mod.ts";
+import { type Backend, BullMqBackend, PostgresBackend } from "../../../mod.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
 import { descendants } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
 const LEASE = 900;
@@ -14,7 +15,7 @@ const LEASE = 900;
 /** A database server that keeps what it was told. */
 export interface Outage extends AsyncDisposable {
   /** Another connection to it. */
-  connect(): Promise<BullMqBackend>;
+  connect(): Promise<Backend>;
   /** Ends it with SIGKILL, or as soon as a crash would. */
   kill(): Promise<void>;
   /** Starts it again. */
@@ -23,16 +24,20 @@ export interface Outage extends AsyncDisposable {
   signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void>;
 }
 
-async function onRedis(): Promise<Outage> {
+async function startRedis(): Promise<Outage> {
   const server = await RedisServer.start({ persistent: true });
-  return toOutage(server, { redis: server.url }, (signal) => Promise.resolve(server.signal(signal)));
+  return toOutage(
+    server,
+    () => BullMqBackend.connect({ redis: server.url, lease: LEASE }),
+    (signal) => Promise.resolve(server.signal(signal)),
+  );
 }
 
-async function onPostgres(): Promise<Outage> {
+async function startPostgres(): Promise<Outage> {
   const server = await PostgresServer.startOwn();
-  const postgres = await server.makeDatabase();
-  await BullMqBackend.migrate({ postgres });
-  return toOutage(server, { postgres }, async (signal) => {
+  const url = await server.makeDatabase();
+  await PostgresBackend.migrate({ url });
+  return toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE }), async (signal) => {
     const { pid } = server;
     if (pid === undefined) return;
     for (const each of [pid, ...await descendants(pid)]) Deno.kill(each, signal);
@@ -41,11 +46,11 @@ async function onPostgres(): Promise<Outage> {
 
 function toOutage(
   server: Pick<Outage, "kill" | "start"> & AsyncDisposable,
-  options: BullMqOptions,
+  connect: Outage["connect"],
   signal: Outage["signal"],
 ): Outage {
   return {
-    connect: () => BullMqBackend.connect({ ...options, lease: LEASE }),
+    connect,
     kill: () => server.kill(),
     start: () => server.start(),
     signal,
@@ -53,24 +58,20 @@ function toOutage(
   };
 }
 
-/** Registers a case that holds on either. */
+/** Registers a case that holds on Redis and on PostgreSQL. */
 export function onBoth(name: string, fn: (server: Outage) => Promise<void>): void {
-  const either = [
-    { where: "Redis", start: onRedis, missing: hasRedisServer ? undefined : "install redis-server" },
-    {
-      where: "PostgreSQL",
-      start: onPostgres,
-      missing: hasPostgresServer ? undefined : "install PostgreSQL 13 or later",
-    },
-  ];
-  for (const { where, start, missing } of either) {
-    Deno.test({
-      name: `bullmq on ${where}: ${name}${missing === undefined ? "" : ` (left out: ${missing})`}`,
-      ignore: missing !== undefined,
-      fn: async () => {
-        await using server = await start();
-        await fn(server);
-      },
-    });
-  }
+  onRedis(name, fn);
+  const missing = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
+  testUnless(missing, `PostgreSQL: ${name}`, () => run(startPostgres, fn));
+}
+
+/** Registers a case that holds on Redis. */
+export function onRedis(name: string, fn: (server: Outage) => Promise<void>): void {
+  const missing = hasRedisServer ? undefined : "install redis-server";
+  testUnless(missing, `Redis: ${name}`, () => run(startRedis, fn));
+}
+
+async function run(start: () => Promise<Outage>, fn: (server: Outage) => Promise<void>): Promise<void> {
+  await using server = await start();
+  await fn(server);
 }

@@ -1,21 +1,10 @@
-import {
-  type Backend,
-  BackendError,
-  BullMqBackend,
-  createWorker,
-  defineJob,
-  DefinitionError,
-  JobsError,
-  type TaskInfo,
-} from "../../../mod.ts";
-import { inTime } from "../../../src/backends/bullmq/deadline.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { noRedis, openRedis } from "../../../tools/redis_server.ts";
-import { until } from "../../support/processes.ts";
-import { onBoth } from "../support/outage.ts";
-import { testUnless } from "../../support/test_unless.ts";
+import { type Backend, BackendError, createWorker, defineJob, type TaskInfo } from "../../mod.ts";
+import { inTime } from "../../src/backends/bullmq/deadline.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { TaskFeed } from "../../src/tasks/feed.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
+import { onBoth, onRedis } from "./support/outage.ts";
 
 const OWNER = "owner";
 
@@ -29,46 +18,6 @@ function create(backend: Backend, job: string, attempts = 3): Promise<TaskInfo> 
   const retry = { attempts, delay: 50, maxDelay: 50 };
   return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
 }
-
-Deno.test("bullmq: to connect where there is nothing is an error that says where, without the password", async () => {
-  for (const kind of ["redis", "postgres"]) {
-    for (
-      const [address, said] of [
-        ["user:secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
-        ["user:half@secret@127.0.0.1:9", `at ${kind}://127.0.0.1:9`],
-        ["127.0.0.1:9/0?password=secret", `at ${kind}://127.0.0.1:9/0`],
-        ["user:half/secret@127.0.0.1:9", "its address must be a URL like"],
-      ]
-    ) {
-      const options = { [kind]: `${kind}://${address}` };
-      const error = await assertRejects(() => BullMqBackend.connect(options), JobsError, said);
-      assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
-    }
-  }
-});
-
-Deno.test("bullmq: an address that is none of such a database is refused, and nothing is connected to", async () => {
-  for (const redis of ["http://127.0.0.1:9", "postgres://127.0.0.1:9", "127.0.0.1:9", "redis://127.0.0.1:9/abc"]) {
-    await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
-  }
-  for (const postgres of ["redis://127.0.0.1:9", "db.example.com"]) {
-    await assertRejects(() => BullMqBackend.connect({ postgres }), DefinitionError, "must be a URL like postgres://");
-  }
-});
-
-testUnless(
-  noRedis,
-  "bullmq on Redis: a database that Redis does not have is an error, and not database 0",
-  async () => {
-    await using redis = await openRedis();
-    const url = new URL(redis.url);
-    url.pathname = "/7777";
-    await assertRejects(() => BullMqBackend.connect({ redis: url.href }), BackendError, "DB index is out of range");
-    url.pathname = "/3";
-    await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
-    assertEquals((await create(backend, "idle")).status, "PENDING");
-  },
-);
 
 onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {
   await using backend = await server.connect();
@@ -140,7 +89,7 @@ onBoth("what ran and what waited while the server was away ends once it is back,
   assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
 });
 
-onBoth("a job that asks while the server is away gets its answer once it is back", async (server) => {
+onRedis("a job that asks while the server is away gets its answer once it is back", async (server) => {
   await using backend = await server.connect();
   const away = Promise.withResolvers<void>();
   const busy = Promise.withResolvers<void>();
@@ -186,7 +135,7 @@ onBoth("a backend with a worker closes while the server is away", async (server)
   await backend.close();
 });
 
-onBoth("a backend with workers closes while the server does not answer", async (server) => {
+onRedis("a backend with workers closes while the server does not answer", async (server) => {
   const backend = await server.connect();
   const busy = Promise.withResolvers<void>();
   const frozen = Promise.withResolvers<void>();
@@ -216,7 +165,7 @@ onBoth("a backend with workers closes while the server does not answer", async (
   }
 });
 
-onBoth("to connect to a server that does not answer is an error", async (server) => {
+onRedis("to connect to a server that does not answer is an error", async (server) => {
   await server.signal("SIGSTOP");
   try {
     await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);
@@ -225,7 +174,7 @@ onBoth("to connect to a server that does not answer is an error", async (server)
   }
 });
 
-onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {
+onRedis("a worker started while the server was away can be closed, or works once it is back", async (server) => {
   await using backend = await server.connect();
   await server.kill();
   const first = createWorker(backend, [idle]);

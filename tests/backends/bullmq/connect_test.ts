@@ -1,0 +1,48 @@
+import { BackendError, BullMqBackend, DefinitionError, JobsError } from "../../../mod.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { noRedis, openRedis } from "../../../tools/redis_server.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+Deno.test("bullmq: to connect where there is nothing is an error that says where, without the password", async () => {
+  for (
+    const [address, said] of [
+      ["user:secret@127.0.0.1:9", "at redis://127.0.0.1:9"],
+      ["user:half@secret@127.0.0.1:9", "at redis://127.0.0.1:9"],
+      ["127.0.0.1:9/0?password=secret", "at redis://127.0.0.1:9/0"],
+      ["user:half/secret@127.0.0.1:9", "its address must be a URL like"],
+    ]
+  ) {
+    const error = await assertRejects(() => BullMqBackend.connect({ redis: `redis://${address}` }), JobsError, said);
+    assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
+  }
+});
+
+Deno.test("bullmq: to connect to PostgreSQL is an error that names PostgresBackend.connect", async () => {
+  const options = { postgres: "postgres://user:secret@127.0.0.1:9" };
+  const connect = () => Reflect.apply(BullMqBackend.connect, BullMqBackend, [options]);
+  const error = await assertRejects(connect, DefinitionError, "PostgresBackend.connect({ url })");
+  assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
+});
+
+Deno.test("bullmq: an address that is none of such a database is refused, and nothing is connected to", async () => {
+  for (const redis of ["http://127.0.0.1:9", "postgres://127.0.0.1:9", "127.0.0.1:9", "redis://127.0.0.1:9/abc"]) {
+    await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
+  }
+});
+
+testUnless(
+  noRedis,
+  "bullmq on Redis: a database that Redis does not have is an error, and not database 0",
+  async () => {
+    await using redis = await openRedis();
+    const url = new URL(redis.url);
+    url.pathname = "/7777";
+    await assertRejects(() => BullMqBackend.connect({ redis: url.href }), BackendError, "DB index is out of range");
+    url.pathname = "/3";
+    await using backend = await BullMqBackend.connect({ redis: url.href, prefix: `test-${crypto.randomUUID()}` });
+    const [id, owner, retry] = [newTaskId(), "owner", { attempts: 1, delay: 0, maxDelay: 0 }];
+    const task = await backend.create({ id, job: "idle", owner, input: {}, resultTtl: 60_000, retry });
+    assertEquals(task.status, "PENDING");
+  },
+);
