@@ -1,15 +1,15 @@
 /**
- * Every example and its roles. The imports are literal, so that the one binary and the bundle hold them all.
+ * Every example and its roles. The imports are literal, so that the executable and the bundle contain them all.
  *
  * @module
  */
 
-/** What an example is to show, and what its client must have seen at the end. */
+/** What an example shows, and what its client must have seen at the end. */
 export interface Expected {
   readonly about: string;
-  /** The states, in their order, each once. A client may be too late for the first. */
+  /** The states in order, each once. A client may be too late for the first. */
   readonly statuses: readonly string[];
-  /** Whether the result also stands as a resource. */
+  /** Whether the result is also a resource. */
   readonly resource: boolean;
 }
 
@@ -18,14 +18,14 @@ const NATIVE = ["working", "completed"];
 
 /** The examples that `deno task example` runs. */
 export const EXAMPLES: ReadonlyMap<string, Expected> = new Map([
-  ["baseline", { about: "four tools written by hand, the before", statuses: POLLED, resource: false }],
+  ["baseline", { about: "four polling tools written by hand, for comparison", statuses: POLLED, resource: false }],
   ["with_package", { about: "the same four tools from one registration", statuses: POLLED, resource: false }],
   ["approach3", { about: "a native MCP task, and its result as a resource", statuses: NATIVE, resource: true }],
-  ["http", { about: "over HTTP with a token, for both generations of clients", statuses: NATIVE, resource: true }],
-  ["approach3_notify", { about: "as approach3, all news pushed", statuses: NATIVE, resource: true }],
+  ["http", { about: "over HTTP with a token, for clients of both revisions", statuses: NATIVE, resource: true }],
+  ["approach3_notify", { about: "the same, with every change pushed", statuses: NATIVE, resource: true }],
 ]);
 
-/** How each role is loaded, by `<example> <role>`; loading runs it. */
+/** How to load each role, by `<example> <role>`; loading runs it. */
 export const ROLES: ReadonlyMap<string, () => Promise<unknown>> = new Map([
   ["baseline server", () => import("./baseline/server.ts")],
   ["baseline worker", () => import("./baseline/worker.ts")],

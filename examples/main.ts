@@ -1,6 +1,6 @@
 /**
- * The one entry of all examples: `example [name] [--backend kv|redis|postgres]` runs a whole example, `<example> <role>` one of
- * its processes.
+ * The entry of all examples: `example [name] [--backend kv|redis|postgres]` runs a whole example, `<example> <role>` one of its
+ * processes.
  *
  * @module
  */
@@ -22,12 +22,12 @@ if (role) {
   await role();
   await stopWatching?.();
 } else if (first === "example" && surplus.length > 0) {
-  console.error(`Cannot use ${surplus.join(" ")}. Say: example [name] [--backend kv|redis|postgres]`);
+  console.error(`Cannot use ${surplus.join(" ")}. Usage: example [name] [--backend kv|redis|postgres]`);
   Deno.exitCode = 2;
 } else if (first === "example") {
   Deno.exitCode = await runExample(second ?? "with_package", String(backend));
 } else {
-  console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Say one of:`);
+  console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Use one of:`);
   for (const [name, { about }] of EXAMPLES) console.error(`  example ${name.padEnd(24)} ${about}`);
   for (const name of ROLES.keys()) console.error(`  ${name}`);
   Deno.exitCode = 2;

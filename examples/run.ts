@@ -1,6 +1,6 @@
 /**
- * Runs one example: a worker, a client, and the server that the client starts, each a process of its own, on one queue.
- * Shows what the client sees, checks it, and leaves nothing behind.
+ * Runs one example: a worker, a client, and the server that the client starts, each in its own process, on one queue.
+ * Shows what the client sees, checks it, and cleans up.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { EXAMPLES } from "./catalog.ts";
 import { check } from "./runner/check.ts";
 import { Child } from "./runner/child.ts";
 import { Display } from "./runner/display.ts";
-import { Aborted, Ending } from "./runner/ending.ts";
+import { Aborted, Interruption } from "./runner/interruption.ts";
 import { BACKENDS, openQueue } from "./runner/queue.ts";
 import type { RunQueue } from "./runner/run_queue.ts";
 import { roleCommand } from "./shared/role.ts";
-import type { Update } from "./shared/tell.ts";
+import type { Update } from "./shared/update.ts";
 
-/** The longest time that an example may take once its queue is there, in ms. */
+/** The longest time that an example may take once its queue is open, in ms. */
 const TIME_LIMIT_MS = 60_000;
 
-/** Runs an example by name. Returns the exit code: 0 only if everything was as it should be. */
+/** Runs an example by name. Returns the exit code: 0 only if every check passed. */
 export async function runExample(name: string, backend: string): Promise<number> {
   const expected = EXAMPLES.get(name);
   if (expected === undefined) {
@@ -25,7 +25,7 @@ export async function runExample(name: string, backend: string): Promise<number>
     return 2;
   }
   if (!BACKENDS.includes(backend)) {
-    console.error(`There is no backend ${JSON.stringify(backend)}. Choose one of: ${BACKENDS.join(", ")}.`);
+    console.error(`Cannot use the backend ${JSON.stringify(backend)}. Choose one of: ${BACKENDS.join(", ")}.`);
     return 2;
   }
   console.log(`${name}: ${expected.about}`);
@@ -44,15 +44,15 @@ export async function runExample(name: string, backend: string): Promise<number>
   }
 }
 
-/** Makes the queue, runs the processes on it until the client ends, and returns all that the client told. */
+/** Opens the queue, runs the processes on it until the client ends, and returns everything that the client reported. */
 async function observe(name: string, backend: string): Promise<readonly Update[]> {
-  using ending = new Ending();
-  await using queue = await openQueue(backend, ending.signal);
+  using interruption = new Interruption();
+  await using queue = await openQueue(backend, interruption.signal);
   if (queue.about !== undefined) console.log(queue.about);
   const limit = new Aborted(`it took longer than ${TIME_LIMIT_MS} ms.`);
-  const timer = setTimeout(() => ending.end(limit), TIME_LIMIT_MS);
+  const timer = setTimeout(() => interruption.end(limit), TIME_LIMIT_MS);
   try {
-    return await runRoles(name, queue, ending.aborted);
+    return await runRoles(name, queue, interruption.aborted);
   } finally {
     clearTimeout(timer);
   }
@@ -76,7 +76,7 @@ async function runRoles(name: string, { options, env }: RunQueue, aborted: Promi
   try {
     await Promise.race([followed, ended, aborted]);
     const code = await Promise.race([client.ended, aborted]);
-    if (code !== 0) throw new Aborted(`the client ended with exit code ${code}; its error stands above.`);
+    if (code !== 0) throw new Aborted(`the client ended with exit code ${code}; see its error above.`);
   } finally {
     display.end();
   }

@@ -1,10 +1,10 @@
 /**
- * Snippets in Markdown come from files that are run or tested. A snippet stands between two comments:
+ * Snippets in Markdown come from files that are run or tested. A snippet is between two comments:
  *
  *     <!-- snippet: docs/quickstart.ts -->      or docs/quickstart.ts#server for the region named "server"
  *     <!-- end -->
  *
- * `deno task docs:update` writes them anew; tests/docs/docs_test.ts fails when one has drifted.
+ * `deno task docs:update` refreshes them; tests/docs/docs_test.ts fails if one is out of date.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export const PAGES: readonly string[] = [
 
 const SNIPPET = /<!-- snippet: (\S+?)(?:#(\S+))? -->\n[\s\S]*?<!-- end -->/g;
 
-/** The paths of all pages that there are, from the root. */
+/** The paths of all pages, from the root. */
 export async function listPages(root: URL): Promise<string[]> {
   const pages: string[] = [];
   for (const page of PAGES) {
@@ -37,7 +37,7 @@ export async function listPages(root: URL): Promise<string[]> {
   return pages;
 }
 
-/** The page as it should be, with each snippet read anew by `read`, which takes a path from the root. */
+/** The page with each snippet refreshed by `read`, which takes a path from the root. */
 export async function refresh(page: string, read: (path: string) => Promise<string>): Promise<string> {
   let fresh = "";
   let at = 0;

@@ -1,7 +1,7 @@
 import { type ExposureStrategy, OperationResourceStrategy, PollingExposureStrategy } from "@mcp-jobs/mcp-jobs";
 import type { RegisteredJob, Surface, Tasks } from "@mcp-jobs/mcp-jobs/strategy";
 
-/** Offers a native task, and beside it the polling tools, for clients that know no tasks and cannot wait. */
+/** Offers a native task, and also polling tools for clients that know no tasks and cannot wait. */
 export class BothStrategy implements ExposureStrategy {
   readonly #native = new OperationResourceStrategy({ notifications: true });
   readonly #polling = new PollingExposureStrategy();

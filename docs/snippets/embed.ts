@@ -1,4 +1,4 @@
-// embed.ts: offers a job inside an HTTP server that is there already, and runs it in the same process.
+// embed.ts: offers a job inside an existing HTTP server, and runs it in the same process.
 import { AsyncToolServer, createWorker, DenoKvBackend, implement, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { generateReport } from "./jobs.ts";
 
@@ -8,14 +8,14 @@ const mcp = new AsyncToolServer({
   version: "1.0.0",
   backend,
   strategy: new OperationResourceStrategy({ notifications: true }),
-  audit: "stderr", // only `run` has a log by itself
+  audit: "stderr", // only `run` logs by default
 });
 const report = implement(generateReport, ({ user_id }) => ({ user_id, revenue: 42000, items: 17 }));
 mcp.registerAsyncTool(report);
 const worker = createWorker(backend, [report]);
 
-// `/.well-known/oauth-protected-resource` is for `authenticate`. What else is given to `fetch` is answered as MCP, whatever
-// its path.
+// `/.well-known/oauth-protected-resource` is for `authenticate`. `fetch` answers every other path as MCP, so pass on only
+// these.
 const OURS = /^\/(mcp|healthz|\.well-known\/oauth-protected-resource(\/.*)?)$/;
 
 const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: "127.0.0.1" }, (request, info) => {
@@ -25,7 +25,7 @@ const http = Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000), hostname: 
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
 
-// In this order: what runs is handed back, open streams and the backend are closed, and then nothing holds the port.
+// In this order: running tasks are handed back, streams and the backend are closed, and then nothing holds the port.
 async function stop(): Promise<void> {
   await worker.close(0);
   await mcp.close();

@@ -1,4 +1,4 @@
-// http.ts: offers the jobs over HTTP, to those who have a token.
+// http.ts: offers the jobs over HTTP to callers with a token.
 import { AsyncToolServer, DenoKvBackend, jwtAuthenticator, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { generateReport } from "./jobs.ts";
 

@@ -1,4 +1,4 @@
-// jobs.ts: what there is to do, for the server and the workers.
+// jobs.ts: defines the jobs, for the server and the workers.
 import { defineJob } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 

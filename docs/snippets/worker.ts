@@ -15,6 +15,6 @@ const worker = createWorker(backend, [report], { concurrency: 8 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
 
 async function stop(): Promise<void> {
-  await worker.close(); // what runs has 30 s to finish; the rest goes back to the queue
+  await worker.close(); // running tasks have 30 s to finish; the rest go back to the queue
   await backend.close();
 }

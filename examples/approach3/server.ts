@@ -1,4 +1,4 @@
-/** Offers the job as one tool that is a native MCP task; the result also stands as a resource. */
+/** Offers the job as one tool that is a native MCP task; the result is also a resource. */
 import { AsyncToolServer, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { openBackend } from "../shared/backend.ts";
 import { generateReport } from "../shared/jobs.ts";

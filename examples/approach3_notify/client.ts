@@ -1,4 +1,4 @@
-/** Calls the tool as a native MCP task and asks for nothing: it waits until the server says that the task is finished. */
+/** Calls the tool as a native MCP task and does not poll: it waits until the server says that the task has ended. */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import {
   CallToolResultSchema,
@@ -6,12 +6,12 @@ import {
   TaskStatusNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { readResource, withServer } from "../shared/client.ts";
-import { tell } from "../shared/tell.ts";
+import { printUpdate } from "../shared/update.ts";
 
 await withServer("approach3_notify", async (client) => {
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   client.setNotificationHandler(TaskStatusNotificationSchema, ({ params: { status } }) => {
-    tell({ status });
+    printUpdate({ status });
     if (["completed", "failed", "cancelled"].includes(status)) resolve();
   });
 
@@ -21,12 +21,12 @@ await withServer("approach3_notify", async (client) => {
       params: { name: "generate_report", arguments: { user_id: "42" }, task: { ttl: 600_000 } },
     },
     CreateTaskResultSchema,
-    { onprogress: ({ progress, message }) => tell({ progress, message }) },
+    { onprogress: ({ progress, message }) => printUpdate({ progress, message }) },
   );
-  tell({ status: task.status });
+  printUpdate({ status: task.status });
   await finished;
 
   const { structuredContent } = await client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
-  tell({ result: structuredContent });
-  tell({ resource: await readResource(client, _meta?.resourceUri) });
+  printUpdate({ result: structuredContent });
+  printUpdate({ resource: await readResource(client, _meta?.resourceUri) });
 });

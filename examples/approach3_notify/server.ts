@@ -1,4 +1,4 @@
-/** As approach3, and every change of a task is pushed to the client: it need not poll. */
+/** As approach3, but every change of a task is pushed to the client, which need not poll. */
 import { AsyncToolServer, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { openBackend } from "../shared/backend.ts";
 import { generateReport } from "../shared/jobs.ts";

@@ -1,12 +1,12 @@
 /**
- * The allow-list: which commands there are, by name.
+ * The allow-list: the commands that may be run, by name.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { findProgram, folderWithin } from "./places.ts";
+import { findProgram, folderWithin } from "./paths.ts";
 
 const Command = z.strictObject({
   description: z.string().optional(),
@@ -24,16 +24,16 @@ const Config = z.record(z.string().regex(/^[\w.-]+$/), Command)
 export interface AllowedCommand extends Readonly<z.infer<typeof Command>> {
   /** The absolute path of the program; `undefined` if there was none when the list was read. */
   readonly program: string | undefined;
-  /** The folder in which the working folder must lie. */
+  /** The folder that must contain the working folder. */
   readonly root: string;
 }
 
-/** The commands that may be run, by name. */
+/** The allowed commands by name. */
 export type AllowList = ReadonlyMap<string, AllowedCommand>;
 
 /**
  * Reads the allow-list from a JSON file. A relative `cwd` or `command` starts from the file's folder; a `command` without
- * a slash is looked up in `PATH`, once. Throws if a `cwd` lies outside `root`.
+ * a slash is looked up once in `PATH`. Throws if a `cwd` is outside `root`.
  */
 export async function readAllowList(path: string, root: string): Promise<AllowList> {
   let json: unknown;
@@ -57,7 +57,7 @@ export async function readAllowList(path: string, root: string): Promise<AllowLi
 }
 
 /**
- * Tells lists apart by what they run, where, and with which variables, in 16 letters. The order of the commands and their
+ * Identifies a list by what it runs, where, and with which variables, in 16 characters. The order of the commands and their
  * descriptions make no difference.
  */
 export function fingerprint(allowed: AllowList): string {

@@ -1,5 +1,5 @@
 /**
- * The job: one command of the allow-list, run as a task.
+ * The job: runs one command of the allow-list.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import { defineJob, type Job, type JobContext, ToolError } from "@mcp-jobs/mcp-j
 import { z } from "zod";
 import { type AllowedCommand, type AllowList, fingerprint } from "./config.ts";
 import { Output } from "./output.ts";
-import { folderWithin } from "./places.ts";
+import { folderWithin } from "./paths.ts";
 import { runGroup } from "./process_group.ts";
 
-/** How often the last line of output is told, in ms. */
-const TELL_MS = 200;
+/** How often the last line of output is reported, in ms. */
+const REPORT_MS = 200;
 
 const Result = z.object({
   command: z.string(),
@@ -20,12 +20,12 @@ const Result = z.object({
   truncated: z.boolean().describe("Whether the output was longer"),
 });
 
-/** The tool's name. The job behind it has a name for each list. */
+/** The tool's name. The job behind it has a different name for each list. */
 export const TOOL_NAME = "run_command";
 
 /**
- * Defines the job for an allow-list. Servers of other lists may work on the same queue, and a task is given to whoever
- * knows its job: so the job is named by its list, and nobody runs a command as another list has it.
+ * Defines the job for an allow-list. Servers with other lists may use the same queue, and any worker that knows a job may
+ * claim its tasks. So the job's name identifies its list, and no server runs a command as another list defines it.
  */
 export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer<typeof Result>> {
   const list = [...allowed].map(([name, { description, command, args }]) =>
@@ -35,11 +35,11 @@ export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer
     name: `${TOOL_NAME}_${fingerprint(allowed)}`,
     title: "Run a command in the background",
     description: "Run one of these commands in the background and return its exit code and output. " +
-      `A command that fails is a result, too: look at exit_code.\n${list.join("\n")}`,
+      `A command that fails is a result, too: check exit_code.\n${list.join("\n")}`,
     input: z.strictObject({ command: z.enum([...allowed.keys()]) }),
     output: Result,
     annotations: { readOnlyHint: false, openWorldHint: true },
-    // A command that could not be run will not be better the next time.
+    // A command that could not be run will fail again.
     attempts: 1,
     run: async ({ command: name }, ctx) => {
       const command = allowed.get(name);
@@ -53,7 +53,7 @@ export function runCommand(allowed: AllowList): Job<{ command: string }, z.infer
   });
 }
 
-/** The variables that every command gets, where the server has them. */
+/** The variables that every command gets, if the server has them. */
 const ALWAYS = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 
 function environment(names: readonly string[]): { readonly [name: string]: string } {
@@ -66,15 +66,15 @@ function environment(names: readonly string[]): { readonly [name: string]: strin
 async function run(name: string, allowed: AllowedCommand, ctx: JobContext) {
   const { command, program, args, cwd, root, env, timeout_seconds } = allowed;
   if (program === undefined) {
-    throw new ToolError(`Cannot run ${name}: there was no program ${command} when the server started.`);
+    throw new ToolError(`Cannot run ${name}: the program ${command} did not exist when the server started.`);
   }
   const output = new Output();
   const timeout = new AbortController();
   const timer = timeout_seconds !== undefined && setTimeout(() => timeout.abort(), timeout_seconds * 1_000);
-  const teller = tellLastLine(output, ctx);
+  const reporter = reportLastLine(output, ctx);
   try {
     const signal = AbortSignal.any([ctx.signal, timeout.signal]);
-    // A link in the way may have changed since the list was read.
+    // A link on the path may have changed since the list was read.
     const folder = await folderWithin(root, cwd);
     const exit_code = await runGroup(program, { args, cwd: folder, env: environment(env), signal }, output.add);
     return { exit_code, ...output.tail };
@@ -87,19 +87,19 @@ async function run(name: string, allowed: AllowedCommand, ctx: JobContext) {
     }
     throw new ToolError(`Cannot run ${name} (${program} in ${cwd}): ${error}`, { cause: error });
   } finally {
-    clearInterval(teller);
+    clearInterval(reporter);
     if (timer) clearTimeout(timer);
   }
 }
 
-/** Tells the last line whenever it has changed: a fast command would otherwise write a thousand messages a second. */
-function tellLastLine(output: Output, ctx: JobContext): ReturnType<typeof setInterval> {
-  let told = "";
+/** Reports the last line when it has changed, at intervals: a fast command could write thousands of lines a second. */
+function reportLastLine(output: Output, ctx: JobContext): ReturnType<typeof setInterval> {
+  let reported = "";
   return setInterval(() => {
     const { lastLine } = output;
-    if (lastLine === told) return;
-    told = lastLine;
-    // It is news, not the work: if it cannot be stored now, the next line can.
+    if (lastLine === reported) return;
+    reported = lastLine;
+    // Only a status message: if it cannot be stored now, the next line replaces it.
     ctx.log(lastLine).catch(() => {});
-  }, TELL_MS);
+  }, REPORT_MS);
 }

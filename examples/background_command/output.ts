@@ -1,11 +1,11 @@
 /**
- * The output of a command: its last line for those who wait, its end for the result.
+ * The output of a command: its last line for the status message, its end for the result.
  *
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
 
-/** The longest last line that is told, in characters. */
+/** The longest last line that is reported, in characters. */
 const LINE_LIMIT = 200;
 
 /** Keeps the end of what a command writes. */
@@ -19,7 +19,7 @@ export class Output {
     this.#limit = limit;
   }
 
-  /** Takes what was written. */
+  /** Adds a piece of output. */
   readonly add = (text: string): void => {
     this.#text += text;
     // Cut in large steps, not with every write.

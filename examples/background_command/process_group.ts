@@ -1,5 +1,5 @@
 /**
- * A command and all that it starts: what is stopped is stopped as a whole. Linux and macOS.
+ * Runs a command, and stops it together with every process that it started. Linux and macOS.
  *
  * @module
  */
@@ -7,13 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import process from "node:process";
 import { RUN_VARIABLE, straysOf } from "./strays.ts";
 
-/** How long processes have after SIGTERM before SIGKILL follows, in ms: less than a cancellation waits for its answer. */
+/** How long processes have between SIGTERM and SIGKILL, in ms: less than a cancellation waits for an answer. */
 const GRACE_MS = 1_000;
 
-/** How long output may still come once all processes are gone, in ms: only one that was not found could hold it open. */
+/** How long output may still come once all known processes are gone, in ms: an unknown one could hold it open. */
 const DRAIN_MS = 500;
 
-/** Runs a program until all that it started is gone. An abort stops all of it. Returns the exit code. */
+/** Runs a program until every process that it started has ended. An abort stops all of them. Returns the exit code. */
 export async function runGroup(
   program: string,
   options: {
@@ -52,7 +52,7 @@ export async function runGroup(
 
   const { code } = await child.status;
   signal.removeEventListener("abort", stop);
-  // What the command left running in the background ends with it.
+  // Background processes of the command end with it.
   await stop();
   const timer = setTimeout(() => drained.abort(), DRAIN_MS);
   await output;
@@ -61,27 +61,27 @@ export async function runGroup(
   return code;
 }
 
-/** Asks the group, and what has left it, to end, waits, and kills what is left. */
+/** Sends SIGTERM to the group and the strays, waits, and kills those that are left. */
 async function endAll(group: number, run: string): Promise<void> {
   const asked = await signalAll(group, run, "SIGTERM");
   const deadline = performance.now() + GRACE_MS;
   while (asked.some((target) => send(target, 0)) && performance.now() < deadline) await sleep(20);
-  // Also for what was started meanwhile.
+  // This includes processes that were started meanwhile.
   await signalAll(group, run, "SIGKILL");
 }
 
-/** Signals the group and its strays; returns what `send` takes for each. */
+/** Signals the group and its strays; returns the target of each signal. */
 async function signalAll(group: number, run: string, signal: NodeJS.Signals): Promise<number[]> {
   const targets = [-group, ...await straysOf(group, run)];
   for (const target of targets) send(target, signal);
   return targets;
 }
 
-/** Signals a process, or a whole group by its negative number. Returns whether anything of it was there. */
+/** Signals a process, or a whole group by its negative id. Returns whether it existed. */
 function send(target: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(target, signal);
   } catch {
-    return false; // It is gone.
+    return false; // It has ended.
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Runs commands of an allow-list as background tasks: builds, test runs, long `git` or `du` calls. One process is
- * server and worker; what runs survives the client's time limit, and is stopped as a whole when it is cancelled.
+ * Runs commands of an allow-list as background tasks: builds, test runs, long `git` or `du` calls. One process is server and
+ * worker. A command can outlast the client's time limit, and a cancellation stops it with all of its processes.
  *
  * Options: `--config=<file>`, default `commands.json` in the working directory; `--root=<folder>`, in which all commands
- * must run, default the configuration's folder; `--kv=<file>`, default `data/commands.kv` beside the configuration.
+ * must run, default the folder of that file; `--kv=<file>`, default `data/commands.kv` beside it.
  */
 import { AsyncToolServer, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { dirname, join, resolve } from "node:path";
@@ -24,7 +24,7 @@ const server = new AsyncToolServer({
   version: "1.0.0",
   title: "Background commands",
   instructions:
-    "Runs allowed commands as tasks that may take minutes. Start one and go on; its last line is its status.",
+    "Runs allowed commands as tasks that may take minutes. Start one and continue with other work; its last line of output is its status.",
   backend: await DenoKvBackend.open({ path: String(values.kv ?? join(dirname(config), "data", "commands.kv")) }),
   strategy: new OperationResourceStrategy({ notifications: true }),
 });

@@ -1,6 +1,6 @@
 /**
- * The "before": the four tools of one job, written by hand on a queue and the official SDK. Every further job needs all
- * of it again; compare `with_package/server.ts`.
+ * For comparison: the four tools of one job, written by hand on a queue and the official SDK. Every further job needs all
+ * of this again; compare `with_package/server.ts`.
  */
 import { McpServer } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
@@ -36,7 +36,7 @@ function describe({ id, status, progress, message }: TaskInfo): Answer {
   return { token: id, status, ...(progress !== undefined && { progress }), ...(message !== undefined && { message }) };
 }
 
-/** An error must become a tool result, or the model never reads it. */
+/** Turns an error into a tool result, since the model reads nothing else. */
 async function explained(token: string, answer: () => Promise<Answer>) {
   try {
     return reply(await answer());
@@ -47,7 +47,7 @@ async function explained(token: string, answer: () => Promise<Answer>) {
 }
 
 mcp.registerTool("generate_report_start", {
-  description: "Start a revenue report for one user. Returns a token at once: ask generate_report_status with it.",
+  description: "Start a revenue report for one user. Returns a token at once: call generate_report_status with it.",
   inputSchema: z.object({ user_id: z.string() }),
   outputSchema,
 }, async (input) => {
@@ -63,7 +63,7 @@ mcp.registerTool("generate_report_start", {
 });
 
 mcp.registerTool("generate_report_status", {
-  description: "Tell how far a report is. Once it is COMPLETED, call generate_report_result.",
+  description: "Get the status of a report. Once it is COMPLETED, call generate_report_result.",
   inputSchema: tokenInput,
   outputSchema,
   annotations: { readOnlyHint: true },
@@ -78,7 +78,7 @@ mcp.registerTool("generate_report_result", {
   explained(token, async () => {
     const task = await backend.get(token, OWNER);
     const { status } = task;
-    if (!isFinished(task)) return { token, status, error: `Not ready, it is ${status}. Ask generate_report_status.` };
+    if (!isFinished(task)) return { token, status, error: `Not ready, it is ${status}. Call generate_report_status.` };
     const outcome = await backend.outcome(token, OWNER);
     return outcome.kind === "value"
       ? { token, status, result: outcome.value }
@@ -92,8 +92,8 @@ mcp.registerTool("generate_report_cancel", {
   annotations: { destructiveHint: true },
 }, ({ token }) => explained(token, async () => describe(await backend.cancel(token, OWNER, 2_000))));
 
-const gone = Promise.withResolvers<void>();
-mcp.server.onclose = () => gone.resolve();
+const closed = Promise.withResolvers<void>();
+mcp.server.onclose = () => closed.resolve();
 await mcp.connect(new StdioServerTransport());
-await gone.promise;
+await closed.promise;
 await backend.close();

@@ -1,4 +1,4 @@
-/** Runs a task as a client of 2025-11-25, and reads the same task as one of 2026-07-28: the token says whose it is. */
+/** Runs a task as a 2025-11-25 client, and reads the same task as a 2026-07-28 client: the token names its owner. */
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
@@ -7,12 +7,12 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { z } from "zod";
 import { Child } from "../runner/child.ts";
 import { roleCommand } from "../shared/role.ts";
-import { tell } from "../shared/tell.ts";
+import { printUpdate } from "../shared/update.ts";
 import { issue, JWKS_VARIABLE } from "./token.ts";
 
 const INFO = { name: "http-client", version: "1.0.0" };
 
-/** What `tasks/get` of 2026-07-28 says of a task that has ended well: the result stands in it. */
+/** What `tasks/get` of 2026-07-28 returns for a completed task; it includes the result. */
 const FinishedTask = z.looseObject({
   status: z.string(),
   result: z.looseObject({ structuredContent: z.looseObject({}) }),
@@ -22,7 +22,7 @@ const { jwks, token } = await issue("ann");
 const requestInit = { headers: { authorization: `Bearer ${token}` } };
 await runBoth();
 
-// A function, for a bundle loses an `await using` that stands at the top of a file.
+// A function, because a bundle loses an `await using` at the top level of a file.
 async function runBoth(): Promise<void> {
   await using server = new Child("server", roleCommand("http", "server"), { [JWKS_VARIABLE]: jwks }, "piped");
   const first = await server.lines().next();
@@ -38,21 +38,21 @@ async function runBoth(): Promise<void> {
   });
   await modern.connect(new ModernTransport(url, { requestInit }));
   const task = await modern.request({ method: "tasks/get", params: { taskId } }, FinishedTask);
-  tell({ status: task.status, result: task.result.structuredContent });
+  printUpdate({ status: task.status, result: task.result.structuredContent });
   const { contents: [content] } = await modern.readResource({ uri });
-  if (content === undefined || !("text" in content)) throw new Error(`The resource ${uri} holds no text.`);
-  tell({ resource: { uri, content: JSON.parse(content.text) } });
+  if (content === undefined || !("text" in content)) throw new Error(`The resource ${uri} has no text.`);
+  printUpdate({ resource: { uri, content: JSON.parse(content.text) } });
   await modern.close();
 }
 
-/** Returns the task, and where its result stands. */
+/** Returns the id of the task and the URI of its result. */
 async function runReport(url: URL): Promise<{ readonly taskId: string; readonly uri: string }> {
   const client = new Client(INFO);
   await client.connect(new StreamableHTTPClientTransport(url, { requestInit }));
   const stream = client.experimental.tasks.callToolStream(
     { name: "generate_report", arguments: { user_id: "42" } },
     undefined,
-    { task: { ttl: 600_000 }, onprogress: ({ progress, message }) => tell({ progress, message }) },
+    { task: { ttl: 600_000 }, onprogress: ({ progress, message }) => printUpdate({ progress, message }) },
   );
   let [taskId, uri] = ["", ""];
   for await (const event of stream) {
@@ -61,7 +61,7 @@ async function runReport(url: URL): Promise<{ readonly taskId: string; readonly 
       uri = String(event.result._meta?.resourceUri);
     } else {
       taskId = event.task.taskId;
-      tell({ status: event.task.status });
+      printUpdate({ status: event.task.status });
     }
   }
   await client.close();

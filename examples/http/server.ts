@@ -1,4 +1,4 @@
-/** Serves over HTTP. Every caller needs a token; his tasks are his, whichever client he uses. */
+/** Serves over HTTP. Every caller needs a token, and sees their own tasks from any client. */
 import { AsyncToolServer, jwtAuthenticator, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { openBackend } from "../shared/backend.ts";
 import { generateReport } from "../shared/jobs.ts";
@@ -9,7 +9,7 @@ const server = new AsyncToolServer({
   version: "1.0.0",
   backend: await openBackend(),
   strategy: new OperationResourceStrategy({ notifications: true }),
-  // A real server names the URL of its issuer's key set here.
+  // A real server passes the URL of its issuer's key set here.
   authenticate: jwtAuthenticator({
     issuer: ISSUER,
     audience: AUDIENCE,

@@ -1,5 +1,5 @@
 /**
- * Plays the issuer of tokens, which elsewhere is a login service: a key of its own, and a token signed with it.
+ * Stands in for the issuer of tokens, which is a login service elsewhere: makes a key, and a token signed with it.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 export const ISSUER = "https://login.example.com/";
 export const AUDIENCE = "https://jobs.example.com/mcp";
 
-/** Where the server finds the public key. */
+/** The environment variable in which the server finds the public key. */
 export const JWKS_VARIABLE = "EXAMPLE_JWKS";
 
 /** Makes a key, and a token for one person. */

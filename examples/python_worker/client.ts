@@ -1,4 +1,4 @@
-/** Calls the Python worker's job as any MCP tool, and prints its progress, its result, and how it fails. */
+/** Calls the Python worker's job like any MCP tool, and prints its progress, its result and an error. */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"

@@ -1,8 +1,8 @@
-/** Offers the jobs of a queue that is there already: its workers, in Python, stay as they are. */
+/** Offers the jobs of an existing queue; its Python workers stay unchanged. */
 import { AsyncToolServer, BullMqBackend, defineJob, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 
-/** A contract: no code here, for the worker has it. */
+/** A contract: the code is in the worker. */
 const describeNumbers = defineJob({
   name: "describe_numbers",
   description: "Compute the mean and the median of numbers",

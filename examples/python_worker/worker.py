@@ -1,4 +1,4 @@
-"""A BullMQ worker in Python. It knows nothing of MCP: it takes jobs from the queue "statistics"."""
+"""A BullMQ worker in Python. It knows nothing about MCP: it takes jobs from the queue "statistics"."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ async def describe(job, token):
     if not numbers:
         raise ValueError("there are no numbers to describe")
     await job.updateProgress(10)
-    await asyncio.sleep(0.5)  # Stands for work that takes its time.
+    await asyncio.sleep(0.5)  # Stands for real work.
     await job.updateProgress({"progress": 50, "message": f"sorting {len(numbers)} numbers"})
     await asyncio.sleep(0.5)
     return {"mean": statistics.fmean(numbers), "median": statistics.median(numbers)}

@@ -1,12 +1,11 @@
 /**
- * A process of an example. It ends in every case: by us when it is disposed of, by itself when we are gone, for then
- * its stdin ends.
+ * A process of an example. It always ends: when it is disposed of, or when its stdin ends because this process is gone.
  *
  * @module
  */
 import { END_WITH_STDIN } from "../shared/role.ts";
 
-/** How long a process has to end when it is told to, in ms. */
+/** How long a process has to end after SIGTERM, in ms. */
 const GRACE_MS = 5_000;
 
 /** A running role. Dispose of it to end it. */
@@ -16,7 +15,7 @@ export class Child implements AsyncDisposable {
   /** The exit code, once it has ended. */
   readonly ended: Promise<number>;
 
-  /** Starts it, with `env` on top of our own. `stdout` is ours to read, or goes where ours goes. */
+  /** Starts it with `env` added to the current environment. `"piped"` makes its stdout readable through `lines`. */
   constructor(
     readonly role: string,
     { command, args }: { readonly command: string; readonly args: readonly string[] },
@@ -43,7 +42,7 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** Ends it. Rejects if it had to be killed: a process of ours ends when it is told to. */
+  /** Ends it. Rejects if it had to be killed, because an example's process must end on SIGTERM. */
   async [Symbol.asyncDispose](): Promise<void> {
     let killed = false;
     this.#send("SIGTERM");
@@ -62,7 +61,7 @@ export class Child implements AsyncDisposable {
     try {
       this.#process.kill(signal);
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Update } from "../shared/tell.ts";
+import type { Update } from "../shared/update.ts";
 
 const WIDTH = 30;
 
@@ -13,7 +13,7 @@ export class Display {
   #state: Update = {};
   #shown = "";
 
-  /** Shows an update, unless it says nothing new. */
+  /** Shows an update, unless nothing changed. */
   show({ result, resource, ...state }: Update): void {
     if (result !== undefined) return this.#line(`result    ${JSON.stringify(result)}`);
     if (resource !== undefined) return this.#line(`resource  ${resource.uri}`);
@@ -26,7 +26,7 @@ export class Display {
     else write(`${text}\n`);
   }
 
-  /** Leaves the terminal on a line of its own. */
+  /** Moves the terminal to a new line. */
   end(): void {
     if (this.#live && this.#shown !== "") write("\n");
     this.#shown = "";

@@ -8,13 +8,13 @@ import pg from "pg";
 import { hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
 import type { RunQueue } from "./run_queue.ts";
 
-/** Uses a PostgreSQL, or starts one. Rejects with a text that says how to get one. */
+/** Uses a PostgreSQL or starts one. Rejects with an error that says how to get one. */
 export async function openPostgresQueue(): Promise<RunQueue> {
   const named = Deno.env.get("POSTGRES_URL");
   if (named) return await use(named);
   if (!hasPostgresServer) {
     throw new Error(
-      "there is no PostgreSQL: POSTGRES_URL is not set, and its programs are not here.\nInstall it (`apt-get install " +
+      "there is no PostgreSQL: POSTGRES_URL is not set, and its programs are not installed.\nInstall it (`apt-get install " +
         "postgresql`, `brew install postgresql`), or set POSTGRES_URL=postgres://user:password@host:port/database. " +
         "Without `--backend postgres` the example needs none.",
     );
@@ -26,7 +26,7 @@ export async function openPostgresQueue(): Promise<RunQueue> {
   };
 }
 
-/** Uses a PostgreSQL that others may use, too. */
+/** Uses a PostgreSQL that may be shared with others. */
 async function use(url: string): Promise<RunQueue> {
   const schema = `mcp_jobs_example_${crypto.randomUUID()}`;
   await query(url, "SELECT 1");
@@ -37,14 +37,14 @@ async function use(url: string): Promise<RunQueue> {
 }
 
 function toQueue(url: string, about: string, schema: string) {
-  // The URL may hold a password, and arguments are for everyone to read.
+  // The URL may contain a password, and every user can read the arguments of a process.
   const options = ["--backend=postgres", `--schema=${schema}`];
   return { about: `PostgreSQL: ${about}`, options, env: { POSTGRES_URL: url } };
 }
 
 async function query(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
-  client.on("error", () => {}); // The call fails as well.
+  client.on("error", () => {}); // The call reports it, too.
   try {
     await client.connect();
     await client.query(sql);

@@ -1,14 +1,14 @@
 /**
- * The queue of one run: made before its processes start, and gone when they have ended.
+ * The queue of one run: opened before its processes start, and removed after they have ended.
  *
  * @module
  */
 import type { RunQueue } from "./run_queue.ts";
 
-/** What the runner can run on. */
+/** The backends that the runner supports. */
 export const BACKENDS: readonly string[] = ["kv", "redis", "postgres"];
 
-/** Makes the queue. Rejects with the signal's reason if the run ends before it is there. */
+/** Opens the queue. Rejects with the signal's reason if the run ends before that. */
 export async function openQueue(backend: string, signal: AbortSignal): Promise<RunQueue> {
   if (backend === "redis") {
     const { openRedisQueue } = await import("./redis_queue.ts");

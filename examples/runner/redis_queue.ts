@@ -1,6 +1,6 @@
 /**
- * A queue on Redis for one run: on one that is there, with keys that are removed at the end, or on one that is started
- * for the run and ends with it.
+ * A queue on Redis for one run: on an existing Redis, with keys that are removed at the end, or on one that is started for
+ * the run and ends with it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { RunQueue } from "./run_queue.ts";
 
 const USUAL_PORT = 6379;
 
-/** Finds a Redis, or starts one. Rejects with a text that says how to get one. */
+/** Finds a Redis or starts one. Rejects with an error that says how to get one. */
 export async function openRedisQueue(signal: AbortSignal): Promise<RunQueue> {
   const named = Deno.env.get("REDIS_URL");
   if (named) return await use(named, "the one that REDIS_URL names");
@@ -31,7 +31,7 @@ export async function openRedisQueue(signal: AbortSignal): Promise<RunQueue> {
   );
 }
 
-/** Uses a Redis that others may use, too. */
+/** Uses a Redis that may be shared with others. */
 async function use(url: string, about: string): Promise<RunQueue> {
   const prefix = `mcp-jobs-example-${crypto.randomUUID()}`;
   await withClient(url, about, (client) => client.ping());
@@ -47,13 +47,13 @@ async function use(url: string, about: string): Promise<RunQueue> {
 }
 
 function toQueue(url: string, about: string, prefix: string) {
-  // The URL may hold a password, and arguments are for everyone to read.
+  // The URL may contain a password, and every user can read the arguments of a process.
   return { about: `Redis: ${about}`, options: ["--backend=redis", `--prefix=${prefix}`], env: { REDIS_URL: url } };
 }
 
 async function withClient(url: string, about: string, act: (client: Redis) => Promise<unknown>): Promise<void> {
-  const patience = { connectTimeout: 2_000, commandTimeout: 5_000 };
-  const client = new Redis(url, { ...patience, lazyConnect: true, retryStrategy: () => null });
+  const limits = { connectTimeout: 2_000, commandTimeout: 5_000 };
+  const client = new Redis(url, { ...limits, lazyConnect: true, retryStrategy: () => null });
   let reason: unknown;
   client.on("error", (error) => reason = error);
   try {

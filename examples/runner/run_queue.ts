@@ -4,9 +4,9 @@
  * @module
  */
 
-/** A queue, and how the roles of the run are told of it. */
+/** A queue, and how the roles of the run find it. */
 export interface RunQueue extends AsyncDisposable {
-  /** What it is, where that is not plain. */
+  /** A line about it to print, if there is one. */
   readonly about?: string;
   readonly options: readonly string[];
   readonly env: Readonly<Record<string, string>>;

@@ -7,8 +7,8 @@ import { type Backend, BullMqBackend, DenoKvBackend, PostgresBackend } from "@mc
 import { parseArgs } from "node:util";
 
 /**
- * Opens what the options name. `--backend=kv`, the default, is the file of `--kv=<path>`, or of the environment's
- * `MCP_JOBS_KV`, or `./data/jobs.kv`. `--backend=redis` is the Redis of the environment's `REDIS_URL`, or the one on
+ * Opens the backend that the options name. `--backend=kv`, the default, is the file of `--kv=<path>`, else of the
+ * environment variable `MCP_JOBS_KV`, else `./data/jobs.kv`. `--backend=redis` is the Redis of `REDIS_URL`, else the one on
  * localhost; `--prefix=<prefix>` keeps its keys apart. `--backend=postgres` is the PostgreSQL of `POSTGRES_URL`;
  * `--schema=<schema>` keeps its tables apart.
  */
@@ -19,7 +19,7 @@ export async function openBackend(args: readonly string[] = Deno.args): Promise<
     strict: false,
     options: { backend: { ...text, default: "kv" }, kv: text, prefix: text, schema: text },
   }).values;
-  // This is the one place that knows which queue it is: another one goes in here.
+  // Only this switch knows which backend it is: add another one here.
   switch (backend) {
     case "kv":
       return await DenoKvBackend.open({ path: String(kv ?? Deno.env.get("MCP_JOBS_KV") ?? "./data/jobs.kv") });
@@ -34,6 +34,6 @@ export async function openBackend(args: readonly string[] = Deno.args): Promise<
       return await PostgresBackend.connect(place);
     }
     default:
-      throw new Error(`There is no backend ${JSON.stringify(backend)}. Choose one of: kv, redis, postgres.`);
+      throw new Error(`Cannot use the backend ${JSON.stringify(backend)}. Choose one of: kv, redis, postgres.`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A client of polling tools: it starts a task, asks for its status until it is finished, and fetches the result. The
- * tools of `baseline` and of `with_package` look the same from outside, so both use it.
+ * A client of polling tools: it starts a task, polls its status until it has ended, and fetches the result. `baseline` and
+ * `with_package` have the same tools, so both use it.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { tell } from "./tell.ts";
+import { printUpdate } from "./update.ts";
 
 const Answer = z.object({
   token: z.string(),
@@ -29,13 +29,13 @@ export async function pollReport(client: Client): Promise<void> {
 
   let answer = await call("generate_report_start", { user_id: "42" });
   const { token } = answer;
-  tell({ status: answer.status });
+  printUpdate({ status: answer.status });
   while (!["COMPLETED", "FAILED", "CANCELLED"].includes(answer.status)) {
     await sleep(300);
     answer = await call("generate_report_status", { token });
     const { status, progress, message } = answer;
-    tell({ status, progress, message });
+    printUpdate({ status, progress, message });
   }
   const { result } = await call("generate_report_result", { token });
-  tell({ result });
+  printUpdate({ result });
 }

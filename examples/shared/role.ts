@@ -1,15 +1,14 @@
 /**
- * Each role of an example (server, worker, client) is a process of its own. This file says how one is started, and when
- * it ends.
+ * Each role of an example (server, worker, client) is its own process. This file starts roles and decides when they end.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 
-/** Makes a role end as soon as its stdin does, so that it never outlives the process that started it. */
+/** The option that ends a role with its stdin, so that it never outlives the process that started it. */
 export const END_WITH_STDIN = "--end-with-stdin";
 
-/** What the examples may do; `deno task example` and `deno task compile` say the same. */
+/** The permissions of the examples; `deno task example` and `deno task compile` have the same ones. */
 export const PERMISSIONS: readonly string[] = [
   "--allow-read",
   "--allow-write",
@@ -19,7 +18,7 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-sys",
 ];
 
-/** The command that starts a role. Options of this process go on to it, so that all use the same queue. */
+/** The command that starts a role. It gets the options of this process, so that all roles use the same queue. */
 export function roleCommand(
   example: string,
   role: string,
@@ -28,7 +27,7 @@ export function roleCommand(
   return { command: Deno.execPath(), args: [...entry(), example, role, ...options] };
 }
 
-/** The one binary is its own entry; a bundle is the file that runs now; in the source tree it is `examples/main.ts`. */
+/** The entry: none for the executable, the running file for a bundle, else `examples/main.ts`. */
 function entry(): readonly string[] {
   if (Deno.build.standalone) return [];
   const bundled = import.meta.url === Deno.mainModule;
@@ -37,8 +36,8 @@ function entry(): readonly string[] {
   return ["run", ...PERMISSIONS, ...flags, fileURLToPath(main)];
 }
 
-/** Resolves when this process is to end: on SIGINT or SIGTERM. */
-export async function stopped(): Promise<void> {
+/** Resolves when this process must end: on SIGINT or SIGTERM. */
+export async function untilStopped(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   Deno.addSignalListener("SIGINT", resolve);
   Deno.addSignalListener("SIGTERM", resolve);
@@ -47,7 +46,7 @@ export async function stopped(): Promise<void> {
   Deno.removeSignalListener("SIGTERM", resolve);
 }
 
-/** Sends this process SIGTERM once its stdin has ended. Returns the way to stop watching. */
+/** Sends this process SIGTERM once its stdin has ended. Returns a function that stops watching. */
 export function endWithStdin(): () => Promise<void> {
   const stdin = Deno.stdin.readable.getReader();
   let watching = true;

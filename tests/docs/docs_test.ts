@@ -15,12 +15,12 @@ const ROOT = new URL("../../", import.meta.url);
 const readFile = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 for (const path of await listPages(ROOT)) {
-  Deno.test(`${path} shows its snippets as they stand in the tested files`, async () => {
+  Deno.test(`${path} shows its snippets as they are in the tested files`, async () => {
     const page = await readFile(path);
     assertEquals(page, await refresh(page, readFile), `${path} has drifted: run \`deno task docs:update\`.`);
   });
 
-  Deno.test(`${path} links only to files and headings that are there`, async () => {
+  Deno.test(`${path} links only to existing files and headings`, async () => {
     for (const link of localLinks(await readFile(path))) {
       const target = new URL(link, new URL(path, ROOT));
       const text = await Deno.readTextFile(new URL(target.pathname, ROOT)).catch((error) => {
@@ -63,7 +63,7 @@ function anchors(page: string): string[] {
   );
 }
 
-Deno.test("a snippet is taken anew from its file, and the text around it stays", async () => {
+Deno.test("a snippet is refreshed from its file, and the text around it stays", async () => {
   const page = "a\n\n<!-- snippet: x.ts -->\n\n```ts\nold\n```\n\n<!-- end -->\n\nb\n";
   assertEquals(
     await refresh(page, (path) => Promise.resolve(`// ${path}\n`)),
@@ -78,14 +78,14 @@ Deno.test("a snippet may be one region of a file", async () => {
   await assertRejects(() => refresh(page, () => Promise.resolve("2;\n")), Error, "Cannot find the region b in x.ts");
 });
 
-Deno.test("the diagram of the life cycle shows exactly the moves that the table of states allows", async () => {
+Deno.test("the life cycle diagram shows exactly the allowed moves", async () => {
   const states = Object.values(TaskStatus);
   const allowed = states.flatMap((from) => states.filter((to) => canMove(from, to)).map((to) => `${from} --> ${to}`));
   const drawn = (await readFile("docs/lifecycle.md")).matchAll(/^ +([A-Z_]+ --> [A-Z_]+):/gm);
   assertEquals([...drawn].map(([, move]) => move).sort(), allowed.sort());
 });
 
-Deno.test("the life cycle names the wire status of each state as the wire does", async () => {
+Deno.test("the life cycle page names the wire status of each state correctly", async () => {
   const page = await readFile("docs/lifecycle.md");
   const base = { id: "", job: "", owner: "", revision: 1, attempt: 1, createdAt: 0, updatedAt: 0, resultTtl: 1 };
   for (const status of Object.values(TaskStatus)) {
@@ -99,7 +99,7 @@ Deno.test("the life cycle names the wire status of each state as the wire does",
   }
 });
 
-Deno.test("the life cycle says how often a task outlives its workers", async () => {
+Deno.test("the life cycle page says how many deaths and hand-backs a task survives", async () => {
   const page = await readFile("docs/lifecycle.md");
   const nth = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh"];
   const failsAt = (what: string) => {
@@ -133,13 +133,13 @@ Deno.test("docs/api.md names every export in the section of the first entry that
   }
 });
 
-/** What `deno.json` says, as far as it is read here. */
+/** The part of `deno.json` that is read here. */
 interface Config {
   readonly name: string;
   readonly exports: { readonly [entry: string]: string };
 }
 
-/** What `deno doc --json` writes, as far as it is read here. */
+/** The part of the output of `deno doc --json` that is read here. */
 interface Documentation {
   readonly nodes: { readonly [file: string]: { readonly symbols: readonly { readonly name: string }[] } };
 }
@@ -164,14 +164,14 @@ Deno.test("the README has at most 300 lines", async () => {
   assert(lines <= 300, `It has ${lines}: move what a first reader does not need to docs/.`);
 });
 
-Deno.test("the README and the clients' configuration start the quickstart with one and the same command", async () => {
+Deno.test("the README and the client configurations start the quickstart with the same command", async () => {
   const { command, args } = await readConfig("claude_code", "mcpServers");
   const vscode = await readConfig("vscode", "servers");
   assertEquals([vscode.command, vscode.args], [command, args]);
   assertStringIncludes(await readFile("README.md"), `\n${[command, ...args].join(" ")}\n`);
 });
 
-Deno.test("the quickstart serves its job over stdio with the permissions that the clients' configuration gives", async () => {
+Deno.test("the quickstart serves its job with the permissions of the client configurations", async () => {
   const { args } = await readConfig("claude_code", "mcpServers");
   const [run = "", ...flags] = args.slice(0, -1);
   const project = ["--no-prompt", `--config=${pathOf("deno.json")}`];
@@ -189,7 +189,7 @@ Deno.test("the quickstart serves its job over stdio with the permissions that th
     const { structuredContent } = await client.callTool({ name: "count_primes", arguments: { below: 100 } });
     assertEquals(structuredContent, { below: 100, count: 25 });
   } finally {
-    // To close the client first would leave its timer of 2 s behind.
+    // Closing the client first would leave its 2 s timer behind.
     if (transport.pid !== null) {
       Deno.kill(transport.pid, "SIGTERM");
       await gone.promise;

@@ -24,7 +24,7 @@ function run(file: string, ...flags: readonly string[]): string[] {
   return ["run", ...project, ...data, ...flags, pathOf(`docs/snippets/${file}`)];
 }
 
-Deno.test("the server and worker of docs/operations.md run a job in two processes, and the worker ends when it is told to", async () => {
+Deno.test("the server and worker of docs/operations.md run a job in two processes, and the worker ends on SIGTERM", async () => {
   const cwd = await Deno.makeTempDir();
   const worker = new Deno.Command(Deno.execPath(), { args: run("worker.ts"), cwd, stdin: "null" }).spawn();
   const client = new Client({ name: "snippets-test", version: "1.0.0" });
@@ -38,7 +38,7 @@ Deno.test("the server and worker of docs/operations.md run a job in two processe
     worker.kill("SIGTERM");
     assertEquals((await worker.status).code, 0);
   } finally {
-    // To close the client first would leave its timer of 2 s behind.
+    // Closing the client first would leave its 2 s timer behind.
     if (transport.pid !== null) {
       Deno.kill(transport.pid, "SIGTERM");
       await gone.promise;
@@ -47,7 +47,7 @@ Deno.test("the server and worker of docs/operations.md run a job in two processe
     try {
       worker.kill("SIGKILL");
     } catch {
-      // It has ended, as it should.
+      // It has ended, as expected.
     }
     await worker.status;
     await Deno.remove(cwd, { recursive: true });
@@ -88,7 +88,7 @@ Deno.test("the server of docs/security.md refuses a caller without a token, and 
   }
 });
 
-Deno.test("jobs are served inside a server that has pages of its own, which ends when it is told to", async () => {
+Deno.test("jobs are served inside another web server, which ends on SIGTERM", async () => {
   const cwd = await Deno.makeTempDir();
   const port = freePort();
   const server = new Deno.Command(Deno.execPath(), {
@@ -99,7 +99,7 @@ Deno.test("jobs are served inside a server that has pages of its own, which ends
     stderr: "piped",
   }).spawn();
   const output = server.stderr[Symbol.asyncIterator]();
-  await output.next(); // It listens.
+  await output.next(); // It is listening.
   const client = new Client({ name: "snippets-test", version: "1.0.0" });
   try {
     assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "My own pages.\n");
@@ -116,7 +116,7 @@ Deno.test("jobs are served inside a server that has pages of its own, which ends
   }
 });
 
-Deno.test("a strategy made of the two shows both surfaces, with one task behind them", async () => {
+Deno.test("a strategy that combines two shows both surfaces, with one task behind them", async () => {
   await using bench = new Bench(new BothStrategy());
   const surface = bench.expose(report);
   assertEquals(surface.tools.map(({ name }) => name), [
@@ -134,7 +134,7 @@ Deno.test("a strategy made of the two shows both surfaces, with one task behind 
   assertEquals(toolOf(surface, "report").taskSupport, "optional");
 });
 
-Deno.test("a strategy written from the ground answers with the result, and a call that is cancelled cancels its task", async () => {
+Deno.test("a strategy written from scratch returns the result, and cancelling a call cancels its task", async () => {
   await using bench = new Bench(new WaitingStrategy());
   const [reports, waits] = [bench.expose(report), bench.expose(endless)];
   await bench.work(report, endless);
@@ -149,7 +149,7 @@ Deno.test("a strategy written from the ground answers with the result, and a cal
   assertEquals((await bench.backend.get(id, ME)).status, "CANCELLED");
 });
 
-Deno.test("who watches a backend writes a line for each task that ends", async () => {
+Deno.test("the log of ends writes a line for each task that ends", async () => {
   await using backend = new MemoryBackend();
   await using _worker = createWorker(backend, [report]);
   const first = Promise.withResolvers<string>();

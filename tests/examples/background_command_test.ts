@@ -8,10 +8,10 @@ import { isRunning, until } from "../support/processes.ts";
 
 const SERVER = fileURLToPath(new URL("../../examples/background_command/server.ts", import.meta.url));
 
-/** Ignores SIGTERM, says its process id in a file, and runs until it is killed. */
+/** Ignores SIGTERM, writes its process id to a file, and runs until it is killed. */
 const STUBBORN = `sh -c 'trap "" TERM; echo $$ > pid; echo started; while :; do sleep 0.02; done'`;
 
-/** Commands that say in a file where they are, or wait for one: so no test needs to guess how long something takes. */
+/** Commands that write or await a file to mark where they are, so that no test has to guess how long something takes. */
 const COMMANDS = {
   greet: { command: "sh", args: ["-c", "echo hello; echo warning >&2"] },
   fail: { command: "sh", args: ["-c", "echo broken; exit 3"] },
@@ -45,13 +45,13 @@ async function serverIn(folder: string, commands: unknown): Promise<string[]> {
   ];
 }
 
-/** A client of a server of its own, over stdio, which has read these commands. */
+/** A client with its own server over stdio, which has read these commands. */
 async function openIn(folder: string, commands: unknown): Promise<Connection> {
   const args = await serverIn(folder, commands);
   return await connect(new StdioClientTransport({ command: Deno.execPath(), args }));
 }
 
-/** The same in a folder of its own. */
+/** The same in a new folder. */
 async function open(): Promise<Bench> {
   const folder = await Deno.makeTempDir();
   const connection = await openIn(folder, COMMANDS);
@@ -72,7 +72,7 @@ async function pidIn(folder: string): Promise<number> {
   return Number(await read());
 }
 
-Deno.test("exit code and output of a command are its result", async () => {
+Deno.test("the result of a command is its exit code and output", async () => {
   await using bench = await open();
   const { structuredContent } = await call(bench.client, "run_command", { command: "greet" });
   assertEquals(structuredContent?.exit_code, 0);
@@ -97,7 +97,7 @@ Deno.test("the last line of output is pushed as the status message while the com
   await bench.note(({ params }) => params?.status === "completed");
 });
 
-Deno.test("cancelling a command kills its whole process group, also a grandchild that ignores SIGTERM", async () => {
+Deno.test("cancelling a command kills its whole process group, including a grandchild that ignores SIGTERM", async () => {
   await using bench = await open();
   const { task } = await start(bench.client, "run_command", { command: "stubborn" });
   const grandchild = await pidIn(bench.folder);
@@ -108,7 +108,7 @@ Deno.test("cancelling a command kills its whole process group, also a grandchild
   await until(async () => !await isRunning(grandchild), "the grandchild is gone");
 });
 
-Deno.test("what a command leaves running in the background ends with it", async () => {
+Deno.test("background processes of a command end with it", async () => {
   await using bench = await open();
   const { structuredContent } = await call(bench.client, "run_command", { command: "leftover" });
   assertEquals(structuredContent?.exit_code, 0);
@@ -116,7 +116,7 @@ Deno.test("what a command leaves running in the background ends with it", async 
   await until(async () => !await isRunning(child), "the background process is gone");
 });
 
-Deno.test("what has left the process group of a command, and its session, ends with the command", async () => {
+Deno.test("processes that have left a command's process group or session end with the command", async () => {
   await using bench = await open();
   for (const command of ["left_group", "left_session"]) {
     const { structuredContent } = await call(bench.client, "run_command", { command });
@@ -127,7 +127,7 @@ Deno.test("what has left the process group of a command, and its session, ends w
   }
 });
 
-Deno.test("a command gets the variables that it is allowed, a few that every program needs, and no others", async () => {
+Deno.test("a command gets only its allowed environment variables and a few that every program needs", async () => {
   Deno.env.set("MCP_JOBS_TEST_ALLOWED", "yes");
   Deno.env.set("MCP_JOBS_TEST_SECRET", "no");
   const variables = {
@@ -162,7 +162,7 @@ Deno.test("a program is found once, when the server starts, and run by its absol
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a working folder outside the allowed one is refused, also where a link leads there", async () => {
+Deno.test("a working folder outside the allowed one is refused, even through a link", async () => {
   const folder = await Deno.makeTempDir();
   const refusal = async (cwd: string, options: readonly string[] = []) => {
     const args = [...await serverIn(folder, { list: { command: "ls", cwd } }), ...options];
@@ -170,10 +170,10 @@ Deno.test("a working folder outside the allowed one is refused, also where a lin
     return code === 0 ? "" : new TextDecoder().decode(stderr);
   };
   assertStringIncludes(await refusal(".."), "list.cwd: ");
-  assertStringIncludes(await refusal(".."), "lies outside");
-  assertStringIncludes(await refusal("missing"), "There is no folder");
+  assertStringIncludes(await refusal(".."), "is outside");
+  assertStringIncludes(await refusal("missing"), "Cannot find the folder");
   await Deno.symlink("/", `${folder}/link`);
-  assertStringIncludes(await refusal("link"), "lies outside");
+  assertStringIncludes(await refusal("link"), "is outside");
   assertEquals(await refusal("..", [`--root=${folder}/..`]), "");
   {
     await Deno.mkdir(`${folder}/work`);
@@ -182,7 +182,7 @@ Deno.test("a working folder outside the allowed one is refused, also where a lin
     await Deno.symlink("/", `${folder}/work`);
     const result = await call(connection.client, "run_command", { command: "list" });
     assertEquals(result.isError, true);
-    assertStringIncludes(textOf(result), "lies outside");
+    assertStringIncludes(textOf(result), "is outside");
   }
   await Deno.remove(folder, { recursive: true });
 });
@@ -196,13 +196,13 @@ Deno.test("a command that takes too long is stopped, and the error says so with 
   await until(async () => !await isRunning(child), "the command is gone");
 });
 
-Deno.test("a program that is not there and a command that is not listed are errors that name it", async () => {
+Deno.test("a missing program and an unlisted command are errors that name it", async () => {
   await using bench = await open();
   const missing = await call(bench.client, "run_command", { command: "missing" });
   assertEquals(missing.isError, true);
   assertStringIncludes(
     textOf(missing),
-    "Cannot run missing: there was no program no-such-program when the server started.",
+    "Cannot run missing: the program no-such-program did not exist when the server started.",
   );
   const unlisted = await call(bench.client, "run_command", { command: "rm" });
   assertEquals(unlisted.isError, true);
@@ -232,10 +232,10 @@ Deno.test("a client that goes away stops what its server runs", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-/** How many calls it takes that other servers, if they ran them, would surely have got one. */
+/** So many calls that another server, if it could run them, would almost surely claim one. */
 const MANY = 24;
 
-Deno.test("of two servers in one folder each runs commands of the list that it has read, and of no other", async () => {
+Deno.test("two servers in one folder each run only the commands of the list that they have read", async () => {
   const folder = await Deno.makeTempDir();
   const echo = (text: string) => ({ command: "echo", args: [text] });
   {
@@ -251,7 +251,7 @@ Deno.test("of two servers in one folder each runs commands of the list that it h
     assertEquals(await outputs(older, "same"), new Set(["old\n"]));
     assertEquals(await outputs(older, "removed"), new Set(["removed\n"]));
     assertStringIncludes(textOf(await call(newer.client, "run_command", { command: "removed" })), "command: ");
-    // What was begun under one list can be read under another.
+    // A server can read tasks that another one started from a different list.
     const { task } = await start(older.client, "run_command", { command: "removed" });
     const result = await newer.client.experimental.tasks.getTaskResult(task.taskId, CallToolResultSchema);
     assertStringIncludes(textOf(result), '"output":"removed\\n"');
@@ -259,7 +259,7 @@ Deno.test("of two servers in one folder each runs commands of the list that it h
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a server with the same list, in whatever order, lists a task of another, reads its result, and goes on with it", async () => {
+Deno.test("servers with the same list, in any order, share their tasks: list, read and run them", async () => {
   const folder = await Deno.makeTempDir();
   {
     const first = await openIn(folder, COMMANDS);
@@ -278,7 +278,7 @@ Deno.test("a server with the same list, in whatever order, lists a task of anoth
     const [content] = contents;
     assertEquals(JSON.parse(content && "text" in content ? content.text : "null"), result.structuredContent);
 
-    // Six run at once, more than one server takes: whichever has them, all end although the first server is closed.
+    // Six run at once, more than one server takes. All of them end, although the first server is closed.
     const begun = await Promise.all(
       Array.from({ length: 6 }, () => start(first.client, "run_command", { command: "steps" })),
     );
@@ -293,7 +293,7 @@ Deno.test("a server with the same list, in whatever order, lists a task of anoth
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a task whose list no server has any more waits, says so, and goes on with the next server that has it", async () => {
+Deno.test("a task whose list no server has waits, says so, and runs with the next server that has it", async () => {
   const folder = await Deno.makeTempDir();
   const wait = { command: "sh", args: ["-c", "echo $$ > pid; until [ -e go ]; do sleep 0.02; done"] };
   let id: string;
@@ -307,7 +307,7 @@ Deno.test("a task whose list no server has any more waits, says so, and goes on 
     const message = async () => (await newer.client.experimental.tasks.getTask(id)).statusMessage ?? "";
     await until(
       async () => (await message()).includes("no worker for run_command"),
-      "it is said that no worker is there",
+      "the message says that no worker is running",
     );
     await assertRejects(() => newer.client.experimental.tasks.cancelTask(id), Error, "cannot be cancelled");
   }
@@ -320,7 +320,7 @@ Deno.test("a task whose list no server has any more waits, says so, and goes on 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a copy of the folder serves as its README and its .mcp.json say", async () => {
+Deno.test("a copy of the folder works as its README and its .mcp.json say", async () => {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const copy = await Deno.makeTempDir();
   const from = `${root}examples/background_command`;
@@ -333,7 +333,7 @@ Deno.test("a copy of the folder serves as its README and its .mcp.json say", asy
     `${copy}/deno.json`,
     config.replace("/path/to/mcp-jobs/", new URL("../../", import.meta.url).href),
   );
-  // The same versions, for nothing may be fetched here: Deno drops from a lock file what a deno.json no longer names.
+  // The same versions, since nothing can be downloaded here: Deno drops lock file entries that deno.json does not name.
   const lock = JSON.parse(await Deno.readTextFile(`${root}deno.lock`));
   const imports: string[] = Object.values(JSON.parse(config).imports);
   lock.workspace.dependencies = imports.filter((specifier) => specifier.startsWith("npm:"));
@@ -351,7 +351,7 @@ Deno.test("a copy of the folder serves as its README and its .mcp.json say", asy
   await Deno.remove(copy, { recursive: true });
 });
 
-Deno.test("a list of commands that cannot be used ends the server with an error that names the field", async () => {
+Deno.test("an invalid list of commands ends the server with an error that names the field", async () => {
   const folder = await Deno.makeTempDir();
   const args = await serverIn(folder, { build: { command: "make", args: "all" } });
   const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
@@ -360,7 +360,7 @@ Deno.test("a list of commands that cannot be used ends the server with an error 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("of a long output the end is kept, and a progress display gives its newest line", () => {
+Deno.test("the end of a long output is kept, and a progress display yields its newest line", () => {
   const output = new Output(10);
   for (const text of ["0123456789", "abcdefghij", "\u001b[32mKLMNO\r"]) output.add(text);
   assertEquals(output.lastLine.endsWith("KLMNO"), true);

@@ -10,7 +10,7 @@ import { call, connect } from "../interop/support/client.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Runs deno. Fails with what it said if it fails. */
+/** Runs deno. Fails with its error output if it fails. */
 async function deno(args: readonly string[], options: Deno.CommandOptions = {}): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), { cwd: ROOT, ...options, args: [...args], stdin: "null" });
   const { success, stdout, stderr } = await command.output();
@@ -23,18 +23,18 @@ async function taskCommand(name: string): Promise<string[]> {
   return tasks[name].command.split(" ");
 }
 
-Deno.test("the one executable embeds every role, and may do what the examples need and no more", async () => {
+Deno.test("the executable contains every role, and has exactly the permissions that the examples need", async () => {
   const folder = await Deno.makeTempDir();
   const executable = `${folder}/mcp-jobs-examples`;
   const [, ...args] = (await taskCommand("compile")).map((word) => word.startsWith("dist/") ? executable : word);
-  // The real runtime of executables cannot be downloaded everywhere; deno stands in, for nothing is run here.
+  // The real runtime of executables cannot be downloaded everywhere. Deno replaces it, since nothing is run here.
   await deno(args, { env: { DENORT_BIN: Deno.execPath() } });
   const written = Buffer.from(await Deno.readFile(executable));
   await Deno.remove(folder, { recursive: true });
 
   for (const role of ROLES.keys()) {
     const source = Buffer.from(await Deno.readFile(`${ROOT}examples/${role.replace(" ", "/")}.ts`));
-    assert(written.includes(source), `The executable does not hold ${role}.`);
+    assert(written.includes(source), `The executable does not contain ${role}.`);
   }
   const metadata = written.toString("utf8", written.lastIndexOf('{"argv":[]'));
   const permissions: Record<string, unknown> = JSON.parse(/"permissions":(\{.*?\})/.exec(metadata)?.[1] ?? "");
@@ -52,7 +52,7 @@ Deno.test("the examples run with the permissions of the executable", async () =>
   }
 });
 
-Deno.test("the same entry as a bundle runs every role from an empty folder", async (t) => {
+Deno.test("a bundle of the same entry runs every role from an empty folder", async (t) => {
   const folder = await Deno.makeTempDir();
   const bundle = `${folder}/main.js`;
   await deno(["bundle", "--platform", "deno", "--output", bundle, "examples/main.ts"]);

@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { fileURLToPath } from "node:url";
 import { check } from "../../examples/runner/check.ts";
-import type { Update } from "../../examples/shared/tell.ts";
+import type { Update } from "../../examples/shared/update.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { answers, hasRedisServer, noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
@@ -12,13 +12,13 @@ import { testUnless } from "../support/test_unless.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = `${ROOT}examples/main.ts`;
 
-/** A running example; the runner keeps its queue in `temp`, so that a test sees whether anything is left. */
+/** A running example. The runner keeps its queue in `temp`, so that a test sees whether anything is left behind. */
 interface Run {
   readonly temp: string;
   readonly child: Deno.ChildProcess;
 }
 
-/** Starts the runner. Its output is piped, so it writes plain lines. A process group of its own is what Ctrl+C goes to. */
+/** Starts the runner. Its output is piped, so it writes plain lines. It has its own process group, to receive Ctrl+C. */
 async function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const temp = await Deno.makeTempDir();
   await Deno.chmod(temp, 0o755); // PostgreSQL, which does not run as root, has its folder there.
@@ -34,7 +34,7 @@ async function begin(args: readonly string[], env: Readonly<Record<string, strin
   return { temp, child };
 }
 
-/** Waits for the end. Fails if the runner left a file. */
+/** Waits for the end. Fails if the runner left a file behind. */
 async function finish({ temp, child }: Run) {
   const { code, stdout, stderr } = await child.output();
   await assertEmpty(temp);
@@ -46,7 +46,7 @@ async function assertEmpty(temp: string): Promise<void> {
   await Deno.remove(temp);
 }
 
-/** Interrupts an example in the middle. Returns its exit code and error text, once nothing that it started runs. */
+/** Interrupts an example. Returns its exit code and error text once no process that it started is running. */
 async function interrupt({ child }: Run, send: (pid: number) => void) {
   const errors = new Response(child.stderr).text();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -90,7 +90,7 @@ ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
 
 const SHOWN = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, http: NATIVE, approach3_notify: NATIVE };
 
-/** Runs every example at once, for most of their time is the job's, and checks what each shows, in a step of its own. */
+/** Runs all examples at once, because most of their time is the job's, and checks what each shows in its own step. */
 async function runAll(t: Deno.TestContext, options: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const runs = Object.entries(SHOWN).map(([name, lines]) => ({
     name,
@@ -107,11 +107,11 @@ async function runAll(t: Deno.TestContext, options: readonly string[], env: Read
   }
 }
 
-Deno.test("every example passes in processes of its own, and shows what its client sees", async (t) => {
+Deno.test("every example passes, and shows what its client sees", async (t) => {
   await runAll(t, []);
 });
 
-testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no key in it", async (t) => {
+testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no keys behind", async (t) => {
   await using redis = await openRedis();
   const client = new Redis(redis.url);
   const keysOfExamples = () => client.keys("mcp-jobs-example*");
@@ -122,10 +122,10 @@ testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves 
 });
 
 const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
-/** No Redis is named, so the runner looks for one, or starts one. */
+/** Without a named Redis, the runner looks for one or starts one. */
 const FIND_REDIS = { REDIS_URL: "" };
 
-testUnless(noOwnRedis, "Ctrl+C ends the Redis that the runner has started, too", async () => {
+testUnless(noOwnRedis, "Ctrl+C also ends a Redis that the runner has started", async () => {
   const run = await begin(["task", "example", "approach3", "--backend", "redis"], FIND_REDIS);
   const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
   assertEquals(code, 130);
@@ -133,7 +133,7 @@ testUnless(noOwnRedis, "Ctrl+C ends the Redis that the runner has started, too",
   await assertEmpty(run.temp);
 });
 
-testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => {
+testUnless(noOwnRedis, "when the runner is killed, the Redis that it has started ends", async () => {
   const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "redis"], FIND_REDIS);
   const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
   assertEquals(code, 137);
@@ -142,7 +142,7 @@ testUnless(noOwnRedis, "no Redis outlives a runner that is killed", async () => 
 
 testUnless(
   noPostgres,
-  "every example passes on the PostgreSQL of POSTGRES_URL, and leaves no schema in it",
+  "every example passes on the PostgreSQL of POSTGRES_URL, and leaves no schema behind",
   async (t) => {
     await using postgres = await PostgresServer.start();
     const url = await postgres.makeDatabase();
@@ -156,10 +156,10 @@ testUnless(
 );
 
 const noOwnPostgres = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
-/** No PostgreSQL is named, so the runner starts one. */
+/** Without a named PostgreSQL, the runner starts one. */
 const START_POSTGRES = { POSTGRES_URL: "" };
 
-testUnless(noOwnPostgres, "Ctrl+C ends the PostgreSQL that the runner has started, too", async () => {
+testUnless(noOwnPostgres, "Ctrl+C also ends a PostgreSQL that the runner has started", async () => {
   const run = await begin(["task", "example", "approach3", "--backend", "postgres"], START_POSTGRES);
   const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
   assertEquals(code, 130);
@@ -167,14 +167,14 @@ testUnless(noOwnPostgres, "Ctrl+C ends the PostgreSQL that the runner has starte
   await assertEmpty(run.temp);
 });
 
-testUnless(noOwnPostgres, "no PostgreSQL outlives a runner that is killed", async () => {
+testUnless(noOwnPostgres, "when the runner is killed, the PostgreSQL that it has started ends", async () => {
   const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "postgres"], START_POSTGRES);
   const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
   assertEquals(code, 137);
   await assertEmpty(run.temp);
 });
 
-Deno.test("a PostgreSQL that POSTGRES_URL names and that is not there is an error without its password", async () => {
+Deno.test("if the PostgreSQL of POSTGRES_URL does not answer, the error does not show its password", async () => {
   const args = ["task", "example", "approach3", "--backend", "postgres"];
   const { code, err } = await finish(await begin(args, { POSTGRES_URL: "postgres://user:secret@127.0.0.1:9/jobs" }));
   assertEquals(code, 1);
@@ -185,7 +185,7 @@ Deno.test("a PostgreSQL that POSTGRES_URL names and that is not there is an erro
 
 const redisIsThere = await answers(6379) ? "stop the Redis on localhost:6379" : undefined;
 
-testUnless(redisIsThere, "where there is no Redis the runner says how to get one", async () => {
+testUnless(redisIsThere, "without a Redis, the runner says how to get one", async () => {
   const nothing = await Deno.makeTempDir();
   const args = ["run", "--allow-all", MAIN, "example", "approach3", "--backend=redis"];
   const { code, err } = await finish(await begin(args, { ...FIND_REDIS, PATH: nothing }));
@@ -199,8 +199,8 @@ testUnless(redisIsThere, "where there is no Redis the runner says how to get one
 });
 
 /**
- * A `docker` of a test, alone on the PATH: `run` is what its `docker run` does, in sh, with the port that is to be
- * published in $port. It writes each of its calls, and its process id, to files beside it.
+ * A fake `docker`, alone on the PATH. `run` is the sh code of its `docker run`; $port is the published port. It writes its
+ * calls and its process id to files beside it.
  */
 async function standInForDocker(run: string) {
   const folder = await Deno.makeTempDir();
@@ -229,26 +229,30 @@ async function which(program: string): Promise<string> {
 }
 
 for (
-  const [how, trap] of [["reads no stdin", ""], ["ignores SIGTERM, too,", `trap "" TERM`]] as const
+  const [how, trap] of [["reads no stdin", ""], ["ignores SIGTERM", `trap "" TERM`]] as const
 ) {
-  testUnless(redisIsThere, `Ctrl+C ends a \`docker run\` that still fetches and ${how} and its container`, async () => {
-    await using docker = await standInForDocker(`${trap}\nexec ${sleep} 600`);
-    const run = await begin(ON_REDIS, docker.env);
-    const ended = finish(run);
-    await until(async () => await docker.pid() > 0, "`docker run` fetches");
-    Deno.kill(-run.child.pid, "SIGINT");
-    await until(async () => !await isRunning(run.child.pid), "the runner has ended");
-    const { code, out, err } = await ended;
-    assertEquals(code, 130);
-    assertStringIncludes(out, "fetches redis:7-alpine");
-    assertStringIncludes(err, "with_package failed: it was interrupted.");
-    await assertContainerGone(docker);
-  });
+  testUnless(
+    redisIsThere,
+    `Ctrl+C ends a \`docker run\` that is still downloading and ${how}, with its container`,
+    async () => {
+      await using docker = await standInForDocker(`${trap}\nexec ${sleep} 600`);
+      const run = await begin(ON_REDIS, docker.env);
+      const ended = finish(run);
+      await until(async () => await docker.pid() > 0, "`docker run` is downloading");
+      Deno.kill(-run.child.pid, "SIGINT");
+      await until(async () => !await isRunning(run.child.pid), "the runner has ended");
+      const { code, out, err } = await ended;
+      assertEquals(code, 130);
+      assertStringIncludes(out, "downloads redis:7-alpine");
+      assertStringIncludes(err, "with_package failed: it was interrupted.");
+      await assertContainerGone(docker);
+    },
+  );
 }
 
 testUnless(
   redisIsThere,
-  "a `docker run` that ends early ends the example, with an error that says what to try",
+  "if `docker run` fails, the example fails with an error that says what to try",
   async () => {
     await using docker = await standInForDocker("echo 'no such image' >&2; exit 125");
     const { code, err } = await finish(await begin(ON_REDIS, docker.env));
@@ -262,7 +266,7 @@ testUnless(
 
 testUnless(
   noOwnRedis ?? redisIsThere,
-  "without redis-server an example runs on a container, which ends with it",
+  "without redis-server, an example uses a container, which ends with it",
   async () => {
     await using docker = await standInForDocker(
       `trap "" TERM; ${redisServer} --port "$port" --save "" >/dev/null & read line; kill -KILL $!`,
@@ -274,7 +278,7 @@ testUnless(
   },
 );
 
-/** `docker run` has ended, and whatever container it may have left is removed by its name. */
+/** Checks that `docker run` has ended, and that its container was removed by name. */
 async function assertContainerGone(docker: Awaited<ReturnType<typeof standInForDocker>>): Promise<void> {
   assert(!await isRunning(await docker.pid()));
   const [info, run = "", remove] = await docker.calls();
@@ -282,7 +286,7 @@ async function assertContainerGone(docker: Awaited<ReturnType<typeof standInForD
   assertEquals(remove, `rm --force ${/ --name (\S+) /.exec(run)?.[1]}`);
 }
 
-Deno.test("a Redis that REDIS_URL names and that is not there is an error without its password", async () => {
+Deno.test("if the Redis of REDIS_URL does not answer, the error does not show its password", async () => {
   const args = ["task", "example", "approach3", "--backend", "redis"];
   const { code, err } = await finish(await begin(args, { REDIS_URL: "redis://user:secret@127.0.0.1:9" }));
   assertEquals(code, 1);
@@ -290,13 +294,13 @@ Deno.test("a Redis that REDIS_URL names and that is not there is an error withou
   assert(!err.includes("secret"));
 });
 
-Deno.test("without a name the runner takes with_package", async () => {
+Deno.test("without a name, the runner runs with_package", async () => {
   const { code, out } = await finish(await begin(["task", "example"]));
   assertEquals(code, 0);
   assertStringIncludes(out, "with_package passed: 3 checks");
 });
 
-Deno.test("Ctrl+C in the middle of an example leaves no process and no file behind", async () => {
+Deno.test("Ctrl+C during an example leaves no process and no file behind", async () => {
   const run = await begin(["task", "example", "approach3"]);
   const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
   assertEquals(code, 130);
@@ -304,22 +308,22 @@ Deno.test("Ctrl+C in the middle of an example leaves no process and no file behi
   await assertEmpty(run.temp);
 });
 
-Deno.test("SIGTERM to the runner alone leaves no process and no file behind", async () => {
+Deno.test("SIGTERM to only the runner leaves no process and no file behind", async () => {
   const run = await begin(["run", "--allow-all", MAIN, "example", "approach3_notify"]);
   const { code, err } = await interrupt(run, (pid) => Deno.kill(pid, "SIGTERM"));
   assertEquals(code, 143);
-  assertStringIncludes(err, "approach3_notify failed: it was told to end.");
+  assertStringIncludes(err, "approach3_notify failed: it was terminated.");
   await assertEmpty(run.temp);
 });
 
-Deno.test("no process outlives a runner that is killed", async () => {
+Deno.test("when the runner is killed, all its processes end", async () => {
   const run = await begin(["run", "--allow-all", MAIN, "example", "with_package"]);
   const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
   assertEquals(code, 137);
   await Deno.remove(run.temp, { recursive: true });
 });
 
-Deno.test("an example that the runner cannot run ends with an error that names those it can", async () => {
+Deno.test("an unknown example is refused with the names of the known ones", async () => {
   for (const name of ["nope", "__proto__", "background_command"]) {
     const { code, err } = await finish(await begin(["task", "example", name]));
     assertEquals(code, 2);
@@ -327,7 +331,7 @@ Deno.test("an example that the runner cannot run ends with an error that names t
   }
 });
 
-Deno.test("an option that the runner does not know is refused, not run without", async () => {
+Deno.test("unknown options and surplus arguments are refused, not ignored", async () => {
   for (
     const [args, surplus] of [[["--backnd=redis", "approach3"], "--backnd"], [
       ["http", "approach3"],
@@ -336,17 +340,17 @@ Deno.test("an option that the runner does not know is refused, not run without",
   ) {
     const { code, err } = await finish(await begin(["task", "example", ...args]));
     assertEquals(code, 2);
-    assertStringIncludes(err, `Cannot use ${surplus}. Say: example [name] [--backend kv|redis|postgres]`);
+    assertStringIncludes(err, `Cannot use ${surplus}. Usage: example [name] [--backend kv|redis|postgres]`);
   }
 });
 
-Deno.test("an unknown backend ends with an error that names those there are", async () => {
+Deno.test("an unknown backend is refused with the names of the known ones", async () => {
   const { code, err } = await finish(await begin(["task", "example", "approach3", "--backend", "mysql"]));
   assertEquals(code, 2);
-  assertStringIncludes(err, 'There is no backend "mysql". Choose one of: kv, redis, postgres.');
+  assertStringIncludes(err, 'Cannot use the backend "mysql". Choose one of: kv, redis, postgres.');
 });
 
-Deno.test("what a client should have seen and has not is found", () => {
+Deno.test("the check finds what a client should have seen and has not", () => {
   const result = { user_id: "42", revenue: 42000, items: 17 };
   const good: readonly Update[] = [
     { status: "working" },

@@ -1,5 +1,5 @@
 /**
- * The README's quickstart as somebody makes it who has just heard of the package: in an empty folder, with an empty cache.
+ * The README's first job as a newcomer makes it: in an empty folder, with an empty cache.
  *
  * @module
  */
@@ -26,7 +26,7 @@ async function deno(cwd: string, ...args: readonly string[]): Promise<Ran> {
 const { success } = await deno(CACHE, "cache", "npm:zod@^4.2.0");
 const leftOut = success ? undefined : "the npm registry cannot be reached";
 
-/** Copies the package as it is published. JSR cannot be everywhere, so a folder stands for it. */
+/** Copies the package as it is published. A folder replaces JSR, which cannot be reached everywhere. */
 async function publish(folder: string): Promise<string> {
   const { success, said } = await deno(ROOT, "publish", "--dry-run", "--allow-dirty", "--no-check");
   assert(success, said);
@@ -38,7 +38,7 @@ async function publish(folder: string): Promise<string> {
   return folder;
 }
 
-/** Makes the folder that the README describes, and resolves with the names of its programs. */
+/** Creates the folder that the README describes, and resolves with the names of its programs. */
 async function makeApp(folder: string, from: string, compilerOptions = {}): Promise<readonly string[]> {
   const [, config = ""] = /```json\n(\{\n {2}"imports".*?)```/s.exec(await Deno.readTextFile(`${ROOT}README.md`)) ?? [];
   const told = JSON.parse(config.replace("/path/to/mcp-jobs", from));
@@ -47,7 +47,7 @@ async function makeApp(folder: string, from: string, compilerOptions = {}): Prom
   return FILES.map((file) => file.replace("snippets/", ""));
 }
 
-/** Runs with empty folders of its own. */
+/** Runs with new empty folders. */
 async function inFolders(count: number, run: (...folders: string[]) => Promise<void>): Promise<void> {
   const folders = await Promise.all([...Array(count)].map(() => Deno.makeTempDir()));
   await run(...folders);
@@ -57,8 +57,8 @@ async function inFolders(count: number, run: (...folders: string[]) => Promise<v
 const STRICT = { noUncheckedIndexedAccess: true, noImplicitOverride: true, noUnusedLocals: true };
 
 for (const [source, options] of [["the published package", {}], ["a clone", STRICT]] as const) {
-  const told = Object.keys(options).length === 0 ? "" : ", with stricter options of the compiler";
-  testUnless(leftOut, `deno check is green in a new folder before anything has run: of ${source}${told}`, async () => {
+  const told = Object.keys(options).length === 0 ? "" : " and stricter compiler options";
+  testUnless(leftOut, `deno check passes in a new folder before anything has run, with ${source}${told}`, async () => {
     await inFolders(2, async (app = "", copy = "") => {
       const from = source === "a clone" ? ROOT.replace(/\/$/, "") : await publish(copy);
       const { success, said } = await deno(app, "check", ...await makeApp(app, from, options));
@@ -69,7 +69,7 @@ for (const [source, options] of [["the published package", {}], ["a clone", STRI
 
 testUnless(
   leftOut,
-  "after deno cache the quickstart starts without the network, and Deno has warned of nothing",
+  "after deno cache, the quickstart starts without the network, and Deno has printed no warning",
   () =>
     inFolders(2, async (app = "", copy = "") => {
       await makeApp(app, await publish(copy));
@@ -96,7 +96,7 @@ testUnless(
       let answer = "";
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
         answer += text;
-        if (answer.endsWith("\n")) await stdin.close().catch(() => {}); // The client goes.
+        if (answer.endsWith("\n")) await stdin.close().catch(() => {}); // The client disconnects.
       }
       assertEquals([await stderr, (await child.status).code], ["", 0]);
       assertEquals(JSON.parse(answer).result.serverInfo.name, "quickstart");

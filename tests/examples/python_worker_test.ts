@@ -8,7 +8,7 @@ const leftOut = noRedis ?? (hasBullMq ? undefined : "install Python 3.10, and `p
 const file = (name: string) => fileURLToPath(new URL(`../../examples/python_worker/${name}`, import.meta.url));
 
 Deno.test({
-  name: `a worker in Python runs a tool, and its progress, result and failure reach the client${
+  name: `a Python worker runs a tool, and its progress, result and failure reach the client${
     leftOut === undefined ? "" : ` (left out: ${leftOut})`
   }`,
   ignore: leftOut !== undefined,

@@ -1,23 +1,23 @@
 /**
- * What ends a run before its time: a signal, or the time limit.
+ * What ends a run early: a signal, or the time limit.
  *
  * @module
  */
 
-/** Why a run was ended too early, and the exit code that says so. */
+/** Why a run ended early, and the exit code for it. */
 export class Aborted extends Error {
   constructor(message: string, readonly exitCode: number = 1) {
     super(message);
   }
 }
 
-/** Listens to the signals that end a process. Dispose of it to listen no more. */
-export class Ending implements Disposable {
+/** Listens to the signals that end a process, until it is disposed of. */
+export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #interrupt = () => this.end(new Aborted("it was interrupted.", 130));
-  readonly #terminate = () => this.end(new Aborted("it was told to end.", 143));
+  readonly #terminate = () => this.end(new Aborted("it was terminated.", 143));
 
-  /** Aborts when the run is to end, with an `Aborted`. */
+  /** Aborts with an `Aborted` when the run must end. */
   readonly signal: AbortSignal = this.#controller.signal;
 
   constructor() {
@@ -30,7 +30,7 @@ export class Ending implements Disposable {
     this.#controller.abort(reason);
   }
 
-  /** Rejects when the run is to end. */
+  /** Rejects when the run must end. */
   get aborted(): Promise<never> {
     return new Promise((_, reject) => {
       if (this.signal.aborted) reject(this.signal.reason);

@@ -1,12 +1,12 @@
 /**
- * Where programs and working folders are.
+ * Finds programs and working folders.
  *
  * @module
  */
 import { delimiter, join, relative, resolve } from "node:path";
 
 /**
- * The absolute path of a program: a name without a slash is looked up in `PATH`, any other one starts from `folder`.
+ * The absolute path of a program: a name without a slash is looked up in `PATH`, any other is relative to `folder`.
  * `undefined` if there is none.
  */
 export async function findProgram(name: string, folder: string): Promise<string | undefined> {
@@ -26,18 +26,18 @@ async function isExecutable(path: string): Promise<boolean> {
     const { isFile, mode } = await Deno.stat(path);
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch {
-    return false; // It is not there, or may not be seen: another folder of PATH may have it.
+    return false; // It does not exist or is not accessible; another folder of PATH may have it.
   }
 }
 
-/** A folder with all links followed. Throws if it does not exist, or lies outside `root`. */
+/** Resolves a folder with all links followed. Throws if it does not exist or is outside `root`. */
 export async function folderWithin(root: string, folder: string): Promise<string> {
   const [outer, inner] = await Promise.all([Deno.realPath(root), Deno.realPath(folder)]).catch((cause) => {
-    throw new Error(`There is no folder ${folder}: ${cause.message}`, { cause });
+    throw new Error(`Cannot find the folder ${folder}: ${cause.message}`, { cause });
   });
-  const way = relative(outer, inner);
-  if (way === ".." || way.startsWith("../")) {
-    throw new Error(`${inner} lies outside ${outer}. Start the server with --root=<a folder that holds both>.`);
+  const path = relative(outer, inner);
+  if (path === ".." || path.startsWith("../")) {
+    throw new Error(`${inner} is outside ${outer}. Start the server with --root=<a folder that contains both>.`);
   }
   return inner;
 }
