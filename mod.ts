@@ -49,6 +49,7 @@ export {
   ToolError,
   WorkerStopping,
 } from "./src/errors.ts";
+export { AdaptiveExposureStrategy, type AdaptiveOptions } from "./src/exposure/adaptive.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
 export { PollingExposureStrategy } from "./src/exposure/polling.ts";
 export type { ExposureStrategy } from "./src/exposure/surface.ts";

@@ -13,14 +13,14 @@
  *   waitForCall,
  * } from "@mcp-jobs/mcp-jobs/strategy";
  *
- * // One tool for each job, whose call waits for the result.
+ * // One tool for each job, whose call waits for the result. A call may also return a task.
  * class WaitingStrategy implements ExposureStrategy {
  *   expose(registered: RegisteredJob, tasks: Tasks): Surface {
  *     const { name, description, job } = registered;
  *     const call: Surface["tools"][number]["call"] = (input, ctx) =>
  *       waitForCall(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner), async (task) => {
  *         const ended = await tasks.finish(task, ctx.signal, ctx.onChange);
- *         return callResult(ended, await tasks.outcome(ended));
+ *         return { kind: "result", result: callResult(ended, await tasks.outcome(ended)) };
  *       });
  *     return { tools: [{ name, description, inputSchema: job.inputSchema, call }], templates: [] };
  *   }
@@ -30,22 +30,33 @@
  * @module
  */
 export * from "./src/errors.ts";
-export { callResult, resourceUri } from "./src/exposure/call_result.ts";
-export { formatResponse, type PollingResponse, responseSchema } from "./src/exposure/response.ts";
-export { resultsOf } from "./src/exposure/results.ts";
+export { callResult, resourceUri } from "./src/exposure/answers/call_result.ts";
 export {
+  formatResponse,
+  NEXT,
+  type PollingResponse,
+  responseSchema,
+  resultOrHandle,
+} from "./src/exposure/answers/response.ts";
+export { resultsOf } from "./src/exposure/answers/results.ts";
+export {
+  type CallAnswer,
   CallCancelled,
+  type CallClient,
   type CallContext,
   CallerGone,
   type ContentBlock,
   type ExposureStrategy,
+  type ListClient,
+  type SharedJob,
   type Surface,
   type SurfaceTemplate,
   type SurfaceTool,
   type ToolResult,
 } from "./src/exposure/surface.ts";
+export { nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { ofJob } from "./src/exposure/task_of_job.ts";
-export { answer, explained, responseOf, TOKEN_PROPERTY } from "./src/exposure/token_tools.ts";
+export { answer, explained, responseOf, TOKEN_PROPERTY } from "./src/exposure/answers/token_answer.ts";
 export { waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";

@@ -26,6 +26,11 @@ export interface RegisterOptions extends JobPolicy {
    * over HTTP `false`, because it can resume its stream.
    */
   readonly cancelOnDisconnect?: boolean;
+  /**
+   * How long a call waits before it returns a handle, in ms; default: as the strategy says. Only
+   * `AdaptiveExposureStrategy` has handles.
+   */
+  readonly answerWithin?: number;
   /** How long a result is kept once the task is finished, in ms; default 3,600,000, one hour. */
   readonly resultTtl?: number;
   /**
@@ -54,6 +59,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   description: text,
   cancel: flag,
   cancelOnDisconnect: flag,
+  answerWithin: wholeNumber(0),
   resultTtl: wholeNumber(1),
   taskSupport: oneOf("optional", "required"),
   askFor: namedTexts,
@@ -76,6 +82,8 @@ export interface RegisteredJob {
   readonly cancel: boolean;
   /** Whether a plain call whose connection is gone cancels its task; `undefined`: as the transport does. */
   readonly cancelOnDisconnect?: boolean;
+  /** How long a call waits before it returns a handle, in ms; `undefined`: as the strategy says. */
+  readonly answerWithin?: number;
   /** How long a result is kept once the task is finished, in ms. */
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
@@ -111,7 +119,14 @@ export class ToolRegistry {
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
     const { name = job.name, title, description, ...rest } = options;
-    const { cancel = true, cancelOnDisconnect, resultTtl = 3_600_000, taskSupport = "optional", ...others } = rest;
+    const {
+      cancel = true,
+      cancelOnDisconnect,
+      answerWithin,
+      resultTtl = 3_600_000,
+      taskSupport = "optional",
+      ...others
+    } = rest;
     const { askFor = {}, queue, jobName, ...policy } = others;
     checkName(name);
     if (this.#jobs.has(name)) {
@@ -131,6 +146,7 @@ export class ToolRegistry {
       description: description ?? job.description,
       cancel,
       cancelOnDisconnect,
+      answerWithin,
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),

@@ -25,7 +25,7 @@ export class WaitingStrategy implements ExposureStrategy {
         call: (input, ctx) =>
           waitForCall(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner), async (task) => {
             const ended = await tasks.finish(task, ctx.signal, ctx.onChange);
-            return callResult(ended, await tasks.outcome(ended));
+            return { kind: "result", result: callResult(ended, await tasks.outcome(ended)) };
           }),
       }],
       templates: [resultsOf(registered, tasks)],

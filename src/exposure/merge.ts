@@ -4,11 +4,14 @@
  * @module
  */
 import { DefinitionError } from "../errors.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { sharedTools } from "./shared_tools/mod.ts";
 import type { Surface } from "./surface.ts";
 
-/** The surface of all jobs together. Throws `DefinitionError` if two tools have one name. */
-export function merge(surfaces: readonly Surface[]): Surface {
-  const tools = surfaces.flatMap((surface) => surface.tools);
+/** The surface of all jobs together, with the tools that they share. Throws `DefinitionError` if two tools have one name. */
+export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
+  const shared = surfaces.flatMap((surface) => surface.shared ?? []);
+  const tools = [...surfaces.flatMap((surface) => surface.tools), ...sharedTools(shared, all)];
   const names = tools.map((tool) => tool.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {

@@ -9,9 +9,9 @@ import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { ofJob } from "./task_of_job.ts";
-import { resultsOf } from "./results.ts";
-import { callResult } from "./call_result.ts";
-import type { CallContext, ExposureStrategy, Surface, ToolResult } from "./surface.ts";
+import { resultsOf } from "./answers/results.ts";
+import { callResult } from "./answers/call_result.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { waitForCall } from "./waiting_calls.ts";
 
 /** What {@linkcode OperationResourceStrategy} takes. */
@@ -60,14 +60,14 @@ export class OperationResourceStrategy implements ExposureStrategy {
         outputSchema: job.outputSchema,
         annotations: job.annotations,
         askFor,
-        call: (input, ctx) => wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner)),
+        call: (input, ctx) =>
+          wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
         resume: (id, ctx, answer) =>
           wait(registered, tasks, ctx, async () => {
             const task = await ofJob(tasks, job.name, id, ctx.owner);
             await answer(task);
             return task;
           }),
-        start: (input, owner, ttl) => tasks.start(registered, input, owner, ttl),
         taskSupport: registered.taskSupport,
       }],
       templates: [resultsOf(registered, tasks)],
@@ -80,15 +80,16 @@ export class OperationResourceStrategy implements ExposureStrategy {
   }
 }
 
-/** A plain call waits. Its caller has no other handle on the work, so the work can be cancelled with the call. */
+/** A call whose client takes tasks becomes one. Any other call waits: its caller has no other handle on the work. */
 function wait(
   registered: RegisteredJob,
   tasks: Tasks,
   ctx: CallContext,
   begin: () => Promise<TaskInfo>,
-): Promise<ToolResult> {
+): Promise<CallAnswer> {
   return waitForCall(registered, tasks, ctx, begin, async (begun) => {
+    if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
     const task = await tasks.finish(begun, ctx.signal, ctx.onChange);
-    return callResult(task, await tasks.outcome(task));
+    return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
   });
 }

@@ -10,10 +10,10 @@ import { validate } from "../schema/schema.ts";
 import { isFinished } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { ofJob } from "./task_of_job.ts";
-import { formatResponse, responseSchema } from "./response.ts";
-import { resultsOf } from "./results.ts";
-import type { ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { answer, explained, responseOf, TOKEN_PROPERTY } from "./token_tools.ts";
+import { formatResponse, responseSchema } from "./answers/response.ts";
+import { resultsOf } from "./answers/results.ts";
+import type { CallAnswer, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
+import { answer, explained, responseOf, TOKEN_PROPERTY } from "./answers/token_answer.ts";
 
 const TOKEN: JsonSchema = {
   type: "object",
@@ -56,7 +56,10 @@ function startTool(registered: RegisteredJob, tasks: Tasks): SurfaceTool {
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },
     askFor,
-    call: async (input, { owner }) => answer(formatResponse(await tasks.start(registered, input, owner))),
+    call: async (input, { owner }) => ({
+      kind: "result",
+      result: answer(formatResponse(await tasks.start(registered, input, owner))),
+    }),
   };
 }
 
@@ -119,7 +122,7 @@ async function withToken(
   input: unknown,
   tool: string,
   use: (token: string) => Promise<ToolResult>,
-): Promise<ToolResult> {
+): Promise<CallAnswer> {
   const { token } = await validate(TOKEN, input, `input for ${tool}`) as { token: string };
-  return await explained(token, () => use(token));
+  return { kind: "result", result: await explained(token, () => use(token)) };
 }

@@ -33,10 +33,32 @@ export interface ToolResult {
   readonly _meta?: { readonly [key: string]: Json };
 }
 
-/** Who calls a tool, and how he hears of its progress. */
+/** What the client of a call can do. */
+export interface CallClient {
+  /**
+   * `"demanded"`: the client takes a task as the answer to this call, and nothing else. `"accepted"`: it takes a result or
+   * a task. `"none"`: it takes a result alone.
+   */
+  readonly tasks: "none" | "accepted" | "demanded";
+  /** For how long a client that takes a task wants its result to be kept, in ms. */
+  readonly ttl?: number;
+  /** Whether it can ask a person to fill in a form. */
+  readonly elicitation: boolean;
+  /** Whether it receives progress while the call waits. */
+  readonly progress: boolean;
+}
+
+/** What a call comes to: its result, or the task that will have it. */
+export type CallAnswer =
+  | { readonly kind: "result"; readonly result: ToolResult }
+  | { readonly kind: "task"; readonly task: TaskInfo };
+
+/** Who calls a tool, and how. */
 export interface CallContext {
   /** The principal. */
   readonly owner: string;
+  /** What the client can do. */
+  readonly client: CallClient;
   /** Aborts when the caller has given up. */
   readonly signal: AbortSignal;
   /** Hears of each change while the call waits. */
@@ -63,6 +85,14 @@ export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: 
   return cancel && reason instanceof CallCancelled;
 }
 
+/** What is known of a client that lists the tools. */
+export interface ListClient {
+  /** Whether it declares that it knows tasks. */
+  readonly tasks: boolean;
+  /** Whether it is one known person or program, so that its tasks may be listed. */
+  readonly known: boolean;
+}
+
 /** A tool of a surface. */
 export interface SurfaceTool {
   /** Its name. */
@@ -77,19 +107,19 @@ export interface SurfaceTool {
   readonly outputSchema?: JsonSchema;
   /** What it does to the world. */
   readonly annotations?: JobAnnotations;
-  /** Calls it and waits for its result. A rejection with `InvalidInput` is for the model to read. */
-  call(input: unknown, ctx: CallContext): Promise<ToolResult>;
-  /** Starts it as a native MCP task; absent where it cannot be called as one. */
-  readonly start?: (input: unknown, owner: string, ttl?: number) => Promise<TaskInfo>;
+  /** Calls it. A rejection with `InvalidInput` is for the model to read. */
+  call(input: unknown, ctx: CallContext): Promise<CallAnswer>;
   /**
    * Waits for the task of a call that had to be answered before its end; absent where calls do not wait. `answer` stores
    * what the client has answered, and is called once the task is known as one of this tool.
    */
-  readonly resume?: (id: string, ctx: CallContext, answer: (task: TaskInfo) => Promise<void>) => Promise<ToolResult>;
+  readonly resume?: (id: string, ctx: CallContext, answer: (task: TaskInfo) => Promise<void>) => Promise<CallAnswer>;
   /** What the person is asked for if a call lacks it; the key is the field of the input. */
   readonly askFor?: readonly Question[];
-  /** Whether it may be started as a native MCP task, or must be; absent where it cannot be. */
+  /** Whether its calls may become native MCP tasks, or must; absent where they cannot. */
   readonly taskSupport?: TaskSupport;
+  /** Whether it is listed to this client; default: to all. A client that knows its name can call it all the same. */
+  readonly listedTo?: (client: ListClient) => boolean;
 }
 
 /** A resource template of a surface; its one variable is the task id. */
@@ -114,6 +144,8 @@ export interface Surface {
   readonly tools: readonly SurfaceTool[];
   /** The resource templates. */
   readonly templates: readonly SurfaceTemplate[];
+  /** That the three tools which serve all jobs together have to know this job; absent where it needs none of them. */
+  readonly shared?: SharedJob;
   /** The native task operations that the surface needs; absent where it needs none. */
   readonly tasks?: {
     /** The names of the jobs whose tasks clients may cancel. */
@@ -123,6 +155,16 @@ export interface Surface {
     /** Whether every change is pushed. */
     readonly notifications: boolean;
   };
+}
+
+/** A job whose tasks clients read through the shared tools. */
+export interface SharedJob {
+  /** The job. */
+  readonly registered: RegisteredJob;
+  /** What the names of the tools begin with. */
+  readonly prefix: string;
+  /** The longest time that a call waits, in ms. */
+  readonly answerWithin: number;
 }
 
 /** Says which MCP surface a job gets. */

@@ -18,7 +18,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
-import { prefixOf } from "../exposure/call_result.ts";
+import { prefixOf } from "../exposure/answers/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
 import { sendable } from "./messages/sendable.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";

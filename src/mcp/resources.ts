@@ -6,7 +6,7 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { prefixOf } from "../exposure/call_result.ts";
+import { prefixOf } from "../exposure/answers/call_result.ts";
 import { fits, pagesOf, quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";

@@ -19,6 +19,8 @@ export type BindRevision = (server: TaskServer, served: Served, peer: Peer) => C
 export interface Client {
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
+  /** Whether it declares that it knows tasks. */
+  readonly tasks: boolean;
 }
 
 /** That a call is to become a task. */

@@ -27,7 +27,7 @@ export async function settle(
   const outputs = jobs.flatMap(({ job, route }) => route && job.output ? [[job.name, job.output] as const] : []);
   const tasks = new Tasks(backend, Date.now, { limits, audit }, new Map(outputs));
   try {
-    const surface = merge(jobs.map((registered) => strategy.expose(registered, tasks)));
+    const surface = merge(jobs.map((registered) => strategy.expose(registered, tasks)), tasks);
     const longest = maxMessageBytes(withDefaults(limits).inputBytes);
     const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);

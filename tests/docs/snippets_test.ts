@@ -13,7 +13,7 @@ import { createWorker, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { CallCancelled } from "../../strategy.ts";
 import { freePort } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
-import { Bench, call, endless, ME, report, toolOf } from "../exposure/support.ts";
+import { Bench, call, endless, ME, PLAIN, report, toolOf } from "../exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -142,7 +142,7 @@ Deno.test("a strategy written from scratch returns the result, and cancelling a 
   const cancelled = new AbortController();
   const begun = Promise.withResolvers<TaskInfo>();
   const onChange = (task: TaskInfo) => task.status === "RUNNING" && begun.resolve(task);
-  const calling = toolOf(waits, "endless").call({}, { owner: ME, signal: cancelled.signal, onChange });
+  const calling = toolOf(waits, "endless").call({}, { owner: ME, client: PLAIN, signal: cancelled.signal, onChange });
   const { id } = await begun.promise;
   cancelled.abort(new CallCancelled("The call was cancelled."));
   await assertRejects(() => calling, CallCancelled);

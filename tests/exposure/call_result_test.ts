@@ -1,7 +1,7 @@
 import type { CompletedTask } from "../../backend.ts";
 import type { Json } from "../../mod.ts";
 import { JobFault } from "../../src/errors.ts";
-import { callResult } from "../../src/exposure/call_result.ts";
+import { callResult } from "../../src/exposure/answers/call_result.ts";
 import { assertEquals, assertThrows } from "../../tools/std.ts";
 
 const task: CompletedTask = {

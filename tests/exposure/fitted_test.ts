@@ -1,7 +1,7 @@
 import type { Json } from "../../mod.ts";
 import type { CompletedTask, ToolResult } from "../../strategy.ts";
-import { callResult } from "../../src/exposure/call_result.ts";
-import { fitted } from "../../src/exposure/fitted.ts";
+import { callResult } from "../../src/exposure/answers/call_result.ts";
+import { fitted } from "../../src/exposure/answers/fitted.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 const task: CompletedTask = {

@@ -4,13 +4,7 @@ import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } f
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
-
-async function start(surface: Surface, name: string, input: unknown, ttl?: number): Promise<TaskInfo> {
-  const { start } = toolOf(surface, name);
-  assert(start);
-  return await start(input, ME, ttl);
-}
+import { Bench, call, endless, ME, report, start, toolOf } from "./support.ts";
 
 async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   const [template] = surface.templates;
@@ -40,11 +34,7 @@ Deno.test("a plain call waits, hears of the changes and answers with the result 
   const surface = bench.expose(report);
   await bench.work(report);
   const changes: TaskInfo[] = [];
-  const result = await toolOf(surface, "report").call({ user: "Ada" }, {
-    owner: ME,
-    signal: new AbortController().signal,
-    onChange: (task) => changes.push(task),
-  });
+  const result = await call(surface, "report", { user: "Ada" }, { onChange: (task) => changes.push(task) });
   assert(changes.some(({ status }) => status === "RUNNING"));
   const uri = `mcp://results/report/${changes[0]?.id}`;
   assertEquals([result.structuredContent, result._meta, result.isError], [
@@ -118,8 +108,7 @@ Deno.test("a call that is cancelled takes its work with it although the store fa
   backend.cancel = (...args) => (failing.pop() ?? MemoryBackend.prototype.cancel.bind(backend))(...args);
   const caller = new AbortController();
   const ids: string[] = [];
-  const answer = toolOf(surface, "endless").call({}, {
-    owner: ME,
+  const answer = call(surface, "endless", {}, {
     signal: caller.signal,
     onChange: ({ id, progress }) => {
       ids.push(id);

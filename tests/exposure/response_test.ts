@@ -1,7 +1,7 @@
 import type { LiveTask, Outcome } from "../../backend.ts";
 import type { Json, JsonSchema, TaskInfo } from "../../mod.ts";
 import { InvalidInput } from "../../src/errors.ts";
-import { formatResponse, responseSchema } from "../../src/exposure/response.ts";
+import { formatResponse, responseSchema } from "../../src/exposure/answers/response.ts";
 import { validate } from "../../src/schema/schema.ts";
 import { TaskStatus } from "../../src/task.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";

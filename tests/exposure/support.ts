@@ -15,6 +15,8 @@ import {
   type TaskInfo,
 } from "../../mod.ts";
 import { type Surface, type SurfaceTool, ToolRegistry, type ToolResult } from "../../strategy.ts";
+import type { CallAnswer, CallClient, CallContext } from "../../src/exposure/surface.ts";
+import { merge } from "../../src/exposure/merge.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
 /** Who calls, unless a test says otherwise. */
@@ -60,6 +62,11 @@ export class Bench implements AsyncDisposable {
     return this.strategy.expose(this.#registry.register(job, options), this.tasks);
   }
 
+  /** What a server offers that has all these jobs. */
+  exposeAll(...jobs: readonly Job[]): Surface {
+    return merge(jobs.map((job) => this.expose(job)), this.tasks);
+  }
+
   /** Starts a worker, which ends with the backend. */
   async work(...jobs: readonly Job[]): Promise<void> {
     await createWorker(this.backend, jobs).ready;
@@ -91,13 +98,38 @@ export function toolOf(surface: Surface, name: string): SurfaceTool {
   return tool;
 }
 
+/** A client that knows no tasks and cannot ask a person. */
+export const PLAIN: CallClient = { tasks: "none", elicitation: false, progress: false };
+
+/** How a test calls a tool, where not as {@linkcode ME} with a plain client. */
+export type CallOptions = Partial<CallContext>;
+
 /** Calls a tool. */
-export function call(
+export function callFor(
   surface: Surface,
   name: string,
   input: unknown,
-  { owner = ME, signal = new AbortController().signal }: { readonly owner?: string; readonly signal?: AbortSignal } =
-    {},
+  options: CallOptions = {},
+): Promise<CallAnswer> {
+  const { owner = ME, client = PLAIN, signal = new AbortController().signal, onChange } = options;
+  return toolOf(surface, name).call(input, { owner, client, signal, onChange });
+}
+
+/** Calls a tool for its result. */
+export async function call(
+  surface: Surface,
+  name: string,
+  input: unknown,
+  options: CallOptions = {},
 ): Promise<ToolResult> {
-  return toolOf(surface, name).call(input, { owner, signal });
+  const answer = await callFor(surface, name, input, options);
+  if (answer.kind !== "result") throw new Error(`The call of ${name} has become task ${answer.task.id}.`);
+  return answer.result;
+}
+
+/** Calls a tool for a task. */
+export async function start(surface: Surface, name: string, input: unknown, ttl?: number): Promise<TaskInfo> {
+  const answer = await callFor(surface, name, input, { client: { ...PLAIN, tasks: "demanded", ttl } });
+  if (answer.kind !== "task") throw new Error(`The call of ${name} has become no task.`);
+  return answer.task;
 }

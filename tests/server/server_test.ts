@@ -95,7 +95,7 @@ Deno.test("two tools of one name, of a strategy of one's own, end the run before
     name: "same",
     description: "Always the same",
     inputSchema: { type: "object" },
-    call: () => Promise.resolve({ content: [] }),
+    call: () => Promise.resolve({ kind: "result", result: { content: [] } }),
   };
   const server = new AsyncToolServer({
     name: "test",

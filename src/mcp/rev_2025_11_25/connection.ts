@@ -5,7 +5,7 @@
  */
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
-import { resourceUri } from "../../exposure/call_result.ts";
+import { resourceUri } from "../../exposure/answers/call_result.ts";
 import { answerForNobody } from "../cancel_questions.ts";
 import type { TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
@@ -21,7 +21,10 @@ import { createTaskResult } from "./wire.ts";
 
 /** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
-  const client = (): Client => ({ elicitation: declaresForms(server.getClientCapabilities()) });
+  const client = (): Client => {
+    const capabilities = server.getClientCapabilities();
+    return { elicitation: declaresForms(capabilities), tasks: capabilities?.tasks !== undefined };
+  };
   const asker = new Asker(server, tasks, peer.owner);
   const push = new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.
@@ -50,7 +53,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
         return new ProtocolError(METHOD_NOT_FOUND, reason);
       };
       const shown = name.slice(0, 100);
-      if (task && !tool?.start) throw refuse(shown, `${shown} cannot be called as a task.`);
+      if (task && !tool?.taskSupport) throw refuse(shown, `${shown} cannot be called as a task.`);
       if (!task && tool?.taskSupport === "required") {
         throw refuse(name, `${name} can only be called as a task: pass \`task\`.`);
       }

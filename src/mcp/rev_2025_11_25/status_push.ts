@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { toUnaskable } from "../../exposure/unaskable.ts";
+import { toUnaskable } from "../../exposure/answers/unaskable.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { progressTo } from "../words.ts";

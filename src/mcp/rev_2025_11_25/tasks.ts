@@ -6,8 +6,8 @@
  */
 import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { TaskFinished } from "../../errors.ts";
-import { fitted } from "../../exposure/fitted.ts";
-import { callResult } from "../../exposure/call_result.ts";
+import { fitted } from "../../exposure/answers/fitted.ts";
+import { callResult } from "../../exposure/answers/call_result.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";

@@ -23,7 +23,13 @@ import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wir
 
 /** Sets up the revision on one connection. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
-  const client = (ctx: RequestContext): Client => ({ elicitation: declaresForms(capabilitiesOf(ctx)) });
+  const client = (ctx: RequestContext): Client => {
+    const capabilities = capabilitiesOf(ctx);
+    return {
+      elicitation: declaresForms(capabilities),
+      tasks: surface.tasks !== undefined && declaresTasks(capabilities),
+    };
+  };
   if (surface.tasks) bindTasks(server, tasks, surface.tasks, peer);
 
   return {
@@ -31,8 +37,8 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     client,
     listed: () => ({}),
     taskRequest(tool, _, ctx) {
-      if (!tool?.start || surface.tasks === undefined) return undefined;
-      if (declaresTasks(capabilitiesOf(ctx))) return { demanded: false };
+      if (!tool?.taskSupport) return undefined;
+      if (client(ctx).tasks) return { demanded: false };
       if (tool.taskSupport !== "required") return undefined;
       const error = missingExtension();
       tasks.refuseCall(peer.owner, tool.name, error.message);
@@ -65,6 +71,6 @@ export function waitsForJob({ tools }: Pick<Surface, "tools">, message: JSONRPCM
   if (message === undefined || !("method" in message) || message.method !== "tools/call") return false;
   const { name, _meta } = message.params ?? {};
   const tool = tools.find((tool) => tool.name === name);
-  if (tool?.start === undefined || tool.taskSupport === "required") return false;
+  if (tool?.resume === undefined || tool.taskSupport === "required") return false;
   return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
 }

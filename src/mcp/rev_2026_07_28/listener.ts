@@ -16,7 +16,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../../errors.ts";
-import { prefixOf, resourceUri } from "../../exposure/call_result.ts";
+import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
 import { fits } from "../../text.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";

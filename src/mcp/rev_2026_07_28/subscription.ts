@@ -6,7 +6,7 @@
  */
 import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
 import { TaskNotFound } from "../../errors.ts";
-import { resourceUri } from "../../exposure/call_result.ts";
+import { resourceUri } from "../../exposure/answers/call_result.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
 import type { Served } from "../served.ts";

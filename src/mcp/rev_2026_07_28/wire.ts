@@ -5,9 +5,9 @@
  * @module
  */
 import { JobFault } from "../../errors.ts";
-import { fitted } from "../../exposure/fitted.ts";
-import { toUnaskable } from "../../exposure/unaskable.ts";
-import { callResult, resourceUri } from "../../exposure/call_result.ts";
+import { fitted } from "../../exposure/answers/fitted.ts";
+import { toUnaskable } from "../../exposure/answers/unaskable.ts";
+import { callResult, resourceUri } from "../../exposure/answers/call_result.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";

@@ -5,7 +5,7 @@
  */
 import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
-import { fitted } from "../../exposure/fitted.ts";
+import { fitted } from "../../exposure/answers/fitted.ts";
 import type { SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { cutToFit, messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
@@ -14,7 +14,7 @@ import { asRequest, type TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { callPlainly, resumePlainly } from "./plain_call.ts";
+import { callTool, resumeTool } from "./call.ts";
 import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 
@@ -25,7 +25,7 @@ const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
 export function bindTools(
   server: TaskServer,
   { surface, tasks }: Pick<Served, "surface" | "tasks">,
-  { owner }: Peer,
+  { owner, known }: Peer,
   connection: Connection,
 ): void {
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
@@ -35,7 +35,9 @@ export function bindTools(
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
-    const all = [...surface.tools.map((tool) => listed(tool, connection)), ...Listed.parse(plain.tools)];
+    const client = { tasks: connection.client(ctx).tasks, known };
+    const own = surface.tools.filter(({ listedTo }) => listedTo?.(client) ?? true);
+    const all = [...own.map((tool) => listed(tool, connection)), ...Listed.parse(plain.tools)];
     const { page, ...next } = pageOf(all, params.cursor);
     return { ...plain, tools: page, ...next };
   });
@@ -57,16 +59,15 @@ export function bindTools(
       }
     }
     const request = connection.taskRequest(tool, params, ctx);
-    const plain = { tasks, owner, connection };
+    const site = { tasks, owner, connection, request };
     const resumed = tool.resume && connection.resumed(ctx);
     try {
       // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.
-      if (resumed !== undefined) return await resumePlainly(tool, resumed, ctx, plain);
+      if (resumed !== undefined) return await resumeTool(tool, resumed, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;
       const { input } = complete;
-      if (request && tool.start) return connection.created(await tool.start(input, owner, request.ttl), ctx);
-      return await callPlainly(tool, input, ctx, plain);
+      return await callTool(tool, input, ctx, site);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       // A round that is refused can be sent again as it is; told to the model, it would begin another task.
@@ -83,8 +84,8 @@ function isError(answer: Result): answer is Result & ToolResult {
 }
 
 function listed(
-  { call: _, resume: __, askFor: ___, start, taskSupport, ...tool }: SurfaceTool,
+  { call: _, resume: __, askFor: ___, listedTo: ____, taskSupport, ...tool }: SurfaceTool,
   connection: Connection,
 ) {
-  return { ...tool, ...(start && taskSupport && connection.listed(taskSupport)) };
+  return { ...tool, ...(taskSupport && connection.listed(taskSupport)) };
 }

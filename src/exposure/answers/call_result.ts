@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { JobFault } from "../errors.ts";
-import { isObject } from "../json.ts";
-import type { Outcome, TaskInfo } from "../task.ts";
-import type { SurfaceTemplate, ToolResult } from "./surface.ts";
+import { JobFault } from "../../errors.ts";
+import { isObject } from "../../json.ts";
+import type { Outcome, TaskInfo } from "../../task.ts";
+import type { SurfaceTemplate, ToolResult } from "../surface.ts";
 
 /** What the URIs of a template's resources begin with; the task id follows. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { JsonSchema } from "../schema/json_schema.ts";
-import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../task.ts";
+import type { JsonSchema } from "../../schema/json_schema.ts";
+import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 
 /** What every polling tool answers. */
@@ -23,6 +23,8 @@ export interface PollingResponse {
   readonly resource?: string;
   /** Why there is no result. */
   readonly error?: string;
+  /** Which tool to call next, and with what. */
+  readonly next?: string;
   /** No other field has a value; with this the response is plain JSON to TypeScript, too. */
   readonly [key: string]: Json | undefined;
 }
@@ -55,33 +57,56 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingRespon
   };
 }
 
-/** Where the job's own schema stands in the response's. */
-const RESULT = "#/properties/result";
+const STATUS: JsonSchema = {
+  type: "string",
+  enum: ["PENDING", "RUNNING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
+};
 
-/** The schema of {@linkcode PollingResponse}, with the job's own schema for `result` where there is one. */
-export function responseSchema(result?: JsonSchema): JsonSchema {
+/** The schema of a response's `next`. */
+export const NEXT: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
+
+/** The schema of {@linkcode PollingResponse}, with the job's own schema for `result` where there is one, and with `more` properties. */
+export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): JsonSchema {
   return {
     type: "object",
     properties: {
       token: { type: "string", description: "The task's token" },
-      status: {
-        type: "string",
-        enum: ["PENDING", "RUNNING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
-      },
+      status: STATUS,
       progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
       message: { type: "string", description: "What is done now, or how it ended" },
-      result: result ? placed(result) : { description: "The result of a COMPLETED task" },
+      result: result ? placed(result, "#/properties/result") : { description: "The result of a COMPLETED task" },
       resource: { type: "string", description: "The URI of a result that is too large to stand here" },
       error: { type: "string", description: "Why there is no result" },
+      ...more,
     },
     required: ["token", "status"],
   };
 }
 
-/** The job's schema at its place: what points to its root points there. One with an `$id` is a root wherever it stands. */
-function placed(schema: JsonSchema): JsonSchema {
+/**
+ * The schema of a call that returns the result of its job, whose schema is given, or the handle of its task: a
+ * {@linkcode PollingResponse} that says in `next` how to get the result.
+ */
+export function resultOrHandle(result: JsonSchema): JsonSchema {
+  const handle = {
+    type: "object",
+    description: "The job is not finished yet: call the tool that `next` names",
+    properties: {
+      token: { type: "string", description: "The task's token" },
+      status: STATUS,
+      progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
+      message: { type: "string", description: "What is done now" },
+      next: NEXT,
+    },
+    required: ["token", "status", "next"],
+  };
+  return { type: "object", anyOf: [placed(result, "#/anyOf/0"), handle] };
+}
+
+/** A schema at its place within another: its references to its own root lead to `place`. One with an `$id` is a root wherever it stands. */
+function placed(schema: JsonSchema, place: string): JsonSchema {
   if ("$id" in schema) return schema;
   const move = (key: string, value: unknown) =>
-    key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? RESULT + value.slice(1) : value;
+    key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? place + value.slice(1) : value;
   return JSON.parse(JSON.stringify(schema), move);
 }

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { cut, cutToFit, fits } from "../text.ts";
-import type { ContentBlock, ToolResult } from "./surface.ts";
+import { cut, cutToFit, fits } from "../../text.ts";
+import type { ContentBlock, ToolResult } from "../surface.ts";
 
 /** How much of a result that is left out stands here all the same, in UTF-16 units. */
 const HEAD = 2_000;

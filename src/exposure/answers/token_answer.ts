@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { TaskFinished, TaskNotFound, TaskNotReady } from "../errors.ts";
-import { wellFormed } from "../json.ts";
-import { cutToFit, fits } from "../text.ts";
-import { isFinished, type TaskInfo } from "../task.ts";
-import type { Tasks } from "../tasks/tasks.ts";
+import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
+import { wellFormed } from "../../json.ts";
+import { cutToFit, fits } from "../../text.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
 import { resourceUri } from "./call_result.ts";
 import { headOf, tooLarge } from "./fitted.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
-import type { ToolResult } from "./surface.ts";
+import type { ToolResult } from "../surface.ts";
 
 /** The schema of a token, as a property of a tool's input. */
 export const TOKEN_PROPERTY = { type: "string", description: "The token that the call returned" } as const;

@@ -1,22 +1,23 @@
 /**
- * A plain call of a tool: it waits, reports progress, and passes on what the job asks.
+ * A call of a tool: it waits, reports progress, passes on what the job asks, and returns a result or a task.
  *
  * @module
  */
 import { type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../../errors.ts";
-import { fitted } from "../../exposure/fitted.ts";
+import { fitted } from "../../exposure/answers/fitted.ts";
 import {
+  type CallAnswer,
   CallCancelled,
+  type CallClient,
   type CallContext,
   CallerGone,
   type SurfaceTool,
-  type ToolResult,
 } from "../../exposure/surface.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
-import type { Connection } from "../revision.ts";
+import type { Client, Connection, TaskRequest } from "../revision.ts";
 import { progressTo, putAgain, questionsToPut } from "../words.ts";
 
 /** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
@@ -29,35 +30,44 @@ class InputNeeded extends JobsError {
 /** Why answers that came with a call do not fit, by the keys of their questions. */
 type Misfits = ReadonlyMap<string, InvalidInput>;
 
-/** What a plain call needs of its connection. */
-interface Plain {
+/** What a call needs of its connection. */
+interface CallSite {
   readonly tasks: Tasks;
   readonly owner: string;
   readonly connection: Connection;
+  /** What kind of task the client takes, if any. */
+  readonly request: TaskRequest | undefined;
 }
 
-/** Calls a tool and waits. */
-export function callPlainly(tool: SurfaceTool, input: unknown, ctx: RequestContext, plain: Plain): Promise<Result> {
-  return waitFor(tool, (call) => tool.call(input, call), ctx, plain);
+/** Calls a tool. */
+export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext, site: CallSite): Promise<Result> {
+  return waitFor(tool, (call) => tool.call(input, call), ctx, site);
 }
 
 /**
  * Goes on waiting for the task of an earlier call, after it has stored the answers that came with this one. A question
  * whose answer does not fit is asked again: an error would end the call, and nobody else knows the task.
  */
-export function resumePlainly(tool: SurfaceTool, id: string, ctx: RequestContext, plain: Plain): Promise<Result> {
+export function resumeTool(tool: SurfaceTool, id: string, ctx: RequestContext, site: CallSite): Promise<Result> {
   const { resume } = tool;
   if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
   let misfits: Misfits = new Map();
-  const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, plain));
-  return waitFor(tool, (call) => resume.call(tool, id, call, answer), ctx, plain, () => misfits);
+  const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, site));
+  // The call it goes on with was a plain one, whatever the client declares by now.
+  return waitFor(
+    tool,
+    (call) => resume.call(tool, id, call, answer),
+    ctx,
+    { ...site, request: undefined },
+    () => misfits,
+  );
 }
 
 async function waitFor(
   { outputSchema }: SurfaceTool,
-  run: (call: CallContext) => Promise<ToolResult>,
+  run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { owner, connection }: Plain,
+  { owner, connection, request }: CallSite,
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -77,6 +87,7 @@ async function waitFor(
     progressTo(token, (params) => void notify({ method: "notifications/progress", params }).catch(() => {}));
   const call: CallContext = {
     owner,
+    client: clientOf(request, connection.client(ctx), token !== undefined),
     signal: given.signal,
     onChange: (task) => {
       if (report) report(task);
@@ -86,7 +97,10 @@ async function waitFor(
     },
   };
   try {
-    return connection.completed(fitted(await run(call), outputSchema !== undefined));
+    const answer = await run(call);
+    return answer.kind === "task"
+      ? connection.created(answer.task, ctx)
+      : connection.completed(fitted(answer.result, outputSchema !== undefined));
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
     return error.result;
@@ -94,6 +108,11 @@ async function waitFor(
     ended.abort();
     signal.removeEventListener("abort", giveUp);
   }
+}
+
+function clientOf(request: TaskRequest | undefined, { elicitation }: Client, progress: boolean): CallClient {
+  const tasks = request === undefined ? "none" : request.demanded ? "demanded" : "accepted";
+  return { tasks, ttl: request?.ttl, elicitation, progress };
 }
 
 /** The task, with each question whose answer did not fit saying why. */
@@ -107,7 +126,7 @@ function withReasons(task: TaskInfo, misfits: Misfits): TaskInfo {
 }
 
 /** Stores the answers that came with the call, each by itself, and returns why some do not fit. */
-async function storeAnswers(task: TaskInfo, ctx: RequestContext, { tasks, connection }: Plain): Promise<Misfits> {
+async function storeAnswers(task: TaskInfo, ctx: RequestContext, { tasks, connection }: CallSite): Promise<Misfits> {
   const misfits = new Map<string, InvalidInput>();
   for (const [key, answer] of Object.entries(connection.answers(task, ctx))) {
     try {

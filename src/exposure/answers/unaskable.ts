@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { TaskInfo } from "../task.ts";
-import { cut } from "../text.ts";
+import type { TaskInfo } from "../../task.ts";
+import { cut } from "../../text.ts";
 
 /** How much of each question, and of all of them, stands in the message, in UTF-16 units. */
 const QUESTION = 300;

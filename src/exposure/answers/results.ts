@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { JobFault } from "../errors.ts";
-import type { RegisteredJob } from "../registry.ts";
-import type { Tasks } from "../tasks/tasks.ts";
-import { ofJob } from "./task_of_job.ts";
+import { JobFault } from "../../errors.ts";
+import type { RegisteredJob } from "../../registry.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import { ofJob } from "../task_of_job.ts";
 import { resourceUri } from "./call_result.ts";
-import type { SurfaceTemplate } from "./surface.ts";
+import type { SurfaceTemplate } from "../surface.ts";
 
 /** The template of a job's results. */
 export function resultsOf({ name, title, job }: RegisteredJob, tasks: Tasks): SurfaceTemplate {

@@ -1,0 +1,133 @@
+/**
+ * The adaptive strategy: one tool per job, and for each client the answer that it can use.
+ *
+ * @module
+ */
+import { checkOptions, flag, type Rules, text, wholeNumber } from "../options.ts";
+import { withoutAsked } from "../questions/input_fields.ts";
+import type { RegisteredJob } from "../registry.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { callResult } from "./answers/call_result.ts";
+import { formatResponse, resultOrHandle } from "./answers/response.ts";
+import { resultsOf } from "./answers/results.ts";
+import { nextStep, sharedNames } from "./shared_tools/jobs.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
+import { ofJob } from "./task_of_job.ts";
+import { answer } from "./answers/token_answer.ts";
+import { waitForCall, waitWhile } from "./waiting_calls.ts";
+
+/** What {@linkcode AdaptiveExposureStrategy} takes. */
+export interface AdaptiveOptions {
+  /**
+   * How long a call of a client without tasks waits before it returns a handle, in ms; default 25,000. With 0 each call
+   * returns a handle at once. A registration may set its own.
+   */
+  readonly answerWithin?: number;
+  /** How long a call waits whose client accepts a task, in ms; default 1,000: a short job needs no task. */
+  readonly inlineWithin?: number;
+  /** What the names of the shared tools begin with; default `""`. Two servers of one client need different names. */
+  readonly toolPrefix?: string;
+  /**
+   * Whether every change of a task is pushed to the client of 2025-11-25 that started it; default `false`. A 2026-07-28
+   * client subscribes by itself.
+   */
+  readonly notifications?: boolean;
+}
+
+const OPTIONS: Rules<AdaptiveOptions> = {
+  answerWithin: wholeNumber(0),
+  inlineWithin: wholeNumber(0),
+  toolPrefix: text,
+  notifications: flag,
+};
+
+/**
+ * Gives each job one tool, which answers as its client can use it. A client that demands a task gets a task. One that
+ * accepts tasks gets the result if the job ends within `inlineWithin`, else a task. Any other client waits up to
+ * `answerWithin` for the result; then it gets a handle with a token, and the job goes on. The shared tools `task_status`,
+ * `task_cancel` and `task_list` take the token. The result also stands at `mcp://results/<job>/<task_id>`.
+ *
+ * @example
+ * ```ts
+ * import { AdaptiveExposureStrategy, AsyncToolServer, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * await using backend = new MemoryBackend();
+ * const strategy = new AdaptiveExposureStrategy({ answerWithin: 10_000 });
+ * const server = new AsyncToolServer({ name: "reports", version: "1.0.0", backend, strategy });
+ * ```
+ */
+export class AdaptiveExposureStrategy implements ExposureStrategy {
+  readonly #answerWithin: number;
+  readonly #inlineWithin: number;
+  readonly #prefix: string;
+  readonly #notifications: boolean;
+
+  /** Takes how long calls wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options: AdaptiveOptions = {}) {
+    checkOptions("AdaptiveExposureStrategy", options, OPTIONS);
+    const { answerWithin = 25_000, inlineWithin = 1_000, toolPrefix = "", notifications = false } = options;
+    this.#answerWithin = answerWithin;
+    this.#inlineWithin = inlineWithin;
+    this.#prefix = toolPrefix;
+    this.#notifications = notifications;
+  }
+
+  /** Gives a job its tool and its resource template. */
+  expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const { name, title, description, job, askFor, answerWithin = this.#answerWithin } = registered;
+    const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
+    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>) =>
+      waitForCall(registered, tasks, ctx, begin, (task) => answerFor(task, tasks, ctx, settings));
+    return {
+      tools: [{
+        name,
+        title,
+        description: `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
+          `call ${sharedNames(this.#prefix).status} with it for the result.`,
+        inputSchema: withoutAsked(job.inputSchema, askFor),
+        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
+        annotations: job.annotations,
+        askFor,
+        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
+        resume: (id, ctx, storeAnswers) =>
+          respond(ctx, async () => {
+            const task = await ofJob(tasks, job.name, id, ctx.owner);
+            await storeAnswers(task);
+            return task;
+          }),
+        taskSupport: registered.taskSupport,
+      }],
+      templates: [resultsOf(registered, tasks)],
+      shared: { registered, prefix: this.#prefix, answerWithin },
+      tasks: {
+        cancellable: registered.cancel ? [job.name] : [],
+        typed: job.outputSchema ? [job.name] : [],
+        notifications: this.#notifications,
+      },
+    };
+  }
+}
+
+interface Settings {
+  readonly answerWithin: number;
+  readonly inlineWithin: number;
+  readonly prefix: string;
+}
+
+/** Decides what a call returns: the result, the task or its handle. */
+async function answerFor(
+  begun: TaskInfo,
+  tasks: Tasks,
+  ctx: CallContext,
+  { answerWithin, inlineWithin, prefix }: Settings,
+): Promise<CallAnswer> {
+  const { tasks: client } = ctx.client;
+  if (client === "demanded") return { kind: "task", task: begun };
+  const task = client === "accepted"
+    // The questions of a job are asked through its task.
+    ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
+    : await waitWhile(() => true, begun, answerWithin, tasks, ctx);
+  if (isFinished(task)) return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+  if (client === "accepted") return { kind: "task", task };
+  return { kind: "result", result: answer({ ...formatResponse(task), next: nextStep(task, prefix, answerWithin) }) };
+}

@@ -1,0 +1,41 @@
+/**
+ * `task_cancel`: cancels a task.
+ *
+ * @module
+ */
+import type { JsonSchema } from "../../schema/json_schema.ts";
+import { validate } from "../../schema/schema.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import { formatResponse, responseSchema } from "../answers/response.ts";
+import type { SurfaceTool } from "../surface.ts";
+import { answer, explained, TOKEN_PROPERTY } from "../answers/token_answer.ts";
+import { findShared, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+
+/** The tool that cancels a task. */
+export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
+  const { cancel: name } = sharedNames(prefix);
+  const schema: JsonSchema = {
+    type: "object",
+    properties: { token: TOKEN_PROPERTY },
+    required: ["token"],
+    additionalProperties: false,
+  };
+  return {
+    name,
+    title: "Cancel a task",
+    description: "Cancels a task that is not finished. `message` says whether its work has stopped.",
+    inputSchema: schema,
+    outputSchema: responseSchema(),
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
+    listedTo: knowsNoTasks,
+    call: async (input, { owner }) => {
+      const { token } = await validate(schema, input, `input for ${name}`) as { readonly token: string };
+      const result = await explained(token, async () => {
+        const { task, job } = await findShared(jobs, tasks, token, owner);
+        if (job.registered.cancel) return answer(formatResponse(await tasks.cancel(token, owner)));
+        return answer({ ...formatResponse(task), error: tasks.refuseCancel(task) });
+      });
+      return { kind: "result", result };
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * The jobs behind the shared tools: their names, their tasks, and how a client goes on with one.
+ *
+ * @module
+ */
+import { TaskNotFound } from "../../errors.ts";
+import type { TaskInfo } from "../../task.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import type { ListClient, SharedJob } from "../surface.ts";
+
+/** The jobs with one prefix, by their names. */
+export type SharedJobs = ReadonlyMap<string, SharedJob>;
+
+/** The names of the three tools. */
+export function sharedNames(
+  prefix: string,
+): { readonly status: string; readonly cancel: string; readonly list: string } {
+  return { status: `${prefix}task_status`, cancel: `${prefix}task_cancel`, list: `${prefix}task_list` };
+}
+
+/** Whether a client needs the shared tools: one that knows tasks reads them natively. */
+export function knowsNoTasks({ tasks }: ListClient): boolean {
+  return !tasks;
+}
+
+/** The sentence of a handle that says how to go on. */
+export function nextStep({ status }: TaskInfo, prefix: string, answerWithin: number): string {
+  const names = sharedNames(prefix);
+  const wait = `wait_seconds ${Math.floor(answerWithin / 1_000)}`;
+  return status === "INPUT_REQUIRED"
+    ? `Tell the person what the task asks, then call ${names.status} with this token and ${wait}.`
+    : `Call ${names.status} with this token and ${wait}; it returns the result once the job has ended.`;
+}
+
+/** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for a task of any other. */
+export async function findShared(
+  jobs: SharedJobs,
+  tasks: Tasks,
+  id: string,
+  owner: string,
+): Promise<{ readonly task: TaskInfo; readonly job: SharedJob }> {
+  const task = await tasks.get(id, owner);
+  const job = jobs.get(task.job);
+  if (job === undefined) throw new TaskNotFound(id);
+  return { task, job };
+}

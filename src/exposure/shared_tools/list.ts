@@ -1,0 +1,51 @@
+/**
+ * `task_list`: lists the tasks of an owner.
+ *
+ * @module
+ */
+import type { JsonSchema } from "../../schema/json_schema.ts";
+import { validate } from "../../schema/schema.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import { formatResponse } from "../answers/response.ts";
+import type { SurfaceTool } from "../surface.ts";
+import { knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+
+/** The tool that lists an owner's tasks. */
+export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
+  const { list: name } = sharedNames(prefix);
+  const schema: JsonSchema = {
+    type: "object",
+    properties: { cursor: { type: "string", description: "The next_cursor of the page before" } },
+    additionalProperties: false,
+  };
+  return {
+    name,
+    title: "List tasks",
+    description: "Lists your tasks, the newest first, with their tokens. Read one with its token.",
+    inputSchema: schema,
+    outputSchema: {
+      type: "object",
+      properties: {
+        tasks: { type: "array", items: { type: "object" }, description: "Job, token, status, progress and message" },
+        next_cursor: { type: "string", description: "Pass it as cursor for the next page" },
+      },
+      required: ["tasks"],
+    },
+    annotations: { readOnlyHint: true, idempotentHint: true },
+    // Where nobody knows who calls, one caller would see the tasks of another.
+    listedTo: (client) => client.known && knowsNoTasks(client),
+    call: async (input, { owner }) => {
+      const { cursor } = await validate(schema, input, `input for ${name}`) as { readonly cursor?: string };
+      const page = await tasks.list(owner, cursor);
+      const own = page.tasks.filter(({ job }) => jobs.has(job));
+      const data = {
+        tasks: own.map((task) => ({ job: task.job, ...formatResponse(task) })),
+        ...(page.nextCursor !== undefined && { next_cursor: page.nextCursor }),
+      };
+      return {
+        kind: "result",
+        result: { content: [{ type: "text", text: JSON.stringify(data) }], structuredContent: data },
+      };
+    },
+  };
+}

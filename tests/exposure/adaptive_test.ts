@@ -1,0 +1,243 @@
+import { z } from "zod";
+import { AdaptiveExposureStrategy, defineJob, DefinitionError, type Job } from "../../mod.ts";
+import type { ToolResult } from "../../strategy.ts";
+import { InvalidInput } from "../../src/errors.ts";
+import { CallCancelled } from "../../src/exposure/surface.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { validate } from "../../src/schema/schema.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "../../tools/std.ts";
+import { Bench, call, callFor, endless, ME, PLAIN, report, start, toolOf } from "./support.ts";
+
+const ACCEPTED = { client: { ...PLAIN, tasks: "accepted" } } as const;
+
+/** A job that ends when the test says so. */
+class Gate {
+  readonly #opened = Promise.withResolvers<void>();
+
+  readonly job: Job = defineJob({
+    name: "gated",
+    description: "Waits for the test",
+    input: z.object({}),
+    output: z.object({ total: z.number() }),
+    run: async (_, { progress }) => {
+      await progress(0.5, "halfway");
+      await this.#opened.promise;
+      return { total: 1 };
+    },
+  });
+
+  open(): void {
+    this.#opened.resolve();
+  }
+}
+
+/** The fields of a polling response. */
+function fieldsOf({ structuredContent }: ToolResult): { readonly [key: string]: unknown } {
+  assert(structuredContent);
+  return structuredContent;
+}
+
+Deno.test("a job gets one tool and all jobs together three more, for the clients that know no tasks", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(report, endless);
+  const listed = (tasks: boolean, known: boolean) =>
+    surface.tools.filter(({ listedTo }) => listedTo?.({ tasks, known }) ?? true).map(({ name }) => name);
+  assertEquals(listed(false, true), ["report", "endless", "task_status", "task_cancel", "task_list"]);
+  assertEquals(listed(false, false), ["report", "endless", "task_status", "task_cancel"]);
+  assertEquals(listed(true, true), ["report", "endless"]);
+  assertEquals(surface.templates.map(({ name }) => name), ["report results", "endless results"]);
+});
+
+Deno.test("two servers of one client tell their shared tools apart by a prefix", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ toolPrefix: "reports_", answerWithin: 0 }));
+  const surface = bench.exposeAll(report);
+  assertEquals(surface.tools.map(({ name }) => name).slice(1), [
+    "reports_task_status",
+    "reports_task_cancel",
+    "reports_task_list",
+  ]);
+  const { next } = fieldsOf(await call(surface, "report", { user: "Ada" }));
+  assertStringIncludes(String(next), "reports_task_status");
+});
+
+Deno.test("where no task may be cancelled there is no tool for it", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const { shared } = bench.expose(report, { cancel: false });
+  assertEquals(shared?.registered.cancel, false);
+});
+
+Deno.test("a client without tasks gets the result of a job that ends in time", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(report);
+  await bench.work(report);
+  const result = await call(surface, "report", { user: "Ada" });
+  assertEquals([result.structuredContent, result.isError], [{ total: 3 }, undefined]);
+});
+
+Deno.test("a client without tasks gets a handle of a longer job, and the result with its token", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const handle = await call(surface, "gated", {});
+  assertEquals(handle.isError, undefined);
+  const { token, status, next } = fieldsOf(handle);
+  assertMatch(String(status), /^(PENDING|RUNNING)$/);
+  assertEquals(
+    next,
+    "Call task_status with this token and wait_seconds 0; it returns the result once the job has ended.",
+  );
+  gate.open();
+  await bench.until(String(token), ({ status }) => status === "COMPLETED");
+  const ended = fieldsOf(await call(surface, "task_status", { token }));
+  assertEquals(ended, { token, status: "COMPLETED", result: { total: 1 } });
+});
+
+Deno.test("a handle and a result both fit the output schema", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const surface = bench.exposeAll(report);
+  const { outputSchema } = toolOf(surface, "report");
+  assert(outputSchema);
+  assertEquals(outputSchema.type, "object");
+  await validate(outputSchema, fieldsOf(await call(surface, "report", { user: "Ada" })), "handle");
+  await validate(outputSchema, { total: 3 }, "result");
+  await assertRejects(() => validate(outputSchema, { total: "three" }, "neither"), InvalidInput);
+});
+
+Deno.test("task_status returns as soon as the task ends, however long it may wait", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 3_600_000 }));
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  const { id: token } = await start(surface, "gated", {});
+  await bench.work(gate.job);
+  await bench.until(token, ({ progress }) => progress === 0.5);
+  const waiting = call(surface, "task_status", { token, wait_seconds: 3_600 });
+  gate.open();
+  assertEquals(fieldsOf(await waiting), { token, status: "COMPLETED", result: { total: 1 } });
+});
+
+Deno.test("a registration may have its calls wait for another time", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 3_600_000 }));
+  const surface = bench.expose(endless, { answerWithin: 0 });
+  const { status } = fieldsOf(await call(surface, "endless", {}));
+  assertEquals(status, "PENDING");
+});
+
+Deno.test("a wait that is longer than allowed is cut, and the answer says so", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
+  const surface = bench.exposeAll(endless);
+  const { id: token } = await start(surface, "endless", {});
+  const { next } = fieldsOf(await call(surface, "task_status", { token, wait_seconds: 600 }));
+  assertStringIncludes(String(next), "It waits 0.02 s at most, not 600.");
+});
+
+Deno.test("a client that demands a task gets one at once, and may say how long its result is kept", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 3_600_000 }));
+  const surface = bench.exposeAll(endless);
+  const { status, resultTtl } = await start(surface, "endless", {}, 5_000);
+  assertEquals([status, resultTtl], ["PENDING", 5_000]);
+});
+
+Deno.test("a client that accepts tasks gets the result of a short job, and a task of a longer one", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 20 }));
+  const patient = new AdaptiveExposureStrategy({ inlineWithin: 3_600_000 });
+  const long = await callFor(bench.exposeAll(endless), "endless", {}, ACCEPTED);
+  assertEquals(long.kind, "task");
+  await using other = new Bench(patient);
+  await other.work(report);
+  const short = await callFor(other.exposeAll(report), "report", { user: "Ada" }, ACCEPTED);
+  assertEquals(short.kind === "result" && short.result.structuredContent, { total: 3 });
+});
+
+Deno.test("a job that asks a person becomes a task at once where its client accepts tasks", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 3_600_000 }));
+  const asking = defineJob({
+    name: "asking",
+    input: z.object({}),
+    run: (_, { elicit }) => elicit({ message: "Go on?", schema: z.object({ yes: z.boolean() }) }),
+  });
+  await bench.work(asking);
+  const answer = await callFor(bench.exposeAll(asking), "asking", {}, ACCEPTED);
+  assertEquals(answer.kind === "task" && answer.task.status, "INPUT_REQUIRED");
+});
+
+Deno.test("a task that fails is an error result, also when its status is read", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(report);
+  await bench.work(report);
+  const { id: token } = await start(surface, "report", { user: "Ada", fail: "error" });
+  const failed = await call(surface, "task_status", { token });
+  assertEquals([failed.isError, fieldsOf(failed).error], [true, "no user Ada"]);
+});
+
+Deno.test("task_cancel cancels a task, and refuses where the registration does", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(endless);
+  const { id: token } = await start(surface, "endless", {});
+  assertEquals(fieldsOf(await call(surface, "task_cancel", { token })).status, "CANCELLED");
+  const again = await call(surface, "task_cancel", { token });
+  assertEquals([again.isError, fieldsOf(again).status], [true, "CANCELLED"]);
+});
+
+Deno.test("task_list lists the owner's tasks with their tokens, the newest first", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(report, endless);
+  const { id: first } = await start(surface, "report", { user: "Ada" });
+  const { id: second } = await start(surface, "endless", {});
+  assertEquals(fieldsOf(await call(surface, "task_list", {})).tasks, [
+    { job: "endless", token: second, status: "PENDING" },
+    { job: "report", token: first, status: "PENDING" },
+  ]);
+  assertEquals(fieldsOf(await call(surface, "task_list", {}, { owner: "stranger" })).tasks, []);
+});
+
+Deno.test("the shared tools know no token of another owner, or of a job that this server does not have", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(endless);
+  const { id: token } = await start(surface, "endless", {});
+  const { id: foreign } = await start(bench.expose(report), "report", { user: "Ada" });
+  const tries = [{ token, owner: "stranger" }, { token: foreign, owner: ME }, { token: newTaskId(), owner: ME }];
+  for (const { token, owner } of tries) {
+    for (const name of ["task_status", "task_cancel"]) {
+      const { isError, content } = await call(surface, name, { token }, { owner });
+      const text = `Cannot find task ${JSON.stringify(token)}: the id is unknown. Check it, or start a new task.`;
+      assertEquals([isError, content], [true, [{ type: "text", text }]]);
+    }
+  }
+  await assertRejects(
+    () => call(surface, "task_status", { token, wait_seconds: "long" }),
+    InvalidInput,
+    "wait_seconds",
+  );
+});
+
+Deno.test("a call that is cancelled while it waits takes its work with it", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const surface = bench.exposeAll(endless);
+  await bench.work(endless);
+  const caller = new AbortController();
+  const ids: string[] = [];
+  const answer = call(surface, "endless", {}, {
+    signal: caller.signal,
+    onChange: ({ id, progress }) => {
+      ids.push(id);
+      if (progress === 0.5) caller.abort(new CallCancelled("enough"));
+    },
+  });
+  await assertRejects(() => answer, CallCancelled);
+  assertEquals((await bench.tasks.get(ids[0] ?? "", ME)).status, "CANCELLED");
+});
+
+Deno.test("times that are none are refused", () => {
+  for (const answerWithin of [-1, 0.5, Number.NaN, "25"]) {
+    const make = () => new AdaptiveExposureStrategy({ answerWithin } as { answerWithin: number });
+    assertThrows(make, DefinitionError, "answerWithin");
+  }
+});
