@@ -17,6 +17,17 @@ export {
   Runner,
   type RunnerStore,
 } from "./src/backends/shared/runner.ts";
+export { StoreBackend } from "./src/backends/shared/store/backend.ts";
+export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
+export type {
+  DeadWorker,
+  Entry,
+  Queue,
+  ReadyTasks,
+  Store,
+  Worker,
+  WorkerLease,
+} from "./src/backends/shared/store/store.ts";
 export * from "./src/errors.ts";
 export { isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";

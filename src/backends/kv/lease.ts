@@ -1,16 +1,15 @@
 /**
- * The lease of a worker: one key that says it lives, renewed while it does, and names the tasks that it may hold. When
- * a lease runs out, another worker takes these tasks over. The cost is one write per worker, however many tasks it runs.
+ * The lease of a worker: one key that says it lives, and names the tasks that it may hold. The cost is one write per
+ * worker, however many tasks it runs.
  *
  * @module
  */
-import { isFinished } from "../../task.ts";
 import { unheard } from "../../log/log_error.ts";
+import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
-import * as change from "../shared/record.ts";
-import { type Committer, untilUnlocked } from "./committer.ts";
+import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
+import { type Committer, reading } from "./committer.ts";
 import { workerKey } from "./keys.ts";
-import type { TaskStore } from "./store.ts";
 
 /** What a worker's key holds. */
 export interface WorkerRecord {
@@ -23,33 +22,24 @@ export interface WorkerRecord {
 }
 
 /** What a lease needs. */
-export interface LeaseOptions {
-  readonly kv: Deno.Kv;
-  readonly committer: Committer;
-  readonly store: TaskStore;
-  readonly worker: string;
-  readonly jobs: readonly string[];
+export interface KvLeaseOptions extends Worker {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
   /** The tasks held now. */
-  readonly held: () => readonly { readonly id: string; readonly owner: string }[];
-  /** Called with each renewal in time: the moment to look for work that, against all odds, no wake file told of. */
-  readonly renewed: () => void;
+  readonly held: () => readonly TaskInfo[];
   /** The time, in ms since the epoch. */
-  readonly now?: () => number;
+  readonly now: () => number;
 }
 
-/** Who is late this often in a row was not asleep, but is busy. */
+/** A worker that is late this often in a row was not asleep, but is busy. */
 const MAX_LATE = 5;
 
-/** Keeps the lease of one worker, and takes over what dead ones have left. */
-export class Lease implements AsyncDisposable {
-  /** Resolves once the worker is known. */
-  readonly ready: Promise<void>;
-  readonly #options: LeaseOptions;
-  readonly #timers: readonly ReturnType<typeof setInterval>[];
-  readonly #now: () => number;
-  #recovering: Promise<void> | undefined;
+/** The lease of one worker. */
+export class KvLease implements WorkerLease {
+  readonly duration: number;
+  readonly #kv: Deno.Kv;
+  readonly #committer: Committer;
+  readonly #options: KvLeaseOptions;
   /** When it was last time to look for dead workers. */
   #lookedAt: number;
   /** How many times in a row that came late. */
@@ -57,90 +47,74 @@ export class Lease implements AsyncDisposable {
   /** By when each of the other workers was dead, as it was last seen: unless it has renewed its lease since. */
   #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
 
-  /** Begins to keep it. */
-  constructor(options: LeaseOptions) {
+  constructor(kv: Deno.Kv, committer: Committer, options: KvLeaseOptions) {
+    this.duration = options.duration;
+    this.#kv = kv;
+    this.#committer = committer;
     this.#options = options;
-    this.#now = options.now ?? Date.now;
-    this.#lookedAt = this.#now();
-    this.ready = this.renew().then(() => this.recover());
-    this.#timers = [
-      // A renewal that fails is made up for by the next one: three fit into one lease.
-      setInterval(
-        () => void this.renew().then(options.renewed, unheard("renew the lease of a worker")),
-        options.duration / 3,
-      ),
-      setInterval(() => void this.recover().catch(unheard("look for dead workers")), options.duration / 2),
-    ];
+    this.#lookedAt = options.now();
   }
 
-  /** Renews the lease, and writes down which tasks are held now. Ordered before every later write of this process. */
+  /** Ordered before every later write of this process. */
   async renew(): Promise<void> {
-    await this.#write(this.#options.duration);
+    await this.#write(this.duration);
   }
 
-  /** Takes over what dead workers have left. */
-  recover(): Promise<void> {
-    return this.#recovering ??= this.#recover().finally(() => this.#recovering = undefined);
+  /** A dead worker's tasks are found by the list in its key, so they stand there before they are claimed. */
+  hold(): void {
+    void this.renew().catch(unheard("write down which tasks a worker holds"));
   }
 
-  /** Gives the lease up. What could not be written of a task that is still held is left for others to take over. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#timers.forEach(clearInterval);
-    await this.#recovering?.catch(() => {});
-    const { committer, worker, held } = this.#options;
-    const end = held().length > 0 ? this.#write(0) : committer.commit({ deletes: [workerKey(worker)], bytes: 0 });
-    await end.catch(unheard("end the lease of a worker, which runs out by itself"));
+  async end(): Promise<void> {
+    const { name, held } = this.#options;
+    if (held().length > 0) await this.#write(0);
+    else await this.#committer.commit({ deletes: [workerKey(name)], bytes: 0 });
+  }
+
+  async dead(): Promise<readonly DeadWorker[]> {
+    // The machine has slept, or its clock was set: the others need a moment, too, to say that they live.
+    if (this.#isLate()) return await this.renew().then(() => []);
+    const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
+    const now = this.#options.now();
+    const before = this.#ends;
+    this.#ends = new Map();
+    const dead: DeadWorker[] = [];
+    for (const { key, value, versionstamp } of workers) {
+      const name = String(key.at(-1));
+      if (name === this.#options.name) continue;
+      const seen = before.get(name);
+      const end = Math.min(endOf(value, now), seen?.versionstamp === versionstamp ? seen.end : Infinity);
+      this.#ends.set(name, { versionstamp, end });
+      if (end > now) continue;
+      dead.push({
+        name,
+        tasks: value.held.map(([owner, id]) => ({ id, owner })),
+        bury: async () => {
+          await this.#committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
+        },
+      });
+    }
+    return dead;
   }
 
   async #write(duration: number): Promise<void> {
-    const { committer, worker, jobs, held } = this.#options;
+    const { name, jobs, held, now } = this.#options;
     const value: WorkerRecord = {
       jobs,
-      expiresAt: this.#now() + duration,
-      lease: this.#options.duration,
+      expiresAt: now() + duration,
+      lease: this.duration,
       held: held().map(({ owner, id }) => [owner, id]),
     };
     const bytes = 200 + value.held.length * 200;
-    await committer.commit({ sets: [{ key: workerKey(worker), value }], bytes });
-  }
-
-  async #recover(): Promise<void> {
-    const { kv, committer, worker } = this.#options;
-    // The machine has slept, or its clock was set: the others need a moment, too, to say that they live.
-    if (this.#isLate()) return await this.renew();
-    const workers = await untilUnlocked(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
-    const before = this.#ends;
-    this.#ends = new Map();
-    for (const { key, value, versionstamp } of workers) {
-      const name = String(key.at(-1));
-      if (name === worker) continue;
-      const seen = before.get(name);
-      const end = Math.min(endOf(value, this.#now()), seen?.versionstamp === versionstamp ? seen.end : Infinity);
-      this.#ends.set(name, { versionstamp, end });
-      if (end > this.#now()) continue;
-      await Promise.all(value.held.map(([owner, id]) => this.#takeOver(name, owner, id)));
-      await committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
-    }
+    await this.#committer.commit({ sets: [{ key: workerKey(name), value }], bytes });
   }
 
   /** Whether far more time has passed since the last look than the half lease between two. */
   #isLate(): boolean {
-    const passed = this.#now() - this.#lookedAt;
+    const passed = this.#options.now() - this.#lookedAt;
     this.#lookedAt += passed;
-    this.#late = passed < this.#options.duration ? 0 : this.#late + 1;
+    this.#late = passed < this.duration ? 0 : this.#late + 1;
     return this.#late > 0 && this.#late <= MAX_LATE;
-  }
-
-  /** Takes a task from a dead worker. Who changes it meanwhile does not keep it there: the person who answers it, say. */
-  async #takeOver(deadWorker: string, owner: string, id: string): Promise<void> {
-    const { store } = this.#options;
-    while (true) {
-      const entry = await store.read(id, owner);
-      if (entry === undefined || isFinished(entry.stored.record.info)) return;
-      if (entry.stored.record.holder !== deadWorker) return;
-      const { record, outcome } = change.crashed(entry.stored.record, this.#now());
-      if (await store.change(entry, record, outcome)) return;
-    }
   }
 }
 

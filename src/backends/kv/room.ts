@@ -5,6 +5,7 @@
  * @module
  */
 import { InvalidValue } from "../../errors.ts";
+import { isFinished } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
 /** The most that is taken by what is known of a live task beside its input, in bytes. */
@@ -31,13 +32,19 @@ export function fitting<T>(
   return end < 0 ? more : more.slice(0, end);
 }
 
-/** Returns the record. Throws `InvalidValue` if `what` has made it too large. */
-export function refuseTooLarge(record: TaskRecord, what: string): TaskRecord {
-  const bytes = bytesOf(JSON.stringify(record.info)) + bytesOf(JSON.stringify(record.answers ?? {}));
-  if (bytes <= MAX_LIVE_BYTES) return record;
+/** Throws `InvalidValue` if a question or an answer has made the record of a live task too large. */
+export function refuseTooLarge(record: TaskRecord, before: TaskRecord): void {
+  const { info, answers } = record;
+  if (isFinished(info)) return;
+  const answered = answers !== before.answers;
+  if (!answered && info.questions === ("questions" in before.info ? before.info.questions : undefined)) return;
+  const bytes = bytesOf(JSON.stringify(info)) + bytesOf(JSON.stringify(answers ?? {}));
+  if (bytes <= MAX_LIVE_BYTES) return;
   throw new InvalidValue(
-    `Cannot store ${what} task ${record.info.id}: with that its record has ${bytes} bytes, and ${MAX_LIVE_BYTES} is the ` +
-      "most. Make the text shorter.",
+    `Cannot store ${
+      answered ? "the answers" : "the question"
+    } of task ${info.id}: with that its record has ${bytes} bytes, ` +
+      `and ${MAX_LIVE_BYTES} is the most. Make the text shorter.`,
   );
 }
 

@@ -81,8 +81,7 @@ export class Claims implements RunnerStore {
         claims: begun.filter((one) => one !== undefined && "task" in one),
         failed: begun.filter((one) => one !== undefined && "attempt" in one),
         more: rows.length === most || missed.length > 0,
-        // In this process's time, which the runner's timer goes by.
-        dueAt: Number.isFinite(this.#dueAt) ? Date.now() + Math.max(0, this.#dueAt - database.now) : undefined,
+        dueIn: Math.max(0, this.#dueAt - database.now),
       };
     } finally {
       this.#claiming = false;

@@ -32,3 +32,8 @@ export function refuseNew({ job, owner, resultTtl }: NewTask): void {
     throw new Error(`Cannot store a task of ${job} with resultTtl ${resultTtl}: it must be a number of ms from 0.`);
   }
 }
+
+/** What is thrown where a second task has the id of another: whoever made it has a defect. */
+export function idTaken(id: string): Error {
+  return new Error(`Cannot create task ${id}: there is one of this id. Make a new id for each task.`);
+}

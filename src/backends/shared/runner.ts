@@ -39,8 +39,8 @@ export interface ClaimResult {
   readonly failed?: readonly FailedClaim[];
   /** Whether there may be more that are due. */
   readonly more: boolean;
-  /** When the next one will be due, if that is known, in ms since the epoch. */
-  readonly dueAt?: number;
+  /** How long it is until the next one is due, in ms; absent or `Infinity`: not known. */
+  readonly dueIn?: number;
 }
 
 /**
@@ -117,7 +117,7 @@ export class Runner implements WorkHandle {
     if (!this.#mayClaim || this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
     this.#looking = this.#look().catch((error) => {
       logError("look for tasks to run", error);
-      this.#wakeAt(Date.now() + STORE_RETRY_MS);
+      this.#wakeIn(STORE_RETRY_MS);
     }).finally(() => {
       this.#looking = undefined;
       this.#stopEarly.clear();
@@ -164,18 +164,18 @@ export class Runner implements WorkHandle {
   async #look(): Promise<void> {
     while (!this.#stopping && this.#moreReady && this.#free > 0) {
       this.#moreReady = false;
-      const { claims, failed = [], more, dueAt } = await this.#store.claim(this.#free);
+      const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#moreReady = true;
       for (const claim of claims) this.#start(claim);
       for (const { id, attempt } of failed) this.#write(id, () => this.#store.settle(id, attempt));
-      if (dueAt !== undefined) this.#wakeAt(dueAt);
+      if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }
 
-  #wakeAt(time: number): void {
+  #wakeIn(ms: number): void {
     if (this.#stopping) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, Math.max(0, time - Date.now())));
+    this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
   #start({ task, input, timeout }: ClaimedTask): void {

@@ -1,46 +1,49 @@
 import { createWorker, defineJob, DenoKvBackend } from "../../../mod.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { delayedKey, readyKey, taskKey } from "../../../src/backends/kv/keys.ts";
-import { type Entry, type StoredTask, TaskStore } from "../../../src/backends/kv/store.ts";
+import type { KvStore } from "../../../src/backends/kv/store.ts";
+import { type KvEntry, promoting, type StoredTask } from "../../../src/backends/kv/stored.ts";
 import * as change from "../../../src/backends/shared/record.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import type { Answer, Question } from "../../../src/task.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
+import { found, OWNER, storeOf } from "./support/store.ts";
 
-const OWNER = "ann";
 const NOW = Date.now();
 const QUESTION: Question = { key: "which", message: "Which?", schema: { type: "object" } };
 const ANSWER: Answer = { action: "decline" };
 
 interface Opened {
   readonly kv: Deno.Kv;
-  readonly store: TaskStore;
+  readonly store: KvStore;
+  readonly committer: Committer;
   /** Stores a task, and reads it back. */
-  readonly create: (delay?: number) => Promise<Entry>;
+  readonly create: (delay?: number) => Promise<KvEntry>;
   /** Takes a task as a worker does that has seen it in the queue as it is now. */
-  readonly taker: (id: string) => Promise<() => Promise<Entry | undefined>>;
+  readonly taker: (id: string) => Promise<() => Promise<KvEntry | undefined>>;
 }
 
 async function withStore(use: (opened: Opened) => Promise<void>): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   const committer = new Committer(kv, "writer", () => {});
-  const store = new TaskStore(kv, committer);
+  const store = storeOf(kv, committer);
   const create = async (delay?: number) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 0, maxDelay: 0 };
     await store.create(
       change.created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, delay }, NOW),
-      {},
+      "{}",
     );
-    return await store.find(id, OWNER);
+    return await found(store, id);
   };
   const taker = async (id: string) => {
     const { key, value, versionstamp } = await kv.get<StoredTask>(readyKey("job", 0, id));
     assert(value !== null);
-    return () => store.claim(value, change.claimed(value.record, "worker", NOW), { key, versionstamp });
+    const waiting = { ...value, check: { key, versionstamp } };
+    return () => store.change(waiting, change.claimed(value.record, "worker", NOW));
   };
-  await use({ kv, store, create, taker });
+  await use({ kv, store, committer, create, taker });
   await committer.drained();
 }
 
@@ -54,13 +57,13 @@ Deno.test("KV: of a cancel and a claim in one moment the first wins, whichever i
   withStore(async ({ kv, store, create, taker }) => {
     for (const cancelFirst of [true, false]) {
       const entry = await create();
-      const { id } = entry.stored.record.info;
-      const cancel = () => store.change(entry, change.cancelledNow(entry.stored.record, NOW));
+      const { id } = entry.record.info;
+      const cancel = () => store.change(entry, change.cancelledNow(entry.record, NOW));
       const claim = await taker(id);
       const [first, second] = await Promise.all(cancelFirst ? [cancel(), claim()] : [claim(), cancel()]);
-      const { status } = (await store.find(id, OWNER)).stored.record.info;
+      const { status } = (await found(store, id)).record.info;
       assertEquals(
-        [first?.stored.record.info.status, second, status],
+        [first?.record.info.status, second, status],
         cancelFirst ? ["CANCELLED", undefined, "CANCELLED"] : ["RUNNING", undefined, "RUNNING"],
       );
       assertEquals(await queued(kv), []);
@@ -69,30 +72,30 @@ Deno.test("KV: of a cancel and a claim in one moment the first wins, whichever i
 
 Deno.test("KV: of a cancel in one process and a claim in another just one is stored, and the other hears that it lost", () =>
   withStore(async ({ kv, create, taker }) => {
-    const other = new TaskStore(kv, new Committer(kv, "other", () => {}));
+    const other = storeOf(kv, new Committer(kv, "other", () => {}));
     for (const cancelFirst of [true, false]) {
       const entry = await create();
-      const cancel = () => other.change(entry, change.cancelledNow(entry.stored.record, NOW));
-      const claim = await taker(entry.stored.record.info.id);
+      const cancel = () => other.change(entry, change.cancelledNow(entry.record, NOW));
+      const claim = await taker(entry.record.info.id);
       const [first, second] = await Promise.all(cancelFirst ? [cancel(), claim()] : [claim(), cancel()]);
-      const { info } = (await other.find(entry.stored.record.info.id, OWNER)).stored.record;
-      assertEquals([first ?? second].map((won) => won?.stored.record.info.status), [info.status]);
+      const { info } = (await found(other, entry.record.info.id)).record;
+      assertEquals([first ?? second].map((won) => won?.record.info.status), [info.status]);
       assertEquals([first, second].filter((won) => won === undefined).length, 1);
       assertEquals(await queued(kv), []);
     }
   }));
 
 Deno.test("KV: a delayed task that is cancelled in the moment in which it becomes due is in no queue", () =>
-  withStore(async ({ kv, store, create }) => {
+  withStore(async ({ kv, store, committer, create }) => {
     for (const cancelFirst of [true, false]) {
       const entry = await create(1);
-      const { id } = entry.stored.record.info;
+      const { id } = entry.record.info;
       const { key, value, versionstamp } = await kv.get<StoredTask>(delayedKey(NOW + 1, id));
       assert(value !== null);
-      const cancel = () => store.change(entry, change.cancelledNow(entry.stored.record, NOW));
-      const promote = () => store.promote(value, { key, versionstamp });
+      const cancel = () => store.change(entry, change.cancelledNow(entry.record, NOW));
+      const promote = () => committer.commit(promoting({ ...value, check: { key, versionstamp } }));
       await Promise.all(cancelFirst ? [cancel(), promote()] : [promote(), cancel()]);
-      assertEquals((await store.find(id, OWNER)).stored.record.info.status, "CANCELLED");
+      assertEquals((await found(store, id)).record.info.status, "CANCELLED");
       assertEquals(await queued(kv), []);
     }
   }));
@@ -100,20 +103,20 @@ Deno.test("KV: a delayed task that is cancelled in the moment in which it become
 Deno.test("KV: an answer in the moment of a claim is kept, or refused and given again; the task runs once", () =>
   withStore(async ({ kv, store, create, taker }) => {
     for (const answerFirst of [true, false]) {
-      const { stored: { record: { info: { id } } } } = await create();
+      const { record: { info: { id } } } = await create();
       // A worker asked, and died: the task waits again, its question open.
       const taken = await (await taker(id))();
       assert(taken);
-      const asked = await store.change(taken, change.asked(taken.stored.record, QUESTION, NOW));
+      const asked = await store.change(taken, change.asked(taken.record, QUESTION, NOW));
       assert(asked);
-      const entry = await store.change(asked, change.crashed(asked.stored.record, NOW).record);
+      const entry = await store.change(asked, change.crashed(asked.record, NOW).record);
       assert(entry);
-      const answer = () => store.change(entry, change.answered(entry.stored.record, { which: ANSWER }, NOW));
+      const answer = () => store.change(entry, change.answered(entry.record, { which: ANSWER }, NOW));
       const claim = await taker(id);
       const [first, second] = await Promise.all(answerFirst ? [answer(), claim()] : [claim(), answer()]);
       assert(first);
       assertEquals(second, undefined);
-      const { record } = (await store.find(id, OWNER)).stored;
+      const { record } = await found(store, id);
       assertEquals(
         [record.info.status, record.answers?.which?.action],
         answerFirst ? ["PENDING", ANSWER.action] : ["RUNNING", undefined],

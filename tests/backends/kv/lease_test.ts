@@ -1,61 +1,65 @@
 import { DenoKvBackend } from "../../../mod.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { readyKey, workerKey } from "../../../src/backends/kv/keys.ts";
-import { Lease, type WorkerRecord } from "../../../src/backends/kv/lease.ts";
-import { type Entry, type StoredTask, TaskStore } from "../../../src/backends/kv/store.ts";
+import type { WorkerRecord } from "../../../src/backends/kv/lease.ts";
+import type { KvStore } from "../../../src/backends/kv/store.ts";
+import type { KvEntry, StoredTask } from "../../../src/backends/kv/stored.ts";
 import * as change from "../../../src/backends/shared/record.ts";
+import { Lease } from "../../../src/backends/shared/store/lease.ts";
+import type { WorkerLease } from "../../../src/backends/shared/store/store.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import type { TaskInfo } from "../../../src/task.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
+import { found, LEASE, OWNER, storeOf } from "./support/store.ts";
 
-const OWNER = "ann";
-
-/** So long that no timer of a lease fires while a test runs: the tests say when it is time. */
-const LEASE = 600_000;
 const ROUND = LEASE / 2;
 
 interface Opened {
   readonly kv: Deno.Kv;
-  readonly store: TaskStore;
+  readonly store: KvStore;
   readonly clock: { now: number };
   /** Keeps the lease of a worker that holds one task, whatever becomes of it. */
-  readonly start: (worker: string) => Promise<{ readonly lease: Lease; readonly entry: Entry }>;
+  readonly start: (
+    worker: string,
+  ) => Promise<{ readonly lease: Lease; readonly own: WorkerLease; readonly entry: KvEntry }>;
   /** Keeps the lease of a worker that holds nothing. */
   readonly idle: (worker: string) => Promise<Lease>;
   /** Where a task is now: its status, who holds it, and how many workers it has lost. */
-  readonly now: (entry: Entry) => Promise<readonly unknown[]>;
+  readonly now: (entry: KvEntry) => Promise<readonly unknown[]>;
 }
 
 async function withLeases(use: (opened: Opened) => Promise<void>): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   await using leases = new AsyncDisposableStack();
   const committer = new Committer(kv, "writer", () => {});
-  const store = new TaskStore(kv, committer);
   const clock = { now: Date.now() };
-  const keep = async (worker: string, held: () => readonly { readonly id: string; readonly owner: string }[]) => {
-    const options = { kv, committer, store, worker, jobs: ["job"], duration: LEASE, renewed: () => {} };
-    const lease = leases.use(new Lease({ ...options, held, now: () => clock.now }));
+  const store = storeOf(kv, committer, { now: () => clock.now });
+  const keep = async (name: string, held: () => readonly TaskInfo[]) => {
+    const own = store.lease({ name, jobs: ["job"] }, held);
+    const lease = leases.use(new Lease(store, own, () => {}));
     await lease.ready;
-    return lease;
+    return { lease, own };
   };
   await use({
     kv,
     store,
     clock,
-    idle: (worker) => keep(worker, () => []),
+    idle: async (worker) => (await keep(worker, () => [])).lease,
     start: async (worker) => {
       const id = newTaskId();
       const retry = { attempts: 1, delay: 0, maxDelay: 0 };
       const task = { id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry };
-      await store.create(change.created(task, clock.now), {});
+      await store.create(change.created(task, clock.now), "{}");
       const { key, value, versionstamp } = await kv.get<StoredTask>(readyKey("job", 0, id));
       assert(value !== null);
-      const lease = await keep(worker, () => [{ id, owner: OWNER }]);
-      const entry = await store.claim(value, change.claimed(value.record, worker, clock.now), { key, versionstamp });
+      const { lease, own } = await keep(worker, () => [value.record.info]);
+      const waiting = { ...value, check: { key, versionstamp } };
+      const entry = await store.change(waiting, change.claimed(value.record, worker, clock.now));
       assert(entry);
-      return { lease, entry };
+      return { lease, own, entry };
     },
-    now: async ({ stored: { record: { info } } }) => {
-      const { record } = (await store.find(info.id, OWNER)).stored;
+    now: async ({ record: { info } }) => {
+      const { record } = await found(store, info.id);
       return [record.info.status, record.holder, record.crashes];
     },
   });
@@ -118,7 +122,7 @@ Deno.test("KV: a dead worker's task runs again a lease after the clock was set b
     clock.now -= 12 * LEASE;
     await heir.recover();
     clock.now += ROUND;
-    await living.lease.renew();
+    await living.own.renew();
     await heir.recover();
     assertEquals([await now(dead.entry), await now(living.entry)], [["RUNNING", "dead", 0], ["RUNNING", "living", 0]]);
     clock.now += ROUND;
@@ -151,7 +155,7 @@ Deno.test("KV: a dead worker's task is taken over although it is answered in tha
   withLeases(async ({ kv, store, clock, start, idle }) => {
     const { entry } = await start("dead");
     const question = { key: "which", message: "Which?", schema: { type: "object" } };
-    await store.change(entry, change.asked(entry.stored.record, question, clock.now));
+    await store.change(entry, change.asked(entry.record, question, clock.now));
     const heir = await idle("heir");
     clock.now += ROUND;
     await heir.recover();
@@ -162,11 +166,11 @@ Deno.test("KV: a dead worker's task is taken over although it is answered in tha
       const found = await store.read(...of);
       assert(found);
       const answers = { which: { action: "decline" } } as const;
-      assert(await store.change(found, change.answered(found.stored.record, answers, clock.now)));
+      assert(await store.change(found, change.answered(found.record, answers, clock.now)));
       return found;
     };
     await heir.recover();
-    const { record } = (await store.find(entry.stored.record.info.id, OWNER)).stored;
+    const { record } = await found(store, entry.record.info.id);
     assertEquals(
       [record.info.status, record.holder, Object.keys(record.answers ?? {})],
       ["PENDING", undefined, ["which"]],
@@ -195,7 +199,7 @@ Deno.test("KV: a worker that ends and holds nothing is forgotten", () =>
 Deno.test("KV: what a dead worker has held before, and another one holds now, is left to that one", () =>
   withLeases(async ({ store, clock, start, idle, now }) => {
     const { entry } = await start("dead");
-    const { record } = change.crashed(entry.stored.record, clock.now);
+    const { record } = change.crashed(entry.record, clock.now);
     const waiting = await store.change(entry, record);
     assert(waiting);
     assert(await store.change(waiting, change.claimed(record, "other", clock.now)));
@@ -209,7 +213,7 @@ Deno.test("KV: what a dead worker has held before, and another one holds now, is
 
 Deno.test("KV: a worker that comes back while another one takes its tasks over stays known", () =>
   withLeases(async ({ kv, store, clock, start, idle }) => {
-    const { lease } = await start("late");
+    const { own } = await start("late");
     const heir = await idle("heir");
     clock.now += ROUND;
     await heir.recover();
@@ -217,7 +221,7 @@ Deno.test("KV: a worker that comes back while another one takes its tasks over s
     const { read } = store;
     store.read = async (...of) => {
       store.read = read;
-      await lease.renew();
+      await own.renew();
       return await store.read(...of);
     };
     await heir.recover();

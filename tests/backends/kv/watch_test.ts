@@ -1,7 +1,7 @@
 import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../../mod.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { eventKey, taskKey } from "../../../src/backends/kv/keys.ts";
-import type { StoredTask } from "../../../src/backends/kv/store.ts";
+import type { StoredTask } from "../../../src/backends/kv/stored.ts";
 import { answered, created } from "../../../src/backends/shared/record.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";

@@ -1,38 +1,41 @@
-import { Claims } from "../../../src/backends/kv/claims.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { delayedKey } from "../../../src/backends/kv/keys.ts";
-import { Lease } from "../../../src/backends/kv/lease.ts";
-import { TaskStore } from "../../../src/backends/kv/store.ts";
+import type { KvStore, KvStoreOptions } from "../../../src/backends/kv/store.ts";
+import { Claims, type ClaimsListener } from "../../../src/backends/shared/store/claims.ts";
+import { Lease } from "../../../src/backends/shared/store/lease.ts";
+import type { Worker } from "../../../src/backends/shared/store/store.ts";
 import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import type { Json } from "../../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-
-const OWNER = "ann";
+import { found, OWNER, storeOf } from "./support/store.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;
-  readonly store: TaskStore;
+  readonly store: KvStore;
   readonly claims: Claims;
   readonly create: (input: Json, delay?: number, owner?: string) => Promise<string>;
   readonly committer: Committer;
 }
 
-/** Of a worker that hears of nothing. */
-function options(kv: Deno.Kv, store: TaskStore) {
-  return { kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} };
+/** The claims of a worker. It hears of nothing unless `tell` says otherwise. */
+function claimsOf(store: KvStore, tell: Partial<ClaimsListener> = {}, worker: Partial<Worker> = {}): Claims {
+  return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, { hold() {}, lose() {}, ...tell });
 }
 
-async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void> {
+async function withClaims(
+  use: (opened: Opened) => Promise<void>,
+  options: Partial<KvStoreOptions> = {},
+): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   const committer = new Committer(kv, "writer", () => {});
-  const store = new TaskStore(kv, committer);
-  const claims = new Claims(options(kv, store));
+  const store = storeOf(kv, committer, options);
+  const claims = claimsOf(store);
   const create = async (input: Json, delay?: number, owner = OWNER) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
     const task = { id, job: "job", owner, input, resultTtl: 60_000, retry, delay };
-    await store.create(created(task, Date.now() - 1_000), input);
+    await store.create(created(task, Date.now() - 1_000), JSON.stringify(input));
     return id;
   };
   await use({ kv, store, claims, create, committer });
@@ -64,7 +67,7 @@ Deno.test("KV: an input that cannot be read is a failed attempt of its task, and
     const message = "Cannot read the KV file: TypeError: disk I/O error";
     assertEquals(look.failed, [{ id: large, attempt: { kind: "error", message, retry: true } }]);
     for (const { id, attempt } of look.failed ?? []) await claims.settle(id, attempt);
-    const { record } = (await store.find(large, OWNER)).stored;
+    const { record } = await found(store, large);
     assertEquals([record.info.status, record.info.message], [
       "RETRYING",
       `Attempt 1 of 3 failed: ${message}`,
@@ -85,24 +88,15 @@ Deno.test("KV: a large input is read once the file is no longer locked", () =>
   }));
 
 Deno.test("KV: a worker claims no more tasks than its lease can name, however long the names of their owners are", () =>
-  withClaims(async ({ kv, store, claims, create, committer }) => {
+  withClaims(async ({ store, claims, create }) => {
     const owner = (number: number) => `${number}`.padEnd(128, "€");
     await Promise.all(Array.from({ length: 250 }, (_, number) => create({}, undefined, owner(number))));
     const looks = [await claims.claim(100), await claims.claim(100), await claims.claim(100)];
     const all = looks.flatMap((look) => look.claims);
     assertEquals([claims.held.length, looks[2]?.claims, looks[2]?.more], [all.length, [], false]);
-    assert((looks[2]?.dueAt ?? 0) > 0, "It looks again soon.");
+    assert((looks[2]?.dueIn ?? 0) > 0, "It looks again soon.");
     const jobs = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(64, "x"));
-    const lease = new Lease({
-      kv,
-      store,
-      committer,
-      worker: "worker",
-      jobs,
-      duration: 9_000,
-      held: () => claims.held,
-      renewed() {},
-    });
+    const lease = new Lease(store, store.lease({ name: "worker", jobs }, () => claims.held), () => {});
     await lease.ready;
     await lease[Symbol.asyncDispose]();
     await claims.settle(all[0]?.task.id ?? "", { kind: "value", value: 1 });
@@ -110,15 +104,15 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
   }));
 
 Deno.test("KV: a worker writes down what it is about to claim before it claims it, so that its death loses no task", () =>
-  withClaims(async ({ kv, store, create }) => {
+  withClaims(async ({ store, create }) => {
     const id = await create({});
     const held: unknown[] = [];
     const hold = () => void held.push(claims.held.map((task) => [task.id, task.owner]));
-    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold, lose: () => {} });
-    const { claim } = store;
-    store.claim = (...taken) => {
+    const claims = claimsOf(store, { hold });
+    const { change } = store;
+    store.change = (...changed) => {
       held.push("claim");
-      return claim.apply(store, taken);
+      return change.apply(store, changed);
     };
     assertEquals((await claims.claim(1)).claims.length, 1);
     assertEquals(held, [[[id, OWNER]], "claim"]);
@@ -127,10 +121,10 @@ Deno.test("KV: a worker writes down what it is about to claim before it claims i
 Deno.test("KV: what was claimed runs, and what could not be is looked for again, when some claims of a moment fail", () =>
   withClaims(async ({ store, claims, create }) => {
     const [first, second] = [await create(1), await create(2)];
-    const { claim } = store;
-    store.claim = (...taken) => {
-      store.claim = claim;
-      return Promise.reject(new TypeError(`disk I/O error at ${taken.length}`));
+    const { change } = store;
+    store.change = (...changed) => {
+      store.change = change;
+      return Promise.reject(new TypeError(`disk I/O error at ${changed.length}`));
     };
     const look = await claims.claim(100);
     assertEquals([look.claims.map(({ task }) => task.id), look.more], [[second], true]);
@@ -138,11 +132,11 @@ Deno.test("KV: what was claimed runs, and what could not be is looked for again,
   }));
 
 Deno.test("KV: a worker whose task somebody else has taken over hears that it has lost it, and changes it no more", () =>
-  withClaims(async ({ kv, store, create, committer }) => {
+  withClaims(async ({ store, create, committer }) => {
     const lost: string[] = [];
     const lose = (id: string) => void lost.push(id);
-    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose });
-    const heir = new Claims({ kv, store, worker: "heir", jobs: ["job"], hold: () => {}, lose });
+    const claims = claimsOf(store, { lose });
+    const heir = claimsOf(store, { lose }, { name: "heir" });
     for (
       const act of [
         (id: string) => claims.report(id, { progress: 0.5 }),
@@ -153,19 +147,19 @@ Deno.test("KV: a worker whose task somebody else has taken over hears that it ha
     ) {
       const id = await create({});
       await claims.claim(1);
-      const entry = await store.find(id, OWNER);
-      await store.change(entry, crashed(entry.stored.record, Date.now()).record);
+      const entry = await found(store, id);
+      await store.change(entry, crashed(entry.record, Date.now()).record);
       await heir.claim(1);
-      const { stored } = await store.find(id, OWNER);
+      const before = await found(store, id);
       await act(id);
       assertEquals([lost.splice(0), claims.held], [[id], []]);
-      assertEquals((await store.find(id, OWNER)).stored, stored);
+      assertEquals(await found(store, id), before);
     }
     await committer.drained();
   }));
 
 Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, then the oldest", () =>
-  withClaims(async ({ kv, store }) => {
+  withClaims(async ({ store }) => {
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     for (
       const [job, input, priority] of [["a", "old", 1], ["b", "urgent", 0], ["b", "young", 1], [
@@ -175,9 +169,9 @@ Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, th
       ]] as const
     ) {
       const task = { id: newTaskId(), job, owner: OWNER, input, resultTtl: 60_000, retry, priority };
-      await store.create(created(task, Date.now()), input);
+      await store.create(created(task, Date.now()), JSON.stringify(input));
     }
-    const claims = new Claims({ kv, store, worker: "worker", jobs: ["a", "b"], hold: () => {}, lose: () => {} });
+    const claims = claimsOf(store, {}, { jobs: ["a", "b"] });
     const order: unknown[] = [];
     for (const _ of [1, 2, 3, 4]) order.push(...(await claims.claim(1)).claims.map(({ input }) => input));
     assertEquals(order, ["urgent", "old", "young", "late"]);
@@ -194,54 +188,49 @@ Deno.test("KV: more delayed tasks than one look moves are all ready once they ar
 
 Deno.test("KV: a delayed task whose event was missed is found after the gap", () =>
   withClaims(async ({ claims, create }) => {
-    assertEquals(await claims.claim(1), { claims: [], more: false, dueAt: undefined });
+    assertEquals(await claims.claim(1), { claims: [], failed: [], more: false, dueIn: Infinity });
     const id = await create({}, 1);
     claims.hear({ kind: "gap" });
     assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
   }));
 
-Deno.test("KV: delayed tasks wait no longer than their delay once the clock was set back, though others are due before them", () =>
-  withClaims(async ({ kv, store }) => {
-    const clock = { now: Date.now() };
-    const claims = new Claims({ ...options(kv, store), now: () => clock.now });
+Deno.test("KV: delayed tasks wait no longer than their delay once the clock was set back, though others are due before them", () => {
+  const clock = { now: Date.now() };
+  return withClaims(async ({ store, claims }) => {
     const create = async (delay: number) => {
       const id = newTaskId();
       const retry = { attempts: 3, delay: 60_000, maxDelay: 60_000 };
-      await store.create(
-        created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry, delay }, clock.now),
-        {},
-      );
+      const task = { id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry, delay };
+      await store.create(created(task, clock.now), "{}");
       return id;
     };
-    const look = async () => (await claims.claim(10)).claims.map(({ task }) => task.id);
+    const claim = async () => (await claims.claim(10)).claims.map(({ task }) => task.id);
     const late = await create(600_000);
-    assertEquals(await look(), []);
+    assertEquals(await claim(), []);
     clock.now -= 7_200_000;
     const soon = await create(300_000);
     claims.hear({ kind: "gap" });
-    assertEquals([await look(), (await claims.claim(10)).dueAt], [[], clock.now + 300_000]);
+    assertEquals([await claim(), (await claims.claim(10)).dueIn], [[], 300_000]);
     clock.now += 300_000;
-    assertEquals(await look(), [soon]);
+    assertEquals(await claim(), [soon]);
     clock.now += 300_000;
-    assertEquals(await look(), [late]);
-  }));
+    assertEquals(await claim(), [late]);
+  }, { now: () => clock.now });
+});
 
-Deno.test("KV: a worker that begins after the clock was set back finds the tasks that would be due too late", () =>
-  withClaims(async ({ kv, store }) => {
-    const now = Date.now();
+Deno.test("KV: a worker that begins after the clock was set back finds the tasks that would be due too late", () => {
+  const now = Date.now();
+  let later = now - 7_200_000;
+  return withClaims(async ({ kv, store, claims }) => {
     const id = newTaskId();
     const retry = { attempts: 3, delay: 1_000, maxDelay: 1_000 };
-    const running = claimed(
-      created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry }, now),
-      "other",
-      now,
-    );
+    const task = { id, job: "job", owner: OWNER, input: {}, resultTtl: 1, retry };
+    const running = claimed(created(task, now), "other", now);
     const { record } = settled(running, { kind: "error", message: "no luck", retry: true }, now, 0.5);
-    await store.create(record, {});
-    let later = now - 7_200_000;
-    const claims = new Claims({ ...options(kv, store), now: () => later });
-    assertEquals((await claims.claim(1)).dueAt, later + 1_000);
+    await store.create(record, "{}");
+    assertEquals((await claims.claim(1)).dueIn, 1_000);
     later += 1_000;
     assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
     assertEquals(await Array.fromAsync(kv.list({ prefix: delayedKey() })), []);
-  }));
+  }, { now: () => later });
+});

@@ -1,13 +1,13 @@
 import { sweepBlobs, writeBlob } from "../../../src/backends/kv/blobs.ts";
-import { Claims } from "../../../src/backends/kv/claims.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
-import { TaskStore } from "../../../src/backends/kv/store.ts";
 import { KvStreams } from "../../../src/backends/kv/streams.ts";
-import { Sweeper } from "../../../src/backends/kv/sweeper.ts";
 import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
+import { Claims } from "../../../src/backends/shared/store/claims.ts";
+import { Sweeper } from "../../../src/backends/shared/sweeper.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
+import { found, storeOf } from "./support/store.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;
@@ -28,14 +28,19 @@ async function withKv(use: (opened: Opened) => Promise<void>): Promise<void> {
 /** Some time after all marks of now are due. */
 const later = () => Date.now() + 3_600_000;
 
+/** Sweeps as a backend does, but at a time when all marks of now are due. */
+function sweeperOf({ kv, committer }: Pick<Opened, "kv" | "committer">): Sweeper {
+  return new Sweeper({ what: "sweep", every: 600_000, page: () => sweepBlobs(kv, committer, later()), pause: 10 });
+}
+
 Deno.test("KV: one sweep deletes all large texts that nobody needs, however many have come since the last one", () =>
   withKv(async ({ kv, committer, left }) => {
     const texts = Array.from({ length: 250 }, () => "x".repeat(10_000));
     texts[120] = "x".repeat(600_000);
     await Promise.all(texts.map((text) => writeBlob(committer, text)));
     assertEquals(await left(), [259, 250]);
-    await using sweeper = new Sweeper(kv, committer);
-    await sweeper.sweep(later());
+    await using sweeper = sweeperOf({ kv, committer });
+    await sweeper.sweep();
     assertEquals(await left(), [0, 0]);
   }));
 
@@ -61,8 +66,8 @@ Deno.test("KV: neither what is not due is swept, nor what somebody claims in the
 Deno.test("KV: a sweeper that is closed stops after the page under way", () =>
   withKv(async ({ kv, committer, left }) => {
     await Promise.all(Array.from({ length: 350 }, () => writeBlob(committer, "x")));
-    const sweeper = new Sweeper(kv, committer);
-    const sweeping = sweeper.sweep(later());
+    const sweeper = sweeperOf({ kv, committer });
+    const sweeping = sweeper.sweep();
     await Promise.all([sweeper[Symbol.asyncDispose](), sweeping]);
     assertEquals(await left(), [250, 250]);
   }));
@@ -80,18 +85,21 @@ Deno.test("KV: a long message leaves no mark to be swept, and stands as long as 
 
 Deno.test("KV: a large input is kept while its task lives, a large result while it is kept, and then nothing is left", () =>
   withKv(async ({ kv, committer, left }) => {
-    const store = new TaskStore(kv, committer);
-    const claims = new Claims({ kv, store, worker: "worker", jobs: ["job"], hold: () => {}, lose: () => {} });
+    const store = storeOf(kv, committer);
+    const claims = new Claims(store, { name: "worker", jobs: ["job"] }, { hold() {}, lose() {} });
     const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await store.create(created({ id, job: "job", owner: "ann", input, resultTtl: 60_000, retry }, Date.now()), input);
+    await store.create(
+      created({ id, job: "job", owner: "ann", input, resultTtl: 60_000, retry }, Date.now()),
+      JSON.stringify(input),
+    );
     await sweepBlobs(kv, committer, later());
     assertEquals((await claims.claim(1)).claims.map((claim) => claim.input), [input]);
     await claims.settle(id, { kind: "value", value });
     assertEquals(await left(), [3, 1]);
     await sweepBlobs(kv, committer, later());
     assertEquals(await left(), [2, 0]);
-    assertEquals(await store.outcome(await store.find(id, "ann")), { kind: "value", value });
+    assertEquals(await store.outcome(await found(store, id)), { kind: "value", value });
   }));
 
 Deno.test("KV: a task is kept without end while it lives, and a while longer than its result once it has ended", () =>
@@ -102,14 +110,17 @@ Deno.test("KV: a task is kept without end while it lives, and a while longer tha
       for (const { key, expireIn } of write.sets ?? []) kept.push([key[1], expireIn]);
       return commit(write);
     };
-    const store = new TaskStore(kv, committer);
+    const store = storeOf(kv, committer);
     const id = newTaskId();
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await store.create(created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, Date.now()), {});
+    await store.create(
+      created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, Date.now()),
+      "{}",
+    );
     assertEquals(kept.splice(0), [["task", undefined], ["ready", undefined]]);
-    const entry = await store.find(id, "ann");
+    const entry = await found(store, id);
     const { record, outcome } = settled(
-      claimed(entry.stored.record, "worker", Date.now()),
+      claimed(entry.record, "worker", Date.now()),
       { kind: "value", value: "y".repeat(10_000) },
       Date.now(),
       0,

@@ -1,0 +1,80 @@
+/**
+ * What stands in the KV file of one task, and the writes that change it: the record, where it is queued, and which large
+ * texts it refers to change together.
+ *
+ * @module
+ */
+import { isFinished, type TaskInfo } from "../../task.ts";
+import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
+import type { BlobRef } from "./blobs.ts";
+import type { Write } from "./committer.ts";
+import { delayedKey, readyKey, taskKey } from "./keys.ts";
+import { expiryIn } from "./room.ts";
+
+/** A JSON text: in the record while it is small, else in pieces. */
+export type Text = { readonly inline: string } | { readonly blob: BlobRef };
+
+/** What the KV value of a task holds. */
+export interface StoredTask {
+  readonly record: TaskRecord;
+  readonly input: Text;
+  readonly outcome?: Text;
+}
+
+/**
+ * A task, with the check that it has not changed since. Of a task that waits, it is the place in the queue that must not
+ * have changed. That is as good: every change of such a task writes its place anew, or deletes it, with the record.
+ */
+export interface KvEntry extends StoredTask {
+  readonly check: Deno.AtomicCheck;
+}
+
+/** Writes a task, moved from its old place in the queues to its new one. */
+export function writing(stored: StoredTask, before: TaskRecord | undefined): Write {
+  const { info } = stored.record;
+  const key = taskKey(info.owner, info.id);
+  const expireIn = isFinished(info) ? keptFor(info) : undefined;
+  const place = placeOf(stored.record);
+  const text = JSON.stringify(info);
+  return {
+    sets: [{ key, value: stored, expireIn }, ...place ? [{ key: place, value: stored }] : []],
+    deletes: before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [],
+    event: { task: info, text },
+    bytes: sizeOf(stored, text) * (place ? 2 : 1),
+  };
+}
+
+/** Moves a delayed task that is due to the ready ones, unless it has changed. */
+export function promoting({ check, ...stored }: KvEntry): Write {
+  const { priority, info } = stored.record;
+  return {
+    checks: [check],
+    deletes: [check.key],
+    sets: [{ key: readyKey(info.job, priority, info.id), value: stored }],
+    bytes: sizeOf(stored, JSON.stringify(info)),
+  };
+}
+
+/** How long KV is to keep a task once it is finished, in ms. */
+export function keptFor({ resultTtl }: TaskInfo): number {
+  return expiryIn(resultTtl + EXPIRED_TOLD_MS);
+}
+
+/** Where a record waits: among the ready, among the delayed, or, while it runs and when it is finished, nowhere. */
+function placeOf({ info, priority }: TaskRecord): Deno.KvKey | undefined {
+  if ("dueAt" in info && info.dueAt !== undefined) return delayedKey(info.dueAt, info.id);
+  return info.status === "PENDING" ? readyKey(info.job, priority, info.id) : undefined;
+}
+
+/** Where a record may wait: a delayed one is among the ready once it is due. */
+function placesOf({ info, priority }: TaskRecord): Deno.KvKey[] {
+  if (info.status !== "PENDING" && info.status !== "RETRYING") return [];
+  return [readyKey(info.job, priority, info.id), ...info.dueAt === undefined ? [] : [delayedKey(info.dueAt, info.id)]];
+}
+
+/** How large a record is, at most, in bytes: two for each UTF-16 unit, and some for what is around the texts. */
+function sizeOf({ record, input, outcome }: StoredTask, info: string): number {
+  const answers = record.answers === undefined ? "" : JSON.stringify(record.answers);
+  const texts = [input, outcome].map((text) => text && "inline" in text ? text.inline.length : 0);
+  return 2 * texts.reduce((sum, length) => sum + length, info.length + answers.length + 500);
+}

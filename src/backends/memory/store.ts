@@ -1,0 +1,134 @@
+/**
+ * Tasks in memory.
+ *
+ * @module
+ */
+import type { StreamStore } from "../../backend.ts";
+import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { credibleDue } from "../shared/clock.ts";
+import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
+import { idTaken } from "../shared/refusals.ts";
+import type { Hub } from "../shared/store/hub.ts";
+import type { Entry, Queue, ReadyTasks, Store, Worker } from "../shared/store/store.ts";
+import { ReadyQueues } from "./queues.ts";
+import { MemoryStreams } from "./streams.ts";
+
+/**
+ * A task as it is now. Each change makes another entry. Input and outcome are JSON, so that nobody changes what is stored
+ * through an object that they gave or got.
+ */
+interface MemoryEntry extends Entry {
+  readonly input: string;
+  readonly outcome?: string;
+}
+
+/** Expired tasks are looked for when this many are kept, and then each time that the number has doubled. */
+const FIRST_SWEEP = 1_000;
+
+/** Keeps the tasks of this process; nothing outlives it. */
+export class MemoryStore implements Store<MemoryEntry> {
+  readonly streams: StreamStore = new MemoryStreams();
+  readonly #hub: Hub;
+  /** Task ids sort by age, and so do the entries. */
+  readonly #tasks = new Map<string, MemoryEntry>();
+  readonly #ready = new ReadyQueues();
+  readonly #delayed = new Map<string, MemoryEntry>();
+  #sweepAt = FIRST_SWEEP;
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  // deno-lint-ignore require-await
+  async create(record: TaskRecord, input: string): Promise<void> {
+    if (this.#tasks.has(record.info.id)) throw idTaken(record.info.id);
+    if (this.#tasks.size >= this.#sweepAt) this.#sweep();
+    this.#put({ record, input });
+  }
+
+  read(id: string, owner: string): Promise<MemoryEntry | undefined> {
+    const entry = this.#tasks.get(id);
+    return Promise.resolve(entry?.record.info.owner === owner ? entry : undefined);
+  }
+
+  change(before: MemoryEntry, record: TaskRecord, outcome?: Outcome): Promise<MemoryEntry | undefined> {
+    if (this.#tasks.get(record.info.id) !== before) return Promise.resolve(undefined);
+    const entry: MemoryEntry = { record, input: before.input, outcome: outcome && JSON.stringify(outcome) };
+    this.#ready.delete(before.record);
+    this.#delayed.delete(record.info.id);
+    this.#put(entry);
+    return Promise.resolve(entry);
+  }
+
+  input({ input }: MemoryEntry): Promise<Json> {
+    return Promise.resolve(JSON.parse(input));
+  }
+
+  outcome({ outcome }: MemoryEntry): Promise<Outcome | undefined> {
+    return Promise.resolve(outcome && JSON.parse(outcome));
+  }
+
+  list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
+    const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
+      .filter((task) => task.owner === owner && (before === undefined || task.id < before));
+    return Promise.resolve(tasks.sort((a, b) => a.id < b.id ? 1 : -1).slice(0, limit));
+  }
+
+  check(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  hasWorker(): Promise<boolean> {
+    return Promise.resolve(false); // There are no other processes.
+  }
+
+  queue({ jobs }: Worker): Queue<MemoryEntry> {
+    return { promote: () => this.#promote(), ready: (max) => Promise.resolve(this.#find(jobs, max)) };
+  }
+
+  async #promote(): Promise<number | undefined> {
+    const now = this.now();
+    let next: number | undefined;
+    for (const entry of [...this.#delayed.values()]) {
+      const record = credibleDue(entry.record, now);
+      if (record !== entry.record) await this.change(entry, record);
+      const due = dueAtOf(record);
+      if (due === undefined || due > now) next = Math.min(next ?? Infinity, due ?? Infinity);
+      else if (this.#delayed.delete(record.info.id)) this.#ready.add(record);
+    }
+    return next;
+  }
+
+  #find(jobs: readonly string[], max: number): ReadyTasks<MemoryEntry> {
+    const ids = this.#ready.first(jobs, max);
+    return { entries: ids.flatMap((id) => this.#tasks.get(id) ?? []), more: ids.length === max };
+  }
+
+  /** Stores an entry, queues it where it belongs, and tells of it. */
+  #put(entry: MemoryEntry): void {
+    const { record } = entry;
+    const { info } = record;
+    this.#tasks.set(info.id, entry);
+    if (dueAtOf(record) !== undefined) this.#delayed.set(info.id, entry);
+    else if (info.status === "PENDING") this.#ready.add(record);
+    // Later, so that everybody hears in order, even where a listener changes another task.
+    queueMicrotask(() => this.#hub.written([info]));
+  }
+
+  /** Forgets what has expired long ago. */
+  #sweep(): void {
+    for (const [id, { record }] of this.#tasks) {
+      const end = expiresAt(record.info);
+      if (end !== undefined && end + EXPIRED_TOLD_MS < this.now()) this.#tasks.delete(id);
+    }
+    this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
+  }
+}
+
+function dueAtOf({ info }: TaskRecord): number | undefined {
+  return isFinished(info) ? undefined : info.dueAt;
+}

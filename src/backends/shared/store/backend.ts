@@ -1,0 +1,199 @@
+/**
+ * A backend on a store of ours: what the callers of a backend ask for, in terms of `Store` and of the changes in
+ * `record.ts`.
+ *
+ * @module
+ */
+import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../../backend.ts";
+import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
+import { isTaskId, NO_TASK } from "../../../ids.ts";
+import { toText } from "../../../json.ts";
+import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
+import { awaitEnd } from "../await_end.ts";
+import { Claims } from "./claims.ts";
+import type { Hub } from "./hub.ts";
+import { Lease } from "./lease.ts";
+import * as change from "../record.ts";
+import { Runner } from "../runner.ts";
+import type { Entry, Store } from "./store.ts";
+import { update } from "./update.ts";
+
+/**
+ * A backend on a `Store`. A subclass opens the store, and hands it over with the `Hub` that hears of its changes.
+ */
+export class StoreBackend implements Backend {
+  /** Keeps the streams of HTTP sessions. */
+  readonly streams: StreamStore;
+  readonly #store: Store;
+  readonly #hub: Hub;
+  readonly #opened: AsyncDisposable;
+  /** The workers of this process, and their jobs. */
+  readonly #workers = new Map<WorkHandle, readonly string[]>();
+  #closing: Promise<void> | undefined;
+
+  /** `hub` hears of the changes of all processes, and `opened` is what to close at the end. */
+  protected constructor(store: Store, hub: Hub, opened: AsyncDisposable) {
+    this.streams = store.streams;
+    this.#store = store;
+    this.#hub = hub;
+    this.#opened = opened;
+  }
+
+  /** Stores a task and queues it. */
+  async create(task: NewTask): Promise<TaskInfo> {
+    this.#checkOpen();
+    change.refuseRoute(task);
+    const record = change.created(task, this.#store.now());
+    await this.#store.create(record, toText(task.input, "The input"));
+    return record.info;
+  }
+
+  /** Reads a task. */
+  async get(id: string, owner: string): Promise<TaskInfo> {
+    return (await this.#find(id, owner)).record.info;
+  }
+
+  /** Reads how a finished task ended. */
+  async outcome(id: string, owner: string): Promise<Outcome> {
+    const entry = await this.#find(id, owner);
+    const { info } = entry.record;
+    if (info.status === "CANCELLED") return change.cancelledOutcome(info);
+    const outcome = isFinished(info) ? await this.#store.outcome(entry) : undefined;
+    if (outcome === undefined) throw new TaskNotReady(id, info.status);
+    return outcome;
+  }
+
+  /** Cancels a task; waits up to `wait` ms for the worker's answer. */
+  async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
+    const store = this.#store;
+    const asked = await update(store, await this.#find(id, owner), (record) => {
+      if (isFinished(record.info)) throw new TaskFinished(id, record.info.status);
+      const cancel = record.holder === undefined ? change.cancelledNow : change.stopRequested;
+      return { record: cancel(record, store.now()) };
+    });
+    if (asked && isFinished(asked.record.info)) return asked.record.info;
+    const answer = await awaitEnd(this, id, owner, wait);
+    if (answer) return answer;
+    const ended = await update(store, await store.read(id, owner), (record) => ({
+      record: isFinished(record.info) ? record : change.cancelledNow(record, store.now()),
+    }));
+    if (ended === undefined || !isFinished(ended.record.info)) throw new TaskNotFound(id);
+    return ended.record.info;
+  }
+
+  /** Stores answers to a task's open questions. */
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+    const entry = await update(this.#store, await this.#find(id, owner), (record) => ({
+      record: isFinished(record.info) ? record : change.answered(record, answers, this.#store.now()),
+    }));
+    if (entry === undefined) throw new TaskNotFound(id);
+    return entry.record.info;
+  }
+
+  /** Lists an owner's tasks, the newest first. */
+  async list(
+    owner: string,
+    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  ): Promise<TaskPage> {
+    this.#checkOpen();
+    change.refuseCursor(cursor);
+    const tasks: TaskInfo[] = [];
+    let before = cursor;
+    while (true) {
+      const found = await this.#store.list(owner, before, limit + 1);
+      for (const task of found.filter((task) => !hasExpired(task, this.#store.now()))) {
+        if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
+        tasks.push(task);
+      }
+      if (found.length <= limit) return { tasks };
+      before = found.at(-1)?.id;
+    }
+  }
+
+  /** Tries whether a task could be stored now. */
+  async check(): Promise<void> {
+    this.#checkOpen();
+    await this.#store.check();
+  }
+
+  /** Whether a worker for this job is alive. */
+  async hasWorker(job: string): Promise<boolean> {
+    this.#checkOpen();
+    const isHere = this.#workers.values().some((jobs) => jobs.includes(job));
+    return isHere || await this.#store.hasWorker(job);
+  }
+
+  /** Listens to every change. */
+  watch(listener: (event: TaskEvent) => void): () => void {
+    return this.#hub.add({ event: listener, ready() {} });
+  }
+
+  /** Starts to claim and run tasks. */
+  work(options: WorkOptions): WorkHandle {
+    this.#checkOpen();
+    const { jobs } = options;
+    const worker = { name: crypto.randomUUID(), jobs };
+    const claims = new Claims(this.#store, worker, {
+      hold: () => lease?.hold?.(),
+      lose: (id) => runner.lose(id),
+    });
+    const lease = this.#store.lease?.(worker, () => claims.held);
+    // A renewal is the moment to look for tasks that, against all odds, no event told of.
+    const kept = lease && new Lease(this.#store, lease, () => runner.wake());
+    const runner = new Runner(claims, options, kept?.ready ?? Promise.resolve());
+    const leave = this.#hub.add({
+      ready: () => runner.wake(),
+      event: (event) => {
+        claims.hear(event);
+        if (event.kind === "gap") return runner.recheck();
+        runner.receive(event.task);
+        // When a delayed task may run, only its event tells.
+        if ("dueAt" in event.task && jobs.includes(event.task.job)) runner.wake();
+      },
+    });
+    let stopping: Promise<void> | undefined;
+    const handle: WorkHandle = {
+      ready: runner.ready,
+      stop: (grace) => {
+        const stopped = runner.stop(grace); // Called again, it shortens the grace.
+        return stopping ??= stopped.then(() => kept?.[Symbol.asyncDispose]()).finally(() => {
+          leave();
+          this.#workers.delete(handle);
+        });
+      },
+    };
+    this.#workers.set(handle, jobs);
+    return handle;
+  }
+
+  /** Closes the backend; workers that still run are stopped without grace. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#workers.keys()].map(({ stop }) => stop(0)));
+    this.#hub.clear();
+    await this.#opened[Symbol.asyncDispose]();
+  }
+
+  /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */
+  async #find(id: string, owner: string): Promise<Entry> {
+    this.#checkOpen();
+    // What is no task id costs the same read, so that nobody learns from the time.
+    const entry = await this.#store.read(isTaskId(id) ? id : NO_TASK, owner);
+    if (entry === undefined) throw new TaskNotFound(id);
+    if (hasExpired(entry.record.info, this.#store.now())) throw new TaskExpired(id);
+    return entry;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new BackendError("Cannot use the backend: it is closed.");
+    this.#store.checkUsable?.();
+  }
+}

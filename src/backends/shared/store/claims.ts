@@ -1,0 +1,152 @@
+/**
+ * What one worker holds: it claims tasks in batches, and writes what becomes of them. Each write names the version that
+ * the worker last saw, so a worker that has lost a task cannot change it any more.
+ *
+ * @module
+ */
+import type { Attempt, ProgressReport, TaskEvent } from "../../../backend.ts";
+import type { Answer, Question, TaskInfo } from "../../../task.ts";
+import { messageOf } from "../../../text.ts";
+import * as change from "../record.ts";
+import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../runner.ts";
+import type { Entry, Queue, Store, Worker } from "./store.ts";
+import { update } from "./update.ts";
+
+/** The most tasks claimed at once. */
+const MAX_BATCH = 100;
+
+/** From when on a clock counts as set back, in ms. */
+const SET_BACK_MS = 1_000;
+
+/** Who hears of a worker's claims. */
+export interface ClaimsListener {
+  /** Tasks are about to be claimed, and stand in `held`. What is written now is ordered before the claims. */
+  readonly hold: () => void;
+  /** The worker no longer holds a task. */
+  readonly lose: (id: string) => void;
+}
+
+/** The claims of one worker. */
+export class Claims implements RunnerStore {
+  readonly #store: Store;
+  readonly #worker: string;
+  readonly #queue: Queue;
+  readonly #tell: ClaimsListener;
+  readonly #held = new Map<string, Entry>();
+  /** What is about to be held; it counts as held from before the claim is written. */
+  #claiming: readonly Entry[] = [];
+  /** When the next delayed task is due by the store's clock, as far as is known. Before the first claim: at once. */
+  #dueAt = 0;
+  /** When this worker last claimed. */
+  #claimedAt = Infinity;
+
+  /** Claims nothing yet. */
+  constructor(store: Store, worker: Worker, tell: ClaimsListener) {
+    this.#store = store;
+    this.#worker = worker.name;
+    this.#queue = store.queue(worker);
+    this.#tell = tell;
+  }
+
+  /** The tasks that this worker holds, or may hold in a moment. */
+  get held(): readonly TaskInfo[] {
+    return [...this.#claiming, ...this.#held.values()].map(({ record }) => record.info);
+  }
+
+  /** Hears of a change: a delayed task is to be claimed when it is due. */
+  hear(event: TaskEvent): void {
+    if (event.kind === "gap") this.#dueAt = 0;
+    else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
+  }
+
+  async claim(max: number): Promise<ClaimResult> {
+    const dueIn = await this.#promote();
+    const { entries, more, pause = Infinity } = await this.#queue.ready(Math.min(max, MAX_BATCH), this.held);
+    this.#claiming = entries;
+    try {
+      if (entries.length > 0) this.#tell.hold();
+      const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
+      const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
+      const error = begun.find((one) => one.status === "rejected");
+      // What was taken must run, whatever has become of the others.
+      if (error && taken.length === 0) throw error.reason;
+      return {
+        claims: taken.filter((one) => "task" in one),
+        failed: taken.filter((one) => "attempt" in one),
+        more: more || error !== undefined,
+        dueIn: Math.min(dueIn, pause),
+      };
+    } finally {
+      this.#claiming = [];
+    }
+  }
+
+  async report(id: string, report: ProgressReport): Promise<void> {
+    await this.#change(id, (record, now) => ({ record: change.reported(record, report, now) }));
+  }
+
+  async ask(id: string, question: Question): Promise<Answer | undefined> {
+    await this.#change(id, (record, now) => ({ record: change.asked(record, question, now) }));
+    // The answer may have come since the claim.
+    return this.#held.get(id)?.record.answers?.[question.key];
+  }
+
+  async answer(id: string, key: string): Promise<Answer | undefined> {
+    const held = this.#held.get(id);
+    const entry = held && await this.#store.read(id, held.record.info.owner);
+    return entry?.record.answers?.[key];
+  }
+
+  async settle(id: string, attempt: Attempt): Promise<void> {
+    const random = Math.random();
+    await this.#change(id, (record, now) => change.settled(record, attempt, now, random));
+    this.#held.delete(id);
+  }
+
+  async handBack(id: string, abandoned: boolean): Promise<void> {
+    await this.#change(id, (record, now) => change.handedBack(record, abandoned, now));
+    this.#held.delete(id);
+  }
+
+  /** Makes ready what is due. Resolves with how long it is until the next delayed task is due, in ms, as far as is known. */
+  async #promote(): Promise<number> {
+    const now = this.#store.now();
+    // At the first claim, too: the clock may have been set back before this process began.
+    const setBack = now < this.#claimedAt - SET_BACK_MS;
+    if (setBack || this.#dueAt <= now) {
+      this.#dueAt = Infinity; // What is heard of meanwhile counts, too.
+      try {
+        this.#dueAt = Math.min(await this.#queue.promote(setBack) ?? Infinity, this.#dueAt);
+      } catch (error) {
+        this.#dueAt = 0; // The next claim begins anew.
+        throw error;
+      }
+    }
+    this.#claimedAt = now;
+    return Math.max(0, this.#dueAt - now);
+  }
+
+  /** Writes that a task runs here. Resolves with `undefined` if somebody else has changed it meanwhile. */
+  async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
+    const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
+    if (held === undefined) return undefined;
+    const { info: task, timeout } = held.record;
+    this.#held.set(task.id, held);
+    try {
+      return { task, input: await this.#store.input(entry), timeout };
+    } catch (error) {
+      return { id: task.id, attempt: { kind: "error", message: messageOf(error), retry: true } };
+    }
+  }
+
+  /** Changes a held task, or lets go of one that somebody else has taken over meanwhile. */
+  async #change(id: string, next: (record: change.TaskRecord, now: number) => change.Ended): Promise<void> {
+    let ours = true;
+    const entry = await update(this.#store, this.#held.get(id), (record) => {
+      ours = record.holder === this.#worker;
+      return ours ? next(record, this.#store.now()) : { record };
+    });
+    if (entry && ours) this.#held.set(id, entry);
+    else if (this.#held.delete(id)) this.#tell.lose(id);
+  }
+}

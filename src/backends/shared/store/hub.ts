@@ -1,0 +1,49 @@
+/**
+ * All in this process who hear of changes: those who watch the backend, and its workers.
+ *
+ * @module
+ */
+import type { TaskEvent } from "../../../backend.ts";
+import type { TaskInfo } from "../../../task.ts";
+
+/** Hears of changes. */
+export interface HubListener {
+  /** A task has changed, or changes may have been missed. */
+  event(event: TaskEvent): void;
+  /** A task may be ready to run. Its event comes as well, perhaps later. */
+  ready(): void;
+}
+
+/** Passes on what it hears to every listener. */
+export class Hub implements HubListener {
+  readonly #listeners = new Set<HubListener>();
+
+  /** Adds a listener. Returns the way to remove it. */
+  add(listener: HubListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tells all listeners of an event. */
+  event(event: TaskEvent): void {
+    for (const listener of [...this.#listeners]) listener.event(event);
+  }
+
+  /** Tells all listeners that a task may be ready to run. */
+  ready(): void {
+    for (const listener of [...this.#listeners]) listener.ready();
+  }
+
+  /** Tells what this process has just written. Returns whether a task may be ready to run. */
+  written(tasks: readonly TaskInfo[]): boolean {
+    for (const task of tasks) this.event({ kind: "change", task });
+    const ready = tasks.some(({ status }) => status === "PENDING" || status === "RETRYING");
+    if (ready) this.ready();
+    return ready;
+  }
+
+  /** Removes all listeners. */
+  clear(): void {
+    this.#listeners.clear();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What a store of ours does: it reads tasks, writes what became of them, and finds those that wait. It decides nothing.
+ * `StoreBackend`, `Claims` and `Lease` make a backend of it.
+ *
+ * @module
+ */
+import type { StreamStore } from "../../../backend.ts";
+import type { Json, Outcome, TaskInfo } from "../../../task.ts";
+import type { TaskRecord } from "../record.ts";
+
+/**
+ * A task as it was read or written. Each store adds what tells it whether the task has changed since; the others only hand
+ * it back.
+ */
+export interface Entry {
+  /** The task as it was then. */
+  readonly record: TaskRecord;
+}
+
+/** A worker, as its store knows it. */
+export interface Worker {
+  /** A UUID. */
+  readonly name: string;
+  /** The names of the jobs that it runs. */
+  readonly jobs: readonly string[];
+}
+
+/** Reads and writes tasks. Rejects with `BackendError` while it fails. */
+export interface Store<E extends Entry = Entry> {
+  /** Keeps the streams of HTTP sessions. */
+  readonly streams: StreamStore;
+  /** The time by the store's clock, in ms since the epoch. */
+  now(): number;
+  /** Throws `StoreLost` where the store is gone for good. Called before each use. */
+  checkUsable?(): void;
+  /** Writes a new task. `input` is JSON. */
+  create(record: TaskRecord, input: string): Promise<void>;
+  /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
+  read(id: string, owner: string): Promise<E | undefined>;
+  /**
+   * Writes a change of a task and, once it is finished, how it ended. Resolves with the entry as it is then, or with
+   * `undefined` if the task has changed since it was read; nothing is written then. Rejects with `InvalidValue` for what
+   * it can never store.
+   */
+  change(entry: E, record: TaskRecord, outcome?: Outcome): Promise<E | undefined>;
+  /** Reads a task's input. */
+  input(entry: E): Promise<Json>;
+  /** Reads how a task ended; `undefined` while nothing is stored. */
+  outcome(entry: E): Promise<Outcome | undefined>;
+  /** Reads up to `limit` of an owner's tasks, the newest first: all, or those before an id. Expired ones may be among them. */
+  list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]>;
+  /** Makes a small write that nobody hears of. */
+  check(): Promise<void>;
+  /** Whether a worker of another process is alive for this job. */
+  hasWorker(job: string): Promise<boolean>;
+  /** The tasks that wait for a worker. */
+  queue(worker: Worker): Queue<E>;
+  /** What says that a worker is alive, and which tasks it holds. Without it, workers die with their store. */
+  lease?(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease;
+}
+
+/** The tasks that wait for one worker. */
+export interface Queue<E extends Entry = Entry> {
+  /**
+   * Makes ready what is due, and resolves with when the next delayed task is due. `setBack`: the clock was, or may have
+   * been, set back since the last call.
+   */
+  promote(setBack: boolean): Promise<number | undefined>;
+  /** Finds up to `max` tasks that are ready: of all jobs together the most urgent first, then the oldest. */
+  ready(max: number, held: readonly TaskInfo[]): Promise<ReadyTasks<E>>;
+}
+
+/** Tasks that a worker may claim. */
+export interface ReadyTasks<E extends Entry = Entry> {
+  /** The tasks, in the order in which they are to run. */
+  readonly entries: readonly E[];
+  /** Whether there may be more. */
+  readonly more: boolean;
+  /** When to look again though nothing is heard, in ms. */
+  readonly pause?: number;
+}
+
+/** The lease of one worker. */
+export interface WorkerLease {
+  /** How long it lasts, in ms. */
+  readonly duration: number;
+  /** Says that the worker is alive. */
+  renew(): Promise<void>;
+  /** Finds the other workers whose lease has run out, and what they held. */
+  dead(): Promise<readonly DeadWorker[]>;
+  /** Says that the worker is gone. Others take over what it still holds. */
+  end(): Promise<void>;
+  /** Called before tasks are claimed, for stores that find a dead worker's tasks by a list. */
+  hold?(): void;
+}
+
+/** A worker whose lease has run out. */
+export interface DeadWorker {
+  /** Its name. */
+  readonly name: string;
+  /** The tasks that it may hold. */
+  readonly tasks: readonly Pick<TaskInfo, "id" | "owner">[];
+  /** Forgets it, once its tasks are taken over. */
+  bury(): Promise<void>;
+}

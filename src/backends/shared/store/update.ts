@@ -1,0 +1,28 @@
+/**
+ * The way in which everybody changes a task that others may change, too: read, decide, write, and begin anew if somebody
+ * was faster.
+ *
+ * @module
+ */
+import type { Ended, TaskRecord } from "../record.ts";
+import type { Entry, Store } from "./store.ts";
+
+/**
+ * Writes what `decide` makes of a task. Where it gives no other record, nothing is written. Resolves with the task as it
+ * was then, or with `undefined` if it is gone.
+ */
+export async function update(
+  store: Pick<Store, "change" | "read">,
+  entry: Entry | undefined,
+  decide: (record: TaskRecord) => Ended,
+): Promise<Entry | undefined> {
+  let seen = entry;
+  while (seen !== undefined) {
+    const { record, outcome } = decide(seen.record);
+    if (record === seen.record) return seen;
+    const changed = await store.change(seen, record, outcome);
+    if (changed) return changed;
+    const { id, owner } = record.info;
+    seen = await store.read(id, owner);
+  }
+}

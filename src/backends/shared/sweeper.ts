@@ -1,0 +1,45 @@
+/**
+ * Deletes what is no longer needed, page after page, so that nobody else is held up for long.
+ *
+ * @module
+ */
+import { pause } from "../../waiting.ts";
+import { Recurring } from "./recurring.ts";
+
+/** What is swept. */
+export interface Swept {
+  /** What a sweep does, for the report of one that fails, as "delete what has expired". */
+  readonly what: string;
+  /** How often, in ms. */
+  readonly every: number;
+  /** Deletes a page. Resolves with whether there may be more. */
+  readonly page: () => Promise<boolean>;
+  /** How long to wait between two pages, in ms. */
+  readonly pause: number;
+}
+
+/** Sweeps for one process. */
+export class Sweeper implements AsyncDisposable {
+  readonly #swept: Swept;
+  readonly #sweeps: Recurring;
+  #closed = false;
+
+  /** Starts; the first sweep is after a random part of the time between two, so that processes take turns. */
+  constructor(swept: Swept) {
+    this.#swept = swept;
+    this.#sweeps = new Recurring(swept.what, () => this.sweep(), swept.every, swept.every * Math.random());
+  }
+
+  /** Deletes all that is due. */
+  async sweep(): Promise<void> {
+    while (!this.#closed && await this.#swept.page()) {
+      await pause(this.#swept.pause);
+    }
+  }
+
+  /** Stops, after the page under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#sweeps[Symbol.asyncDispose]();
+  }
+}
