@@ -15,11 +15,11 @@ import type { BindRevision } from "./revision.ts";
 import type { Served } from "./served.ts";
 import { bindTools } from "./tools/tools.ts";
 
-// What the transports need of the newer revisions.
+// What the transports need from a revision.
 export { waitsForJob } from "./rev_2026_07_28/connection.ts";
 export { TaskListener } from "./rev_2026_07_28/listener.ts";
 
-/** The revisions, each under what the SDK calls the era of those that are spoken alike. Their tasks are the same ones. */
+/** The revisions by their eras: the SDK tells no more of a connection. All of them work on the same tasks. */
 const REVISIONS: { readonly [era in ProtocolEra]: BindRevision } = { legacy: bind2025, modern: bind2026 };
 
 /** Makes the server of one connection. */
@@ -35,8 +35,8 @@ export function bind(served: Served, peer: Peer, era: ProtocolEra): McpHost {
 }
 
 /**
- * Throws what a connection would: `DefinitionError`, if the user adds something under a name of the surface, or adds it
- * later.
+ * Throws the `DefinitionError` that a connection would, if an extension uses a name of the surface, or registers
+ * asynchronously.
  */
 export function checkExtensions(served: Served): void {
   extended(served);
@@ -48,10 +48,10 @@ function extended({ name, version, title, instructions, surface, extensions }: S
   return host;
 }
 
-/** The type of an extension lets an async function pass, but what that adds later may come after the client's first look. */
+/** The type of an extension allows an async function, but what that registers later may miss the first requests. */
 function refusePromise(returned: unknown): void {
   if (typeof returned !== "object" || returned === null || !("then" in returned)) return;
-  // It goes on; what it fails with concerns nobody any more.
+  // It keeps running; whether it fails no longer matters.
   Promise.resolve(returned).catch(() => {});
   throw new DefinitionError(
     "Cannot extend the server: the function given to `extend` returns a promise. Let it register without waiting, and " +

@@ -1,5 +1,5 @@
 /**
- * Answers for a client that cannot be asked while it waits: nobody else will, and the job must go on.
+ * Answers the questions of a task whose client cannot be asked while it waits: nobody else will, and the job must go on.
  *
  * @module
  */
@@ -7,20 +7,20 @@ import { TaskNotFound } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { pause } from "../waiting.ts";
-import { questionsToPut } from "./words.ts";
+import { questionsToElicit } from "./words.ts";
 
-/** The pause before an answer that could not be stored is given again, in ms. */
+/** The pause before another try to store an answer, in ms. */
 const PAUSE_MS = 1_000;
 
 /**
- * Answers what a task asks now with `cancel`. A question is told once only, so what cannot be stored is tried again until
- * `ended` aborts. Never rejects.
+ * Answers the open questions of a task with `cancel`. A question is announced only once, so an answer that cannot be stored
+ * is tried again until `ended` aborts. Never rejects.
  */
-export async function answerForNobody(tasks: Tasks, task: TaskInfo, ended: AbortSignal): Promise<void> {
-  const keys = questionsToPut(task).map(({ key }) => key);
+export async function cancelQuestions(tasks: Tasks, task: TaskInfo, ended: AbortSignal): Promise<void> {
+  const keys = questionsToElicit(task).map(({ key }) => key);
   while (!ended.aborted) {
     try {
-      // A task that is over, and a question that is answered, take no answer and no harm.
+      // This does nothing for a task that has ended, or a question that is answered.
       await tasks.answerForNobody(task, keys);
       return;
     } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * From our errors to JSON-RPC errors.
+ * Turns our errors into JSON-RPC errors.
  *
  * @module
  */
@@ -30,9 +30,9 @@ const LIMIT_EXCEEDED = -32005;
 export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClientCapability;
 
 /**
- * Gives an error its JSON-RPC code, and a text that a message can carry. What the caller can mend is "invalid params"
- * (2025-11-25, Tasks, "Protocol Errors"). What is none of our errors is a defect: it goes to stderr, and the caller is
- * told no more than that there was one.
+ * Gives an error its JSON-RPC code, and a text that fits into a message. An error that the caller can correct is "invalid
+ * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: it goes to stderr, and the
+ * caller learns only that there was an internal error.
  */
 export function toProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
@@ -42,20 +42,20 @@ export function toProtocolError(error: unknown): ProtocolError {
     const { limit, retryAfter } = error;
     return new ProtocolError(LIMIT_EXCEEDED, message, { limit, ...(retryAfter && { retryAfterMs: retryAfter }) });
   }
-  const mendable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
-  if (mendable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
+  const correctable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
+  if (correctable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
   if (isDefect(error)) logError("answer a request", error.stack);
   return new ProtocolError(INTERNAL_ERROR, "Internal error.");
 }
 
-/** A request that was given up rejects with the SDK's error, or with whatever reason its client gave, if any. */
+/** A request that its client gave up rejects with an error of the SDK, or with the client's reason: no defect. */
 function isDefect(error: unknown): error is Error {
   return error instanceof Error && !(error instanceof SdkError) && error.name !== "AbortError";
 }
 
-/** The HTTP answer to a request that one of the limits forbids. */
-export function limitAnswer(error: LimitExceeded, status: 429 | 503, id: string | number | null = null): Response {
+/** The HTTP response to a request that exceeds a limit. */
+export function limitResponse(error: LimitExceeded, status: 429 | 503, id: string | number | null = null): Response {
   const { code, message, data } = toProtocolError(error);
   const headers = { "retry-after": `${Math.ceil((error.retryAfter ?? 0) / 1_000)}` };
   return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });

@@ -1,6 +1,6 @@
 /**
- * The official SDK's server with room for ours: what a user registers through the SDK's own API stays reachable behind
- * our handlers, and our results reach the wire as they are.
+ * The official SDK's server, extended: what a user registers through the SDK's own API stays reachable behind our
+ * handlers, and our results reach the wire unchanged.
  *
  * @module
  */
@@ -26,24 +26,24 @@ import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 /** What the SDK knows of a request. */
 export type RequestContext = ServerContext;
 
-/** A transport with several streams, which knows on which of them the client listens. */
+/** A transport with several streams, which knows which of them the client reads. */
 export interface StreamTransport extends Transport {
   /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
-  heardOn(requestId: string | number): string | undefined;
+  openStreamOf(requestId: string | number): string | undefined;
 }
 
 /** The SDK's low-level server, with elicitations whose answers any process may take. */
 export class TaskServer extends OpenServer {
-  /** Takes the answer to a request of `ask`, `undefined` for an error; says whether it was one. */
+  /** Receives the answer to an elicitation, `undefined` for an error. Returns whether the id was that of an elicitation. */
   onAnswer?: (id: string, result: unknown) => boolean;
 
-  /** Hears of a request of the client for whose method there is no handler. */
+  /** Called with the method of a request that has no handler. */
   onUnknownMethod?: (method: string) => void;
 
-  /** Hears that a request of `ask` is about to come to a client that resumes a stream; says whether it still should. */
+  /** Called before an elicitation is replayed to a client that resumes a stream. Returns whether to replay it. */
   onReplay?: (id: string, stream: string) => boolean;
 
-  /** Connects, and sees to it that answers to our own requests are ours, and that clients can read what is sent. */
+  /** Connects. From then on answers to elicitations go to `onAnswer`, and what is sent is made readable for clients. */
   override async connect(transport: Transport): Promise<void> {
     await super.connect(transport);
     const { onmessage } = transport;
@@ -60,54 +60,54 @@ export class TaskServer extends OpenServer {
   }
 
   /**
-   * Sends `elicitation/create` under an id of ours, on the stream of an open request. The SDK numbers its requests, and
-   * waits for their answers in this process; the answer to this one goes to `onAnswer`, of whatever process.
+   * Sends `elicitation/create` under an id of ours, on the stream of an open request. The SDK numbers its own requests and
+   * waits for their answers in this process; the answer to this one goes to `onAnswer`, in whichever process it arrives.
    */
-  async ask(id: string, params: Record<string, unknown>, relatedRequestId: string | number): Promise<void> {
-    if (this.transport === undefined) throw new Error("Cannot ask: the client is gone.");
+  async sendElicitation(id: string, params: Record<string, unknown>, relatedRequestId: string | number): Promise<void> {
+    if (this.transport === undefined) throw new Error("Cannot send an elicitation: the connection is closed.");
     await this.transport.send({ jsonrpc: "2.0", id, method: "elicitation/create", params }, { relatedRequestId });
   }
 
   /**
-   * Takes a request of `ask` back: on the stream on which it was sent or, where that is not heard any more, on the one of
-   * what nobody asked for.
+   * Withdraws an elicitation, on the stream on which it was sent or, if the client no longer reads that, on the one for
+   * what no request asked for.
    */
-  async takeBack(id: string, relatedRequestId: string | number): Promise<void> {
-    const params = { requestId: id, reason: "The question needs no answer any more." };
-    const heard = this.heardOn(relatedRequestId) !== undefined;
+  async withdrawElicitation(id: string, relatedRequestId: string | number): Promise<void> {
+    const params = { requestId: id, reason: "The question no longer needs an answer." };
+    const isOpen = this.openStreamOf(relatedRequestId) !== undefined;
     await this.transport?.send(
       { jsonrpc: "2.0", method: "notifications/cancelled", params },
-      heard ? { relatedRequestId } : {},
+      isOpen ? { relatedRequestId } : {},
     );
   }
 
   /**
-   * The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. Where
-   * all goes one way, as on stdio, that is heard as long as there is a connection.
+   * The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. A
+   * transport with a single stream, as stdio, has it for as long as it is connected.
    */
-  heardOn(requestId: string | number): string | undefined {
-    return this.transport && hasStreams(this.transport) ? this.transport.heardOn(requestId) : "all";
+  openStreamOf(requestId: string | number): string | undefined {
+    return this.transport && hasStreams(this.transport) ? this.transport.openStreamOf(requestId) : "all";
   }
 
-  /** Whether a message is still to come to a client that resumes the stream. */
-  isWanted(message: JSONRPCMessage, stream: string): boolean {
-    const asked = "method" in message && "id" in message && typeof message.id === "string" ? message.id : undefined;
-    return asked === undefined || (this.onReplay?.(asked, stream) ?? true);
+  /** Whether to replay a message to a client that resumes the stream. */
+  shouldReplay(message: JSONRPCMessage, stream: string): boolean {
+    const id = "method" in message && "id" in message && typeof message.id === "string" ? message.id : undefined;
+    return id === undefined || (this.onReplay?.(id, stream) ?? true);
   }
 }
 
-/** The SDK's high-level server on top of a `TaskServer`. What would hide behind the surface cannot be registered. */
+/** The SDK's high-level server on top of a `TaskServer`. It refuses registrations that the surface would hide. */
 export class McpHost extends McpServer {
   readonly #surface: Pick<Surface, "tools" | "templates">;
 
-  /** Makes both. The SDK offers no way to bring one's own low-level server, so its own becomes one of ours. */
+  /** Makes both servers. The SDK takes no low-level server from outside, so its own is turned into one of ours. */
   constructor(info: Implementation, options: ServerOptions, surface: Pick<Surface, "tools" | "templates">) {
     super(info, options);
     this.#surface = surface;
     becomeOpen(this, TaskServer);
   }
 
-  // What is only passed on is `never` here: users see the SDK's own signatures.
+  // These parameters are only passed on, so they are `never` here; users see the SDK's own signatures.
   override registerTool(name: string, config: never, call: never): RegisteredTool {
     if (this.#surface.tools.some((tool) => tool.name === name)) {
       throw new DefinitionError(
@@ -132,13 +132,13 @@ export class McpHost extends McpServer {
         `Cannot register ${uri}: the results of a job stand under ${prefix}. Give the plain resource another URI.`,
       );
     }
-    // An overload is chosen by one type at a time.
+    // TypeScript picks an overload for one type at a time.
     return typeof at === "string"
       ? super.registerResource(name, at, config, read)
       : super.registerResource(name, at, config, read);
   }
 
-  /** The low-level server, as what it is. */
+  /** The low-level server. */
   get taskServer(): TaskServer {
     if (this.server instanceof TaskServer) return this.server;
     throw new TypeError("McpHost has lost its TaskServer.");
@@ -146,7 +146,7 @@ export class McpHost extends McpServer {
 }
 
 function hasStreams(transport: Transport): transport is StreamTransport {
-  return "heardOn" in transport;
+  return "openStreamOf" in transport;
 }
 
 /** A request as the SDK's own handlers take it. */

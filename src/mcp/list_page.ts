@@ -1,5 +1,5 @@
 /**
- * The lists of a server, page by page where one message cannot carry all of it (2025-11-25, "Pagination").
+ * The lists of a server, in pages where one message cannot carry a whole list (2025-11-25, "Pagination").
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { piecesOf, quote } from "../text.ts";
 /** What the SDK's own handlers list. */
 export const Listed: z.ZodDefault<z.ZodArray<z.ZodUnknown>> = z.array(z.unknown()).default([]);
 
-/** One page of a list, and how to ask for the next one. A page is named by its number, from 0; the first by no cursor. */
+/** One page of a list, and the cursor of the next one: its number, counted from 0. The first page needs no cursor. */
 export function pageOf<T>(
   items: readonly T[],
   cursor: string | undefined,

@@ -7,27 +7,27 @@ import type { Identity } from "../auth/authenticate.ts";
 
 /** Who is at the other end of a connection. */
 export interface Peer {
-  /** The principal that its tasks belong to. */
+  /** The principal that their tasks belong to. */
   readonly owner: string;
-  /** Whether that is one known person or program, so that its tasks may be listed. */
+  /** Whether that is one known person or program, so that their tasks may be listed. */
   readonly known: boolean;
 }
 
-/** Without authentication all callers are one owner that nobody knows: a task id is the only key to its task. */
+/** Without authentication all callers share one anonymous owner: the id of a task is the only key to it. */
 export const ANYBODY: Peer = { owner: "anonymous", known: false };
 
-/** Whoever can start the server over stdio. */
+/** Whoever started the server over stdio. */
 export const LOCAL: Peer = { owner: "local", known: true };
 
-/** Where a principal that cannot be an owner's name itself stands as its hash. */
+/** Begins the owner of a principal that cannot itself be the name of an owner: its hash follows. */
 const HASHED = "sha256:";
 
-/** The longest name of an owner that a backend takes. */
+/** The longest name of an owner that backends accept. */
 const MAX_OWNER_LENGTH = 128;
 
 /**
- * The peer behind an identity; `undefined` if it names nobody. A principal that is too long, or that has one of our own
- * names, is its hash, so that no two principals are ever one owner.
+ * The peer behind an identity; `undefined` if its principal is empty or not well-formed text. A principal that is too long,
+ * or has one of our own names, is replaced by its hash, so that two principals never share an owner.
  */
 export async function peerOf({ principal }: Identity): Promise<Peer | undefined> {
   if (principal === "" || !principal.isWellFormed()) return undefined;

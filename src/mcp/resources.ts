@@ -1,5 +1,5 @@
 /**
- * The resources of one connection: the results of tasks, beside what the user registers through the SDK.
+ * The resources of one connection: the results of tasks, and what the user registers through the SDK.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Peer } from "./peer.ts";
 import type { Connection } from "./revision.ts";
 import type { Served } from "./served.ts";
 
-/** What stands before the number of a page. */
+/** Precedes the number of a page in a URI. */
 const PAGE = "?page=";
 
 const ReadParams = z.looseObject({ uri: z.string() });
@@ -72,13 +72,13 @@ export function bindResources(
   });
 }
 
-/** What a URI names behind its prefix: the task and, behind `?page=`, a page of its result. */
+/** Splits what follows the prefix of a URI: the id of a task and, after `?page=`, a page of its result. */
 function splitPage(rest: string): readonly [id: string, page?: string] {
   const at = rest.indexOf(PAGE);
   return at < 0 ? [rest] : [rest.slice(0, at), rest.slice(at + PAGE.length)];
 }
 
-/** A resource, or the page of it that is asked for. One that no message can carry is told from its first page on. */
+/** A resource, or the requested page of it. Without a page, a resource too large for one message gives its first one. */
 function contentOf(text: string, page: string | undefined, uri: string, mimeType: string) {
   if (page === undefined && fits(text)) return { uri, mimeType, text };
   const pages = pagesOf(text);
@@ -91,7 +91,7 @@ function contentOf(text: string, page: string | undefined, uri: string, mimeType
   const next = number < pages.length && { nextPage: `${uri}${PAGE}${number + 1}` };
   return {
     uri: `${uri}${PAGE}${number}`,
-    // A part of JSON is none.
+    // A part of a JSON text is not JSON.
     mimeType: pages.length === 1 ? mimeType : "text/plain",
     text: part,
     _meta: { page: number, pages: pages.length, ...next },

@@ -15,8 +15,8 @@ export interface Served {
   readonly instructions?: string;
   readonly surface: Surface;
   readonly tasks: Tasks;
-  /** The longest message that is read, in bytes. */
+  /** The longest message that is accepted, in bytes. */
   readonly maxMessageBytes: number;
-  /** What the user adds through the official API, on each connection, without waiting. */
+  /** What the user registers through the SDK's API on each connection, synchronously. */
   readonly extensions: readonly ((mcp: McpHost) => void)[];
 }

@@ -1,5 +1,5 @@
 /**
- * What both generations of MCP tasks say alike, under different names: pure functions of a task record.
+ * What every revision says of a task, be it under different names: pure functions of a task record.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
 
-/** Progress and message in one line, for people; of a task that is finished the message alone. */
+/** Progress and message in one line, for people; for a finished task only the message. */
 export function statusText(task: TaskInfo): string {
   const { progress, message = "" } = task;
   const done = progress === undefined || isFinished(task) ? "" : `${Math.round(progress * 100)} %`;
@@ -16,29 +16,29 @@ export function statusText(task: TaskInfo): string {
 }
 
 /**
- * The time to live in ms. On the wire it counts from creation, while a result is kept from completion: so it grows with
- * a task that lives, and is exact once the task is finished.
+ * The time to live in ms. On the wire it counts from creation, but a result is kept from completion: so the value grows
+ * while a task is running, and is exact once the task has finished.
  */
 export function timeToLive(task: TaskInfo, now: number): number {
   return age(task, now) + task.resultTtl;
 }
 
 /**
- * When to ask again, in ms. A young task is worth asking for often; an old one is likely to stay a while, but whoever
- * waits for its end hears of it that much later.
+ * How long a client should wait before it reads the task again, in ms: a tenth of the task's age, between 0.5 s and 2 s. An
+ * old task is likely to run for a while yet, but a longer interval would delay its result by as much.
  */
 export function pollInterval(task: TaskInfo, now: number): number {
   return Math.min(2_000, Math.max(500, Math.round(age(task, now) / 10)));
 }
 
-/** How long a task has lived, or did live, in ms. */
+/** The time since a task was created, until now or until it finished, in ms. */
 function age(task: TaskInfo, now: number): number {
   return Math.max(0, (isFinished(task) ? task.finishedAt : now) - task.createdAt);
 }
 
 /**
- * Utility "Progress", of a call or of a task: makes the listener that tells a client of its changes. The value must grow
- * with each notification, so a message without progress creeps ahead a little; a change without either is not told.
+ * Makes a listener that reports the changes of a task to a client (utility "Progress"). The value must grow with each
+ * notification, so a message without progress raises it slightly; a change with neither is not reported.
  */
 export function progressTo(
   progressToken: string | number,
@@ -52,8 +52,8 @@ export function progressTo(
   };
 }
 
-/** What is to be put to the client of a task: a task that waits for its next worker puts nothing. */
-export function questionsToPut(task: TaskInfo): readonly Question[] {
+/** The questions to ask the client of a task. A task that waits for its next worker asks nothing. */
+export function questionsToElicit(task: TaskInfo): readonly Question[] {
   return task.status === "INPUT_REQUIRED" ? openQuestions(task) : [];
 }
 
@@ -62,19 +62,19 @@ export function elicitation({ key, message, schema }: Question): { readonly [key
   return { mode: "form", message, requestedSchema: formOf(schema, key) };
 }
 
-/** A question that is put again, with the reason why its answer was not taken. */
-export function putAgain(question: Question, { issues }: InvalidInput): Question {
+/** A question to be asked again, with the reason why its last answer was not accepted. */
+export function askAgain(question: Question, { issues }: InvalidInput): Question {
   const why = issues.map(({ path, message }) => path ? `${path}: ${message}` : message).join("; ");
   return { ...question, message: `${question.message}\n\nThe last answer did not fit: ${why}.` };
 }
 
-/** Whether these client capabilities, from wherever they came, let a form be asked: an empty `elicitation` means forms. */
+/** Whether client capabilities, however they were declared, include forms: an empty `elicitation` means forms. */
 export function declaresForms(capabilities: unknown): boolean {
   if (!isObject(capabilities) || !isObject(capabilities.elicitation)) return false;
   return "form" in capabilities.elicitation || !("url" in capabilities.elicitation);
 }
 
-/** What a client answered to `elicitation/create`. Throws `InvalidInput` if it is no such answer. */
+/** Reads the answer of a client to `elicitation/create`. Throws `InvalidInput` if it is not one. */
 export function answerOf(result: unknown, key: string): Answer {
   const { action, content } = isObject(result) ? result : {};
   if (action === "decline" || action === "cancel") return { action };
@@ -82,7 +82,7 @@ export function answerOf(result: unknown, key: string): Answer {
   throw new InvalidInput(`answer to ${key}`, [{ path: "action", message: "must be accept, decline or cancel" }]);
 }
 
-/** What a person filled in. Throws `ToolError` if they declined, and `InvalidInput` if it is no such answer. */
+/** Reads what a person filled in. Throws `ToolError` if they declined, and `InvalidInput` if it is not an answer. */
 export function acceptedContent({ key, message }: Question, result: unknown): { readonly [key: string]: Json } {
   const answer = answerOf(result, key);
   if (answer.action === "accept") return answer.content;

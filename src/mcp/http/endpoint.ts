@@ -23,7 +23,7 @@ import { cut, messageOf, quote } from "../../text.ts";
 import { bind, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
-import { limitAnswer, MISSING_CAPABILITY } from "../errors.ts";
+import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./subscriptions.ts";
 import { badUrl } from "../messages/message.ts";
@@ -129,7 +129,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const from = peer.known ? peer.owner : address ?? "";
     return await fromSource(client ? { client } : {}, async () => {
       const tooMany = this.#requests.admit(from);
-      if (tooMany) return this.#refuse(peer, limitAnswer(tooMany, 429), tooMany.message);
+      if (tooMany) return this.#refuse(peer, limitResponse(tooMany, 429), tooMany.message);
       const message = request.method === "POST" ? await this.#read(request, peer, from) : undefined;
       return message instanceof Response ? message : await this.#answer(caller, request, message);
     });

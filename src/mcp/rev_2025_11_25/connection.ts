@@ -6,14 +6,14 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
-import { answerForNobody } from "../cancel_questions.ts";
+import { cancelQuestions } from "../cancel_questions.ts";
 import type { TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 import { declaresForms } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
-import { Asker } from "./elicit.ts";
+import { Elicitor } from "./elicit.ts";
 import { readableIn } from "./older_revisions.ts";
 import { StatusPush } from "./status_push.ts";
 import { bindTasks } from "./tasks.ts";
@@ -25,7 +25,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     const capabilities = server.getClientCapabilities();
     return { elicitation: declaresForms(capabilities), tasks: capabilities?.tasks !== undefined };
   };
-  const asker = new Asker(server, tasks, peer.owner);
+  const elicitor = new Elicitor(server, tasks, peer.owner);
   const push = new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.
     notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
@@ -36,9 +36,9 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
   server.onclose = () => {
     closed.abort(new Unavailable("The connection was closed."));
     push[Symbol.dispose]();
-    asker.close();
+    elicitor.close();
   };
-  if (surface.tasks) bindTasks(server, { tasks, surface: surface.tasks, peer, asker, push, closed: closed.signal });
+  if (surface.tasks) bindTasks(server, { tasks, surface: surface.tasks, peer, elicitor, push, closed: closed.signal });
 
   return {
     subscriptions: false,
@@ -69,8 +69,8 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     answers: () => ({}),
     ask(task, ctx, ended) {
       const cancels = surface.tasks?.cancellable.includes(task.job) ?? false;
-      if (client().elicitation) asker.ask(task, ctx, { cancels });
-      else void answerForNobody(tasks, task, ended);
+      if (client().elicitation) elicitor.ask(task, ctx, { cancels });
+      else void cancelQuestions(tasks, task, ended);
       return undefined;
     },
     // Over HTTP a client can come back and resume the stream; over stdio it cannot.

@@ -1,14 +1,14 @@
 /**
- * What clients of old revisions cannot read.
+ * What clients of older revisions cannot read.
  *
  * @module
  */
 import type { ToolResult } from "../../exposure/surface.ts";
 
-/** The first revision with `resource_link` blocks. Clients of older ones refuse the whole result for one. */
+/** The first revision with `resource_link` blocks. Older clients refuse a whole result because of one. */
 const FIRST_WITH_LINKS = "2025-06-18";
 
-/** A result with the blocks that a client of this revision knows; what else is new to it, it passes over. */
+/** A result with only the blocks that a client of this revision knows. It ignores whatever else is new. */
 export function readableIn(revision: string | undefined, result: ToolResult): ToolResult {
   // Revisions are dates.
   if (revision === undefined || revision >= FIRST_WITH_LINKS) return result;

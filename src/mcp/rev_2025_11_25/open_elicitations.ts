@@ -1,62 +1,59 @@
 /**
- * The questions that stand in front of a person, and are to go once nobody needs their answers any more.
+ * The questions that a person sees now, and that are withdrawn once nobody needs their answers.
  *
  * @module
  */
 import { openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 
-/** What was put of one task: how to take each question back, by its key. */
-interface Put {
-  readonly questions: Map<string, () => void>;
-  readonly stop: () => void;
+/** The open questions of one task: how to withdraw each, by its key, and how to stop following the task. */
+interface OpenQuestions {
+  readonly withdrawals: Map<string, () => void>;
+  readonly unfollow: () => void;
 }
 
-/** The questions that were put on one connection. A task is followed as long as one of its own is open. */
-export class PutQuestions {
+/** The open questions of one connection, by the ids of their tasks. A task is followed while a question of it is open. */
+export class OpenElicitations {
   readonly #tasks: Tasks;
-  readonly #put = new Map<string, Put>();
+  readonly #open = new Map<string, OpenQuestions>();
 
   constructor(tasks: Tasks) {
     this.#tasks = tasks;
   }
 
-  /** A question was put. `takeBack` is called once it is open no more, unless it was settled here. */
-  add(task: TaskInfo, key: string, takeBack: () => void): void {
-    const put = this.#put.get(task.id) ?? { questions: new Map(), stop: this.#follow(task) };
-    this.#put.set(task.id, put);
-    put.questions.set(key, takeBack);
+  /** Adds a question. `withdraw` is called once the task no longer asks it, unless it is settled here before. */
+  add(task: TaskInfo, key: string, withdraw: () => void): void {
+    const open = this.#open.get(task.id) ?? { withdrawals: new Map(), unfollow: this.#follow(task) };
+    this.#open.set(task.id, open);
+    open.withdrawals.set(key, withdraw);
   }
 
-  /** A question is not to be taken back: it is answered here, or forgotten. */
+  /** Removes a question without withdrawing it: it is answered here, or forgotten. */
   settle(taskId: string, key: string): void {
-    const put = this.#put.get(taskId);
-    put?.questions.delete(key);
-    if (put?.questions.size !== 0) return;
-    put.stop();
-    this.#put.delete(taskId);
+    const open = this.#open.get(taskId);
+    open?.withdrawals.delete(key);
+    if (open?.withdrawals.size !== 0) return;
+    open.unfollow();
+    this.#open.delete(taskId);
   }
 
-  /** Takes back what a task has asked, but for what it still asks. */
-  takeBack(taskId: string, open: readonly string[] = []): void {
-    for (const [key, takeBack] of [...this.#put.get(taskId)?.questions ?? []]) {
-      if (open.includes(key)) continue;
+  /** Withdraws the questions of a task, except those with a key of `stillOpen`. */
+  withdraw(taskId: string, stillOpen: readonly string[] = []): void {
+    for (const [key, withdraw] of [...this.#open.get(taskId)?.withdrawals ?? []]) {
+      if (stillOpen.includes(key)) continue;
       this.settle(taskId, key);
-      takeBack();
+      withdraw();
     }
   }
 
-  /** Follows no task any more. */
+  /** Stops following every task. */
   close(): void {
-    for (const { stop } of this.#put.values()) stop();
-    this.#put.clear();
+    for (const { unfollow } of this.#open.values()) unfollow();
+    this.#open.clear();
   }
 
-  /** A task that waits for another worker does not run, but its questions stay open: they stand in its record. */
+  /** A task that waits for another worker is not running, but its questions stay open: they stand in its record. */
   #follow(task: TaskInfo): () => void {
-    return this.#tasks.follow(
-      task,
-      (now) => this.takeBack(now.id, openQuestions(now).map(({ key }) => key)),
-    );
+    return this.#tasks.follow(task, (now) => this.withdraw(now.id, openQuestions(now).map(({ key }) => key)));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The requests of one connection that wait for the results of tasks.
+ * The `tasks/result` requests of one connection that wait for their task to finish.
  *
  * @module
  */
@@ -7,21 +7,24 @@ import { Unavailable } from "../../errors.ts";
 
 type RequestId = string | number;
 
-/** Who asks anew, and does not resume its broken stream, would else leave a wait behind each time, and in the end a result. */
+/**
+ * Ends the waits of requests that a client has replaced. A client that sends `tasks/result` again, instead of resuming its
+ * broken stream, would otherwise leave a wait behind each time, and in the end one result for each.
+ */
 export class ResultWaits {
-  readonly #isHeard: (requestId: RequestId) => boolean;
+  readonly #isOpen: (requestId: RequestId) => boolean;
   /** By the ids of tasks, and of requests. */
   readonly #waits = new Map<string, Map<RequestId, AbortController>>();
 
-  /** `isHeard` says whether the client reads the stream of a request now. */
-  constructor(isHeard: (requestId: RequestId) => boolean) {
-    this.#isHeard = isHeard;
+  /** `isOpen` tells whether the client reads the stream of a request now. */
+  constructor(isOpen: (requestId: RequestId) => boolean) {
+    this.#isOpen = isOpen;
   }
 
-  /** Waits with a signal, and ends the earlier waits for the same task whose streams are broken. */
+  /** Runs a wait with a signal, and ends the earlier waits for the same task whose streams are broken. */
   async wait<T>(taskId: string, requestId: RequestId, wait: (given: AbortSignal) => Promise<T>): Promise<T> {
     const waits = this.#waits.get(taskId) ?? new Map<RequestId, AbortController>();
-    for (const [earlier, given] of waits) if (!this.#isHeard(earlier)) given.abort(askedAgain());
+    for (const [earlier, given] of waits) if (!this.#isOpen(earlier)) given.abort(replaced());
     const given = new AbortController();
     this.#waits.set(taskId, waits.set(requestId, given));
     try {
@@ -33,8 +36,8 @@ export class ResultWaits {
   }
 }
 
-function askedAgain(): Unavailable {
+function replaced(): Unavailable {
   return new Unavailable(
-    "The result of this task was asked for again: it comes on the stream of the later request.",
+    "The result of this task was requested again: it comes on the stream of the later request.",
   );
 }

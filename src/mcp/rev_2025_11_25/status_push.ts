@@ -1,5 +1,5 @@
 /**
- * What a 2025-11-25 connection tells its client about tasks unasked: their status ("Task Status Notification"), and their
+ * What a 2025-11-25 connection pushes to its client about tasks: their status ("Task Status Notification"), and their
  * progress under the token of the call that created them ("Progress").
  *
  * @module
@@ -18,11 +18,11 @@ export interface PushOptions {
   readonly notify: (method: string, params: Record<string, unknown>) => void;
   /** Whether every change of a task is pushed; otherwise only the progress of those whose call has a token. */
   readonly notifications: boolean;
-  /** Whether the client can be asked; one that cannot is told in words what a task asks. */
+  /** Whether the client can be asked; for one that cannot, the status message says what a task asks. */
   readonly canAsk: () => boolean;
 }
 
-/** The tasks that one connection tells its client about. */
+/** Pushes the changes of tasks to the client of one connection. */
 export class StatusPush implements Disposable {
   readonly #tasks: Tasks;
   readonly #options: PushOptions;
@@ -71,7 +71,7 @@ export class StatusPush implements Disposable {
     this.#followed.set(task.id, stop);
   }
 
-  /** A task as the client of this connection is told of it. */
+  /** A task as the client of this connection gets it. */
   describe(task: TaskInfo): WireTask {
     return wireTask(this.#options.canAsk() ? task : toUnaskable(task));
   }

@@ -15,7 +15,7 @@ import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { ListParams, TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import type { Asker } from "./elicit.ts";
+import type { Elicitor } from "./elicit.ts";
 import { ResultWaits } from "./result_waits.ts";
 import type { StatusPush } from "./status_push.ts";
 import { taskResult, tasksCapability, wireTask } from "./wire.ts";
@@ -25,18 +25,18 @@ export interface TaskOperations {
   readonly tasks: Tasks;
   readonly surface: NonNullable<Surface["tasks"]>;
   readonly peer: Peer;
-  readonly asker: Asker;
+  readonly elicitor: Elicitor;
   readonly push: StatusPush;
   /** Aborts when the connection is closed. */
   readonly closed: AbortSignal;
 }
 
 /** Binds the task operations to one connection. */
-export function bindTasks(server: TaskServer, { tasks, surface, peer, asker, push, closed }: TaskOperations): void {
+export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, push, closed }: TaskOperations): void {
   const { owner, known } = peer;
   const { cancellable, typed } = surface;
   server.registerCapabilities({ tasks: tasksCapability(cancellable.length > 0, known) });
-  const waits = new ResultWaits((requestId) => server.heardOn(requestId) !== undefined);
+  const waits = new ResultWaits((requestId) => server.openStreamOf(requestId) !== undefined);
 
   const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
     server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
@@ -47,20 +47,20 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, asker, pus
       }
     });
 
-  // Section "Input Required Status": the client is asked on the stream of whatever it waits for. A client that comes back
-  // for a task hears of its changes, as the one that created it.
+  // Section "Input Required Status": questions are sent on the stream of whatever the client waits for. A client that comes
+  // back for a task is notified of its changes, like the one that created it.
   operation("tasks/get", async (id, ctx) => {
-    const followed = push.isFollowing(id); // Its end may be pushed while it is read, and is pushed once.
+    const followed = push.isFollowing(id); // Its end may be pushed during the read, and must be pushed only once.
     const task = await tasks.get(id, owner);
     if (!followed) push.follow(task);
-    asker.ask(task, ctx);
+    elicitor.ask(task, ctx);
     return { ...push.describe(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
-    const task = await waits.wait(id, ctx.mcpReq.id, (askedAgain) => {
-      const given = AbortSignal.any([ctx.mcpReq.signal, closed, askedAgain]);
-      return tasks.wait(id, owner, given, (now) => asker.ask(now, ctx));
+    const task = await waits.wait(id, ctx.mcpReq.id, (replaced) => {
+      const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
+      return tasks.wait(id, owner, given, (now) => elicitor.ask(now, ctx));
     });
     const result = fitted(callResult(task, await tasks.outcome(task)), typed.includes(task.job));
     return { ...taskResult(result, id) };
@@ -68,7 +68,7 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, asker, pus
 
   operation("tasks/cancel", async (id) => {
     const task = await tasks.get(id, owner);
-    // Section "Task Cancellation": -32602 for a finished task, whatever its job allows.
+    // Section "Task Cancellation": a finished task is -32602, whatever its job allows.
     if (isFinished(task)) throw new TaskFinished(id, task.status);
     if (!cancellable.includes(task.job)) throw new ProtocolError(METHOD_NOT_FOUND, tasks.refuseCancel(task));
     return { ...wireTask(await tasks.cancel(id, owner)) };

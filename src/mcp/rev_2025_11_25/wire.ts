@@ -1,5 +1,5 @@
 /**
- * The wire words of protocol revision 2025-11-25, "Tasks": pure functions from task records to what that revision says.
+ * The words of protocol revision 2025-11-25, "Tasks": pure functions from task records to the wire.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { pollInterval, statusText, timeToLive } from "../words.ts";
 /** The key under which a message names its task. */
 export const RELATED_TASK = "io.modelcontextprotocol/related-task";
 
-/** Section "Task Status": a tool result with `isError` counts as failed here. */
+/** Section "Task Status": a tool result with `isError` means `failed` in this revision. */
 const STATUS: { readonly [status in TaskStatus]: WireStatus } = {
   PENDING: "working",
   RUNNING: "working",
@@ -34,7 +34,7 @@ export interface WireTask {
   readonly pollInterval: number;
 }
 
-/** A task as this revision says it. */
+/** A task on the wire. */
 export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
   const statusMessage = statusText(task);
   return {
@@ -61,7 +61,7 @@ export function createTaskResult(task: TaskInfo, uri: string): { task: WireTask;
   };
 }
 
-/** Section "Associating Task-Related Messages": `tasks/result` names its task, for the result itself does not. */
+/** Section "Associating Task-Related Messages": `tasks/result` names its task, because the result itself does not. */
 export function taskResult(result: ToolResult, id: string): ToolResult {
   return { ...result, _meta: { ...result._meta, ...relatedTask(id) } };
 }
@@ -71,7 +71,7 @@ export function relatedTask(id: string): { readonly [key: string]: Json } {
   return { [RELATED_TASK]: { taskId: id } };
 }
 
-/** Section "Capabilities": exact, so that a client never tries what would be refused. */
+/** Section "Capabilities": declares only what works, so that no client tries what would be refused. */
 export function tasksCapability(cancel: boolean, list: boolean): Record<string, Json> {
   return { ...(list && { list: {} }), ...(cancel && { cancel: {} }), requests: { tools: { call: {} } } };
 }

@@ -11,12 +11,12 @@ import {
 } from "@modelcontextprotocol/server";
 import type { Surface } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
-import { answerForNobody } from "../cancel_questions.ts";
+import { cancelQuestions } from "../cancel_questions.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaresForms, questionsToPut } from "../words.ts";
+import { declaresForms, questionsToElicit } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { bindTasks, capabilitiesOf, missingExtension } from "./tasks.ts";
 import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wire.ts";
@@ -54,8 +54,8 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     },
     answers: (task, ctx) => answersTo(task, ctx.mcpReq.inputResponses ?? {}),
     ask(task, ctx, ended) {
-      if (client(ctx).elicitation) return { ...inputRequired(questionsToPut(task), task.id) };
-      void answerForNobody(tasks, task, ended);
+      if (client(ctx).elicitation) return { ...inputRequired(questionsToElicit(task), task.id) };
+      void cancelQuestions(tasks, task, ended);
       return undefined;
     },
     // Streamable HTTP, "Cancellation": to close the stream is how a client cancels. A stdio client cannot come back.

@@ -18,7 +18,7 @@ import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
-import { progressTo, putAgain, questionsToPut } from "../words.ts";
+import { askAgain, progressTo, questionsToElicit } from "../words.ts";
 
 /** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
 class InputNeeded extends JobsError {
@@ -91,7 +91,7 @@ async function waitFor(
     signal: given.signal,
     onChange: (task) => {
       if (report) report(task);
-      if (questionsToPut(task).length === 0) return;
+      if (questionsToElicit(task).length === 0) return;
       const result = connection.ask(withReasons(task, misfits()), ctx, ended.signal);
       if (result) given.abort(new InputNeeded(result));
     },
@@ -120,7 +120,7 @@ function withReasons(task: TaskInfo, misfits: Misfits): TaskInfo {
   if (task.status !== "INPUT_REQUIRED") return task;
   const questions = task.questions?.map((question) => {
     const misfit = misfits.get(question.key);
-    return misfit ? putAgain(question, misfit) : question;
+    return misfit ? askAgain(question, misfit) : question;
   });
   return { ...task, questions };
 }

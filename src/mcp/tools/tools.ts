@@ -1,5 +1,5 @@
 /**
- * The tools of one connection: those of the surface, beside what the user registers through the SDK.
+ * The tools of one connection: those of the surface, and those that the user registers through the SDK.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { callTool, resumeTool } from "./call.ts";
 import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 
-/** What the model can mend, or should tell. */
+/** Errors that the model can correct, or should report. */
 const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
 
 /** Binds the tools of a surface to one connection. */
@@ -49,10 +49,10 @@ export function bindTools(
       try {
         if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
         const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
-        // A plain tool answers as much as it likes; an error repeats what it was given.
+        // How large its results are is a plain tool's own affair, but its errors may repeat a large input.
         return isError(answer) ? { ...fitted(answer, false) } : answer;
       } catch (error) {
-        // Of all that can be wrong with a plain call, the SDK gives this code to a tool that is not there alone.
+        // The SDK uses this code only for an unknown tool.
         const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;
         if (unknown) tasks.refuse(owner, "create", `Unknown tool ${quote(params.name)}.`);
         throw error;
@@ -62,7 +62,7 @@ export function bindTools(
     const site = { tasks, owner, connection, request };
     const resumed = tool.resume && connection.resumed(ctx);
     try {
-      // What was asked before there was a task is settled: the answers of a call that goes on are those to its task.
+      // A call that goes on has its whole input already: its answers are for the questions of its task.
       if (resumed !== undefined) return await resumeTool(tool, resumed, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;
@@ -70,7 +70,7 @@ export function bindTools(
       return await callTool(tool, input, ctx, site);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
-      // A round that is refused can be sent again as it is; told to the model, it would begin another task.
+      // A call that goes on can be sent again unchanged. If the model got this error, it would start another task.
       if (readable && resumed === undefined && !request?.demanded) {
         return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
       }

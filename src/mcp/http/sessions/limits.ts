@@ -6,7 +6,7 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { LimitExceeded } from "../../../errors.ts";
 import type { Peer } from "../../peer.ts";
-import { limitAnswer } from "../../errors.ts";
+import { limitResponse } from "../../errors.ts";
 
 /** When to try again, in ms: by then sessions may have ended. */
 const RETRY_MS = 60_000;
@@ -37,7 +37,7 @@ export class NoRoom extends LimitExceeded {
 
   /** The answer to who wanted to begin one. */
   answer(message: JSONRPCMessage | undefined): Response {
-    return limitAnswer(this, this.status, message && "method" in message && "id" in message ? message.id : null);
+    return limitResponse(this, this.status, message && "method" in message && "id" in message ? message.id : null);
   }
 }
 

@@ -169,7 +169,7 @@ export class Sessions implements AsyncDisposable {
         this.#streams,
         this.#recent,
         id,
-        (message, stream) => host.taskServer.isWanted(message, stream),
+        (message, stream) => host.taskServer.shouldReplay(message, stream),
       ),
       // Before the client hears of it: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),

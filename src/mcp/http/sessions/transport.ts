@@ -42,7 +42,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
   }
 
   /** The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. */
-  heardOn(requestId: string | number): string | undefined {
+  openStreamOf(requestId: string | number): string | undefined {
     const stream = this.#streams.ofRequest.get(requestId);
     return this.#streams.open.has(stream) ? stream : undefined;
   }

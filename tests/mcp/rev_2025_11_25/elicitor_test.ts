@@ -1,5 +1,5 @@
 import { MemoryBackend } from "../../../mod.ts";
-import { Asker } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
+import { Elicitor } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
 import { type RequestContext, TaskServer } from "../../../src/mcp/host.ts";
 import { BackendError, LimitExceeded, TaskNotFound } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
@@ -7,7 +7,7 @@ import type { TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
-/** A request of a client that can be asked: as much of it as an asker looks at. */
+/** The part of a request that an elicitor reads. */
 const REQUEST = { mcpReq: { id: 1 } } as unknown as RequestContext;
 
 function asking(): TaskInfo {
@@ -25,12 +25,12 @@ function asking(): TaskInfo {
   };
 }
 
-/** A server whose client hears every question; `asked` has their ids. */
+/** A server whose client gets every question; `asked` has their ids. */
 function listening() {
   const server = new TaskServer({ name: "asks", version: "1.0.0" });
   const asked: string[] = [];
   server.getClientCapabilities = () => ({ elicitation: {} });
-  server.ask = (id) => {
+  server.sendElicitation = (id) => {
     asked.push(id);
     return Promise.resolve();
   };
@@ -41,20 +41,20 @@ Deno.test("a connection remembers its last 1,000 questions, and no more", async 
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const { server, asked } = listening();
-  const asker = new Asker(server, tasks, "ann");
+  const elicitor = new Elicitor(server, tasks, "ann");
   const oldest = asking();
   const others = Array.from({ length: 1_000 }, asking);
-  for (const task of [oldest, ...others, ...others]) asker.ask(task, REQUEST);
+  for (const task of [oldest, ...others, ...others]) elicitor.ask(task, REQUEST);
   assertEquals(asked.length, 1_001);
-  asker.ask(oldest, REQUEST);
+  elicitor.ask(oldest, REQUEST);
   assertEquals(asked.length, 1_002);
 });
 
-Deno.test("a question whose answer cannot be stored is put again; one whose task is gone is not", async () => {
+Deno.test("a question whose answer cannot be stored is asked again; one whose task is gone is not", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const { server, asked } = listening();
-  const asker = new Asker(server, tasks, "ann", [0, 0]);
+  const elicitor = new Elicitor(server, tasks, "ann", [0, 0]);
   const task = asking();
   const [id] = [`task-input:${task.id}:name`];
   for (
@@ -64,7 +64,7 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
       [new LimitExceeded("readsPerMinute", "Cannot read: too often."), 3, 3],
     ] as const
   ) {
-    asker.ask(task, REQUEST);
+    elicitor.ask(task, REQUEST);
     let tried = 0;
     const done = Promise.withResolvers<void>();
     tasks.answer = () => {
@@ -73,21 +73,21 @@ Deno.test("a question whose answer cannot be stored is put again; one whose task
     };
     assertEquals(server.onAnswer?.(id, { action: "decline" }), true);
     await done.promise;
-    // What comes of the last try is known a turn later.
+    // The outcome of the last try is known a turn later.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    asker.ask(task, REQUEST);
+    elicitor.ask(task, REQUEST);
     assertEquals([tried, asked.length], [tries, times], error.message);
   }
 });
 
-Deno.test("a question that no form can ask does no harm to whoever else hears of its task", async () => {
+Deno.test("a question that no form can ask does not keep the questions of other tasks from their client", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const { server, asked } = listening();
-  const asker = new Asker(server, tasks, "ann");
+  const elicitor = new Elicitor(server, tasks, "ann");
   const schema = { type: "object", properties: { tags: { type: "array" } } };
-  asker.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
-  asker.ask(asking(), REQUEST);
+  elicitor.ask({ ...asking(), questions: [{ key: "tags", message: "Which?", schema }] } as TaskInfo, REQUEST);
+  elicitor.ask(asking(), REQUEST);
   assertEquals(asked.length, 1);
-  asker.close();
+  elicitor.close();
 });
