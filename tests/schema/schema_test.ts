@@ -168,10 +168,23 @@ Deno.test("a field that is named __proto__ is an extra one as any other", async 
   assertEquals(await pathsOf(z.strictObject({}), JSON.parse('{"constructor":1}')), [""]);
 });
 
-Deno.test("JSON Schema that is itself wrong is a fault of the definition", async () => {
-  await assertRejects(
-    () => validate({ type: "object", properties: { n: { type: "nonsense" } } }, {}, "input for odd"),
-    DefinitionError,
-    "input for odd",
-  );
+Deno.test("JSON Schema that is itself wrong is a fault of the definition, and spoils no other schema", async () => {
+  for (const $schema of ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]) {
+    const parts: readonly JsonSchema[] = [{ type: "nonsense" }, { pattern: "(" }, { required: ["a", "a"] }];
+    for (const n of parts) {
+      const wrong: JsonSchema = { $schema, type: "object", properties: { n } };
+      await assertRejects(
+        () => validate(wrong, {}, "input for odd"),
+        DefinitionError,
+        "input for odd",
+      );
+      assertEquals(await pathsOf({ $schema, ...plainUser }, { name: 1 }), ["name"]);
+    }
+  }
+});
+
+Deno.test("two schemas of one $id are two schemas", async () => {
+  const schemaOf = (type: string) => ({ $id: "https://example.com/n", type: "object", properties: { n: { type } } });
+  assertEquals(await pathsOf(schemaOf("string"), { n: 1 }), ["n"]);
+  assertEquals(await pathsOf(schemaOf("number"), { n: "" }), ["n"]);
 });
