@@ -16,7 +16,15 @@ import {
   type TaskStatus,
 } from "../../task.ts";
 import { cutMessage } from "../../text.ts";
-import { handedBackMessage } from "../shared/record.ts";
+import { MAX_HAND_BACKS } from "../shared/record.ts";
+import {
+  attemptFailed,
+  CANCELLED,
+  handedBackText,
+  STOP_REQUESTED,
+  workerDied,
+  workerDiedTooOften,
+} from "../shared/texts.ts";
 
 /** Where a job stands, in BullMQ's words; `unknown` where the queue has no such job. */
 export type JobState =
@@ -104,12 +112,6 @@ const NO_REASON: ReadonlySet<string | undefined> = new Set([undefined, "", "null
 /** The end of a task comes after everything else. */
 export const LAST_REVISION: number = 2 ** 52;
 
-const CANCELLED: { readonly [work in CancelledTask["work"]]: string } = {
-  never_started: "The task was cancelled before it ran.",
-  stopped: "The task was cancelled; its work has stopped.",
-  stop_requested: "The task was cancelled; stop requested, not confirmed by its worker.",
-};
-
 /** The task record. */
 export function toTask(snapshot: Snapshot): TaskInfo {
   const base: TaskBase = {
@@ -152,8 +154,7 @@ export function failureOf(snapshot: Snapshot): Exclude<Outcome, { readonly kind:
     return { kind: "fault", message };
   }
   if (failedReason === STALLED) {
-    const message = `The worker died ${times(stalled)} while it ran this task, or lost it, so it is not tried again.`;
-    return { kind: "fault", message };
+    return { kind: "fault", message: workerDiedTooOften(stalled) };
   }
   if (fault?.run !== started) return { kind: "tool_error", message: failedReason };
   return { kind: "fault", message: failedReason, ...(fault.code !== undefined && { code: fault.code }) };
@@ -210,15 +211,13 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
       status: questions.length > 0 ? "INPUT_REQUIRED" : "RUNNING",
       ...(questions.length > 0 && { questions }),
       ...(snapshot.stopRequested &&
-        { stopRequested: true as const, message: "Asked to stop; waits for the worker's answer." }),
+        { stopRequested: true as const, message: STOP_REQUESTED }),
     };
   }
   const due = dueAt === undefined ? {} : { dueAt };
   const asked = questions.length > 0 ? { questions } : {};
   if (hasFailed(snapshot)) {
-    const reason = reasonOf(snapshot);
-    const failed = `Attempt ${attemptOf(snapshot)} of ${attempts + stalled} failed`;
-    const message = reason === undefined ? `${failed} and gave no reason.` : cutMessage(`${failed}: ${reason}`);
+    const message = attemptFailed(attemptOf(snapshot), attempts + stalled, reasonOf(snapshot));
     return { status: "RETRYING", message, ...due, ...asked };
   }
   if (started === 0) return { status: "PENDING", ...due };
@@ -227,16 +226,12 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
 
 /** Why a task waits that has been begun, though no attempt has failed. */
 function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Snapshot): string {
-  if (handedBack === started) return handedBackMessage(handBacks);
+  if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
   // What a worker puts back counts neither as ended nor as stalled.
   if (started > ended + stalled) return "Put back into the queue by its worker; waits for its turn.";
-  return `The worker died while it ran this task, or lost it (${times(stalled)} so far); waits for the next one.`;
-}
-
-function times(count: number): string {
-  return count === 1 ? "once" : `${count} times`;
+  return workerDied(stalled);
 }
 
 /**

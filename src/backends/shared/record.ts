@@ -18,6 +18,16 @@ import {
 } from "../../task.ts";
 import { cutMessage } from "../../text.ts";
 import { refuseNew } from "./refusals.ts";
+import {
+  attemptFailed,
+  CANCELLED,
+  CANCELLED_WITH_WORKER,
+  handedBackText,
+  handedBackTooOften,
+  STOP_REQUESTED,
+  workerDied,
+  workerDiedTooOften,
+} from "./texts.ts";
 
 export { refuseCursor, refuseRoute } from "./refusals.ts";
 
@@ -140,38 +150,27 @@ export function handedBack(before: TaskRecord, abandoned: boolean, now: number):
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now) };
   const handBacks = (record.handBacks ?? 0) + 1;
-  if (handBacks > MAX_HAND_BACKS) return failed(record, { kind: "fault", message: tooOftenHandedBack(handBacks) }, now);
+  if (handBacks > MAX_HAND_BACKS) return failed(record, { kind: "fault", message: handedBackTooOften(handBacks) }, now);
+  const message = handedBackText(handBacks, MAX_HAND_BACKS);
   return {
     record: {
       ...record,
       holder: undefined,
       handBacks,
-      info: next(info, now, { status: "PENDING", attempt: info.attempt - 1, message: handedBackMessage(handBacks) }),
+      info: next(info, now, { status: "PENDING", attempt: info.attempt - 1, message }),
     },
   };
-}
-
-/** What is told of a task that waits for its next worker after this many hand-backs. */
-export function handedBackMessage(handBacks: number): string {
-  return `Handed back by a worker that shut down (${handBacks} of at most ${MAX_HAND_BACKS} times); waits for the next one.`;
-}
-
-/** Why a task that was handed back this often has failed. */
-export function tooOftenHandedBack(handBacks: number): string {
-  return `The workers that ran this task shut down ${handBacks} times before it ended, so it is not tried again. ` +
-    "Give workers a longer `grace`, or run the job in a worker that lives longer than the job takes.";
 }
 
 /** The worker died. The task runs again, unless it has been the end of too many workers. */
 export function crashed(record: TaskRecord, now: number): Ended {
   const info = live(record);
-  if (info.stopRequested) return { record: stopped(record, now, "The task was cancelled; its worker has died.") };
+  if (info.stopRequested) return { record: stopped(record, now, CANCELLED_WITH_WORKER) };
   const crashes = record.crashes + 1;
   if (crashes >= MAX_CRASHES) {
-    const message = `The worker died ${crashes} times while it ran this task, so it is not tried again.`;
-    return failed({ ...record, crashes }, { kind: "fault", message }, now);
+    return failed({ ...record, crashes }, { kind: "fault", message: workerDiedTooOften(crashes) }, now);
   }
-  const message = `The worker died while it ran this task (${crashes} of ${MAX_CRASHES}); waits for the next one.`;
+  const message = workerDied(crashes);
   return {
     record: { ...record, crashes, holder: undefined, info: next(info, now, { status: "PENDING", message }) },
   };
@@ -202,12 +201,12 @@ export function settled(before: TaskRecord, attempt: Attempt, now: number, rando
   const failures = info.attempt - record.crashes;
   if (attempt.kind === "error" && attempt.retry && failures < record.retry.attempts) {
     const pause = backoff(record.retry, failures, random);
-    const message = `Attempt ${failures} of ${record.retry.attempts} failed: ${attempt.message}`;
+    const message = attemptFailed(failures, record.retry.attempts, attempt.message);
     return {
       record: {
         ...record,
         holder: undefined,
-        info: next(info, now, { status: "RETRYING", message: cutMessage(message), dueAt: now + pause }),
+        info: next(info, now, { status: "RETRYING", message, dueAt: now + pause }),
       },
     };
   }
@@ -218,15 +217,15 @@ export function settled(before: TaskRecord, attempt: Attempt, now: number, rando
 /** Somebody asked to cancel a task that runs: its worker is to stop it. */
 export function stopRequested(record: TaskRecord, now: number): TaskRecord {
   const info = live(record);
-  const message = "Asked to stop; waits for the worker's answer.";
-  return { ...record, info: { ...next(info, now, { status: info.status, message }), stopRequested: true } };
+  const change = { status: info.status, message: STOP_REQUESTED };
+  return { ...record, info: { ...next(info, now, change), stopRequested: true } };
 }
 
 /** The running code has stopped after it was asked to, unless some of it was given up before. */
 export function stopped(
   record: TaskRecord,
   now: number,
-  message = "The task was cancelled; its work has stopped.",
+  message: string = CANCELLED.stopped,
 ): TaskRecord {
   return record.abandoned ? unconfirmed(record, now) : cancelled(record, "stopped", message, now);
 }
@@ -235,7 +234,7 @@ export function stopped(
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
   if (record.holder !== undefined) return unconfirmed(record, now);
   return record.info.attempt === 0 && record.handBacks === undefined
-    ? cancelled(record, "never_started", "The task was cancelled before it ran.", now)
+    ? cancelled(record, "never_started", CANCELLED.never_started, now)
     : stopped(record, now);
 }
 
@@ -245,8 +244,7 @@ export function isAbandoned(attempt: Attempt): boolean {
 }
 
 function unconfirmed(record: TaskRecord, now: number): TaskRecord {
-  const message = "The task was cancelled; stop requested, not confirmed by its worker.";
-  return cancelled(record, "stop_requested", message, now);
+  return cancelled(record, "stop_requested", CANCELLED.stop_requested, now);
 }
 
 /** The pause before the next attempt in ms: exponential, and between half and all of it at random. */
@@ -257,7 +255,7 @@ export function backoff(retry: RetryPolicy, attempt: number, random: number): nu
 
 /** How a finished record ended, where nothing is stored beside it. */
 export function cancelledOutcome(info: CancelledTask): Outcome {
-  return { kind: "fault", message: info.message ?? "The task was cancelled." };
+  return { kind: "fault", message: info.message ?? CANCELLED[info.work] };
 }
 
 function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {

@@ -156,7 +156,10 @@ Deno.test("a task whose worker dies waits again, until it has been the end of to
   const { record: end, outcome } = crashed(record, 5_000);
   assertEquals(look(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
   assert(outcome?.kind === "fault");
-  assertEquals(outcome.message, "The worker died 3 times while it ran this task, so it is not tried again.");
+  assertEquals(
+    outcome.message,
+    "The worker died 3 times while it ran this task, or lost it, so it is not tried again.",
+  );
 });
 
 Deno.test("a cancel says whether the work never started, has stopped, or was only asked to stop", () => {

@@ -11,8 +11,9 @@ import { HoldLost, TaskCancelled, WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
 import type { Json, Question } from "../../../task.ts";
 import { Asking, type AskingStore } from "../../shared/open_questions.ts";
-import { isAbandoned, MAX_CRASHES, MAX_HAND_BACKS, tooOftenHandedBack } from "../../shared/record.ts";
+import { isAbandoned, MAX_CRASHES, MAX_HAND_BACKS } from "../../shared/record.ts";
 import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
+import { handedBackTooOften } from "../../shared/texts.ts";
 import { EarlyStops } from "./early_stops.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
@@ -157,12 +158,12 @@ export class QueueWork implements WorkHandle {
       }
       if (running.stop) {
         await this.#insist(running, () => records.cancel(id, "stopped"));
-        throw new UnrecoverableError("The task was cancelled.");
+        throw new UnrecoverableError(new TaskCancelled().message);
       }
       if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
         const times = await this.#insist(running, () => records.markHandedBack(id, job.attemptsStarted));
         if (times > MAX_HAND_BACKS) {
-          return await this.#settle(running, job, { kind: "fault", message: tooOftenHandedBack(times) });
+          return await this.#settle(running, job, { kind: "fault", message: handedBackTooOften(times) });
         }
         await job.moveToWait(token);
         throw new WaitingError();

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { TaskCancelled } from "../../../../errors.ts";
 import { CREATE } from "./create.ts";
 import { COMMON, DUE } from "./parts.ts";
 import { SET_BACK } from "./set_back.ts";
@@ -142,7 +143,7 @@ if state == "active" then
 end
 if fields[4] and work == "stopped" then work = "stop_requested" end
 -- BullMQ's own mark: whichever worker takes the job, before it is removed or again, fails it at once.
-call("HSET", bull .. queue .. ":" .. id, "defa", "The task was cancelled.")
+call("HSET", bull .. queue .. ":" .. id, "defa", "${new TaskCancelled().message}")
 -- Code that runs on may say more, and the job may be gone: this is how far it was. No JSON, which is no progress.
 local progress = job[4] or ""
 call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", job[1] or 0,
