@@ -182,8 +182,8 @@ export interface Backend extends AsyncDisposable {
    * `BackendError` if not. `/healthz` calls it, at most once in 5 s.
    */
   check(): Promise<void>;
-  /** Whether a worker for this job is alive now. */
-  hasWorker(job: string): Promise<boolean>;
+  /** Whether a worker for this job is alive now; with a `route`, one of the queue that it names. */
+  hasWorker(job: string, route?: Route): Promise<boolean>;
   /**
    * Listens to every change of every task, of this process and of others. Returns the way to stop. A listener must not
    * throw: nobody is there to take its error.

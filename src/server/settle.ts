@@ -24,8 +24,7 @@ export async function settle(
   extensions: Served["extensions"],
   audit: Audit,
 ): Promise<Served> {
-  const outputs = jobs.flatMap(({ job, route }) => route && job.output ? [[job.name, job.output] as const] : []);
-  const tasks = new Tasks(backend, Date.now, { limits, audit }, new Map(outputs));
+  const tasks = new Tasks(backend, Date.now, { limits, audit }, jobs);
   try {
     const surface = merge(jobs.map((registered) => strategy.expose(registered, tasks)), tasks);
     const longest = maxMessageBytes(withDefaults(limits).inputBytes);

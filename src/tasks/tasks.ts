@@ -35,21 +35,19 @@ export class Tasks implements Disposable {
   readonly #over = new AbortController();
   /** The plain calls that wait. */
   readonly #calls = new Set<Promise<void>>();
-  readonly #outputs: ReadonlyMap<string, Schema>;
+  /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
+  readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
 
-  /**
-   * Opens the one event feed of this process. `now` tells the time, in ms since the epoch; `outputs` are the output
-   * schemas of jobs whose workers may be others', which nobody has held their results against.
-   */
+  /** Opens the one event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
   constructor(
     backend: Backend,
     now: () => number = Date.now,
     guard: GuardOptions = {},
-    outputs: ReadonlyMap<string, Schema> = new Map(),
+    jobs: readonly RegisteredJob[] = [],
   ) {
     this.#backend = backend;
     this.#now = now;
-    this.#outputs = outputs;
+    this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
     this.#guard = new Guard(backend, guard, now);
     this.#feed = new TaskFeed(backend);
   }
@@ -70,8 +68,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads a task. One that has waited for a while says so when no worker is there for it. Rejects as `Backend.get`, and
-   * with `LimitExceeded`.
+   * Reads a task. One of a job that is offered here, and that has waited for a while, says so when no worker is there for
+   * it. Rejects as `Backend.get`, and with `LimitExceeded`.
    */
   get(id: string, owner: string): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
@@ -80,7 +78,7 @@ export class Tasks implements Disposable {
       if (task.status !== "PENDING" && task.status !== "RETRYING") return task;
       const waitsSince = Math.max(task.updatedAt, task.dueAt ?? 0);
       if (this.#now() - waitsSince < QUIET_MS) return task;
-      if (await this.#backend.hasWorker(task.job)) return task;
+      if (!await this.#lacksWorker(task.job)) return task;
       const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
       // Why it is tried again stays to be read.
       const why = task.status === "RETRYING" ? task.message?.replace(/\.?$/, ". ") ?? "" : "";
@@ -130,19 +128,19 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Stores answers to a task's open questions, by key; anything else is left out. Rejects with `InvalidInput` where one
-   * does not fit its question, or is too long to be stored; no question is answered then. Who has to read the task to
-   * know the answers gives a function, whose `InvalidInput` is a refusal, too.
+   * Reads a task, and stores what `answersTo` gives for its open questions, by key; anything else is left out. Rejects as
+   * `get`, with what `answersTo` throws, and with `InvalidInput` where an answer does not fit its question, or is too long
+   * to be stored; no question is answered then.
    */
   answer(
     id: string,
     owner: string,
-    given: { readonly [key: string]: Answer } | ((task: TaskInfo) => { readonly [key: string]: Answer }),
+    answersTo: (task: TaskInfo) => { readonly [key: string]: Answer },
   ): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
-      const answers = typeof given === "function" ? given(task) : given;
+      const answers = answersTo(task);
       const fitting: [key: string, Answer][] = [];
       for (const { key, schema } of openQuestions(task)) {
         const own = Object.hasOwn(answers, key) ? answers[key] : undefined;
@@ -230,9 +228,19 @@ export class Tasks implements Disposable {
     this.#feed[Symbol.dispose]();
   }
 
-  /** Clients are told the output schema, and take no result that does not fit it. */
+  /** Whether no queue of a job that is offered here has a worker. */
+  async #lacksWorker(job: string): Promise<boolean> {
+    const offered = this.#jobs.get(job) ?? [];
+    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
+    return offered.length > 0;
+  }
+
+  /**
+   * Clients are told the output schema, and take no result that does not fit it. Our own workers have seen to that; those
+   * of a queue of others have not.
+   */
   async #asPromised(job: string, outcome: Outcome): Promise<Outcome> {
-    const schema = this.#outputs.get(job);
+    const schema = this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     if (outcome.kind !== "value" || schema === undefined) return outcome;
     try {
       return { kind: "value", value: await validateOutput(schema, outcome.value, job) };

@@ -21,8 +21,9 @@ const WAITING = "Waiting: no worker for contract is running. It starts as soon a
 async function serve(strategy: ExposureStrategy) {
   const backend = new MemoryBackend();
   let later = 0;
-  const tasks = new Tasks(backend, () => Date.now() + later);
-  const surface = strategy.expose(new ToolRegistry().register(contract), tasks);
+  const registered = new ToolRegistry().register(contract);
+  const tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
+  const surface = strategy.expose(registered, tasks);
   const served = { name: "fixture", version: "1.0.0", surface, tasks, extensions: [], maxMessageBytes: 1_000_000 };
   const host = bind(served, { owner: "local", known: true }, "legacy");
   const [ours, theirs] = InMemoryTransport.createLinkedPair();

@@ -87,7 +87,7 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
     const [question] = openQuestions(task);
     if (question === undefined) return;
     const answer = (content: { readonly name: Json }) =>
-      tasks.answer(id, "me", { [question.key]: { action: "accept", content } });
+      tasks.answer(id, "me", () => ({ [question.key]: { action: "accept", content } }));
     answer({ name: 7 })
       .catch((error) => refused.push(error.message.replace(question.key, "it")))
       .then(() => answer({ name: "Ada" }));
@@ -110,9 +110,9 @@ async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answe
       const answer = given.has(key) ? undefined : answers.next().value;
       if (answer === undefined) continue;
       given.add(key);
-      tasks.answer(id, "me", { [key]: answer }).catch((error) => {
+      tasks.answer(id, "me", () => ({ [key]: answer })).catch((error) => {
         errors.push(error.message.replace(key, "it"));
-        return tasks.answer(id, "me", { [key]: { action: "decline" } });
+        return tasks.answer(id, "me", () => ({ [key]: { action: "decline" } }));
       });
     }
   });

@@ -49,7 +49,7 @@ Deno.test("creations and readings are limited per minute, each owner for himself
   await assertRejects(start, LimitExceeded, "Cannot start a task: 2 times a minute is the most. Try again in 30 s.");
   await stage.tasks.get(id, "ann");
   await stage.tasks.list("ann");
-  await stage.tasks.answer(id, "ann", {});
+  await stage.tasks.answer(id, "ann", () => ({}));
   const signal = new AbortController().signal;
   await assertRejects(() => stage.tasks.get(id, "ann"), LimitExceeded, "Cannot read: 3 times a minute is the most.");
   await assertRejects(() => stage.tasks.wait(id, "ann", signal), LimitExceeded);

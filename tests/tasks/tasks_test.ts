@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Route } from "../../backend.ts";
 import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
@@ -13,6 +14,12 @@ const echo: Job = defineJob({
   run: (input) => input,
 });
 const registered = new ToolRegistry().register(echo, { resultTtl: 5_000 });
+
+/** A job of the same name, as it is offered where the workers of another queue run it. */
+const elsewhere = new ToolRegistry().register(
+  defineJob({ name: "echo", input: echo.input, output: z.object({ width: z.number() }) }),
+  { queue: "others" },
+);
 
 Deno.test("a task keeps its result as long as the client asks, within a week, or as it was registered", async () => {
   await using backend = new MemoryBackend();
@@ -35,7 +42,7 @@ Deno.test("an input that does not fit, or is no JSON, is refused before anything
 Deno.test("a task that is to be tried again says so where no worker runs, and still why", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
-  using tasks = new Tasks(backend, () => Date.now() + later);
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
   const fails = () => Promise.reject(new Error("net down"));
   const failing = defineJob({ name: "echo", input: echo.input, run: fails, backoff: { delay: 60_000 } });
   const task = await tasks.start({ ...registered, job: failing, policy: failing.policy }, {}, "me");
@@ -54,7 +61,7 @@ Deno.test("a task that is to be tried again says so where no worker runs, and st
 Deno.test("a task that is to wait says nothing of workers before its time has come", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
-  using tasks = new Tasks(backend, () => Date.now() + later);
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
   const { id } = await tasks.start({ ...registered, policy: { delay: 3_600_000 } }, {}, "me");
   later = 3_590_000;
   assertEquals((await tasks.get(id, "me")).message, undefined);
@@ -64,8 +71,7 @@ Deno.test("a task that is to wait says nothing of workers before its time has co
 
 Deno.test("a result of others that does not fit the job's output is a tool error, and one that does is given out as it says", async () => {
   await using backend = new MemoryBackend();
-  const output = z.object({ width: z.number() });
-  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  using tasks = new Tasks(backend, Date.now, {}, [elsewhere]);
   await using _worker = createWorker(backend, [echo]);
   const outcomeOf = async (result: unknown) => {
     const { id } = await tasks.start(registered, result, "me");
@@ -79,8 +85,7 @@ Deno.test("a result of others that does not fit the job's output is a tool error
 
 Deno.test("the outcome of a task that is held costs one read, whether others ran it or not", async () => {
   await using backend = new MemoryBackend();
-  const output = z.object({ width: z.number() });
-  using tasks = new Tasks(backend, Date.now, {}, new Map([[echo.name, output]]));
+  using tasks = new Tasks(backend, Date.now, {}, [elsewhere]);
   await using _worker = createWorker(backend, [echo]);
   const { id } = await tasks.start(registered, { width: 7 }, "me");
   const task = await tasks.wait(id, "me", new AbortController().signal);
@@ -95,7 +100,7 @@ Deno.test("the outcome of a task that is held costs one read, whether others ran
 Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
-  using tasks = new Tasks(backend, () => Date.now() + later);
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
   const { id } = await tasks.start(registered, {}, "me");
   assertEquals((await tasks.get(id, "me")).message, undefined);
   later = 60_000;
@@ -105,4 +110,36 @@ Deno.test("a task that waits for long says so where no worker runs, and only the
   await worker.ready;
   const end = await tasks.wait(id, "me", new AbortController().signal);
   assertEquals([end.status, end.message], ["COMPLETED", undefined]);
+});
+
+Deno.test("a task says that no worker runs only where none of the queues of its job has one", async () => {
+  const asked: unknown[] = [];
+  class Queues extends MemoryBackend {
+    override hasWorker(job: string, route?: Route): Promise<boolean> {
+      asked.push([job, route?.queue]);
+      return Promise.resolve(route?.queue === busy);
+    }
+  }
+  let busy = "none";
+  const registry = new ToolRegistry();
+  const jobs = [registry.register(elsewhere.job, { queue: "slow" })];
+  jobs.push(registry.register(elsewhere.job, { name: "fast_echo", queue: "fast" }));
+  await using backend = new Queues();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later, {}, jobs);
+  const { id } = await tasks.start(registered, {}, "me");
+  later = 60_000;
+  assertStringIncludes((await tasks.get(id, "me")).message ?? "", "no worker for echo");
+  busy = "fast";
+  assertEquals((await tasks.get(id, "me")).message, undefined);
+  assertEquals(asked.slice(0, 2), [["echo", "slow"], ["echo", "fast"]]);
+});
+
+Deno.test("a task of a job that is not offered here says nothing of workers: its queue is not known", async () => {
+  await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const { id } = await tasks.start(registered, {}, "me");
+  later = 60_000;
+  assertEquals((await tasks.get(id, "me")).message, undefined);
 });

@@ -4,7 +4,16 @@
  * @module
  */
 import type { Queue } from "bullmq";
-import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
+import type {
+  Backend,
+  NewTask,
+  Route,
+  StreamStore,
+  TaskEvent,
+  TaskPage,
+  WorkHandle,
+  WorkOptions,
+} from "../../backend.ts";
 import {
   BackendError,
   DefinitionError,
@@ -19,7 +28,8 @@ import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
-import { cancelledOutcome, created, refuseCursor } from "../shared/record.ts";
+import { cancelledOutcome } from "../shared/record.ts";
+import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
@@ -69,8 +79,6 @@ export class BullMqBackend implements Backend {
   readonly #works = new Set<QueueWork>();
   /** The queues that are listened to. */
   readonly #open = new Map<string, Queue>();
-  /** The queues of the jobs whose tasks were seen here. */
-  readonly #queues = new Map<string, string>();
   #closing: Promise<void> | undefined;
 
   private constructor(store: Store, lease: number) {
@@ -99,11 +107,10 @@ export class BullMqBackend implements Backend {
 
   /** Stores a task and queues it. */
   async create(task: NewTask): Promise<TaskInfo> {
-    created(task, 0); // Refuses an owner that cannot be.
+    refuseNew(task);
     const size = toText(task.input, "The input").length;
     const queue = task.route?.queue ?? task.job;
     return await this.#call(`store a task of ${task.job}`, async () => {
-      this.#queues.set(task.job, queue);
       const open = this.#open.get(queue) ?? await this.#store.answers.meet(this.#follow(queue));
       const job = toJob(this.#store.bullmq, open, task);
       return await this.#feed.storing(task.id, async () => {
@@ -184,10 +191,9 @@ export class BullMqBackend implements Backend {
     return this.#ask("write", () => this.#store.check());
   }
 
-  /** Whether a worker for this job is connected, ours or another of BullMQ. */
-  hasWorker(job: string): Promise<boolean> {
-    const queue = this.#queues.get(job) ?? job;
-    return this.#ask("look for workers", () => this.#store.hasWorker(queue));
+  /** Whether a worker for this job, or of the queue that it is sent to, is connected: ours, or another of BullMQ. */
+  hasWorker(job: string, route?: Route): Promise<boolean> {
+    return this.#ask("look for workers", () => this.#store.hasWorker(route?.queue ?? job));
   }
 
   /** Listens to every change. */
@@ -230,7 +236,6 @@ export class BullMqBackend implements Backend {
       const snapshot = await this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner);
       if (snapshot === undefined) throw new TaskNotFound(id);
       if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
-      this.#queues.set(snapshot.job, snapshot.queue);
       this.#feed.meet(snapshot.queue);
       return snapshot;
     });

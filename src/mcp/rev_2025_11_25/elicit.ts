@@ -107,7 +107,8 @@ export class Elicitor {
     const [taskId, key] = partsOf(id);
     if (taskId === undefined || key === undefined) return false;
     this.#open.settle(taskId, key);
-    const store = async (answer: Answer) => void await this.#tasks.answer(taskId, this.#owner, { [key]: answer });
+    const store = async (answer: Answer) =>
+      void await this.#tasks.answer(taskId, this.#owner, () => ({ [key]: answer }));
     this.#store(id, async () => {
       try {
         await store(answerOf(result, key));

@@ -130,7 +130,7 @@ async function storeAnswers(task: TaskInfo, ctx: RequestContext, { tasks, connec
   const misfits = new Map<string, InvalidInput>();
   for (const [key, answer] of Object.entries(connection.answers(task, ctx))) {
     try {
-      await tasks.answer(task.id, task.owner, { [key]: answer });
+      await tasks.answer(task.id, task.owner, () => ({ [key]: answer }));
     } catch (error) {
       if (!(error instanceof InvalidInput)) throw error;
       misfits.set(key, error);

@@ -27,6 +27,9 @@ import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "owner";
 
+/** Where the tool's tasks go. */
+const ROUTE = { queue: "images", jobName: "resize-image" };
+
 interface Place {
   readonly backend: BullMqBackend;
   readonly feed: TaskFeed;
@@ -58,7 +61,6 @@ function startWorker(
 }
 
 async function create(place: Place, input: NewTask["input"], retry = { attempts: 1, delay: 10, maxDelay: 10 }) {
-  const route = { queue: "images", jobName: "resize-image" };
   return await place.backend.create({
     id: newTaskId(),
     job: "resize",
@@ -66,7 +68,7 @@ async function create(place: Place, input: NewTask["input"], retry = { attempts:
     input,
     resultTtl: 60_000,
     retry,
-    route,
+    route: ROUTE,
   });
 }
 
@@ -89,7 +91,8 @@ test("a plain worker gets exactly the input, under the name it knows, and its re
   assertEquals([end?.status, end?.job, end?.attempt], ["COMPLETED", "resize", 1]);
   assertEquals(got, [["resize-image", { file: "a.png" }]]);
   assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 10 } });
-  assertEquals(await backend.hasWorker("resize"), true);
+  assertEquals(await backend.hasWorker("resize", ROUTE), true);
+  assertEquals(await backend.hasWorker("resize", { ...ROUTE, queue: "thumbnails" }), false);
 });
 
 test("a worker of ours runs a task that another job's tool puts into its queue", async (place) => {
