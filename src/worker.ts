@@ -12,6 +12,7 @@ import { checkOptions, having, numberFrom, required, type Rule, type Rules, whol
 import { QuestionKeys } from "./questions/key.ts";
 import { QuestionRoom } from "./questions/budget.ts";
 import { checkSchema, type Infer, toJsonSchema, validate, validateOutput } from "./schema/schema.ts";
+import type { Json } from "./task.ts";
 import { cutMessage, quote } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS, unlessAborted } from "./waiting.ts";
 
@@ -96,14 +97,23 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
-    const value = toJson(await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal))), "it");
-    return {
-      kind: "value",
-      value: job.output ? await validateOutput(job.output, value, job.name).catch(refuseValue) : value,
-    };
+    const returned = await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal)));
+    return { kind: "value", value: await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
     return explain(error);
   }
+}
+
+/** What is stored of what the code has returned. */
+async function resultOf({ name, output }: Job, returned: unknown): Promise<Json> {
+  const value = toJson(returned, "it");
+  return output ? await validateOutput(output, value, name) : value;
+}
+
+/** The code is done, so another attempt would do its work again, to end in the same way. */
+function refuseResult(error: unknown): never {
+  if (!(error instanceof InvalidValue)) return refuseValue(error);
+  throw new ToolError(`The result cannot be stored: ${error.message}.`, { cause: error });
 }
 
 /** How long code has, after its time-out, to stop by itself, in ms; then nobody waits for it any longer. */
@@ -176,14 +186,12 @@ function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
   if (error instanceof InvalidInput || error instanceof DefinitionError) {
     return { kind: "fault", message: error.message };
   }
-  if (error instanceof InvalidValue) {
-    return { kind: "error", message: `The result cannot be stored: ${error.message}.`, retry: false };
-  }
   if (error instanceof Abandoned) {
     return { kind: "error", message: error.message, retry: true, abandoned: true };
   }
   const message = textOf(error) || `The job threw ${describe(error)} without a message.`;
-  return { kind: "error", message, retry: !(error instanceof ToolError) };
+  const isFinal = error instanceof ToolError || error instanceof InvalidValue;
+  return { kind: "error", message, retry: !isFinal };
 }
 
 /** The text of an error, or of what looks like one. */

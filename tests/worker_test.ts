@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { assert, assertEquals, assertMatch, assertThrows } from "../tools/std.ts";
-import type { Outcome } from "../backend.ts";
+import { InvalidValue, type Outcome, type WorkHandle, type WorkOptions } from "../backend.ts";
 import {
   createWorker,
   defineJob,
@@ -140,6 +140,28 @@ Deno.test("what an output schema makes of a result has to be JSON as well", asyn
   assert(outcome.kind === "tool_error");
   assertMatch(outcome.message, /cannot be stored: its field "total" is a bigint/);
   assertEquals(task.attempt, 1);
+});
+
+Deno.test("a question that cannot be stored ends its task at once, and is not taken for its result", async () => {
+  const { promise, resolve } = Promise.withResolvers<WorkOptions["run"]>();
+  class Caught extends MemoryBackend {
+    override work({ run }: WorkOptions): WorkHandle {
+      resolve(run);
+      return { ready: Promise.resolve(), stop: () => Promise.resolve() };
+    }
+  }
+  await using backend = new Caught();
+  const asks = defineJob({ name: "asks", input, run: (_, { elicit }) => elicit({ message: "Which?", schema: input }) });
+  await using _worker = createWorker(backend, [asks]);
+  const run = await promise;
+  const attempt = await run({
+    task: { id: newTaskId(), job: "asks", attempt: 1 },
+    input: {},
+    signal: new AbortController().signal,
+    report: () => Promise.resolve(),
+    ask: () => Promise.reject(new InvalidValue("Cannot store the question: it is too large.")),
+  });
+  assertEquals(attempt, { kind: "error", message: "Cannot store the question: it is too large.", retry: false });
 });
 
 Deno.test("an output schema that is itself wrong is a fault before the work, which is not done in vain", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../backend.ts";
-import { BackendError, InvalidValue, TaskFinished, TaskNotReady } from "../../errors.ts";
+import { BackendError, TaskFinished, TaskNotReady } from "../../errors.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
@@ -132,7 +132,7 @@ export class PostgresBackend implements Backend {
     change.refuseRoute(task);
     const record = change.created(task, this.#now());
     if (!await this.#store.create(record, task.input)) {
-      throw new InvalidValue(`Cannot create task ${task.id}: there is one of this id. Make a new id for each task.`);
+      throw new Error(`Cannot create task ${task.id}: there is one of this id. Make a new id for each task.`);
     }
     return record.info;
   }

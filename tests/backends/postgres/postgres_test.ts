@@ -1,6 +1,8 @@
-import { PostgresBackend } from "../../../mod.ts";
+import { newTaskId } from "../../../backend.ts";
+import { JobsError, PostgresBackend } from "../../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { startDoomedWorker } from "../support/doomed_worker.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
@@ -24,6 +26,17 @@ if (noPostgres === undefined) {
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ ...place, lease: LEASE }, job)),
       close: () => backend.close(),
     };
+  });
+
+  Deno.test("postgres: a second task of one id is its caller's defect, and no value that cannot be stored", async () => {
+    const place = { url, schema: "twice" };
+    await PostgresBackend.migrate(place);
+    await using backend = await PostgresBackend.connect(place);
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    await backend.create(task);
+    const error = await assertRejects(() => backend.create(task), Error, "there is one of this id");
+    assertEquals(error instanceof JobsError, false);
   });
 } else {
   Deno.test({ name: `postgres (left out: ${noPostgres})`, ignore: true, fn: () => {} });
