@@ -14,7 +14,7 @@ import { retryPolicy } from "../job.ts";
 import { wellFormed } from "../json.ts";
 import { storableAnswer } from "../questions/budget.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { type Schema, validate, validateOutput } from "../schema/schema.ts";
+import { validate, validateOutput } from "../schema/schema.ts";
 import { type Answer, type FinishedTask, type Json, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
 
 /** How long a task may wait before its status says that no worker is there, in ms. */
