@@ -21,9 +21,8 @@ export interface RegisterOptions extends JobPolicy {
   /** Whether clients may cancel its tasks; default: the server's `defaultCancel`. The same under all names of a job. */
   readonly cancel?: boolean;
   /**
-   * Whether a plain call whose connection is gone cancels its task, since nobody knows the task's id. Default: over stdio,
-   * and over HTTP for revision 2026-07-28, whose clients cancel in this way, as `cancel` says; for a client of 2025-11-25
-   * over HTTP `false`, because it can resume its stream.
+   * Whether a plain call whose connection is gone cancels its task. Default: over stdio as `cancel` says, because nobody
+   * else can read the task; over HTTP `false`, because a client whose time ran out closes its stream, too.
    */
   readonly cancelOnDisconnect?: boolean;
   /**

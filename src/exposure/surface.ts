@@ -68,6 +68,9 @@ export interface CallContext {
 /** The reason of a `CallContext.signal` when the caller cancelled the call. */
 export class CallCancelled extends JobsError {}
 
+/** The reason of a `CallContext.signal` when the client waits no longer: its time limit for calls has passed. */
+export class CallTimedOut extends JobsError {}
+
 /**
  * The reason of a `CallContext.signal` when the connection of the caller is gone. Nobody has the id of a task that a plain
  * call began.

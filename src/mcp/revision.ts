@@ -67,6 +67,4 @@ export interface Connection {
    * it, so that the client calls again with the answers. `ended` aborts once the call no longer waits.
    */
   ask(task: TaskInfo, ctx: RequestContext, ended: AbortSignal): Result | undefined;
-  /** Whether a client that closes the connection of this call has thereby cancelled it. */
-  closingCancels(ctx: RequestContext): boolean;
 }

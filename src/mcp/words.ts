@@ -43,7 +43,7 @@ function age(task: TaskInfo, now: number): number {
 export function progressTo(
   progressToken: string | number,
   notify: (params: Record<string, Json>) => void,
-): (task: TaskInfo) => void {
+): (task: Pick<TaskInfo, "progress" | "message">) => void {
   let last = 0;
   return ({ progress, message }) => {
     if (progress === undefined && message === undefined) return;

@@ -73,7 +73,5 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
       else void cancelQuestions(tasks, task, ended);
       return undefined;
     },
-    // Over HTTP a client can come back and resume the stream; over stdio it cannot.
-    closingCancels: (ctx) => ctx.http === undefined,
   };
 }

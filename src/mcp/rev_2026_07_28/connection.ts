@@ -58,8 +58,6 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
       void cancelQuestions(tasks, task, ended);
       return undefined;
     },
-    // Streamable HTTP, "Cancellation": to close the stream is how a client cancels. A stdio client cannot come back.
-    closingCancels: () => true,
   };
 }
 

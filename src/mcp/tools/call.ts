@@ -12,13 +12,16 @@ import {
   type CallClient,
   type CallContext,
   CallerGone,
+  CallTimedOut,
   type SurfaceTool,
 } from "../../exposure/surface.ts";
-import type { TaskInfo } from "../../task.ts";
+import type { Json, TaskInfo } from "../../task.ts";
+import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
-import { askAgain, progressTo, questionsToElicit } from "../words.ts";
+import { CallProgress } from "./call_progress.ts";
+import { askAgain, questionsToElicit } from "../words.ts";
 
 /** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
 class InputNeeded extends JobsError {
@@ -73,24 +76,19 @@ async function waitFor(
   const given = new AbortController();
   const ended = new AbortController();
   const { signal, _meta, notify } = ctx.mcpReq;
-  // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any.
-  const giveUp = () => {
-    const gone = signal.reason instanceof SdkError;
-    given.abort(
-      gone ? new CallerGone(connection.closingCancels(ctx)) : new CallCancelled("The call was cancelled."),
-    );
-  };
+  const giveUp = () => given.abort(whyOver(signal.reason, ctx));
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });
   const token = _meta?.progressToken;
-  const report = token !== undefined &&
-    progressTo(token, (params) => void notify({ method: "notifications/progress", params }).catch(() => {}));
+  const notifyProgress = (params: Record<string, Json>) =>
+    void notify({ method: "notifications/progress", params }).catch(() => {});
+  using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
   const call: CallContext = {
     owner,
     client: clientOf(request, connection.client(ctx), token !== undefined),
     signal: given.signal,
     onChange: (task) => {
-      if (report) report(task);
+      progress?.report(task);
       if (questionsToElicit(task).length === 0) return;
       const result = connection.ask(withReasons(task, misfits()), ctx, ended.signal);
       if (result) given.abort(new InputNeeded(result));
@@ -108,6 +106,19 @@ async function waitFor(
     ended.abort();
     signal.removeEventListener("abort", giveUp);
   }
+}
+
+/** What clients say of a cancellation when their time limit for a call has passed: docs/protocol.md names them. */
+const TIMED_OUT = /time[d ]?[ -]?out/i;
+
+/** Why a call is over before it was answered. */
+function whyOver(reason: unknown, { http }: RequestContext): JobsError {
+  // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any. A
+  // client that is gone from stdio ends this server, too; one over HTTP may have lost its stream, or run out of time.
+  if (reason instanceof SdkError) return new CallerGone(http === undefined);
+  return TIMED_OUT.test(messageOf(reason))
+    ? new CallTimedOut("The client's time limit for the call has passed.")
+    : new CallCancelled("The call was cancelled.");
 }
 
 function clientOf(request: TaskRequest | undefined, { elicitation }: Client, progress: boolean): CallClient {

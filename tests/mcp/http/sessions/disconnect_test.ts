@@ -66,18 +66,42 @@ class Stage implements AsyncDisposable {
   }
 }
 
-Deno.test("2026-07-28: a closed stream cancels a plain call, unless cancelOnDisconnect is false", async () => {
+Deno.test("2026-07-28: the task of a plain call outlives its stream, unless cancelOnDisconnect is true", async () => {
   await using stage = new Stage();
   // The last one ends as cancelled: then the server has heard of all of them.
-  for (const name of ["false", "true", "default"]) {
+  for (const name of ["false", "default", "true"]) {
     const { body } = await stage.server.fetch(request(URL_OF_IT, "tools/call", { name, arguments: {} }, {}));
     await stage.begun(name);
     await body?.cancel();
   }
-  assertEquals([await stage.end("default"), await stage.end("true")], ["CANCELLED", "CANCELLED"]);
+  assertEquals(await stage.end("true"), "CANCELLED");
   stage.letGo();
-  assertEquals(await stage.end("false"), "COMPLETED");
+  assertEquals([await stage.end("default"), await stage.end("false")], ["COMPLETED", "COMPLETED"]);
 });
+
+/** What real clients say of a call that took them too long, and what they say when a person cancels it. */
+const REASONS: readonly (readonly [reason: string | undefined, status: string])[] = [
+  ["McpError: MCP error -32001: Request timed out", "COMPLETED"],
+  ["SdkError: Request timed out", "COMPLETED"],
+  ["timed out after 5s", "COMPLETED"],
+  ["Timeout", "COMPLETED"],
+  ["The user has pressed Stop", "CANCELLED"],
+  [undefined, "CANCELLED"],
+];
+
+for (const [reason, status] of REASONS) {
+  Deno.test(`a call that its client cancels with ${JSON.stringify(reason)} has a task that ends as ${status}`, async () => {
+    await using stage = new Stage();
+    const raw = await Raw.open(stage.server.fetch);
+    const { body } = await raw.post("tools/call", { name: "default", arguments: {} });
+    await stage.begun("default");
+    await raw.cancel(raw.id, reason);
+    await raw.ask("tools/list"); // By now a cancellation would have reached the code.
+    if (status === "COMPLETED") stage.letGo();
+    assertEquals(await stage.end("default"), status);
+    await body?.cancel();
+  });
+}
 
 Deno.test("2025-11-25: the task of a plain call outlives its session, unless cancelOnDisconnect is true", async () => {
   await using stage = new Stage();

@@ -98,8 +98,9 @@ export class Raw {
   }
 
   /** Cancels a request, as a client does whose patience is over. */
-  async cancel(requestId: number): Promise<void> {
-    const body = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } });
+  async cancel(requestId: number, reason?: string): Promise<void> {
+    const params = { requestId, reason };
+    const body = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params });
     const { status } = await this.send({ method: "POST", body });
     if (status !== 202) throw new Error(`The cancellation was answered with HTTP ${status}.`);
   }

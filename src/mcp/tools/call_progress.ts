@@ -1,0 +1,48 @@
+/**
+ * The progress of a call that waits.
+ *
+ * @module
+ */
+import type { Json, TaskInfo } from "../../task.ts";
+import { progressTo } from "../words.ts";
+
+/** After how long without a report the last one is repeated, in ms: a client hears at least every 10 s. */
+const REPEAT_MS = 9_000;
+
+/**
+ * Reports the progress of one call to a client that gave a progress token (utility "Progress"). While a job says nothing,
+ * the last report is repeated: there are clients that give up on a call in silence, and proxies that close its stream.
+ */
+export class CallProgress implements Disposable {
+  readonly #report: (task: Pick<TaskInfo, "progress" | "message">) => void;
+  readonly #repeat: number;
+  #last: Pick<TaskInfo, "progress" | "message" | "status"> = { status: "PENDING" };
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(token: string | number, notify: (params: Record<string, Json>) => void, repeat: number = REPEAT_MS) {
+    this.#report = progressTo(token, notify);
+    this.#repeat = repeat;
+    this.#wait();
+  }
+
+  /** Reports a change. */
+  report(task: TaskInfo): void {
+    this.#last = task;
+    this.#report(task);
+    if (task.progress !== undefined || task.message !== undefined) this.#wait();
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const { progress, message, status } = this.#last;
+      this.#report({ progress, message: message ?? (status === "PENDING" ? "Waiting to start." : "Running.") });
+      this.#wait();
+    }, this.#repeat);
+  }
+
+  /** Reports no more. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
