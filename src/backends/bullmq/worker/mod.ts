@@ -5,21 +5,21 @@
  * @module
  */
 import type { Job, Processor, Worker } from "bullmq";
-import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../../backend.ts";
+import type { Claim, ProgressReport, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { HoldLost, TaskCancelled, WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
 import type { Json, Question } from "../../../task.ts";
 import { Asking, type AskingStore } from "../../shared/open_questions.ts";
-import { isAbandoned, MAX_CRASHES, MAX_HAND_BACKS } from "../../shared/record.ts";
+import { isAbandoned, MAX_CRASHES } from "../../shared/record.ts";
 import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
-import { handedBackTooOften } from "../../shared/texts.ts";
 import { EarlyStops } from "./early_stops.ts";
 import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
 import { Lookout } from "./lookout.ts";
-import { capBackoff, timeoutOf } from "../new_task.ts";
+import { timeoutOf } from "../new_task.ts";
+import { endRun, type RunEnd } from "./run_end.ts";
 import type { Signal, Store, Workers } from "../database.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
@@ -118,7 +118,7 @@ export class QueueWork implements WorkHandle {
   }
 
   async #process({ name, locks, token }: Held, job: Job): Promise<Json> {
-    const { UnrecoverableError, WaitingError } = this.#store.bullmq;
+    const { WaitingError } = this.#store.bullmq;
     const { records } = this.#store;
     const id = job.id ?? "";
     const controller = new AbortController();
@@ -153,48 +153,20 @@ export class QueueWork implements WorkHandle {
       const storing = reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
       if (running.lost) throw new WaitingError(); // BullMQ leaves the job as it is.
-      if (begun && (attempt === undefined || isAbandoned(attempt))) {
-        await this.#insist(running, () => records.markAbandoned(id));
-      }
-      if (running.stop) {
-        await this.#insist(running, () => records.cancel(id, "stopped"));
-        throw new UnrecoverableError(new TaskCancelled().message);
-      }
-      if (attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value") {
-        const times = await this.#insist(running, () => records.markHandedBack(id, job.attemptsStarted));
-        if (times > MAX_HAND_BACKS) {
-          return await this.#settle(running, job, { kind: "fault", message: handedBackTooOften(times) });
-        }
-        await job.moveToWait(token);
-        throw new WaitingError();
-      }
-      return await this.#settle(running, job, attempt);
+      const insist = <T>(act: () => Promise<T>) => this.#insist(running, act);
+      const abandoned = begun && (attempt === undefined || isAbandoned(attempt));
+      const handsBack = attempt === undefined || this.#shutDown && signal.aborted && attempt.kind !== "value";
+      const end: RunEnd = running.stop
+        ? { kind: "stopped", abandoned }
+        : handsBack
+        ? { kind: "handed back", abandoned }
+        : { kind: "settled", attempt };
+      return await endRun(this.#store, { job, token }, end, insist);
     } finally {
       letGo();
       this.#running.delete(running);
       released.resolve(undefined);
     }
-  }
-
-  /** Gives BullMQ the attempt's end: a value to return, or what it is to make of an error. */
-  async #settle(running: Running, job: Job, attempt: Attempt): Promise<Json> {
-    const { UnrecoverableError } = this.#store.bullmq;
-    const { records } = this.#store;
-    const id = job.id ?? "";
-    // No text in PostgreSQL holds a NUL.
-    const said = attempt.kind === "value" ? "" : attempt.message.replaceAll("\0", "\ufffd");
-    if (attempt.kind === "value") {
-      const text = JSON.stringify(attempt.value);
-      if (text.length <= records.maxInline) return attempt.value;
-      return await this.#insist(running, () => records.keepResult(id, job.attemptsStarted, text));
-    }
-    if (attempt.kind === "fault") {
-      await this.#insist(running, () => records.markFault(id, job.attemptsStarted, attempt.code));
-      throw new UnrecoverableError(said);
-    }
-    if (!attempt.retry) throw new UnrecoverableError(said);
-    capBackoff(job);
-    throw new Error(said);
   }
 
   /**
