@@ -45,7 +45,7 @@ function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): 
       async write(chunk) {
         const message = messageInChunk(chunk);
         if (message === undefined) await writer.write(chunk);
-        else await listener.pass(message, write);
+        else await listener.send(message, write);
       },
     }),
     { signal: over.signal },

@@ -1,6 +1,6 @@
 /**
- * Tasks in `subscriptions/listen` (2026-07-28). The SDK serves the method and knows no tasks; a listener stands between
- * it and the wire of one connection, sees every message both ways, and adds what the extension says of tasks.
+ * Tasks in `subscriptions/listen` (2026-07-28). The SDK serves this method without tasks. A listener stands between the SDK
+ * and the wire of one connection, sees every message in both directions, and adds the tasks.
  *
  * @module
  */
@@ -29,8 +29,8 @@ import { declaresTasks } from "./wire.ts";
 
 type Id = string | number;
 
-/** A subscription to nothing. With it the SDK keeps a stream open that else would carry tasks alone. */
-const NOTHING = "mcp://results/";
+/** A resource that never changes. The SDK closes a stream with nothing to send, and it knows no tasks. */
+const PLACEHOLDER = "mcp://results/";
 
 /** The most tasks and resources of one subscription. */
 const MAX_TASKS = 1_000;
@@ -45,8 +45,8 @@ const Acknowledgement = z.looseObject({
   _meta: z.looseObject({ [SUBSCRIPTION_ID_META_KEY]: z.union([z.string(), z.number()]) }),
 });
 
-/** What a client has asked to hear of. */
-interface Wanted {
+/** What a client wants to subscribe to. */
+interface Requested {
   readonly taskIds: readonly string[];
   readonly uris: readonly string[];
   readonly capabilities: unknown;
@@ -56,9 +56,9 @@ interface Wanted {
 export class TaskListener implements Disposable {
   readonly #served: Pick<Served, "surface" | "tasks">;
   readonly #owner: string;
-  readonly #wanted = new Map<Id, Wanted>();
+  readonly #requested = new Map<Id, Requested>();
   readonly #open = new Map<Id, TaskSubscription>();
-  /** What the SDK still takes for open, and was refused. */
+  /** Subscriptions that were refused, while the SDK still takes them for open. */
   readonly #refused = new Set<Id>();
 
   constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer) {
@@ -66,7 +66,7 @@ export class TaskListener implements Disposable {
     this.#owner = owner;
   }
 
-  /** Takes a message of the client: what the SDK gets of it, or what is answered instead. */
+  /** Takes a message from the client. Returns what to forward to the SDK, or what to answer instead. */
   receive(message: JSONRPCMessage): { readonly forward: JSONRPCMessage } | { readonly answer: JSONRPCMessage } {
     if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
       const id = message.params?.requestId;
@@ -77,13 +77,13 @@ export class TaskListener implements Disposable {
     if (!listens || (tasks === undefined && templates.length === 0)) return { forward: message };
     const { id, params = {} } = message;
     const filter = params.notifications;
-    // What is no filter at all is the SDK's to refuse.
+    // The SDK refuses what is not a filter at all.
     if (typeof filter !== "object" || filter === null) return { forward: message };
     const parsed = Filter.safeParse(filter);
     if (!parsed.success) {
       return refuse(id, INVALID_PARAMS, `Invalid params: notifications: ${parsed.error.issues[0]?.message}`);
     }
-    // The acknowledgement says it once more.
+    // The acknowledgement repeats the filter.
     if (!fits(filter)) return refuse(id, INVALID_PARAMS, "Invalid params: notifications: the filter is too large.");
     const { resourceSubscriptions: uris = [] } = parsed.data;
     const taskIds = tasks && parsed.data.taskIds;
@@ -93,65 +93,65 @@ export class TaskListener implements Disposable {
       this.#served.tasks.refuse(this.#owner, "read", message);
       return refuse(id, code, message, data);
     }
-    this.#wanted.set(id, { taskIds: taskIds ?? [], uris, capabilities });
-    const notifications = taskIds ? { ...filter, resourceSubscriptions: [...uris, NOTHING] } : filter;
+    this.#requested.set(id, { taskIds: taskIds ?? [], uris, capabilities });
+    const notifications = taskIds ? { ...filter, resourceSubscriptions: [...uris, PLACEHOLDER] } : filter;
     return { forward: { ...message, params: { ...params, notifications } } };
   }
 
-  /** Passes on a message of the SDK. */
-  async pass(message: JSONRPCMessage, pass: Write): Promise<void> {
+  /** Sends a message of the SDK to the client, an acknowledgement with the tasks added. */
+  async send(message: JSONRPCMessage, write: Write): Promise<void> {
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
       if (message.id !== undefined) this.#end(message.id);
       if (message.id !== undefined && this.#refused.delete(message.id)) return;
     }
     const acknowledged = readAcknowledgement(message);
     const id = acknowledged?._meta[SUBSCRIPTION_ID_META_KEY];
-    const wanted = id === undefined ? undefined : this.#wanted.get(id);
-    if (acknowledged === undefined || id === undefined || wanted === undefined) return await pass(message);
-    const write: Write = (message) => pass(sendable(message));
+    const requested = id === undefined ? undefined : this.#requested.get(id);
+    if (acknowledged === undefined || id === undefined || requested === undefined) return await write(message);
+    const writeSendable: Write = (message) => write(sendable(message));
     let known: ReadonlyMap<string, TaskInfo>;
     try {
-      known = await this.#known(wanted);
+      known = await this.#readOwned(requested);
     } catch (error) {
-      this.#wanted.delete(id);
+      this.#requested.delete(id);
       this.#refused.add(id);
       const { code, message, data } = toProtocolError(error);
-      return await write(refuse(id, code, message, data).answer);
+      return await writeSendable(refuse(id, code, message, data).answer);
     }
-    const taskIds = wanted.taskIds.filter((taskId) => known.has(taskId));
-    const uris = wanted.uris.filter((uri) => !this.#isResult(uri) || known.has(uri));
+    const taskIds = requested.taskIds.filter((taskId) => known.has(taskId));
+    const uris = requested.uris.filter((uri) => !this.#isResult(uri) || known.has(uri));
     const { resourceSubscriptions, ...rest } = acknowledged.notifications;
     const notifications = {
       ...rest,
       ...(resourceSubscriptions && uris.length > 0 && { resourceSubscriptions: uris }),
-      ...(wanted.taskIds.length > 0 && { taskIds }),
+      ...(requested.taskIds.length > 0 && { taskIds }),
     };
-    await write({
+    await writeSendable({
       jsonrpc: "2.0",
       method: "notifications/subscriptions/acknowledged",
       params: { ...acknowledged, notifications },
     });
-    // It may have ended while its tasks were read.
-    if (!this.#wanted.delete(id)) return;
+    // The subscription may have ended while its tasks were read.
+    if (!this.#requested.delete(id)) return;
     const tasks = new Set(known.values());
-    const subscription = new TaskSubscription(this.#served, { ...wanted, taskIds, uris, id }, write);
+    const subscription = new TaskSubscription(this.#served, { ...requested, taskIds, uris, id }, writeSendable);
     this.#open.set(id, subscription);
     for (const task of tasks) subscription.follow(task);
   }
 
   /** Ends every subscription. */
   [Symbol.dispose](): void {
-    for (const id of [...this.#wanted.keys(), ...this.#open.keys()]) this.#end(id);
+    for (const id of [...this.#requested.keys(), ...this.#open.keys()]) this.#end(id);
   }
 
   #end(id: Id): void {
-    this.#wanted.delete(id);
+    this.#requested.delete(id);
     this.#open.get(id)?.[Symbol.dispose]();
     this.#open.delete(id);
   }
 
-  /** The owner's tasks among the wanted ones, by what they are wanted as: one unknown or foreign is left out. */
-  async #known({ taskIds, uris }: Wanted): Promise<ReadonlyMap<string, TaskInfo>> {
+  /** Reads the requested tasks, by the id or URI under which each was requested. Unknown and foreign ones are left out. */
+  async #readOwned({ taskIds, uris }: Requested): Promise<ReadonlyMap<string, TaskInfo>> {
     const known = new Map<string, TaskInfo>();
     const read = new Map<string, Promise<TaskInfo | undefined>>();
     const get = (id: string) => {
@@ -161,7 +161,7 @@ export class TaskListener implements Disposable {
     };
     const names = [...taskIds, ...uris.filter((uri) => this.#isResult(uri))];
     const tasks = await Promise.all(names.map((name) => get(name.slice(name.lastIndexOf("/") + 1))));
-    // In the order in which they were asked for, whichever was read first.
+    // In the order of the request, whichever was read first.
     for (const [index, name] of names.entries()) {
       const task = tasks[index];
       if (task && (task.id === name || resourceUri(task) === name)) known.set(name, task);
@@ -169,13 +169,13 @@ export class TaskListener implements Disposable {
     return known;
   }
 
-  /** Whether a URI is that of a result, and so no business of the SDK. */
+  /** Whether a URI is that of a result, which the SDK knows nothing of. */
   #isResult(uri: string): boolean {
     return this.#served.surface.templates.some((template) => uri.startsWith(prefixOf(template)));
   }
 }
 
-/** What cannot be read now must not be taken for unknown. */
+/** A task that cannot be read now must not be taken for an unknown one. */
 function orUndefined(error: unknown): undefined {
   if (!(error instanceof TaskNotFound)) throw error;
 }

@@ -1,6 +1,6 @@
 /**
- * One subscription to tasks and results (2026-07-28): follows them, and tells of each change once and in order. A client
- * that reads more slowly than its tasks change hears the newest of each.
+ * One subscription to tasks and results (2026-07-28): it follows them, and notifies of each change once and in order. A
+ * client that reads more slowly than its tasks change gets only the newest change of each.
  *
  * @module
  */
@@ -16,75 +16,75 @@ import { type DetailedTask, wireTask } from "./wire.ts";
 /** Sends one message to the client. */
 export type Write = (message: JSONRPCMessage) => Promise<void>;
 
-/** What a subscription is to. */
+/** What a subscription covers. */
 export interface Subscribed {
   /** The id of the request that opened it. */
   readonly id: string | number;
   readonly taskIds: readonly string[];
   /** The URIs of results. */
   readonly uris: readonly string[];
-  /** What the client has declared, for the questions of a task. */
+  /** What the client declares, which decides whether it gets the questions of a task. */
   readonly capabilities: unknown;
 }
 
-/** How many changes wait for the client to read, before those that newer ones have overtaken are left out. */
+/** How many changes may wait for the client, before those that newer ones have overtaken are dropped. */
 const MAX_WAITING = 256;
 
-/** A change that is to be told. */
+/** A change that the client has yet to be notified of. */
 interface Change {
   readonly task: TaskInfo;
-  /** Whether an end that could not be told is told again. */
-  readonly again: boolean;
+  /** Whether to try once more if the client cannot be notified that the task ended. */
+  readonly retry: boolean;
 }
 
-/** A subscription that is open. */
+/** An open subscription. */
 export class TaskSubscription implements Disposable {
   readonly #served: Pick<Served, "surface" | "tasks">;
-  readonly #to: Subscribed;
+  readonly #covers: Subscribed;
   readonly #write: Write;
   readonly #followed = new Map<string, () => void>();
   #waiting: Change[] = [];
-  #telling = false;
+  #notifying = false;
   #mostWaiting = MAX_WAITING;
   #closed = false;
 
-  constructor(served: Pick<Served, "surface" | "tasks">, to: Subscribed, write: Write) {
+  constructor(served: Pick<Served, "surface" | "tasks">, covers: Subscribed, write: Write) {
     this.#served = served;
-    this.#to = to;
+    this.#covers = covers;
     this.#write = write;
   }
 
-  /** Tells where a task stands now, and then of each change until it ends. */
+  /** Notifies of the state of a task now, and then of each change until it ends. */
   follow(task: TaskInfo): void {
-    this.#follow(task, { again: true });
+    this.#follow(task, { retry: true });
   }
 
-  #follow(task: TaskInfo, { again }: { readonly again: boolean }): void {
+  #follow(task: TaskInfo, { retry }: { readonly retry: boolean }): void {
     const stop = this.#served.tasks.follow(task, (now) => {
       if (isFinished(now)) this.#unfollow(now.id);
-      this.#waiting.push({ task: now, again });
-      if (this.#waiting.length > this.#mostWaiting) this.#leaveOut();
-      if (!this.#telling) void this.#tellAll();
+      this.#waiting.push({ task: now, retry });
+      if (this.#waiting.length > this.#mostWaiting) this.#dropOvertaken();
+      if (!this.#notifying) void this.#notifyAll();
     });
     this.#followed.set(task.id, stop);
   }
 
-  /** One after the other: a result is read when its turn has come. */
-  async #tellAll(): Promise<void> {
-    this.#telling = true;
+  /** Notifies of one change after the other; a result is read only when its turn has come. */
+  async #notifyAll(): Promise<void> {
+    this.#notifying = true;
     for (let change = this.#waiting.shift(); change && !this.#closed; change = this.#waiting.shift()) {
-      const { task, again } = change;
-      await this.#tell(task).catch(() => {
-        // A client that is gone reads the task when it comes back. One that is there must hear of the end: where the
-        // store failed just as the result was read, it is read once more, at once or when the store is back.
-        if (isFinished(task) && again && !this.#closed) this.#follow(task, { again: false });
+      const { task, retry } = change;
+      await this.#notify(task).catch(() => {
+        // A client that is gone reads the task when it comes back. A client that is still there must learn of the end: if
+        // the store failed as the result was read, it is read once more, now or when the store is back.
+        if (isFinished(task) && retry && !this.#closed) this.#follow(task, { retry: false });
       });
     }
-    this.#telling = false;
+    this.#notifying = false;
   }
 
   /** Keeps the newest change of each task. */
-  #leaveOut(): void {
+  #dropOvertaken(): void {
     this.#waiting = [...new Map(this.#waiting.map((change) => [change.task.id, change])).values()];
     this.#mostWaiting = Math.max(MAX_WAITING, 2 * this.#waiting.length);
   }
@@ -100,9 +100,9 @@ export class TaskSubscription implements Disposable {
     this.#followed.delete(id);
   }
 
-  async #tell(task: TaskInfo): Promise<void> {
+  async #notify(task: TaskInfo): Promise<void> {
     const { tasks, surface } = this.#served;
-    const { taskIds, uris, capabilities } = this.#to;
+    const { taskIds, uris, capabilities } = this.#covers;
     if (taskIds.includes(task.id) && surface.tasks) {
       const detailed = await readDetailed(tasks, surface.tasks, task, capabilities).catch((error) =>
         lostTask(task, error)
@@ -115,12 +115,12 @@ export class TaskSubscription implements Disposable {
 
   async #send(method: string, params: Record<string, unknown>): Promise<void> {
     if (this.#closed) return;
-    const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#to.id };
+    const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#covers.id };
     await this.#write({ jsonrpc: "2.0", method, params: { ...params, _meta } });
   }
 }
 
-/** The store has lost a task: it has failed, with the error that `tasks/get` answers. Throws every other error. */
+/** A task that the store has lost counts as failed, with the error that `tasks/get` gives. Throws every other error. */
 function lostTask(task: TaskInfo, error: unknown): DetailedTask {
   if (!(error instanceof TaskNotFound)) throw error;
   const { code, message } = toProtocolError(error);

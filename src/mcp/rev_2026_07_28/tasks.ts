@@ -32,13 +32,13 @@ export function bindTasks(
 
   const operation = (
     method: string,
-    asked: AuditEvent["operation"],
+    audited: AuditEvent["operation"],
     answer: (taskId: string, ctx: RequestContext) => Promise<Result>,
   ) =>
     server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
       if (!rev.declaresTasks(capabilitiesOf(ctx))) {
         const error = missingExtension();
-        tasks.refuse(owner, asked, error.message);
+        tasks.refuse(owner, audited, error.message);
         throw error;
       }
       try {
@@ -61,7 +61,7 @@ export function bindTasks(
     return {};
   });
 
-  // Only an acknowledgement is owed: a task that cannot be cancelled, or is finished, stays what it is.
+  // The answer is only an acknowledgement: a task that cannot be cancelled, or has finished, stays as it is.
   operation("tasks/cancel", "cancel", async (id) => {
     const task = await tasks.get(id, owner);
     if (isFinished(task)) return {};
@@ -76,7 +76,7 @@ export function bindTasks(
   });
 }
 
-/** A task with its questions, its result or its error. */
+/** Reads a task with its questions, its result or its error. */
 export async function readDetailed(
   tasks: Tasks,
   { typed }: NonNullable<Surface["tasks"]>,
@@ -87,7 +87,7 @@ export async function readDetailed(
   return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
 }
 
-/** -32021, with the extension that the client has to declare. */
+/** Error -32021, which names the extension that the client has to declare. */
 export function missingExtension(): MissingRequiredClientCapabilityError {
   return new MissingRequiredClientCapabilityError({ requiredCapabilities: rev.CAPABILITY });
 }

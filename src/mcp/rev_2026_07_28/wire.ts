@@ -1,6 +1,6 @@
 /**
- * The wire words of the extension `io.modelcontextprotocol/tasks` of protocol revision 2026-07-28: pure functions from
- * task records to what the extension's specification says.
+ * The words of the extension `io.modelcontextprotocol/tasks` of protocol revision 2026-07-28: pure functions from task
+ * records to the wire.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface WireTask {
   readonly pollIntervalMs: number;
 }
 
-/** Section "Tasks", `DetailedTask`: with what its status demands. */
+/** Section "Tasks", `DetailedTask`: with what its status calls for. */
 export type DetailedTask = WireTask & {
   readonly inputRequests?: { readonly [key: string]: InputRequest };
   readonly result?: ToolResult & { readonly resultType: "complete" };
@@ -44,7 +44,7 @@ export interface InputRequest {
   readonly params: { readonly [key: string]: Json };
 }
 
-/** A task as the extension says it, without what it carries. */
+/** A task on the wire, without questions, result or error. */
 export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
   const statusMessage = statusText(task);
   return {
@@ -58,15 +58,14 @@ export function wireTask(task: TaskInfo, now: number = Date.now()): WireTask {
   };
 }
 
-/** Section "Task Creation": flat, and without what only `tasks/get` carries. */
+/** Section "Task Creation": flat, and without questions, result or error. */
 export function createTaskResult(task: TaskInfo): WireTask & { resultType: "task"; _meta: Record<string, Json> } {
   return { resultType: "task", ...wireTask(task, task.updatedAt), _meta: { resourceUri: resourceUri(task) } };
 }
 
 /**
- * Section "Task Polling": a task with its questions, its result or its error. `canAsk` tells whether the client can be
- * asked; one that cannot gets no questions (Multi Round-Trip Requests: only what the client declares is sent), but is told
- * of them.
+ * Section "Task Polling": a task with its questions, its result or its error. A client that cannot be asked gets no
+ * questions (Multi Round-Trip Requests: only what the client declares is sent); its status message describes them.
  */
 export function detailedTask(
   task: TaskInfo,
@@ -87,8 +86,8 @@ export function detailedTask(
 }
 
 /**
- * Multi Round-Trip Requests, `InputRequiredResult`: the questions of a call, and what the client is to send back with
- * the answers.
+ * Multi Round-Trip Requests, `InputRequiredResult`: the questions of a call, and the state that the client has to send back
+ * with the answers.
  */
 export function inputRequired(
   questions: readonly Question[],
@@ -109,12 +108,12 @@ export function inputRequests(questions: readonly Question[]): { readonly [key: 
   }]));
 }
 
-/** Whether these client capabilities, from wherever they came, declare the extension. */
+/** Whether client capabilities, however they were declared, include the extension. */
 export function declaresTasks(capabilities: unknown): boolean {
   return isObject(capabilities) && isObject(capabilities.extensions) && isObject(capabilities.extensions[EXTENSION]);
 }
 
-/** Section "Task Update Requests": the answers to open questions; whatever else a client sends is ignored. */
+/** Section "Task Update Requests": the answers to open questions. Anything else that a client sends is ignored. */
 export function answersTo(
   task: TaskInfo,
   responses: { readonly [key: string]: unknown },
@@ -126,7 +125,7 @@ export function answersTo(
   );
 }
 
-/** Section "Task Status": a tool error is a result, so `failed` is left to JSON-RPC errors. */
+/** Section "Task Status": a tool error is a result; only a JSON-RPC error means `failed`. */
 function statusOf(task: TaskInfo): WireTask["status"] {
   switch (task.status) {
     case "PENDING":

@@ -149,7 +149,7 @@ export class ListeningTransport implements Transport {
   }
 
   send(message: JSONRPCMessage): Promise<void> {
-    return this.#listener.pass(message, (message) => this.#wire.send(message));
+    return this.#listener.send(message, (message) => this.#wire.send(message));
   }
 
   close(): Promise<void> {
