@@ -154,7 +154,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Answers a request that may call the server by these names. */
   async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
-    return this.#origins.tell(request, await this.#serveHttp(request, info, hosts));
+    return this.#origins.expose(request, await this.#serveHttp(request, info, hosts));
   }
 
   async #serveHttp(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {

@@ -1,5 +1,5 @@
 /**
- * From the body of an HTTP request to one JSON-RPC message.
+ * Reads one JSON-RPC message from the body of an HTTP request.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import { isJsonContentType, type JSONRPCMessage } from "@modelcontextprotocol/se
 import { empty, incomplete, notJson, type Refusal, tooLong, tooSlow } from "../messages/message.ts";
 import { MessageReader } from "../messages/reader.ts";
 
-/** What a body may be. */
+/** The limits of a body. */
 export interface BodyLimits {
   readonly maxBytes: number;
-  /** Within which time all of it has to come, in ms. */
+  /** How long the whole body may take to arrive, in ms. */
   readonly timeout: number;
 }
 
-/** What came in a body: the message, or why there is none. `size` tells how many bytes were read. */
+/** What a body held: a message, or the refusal to send. `size` is the number of bytes that were read. */
 export type Body =
   | { readonly size: number; readonly message: JSONRPCMessage }
   | { readonly size: number; readonly refusal: Refusal; readonly status: 400 | 408 | 413 | 415 };
 
-/** Reads a body as it comes: what is announced and not sent takes no memory. */
+/** Reads a body as it arrives: a length that is announced but never sent takes no memory. */
 export async function readBody(request: Request, { maxBytes, timeout }: BodyLimits): Promise<Body> {
   if (!isJsonContentType(request.headers.get("content-type"))) return { size: 0, refusal: notJson(), status: 415 };
   const message = new MessageReader(maxBytes);
@@ -36,11 +36,11 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
     let next = await body?.read();
     while (next?.value && message.push(next.value)) next = await body?.read();
   } catch {
-    // The client is gone, or sends what is no HTTP.
+    // The client is gone, or what it sends is not HTTP.
     return { size: message.size, refusal: incomplete(), status: 400 };
   } finally {
     clearTimeout(timer);
-    // What was not read would stay open.
+    // An unread body would stay open.
     await body?.cancel().catch(() => {});
   }
   if (isLate) return { size: message.size, refusal: tooSlow(timeout), status: 408 };

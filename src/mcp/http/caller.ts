@@ -8,50 +8,50 @@ import type { Authenticate, Identity } from "../../auth/authenticate.ts";
 import { messageOf } from "../../text.ts";
 import { ANYBODY, type Peer, peerOf } from "../peer.ts";
 
-/** Who calls, in our words and in the SDK's. */
+/** Who sent a request, in our terms and in the SDK's. */
 export interface Caller {
   readonly peer: Peer;
   readonly authInfo?: AuthInfo;
-  /** The OAuth client that is used. */
+  /** The OAuth client that they use. */
   readonly client?: string;
-  /** When its streams end, in ms since the epoch. */
+  /** When their streams end, in ms since the epoch. */
   readonly expiresAt?: number;
 }
 
-/** The answer to who was not let in, and why, for the operator alone. */
-export interface NotLetIn {
-  readonly answer: Response;
-  readonly why: string;
+/** A request whose sender was rejected: the response, and the reason for the audit log alone. */
+export interface Rejection {
+  readonly response: Response;
+  readonly reason: string;
 }
 
-/** Asks `authenticate` who sends a request. Without it nobody knows. */
+/** Asks `authenticate` who sent a request. Without `authenticate`, every sender is anonymous. */
 export async function identify(
   request: Request,
   authenticate: Authenticate | undefined,
-): Promise<Caller | NotLetIn> {
+): Promise<Caller | Rejection> {
   if (authenticate === undefined) return { peer: ANYBODY };
   try {
     const identity = await authenticate(request);
     if (identity instanceof Response) {
-      return { answer: identity, why: identity.headers.get("www-authenticate") ?? identity.statusText };
+      return { response: identity, reason: identity.headers.get("www-authenticate") ?? identity.statusText };
     }
     const { client, expiresAt } = identity;
     const peer = await peerOf(identity);
     if (peer) return { peer, authInfo: authInfoOf(identity), client, expiresAt };
   } catch (error) {
-    return { answer: unavailable("It cannot be told now who calls."), why: messageOf(error) };
+    return { response: unavailable("Authentication is unavailable."), reason: messageOf(error) };
   }
   const error = "The principal is empty or not well-formed text.";
-  return { answer: Response.json({ error }, { status: 401 }), why: error };
+  return { response: Response.json({ error }, { status: 401 }), reason: error };
 }
 
-/** The token itself stays out: nothing behind this needs it. */
+/** Leaves out the token itself: nothing behind this needs it. */
 function authInfoOf({ principal, client = "", scopes = [], expiresAt }: Identity): AuthInfo {
   const ends = expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1_000) };
   return { token: "", clientId: client, scopes: [...scopes], ...ends, extra: { principal } };
 }
 
-/** 503, and when to try again. */
+/** Response 503, with the time after which to try again. */
 export function unavailable(error: string): Response {
   return Response.json({ status: "unavailable", error }, { status: 503, headers: { "retry-after": "5" } });
 }

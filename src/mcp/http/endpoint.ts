@@ -36,32 +36,32 @@ import { RequestRate } from "./request_rate.ts";
 import { type SessionEvent, Sessions } from "./sessions/mod.ts";
 import { untilExpired } from "./streams/until_expired.ts";
 
-/** How long a closing endpoint waits for the answers that are on their way, in ms. */
+/** How long a closing endpoint waits for the responses that are still being sent, in ms. */
 const CLOSE_GRACE_MS = 5_000;
 
 /** The most `subscriptions/listen` streams at once. */
 const MAX_SUBSCRIPTIONS = 10_000;
 
-/** Within which time the body of a request has to come, in ms. */
+/** How long the body of a request may take to arrive, in ms. */
 const BODY_TIMEOUT_MS = 60_000;
 
-/** What an endpoint goes by. */
+/** The options of an endpoint. */
 export interface HttpOptions {
-  /** Says who calls; without it nobody knows. */
+  /** Says who sent a request; without it every caller is anonymous. */
   readonly authenticate?: Authenticate;
-  /** Whose pages may call from a browser; default: those of the names by which it may be called, unheard by them. */
+  /** Whose pages may call from a browser; default: those of allowed hosts, which cannot read the response. */
   readonly origins?: Origins;
   /** Keeps the streams of sessions. */
   readonly streams: StreamStore;
-  /** The most sessions of one known principal; default: as many as there may be. */
+  /** The most sessions of one known principal; default: no limit. */
   readonly sessionsOfOne?: number;
-  /** The most requests of one caller in a minute; default: as many as there may be. */
+  /** The most requests of one caller in a minute; default: no limit. */
   readonly requestsPerMinute?: number;
-  /** Within which time the body of a request has to come, in ms; default 60,000. */
+  /** How long the body of a request may take to arrive, in ms; default 60,000. */
   readonly bodyTimeout?: number;
-  /** Rejects, with a text that anybody may read, while the backend takes no tasks. */
+  /** Rejects, with a text that anybody may read, while the backend accepts no tasks. */
   readonly checkHealth: () => Promise<void>;
-  /** Hears who was not let in, which requests are refused, and of sessions that begin and end. */
+  /** Receives rejected callers, refused requests, and sessions that begin and end. */
   readonly audit?: Audit;
 }
 
@@ -76,8 +76,8 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #sessions: Sessions;
   readonly #modern: McpHttpHandler;
   /** Answers calls that wait for a job, with a stream from the start. */
-  readonly #patient: McpHttpHandler;
-  /** Who sent a request that the SDK is to answer. */
+  readonly #streaming: McpHttpHandler;
+  /** Who sent each request that the SDK answers. */
   readonly #peers = new WeakMap<Request, Peer>();
   #closing = false;
 
@@ -88,16 +88,16 @@ export class HttpEndpoint implements AsyncDisposable {
     this.#origins = options.origins ?? new Origins();
     this.#requests = new RequestRate(options.requestsPerMinute ?? Infinity);
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
-    const tell = (event: SessionEvent) => this.#tell({ operation: "session", ...event });
+    const record = (event: SessionEvent) => this.#record({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
-    this.#sessions = new Sessions(begin, options.streams, this.#answers, tell, limits);
+    this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits);
     const factory: McpServerFactory = ({ era, requestInfo }) =>
       bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
-    this.#patient = createMcpHandler(factory, { legacy: "reject", responseMode: "sse" });
+    this.#streaming = createMcpHandler(factory, { legacy: "reject", responseMode: "sse" });
   }
 
-  /** Answers one request, which may call the endpoint by the names of `hosts`. */
+  /** Answers one request, whose Host header must be one of `hosts`. */
   async fetch(request: Request, info?: FetchInfo, hosts: string[] = allowedHosts()): Promise<Response> {
     const url = URL.parse(request.url);
     if (url?.pathname === "/healthz") return await this.#health();
@@ -108,22 +108,22 @@ export class HttpEndpoint implements AsyncDisposable {
     return await fromSource(source, () => this.#admit(request, url, hosts, address));
   }
 
-  /** Lets in whoever is known and calls by an allowed name, as often as that is allowed. */
+  /** Checks host, origin, caller and rate, and then answers. */
   async #admit(request: Request, url: URL | null, hosts: string[], address?: string): Promise<Response> {
     if (url === null) {
-      return this.#notLetIn(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is none.");
+      return this.#reject(Response.json(badUrl(), { status: 400 }), "Its URL, with the Host header, is not valid.");
     }
     const refused = refuseHost(request, url, hosts, this.#origins.allows(request));
     if (refused) {
       const { headers } = request;
-      const called = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
-      return this.#notLetIn(refused, called);
+      const names = `Host ${quote(headers.get("host") ?? url.host)}, Origin ${quote(headers.get("origin") ?? "")}`;
+      return this.#reject(refused, names);
     }
     const preflight = this.#origins.preflight(request);
     if (preflight) return preflight;
     const caller = await identify(request, this.#options.authenticate);
-    if ("answer" in caller) return this.#notLetIn(caller.answer, caller.why);
-    // Where `authenticate` has none, no metadata tells clients how to get a token.
+    if ("response" in caller) return this.#reject(caller.response, caller.reason);
+    // Unless `authenticate` answers this, there is no metadata that tells clients how to get a token.
     if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
     const { peer, client } = caller;
     const from = peer.known ? peer.owner : address ?? "";
@@ -136,7 +136,7 @@ export class HttpEndpoint implements AsyncDisposable {
   }
 
   async #answer(caller: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
-    // The body may have come slowly.
+    // The body may have taken long to arrive.
     if (this.#closing) return shuttingDown();
     try {
       const response = untilExpired(await this.#route(caller, request, message), caller.expiresAt);
@@ -148,14 +148,16 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  /** Takes no new request, lets what waits go with an error, answers what runs, and closes every session and stream. */
+  /** Accepts no new request, ends waiting calls with an error, finishes open responses, and closes sessions and streams. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    this.#served.tasks.stopWaiting(new Unavailable("The server is shutting down. The task goes on: ask for it again."));
+    this.#served.tasks.stopWaiting(
+      new Unavailable("The server is shutting down. The task goes on: read it again later."),
+    );
     await this.#answers.drained(CLOSE_GRACE_MS);
     await this.#sessions[Symbol.asyncDispose]();
     await this.#modern.close();
-    await this.#patient.close();
+    await this.#streaming.close();
   }
 
   async #health(): Promise<Response> {
@@ -174,55 +176,55 @@ export class HttpEndpoint implements AsyncDisposable {
     if ("message" in body) return body.message;
     const { refusal, status } = body;
     // A parse error quotes what was sent.
-    const why = refusal.error.code === PARSE_ERROR ? "The body is no JSON." : refusal.error.message;
+    const why = refusal.error.code === PARSE_ERROR ? "The body is not JSON." : refusal.error.message;
     return this.#refuse(peer, Response.json(refusal, { status }), why);
   }
 
-  /** Tells the audit log of an answer to who was not let in, and why. */
-  #notLetIn(answer: Response, why: string): Response {
-    const reason = reasonOf(answer, why);
-    if (!answer.ok) this.#tell({ event: "refused", operation: "authenticate", reason });
-    return answer;
+  /** Writes a caller who was rejected to the audit log, and returns the response. */
+  #reject(response: Response, why: string): Response {
+    const reason = reasonOf(response, why);
+    if (!response.ok) this.#record({ event: "refused", operation: "authenticate", reason });
+    return response;
   }
 
-  /** Tells the audit log of the answer to a request that was refused as such, and why. */
-  #refuse({ owner }: Peer, answer: Response, why: string): Response {
-    this.#tell({ event: "refused", principal: owner, operation: "request", reason: reasonOf(answer, why) });
-    return answer;
+  /** Writes a refused request to the audit log, and returns the response. */
+  #refuse({ owner }: Peer, response: Response, why: string): Response {
+    this.#record({ event: "refused", principal: owner, operation: "request", reason: reasonOf(response, why) });
+    return response;
   }
 
-  /** What the SDK says may quote the request, so the audit log is told no more than its code. */
+  /** The SDK's text may quote the request, so only its code goes to the audit log. */
   async #refusedBySdk(peer: Peer, answer: Response): Promise<Response> {
     const code = (await answer.clone().json().catch(() => undefined))?.error?.code;
-    // Where a capability was missing has been told already.
+    // A missing capability is in the audit log already.
     return code === MISSING_CAPABILITY ? answer : this.#refuse(peer, answer, `JSON-RPC error ${code}`);
   }
 
-  #tell(event: Omit<AuditEvent, "at">): void {
+  #record(event: Omit<AuditEvent, "at">): void {
     this.#audit({ at: new Date().toISOString(), ...event });
   }
 
   async #route({ peer, authInfo }: Caller, request: Request, message?: JSONRPCMessage): Promise<Response> {
-    // The era is that of the message: 2026-07-28 knows no sessions, whatever its headers say.
+    // The message decides, whatever the headers say: 2026-07-28 has no sessions.
     if (!claimsRevision(message) && await isLegacyRequest(request, message)) {
       const call = { request, message, authInfo };
       const id = request.headers.get("mcp-session-id");
       return id === null ? await this.#sessions.begin(peer, call) : await this.#sessions.resume(id, peer, call);
     }
     this.#peers.set(request, peer);
-    const handler = waitsForJob(this.#served.surface, message) ? this.#patient : this.#modern;
+    const handler = waitsForJob(this.#served.surface, message) ? this.#streaming : this.#modern;
     const respond = (parsedBody?: JSONRPCMessage) => handler.fetch(request, { parsedBody, authInfo });
-    // A client that listens waits for nothing that could be answered.
+    // A subscription is not a response that a closing endpoint could wait for.
     if (message && "method" in message && message.method === "subscriptions/listen") {
       return await listenOverHttp(this.#served, peer, message, respond);
     }
-    return await this.#answers.follow(async () => newestProgress(await respond(message)));
+    return await this.#answers.track(async () => newestProgress(await respond(message)));
   }
 }
 
 /**
- * Whether a message carries the claim of 2026-07-28. Then it is none of a session, and the SDK need not be asked; but for
- * `initialize`, where it looks closer.
+ * Whether a message declares revision 2026-07-28. Then it belongs to no session, and the SDK need not be asked; except for
+ * `initialize`, which the SDK inspects more closely.
  */
 function claimsRevision(message: JSONRPCMessage | undefined): boolean {
   if (message === undefined || !("method" in message) || message.method === "initialize") return false;
@@ -230,12 +232,12 @@ function claimsRevision(message: JSONRPCMessage | undefined): boolean {
   return isObject(_meta) && PROTOCOL_VERSION_META_KEY in _meta;
 }
 
-/** Why an answer refuses, for the audit log. */
+/** The reason of a refusal, for the audit log. */
 function reasonOf({ status }: Response, why: string): string {
   return cut(`HTTP ${status} ${why}`.trim(), LONGEST_REASON);
 }
 
-/** The answer of a server that has ended, or is about to. */
+/** The response of a server that is shutting down. */
 export function shuttingDown(): Response {
   return unavailable("The server is shutting down.");
 }

@@ -1,5 +1,5 @@
 /**
- * The names by which an endpoint may be called: a web page must not reach it through the browser of somebody who runs
+ * The names under which an endpoint may be called: a web page must not reach it through the browser of the person who runs
  * it (DNS rebinding).
  *
  * @module
@@ -8,34 +8,34 @@ import { localhostAllowedHostnames, validateHostHeader, validateOriginHeader } f
 import { DefinitionError } from "../../errors.ts";
 import { refuse } from "../messages/message.ts";
 
-/** How URLs name all addresses of a machine at once. Nobody is called so, and browsers reach this machine by some of them. */
+/** How URLs name all addresses of a machine at once. No host has such a name, but browsers reach this machine by some. */
 const ALL_ADDRESSES: readonly string[] = ["0.0.0.0", "[::]", "[::ffff:0:0]"];
 
 /**
- * Those of this machine, that of the address that is listened on, and `more` of them. Throws `DefinitionError` for one of
- * `more` that is no name, and so could never match.
+ * The names of this machine, that of the address it listens on, and `more`. Throws `DefinitionError` for an entry of `more`
+ * that is not a host name, and so could never match.
  */
 export function allowedHosts(more: readonly string[] = [], address = "localhost"): string[] {
   return [...localhostAllowedHostnames(), nameOfAddress(address), ...more.map(nameOf)];
 }
 
-/** The name by which to call who listens on `address`. */
+/** The name under which a server that listens on `address` is called. */
 export function nameOfAddress(address: string): string {
   const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
   const name = URL.parse(`http://${host}`)?.hostname ?? host;
   return ALL_ADDRESSES.includes(name) ? "localhost" : name;
 }
 
-/** Refuses a request to another name, and one of a web page from another name, unless its origin is allowed. */
+/** Refuses a request to another name, and a request from a web page of another name, unless its origin is allowed. */
 export function refuseHost(
   { headers }: Request,
   url: URL,
   hosts: string[],
   isAllowedOrigin = false,
 ): Response | undefined {
-  // HTTP/2 has no Host header; what it has instead stands in the URL.
+  // HTTP/2 has no Host header; the URL has the name instead.
   const name = headers.get("host") ?? url.host;
-  // As a rule it is the URL's, which has been read already.
+  // Usually it is the host of the URL, which is parsed already.
   const allowed = name === url.host && hosts.includes(url.hostname);
   const host = allowed ? { ok: true } as const : validateHostHeader(name, hosts);
   const origin = isAllowedOrigin ? { ok: true } as const : validateOriginHeader(headers.get("origin"), hosts);
@@ -53,15 +53,15 @@ const ADVICE: { readonly [errorCode: string]: string } = {
     "`allowedHosts`.",
 };
 
-/** As the SDK has it. */
+/** The code that the SDK uses. */
 const FORBIDDEN = -32000;
 
-/** The name as URLs have it: in lower case, an IPv6 address in its short form. */
+/** A host name as URLs have it: in lower case, an IPv6 address in its short form. */
 function nameOf(host: string): string {
   const url = URL.parse(`http://${host}`);
   if (url !== null && url.href === `http://${url.hostname}/` && !host.includes("*")) return url.hostname;
   throw new DefinitionError(
-    `Cannot allow the host ${JSON.stringify(host)}: it must be a name alone, as "jobs.example.com" or "[::1]". ` +
+    `Cannot allow the host ${JSON.stringify(host)}: it must be only a name, such as "jobs.example.com" or "[::1]". ` +
       "Leave out scheme, port and path.",
   );
 }

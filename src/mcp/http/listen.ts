@@ -7,26 +7,26 @@ import { doneWithin, whenAborted } from "../../waiting.ts";
 import { JobsError } from "../../errors.ts";
 import { nameOfAddress } from "./hosts.ts";
 
-/** Where to listen, and whom to tell. */
+/** Where to listen, and until when. */
 export interface ListenOptions {
   readonly port: number;
   readonly hostname: string;
-  /** Hears the endpoint's URL once it is served; if it fails, nothing is served any more. */
+  /** Called with the endpoint's URL once it is served. If it fails, the server ends. */
   readonly onListen: (url: string) => void | Promise<void>;
-  /** Ends it. */
+  /** Ends the server. */
   readonly signal: AbortSignal;
 }
 
-/** The URLs that the endpoint answers; `/.well-known` is where clients look for how to authenticate. */
+/** The URLs that the endpoint answers. Clients look under `/.well-known` for how to authenticate. */
 const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/[^?#]*)([?#]|$)/;
 
 /**
- * A client that takes longer than this to send its request, or to read its answer, is cut off when the server ends, in ms.
- * With what the answers before may take, that stays below the 10 s after which supervisors kill.
+ * When the server ends, a client that takes longer than this to send its request, or to read its response, is cut off, in
+ * ms. With the time that the responses before may take, this stays below the 10 s after which supervisors kill.
  */
 const CUT_OFF_MS = 3_000;
 
-/** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all answers are sent. */
+/** Serves until `signal` aborts; then calls `close`, which ends the open streams, and waits until all responses are sent. */
 export async function listen(
   { port, hostname, onListen, signal }: ListenOptions,
   fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
@@ -34,7 +34,7 @@ export async function listen(
 ): Promise<void> {
   const cutOff = new AbortController();
   const sending = new Set<Promise<void>>();
-  const server = hold({ port, hostname, signal: cutOff.signal }, (request, info) => {
+  const server = serve({ port, hostname, signal: cutOff.signal }, (request, info) => {
     const { completed } = info;
     const sent = completed.catch(() => {}).finally(() => sending.delete(sent));
     sending.add(sent);
@@ -46,15 +46,15 @@ export async function listen(
     await aborted;
   } finally {
     await close();
-    // Not `server.shutdown`: Deno 2.9 throws an error that nobody can catch where what that waits for is aborted.
+    // Not `server.shutdown`: if what that waits for is aborted, Deno 2.9 throws an error that nobody can catch.
     await doneWithin(Promise.all(sending), CUT_OFF_MS);
     cutOff.abort();
     await server.finished;
   }
 }
 
-/** Takes the port, and answers from then on. */
-function hold(
+/** Takes the port, and serves from then on. */
+function serve(
   options: { readonly port: number; readonly hostname: string; readonly signal: AbortSignal },
   fetch: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
 ): Deno.HttpServer<Deno.NetAddr> {
@@ -71,8 +71,8 @@ function hold(
 }
 
 /**
- * Deno aborts a request's own signal on success, too, and warns of that on stderr. This one aborts where an answer cannot
- * be sent; that a client is gone before is told to the stream of its answer, which is cancelled.
+ * Deno aborts a request's own signal on success, too, and warns of it on stderr. This one aborts only if the response cannot
+ * be sent. If the client leaves earlier, the stream of its response is cancelled.
  */
 function withOwnSignal(request: Request, completed: Promise<void>): Request {
   const gone = new AbortController();

@@ -1,5 +1,5 @@
 /**
- * Tasks in `subscriptions/listen` over HTTP: the SDK's event stream, with the task listener in it.
+ * Tasks in `subscriptions/listen` over HTTP: the SDK's event stream, sent through the task listener.
  *
  * @module
  */
@@ -28,8 +28,7 @@ export async function listenOverHttp(
 }
 
 /**
- * The SDK writes each event, and each comment that keeps the stream alive, as one chunk. What is written here waits until
- * the client reads on, so that who reads slowly fills no memory.
+ * Sends each event through the listener. Writing waits until the client reads on, so that a slow client fills no memory.
  */
 function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): ReadableStream<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -37,7 +36,7 @@ function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): 
   const over = new AbortController();
   const write = async (message: JSONRPCMessage) => {
     await writer.write(new TextEncoder().encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
-    // Nothing comes behind a refusal.
+    // Nothing follows a refusal.
     if ("error" in message) over.abort();
   };
   const passed = stream.pipeTo(
@@ -51,7 +50,7 @@ function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): 
     { signal: over.signal },
   );
   writer.closed.catch(() => over.abort()); // The client is gone.
-  // How a stream ends otherwise is told to its client.
+  // Any other end of the stream reaches its client.
   passed.catch((error) => error instanceof MissingInternal && logError("serve a subscription", error)).finally(() => {
     listener[Symbol.dispose]();
     writer.close().catch(() => {});

@@ -102,7 +102,7 @@ Deno.test("tasks/result that is asked anew ends the one whose stream is broken, 
   await using second = new Events(await raw.post("tasks/result", { taskId }));
   await using resumed = await raw.listen(begun?.id);
   const { message } = (await resumed.message()).error;
-  assertEquals(message, "The result of this task was asked for again: it comes on the stream of the later request.");
+  assertEquals(message, "The result of this task was requested again: it comes on the stream of the later request.");
   const worker = await ask();
   await answer((await first.message()).id);
   for (const events of [first, second]) assertEquals((await events.message()).result.structuredContent, ADA);

@@ -1,5 +1,5 @@
 /**
- * Keeps what a session sends, so that a client whose stream broke gets the rest by `Last-Event-ID` (2025-11-25,
+ * Stores what a session sends, so that a client whose stream broke gets the rest with `Last-Event-ID` (2025-11-25,
  * Transports, "Resumability and Redelivery").
  *
  * @module
@@ -11,50 +11,50 @@ import { unheard } from "../../../log/log_error.ts";
 import { remember } from "../../../recent.ts";
 import type { RecentEvents } from "./recent.ts";
 
-/** How long a message is kept, in ms. */
+/** How long a message is stored, in ms. */
 const EVENT_TTL_MS = 600_000;
 
-/** A longer message is not kept: its result can be asked for again. In UTF-16 units of JSON. */
+/** A longer message is not stored: its result can be requested again. In UTF-16 units of JSON. */
 const MAX_EVENT_TEXT = 2 * 1024 * 1024;
 
-/** An answer that comes sooner is kept in this process alone, in ms: to ask again costs no more than to resume. */
+/** A response that takes less time, in ms, is kept in this process alone: to repeat the request costs no more than to resume. */
 const QUICK_MS = 1_000;
 
 /** Of how many streams the beginning is remembered. */
 const REMEMBERED = 1_000;
 
-/** While a busy stream is read, more may come: so often it is read on. */
+/** How often a busy stream is read again for messages that were added during the read. */
 const READ_ON = 10;
 
-/** What stands between id and stream. That an answer is the last event is told by its id, which any process can read. */
+/** Separates id and stream in an event id, which any process can read. `LAST` marks the response that ends the stream. */
 const PART = ".";
 const LAST = "!";
 
-/** The messages of one session. Each is kept without waiting for it, since the client waits for the message. */
+/** The messages of one session. Sending does not wait until a message is stored, since the client waits for it. */
 export class SessionEvents implements EventStore {
   readonly #streams: StreamStore;
   readonly #recent: RecentEvents;
   readonly #session: string;
-  readonly #isWanted: (message: JSONRPCMessage, stream: string) => boolean;
-  readonly #keeping = new Set<Promise<void>>();
-  /** When the streams began whose answer is still to come, by their name. */
+  readonly #shouldReplay: (message: JSONRPCMessage, stream: string) => boolean;
+  readonly #storing = new Set<Promise<void>>();
+  /** When each stream without a response began, by its name. */
   readonly #begun = new Map<string, number>();
   #stored = 0;
 
-  /** `isWanted` says whether a message is still to come to a client that resumes a stream. */
+  /** `shouldReplay` says whether a client that resumes a stream still gets a message. */
   constructor(
     streams: StreamStore,
     recent: RecentEvents,
     session: string,
-    isWanted: (message: JSONRPCMessage, stream: string) => boolean = () => true,
+    shouldReplay: (message: JSONRPCMessage, stream: string) => boolean = () => true,
   ) {
-    this.#isWanted = isWanted;
+    this.#shouldReplay = shouldReplay;
     this.#streams = streams;
     this.#recent = recent;
     this.#session = session;
   }
 
-  /** Keeps a message, and gives it its id. The empty message that begins a stream only needs the id. */
+  /** Stores a message, and gives it its id. The empty message that begins a stream only needs the id. */
   storeEvent(stream: string, message: JSONRPCMessage): Promise<string> {
     const id = newTaskId();
     const eventId = eventIdOf(id, stream, message);
@@ -67,12 +67,12 @@ export class SessionEvents implements EventStore {
     return Promise.resolve(eventId);
   }
 
-  /** The stream that an event belongs to; `undefined` for what is no event id of ours. */
+  /** The stream that an event belongs to; `undefined` if the id is not one of ours. */
   getStreamIdForEventId(eventId: string): Promise<string | undefined> {
     return Promise.resolve(parseEventId(eventId)?.stream);
   }
 
-  /** Sends what the stream holds behind the event, and all that comes while it does so. */
+  /** Sends what follows the event in its stream, and everything that is added meanwhile. */
   async replayEventsAfter(
     lastEventId: string,
     { send }: { readonly send: (eventId: string, message: JSONRPCMessage) => Promise<void> },
@@ -87,7 +87,7 @@ export class SessionEvents implements EventStore {
       before = this.#stored;
       for (const event of await this.#read(stream, id)) {
         const message: JSONRPCMessage = JSON.parse(event.text);
-        if (this.#isWanted(message, stream)) await send(eventIdOf(event.id, stream, message), message);
+        if (this.#shouldReplay(message, stream)) await send(eventIdOf(event.id, stream, message), message);
         id = event.id;
       }
     } while (this.#stored !== before && ++reads < READ_ON);
@@ -95,11 +95,11 @@ export class SessionEvents implements EventStore {
   }
 
   #begin(stream: string): void {
-    // A cancelled request is never answered.
+    // A cancelled request has no response, which would remove its entry.
     remember(this.#begun, stream, Date.now(), REMEMBERED);
   }
 
-  /** Whether a message is the answer that ends a stream which has just begun. */
+  /** Whether a message is the response that ends a stream which has only just begun. */
   #isQuick(stream: string, message: JSONRPCMessage): boolean {
     if ("method" in message) return false;
     const begun = this.#begun.get(stream);
@@ -111,15 +111,15 @@ export class SessionEvents implements EventStore {
     this.#stored++;
     this.#recent.keep(this.#session, stream, event);
     if (quick) return;
-    // Where it cannot be kept, the stream goes on all the same; it only cannot be resumed here.
-    const keeping = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
-      .catch(unheard("keep a message of a session"))
-      .finally(() => this.#keeping.delete(keeping));
-    this.#keeping.add(keeping);
+    // A stream goes on without a message that cannot be stored; it only cannot be resumed from there.
+    const storing = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
+      .catch(unheard("store a message of a session"))
+      .finally(() => this.#storing.delete(storing));
+    this.#storing.add(storing);
   }
 
   async #read(stream: string, id: string): Promise<readonly StreamEvent[]> {
-    await Promise.all(this.#keeping);
+    await Promise.all(this.#storing);
     const kept = await this.#streams.readAfter(this.#key(stream), id);
     const recent = this.#recent.readAfter(this.#session, stream, id);
     const all = new Map([...kept, ...recent].map((event) => [event.id, event]));
@@ -136,11 +136,11 @@ interface EventName {
   readonly id: string;
   /** The name of the stream that the event belongs to. */
   readonly stream: string;
-  /** Whether the event is the answer that ends the stream: nothing comes behind it. */
+  /** Whether the event is the response that ends the stream. */
   readonly last: boolean;
 }
 
-/** Reads an event id; `undefined` for what is none of ours. */
+/** Reads an event id; `undefined` if it is not one of ours. */
 export function parseEventId(eventId: string): EventName | undefined {
   const [id, mark, stream] = [eventId.slice(0, 36), eventId[36], eventId.slice(37)];
   if (!isTaskId(id) || (mark !== PART && mark !== LAST) || !/^[\w-]{1,64}$/.test(stream)) return undefined;

@@ -1,5 +1,5 @@
 /**
- * How many sessions there may be at once, and who makes room for a new one.
+ * How many sessions there may be at once, and which one makes room for a new one.
  *
  * @module
  */
@@ -8,66 +8,68 @@ import { LimitExceeded } from "../../../errors.ts";
 import type { Peer } from "../../peer.ts";
 import { limitResponse } from "../../errors.ts";
 
-/** When to try again, in ms: by then sessions may have ended. */
+/** When to try again, in ms: until then sessions may end. */
 const RETRY_MS = 60_000;
 
-/** The most sessions. */
+/** The most sessions at once. */
 export interface SessionLimits {
   /** In this process. */
   readonly inProcess: number;
-  /** Of one principal, where it is known. */
+  /** Of one known principal. */
   readonly ofOne: number;
 }
 
 const LIMITS: SessionLimits = { inProcess: 10_000, ofOne: Infinity };
 
-/** A session, as far as it takes a place. */
-interface Placed {
+/** A session that takes a slot. */
+interface Slot {
   readonly owner: string;
-  /** Whether its client has a stream open, so that it cannot make room. */
+  /** Whether its client has a stream open, so that the session cannot make room. */
   readonly isBusy: boolean;
 }
 
-/** There is no room for one more session. */
-export class NoRoom extends LimitExceeded {
-  /** Says whose sessions are too many; `status` is that of HTTP. */
-  constructor(whose: string, readonly status: 429 | 503) {
-    super("sessions", `Cannot begin a session: ${whose}. End one, or try again in ${RETRY_MS / 1_000} s.`, RETRY_MS);
+/** There are too many sessions for one more. */
+export class SessionLimitReached extends LimitExceeded {
+  /** `why` says which limit is reached; `status` is that of the HTTP response. */
+  constructor(why: string, readonly status: 429 | 503) {
+    super("sessions", `Cannot begin a session: ${why}. End one, or try again in ${RETRY_MS / 1_000} s.`, RETRY_MS);
   }
 
-  /** The answer to who wanted to begin one. */
-  answer(message: JSONRPCMessage | undefined): Response {
+  /** The response to the message that would have begun a session. */
+  response(message: JSONRPCMessage | undefined): Response {
     return limitResponse(this, this.status, message && "method" in message && "id" in message ? message.id : null);
   }
 }
 
-/** The places of the sessions of one endpoint. */
-export class Places {
+/** The slots for the sessions of one endpoint. */
+export class SessionSlots {
   readonly #limits: SessionLimits;
-  readonly #sessions: ReadonlyMap<string, Placed>;
-  /** The owners of the sessions that are about to begin, by their ids. */
+  readonly #sessions: ReadonlyMap<string, Slot>;
+  /** The owners of the sessions that are beginning, by their ids. */
   readonly #reserved = new Map<string, string>();
 
-  /** `sessions` are those that have begun, the least used first. */
-  constructor(sessions: ReadonlyMap<string, Placed>, limits: Partial<SessionLimits>) {
+  /** `sessions` are those that have begun, the least recently used first. */
+  constructor(sessions: ReadonlyMap<string, Slot>, limits: Partial<SessionLimits>) {
     this.#sessions = sessions;
     this.#limits = { ...LIMITS, ...limits };
   }
 
   /**
-   * Keeps a place for a session until `release`. Where one more would be too many, `close` is called for the least used
-   * one that is idle; it has to leave the map at once. Throws `NoRoom` if none is.
+   * Reserves a slot for a session until `release`. If there are too many sessions, `close` is called for the least recently
+   * used idle one, which has to leave the map at once. Throws `SessionLimitReached` if none is idle.
    */
   reserve(id: string, { owner, known }: Peer, close: (id: string) => void): void {
     const { inProcess, ofOne } = this.#limits;
     if (known && !this.#makeRoom(ofOne, (other) => other === owner, close)) {
-      throw new NoRoom(`${ofOne} of yours are in use, and that is the most`, 429);
+      throw new SessionLimitReached(`your limit of ${ofOne} sessions is reached`, 429);
     }
-    if (!this.#makeRoom(inProcess, () => true, close)) throw new NoRoom("all of this server are in use", 503);
+    if (!this.#makeRoom(inProcess, () => true, close)) {
+      throw new SessionLimitReached("all sessions of this server are in use", 503);
+    }
     this.#reserved.set(id, owner);
   }
 
-  /** Lets a reserved place go: the session has begun, or it will not. */
+  /** Releases a reserved slot: the session has begun, or will not. */
   release(id: string): void {
     this.#reserved.delete(id);
   }

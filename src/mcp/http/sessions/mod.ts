@@ -1,6 +1,6 @@
 /**
  * The sessions of revision 2025-11-25 over HTTP. A session belongs to its owner; to anybody else it does not exist. It
- * outlives its process: its first message is kept on the backend, and begins it anew in the process that is asked next.
+ * outlives its process: its first message is stored on the backend, and restores it in whichever process is asked next.
  *
  * @module
  */
@@ -13,36 +13,36 @@ import { sessionMark } from "../../../tasks/audit_source.ts";
 import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
 import type { McpHost } from "../../host.ts";
-import { type Kept, KeptSessions } from "./kept.ts";
+import { SessionStore, type StoredSession } from "./store.ts";
 import { newestProgress } from "../streams/newest_progress.ts";
 import { OpenStreams } from "../streams/open_streams.ts";
 import { RecentEvents } from "./recent.ts";
-import { NoRoom, Places, type SessionLimits } from "./limits.ts";
+import { SessionLimitReached, type SessionLimits, SessionSlots } from "./limits.ts";
 import { SessionTransport } from "./transport.ts";
 import { untilStalled } from "../streams/stalled.ts";
 
-/** A session without an open stream is closed when it is not used for this long, in ms. */
+/** A session without an open stream is closed after this time without use, in ms. */
 const IDLE_MS = 3_600_000;
 
-/** How often idle sessions are looked for, in ms. */
+/** How often idle sessions are closed, in ms. */
 const SWEEP_MS = 60_000;
 
 interface Session {
   readonly owner: string;
   readonly transport: SessionTransport;
   readonly host: McpHost;
-  /** The answers that its client waits for. */
+  /** The responses that its client waits for. */
   readonly answering: OpenStreams;
-  /** The streams on which its client hears what nobody asked for. */
+  /** The streams on which its client receives what no request asked for. */
   readonly listening: OpenStreams;
   readonly initialize: JSONRPCMessage | undefined;
   /** Whether a stream is open. */
   readonly isBusy: boolean;
   usedAt: number;
-  keptAt: number;
+  storedAt: number;
 }
 
-/** What the audit log hears of sessions. */
+/** What the audit log records of sessions. */
 export type SessionEvent = Pick<AuditEvent, "event" | "principal" | "session" | "reason">;
 
 /** A request of a session. */
@@ -56,37 +56,37 @@ export interface Call {
 export class Sessions implements AsyncDisposable {
   readonly #bind: (peer: Peer) => McpHost;
   readonly #streams: StreamStore;
-  readonly #kept: KeptSessions;
+  readonly #store: SessionStore;
   readonly #recent: RecentEvents;
   readonly #answers: OpenStreams;
-  readonly #places: Places;
-  readonly #tell: (event: SessionEvent) => void;
+  readonly #slots: SessionSlots;
+  readonly #record: (event: SessionEvent) => void;
   readonly #now: () => number;
-  /** By id, the least used first. */
+  /** By id, the least recently used first. */
   readonly #sessions = new Map<string, Session>();
   readonly #restoring = new Map<string, Promise<Session | undefined>>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #ended = false;
 
   /**
-   * `bind` makes the server of one session; `answers` counts what they have still to answer; `tell` hears who begins and
-   * deletes a session, and who is refused one.
+   * `bind` makes the server of one session; `answers` counts the responses that are still open; `record` receives sessions
+   * that begin or are deleted, and callers that are refused one.
    */
   constructor(
     bind: (peer: Peer) => McpHost,
     streams: StreamStore,
     answers: OpenStreams,
-    tell: (event: SessionEvent) => void,
+    record: (event: SessionEvent) => void,
     limits: Partial<SessionLimits> = {},
     now: () => number = Date.now,
   ) {
     this.#bind = bind;
     this.#streams = streams;
-    this.#kept = new KeptSessions(streams);
-    this.#places = new Places(this.#sessions, limits);
+    this.#store = new SessionStore(streams);
+    this.#slots = new SessionSlots(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
-    this.#tell = tell;
+    this.#record = record;
     this.#now = now;
   }
 
@@ -95,34 +95,35 @@ export class Sessions implements AsyncDisposable {
     return this.#sessions.size;
   }
 
-  /** Answers a request that belongs to no session yet: one that begins it, or one that is refused. */
+  /** Answers a request without a session: it begins one, or is refused. */
   begin(peer: Peer, call: Call): Promise<Response> {
-    return this.#orRefuse(peer, call, async () => {
+    return this.#withinLimits(peer, call, async () => {
       const id = crypto.randomUUID();
       if (begins(call)) this.#reserve(id, peer);
       try {
         const session = await this.#open(id, peer, call.message);
         const response = await answer(session, call, this.#now);
         if (session.transport.sessionId === undefined) await session.host.close();
-        else this.#tell({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
+        else this.#record({ event: "session_begun", principal: peer.owner, session: sessionMark(id) });
         return response;
       } finally {
-        this.#places.release(id);
+        this.#slots.release(id);
       }
     });
   }
 
   /** Answers a request of a session. */
   resume(id: string, peer: Peer, call: Call): Promise<Response> {
-    return this.#orRefuse(peer, call, async () => {
-      // One that is here is used at once, else it might have to make room meanwhile; but not before it has begun anew. One
-      // of somebody else is looked for as any other that is not here: how long that takes must not tell that it is.
+    return this.#withinLimits(peer, call, async () => {
+      // A session of this process is used at once, unless it is still being restored: otherwise it might be closed meanwhile
+      // to make room. Somebody else's session is looked up in the store, like one that does not exist: the time that this
+      // takes must not reveal it.
       const restored = await this.#restoring.get(restoringKey(id, peer));
       const here = this.#sessions.get(id);
       const session = restored ?? (here?.owner === peer.owner ? here : await this.#find(id, peer));
       if (session === undefined) {
         // 2025-11-25, Transports, "Session Management": 404 makes the client begin a new session.
-        this.#tell({ event: "refused", principal: peer.owner, reason: "Session not found." });
+        this.#record({ event: "refused", principal: peer.owner, reason: "Session not found." });
         const error = { code: -32001, message: "Session not found: begin a new one. Your tasks are still there." };
         return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 404 });
       }
@@ -131,7 +132,7 @@ export class Sessions implements AsyncDisposable {
     });
   }
 
-  /** Closes every session and its streams; another process may go on with them. */
+  /** Closes every session and its streams. Another process may go on with them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     clearInterval(this.#sweeper);
@@ -139,7 +140,7 @@ export class Sessions implements AsyncDisposable {
     this.#sessions.clear();
   }
 
-  /** Closes the sessions that nobody has used here for long. What is kept of one stays: it may be in use elsewhere. */
+  /** Closes the sessions that were not used here for a long time. They stay in the store: they may be in use elsewhere. */
   async closeIdle(): Promise<void> {
     for (const [id, session] of this.#sessions) {
       if (session.usedAt + IDLE_MS > this.#now()) break;
@@ -149,19 +150,19 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  async #orRefuse({ owner }: Peer, { message }: Call, answer: () => Promise<Response>): Promise<Response> {
+  async #withinLimits({ owner }: Peer, { message }: Call, answer: () => Promise<Response>): Promise<Response> {
     try {
       return await answer();
     } catch (error) {
-      if (!(error instanceof NoRoom)) throw error;
-      this.#tell({ event: "refused", principal: owner, reason: error.message });
-      return error.answer(message);
+      if (!(error instanceof SessionLimitReached)) throw error;
+      this.#record({ event: "refused", principal: owner, reason: error.message });
+      return error.response(message);
     }
   }
 
   async #open(id: string, peer: Peer, initialize: JSONRPCMessage | undefined): Promise<Session> {
-    // One that was still read from the store would outlive the endpoint.
-    if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another one.");
+    // A session that is still being read from the store would outlive the endpoint.
+    if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another server.");
     const host = this.#bind(peer);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,
@@ -171,11 +172,11 @@ export class Sessions implements AsyncDisposable {
         id,
         (message, stream) => host.taskServer.shouldReplay(message, stream),
       ),
-      // Before the client hears of it: its next request may go to another process.
+      // Before the client knows the session: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: async () => {
-        await this.#kept.forget(id);
-        this.#tell({ event: "session_deleted", principal: peer.owner });
+        await this.#store.delete(id);
+        this.#record({ event: "session_deleted", principal: peer.owner });
       },
     });
     const answering = new OpenStreams(this.#answers);
@@ -191,7 +192,7 @@ export class Sessions implements AsyncDisposable {
         return answering.size > 0 || listening.size > 0;
       },
       usedAt: 0,
-      keptAt: 0,
+      storedAt: 0,
     };
     await host.connect(transport);
     const { onclose } = transport;
@@ -203,7 +204,7 @@ export class Sessions implements AsyncDisposable {
   }
 
   async #find(id: string, peer: Peer): Promise<Session | undefined> {
-    // What is no id of ours, a UUID, may be too long for the store.
+    // An id that is not ours, a UUID, may be too long for the store.
     if (!isTaskId(id)) return undefined;
     const key = restoringKey(id, peer);
     const restoring = this.#restoring.get(key) ?? this.#restore(id, peer).finally(() => this.#restoring.delete(key));
@@ -211,40 +212,40 @@ export class Sessions implements AsyncDisposable {
     return await restoring;
   }
 
-  /** Begins a session of another process, or of an earlier one, anew: the client need not know. */
+  /** Restores a session of another process, or of an earlier one. The client need not know. */
   async #restore(id: string, peer: Peer): Promise<Session | undefined> {
-    const kept = await this.#kept.find(id);
-    if (kept?.owner !== peer.owner) return undefined;
+    const stored = await this.#store.find(id);
+    if (stored?.owner !== peer.owner) return undefined;
     this.#reserve(id, peer);
     try {
-      return await this.#beginAnew(id, peer, kept);
+      return await this.#replayStart(id, peer, stored);
     } finally {
-      this.#places.release(id);
+      this.#slots.release(id);
     }
   }
 
-  async #beginAnew(id: string, peer: Peer, kept: Kept): Promise<Session> {
-    const session = await this.#open(id, peer, kept.initialize);
+  async #replayStart(id: string, peer: Peer, stored: StoredSession): Promise<Session> {
+    const session = await this.#open(id, peer, stored.initialize);
     const headers = {
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
       "mcp-session-id": id,
     };
-    for (const message of [kept.initialize, INITIALIZED]) {
+    for (const message of [stored.initialize, INITIALIZED]) {
       const request = new Request("http://localhost/", { method: "POST", headers });
       const { body } = await session.transport.handleRequest(request, { parsedBody: message });
-      // The client has had this answer before; it is read to its end, so that the server is ready then.
+      // The client has had this response before. It is read to its end, so that the server is ready then.
       await body?.pipeTo(new WritableStream());
     }
     return session;
   }
 
-  /** Resolves once the session is kept, where that was due. */
+  /** Marks a session as used. Resolves once it is stored, if that was due. */
   #use(id: string, session: Session): Promise<void> {
     session.usedAt = this.#now();
     this.#sessions.delete(id);
     this.#sessions.set(id, session);
-    this.#places.release(id);
+    this.#slots.release(id);
     if (this.#sweeper === undefined) {
       this.#sweeper = setInterval(() => {
         this.#recent.dropOld();
@@ -252,20 +253,20 @@ export class Sessions implements AsyncDisposable {
       }, SWEEP_MS);
       Deno.unrefTimer(this.#sweeper);
     }
-    return this.#keep(id, session);
+    return this.#save(id, session);
   }
 
-  /** Keeps what it takes to begin the session anew, for as long as it may be idle and a half. */
-  async #keep(id: string, session: Session): Promise<void> {
-    const { owner, initialize, usedAt, keptAt } = session;
-    if (initialize === undefined || usedAt - keptAt < IDLE_MS / 2) return;
-    session.keptAt = usedAt;
-    await this.#kept.keep(id, { owner, initialize }, 1.5 * IDLE_MS);
+  /** Stores what the session can be restored from, for one and a half times as long as it may be idle. */
+  async #save(id: string, session: Session): Promise<void> {
+    const { owner, initialize, usedAt, storedAt } = session;
+    if (initialize === undefined || usedAt - storedAt < IDLE_MS / 2) return;
+    session.storedAt = usedAt;
+    await this.#store.save(id, { owner, initialize }, 1.5 * IDLE_MS);
   }
 
-  /** Who makes room may go on: what is kept of a session begins it anew. */
+  /** Reserves a slot. The session that is closed for it can go on: it is restored from the store when it is used again. */
   #reserve(id: string, peer: Peer): void {
-    this.#places.reserve(id, peer, (idle) => {
+    this.#slots.reserve(id, peer, (idle) => {
       const session = this.#sessions.get(idle);
       this.#sessions.delete(idle);
       session?.host.close().catch(() => {});
@@ -282,16 +283,16 @@ function answer(
 ): Promise<Response> {
   const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
   return request.method === "GET"
-    ? listening.follow(async () => untilStalled(await handle(), now))
-    : answering.follow(async () => newestProgress(await handle()));
+    ? listening.track(async () => untilStalled(await handle(), now))
+    : answering.track(async () => newestProgress(await handle()));
 }
 
-/** Whether a request begins a session; the SDK refuses every other one that names none. */
+/** Whether a request begins a session. The SDK refuses any other that names no session. */
 function begins({ message }: Call): boolean {
   return message !== undefined && "method" in message && message.method === "initialize";
 }
 
-/** Who is beginning a session anew, and which. */
+/** The key of a session that is being restored for an owner. */
 function restoringKey(id: string, { owner }: Peer): string {
   return `${id} ${owner}`;
 }

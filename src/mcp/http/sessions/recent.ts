@@ -1,18 +1,18 @@
 /**
- * What sessions have just sent, at hand without the store: one budget for all of them, since they may come and go without
- * a word.
+ * The messages that sessions have just sent, kept in memory. There is one budget for all sessions, since clients may come
+ * and go without ending theirs.
  *
  * @module
  */
 import type { StreamEvent } from "../../../backend.ts";
 
-/** How long a message is at hand, in ms. */
+/** How long a message is kept, in ms. */
 const KEPT_MS = 60_000;
 
-/** How much text all sessions have at hand, in UTF-16 units; the oldest makes room. */
+/** How much text is kept for all sessions, in UTF-16 units. The oldest message makes room. */
 const MAX_TEXT = 16 * 1024 * 1024;
 
-/** How many messages, and how much text of them, one session has at hand: it pushes its own out, not those of others. */
+/** How many messages, and how much text, are kept for one session, whose messages push out its own before those of others. */
 const SESSION_EVENTS = 64;
 const SESSION_TEXT = 1024 * 1024;
 
@@ -35,12 +35,12 @@ export class RecentEvents {
     this.#now = now;
   }
 
-  /** How many messages are at hand. */
+  /** How many messages are kept. */
   get size(): number {
     return this.#events.size;
   }
 
-  /** Keeps a message, and lets those go that are old, or too many. */
+  /** Keeps a message, and drops those that are too old or too many. */
   keep(session: string, stream: string, event: StreamEvent): void {
     const recent: Recent = { ...event, session, stream, at: this.#now() };
     const own = this.#ofSession.get(session) ?? [];
@@ -57,12 +57,12 @@ export class RecentEvents {
     this.dropOld();
   }
 
-  /** The messages of a stream behind an id, in order. */
+  /** The messages of a stream that follow an id, in order. */
   readAfter(session: string, stream: string, id: string): readonly StreamEvent[] {
     return (this.#ofSession.get(session) ?? []).filter((event) => event.stream === stream && event.id > id);
   }
 
-  /** Lets go what is over time or over the budget. Without new messages somebody has to call it now and then. */
+  /** Drops messages that are too old or over the budget. `keep` calls it; while no messages come, the caller has to. */
   dropOld(): void {
     const old = this.#now() - KEPT_MS;
     for (const event of this.#events) {
@@ -71,7 +71,7 @@ export class RecentEvents {
     }
   }
 
-  /** The oldest of all is the oldest of its session, too. */
+  /** The oldest of all is also the oldest of its session. */
   #drop(event: Recent): void {
     this.#events.delete(event);
     this.#text -= event.text.length;

@@ -1,6 +1,6 @@
 /**
- * The SDK's transport of one session, and what that leaves open or to itself: it ends the stream of a request that is
- * cancelled, and tells whether a stream is heard.
+ * The SDK's transport of one session, extended: it ends the stream of a cancelled request, and tells which streams the
+ * client reads.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { parseEventId } from "./events.ts";
 import { refuse } from "../../messages/message.ts";
 import { streamsOf, type TransportStreams } from "../../sdk_internals.ts";
 
-/** Of how many cancelled requests it is remembered that nothing more comes for them. */
+/** How many streams of cancelled requests are remembered as ended. */
 const REMEMBERED = 1_000;
 
 /** One session over HTTP. */
@@ -33,7 +33,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     }
     const response = await super.handleRequest(request, options);
     if (response.status === 409 && resumed !== undefined) {
-      this.#letGo(resumed);
+      this.#closeStream(resumed);
       return await super.handleRequest(request, options);
     }
     const cancelled = response.status === 202 ? cancelledBy(options?.parsedBody) : undefined;
@@ -41,37 +41,37 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport i
     return response;
   }
 
-  /** The name of the stream on which the client hears now what belongs to a request; `undefined` while it is broken. */
+  /** The name of the stream on which the client now receives what belongs to a request; `undefined` while it is broken. */
   openStreamOf(requestId: string | number): string | undefined {
     const stream = this.#streams.ofRequest.get(requestId);
     return this.#streams.open.has(stream) ? stream : undefined;
   }
 
   /**
-   * Ends a stream for a client that comes back for it: the network may have lost its old connection without a word, and
-   * until that is noticed the SDK refuses the new one.
+   * Ends a stream for a client that resumes it. Its old connection may be lost without either side knowing, and until that is
+   * noticed the SDK refuses the new one.
    */
-  #letGo(stream: string): void {
+  #closeStream(stream: string): void {
     if (stream === this.#streams.standalone) return this.closeStandaloneSSEStream();
     for (const [requestId, name] of this.#streams.ofRequest) if (name === stream) this.closeSSEStream(requestId);
   }
 
-  /** 2025-11-25, Cancellation, "Behavior Requirements": what a cancelled request holds is freed, and no response sent. */
+  /** 2025-11-25, Cancellation, "Behavior Requirements": a cancelled request frees what it holds, and gets no response. */
   async #end(requestId: string | number): Promise<void> {
     const stream = this.#streams.ofRequest.get(requestId);
     if (stream === undefined) return;
-    // What the request says last, that its questions are taken back, still comes on its stream.
+    // The last messages of the request, which withdraw its questions, are still sent on its stream.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.closeSSEStream(requestId);
-    // Else who resumes the stream would wait for an answer that never comes.
+    // Otherwise a client that resumes the stream would wait for a response that never comes.
     this.#streams.ofRequest.delete(requestId);
     remember(this.#cancelled, stream, true, REMEMBERED);
   }
 }
 
 /**
- * The official clients resume each stream that ends without a result, be it with an error, and come again when that ends
- * without one, too. A 405 tells them that there is no stream.
+ * The official clients resume every stream that ends without a result, even with an error, again and again. A 405 tells them
+ * that there is no stream.
  */
 function nothingMore(): Response {
   const error = refuse(

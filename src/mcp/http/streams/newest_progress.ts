@@ -1,15 +1,15 @@
 /**
- * An event stream to a client that may not read it: of the progress that waits the newest is kept.
+ * An event stream for a client that may not read it: of the progress that waits, only the newest is kept.
  *
  * @module
  */
 import { parseJSONRPCMessage } from "@modelcontextprotocol/server";
 import { Backlog, progressTokenOf } from "../../messages/backlog.ts";
 
-/** An event of more bytes tells no progress. */
+/** A larger event is not progress. */
 const MAX_PROGRESS_BYTES = 200_000;
 
-/** Passes an event stream on. The SDK would keep all that its client does not read; it writes each event as one chunk. */
+/** Passes an event stream on. The SDK would keep everything that its client does not read. It writes each event as one chunk. */
 export function newestProgress(response: Response): Response {
   const { body, headers } = response;
   if (body === null || !headers.get("content-type")?.startsWith("text/event-stream")) return response;
@@ -23,7 +23,7 @@ export function newestProgress(response: Response): Response {
     }
   })();
   let ended = false;
-  // How it ends is told to who reads: behind what waits.
+  // The reader learns how the stream ended, after the events that wait.
   read.then(() => {}, () => {}).finally(() => {
     ended = true;
     more.resolve();

@@ -1,11 +1,11 @@
 /**
- * Knows which answers are still on their way.
+ * Counts the responses that are still being sent.
  *
  * @module
  */
 import { doneWithin } from "../../../waiting.ts";
 
-/** Answers that are begun and not yet sent to their end; `parent` counts them, too. */
+/** The responses that have begun and are not yet sent completely. `parent` counts them, too. */
 export class OpenStreams {
   readonly #parent: OpenStreams | undefined;
   #open = 0;
@@ -15,13 +15,13 @@ export class OpenStreams {
     this.#parent = parent;
   }
 
-  /** How many there are. */
+  /** How many responses are open. */
   get size(): number {
     return this.#open;
   }
 
-  /** Counts an answer from the time that it is worked on until its last byte is sent, or nobody wants it any more. */
-  async follow(answer: () => Promise<Response>): Promise<Response> {
+  /** Counts a response from the time that it is worked on until its last byte is sent, or its client is gone. */
+  async track(answer: () => Promise<Response>): Promise<Response> {
     this.#add(1);
     let response: Response;
     try {
@@ -30,7 +30,7 @@ export class OpenStreams {
       this.#add(-1);
       throw error;
     }
-    // Only an event stream takes longer than a moment to send.
+    // Anything but an event stream is sent in a moment.
     if (response.body === null || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
       this.#add(-1);
       return response;
@@ -39,7 +39,7 @@ export class OpenStreams {
     return new Response(response.body.pipeThrough(new TransformStream({ flush: end, cancel: end })), response);
   }
 
-  /** Resolves once none is left, or after `ms`. */
+  /** Resolves once none is open, or after `ms`. */
   async drained(ms: number): Promise<void> {
     if (this.#open === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();

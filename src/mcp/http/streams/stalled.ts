@@ -1,17 +1,17 @@
 /**
- * Lets a client go that has stopped to read what it listens to: what is pushed to it would pile up for as long as its
- * connection seems to be there.
+ * Cuts off a client that has stopped reading its stream: what is pushed to it would pile up for as long as the connection
+ * seems to be open.
  *
  * @module
  */
 
-/** How many chunks such a client is behind, at least. */
+/** How many chunks such a client is at least behind. */
 const MAX_BEHIND = 256;
 
-/** For how long it has read nothing, in ms. One that reads slowly, or is only sent much at once, may stay behind. */
+/** How long it has read nothing, in ms. A client that reads slowly, or is sent much at once, may fall behind. */
 const STALLED_MS = 60_000;
 
-/** Passes an event stream on until its client is stalled; it may come back with `Last-Event-ID`. */
+/** Passes an event stream on until its client stalls. The client may come back with `Last-Event-ID`. */
 export function untilStalled(response: Response, now: () => number = Date.now): Response {
   const { body, headers } = response;
   if (body === null || !headers.get("content-type")?.startsWith("text/event-stream")) return response;
@@ -39,7 +39,7 @@ export function untilStalled(response: Response, now: () => number = Date.now): 
     close: () => target.close(),
     abort: (reason) => target.error(reason),
   });
-  // How it ends is told to the client and to the source alike.
+  // Both the client and the source learn how it ends.
   body.pipeTo(writable).catch(() => {});
   return new Response(readable, response);
 }

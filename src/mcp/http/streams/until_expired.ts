@@ -1,13 +1,13 @@
 /**
- * Ends an event stream when what its client was let in with does: it must not hear more than a new request would be told.
+ * Ends an event stream when the token of its client expires: the client must not receive more than a new request would.
  *
  * @module
  */
 import { LONGEST_TIMER_MS } from "../../../waiting.ts";
 
 /**
- * Passes an event stream on until a time, in ms since the epoch; where none is given, to its end. The client finds that its
- * connection has ended, and may come back with a new token.
+ * Passes an event stream on until `expiresAt`, in ms since the epoch, or to its end if that is not given. The client sees
+ * its connection end, and may come back with a new token.
  */
 export function untilExpired(
   response: Response,
@@ -25,9 +25,9 @@ export function untilExpired(
   const wait = () => {
     const left = expiresAt - now();
     if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
-    else target.terminate(); // The source is cancelled then.
+    else target.terminate(); // This cancels the source.
   };
-  // How it ends otherwise is told to the client and to the source alike.
+  // Both the client and the source learn how it ends otherwise.
   body.pipeTo(writable).catch(() => {}).finally(() => clearTimeout(timer));
   wait();
   return new Response(readable, response);

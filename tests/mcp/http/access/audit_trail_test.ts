@@ -150,7 +150,7 @@ Deno.test("the audit log hears of requests that are none: bad headers, types, bo
   };
   const call = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: { secret: 1 } });
   const cases: [RequestInit & { readonly headers?: Record<string, string> }, number, string][] = [
-    [{ body: "secret" }, 400, "HTTP 400 The body is no JSON."],
+    [{ body: "secret" }, 400, "HTTP 400 The body is not JSON."],
     [{ body: "[]" }, 400, "HTTP 400 Invalid request: JSON-RPC batches are not supported."],
     [{ body: "{}" }, 400, "HTTP 400 Invalid request: not a JSON-RPC 2.0 message."],
     [{ body: call }, 400, "HTTP 400 JSON-RPC error -32000"],

@@ -38,7 +38,7 @@ Deno.test("a server that ends answers who waits, ends the streams, and takes not
   await server.close();
   for (const { error } of [await waiting, await calling]) {
     assertEquals(error.code, -32603);
-    assertStringIncludes(error.message, "The server is shutting down. The task goes on: ask for it again.");
+    assertStringIncludes(error.message, "The server is shutting down. The task goes on: read it again later.");
   }
   while (await listening.next());
   assertEquals((await raw.post("tools/list")).status, 503);
@@ -82,20 +82,20 @@ Deno.test("an answer counts as open until its last byte is sent, or nobody wants
   const all = new OpenStreams();
   const open = new OpenStreams(all);
   const headers = { "content-type": "text/event-stream" };
-  const plain = await open.follow(() => Promise.resolve(Response.json({})));
+  const plain = await open.track(() => Promise.resolve(Response.json({})));
   assertEquals([open.size, await plain.json()], [0, {}]);
   let send: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stream = () => new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
-  const answered = await open.follow(() => Promise.resolve(new Response(stream(), { headers })));
+  const answered = await open.track(() => Promise.resolve(new Response(stream(), { headers })));
   assertEquals([open.size, all.size], [1, 1]);
   const drained = all.drained(60_000);
   send?.close();
   await answered.text();
   await drained;
   assertEquals([open.size, all.size], [0, 0]);
-  const unwanted = await open.follow(() => Promise.resolve(new Response(stream(), { headers })));
+  const unwanted = await open.track(() => Promise.resolve(new Response(stream(), { headers })));
   await unwanted.body?.cancel();
   assertEquals(open.size, 0);
-  await open.follow(() => Promise.reject(new Error("no answer"))).catch(() => {});
+  await open.track(() => Promise.reject(new Error("no answer"))).catch(() => {});
   assertEquals([open.size, all.size], [0, 0]);
 });

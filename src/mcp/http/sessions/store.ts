@@ -1,5 +1,5 @@
 /**
- * What is kept of sessions on the backend, so that they outlive their process: whose each is, and its first message.
+ * The sessions on the backend, which outlive their process: the owner of each, and its first message.
  *
  * @module
  */
@@ -10,42 +10,42 @@ import { BackendError } from "../../../errors.ts";
 import { newTaskId } from "../../../ids.ts";
 import { unheard } from "../../../log/log_error.ts";
 
-/** What is kept of a session. */
-export interface Kept {
+/** What a session can be restored from. */
+export interface StoredSession {
   readonly owner: string;
   readonly initialize: JSONRPCMessage;
 }
 
-/** How long a client waits for its session to be kept, in ms. */
-const PATIENCE_MS = 1_000;
+/** How long a client waits for its session to be stored, in ms. */
+const MAX_WAIT_MS = 1_000;
 
-/** A first message that is longer, in UTF-16 units of JSON, is not kept. */
+/** A longer first message is not stored. In UTF-16 units of JSON. */
 const MAX_TEXT = 16_384;
 
 /** The sessions on one backend. */
-export class KeptSessions {
+export class SessionStore {
   readonly #streams: StreamStore;
 
   constructor(streams: StreamStore) {
     this.#streams = streams;
   }
 
-  /** Keeps a session for `ttl` ms. One that cannot be kept, or not soon, serves all the same. */
-  async keep(id: string, session: Kept, ttl: number): Promise<void> {
+  /** Stores a session for `ttl` ms. A session that cannot be stored, or not soon, works all the same. */
+  async save(id: string, session: StoredSession, ttl: number): Promise<void> {
     const text = JSON.stringify(session);
     if (text.length > MAX_TEXT) return;
-    const keeping = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(unheard("keep a session"));
-    await doneWithin(keeping, PATIENCE_MS);
+    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(unheard("store a session"));
+    await doneWithin(saving, MAX_WAIT_MS);
   }
 
-  /** What is kept of a session, if anything is. Rejects with `BackendError`. */
-  async find(id: string): Promise<Kept | undefined> {
+  /** The stored session, if there is one. Rejects with `BackendError`. */
+  async find(id: string): Promise<StoredSession | undefined> {
     const last = (await this.#streams.readAfter(keyOf(id), "").catch(failed)).at(-1);
     return last && JSON.parse(last.text);
   }
 
-  /** Keeps nothing of a session any more. Rejects with `BackendError`. */
-  async forget(id: string): Promise<void> {
+  /** Deletes a session. Rejects with `BackendError`. */
+  async delete(id: string): Promise<void> {
     await this.#streams.clear(keyOf(id)).catch(failed);
   }
 }
