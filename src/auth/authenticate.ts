@@ -1,23 +1,24 @@
 /**
- * Who calls over HTTP: the seam between a server and whatever knows its users.
+ * The interface between a server and whatever authenticates its callers over HTTP.
  *
  * @module
  */
 
-/** Who calls. */
+/** An authenticated caller. */
 export interface Identity {
-  /** The person or program that tasks belong to: stable, and the same whatever client or session it uses. */
+  /** The person or program that owns the tasks. It stays the same across clients and sessions. */
   readonly principal: string;
-  /** What it may do; plain tools find it in the SDK's `authInfo`. */
+  /** The scopes it was granted. Plain tools find them in the SDK's `authInfo`. */
   readonly scopes?: readonly string[];
-  /** The OAuth client that it uses, for the audit log; plain tools find it in the SDK's `authInfo`, too. */
+  /** The OAuth client it uses, for the audit log. Plain tools find it in the SDK's `authInfo`. */
   readonly client?: string;
-  /** When it ends, in ms since the epoch; event streams that are open end then, too. Default: never. */
+  /** When the authentication expires, in ms since the epoch. Open event streams end then, too. Default: never. */
   readonly expiresAt?: number;
 }
 
 /**
- * Says who sends a request, or answers it: with 401 and how to do better, or with a document of its own. It is asked
- * first, for every request but `/healthz`. Where it throws, the caller gets 503, and the audit log hears why.
+ * Authenticates an HTTP request. Returns the caller's identity, or the response to send instead: a 401, or a document of
+ * its own. It runs first, for every request except `/healthz`. If it throws, the caller gets 503, and the audit log gets
+ * the reason.
  */
 export type Authenticate = (request: Request) => Identity | Response | Promise<Identity | Response>;

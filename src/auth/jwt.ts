@@ -1,6 +1,6 @@
 /**
- * Authentication by JWT access tokens, as the MCP specification ("Authorization") wants it of a resource server: the
- * token is checked here, and issued elsewhere.
+ * Authentication by JWT access tokens. As the MCP specification requires of a resource server ("Authorization"), it
+ * verifies tokens that an authorization server elsewhere has issued.
  *
  * @module
  */
@@ -10,32 +10,32 @@ import { identityOf, type JwtClaims } from "./jwt_claims.ts";
 import { challengeOf, isForMetadata, metadataResponse, metadataUrlOf } from "./protected_resource.ts";
 import { anything, callback, checkOptions, numberFrom, required, type Rules, text, texts } from "../options.ts";
 
-/** What {@linkcode jwtAuthenticator} takes. */
+/** The options of {@linkcode jwtAuthenticator}. */
 export interface JwtOptions {
-  /** Who issues the tokens, exactly as their `iss` says. */
+  /** The issuer of the tokens, exactly as in their `iss`. */
   readonly issuer: string;
-  /** Whom the tokens are for, exactly as their `aud` says: for MCP the URL of the endpoint. */
+  /** The audience of the tokens, exactly as in their `aud`: for MCP, the URL of the endpoint. */
   readonly audience: string;
   /** The issuer's public keys: the URL of its JWK set, or the set itself. */
   readonly jwks: string | URL | { readonly keys: readonly { readonly [name: string]: unknown }[] };
-  /** By how many seconds the clocks may differ; default 30. */
+  /** By how many seconds the clocks may differ. Default: 30. */
   readonly clockSkew?: number;
-  /** What a token must allow, all of it; default nothing. Told to clients in the metadata document, too. */
+  /** The scopes that a token must have, all of them. The metadata document lists them. Default: none. */
   readonly scopes?: readonly string[];
   /**
-   * The `typ` that the header of a token must have; default `"at+jwt"` (RFC 9068), so that no other token of the issuer
-   * passes for an access token. Some issuers set `"JWT"`. `false` accepts any, for an issuer that sets none.
+   * The `typ` that the header of a token must have. Default: `"at+jwt"` (RFC 9068), so that no other token of the issuer
+   * passes for an access token. Some issuers set `"JWT"`. With `false` any `typ` is accepted, for issuers that set none.
    */
   readonly typ?: string | false;
   /**
-   * Names the principal that a token stands for; default `user:` and the token's `sub`, or `client:` and the `sub` where
-   * that is the OAuth client itself: its `client_id` or `azp`. An empty one is refused. Names of your own must keep
-   * people and clients apart, or a client whose id somebody may choose could pass for a person.
+   * Returns the principal of a token. Default: `user:` and the token's `sub`, or `client:` and the `sub` if that is the
+   * OAuth client itself (its `client_id` or `azp`). An empty principal is refused. Keep people and clients apart in your
+   * own names too: otherwise a client that may choose its id could pass for a person.
    */
   readonly principalOf?: (claims: JwtClaims) => string;
-  /** The signatures that are accepted; default those with a public key that JOSE recommends, never a shared secret. */
+  /** The accepted signature algorithms. Default: those with a public key that JOSE recommends, never a shared secret. */
   readonly algorithms?: readonly string[];
-  /** The URL of the MCP endpoint; default: `audience`. */
+  /** The URL of the MCP endpoint. Default: `audience`. */
   readonly resource?: string;
 }
 
@@ -65,21 +65,21 @@ const ALGORITHMS = [
   "RS512",
 ];
 
-/** Where plain HTTP stays within this machine. */
+/** Hosts for which plain HTTP stays within this machine. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** The longest token that is looked at. */
+/** The longest token that is verified, in characters. */
 const MAX_TOKEN_LENGTH = 16_384;
 
-/** Why a token is not good. The text goes to the caller. */
+/** A token is refused. The caller receives the message. */
 class Refused extends Error {}
 
 /**
- * Authenticates by `Authorization: Bearer <JWT>`; the principal is the token's `sub`, and whether that is a person or an
- * OAuth client. Event streams end when the token does. Also answers requests for the protected resource metadata document
- * (RFC 9728), which every 401 points to. Throws `DefinitionError` for options that cannot work, as for an issuer or keys
- * over plain HTTP that are not on this machine; what it gives rejects with `BackendError` while the issuer's keys cannot
- * be read.
+ * Authenticates by `Authorization: Bearer <JWT>`. The principal is the token's `sub`, prefixed to tell people from OAuth
+ * clients. Event streams end when the token expires. It also answers requests for the protected resource metadata document
+ * (RFC 9728), to which every 401 points. Throws `DefinitionError` for options that cannot work, such as an issuer or keys
+ * over plain HTTP on another machine. The function that it returns rejects with `BackendError` while the issuer's keys
+ * cannot be read.
  *
  * @example
  * ```ts
@@ -133,7 +133,7 @@ export function jwtAuthenticator(options: JwtOptions): Authenticate {
   };
 }
 
-/** Loads npm:jose, once the first token comes. */
+/** Loads npm:jose with the first token. */
 async function verifier(options: JwtOptions): Promise<(token: string) => Promise<Identity>> {
   const { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } = await import("jose");
   const { issuer, audience, jwks, clockSkew = 30, algorithms = ALGORITHMS, typ = "at+jwt" } = options;
@@ -151,7 +151,7 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
   };
   return async (token) => {
     const verified = await jwtVerify(token, keys, checks).catch((error) => {
-      // JOSEError itself, and not one of its kinds, is how the key set says that its server did not answer 200.
+      // JOSEError itself, rather than a subclass, means that the server of the key set did not answer 200.
       const isOfToken = error instanceof errors.JOSEError && error.code !== errors.JOSEError.code &&
         !(error instanceof errors.JWKSInvalid || error instanceof errors.JWKSTimeout);
       if (isOfToken) throw new Refused(`The token is not valid: ${error.message}.`);
@@ -162,12 +162,12 @@ async function verifier(options: JwtOptions): Promise<(token: string) => Promise
     });
     const { sub, exp = 0, ...rest } = verified.payload;
     if (typeof sub !== "string" || sub === "") throw new Refused('The token has no "sub" that names a principal.');
-    // Streams last as long as the token is accepted.
+    // Streams stay open for as long as the token is accepted.
     return { ...identityOf({ ...rest, sub, exp }, principalOf), expiresAt: (exp + clockSkew) * 1_000 };
   };
 }
 
-/** Else the first to hear of a wrong address would be whoever sends the first token. */
+/** Checked at once: otherwise a wrong address would only show when the first token arrives. */
 function checkKeys(jwks: JwtOptions["jwks"]): void {
   const good = typeof jwks === "string" ? URL.canParse(jwks) : jwks instanceof URL || Array.isArray(jwks?.keys);
   if (!good) {
@@ -178,11 +178,11 @@ function checkKeys(jwks: JwtOptions["jwks"]): void {
   if (typeof jwks === "string" || jwks instanceof URL) refusePlainHttp(jwks, "jwks");
 }
 
-/** Over plain HTTP anybody on the way could put keys of their own in place of the issuer's. */
+/** Over plain HTTP, anybody on the network path could replace the issuer's keys with their own. */
 function refusePlainHttp(given: string | URL, option: string): void {
   const url = URL.parse(given);
   if (url === null || url.protocol !== "http:" || LOOPBACK.test(url.hostname)) return;
   throw new DefinitionError(
-    `Cannot use ${url} as ${option}: plain HTTP can be changed on its way. Use https, or an address of this machine.`,
+    `Cannot use ${url} as ${option}: plain HTTP can be changed in transit. Use https, or an address of this machine.`,
   );
 }

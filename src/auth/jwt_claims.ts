@@ -1,21 +1,21 @@
 /**
- * From what an access token says to who calls.
+ * From the claims of an access token to the identity of the caller.
  *
  * @module
  */
 import type { Identity } from "./authenticate.ts";
 
-/** What a good token says. */
+/** The claims of a valid token. */
 export interface JwtClaims {
-  /** Whom it stands for: a person, or an OAuth client. */
+  /** The subject: a person, or an OAuth client. */
   readonly sub: string;
-  /** When it ends, in s since the epoch. */
+  /** When the token expires, in seconds since the epoch. */
   readonly exp: number;
-  /** Whatever else it says. */
+  /** All other claims. */
   readonly [name: string]: unknown;
 }
 
-/** Who calls with a good token. */
+/** The identity of a caller with a valid token. */
 export function identityOf(
   claims: JwtClaims,
   principalOf: (claims: JwtClaims) => string = principalOfSubject,
@@ -25,17 +25,17 @@ export function identityOf(
   return { principal: principalOf(claims), scopes: scopesOf(scope ?? scp), ...(client !== undefined && { client }) };
 }
 
-/** RFC 9068, section 2.2: a client that acts for itself, and for no person, has its own id as `sub`. */
+/** RFC 9068, section 2.2: a client that acts for itself, not for a person, has its own id as `sub`. */
 function principalOfSubject(claims: JwtClaims): string {
   return `${clientsOf(claims).includes(claims.sub) ? "client" : "user"}:${claims.sub}`;
 }
 
-/** The ids of the OAuth client: RFC 9068 has `client_id`, OpenID Connect `azp`. */
+/** The ids of the OAuth client: `client_id` in RFC 9068, `azp` in OpenID Connect. */
 function clientsOf({ client_id, azp }: JwtClaims): readonly string[] {
   return [client_id, azp].filter((id): id is string => typeof id === "string" && id !== "");
 }
 
-/** RFC 6749 has one text with spaces; some issuers send a list. */
+/** RFC 6749 has one string, separated by spaces; some issuers send a list. */
 function scopesOf(claim: unknown): readonly string[] {
   if (typeof claim === "string") return claim.split(" ").filter(Boolean);
   return Array.isArray(claim) ? claim.filter((scope) => typeof scope === "string") : [];

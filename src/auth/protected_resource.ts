@@ -1,5 +1,5 @@
 /**
- * How a protected resource tells clients where to get a token (RFC 9728), and what was wrong with theirs (RFC 6750).
+ * Tells clients of a protected resource where to get a token (RFC 9728), and what was wrong with theirs (RFC 6750).
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { DefinitionError } from "../errors.ts";
 
 const WELL_KNOWN = "/.well-known/oauth-protected-resource";
 
-/** Whether a request is one for the metadata document. Behind a proxy the endpoint's own path may be another one. */
+/** Whether a request asks for the metadata document. Behind a proxy the endpoint itself may have another path. */
 export function isForMetadata({ url }: Request): boolean {
   return new URL(url).pathname.startsWith(WELL_KNOWN);
 }
 
-/** RFC 9728, section 3.1: the well-known part goes between host and path. */
+/** The URL of the metadata document. RFC 9728, section 3.1: the well-known part goes between host and path. */
 export function metadataUrlOf(resource: string): string {
   try {
     const { origin, pathname } = new URL(resource);
@@ -33,7 +33,7 @@ export function metadataResponse({ method }: Request, metadata: unknown): Respon
   return new Response(null, { status: method === "OPTIONS" ? 204 : 405, headers: { ...headers, allow } });
 }
 
-/** RFC 6750, section 3: without a token there is no error to tell. */
+/** The `WWW-Authenticate` header. RFC 6750, section 3: a request without a token gets no error code. */
 export function challengeOf(
   metadataUrl: string,
   scopes: readonly string[],
@@ -46,7 +46,7 @@ export function challengeOf(
     ...(scopes.length > 0 && { scope: scopes.join(" ") }),
     resource_metadata: metadataUrl,
   };
-  // What a quoted string in a header cannot hold is left out.
+  // Characters that a header's quoted string cannot hold become an apostrophe.
   const quoted = Object.entries(parts).map(([name, text]) =>
     `${name}="${text.replaceAll(/[^\x20-\x7e]|["\\]/g, "'")}"`
   );

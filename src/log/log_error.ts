@@ -1,37 +1,37 @@
 /**
- * Errors that no caller hears of, told on stderr: of a lease that cannot be renewed, of a sweep that fails.
+ * Errors that no caller receives, such as a lease that cannot be renewed or a sweep that fails, logged to stderr.
  *
  * @module
  */
 import { writeLine } from "./stderr.ts";
 import { messageOf, oneLine } from "../text.ts";
 
-/** For so long one thing that fails again and again has one line, in ms. */
+/** How often one repeated failure gets a line, in ms. */
 const FOLD_MS = 60_000;
 
-/** The longest text of an error in a line, in UTF-16 units. */
+/** The longest error text in a line, in UTF-16 units. */
 const LONGEST = 500;
 
 interface Failing {
-  /** When its last line was written. */
+  /** When its last line was written, in ms. */
   readonly at: number;
   /** How often it has failed since. */
   again: number;
 }
 
-/** Lines about errors, at most one a minute for each thing that fails. */
+/** Writes errors as lines, at most one a minute for each operation that fails. */
 export class ErrorLines {
   readonly #write: (line: string) => void;
   readonly #now: () => number;
   readonly #failing = new Map<string, Failing>();
 
-  /** `now` is a clock that is never set back, in ms. */
+  /** `now` is a monotonic clock, in ms. */
   constructor(write: (line: string) => void, now: () => number) {
     this.#write = write;
     this.#now = now;
   }
 
-  /** `what` could not be done, as "renew the lease of a worker"; it names the place in the code, and no task. */
+  /** `what` names the operation that failed, such as "renew the lease of a worker", and no single task. */
   tell(what: string, error: unknown): void {
     const now = this.#now();
     const failing = this.#failing.get(what);
@@ -44,12 +44,12 @@ export class ErrorLines {
 
 const lines = new ErrorLines(writeLine, () => performance.now());
 
-/** Tells on stderr of an error that no caller hears of. `what` could not be done, as "renew the lease of a worker". */
+/** Logs an error that no caller receives. `what` names the operation that failed, such as "renew the lease of a worker". */
 export function logError(what: string, error: unknown): void {
   lines.tell(what, error);
 }
 
-/** Takes the error of what nobody waits for, as in `sweep().catch(unheard("sweep"))`. */
+/** Logs the error of an operation that nobody awaits, as in `sweep().catch(unheard("sweep"))`. */
 export function unheard(what: string): (error: unknown) => void {
   return (error) => logError(what, error);
 }

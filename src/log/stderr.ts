@@ -1,20 +1,20 @@
 /**
- * Lines on stderr that hold nobody up. A write to a pipe that nobody reads never ends: made in the usual way it would stop
- * the process.
+ * Lines on stderr that never block the process. A write to a pipe that nobody reads never ends, so an ordinary write would
+ * stop the process.
  *
  * @module
  */
 
-/** So much is written at once, in bytes: it is there even when the process ends, and a pipe that nobody reads holds it. */
+/** How many bytes are written synchronously, so that they survive the end of the process. Any pipe can buffer them. */
 const AT_ONCE_BYTES = 16_384;
 
-/** How many lines wait for whoever reads; more are left out. */
+/** How many lines may wait for a reader; further lines are left out. */
 const MOST_WAITING = 1_000;
 
-/** Where the lines go. */
+/** The destination of the lines. */
 export type Sink = Pick<typeof Deno.stderr, "write" | "writeSync">;
 
-/** Writes lines in their order. */
+/** Writes lines in order. */
 export class LineWriter {
   readonly #sink: Sink;
   #room = AT_ONCE_BYTES;
@@ -22,16 +22,16 @@ export class LineWriter {
   #writing = false;
   #leftOut = 0;
 
-  /** Writes nothing yet. */
+  /** Does not write yet. */
   constructor(sink: Sink) {
     this.#sink = sink;
   }
 
-  /** Writes a line, without its end, now or once there is room for it. Never fails. */
+  /** Writes a line, given without its line break, now or once there is room for it. Never fails. */
   write(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
     if (!this.#writing && bytes.length <= this.#room) return this.#writeNow(bytes);
-    this.#room = 0; // In order from now on.
+    this.#room = 0; // From now on all lines wait, so that they stay in order.
     if (this.#waiting.length < MOST_WAITING) this.#waiting.push(...this.#takeNote(), line);
     else this.#leftOut++;
     if (!this.#writing) void this.#writeWaiting();
@@ -42,7 +42,7 @@ export class LineWriter {
     try {
       for (let at = 0; at < bytes.length;) at += this.#sink.writeSync(bytes.subarray(at));
     } catch {
-      // stderr is closed, or its disk is full: there is nobody else to tell.
+      // stderr is closed, or its disk is full: there is no other place to report it.
     }
   }
 
@@ -55,11 +55,11 @@ export class LineWriter {
     this.#writing = false;
   }
 
-  /** What is said in the place of lines that were left out. */
+  /** The line that stands in place of those that were left out, if there are any. */
   #takeNote(): readonly string[] {
     const leftOut = this.#leftOut;
     this.#leftOut = 0;
-    return leftOut === 0 ? [] : [`mcp-jobs: ${leftOut} lines were left out here, as nobody read stderr`];
+    return leftOut === 0 ? [] : [`mcp-jobs: ${leftOut} lines were left out here, because nobody read stderr`];
   }
 
   async #writeAll(line: string): Promise<void> {
@@ -67,7 +67,7 @@ export class LineWriter {
     try {
       for (let at = 0; at < bytes.length;) at += await this.#sink.write(bytes.subarray(at));
     } catch {
-      // As above.
+      // As in #writeNow.
     }
   }
 }
@@ -75,14 +75,14 @@ export class LineWriter {
 const stderr = new LineWriter(Deno.stderr);
 let through: Pick<LineWriter, "write"> = stderr;
 
-/** Writes one line to stderr, without waiting for whoever reads it. */
+/** Writes one line to stderr, without waiting for its reader. */
 export function writeLine(line: string): void {
   through.write(line);
 }
 
 /**
- * Has every line go through a writer that is open, until it is closed: it may be waiting for whoever reads stderr, and a
- * line that is written beside it would have to wait, too. Returns the way to end that.
+ * Sends every line through another writer while that one is open: it may be waiting for the reader of stderr, and a line
+ * written beside it would block. Returns a function that ends this.
  */
 export function writeThrough(writer: Pick<LineWriter, "write">): () => void {
   through = writer;

@@ -1,21 +1,21 @@
 /**
- * Lines for stderr that never make the process wait: a pipe that nobody reads takes 64 KiB, and whoever writes more to it
- * stands still.
+ * Lines for stderr that never block the process: a pipe that nobody reads takes 64 KiB, and a process that writes more
+ * stops.
  *
  * @module
  */
 import { doneWithin } from "../waiting.ts";
 import { writeThrough } from "./stderr.ts";
 
-/** How many lines may wait; what comes then is left out, and counted. */
+/** How many lines may wait; further lines are left out, and counted. */
 const MAX_LINES = 1_000;
 
-/** How long the end waits for lines to be written, in ms. */
+/** How long disposing waits for lines to be written, in ms. */
 const END_MS = 1_000;
 
 /**
- * Runs in a thread of its own. Deno cannot take back a write that has begun, and waits for it before the process ends; but
- * not for that of a thread which was ended. Where stderr is closed the lines are lost.
+ * Runs in a thread of its own. Deno cannot cancel a write that has begun, and waits for it before the process exits, but
+ * not for a write of a terminated thread. If stderr is closed, the lines are lost.
  */
 const WRITER = `
   onmessage = async ({ data }) => {
@@ -23,13 +23,13 @@ const WRITER = `
     try {
       for (let at = 0; at < bytes.length;) at += await Deno.stderr.write(bytes.subarray(at));
     } catch {
-      // Nobody reads it any more, or the disk is full.
+      // The reader is gone, or the disk is full.
     }
     postMessage(undefined);
   };
 `;
 
-/** Takes lines, and writes them when stderr can. */
+/** Writes lines as fast as stderr takes them. */
 export class StderrLines implements AsyncDisposable {
   readonly #leftOut: (count: number) => string;
   #waiting: string[] = [];
@@ -38,20 +38,20 @@ export class StderrLines implements AsyncDisposable {
   #written: PromiseWithResolvers<void> | undefined;
   readonly #end: () => void;
 
-  /** `leftOut` makes the line that says how many were left out. */
+  /** `leftOut` returns the line that says how many lines were left out. */
   constructor(leftOut: (count: number) => string) {
     this.#leftOut = leftOut;
     this.#end = writeThrough(this);
   }
 
-  /** Writes a line, soon. */
+  /** Queues a line to be written soon. */
   write(line: string): void {
     if (this.#waiting.length >= MAX_LINES) this.#left++;
     else this.#waiting.push(line);
     if (this.#written === undefined) this.#writeWaiting();
   }
 
-  /** Ends when all is written; what cannot be written soon is lost. */
+  /** Resolves once all lines are written. Lines that cannot be written within a second are lost. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
     if (this.#written) await doneWithin(this.#written.promise, END_MS);

@@ -53,7 +53,7 @@ Deno.test("of the lines that nobody reads so many wait, and where more were left
   assertEquals([told.length, told.at(-2), told.at(-1)], [
     1_001,
     "line 1000",
-    "mcp-jobs: 500 lines were left out here, as nobody read stderr",
+    "mcp-jobs: 500 lines were left out here, because nobody read stderr",
   ]);
   lines.write("later");
   assertEquals((await pipe.read()).endsWith("stderr\nlater\n"), true);
