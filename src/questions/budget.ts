@@ -1,6 +1,6 @@
 /**
- * How much a task may ask and be answered. Questions and answers stand in its record, which on Deno KV is one value of
- * 65,536 bytes; what holds there holds for every backend.
+ * How large the questions and answers of a task may be. They are part of its record, which on Deno KV is one value of at
+ * most 65,536 bytes; the same limits hold on every backend.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { wellFormed } from "../json.ts";
 import type { Answer, Question } from "../task.ts";
 import { quote } from "../text.ts";
 
-/** The longest content of one answer, as characters of JSON. */
+/** The longest content of one answer, in characters of JSON. */
 export const MAX_ANSWER = 4_000;
 
 /**
- * The most that the open questions of a task, and all answers to it, have together, as characters of JSON. In KV such a
- * character takes at most 2.6 bytes, and all else that may stand in the record up to 36,000.
+ * The most that the open questions of a task and all its answers may have together, in characters of JSON. In KV such a
+ * character takes at most 2.6 bytes, and the rest of the record up to 36,000 bytes.
  */
 export const MAX_ASKED = 10_000;
 
-/** An answer as it is stored, which is as its JSON says it. Throws `InvalidInput` if it is too long for that. */
+/** An answer in the form in which it is stored. Throws `InvalidInput` if it is too long. */
 export function storableAnswer(key: string, answer: Answer): Answer {
   if (answer.action !== "accept") return { action: answer.action };
   const content = wellFormed(answer.content);
@@ -28,15 +28,15 @@ export function storableAnswer(key: string, answer: Answer): Answer {
   throw new InvalidInput(`answer to ${key}`, [{ path: "", message }]);
 }
 
-/** What the questions of one attempt, and their answers, take of their task's record. An attempt asks all over again. */
+/** Counts what the questions and answers of one attempt take in the record. Each attempt asks from the beginning. */
 export class QuestionRoom {
   #taken = 0;
   #open = 0;
   #answered = Promise.withResolvers<void>();
 
   /**
-   * Asks, and resolves with the answer. Where the longest answers to what is open would leave no room, it waits for these
-   * answers first. Rejects with `ToolError` where there is no room to wait for.
+   * Asks a question, and resolves with the answer. If the longest possible answers to the open questions would leave no
+   * room, it first waits until these are answered. Rejects with `ToolError` if there would not be room even then.
    */
   async ask(question: Question, ask: (question: Question) => Promise<Answer>): Promise<Answer> {
     const length = lengthOf(question);
@@ -63,8 +63,8 @@ function tooLong(message: string, length: number, left: number): ToolError {
   return new ToolError(
     `Cannot ask ${
       quote(message)
-    }: it has ${length} characters of JSON, and ${left} are left to it. The questions and answers of a ` +
-      `task have at most ${MAX_ASKED} together, with ${MAX_ANSWER} kept for each answer to come: ask for less.`,
+    }: it has ${length} characters of JSON, and ${left} are left. The questions and answers of a ` +
+      `task have at most ${MAX_ASKED} together, with ${MAX_ANSWER} reserved for each answer to come: ask for less.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * From the schema of a question to the form that a client shows: a flat object whose fields are text, numbers, yes or
- * no, and choices (MCP, Elicitation, "Requested Schema"). Clients refuse any other form, and then nobody is asked.
+ * no, and choices (MCP, Elicitation, "Requested Schema"). Clients refuse any other form, and then the person sees nothing.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { isObject } from "../json.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { Json } from "../task.ts";
 
-/** The formats that a form may name. */
+/** The formats that a form may have. */
 const FORMATS: readonly Json[] = ["email", "uri", "date", "date-time"];
 
-/** How often one reference may lead to the next. */
+/** The longest chain of references that is followed. */
 const MOST_REFERENCES = 10;
 
 /**
- * The form of a schema, with the keywords that forms have; an answer is still checked against the whole schema. Throws
- * `DefinitionError`, which names the field, for what no form can ask; `what` says where the field stands.
+ * The form of a schema, with only the keywords that forms may have; answers are still validated with the whole schema.
+ * Throws `DefinitionError`, which names the field, if a form cannot ask for it; `what` names the schema.
  */
 export function formOf(schema: JsonSchema, what: string): JsonSchema {
   const { properties, required } = schema;
@@ -34,7 +34,7 @@ export function formOf(schema: JsonSchema, what: string): JsonSchema {
   return { type: "object", properties: Object.fromEntries(fields), ...(required !== undefined && { required }) };
 }
 
-/** A field as forms have it; `undefined` where they have none such. */
+/** A field as a form has it; `undefined` if forms have no such field. */
 function fieldOf(field: JsonSchema, root: JsonSchema): JsonSchema | undefined {
   const { type, items, title: _, ...rest } = field;
   const named = pick(field, { title: isText, description: isText });
@@ -63,13 +63,13 @@ function fieldOf(field: JsonSchema, root: JsonSchema): JsonSchema | undefined {
   return { type, ...named, ...pick(field, { minLength: isNumber, maxLength: isNumber, format, default: isText }) };
 }
 
-/** A text that may be chosen. */
+/** One option of a choice. */
 interface Choice {
   readonly [key: string]: Json;
   readonly const: string;
 }
 
-/** What may be chosen; `undefined` where that is not a list of texts. */
+/** The options of a choice; `undefined` if the field is not a list of texts. */
 function choicesOf(field: JsonSchema, root: JsonSchema): readonly Choice[] | undefined {
   const { const: only, enum: list, title } = field;
   if (isText(only)) return [{ const: only, ...(isText(title) && { title }) }];
@@ -80,13 +80,13 @@ function choicesOf(field: JsonSchema, root: JsonSchema): readonly Choice[] | und
   return found.every((choices) => choices !== undefined) ? found.flat() : undefined;
 }
 
-/** A list of choices; under `titled` where each has a title. */
+/** The options as a schema, under `titled` if each has a title. */
 function listOf(choices: readonly Choice[], titled: "anyOf" | "oneOf"): JsonSchema {
   if (choices.every((choice) => "title" in choice)) return { [titled]: choices };
   return { type: "string", enum: choices.map((choice) => choice.const) };
 }
 
-/** A schema in the place of a reference to it within `root`; a client knows no other place than the field. */
+/** Replaces a reference to a place in `root` by the schema there, since a client sees the field alone. */
 function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
   let resolved = schema;
   for (let left = MOST_REFERENCES; left > 0 && isText(resolved.$ref); left--) {
@@ -104,7 +104,7 @@ function stepInto(value: Json | undefined, step: string): Json | undefined {
   return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
-/** The keywords of a field that are there, and are what they have to be. */
+/** Those of the keywords that a field has, and whose values are valid. */
 function pick(field: JsonSchema, keywords: { readonly [keyword: string]: (value: Json) => boolean }): JsonSchema {
   return Object.fromEntries(
     Object.entries(keywords).flatMap(([keyword, fits]) => {

@@ -1,5 +1,5 @@
 /**
- * What the person in front of the client is asked for before there is a task: fields of the input that a call lacks.
+ * Questions that are asked before there is a task: for fields of the input that a call lacks.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { isObject } from "../json.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { Question } from "../task.ts";
 
-/** The questions for fields of an input, each under the name of its field. Throws `DefinitionError` for one that no form has. */
+/** The questions for fields of an input; the key is the name of the field. Throws `DefinitionError` for a field that no form can ask for. */
 export function questionsFor(
   name: string,
   input: JsonSchema,
@@ -17,7 +17,7 @@ export function questionsFor(
 ): readonly Question[] {
   const { $schema, $defs, definitions } = input;
   const fields = isObject(input.properties) ? input.properties : {};
-  // Where the schema of a field points to one of these, its question is checked with it, too.
+  // The schema of a field may refer to one of these.
   const beside = Object.entries({ $schema, $defs, definitions }).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value]]
   );
@@ -33,7 +33,7 @@ export function questionsFor(
   });
 }
 
-/** The input schema of a tool whose calls may leave these fields to the person. */
+/** The input schema of a tool whose calls may leave out the fields that the person is asked for. */
 export function withoutAsked(schema: JsonSchema, questions: readonly Question[]): JsonSchema {
   if (questions.length === 0 || !Array.isArray(schema.required)) return schema;
   const asked = questions.map(({ key }) => key);

@@ -1,5 +1,5 @@
 /**
- * What a question is known by while its task runs, and runs again.
+ * The key of a question, which stays the same when its task runs again.
  *
  * @module
  */
@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import type { Question } from "../task.ts";
 
 /**
- * Names the questions of one attempt by what they ask: so an answer belongs to the words that it was given to, whatever
- * an attempt asks besides. The same question asked again in one attempt is another one.
+ * Derives the keys of one attempt's questions from what they ask, so that an answer belongs to exactly that question,
+ * whatever else an attempt asks. The same question asked twice in one attempt counts as two.
  */
 export class QuestionKeys {
   readonly #times = new Map<string, number>();

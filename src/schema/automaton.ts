@@ -1,6 +1,6 @@
 /**
  * A regular expression as an automaton whose states are the characters of the expression (Glushkov's construction). It
- * counts in how many ways one character can follow another, because these ways are what a backtracking engine tries.
+ * counts in how many ways one character can follow another, because a backtracking engine tries each of these ways.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { type CharSet, type Concatenation, type Element, JS, type NoParent } fro
 
 type Alternatives = readonly NoParent<Concatenation>[];
 
-/** Positions, each with the number of ways that lead to it: 1, or 2 for "more than one". */
+/** Positions, each with the number of ways that lead there: 1, or 2 for "more than one". */
 type Ways = ReadonlyMap<number, number>;
 
 /** A regular expression as an automaton. */
 export interface Automaton {
-  /** The characters that each position takes. */
+  /** The characters that each position accepts. */
   readonly characters: readonly CharSet[];
   /** The positions that can follow each position. */
   readonly follow: readonly Ways[];
-  /** The positions that a search can begin with anywhere in the text; `undefined` if it begins only at its start. */
+  /** The positions at which a search can start anywhere in the text; `undefined` if it can only start at the beginning. */
   readonly searched: Ways | undefined;
 }
 
-/** A part of the expression: in how many ways it matches nothing, and the positions it can begin and end with. */
+/** A part of the expression: in how many ways it matches the empty text, and the positions it can start and end with. */
 interface Part {
   readonly empty: number;
   readonly first: Ways;
@@ -32,21 +32,21 @@ const NONE: Ways = new Map();
 const EMPTY: Part = { empty: 1, first: NONE, last: NONE };
 const NEVER: Part = { empty: 0, first: NONE, last: NONE };
 
-/** A bounded repetition is written out up to this often; a longer one counts as unbounded. */
+/** Up to how many times a bounded repetition is written out; a longer one counts as unbounded. */
 const MOST_COPIES = 64;
 
 /** The most positions of an automaton. */
 const MOST_POSITIONS = 3_000;
 
 /**
- * Builds the automaton of a pattern. Throws if the pattern is no regular expression, or one with more than 3,000
+ * Builds the automaton of a pattern. Throws if the pattern is not a regular expression, or if it has more than 3,000
  * positions.
  */
 export function automatonOf(pattern: string): Automaton {
   const { expression } = parse(pattern);
   const builder = new Builder();
   const whole = builder.either(expression.alternatives);
-  // Where nothing can fail behind the last position, a match ends the search, and no other way is tried.
+  // If nothing after the last position can fail, the first match ends the search, and no other way is tried.
   if (!builder.asserts) { for (const position of whole.last.keys()) builder.follow[position]?.clear(); }
   const anchored = expression.alternatives.every(({ elements: [element] }) =>
     element !== undefined && isStart(element)
@@ -54,7 +54,7 @@ export function automatonOf(pattern: string): Automaton {
   return { characters: builder.characters, follow: builder.follow, searched: anchored ? undefined : whole.first };
 }
 
-/** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4); a library may show one that is not. */
+/** JSON Schema patterns are Unicode patterns (draft 2020-12, core 6.4), but some libraries emit others. */
 function parse(source: string): ReturnType<JS.Parser["parse"]> {
   const options = { backreferences: "unknown", maxBackreferenceWords: 0, simplify: false } as const;
   try {
@@ -64,7 +64,7 @@ function parse(source: string): ReturnType<JS.Parser["parse"]> {
   }
 }
 
-/** Whether an element is `^`, which is read as "behind no character". */
+/** Whether an element is `^`, which the parser represents as "not behind any character". */
 function isStart(element: NoParent<Element>): boolean {
   if (element.type !== "Assertion" || element.kind !== "behind" || !element.negate) return false;
   const [only, ...others] = element.alternatives.flatMap(({ elements }) => elements);
@@ -74,7 +74,7 @@ function isStart(element: NoParent<Element>): boolean {
 class Builder {
   readonly characters: CharSet[] = [];
   readonly follow: Map<number, number>[] = [];
-  /** Whether something other than `^` is asserted, so that the expression can fail behind its last position. */
+  /** Whether there is an assertion other than `^`, so that the expression can fail after its last position. */
   asserts = false;
 
   either(alternatives: Alternatives): Part {
@@ -97,7 +97,7 @@ class Builder {
         return this.#repeat(() => this.either(element.alternatives), element.min, element.max);
       case "Assertion":
         this.asserts ||= !isStart(element);
-        // What is inside is matched, too, on its own.
+        // What is inside is matched as well, on its own.
         this.either(element.alternatives);
         return EMPTY;
       case "Unknown":

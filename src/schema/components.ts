@@ -10,13 +10,13 @@ interface Visit {
 }
 
 /**
- * The groups of nodes that reach each other, of all nodes that can be reached from `roots` (Tarjan, 1972; without
- * recursion, so that a long chain needs no stack).
+ * The groups of nodes that reach each other, among all nodes that can be reached from `roots` (Tarjan, 1972; without
+ * recursion, so that a long chain cannot overflow the stack).
  */
 export function components(roots: Iterable<number>, next: (node: number) => readonly number[]): number[][] {
   const order = new Map<number, number>();
   const lowest = new Map<number, number>();
-  /** The nodes that stand in no group yet, in the order in which they were entered. */
+  /** The nodes that are in no group yet, in the order in which they were entered. */
   const entered: number[] = [];
   const open = new Set<number>();
   const found: number[][] = [];

@@ -1,5 +1,5 @@
 /**
- * Plain JSON Schema, checked with ajv, which is loaded only where it is used.
+ * Validates with plain JSON Schema, through ajv, which is loaded on first use.
  *
  * @module
  */
@@ -11,26 +11,26 @@ import { addUniqueItems } from "./unique_items.ts";
 /** A JSON Schema document of draft 2020-12, or of draft 7 where its `$schema` says so. */
 export type JsonSchema = { readonly [key: string]: Json };
 
-/** One thing that ajv finds wrong. */
+/** One mistake that ajv finds. */
 export interface Mistake {
-  /** The way to the field. */
+  /** The path to the field. */
   readonly path: readonly PropertyKey[];
   /** What is wrong there. */
   readonly message: string;
 }
 
-/** What is wrong with a value, and whether that is all: of a large value it is the first mistake. */
+/** The mistakes in a value, and whether these are all: for a large value it is only the first. */
 export interface Findings {
   readonly mistakes: readonly Mistake[];
   readonly all: boolean;
 }
 
-/** Gives what is wrong with a value; `undefined` if nothing is. */
+/** Returns what is wrong with a value; `undefined` if it is valid. */
 export type Check = (value: unknown) => Findings | undefined;
 
 const checks = new WeakMap<JsonSchema, Promise<Check>>();
 
-/** The check of a schema, compiled once. Rejects with `DefinitionError` if the schema is itself wrong. */
+/** The check of a schema, compiled once. Rejects with `DefinitionError` if the schema itself is invalid. */
 export function checkOf(schema: JsonSchema, what: string): Promise<Check> {
   let check = checks.get(schema);
   if (check === undefined) checks.set(schema, check = compile(schema, what));
@@ -38,8 +38,8 @@ export function checkOf(schema: JsonSchema, what: string): Promise<Check> {
 }
 
 /**
- * Up to how many parts of a value, fields and items, all mistakes are looked for. Of each part there can be a mistake, and
- * some keywords compare each with each other: somebody else's large input must not cost many times its size.
+ * Up to how many parts, fields and items, a value may have for all its mistakes to be collected. Each part can have one,
+ * and some keywords compare every part with every other: a large input must not cost many times its size.
  */
 const MOST_PARTS = 1_000;
 
@@ -87,21 +87,21 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
   }
 }
 
-/** Ajv reports a missing or an extra field at its parent; the message should name the field itself. */
+/** Ajv reports a missing or extra field at its parent, but the error should name the field itself. */
 function blamedField(params: Record<string, unknown>): string[] {
   const field = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
   return typeof field === "string" ? [field] : [];
 }
 
-/** A JSON pointer's escapes. */
+/** Decodes the escapes of a JSON pointer. */
 function unescape(part: string): string {
   return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-/** Whether a JSON value has more fields and items than this; looks no further than it has to. */
+/** Whether a JSON value has more than `most` fields and items. Stops counting there. */
 function hasMoreParts(value: unknown, most: number): boolean {
   const found: unknown[] = [value];
-  // An array hands out what is added to it while it is walked.
+  // Iterating over an array includes what is added on the way.
   for (const part of found) {
     if (typeof part !== "object" || part === null) continue;
     const inside = Object.values(part);

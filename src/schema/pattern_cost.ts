@@ -1,6 +1,6 @@
 /**
- * How long a pattern can keep the process busy. JavaScript matches by backtracking: where one text can be read in many
- * ways and then does not match, every way is tried.
+ * How long a pattern can keep the process busy. JavaScript matches by backtracking: if a text can be read in many ways and
+ * matches in none, every way is tried.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import { CharSet } from "refa";
 import { automatonOf } from "./automaton.ts";
 import { components } from "./components.ts";
 
-/** How the time for a text grows with its length, at worst. */
+/** How matching time grows with the length of the text, in the worst case. */
 export type PatternCost = "linear" | "polynomial" | "exponential";
 
-/** The most positions of one loop, pairs of loops, and steps of such a pair that are looked at. */
+/** The most positions of one loop, pairs of loops, and steps of such a pair that are analysed. */
 const MOST_IN_LOOP = 400;
 const MOST_PAIRS = 4_000;
 const MOST_STEPS = 200_000;
 
 /**
- * Tells how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
- * automata, 1991). `polynomial` also stands for a pattern that is too large to tell.
+ * Estimates how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
+ * automata, 1991). A pattern that is too large to analyse counts as `polynomial`.
  */
 export function patternCost(pattern: string): PatternCost {
   try {
@@ -26,16 +26,16 @@ export function patternCost(pattern: string): PatternCost {
     if (graph.doubles()) return "exponential";
     return graph.chooses() ? "polynomial" : "linear";
   } catch {
-    // It is too large, or no regular expression: that is for the library that uses it to say.
+    // It is too large, or not a regular expression, which the library that uses it will report.
     return "polynomial";
   }
 }
 
-/** The positions of a pattern, with the ways from each to the next ones. */
+/** The positions of a pattern, and which can follow each. */
 class Graph {
   readonly #characters: readonly CharSet[];
   readonly #next: readonly (readonly number[])[];
-  /** The positions that a text can return to, by the loop in which they stand. */
+  /** The positions to which a text can return, grouped by loop. */
   readonly #loops: readonly (readonly number[])[];
   readonly #isTwofold: (from: number, to: number) => boolean;
 
@@ -43,7 +43,7 @@ class Graph {
     const { characters, follow, searched } = automatonOf(pattern);
     const next = follow.map((ways) => [...ways.keys()]);
     const [some] = characters;
-    // A search that may begin anywhere first skips any characters, which is a loop like others.
+    // A search that may start anywhere first skips any characters, which is a loop like the others.
     const skips = searched !== undefined && some !== undefined;
     this.#characters = skips ? [...characters, CharSet.all(some.maximum)] : characters;
     this.#next = skips ? [...next, [next.length, ...searched.keys()]] : next;
@@ -52,14 +52,14 @@ class Graph {
       .filter((loop) => loop.length > 1 || loop.some((at) => this.#after(at).includes(at)));
   }
 
-  /** Whether a text leads from a position back to it in two ways, so that each time round doubles the ways. */
+  /** Whether a text leads from a position back to it in two ways, so that each round doubles the number of ways. */
   doubles(): boolean {
     return this.#loops.some((loop) => {
       const inside = new Set(loop);
       const after = (at: number) => this.#after(at).filter((to) => inside.has(to));
       if (loop.some((at) => after(at).some((to) => this.#isTwofold(at, to)))) return true;
       if (loop.length === 1 || loop.length > MOST_IN_LOOP) return false;
-      // Two readings of one text step together; a pair stands for where they are.
+      // Two readings of one text advance together; a pair holds their positions.
       const size = this.#next.length;
       const isSame = (pair: number) => Math.floor(pair / size) === pair % size;
       const steps = (pair: number) =>
@@ -71,7 +71,7 @@ class Graph {
     });
   }
 
-  /** Whether a text can stay in one loop, lead on to another one, and stay there, too: then it can move on at any point. */
+  /** Whether a text can stay in one loop, lead on to another, and stay there too: then it can move on at any point. */
   chooses(): boolean {
     const positions = this.#loops.flat();
     if (positions.length ** 2 > MOST_PAIRS) return true;
@@ -84,7 +84,7 @@ class Graph {
     const key = (a: number, b: number, c: number) => (a * size + b) * size + c;
     const goal = key(from, to, to);
     const seen = new Set([key(from, from, to)]);
-    // A set hands out what is added to it while it is walked.
+    // Iterating over a set includes what is added on the way.
     for (const state of seen) {
       if (state === goal || seen.size > MOST_STEPS) return true;
       const [a, b, c] = [Math.floor(state / size / size), Math.floor(state / size) % size, state % size];
@@ -102,7 +102,7 @@ class Graph {
     return this.#next[position] ?? [];
   }
 
-  /** Whether there is a character that all these positions take. */
+  /** Whether there is a character that all these positions accept. */
   #meet(...positions: readonly number[]): boolean {
     const [first, ...others] = positions.map((at) => this.#characters[at]);
     return others.reduce((all, other) => all && other && all.intersect(other), first)?.isEmpty === false;

@@ -1,6 +1,6 @@
 /**
- * Keeps patterns from stopping the process: one that takes exponential time is refused when it is defined, and the texts
- * that another slow one is held against are limited.
+ * Keeps patterns from stopping the process: a pattern that takes exponential time is refused when it is defined, and the
+ * texts that are matched against other slow patterns are limited.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import type { Json } from "../task.ts";
 import { quote } from "../text.ts";
 import { textsUnder } from "./texts.ts";
 
-/** Gives what is wrong with a value; `undefined` if nothing is. */
+/** Returns what is wrong with a value; `undefined` if it may be validated. */
 export type PatternGuard = (value: unknown) => Mistake | undefined;
 
-/** The most characters of a text that a slow pattern is held against. */
+/** The longest text that is matched against a slow pattern, in characters. */
 const MOST_CHARACTERS = 2_000;
 
-/** The most steps that such texts of one value may cost together, where a text of n characters costs n². */
+/** The most steps that such texts of one value may cost together; a text of n characters costs n². */
 const MOST_STEPS = 100_000_000;
 
 const guards = new WeakMap<object, Promise<PatternGuard>>();
 
 /**
- * The guard of a schema, made once for each `key`; `json` gives the schema as JSON Schema. Rejects with
+ * The guard of a schema, made once for each `key`; `json` returns the schema as JSON Schema. Rejects with
  * `DefinitionError`, which names the pattern, if one takes exponential time.
  */
 export function patternGuardOf(key: object, json: () => Json | undefined, what: string): Promise<PatternGuard> {
@@ -34,7 +34,7 @@ export function patternGuardOf(key: object, json: () => Json | undefined, what: 
 
 async function makeGuard(schema: Json | undefined, what: string): Promise<PatternGuard> {
   const patterns = new Set(schema === undefined ? [] : patternsIn(schema));
-  // The library that reads patterns is loaded only where there are some.
+  // The library that parses patterns is loaded only if there are some.
   if (patterns.size === 0 || schema === undefined) return () => undefined;
   const { patternCost } = await import("./pattern_cost.ts");
   const slow = new Set<string>();
@@ -56,21 +56,24 @@ function tooSlow(pattern: string, what: string): DefinitionError {
 function longText(schema: Json, slow: ReadonlySet<string>, value: unknown): Mistake | undefined {
   let steps = 0;
   for (const { pattern, text, path } of textsUnder(schema, value)) {
-    // `undefined` stands for patterns that cannot be told.
+    // `undefined` stands for a pattern that is not known.
     if (pattern !== undefined && !slow.has(pattern)) continue;
     steps += text.length ** 2;
     const asked = pattern === undefined ? "a slow pattern" : `the slow pattern ${quote(pattern)}`;
     if (text.length > MOST_CHARACTERS) {
-      return { path, message: `must NOT have more than ${MOST_CHARACTERS} characters, as it is held against ${asked}` };
+      return {
+        path,
+        message: `must NOT have more than ${MOST_CHARACTERS} characters, because it is matched against ${asked}`,
+      };
     }
     if (steps > MOST_STEPS) {
-      return { path, message: `too much text is held against ${asked}: send fewer, or shorter, ones` };
+      return { path, message: `too much text is matched against ${asked}: send fewer or shorter texts` };
     }
   }
   return undefined;
 }
 
-/** Every pattern that stands in a schema, for texts and for the names of fields. */
+/** All patterns in a schema, for texts and for names of fields. */
 function patternsIn(schema: Json): string[] {
   if (Array.isArray(schema)) return schema.flatMap(patternsIn);
   if (!isObject(schema)) return [];

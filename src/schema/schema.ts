@@ -1,5 +1,5 @@
 /**
- * Schemas: from any Standard Schema, or plain JSON Schema, to JSON Schema for the wire and validation for the queue.
+ * Schemas: turns any Standard Schema into JSON Schema, and validates with it or with plain JSON Schema.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { type PatternGuard, patternGuardOf } from "./pattern_guard.ts";
 import type { Json } from "../task.ts";
 import { cut } from "../text.ts";
 
-/** The part of the Standard Schema interface (https://standardschema.dev) that is used here; zod 4, ArkType and others have it. */
+/** The part of the Standard Schema interface (https://standardschema.dev) that is used here. Zod 4, ArkType and others have it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
-  /** The properties that the standard names. */
+  /** The properties that the standard defines. */
   readonly "~standard": {
     /** The version of the standard. */
     readonly version: 1;
@@ -20,17 +20,17 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     readonly vendor: string;
     /** Validates a value. */
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
-    /** Gives the schema as JSON Schema, where the library can (Standard JSON Schema). */
+    /** Returns the schema as JSON Schema, if the library can (Standard JSON Schema). */
     readonly jsonSchema?: {
       readonly input: (options: { readonly target: "draft-2020-12" }) => Record<string, unknown>;
       readonly output: (options: { readonly target: "draft-2020-12" }) => Record<string, unknown>;
     };
-    /** The types, at compile time only. */
+    /** The types; exist at compile time only. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 }
 
-/** What a Standard Schema answers. */
+/** The result of validating with a Standard Schema. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | {
@@ -40,25 +40,25 @@ export type StandardResult<Output> =
     }[];
   };
 
-/** What a job's `input` or `output` may be. */
+/** A schema, as a job's `input` and `output` take it. */
 export type Schema = StandardSchema | JsonSchema;
 
-/** The type of a value that a schema takes; `unknown` for plain JSON Schema, which has no types. */
+/** The type of values that a schema accepts; `unknown` for plain JSON Schema, which has no types. */
 export type Accepted<S extends Schema> = S extends StandardSchema
   ? NonNullable<S["~standard"]["types"]> extends { readonly input: infer Input } ? Input : unknown
   : unknown;
 
-/** The type of a value that has passed a schema. */
+/** The type of values that a schema returns after validation. */
 export type Infer<S extends Schema> = S extends StandardSchema
   ? NonNullable<S["~standard"]["types"]> extends { readonly output: infer Output } ? Output : unknown
   : { readonly [key: string]: Json };
 
-/** The schemas of some libraries are functions. */
+/** Whether it is a Standard Schema. In some libraries these are functions. */
 function isStandard(schema: unknown): schema is StandardSchema {
   return (typeof schema === "object" || typeof schema === "function") && schema !== null && "~standard" in schema;
 }
 
-/** Gives a schema as JSON Schema. Throws `DefinitionError` if its library cannot, or if it does not describe an object. */
+/** Returns a schema as JSON Schema. Throws `DefinitionError` if its library cannot, or if it does not describe an object. */
 export function toJsonSchema(schema: Schema, side: "input" | "output", name: string): JsonSchema {
   if (schema === undefined || schema === null) {
     throw new DefinitionError(`Cannot use ${name} without ${side} schema: { type: "object" } takes any object.`);
@@ -72,7 +72,7 @@ export function toJsonSchema(schema: Schema, side: "input" | "output", name: str
   return json;
 }
 
-/** What to do with a Standard Schema of something else, and with an object of such schemas, zod's "raw shape". */
+/** Advice for a Standard Schema of something else, and for an object of such schemas, zod's "raw shape". */
 function howToWrap(schema: Schema): string {
   const parts: readonly unknown[] = isStandard(schema) ? [schema] : Object.values(schema);
   const inner = parts.find(isStandard);
@@ -102,14 +102,14 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
 /** The most mistakes that one error names. */
 const MOST_NAMED = 20;
 
-/** The longest path to a field, and the longest text of a mistake, in UTF-16 units: both may quote what was given. */
+/** The longest path to a field, and the longest text of a mistake, in UTF-16 units: both may quote the input. */
 const LONGEST_PATH = 200;
 const LONGEST_MESSAGE = 500;
 
 /**
- * Validates a value; `what` names it in the error, as "input for echo". Resolves with the schema's output value;
- * rejects with `InvalidInput`, which names up to 20 fields. Of a large value that breaks plain JSON Schema it names the
- * first wrong field.
+ * Validates a value; `what` names it in the error, such as "input for echo". Resolves with the value that the schema
+ * returns. Rejects with `InvalidInput`, which names up to 20 wrong fields, or only the first if a large value does not fit
+ * plain JSON Schema.
  */
 export async function validate(schema: Schema, value: unknown, what: string): Promise<unknown> {
   const tooLong = (await guardOf(schema, what))(value);
@@ -125,8 +125,9 @@ export async function validate(schema: Schema, value: unknown, what: string): Pr
 }
 
 /**
- * A job's result as its output schema gives it out: that is what clients are told of, and what they check. Rejects with
- * `InvalidInput` where it does not fit, and with `InvalidValue` where the schema makes something else than JSON of it.
+ * Validates a job's result, and resolves with what the output schema returns for it: clients know that schema, and check
+ * results against it. Rejects with `InvalidInput` if it does not fit, and with `InvalidValue` if the schema turns it into
+ * something other than JSON.
  */
 export async function validateOutput(schema: Schema, value: Json, job: string): Promise<Json> {
   const output = await validate(schema, value, `result of ${job}`);
@@ -134,8 +135,8 @@ export async function validateOutput(schema: Schema, value: Json, job: string): 
 }
 
 /**
- * Rejects with `DefinitionError` if a plain JSON Schema is itself wrong, or a pattern of any schema takes exponential
- * time: better before the work than after it.
+ * Rejects with `DefinitionError` if a plain JSON Schema itself is invalid, or if a pattern of any schema takes exponential
+ * time. Called early, so that this shows before any work is done.
  */
 export async function checkSchema(schema: Schema, what: string): Promise<void> {
   await guardOf(schema, what);
@@ -146,12 +147,12 @@ function guardOf(schema: Schema, what: string): Promise<PatternGuard> {
   return patternGuardOf(schema, () => isStandard(schema) ? inputOf(schema) : schema, what);
 }
 
-/** What a Standard Schema takes, as JSON Schema; `undefined` where its library cannot say. */
+/** The input of a Standard Schema, as JSON Schema; `undefined` if its library cannot return it. */
 function inputOf({ "~standard": { jsonSchema } }: StandardSchema): JsonSchema | undefined {
   try {
     return jsonSchema && JSON.parse(JSON.stringify(jsonSchema.input({ target: "draft-2020-12" })));
   } catch {
-    return undefined; // A job with such a schema was refused; an answer to `ctx.elicit` may have one.
+    return undefined; // `defineJob` refuses such a schema, but `ctx.elicit` may be given one.
   }
 }
 

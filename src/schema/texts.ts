@@ -1,28 +1,28 @@
 /**
- * Which texts of a value a JSON Schema holds against which patterns.
+ * Which texts of a value a JSON Schema matches against which patterns.
  *
  * @module
  */
 import { isObject } from "../json.ts";
 import type { Json } from "../task.ts";
 
-/** A text, or the name of a field, that is held against a pattern. */
-export interface HeldText {
+/** A text, or the name of a field, that is matched against a pattern. */
+export interface MatchedText {
   readonly text: string;
-  /** The pattern; `undefined` where a reference hides which one it is. */
+  /** The pattern; `undefined` if a reference hides which one it is. */
   readonly pattern?: string;
-  /** The way to the text. */
+  /** The path to the text. */
   readonly path: readonly PropertyKey[];
 }
 
 /** Keywords whose schema, or list of schemas, applies to the value itself. */
 const IN_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
-/** Keywords whose schema applies to items, and to values of fields; some to fewer of them than is assumed here. */
+/** Keywords whose schema applies to items, and to values of fields; some apply to fewer of them than assumed here. */
 const OF_ITEMS = ["contains", "unevaluatedItems"];
 const OF_FIELDS = ["additionalProperties", "unevaluatedProperties"];
 
-/** Walks a value along its schema. All branches count, whether they apply or not: a validator tries them in any order. */
-export function* textsUnder(root: Json, value: unknown): Generator<HeldText> {
+/** Walks a value along its schema. All branches count, whether they apply or not, since a validator may try any of them. */
+export function* textsUnder(root: Json, value: unknown): Generator<MatchedText> {
   yield* walk(root, value, []);
 
   function* walk(
@@ -30,7 +30,7 @@ export function* textsUnder(root: Json, value: unknown): Generator<HeldText> {
     value: unknown,
     path: readonly PropertyKey[],
     followed: ReadonlySet<string> = new Set(),
-  ): Generator<HeldText> {
+  ): Generator<MatchedText> {
     if (!isObject(schema)) return;
     if (typeof value === "string" && typeof schema.pattern === "string") {
       yield { text: value, pattern: schema.pattern, path };
@@ -56,7 +56,7 @@ export function* textsUnder(root: Json, value: unknown): Generator<HeldText> {
     items: readonly unknown[],
     path: readonly PropertyKey[],
   ) {
-    // Draft 7 has a list in `items`, and what follows it in `additionalItems`.
+    // Draft 7 has a list in `items`, and the schema of further items in `additionalItems`.
     const first = listOf(schema.prefixItems ?? (Array.isArray(schema.items) ? schema.items : undefined));
     const rest = Array.isArray(schema.items) ? schema.additionalItems : schema.items;
     for (const [index, item] of items.entries()) {
@@ -87,7 +87,7 @@ function listOf(part: Json | undefined): readonly Json[] {
   return Array.isArray(part) ? part : [part];
 }
 
-/** What a reference within the document points to (RFC 6901); `undefined` for any other reference. */
+/** The target of a reference within the document (RFC 6901); `undefined` for any other reference. */
 function resolve(root: Json, reference: string): Json | undefined {
   if (reference !== "#" && !reference.startsWith("#/")) return undefined;
   const steps = decodeURIComponent(reference).split("/").slice(1).map((step) =>
@@ -99,7 +99,7 @@ function resolve(root: Json, reference: string): Json | undefined {
   }, root);
 }
 
-function* allTexts(value: unknown, path: readonly PropertyKey[]): Generator<HeldText> {
+function* allTexts(value: unknown, path: readonly PropertyKey[]): Generator<MatchedText> {
   if (typeof value === "string") yield { text: value, path };
   else if (typeof value === "object" && value !== null) {
     for (const [name, inside] of Object.entries(value)) {

@@ -14,10 +14,10 @@ interface Claims {
   readonly [name: string]: unknown;
 }
 
-/** When the tokens of these tests end, in s since the epoch, unless they say so. */
+/** When the tokens of these tests expire, in seconds since the epoch, unless a test says otherwise. */
 const EXP = Math.floor(Date.now() / 1_000) + 300;
 
-/** A token that is good in all that `claims` does not change. */
+/** A token that is valid except for what `claims` changes. */
 function sign(
   claims: Claims = {},
   key: CryptoKey | Uint8Array = privateKey,
@@ -29,7 +29,7 @@ function sign(
     .setProtectedHeader({ alg, kid, ...(typ !== "" && { typ }) }).sign(key);
 }
 
-/** Who calls with a token of these tests, which ends with the clocks' skew. */
+/** The identity of these tests' tokens; it expires a clock skew after them. */
 const ann: Identity = { principal: "user:ann", scopes: [], expiresAt: (EXP + 30) * 1_000 };
 
 async function ask(token?: string, options: Partial<JwtOptions> = {}): Promise<Identity | Response> {
@@ -45,14 +45,14 @@ async function refusal(answer: Identity | Response) {
   return { status: answer.status, challenge: answer.headers.get("www-authenticate") ?? "", ...body };
 }
 
-Deno.test("a good token names its principal and scopes", async () => {
+Deno.test("a valid token names its principal and scopes", async () => {
   assertEquals(await ask(await sign()), ann);
   assertEquals(await ask(await sign({ scope: "jobs:run jobs:read" })), { ...ann, scopes: ["jobs:run", "jobs:read"] });
   assertEquals(await ask(await sign({ scp: ["jobs:run", 7] })), { ...ann, scopes: ["jobs:run"] });
   assertEquals(await ask(await sign({ aud: ["https://other.example.com", AUDIENCE] })), ann);
 });
 
-Deno.test("a person and an OAuth client whose names are the same are two principals", async () => {
+Deno.test("a person and an OAuth client of the same name are two principals", async () => {
   const principalOf = async (claims: Claims, options?: Partial<JwtOptions>) => {
     const identity = await ask(await sign(claims), options);
     return identity instanceof Response ? identity.status : [identity.principal, identity.client];
@@ -62,7 +62,7 @@ Deno.test("a person and an OAuth client whose names are the same are two princip
   assertEquals(await principalOf({ client_id: "ann" }), ["client:ann", "ann"]);
   assertEquals(await principalOf({ azp: "ann" }), ["client:ann", "ann"]);
   assertEquals(await principalOf({ client_id: 7, azp: "" }), ["user:ann", undefined]);
-  // No name that somebody may choose is that of another kind.
+  // Nobody can choose a name that counts as one of the other kind.
   assertEquals(await principalOf({ sub: "client:ann" }), ["user:client:ann", undefined]);
   const byEmail = { principalOf: ({ email }: Claims) => String(email ?? "") };
   assertEquals(await principalOf({ email: "ann@example.com", client_id: "vscode" }, byEmail), [
@@ -71,7 +71,7 @@ Deno.test("a person and an OAuth client whose names are the same are two princip
   ]);
 });
 
-Deno.test("a principal that cannot be named is the error of whoever names it, and not of the issuer's keys", async () => {
+Deno.test("an error of principalOf is passed on as it is, and not reported as one of the issuer's keys", async () => {
   const token = await sign();
   const principalOf = () => {
     throw new Error("No such tenant.");
@@ -79,7 +79,7 @@ Deno.test("a principal that cannot be named is the error of whoever names it, an
   await assertRejects(() => ask(token, { principalOf }), Error, "No such tenant.");
 });
 
-Deno.test("only an access token is one, unless the issuer says it in another way", async () => {
+Deno.test("only access tokens are accepted, and options can name another typ, or none", async () => {
   const typed = (typ: string, options?: Partial<JwtOptions>) =>
     sign({}, privateKey, "ES256", "one", typ).then((token) => ask(token, options));
   for (const typ of ["at+jwt", "AT+JWT", "application/at+jwt"]) assertEquals(await typed(typ), ann, typ);
@@ -93,7 +93,7 @@ Deno.test("only an access token is one, unless the issuer says it in another way
   for (const typ of ["", "JWT", "at+jwt"]) assertEquals(await typed(typ, { typ: false }), ann);
 });
 
-Deno.test("an issuer, or its keys, over plain HTTP are refused unless they are on this machine", () => {
+Deno.test("an issuer or keys over plain HTTP are refused unless they are on this machine", () => {
   const make = (options: Partial<JwtOptions>) =>
     jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, ...options });
   for (const host of ["login.example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "[::2]"]) {
@@ -109,12 +109,12 @@ Deno.test("an issuer, or its keys, over plain HTTP are refused unless they are o
   make({ issuer: "accounts.example.com" });
 });
 
-Deno.test("without a token the answer is 401 with the way to the metadata document, and no error to tell", async () => {
+Deno.test("a request without a token gets 401 that points to the metadata document, and no error code", async () => {
   const { status, challenge } = await refusal(await ask());
   assertEquals([status, challenge], [401, `Bearer resource_metadata="${METADATA}"`]);
 });
 
-Deno.test("a token that is expired, for others, by others, not yet good or without a principal is 401, and says why", async () => {
+Deno.test("an expired or early token, one for or by others, and one without a principal get 401 and the reason", async () => {
   const now = Math.floor(Date.now() / 1_000);
   const cases: [Claims, string][] = [
     [{ exp: now - 60 }, '"exp"'],
@@ -135,13 +135,13 @@ Deno.test("a token that is expired, for others, by others, not yet good or witho
   }
 });
 
-Deno.test("clocks may differ by the skew, and by no more", async () => {
+Deno.test("clocks may differ by the skew, and by no more than that", async () => {
   const exp = Math.floor(Date.now() / 1_000) - 20;
   assertEquals(await ask(await sign({ exp })), { ...ann, expiresAt: (exp + 30) * 1_000 });
   assertEquals((await refusal(await ask(await sign({ exp }), { clockSkew: 5 }))).status, 401);
 });
 
-Deno.test("a forged token is 401: another key, no signature, the public key as a shared secret, no token at all", async () => {
+Deno.test("a forged token gets 401: another key, no signature, the public key as a shared secret, or no JWT", async () => {
   const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
   const unsigned = `${part({ alg: "none" })}.${part({ iss: ISSUER, aud: AUDIENCE, sub: "ann", exp: 9e9 })}.`;
   const secret = new TextEncoder().encode(JSON.stringify(jwks.keys[0]));
@@ -153,19 +153,19 @@ Deno.test("a forged token is 401: another key, no signature, the public key as a
   }
 });
 
-Deno.test("a token of any length is not read, though it is good", async () => {
+Deno.test("a token that is too long is not verified, even if it is valid", async () => {
   const { status, error, error_description } = await refusal(await ask(await sign({ more: "x".repeat(16_384) })));
   assertEquals([status, error, error_description], [401, "invalid_token", "The token is too long."]);
 });
 
-Deno.test("what is wrong with a token stands in the header without the signs that would end its text", async () => {
+Deno.test("the description in the header has no characters that would end its quoted string", async () => {
   const { challenge } = await refusal(await ask(await sign({ exp: 1 }), { scopes: ['say "hi"\\', "é"] }));
   const values = challenge.replace(/^Bearer /, "").split(", ").map((part: string) => part.slice(part.indexOf("=") + 1));
   for (const value of values) assert(/^"[^"\\]*"$/.test(value), value);
   assertStringIncludes(challenge, `scope="say 'hi'' '"`);
 });
 
-Deno.test("a token that does not allow what the server asks for is 403, and says what is missing", async () => {
+Deno.test("a token without the required scopes gets 403, which names the missing ones", async () => {
   const options = { scopes: ["jobs:read", "jobs:run"] };
   const { status, error, error_description, challenge } = await refusal(
     await ask(await sign({ scope: "jobs:read" }), options),
@@ -177,7 +177,7 @@ Deno.test("a token that does not allow what the server asks for is 403, and says
   assert(!(allowed instanceof Response));
 });
 
-Deno.test("the metadata document is there for anybody, and says who issues tokens", async () => {
+Deno.test("anybody can read the metadata document, which names the issuer", async () => {
   const authenticate = jwtAuthenticator({ issuer: ISSUER, audience: AUDIENCE, jwks, scopes: ["jobs:run"] });
   for (const url of [METADATA, "https://jobs.example.com/.well-known/oauth-protected-resource"]) {
     const answer = await authenticate(new Request(url));
@@ -193,7 +193,7 @@ Deno.test("the metadata document is there for anybody, and says who issues token
   assert(posted instanceof Response && posted.status === 405);
 });
 
-Deno.test("keys are read from the issuer's URL; while they cannot be read nobody is told that his token is bad", async () => {
+Deno.test("keys are read from the issuer's URL, and a failure to read them is not blamed on the token", async () => {
   let up = false;
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
@@ -209,7 +209,7 @@ Deno.test("keys are read from the issuer's URL; while they cannot be read nobody
   await assertRejects(() => ask(token, { jwks: url }), BackendError, said);
 });
 
-Deno.test("while the issuer gives no set of keys, or no answer in time, nobody is told that his token is bad", async () => {
+Deno.test("an issuer that sends no key set, or does not answer in time, is not blamed on the token", async () => {
   const asked = Promise.withResolvers<Response>();
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
@@ -221,7 +221,7 @@ Deno.test("while the issuer gives no set of keys, or no answer in time, nobody i
   const { timeout } = AbortSignal;
   try {
     await askFor("none");
-    // Nobody here has the patience that jose has.
+    // jose waits for 5 s; the test does not.
     AbortSignal.timeout = () => timeout(1);
     await askFor("silent");
   } finally {
@@ -231,7 +231,7 @@ Deno.test("while the issuer gives no set of keys, or no answer in time, nobody i
   }
 });
 
-Deno.test("a key that the issuer has changed is read anew, and the old one is good no more", async () => {
+Deno.test("after the issuer changes its key, the new one is read and the old one is refused", async () => {
   let current = jwks;
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => Response.json(current));
   const authenticate = jwtAuthenticator({
@@ -243,7 +243,7 @@ Deno.test("a key that the issuer has changed is read anew, and the old one is go
     await authenticate(new Request(AUDIENCE, { method: "POST", headers: { authorization: `Bearer ${token}` } }));
   assertEquals(await bearer(await sign()), ann);
   current = { keys: [{ ...await exportJWK(other.publicKey), kid: "two", alg: "ES256" }] };
-  // A key that is not known is looked for every 30 s at most: else anybody could make us ask the issuer.
+  // An unknown key causes at most one request every 30 s: otherwise anybody could make us flood the issuer.
   const { now } = Date;
   Date.now = () => now() + 31_000;
   try {
@@ -255,14 +255,14 @@ Deno.test("a key that the issuer has changed is read anew, and the old one is go
   }
 });
 
-Deno.test("keys that can never be read are refused when the authenticator is made", () => {
+Deno.test("keys that can never be read are refused when the authenticator is created", () => {
   const options = { issuer: ISSUER, audience: AUDIENCE };
   for (const jwks of ["login.example.com/keys", "", { keys: {} }] as unknown as JwtOptions["jwks"][]) {
     assertThrows(() => jwtAuthenticator({ ...options, jwks }), DefinitionError, "as jwks");
   }
 });
 
-Deno.test("an audience that is no URL needs a resource that is one", async () => {
+Deno.test("an audience that is not a URL needs a resource that is one", async () => {
   const options = { issuer: ISSUER, audience: "jobs", jwks };
   assertThrows(() => jwtAuthenticator(options), DefinitionError, 'Cannot use "jobs" as resource');
   const answer = await jwtAuthenticator({ ...options, resource: AUDIENCE })(new Request(AUDIENCE));

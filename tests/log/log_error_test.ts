@@ -1,7 +1,7 @@
 import { ErrorLines } from "../../src/log/log_error.ts";
 import { assertEquals } from "../../tools/std.ts";
 
-Deno.test("an error that no caller hears of is one line on stderr, and what fails again and again has one a minute", () => {
+Deno.test("an error is logged as one line, and an operation that keeps failing as one line a minute", () => {
   const lines: string[] = [];
   let now = 0;
   const errors = new ErrorLines((line) => lines.push(line), () => now);
@@ -17,7 +17,7 @@ Deno.test("an error that no caller hears of is one line on stderr, and what fail
   ]);
 });
 
-Deno.test("an error's text can neither end its line, nor turn it round, nor fill the disk", () => {
+Deno.test("an error's text can neither break its line, nor change its direction, nor fill the disk", () => {
   const lines: string[] = [];
   const errors = new ErrorLines((line) => lines.push(line), () => 0);
   errors.tell("read", new Error("a\nb\u0085c\u2028d\u202ee\u001b[2J\ud800"));

@@ -1,7 +1,7 @@
 import { LineWriter, type Sink, writeLine, writeThrough } from "../../src/log/stderr.ts";
 import { assertEquals } from "../../tools/std.ts";
 
-/** What was written, and the one to come, which nobody reads until the test says so. */
+/** Collects what is written; asynchronous writes are read only when the test says so. */
 class Pipe implements Sink {
   written = "";
   pending: PromiseWithResolvers<void> | undefined;
@@ -19,7 +19,7 @@ class Pipe implements Sink {
     return bytes.length;
   }
 
-  /** Somebody reads, all that there is. */
+  /** Reads everything that was written. */
   async read(): Promise<string> {
     while (this.pending) {
       this.pending.resolve();
@@ -30,7 +30,7 @@ class Pipe implements Sink {
   }
 }
 
-Deno.test("lines on stderr are there at once, until there may be more than a pipe holds that nobody reads", async () => {
+Deno.test("lines are written synchronously, up to what a pipe that nobody reads can hold", async () => {
   const pipe = new Pipe();
   const lines = new LineWriter(pipe);
   const [first, second, third] = ["a".repeat(10_000), "b".repeat(10_000), "c"];
@@ -44,7 +44,7 @@ Deno.test("lines on stderr are there at once, until there may be more than a pip
   assertEquals((await pipe.read()).endsWith("\nc\nd\n"), true);
 });
 
-Deno.test("of the lines that nobody reads so many wait, and where more were left out a line says how many", async () => {
+Deno.test("a limited number of lines waits for a reader, and a line says how many were left out", async () => {
   const pipe = new Pipe();
   const lines = new LineWriter(pipe);
   lines.write("x".repeat(20_000));
@@ -59,7 +59,7 @@ Deno.test("of the lines that nobody reads so many wait, and where more were left
   assertEquals((await pipe.read()).endsWith("stderr\nlater\n"), true);
 });
 
-Deno.test("a stderr that is closed is no error of whoever writes to it", async () => {
+Deno.test("writing to a closed stderr does not fail", async () => {
   const closed: Sink = {
     writeSync: () => {
       throw new Deno.errors.BrokenPipe();
@@ -72,7 +72,7 @@ Deno.test("a stderr that is closed is no error of whoever writes to it", async (
   await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
-Deno.test("while a writer of its own is open, every line goes through it", () => {
+Deno.test("while another writer is open, every line goes through it", () => {
   const lines: string[] = [];
   const end = writeThrough({ write: (line) => lines.push(line) });
   try {

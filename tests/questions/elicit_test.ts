@@ -14,7 +14,7 @@ import { MAX_ANSWER } from "../../src/questions/budget.ts";
 import { openQuestions } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
-/** Runs a job that asks once, answers it past the server's own check, and returns how it ended. */
+/** Runs a job that asks once, answers without the server's validation, and returns the outcome. */
 async function answered<S extends Schema>(schema: S, answer: Answer) {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
@@ -29,7 +29,7 @@ async function answered<S extends Schema>(schema: S, answer: Answer) {
   return await tasks.outcome(ended);
 }
 
-Deno.test("a job gets an accepted answer as its schema reads it", async () => {
+Deno.test("a job gets an accepted answer as its schema returns it", async () => {
   const schema = z.object({ count: z.coerce.number(), note: z.string().default("none") });
   assertEquals(await answered(schema, { action: "accept", content: { count: "7" } }), {
     kind: "value",
@@ -37,7 +37,7 @@ Deno.test("a job gets an accepted answer as its schema reads it", async () => {
   });
 });
 
-Deno.test("a job gets an answer that declines as it is", async () => {
+Deno.test("a job gets a declining answer unchanged", async () => {
   const schema = z.object({ count: z.number() });
   for (const action of ["decline", "cancel"] as const) {
     assertEquals(await answered(schema, { action }), { kind: "value", value: { action } });
@@ -56,7 +56,7 @@ Deno.test("an accepted answer that does not fit ends the task with an error that
   }
 });
 
-Deno.test("a question whose schema is itself wrong is a fault, and nobody is asked", async () => {
+Deno.test("a question with an invalid schema ends the task with a fault, and is not asked", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const schema = { type: "object", properties: { count: { type: "nonsense" } } };
@@ -96,7 +96,7 @@ Deno.test("an answer that does not fit is refused before it is stored, and the q
   assertEquals(await tasks.outcome(ended), { kind: "value", value: { action: "accept", content: { name: "Ada" } } });
 });
 
-/** Runs a job that asks, gives each question the next answer, and returns how it ended and how many questions it had. */
+/** Runs a job that asks, gives each question the next answer, and returns the outcome and the number of questions. */
 async function asking(run: (ctx: JobContext) => unknown, answers: Iterator<Answer>) {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
@@ -134,7 +134,7 @@ Deno.test("an answer that is too long is refused before it is stored, and the qu
   assertEquals([fits.errors, fits.outcome], [[], { kind: "value", value: longest }]);
 });
 
-Deno.test("an answer is stored as its JSON says it: no store has to know what JSON does not", async () => {
+Deno.test("an answer is stored as JSON, so that no store meets other values", async () => {
   const schema = { type: "object", properties: { n: { type: "number" } } };
   const answers = [{ action: "accept", content: { n: -0 } } as const].values();
   const { outcome } = await asking(async (ctx) => {
@@ -144,23 +144,23 @@ Deno.test("an answer is stored as its JSON says it: no store has to know what JS
   assertEquals(outcome, { kind: "value", value: true });
 });
 
-Deno.test("a question that is too long ends the task at once, and says how long it may be", async () => {
+Deno.test("a question that is too long ends the task at once, with an error that says how long it may be", async () => {
   const ask = (ctx: JobContext) => ctx.elicit({ ...NOTE, message: "Well?".repeat(2_000) });
   const { outcome, attempt, asked } = await asking(ask, [].values());
   assertEquals([outcome.kind, attempt, asked], ["tool_error", 1, 0]);
   assertStringIncludes(
     "message" in outcome ? outcome.message : "",
-    ": it has 10111 characters of JSON, and 6000 are left to it.",
+    ": it has 10111 characters of JSON, and 6000 are left.",
   );
 });
 
-Deno.test("any number of questions may be asked at once: those that find no room wait for the answers to others", async () => {
+Deno.test("any number of questions may be asked at once, and those without room wait until others are answered", async () => {
   const run = (ctx: JobContext) => Promise.all(Array.from({ length: 12 }, () => ctx.elicit(NOTE)));
   const { outcome, asked, errors } = await asking(run, Array(12).fill(note(1)).values());
   assertEquals([outcome, asked, errors], [{ kind: "value", value: Array(12).fill(note(1)) }, 12, []]);
 });
 
-Deno.test("a task whose answers have become too many ends with an error that says so", async () => {
+Deno.test("a task with too many answers ends with an error that says so", async () => {
   const run = async (ctx: JobContext) => {
     while (true) await ctx.elicit(NOTE);
   };
@@ -172,7 +172,7 @@ Deno.test("a task whose answers have become too many ends with an error that say
   );
 });
 
-Deno.test("a question that no form can ask is a fault that names the field, and nobody is asked", async () => {
+Deno.test("a question that no form can ask ends the task with a fault that names the field, and is not asked", async () => {
   const ask = (ctx: JobContext) => ctx.elicit({ message: "Who?", schema: z.object({ name: z.string().nullable() }) });
   const { outcome, attempt, asked } = await asking(ask, [].values());
   assertEquals([outcome.kind, attempt, asked], ["fault", 1, 0]);

@@ -1,5 +1,5 @@
 /**
- * Questions as the forms that clients show. What is sent is held against the schemas of both official clients: those
+ * Questions as the forms that clients show. What is sent is validated with the schemas of both official clients, which
  * refuse a form before anybody sees it.
  *
  * @module
@@ -19,7 +19,7 @@ const COLOURS = ["red", "blue"];
 const TITLED = [{ const: "r", title: "Red" }, { const: "b", title: "Blue" }];
 const CHOICE = { type: "string", enum: COLOURS };
 
-/** Fields that can be asked for, each with what the form says of it. */
+/** Fields that a form can ask for, each with the field of the form. */
 const FIELDS: { readonly [what: string]: readonly [field: z.ZodType | JsonSchema, shown: JsonSchema] } = {
   text: [z.string().min(2).max(9), { type: "string", minLength: 2, maxLength: 9 }],
   "text with a title, a description and a default": [
@@ -28,7 +28,7 @@ const FIELDS: { readonly [what: string]: readonly [field: z.ZodType | JsonSchema
   ],
   "a pattern": [z.string().regex(/^a/).regex(/b$/), { type: "string" }],
   "an e-mail address": [z.email(), { type: "string", format: "email" }],
-  "an address of the web": [z.url(), { type: "string", format: "uri" }],
+  "a URL": [z.url(), { type: "string", format: "uri" }],
   "a date": [z.iso.date(), { type: "string", format: "date" }],
   "a time": [z.iso.datetime(), { type: "string", format: "date-time" }],
   "a format that forms do not have": [z.uuid(), { type: "string" }],
@@ -43,11 +43,11 @@ const FIELDS: { readonly [what: string]: readonly [field: z.ZodType | JsonSchema
   "a list without a type": [{ enum: COLOURS }, CHOICE],
   "a list with names": [{ ...CHOICE, enumNames: ["Red", "Blue"] }, { ...CHOICE, enumNames: ["Red", "Blue"] }],
   "constants with titles": [{ oneOf: TITLED }, { type: "string", oneOf: TITLED }],
-  "some of a list": [
+  "several of a list": [
     z.array(z.enum(COLOURS)).min(1).max(2).default(["red"]),
     { type: "array", minItems: 1, maxItems: 2, items: CHOICE, default: ["red"] },
   ],
-  "some constants with titles": [{ type: "array", items: { anyOf: TITLED } }, {
+  "several constants with titles": [{ type: "array", items: { anyOf: TITLED } }, {
     type: "array",
     items: { anyOf: TITLED },
   }],
@@ -57,10 +57,10 @@ const FIELDS: { readonly [what: string]: readonly [field: z.ZodType | JsonSchema
     enum: ["red"],
   }],
   "text of two kinds": [{ type: "string", anyOf: [{ format: "ipv4" }, { format: "ipv6" }] }, { type: "string" }],
-  "a default that is no text": [{ type: "string", default: null }, { type: "string" }],
+  "a default that is not a text": [{ type: "string", default: null }, { type: "string" }],
 };
 
-/** Fields that no form can have. */
+/** Fields that no form can ask for. */
 const REFUSED: { readonly [what: string]: z.ZodType | JsonSchema } = {
   "text or nothing": z.string().nullable(),
   "one of a list or nothing": z.enum(COLOURS).nullable(),
@@ -69,7 +69,7 @@ const REFUSED: { readonly [what: string]: z.ZodType | JsonSchema } = {
   "a list that holds more than text": { type: "string", enum: ["red", null] },
   "a list of free texts": z.array(z.string()),
   "an object": z.object({ street: z.string() }),
-  "nothing known": z.unknown(),
+  "an unknown type": z.unknown(),
   "a boolean schema": { type: "object", properties: { field: true } },
 };
 
@@ -79,14 +79,14 @@ function schemaOf(field: z.ZodType | JsonSchema): JsonSchema {
 }
 
 for (const [what, [field, shown]] of Object.entries(FIELDS)) {
-  Deno.test(`a form asks for ${what}, and both official clients take it`, () => {
+  Deno.test(`a form asks for ${what}, and both official clients accept it`, () => {
     const params = elicitation({ key: "q", message: "Well?", schema: schemaOf(field) });
     const requestedSchema = { type: "object", properties: { field: shown }, required: ["field"] };
     const { required: _, ...rest } = requestedSchema;
     const optional = schemaOf(field).required === undefined;
     assertEquals(params, { mode: "form", message: "Well?", requestedSchema: optional ? rest : requestedSchema });
     const request: object = { method: "elicitation/create", params };
-    // What a client does not know it leaves out: so nothing else may be sent.
+    // Clients drop what they do not know, so nothing else may be sent.
     assertEquals(ElicitRequestSchema.parse(request), request);
     const modern: unknown = specTypeSchemas.ElicitRequest["~standard"].validate(request);
     assertEquals(modern, { value: request });
@@ -103,20 +103,20 @@ for (const [what, field] of Object.entries(REFUSED)) {
   });
 }
 
-Deno.test("a form follows a schema that stands in another place of the question", () => {
+Deno.test("a form follows references within the question", () => {
   const $defs = { name: { $ref: "#/$defs/a~1b" }, "a/b": { type: "string", title: "Text" } };
   const schema = { type: "object", properties: { name: { $ref: "#/$defs/name", title: "Name" } }, $defs };
   assertEquals(formOf(schema, "it"), { type: "object", properties: { name: { type: "string", title: "Name" } } });
 });
 
-Deno.test("a form cannot ask for what stands nowhere, elsewhere, or in itself", () => {
+Deno.test("a form cannot follow a reference to nothing, to another document, or to itself", () => {
   for (const $ref of ["#/$defs/none", "https://example.com/name.json", "#/$defs/loop", "#/$defs/constructor"]) {
     const schema = { type: "object", properties: { name: { $ref } }, $defs: { loop: { $ref: "#/$defs/loop" } } };
     assertThrows(() => formOf(schema, "it"), DefinitionError, "Cannot ask for name in it");
   }
 });
 
-Deno.test("askFor a field that no form has fails at the registration", () => {
+Deno.test("a registration fails if askFor names a field that no form can ask for", () => {
   const job = defineJob({
     name: "invite",
     input: z.object({ name: z.string().nullable(), guests: z.array(z.string()) }),
@@ -130,7 +130,7 @@ Deno.test("askFor a field that no form has fails at the registration", () => {
   }
 });
 
-Deno.test("askFor follows the field to where its schema stands", () => {
+Deno.test("askFor follows references to the field's schema", () => {
   const name = z.string().min(3).meta({ id: "Name" });
   const job = defineJob({ name: "invite", input: z.object({ name }) });
   const [question] = new ToolRegistry().register(job, { askFor: { name: "Who?" } }).askFor;

@@ -9,7 +9,7 @@ const invite = defineJob({
   input: z.object({ name: z.string(), count: z.int().min(1), note: z.string().optional() }),
 });
 
-Deno.test("a field that is asked for has a form of its own, and is no longer required of the model", () => {
+Deno.test("a field in askFor becomes a question, and is no longer required of the model", () => {
   const { askFor } = new ToolRegistry().register(invite, { askFor: { count: "How many guests?" } });
   const [question, ...others] = askFor;
   assertEquals(others, []);
@@ -18,7 +18,7 @@ Deno.test("a field that is asked for has a form of its own, and is no longer req
   assertEquals(withoutAsked(invite.inputSchema, askFor).required, ["name"]);
 });
 
-Deno.test("a field that the input does not have cannot be asked for", () => {
+Deno.test("askFor refuses a field that the input does not have", () => {
   for (const field of ["nmae", "constructor"]) {
     const registry = new ToolRegistry();
     assertThrows(() => registry.register(invite, { askFor: { [field]: "?" } }), DefinitionError, field);

@@ -6,14 +6,14 @@ const schema = { type: "object", properties: { sure: { type: "boolean" } } };
 Deno.test("a question has the same key on each attempt, whatever is asked before it", () => {
   const first = new QuestionKeys();
   const key = first.next({ message: "Sure?", schema });
-  // Keys are stored with tasks: a new version must make the same ones.
+  // Keys are stored with tasks, so a new version must derive the same ones.
   assertEquals(key, "question-9e2c21430050");
   const next = new QuestionKeys();
   next.next({ message: "Really?", schema });
   assertEquals(next.next({ message: "Sure?", schema }), key);
 });
 
-Deno.test("other words, another schema and a second time make another question", () => {
+Deno.test("another message, another schema or a repetition make another key", () => {
   const keys = new QuestionKeys();
   const key = keys.next({ message: "Sure?", schema });
   const others = [

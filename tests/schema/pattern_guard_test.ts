@@ -16,7 +16,7 @@ async function mistakeOf(schema: Schema, value: unknown): Promise<string> {
 
 const inObject = (name: string, schema: JsonSchema): JsonSchema => ({ type: "object", properties: { [name]: schema } });
 
-Deno.test("a schema with a pattern that takes exponential time is refused when it is checked, with the pattern", async () => {
+Deno.test("a schema with a pattern that takes exponential time is refused when it is checked, and the error names the pattern", async () => {
   const bad: readonly Schema[] = [
     z.object({ name: z.string().regex(/^(a+)+$/) }),
     z.object({ list: z.array(z.object({ deep: z.string().regex(/^(a|aa)+$/).optional() })) }),
@@ -30,7 +30,7 @@ Deno.test("a schema with a pattern that takes exponential time is refused when i
   }
 });
 
-Deno.test("a text that a slow pattern is held against has at most 2,000 characters, wherever it stands", async () => {
+Deno.test("a text for a slow pattern may have at most 2,000 characters, wherever it is in the value", async () => {
   const schemas: readonly [value: unknown, path: string, schema: Schema][] = [
     [{ name: LONG }, "name", z.object({ name: z.string().regex(/^.*\S.*$/) })],
     [{ name: LONG }, "name", inObject("name", { type: "string", pattern: SLOW })],
@@ -57,13 +57,13 @@ Deno.test("a text that a slow pattern is held against has at most 2,000 characte
   }
 });
 
-Deno.test("all texts of one value that slow patterns are held against cost together at most 100 million steps", async () => {
+Deno.test("all texts of one value for slow patterns may cost at most 100 million steps together", async () => {
   const schema = z.object({ names: z.array(z.string().regex(/^.*\S.*$/)) });
   await validate(schema, { names: Array(25).fill("x".repeat(2_000)) }, "input for test");
   assertStringIncludes(await mistakeOf(schema, { names: Array(26).fill("x".repeat(2_000)) }), "too much text");
 });
 
-Deno.test("a long text beside a slow pattern, or under a fast one, is taken", async () => {
+Deno.test("a long text is valid beside a slow pattern, and under a fast one", async () => {
   const text = "x".repeat(1_000_000);
   const schema = z.object({ name: z.string().regex(/^.*\S.*$/), text: z.string(), code: z.string().regex(/^[a-z]*$/) });
   assertEquals(await validate(schema, { name: "n", text, code: text }, "input for test"), {
@@ -73,7 +73,7 @@ Deno.test("a long text beside a slow pattern, or under a fast one, is taken", as
   });
 });
 
-Deno.test("a schema that refers to itself is walked as far as its value goes", async () => {
+Deno.test("a schema that refers to itself is followed as deep as the value goes", async () => {
   const tree: JsonSchema = {
     type: "object",
     properties: { name: { pattern: SLOW }, children: { type: "array", items: { $ref: "#" } } },
@@ -89,7 +89,7 @@ Deno.test("a schema that refers to itself is walked as far as its value goes", a
   assertEquals([...textsUnder(loop, { self: { self: 1 } })], []);
 });
 
-Deno.test("a list of 200,000 items of any type is held against uniqueItems in one pass", async () => {
+Deno.test("uniqueItems checks a list of 200,000 items of any type in one pass", async () => {
   const schema = inObject("list", { type: "array", uniqueItems: true });
   const list = Array.from({ length: 200_000 }, (_, index) => ({ index, odd: index % 2 === 1 }));
   await validate(schema, { list }, "input for test");
@@ -97,7 +97,7 @@ Deno.test("a list of 200,000 items of any type is held against uniqueItems in on
   assertEquals(await mistakeOf(schema, { list: twice }), "list: must NOT have duplicate items");
 });
 
-Deno.test("uniqueItems tells values apart as JSON does", async () => {
+Deno.test("uniqueItems compares values as JSON Schema does", async () => {
   const schema = inObject("list", { type: "array", uniqueItems: true });
   const equal: readonly (readonly unknown[])[] = [[1, 1.0], [0, -0], ["a", "a"], [null, null], [[], []], [{}, {}], [{
     a: 1,

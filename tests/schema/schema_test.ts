@@ -18,7 +18,7 @@ const plainUser: JsonSchema = {
   additionalProperties: false,
 };
 
-/** A schema of a library that knows the standard, but not JSON Schema. */
+/** A schema of a library that implements Standard Schema, but not Standard JSON Schema. */
 const handMade: StandardSchema<{ n: number }> = {
   "~standard": {
     version: 1,
@@ -52,7 +52,7 @@ Deno.test("plain JSON Schema is taken as it is", () => {
   assertEquals(toJsonSchema(plainUser, "input", "user"), plainUser);
 });
 
-Deno.test("a schema that cannot give JSON Schema is refused, with what to do", () => {
+Deno.test("a schema that cannot become JSON Schema is refused, with advice", () => {
   assertThrows(
     () => toJsonSchema(handMade, "input", "count"),
     DefinitionError,
@@ -61,7 +61,7 @@ Deno.test("a schema that cannot give JSON Schema is refused, with what to do", (
   assertThrows(() => toJsonSchema(handMade, "input", "count"), DefinitionError, "pass plain JSON Schema");
 });
 
-Deno.test("a zod type that JSON cannot carry is refused with its cause", () => {
+Deno.test("a zod type that JSON cannot represent is refused with its cause", () => {
   const error = assertThrows(
     () => toJsonSchema(z.object({ n: z.bigint() }), "input", "count"),
     DefinitionError,
@@ -70,13 +70,13 @@ Deno.test("a zod type that JSON cannot carry is refused with its cause", () => {
   assert(error.cause instanceof Error);
 });
 
-Deno.test("a schema that describes no object is refused", () => {
+Deno.test("a schema that does not describe an object is refused", () => {
   assertThrows(() => toJsonSchema(z.string(), "input", "text"), DefinitionError, "The input schema of text");
   assertThrows(() => toJsonSchema({ type: "array" }, "output", "list"), DefinitionError, "The output schema of list");
   assertThrows(() => toJsonSchema({}, "input", "empty"), DefinitionError, '"type": "object"');
 });
 
-Deno.test("who gives fields without an object around them is told how to wrap them", () => {
+Deno.test("fields without an object around them are refused, with advice how to wrap them", () => {
   const wrap = "wrap it in z.object({ … })";
   const shapes = [{ user_id: z.string() }, { type: z.literal("object"), user_id: z.string() }];
   for (const shape of [...shapes, z.string(), z.array(z.object({})), z.union([z.object({}), z.string()])]) {
@@ -95,7 +95,7 @@ Deno.test("who gives fields without an object around them is told how to wrap th
   }
 });
 
-Deno.test("a schema that is not there is refused, with one that takes anything", () => {
+Deno.test("a missing schema is refused, and the error shows one that accepts anything", () => {
   for (const none of [undefined, null]) {
     assertThrows(() => toJsonSchema(none as unknown as JsonSchema, "input", "none"), DefinitionError, "any object");
   }
@@ -111,20 +111,20 @@ Deno.test("plain JSON Schema of draft 7 is validated as that draft says", async 
   assertEquals(await pathsOf(draft7, { pair: ["a", "b"] }), ["pair[1]"]);
 });
 
-Deno.test("a valid value resolves as the schema gives it out", async () => {
+Deno.test("a valid value resolves with what the schema returns", async () => {
   assertEquals(await validate(zodUser, { name: "Ada" }, "it"), { name: "Ada", tags: [] });
   assertEquals(await validate(plainUser, { name: "Ada" }, "it"), { name: "Ada" });
   assertEquals(await validate(handMade, { n: 1, more: 2 }, "it"), { n: 1 });
 });
 
-Deno.test("every field that is wrong is named, however deep it lies", async () => {
+Deno.test("every wrong field is named, however deep it is", async () => {
   const wrong = { tags: [{ id: 1 }, { id: "2" }] };
   assertEquals((await pathsOf(zodUser, wrong)).toSorted(), ["name", "tags[1].id"]);
   assertEquals((await pathsOf(plainUser, wrong)).toSorted(), ["name", "tags[1].id"]);
   assertEquals(await pathsOf(handMade, {}), ["list[0].n"]);
 });
 
-Deno.test("of many mistakes the first 20 are named, and the others counted", async () => {
+Deno.test("an error names the first 20 mistakes, and counts the others", async () => {
   const wrong = { tags: Array(50).fill({ id: "no number" }) };
   for (const schema of [zodUser, plainUser]) {
     const error = await refusal(schema, { name: "Ada", ...wrong });
@@ -133,7 +133,7 @@ Deno.test("of many mistakes the first 20 are named, and the others counted", asy
   }
 });
 
-Deno.test("of a large value that breaks plain JSON Schema the first mistake is named, and the others are not looked for", async () => {
+Deno.test("for a large value that does not fit plain JSON Schema, validation stops at the first mistake", async () => {
   let looked = 0;
   const tags = Array.from({ length: 2_000 }, () => ({
     get id() {
@@ -146,7 +146,7 @@ Deno.test("of a large value that breaks plain JSON Schema the first mistake is n
   assertStringIncludes(error.message, "; of a value this large only the first mistake is named");
 });
 
-Deno.test("what a caller puts into the names of fields makes no long error", async () => {
+Deno.test("long names of fields make no long error", async () => {
   const long = "x".repeat(100_000);
   for (const schema of [z.strictObject({ name: z.string() }), plainUser]) {
     const { message } = await refusal(schema, { name: "Ada", [long]: 1, [`${long}2`]: 2 });
@@ -155,7 +155,7 @@ Deno.test("what a caller puts into the names of fields makes no long error", asy
   }
 });
 
-Deno.test("a missing, an extra and an ill-formed field are each named in plain JSON Schema", async () => {
+Deno.test("plain JSON Schema: a missing, an extra and a wrong field are each named", async () => {
   assertEquals(await pathsOf(plainUser, { name: "Ada", age: 3 }), ["age"]);
   assertEquals(await pathsOf(plainUser, { name: "Ada", mail: "nowhere" }), ["mail"]);
   assertEquals(await pathsOf(plainUser, { name: "Ada", tags: [{}] }), ["tags[0].id"]);
@@ -163,12 +163,12 @@ Deno.test("a missing, an extra and an ill-formed field are each named in plain J
   assertEquals(await pathsOf(plainUser, "no object"), [""]);
 });
 
-Deno.test("a field that is named __proto__ is an extra one as any other", async () => {
+Deno.test("a field named __proto__ counts as an extra field like any other", async () => {
   assertEquals(await pathsOf(plainUser, JSON.parse('{"name":"Ada","__proto__":1}')), ["__proto__"]);
   assertEquals(await pathsOf(z.strictObject({}), JSON.parse('{"constructor":1}')), [""]);
 });
 
-Deno.test("JSON Schema that is itself wrong is a fault of the definition, and spoils no other schema", async () => {
+Deno.test("an invalid JSON Schema is a DefinitionError, and does not affect other schemas", async () => {
   for (const $schema of ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]) {
     const parts: readonly JsonSchema[] = [{ type: "nonsense" }, { pattern: "(" }, { required: ["a", "a"] }];
     for (const n of parts) {
@@ -183,7 +183,7 @@ Deno.test("JSON Schema that is itself wrong is a fault of the definition, and sp
   }
 });
 
-Deno.test("two schemas of one $id are two schemas", async () => {
+Deno.test("two schemas with the same $id are independent", async () => {
   const schemaOf = (type: string) => ({ $id: "https://example.com/n", type: "object", properties: { n: { type } } });
   assertEquals(await pathsOf(schemaOf("string"), { n: 1 }), ["n"]);
   assertEquals(await pathsOf(schemaOf("number"), { n: "" }), ["n"]);
