@@ -183,10 +183,11 @@ export class Runner implements WorkHandle {
     const { signal } = controller;
     // A task that this worker has lost may come back to it while its code still runs: what that says is past.
     const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
-    const asking = new Asking(this.#store, task.id, signal);
     let over = false;
+    const isOver = () => over || isPast();
+    const asking = new Asking(this.#insisting(isOver), task.id, signal);
     const ask = async (question: Question) => {
-      if (over || isPast()) throw new JobsError("The attempt is over.");
+      if (isOver()) throw new JobsError("The attempt is over.");
       return await asking.ask(question);
     };
     const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
@@ -205,6 +206,25 @@ export class Runner implements WorkHandle {
     this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
     const stop = this.#stopEarly.get(task.id);
     if (stop) this.receive(stop);
+  }
+
+  /** The store as a job that asks sees it: no job fails because its store is away. */
+  #insisting(isOver: () => boolean): AskingStore {
+    const insist = async <T>(act: () => Promise<T>): Promise<T> => {
+      while (true) {
+        try {
+          return await act();
+        } catch (error) {
+          if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
+          logError("store a question, or read its answer", error);
+          await pause(STORE_RETRY_MS, this.#closed.signal);
+        }
+      }
+    };
+    return {
+      ask: (id, question) => insist(() => this.#store.ask(id, question)),
+      answer: (id, key) => insist(() => this.#store.answer(id, key)),
+    };
   }
 
   /** Writes how a task ended, again and again while the store fails: what has been done must not be lost. */

@@ -252,3 +252,34 @@ Deno.test("a worker whose store stays away shuts down all the same", async () =>
   away = false;
   await stopped;
 });
+
+Deno.test("a job's question is stored, and its answer read, again while the store fails", async () => {
+  let [left, asks, answers] = [1, 0, 0];
+  const away = new BackendError("The store is away.");
+  const settled = Promise.withResolvers<Attempt>();
+  const stored = Promise.withResolvers<void>();
+  const store: RunnerStore = {
+    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => {
+      if (asks++ === 0) return Promise.reject(away);
+      stored.resolve();
+      return Promise.resolve(undefined);
+    },
+    answer: () => answers++ === 0 ? Promise.reject(away) : Promise.resolve({ action: "decline" }),
+    settle: (_id, attempt) => Promise.resolve(settled.resolve(attempt)),
+    handBack: () => Promise.resolve(),
+  };
+  const runner = new Runner(store, {
+    jobs: ["wait"],
+    concurrency: 1,
+    run: async ({ ask }) => {
+      const { action } = await ask({ key: "which", message: "Which?", schema: {} });
+      return { kind: "value", value: action };
+    },
+  }, Promise.resolve());
+  await stored.promise;
+  runner.receive({ ...claimed, revision: 3 }); // No question is open any more.
+  assertEquals(await settled.promise, { kind: "value", value: "decline" });
+  await runner.stop(0);
+});
