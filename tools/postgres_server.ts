@@ -70,10 +70,24 @@ export class PostgresServer implements AsyncDisposable {
    */
   static async startOwn({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<PostgresServer> {
     if (!hasPostgresServer) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
+    return await PostgresServer.#make(fsync, "initdb", "-A", "trust", "-U", "postgres", "--no-sync");
+  }
+
+  /** Starts a replica of this one, which follows it until it is promoted. */
+  async startReplica(): Promise<PostgresServer> {
+    return await PostgresServer.#make(false, "pg_basebackup", "-d", this.#url, "-R", "-c", "fast", "--no-sync");
+  }
+
+  /** Makes a replica the server that is written to, with all that the other one has told it of. */
+  async promote(): Promise<void> {
+    await this.query("SELECT pg_promote()");
+  }
+
+  static async #make(fsync: boolean, program: string, ...args: readonly string[]): Promise<PostgresServer> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-postgres-" });
     // PostgreSQL does not run as root.
     if (Deno.uid() === 0) await run("chown", "postgres", folder);
-    await run(...asPostgres("initdb", "-D", `${folder}/data`, "-A", "trust", "-U", "postgres", "--no-sync"));
+    await run(...asPostgres(program, "-D", `${folder}/data`, ...args));
     const server = new PostgresServer(`postgres://postgres@127.0.0.1:${freePort()}/postgres`, { folder, fsync });
     await server.start();
     return server;
@@ -87,11 +101,6 @@ export class PostgresServer implements AsyncDisposable {
   /** The folder of its data; `undefined` for one that others have started. */
   get data(): string | undefined {
     return this.#own && `${this.#own.folder}/data`;
-  }
-
-  /** The process that has started all others, while it runs. */
-  get pid(): number | undefined {
-    return this.#pid;
   }
 
   /** Starts it again after `kill`, and waits until it answers. */
@@ -136,7 +145,7 @@ export class PostgresServer implements AsyncDisposable {
   /** Makes a database, empty or as a copy of another, and gives its URL. */
   async makeDatabase(template = "template1"): Promise<string> {
     const name = `test_${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
-    await this.#query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+    await this.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
     const url = new URL(this.#url);
     url.pathname = `/${name}`;
     return url.href;
@@ -144,7 +153,7 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Deletes a database, and whatever is still connected to it. */
   async dropDatabase(url: string): Promise<void> {
-    await this.#query(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+    await this.query(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,15 +186,17 @@ export class PostgresServer implements AsyncDisposable {
     await shell.status;
   }
 
-  async #query(sql: string): Promise<void> {
+  /** Runs a statement as the user who may do everything. */
+  async query<Row>(sql: string): Promise<readonly Row[]> {
     const client = new pg.Client({ connectionString: this.#url });
     client.on("error", () => {}); // The call fails as well.
     await client.connect();
-    await client.query(sql).finally(() => client.end());
+    const { rows } = await client.query(sql).finally(() => client.end());
+    return rows;
   }
 
   #answers(): Promise<boolean> {
-    return this.#query("SELECT 1").then(() => true, () => false);
+    return this.query("SELECT 1").then(() => true, () => false);
   }
 }
 

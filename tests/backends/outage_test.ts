@@ -89,7 +89,7 @@ onBoth("what ran and what waited while the server was away ends once it is back,
   assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
 });
 
-onRedis("a job that asks while the server is away gets its answer once it is back", async (server) => {
+onBoth("a job that asks while the server is away gets its answer once it is back", async (server) => {
   await using backend = await server.connect();
   const away = Promise.withResolvers<void>();
   const busy = Promise.withResolvers<void>();
@@ -165,7 +165,7 @@ onRedis("a backend with workers closes while the server does not answer", async 
   }
 });
 
-onRedis("to connect to a server that does not answer is an error", async (server) => {
+onBoth("to connect to a server that does not answer is an error", async (server) => {
   await server.signal("SIGSTOP");
   try {
     await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);

@@ -1,6 +1,7 @@
 import type { StreamStore } from "../../backend.ts";
-import { BullMqBackend, DenoKvBackend, MemoryBackend } from "../../mod.ts";
+import { BullMqBackend, DenoKvBackend, MemoryBackend, PostgresBackend } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
+import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
@@ -57,6 +58,17 @@ testUnless(noRedis, "streams on Redis give the same, also to another process", a
   await using backend = await BullMqBackend.connect(options);
   await using other = await BullMqBackend.connect(options);
   assert(backend.streams && other.streams);
+  await exercise(backend.streams);
+  await backend.streams.append("kept", { id: newTaskId(), text: "for all" }, HOUR);
+  assertEquals((await other.streams.readAfter("kept", "")).map(({ text }) => text), ["for all"]);
+});
+
+testUnless(noPostgres, "streams in PostgreSQL give the same, also to another process", async () => {
+  await using server = await PostgresServer.start();
+  const url = await server.makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await using backend = await PostgresBackend.connect({ url });
+  await using other = await PostgresBackend.connect({ url });
   await exercise(backend.streams);
   await backend.streams.append("kept", { id: newTaskId(), text: "for all" }, HOUR);
   assertEquals((await other.streams.readAfter("kept", "")).map(({ text }) => text), ["for all"]);

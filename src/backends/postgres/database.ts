@@ -6,12 +6,25 @@
 import type * as pg from "./pg.ts";
 import { BackendError, DefinitionError, JobsError } from "../../errors.ts";
 import { messageOf } from "../../text.ts";
+import { doneWithin } from "../../waiting.ts";
 
 /** How long one attempt to connect may take, in ms. */
 const CONNECT_MS = 1_500;
 
 /** How long a query may take before its connection counts as lost, in ms. */
 const QUERY_MS = 5_000;
+
+/** What the driver says of a query that took longer. */
+const SILENCE = "Query read timeout";
+
+/** What a server says that has closed a connection, because it was idle, before it has read the statement. */
+const IDLE = "57P05";
+
+/** What a server says that takes no writes: it is a replica, most likely since a failover. */
+const READ_ONLY = "25006";
+
+/** How long the server has to close the connections, in ms; then they are cut off. */
+const CLOSE_MS = 1_000;
 
 /**
  * Every statement finds its rows by an index. Without this, a connection that prepared a statement while the tables were
@@ -37,6 +50,8 @@ export class Database implements Queries, AsyncDisposable {
   readonly #pg: pg.Module;
   readonly #url: string;
   readonly #pool: pg.Pool;
+  /** Every open connection, and whether it is lent just now. */
+  readonly #connections = new Map<pg.Client, boolean>();
   /** What the database's clock was ahead of `performance.now()`, in ms, when it was last read. */
   #ahead = 0;
 
@@ -53,6 +68,11 @@ export class Database implements Queries, AsyncDisposable {
     });
     // Each query tells of its own failure; an error of an idle connection only means that the next query opens another.
     this.#pool.on("error", () => {});
+    for (const event of ["connect", "acquire"] as const) {
+      this.#pool.on(event, (client) => void this.#connections.set(client, true));
+    }
+    this.#pool.on("release", (_, client) => void this.#connections.set(client, false));
+    this.#pool.on("remove", (client) => void this.#connections.delete(client));
   }
 
   /** Opens the pool, and reads the clock. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for no URL. */
@@ -91,6 +111,8 @@ export class Database implements Queries, AsyncDisposable {
     try {
       return (await this.#pool.query<Row>({ ...statement, values })).rows;
     } catch (cause) {
+      if (codeOf(cause) === IDLE) return await this.run(statement, values);
+      if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     }
   };
@@ -114,15 +136,34 @@ export class Database implements Queries, AsyncDisposable {
     }
   }
 
-  /** A connection of its own, not yet open, for what is to listen. */
-  client(): pg.Client {
-    return new this.#pg.Client({ connectionString: this.#url, connectionTimeoutMillis: CONNECT_MS });
+  /**
+   * Closes the connections that nobody uses just now. Where one leads to a server that is silent, or takes no writes any
+   * more, the others do, too, and each would cost a call.
+   */
+  cutOffIdle(): void {
+    for (const [client, lent] of this.#connections) if (!lent) cutOff(client);
   }
 
-  /** Closes all connections. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.end();
+  /** A connection of its own, not yet open, for what is to listen. */
+  client(): pg.Client {
+    const limits = { connectionTimeoutMillis: CONNECT_MS, query_timeout: QUERY_MS };
+    return new this.#pg.Client({ connectionString: this.#url, ...limits });
   }
+
+  /** Closes all connections, also those to a server that does not answer: what runs there rejects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = this.#pool.end();
+    const closed = Promise.withResolvers<void>();
+    this.#pool.on("remove", () => this.#connections.size === 0 && closed.resolve());
+    if (this.#connections.size === 0) closed.resolve();
+    if (!await doneWithin(closed.promise, CLOSE_MS)) [...this.#connections.keys()].forEach(cutOff);
+    await Promise.all([ended, closed.promise]);
+  }
+}
+
+/** Closes a connection without a word: a server that does not answer would never close it. */
+export function cutOff(client: pg.Client): void {
+  client.connection?.stream?.destroy();
 }
 
 const CLOCK: Statement = {
@@ -147,6 +188,6 @@ const ADVICE: { readonly [code: string]: string } = {
   "42501": ". Grant this user the rights that docs/postgres.md lists.",
   "42P01": ". Run PostgresBackend.migrate({ url }) once.",
   "3F000": ". Run PostgresBackend.migrate({ url }) once.",
-  "25006": ". Connect to the primary server, not to a replica.",
+  [READ_ONLY]: ". Connect to the primary server, not to a replica.",
   "ECONNREFUSED": ". Check that the server runs at the URL's host and port.",
 };

@@ -12,12 +12,16 @@ import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { logError, unheard } from "../../log/log_error.ts";
-import type { Database, Statement } from "./database.ts";
+import { cutOff, type Database, type Statement } from "./database.ts";
 import type * as pg from "./pg.ts";
 
 /** How often it is read on where no notification comes, in ms: while nobody listens, and as a safety net. */
 const POLL_MS = 250;
 const SAFETY_POLL_MS = 2_000;
+
+/** How often a connection that listens is asked whether it is there, in ms: nothing tells of a network that is silent. */
+const PULSE_MS = 5_000;
+const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS \"readOnly\"";
 
 /** The pause before the next attempt to listen, in ms. */
 const RETRY_MS = 200;
@@ -126,23 +130,29 @@ export class EventLog implements AsyncDisposable {
         this.#read();
       });
       try {
-        await Promise.race([this.#begin(client).then(() => lost.promise), this.#closed.promise]);
+        await Promise.race([lost.promise, this.#listenOn(client), this.#closed.promise]);
       } catch (error) {
         // Meanwhile the events are polled.
         logError("listen to PostgreSQL", error);
+        this.#database.cutOffIdle();
       }
       this.#connected = false;
-      client.connection?.stream?.destroy();
+      cutOff(client);
       await client.end().catch(() => {}); // It is closed already.
       if (this.#open) await doneWithin(this.#closed.promise, RETRY_MS);
     }
   }
 
-  async #begin(client: pg.Client): Promise<void> {
+  /** Listens, and asks from time to time whether the server is still there, and still the one that tasks are written to. */
+  async #listenOn(client: pg.Client): Promise<void> {
     await client.connect();
     await client.query(`LISTEN ${this.#channel}`);
     this.#connected = true;
     this.#read();
+    while (!await doneWithin(this.#closed.promise, PULSE_MS)) {
+      const { rows: [row] } = await client.query<{ readOnly: boolean }>(IS_READ_ONLY);
+      if (row?.readOnly) throw new Error("it is read-only now");
+    }
   }
 
   #wait(): void {

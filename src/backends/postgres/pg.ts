@@ -33,6 +33,10 @@ export interface Pool {
   connect(): Promise<PoolClient>;
   query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
   on(event: "error", listener: (error: Error) => void): void;
+  /** A connection was opened, is lent, or is closed. */
+  on(event: "connect" | "acquire" | "remove", listener: (client: Client) => void): void;
+  /** A connection was given back. */
+  on(event: "release", listener: (error: unknown, client: Client) => void): void;
   end(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A network between a test and a Redis, that can be long, can lose what is connected without a word to either side, and
- * can lead elsewhere from then on.
+ * A network between a test and a database server, that can be long, can lose what is connected without a word to either
+ * side, and can lead elsewhere from then on.
  *
  * @module
  */
@@ -11,26 +11,26 @@ interface Link {
   cut: boolean;
 }
 
-/** A TCP proxy in front of a Redis. */
+/** A TCP proxy in front of a database server. */
 export class Network implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
   readonly #delay: number;
   readonly #links = new Set<Link>();
   readonly #open: Promise<unknown>[] = [];
-  #server: number;
+  #server: string;
   #silent = false;
 
-  /** Stands in front of a port of this machine, with a way of so many ms to it, and as many back. */
-  constructor(server: number, delay = 0) {
+  /** Stands in front of the server at a URL, with a way of so many ms to it, and as many back. */
+  constructor(server: string, delay = 0) {
     this.#server = server;
     this.#delay = delay;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#open.push(this.#accept());
   }
 
-  /** Where the Redis behind it is reached. */
+  /** The URL of the server behind it, as it is reached from before it. */
   get url(): string {
-    return `redis://127.0.0.1:${this.#listener.addr.port}`;
+    return this.#server.replace(new URL(this.#server).host, `127.0.0.1:${this.#listener.addr.port}`);
   }
 
   /**
@@ -42,8 +42,8 @@ export class Network implements AsyncDisposable {
     for (const link of this.#links) link.cut = true;
   }
 
-  /** New connections lead to another port, as after a failover; those that there are stay where they are. */
-  leadTo(server: number): void {
+  /** New connections lead to another server, as after a failover; those that there are stay where they are. */
+  leadTo(server: string): void {
     this.#server = server;
   }
 
@@ -60,7 +60,10 @@ export class Network implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for await (const near of this.#listener) {
-      const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#server });
+      const far = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(this.#server).port) }).catch(() =>
+        close(near)
+      );
+      if (!far) continue; // Nobody is there.
       const link = { ends: [near, far] as const, cut: this.#silent };
       this.#links.add(link);
       this.#open.push(pass(near, far, link, this.#delay), pass(far, near, link, this.#delay));

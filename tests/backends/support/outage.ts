@@ -6,7 +6,6 @@
 import { type Backend, BullMqBackend, PostgresBackend } from "../../../mod.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
-import { descendants } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** Short, so that a dead worker is soon known as dead. */
@@ -16,44 +15,32 @@ const LEASE = 900;
 export interface Outage extends AsyncDisposable {
   /** Another connection to it. */
   connect(): Promise<Backend>;
-  /** Ends it with SIGKILL, or as soon as a crash would. */
+  /** Ends it with SIGKILL. */
   kill(): Promise<void>;
   /** Starts it again. */
   start(): Promise<void>;
   /** Stops it from answering while its connections stay open, as a lost network would; and lets it go on. */
-  signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void>;
+  signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void> | void;
 }
 
 async function startRedis(): Promise<Outage> {
   const server = await RedisServer.start({ persistent: true });
-  return toOutage(
-    server,
-    () => BullMqBackend.connect({ redis: server.url, lease: LEASE }),
-    (signal) => Promise.resolve(server.signal(signal)),
-  );
+  return toOutage(server, () => BullMqBackend.connect({ redis: server.url, lease: LEASE }));
 }
 
 async function startPostgres(): Promise<Outage> {
   const server = await PostgresServer.startOwn();
   const url = await server.makeDatabase();
   await PostgresBackend.migrate({ url });
-  return toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE }), async (signal) => {
-    const { pid } = server;
-    if (pid === undefined) return;
-    for (const each of [pid, ...await descendants(pid)]) Deno.kill(each, signal);
-  });
+  return toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE }));
 }
 
-function toOutage(
-  server: Pick<Outage, "kill" | "start"> & AsyncDisposable,
-  connect: Outage["connect"],
-  signal: Outage["signal"],
-): Outage {
+function toOutage(server: Omit<Outage, "connect">, connect: Outage["connect"]): Outage {
   return {
     connect,
     kill: () => server.kill(),
     start: () => server.start(),
-    signal,
+    signal: (signal) => server.signal(signal),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -31,12 +31,12 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
       await using one = await RedisServer.start();
       await using other = await RedisServer.start();
       const [from, to] = [one, other].map(({ url }) => Number(new URL(url).port));
-      await using network = new Network(from ?? 0);
+      await using network = new Network(one.url);
       const [first, second] = [new Redis(one.url), new Redis(other.url)];
       const failOver = async () => {
         await second.replicaof("NO", "ONE");
         await first.replicaof("127.0.0.1", to ?? 0);
-        network.leadTo(to ?? 0);
+        network.leadTo(other.url);
       };
       try {
         await second.replicaof("127.0.0.1", from ?? 0);

@@ -1,0 +1,46 @@
+import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+import { Network } from "../support/network.ts";
+
+const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
+
+/** The connections that listen have asked nothing else last, but whether the server is still there. */
+const LISTENING =
+  "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%transaction_read_only%' " +
+  "AND pid <> pg_backend_pid()";
+
+testUnless(missing, "PostgreSQL: a connection that only listens is replaced when the network goes silent", async () => {
+  await using server = await PostgresServer.startOwn();
+  await PostgresBackend.migrate(server);
+  await using network = new Network(server.url);
+  await using _backend = await PostgresBackend.connect({ url: network.url });
+  const listening = async () => (await server.query(LISTENING)).length;
+  await until(async () => await listening() === 1, "it listens");
+  network.cut();
+  await until(async () => await listening() === 2, "another connection listens"); // The server keeps the first one.
+});
+
+testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs nobody", async () => {
+  await using server = await PostgresServer.startOwn();
+  await PostgresBackend.migrate(server);
+  await server.query("ALTER ROLE postgres SET idle_session_timeout = 300");
+  await using front = await PostgresBackend.connect({ url: server.url });
+  await using host = await PostgresBackend.connect({ url: server.url });
+  await using worker = createWorker(host, [defineJob({ name: "short", input: { type: "object" }, run: () => "done" })]);
+  await worker.ready;
+  using feed = new TaskFeed(front);
+  const open = async () => (await server.query<{ pid: number }>(LISTENING)).map(({ pid }) => pid);
+  for (let round = 0; round < 3; round++) {
+    const before = await open();
+    await until(async () => !(await open()).some((pid) => before.includes(pid)), "they were closed");
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    const task = { id: newTaskId(), job: "short", owner: "ann", input: {}, resultTtl: 60_000, retry };
+    const { id } = await front.create(task);
+    assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(30_000))).status, "COMPLETED");
+  }
+});

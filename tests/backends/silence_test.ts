@@ -1,0 +1,92 @@
+import { type Backend, BackendError, BullMqBackend, createWorker, defineJob } from "../../mod.ts";
+import { PostgresBackend, type TaskInfo } from "../../mod.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { TaskFeed } from "../../src/tasks/feed.ts";
+import { hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
+import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
+import { testUnless } from "../support/test_unless.ts";
+import { Network } from "./support/network.ts";
+
+const OWNER = "owner";
+
+/** Only a test that fails waits as long. */
+const PATIENCE_MS = 60_000;
+const patience = () => AbortSignal.timeout(PATIENCE_MS);
+
+function create(backend: Backend, job: string): Promise<TaskInfo> {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+}
+
+/** A server behind a network of so many ms, and connections to it, through the network unless `beside` it. */
+interface Place {
+  readonly network: Network;
+  connect(how?: { readonly beside: boolean }): Promise<Backend>;
+}
+
+/** Registers a case that holds on Redis and on PostgreSQL. */
+function behindNetwork(name: string, delay: number, fn: (place: Place) => Promise<void>): void {
+  testUnless(hasRedisServer ? undefined : "install redis-server", `Redis: ${name}`, async () => {
+    await using server = await RedisServer.start();
+    await using network = new Network(server.url, delay);
+    const connect: Place["connect"] = ({ beside } = { beside: false }) =>
+      BullMqBackend.connect({ redis: beside ? server.url : network.url });
+    await fn({ network, connect });
+  });
+  testUnless(hasPostgresServer ? undefined : "install PostgreSQL", `PostgreSQL: ${name}`, async () => {
+    await using server = await PostgresServer.startOwn();
+    await PostgresBackend.migrate(server);
+    await using network = new Network(server.url, delay);
+    const connect: Place["connect"] = ({ beside } = { beside: false }) =>
+      PostgresBackend.connect({ url: beside ? server.url : network.url });
+    await fn({ network, connect });
+  });
+}
+
+behindNetwork("when the network goes silent, calls, watchers and workers are connected anew", 0, async (place) => {
+  await using front = await place.connect();
+  await using host = await place.connect();
+  await using elsewhere = await place.connect({ beside: true });
+  const silent = Promise.withResolvers<void>();
+  const far = defineJob({ name: "far", input: { type: "object" }, run: () => silent.promise });
+  const near = defineJob({
+    name: "near",
+    input: { type: "object" },
+    run: (_, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  });
+  await using farWorker = createWorker(elsewhere, [far]);
+  await using nearWorker = createWorker(host, [near]);
+  await Promise.all([farWorker.ready, nearWorker.ready]);
+  using feed = new TaskFeed(front);
+  const running = (task: TaskInfo) =>
+    new Promise<void>((resolve) => {
+      const stop = feed.follow(task, ({ status }) => {
+        if (status !== "RUNNING") return;
+        stop();
+        resolve();
+      });
+    });
+  const task = await create(front, "far");
+  const { id } = task;
+  await running(task);
+  const ended = feed.wait(id, OWNER, patience());
+  await front.get(id, OWNER); // Whoever waits has read once, and hears of the rest.
+
+  place.network.cut();
+  await assertRejects(() => front.get(id, OWNER), BackendError);
+  silent.resolve();
+  await until(() => front.get(id, OWNER).then(() => true, () => false), "calls are answered again");
+  assertEquals((await ended).status, "COMPLETED");
+  const endless = await create(front, "near");
+  await running(endless);
+  const { message } = await front.cancel(endless.id, OWNER, PATIENCE_MS);
+  assertEquals(message, "The task was cancelled; its work has stopped.");
+});
+
+behindNetwork("of many tasks at once for a server far away none is refused", 20, async (place) => {
+  await using backend = await place.connect();
+  const created = await Promise.allSettled(Array.from({ length: 300 }, () => create(backend, "waits")));
+  assertEquals(created.filter(({ status }) => status === "rejected"), []);
+});
