@@ -19,7 +19,7 @@ import { bindTools } from "./tools/tools.ts";
 export { waitsForJob } from "./rev_2026_07_28/connection.ts";
 export { TaskListener } from "./rev_2026_07_28/listener.ts";
 
-/** The revisions by their eras: the SDK tells no more of a connection. All of them work on the same tasks. */
+/** The revisions by their eras: the SDK tells nothing else about a connection. All of them work on the same tasks. */
 const REVISIONS: { readonly [era in ProtocolEra]: BindRevision } = { legacy: bind2025, modern: bind2026 };
 
 /** Makes the server of one connection. */

@@ -18,9 +18,9 @@ import { internalOf, MissingInternal } from "../libraries/internals.ts";
 
 const SDK = "@modelcontextprotocol/server";
 
-/** The SDK's low-level server, whose handlers can be looked up, and ours set past its checks of a tool result's shape. */
+/** The SDK's low-level server, whose handlers can be looked up, and set past its checks of a tool result's shape. */
 export class OpenServer extends Server {
-  /** Whether the next handler is set as it is. Only declared: the SDK's constructor calls `_wrapHandler` before fields are set. */
+  /** Whether the next handler is set unwrapped. Only declared: the SDK's constructor sets handlers before fields are set. */
   declare private unwrapped: boolean | undefined;
 
   /** The handler set for a method so far. */
@@ -28,7 +28,7 @@ export class OpenServer extends Server {
     return this._getRequestHandler(method);
   }
 
-  /** Sets a handler whose result is sent as it is. The SDK's wrapper would add `content: []` to a created task. */
+  /** Sets a handler whose result is sent unchanged. The SDK's wrapper would add `content: []` to a created task. */
   setOwnHandler<P extends StandardSchemaV1>(
     method: string,
     params: P,

@@ -1,22 +1,22 @@
 /**
- * What waits for a client to read it. Where much waits, of the progress of each call the newest alone does: who does not
- * read must not fill the memory of the server, and has no use for what is past.
+ * The messages that wait for a client to read them. Once many wait, only the newest progress of each call does: a client that
+ * does not read must not fill the memory of the server, and has no use for older progress.
  *
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 
-/** How much may wait before anything is left out: a client that reads is never as far behind. */
+/** How many messages may wait before any is dropped. A client that reads is never as far behind. */
 const MAX_WAITING = 64;
 
 type Token = string | number;
 
-/** Messages in the form that their wire has. */
+/** Messages in the form that is written to the wire. */
 export class Backlog<T> {
   #waiting: { readonly item: T; readonly progress?: Token }[] = [];
   #most = MAX_WAITING;
 
-  /** Adds a message; `progress` is the token of one that tells progress. Gives the messages that are left out for it. */
+  /** Adds a message; `progress` is its progress token, if it has one. Returns the messages that are dropped for it. */
   push(item: T, progress?: Token): readonly T[] {
     this.#waiting.push({ item, progress });
     if (this.#waiting.length <= this.#most) return [];
@@ -29,13 +29,13 @@ export class Backlog<T> {
     return past.map(({ item }) => item);
   }
 
-  /** Takes the oldest message out. */
+  /** Removes and returns the oldest message. */
   shift(): T | undefined {
     return this.#waiting.shift()?.item;
   }
 }
 
-/** The token of a message that tells progress. */
+/** The progress token of a progress notification. */
 export function progressTokenOf(message: JSONRPCMessage): Token | undefined {
   if (!("method" in message) || message.method !== "notifications/progress") return undefined;
   const token = message.params?.progressToken;

@@ -1,6 +1,6 @@
 /**
- * Looks at the bytes of a JSON text as they come, without parsing it: how deep it is nested, how many items it has, and
- * which id stands at its top. So a text that would be costly to parse can be refused before it is.
+ * Scans the bytes of a JSON text as they arrive, without parsing it: how deeply it is nested, how many items it has, and the
+ * id of its outermost object. So a text that would be costly to parse can be refused before that.
  *
  * @module
  */
@@ -8,14 +8,14 @@
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** The most bytes that are kept of the outermost object. */
+/** The most bytes of the outermost object that are kept. */
 const MAX_TOP_BYTES = 4_096;
 
-/** One JSON text. A text that is no JSON is counted as if it were. */
+/** The scan of one JSON text. A text that is not JSON is counted as if it were. */
 export class JsonScan {
   /** The deepest nesting so far. */
   deepest = 0;
-  /** At least as many as there are values, less one. */
+  /** At least the number of values minus one. */
   items = 0;
   #depth = 0;
   #inString = false;
@@ -28,7 +28,7 @@ export class JsonScan {
 
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
-    /** Where what belongs to the outermost object begins. */
+    /** Where the next bytes of the outermost object begin. */
     let from = 0;
     for (let at = 0; at < chunk.length;) {
       if (this.#inString) {
@@ -55,7 +55,7 @@ export class JsonScan {
     if (this.#atTop) this.#keep(chunk.subarray(from));
   }
 
-  /** The `id` of the outermost object, if it is one that a request can have. */
+  /** The `id` of the outermost object, if a request can have it. */
   get id(): string | number | null {
     if (this.#topSize > MAX_TOP_BYTES) return null; // Some of it was not kept.
     const bytes = new Uint8Array(this.#topSize);
@@ -68,11 +68,11 @@ export class JsonScan {
       const { id } = JSON.parse(`{${new TextDecoder().decode(bytes)}}`);
       return typeof id === "string" || typeof id === "number" ? id : null;
     } catch {
-      return null; // It is no object, or not whole.
+      return null; // It is not an object, or is incomplete.
     }
   }
 
-  /** Whether what comes belongs to the outermost object, and is still kept. */
+  /** Whether the next bytes belong to the outermost object, and are still kept. */
   get #atTop(): boolean {
     return this.#depth === 1 && !this.#topEnded && this.#topSize <= MAX_TOP_BYTES;
   }
@@ -84,7 +84,7 @@ export class JsonScan {
     }
   }
 
-  /** Where the string ends that `at` is in, or the chunk does. */
+  /** Where the string around `at` ends, or the chunk does. */
   #endOfString(chunk: Uint8Array, at: number): number {
     let from = at;
     if (this.#escaped) from++;

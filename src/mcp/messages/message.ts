@@ -1,5 +1,5 @@
 /**
- * From text to one JSON-RPC message: what both transports accept, and what they answer to the rest.
+ * Parses one JSON-RPC message: what both transports accept, and the refusals of everything else.
  *
  * @module
  */
@@ -7,28 +7,28 @@ import { INVALID_REQUEST, type JSONRPCMessage, PARSE_ERROR, parseJSONRPCMessage 
 import { MAX_VALUE_BYTES } from "../../json.ts";
 import { MAX_NAME, unusableName } from "./names.ts";
 
-/** How deep a message may be nested. Code that walks a deeper one would run out of stack. */
+/** How deeply a message may be nested. Code that walks a deeper one could run out of stack. */
 export const MAX_DEPTH = 256;
 
-/** How many values a message may hold: so many take up to 1.5 s and 200 MB to parse and check. */
+/** How many values a message may hold. This many take up to 1.5 s and 200 MB to parse and check. */
 export const MAX_ITEMS = 1_000_000;
 
-/** Room for all of a message that is not the input: its envelope, and other requests, whose parameters are small. */
+/** Room for everything in a message but the input: its envelope, and the small parameters of other requests. */
 const ENVELOPE_BYTES = 1024 * 1024;
 
-/** The longest message, in bytes, where an input may have `inputBytes` of JSON. More than can be stored is never one. */
+/** The longest message, in bytes, if an input may have `inputBytes` of JSON. An input that cannot be stored does not count. */
 export function maxMessageBytes(inputBytes: number): number {
   return Math.min(inputBytes, MAX_VALUE_BYTES) + ENVELOPE_BYTES;
 }
 
-/** The answer to what is no message. JSON-RPC 2.0, section 5: the id is null where it cannot be known. */
+/** The answer to something that is not a message. JSON-RPC 2.0, section 5: the id is null if it cannot be determined. */
 export interface Refusal {
   readonly jsonrpc: "2.0";
   readonly id: string | number | null;
   readonly error: { readonly code: number; readonly message: string };
 }
 
-/** Reads one message, which is neither too long nor too deep. */
+/** Parses one message, whose length and depth are checked already. */
 export function readMessage(text: string): { readonly message: JSONRPCMessage } | { readonly refusal: Refusal } {
   let value: unknown;
   try {
@@ -36,7 +36,7 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   } catch (error) {
     return { refusal: refuse(PARSE_ERROR, `Parse error: ${error instanceof Error ? error.message : error}`) };
   }
-  // 2025-06-18 took batches out of MCP.
+  // Revision 2025-06-18 removed batches from MCP.
   if (Array.isArray(value)) {
     return { refusal: refuse(INVALID_REQUEST, "Invalid request: JSON-RPC batches are not supported.") };
   }
@@ -52,47 +52,47 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   return { refusal: refuse(INVALID_REQUEST, why, unusable === "id" ? null : idOf(value)) };
 }
 
-/** The answer to a body of another type. */
+/** Refuses a body of another type. */
 export function notJson(): Refusal {
   return refuse(INVALID_REQUEST, "Invalid request: the content type must be application/json.");
 }
 
-/** The answer to a request whose Host header makes no URL. */
+/** Refuses a request whose URL, with the Host header, is not valid. */
 export function badUrl(): Refusal {
-  return refuse(INVALID_REQUEST, "Invalid request: its URL, with the Host header, is none.");
+  return refuse(INVALID_REQUEST, "Invalid request: the URL, with the Host header, is not valid.");
 }
 
-/** The answer to a body with nothing in it. */
+/** Refuses an empty body. */
 export function empty(): Refusal {
   return refuse(PARSE_ERROR, "Parse error: the body is empty.");
 }
 
-/** The answer to a body that breaks off. */
+/** Refuses a body that ends too early. */
 export function incomplete(): Refusal {
-  return refuse(PARSE_ERROR, "Parse error: the body cannot be read to its end.");
+  return refuse(PARSE_ERROR, "Parse error: the body ended too early.");
 }
 
-/** The answer to a body that does not come in time. */
+/** Refuses a body that does not arrive in time. */
 export function tooSlow(ms: number): Refusal {
-  return refuse(INVALID_REQUEST, `Invalid request: the body did not come within ${ms / 1_000} s.`);
+  return refuse(INVALID_REQUEST, `Invalid request: the body did not arrive within ${ms / 1_000} s.`);
 }
 
-/** The answer to a message that is too long to be read. */
+/** Refuses a message that is too long. */
 export function tooLong(maxBytes: number, id: Refusal["id"] = null): Refusal {
   return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${maxBytes} bytes.`, id);
 }
 
-/** The answer to a message that is nested too deep. */
+/** Refuses a message that is nested too deeply. */
 export function tooDeep(id: Refusal["id"]): Refusal {
   return refuse(INVALID_REQUEST, `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, id);
 }
 
-/** The answer to a message with too many values. */
+/** Refuses a message with too many values. */
 export function tooManyItems(id: Refusal["id"]): Refusal {
   return refuse(INVALID_REQUEST, `Invalid request: the message has more than ${MAX_ITEMS} items.`, id);
 }
 
-/** An error that answers what is no request. */
+/** Makes the refusal of something that is not a request. */
 export function refuse(code: number, message: string, id: Refusal["id"] = null): Refusal {
   return { jsonrpc: "2.0", id, error: { code, message } };
 }

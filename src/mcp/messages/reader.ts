@@ -1,5 +1,5 @@
 /**
- * From the bytes of a wire, as they come, to one JSON-RPC message. What would cost too much to parse is refused before.
+ * Reads one JSON-RPC message from bytes, as they arrive. What would cost too much to parse is refused before that.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { JsonScan } from "./json_scan.ts";
 import { MAX_DEPTH, MAX_ITEMS, readMessage, type Refusal, tooDeep, tooLong, tooManyItems } from "./message.ts";
 
-/** A message, or why there is none; `status` is that of HTTP. */
+/** A message, or its refusal; `status` is that of HTTP. */
 export type Read =
   | { readonly message: JSONRPCMessage }
   | { readonly refusal: Refusal; readonly status: 400 | 413 };
@@ -24,12 +24,12 @@ export class MessageReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many bytes have come. */
+  /** How many bytes have arrived. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes the next bytes. Once it returns `false` the message is refused; what follows can only tell its id. */
+  /** Takes the next bytes. Once it returns `false`, the message is refused, and further bytes can only reveal its id. */
   push(chunk: Uint8Array): boolean {
     this.#size += chunk.length;
     this.#scan.push(chunk);
@@ -38,7 +38,7 @@ export class MessageReader {
     return !refused;
   }
 
-  /** The message, once all of it has come; `undefined` where nothing but space has. */
+  /** The message, once all of it has arrived; `undefined` if there was nothing but space. */
   end(): Read | undefined {
     const refused = this.#refusal();
     if (refused) return refused(this.#scan.id);

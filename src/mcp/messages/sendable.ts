@@ -1,5 +1,5 @@
 /**
- * The last look at a message before it is sent: whatever it was made of, clients can read it.
+ * Makes a message readable for clients just before it is sent, whatever it contains.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { wellFormed } from "../../json.ts";
 import { cutToFit, fits } from "../../text.ts";
 
-/** A message in well-formed text, where Python reads no other; an error, which repeats what it was given, is cut. */
+/** A message of well-formed text, since Python reads no other. An error that repeats a large input is shortened. */
 export function sendable(message: JSONRPCMessage): JSONRPCMessage {
   const whole = wellFormed(message);
   if (!("error" in whole) || fits(whole.error)) return whole;

@@ -10,7 +10,7 @@ import type { RequestContext } from "../host.ts";
 import type { Elicited } from "../revision.ts";
 import { acceptedContent, elicitation } from "../words.ts";
 
-/** Asks one question after the other. What does not fit is told with the rest of the input. */
+/** Asks one question after the other. An answer that does not fit is refused later, with the rest of the input. */
 export async function elicitFields(
   questions: readonly Question[],
   ctx: RequestContext,

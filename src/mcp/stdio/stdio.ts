@@ -1,6 +1,6 @@
 /**
- * The stdio transport. The SDK's own drops a line that is not JSON-RPC without a word, ends at 10 MB, and when its input
- * ends leaves without an answer what it has read. This one answers every bad line and goes on, and answers before it ends.
+ * The stdio transport. The SDK's own ignores a line that is not JSON-RPC, fails at 10 MB, and does not answer the requests it
+ * has read when its input ends. This one answers every bad line and goes on, and answers all requests before it ends.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { Unanswered } from "./unanswered.ts";
 
 const NEWLINE = 10;
 
-/** How long what was read is worked on once the input has ended, in ms: a client that is gone needs no long answer. */
+/** How long requests are worked on after the input has ended, in ms: a client that is gone needs no long response. */
 const END_GRACE_MS = 500;
 
 /** One JSON-RPC message per line, on a pair of byte streams. */
@@ -25,7 +25,7 @@ export class LineTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  /** Sees each message before `onmessage` does. */
+  /** Called with each message before `onmessage` is. */
   onreceived?: (message: JSONRPCMessage) => void;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -79,7 +79,7 @@ export class LineTransport implements Transport {
       }
       line.push(rest);
     }
-    // Often the last line of input that a person has typed has no end.
+    // The last line that a person types often has no newline.
     if (!this.#closed) this.#receive(line);
   }
 
@@ -96,7 +96,7 @@ export class LineTransport implements Transport {
     this.#write(`${JSON.stringify(refusal)}\n`).catch(() => {});
   }
 
-  /** Resolves once a line is written, or left out because newer progress has overtaken it. */
+  /** Resolves once a line is written, or dropped because newer progress has overtaken it. */
   #write(text: string, progress?: string | number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     for (const past of this.#backlog.push({ text, resolve, reject }, progress)) past.resolve();
@@ -104,7 +104,7 @@ export class LineTransport implements Transport {
     return promise;
   }
 
-  /** Also what waits when the connection is closed. */
+  /** Writes every line that waits, even after the connection is closed. */
   async #writeAll(): Promise<void> {
     this.#writing = true;
     for (let line = this.#backlog.shift(); line; line = this.#backlog.shift()) {
@@ -121,7 +121,7 @@ interface Line {
   readonly reject: (error: unknown) => void;
 }
 
-/** A transport with tasks in its `subscriptions/listen`. */
+/** A transport whose `subscriptions/listen` has tasks. */
 export class ListeningTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
@@ -158,15 +158,15 @@ export class ListeningTransport implements Transport {
 }
 
 /**
- * Serves one client on stdin and stdout. Resolves when it is gone. `onOpen` is given what resolves once the client has
- * called something, or has stayed for 3 s; if it fails, the connection is closed.
+ * Serves one client on stdin and stdout. Resolves when it is gone. `onOpen` gets a promise that resolves once the client has
+ * called something, or has stayed for 3 s. If `onOpen` fails, the connection is closed.
  */
 export async function serveOnStdio(
   served: Served,
   signal: AbortSignal,
   onOpen: (used: Promise<void>) => void | Promise<void>,
 ): Promise<void> {
-  // stdout belongs to the protocol: what code beside us logs there goes to stderr.
+  // stdout belongs to the protocol: what other code logs goes to stderr.
   // deno-lint-ignore no-console
   console.log = console.info = console.debug = console.error;
   const lines = new LineTransport(Deno.stdin.readable, Deno.stdout.writable, served.maxMessageBytes);

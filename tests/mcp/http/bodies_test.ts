@@ -120,7 +120,7 @@ Deno.test("a body that stalls is ended with 408, and one that trickles, too", as
   using stalled = await announce(served.port, 100, '{"jsonrpc"');
   using trickling = await announce(served.port, 1_000, "{");
   const trickle = setInterval(() => trickling.write(new Uint8Array([32])).catch(() => {}), 10);
-  const late = "Invalid request: the body did not come within 0.1 s.";
+  const late = "Invalid request: the body did not arrive within 0.1 s.";
   for (const conn of [stalled, trickling]) {
     const answer = await answerOf(conn);
     assertStringIncludes(answer, "HTTP/1.1 408 ");

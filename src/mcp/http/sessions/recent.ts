@@ -12,7 +12,7 @@ const KEPT_MS = 60_000;
 /** How much text is kept for all sessions, in UTF-16 units. The oldest message makes room. */
 const MAX_TEXT = 16 * 1024 * 1024;
 
-/** How many messages, and how much text, are kept for one session, whose messages push out its own before those of others. */
+/** How many messages, and how much text, are kept for one session. Beyond that its own oldest message makes room. */
 const SESSION_EVENTS = 64;
 const SESSION_TEXT = 1024 * 1024;
 
