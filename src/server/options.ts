@@ -6,6 +6,7 @@
 import type { Audit } from "../tasks/audit.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Backend } from "../backend.ts";
+import { DEFINITION } from "../job.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
 import { LIMITS, type Limits } from "../tasks/limits.ts";
 import {
@@ -16,11 +17,13 @@ import {
   nested,
   oneOf,
   required,
+  type Rule,
   type Rules,
   text,
   texts,
   wholeNumber,
 } from "../options.ts";
+import { type RegisterOptions, REGISTRATION } from "../registry.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "../worker.ts";
 
 /** What an `AsyncToolServer` takes. */
@@ -35,8 +38,8 @@ export interface ServerOptions {
   readonly instructions?: string;
   /** Where tasks are queued and stored. The server closes it when it is closed. */
   readonly backend: Backend;
-  /** Which MCP surface the jobs get. */
-  readonly strategy: ExposureStrategy;
+  /** Which MCP surface the jobs get; default: an `AdaptiveExposureStrategy`. */
+  readonly strategy?: ExposureStrategy;
   /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
   readonly defaultCancel?: boolean;
   /**
@@ -64,6 +67,12 @@ export interface ServerOptions {
   readonly audit?: Audit | "stderr";
 }
 
+/** How a server offers a job. */
+export interface OfferOptions extends RegisterOptions {
+  /** Which MCP surface this job gets; default: the server's `strategy`. */
+  readonly strategy?: ExposureStrategy;
+}
+
 /** How a server runs. */
 export interface RunOptions {
   /** Where it listens; default `"stdio"`. */
@@ -86,6 +95,17 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+const STRATEGY = having("expose", "a strategy, as `new AdaptiveExposureStrategy()`");
+
+/** What the options of an offered job may be. */
+export const OFFER: Rules<OfferOptions> = { ...REGISTRATION, strategy: STRATEGY };
+
+const { run: _run, ...DEFINED } = DEFINITION;
+const { queue: _queue, jobName: _jobName, ...OFFERED } = OFFER;
+
+/** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
+export const ASYNC_TOOL: { readonly [name: string]: Rule } = { ...DEFINED, ...OFFERED };
+
 /** What the options of a server may be. */
 export const SERVER: Rules<ServerOptions> = {
   name: required(text),
@@ -93,7 +113,7 @@ export const SERVER: Rules<ServerOptions> = {
   title: text,
   instructions: text,
   backend: BACKEND,
-  strategy: required(having("expose", "a strategy, as `new OperationResourceStrategy()`")),
+  strategy: STRATEGY,
   defaultCancel: flag,
   allowedHosts: texts,
   allowedOrigins: texts,

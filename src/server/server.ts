@@ -8,7 +8,8 @@ import { AuditLog } from "../tasks/audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
-import { defineJob, DEFINITION, type Job, type JobContext, type JobDefinition } from "../job.ts";
+import { defineJob, type Job, type JobContext, type JobDefinition } from "../job.ts";
+import type { ExposureStrategy } from "../exposure/surface.ts";
 import type { Served } from "../mcp/served.ts";
 import { withDefaults } from "../tasks/limits.ts";
 import { allowedHosts } from "../mcp/http/hosts.ts";
@@ -18,40 +19,25 @@ import { Origins } from "../mcp/http/origins.ts";
 import { serveOnStdio } from "../mcp/stdio/stdio.ts";
 import type { FetchInfo } from "../tasks/audit_source.ts";
 import { checkOptions } from "../options.ts";
-import { type RegisterOptions, REGISTRATION, ToolRegistry } from "../registry.ts";
+import { ToolRegistry } from "../registry.ts";
 import type { Accepted, Infer, Schema } from "../schema/schema.ts";
-import { RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
+import { ASYNC_TOOL, OFFER, type OfferOptions, RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
+import { onEndSignal } from "./end_signals.ts";
 import { settle } from "./settle.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../worker.ts";
 
-const { run: _run, ...DEFINED } = DEFINITION;
-const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTRATION;
-
-/** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
-const ASYNC_TOOL = { ...DEFINED, ...OFFERED };
-
 /** How long the calls of a stdio client that is gone may take to cancel their work before their worker stops, in ms. */
 const CALLS_MS = 1_000;
-
-/** What ends a server. Windows has no SIGTERM. */
-const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM"];
 
 /**
  * An MCP server whose tools are background jobs.
  *
  * @example
  * ```ts
- * import { AsyncToolServer, MemoryBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+ * import { AsyncToolServer, MemoryBackend } from "@mcp-jobs/mcp-jobs";
  * import { z } from "zod";
  *
- * await using server = new AsyncToolServer({
- *   name: "reports",
- *   version: "1.0.0",
- *   backend: new MemoryBackend(),
- *   strategy: new OperationResourceStrategy(),
- * });
+ * await using server = new AsyncToolServer({ name: "reports", version: "1.0.0", backend: new MemoryBackend() });
  * server.asyncTool({ name: "echo", input: z.object({ text: z.string() }) }, ({ text }) => text);
  * // await server.run({ worker: { concurrency: 4 } });
  * ```
@@ -60,6 +46,8 @@ export class AsyncToolServer implements AsyncDisposable {
   /** The registered jobs. */
   readonly registry: ToolRegistry = new ToolRegistry();
   readonly #options: ServerOptions;
+  /** The strategies of jobs that have one of their own, by the names of their tools. */
+  readonly #strategies = new Map<string, ExposureStrategy>();
   readonly #extensions: Served["extensions"][number][] = [];
   /** The names by which `fetch` may be called. */
   readonly #hosts: string[];
@@ -92,7 +80,9 @@ export class AsyncToolServer implements AsyncDisposable {
    * Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, its `queue` is one that the backend
    * cannot reach, or the server already serves.
    */
-  registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
+  registerAsyncTool(job: Job, options: OfferOptions = {}): this {
+    checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, OFFER);
+    const { strategy, ...registration } = options;
     const { name = job.name, queue } = options;
     this.#refuseLate(name);
     if (queue !== undefined && !this.#options.backend.routes) {
@@ -101,7 +91,8 @@ export class AsyncToolServer implements AsyncDisposable {
           "Use BullMqBackend.",
       );
     }
-    this.registry.register(job, { ...options, cancel: options.cancel ?? this.#options.defaultCancel });
+    this.registry.register(job, { ...registration, cancel: options.cancel ?? this.#options.defaultCancel });
+    if (strategy) this.#strategies.set(name, strategy);
     return this;
   }
 
@@ -109,13 +100,14 @@ export class AsyncToolServer implements AsyncDisposable {
   asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
     definition:
       & Omit<JobDefinition<In, Out, Output>, "run">
-      & Pick<RegisterOptions, "cancel" | "cancelOnDisconnect" | "resultTtl" | "taskSupport" | "askFor">,
+      & Omit<OfferOptions, "queue" | "jobName">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
-    const { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor, ...rest } = definition;
+    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, strategy, ...rest } = definition;
     const job = defineJob({ ...rest, run });
-    this.registerAsyncTool(job, { cancel, cancelOnDisconnect, resultTtl, taskSupport, askFor });
+    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, strategy };
+    this.registerAsyncTool(job, offer);
     return job;
   }
 
@@ -128,11 +120,9 @@ export class AsyncToolServer implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "@mcp-jobs/mcp-jobs";
+   * import { AsyncToolServer, MemoryBackend } from "@mcp-jobs/mcp-jobs";
    * import type { McpServer } from "@modelcontextprotocol/server";
-   * await using backend = new MemoryBackend();
-   * const strategy = new PollingExposureStrategy();
-   * const server = new AsyncToolServer({ name: "mixed", version: "1.0.0", backend, strategy });
+   * const server = new AsyncToolServer({ name: "mixed", version: "1.0.0", backend: new MemoryBackend() });
    * server.extend((mcp: McpServer) => {
    *   mcp.registerTool("ping", { description: "Answers at once" }, () => ({ content: [{ type: "text", text: "pong" }] }));
    * });
@@ -186,7 +176,7 @@ export class AsyncToolServer implements AsyncDisposable {
     checkOptions("run", options, RUN);
     this.#refuseRun();
     const stop = () => this.#end.abort();
-    for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
+    using _signals = onEndSignal(stop); // Until all is closed.
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
     const running = this.#runToEnd(options);
@@ -194,8 +184,6 @@ export class AsyncToolServer implements AsyncDisposable {
     try {
       await running.finally(() => this.close());
     } finally {
-      // Until all is closed: npx and terminals send a signal twice, and the second one would break that off.
-      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
       options.signal?.removeEventListener("abort", stop);
     }
   }
@@ -280,7 +268,13 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Settles what is served, once: from then on the tools are fixed. Nothing in it depends on who asks first. */
   #serve(): Promise<Served> {
-    return this.#served ??= settle(this.#options, this.registry.list(), this.#extensions, this.#audit);
+    return this.#served ??= settle(
+      this.#options,
+      this.registry.list(),
+      this.#strategies,
+      this.#extensions,
+      this.#audit,
+    );
   }
 
   #refuseRun(): void {

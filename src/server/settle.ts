@@ -4,6 +4,8 @@
  * @module
  */
 import type { Audit } from "../tasks/audit.ts";
+import { AdaptiveExposureStrategy } from "../exposure/adaptive.ts";
+import type { ExposureStrategy } from "../exposure/surface.ts";
 import { merge } from "../exposure/merge.ts";
 import { withDefaults } from "../tasks/limits.ts";
 import { checkExtensions } from "../mcp/bind.ts";
@@ -19,14 +21,15 @@ import { Tasks } from "../tasks/tasks.ts";
  * `DefinitionError` if two tools have one name, an extension hides behind a job, or a job's JSON Schema is wrong.
  */
 export async function settle(
-  { name, version, title, instructions, backend, strategy, limits }: ServerOptions,
+  { name, version, title, instructions, backend, strategy = new AdaptiveExposureStrategy(), limits }: ServerOptions,
   jobs: readonly RegisteredJob[],
+  strategies: ReadonlyMap<string, ExposureStrategy>,
   extensions: Served["extensions"],
   audit: Audit,
 ): Promise<Served> {
   const tasks = new Tasks(backend, Date.now, { limits, audit }, jobs);
   try {
-    const surface = merge(jobs.map((registered) => strategy.expose(registered, tasks)), tasks);
+    const surface = merge(jobs.map((job) => (strategies.get(job.name) ?? strategy).expose(job, tasks)), tasks);
     const longest = maxMessageBytes(withDefaults(limits).inputBytes);
     const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);

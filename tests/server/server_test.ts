@@ -1,3 +1,4 @@
+import { z } from "zod";
 import {
   AsyncToolServer,
   defineJob,
@@ -9,6 +10,7 @@ import {
 } from "../../mod.ts";
 import type { SurfaceTool } from "../../strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
+import { Raw } from "../mcp/http/support/raw.ts";
 import { gracesOf } from "../support/graces.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 
@@ -180,4 +182,21 @@ Deno.test("to close a server ends its run, whose worker has the grace that it wa
   await closing;
   await running;
   await assertRejects(() => fetch(url), TypeError);
+});
+
+Deno.test("a server without a strategy adapts to its clients, and a job may have a strategy of its own", async () => {
+  await using server = new AsyncToolServer({ name: "test", version: "1.0.0", backend: new MemoryBackend() });
+  server.asyncTool({ name: "adapts", input: z.object({}) }, () => 1);
+  server.asyncTool({ name: "polled", input: z.object({}), strategy: new PollingExposureStrategy() }, () => 2);
+  const raw = await Raw.open(server.fetch);
+  const { tools } = (await raw.ask("tools/list")).result;
+  assertEquals(tools.map(({ name }: { name: string }) => name), [
+    "adapts",
+    "polled_start",
+    "polled_status",
+    "polled_result",
+    "polled_cancel",
+    "task_status",
+    "task_cancel",
+  ]);
 });

@@ -1,0 +1,20 @@
+/**
+ * The signals of the operating system that end a server.
+ *
+ * @module
+ */
+
+/** Windows has no SIGTERM. */
+const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
+/** Calls `stop` on each of them until it is disposed of: npx and terminals send a signal twice, and the second one would break off the end. */
+export function onEndSignal(stop: () => void): Disposable {
+  for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, stop);
+    },
+  };
+}
