@@ -117,7 +117,7 @@ class Stage implements AsyncDisposable {
 
 const ERAS = ["2025-11-25", "2026-07-28"] as const;
 
-Deno.test("a task that asks a client that cannot be asked says what it asks, and that this client cannot be asked", async () => {
+Deno.test("a task tells a client that cannot be asked what it asks, and that this client cannot answer", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({});
     for (const task of await stage.tasks[era]({})) {
@@ -131,21 +131,21 @@ Deno.test("a task that asks a client that cannot be asked says what it asks, and
   }
 });
 
-Deno.test("a client that cannot be asked gets its result although the store failed just as the answer was given for it", async () => {
+Deno.test("a client that cannot be asked gets its result even if the store fails as its questions are cancelled", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({ failures: 1 });
     assertEquals(await stage.calls[era](), { said: ["cancel", "cancel"] }, era);
   }
 });
 
-Deno.test("answers that are given for a client that cannot be asked are no readings of his", async () => {
+Deno.test("cancelling the questions of a client that cannot be asked does not count against its limit of reads", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({ limits: { readsPerMinute: 1 } });
     assertEquals(await stage.calls[era](), { said: ["cancel", "cancel"] }, era);
   }
 });
 
-Deno.test("a call that is cancelled while the store fails leaves no attempt to answer behind", async () => {
+Deno.test("a call that is cancelled while the store fails leaves no attempt to cancel its questions behind", async () => {
   await using stage = new Stage({ failures: Infinity });
   const raw = await Raw.open(stage.server.fetch);
   const ended = Promise.withResolvers<string>();

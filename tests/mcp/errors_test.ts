@@ -3,7 +3,7 @@ import { BackendError, InvalidInput, InvalidValue, TaskNotFound } from "../../sr
 import { toProtocolError } from "../../src/mcp/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
-Deno.test("what the caller can mend is told as invalid params, and what only its operator can as an internal error", () => {
+Deno.test("an error that the caller can correct is invalid params, and one that only the operator can is an internal error", () => {
   const errors: [error: Error, code: number, told: string][] = [
     [new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]), -32602, "Invalid cursor"],
     [new InvalidValue("The input has 20 bytes as JSON"), -32602, "The input has 20 bytes"],
@@ -16,7 +16,7 @@ Deno.test("what the caller can mend is told as invalid params, and what only its
   }
 });
 
-Deno.test("a defect is answered without its text, which goes to stderr", async () => {
+Deno.test("the text of a defect goes to stderr and not to the caller", async () => {
   const server = fileURLToPath(new URL("./support/broken_server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-env", "--allow-read", "--allow-sys", "--unstable-kv", server];
   const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;

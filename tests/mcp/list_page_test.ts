@@ -11,7 +11,7 @@ Deno.test("a list that fits is one page", () => {
   assertEquals(pageOf([], "0"), { page: [] });
 });
 
-Deno.test("a long list has full pages that are the list together, and what is larger than a page stands alone", () => {
+Deno.test("the pages of a long list are full and together are the list, and an item larger than a page has its own", () => {
   const items = ["x".repeat(1_000_000), ...Array.from({ length: 2_000 }, (_, n) => `${n} ${"世".repeat(300)}`)];
   const all: string[] = [];
   const sizes: number[] = [];
@@ -26,7 +26,7 @@ Deno.test("a long list has full pages that are the list together, and what is la
   assert(sizes.slice(1, -1).every((size) => size > 775_000), `${sizes}`);
 });
 
-Deno.test("a cursor of no page is -32602", () => {
+Deno.test("a cursor without a page is -32602", () => {
   for (const cursor of ["1", "-1", "x", "", "01", "0.5"]) {
     const { code } = assertThrows(
       () => pageOf([1], cursor),
@@ -37,7 +37,7 @@ Deno.test("a cursor of no page is -32602", () => {
   }
 });
 
-Deno.test("a server of 500 jobs lists its tools and its results page by page, in messages that clients take", async () => {
+Deno.test("a server of 500 jobs lists its tools and its results in pages, in messages that clients accept", async () => {
   const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
   await using server = new AsyncToolServer({ name: "many", version: "1.0.0", backend, strategy });
   const description = "It does this and that. ".repeat(100);

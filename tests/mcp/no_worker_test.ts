@@ -42,7 +42,7 @@ async function serve(strategy: ExposureStrategy) {
   };
 }
 
-Deno.test("tasks/get says after a while that no worker is there, and the task runs as soon as one comes", async () => {
+Deno.test("tasks/get says after a while that no worker is running, and the task runs as soon as one is", async () => {
   await using server = await serve(new OperationResourceStrategy());
   const { backend, client, pass } = server;
   const { taskId } = (await start(client, "contract")).task;
@@ -56,7 +56,7 @@ Deno.test("tasks/get says after a while that no worker is there, and the task ru
   assertEquals((await waiting).structuredContent, { ran: true });
 });
 
-Deno.test("_status says after a while that no worker is there, and the task runs as soon as one comes", async () => {
+Deno.test("_status says after a while that no worker is running, and the task runs as soon as one is", async () => {
   await using server = await serve(new PollingExposureStrategy());
   const { backend, client, pass } = server;
   const { structuredContent: { token } = {} } = await call(client, "contract_start");

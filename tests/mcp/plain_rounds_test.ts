@@ -174,7 +174,7 @@ Deno.test("the official client goes through all rounds of a call", async () => {
   assertEquals(await stage.statuses(), ["COMPLETED"]);
 });
 
-Deno.test("a call that goes on begins no other task, whatever the client declares by then", async () => {
+Deno.test("a call that goes on starts no other task, whatever the client declares by then", async () => {
   await using stage = new Stage();
   const { requestState } = await stage.answered("pair");
   const tasks = { ...FORMS, extensions: { "io.modelcontextprotocol/tasks": {} } };
@@ -184,7 +184,7 @@ Deno.test("a call that goes on begins no other task, whatever the client declare
   assertEquals((await stage.statuses()).length, 1);
 });
 
-Deno.test("a question whose answer does not fit is put again with the reason, and the task goes on with the next", async () => {
+Deno.test("a question whose answer does not fit is asked again with the reason, and the task goes on after a good answer", async () => {
   await using stage = new Stage();
   const answers: Record<string, string>[] = [{ name: "Ada" }, { colour: "A" }, { colour: "red" }];
   const { said, result } = await stage.callOfficially("welcome", answers);
@@ -194,7 +194,7 @@ Deno.test("a question whose answer does not fit is put again with the reason, an
   assertEquals(await stage.statuses(), ["COMPLETED"]);
 });
 
-Deno.test("of two answers the one that fits is kept, and only the other question is put again", async () => {
+Deno.test("of two answers the one that fits is kept, and only the other question is asked again", async () => {
   await using stage = new Stage();
   let round = await stage.answered("pair");
   const { requestState } = round;
@@ -206,7 +206,7 @@ Deno.test("of two answers the one that fits is kept, and only the other question
   assertEquals(done.structuredContent, { one: { action: "decline" }, other: accept({ name: "Eve" }) });
 });
 
-Deno.test("an answer that does not fit, of a client that can no longer be asked, counts as no answer", async () => {
+Deno.test("an answer that does not fit counts as no answer if the client can no longer be asked", async () => {
   await using stage = new Stage();
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
   const inputResponses = { [COLOUR]: accept({ colour: "A" }) };
@@ -214,7 +214,7 @@ Deno.test("an answer that does not fit, of a client that can no longer be asked,
   assertEquals(done.structuredContent, { name: "Ada", colour: { action: "cancel" } });
 });
 
-Deno.test("what is no answer at all is refused with -32602, and the question stays open", async () => {
+Deno.test("something that is not an answer is refused with -32602, and the question stays open", async () => {
   await using stage = new Stage();
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
   const inputResponses = { [COLOUR]: { action: "whatever" } };
@@ -223,7 +223,7 @@ Deno.test("what is no answer at all is refused with -32602, and the question sta
   assertEquals(asked(await stage.answered("welcome", { requestState })), [`${COLOUR}: Which colour?`]);
 });
 
-Deno.test("a round that comes too soon is refused as such, for the client to send again", async () => {
+Deno.test("a round that exceeds a limit is refused with a protocol error, so that the client sends it again", async () => {
   await using stage = new Stage({ readsPerMinute: 1 });
   const { requestState } = await stage.answered("welcome", { arguments: { name: "Ada" } });
   const inputResponses = { [COLOUR]: accept({ colour: "red" }) };
@@ -231,7 +231,7 @@ Deno.test("a round that comes too soon is refused as such, for the client to sen
   assertEquals(error?.code, -32005);
 });
 
-Deno.test("what is asked before there is a task is put again with the reason, too, until all of it fits", async () => {
+Deno.test("questions before there is a task are asked again with the reason, too, until every answer fits", async () => {
   await using stage = new Stage();
   const both = { host: accept({ host: "Ada" }), guest: accept({ guest: "E" }) };
   const why = "The last answer did not fit: guest: must NOT have fewer than 3 characters.";
@@ -249,7 +249,7 @@ Deno.test("what is asked before there is a task is put again with the reason, to
   assertEquals(done.structuredContent, { host: "Ada", guest: "Eve" });
 });
 
-Deno.test("the answer for a field that is described elsewhere in the input's schema is checked as that says", async () => {
+Deno.test("the answer for a field is checked against a schema that stands elsewhere in the input's schema", async () => {
   await using stage = new Stage();
   const call = (name: string) => stage.answered("pointing", { inputResponses: { name: accept({ name }) } });
   assertEquals((await call("Ada")).structuredContent, { name: "Ada" });
@@ -258,7 +258,7 @@ Deno.test("the answer for a field that is described elsewhere in the input's sch
   assertEquals(await stage.statuses(), ["COMPLETED"]);
 });
 
-Deno.test("the answer for a field that compares itself with another one is checked with the input", async () => {
+Deno.test("the answer for a field whose schema refers to another field is checked with the input", async () => {
   await using stage = new Stage();
   const call = (name: string) => stage.answered("comparing", { inputResponses: { name: accept({ name }) } });
   assertEquals((await call("Ada")).structuredContent, { name: "Ada" });

@@ -17,7 +17,7 @@ for (const field of ["_requestToStreamMapping", "_streamMapping", "_standaloneSs
   });
 }
 
-Deno.test("an SDK whose servers have no handlers to look up does not load, and the error names what is missing", async () => {
+Deno.test("an SDK whose servers lack an internal cannot be loaded, and the error names what is missing", async () => {
   // The module looks its internals up as it is loaded, so that needs a process whose SDK lacks one.
   for (const field of ["_getRequestHandler", "_wrapHandler"]) {
     const script = `import { Server } from "@modelcontextprotocol/server";
@@ -33,7 +33,7 @@ Deno.test("an SDK whose servers have no handlers to look up does not load, and t
   }
 });
 
-Deno.test("an McpServer whose server is none of the SDK's own is refused", () => {
+Deno.test("an McpServer whose server is not the SDK's own is refused", () => {
   const mcp = new McpServer({ name: "a", version: "1.0.0" });
   becomeOpen(mcp, OpenServer);
   assertEquals(mcp.server instanceof OpenServer, true);

@@ -147,7 +147,7 @@ const HUGE = "\u0001".repeat(200_000);
 
 for (const transport of ["http", "stdio"] as const) {
   for (const revision of REVISIONS) {
-    Deno.test(`what a client of ${revision} names over ${transport} makes no answer too large`, async () => {
+    Deno.test(`no name that a client of ${revision} sends over ${transport} makes an answer too large`, async () => {
       await using client = await connect(transport, revision, "operation", SERVER);
       const { result } = await client.ask("tools/list");
       assert(result !== undefined);

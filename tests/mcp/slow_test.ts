@@ -17,7 +17,7 @@ function start(how: "never" | "fails" | "closes" | "full"): Deno.ChildProcess {
   }).spawn();
 }
 
-Deno.test("while its worker cannot begin, as while Redis is away, a server answers, and ends with its client", async () => {
+Deno.test("while its worker cannot start, as without Redis, a server answers, and ends with its client", async () => {
   const child = start("never");
   const stdin = child.stdin.getWriter();
   await stdin.write(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"ping"}\n'));
@@ -32,7 +32,7 @@ Deno.test("while its worker cannot begin, as while Redis is away, a server answe
   assertEquals([answer.id, code, end.done, stderr], [1, 0, true, ""]);
 });
 
-Deno.test("a worker that cannot begin ends the run, although the client is still there", async () => {
+Deno.test("a worker that cannot start ends the run, even if the client is still there", async () => {
   const child = start("fails");
   const [{ code }, stdout, stderr] = await Promise.all([
     child.status,
@@ -43,7 +43,7 @@ Deno.test("a worker that cannot begin ends the run, although the client is still
   assertEquals([code, stdout, stderr], [0, "", "BackendError: Cannot start a worker: no such table.\n"]);
 });
 
-Deno.test("a second signal, as npx and terminals send it, does not break off the end of a run", async () => {
+Deno.test("a second signal, as npx and terminals send it, does not interrupt the shutdown", async () => {
   const child = start("closes");
   const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   assertEquals((await stderr.read()).value, "listening\n");
@@ -60,7 +60,7 @@ Deno.test("a second signal, as npx and terminals send it, does not break off the
   assertEquals([code, signal, said], [0, null, ["closed\n", undefined]]);
 });
 
-Deno.test("the run of a server whose client does not read ends, and a signal ends the process that its answer holds", async () => {
+Deno.test("a run ends even if the client does not read, and a signal ends the process that an unread answer keeps alive", async () => {
   const child = start("full");
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "deaf", version: "1" } };
   const calls = Array.from({ length: 1_000 }, (_, id) => ({ jsonrpc: "2.0", id: id + 1, method: "tools/list" }));

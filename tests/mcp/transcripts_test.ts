@@ -8,18 +8,18 @@ import { Pipe } from "./support/pipe.ts";
 import { difference, replay } from "./support/transcript.ts";
 
 for (const strategy of ["operation", "polling"] as const) {
-  Deno.test(`the conversation with the ${strategy} strategy is the recorded one`, async () => {
+  Deno.test(`the conversation with the ${strategy} strategy is as recorded`, async () => {
     await using pipe = new Pipe(strategy);
     await check(strategy, { pipe });
   });
 }
 
-Deno.test("the conversation of a 2026-07-28 client about tasks is the recorded one", async () => {
+Deno.test("the conversation of a 2026-07-28 client about tasks is as recorded", async () => {
   await using pipe = new Pipe("operation");
   await check("extension", { pipe });
 });
 
-Deno.test("the conversation of two clients of both eras about the same tasks is the recorded one", async () => {
+Deno.test("the conversation of a client of each revision about the same tasks is as recorded", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-eras-" });
   try {
     await using legacy = new Pipe("operation", `${folder}/jobs.kv`);

@@ -15,7 +15,7 @@ const LIVE: LiveTask = {
   resultTtl: 60_000,
 };
 
-Deno.test("a task that lives tells its progress and its message, whichever there is", () => {
+Deno.test("the status text of a running task has its progress and its message", () => {
   const texts: [Partial<LiveTask>, string][] = [
     [{}, ""],
     [{ progress: 0.171 }, "17 %"],
@@ -25,7 +25,7 @@ Deno.test("a task that lives tells its progress and its message, whichever there
   for (const [said, text] of texts) assertEquals(statusText({ ...LIVE, ...said }), text);
 });
 
-Deno.test("a task that is finished tells its message without a percentage: nothing goes on any more", () => {
+Deno.test("the status text of a finished task is its message, without a percentage", () => {
   const end = { finishedAt: 2_000, progress: 0.17, message: "The task was cancelled; its work has stopped." };
   const finished: TaskInfo[] = [
     { ...LIVE, ...end, status: "CANCELLED", work: "stopped" },
@@ -35,7 +35,7 @@ Deno.test("a task that is finished tells its message without a percentage: nothi
   for (const task of finished) assertEquals(statusText(task), end.message);
 });
 
-Deno.test("however old a task is, clients are told to ask every 2 s at least", () => {
+Deno.test("clients are told to poll at least every 2 s, however old a task is", () => {
   const ages = [0, 5_000, 12_345, 20_000, 75_000, 36_000_000];
   assertEquals(ages.map((age) => pollInterval(LIVE, LIVE.createdAt + age)), [500, 500, 1_235, 2_000, 2_000, 2_000]);
 });

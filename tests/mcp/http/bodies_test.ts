@@ -59,7 +59,7 @@ async function ping(port: number): Promise<number> {
   return response.status;
 }
 
-Deno.test("what a request announces takes no memory before it is sent", async () => {
+Deno.test("the announced length of a body takes no memory before the body is sent", async () => {
   await using server = await ServerProcess.start();
   await ping(server.port);
   const before = await server.memory();
@@ -115,7 +115,7 @@ class Served implements AsyncDisposable {
   }
 }
 
-Deno.test("a body that stalls is ended with 408, and one that trickles, too", async () => {
+Deno.test("a body that stalls or trickles is ended with 408", async () => {
   await using served = new Served(100);
   using stalled = await announce(served.port, 100, '{"jsonrpc"');
   using trickling = await announce(served.port, 1_000, "{");
@@ -130,7 +130,7 @@ Deno.test("a body that stalls is ended with 408, and one that trickles, too", as
   assertEquals(served.reasons, [`HTTP 408 ${late}`, `HTTP 408 ${late}`]);
 });
 
-Deno.test("a body that announces too much is 413 at once, and one that is nested too deep 400 before its end", async () => {
+Deno.test("a body that announces too many bytes is 413 at once, and one that is nested too deeply is 400 before its end", async () => {
   await using served = new Served(60_000);
   using long = await announce(served.port, 10_001, "{");
   assertStringIncludes(await answerOf(long), "HTTP/1.1 413 ");
@@ -138,7 +138,7 @@ Deno.test("a body that announces too much is 413 at once, and one that is nested
   assertStringIncludes(await answerOf(deep), "HTTP/1.1 400 ");
 });
 
-Deno.test("the longest message follows the limit of inputs", async () => {
+Deno.test("the limit of a message follows the limit of an input", async () => {
   await using server = fixtureServer("operation", new MemoryBackend(), { limits: { inputBytes: 1_000 } });
   const raw = await Raw.open(server.fetch);
   const call = (length: number) =>

@@ -19,7 +19,7 @@ async function resume(raw: Raw, lastEventId: string): Promise<number> {
   return response.status;
 }
 
-Deno.test("the stream of a cancelled call ends without an answer, and whoever resumes it is told so at once", async () => {
+Deno.test("the stream of a cancelled call ends without a response, and a client that resumes it is told so at once", async () => {
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -36,7 +36,7 @@ Deno.test("the stream of a cancelled call ends without an answer, and whoever re
   assertEquals((await raw.ask("tasks/result", { taskId })).error.message.includes("cancelled"), true);
 });
 
-Deno.test("a cancelled tasks/result ends alone: the task goes on, and so do the other streams of the session", async () => {
+Deno.test("a cancelled tasks/result ends nothing else: the task goes on, and so do the other streams of the session", async () => {
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -53,7 +53,7 @@ Deno.test("a cancelled tasks/result ends alone: the task goes on, and so do the 
   while ((await listening.message()).params.status !== "completed");
 });
 
-Deno.test("a cancellation of a request that is over, or that never was, changes nothing", async () => {
+Deno.test("the cancellation of a request that has ended, or never existed, changes nothing", async () => {
   await using server = fixtureServer("operation");
   const raw = await Raw.open(server.fetch);
   await using listening = await raw.listen();

@@ -41,7 +41,7 @@ function checkSayings(sayings: readonly string[]): void {
   }
 }
 
-Deno.test("of progress that waits the newest of each token is kept, in order with everything else, which is kept whole", () => {
+Deno.test("of waiting progress only the newest of each token is kept, in order with all other messages", () => {
   const backlog = new Backlog<JSONRPCMessage>();
   let left = 0;
   for (const message of MUCH) left += backlog.push(message, progressTokenOf(message)).length;
@@ -51,7 +51,7 @@ Deno.test("of progress that waits the newest of each token is kept, in order wit
   assertEquals(left + sayings.length, MUCH.length);
 });
 
-Deno.test("what is no progress is never left out, and a little progress neither", () => {
+Deno.test("messages that are not progress are never dropped, and neither is a little progress", () => {
   const backlog = new Backlog<number>();
   for (let item = 0; item < 10_000; item++) assertEquals(backlog.push(item), []);
   const little = new Backlog<number>();
@@ -59,7 +59,7 @@ Deno.test("what is no progress is never left out, and a little progress neither"
   assertEquals([backlog.shift(), backlog.shift(), little.shift()], [0, 1, 0]);
 });
 
-Deno.test("over stdio a client that does not read is sent the newest progress when it reads on, and each message is settled", async () => {
+Deno.test("over stdio a client that does not read gets the newest progress when it reads on, and every send is settled", async () => {
   const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   const input = new ReadableStream<Uint8Array<ArrayBuffer>>();
   const transport = new LineTransport(input, writable, 1_000);
@@ -88,14 +88,14 @@ function eventsOf(messages: readonly JSONRPCMessage[], end: (controller: Readabl
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
-Deno.test("over HTTP a client that does not read is sent the newest progress when it reads on", async () => {
+Deno.test("over HTTP a client that does not read gets the newest progress when it reads on", async () => {
   const response = newestProgress(eventsOf(MUCH, (controller) => controller.close()));
   await new Promise((resolve) => setTimeout(resolve, 0)); // The server has written all before anything is read.
   const events = (await response.text()).trimEnd().split("\n\n");
   checkSayings(events.map((event) => sayingOf(JSON.parse(event.split("data: ")[1] ?? ""))));
 });
 
-Deno.test("how an event stream ends is told behind what waits, and what is none is passed on as it is", async () => {
+Deno.test("the reader of an event stream learns how it ended after what waits, and anything else is passed on unchanged", async () => {
   const broken = newestProgress(
     eventsOf([changed], (controller) => setTimeout(() => controller.error(new Error("gone")))),
   );

@@ -222,7 +222,7 @@ Deno.test("bad input gets a clear error over stdio, and the server goes on", asy
   }
 });
 
-Deno.test("an unknown token is a tool error of each polling tool, whatever it is", async () => {
+Deno.test("an unknown token is a tool error in every polling tool, whatever it looks like", async () => {
   await using pipe = await Pipe.open("polling");
   for (const tool of ["hold_status", "hold_result", "hold_cancel"]) {
     for (const token of ["nope", "__proto__", "constructor", "", "x".repeat(10_000)]) {
@@ -238,7 +238,7 @@ Deno.test("an unknown token is a tool error of each polling tool, whatever it is
   assertEquals(structuredContent.status, "PENDING");
 });
 
-Deno.test("over HTTP an argument of 10 MB works, too", async () => {
+Deno.test("an argument of 10 MB works over HTTP, too", async () => {
   await using http = await serveHttp("operation");
   await using connection = await connectHttp(http.url);
   const { structuredContent } = await connection.client.callTool({

@@ -42,7 +42,7 @@ function someValue(random: () => number, depth = 0): unknown {
   return Object.fromEntries(many.map((_, i) => [`k${i},"{`, someValue(random, depth + 1)]));
 }
 
-Deno.test("a scan counts depth and items as they are once parsed, wherever the bytes are cut", () => {
+Deno.test("a scan counts the depth and items that parsing would find, wherever the bytes are split", () => {
   const random = randomFrom(1);
   for (let i = 0; i < 500; i++) {
     const value = someValue(random);
@@ -58,14 +58,14 @@ Deno.test("a scan counts depth and items as they are once parsed, wherever the b
   }
 });
 
-Deno.test("a message is the same, however its bytes come", () => {
+Deno.test("a message is the same, however its bytes are split", () => {
   const params = { text: 'é "\\" 💥', list: [[], {}, 1] };
   const message = { jsonrpc: "2.0" as const, id: 1, method: "tools/call", params };
   for (const size of [1, 2, 7, 1_000]) assertEquals(read(` ${JSON.stringify(message)}\r\n`, size), { message });
   assertEquals(read(" \n "), undefined);
 });
 
-Deno.test("what is too long, too deep or has too many items is refused under its own id, before it is parsed", () => {
+Deno.test("a message that is too long, too deep or has too many items is refused under its own id, before it is parsed", () => {
   const call = (params: string) => `{"method":"ping","params":${params},"jsonrpc":"2.0","id":"seven"}`;
   assertEquals(refusal(call(`"${"x".repeat(2_000)}"`), 1_000), {
     id: "seven",
@@ -97,7 +97,7 @@ Deno.test("the id of a refused message is that of its outermost object, and no o
   assertEquals(refusal(`{"id":7,"a":"${"x".repeat(10_000)}"}`, 1_000).id, null);
 });
 
-Deno.test("the longest message follows the largest input, and what can be stored", () => {
+Deno.test("the limit of a message follows the largest input, and what can be stored", () => {
   assertEquals(maxMessageBytes(1_000), 1_000 + 1024 * 1024);
   assertEquals([maxMessageBytes(Infinity), maxMessageBytes(1e9)], [17 * 1024 * 1024, 17 * 1024 * 1024]);
   assertStringIncludes(refusal(`"${"x".repeat(2_000_000)}"`, maxMessageBytes(1_000)).message, "1049576 bytes");

@@ -37,7 +37,7 @@ const CALLS: { readonly [revision: string]: (server: AsyncToolServer) => Promise
 };
 
 for (const [revision, call] of Object.entries(CALLS)) {
-  Deno.test(`a client of ${revision} that reads its stream late hears of the newest progress, and gets its result`, async () => {
+  Deno.test(`a client of ${revision} that reads its stream late gets the newest progress, and its result`, async () => {
     const backend = new MemoryBackend();
     const strategy = new OperationResourceStrategy();
     await using server = new AsyncToolServer({ name: "busy", version: "1.0.0", backend, strategy });

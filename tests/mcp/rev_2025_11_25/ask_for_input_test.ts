@@ -11,7 +11,7 @@ function requestOf(send: (request: never, options: never) => Promise<unknown>): 
   return { mcpReq: { send, signal: new AbortController().signal } } as unknown as RequestContext;
 }
 
-Deno.test("a person may take as long to answer as a timer can wait", async () => {
+Deno.test("a person may take as long to answer as a timer can run", async () => {
   // No test can wait for the minute that the SDK gives a request: what it is told is all that can be seen.
   const waits: (number | undefined)[] = [];
   const ctx = requestOf((_, { timeout }: { readonly timeout?: number }) => {

@@ -28,7 +28,7 @@ Deno.test("2025-11-25: a plain call puts the job's question to the client, and r
   assertEquals((await call).structuredContent, ADA);
 });
 
-Deno.test("2025-11-25: a task's question is put once, however often the client asks for the task", async () => {
+Deno.test("2025-11-25: a task's question is asked once, however often the client reads the task", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const taskId = await pipe.start("ask");
   const question = await (async () => {
@@ -42,7 +42,7 @@ Deno.test("2025-11-25: a task's question is put once, however often the client a
   assertEquals(pipe.messages.filter(isQuestion).length, 1);
 });
 
-Deno.test("2025-11-25: an error, or what does not fit, counts as no answer, and the job goes on", async () => {
+Deno.test("2025-11-25: an error, or an answer that does not fit, counts as no answer, and the job goes on", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const answers = [
     { error: { code: -32000, message: "The window was closed." } },
@@ -59,7 +59,7 @@ Deno.test("2025-11-25: an error, or what does not fit, counts as no answer, and 
   }
 });
 
-Deno.test("2025-11-25: a client that cannot be asked cancels what its plain call is asked", async () => {
+Deno.test("2025-11-25: the questions of a plain call are cancelled if its client cannot be asked", async () => {
   for (const capabilities of [{}, { elicitation: { url: {} } }]) {
     await using pipe = await Pipe.open("operation", capabilities);
     assertEquals((await pipe.call("ask")).structuredContent, { action: "cancel" });
@@ -70,7 +70,7 @@ Deno.test("2025-11-25: a client that cannot be asked cancels what its plain call
   }
 });
 
-Deno.test("2025-11-25: a field that a call lacks is asked for first; without an answer there is no task", async () => {
+Deno.test("2025-11-25: a missing field is asked for first, and without an answer there is no task", async () => {
   await using pipe = await Pipe.open("operation", FORMS);
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "introduce");
@@ -90,7 +90,7 @@ Deno.test("2025-11-25: a field that a call lacks is asked for first; without an 
   assertEquals(plain.structuredContent, { greeting: "Hello, Eve!" });
 });
 
-Deno.test("2025-11-25: the start tool of the polling strategy asks for a field that a call lacks, too", async () => {
+Deno.test("2025-11-25: the start tool of the polling strategy asks for a missing field, too", async () => {
   await using pipe = await Pipe.open("polling", FORMS);
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "introduce_start");
@@ -101,7 +101,7 @@ Deno.test("2025-11-25: the start tool of the polling strategy asks for a field t
   assertEquals((await call).structuredContent.status, "PENDING");
 });
 
-Deno.test("2025-11-25: a tool that can only be a task says so, and refuses a plain call with -32601", async () => {
+Deno.test("2025-11-25: a tool that can only run as a task says so, and refuses a plain call with -32601", async () => {
   await using pipe = await Pipe.open("operation");
   const { tools } = await pipe.result("tools/list");
   const tool = tools.find(({ name }: { name: string }) => name === "must");
@@ -125,7 +125,7 @@ Deno.test("2026-07-28: a plain call returns with the job's question, and goes on
   assertEquals(tasks.map(({ id, job }) => [id, job]), [[requestState, "ask"]]);
 });
 
-Deno.test("2026-07-28: a requestState that is not that of a task of this job is refused", async () => {
+Deno.test("2026-07-28: a requestState that names no task of this job is refused", async () => {
   await using http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "must");
   for (const requestState of [taskId, "no such task", "", { id: taskId }]) {
@@ -143,7 +143,7 @@ Deno.test("2026-07-28: answers that come with another tool's call are not stored
   assertEquals((await http.backend.get(requestState, "anonymous")).status, "INPUT_REQUIRED");
 });
 
-Deno.test("2026-07-28: a client that cannot be asked is sent no question of its task", async () => {
+Deno.test("2026-07-28: a client that cannot be asked gets no questions", async () => {
   await using http = await serveHttp("operation");
   const only = { extensions: { "io.modelcontextprotocol/tasks": {} } };
   const { taskId } = await callTool(http.url, "ask", {}, {}, only);
@@ -155,7 +155,7 @@ Deno.test("2026-07-28: a client that cannot be asked is sent no question of its 
   await ask(http.url, "tasks/update", { taskId, inputResponses: { [ASKED]: ADA } });
 });
 
-Deno.test("2026-07-28: tasks/update without inputResponses is refused, and without any of them it is not", async () => {
+Deno.test("2026-07-28: tasks/update without inputResponses is refused, and with empty ones it is not", async () => {
   await using http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "contract");
   assertEquals((await ask(http.url, "tasks/update", { taskId, inputResponses: {} })).error, undefined);

@@ -100,7 +100,7 @@ Deno.test("a task without a token is not followed where no changes are pushed", 
   assertEquals([client.follows(), client.push.isFollowing(CREATED.id)], [0, false]);
 });
 
-Deno.test("a client that reads its task before the call's turn is over is told each change once", async () => {
+Deno.test("a client that reads its task before the call's turn is over gets each change once", async () => {
   await using client = connection();
   client.push.created(CREATED, 1);
   client.push.follow(HALF);
@@ -118,7 +118,7 @@ Deno.test("a task that is read after its end is not followed", async () => {
   assertEquals([client.follows(), client.push.isFollowing(DONE.id)], [0, false]);
 });
 
-Deno.test("a client that cannot be asked is told in words what a task asks", async () => {
+Deno.test("the status message tells a client that cannot be asked what a task asks", async () => {
   await using client = connection({ canAsk: false });
   client.push.follow(HALF);
   client.change(ASKS);

@@ -202,7 +202,7 @@ Deno.test("2025-11-25 tasks, to the letter", async (t) => {
   for (const [sentence, run] of Object.entries(cases)) await t.step(sentence, () => run(pipe));
 });
 
-Deno.test("a plain call that is cancelled, with a reason or without one, cancels its work", async () => {
+Deno.test("a plain call that is cancelled, with or without a reason, cancels its work", async () => {
   await using pipe = await Pipe.open("operation");
   for (const reason of ["The user went home.", undefined]) {
     const gate = `cancelled ${reason}`;
@@ -215,7 +215,7 @@ Deno.test("a plain call that is cancelled, with a reason or without one, cancels
   }
 });
 
-Deno.test("where no native tasks are offered, the task field is ignored and the operations are unknown", async () => {
+Deno.test("on a server without native tasks the task field is ignored, and the operations are unknown", async () => {
   await using pipe = await Pipe.open("polling");
   const { capabilities } = (await pipe.next(({ result }) => result?.serverInfo !== undefined)).result ?? {};
   assertEquals(capabilities.tasks, undefined);

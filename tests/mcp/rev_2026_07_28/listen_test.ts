@@ -16,7 +16,7 @@ import type { Fields, Message } from "../support/wire_message.ts";
 const statusOf = ({ params }: Message) => params?.status;
 const isEnd = (message: Message) => message.method === "notifications/tasks" && statusOf(message) === "completed";
 
-Deno.test("who listens before the end hears of it, who listens after it gets it at once, each once", async () => {
+Deno.test("a subscriber gets the end of a task once: when it comes, or at once if it has come before", async () => {
   await using http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "hold", { gate: "listen" });
   await using early = await listen(http.url, { taskIds: [taskId] });
@@ -34,7 +34,7 @@ Deno.test("who listens before the end hears of it, who listens after it gets it 
   assertEquals(early.messages.filter(isEnd).length, 1);
 });
 
-Deno.test("a hundred listeners hear of their own task, in order, to the end", async () => {
+Deno.test("a hundred subscribers get every change of their own task, in order", async () => {
   await using http = await serveHttp("operation");
   const streams: { readonly taskId: string; readonly events: Events }[] = [];
   for (let i = 0; i < 100; i++) {
@@ -53,7 +53,7 @@ Deno.test("a hundred listeners hear of their own task, in order, to the end", as
   }
 });
 
-Deno.test("the end is told although the store failed just when the result was read for it", async () => {
+Deno.test("the end of a task is sent even if the store fails just when the result is read", async () => {
   await using http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "hold", { gate: "fails" });
   await using events = await listen(http.url, { taskIds: [taskId] });
@@ -67,7 +67,7 @@ Deno.test("the end is told although the store failed just when the result was re
   assertEquals(reads, 2);
 });
 
-Deno.test("a result that is subscribed to is told of when it is there, and no other resource", async () => {
+Deno.test("a subscriber to a result is notified when it is there, and of no other resource", async () => {
   await using http = await serveHttp("operation");
   const { taskId, _meta } = await callTool(http.url, "hold", { gate: "resource" });
   const uri = _meta.resourceUri;
@@ -83,7 +83,7 @@ Deno.test("a result that is subscribed to is told of when it is there, and no ot
   assertEquals((await late.next()).method, "notifications/resources/updated");
 });
 
-Deno.test("tasks are not told of to a client without the extension, nor where the filter is none", async () => {
+Deno.test("a client without the extension, or with an invalid filter, gets no notifications of tasks", async () => {
   await using http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "hold", { gate: "refused" });
   const refused = await send(http.url, "subscriptions/listen", { notifications: { taskIds: [taskId] } }, {});
@@ -95,7 +95,7 @@ Deno.test("tasks are not told of to a client without the extension, nor where th
   await callTool(http.url, "open_gate", { gate: "refused" });
 });
 
-Deno.test("tasks that cannot be read now are an error to who wants to listen, and not unknown", async () => {
+Deno.test("a subscription to tasks that cannot be read now is an error, and they do not count as unknown", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend, { limits: { readsPerMinute: 1 } });
   const url = new URL("http://localhost/mcp");
@@ -120,7 +120,7 @@ Deno.test("tasks that cannot be read now are an error to who wants to listen, an
   assertEquals((await events.ended()).map(({ error }) => error?.code), [-32603]);
 });
 
-Deno.test("a server that shuts down ends the streams of those who listen with a result", async () => {
+Deno.test("a server that shuts down ends subscriptions with a result", async () => {
   const http = await serveHttp("operation");
   const { taskId } = await callTool(http.url, "contract");
   await using events = await listen(http.url, { taskIds: [taskId] });
@@ -129,7 +129,7 @@ Deno.test("a server that shuts down ends the streams of those who listen with a 
   assertEquals((await events.ended()).at(-1)?.result?.resultType, "complete");
 });
 
-Deno.test("a client that does not read what it listens to holds nothing up, and hears of the newest when it reads on", async () => {
+Deno.test("a subscriber that does not read holds nothing up, and gets the newest changes when it reads on", async () => {
   const backend = new MemoryBackend();
   const strategy = new OperationResourceStrategy();
   await using server = new AsyncToolServer({ name: "busy", version: "1.0.0", backend, strategy });
@@ -161,7 +161,7 @@ Deno.test("a client that does not read what it listens to holds nothing up, and 
   assert(steps.length > 100 && steps.length < 500, `${steps.length} steps were told`);
 });
 
-Deno.test("who listens to a thousand tasks hears where each of them stands", async () => {
+Deno.test("a subscriber to a thousand tasks gets the state of each", async () => {
   const [strategy, backend] = [new OperationResourceStrategy(), new MemoryBackend()];
   const limits = { openTasks: 1_000, creationsPerMinute: 1_000, readsPerMinute: 1_000 };
   await using server = new AsyncToolServer({ name: "many", version: "1.0.0", backend, strategy, limits });
@@ -181,7 +181,7 @@ Deno.test("who listens to a thousand tasks hears where each of them stands", asy
   for (const taskId of taskIds) assertEquals((await events.next()).params?.taskId, taskId);
 });
 
-Deno.test("a subscription lets go of a task once it has ended, and of the others once it is closed", async () => {
+Deno.test("a subscription stops following a task once it has ended, and the others once it is closed", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const registered = new ToolRegistry().register(contract);
@@ -197,7 +197,7 @@ Deno.test("a subscription lets go of a task once it has ended, and of the others
   assertEquals(tasks.watched, 0);
 });
 
-Deno.test("a server without tasks tells of its results, and to nobody else of them", async () => {
+Deno.test("a server without tasks notifies only the owner of its results", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("polling", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));

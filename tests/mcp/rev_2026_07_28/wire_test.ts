@@ -76,7 +76,7 @@ for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
   });
 }
 
-Deno.test("2026-07-28: a fault whose code is no whole number has the code of an internal error", () => {
+Deno.test("2026-07-28: a fault whose code is not a whole number has the code of an internal error", () => {
   const task: TaskInfo = { ...LIVE, ...end, status: "FAILED", failure: "fault" };
   for (const code of ["ENOENT", NaN, 404.5, null, 2 ** 60] as unknown as number[]) {
     const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, canAsk: true });
@@ -85,33 +85,33 @@ Deno.test("2026-07-28: a fault whose code is no whole number has the code of an 
   }
 });
 
-Deno.test("2026-07-28: the time to live grows with a task that lives, and is exact once it has ended", () => {
+Deno.test("2026-07-28: the time to live grows while a task is running, and is exact once it has ended", () => {
   const ttl = (task: TaskInfo, now: number) => wireTask(task, now).ttlMs;
   assertEquals([ttl(LIVE, NOW), ttl(LIVE, NOW + 5_000)], [60_000, 65_000]);
   const done: TaskInfo = { ...LIVE, ...end, status: "COMPLETED" };
   assertEquals([ttl(done, NOW + 1_000), ttl(done, NOW + 50_000)], [60_500, 60_500]);
 });
 
-Deno.test("2026-07-28: a young task is worth asking for often, an old one every 2 s at least", () => {
+Deno.test("2026-07-28: the poll interval grows with the age of a task, up to 2 s", () => {
   const interval = (age: number) => wireTask(LIVE, NOW + age).pollIntervalMs;
   assertEquals([0, 60_000, 3_600_000].map(interval), [500, 2_000, 2_000]);
 });
 
-Deno.test("2026-07-28: a form holds the keywords of a form alone", () => {
+Deno.test("2026-07-28: a form has only keywords that forms allow", () => {
   const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
   const { inputRequests } = detailedTask(task, undefined, { typed: false, canAsk: true });
   const params = { mode: "form", message: "Who?", requestedSchema: { type: "object", properties: {} } };
   assertEquals(inputRequests, { "question-1": { method: "elicitation/create", params } });
 });
 
-Deno.test("2026-07-28: answers to what is not open are ignored", () => {
+Deno.test("2026-07-28: answers to questions that are not open are ignored", () => {
   const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
   const responses = { "question-1": { action: "accept", content: {} }, "question-0": 7, __proto__: { action: "x" } };
   assertEquals(answersTo(task, responses), { "question-1": { action: "accept", content: {} } });
   assertEquals(answersTo(LIVE, responses), {});
 });
 
-Deno.test("2026-07-28: the extension is declared by an object, forms by an empty elicitation or by form", () => {
+Deno.test("2026-07-28: an object declares the extension; an empty elicitation, or one with form, declares forms", () => {
   const declared = (value: unknown) => declaresTasks({ extensions: { "io.modelcontextprotocol/tasks": value } });
   assertEquals([{}, true, null, undefined, []].map(declared), [true, false, false, false, false]);
   assertEquals([undefined, {}, { extensions: 1 }].map(declaresTasks), [false, false, false]);

@@ -46,7 +46,7 @@ Deno.test("a job that still runs, and a call that still waits, do not keep the s
   assertEquals([code, stderr], [0, ""]);
 });
 
-Deno.test("requests that their client gives up are no errors on stderr", async () => {
+Deno.test("requests that their client gives up leave no errors on stderr", async () => {
   await using pipe = await Pipe.open("operation", { tasks: {} });
   const id = await pipe.start("hold", { gate: "given up" });
   for (
@@ -62,13 +62,13 @@ Deno.test("requests that their client gives up are no errors on stderr", async (
   assertEquals((await pipe.end()).stderr, "");
 });
 
-Deno.test("a client that is gone before it said a word ends the server, too", async () => {
+Deno.test("a client that leaves before its first message ends the server, too", async () => {
   await using pipe = new Pipe("operation");
   const { code, stderr } = await pipe.end();
   assertEquals([code, stderr], [0, ""]);
 });
 
-Deno.test("over HTTP the server says where it serves, answers, and ends with code 0 on SIGTERM", async () => {
+Deno.test("over HTTP the server prints its URL, answers, and ends with code 0 on SIGTERM", async () => {
   const server = fileURLToPath(new URL("../../interop/support/server.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", server, "operation", "http"],

@@ -39,7 +39,7 @@ function laterTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-Deno.test("requests whose pipe ends behind them are answered before the server ends", async () => {
+Deno.test("requests are answered before the server ends, even if the input ends right after them", async () => {
   await using pipe = new Pipe("operation");
   const clientInfo = { name: "printf", version: "1" };
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
@@ -52,7 +52,7 @@ Deno.test("requests whose pipe ends behind them are answered before the server e
 
 const two = lines(ping(1), ping(2));
 for (const [what, text] of [["", two], [", also to a last line without its end", two.trimEnd()]] as const) {
-  Deno.test(`an answer that is made after the input ended is written${what}`, async () => {
+  Deno.test(`an answer that comes after the input has ended is written${what}`, async () => {
     const { transport, written } = piped(text);
     transport.onmessage = async (message) => {
       await laterTurn();
@@ -66,13 +66,13 @@ for (const [what, text] of [["", two], [", also to a last line without its end",
   });
 }
 
-Deno.test("input that breaks off in the midst of a message is answered with a parse error", async () => {
+Deno.test("input that ends in the middle of a message is answered with a parse error", async () => {
   const { transport, written } = piped('{"jsonrpc":');
   await transport.start();
   assertEquals(JSON.parse(await written).error.code, -32700);
 });
 
-Deno.test("a request that its client has cancelled is not waited for, and one without an answer only for a while", async () => {
+Deno.test("a closing transport does not wait for a cancelled request, and for an unanswered one only a while", async () => {
   const ended: string[] = [];
   const waiting = piped(lines(ping(1)));
   const idle = piped(lines(ping(1), cancelled));
@@ -85,7 +85,7 @@ Deno.test("a request that its client has cancelled is not waited for, and one wi
   assertEquals(ended, ["cancelled", "unanswered"]);
 });
 
-Deno.test("a transport that is closed waits for no answer", async () => {
+Deno.test("closing a transport waits for no answer", async () => {
   const { transport, written } = piped(lines(ping(1)));
   await transport.start();
   await laterTurn();
@@ -93,7 +93,7 @@ Deno.test("a transport that is closed waits for no answer", async () => {
   assertEquals(await written, "");
 });
 
-Deno.test("a transport that is closed in the midst of a message says nothing of it", async () => {
+Deno.test("a transport that is closed in the middle of a message does not answer it", async () => {
   const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   const { transport, written } = piped(readable);
   await transport.start();

@@ -61,7 +61,7 @@ class House implements AsyncDisposable {
 const refused = { event: "refused", ...FROM } as const;
 const byAnn = { ...refused, principal: "ann", client: "vscode" } as const;
 
-Deno.test("the audit log tells principal, client, address and session of all that is done", async () => {
+Deno.test("the audit log has principal, client, address and session of every event", async () => {
   await using house = new House();
   const raw = await Raw.open(house.fetch, "ann");
   const session = raw.session.slice(0, 8);
@@ -78,7 +78,7 @@ Deno.test("the audit log tells principal, client, address and session of all tha
   ]);
 });
 
-Deno.test("the audit log hears of an unknown tool, resource, method and task of each revision, with who and where", async () => {
+Deno.test("the audit log has every request for an unknown tool, resource, method or task, with its principal and address", async () => {
   await using house = new House();
   const raw = await Raw.open(house.fetch, "ann");
   const session = raw.session.slice(0, 8);
@@ -98,7 +98,7 @@ Deno.test("the audit log hears of an unknown tool, resource, method and task of 
   }
 });
 
-Deno.test("without plain tools beside the jobs an unknown tool is told, too", async () => {
+Deno.test("an unknown tool is in the audit log even if the server has no plain tools", async () => {
   const events: AuditEvent[] = [];
   await using server = new AsyncToolServer({
     name: "bare",
@@ -112,7 +112,7 @@ Deno.test("without plain tools beside the jobs an unknown tool is told, too", as
   assertEquals(events.at(-1)?.reason, 'Unknown tool "nope".');
 });
 
-Deno.test("the audit log hears of a task that a client without the extension asks for, whatever it does with it", async () => {
+Deno.test("the audit log has every operation on a task by a client that does not declare the extension", async () => {
   await using house = new House();
   const reason = "Missing required client capabilities: extensions";
   const missing = (operation: string, job?: string) => ({ ...byAnn, operation, ...(job && { job }), reason });
@@ -131,7 +131,7 @@ Deno.test("the audit log hears of a task that a client without the extension ask
   }
 });
 
-Deno.test("the audit log hears that a listener names a task that is not his, and where he is", async () => {
+Deno.test("the audit log has a subscription to somebody else's task, with the subscriber's address", async () => {
   await using house = new House();
   await house.ask("ann", "tools/call", { name: "contract", arguments: {} });
   const [{ task } = { task: "" }] = house.heard();
@@ -141,7 +141,7 @@ Deno.test("the audit log hears that a listener names a task that is not his, and
   ]);
 });
 
-Deno.test("the audit log hears of requests that are none: bad headers, types, bodies and messages", async () => {
+Deno.test("the audit log has malformed requests: bad headers, types, bodies and messages", async () => {
   await using house = new House();
   const send = async (init: RequestInit & { readonly headers?: Record<string, string> }) => {
     const response = await new Raw(house.fetch, "ann").send({ method: "POST", ...init });
@@ -172,13 +172,13 @@ Deno.test("the audit log hears of requests that are none: bad headers, types, bo
   }
 });
 
-Deno.test("who is not let in is told with the address alone", async () => {
+Deno.test("the audit log has only the address of a caller who is rejected", async () => {
   await using house = new House();
   await new Raw(house.fetch).post("tools/list");
   assertEquals(house.heard(), [{ ...refused, operation: "authenticate", reason: "HTTP 401" }]);
 });
 
-Deno.test("each request is told with its own client and address, also of one session at the same time", async () => {
+Deno.test("each request has its own client and address in the audit log, even within one session at the same time", async () => {
   const events: AuditEvent[] = [];
   const server = fixtureServer("operation", new MemoryBackend(), {
     authenticate: ({ headers }) => ({ principal: "ann", client: headers.get("x-client") ?? "none" }),
@@ -202,7 +202,7 @@ Deno.test("each request is told with its own client and address, also of one ses
   await server.close();
 });
 
-Deno.test("over HTTP of our own the address is that of the connection", async () => {
+Deno.test("the address is that of the connection if the server listens itself", async () => {
   const events: AuditEvent[] = [];
   const end = new AbortController();
   const listening = Promise.withResolvers<string>();

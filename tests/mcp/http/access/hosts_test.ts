@@ -8,7 +8,7 @@ function statusOf(headers: Record<string, string>, hosts: string[], url = "http:
   return refuseHost(new Request(url, { headers }), new URL(url), hosts)?.status ?? 200;
 }
 
-Deno.test("this machine's names are let in, however they are written, and no other", () => {
+Deno.test("the names of this machine are allowed, however they are written, and no others", () => {
   const hosts = allowedHosts();
   const good = ["localhost", "LOCALHOST:8000", "127.0.0.1:9", "[::1]:8000", "[0:0:0:0:0:0:0:1]"];
   assertEquals(good.map((host) => statusOf({ host }, hosts)), good.map(() => 200));
@@ -25,7 +25,7 @@ Deno.test("this machine's names are let in, however they are written, and no oth
   assertEquals(bad.map((host) => statusOf({ host }, hosts)), bad.map(() => 403));
 });
 
-Deno.test("a web page of another name is not let in, nor one that hides its name", () => {
+Deno.test("a web page of another name is refused, and so is one that hides its name", () => {
   const hosts = allowedHosts();
   const good = ["http://localhost:3000", "HTTPS://LOCALHOST", "http://[::1]:5"];
   assertEquals(good.map((origin) => statusOf({ host: "localhost", origin }, hosts)), good.map(() => 200));
@@ -39,7 +39,7 @@ Deno.test("over HTTP/2, which has no Host header, the name in the URL counts", (
   assertEquals(statusOf({}, hosts, "https://evil.com/mcp"), 403);
 });
 
-Deno.test("an allowed host is allowed however it is written; what is no name alone is an error at once", () => {
+Deno.test("an allowed host is allowed however it is written; anything but a host name is an error at once", () => {
   const hosts = allowedHosts(["Jobs.Example.com", "[2001:DB8::0:1]"]);
   const good = ["jobs.example.com", "JOBS.example.com:443", "[2001:db8::1]"];
   assertEquals(good.map((host) => statusOf({ host, origin: `https://${host}` }, hosts)), good.map(() => 200));
@@ -52,7 +52,7 @@ Deno.test("an allowed host is allowed however it is written; what is no name alo
   }
 });
 
-Deno.test("a Host header that makes no URL is 400, and no failure of ours", async () => {
+Deno.test("a Host header that makes no valid URL is 400, not an internal error", async () => {
   await using http = await serveHttp("polling");
   for (const host of ["::1", "localhost:99999", "a b", "%"]) {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(http.url.port) });
@@ -65,7 +65,7 @@ Deno.test("a Host header that makes no URL is 400, and no failure of ours", asyn
   }
 });
 
-Deno.test("a body that breaks off is 400, and no failure of ours", async () => {
+Deno.test("a body that ends too early is 400, not an internal error", async () => {
   const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
   await using server = new AsyncToolServer({ name: "broken", version: "1.0.0", backend, strategy });
   const json = { "content-type": "application/json" };
@@ -77,7 +77,7 @@ Deno.test("a body that breaks off is 400, and no failure of ours", async () => {
   }
 });
 
-Deno.test("an address is called by its own name as URLs have it, and all addresses of a machine by localhost", () => {
+Deno.test("an address is named as URLs write it, and all addresses of a machine are named localhost", () => {
   const names = {
     "127.0.0.2": "127.0.0.2",
     "192.168.1.5": "192.168.1.5",
@@ -94,7 +94,7 @@ Deno.test("an address is called by its own name as URLs have it, and all address
   for (const [hostname, name] of Object.entries(names)) assertEquals(nameOfAddress(hostname), name);
 });
 
-Deno.test("who listens on an address may be called by it; on all addresses, by this machine's names alone", () => {
+Deno.test("a server may be called by the address it listens on; on all addresses, only by the names of this machine", () => {
   const hosts = ["localhost:9", "127.0.0.1:9", "[::1]:9"];
   const others = ["192.168.1.5:9", "0.0.0.0:9", "[::]:9", "evil.com:9"];
   const statuses = (hostname: string, names: readonly string[]) =>
@@ -124,7 +124,7 @@ for (const hostname of ["0.0.0.0", "127.0.0.2"]) {
   });
 }
 
-Deno.test("a name that is not allowed is refused with what to do", async () => {
+Deno.test("the refusal of a name says what to do about it", async () => {
   const url = "http://10.0.0.7/mcp";
   const host = "Invalid Host: 0.0.0.0. If requests may come with this name, add it to `allowedHosts`.";
   const origin =

@@ -92,7 +92,7 @@ Deno.test("the official client of 2025-11-25 in a page of an allowed origin runs
   assertEquals(asked, new Set(["POST", "GET", "DELETE"]));
 });
 
-Deno.test("the official client of 2026-07-28 in a page of an allowed origin calls a job and hears of its progress", async () => {
+Deno.test("the official client of 2026-07-28 in a page of an allowed origin calls a job and gets its progress", async () => {
   await using house = new House({ authenticate: byName });
   const preflights: Request[] = [];
   const transport = new ModernTransport(ENDPOINT, {
@@ -134,7 +134,7 @@ Deno.test("a page may send every header of both revisions, and trace contexts, a
   for (const name of ["X-Api-Key", "Cookie2"]) await assertRejects(() => send(name), TypeError, "headers");
 });
 
-Deno.test("a page can read why it is refused, and when to come again", async () => {
+Deno.test("a page can read why it is refused, and when to try again", async () => {
   await using house = new House({
     authenticate: byName,
     limits: { sessions: 1, inputBytes: 1_000 },
@@ -166,7 +166,7 @@ Deno.test("a page can read why it is refused, and when to come again", async () 
   await closed.body?.cancel();
 });
 
-Deno.test("a page of another origin is refused as before, and a local one cannot read what it is not meant to", async () => {
+Deno.test("a page of another origin is refused as before, and a local page cannot read more than before", async () => {
   await using house = new House();
   const pages = ["https://evil.example.com", "http://app.example.com", "https://app.example.com:8443", "null"];
   for (const origin of pages) {
@@ -185,7 +185,7 @@ Deno.test("a page of another origin is refused as before, and a local one cannot
   await assertRejects(() => local(ENDPOINT, { method: "POST", body: "{}", headers: JSON_HEADERS }), TypeError);
 });
 
-Deno.test("a local page is let in by name: the Inspector calls directly where its origin is allowed", async () => {
+Deno.test("a local page needs its origin allowed: then the Inspector can call directly", async () => {
   await using house = new House({ allowedOrigins: [LOCAL_PAGE] });
   const page = pageOf(LOCAL_PAGE, house.server.fetch);
   const response = await page(ENDPOINT, { method: "POST", body: JSON.stringify(INITIALIZE), headers: JSON_HEADERS });
@@ -193,14 +193,14 @@ Deno.test("a local page is let in by name: the Inspector calls directly where it
   await response.body?.cancel();
 });
 
-Deno.test("an allowed origin opens no other name of the server: a request to another host is refused", async () => {
+Deno.test("an allowed origin does not allow another host: a request to one is refused", async () => {
   await using house = new House();
   const headers = { origin: PAGE, host: "evil.example.com", "access-control-request-method": "POST" };
   const request = new Request("http://evil.example.com/mcp", { method: "OPTIONS", headers });
   assertEquals((await house.server.fetch(request)).status, 403);
 });
 
-Deno.test("answers depend on the origin and say so to caches; where no origin is allowed nothing is added", async () => {
+Deno.test("responses depend on the origin and tell caches so; without allowed origins nothing is added", async () => {
   await using house = new House();
   await using closed = new House({ allowedOrigins: undefined });
   for (const origin of [PAGE, LOCAL_PAGE, undefined]) {
@@ -216,7 +216,7 @@ Deno.test("answers depend on the origin and say so to caches; where no origin is
   }
 });
 
-Deno.test("what is no origin as browsers send it is refused at once, and all origins at a time too", async () => {
+Deno.test("an origin that no browser sends is refused at once, and so are all origins together", async () => {
   const good = [PAGE, "http://localhost:6274", "http://[::1]:5173", "chrome-extension://abcdefghijklmnop"];
   await using _house = new House({ allowedOrigins: good });
   const bad = [

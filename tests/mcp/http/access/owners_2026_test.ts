@@ -42,7 +42,7 @@ async function ask(server: AsyncToolServer, principal: string, method: string, p
   return await response.json();
 }
 
-Deno.test("to a stranger of 2026-07-28 a foreign, an unknown and a malformed id are alike, and the owner's task is his", async () => {
+Deno.test("2026-07-28: a stranger gets the same answer for a foreign, an unknown and a malformed id, and the owner gets the task", async () => {
   const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
   const idle = defineJob({ name: "idle", input: { type: "object" } });
   const backend = new MemoryBackend();
@@ -92,7 +92,7 @@ function newHouse(audited: unknown[]): AsyncToolServer {
   });
 }
 
-Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not allow, though it is acknowledged", async () => {
+Deno.test("2026-07-28: a cancel that the job does not allow is acknowledged, and is in the audit log", async () => {
   const audited: unknown[] = [];
   await using server = newHouse(audited);
   server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }), { cancel: false });
@@ -103,7 +103,7 @@ Deno.test("the audit log hears of a cancel of 2026-07-28 that the job does not a
   assertEquals(audited.at(-1), ["refused", "cancel", "idle", "Tasks of idle cannot be cancelled."]);
 });
 
-Deno.test("the audit log hears of an update without answers", async () => {
+Deno.test("an update without answers is in the audit log", async () => {
   const audited: unknown[] = [];
   await using server = newHouse(audited);
   server.registerAsyncTool(defineJob({ name: "idle", input: { type: "object" } }));

@@ -75,7 +75,7 @@ async function compare(house: House, ids: readonly string[], ask: (id: string) =
   return told;
 }
 
-Deno.test("to a stranger a foreign, an unknown and a malformed id are alike in every operation of native tasks", async () => {
+Deno.test("a stranger gets the same answer for a foreign, an unknown and a malformed id in every operation of native tasks", async () => {
   await using house = new House("operation");
   const ann = await house.open("ann");
   const bob = await house.open("bob");
@@ -99,7 +99,7 @@ Deno.test("to a stranger a foreign, an unknown and a malformed id are alike in e
   assertEquals((await again.ask("tasks/cancel", { taskId: running })).result.status, "cancelled");
 });
 
-Deno.test("to a stranger a foreign, an unknown and a malformed token are alike in every polling tool", async () => {
+Deno.test("a stranger gets the same answer for a foreign, an unknown and a malformed token in every polling tool", async () => {
   await using house = new House("polling");
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
   const call = (raw: Raw, name: string, args: Message) => raw.ask("tools/call", { name, arguments: args });
@@ -112,7 +112,7 @@ Deno.test("to a stranger a foreign, an unknown and a malformed token are alike i
   assertEquals((await call(ann, "idle_status", { token })).result.structuredContent.status, "PENDING");
 });
 
-Deno.test("the list shows the caller's own tasks, and is not offered where nobody knows who calls", async () => {
+Deno.test("the list shows the caller's own tasks, and is not offered to anonymous callers", async () => {
   await using house = new House("operation");
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
   const [first, second] = [await ann.start("idle"), await ann.start("idle")];
@@ -128,7 +128,7 @@ Deno.test("the list shows the caller's own tasks, and is not offered where nobod
   assertEquals((await anybody.ask("tasks/list")).error.code, -32601);
 });
 
-Deno.test("a principal hears of his own tasks, and of nobody else's", async () => {
+Deno.test("a principal is notified of their own tasks, and of nobody else's", async () => {
   await using house = new House("operation");
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
   await using heard = await bob.listen();
@@ -151,7 +151,7 @@ Deno.test("a task belongs to its principal, whatever the session", async () => {
   assertEquals((await second.ask("tasks/get", { taskId: id })).result.status, "working");
 });
 
-Deno.test("who is not let in, for his token or for the name he calls, is told so, and the audit log hears of it", async () => {
+Deno.test("a caller who is rejected, for their token or for the host they call, is told so, and is in the audit log", async () => {
   const audited: unknown[] = [];
   await using server = new AsyncToolServer({
     name: "closed",
@@ -168,7 +168,7 @@ Deno.test("who is not let in, for his token or for the name he calls, is told so
   assertEquals(audited, [["refused", "authenticate", "HTTP 401"], ["refused", "authenticate", called]]);
 });
 
-Deno.test("the audit log hears of a cancel that the job does not allow", async () => {
+Deno.test("a cancel that the job does not allow is in the audit log", async () => {
   const audited: unknown[] = [];
   await using server = fixtureServer("operation", undefined, {
     audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
@@ -179,7 +179,7 @@ Deno.test("the audit log hears of a cancel that the job does not allow", async (
   assertEquals(audited.at(-1), ["refused", "cancel", "stubborn", "Tasks of stubborn cannot be cancelled."]);
 });
 
-Deno.test("the audit log hears of a call that had to be a task", async () => {
+Deno.test("a plain call of a tool that can only run as a task is in the audit log", async () => {
   const audited: unknown[] = [];
   await using server = fixtureServer("operation", undefined, {
     audit: ({ event, operation, job, reason }) => audited.push([event, operation, job, reason]),
@@ -189,7 +189,7 @@ Deno.test("the audit log hears of a call that had to be a task", async () => {
   assertEquals(audited.slice(1), [["refused", "create", "must", "must can only be called as a task: pass `task`."]]);
 });
 
-Deno.test("a finished task is -32602 to who cancels it, also where its job allows no cancel", async () => {
+Deno.test("to cancel a finished task is -32602, even if its job allows no cancel", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   const raw = await Raw.open(server.fetch);
@@ -198,7 +198,7 @@ Deno.test("a finished task is -32602 to who cancels it, also where its job allow
   assertEquals((await raw.ask("tasks/cancel", { taskId: id })).error.code, -32602);
 });
 
-Deno.test("an authenticator that fails, or names nobody, lets nobody in", async () => {
+Deno.test("an authenticator that fails, or names nobody, rejects every caller", async () => {
   const nobody = "HTTP 401 The principal is empty or not well-formed text.";
   const answers: [Authenticate, number, string][] = [
     [() => Promise.reject(new Error("The directory is down.")), 503, "HTTP 503 The directory is down."],
@@ -219,7 +219,7 @@ Deno.test("an authenticator that fails, or names nobody, lets nobody in", async 
   }
 });
 
-Deno.test("a principal with a long name, or with one of our own, gets an owner that no other has", async () => {
+Deno.test("a principal with a long name, or with one of our own names, gets an owner that nobody else has", async () => {
   const owners: string[] = [];
   for (const principal of ["ann", "x".repeat(128), "x".repeat(129), "y".repeat(5_000), "local", "anonymous"]) {
     const peer = await peerOf({ principal });

@@ -42,7 +42,7 @@ Deno.test("requests that reach no task count against their principal's limit: li
   assertEquals(await statusOf(new Raw(server.fetch, "bob").send({ method: "POST", body: "[]" })), 400);
 });
 
-Deno.test("where nobody knows who calls, requests count against their address, and /healthz never", async () => {
+Deno.test("requests of anonymous callers count against their address, and /healthz never counts", async () => {
   await using server = fixtureServer("operation", new MemoryBackend(), { limits: { requestsPerMinute: 1 } });
   const from = (hostname: string) => new Raw((request) => server.fetch(request, { remoteAddr: { hostname } }));
   const malformed = (raw: Raw) => statusOf(raw.send({ method: "POST", body: "[]" }));
@@ -54,7 +54,7 @@ Deno.test("where nobody knows who calls, requests count against their address, a
   assertEquals([await health(), await health()], [200, 200]);
 });
 
-Deno.test("of who has sent too much no body is read, and a large one counts as many", async () => {
+Deno.test("a large body counts as several requests, and no body is read of a caller who is over the limit", async () => {
   await using server = fixtureServer("operation", new MemoryBackend(), { limits: { requestsPerMinute: 20 } });
   const raw = new Raw(server.fetch);
   assertEquals(await statusOf(raw.send({ method: "POST", body: " ".repeat(20 * 65_536) })), 400);
@@ -64,7 +64,7 @@ Deno.test("of who has sent too much no body is read, and a large one counts as m
   assertEquals(isRead, false);
 });
 
-Deno.test("what a body had too much is made up for before the next request", () => {
+Deno.test("the next request waits for what a large body used up", () => {
   let now = 0;
   const rate = new RequestRate(60, () => now);
   const isAdmitted = () => rate.admit("ann") === undefined;

@@ -9,7 +9,7 @@ const PATHS = [
   "/.well-known/openid-configuration/mcp",
 ];
 
-Deno.test("a server that authenticates nobody has no metadata of a protected resource, and says so at once", async () => {
+Deno.test("a server without authentication answers at once that it has no metadata of a protected resource", async () => {
   await using http = await serveHttp("operation");
   for (const path of PATHS) {
     for (const accept of ["application/json", "text/event-stream", "*/*"]) {

@@ -6,7 +6,7 @@ import { Raw } from "../support/raw.ts";
 
 const HEALTH = "http://10.0.0.7:8000/healthz";
 
-Deno.test("/healthz is 200 while the backend takes tasks, for whoever asks, and else 503", async () => {
+Deno.test("/healthz is 200 while the backend accepts tasks, for every caller, and otherwise 503", async () => {
   for (const works of [true, false]) {
     const backend = new MemoryBackend();
     const server = fixtureServer("operation", backend, { authenticate: () => new Response(null, { status: 401 }) });
@@ -23,7 +23,7 @@ Deno.test("/healthz is 200 while the backend takes tasks, for whoever asks, and 
   }
 });
 
-Deno.test("a server that ends answers who waits, ends the streams, and takes nothing new; the work goes on", async () => {
+Deno.test("a server that ends answers waiting calls, ends the streams, and accepts nothing new; the work goes on", async () => {
   await using backend = new MemoryBackend();
   const server = fixtureServer("operation", backend);
   const worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -48,7 +48,7 @@ Deno.test("a server that ends answers who waits, ends the streams, and takes not
   backend.close = close;
 });
 
-Deno.test("a request that is still being read, or whose session is, when the server ends gets 503", async () => {
+Deno.test("a request gets 503 if the server ends while the request or its session is being read", async () => {
   const backend = new MemoryBackend();
   const server = fixtureServer("operation", backend);
   const { promise: read, resolve: goOn } = Promise.withResolvers<void>();
@@ -78,7 +78,7 @@ Deno.test("a request that is still being read, or whose session is, when the ser
   await server.close();
 });
 
-Deno.test("an answer counts as open until its last byte is sent, or nobody wants it", async () => {
+Deno.test("a response counts as open until its last byte is sent, or its client is gone", async () => {
   const all = new OpenStreams();
   const open = new OpenStreams(all);
   const headers = { "content-type": "text/event-stream" };

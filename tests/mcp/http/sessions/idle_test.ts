@@ -35,7 +35,7 @@ function fetchOf(sessions: Sessions, peer = ANN): Fetch {
   };
 }
 
-Deno.test("a session that nobody uses for an hour is closed, unless its client listens", async () => {
+Deno.test("a session that is not used for an hour is closed, unless its client has a stream open", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
   await using sessions = newSessions(backend.streams, () => now);
@@ -75,7 +75,7 @@ Deno.test("a session that is idle in one process goes on in the others", async (
   assertEquals((await goOn(third)).result, {});
 });
 
-Deno.test("a session that is used again outlives those that are idle since, whichever began first", async () => {
+Deno.test("a session that is used again outlives sessions that stay idle, whichever began first", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
   const hosts: McpHost[] = [];
@@ -97,7 +97,7 @@ Deno.test("a session that is used again outlives those that are idle since, whic
   assertEquals((await used.ask("ping")).result, {});
 });
 
-Deno.test("the session that makes room is the least used one, though another began first", async () => {
+Deno.test("the least recently used session makes room, even if another began first", async () => {
   await using backend = new MemoryBackend();
   const restored: string[] = [];
   const { readAfter } = backend.streams;
@@ -116,7 +116,7 @@ Deno.test("the session that makes room is the least used one, though another beg
   assertEquals(restored, [`session ${unused.session}`]);
 });
 
-Deno.test("a session that is in use is kept for another hour at least, however long it lasts", async () => {
+Deno.test("a session in use is stored for at least another hour, however long it has lasted", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
   let keptUntil = 0;
@@ -134,7 +134,7 @@ Deno.test("a session that is in use is kept for another hour at least, however l
   }
 });
 
-Deno.test("a session whose first message is too long to be kept serves all the same, in its own process", async () => {
+Deno.test("a session whose first message is too long to be stored works in its own process", async () => {
   await using backend = new MemoryBackend();
   await using sessions = newSessions(backend.streams);
   const raw = await Raw.open(fetchOf(sessions), undefined, { experimental: { much: { text: "x".repeat(20_000) } } });
@@ -142,7 +142,7 @@ Deno.test("a session whose first message is too long to be kept serves all the s
   assertEquals(await backend.streams.readAfter(`session ${raw.session}`, ""), []);
 });
 
-Deno.test("requests that come to another process at once go on with one session there", async () => {
+Deno.test("requests that reach another process at the same time share one restored session", async () => {
   await using backend = new MemoryBackend();
   await using first = newSessions(backend.streams);
   const raw = await Raw.open(fetchOf(first));
@@ -159,7 +159,7 @@ Deno.test("requests that come to another process at once go on with one session 
   assertEquals([begun, second.size], [1, 1]);
 });
 
-Deno.test("a client that listens and has stopped to read does not keep its session", async () => {
+Deno.test("a client that has stopped reading its stream does not keep its session open", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
   const host = newHost();
@@ -192,7 +192,7 @@ async function refusal(
   return { status: response.status, after: response.headers.get("retry-after"), error };
 }
 
-Deno.test("the least used idle session makes room for a new one; where all are in use, the new one is refused", async () => {
+Deno.test("the least recently used idle session makes room for a new one; if all are in use, the new one is refused", async () => {
   await using backend = new MemoryBackend();
   await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
   const fetch = fetchOf(sessions);
@@ -212,7 +212,7 @@ Deno.test("the least used idle session makes room for a new one; where all are i
   assertEquals(sessions.size, 2);
 });
 
-Deno.test("one principal has only so many sessions in use, and takes none of another's", async () => {
+Deno.test("a principal has a limited number of sessions, and takes none from another principal", async () => {
   await using backend = new MemoryBackend();
   await using sessions = newSessions(backend.streams, Date.now, { ofOne: 2 });
   const [ann, bob] = [fetchOf(sessions), fetchOf(sessions, { owner: "bob", known: true })];
@@ -231,14 +231,14 @@ Deno.test("one principal has only so many sessions in use, and takes none of ano
   assertEquals(sessions.size, 7);
 });
 
-Deno.test("of many sessions that begin at once no more are let in than there is room for", async () => {
+Deno.test("if many sessions begin at once, no more begin than the limit allows", async () => {
   await using backend = new MemoryBackend();
   await using sessions = newSessions(backend.streams, Date.now, { inProcess: 2 });
   const begun = await Promise.allSettled(Array.from({ length: 5 }, () => Raw.open(fetchOf(sessions))));
   assertEquals([begun.filter(({ status }) => status === "fulfilled").length, sessions.size], [2, 2]);
 });
 
-Deno.test("what does not become a session takes no place, and leaves no server", async () => {
+Deno.test("a request that does not become a session takes no slot, and leaves no server behind", async () => {
   await using backend = new MemoryBackend();
   const hosts: McpHost[] = [];
   let fails = false;
@@ -267,7 +267,7 @@ Deno.test("what does not become a session takes no place, and leaves no server",
   assertEquals(sessions.size, 1);
 });
 
-Deno.test("to a stranger a session that is open here, one of another process and one that never was cost the same reads", async () => {
+Deno.test("a stranger cannot tell by the number of reads whether a session is open here, in another process, or nowhere", async () => {
   await using backend = new MemoryBackend();
   const { streams } = backend;
   const reads: string[] = [];

@@ -19,7 +19,7 @@ class SlowBackend extends MemoryBackend {
   }
 }
 
-Deno.test("the end of a task that comes while it is read is pushed once", async () => {
+Deno.test("the end of a task that comes during tasks/get is pushed once", async () => {
   await using backend = new SlowBackend();
   await using server = fixtureServer("operation", backend);
   const raw = await Raw.open(server.fetch);

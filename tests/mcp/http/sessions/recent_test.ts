@@ -28,7 +28,7 @@ async function replayed(events: SessionEvents, lastEventId: string): Promise<num
   return count;
 }
 
-Deno.test("sessions that come and go hold one budget of recent messages, the oldest go first", async () => {
+Deno.test("sessions that come and go share one budget of recent messages, and the oldest are dropped first", async () => {
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const sessions = Array.from({ length: 60 }, () => {
@@ -42,7 +42,7 @@ Deno.test("sessions that come and go hold one budget of recent messages, the old
   assertEquals(held, [...Array(60 - ROOM).fill(0), ...Array(ROOM).fill(1)]);
 });
 
-Deno.test("what has made room is still read from the store, unless it was an answer that came at once", async () => {
+Deno.test("a dropped message is still read from the store, unless it was a quick response", async () => {
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const [waited, quick] = [1, 2].map(() => new SessionEvents(backend.streams, recent, crypto.randomUUID()));
@@ -52,7 +52,7 @@ Deno.test("what has made room is still read from the store, unless it was an ans
   assertEquals([await replayed(waited, ofWaited), await replayed(quick, ofQuick)], [1, 0]);
 });
 
-Deno.test("a message is at hand for a minute", async () => {
+Deno.test("a message is kept in memory for a minute", async () => {
   await using backend = new MemoryBackend();
   let now = 0;
   const recent = new RecentEvents(() => now);
@@ -66,7 +66,7 @@ Deno.test("a message is at hand for a minute", async () => {
   assertEquals([await replayed(events, begun), recent.size], [0, 0]);
 });
 
-Deno.test("one session has 64 messages at hand, and never pushes those of others out", async () => {
+Deno.test("a session keeps 64 messages in memory, and never pushes out those of others", async () => {
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const [other, busy] = [1, 2].map(() => new SessionEvents(backend.streams, recent, crypto.randomUUID()));
@@ -78,7 +78,7 @@ Deno.test("one session has 64 messages at hand, and never pushes those of others
   assertEquals([await replayed(other, begun), recent.size], [1, 3]);
 });
 
-Deno.test("a message that is too long to be kept is sent, and what comes behind it is kept", async () => {
+Deno.test("a message that is too long to be stored is sent, and those after it are stored", async () => {
   await using backend = new MemoryBackend();
   const events = new SessionEvents(backend.streams, new RecentEvents(), crypto.randomUUID());
   const begun = await events.storeEvent("stream", NOTIFICATION);
@@ -88,7 +88,7 @@ Deno.test("a message that is too long to be kept is sent, and what comes behind 
   assertEquals([await replayed(events, begun), await replayed(events, id)], [1, 1]);
 });
 
-Deno.test("what is still on its way to the store is waited for by whoever resumes", async () => {
+Deno.test("a client that resumes waits for messages that are still being stored", async () => {
   await using backend = new MemoryBackend();
   const { append } = backend.streams;
   const goOn = Promise.withResolvers<void>();
@@ -109,7 +109,7 @@ Deno.test("what is still on its way to the store is waited for by whoever resume
   assertEquals(await replaying, 1);
 });
 
-Deno.test("what is sent while a stream is resumed comes with the rest, once and in order", async () => {
+Deno.test("messages that are sent while a stream is resumed come with the others, once and in order", async () => {
   await using backend = new MemoryBackend();
   const events = new SessionEvents(backend.streams, new RecentEvents(), crypto.randomUUID());
   const begun = await events.storeEvent("stream", {} as never);

@@ -8,7 +8,7 @@ const tokens = (request: Request) => {
   return principal === undefined ? new Response(null, { status: 401 }) : { principal };
 };
 
-Deno.test("server.fetch serves alone, inside any server that speaks Request and Response", async () => {
+Deno.test("server.fetch works inside any server that speaks Request and Response", async () => {
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -17,7 +17,7 @@ Deno.test("server.fetch serves alone, inside any server that speaks Request and 
   assertEquals(result.structuredContent, { id: 1 });
 });
 
-Deno.test("a body that does not say how long it is is 413 once it is over 17 MiB", async () => {
+Deno.test("a body without an announced length is 413 once it is over 17 MiB", async () => {
   await using server = fixtureServer("operation");
   const mebibyte = new Uint8Array(1024 * 1024).fill(32);
   let read = 0;
@@ -30,7 +30,7 @@ Deno.test("a body that does not say how long it is is 413 once it is over 17 MiB
   assert(read < 25, `${read} MiB were read.`);
 });
 
-Deno.test("an initialize of 2025-11-25 begins a session, whatever its _meta claims", async () => {
+Deno.test("an initialize of 2025-11-25 begins a session, whatever its _meta says", async () => {
   await using server = fixtureServer("operation");
   const raw = new Raw(server.fetch);
   const response = await raw.post("initialize", {
@@ -44,7 +44,7 @@ Deno.test("an initialize of 2025-11-25 begins a session, whatever its _meta clai
   assert(response.headers.has("mcp-session-id"));
 });
 
-Deno.test("a session is kept before its client hears of it: the next request may go to another process", async () => {
+Deno.test("a session is stored before its client gets its id: the next request may go to another process", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   const { append } = backend.streams;
@@ -61,7 +61,7 @@ Deno.test("a session is kept before its client hears of it: the next request may
   assertEquals(order, ["kept", "opened"]);
 });
 
-Deno.test("a session that begins anew in another process takes no request before it knows its client", async () => {
+Deno.test("a session that is restored in another process accepts no request before it knows its client", async () => {
   await using backend = new MemoryBackend();
   const first = fixtureServer("operation", backend);
   const { session } = await Raw.open(first.fetch, undefined, { elicitation: {} });
@@ -99,7 +99,7 @@ Deno.test("a call whose question is open when the server ends is answered at onc
   await closed;
 });
 
-Deno.test("another principal's session is told as one that never was, and the audit log hears of it", async () => {
+Deno.test("another principal's session is answered like one that never existed, and is in the audit log", async () => {
   const audited: unknown[] = [];
   const audit = ({ operation, principal, reason }: AuditEvent) => void audited.push([operation, principal, reason]);
   await using server = fixtureServer("operation", undefined, { authenticate: tokens, audit });
@@ -121,7 +121,7 @@ Deno.test("another principal's session is told as one that never was, and the au
   assert(Array.isArray((await ann.ask("tools/list")).result.tools));
 });
 
-Deno.test("what was pushed while the client was away comes when it resumes, once and in order", async () => {
+Deno.test("messages that were pushed while the client was away come when it resumes, once and in order", async () => {
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -164,7 +164,7 @@ Deno.test("the answer to a call whose stream broke comes when it is resumed", as
   assertEquals((await resumed.message()).result.structuredContent, { said: "opened" });
 });
 
-Deno.test("a stream whose break nobody has seen yet is resumed all the same, and the old connection is let go", async () => {
+Deno.test("a stream whose break is not noticed yet is resumed all the same, and the old connection is closed", async () => {
   await using backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   await using _worker = createWorker(backend, server.registry.list().map(({ job }) => job));
@@ -185,7 +185,7 @@ Deno.test("a stream whose break nobody has seen yet is resumed all the same, and
   assertEquals((await call.message()).result.structuredContent, { said: "opened" });
 });
 
-Deno.test("a Last-Event-ID that is none of ours is 400", async () => {
+Deno.test("a Last-Event-ID that is not one of ours is 400", async () => {
   await using server = fixtureServer("operation");
   const raw = await Raw.open(server.fetch);
   for (const id of ["1", "__proto__", `${crypto.randomUUID()}.a b`, `${crypto.randomUUID()}.${"x".repeat(5_000)}`]) {
@@ -195,7 +195,7 @@ Deno.test("a Last-Event-ID that is none of ours is 400", async () => {
   }
 });
 
-Deno.test("a session goes on after a restart, with its tasks and with what its stream has missed", async () => {
+Deno.test("a session goes on after a restart, with its tasks and the messages that its stream has missed", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/jobs.kv`;
   let [session, last, id] = ["", "", ""];
@@ -232,7 +232,7 @@ Deno.test("a session goes on after a restart, with its tasks and with what its s
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a session that its client has ended is gone, also after a restart", async () => {
+Deno.test("a session that its client has ended is gone, even after a restart", async () => {
   await using backend = new MemoryBackend();
   const first = fixtureServer("operation", backend);
   const raw = await Raw.open(first.fetch);
@@ -247,7 +247,7 @@ Deno.test("a session that its client has ended is gone, also after a restart", a
   await second.close();
 });
 
-Deno.test("while the store of sessions does not answer, a session that it may hold is 503, and not unknown", async () => {
+Deno.test("while the store of sessions does not answer, a session that it may hold is 503 rather than unknown", async () => {
   const backend = new MemoryBackend();
   await using server = fixtureServer("operation", backend);
   const known = await Raw.open(server.fetch);

@@ -28,7 +28,7 @@ function stage() {
   };
 }
 
-Deno.test("who is far behind and has read nothing for a minute is let go, and its stream with it", async () => {
+Deno.test("a client that is far behind and has read nothing for a minute is cut off, and its stream is closed", async () => {
   const { reader, gone, wait, send } = stage();
   await send(300);
   wait(60_000);
@@ -37,7 +37,7 @@ Deno.test("who is far behind and has read nothing for a minute is let go, and it
   await assertRejects(() => reader.read(), Error, "has read none for a minute");
 });
 
-Deno.test("who reads slowly is not let go, nor who has little to read", async () => {
+Deno.test("a client that reads slowly, or has little to read, is not cut off", async () => {
   const slow = stage();
   await slow.send(1_000);
   const idle = stage();
@@ -56,7 +56,7 @@ Deno.test("who reads slowly is not let go, nor who has little to read", async ()
   }
 });
 
-Deno.test("a client that goes is told to the source, and what is no event stream is passed on as it is", async () => {
+Deno.test("the source learns that its client is gone, and anything but an event stream is passed on unchanged", async () => {
   const { reader, gone } = stage();
   await reader.cancel();
   await gone;

@@ -22,7 +22,7 @@ function stage(expiresAt: number, now: () => number) {
   return { reader: passed.getReader(), gone: gone.promise, source };
 }
 
-Deno.test("a stream ends when its token does, for the client and for its source, also if it is not read", async () => {
+Deno.test("a stream ends when its token expires, for the client and for the source, even if it is not read", async () => {
   let now = 990;
   const { reader, gone, source } = stage(1_000, () => now);
   source.enqueue(CHUNK);
@@ -33,7 +33,7 @@ Deno.test("a stream ends when its token does, for the client and for its source,
   assertEquals((await reader.read()).done, true);
 });
 
-Deno.test("a stream is over as it is where its end, its error or its client's end comes before that of its token", async () => {
+Deno.test("a stream that ends, fails or loses its client before its token expires ends in that way", async () => {
   const ended = stage(Infinity, () => 0);
   ended.source.enqueue(CHUNK);
   ended.source.close();
@@ -46,7 +46,7 @@ Deno.test("a stream is over as it is where its end, its error or its client's en
   await left.gone;
 });
 
-Deno.test("what is no event stream, or has no end, is passed on as it is", () => {
+Deno.test("anything but an event stream with an expiry is passed on unchanged", () => {
   const json = Response.json({});
   const stream = new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
   assertEquals([untilExpired(json, 1), untilExpired(stream, undefined)], [json, stream]);
@@ -91,7 +91,7 @@ Deno.test("the streams of a session end with the token of their request, and the
   assertEquals((await listening.message()).params.status, "cancelled");
 });
 
-Deno.test("a subscription of 2026-07-28 ends with its token; a plain call, too, and is cancelled as by its client", async () => {
+Deno.test("2026-07-28: a subscription ends with its token, and so does a plain call, which is then cancelled", async () => {
   await using stage = house();
   stage.expireSoon();
   await ended(await stage.modern("subscriptions/listen", { notifications: { toolsListChanged: true } }));

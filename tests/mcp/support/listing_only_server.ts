@@ -1,5 +1,5 @@
 /**
- * A stdio server with a worker of its own, as an app has it: `looked_at_server.ts <store> <log> [cancelOnDisconnect]`. The
+ * A stdio server with a worker of its own, as an app has it: `listing_only_server.ts <store> <log> [cancelOnDisconnect]`. The
  * store is a KV file, or the URL of a Redis. Its job never ends. A line of the log says when the worker is there, when the
  * code of the job begins, and why its signal aborts.
  *

@@ -3,7 +3,7 @@ import { assertEquals } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
 import { Events, Raw } from "./support/raw.ts";
 
-Deno.test("a call that is cancelled while it asks takes its question back", async () => {
+Deno.test("a call that is cancelled while it asks withdraws its question", async () => {
   await using server = fixtureServer("operation", new MemoryBackend());
   const raw = await Raw.open(server.fetch, undefined, { elicitation: {} });
   const call = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));

@@ -47,7 +47,7 @@ function answer(raw: Raw, id: string): Promise<Response> {
   return raw.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id, result: ADA }) });
 }
 
-Deno.test("a call that is cancelled takes back what its job has asked, on its own stream", async () => {
+Deno.test("a call that is cancelled withdraws the questions of its job on its own stream", async () => {
   await using stage = new Stage();
   const raw = await stage.client();
   await using call = new Events(await raw.post("tools/call", { name: "ask", arguments: {} }));
@@ -58,7 +58,7 @@ Deno.test("a call that is cancelled takes back what its job has asked, on its ow
   assertEquals(await call.next(), undefined);
 });
 
-Deno.test("the end of a task takes its question back before whoever waits gets the result", async () => {
+Deno.test("the end of a task withdraws its question before waiting calls get the result", async () => {
   await using stage = new Stage();
   const raw = await stage.client();
   const taskId = await raw.start("ask");
@@ -70,7 +70,7 @@ Deno.test("the end of a task takes its question back before whoever waits gets t
   assertEquals(typeof (await waiting.message()).error.message, "string");
 });
 
-Deno.test("a question that one client answers is taken back from the others alone, where they listen", async () => {
+Deno.test("a question that one client answers is withdrawn from the other clients only, on their open streams", async () => {
   await using stage = new Stage();
   const [first, second] = [await stage.client(), await stage.client()];
   const taskId = await first.start("ask");
@@ -92,7 +92,7 @@ Deno.test("a question that one client answers is taken back from the others alon
   }
 });
 
-Deno.test("a question stays while its task waits for another worker", async () => {
+Deno.test("a question stays open while its task waits for another worker", async () => {
   await using stage = new Stage();
   const raw = await stage.client();
   const taskId = await raw.start("ask");
@@ -104,7 +104,7 @@ Deno.test("a question stays while its task waits for another worker", async () =
   assertEquals((await waiting.message()).result.structuredContent, ADA);
 });
 
-Deno.test("a question that was taken back does not come to a client that resumes", async () => {
+Deno.test("a question that was withdrawn is not replayed to a client that resumes", async () => {
   await using stage = new Stage();
   const raw = await stage.client();
   const taskId = await raw.start("ask");

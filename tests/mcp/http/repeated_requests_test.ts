@@ -39,7 +39,7 @@ async function stage() {
   return { backend, server, raw, taskId, ask, answer };
 }
 
-Deno.test("a question that found its stream broken is put on the next request, and then not again", async () => {
+Deno.test("a question whose stream is broken is sent with the next request, and then not again", async () => {
   const { server, raw, taskId, ask, answer } = await stage();
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();
@@ -57,7 +57,7 @@ Deno.test("a question that found its stream broken is put on the next request, a
   await server.close();
 });
 
-Deno.test("a question that comes when its broken stream is resumed is not put again", async () => {
+Deno.test("a question that is replayed on its resumed stream is not sent again", async () => {
   const { server, raw, taskId, ask, answer } = await stage();
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();
@@ -73,7 +73,7 @@ Deno.test("a question that comes when its broken stream is resumed is not put ag
   await server.close();
 });
 
-Deno.test("an answer that the store refuses once is not lost, and nobody is asked again", async () => {
+Deno.test("an answer that cannot be stored at first is not lost, and the person is not asked again", async () => {
   const { backend, server, raw, taskId, ask, answer } = await stage();
   const worker = await ask();
   const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
@@ -93,7 +93,7 @@ Deno.test("an answer that the store refuses once is not lost, and nobody is aske
   await server.close();
 });
 
-Deno.test("tasks/result that is asked anew ends the one whose stream is broken, and leaves those that are heard", async () => {
+Deno.test("a repeated tasks/result ends the earlier one whose stream is broken, and no other", async () => {
   const { server, raw, taskId, ask, answer } = await stage();
   const broken = new Events(await raw.post("tasks/result", { taskId }));
   const begun = await broken.next();

@@ -27,7 +27,7 @@ class LosingBackend extends MemoryBackend {
   }
 }
 
-Deno.test("once the store has lost a task, who waits for it gets the error of tasks/get, and listeners hear that it failed", async () => {
+Deno.test("for a task that the store has lost, waiting calls get the error of tasks/get, and subscribers learn that it failed", async () => {
   const backend = new LosingBackend();
   await using waiters = await wait(backend);
   backend.lose();

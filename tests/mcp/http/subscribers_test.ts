@@ -2,7 +2,7 @@ import { listening } from "../../../bench/http/listening.ts";
 import { MemoryBackend } from "../../../mod.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
-Deno.test("each of 100 listeners hears of the end of its task once and in order, and leaves nothing behind", async () => {
+Deno.test("each of 100 subscribers is notified of the end of its task once and in order, and leaves nothing behind", async () => {
   await using backend = new MemoryBackend();
   const { latencies, ...heard } = await listening(backend, 100);
   assertEquals(latencies.length, 100);

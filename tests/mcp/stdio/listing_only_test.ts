@@ -14,7 +14,7 @@ import { envelope } from "../support/modern.ts";
 import { Pipe } from "../support/pipe.ts";
 import type { Fields } from "../support/wire_message.ts";
 
-const SERVER = new URL("../support/looked_at_server.ts", import.meta.url);
+const SERVER = new URL("../support/listing_only_server.ts", import.meta.url);
 
 /** The owner of all tasks over stdio. */
 const OWNER = "local";
@@ -110,7 +110,7 @@ async function lookTenTimes(app: App): Promise<void> {
   assert(again <= slow, `The code began ${again} times more, in ${slow} stays.`);
 }
 
-Deno.test("a server that is started ten times only to list its tools runs no work of a client that is gone", async () => {
+Deno.test("a server that is started ten times only to list its tools runs no old work", async () => {
   await using app = new App({ cancelOnDisconnect: false });
   await lookTenTimes(app);
   const [task] = await app.tasks();
@@ -123,14 +123,14 @@ testUnless(noRedis, "on Redis, too, a server that is started only to list its to
   await lookTenTimes(app);
 });
 
-Deno.test("a server has its worker ready before its client calls, so that a first call is not slower", async () => {
+Deno.test("a server has its worker ready before the first call, which is therefore not slower", async () => {
   await using app = new App();
   await using pipe = await app.open();
   assertEquals(await app.log(), ["ready"]);
   await pipe.end();
 });
 
-Deno.test("a server goes on with old work once its client calls something", async () => {
+Deno.test("a server resumes old work once its client calls something", async () => {
   await using app = new App();
   {
     await using pipe = await app.open();
@@ -185,7 +185,7 @@ testUnless(
   },
 );
 
-Deno.test("a plain call whose stdio client is gone goes on later where its registration says so", async () => {
+Deno.test("a plain call whose stdio client is gone goes on later if its registration says so", async () => {
   await using app = new App({ cancelOnDisconnect: false });
   {
     await using pipe = await app.open();
@@ -219,7 +219,7 @@ async function isCall(method: string): Promise<boolean> {
   return called;
 }
 
-Deno.test("what asks for work or its results counts as a call, and what asks what there is does not", async () => {
+Deno.test("a request for work or its results counts as a call, and a request for a list does not", async () => {
   for (const method of ["tools/call", "tasks/get", "tasks/list", "resources/read", "subscriptions/listen"]) {
     assertEquals([method, await isCall(method)], [method, true]);
   }
@@ -228,7 +228,7 @@ Deno.test("what asks for work or its results counts as a call, and what asks wha
   }
 });
 
-Deno.test("a client that stays counts as one that calls, and one that is gone leaves no timer behind", async () => {
+Deno.test("a client that stays counts as one that calls, and one that leaves has no timer left", async () => {
   using stays = new FirstCall(1);
   await stays.used;
   new FirstCall()[Symbol.dispose]();
