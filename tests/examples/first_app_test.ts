@@ -54,18 +54,41 @@ async function inFolders(count: number, run: (...folders: string[]) => Promise<v
   for (const folder of folders) await Deno.remove(folder, { recursive: true });
 }
 
+const CLONE = ROOT.replace(/\/$/, "");
 const STRICT = { noUncheckedIndexedAccess: true, noImplicitOverride: true, noUnusedLocals: true };
 
-for (const [source, options] of [["the published package", {}], ["a clone", STRICT]] as const) {
-  const told = Object.keys(options).length === 0 ? "" : " and stricter compiler options";
-  testUnless(leftOut, `deno check passes in a new folder before anything has run, with ${source}${told}`, async () => {
-    await inFolders(2, async (app = "", copy = "") => {
-      const from = source === "a clone" ? ROOT.replace(/\/$/, "") : await publish(copy);
-      const { success, said } = await deno(app, "check", ...await makeApp(app, from, options));
+testUnless(
+  leftOut,
+  "deno check passes in a new folder before anything has run, with the published package and stricter compiler options",
+  () =>
+    inFolders(2, async (app = "", copy = "") => {
+      const { success, said } = await deno(app, "check", ...await makeApp(app, await publish(copy), STRICT));
       assert(success, said);
-    });
-  });
+    }),
+);
+
+/** The modules of the package that the programs of an app import, by their path in the package, with their text. */
+async function modulesOf(app: string, from: string): Promise<Readonly<Record<string, string>>> {
+  const programs = await makeApp(app, from);
+  await Deno.writeTextFile(`${app}/all.ts`, programs.map((program) => `import "./${program}";\n`).join(""));
+  const { success, said } = await deno(app, "info", "--json", "all.ts");
+  assert(success, said);
+  const { modules }: { readonly modules: readonly { readonly local?: string }[] } = JSON.parse(said);
+  const own = modules.flatMap(({ local }) => local?.startsWith(`${from}/`) ? [local.slice(from.length)] : []);
+  return Object.fromEntries(await Promise.all(own.map(async (path) => [path, await Deno.readTextFile(from + path)])));
 }
+
+// So what `deno check` says of the one, it says of the other.
+testUnless(
+  leftOut,
+  "an app imports the same modules from a clone as from the published package",
+  () =>
+    inFolders(3, async (first = "", second = "", copy = "") => {
+      const modules = await modulesOf(first, CLONE);
+      assert(Object.hasOwn(modules, "/mod.ts") && Object.keys(modules).length > 50);
+      assertEquals(await modulesOf(second, await publish(copy)), modules);
+    }),
+);
 
 testUnless(
   leftOut,
