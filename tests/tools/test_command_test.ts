@@ -1,12 +1,15 @@
 /** What `deno task test` does, with files of tests that are made for it. */
 import { fileURLToPath } from "node:url";
-import { plan, readArguments } from "../../tools/test_plan.ts";
+import { plan, readArguments } from "../../tools/test/plan.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { isRunning, until } from "../support/processes.ts";
 
-const COMMAND = fileURLToPath(new URL("../../tools/test.ts", import.meta.url));
+const COMMAND = fileURLToPath(new URL("../../tools/test/main.ts", import.meta.url));
 
 const SAYS = "console.log('what it says')";
+
+/** The modules that hold no tests, of which the command takes the examples in their comments. */
+const EMPTY = { "mod.ts": "", "strategy.ts": "", "backend.ts": "", "testing.ts": "", "src/a.ts": "" };
 
 /** A folder with these files. */
 async function folderWith(files: Readonly<Record<string, string>>) {
@@ -41,18 +44,15 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
   const { code, lines } = await run({
     "tests/a_test.ts": `Deno.test("a", async (t) => void await t.step("first", () => { ${SAYS} }));`,
     "tests/b/b_test.ts": 'Deno.test("b", () => {}); Deno.test("c", () => {});',
+    ...EMPTY,
     "mod.ts": "/**\n * ```ts\n * const one: number = 1;\n * ```\n */\nexport const a = 1;",
-    "strategy.ts": "",
-    "backend.ts": "",
-    "testing.ts": "",
-    "src/a.ts": "",
   }, []);
   assertEquals(code, 0);
   assertEquals(lines.toSorted(), [
     "",
     "",
     "",
-    "checking the types of 3 files …",
+    "checking the types …",
     "mod.ts strategy.ts backend.ts testing.ts src | ok | 1 passed | 0 failed (time)",
     "ok | 4 passed (1 step) | 0 failed (time)",
     "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
@@ -68,7 +68,7 @@ Deno.test("what a file that fails has written stands together, and the tests tha
       throw new Error("${name} broke");
     });`;
   const files = { "tests/a_test.ts": talks("a"), "tests/b_test.ts": talks("b"), "tests/c_test.ts": "Deno.exit(3);" };
-  const { code, lines } = await run(files, ["tests"]);
+  const { code, lines } = await run(files, ["tests", "--no-check"]);
   assertEquals(code, 1);
   for (const name of ["a", "b"]) {
     const first = lines.indexOf(`running 1 test from ./tests/${name}_test.ts`);
@@ -82,6 +82,56 @@ Deno.test("what a file that fails has written stands together, and the tests tha
   assertEquals(lines.filter((line) => line.startsWith("FAILED")), ["FAILED | 0 passed | 3 failed (time)"]);
 });
 
+Deno.test("files of one folder share a process, unless one of them needs its own; each is a line, and has its failures", async () => {
+  const samePid = (name: string, more = "") => `
+    Deno.test("${name}", async (t) => {
+      const pid = await Deno.readTextFile("pid").catch(() => Deno.pid);
+      await Deno.writeTextFile("pid", String(Deno.pid));
+      await t.step("a step", () => {});
+      if (Number(pid) !== Deno.pid) throw new Error("It has a process of its own.");
+      ${more}
+    });`;
+  const files = {
+    "tests/a_test.ts": samePid("a"),
+    "tests/b_test.ts": samePid("b", 'throw new Error("b broke");'),
+    "tests/c_test.ts": samePid("c <&> c") + 'Deno.test({ name: "d (left out: no d)", ignore: true, fn: () => {} });',
+    "tests/e/e_test.ts": 'Deno.test("e", () => { Deno.env.set("HERE", "only"); });',
+    "tests/e/f_test.ts": 'import { test } from "./helper.ts";\ntest("f");',
+    "tests/e/g_test.ts": 'import { run } from "./helper_of_helper.ts";\nDeno.test("g", run);',
+    "tests/e/h_test.ts":
+      'Deno.test("h", () => { if (Deno.env.has("HERE")) throw new Error("It shares e\'s process."); });',
+    "tests/e/helper.ts": "export const test = (name: string) => Deno.test(name, () => {});",
+    "tests/e/helper_of_helper.ts": 'import { run } from "./runs.ts";\nexport { run };',
+    "tests/e/runs.ts": 'export const run = () => new Deno.Command("true").output().then(() => {});',
+    ...EMPTY,
+  };
+  const { code, lines, out } = await run(files, ["--no-check"]);
+  assertEquals([code, lines.filter((line) => line.startsWith("tests/")).toSorted()], [1, [
+    "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
+    "tests/b_test.ts | FAILED | 0 passed (1 step) | 1 failed (time)",
+    "tests/c_test.ts | ok | 1 passed (1 step) | 0 failed | 1 ignored (time)",
+    ...["e", "f", "g", "h"].map((name) => `tests/e/${name}_test.ts | ok | 1 passed | 0 failed (time)`),
+  ]], out);
+  assert(lines.includes("error: Error: b broke") && lines.includes("failed | tests/b_test.ts | b"));
+  assert(lines.includes("left out | 1 test | no d"));
+  assertEquals(lines.filter((line) => line.startsWith("FAILED")), [
+    "FAILED | 6 passed (3 steps) | 1 failed | 1 ignored (time)",
+  ]);
+});
+
+Deno.test("files that share a process fail all together where it ends early, and a file without a test of its own fails", async () => {
+  const ends = { "tests/a_test.ts": 'Deno.test("a", () => {});', "tests/b_test.ts": "const { exit } = Deno; exit(3);" };
+  const early = await run({ ...ends, ...EMPTY }, ["--no-check"]);
+  assertEquals(early.lines.filter((line) => line.startsWith("failed |")), [
+    "failed | tests/a_test.ts | exit code 1",
+    "failed | tests/b_test.ts | exit code 1",
+  ]);
+  const none = await run({ ...ends, "tests/b_test.ts": "", ...EMPTY }, ["--no-check"]);
+  assertEquals([none.code, none.lines.filter((line) => line.startsWith("failed |"))], [1, [
+    "failed | tests/b_test.ts | it has no test",
+  ]]);
+});
+
 Deno.test("as many files as DENO_JOBS says run at a time, those that take longest first", async () => {
   const meet = (here: string, there: string) => `
     Deno.test("meets", async () => {
@@ -89,9 +139,9 @@ Deno.test("as many files as DENO_JOBS says run at a time, those that take longes
       while (!await Deno.stat("${there}").then(() => true, () => false)) await new Promise((go) => setTimeout(go, 10));
     });`;
   const files = { "a_test.ts": meet("a", "b"), "b_test.ts": meet("b", "a") };
-  const { code } = await run(files, ["a_test.ts", "b_test.ts"], { DENO_JOBS: "2" });
+  const { code } = await run(files, ["a_test.ts", "b_test.ts", "--no-check"], { DENO_JOBS: "2" });
   assertEquals(code, 0);
-  const names = (await plan(["tests"])).map(({ name }) => name);
+  const names = (await plan({ paths: ["tests"], options: [] })).map(({ name }) => name);
   assertEquals(names[0], "tests/examples/compile_test.ts");
   assert(names.includes("tests/tools/test_command_test.ts"));
 });
@@ -101,7 +151,7 @@ Deno.test("a file, an option and what the tests are told are each taken as what 
     "a_test.ts": 'Deno.test("one", () => {}); Deno.test("two words", () => { if (Deno.args[0] !== "--so") throw 1; });',
     "b_test.ts": 'Deno.test("three", () => { throw 1; });',
   };
-  const { code, lines } = await run(files, ["a_test.ts", "--filter", "two words", "--", "--so"]);
+  const { code, lines } = await run(files, ["a_test.ts", "--no-check", "--filter", "two words", "--", "--so"]);
   assertEquals(code, 0);
   assert(lines.includes("two words ... ok (time)"), "Of a file that is named all is shown.");
   assert(lines.includes("ok | 1 passed | 0 failed | 1 filtered out (time)"));
@@ -110,7 +160,11 @@ Deno.test("a file, an option and what the tests are told are each taken as what 
     options: ["--seed=1", "--filter", "b"],
     forTests: ["--", "d"],
   });
-  await assertRejects(() => plan(["b_test.ts"]), Error, "Cannot run b_test.ts: there is no such file.");
+  await assertRejects(
+    () => plan({ paths: ["b_test.ts"], options: [] }),
+    Error,
+    "Cannot run b_test.ts: there is no such file.",
+  );
 });
 
 Deno.test("the tests that were left out are counted by the reason in their names; without one it is a failure", async () => {
@@ -123,18 +177,25 @@ Deno.test("the tests that were left out are counted by the reason in their names
     "c_test.ts": leftOut("e"),
   };
   const reasons = ['left out | 2 tests | no "a" & b', "left out | 1 test | no d"];
-  const good = await run(files, ["a_test.ts", "b_test.ts"]);
+  const good = await run(files, ["a_test.ts", "b_test.ts", "--no-check"]);
   assertEquals([good.code, ...good.lines.filter((line) => line.startsWith("left out"))], [0, ...reasons]);
-  const bad = await run(files, ["."]);
+  const bad = await run(files, [".", "--no-check"]);
   const silent = "left out | 1 test | for no reason: say it in the name";
   assertEquals([bad.code, ...bad.lines.filter((line) => line.startsWith("left out"))], [1, ...reasons, silent]);
 });
 
-Deno.test("a file whose types are wrong fails before any is run", async () => {
+Deno.test("types that are wrong fail a run of all files, too, although files may have run by then", async () => {
+  const files = { "tests/a_test.ts": "const a: number = ''; Deno.test('a', () => {});", ...EMPTY };
+  const { code, err } = await run(files, []);
+  assertEquals(code, 1);
+  assertStringIncludes(err, "TS2322");
+});
+
+Deno.test("a named file whose types are wrong fails before any is run", async () => {
   const { code, out, err } = await run({ "a_test.ts": "const a: number = ''; Deno.test('a', () => {});" }, [
     "a_test.ts",
   ]);
-  assertEquals([code, out], [1, "checking the types of 1 file …\n"]);
+  assertEquals([code, out], [1, "checking the types …\n"]);
   assertStringIncludes(err, "TS2322");
 });
 
@@ -143,7 +204,7 @@ Deno.test("a command that is told to end says which files still ran, and leaves 
     'Deno.test("hangs", async () => { await Deno.writeTextFile("pid", `${Deno.pid}`); await new Promise((go) => setTimeout(go, 1e9)); });';
   await using folder = await folderWith({ "a_test.ts": hangs });
   const temp = await Deno.makeTempDir();
-  const child = start(folder.path, ["a_test.ts"], { TMPDIR: temp });
+  const child = start(folder.path, ["a_test.ts", "--no-check"], { TMPDIR: temp });
   const pid = () => Deno.readTextFile(`${folder.path}/pid`).then(Number, () => 0);
   await until(async () => await pid() > 0, "the test runs");
   child.kill("SIGTERM");

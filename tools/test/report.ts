@@ -51,14 +51,28 @@ export function show(figures: Figures, ms: number): string {
   return `${(figures.get("failed")?.tests ?? 0) > 0 ? "FAILED" : "ok"} | ${parts.join(" | ")} (${time})`;
 }
 
-/** For each test in a JUnit report that was left out, the reason in its name; "" where there is none. */
-export function leftOut(report: string): readonly string[] {
-  return cases(report, "skipped").map((name) => /\(left out: (.*)\)$/.exec(name)?.[1] ?? "");
+/** How a test, or a step of one, went. */
+export interface Case {
+  readonly file: string;
+  readonly name: string;
+  readonly how: "passed" | "failed" | "ignored";
+  readonly ms: number;
 }
 
-/** The names in a JUnit report of the tests and steps that failed. */
-export function failures(report: string): readonly string[] {
-  return cases(report, "failure");
+/** Reads a JUnit report; there is none of a run that ended early. */
+export function readReport(report: string): readonly Case[] {
+  const cases: Case[] = [];
+  let file = "";
+  const found = report.matchAll(/<testsuite name="([^"]*)"|<testcase name="([^"]*)"([^>]*)>\s*<(\/?\w+)/g);
+  for (const [, suite, name = "", attributes = "", child = ""] of found) {
+    if (suite !== undefined) file = unescape(suite).replace(/^\.\//, "");
+    else {
+      const how = child === "skipped" ? "ignored" : child === "/testcase" ? "passed" : "failed";
+      const ms = Number(/ time="([\d.]+)"/.exec(attributes)?.[1] ?? 0) * 1_000;
+      cases.push({ file, name: unescape(name), how, ms });
+    }
+  }
+  return cases;
 }
 
 const ENTITIES: ReadonlyMap<string, string> = new Map([
@@ -69,7 +83,31 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
   ["&amp;", "&"],
 ]);
 
-function cases(report: string, child: "skipped" | "failure"): string[] {
-  const found = report.matchAll(new RegExp(`<testcase name="([^"]*)"[^>]*>\\s*<${child}`, "g"));
-  return [...found].map(([, name = ""]) => name.replaceAll(/&\w+;/g, (entity) => ENTITIES.get(entity) ?? entity));
+function unescape(text: string): string {
+  return text.replaceAll(/&\w+;/g, (entity) => ENTITIES.get(entity) ?? entity);
+}
+
+/** Whether a case is a step of another one: the report names it after its test. */
+function isStep({ name }: Case, cases: readonly Case[]): boolean {
+  return name.includes(" > ") && cases.some((other) => name.startsWith(`${other.name} > `));
+}
+
+/** Counts the cases of one file, and adds up the time of its tests. */
+export function count(cases: readonly Case[]): { readonly figures: Figures; readonly ms: number } {
+  const tests = cases.filter((one) => !isStep(one, cases));
+  const figures = cases.map((one) => {
+    const step = tests.includes(one) ? 0 : 1;
+    return new Map([[one.how, { tests: 1 - step, steps: step }]]);
+  });
+  return { figures: sum(figures), ms: tests.reduce((total, { ms }) => total + ms, 0) };
+}
+
+/** For each test that was left out, the reason in its name; "" where there is none. */
+export function leftOut(cases: readonly Case[]): readonly string[] {
+  return cases.filter(({ how }) => how === "ignored").map(({ name }) => /\(left out: (.*)\)$/.exec(name)?.[1] ?? "");
+}
+
+/** The names of the tests and steps that failed. */
+export function failures(cases: readonly Case[]): readonly string[] {
+  return cases.filter(({ how }) => how === "failed").map(({ name }) => name);
 }

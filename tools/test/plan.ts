@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { dirname } from "node:path";
+import { groupsOf } from "./groups.ts";
 
 /** They take longest, so they begin first: else one of them would run alone at the end. */
 const LONGEST = [
@@ -25,7 +27,10 @@ export interface Arguments {
 /** One run of `deno test`. */
 export interface Run {
   readonly name: string;
-  readonly args: readonly string[];
+  /** What it runs. Several files share a process. */
+  readonly files: readonly string[];
+  /** Whether these are examples in documentation comments. */
+  readonly doc?: boolean;
 }
 
 /** Tells paths from options: an option's value follows a "=", or `--filter`. */
@@ -40,17 +45,31 @@ export function readArguments(args: readonly string[]): Arguments {
   };
 }
 
-/** A run for each file of tests, those that take longest first, and one for the documentation comments of all else. */
-export async function plan(paths: readonly string[]): Promise<readonly Run[]> {
+/** Whether only tests of some names are run. */
+export function isFiltered({ options }: Pick<Arguments, "options">): boolean {
+  return options.some((option) => option.startsWith("--filter"));
+}
+
+/**
+ * The runs, those that take longest first, and last one for the documentation comments of all that holds no tests. Where
+ * nothing is named, and all tests of a file run, the files of a group share a process.
+ */
+export async function plan(told: Pick<Arguments, "paths" | "options">): Promise<readonly Run[]> {
+  const { paths } = told;
   const [files, documented]: [string[], string[]] = [[], []];
   for (const path of paths.length > 0 ? paths : ALL) {
     const tests = await testsIn(path);
     if (tests.length > 0) files.push(...tests);
     else documented.push(path);
   }
-  const rank = (file: string) => LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length;
-  const runs: Run[] = files.sort((a, b) => rank(a) - rank(b)).map((file) => ({ name: file, args: [file] }));
-  if (documented.length > 0) runs.push({ name: documented.join(" "), args: ["--doc", ...documented] });
+  const groups = paths.length > 0 || isFiltered(told) ? files.map((file) => [file]) : await groupsOf(files);
+  const runs: Run[] = groups.map((files) => ({
+    name: files.length > 1 ? dirname(files[0] ?? "") : files.join(),
+    files,
+  }));
+  const rank = ({ name }: Run) => LONGEST.includes(name) ? LONGEST.indexOf(name) : LONGEST.length;
+  runs.sort((a, b) => rank(a) - rank(b));
+  if (documented.length > 0) runs.push({ name: documented.join(" "), files: documented, doc: true });
   return runs;
 }
 
