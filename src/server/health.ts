@@ -1,5 +1,5 @@
 /**
- * Whether a backend takes tasks now, as `/healthz` tells.
+ * Whether the backend takes tasks now, for `/healthz`.
  *
  * @module
  */
@@ -8,26 +8,26 @@ import { doneWithin } from "../waiting.ts";
 import { Unavailable } from "../errors.ts";
 import { logError } from "../log/log_error.ts";
 
-/** How long a backend may take for its check, in ms. */
+/** How long the check of a backend may take, in ms. */
 const PATIENCE_MS = 2_000;
 
-/** How long an answer holds, in ms: however many ask, the backend is checked no more often. */
+/** How long a result is reused, in ms: however many requests there are, the backend is not checked more often. */
 const HOLDS_MS = 5_000;
 
-/** Checks one backend for all who ask. */
+/** Checks one backend for all requests. */
 export class Health {
   readonly #backend: Pick<Backend, "check">;
   readonly #now: () => number;
   #answer: { readonly at: number; readonly healthy: Promise<void> } | undefined;
   #checking: Promise<void> | undefined;
 
-  /** `now` is a clock that is never set back, in ms. */
+  /** `now` is a monotonic clock, in ms. */
   constructor(backend: Pick<Backend, "check">, now: () => number = () => performance.now()) {
     this.#backend = backend;
     this.#now = now;
   }
 
-  /** Rejects with `Unavailable`, whose text anybody may read, where the backend takes no tasks or does not say so in time. */
+  /** Rejects with `Unavailable` if the backend takes no tasks, or does not answer in time. Its message is public. */
   check(): Promise<void> {
     const at = this.#now();
     if (this.#answer === undefined || at - this.#answer.at >= HOLDS_MS) {
@@ -37,14 +37,14 @@ export class Health {
   }
 
   async #ask(): Promise<void> {
-    // A check that hangs is not followed by more of its kind.
+    // While a check hangs, no other is started.
     const check = async () => await this.#backend.check();
     this.#checking ??= check().finally(() => this.#checking = undefined);
     let inTime: boolean;
     try {
       inTime = await doneWithin(this.#checking, PATIENCE_MS);
     } catch (error) {
-      logError("store anything, as /healthz has tried", error);
+      logError("check the backend for /healthz", error);
       throw new Unavailable("The backend takes no tasks.");
     }
     if (!inTime) throw new Unavailable("The backend does not answer.");

@@ -1,5 +1,5 @@
 /**
- * What a server takes: once, and for its run.
+ * The options of a server, and of its run.
  *
  * @module
  */
@@ -26,87 +26,87 @@ import {
 import { type RegisterOptions, REGISTRATION } from "../registry.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "../worker.ts";
 
-/** What an `AsyncToolServer` takes. */
+/** The options of `AsyncToolServer`. */
 export interface ServerOptions {
-  /** The server's name, told to clients. */
+  /** The server's name, as clients see it. */
   readonly name: string;
-  /** The server's version, told to clients. */
+  /** The server's version, as clients see it. */
   readonly version: string;
   /** A title for people. */
   readonly title?: string;
-  /** How a model best uses the server. */
+  /** Instructions for the model how to use the server. */
   readonly instructions?: string;
   /** Where tasks are queued and stored. The server closes it when it is closed. */
   readonly backend: Backend;
-  /** Which MCP surface the jobs get; default: an `AdaptiveExposureStrategy`. */
+  /** Decides which MCP surface the jobs get. Default: an `AdaptiveExposureStrategy`. */
   readonly strategy?: ExposureStrategy;
-  /** Whether clients may cancel tasks, where a registration does not say; default `true`. */
+  /** Whether clients may cancel tasks of jobs whose registration does not say. Default: `true`. */
   readonly defaultCancel?: boolean;
   /**
-   * Host names without port by which the server may be called over HTTP, beside `localhost`, `127.0.0.1`, `[::1]` and the
-   * `hostname` of `run`; default none.
+   * Host names, without port, by which the server may be called over HTTP, besides `localhost`, `127.0.0.1`, `[::1]` and
+   * the `hostname` of `run`. Default: none.
    */
   readonly allowedHosts?: readonly string[];
   /**
-   * The origins whose pages may call the server from a browser, as "https://app.example.com", with scheme and port;
-   * default none. A page needs it unless the server itself has served it.
+   * The origins whose pages may call the server from a browser, with scheme and port, such as "https://app.example.com".
+   * Pages that the server itself has served need no entry. Default: none.
    */
   readonly allowedOrigins?: readonly string[];
   /**
-   * Says who sends an HTTP request, as `jwtAuthenticator` does; default: all callers are one, whom nobody knows. Over
-   * stdio there is one owner: whoever can start the server.
+   * Authenticates an HTTP request, as `jwtAuthenticator` does. Default: none, and all callers share one anonymous owner.
+   * Over stdio there is always one owner, the user who starts the server.
    */
   readonly authenticate?: Authenticate;
-  /** What one principal may use; docs/security.md tells the defaults. */
+  /** How much one principal may use the server; docs/security.md has the defaults. */
   readonly limits?: Limits;
   /**
-   * Hears of each creation, cancellation, result read, refusal and session; it must be quick, and must not throw.
-   * `"stderr"` writes them there, one line of JSON each, without waiting for whoever reads it. Default: `"stderr"` for
-   * `run` with HTTP; elsewhere nobody hears of them.
+   * Receives an event for each creation, cancellation, result read, refusal and session. A function must be quick, and must
+   * not throw. `"stderr"` writes each event there as one line of JSON, without waiting for a reader. Default: `"stderr"`
+   * for `run` with HTTP, otherwise none.
    */
   readonly audit?: Audit | "stderr";
 }
 
-/** How a server offers a job. */
+/** The options of `registerAsyncTool`. */
 export interface OfferOptions extends RegisterOptions {
-  /** Which MCP surface this job gets; default: the server's `strategy`. */
+  /** Decides which MCP surface this job gets. Default: the server's `strategy`. */
   readonly strategy?: ExposureStrategy;
 }
 
-/** How a server runs. */
+/** The options of `run`. */
 export interface RunOptions {
-  /** Where it listens; default `"stdio"`. */
+  /** The transport. Default: `"stdio"`. */
   readonly transport?: "stdio" | "http";
-  /** The port of HTTP; default 8000, 0 for any free one. */
+  /** The port of HTTP; 0 for any free one. Default: 8000. */
   readonly port?: number;
   /**
-   * The address of HTTP; default `"127.0.0.1"`. The server may be called by it; one that means all addresses, as
-   * `"0.0.0.0"`, is no name: put those that clients use into `allowedHosts`.
+   * The address of HTTP, by which the server may then be called. One that means all addresses, such as `"0.0.0.0"`, is not
+   * a name: list the names that clients use in `allowedHosts`. Default: `"127.0.0.1"`.
    */
   readonly hostname?: string;
   /**
-   * Also runs the registered jobs, in this process, once it is sure that the server serves; default: a worker elsewhere
-   * does. Its `grace` is 0 by default here.
+   * Also runs the registered jobs in this process, once it is certain that the server can serve. Its `grace` is 0 unless
+   * set. Default: none; workers run elsewhere.
    */
   readonly worker?: WorkerOptions;
-  /** Hears the URL once HTTP is served, and the `worker` takes tasks; default: it is written to stderr. */
+  /** Receives the URL once HTTP is served and the `worker` takes tasks. Default: it is written to stderr. */
   readonly onListen?: (url: string) => void;
-  /** Ends the run. SIGINT and SIGTERM do so, too; a second one does not break off the end. */
+  /** Ends the run, as SIGINT and SIGTERM do. A second one does not interrupt the shutdown. */
   readonly signal?: AbortSignal;
 }
 
 const STRATEGY = having("expose", "a strategy, as `new AdaptiveExposureStrategy()`");
 
-/** What the options of an offered job may be. */
+/** The rules of `registerAsyncTool`. */
 export const OFFER: Rules<OfferOptions> = { ...REGISTRATION, strategy: STRATEGY };
 
 const { run: _run, ...DEFINED } = DEFINITION;
 const { queue: _queue, jobName: _jobName, ...OFFERED } = OFFER;
 
-/** What the definition of `asyncTool` may be: a job with its registration, but for what is an argument or has no code. */
+/** The rules of `asyncTool`: a job and its registration, without `run`, which is an argument, and queues of others. */
 export const ASYNC_TOOL: { readonly [name: string]: Rule } = { ...DEFINED, ...OFFERED };
 
-/** What the options of a server may be. */
+/** The rules of a server's options. */
 export const SERVER: Rules<ServerOptions> = {
   name: required(text),
   version: required(text),
@@ -122,7 +122,7 @@ export const SERVER: Rules<ServerOptions> = {
   audit: either(callback, oneOf("stderr")),
 };
 
-/** What the options of a run may be. */
+/** The rules of a run's options. */
 export const RUN: Rules<RunOptions> = {
   transport: oneOf("stdio", "http"),
   port: wholeNumber(0, 65_535),

@@ -1,5 +1,5 @@
 /**
- * The server: from jobs to whoever calls, through stdio, HTTP or `fetch`.
+ * The server: offers jobs to clients over stdio and HTTP, or through `fetch`.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { onEndSignal } from "./end_signals.ts";
 import { settle } from "./settle.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../worker.ts";
 
-/** How long the calls of a stdio client that is gone may take to cancel their work before their worker stops, in ms. */
+/** How long the calls of a stdio client that is gone may take to cancel their work before the worker stops, in ms. */
 const CALLS_MS = 1_000;
 
 /**
@@ -54,18 +54,18 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #origins: Origins;
   readonly #health: Health;
   readonly #audit: Audit;
-  /** The log on stderr; there from the start, or once `run` serves HTTP. */
+  /** The audit log on stderr; exists from the start, or once `run` serves HTTP. */
   #log: AuditLog | undefined;
-  /** What is served to all who call, through `fetch` and `run`, from the first of them on. */
+  /** What all clients are served, through `fetch` and `run`; built for the first one. */
   #served: Promise<Served> | undefined;
   #endpoint: HttpEndpoint | undefined;
   #worker: Worker | undefined;
   readonly #end = new AbortController();
-  /** Resolves once the `run` is over. */
+  /** Resolves once `run` has ended. */
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Takes the parts; nothing is started yet. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Starts nothing yet. Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: ServerOptions) {
     checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
@@ -77,8 +77,8 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /**
-   * Offers a job. Throws `DefinitionError` if its name is taken, an option is bad, its `queue` is one that the backend
-   * cannot reach, or the server already serves.
+   * Offers a job. Throws `DefinitionError` if its name is taken, an option cannot be used, the backend cannot reach its
+   * `queue`, or the server is serving already.
    */
   registerAsyncTool(job: Job, options: OfferOptions = {}): this {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, OFFER);
@@ -87,7 +87,7 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#refuseLate(name);
     if (queue !== undefined && !this.#options.backend.routes) {
       throw new DefinitionError(
-        `Cannot send ${name} to the queue ${JSON.stringify(queue)}: the server's backend knows no queues of others. ` +
+        `Cannot send ${name} to the queue ${JSON.stringify(queue)}: the server's backend has no queues of others. ` +
           "Use BullMqBackend.",
       );
     }
@@ -96,7 +96,7 @@ export class AsyncToolServer implements AsyncDisposable {
     return this;
   }
 
-  /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool`. */
+  /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool` do. */
   asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
     definition:
       & Omit<JobDefinition<In, Out, Output>, "run">
@@ -112,11 +112,10 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /**
-   * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each
-   * connection with a `McpServer` of `npm:@modelcontextprotocol/server`; name its type where you write the function. It
-   * is called once before, when the server begins to serve: that fails with `DefinitionError` if a plain tool has the
-   * name of a tool of a job, a plain resource stands among the results of one, or `register` is an async function: load
-   * what it needs before.
+   * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each connection
+   * with an `McpServer` of `npm:@modelcontextprotocol/server`; annotate its parameter with that type. It is also called
+   * once when the server starts to serve, which fails with `DefinitionError` if a plain tool has the name of a job's tool,
+   * a plain resource has the URI of a job's result, or `register` is an async function. Load what it needs before.
    *
    * @example
    * ```ts
@@ -130,19 +129,19 @@ export class AsyncToolServer implements AsyncDisposable {
    */
   extend<Mcp>(register: (mcp: Mcp) => void): this {
     this.#refuseLate("an extension");
-    // The SDK's type stays out of our signatures; the user names it, and this is what he gets.
+    // No type of the SDK is part of our signatures: the user names the type, and this is what they get.
     this.#extensions.push(register as Served["extensions"][number]);
     return this;
   }
 
   /**
-   * Answers one HTTP request, for `Deno.serve` and frameworks that speak `Request` and `Response`; 503 once it is closed.
-   * Rejects with `DefinitionError` where `run` would not begin.
+   * Answers one HTTP request, for `Deno.serve` and frameworks that use `Request` and `Response`. The answer is 503 once the
+   * server is closed. Rejects with `DefinitionError` if `run` would.
    */
   readonly fetch: (request: Request, info?: FetchInfo) => Promise<Response> = (request, info) =>
     this.#answer(request, info, this.#hosts);
 
-  /** Answers a request that may call the server by these names. */
+  /** Answers a request. `hosts` are the names by which the server may be called. */
   async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
     return this.#origins.expose(request, await this.#serveHttp(request, info, hosts));
   }
@@ -165,12 +164,13 @@ export class AsyncToolServer implements AsyncDisposable {
   }
 
   /**
-   * Serves until the client is gone (stdio), SIGINT or SIGTERM comes, `signal` aborts, or `close` is called; then closes
-   * the server. Rejects with `DefinitionError` if a job's JSON Schema is wrong, two tools have one name, or the server runs
-   * already or was closed; with `JobsError` if HTTP cannot listen, as where the port is taken; and with the error of a `worker` that cannot begin.
+   * Serves until the stdio client is gone, SIGINT or SIGTERM arrives, `signal` aborts, or `close` is called; then closes
+   * the server. Rejects with `DefinitionError` if a job's JSON Schema is invalid, two tools have the same name, or the
+   * server is running already or was closed; with `JobsError` if HTTP cannot listen, for example because the port is taken;
+   * and with the error of a `worker` that cannot start.
    *
-   * A stdio client that is there but does not read holds the process when the run is over: Deno cannot take back a write
-   * to stdout that has begun. The client's end, another signal, or `Deno.exit()` after `run` ends it.
+   * A connected stdio client that does not read keeps the process alive after the run: Deno cannot cancel a write to stdout
+   * that has begun. The process ends with the client, with another signal, or with `Deno.exit()` after `run`.
    */
   async run(options: RunOptions = {}): Promise<void> {
     checkOptions("run", options, RUN);
@@ -180,7 +180,7 @@ export class AsyncToolServer implements AsyncDisposable {
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
     const running = this.#runToEnd(options);
-    this.#running = running.catch(() => {}); // Who runs it hears of the error.
+    this.#running = running.catch(() => {}); // The caller of `run` gets the error.
     try {
       await running.finally(() => this.close());
     } finally {
@@ -188,7 +188,7 @@ export class AsyncToolServer implements AsyncDisposable {
     }
   }
 
-  /** Ends `run`, closes all connections, and the backend. Resolves when all is closed. */
+  /** Ends `run`, and closes all connections and the backend. Resolves when everything is closed. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -202,15 +202,15 @@ export class AsyncToolServer implements AsyncDisposable {
     if (options.transport === "http" && this.#options.audit === undefined) this.#log ??= new AuditLog();
     const served = await this.#serve();
     if (this.#end.signal.aborted) return;
-    // No job is begun before it is sure that the server serves: one that fails at each start would stop them each time.
+    // No job starts before the server is certain to serve: one that fails at each start would begin and stop them each time.
     const start = (after?: Promise<void>) => this.#startWorker(options.worker, after);
     let closing: Promise<void> | undefined;
     const closeWorker = () => closing ??= this.#worker && this.#closeWorker(this.#worker, options);
-    // At once: a slow client may hold up the end of the connections, and whoever waits for us may lose his patience.
+    // At once: a slow client may delay the end of its connection, and a supervisor may not wait for that.
     this.#end.signal.addEventListener("abort", () => void closeWorker()?.catch(() => {}), { once: true });
     if (options.transport === "http") await this.#runHttp(options, start);
     else await serveOnStdio(served, this.#end.signal, start);
-    // The client waits for us to go: what runs is handed back, and goes on when the server is started again.
+    // The client waits for this process to exit: running tasks are handed back, and run again in the next one.
     await closeWorker();
   }
 
@@ -218,9 +218,9 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#end.abort();
     await this.#running;
     await this.#endpoint?.[Symbol.asyncDispose]();
-    // Whoever has settled it was told why it failed.
+    // If this failed, its caller got the error.
     const tasks = (await this.#served?.catch(() => {}))?.tasks;
-    // Calls whose clients are gone still cancel their work.
+    // Calls whose clients are gone may still cancel their work.
     await tasks?.allClosed();
     tasks?.[Symbol.dispose]();
     try {
@@ -247,10 +247,10 @@ export class AsyncToolServer implements AsyncDisposable {
     await listen({ port, hostname, onListen: begin, signal }, answer, close);
   }
 
-  /** Resolves once it is ready to take tasks, `after` something has happened; it is not while Redis is away. */
+  /** Starts the worker, which claims tasks once `after` resolves. Resolves when it is ready, which takes a connected store. */
   async #startWorker(options: WorkerOptions | undefined, after?: Promise<void>): Promise<void> {
     if (options === undefined) return;
-    // A job that is offered under two names is one job.
+    // A job that is registered under two names is still one job.
     const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
     this.#worker = startWorker(this.#options.backend, jobs, options, after);
     await this.#worker.ready;
@@ -258,15 +258,15 @@ export class AsyncToolServer implements AsyncDisposable {
 
   async #closeWorker(worker: Worker, { transport, worker: { grace = 0 } = {} }: RunOptions): Promise<void> {
     if (transport !== "http") {
-      // The calls of a stdio client that is gone cancel their tasks. A task that was handed back before could not tell
-      // that its work has stopped, so until then the worker only takes nothing new.
-      worker.close(Math.max(grace, CALLS_MS)).catch(() => {}); // The next line tells.
+      // The calls of a stdio client that is gone cancel their tasks. If the worker handed these back first, nobody could
+      // confirm that the work has stopped. So for now it only claims no new tasks.
+      worker.close(Math.max(grace, CALLS_MS)).catch(() => {}); // The last line rejects with the same error.
       await (await this.#served)?.tasks.allClosed(CALLS_MS);
     }
     await worker.close(grace);
   }
 
-  /** Settles what is served, once: from then on the tools are fixed. Nothing in it depends on who asks first. */
+  /** Builds what is served, once: from then on the tools are fixed. */
   #serve(): Promise<Served> {
     return this.#served ??= settle(
       this.#options,
@@ -279,13 +279,13 @@ export class AsyncToolServer implements AsyncDisposable {
 
   #refuseRun(): void {
     const { name } = this.#options;
-    if (this.#closing) throw new DefinitionError(`Cannot run ${name}: it was closed. Make a new server.`);
+    if (this.#closing) throw new DefinitionError(`Cannot run ${name}: it was closed. Create a new server.`);
     if (this.#running) {
-      throw new DefinitionError(`Cannot run ${name}: it runs already. Make a new server for another run.`);
+      throw new DefinitionError(`Cannot run ${name}: it is running already. Create a new server for another run.`);
     }
   }
 
   #refuseLate(what: string): void {
-    if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server already serves.`);
+    if (this.#served) throw new DefinitionError(`Cannot register ${what}: the server is already serving.`);
   }
 }

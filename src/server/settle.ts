@@ -1,5 +1,5 @@
 /**
- * What a server is, settled once: registry + strategy + backend -> surface and tasks, and nothing wrong with them.
+ * Builds what a server serves, once: registry + strategy + backend -> surface and tasks, all validated.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import type { ServerOptions } from "./options.ts";
 import { Tasks } from "../tasks/tasks.ts";
 
 /**
- * Builds what is served to all who call, and finds what is wrong with it before anybody is served. Rejects with
- * `DefinitionError` if two tools have one name, an extension hides behind a job, or a job's JSON Schema is wrong.
+ * Builds what all clients are served, and validates it first. Rejects with `DefinitionError` if two tools have the same
+ * name, a job hides an extension, or a job's JSON Schema is invalid.
  */
 export async function settle(
   { name, version, title, instructions, backend, strategy = new AdaptiveExposureStrategy(), limits }: ServerOptions,
@@ -33,7 +33,7 @@ export async function settle(
     const longest = maxMessageBytes(withDefaults(limits).inputBytes);
     const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);
-    // Plain JSON Schema is not looked at when it is defined: that takes ajv.
+    // `defineJob` does not validate plain JSON Schema, because that takes ajv.
     for (const { name, job } of jobs) {
       await checkSchema(job.input, `input for ${name}`);
       if (job.output) await checkSchema(job.output, `result of ${name}`);

@@ -1,5 +1,5 @@
 /**
- * The audit log on stderr: one line of JSON for each event, and one for many refusals of a kind.
+ * The audit log on stderr: one line of JSON for each event, and one for repeated refusals of a kind.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import type { Audit, AuditEvent } from "./audit.ts";
 import { RepeatedRefusals } from "./repeated_refusals.ts";
 import { StderrLines } from "../log/stderr_lines.ts";
 
-/** After which time refusals that have repeated are told, in ms. */
+/** How often repeated refusals are written, in ms. */
 const REPEATED_MS = 10_000;
 
-/** What takes the lines. */
+/** Where the lines are written. */
 export interface Lines extends AsyncDisposable {
   write(line: string): void;
 }
 
-/** Writes events as lines. Close it: what is held back is written then, as far as somebody reads it. */
+/** Writes events as lines. Disposing of it writes what was held back, as far as stderr has a reader. */
 export class AuditLog implements AsyncDisposable {
   readonly #lines: Lines;
   readonly #repeated = new RepeatedRefusals();
@@ -26,7 +26,7 @@ export class AuditLog implements AsyncDisposable {
     this.#lines = lines;
   }
 
-  /** Takes an event, and never waits. One that comes after the end is lost. */
+  /** Writes an event, without waiting. Events after disposal are dropped. */
   readonly write: Audit = (event) => {
     if (this.#ended) return;
     for (const told of this.#repeated.add(event)) this.#lines.write(lineOf(told));
@@ -35,7 +35,7 @@ export class AuditLog implements AsyncDisposable {
     Deno.unrefTimer(this.#timer);
   };
 
-  /** Tells which refusals have repeated since the last time, and how often. */
+  /** Writes which refusals have repeated since the last time, and how often. */
   tellRepeated(): void {
     for (const event of this.#repeated.take()) this.#lines.write(lineOf(event));
     if (this.#repeated.size > 0) return;
@@ -43,7 +43,7 @@ export class AuditLog implements AsyncDisposable {
     this.#timer = undefined;
   }
 
-  /** Tells what is left to tell. */
+  /** Writes what was held back. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     this.tellRepeated();
@@ -56,7 +56,7 @@ function leftOut(count: number): string {
   return JSON.stringify({ at: new Date().toISOString(), event: "left_out", count });
 }
 
-/** JSON leaves signs as they are that a terminal obeys, or that let a text look like another one. */
+/** Escapes characters that JSON allows, but that control a terminal or disguise a text. */
 function lineOf(event: AuditEvent): string {
   const hex = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(event).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => sign.split("").map(hex).join(""));

@@ -1,6 +1,6 @@
 /**
- * One feed per process: the backend's events, fanned out to all who wait for a task. Nothing here polls; that what is
- * watched is read again after half a minute without news is a safety net.
+ * One feed per process: distributes the backend's events to the subscribers of single tasks. Nothing polls; as a safety
+ * net, a watched task is read again after 30 s without an event.
  *
  * @module
  */
@@ -13,29 +13,29 @@ import { unlessAborted } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
 
-/** The pause before what could not be read is read again, in ms. */
+/** The pause before a failed read is tried again, in ms. */
 const READ_RETRY_MS = 500;
 
-/** After how long without news a watched task is read again, in ms: at most one read for each task in that time. */
+/** After how long without an event a watched task is read again, in ms; at most one read per task in that time. */
 const REREAD_MS = 30_000;
 
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
-  /** The newest that it was told of, or need not be. */
+  /** The newest revision that it has seen, or need not see. */
   revision: number;
 }
 
-/** A task that somebody watches, for one owner. */
+/** A task with at least one watcher, for one owner. */
 interface Watched {
   readonly id: string;
   readonly owner: string;
   readonly watchers: Set<Watcher>;
-  /** Runs while it is to be read again soon. */
+  /** The timer of the next read, after one has failed. */
   retry?: ReturnType<typeof setTimeout>;
 }
 
-/** Fans the events of one backend out to the watchers of single tasks. */
+/** Distributes the events of one backend to the watchers of single tasks. */
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #watched = new Map<string, Watched>();
@@ -44,7 +44,7 @@ export class TaskFeed implements Disposable {
   readonly #waiting = new Set<(reason: unknown) => void>();
   readonly #stop: () => void;
 
-  /** `reread` is after how long without news a watched task is read again, in ms. */
+  /** `reread`: after how long without an event a watched task is read again, in ms. */
   constructor(backend: Backend, reread: number = REREAD_MS) {
     this.#backend = backend;
     this.#rereads = new Rereads((watched) => this.#read(watched), reread);
@@ -57,8 +57,8 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * Calls `listener` on every change of a task from now on, in order and each once. `onError` hears that the task, or all
-   * that its store holds, is gone, and then nothing follows. Returns the way to stop.
+   * Calls `listener` on every change of a task from now on, in order, once each. Calls `onError` if the task or its whole
+   * store is gone, and nothing after that. Returns a function that unsubscribes.
    */
   watch(
     task: Pick<TaskInfo, "id" | "owner">,
@@ -69,9 +69,9 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * As `watch`, and tells where the task stands now: it watches first and reads then, so that nothing falls between, and
-   * again later where it cannot be read now. What is older than the given state is not told: events come late. A task that
-   * the store has lost is told as failed with that reason, as its last change.
+   * As `watch`, but also calls `listener` with the present state. It subscribes first and reads then, so that no change is
+   * missed, and reads again later if that fails. States older than the given one are skipped, since events can be late. If
+   * the store has lost the task, the last change is that it failed for that reason.
    */
   follow(task: TaskInfo, listener: Listener): () => void {
     let last = task;
@@ -89,15 +89,15 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * Waits until a task is finished; `onChange` sees the changes on the way. Rejects as `Backend.get` does, and with the
+   * Waits until a task is finished, and calls `onChange` on each change before. Rejects as `Backend.get`, and with the
    * signal's reason once it aborts.
    */
   async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
     signal.throwIfAborted();
     if (this.#stopped) throw this.#stopped;
     const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
-    const look = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
-    const stop = this.watch({ id, owner }, look, reject);
+    const receive = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
+    const stop = this.watch({ id, owner }, receive, reject);
     this.#backend.get(id, owner).then((now) => this.#tell(now), reject);
     this.#waiting.add(reject);
     try {
@@ -108,7 +108,7 @@ export class TaskFeed implements Disposable {
     }
   }
 
-  /** Rejects every `wait`, those under way and those to come. */
+  /** Rejects every `wait`, present and future. */
   stopWaiting(reason: Error): void {
     this.#stopped = reason;
     for (const reject of [...this.#waiting]) reject(reason);
@@ -126,7 +126,7 @@ export class TaskFeed implements Disposable {
     for (const watched of this.#watched.values()) void this.#read(watched);
   }
 
-  /** No event comes of a task that is gone, so who watches it is told. */
+  /** Reads a watched task. There are no events of a task that is gone, so its watchers learn it here. */
   async #read(watched: Watched): Promise<void> {
     this.#rereads.saw(watched);
     await this.#backend.get(watched.id, watched.owner).then((task) => this.#tell(task), (error) => {
@@ -176,12 +176,12 @@ export class TaskFeed implements Disposable {
   }
 }
 
-/** No two tasks have one, whatever the caller gives as an id. */
+/** Unique for each task, whatever the caller passes as an id. */
 function keyOf({ id, owner }: Pick<TaskInfo, "id" | "owner">): string {
   return `${owner.length} ${owner} ${id}`;
 }
 
-/** What those who follow a task are told once the store has lost it: it has failed, and why. */
+/** The last state that followers see of a task that the store has lost: it has failed, and why. */
 function lost(task: LiveTask, message: string): FailedTask {
   const { questions: _, dueAt: __, stopRequested: ___, ...rest } = task;
   const { revision, updatedAt } = task;

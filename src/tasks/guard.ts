@@ -1,5 +1,5 @@
 /**
- * Stands before the tasks: keeps each owner within his limits, and tells the audit log what was done and refused.
+ * Checks the limits of each owner before anything is done with a task, and writes the audit log.
  *
  * @module
  */
@@ -22,18 +22,18 @@ import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "../task.ts";
 import { cut } from "../text.ts";
 
-/** What a guard goes by. */
+/** The options of a guard. */
 export interface GuardOptions {
-  /** What one owner may use. */
+  /** The limits of each owner. */
   readonly limits?: Limits;
-  /** Hears what happens; default: nobody does. */
+  /** Receives the events of the audit log. Default: nobody does. */
   readonly audit?: Audit;
 }
 
-/** Who asks for what. */
+/** A request. */
 type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
 
-/** What came of it. */
+/** Its result, as the audit log has it. */
 type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
 
 /** The limits and the audit log of one server. */
@@ -55,8 +55,8 @@ export class Guard implements Disposable {
   }
 
   /**
-   * Counts a creation, and gives its input as JSON, before anybody looks at what is in it. Throws `LimitExceeded`, and
-   * `InvalidValue` for what is no JSON.
+   * Counts a creation, and returns its input as JSON, before the input is validated. Throws `LimitExceeded`, and
+   * `InvalidValue` if the input is not JSON.
    */
   admit(owner: string, input: unknown, ttl?: number): Json {
     const wait = this.#creations.take(owner, this.#now());
@@ -66,7 +66,7 @@ export class Guard implements Disposable {
     return json;
   }
 
-  /** Lets a task be stored, or rejects with `LimitExceeded`. */
+  /** Stores a task, unless its owner has too many that are not finished: then rejects with `LimitExceeded`. */
   async create({ id, owner }: Pick<TaskInfo, "id" | "owner">, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
     if (!await this.#open.reserve(owner, id)) {
       const { openTasks } = this.#limits;
@@ -83,13 +83,13 @@ export class Guard implements Disposable {
     }
   }
 
-  /** Counts a reading, or throws `LimitExceeded`. */
+  /** Counts a read, or throws `LimitExceeded`. */
   read(owner: string): void {
     const wait = this.#reads.take(owner, this.#now());
     if (wait > 0) throw tooOften("readsPerMinute", "read", this.#limits.readsPerMinute, wait);
   }
 
-  /** Does what was asked for. A refusal is told to the audit log; what was done is told where `done` names it. */
+  /** Serves a request. The audit log gets a refusal, and a success if `done` returns its event. */
   async audited<T>(
     asked: Asked,
     act: () => Promise<T>,
@@ -105,7 +105,7 @@ export class Guard implements Disposable {
     }
   }
 
-  /** Tells the audit log of a refusal. */
+  /** Writes a refusal to the audit log. */
   refuse(asked: Asked, reason: string): void {
     this.#tell(asked, { event: "refused", reason: cut(reason, LONGEST_REASON) });
   }
@@ -127,7 +127,7 @@ export class Guard implements Disposable {
         `Cannot keep a result for ${ttl} ms: ${maxTtl} ms is the most. Ask for a shorter ttl.`,
       );
     }
-    // More than can be stored is the backend's to refuse.
+    // The backend refuses what is too large to be stored.
     if (inputBytes >= MAX_VALUE_BYTES) return;
     const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
     if (bytes > inputBytes) {
@@ -138,16 +138,16 @@ export class Guard implements Disposable {
 
 const NO_REFUSAL = [BackendError, TaskNotReady, Unavailable, JobFault];
 
-/** Whether the caller was told no; not whether something of ours failed, or he was merely too early. */
+/** Whether the request was refused, rather than failed on our side, or merely came too early. */
 function isRefusal(error: unknown): error is JobsError {
   return error instanceof JobsError && !NO_REFUSAL.some((kind) => error instanceof kind);
 }
 
-/** Why a caller was refused, without what he gave: that is not for the log. */
+/** Why a request was refused, without the caller's input, which does not belong in the log. */
 function reasonOf(error: JobsError, { operation }: Asked): string {
   if (error instanceof InvalidInput) return `Invalid ${error.what}: it does not fit the schema.`;
   if (error instanceof InvalidValue && operation === "create") {
-    return "The input is no JSON, or too large to be stored.";
+    return "The input is not JSON, or too large to be stored.";
   }
   return error.message;
 }

@@ -1,37 +1,37 @@
 /**
- * What one principal may use of a server: the options, their defaults, and the arithmetic of rates.
+ * How much one principal may use a server: the options, their defaults, and the arithmetic of rates.
  *
  * @module
  */
 import { MAX_VALUE_BYTES } from "../json.ts";
 import { numberFrom, type Rule } from "../options.ts";
 
-/** What one principal may use. `Infinity` takes a limit away. */
+/** How much one principal may use a server. `Infinity` removes a limit. */
 export interface Limits {
-  /** The most tasks that are not finished, over all server processes of the backend; default 1,000. */
+  /** The most tasks that are not finished, across all server processes of the backend. Default: 1,000. */
   readonly openTasks?: number;
   /**
-   * The most calls that create a task in a minute, for each server process; default 600. One that is refused for its
-   * input counts, too.
+   * The most calls per minute that create a task, in each server process. Calls that are refused for their input count,
+   * too. Default: 600.
    */
   readonly creationsPerMinute?: number;
-  /** The most readings of a task, a result or a list in a minute, for each server process; default 12,000. */
+  /** The most reads per minute of a task, a result or a list, in each server process. Default: 12,000. */
   readonly readsPerMinute?: number;
   /**
-   * The most requests over HTTP in a minute, whatever they ask for, for each server process; default 30,000. One whose
-   * body is large counts once more for each 64 KiB. Where nobody knows who calls they are counted for each address.
+   * The most HTTP requests per minute, of any kind, in each server process. A large body counts once more for each 64 KiB.
+   * Without authentication they are counted for each address. Default: 30,000.
    */
   readonly requestsPerMinute?: number;
   /**
-   * The most 2025-11-25 sessions over HTTP of a principal that `authenticate` has named, in each server process; default
-   * 1,000. The least used one makes room for a new one, unless all have a stream open.
+   * The most HTTP sessions, which revision 2025-11-25 has, of an authenticated principal in each server process. A new one
+   * replaces the least recently used, unless all have an open stream. Default: 1,000.
    */
   readonly sessions?: number;
-  /** The longest time that a client may ask to keep a result, in ms; default 604,800,000, 7 days. */
+  /** The longest time for which a client may ask to keep a result, in ms. Default: 604,800,000, 7 days. */
   readonly ttl?: number;
   /**
-   * The largest input, as bytes of JSON; default 16,777,216, which is also the most that can be stored. A larger one is
-   * refused before anybody looks whether it fits the job.
+   * The largest input, in bytes of JSON. A larger one is refused before it is validated. Default: 16,777,216, which is also
+   * the most that can be stored.
    */
   readonly inputBytes?: number;
 }
@@ -46,7 +46,7 @@ const DEFAULTS: Required<Limits> = {
   inputBytes: MAX_VALUE_BYTES,
 };
 
-/** What the limits may be. */
+/** The rules of the options. */
 export const LIMITS: { readonly [name: string]: Rule } = Object.fromEntries(
   Object.keys(DEFAULTS).map((name) => [name, numberFrom(1)]),
 );
@@ -59,17 +59,17 @@ export function withDefaults(limits: Limits = {}): Required<Limits> {
 
 const MINUTE_MS = 60_000;
 
-/** From how many owners on those are forgotten who have used nothing lately. */
+/** From how many owners on the inactive ones are forgotten. */
 const MANY_OWNERS = 10_000;
 
 interface Bucket {
   /** How many uses are left. */
   readonly left: number;
-  /** When that was so. */
+  /** At what time, in ms. */
   readonly at: number;
 }
 
-/** Token buckets, one for each owner: each holds a minute's uses, and fills up evenly within a minute. */
+/** Token buckets, one for each owner: each holds the uses of one minute, and refills evenly within a minute. */
 export class RateLimit {
   readonly #perMinute: number;
   readonly #buckets = new Map<string, Bucket>();
@@ -78,19 +78,19 @@ export class RateLimit {
     this.#perMinute = perMinute;
   }
 
-  /** Takes one use and returns 0; if none is left, returns in how many ms there will be one. */
+  /** Takes one use and returns 0; if none is left, returns in how many ms there will be one. `now` is in ms. */
   take(owner: string, now: number): number {
     if (this.#perMinute === Infinity) return 0;
     const left = this.#left(this.#buckets.get(owner), now);
     if (left < 1) {
-      this.#buckets.set(owner, { left, at: now }); // The clock may have been set back: it fills up from now on.
+      this.#buckets.set(owner, { left, at: now }); // The clock may have been set back: it refills from now on.
       return Math.ceil((1 - left) * MINUTE_MS / this.#perMinute);
     }
     this.charge(owner, 1, now);
     return 0;
   }
 
-  /** Takes what was used already. More than is left has to be made up for before the next use. */
+  /** Takes uses that have happened already. The balance may become negative, and must recover before the next use. */
   charge(owner: string, uses: number, now: number): void {
     if (this.#perMinute === Infinity || uses === 0) return;
     const left = this.#left(this.#buckets.get(owner), now);
@@ -109,7 +109,7 @@ export class RateLimit {
     return Math.min(this.#perMinute, bucket.left + gained);
   }
 
-  /** A full bucket is as good as none. */
+  /** Forgets full buckets: a new one is full, too. */
   #forgetFull(now: number): void {
     for (const [owner, bucket] of this.#buckets) {
       if (this.#left(bucket, now) >= this.#perMinute) this.#buckets.delete(owner);

@@ -1,12 +1,12 @@
 /**
- * How many tasks of each owner are not finished: counted once from the store, then kept up from the events.
+ * How many tasks of each owner are not finished: counted once in the store, then kept current from the events.
  *
  * @module
  */
 import type { Backend, TaskEvent } from "../backend.ts";
 import { isTerminal, type TaskInfo } from "../task.ts";
 
-/** An owner who seems to have too many is counted anew, but not more often than this, in ms. */
+/** How often an owner who seems to have too many is counted again, in ms, at most. */
 const RECOUNT_MS = 10_000;
 
 /** From how many owners on those without open tasks are forgotten. */
@@ -14,14 +14,14 @@ const MANY_OWNERS = 10_000;
 
 interface Counted {
   readonly open: Set<string>;
-  /** What has ended while the store is read, which may still call it open; absent once it is read. */
+  /** Tasks that ended during the count, which the store may still have returned as open; absent after the count. */
   ended?: Set<string>;
   readonly at: number;
-  /** Resolves once the store is read. */
+  /** Resolves once the tasks are counted. */
   ready?: Promise<void>;
 }
 
-/** The open tasks of the owners who have created one through this process. */
+/** The open tasks of all owners who have created one through this process. */
 export class OpenTasks implements Disposable {
   readonly #backend: Pick<Backend, "list" | "watch">;
   readonly #max: number;
@@ -36,13 +36,13 @@ export class OpenTasks implements Disposable {
     this.#stop = max === Infinity ? () => {} : backend.watch((event) => this.#receive(event));
   }
 
-  /** Counts a task that is about to be created. Resolves with `false`, and does not count it, if it would be one too many. */
+  /** Counts a task that is about to be created. If it would be one too many, resolves with `false` and does not count it. */
   async reserve(owner: string, id: string): Promise<boolean> {
     if (this.#max === Infinity) return true;
     let counted = await this.#count(owner);
-    // Events of several processes come in no order between them, so a count from them may be too high.
+    // Events of several processes arrive in any order, so the count may be too high.
     if (counted.open.size >= this.#max && Math.abs(this.#now() - counted.at) >= RECOUNT_MS) {
-      // Whoever was here first has begun the new count.
+      // Another call may have started the new count already.
       if (this.#owners.get(owner) === counted) this.#owners.delete(owner);
       counted = await this.#count(owner);
     }
@@ -91,12 +91,12 @@ export class OpenTasks implements Disposable {
   }
 
   #receive(event: TaskEvent): void {
-    // What was missed can only be counted anew.
+    // Missed events require a new count.
     if (event.kind === "gap") this.#owners.clear();
-    else this.#hear(event.task);
+    else this.#update(event.task);
   }
 
-  #hear(task: TaskInfo): void {
+  #update(task: TaskInfo): void {
     const counted = this.#owners.get(task.owner);
     if (counted === undefined) return;
     if (!isTerminal(task.status)) counted.open.add(task.id);

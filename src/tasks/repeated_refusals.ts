@@ -1,5 +1,5 @@
 /**
- * Refusals that repeat: the first of a kind is told at once, and the rest as one, with their number.
+ * Repeated refusals: the first of a kind is written at once, and the others together, with their number.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { AuditEvent } from "./audit.ts";
 /** How many kinds are remembered. */
 const MAX_KINDS = 1_000;
 
-/** The last of a number of refusals, and how many they were. */
+/** The last of several refusals of a kind, and how many there were. */
 export type Repeated = AuditEvent & { readonly count: number };
 
-/** A kind of refusal, and how many have come since it was last told. */
+/** A kind of refusal, and how many have happened since it was last written. */
 interface Kind {
   last: AuditEvent;
   count: number;
 }
 
-/** The refusals of late. */
+/** The recent refusals. */
 export class RepeatedRefusals {
   /** The kinds by their names. */
   readonly #kinds = new Map<string, Kind>();
@@ -28,7 +28,7 @@ export class RepeatedRefusals {
     return this.#kinds.size;
   }
 
-  /** Takes an event, and returns what is to be told now. */
+  /** Adds an event, and returns what is to be written now. */
   add(event: AuditEvent): readonly (AuditEvent | Repeated)[] {
     if (event.event !== "refused") return [event];
     const name = kindOf(event);
@@ -42,7 +42,7 @@ export class RepeatedRefusals {
     return [...repeatedOf(forgotten?.[1]), event];
   }
 
-  /** Returns what has repeated since it was last told. A kind that has not is forgotten. */
+  /** Returns what has repeated since it was last written. Kinds that have not are forgotten. */
   take(): readonly Repeated[] {
     const kinds = [...this.#kinds];
     this.#kinds.clear();

@@ -1,17 +1,17 @@
 /**
- * Reads again, from time to time, what has not been heard of for long: an event may have been lost, or was never sent.
+ * Reads items again after a time without an event, in case one was lost or never sent.
  *
  * @module
  */
 
-/** How many are read together. */
+/** How many items are read together. */
 const AT_ONCE = 100;
 
-/** What is to be read again, each at most once in so many ms. While there is nothing, no timer runs. */
+/** Reads each item again at most once in `every` ms. While there are no items, no timer runs. */
 export class Rereads<T> implements Disposable {
   readonly #read: (one: T) => Promise<void>;
   readonly #every: number;
-  /** When each was last seen; the longest ago first. */
+  /** When each item was last seen, the oldest first. */
   readonly #seen = new Map<T, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading = false;
@@ -22,14 +22,14 @@ export class Rereads<T> implements Disposable {
     this.#every = every;
   }
 
-  /** It was heard of now, and is read again if that does not happen for long. */
+  /** Notes that there was an event of an item now. It is read again after a time without one. */
   saw(one: T): void {
     this.#seen.delete(one);
     this.#seen.set(one, performance.now());
     this.#wait();
   }
 
-  /** It is read no more. */
+  /** Stops reading an item. */
   forget(one: T): void {
     this.#seen.delete(one);
     if (this.#seen.size === 0) this.#stop();

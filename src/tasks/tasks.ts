@@ -1,5 +1,6 @@
 /**
- * The life of tasks as the exposure strategies see it: start, read, wait, cancel, list, for one owner at a time.
+ * What exposure strategies and the protocol do with tasks: start, read, wait, answer, cancel and list, for one owner at a
+ * time.
  *
  * @module
  */
@@ -17,23 +18,23 @@ import type { RegisteredJob } from "../registry.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
 import { type Answer, type FinishedTask, type Json, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
 
-/** How long a task may wait before its status says that no worker is there, in ms. */
+/** How long a task may wait before its message says that no worker is running, in ms. */
 const QUIET_MS = 3_000;
 
-/** How long calls that are over may take to cancel their work, in ms. */
+/** How long calls that have ended may take to cancel their work, in ms. */
 const CLOSING_MS = 5_000;
 
-/** How long a cancellation waits for the worker's answer, in ms. */
+/** How long a cancellation waits for the worker to confirm it, in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
-/** The tasks of one backend, as the exposure strategies and the protocol need them. */
+/** The tasks of one backend, within the limits of each owner. */
 export class Tasks implements Disposable {
   readonly #backend: Backend;
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
   readonly #now: () => number;
   readonly #over = new AbortController();
-  /** The plain calls that wait. */
+  /** The plain calls that are waiting. */
   readonly #calls = new Set<Promise<void>>();
   /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
   readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
@@ -53,8 +54,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Validates the input, stores the task and queues it. Rejects before anything is stored: with `LimitExceeded`, which
-   * is looked at first, `InvalidInput` or `InvalidValue`.
+   * Validates the input, stores the task and queues it. Rejects before anything is stored: first with `LimitExceeded`, then
+   * with `InvalidInput` or `InvalidValue`.
    */
   start(registered: RegisteredJob, input: unknown, owner: string, ttl?: number): Promise<TaskInfo> {
     const { job } = registered;
@@ -80,15 +81,16 @@ export class Tasks implements Disposable {
       if (this.#now() - waitsSince < QUIET_MS) return task;
       if (!await this.#lacksWorker(task.job)) return task;
       const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
-      // Why it is tried again stays to be read.
+      // The reason for the retry stays in the message.
       const why = task.status === "RETRYING" ? task.message?.replace(/\.?$/, ". ") ?? "" : "";
       return { ...task, message: `${why}${waits}` };
     });
   }
 
   /**
-   * Reads how a finished task ended, in well-formed text. It was read before, so this does not count as another reading. A
-   * result of workers of others that does not fit the job's `output` is a tool error. Rejects as `Backend.outcome`.
+   * Reads the outcome of a finished task, as well-formed text. It does not count as a read, because the caller has read the
+   * task already. A result from another queue's workers that does not fit the job's `output` becomes a tool error. Rejects
+   * as `Backend.outcome`.
    */
   outcome({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
     return this.#guard.audited(
@@ -99,8 +101,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Cancels a task, and waits up to 2 s for its worker's answer. `why` tells the audit log of a reason other than that
-   * the owner has asked for it. Rejects as `Backend.cancel`.
+   * Cancels a task, and waits up to 2 s for its worker to confirm it. `why` is the reason for the audit log, if the owner
+   * has not requested it. Rejects as `Backend.cancel`.
    */
   cancel(id: string, owner: string, why?: string): Promise<FinishedTask> {
     return this.#guard.audited(
@@ -110,19 +112,19 @@ export class Tasks implements Disposable {
     );
   }
 
-  /** Says that tasks of a job cannot be cancelled, and tells the audit log that a caller was told so. */
+  /** Refuses to cancel a task whose job does not allow it: writes the audit log, and returns the reason. */
   refuseCancel({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): string {
     const reason = `Tasks of ${job} cannot be cancelled.`;
     this.#guard.refuse({ operation: "cancel", owner, task: id, job }, reason);
     return reason;
   }
 
-  /** Tells the audit log that a caller was refused a tool in the way that he called it. */
+  /** Writes to the audit log that the call of a tool was refused. */
   refuseCall(owner: string, tool: string, reason: string): void {
     this.#guard.refuse({ operation: "create", owner, job: tool }, reason);
   }
 
-  /** Tells the audit log that a caller was refused what is no matter of a task. */
+  /** Writes to the audit log that a request was refused that concerns no task. */
   refuse(owner: string, operation: AuditEvent["operation"], reason: string): void {
     this.#guard.refuse({ operation, owner }, reason);
   }
@@ -153,7 +155,7 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** Answers questions of a task with `cancel` where its owner cannot be asked. He has not done it: it counts as no reading. */
+  /** Answers questions of a task with `cancel`, because its owner cannot be asked. Does not count as a read of theirs. */
   answerForNobody({ id, owner }: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<TaskInfo> {
     return this.#backend.answer(id, owner, Object.fromEntries(keys.map((key) => [key, { action: "cancel" }])));
   }
@@ -167,7 +169,7 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Waits until a task is finished; `onChange` sees the changes on the way. Rejects as `get`, and with the signal's
+   * Waits until a task is finished, and calls `onChange` on each change before. Rejects as `get`, and with the signal's
    * reason once it aborts.
    */
   wait(id: string, owner: string, signal: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
@@ -177,7 +179,7 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** As `wait`, for who has just created the task: that counts as no reading. */
+  /** As `wait`, for the call that has just created the task: does not count as a read. */
   finish(
     { id, owner }: Pick<TaskInfo, "id" | "owner">,
     signal: AbortSignal,
@@ -186,37 +188,37 @@ export class Tasks implements Disposable {
     return this.#feed.wait(id, owner, signal, onChange);
   }
 
-  /** How many tasks somebody waits for or follows. */
+  /** How many tasks have a caller that waits for them or follows them. */
   get watched(): number {
     return this.#feed.size;
   }
 
-  /** Keeps the backend open until a call is over, which may have work to cancel when its client is gone. */
+  /** Keeps the backend open until a call has ended: it may have to cancel its work after its client is gone. */
   untilClosed<T>(call: Promise<T>): Promise<T> {
     const over: Promise<void> = call.then(() => {}, () => {}).finally(() => this.#calls.delete(over));
     this.#calls.add(over);
     return call;
   }
 
-  /** Resolves once all calls are over, or after `ms`; default 5 s. Whoever still waits is to be let go before. */
+  /** Resolves once all these calls have ended, or after `ms`; default 5 s. Call `stopWaiting` before. */
   async allClosed(ms: number = CLOSING_MS): Promise<void> {
     await doneWithin(Promise.all(this.#calls), ms);
   }
 
-  /** Lets all who wait go with an error; the tasks go on. */
+  /** Rejects all waiting calls; their tasks go on. */
   stopWaiting(reason: Error): void {
     this.#feed.stopWaiting(reason);
     this.#over.abort(reason);
   }
 
-  /** Aborts when nobody is to wait any longer. */
+  /** Aborts when `stopWaiting` is called. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
 
   /**
-   * Tells `listener` where a task stands, as given or newer, and then of every change. One that the store has lost is told
-   * as failed. Returns the way to stop.
+   * Calls `listener` with the state of a task, as given or newer, and then on every change. A task that the store has lost
+   * counts as failed. Returns a function that unsubscribes.
    */
   follow(task: TaskInfo, listener: (task: TaskInfo) => void): () => void {
     return this.#feed.follow(task, listener);
@@ -236,8 +238,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Clients are told the output schema, and take no result that does not fit it. Our own workers have seen to that; those
-   * of a queue of others have not.
+   * Clients know the output schema, and refuse results that do not fit it. Our own workers have validated theirs; the
+   * workers of another queue have not.
    */
   async #asPromised(job: string, outcome: Outcome): Promise<Outcome> {
     const schema = this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;

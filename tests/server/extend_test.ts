@@ -1,5 +1,5 @@
 /**
- * What a user adds through the official API stands beside the tools of the jobs, never behind them.
+ * What a user adds through the official API is served beside the tools of the jobs, never hidden by them.
  *
  * @module
  */
@@ -56,7 +56,7 @@ const TAKEN: readonly (readonly [string, ExposureStrategy, (mcp: McpServer) => v
 ];
 
 for (const [what, strategy, extension, message] of TAKEN) {
-  Deno.test(`a plain ${what} ends the run before anybody is served`, async () => {
+  Deno.test(`a plain ${what} ends the run before anything is served`, async () => {
     const onListen = () => {
       throw new Error("It serves.");
     };
@@ -73,7 +73,7 @@ for (const [what, strategy, extension, message] of TAKEN) {
   });
 }
 
-Deno.test("a plain tool or resource whose name only looks like one of a job's is served", async () => {
+Deno.test("a plain tool or resource whose name only resembles a job's is served", async () => {
   for (
     const [strategy, extension] of [
       [polling, addTool("echo")],
@@ -87,7 +87,7 @@ Deno.test("a plain tool or resource whose name only looks like one of a job's is
   }
 });
 
-Deno.test("a plain tool that is added later, under a name that is taken, is refused where it is added", async () => {
+Deno.test("adding a plain tool later, under a taken name, fails", async () => {
   const served: McpServer[] = [];
   await using server = extended(operation, (mcp) => served.push(mcp));
   await server.fetch(new Request("http://localhost/healthz"));
@@ -97,7 +97,7 @@ Deno.test("a plain tool that is added later, under a name that is taken, is refu
   assertEquals(served.length, 1);
 });
 
-Deno.test("an extension that is an async function is refused before anybody is served, and leaves nothing behind", async () => {
+Deno.test("an async extension is refused before anything is served, and leaves nothing open", async () => {
   const gate = Promise.withResolvers<void>();
   const late = async (mcp: McpServer) => {
     await gate.promise;
@@ -113,7 +113,7 @@ Deno.test("an extension that is an async function is refused before anybody is s
   await using embedded = extended(operation, late);
   const request = new Request("http://localhost/mcp", { method: "POST" });
   await assertRejects(() => embedded.fetch(request), DefinitionError, message);
-  // What it fails with later would end the test.
+  // A later rejection of it would end the test.
   gate.resolve();
   await new Promise((resolve) => setTimeout(resolve));
 });

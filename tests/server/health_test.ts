@@ -1,5 +1,5 @@
 /**
- * What `/healthz` asks a backend, and how often.
+ * How `/healthz` checks a backend, and how often.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { Health } from "../../src/server/health.ts";
 import { Unavailable } from "../../src/errors.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 
-Deno.test("a backend is checked once in 5 s, however many ask, and they share what comes of it", async () => {
+Deno.test("a backend is checked once in 5 s, however many requests there are, and all share the result", async () => {
   let [checks, now, fails] = [0, 0, false];
   const check = () => {
     checks++;
@@ -29,7 +29,7 @@ Deno.test("a backend is checked once in 5 s, however many ask, and they share wh
   assertEquals(checks, 3);
 });
 
-Deno.test("a backend that does not answer is told so in time, and not asked again before it has answered", async () => {
+Deno.test("a backend that does not answer in time counts as unavailable, and is not checked again before it answers", async () => {
   let now = 0;
   const checks: PromiseWithResolvers<void>[] = [];
   const check = () => {
@@ -51,7 +51,7 @@ Deno.test("a backend that does not answer is told so in time, and not asked agai
   await healthy;
 });
 
-Deno.test("a check that throws is told in words that anybody may read", async () => {
+Deno.test("the error of a check that throws has a public message", async () => {
   const check = () => {
     throw new TypeError("secret-host");
   };

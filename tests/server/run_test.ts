@@ -1,5 +1,5 @@
 /**
- * How a run begins: nothing of it happens before the server can serve, and what fails on the way leaves nothing open.
+ * How a run starts: it does nothing before the server can serve, and a failure leaves nothing open.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { freePort } from "../../tools/redis_server.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 
-/** A server with one job, whose stored tasks wait for a worker; `begun` holds the ids of those that one has started. */
+/** A server with one job, whose stored tasks wait for a worker; `begun` has the ids of those that one has started. */
 async function newServer(tasks = 0) {
   const backend = new MemoryBackend();
   const begun: string[] = [];
@@ -31,7 +31,7 @@ async function newServer(tasks = 0) {
   return { server, backend, begun };
 }
 
-Deno.test("a run whose port is taken begins no job that is stored", async () => {
+Deno.test("a run whose port is taken starts no stored task", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const { server, begun } = await newServer(6);
@@ -40,14 +40,14 @@ Deno.test("a run whose port is taken begins no job that is stored", async () => 
 });
 
 for (const transport of ["stdio", "http"] as const) {
-  Deno.test(`a run over ${transport} that an extension prevents begins no job that is stored`, async () => {
+  Deno.test(`a run over ${transport} that fails because of an extension starts no stored task`, async () => {
     const { server, begun } = await newServer(6);
     server.extend((mcp: McpServer) => mcp.registerTool("echo_start", {}, () => ({ content: [] })));
     await assertRejects(() => server.run({ transport, port: 0, worker: {} }), DefinitionError, "echo_start twice");
     assertEquals(begun, []);
   });
 
-  Deno.test(`a run over ${transport} that is ended before it begins starts no job that is stored`, async () => {
+  Deno.test(`a run over ${transport} that is ended before it begins starts no stored task`, async () => {
     const { server, begun } = await newServer(6);
     const onListen = () => {
       throw new Error("It serves.");
@@ -57,7 +57,7 @@ for (const transport of ["stdio", "http"] as const) {
   });
 }
 
-Deno.test("a run that holds its port runs the jobs that are stored", async () => {
+Deno.test("a run that has got its port runs the stored tasks", async () => {
   const { server, backend, begun } = await newServer(1);
   const ended = Promise.withResolvers<void>();
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && ended.resolve());
@@ -94,7 +94,7 @@ for (const [what, prepare] of FAILING) {
   });
 }
 
-Deno.test("a server that is closed while its run begins ends that run", async () => {
+Deno.test("closing a server while its run starts ends the run", async () => {
   const { server, begun } = await newServer(6);
   const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {} });
   await server.close();
@@ -106,16 +106,16 @@ Deno.test("a second run is refused, and the first goes on", async () => {
   const { server } = await newServer();
   const { promise: listening, resolve } = Promise.withResolvers<string>();
   const running = server.run({ transport: "http", port: 0, onListen: resolve });
-  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it runs already");
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it is running already");
   const health = new URL("/healthz", await listening);
   assertEquals(await (await fetch(health)).json(), { status: "ok" });
-  await assertRejects(() => server.run(), DefinitionError, "it runs already");
+  await assertRejects(() => server.run(), DefinitionError, "it is running already");
   assertEquals(await (await fetch(health)).json(), { status: "ok" });
   await server.close();
   await running;
 });
 
-Deno.test("a client that never ends its request is cut off when the server ends, and what runs is handed back at once", async () => {
+Deno.test("a client that never completes its request is disconnected when the server ends, and running tasks are handed back at once", async () => {
   const backend = new MemoryBackend();
   const server = new AsyncToolServer({
     name: "test",

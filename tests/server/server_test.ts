@@ -20,12 +20,12 @@ function newServer(backend: MemoryBackend): AsyncToolServer {
   return new AsyncToolServer({ name: "test", version: "1.0.0", backend, strategy: new PollingExposureStrategy() });
 }
 
-/** What a server says that should not have come so far. */
+/** Fails a test whose server should not have started to serve. */
 function listening(): never {
   throw new Error("It serves.");
 }
 
-Deno.test("a job that is offered under two names is run by the server's own worker", async () => {
+Deno.test("the server's own worker runs a job that is registered under two names", async () => {
   const backend = new MemoryBackend();
   const server = newServer(backend).registerAsyncTool(echo).registerAsyncTool(echo, { name: "say_again" });
   const end = new AbortController();
@@ -37,7 +37,7 @@ Deno.test("a job that is offered under two names is run by the server's own work
   await running;
 });
 
-Deno.test("defaultCancel holds where a registration does not say, and is true where the server does not", async () => {
+Deno.test("defaultCancel applies if a registration does not say, and is true by default", async () => {
   const named = (name: string) => defineJob({ name, input: { type: "object" }, run: (input) => input });
   for (const defaultCancel of [undefined, true, false]) {
     const backend = new MemoryBackend();
@@ -52,7 +52,7 @@ Deno.test("defaultCancel holds where a registration does not say, and is true wh
   }
 });
 
-Deno.test("a server that ends hands back what its worker runs, at once or after the grace that it was given", async () => {
+Deno.test("a server that ends hands back the running tasks of its worker, at once or after its grace", async () => {
   for (const [grace, waited] of [[undefined, 0], [5_000, 5_000]] as const) {
     const backend = new MemoryBackend();
     const graces = gracesOf(backend);
@@ -76,7 +76,7 @@ Deno.test("a run that is aborted before it begins ends at once, and closes the b
   assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
 });
 
-Deno.test("tools whose names would be the same, and tools that come too late, are refused by name", async () => {
+Deno.test("two tools of one name, and tools that are registered too late, are refused by name", async () => {
   await using server = newServer(new MemoryBackend());
   server.registerAsyncTool(echo, { name: "echo" });
   assertThrows(() => server.registerAsyncTool(echo), DefinitionError, "Cannot register echo twice");
@@ -85,14 +85,14 @@ Deno.test("tools whose names would be the same, and tools that come too late, ar
   assertThrows(() => server.registerAsyncTool(echo, { name: "late" }), DefinitionError, "Cannot register late");
 });
 
-Deno.test("a job for a queue of others is refused when it is registered where the backend knows none", async () => {
+Deno.test("registering a job for a queue of others fails if the backend has none", async () => {
   await using server = newServer(new MemoryBackend());
   const contract = defineJob({ name: "resize", input: { type: "object" } });
   assertThrows(() => server.registerAsyncTool(contract, { queue: "images" }), DefinitionError, "BullMqBackend");
   assertEquals(server.registry.list(), []);
 });
 
-Deno.test("two tools of one name, of a strategy of one's own, end the run before anybody is served", async () => {
+Deno.test("two tools of one name, from a custom strategy, end the run before anything is served", async () => {
   const tool: SurfaceTool = {
     name: "same",
     description: "Always the same",
@@ -109,7 +109,7 @@ Deno.test("two tools of one name, of a strategy of one's own, end the run before
   await assertRejects(() => server.run({ transport: "http", port: 0, onListen: listening }), DefinitionError, "same");
 });
 
-Deno.test("JSON Schema that is itself wrong ends the run before anybody is served", async () => {
+Deno.test("an invalid JSON Schema ends the run before anything is served", async () => {
   const wrong = { type: "object", properties: { n: { type: "nonsense" } } };
   const jobs = [
     defineJob({ name: "odd", input: wrong, run: () => 1 }),
@@ -125,7 +125,7 @@ Deno.test("JSON Schema that is itself wrong ends the run before anybody is serve
   }
 });
 
-Deno.test("a port that is taken is named, and the backend is closed", async () => {
+Deno.test("the error for a taken port names it, and the backend is closed", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const backend = new MemoryBackend();
@@ -135,7 +135,7 @@ Deno.test("a port that is taken is named, and the backend is closed", async () =
   assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
 });
 
-Deno.test("a server that was closed serves no more, and says so", async () => {
+Deno.test("a closed server refuses to serve, and says why", async () => {
   const server = newServer(new MemoryBackend()).registerAsyncTool(echo);
   await server.close();
   await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, "it was closed");
@@ -143,7 +143,7 @@ Deno.test("a server that was closed serves no more, and says so", async () => {
   assertEquals((await server.fetch(request)).status, 503);
 });
 
-Deno.test("a run whose worker cannot begin yet, as while Redis is away, can be ended", async () => {
+Deno.test("a run can be ended while its worker waits for a store that is away", async () => {
   const backend = new MemoryBackend();
   const work = backend.work.bind(backend);
   const asked = Promise.withResolvers<void>();
@@ -159,7 +159,7 @@ Deno.test("a run whose worker cannot begin yet, as while Redis is away, can be e
   await running;
 });
 
-Deno.test("to close a server ends its run, whose worker has the grace that it was given", async () => {
+Deno.test("closing a server ends its run, and its worker gets its grace", async () => {
   const backend = new MemoryBackend();
   const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const server = newServer(backend);

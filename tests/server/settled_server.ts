@@ -1,5 +1,5 @@
 /**
- * A server that is asked through `fetch` and over HTTP, in the order that its argument names. Its audit log goes to stderr.
+ * A server that gets requests through `fetch` and over HTTP, in the order of its argument. Its audit log goes to stderr.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const server = new AsyncToolServer({ name: "settled", version: "1.0.0", backend,
 const { promise: served, resolve } = Promise.withResolvers<string>();
 let running: Promise<void> | undefined;
 
-/** Sends a request that is refused, and that the audit log tells by its Origin. */
+/** Sends a request that is refused; the audit log has its Origin. */
 async function ask(send: (request: Request) => Promise<Response>, url: string, name: string): Promise<void> {
   const response = await send(new Request(url, { method: "POST", headers: { origin: `http://${name}` } }));
   await response.body?.cancel();

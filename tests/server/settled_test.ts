@@ -15,7 +15,7 @@ async function status(answer: Promise<Response>): Promise<number> {
   return response.status;
 }
 
-/** The Origins that the audit log on stderr names. */
+/** The Origins in the audit log on stderr. */
 async function audited(...steps: readonly string[]): Promise<readonly unknown[]> {
   const server = fileURLToPath(new URL("./settled_server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-net", "--allow-env", "--allow-read", "--unstable-kv", server, ...steps];
@@ -24,14 +24,14 @@ async function audited(...steps: readonly string[]): Promise<readonly unknown[]>
   return lines.map((line) => /Origin "http:\/\/([a-z.]+)"/.exec(JSON.parse(line).reason)?.[1]);
 }
 
-Deno.test("a run over HTTP tells its audit log on stderr, whether fetch has been called before or after", async () => {
+Deno.test("a run over HTTP writes the audit log to stderr, whether fetch is called before or after", async () => {
   assertEquals(await audited("run", "fetch"), ["over.http", "through.fetch"]);
   assertEquals(await audited("fetch", "run"), ["over.http"]);
   assertEquals(await audited("fetch"), []);
 });
 
 for (const first of ["run", "fetch"]) {
-  // Elsewhere only 127.0.0.1 is there without being set up.
+  // Other systems have only 127.0.0.1 without configuration.
   const ignore = Deno.build.os === "darwin";
   const name = `a run may be called by the name of its address, and fetch by this machine's alone, ${first} first`;
   Deno.test({ name, ignore }, async () => {
@@ -47,15 +47,15 @@ for (const first of ["run", "fetch"]) {
   });
 }
 
-Deno.test("nothing can be registered once the first request is there, be it not answered yet", async () => {
+Deno.test("nothing can be registered after the first request, even before it is answered", async () => {
   await using server = newServer();
   const answer = status(server.fetch(new Request("http://localhost/mcp", POST)));
   const wrong = defineJob({ name: "wrong", input: { type: "object", properties: { n: { type: "nonsense" } } } });
-  assertThrows(() => server.registerAsyncTool(wrong), DefinitionError, "already serves");
+  assertThrows(() => server.registerAsyncTool(wrong), DefinitionError, "already serving");
   assertEquals(await answer, 400);
 });
 
-Deno.test("what is wrong with a server is told to its first caller and to all after it", async () => {
+Deno.test("a server that cannot serve rejects its first request and all later ones with the reason", async () => {
   const server = newServer();
   server.registerAsyncTool(
     defineJob({ name: "wrong", input: { type: "object", properties: { n: { type: "nonsense" } } } }),
@@ -67,7 +67,7 @@ Deno.test("what is wrong with a server is told to its first caller and to all af
   await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, told);
 });
 
-Deno.test("a server that is closed while its first request is looked at answers 503, and leaves nothing open", async () => {
+Deno.test("a server that is closed during its first request answers 503, and leaves nothing open", async () => {
   const server = newServer();
   const answer = status(server.fetch(new Request("http://localhost/mcp", POST)));
   await server.close();

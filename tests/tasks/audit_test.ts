@@ -25,10 +25,10 @@ Deno.test("an event of the audit log is one line of JSON", async () => {
   assertEquals(lines, [JSON.stringify(event)]);
 });
 
-Deno.test("what a terminal obeys, or what makes a text look like another one, is escaped in every text of the log", async () => {
+Deno.test("characters that control a terminal or disguise a text are escaped in the whole log", async () => {
   const { log, lines, events } = stage();
   await using _ = log;
-  // C0 and C1 controls, DEL, line separators, bidirectional controls and what nobody sees, also beyond the first plane.
+  // C0 and C1 controls, DEL, line separators, bidirectional controls and invisible characters, also beyond the first plane.
   const signs =
     "\u0000\u001b\u007f\u0080\u009b\u009f\u2028\u2029\u061c\u200e\u202a\u202e\u2066\u2069\u200b\ufeff\u{e0041}";
   const event = refused({
@@ -45,7 +45,7 @@ Deno.test("what a terminal obeys, or what makes a text look like another one, is
   assert(lines[1]?.includes('"é 💥 東"'), "Letters stay as they are.");
 });
 
-Deno.test("refusals of one kind are told once, and then with their number", async () => {
+Deno.test("repeated refusals of a kind are written once, and later with their number", async () => {
   const { log, events } = stage();
   await using _ = log;
   for (let i = 0; i < 1_000; i++) log.write(refused({ at: `${i}`, session: `${i}` }));
@@ -65,7 +65,7 @@ Deno.test("refusals of one kind are told once, and then with their number", asyn
   assertEquals(events().slice(9), [refused()]);
 });
 
-Deno.test("what has repeated is told at the end, and nothing after it", async () => {
+Deno.test("repetitions are written on disposal, and nothing after that", async () => {
   const { log, events } = stage();
   for (const _ of [1, 2]) log.write(refused());
   await log[Symbol.asyncDispose]();
@@ -73,7 +73,7 @@ Deno.test("what has repeated is told at the end, and nothing after it", async ()
   assertEquals(events(), [refused(), { ...refused(), count: 1 }]);
 });
 
-Deno.test("of more than a thousand kinds the oldest is forgotten, and told before if it has repeated", () => {
+Deno.test("of more than a thousand kinds the oldest is forgotten, and written first if it has repeated", () => {
   const repeated = new RepeatedRefusals();
   const add = (number: number) =>
     repeated.add(refused({ principal: `${number}` })).map((told) => ({ ...told, at: "" }));
@@ -113,7 +113,7 @@ class Audited implements AsyncDisposable {
     return server;
   }
 
-  /** Sends requests that are refused, each for a reason of its own unless it is given. Resolves once all are answered. */
+  /** Sends requests that are refused, each for its own reason unless one is given. Resolves once all are answered. */
   async beRefused(count: number, reason?: string): Promise<void> {
     for (let i = 0; i < count; i++) {
       const headers = { origin: `http://${reason ?? `${"x".repeat(50)}.${i}`}.example.com` };
@@ -123,13 +123,13 @@ class Audited implements AsyncDisposable {
     }
   }
 
-  /** Ends the server as a supervisor does, and tells how it ended. */
+  /** Stops the server as a supervisor does, and returns its exit status. */
   async end(): Promise<Deno.CommandStatus> {
     this.#child.kill("SIGTERM");
     return await this.#child.status;
   }
 
-  /** Reads stderr until all that was refused has been told, one by one or as a number; until the end without one. */
+  /** Reads stderr until this number of refusals was written, one by one or counted; without a number, to the end. */
   async told(most = Infinity): Promise<readonly Line[]> {
     const lines: Line[] = [];
     let text = "";
@@ -156,13 +156,13 @@ class Audited implements AsyncDisposable {
   }
 }
 
-Deno.test("a server whose audit log nobody reads answers 1,000 refusals, and ends when it is told to", async () => {
+Deno.test("a server whose audit log nobody reads answers 1,000 refused requests, and stops when told to", async () => {
   await using server = await Audited.start();
   await server.beRefused(1_000);
   assertEquals((await server.end()).code, 0);
 });
 
-Deno.test("what could not be written is written once somebody reads, the number of what was left out with it", async () => {
+Deno.test("waiting lines are written once somebody reads, with the number of those that were left out", async () => {
   await using server = await Audited.start();
   await server.beRefused(2_000);
   const lines = await server.told(2_000);
@@ -175,7 +175,7 @@ Deno.test("what could not be written is written once somebody reads, the number 
   assertEquals(last.map(({ event, count }) => [event, count]), [["refused", undefined], ["refused", 2]]);
 });
 
-Deno.test("an audit log whose reader is gone fails no call", async () => {
+Deno.test("an audit log whose reader is gone makes no request fail", async () => {
   await using server = await Audited.start();
   await server.deafen();
   await server.beRefused(10);

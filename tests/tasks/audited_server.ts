@@ -1,5 +1,5 @@
 /**
- * A server over HTTP as a program, whose audit log goes to stderr. It tells its URL on stdout.
+ * A program that serves HTTP with its audit log on stderr. It writes its URL to stdout.
  *
  * @module
  */

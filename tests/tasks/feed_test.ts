@@ -14,7 +14,7 @@ function create(backend: MemoryBackend, owner = "me"): Promise<TaskInfo> {
   return backend.create({ id: newTaskId(), job: "waits", owner, input: {}, resultTtl: 60_000, retry });
 }
 
-/** Begins to wait for a task, and is here once its present state was seen. */
+/** Starts to wait for a task, and resolves once its present state was seen. */
 async function waiting(feed: TaskFeed, id: string): Promise<{ readonly wait: Promise<TaskInfo> }> {
   const seen = Promise.withResolvers<TaskInfo>();
   const wait = feed.wait(id, "me", never, seen.resolve);
@@ -22,10 +22,10 @@ async function waiting(feed: TaskFeed, id: string): Promise<{ readonly wait: Pro
   return { wait };
 }
 
-/** A memory backend whose feed loses every change, as a broken connection does, and says so when it is told to. */
+/** A memory backend whose feed loses every change, as a broken connection does, and reports a gap on request. */
 class LossyBackend extends MemoryBackend {
   readonly #listeners = new Set<(event: TaskEvent) => void>();
-  /** What a reading meets next, first to last. */
+  /** The errors of the next reads, in order. */
   readonly failures: Error[] = [];
 
   override get(id: string, owner: string): Promise<TaskInfo> {
@@ -47,7 +47,7 @@ class LossyBackend extends MemoryBackend {
   }
 }
 
-Deno.test("who waits gets the end, sees the changes on the way, and is forgotten then", async () => {
+Deno.test("waiting for a task resolves with its end, sees the changes before, and leaves no watcher behind", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -60,7 +60,7 @@ Deno.test("who waits gets the end, sees the changes on the way, and is forgotten
   assertEquals(feed.size, 0);
 });
 
-Deno.test("who comes after the end gets it, too", async () => {
+Deno.test("waiting for a task that has ended already resolves with its end", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
@@ -68,7 +68,7 @@ Deno.test("who comes after the end gets it, too", async () => {
   assertEquals(await feed.wait(id, "me", never), end);
 });
 
-Deno.test("who waits for an unknown or a foreign task is refused, and forgotten", async () => {
+Deno.test("waiting for an unknown or foreign task is refused, and leaves no watcher behind", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend, "somebody else");
@@ -77,7 +77,7 @@ Deno.test("who waits for an unknown or a foreign task is refused, and forgotten"
   assertEquals(feed.size, 0);
 });
 
-Deno.test("who gives up gets the reason of his signal, and is forgotten", async () => {
+Deno.test("a wait whose signal aborts rejects with the signal's reason, and leaves no watcher behind", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
@@ -89,7 +89,7 @@ Deno.test("who gives up gets the reason of his signal, and is forgotten", async 
   assertEquals(feed.size, 0);
 });
 
-Deno.test("all who follow a task hear of each change once, and a stranger of none", async () => {
+Deno.test("every follower of a task sees each change once, and another owner sees none", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -107,7 +107,7 @@ Deno.test("all who follow a task hear of each change once, and a stranger of non
   assertEquals(foreign, []);
 });
 
-Deno.test("who follows a task hears of no state that is older than the one he knows", async () => {
+Deno.test("a follower sees no state that is older than the one it started from", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const created = await create(backend);
@@ -123,7 +123,7 @@ Deno.test("who follows a task hears of no state that is older than the one he kn
   assertEquals(heard, [known]);
 });
 
-Deno.test("who has stopped following hears nothing more, and leaves the others in peace", async () => {
+Deno.test("a follower that unsubscribes sees nothing more, and the others are not affected", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -136,7 +136,7 @@ Deno.test("who has stopped following hears nothing more, and leaves the others i
   assertEquals(heard, ["stays"]);
 });
 
-Deno.test("after a gap every watched task is read anew, so that no end is missed", async () => {
+Deno.test("after a gap every watched task is read again, so that no end is missed", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
@@ -146,7 +146,7 @@ Deno.test("after a gap every watched task is read anew, so that no end is missed
   assertEquals(await wait, end);
 });
 
-Deno.test("who waits for a task that is gone after a gap is told so, and forgotten", async () => {
+Deno.test("a wait for a task that is gone after a gap rejects, and leaves no watcher behind", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
@@ -157,7 +157,7 @@ Deno.test("who waits for a task that is gone after a gap is told so, and forgott
   assertEquals(feed.size, 0);
 });
 
-Deno.test("a follower of a task that is gone after a gap is forgotten", async () => {
+Deno.test("a follower of a task that is gone after a gap is removed", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -170,7 +170,7 @@ Deno.test("a follower of a task that is gone after a gap is forgotten", async ()
   stop();
 });
 
-Deno.test("a follower whose task cannot be read at first hears where it stands once it can", async () => {
+Deno.test("a follower whose task cannot be read at first gets its state as soon as it can", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -192,7 +192,7 @@ Deno.test("a task that cannot be read just after a gap is read again, without an
   assertEquals(await wait, end);
 });
 
-Deno.test("a feed that is disposed of no longer listens", async () => {
+Deno.test("a feed that is disposed of unsubscribes from its backend", async () => {
   await using backend = new MemoryBackend();
   const feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -203,7 +203,7 @@ Deno.test("a feed that is disposed of no longer listens", async () => {
   assertEquals([heard.length, feed.size], [0, 0]);
 });
 
-Deno.test("who waits once nobody may wait any longer gets the reason, as who waited before", async () => {
+Deno.test("after stopWaiting all waits reject with its reason, old and new ones", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const { id } = await create(backend);
@@ -214,7 +214,7 @@ Deno.test("who waits once nobody may wait any longer gets the reason, as who wai
   assertEquals(feed.size, 0);
 });
 
-Deno.test("after a gap a stranger who watches is told that there is nothing, and the owner hears on", async () => {
+Deno.test("after a gap another owner who watches is told that there is no such task, and its owner goes on to see changes", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -231,7 +231,7 @@ Deno.test("after a gap a stranger who watches is told that there is nothing, and
   assertEquals(await ended.promise, end);
 });
 
-Deno.test("a feed that is disposed of reads nothing again, however many gaps there were", async () => {
+Deno.test("a feed that is disposed of reads nothing, however many gaps there were", async () => {
   await using backend = new LossyBackend();
   const feed = new TaskFeed(backend);
   const task = await create(backend);
@@ -244,7 +244,7 @@ Deno.test("a feed that is disposed of reads nothing again, however many gaps the
   assertEquals([feed.size, backend.failures.length], [0, 0]);
 });
 
-Deno.test("what is watched and not heard of is read again, in batches, so that nobody waits for ever", async () => {
+Deno.test("watched tasks without events are read again, in batches, so that no wait lasts for ever", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend, 20);
   const tasks = await Promise.all(Array.from({ length: 250 }, () => create(backend)));
@@ -254,7 +254,7 @@ Deno.test("what is watched and not heard of is read again, in batches, so that n
   assertEquals(feed.size, 0);
 });
 
-Deno.test("who waits for a task that its store has lost is told so, though no event came; who follows it, that it failed", async () => {
+Deno.test("when the store loses a task without an event, waits reject, and followers see that it failed", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend, 20);
   const task = await create(backend);
@@ -268,7 +268,7 @@ Deno.test("who waits for a task that its store has lost is told so, though no ev
   assertEquals(feed.size, 0);
 });
 
-Deno.test("a watched task is read once in its time, however many watch it, and not at all while events come", async () => {
+Deno.test("a watched task is read once per interval for all its watchers, and not at all while events arrive", async () => {
   const reads: string[] = [];
   let saw = Promise.withResolvers<void>();
   using rereads = new Rereads((name: string) => {
@@ -288,7 +288,7 @@ Deno.test("a watched task is read once in its time, however many watch it, and n
   assertEquals(reads.filter((name) => name === "quiet").length, 3);
 });
 
-Deno.test("the same text as an id of one owner and as part of another's name is no task of both", async () => {
+Deno.test("owner names and ids that concatenate to the same text are different tasks", async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend, "b c");

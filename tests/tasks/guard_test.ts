@@ -13,7 +13,7 @@ const typed = new ToolRegistry().register(defineJob({
   input: { type: "object", properties: { n: { type: "number" } }, additionalProperties: false },
 }));
 
-/** Tasks on a backend in memory, with a clock that stands still until it is moved. */
+/** Tasks on a memory backend, with a clock that only the test moves. */
 class Stage implements AsyncDisposable {
   readonly backend = new MemoryBackend();
   readonly audited: AuditEvent[] = [];
@@ -30,7 +30,7 @@ class Stage implements AsyncDisposable {
   }
 }
 
-Deno.test("a caller has at most as many open tasks as allowed, and is told so", async () => {
+Deno.test("an owner who has as many open tasks as allowed is refused another", async () => {
   await using stage = new Stage({ openTasks: 2 });
   const first = await stage.tasks.start(registered, {}, "ann");
   await stage.tasks.start(registered, {}, "ann");
@@ -41,7 +41,7 @@ Deno.test("a caller has at most as many open tasks as allowed, and is told so", 
   await start();
 });
 
-Deno.test("creations and readings are limited per minute, each owner for himself", async () => {
+Deno.test("creations and reads are limited per minute, for each owner separately", async () => {
   await using stage = new Stage({ creationsPerMinute: 2, readsPerMinute: 3 });
   const { id } = await stage.tasks.start(registered, {}, "ann");
   await stage.tasks.start(registered, {}, "ann");
@@ -60,7 +60,7 @@ Deno.test("creations and readings are limited per minute, each owner for himself
   await stage.tasks.get(id, "ann");
 });
 
-Deno.test("a ttl or an input that is too large is refused with the limit, and nothing is stored", async () => {
+Deno.test("a ttl or input over its limit is refused, and nothing is stored", async () => {
   await using stage = new Stage({ ttl: 60_000, inputBytes: 20 });
   const start = (input: unknown, ttl?: number) => stage.tasks.start(registered, input, "ann", ttl);
   await assertRejects(() => start({}, 60_001), LimitExceeded, "for 60001 ms: 60000 ms is the most.");
@@ -69,7 +69,7 @@ Deno.test("a ttl or an input that is too large is refused with the limit, and no
   assertEquals((await start({ text: "123456789" }, 60_000)).resultTtl, 60_000);
 });
 
-Deno.test("an input that does not fit counts as a creation, and takes no place among the open tasks", async () => {
+Deno.test("an input that does not fit counts as a creation, but not as an open task", async () => {
   await using stage = new Stage({ creationsPerMinute: 4, openTasks: 1 });
   const start = (input: unknown) => stage.tasks.start(typed, input, "ann");
   for (const _ of [1, 2, 3]) await assertRejects(() => start({ n: "one" }), InvalidInput, "input for typed: n: ");
@@ -77,13 +77,13 @@ Deno.test("an input that does not fit counts as a creation, and takes no place a
   await assertRejects(() => start({ n: "one" }), LimitExceeded, "4 times a minute is the most");
 });
 
-Deno.test("an input that is too large is refused before anybody looks whether it fits", async () => {
+Deno.test("an input that is too large is refused before it is validated", async () => {
   await using stage = new Stage({ inputBytes: 20 });
   const tooLarge = { n: "not a number at all" };
   await assertRejects(() => stage.tasks.start(typed, tooLarge, "ann"), LimitExceeded, "an input of 27 bytes");
 });
 
-Deno.test("the audit log holds nothing of an input that it hears was refused, and no long text", async () => {
+Deno.test("the audit log contains nothing of a refused input, and no long text", async () => {
   await using stage = new Stage();
   const refused = (input: unknown) => assertRejects(() => stage.tasks.start(typed, input, "ann"), Error);
   await refused({ n: "secret", "the secret": 1 });
@@ -91,12 +91,12 @@ Deno.test("the audit log holds nothing of an input that it hears was refused, an
   stage.tasks.refuseCancel({ id: "1", owner: "ann", job: "x".repeat(1_000) });
   assertEquals(stage.audited.map(({ reason }) => reason), [
     "Invalid input for typed: it does not fit the schema.",
-    "The input is no JSON, or too large to be stored.",
+    "The input is not JSON, or too large to be stored.",
     `Tasks of ${"x".repeat(491)}…`,
   ]);
 });
 
-Deno.test("a creation that the backend fails takes no place among the open tasks", async () => {
+Deno.test("a creation that fails in the backend does not count as an open task", async () => {
   await using stage = new Stage({ openTasks: 1 });
   const create = stage.backend.create.bind(stage.backend);
   stage.backend.create = () => Promise.reject(new BackendError("The disk is full."));
@@ -107,7 +107,7 @@ Deno.test("a creation that the backend fails takes no place among the open tasks
   assertEquals(stage.audited.map(({ event }) => event), ["created"]);
 });
 
-Deno.test("the audit log hears of each creation, result read and cancellation, and of each refusal", async () => {
+Deno.test("the audit log has each creation, result read, cancellation and refusal", async () => {
   await using stage = new Stage({ ttl: 1_000 });
   const { tasks } = stage;
   await using _worker = createWorker(stage.backend, [echo]);
@@ -148,7 +148,7 @@ Deno.test("the audit log hears of each creation, result read and cancellation, a
   ]);
 });
 
-Deno.test("a cancelled task is told with its job", async () => {
+Deno.test("the audit log names the job of a cancelled task", async () => {
   await using stage = new Stage();
   const { id } = await stage.tasks.start(registered, {}, "ann");
   await stage.tasks.cancel(id, "ann");

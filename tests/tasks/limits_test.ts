@@ -16,7 +16,7 @@ function newTask(owner: string, id = newTaskId()): NewTask {
   return { id, job: "job", owner, input: {}, resultTtl: 1_000, retry: { attempts: 1, delay: 0, maxDelay: 0 } };
 }
 
-Deno.test("a rate allows a minute's uses at once, and one more whenever its share of the minute has passed", () => {
+Deno.test("a rate allows the uses of a minute at once, and one more after each share of a minute", () => {
   const rate = new RateLimit(3);
   assertEquals([0, 0, 0, 0].map(() => rate.take("ann", 1_000)), [0, 0, 0, 20_000]);
   assertEquals(rate.take("ann", 20_999), 1);
@@ -24,18 +24,18 @@ Deno.test("a rate allows a minute's uses at once, and one more whenever its shar
   assertEquals([0, 0, 0, 0].map(() => rate.take("ann", 3_600_000)), [0, 0, 0, 20_000]);
 });
 
-Deno.test("a rate is each owner's own, and a clock that is set back gives nothing away", () => {
+Deno.test("each owner has a rate of their own, and a clock that is set back adds no uses", () => {
   const rate = new RateLimit(1);
   assertEquals([rate.take("ann", 60_000), rate.take("bob", 60_000)], [0, 0]);
   assert(rate.take("ann", 0) > 0);
 });
 
-Deno.test("a clock that is set back keeps nobody from what he may use a minute later", () => {
+Deno.test("after a clock is set back, the uses of a minute are available a minute later", () => {
   const rate = new RateLimit(1);
   assertEquals([rate.take("ann", 7_200_000), rate.take("ann", 0), rate.take("ann", 60_000)], [0, 60_000, 0]);
 });
 
-Deno.test("who has used nothing for a minute is forgotten once there are many owners", () => {
+Deno.test("an owner who has been inactive for a minute is forgotten once there are many owners", () => {
   const rate = new RateLimit(1);
   for (let i = 0; i < 10_000; i++) rate.take(`owner ${i}`, 0);
   assertEquals(rate.size, 10_000);
@@ -43,7 +43,7 @@ Deno.test("who has used nothing for a minute is forgotten once there are many ow
   assertEquals(rate.size, 1);
 });
 
-Deno.test("who has used something lately is not forgotten, however many owners there are", () => {
+Deno.test("an active owner is not forgotten, however many owners there are", () => {
   const rate = new RateLimit(1);
   for (let i = 0; i < 9_999; i++) rate.take(`owner ${i}`, 0);
   assertEquals(rate.take("ann", 59_000), 0);
@@ -52,12 +52,12 @@ Deno.test("who has used something lately is not forgotten, however many owners t
   assertEquals(rate.take("ann", 60_000), 59_000);
 });
 
-Deno.test("an infinite rate never says no", () => {
+Deno.test("an infinite rate never refuses", () => {
   const rate = new RateLimit(Infinity);
   assertEquals([...Array(1_000)].map(() => rate.take("ann", 0)).filter((wait) => wait > 0), []);
 });
 
-Deno.test("a limit that is no number from 1 is refused when the server is made", () => {
+Deno.test("a limit that is not a number from 1 is refused when the server is created", () => {
   const parts = {
     name: "test",
     version: "1.0.0",
@@ -71,7 +71,7 @@ Deno.test("a limit that is no number from 1 is refused when the server is made",
   assertEquals(withDefaults({ openTasks: Infinity, ttl: undefined }), { ...withDefaults(), openTasks: Infinity });
 });
 
-Deno.test("open tasks are counted with those that were there before, and less those that have ended", async () => {
+Deno.test("open tasks are those that were in the store and those created since, without those that have ended", async () => {
   await using backend = new MemoryBackend();
   const before = await backend.create(newTask("ann"));
   await backend.create(newTask("bob"));
@@ -85,7 +85,7 @@ Deno.test("open tasks are counted with those that were there before, and less th
   assertEquals(await open.reserve("bob", newTaskId()), true);
 });
 
-Deno.test("a reservation that came to nothing is free again", async () => {
+Deno.test("a released reservation is free again", async () => {
   await using backend = new MemoryBackend();
   using open = new OpenTasks(backend, 1, Date.now);
   const id = newTaskId();
@@ -95,14 +95,14 @@ Deno.test("a reservation that came to nothing is free again", async () => {
   assertEquals(await open.reserve("ann", newTaskId()), true);
 });
 
-Deno.test("many creations at once get through only up to the limit", async () => {
+Deno.test("of many creations at once only as many succeed as the limit allows", async () => {
   await using backend = new MemoryBackend();
   using open = new OpenTasks(backend, 5, Date.now);
   const got = await Promise.all(Array.from({ length: 20 }, () => open.reserve("ann", newTaskId())));
   assertEquals(got.filter(Boolean).length, 5);
 });
 
-Deno.test("a task that ends while the store is read does not count as open", async () => {
+Deno.test("a task that ends during the count is not counted as open", async () => {
   const listed = Promise.withResolvers<{ tasks: readonly TaskInfo[] }>();
   let tell: (event: TaskEvent) => void = () => {};
   const backend = {
@@ -124,7 +124,7 @@ Deno.test("a task that ends while the store is read does not count as open", asy
   assertEquals(await reserving, true);
 });
 
-/** A store that hears of nothing but what it is told. */
+/** A store whose events are only those that a test sends. */
 function toldBy(backend: MemoryBackend) {
   let hear: (event: TaskEvent) => void = () => {};
   const store = {
@@ -137,7 +137,7 @@ function toldBy(backend: MemoryBackend) {
   return { store, tell: (event: TaskEvent) => hear(event) };
 }
 
-Deno.test("a count that events have left too high is taken anew before anybody is refused, once for all who ask", async () => {
+Deno.test("a count that late events have made too high is repeated before a refusal, once for all callers", async () => {
   await using backend = new MemoryBackend();
   let now = 0;
   const { store, tell } = toldBy(backend);
@@ -145,7 +145,7 @@ Deno.test("a count that events have left too high is taken anew before anybody i
   const id = newTaskId();
   await open.reserve("ann", id);
   open.release("ann", id);
-  // The news of a task that was created and is long gone comes late, from another process.
+  // A late event from another process: the creation of a task that has long ended.
   const late = await backend.create(newTask("ann"));
   await backend.cancel(late.id, "ann", 0);
   tell({ kind: "change", task: late });
@@ -155,7 +155,7 @@ Deno.test("a count that events have left too high is taken anew before anybody i
   assertEquals(got, [true, false, false, false, false]);
 });
 
-Deno.test("a count is taken anew, too, where the clock was set back", async () => {
+Deno.test("a count is also repeated after the clock was set back", async () => {
   await using backend = new MemoryBackend();
   let now = 7_200_000;
   using open = new OpenTasks(backend, 1, () => now);
@@ -164,14 +164,14 @@ Deno.test("a count is taken anew, too, where the clock was set back", async () =
   assertEquals(await open.reserve("ann", newTaskId()), true);
 });
 
-Deno.test("after a gap the open tasks are counted anew, with those that were created elsewhere meanwhile", async () => {
+Deno.test("after a gap the open tasks are counted again, with those that were created elsewhere meanwhile", async () => {
   await using backend = new MemoryBackend();
   const { store, tell } = toldBy(backend);
   using open = new OpenTasks(store, 1, () => 0);
   const id = newTaskId();
   assertEquals(await open.reserve("ann", id), true);
   open.release("ann", id);
-  // Nobody hears of what is done now.
+  // From now on there are no events.
   const missed = await backend.create(newTask("ann"));
   tell({ kind: "gap" });
   assertEquals(await open.reserve("ann", newTaskId()), false);
@@ -180,7 +180,7 @@ Deno.test("after a gap the open tasks are counted anew, with those that were cre
   assertEquals(await open.reserve("ann", newTaskId()), true);
 });
 
-Deno.test("an owner whose tasks could not be counted is counted the next time", async () => {
+Deno.test("after a failed count the next call counts again", async () => {
   await using backend = new MemoryBackend();
   let away = true;
   const list: MemoryBackend["list"] = (...page) =>
@@ -200,7 +200,7 @@ Deno.test("open tasks are counted over all pages of the store", async () => {
   assertEquals(await open.reserve("ann", newTaskId()), false);
 });
 
-Deno.test("once there are many owners those without open tasks are forgotten, and no others", async () => {
+Deno.test("once there are many owners, only those without open tasks are forgotten", async () => {
   await using backend = new MemoryBackend();
   const counted: string[] = [];
   const list: MemoryBackend["list"] = (owner, page) => {
@@ -208,7 +208,7 @@ Deno.test("once there are many owners those without open tasks are forgotten, an
     return backend.list(owner, page);
   };
   using open = new OpenTasks({ list, watch: backend.watch.bind(backend) }, 1, () => 0);
-  // It is about to be stored, so the store knows nothing of it yet.
+  // It is about to be stored, so it is not in the store yet.
   assertEquals(await open.reserve("ann", newTaskId()), true);
   for (let i = 1; i < 10_000; i++) {
     const id = newTaskId();
@@ -222,7 +222,7 @@ Deno.test("once there are many owners those without open tasks are forgotten, an
   assertEquals(counted, ["owner 1"]);
 });
 
-Deno.test("who counts no longer hears of no task", async () => {
+Deno.test("a counter that is disposed of unsubscribes from its backend", async () => {
   await using backend = new MemoryBackend();
   let listeners = 0;
   const watch = () => {

@@ -15,13 +15,13 @@ const echo: Job = defineJob({
 });
 const registered = new ToolRegistry().register(echo, { resultTtl: 5_000 });
 
-/** A job of the same name, as it is offered where the workers of another queue run it. */
+/** A job of the same name, registered for the workers of another queue. */
 const elsewhere = new ToolRegistry().register(
   defineJob({ name: "echo", input: echo.input, output: z.object({ width: z.number() }) }),
   { queue: "others" },
 );
 
-Deno.test("a task keeps its result as long as the client asks, within a week, or as it was registered", async () => {
+Deno.test("a result is kept for as long as the client asks, up to a week, or else as registered", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const kept: number[] = [];
@@ -31,7 +31,7 @@ Deno.test("a task keeps its result as long as the client asks, within a week, or
   assertEquals(kept, [5_000, 1_235, 1, 1, WEEK]);
 });
 
-Deno.test("an input that does not fit, or is no JSON, is refused before anything is stored", async () => {
+Deno.test("an input that does not fit, or is not JSON, is refused before anything is stored", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   await assertRejects(() => tasks.start(registered, { text: 7 }, "me"), InvalidInput, "input for echo: text");
@@ -39,7 +39,7 @@ Deno.test("an input that does not fit, or is no JSON, is refused before anything
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
-Deno.test("a task that is to be tried again says so where no worker runs, and still why", async () => {
+Deno.test("a task that waits to be retried says that no worker runs, and keeps the reason for the retry", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
@@ -58,7 +58,7 @@ Deno.test("a task that is to be tried again says so where no worker runs, and st
   assertEquals((await tasks.get(id, "me")).message, `Attempt 1 of 3 failed: net down. ${waits}`);
 });
 
-Deno.test("a task that is to wait says nothing of workers before its time has come", async () => {
+Deno.test("a delayed task says nothing about workers before it is due", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
@@ -69,7 +69,7 @@ Deno.test("a task that is to wait says nothing of workers before its time has co
   assertEquals((await tasks.get(id, "me")).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
 });
 
-Deno.test("a result of others that does not fit the job's output is a tool error, and one that does is given out as it says", async () => {
+Deno.test("a result from another queue's workers is validated: a misfit is a tool error, and others are as the output schema returns them", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend, Date.now, {}, [elsewhere]);
   await using _worker = createWorker(backend, [echo]);
@@ -83,7 +83,7 @@ Deno.test("a result of others that does not fit the job's output is a tool error
   assertStringIncludes("message" in misfit ? misfit.message : "", "Invalid result of echo: width: ");
 });
 
-Deno.test("the outcome of a task that is held costs one read, whether others ran it or not", async () => {
+Deno.test("reading the outcome of a task that the caller holds costs one read", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend, Date.now, {}, [elsewhere]);
   await using _worker = createWorker(backend, [echo]);
@@ -97,7 +97,7 @@ Deno.test("the outcome of a task that is held costs one read, whether others ran
   assertEquals(reads, ["outcome"]);
 });
 
-Deno.test("a task that waits for long says so where no worker runs, and only there", async () => {
+Deno.test("a task that has waited for a while says that no worker runs, and only if that is so", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
@@ -112,7 +112,7 @@ Deno.test("a task that waits for long says so where no worker runs, and only the
   assertEquals([end.status, end.message], ["COMPLETED", undefined]);
 });
 
-Deno.test("a task says that no worker runs only where none of the queues of its job has one", async () => {
+Deno.test("a task says that no worker runs only if none of the queues of its job has one", async () => {
   const asked: unknown[] = [];
   class Queues extends MemoryBackend {
     override hasWorker(job: string, route?: Route): Promise<boolean> {
@@ -135,7 +135,7 @@ Deno.test("a task says that no worker runs only where none of the queues of its 
   assertEquals(asked.slice(0, 2), [["echo", "slow"], ["echo", "fast"]]);
 });
 
-Deno.test("a task of a job that is not offered here says nothing of workers: its queue is not known", async () => {
+Deno.test("a task of a job that is not registered here says nothing about workers, since its queue is not known", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later);
