@@ -85,12 +85,17 @@ export class KvStore implements Store<KvEntry> {
       : { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp } };
   }
 
-  async input({ input, record }: KvEntry): Promise<Json> {
-    return await this.#load(input, `the input of task ${record.info.id}`);
+  input({ input }: KvEntry): Promise<Json | undefined> {
+    return this.#load(input);
   }
 
   async outcome({ outcome, record }: KvEntry): Promise<Outcome | undefined> {
-    return outcome && await this.#load(outcome, `the result of task ${record.info.id}`);
+    if (outcome === undefined) return undefined;
+    const found = await this.#load<Outcome>(outcome);
+    if (found !== undefined) return found;
+    throw new BackendError(
+      `Cannot read the result of task ${record.info.id}: a piece of it is missing in the KV file.`,
+    );
   }
 
   async list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
@@ -130,10 +135,9 @@ export class KvStore implements Store<KvEntry> {
     return { blob: await writeBlob(this.#committer, text, expireIn) };
   }
 
-  async #load<T>(text: Text, what: string): Promise<T> {
+  async #load<T>(text: Text): Promise<T | undefined> {
     const json = "inline" in text ? text.inline : await readBlob(this.#kv, text.blob);
-    if (json === undefined) throw new BackendError(`Cannot read ${what}: a piece of it is missing in the KV file.`);
-    return JSON.parse(json);
+    return json === undefined ? undefined : JSON.parse(json);
   }
 }
 

@@ -1,109 +1,99 @@
 /**
- * The lease of a worker: one row that says it lives, renewed while it does. When a lease has run out by the database's
- * clock, another worker takes over the tasks that stand under its name. The cost is one write per worker.
+ * The lease of a worker: one row that says until when it lives, by the database's clock. The cost is one write per worker,
+ * however many tasks it runs: which these are stands in the queue.
  *
  * @module
  */
-import { isFinished } from "../../task.ts";
-import * as change from "../shared/record.ts";
-import { unheard } from "../../log/log_error.ts";
+import type { TaskInfo } from "../../task.ts";
+import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
 import type { Database, Statement } from "./database.ts";
-import type { TaskStore } from "./store.ts";
+
+/** A task, by what names it. */
+type TaskName = Pick<TaskInfo, "id" | "owner">;
 
 /** What a lease needs. */
-export interface LeaseOptions {
-  readonly database: Database;
-  readonly store: TaskStore;
-  readonly worker: string;
-  readonly jobs: readonly string[];
-  /** How long a lease lasts, in ms. */
+export interface PgLeaseOptions extends Worker {
+  /** How long it lasts, in ms. */
   readonly duration: number;
-  /** Called with each renewal: the moment to look for what no event told of. */
-  readonly renewed: () => Promise<void>;
+  /** The tasks held now. */
+  readonly held: () => readonly TaskInfo[];
+  /** Puts back a task that the queue gives to a worker which never ran it. */
+  readonly putBack: (worker: string, task: TaskName) => Promise<void>;
 }
 
-/** Keeps the lease of one worker, and takes over what dead ones have left. */
-export class Lease implements AsyncDisposable {
-  /** Resolves once the worker is known. */
-  readonly ready: Promise<void>;
-  readonly #options: LeaseOptions;
-  readonly #timers: readonly ReturnType<typeof setInterval>[];
-  readonly #sql: { readonly [name in "renew" | "end" | "dead" | "held" | "release" | "bury"]: Statement };
-  #underWay: Promise<void> = Promise.resolve();
+/** A row of the queue, with the owner as JSON. */
+interface HeldRow extends TaskName {
+  readonly holder: string;
+}
 
-  /** Begins to keep it. */
-  constructor(options: LeaseOptions) {
-    const { database: { schema }, duration } = options;
+/** The lease of one worker. */
+export class PgLease implements WorkerLease {
+  readonly duration: number;
+  readonly #database: Database;
+  readonly #options: PgLeaseOptions;
+  readonly #sql: { readonly [name in "renew" | "own" | "dead" | "end"]: Statement };
+  /** Tasks that the queue gives this worker, and that it did not know of at the last renewal. */
+  #unknown: ReadonlySet<string> = new Set();
+
+  constructor(database: Database, options: PgLeaseOptions) {
+    const { schema } = database;
+    this.duration = options.duration;
+    this.#database = database;
     this.#options = options;
+    const held = `SELECT queue.id, queue.holder, tasks.owner FROM ${schema}.queue JOIN ${schema}.tasks USING (id)`;
     this.#sql = {
       renew: {
         name: "mcp_jobs_renew",
         text: `INSERT INTO ${schema}.workers VALUES ($1::uuid, $2::text[], now() + $3::float8 * interval '1 ms')
           ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
       },
+      own: { name: "mcp_jobs_own", text: `${held} WHERE holder = $1::uuid` },
+      dead: {
+        name: "mcp_jobs_dead",
+        text: `${held} JOIN ${schema}.workers ON workers.name = holder WHERE expires_at <= now() AND name <> $1::uuid`,
+      },
       end: { text: `UPDATE ${schema}.workers SET expires_at = now() WHERE name = $1::uuid` },
-      dead: { name: "mcp_jobs_dead", text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now()` },
-      held: { name: "mcp_jobs_held", text: `SELECT id FROM ${schema}.queue WHERE holder = $1::uuid` },
-      release: {
-        name: "mcp_jobs_take_back",
-        text: `UPDATE ${schema}.queue SET holder = NULL WHERE id = $1::uuid AND holder = $2::uuid`,
-      },
-      // Its row is locked by a claim that is under way, and kept while a task stands under its name.
-      bury: {
-        name: "mcp_jobs_bury",
-        text: `DELETE FROM ${schema}.workers WHERE name = $1::uuid AND expires_at <= now()
-          AND NOT EXISTS (SELECT FROM ${schema}.queue WHERE holder = $1::uuid)`,
-      },
     };
-    this.ready = this.#renew().then(() => this.recover());
-    this.#timers = [
-      // A renewal that fails is made up for by the next one: three fit into one lease.
-      setInterval(() => this.#then(() => this.#renew().then(options.renewed)), duration / 3),
-      setInterval(() => this.#then(() => this.recover()), duration / 2),
-    ];
   }
 
-  /** Takes over what dead workers have left. */
-  async recover(): Promise<void> {
-    const { database, worker } = this.#options;
-    const dead = await database.run<{ name: string }>(this.#sql.dead);
-    for (const { name } of dead) {
-      if (name === worker) continue;
-      const held = await database.run<{ id: string }>(this.#sql.held, [name]);
-      await Promise.all(held.map(({ id }) => this.#takeOver(name, id)));
-      await database.run(this.#sql.bury, [name]);
-    }
+  async renew(): Promise<void> {
+    const { name, jobs } = this.#options;
+    await this.#database.run(this.#sql.renew, [name, jobs, this.duration]);
+    await this.#database.readClock();
+    await this.#putBackUnknown();
   }
 
-  /** Gives the lease up. What could not be written of a task that is still held is left for others to take over. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#timers.forEach(clearInterval);
-    await this.#underWay;
-    const { database, worker } = this.#options;
-    // If it cannot be told, the lease runs out by itself.
-    await database.run(this.#sql.end, [worker]).then(() => database.run(this.#sql.bury, [worker])).catch(() => {});
+  async dead(): Promise<readonly DeadWorker[]> {
+    const held = Map.groupBy(await this.#held("dead", this.#options.name), ({ holder }) => holder);
+    return [...held].map(([name, tasks]) => ({
+      name,
+      tasks,
+      // What it had taken, but not claimed, goes back to the queue. Its own row is left to the sweep.
+      bury: async () => await this.#putBack(name, await this.#held("own", name)),
+    }));
   }
 
-  /** One at a time; what fails is tried again with the next timer. */
-  #then(work: () => Promise<void>): void {
-    this.#underWay = this.#underWay.then(work).catch(unheard("keep the lease of a worker in PostgreSQL"));
+  async end(): Promise<void> {
+    await this.#database.run(this.#sql.end, [this.#options.name]);
   }
 
-  async #renew(): Promise<void> {
-    const { database, worker, jobs, duration } = this.#options;
-    await database.run(this.#sql.renew, [worker, jobs, duration]);
-    await database.readClock();
+  /** Puts back what was unknown at the last renewal, too: the answer to its claim was lost. The rest is being claimed. */
+  async #putBackUnknown(): Promise<void> {
+    const { name, held } = this.#options;
+    const own = await this.#held("own", name);
+    const known = new Set(held().map(({ id }) => id));
+    const unknown = own.filter(({ id }) => !known.has(id));
+    const lost = unknown.filter(({ id }) => this.#unknown.has(id));
+    this.#unknown = new Set(unknown.map(({ id }) => id)).difference(new Set(lost.map(({ id }) => id)));
+    await this.#putBack(name, lost);
   }
 
-  /** Takes a task from a dead worker, which may have taken it without having begun it. Who changes it meanwhile does not keep it there: the person who answers it, say. */
-  async #takeOver(deadWorker: string, id: string): Promise<void> {
-    const { database, store } = this.#options;
-    while (true) {
-      const entry = await store.read(id);
-      if (entry === undefined || isFinished(entry.record.info)) return;
-      if (entry.record.holder !== deadWorker) return void await database.run(this.#sql.release, [id, deadWorker]);
-      const { record, outcome } = change.crashed(entry.record, database.now);
-      if (await store.change(entry, record, outcome)) return;
-    }
+  async #putBack(worker: string, tasks: readonly TaskName[]): Promise<void> {
+    await Promise.all(tasks.map((task) => this.#options.putBack(worker, task)));
+  }
+
+  async #held(which: "own" | "dead", worker: string): Promise<readonly HeldRow[]> {
+    const rows = await this.#database.run<HeldRow>(this.#sql[which], [worker]);
+    return rows.map((row) => ({ ...row, owner: JSON.parse(row.owner) }));
   }
 }

@@ -1,134 +1,134 @@
 /**
- * Task records in PostgreSQL: read in batches, written by the `Writer`.
+ * Tasks in PostgreSQL: read in batches, written by the `Writer`.
  *
  * @module
  */
-import type { TaskPage } from "../../backend.ts";
-import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
-import { isTaskId, NO_TASK } from "../../ids.ts";
-import { toText } from "../../json.ts";
-import { hasExpired, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import type { StreamStore } from "../../backend.ts";
+import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import type { Database, Statement } from "./database.ts";
+import { idTaken } from "../shared/refusals.ts";
+import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import { unclaimed } from "../shared/unclaimed.ts";
+import type { Database } from "./database.ts";
+import { PgLease } from "./lease.ts";
+import { PgQueue } from "./queue.ts";
+import { entryOf, type PgEntry, type TaskRow } from "./rows.ts";
+import { PostgresStreams } from "./streams.ts";
 import type { Writer } from "./writer.ts";
-
-/** A task as it was read or written. */
-export interface Entry {
-  readonly record: TaskRecord;
-  readonly version: number;
-}
-
-/** A row of `tasks`. */
-export interface TaskRow {
-  readonly id: string;
-  readonly version: number;
-  readonly info: string;
-  readonly rest: string;
-}
 
 /** The most tasks read at once. */
 const MOST_READ = 200;
 
-/** Reads and writes task records. */
-export class TaskStore {
+/** For how long what a check has written is kept, in ms. */
+const CHECK_KEPT_MS = 1_000;
+
+/** Reads and writes the tasks of one schema. */
+export class PostgresStore implements Store<PgEntry> {
+  readonly streams: StreamStore;
   readonly #database: Database;
   readonly #writer: Writer;
-  readonly #read: (id: string) => Promise<Entry | undefined>;
-  readonly #page: Statement;
-  readonly #body: Statement;
+  readonly #lease: number;
+  readonly #read: (id: string) => Promise<PgEntry | undefined>;
 
-  /** Takes the database and the writer of this process. */
-  constructor(database: Database, writer: Writer) {
-    const { schema } = database;
+  /** `lease`: how long the lease of a worker lasts, in ms. */
+  constructor(database: Database, writer: Writer, lease: number) {
+    this.streams = new PostgresStreams(database);
     this.#database = database;
     this.#writer = writer;
-    const read = {
-      name: "mcp_jobs_read",
-      text: `SELECT id, version, info, rest FROM ${schema}.tasks WHERE id = ANY($1::uuid[])`,
-    };
-    this.#read = batched(async (ids) => {
-      const rows = await database.run<TaskRow>(read, [[...new Set(ids)]]);
-      const found = new Map(rows.map((row) => [row.id, entryOf(row)]));
-      return ids.map((id) => found.get(id));
-    }, MOST_READ);
-    this.#page = {
-      name: "mcp_jobs_page",
-      text: `SELECT info FROM ${schema}.tasks WHERE owner = $1 AND id < $2::uuid ORDER BY id DESC LIMIT $3`,
-    };
-    this.#body = { name: "mcp_jobs_body", text: `SELECT body FROM ${schema}.bodies WHERE id = $1::uuid AND kind = $2` };
+    this.#lease = lease;
+    this.#read = batched((ids) => this.#readMany(ids), MOST_READ);
   }
 
-  /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */
-  async find(id: string, owner: string): Promise<Entry> {
-    // What is no id of ours costs the same read, so that nobody learns from the time.
-    const entry = await this.#read(isTaskId(id) ? id : NO_TASK);
-    if (entry?.record.info.owner !== owner) throw new TaskNotFound(id);
-    if (hasExpired(entry.record.info, this.#database.now)) throw new TaskExpired(id);
-    return entry;
+  now(): number {
+    return Math.round(this.#database.now);
   }
 
-  /** Reads a task, if it is there. */
-  read(id: string): Promise<Entry | undefined> {
-    return this.#read(id);
+  async create(record: TaskRecord, input: string): Promise<void> {
+    if (!await this.#writer.write({ record, version: 0, body: input })) throw idTaken(record.info.id);
   }
 
-  /** Lists an owner's tasks before the cursor, the newest first. */
-  async page(owner: string, cursor: string | undefined, limit: number): Promise<TaskPage> {
-    const tasks: TaskInfo[] = [];
-    let before = cursor ?? LAST_ID;
-    while (true) {
-      const rows = await this.#database.run<{ info: string }>(this.#page, [JSON.stringify(owner), before, limit + 1]);
-      for (const { info } of rows) {
-        const task: TaskInfo = JSON.parse(info);
-        before = task.id;
-        if (hasExpired(task, this.#database.now)) continue;
-        if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
-        tasks.push(task);
-      }
-      if (rows.length <= limit) return { tasks };
-    }
+  async read(id: string, owner: string): Promise<PgEntry | undefined> {
+    const entry = await this.#read(id);
+    return entry?.record.info.owner === owner ? entry : undefined;
   }
 
-  /** Writes a new task; says whether its id was new. */
-  create(record: TaskRecord, input: Json): Promise<boolean> {
-    return this.#writer.write({ record, version: 0, body: toText(input, "The input") });
-  }
-
-  /**
-   * Writes a change. Resolves with the entry as it is now, or with `undefined` if somebody else has changed the task since
-   * it was read; nothing is written then.
-   */
-  async change(entry: Entry, record: TaskRecord, outcome?: Outcome): Promise<Entry | undefined> {
-    const { record: before, version } = entry;
+  async change(
+    { record: before, version }: PgEntry,
+    record: TaskRecord,
+    outcome?: Outcome,
+  ): Promise<PgEntry | undefined> {
     const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome) });
     return done ? { record, version: version + 1 } : undefined;
   }
 
-  /** Reads the input of a task. */
-  async input(id: string): Promise<Json> {
-    const input = await this.#load<Json>(id, "i");
-    if (input === undefined) {
-      throw new BackendError(`Cannot read the input of task ${id}: it is missing in PostgreSQL.`);
-    }
-    return input;
+  async input({ record, input }: PgEntry): Promise<Json | undefined> {
+    return input === undefined ? await this.#load<Json>(record.info.id, "i") : JSON.parse(input);
   }
 
-  /** Reads how a task ended; `undefined` while nothing is stored. */
-  outcome(id: string): Promise<Outcome | undefined> {
-    return this.#load<Outcome>(id, "o");
+  outcome({ record }: PgEntry): Promise<Outcome | undefined> {
+    return this.#load<Outcome>(record.info.id, "o");
+  }
+
+  async list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
+    const rows = await this.#database.run<{ info: string }>({
+      name: "mcp_jobs_list",
+      text:
+        `SELECT info FROM ${this.#database.schema}.tasks WHERE owner = $1 AND id < $2::uuid ORDER BY id DESC LIMIT $3`,
+    }, [JSON.stringify(owner), before ?? LAST_ID, limit]);
+    return rows.map(({ info }) => JSON.parse(info));
+  }
+
+  async check(): Promise<void> {
+    await this.streams.append("check", { id: this.#writer.name, text: "" }, CHECK_KEPT_MS);
+  }
+
+  async hasWorker(job: string): Promise<boolean> {
+    const rows = await this.#database.run({
+      name: "mcp_jobs_has_worker",
+      text: `SELECT FROM ${this.#database.schema}.workers WHERE expires_at > now() AND $1 = ANY(jobs) LIMIT 1`,
+    }, [job]);
+    return rows.length > 0;
+  }
+
+  queue(worker: Worker): Queue<PgEntry> {
+    return new PgQueue(this.#database, worker);
+  }
+
+  lease(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease {
+    const putBack = (name: string, task: Pick<TaskInfo, "id" | "owner">) => this.#putBack(name, task);
+    return new PgLease(this.#database, { ...worker, duration: this.#lease, held, putBack });
+  }
+
+  /** Puts back a task that the queue gives to a worker which never ran it. */
+  async #putBack(worker: string, { id, owner }: Pick<TaskInfo, "id" | "owner">): Promise<void> {
+    for (let done = false; !done;) {
+      const entry = await this.read(id, owner);
+      if (entry === undefined || isFinished(entry.record.info)) return;
+      const { record, version } = entry;
+      const next = record.holder === worker ? unclaimed(record, this.now()).record : record;
+      // As it does not name the record before, this writes the place in the queue anew, too.
+      done = await this.#writer.write({ record: next, version });
+    }
+  }
+
+  async #readMany(ids: readonly string[]): Promise<readonly (PgEntry | undefined)[]> {
+    const rows = await this.#database.run<TaskRow>({
+      name: "mcp_jobs_read",
+      text: `SELECT id, version, info, rest FROM ${this.#database.schema}.tasks WHERE id = ANY($1::uuid[])`,
+    }, [[...new Set(ids)]]);
+    const found = new Map(rows.map((row) => [row.id, entryOf(row)]));
+    return ids.map((id) => found.get(id));
   }
 
   async #load<T>(id: string, kind: "i" | "o"): Promise<T | undefined> {
-    const [row] = await this.#database.run<{ body: string }>(this.#body, [id, kind]);
+    const [row] = await this.#database.run<{ body: string }>({
+      name: "mcp_jobs_body",
+      text: `SELECT body FROM ${this.#database.schema}.bodies WHERE id = $1::uuid AND kind = $2`,
+    }, [id, kind]);
     return row && JSON.parse(row.body);
   }
 }
 
 /** Sorts behind every id. */
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-
-/** The task in a row. */
-export function entryOf({ info, rest, version }: TaskRow): Entry {
-  return { record: { info: JSON.parse(info), ...JSON.parse(rest) }, version };
-}

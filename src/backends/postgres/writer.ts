@@ -4,29 +4,15 @@
  *
  * @module
  */
-import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
+import type { TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import type { Database } from "./database.ts";
-
-/** One change of one task. */
-export interface Write {
-  readonly record: TaskRecord;
-  /** The version that the task was read at; 0 for a new one. */
-  readonly version: number;
-  /** The record before, where there was one. */
-  readonly before?: TaskRecord;
-  /** The input of a new task, or how it ended: JSON text. */
-  readonly body?: string;
-}
+import { columnsOf, Place, type Write } from "./rows.ts";
 
 /** The most writes of one statement, the statements under way at once, and the most text of both, in UTF-16 units. */
 const MOST_WRITES = 100;
 const AT_ONCE = 2;
 const MOST_TEXT = 32 * 1024 * 1024;
-
-/** Where a task stands in the queue after a write. */
-const Place = { SAME: 0, QUEUED: 1, GONE: 2 } as const;
 
 /** Writes for one process. */
 export class Writer {
@@ -36,10 +22,11 @@ export class Writer {
    */
   readonly write: (write: Write) => Promise<boolean>;
   /** The name under which this process writes events. */
-  readonly name: string = crypto.randomUUID();
+  readonly name: string;
 
   /** `onWritten` hears of the changes of each statement, once they are stored. */
-  constructor({ schema, run }: Database, onWritten: (tasks: readonly TaskInfo[]) => void) {
+  constructor({ schema, run }: Database, name: string, onWritten: (tasks: readonly TaskInfo[]) => void) {
+    this.name = name;
     const sql = { name: "mcp_jobs_write", text: statement(schema) };
     const many = async (writes: readonly Write[]) => {
       // Of two changes of one task, which were read at the same version, the first one counts.
@@ -53,43 +40,6 @@ export class Writer {
     const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT };
     this.write = batched(many, MOST_WRITES, travel, ({ body = "" }) => body.length);
   }
-}
-
-function columnsOf(writes: readonly Write[]): unknown[][] {
-  const rows = writes.map(({ record, version, before, body }) => {
-    const { info, ...rest } = record;
-    const ended = expiresAt(info);
-    return [
-      info.id,
-      version,
-      JSON.stringify(info.owner), // PostgreSQL takes no NUL, which JSON escapes.
-      JSON.stringify(info),
-      JSON.stringify(rest),
-      placeOf(record, before),
-      info.job,
-      record.priority,
-      dueOf(record) ?? info.createdAt,
-      record.holder === undefined && dueOf(record) !== undefined,
-      record.holder ?? null,
-      version === 0 ? "i" : "o",
-      body ?? null,
-      ended === undefined ? null : Math.min(ended + EXPIRED_TOLD_MS, LATEST_MS),
-    ];
-  });
-  return (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
-}
-
-/** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
-const LATEST_MS = 8.64e15;
-
-function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
-  if (isFinished(record.info)) return Place.GONE;
-  const same = before !== undefined && before.holder === record.holder && dueOf(before) === dueOf(record);
-  return same ? Place.SAME : Place.QUEUED;
-}
-
-function dueOf({ info }: TaskRecord): number | undefined {
-  return isFinished(info) ? undefined : info.dueAt;
 }
 
 /**

@@ -27,15 +27,15 @@ export interface ClaimedTask {
 export interface FailedClaim {
   /** The task's id. */
   readonly id: string;
-  /** How its attempt ends instead. */
-  readonly attempt: Attempt;
+  /** Writes what becomes of it instead. The runner calls it again while it fails. */
+  readonly end: () => Promise<void>;
 }
 
 /** What a store gives a runner that asks for tasks. */
 export interface ClaimResult {
   /** The tasks to run. */
   readonly claims: readonly ClaimedTask[];
-  /** What was claimed, but cannot run: how its attempt ends instead. */
+  /** What was claimed, but cannot run. */
   readonly failed?: readonly FailedClaim[];
   /** Whether there may be more that are due. */
   readonly more: boolean;
@@ -167,7 +167,7 @@ export class Runner implements WorkHandle {
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#moreReady = true;
       for (const claim of claims) this.#start(claim);
-      for (const { id, attempt } of failed) this.#write(id, () => this.#store.settle(id, attempt));
+      for (const { id, end } of failed) this.#write(id, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }

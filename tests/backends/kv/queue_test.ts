@@ -1,5 +1,5 @@
 import { Committer } from "../../../src/backends/kv/committer.ts";
-import { delayedKey } from "../../../src/backends/kv/keys.ts";
+import { blobKey, delayedKey } from "../../../src/backends/kv/keys.ts";
 import type { KvStore, KvStoreOptions } from "../../../src/backends/kv/store.ts";
 import { Claims, type ClaimsListener } from "../../../src/backends/shared/store/claims.ts";
 import { Lease } from "../../../src/backends/shared/store/lease.ts";
@@ -54,7 +54,7 @@ Deno.test("KV: a delayed task that is due is found again after a look for it has
     assertEquals(look.claims.map(({ task }) => task.id), [id]);
   }));
 
-Deno.test("KV: an input that cannot be read is a failed attempt of its task, and keeps no other task from its run", () =>
+Deno.test("KV: a task whose input cannot be read waits for it without losing an attempt, and keeps no other task from its run", () =>
   withClaims(async ({ kv, store, claims, create }) => {
     const large = await create("x".repeat(20_000));
     const small = await create("y");
@@ -62,17 +62,23 @@ Deno.test("KV: an input that cannot be read is a failed attempt of its task, and
       kv.getMany = Deno.Kv.prototype.getMany;
       return Promise.reject(new TypeError("disk I/O error"));
     };
-    const look = await claims.claim(2);
-    assertEquals(look.claims.map(({ task, input }) => [task.id, input]), [[small, "y"]]);
-    const message = "Cannot read the KV file: TypeError: disk I/O error";
-    assertEquals(look.failed, [{ id: large, attempt: { kind: "error", message, retry: true } }]);
-    for (const { id, attempt } of look.failed ?? []) await claims.settle(id, attempt);
-    const { record } = await found(store, large);
-    assertEquals([record.info.status, record.info.message], [
-      "RETRYING",
-      `Attempt 1 of 3 failed: ${message}`,
-    ]);
+    const result = await claims.claim(2);
+    assertEquals(result.claims.map(({ task, input }) => [task.id, input]), [[small, "y"]]);
+    assertEquals(result.failed?.map(({ id }) => id), [large]);
+    for (const { end } of result.failed ?? []) await end();
+    const { info } = (await found(store, large)).record;
+    assertEquals([info.status, info.attempt, "dueAt" in info], ["PENDING", 0, true]);
     assertEquals(claims.held.map(({ id }) => id), [small]);
+  }));
+
+Deno.test("KV: a task whose input is lost fails", () =>
+  withClaims(async ({ kv, store, claims, create }) => {
+    const id = await create("x".repeat(20_000));
+    for await (const { key } of kv.list({ prefix: blobKey("", 0).slice(0, 2) })) await kv.delete(key);
+    const { failed = [] } = await claims.claim(1);
+    for (const { end } of failed) await end();
+    const { info } = (await found(store, id)).record;
+    assertEquals([info.status, info.message], ["FAILED", "The input of the task is lost."]);
   }));
 
 Deno.test("KV: a large input is read once the file is no longer locked", () =>

@@ -5,15 +5,19 @@
  * @module
  */
 import type { Attempt, ProgressReport, TaskEvent } from "../../../backend.ts";
+import { logError } from "../../../log/log_error.ts";
 import type { Answer, Question, TaskInfo } from "../../../task.ts";
-import { messageOf } from "../../../text.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../runner.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
+import { unclaimed } from "../unclaimed.ts";
 import { update } from "./update.ts";
 
 /** The most tasks claimed at once. */
 const MAX_BATCH = 100;
+
+/** How long a task waits whose input could not be read, in ms. */
+const UNREAD_PAUSE_MS = 1_000;
 
 /** From when on a clock counts as set back, in ms. */
 const SET_BACK_MS = 1_000;
@@ -72,7 +76,7 @@ export class Claims implements RunnerStore {
       if (error && taken.length === 0) throw error.reason;
       return {
         claims: taken.filter((one) => "task" in one),
-        failed: taken.filter((one) => "attempt" in one),
+        failed: taken.filter((one) => "end" in one),
         more: more || error !== undefined,
         dueIn: Math.min(dueIn, pause),
       };
@@ -131,12 +135,22 @@ export class Claims implements RunnerStore {
     const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
     if (held === undefined) return undefined;
     const { info: task, timeout } = held.record;
-    this.#held.set(task.id, held);
+    const { id } = task;
+    this.#held.set(id, held);
     try {
-      return { task, input: await this.#store.input(entry), timeout };
+      const input = await this.#store.input(entry);
+      if (input !== undefined) return { task, input, timeout };
+      return { id, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
-      return { id: task.id, attempt: { kind: "error", message: messageOf(error), retry: true } };
+      logError("read the input of a task", error);
+      return { id, end: () => this.#putBack(id) };
     }
+  }
+
+  /** The task waits again, as it has not begun. */
+  async #putBack(id: string): Promise<void> {
+    await this.#change(id, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
+    this.#held.delete(id);
   }
 
   /** Changes a held task, or lets go of one that somebody else has taken over meanwhile. */

@@ -4,26 +4,35 @@
  *
  * @module
  */
-import { unheard } from "../../../log/log_error.ts";
+import { BackendError, StoreLost } from "../../../errors.ts";
+import { logError, unheard } from "../../../log/log_error.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
+import { doneWithin, pause } from "../../../waiting.ts";
 import { crashed } from "../record.ts";
 import { Recurring } from "../recurring.ts";
 import type { Store, WorkerLease } from "./store.ts";
 import { update } from "./update.ts";
 
+/** The pause before a worker that could not start tries again, in ms. */
+const RETRY_MS = 500;
+
+/** How long to wait for the end of a lease, in ms. */
+const END_MS = 2_000;
+
 /** Keeps the lease of one worker. */
 export class Lease implements AsyncDisposable {
-  /** Resolves once the worker is known. */
+  /** Resolves once the worker is known, however long the store is away. Rejects if the store or the lease ends before. */
   readonly ready: Promise<void>;
   readonly #store: Store;
   readonly #lease: WorkerLease;
+  readonly #closed = new AbortController();
   readonly #recurring: readonly Recurring[];
 
   /** Begins to keep it. `renewed` is called with each later renewal. */
   constructor(store: Store, lease: WorkerLease, renewed: () => void) {
     this.#store = store;
     this.#lease = lease;
-    this.ready = lease.renew().then(() => this.recover());
+    this.ready = this.#begin();
     const { duration } = lease;
     this.#recurring = [
       new Recurring("renew the lease of a worker", () => lease.renew().then(renewed), duration / 3),
@@ -39,10 +48,30 @@ export class Lease implements AsyncDisposable {
     }
   }
 
-  /** Gives the lease up. */
+  /** Gives the lease up. Does not wait for long where the store is away: then the lease runs out by itself. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#recurring.map((one) => one[Symbol.asyncDispose]()));
-    await this.#lease.end().catch(unheard("end the lease of a worker, which runs out by itself"));
+    this.#closed.abort(new BackendError("Cannot start the worker: it is closed."));
+    const end = async () => {
+      await Promise.all(this.#recurring.map((one) => one[Symbol.asyncDispose]()));
+      await this.#lease.end();
+    };
+    await doneWithin(end().catch(unheard("end the lease of a worker, which runs out by itself")), END_MS);
+  }
+
+  async #begin(): Promise<void> {
+    const { signal } = this.#closed;
+    while (true) {
+      try {
+        await this.#lease.renew();
+        return await this.recover();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof StoreLost) throw error;
+        logError("start a worker", error);
+        await pause(RETRY_MS, signal);
+        signal.throwIfAborted();
+      }
+    }
   }
 
   /** Takes a task from a dead worker, even while somebody else changes it, as an answer does. */

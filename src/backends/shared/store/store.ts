@@ -43,8 +43,8 @@ export interface Store<E extends Entry = Entry> {
    * it can never store.
    */
   change(entry: E, record: TaskRecord, outcome?: Outcome): Promise<E | undefined>;
-  /** Reads a task's input. */
-  input(entry: E): Promise<Json>;
+  /** Reads a task's input; `undefined` if it is lost. */
+  input(entry: E): Promise<Json | undefined>;
   /** Reads how a task ended; `undefined` while nothing is stored. */
   outcome(entry: E): Promise<Outcome | undefined>;
   /** Reads up to `limit` of an owner's tasks, the newest first: all, or those before an id. Expired ones may be among them. */

@@ -1,7 +1,7 @@
 import { newTaskId } from "../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
-import { Sweeper } from "../../../src/backends/postgres/sweeper.ts";
+import { deleteExpired } from "../../../src/backends/postgres/expiry.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
@@ -31,18 +31,20 @@ testUnless(
     await backend.streams.append("stream", { id: "2", text: "kept" }, 60_000);
 
     await using database = await Database.open(url, "mcp_jobs", 1);
-    await using sweeper = new Sweeper(database);
+    const sweep = async () => {
+      while (await deleteExpired(database, 1));
+    };
     const idsIn = async (table: string) =>
       (await database.run<{ id: string }>({ text: `SELECT DISTINCT id::text FROM mcp_jobs.${table} ORDER BY id` }))
         .map(({ id }) => id);
-    await sweeper.sweep();
+    await sweep();
     assertEquals(await idsIn("tasks"), [old, kept]);
 
     const past = "now() - interval '1 hour'";
     await database.run({ text: `UPDATE mcp_jobs.expiries SET expires_at = ${past} WHERE id = $1::uuid` }, [old]);
     await database.run({ text: `UPDATE mcp_jobs.streams SET expires_at = ${past} WHERE id = '1'` });
     await database.run({ text: `UPDATE mcp_jobs.events SET at = ${past}` });
-    await sweeper.sweep();
+    await sweep();
     for (const table of ["tasks", "bodies", "expiries"]) assertEquals([table, await idsIn(table)], [table, [kept]]);
     assertEquals(await idsIn("streams"), ["2"]);
     assertEquals(await database.run({ text: "SELECT FROM mcp_jobs.events" }), []);

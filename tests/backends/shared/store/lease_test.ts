@@ -1,0 +1,48 @@
+import { BackendError } from "../../../../mod.ts";
+import { MemoryStore } from "../../../../src/backends/memory/store.ts";
+import { Hub } from "../../../../src/backends/shared/store/hub.ts";
+import { Lease } from "../../../../src/backends/shared/store/lease.ts";
+import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts";
+import { StoreLost } from "../../../../src/errors.ts";
+import { doneWithin } from "../../../../src/waiting.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+
+/** A lease that no timer renews while a test runs. */
+function leaseOf(own: Partial<WorkerLease>): Lease {
+  const nothing = () => Promise.resolve();
+  const lease = { duration: 600_000, renew: nothing, dead: () => Promise.resolve([]), end: nothing, ...own };
+  return new Lease(new MemoryStore(new Hub()), lease, () => {});
+}
+
+Deno.test("a worker that starts while its store is away is ready once the store is back", async () => {
+  let away = 1;
+  await using lease = leaseOf({
+    renew: () => away-- > 0 ? Promise.reject(new BackendError("The store is away.")) : Promise.resolve(),
+  });
+  await lease.ready;
+  assertEquals(away, -1);
+});
+
+Deno.test("a worker whose store is gone for good, or that is closed before it could start, is never ready", async () => {
+  await using lost = leaseOf({ renew: () => Promise.reject(new StoreLost("The store is gone.")) });
+  await assertRejects(() => lost.ready, StoreLost);
+  const failed = Promise.withResolvers<void>();
+  const closed = leaseOf({
+    renew: () => {
+      failed.resolve();
+      return Promise.reject(new BackendError("The store is away."));
+    },
+  });
+  await failed.promise;
+  const [end] = await Promise.allSettled([closed.ready, closed[Symbol.asyncDispose]()]);
+  assertEquals(end.status === "rejected" && end.reason instanceof BackendError, true);
+});
+
+Deno.test("a worker closes though its store does not answer", async () => {
+  const answer = Promise.withResolvers<void>();
+  const lease = leaseOf({ end: () => answer.promise });
+  await lease.ready;
+  const closed = lease[Symbol.asyncDispose]();
+  assertEquals(await doneWithin(closed, 10_000), true);
+  answer.resolve();
+});

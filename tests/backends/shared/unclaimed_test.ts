@@ -1,0 +1,33 @@
+import { claimed, crashed, created, handedBack, stopRequested } from "../../../src/backends/shared/record.ts";
+import { unclaimed } from "../../../src/backends/shared/unclaimed.ts";
+import { assertEquals } from "../../../tools/std.ts";
+
+const RETRY = { attempts: 1, delay: 0, maxDelay: 0 };
+const waiting = created({ id: "id-1", job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry: RETRY }, 1_000);
+
+Deno.test("a task whose claim has come to nothing waits as before: it has lost no attempt, and was not handed back", () => {
+  for (const before of [waiting, handedBack(claimed(waiting, "a", 2_000), false, 3_000).record]) {
+    const { record, outcome } = unclaimed(claimed(before, "b", 4_000), 5_000);
+    assertEquals(record.info.status, "PENDING");
+    assertEquals([record.info.attempt, record.handBacks, record.holder, outcome], [
+      before.info.attempt,
+      before.handBacks,
+      undefined,
+      undefined,
+    ]);
+    assertEquals([record.info.revision, record.info.updatedAt], [before.info.revision + 2, 5_000]);
+  }
+});
+
+Deno.test("a task whose input could not be read waits for a while", () => {
+  const { info } = unclaimed(claimed(waiting, "a", 2_000), 3_000, 500).record;
+  assertEquals([info.status, "dueAt" in info && info.dueAt], ["PENDING", 3_500]);
+});
+
+Deno.test("a task that was asked to stop and never began is cancelled, and says whether it ever ran", () => {
+  const never = unclaimed(stopRequested(claimed(waiting, "a", 2_000), 3_000), 4_000).record.info;
+  assertEquals([never.status, "work" in never && never.work], ["CANCELLED", "never_started"]);
+  const ran = crashed(claimed(waiting, "a", 2_000), 3_000).record;
+  const again = unclaimed(stopRequested(claimed(ran, "b", 4_000), 5_000), 6_000).record.info;
+  assertEquals([again.status, "work" in again && again.work], ["CANCELLED", "stopped"]);
+});
