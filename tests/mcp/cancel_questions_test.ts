@@ -1,5 +1,5 @@
 /**
- * Plain calls of clients that cannot be asked: what the job asks is answered with `cancel`, and the call ends, whatever
+ * Plain calls of clients that cannot be asked: the job's questions are answered with `cancel`, and the call ends, whatever
  * the store does at that moment.
  *
  * @module
@@ -34,7 +34,7 @@ const curious = defineJob({
   },
 });
 
-/** A store that cannot take the first answers. */
+/** A store that cannot store the first answers. */
 class Failing extends MemoryBackend {
   readonly failed = Promise.withResolvers<void>();
   #left: number;
@@ -71,7 +71,7 @@ class Stage implements AsyncDisposable {
     this.#worker = createWorker(this.backend, [curious]);
   }
 
-  /** What a plain call returns to a client of either era that cannot be asked. */
+  /** What a plain call returns to a client of each revision that cannot be asked. */
   readonly calls = {
     "2025-11-25": async () => {
       const raw = await Raw.open(this.server.fetch);
@@ -85,7 +85,7 @@ class Stage implements AsyncDisposable {
     },
   };
 
-  /** A task of a client that declares this, once it asks; and what was told of it when it did. */
+  /** A task of a client with these capabilities, once it asks, and how it was described then. */
   readonly tasks = {
     "2025-11-25": async (capabilities: Fields) => {
       const raw = await Raw.open(this.server.fetch, undefined, capabilities);

@@ -17,7 +17,7 @@ import { contract } from "../interop/support/fixture.ts";
 
 const WAITING = "Waiting: no worker for contract is running. It starts as soon as one does.";
 
-/** A client of a server without a worker, and a clock in the test's hand. */
+/** A client of a server without a worker, and a clock that the test sets. */
 async function serve(strategy: ExposureStrategy) {
   const backend = new MemoryBackend();
   let later = 0;

@@ -1,6 +1,6 @@
 /**
- * The rounds of a plain call of revision 2026-07-28: it is answered with questions, and the client calls again with the
- * answers (Multi Round-Trip Requests). One call of a person is one task, however many rounds it takes.
+ * The rounds of a plain call of revision 2026-07-28: it returns questions, and the client calls again with the
+ * answers (Multi Round-Trip Requests). The call is one task, however many rounds it takes.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const URL_OF_IT = new URL("http://localhost/mcp");
 const FORMS = { elicitation: {} };
 const NAME = z.object({ name: z.string().min(3) });
 
-/** Is told a name before it begins, and asks for a colour while it runs. */
+/** Needs a name before it starts, and asks for a colour while it runs. */
 const welcome = defineJob({
   name: "welcome",
   description: "Welcomes a guest",
@@ -44,14 +44,14 @@ const pair = defineJob({
   },
 });
 
-/** Is told two things before it begins. */
+/** Needs two fields before it starts. */
 const meet = defineJob({
   name: "meet",
   input: z.object({ host: z.string().min(3), guest: z.string().min(3) }),
   run: ({ host, guest }) => ({ host, guest }),
 });
 
-/** Its field is described elsewhere in its schema. */
+/** The schema of its field stands elsewhere in the input's schema. */
 const pointing = defineJob({
   name: "pointing",
   input: {
@@ -63,7 +63,7 @@ const pointing = defineJob({
   run: (input) => input,
 });
 
-/** The schema of its field points to another field, which the question does not have. */
+/** The schema of its field refers to another field, which the question does not have. */
 const comparing = defineJob({
   name: "comparing",
   input: {
@@ -102,14 +102,14 @@ class Stage implements AsyncDisposable {
     return await events.next(({ result, error }) => result !== undefined || error !== undefined);
   }
 
-  /** One round that is answered with a result. */
+  /** One round that returns a result. */
   async answered(name: string, more?: Fields, capabilities?: Fields): Promise<Fields> {
     const { result, error } = await this.round(name, more, capabilities);
     if (result === undefined) throw new Error(`${name} failed: ${JSON.stringify(error)}`);
     return result;
   }
 
-  /** One call by the official client, whose person gives these answers one after the other. */
+  /** One call of the official client, with these answers of a person one after the other. */
   async callOfficially(name: string, answers: readonly Record<string, string>[]) {
     const transport = new StreamableHTTPClientTransport(URL_OF_IT, {
       fetch: (url, init) => {
@@ -131,7 +131,7 @@ class Stage implements AsyncDisposable {
     return { said, result };
   }
 
-  /** Where all tasks stand. */
+  /** The states of all tasks. */
   async statuses(): Promise<readonly string[]> {
     return (await this.backend.list("anonymous", { limit: 100 })).tasks.map(({ status }) => status);
   }
@@ -144,10 +144,10 @@ class Stage implements AsyncDisposable {
 
 const accept = (content: Fields) => ({ action: "accept", content });
 
-/** Under which keys the questions of the jobs are put. */
+/** The keys of the jobs' questions. */
 const [COLOUR, ONE, OTHER] = ["question-21c2904441ae", "question-5452478ade48", "question-ac0c10b1bb04"];
 
-/** The question that a round is answered with. */
+/** The question that a round returns. */
 const asked = ({ inputRequests = {} }: Fields) =>
   Object.entries(inputRequests as Fields).map(([key, { params }]) => `${key}: ${params.message}`);
 
@@ -235,7 +235,7 @@ Deno.test("questions before there is a task are asked again with the reason, too
   await using stage = new Stage();
   const both = { host: accept({ host: "Ada" }), guest: accept({ guest: "E" }) };
   const why = "The last answer did not fit: guest: must NOT have fewer than 3 characters.";
-  // There is no task yet that would keep an answer, and a client sends those of its last round alone.
+  // There is no task yet that would keep an answer, and a client sends only those of its last round.
   assertEquals(asked(await stage.answered("meet", { inputResponses: both })), [
     "host: Who invites?",
     `guest: Who comes?\n\n${why}`,

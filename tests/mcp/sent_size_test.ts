@@ -1,5 +1,5 @@
 /**
- * No message to a client has more than 900,000 bytes, whatever revision, transport and strategy; and what is larger can
+ * No message to a client has more than 900,000 bytes, whatever revision, transport and strategy, and larger results can
  * be read whole.
  *
  * @module
@@ -25,7 +25,7 @@ const MANY_PAGES: { readonly [where: string]: readonly [kind: Kind, bytes: numbe
   "http polling": ["escapes", 4_000_000],
 };
 
-/** The sizes that clients lost before, of every kind of text; and one of many pages. */
+/** Sizes that clients once lost, for every kind of text, and one with many pages. */
 function sizes(where: string): readonly (readonly [kind: Kind, bytes: number])[] {
   const kinds = Object.keys(KINDS) as Kind[];
   const manyPages = MANY_PAGES[where];
@@ -45,7 +45,7 @@ async function call(client: Client, name: string, args: Fields): Promise<Message
   return await client.ask("tools/call", { name, arguments: args }, {});
 }
 
-/** Starts a task, waits until it has ended, and returns its id and what was told of the end. */
+/** Starts a task, waits until it has ended, and returns its id and the notification of its end. */
 async function run(client: Client, revision: Revision, name: string, args: Fields) {
   const task = revision === "2025-11-25" ? { task: {} } : {};
   const { result } = await client.ask("tools/call", { name, arguments: args, ...task });
@@ -72,7 +72,7 @@ async function readWhole(client: Client, uri: string): Promise<string> {
   return texts.join("");
 }
 
-/** Plain calls, tasks, what is pushed and the resources of one size. */
+/** Plain calls, tasks, notifications and resources of one size. */
 async function exercise(client: Client, revision: Revision, kind: Kind, bytes: number): Promise<void> {
   const args = { kind, bytes };
   const text = textOf(kind, bytes);
@@ -88,7 +88,7 @@ async function exercise(client: Client, revision: Revision, kind: Kind, bytes: n
       assertStringIncludes(block.text, `Read the resource ${uri}`);
       assert(block.text.startsWith((name === "string" ? text : whole).slice(0, 100)));
     }
-    // Clients refuse a good answer without data where an output schema promises it.
+    // Clients refuse a good result without data if an output schema promises it.
     if (name === "typed") assert(plain?.isError === true || plain?.structuredContent !== undefined);
     else assertEquals(plain?.isError, undefined);
     assert(await readWhole(client, uri) === whole);
@@ -113,7 +113,7 @@ async function exercise(client: Client, revision: Revision, kind: Kind, bytes: n
   }
 }
 
-/** The polling tools and the resources of one size. */
+/** Polling tools and resources of one size. */
 async function exercisePolling(client: Client, kind: Kind, bytes: number): Promise<void> {
   const text = textOf(kind, bytes);
   const tool = async (name: string, args: Fields) => (await call(client, name, args)).result ?? {};

@@ -1,5 +1,5 @@
 /**
- * A server whose backend or client takes its time: it serves nevertheless, and ends when it should.
+ * A server with a slow backend or client: it serves nevertheless, and ends when it should.
  *
  * @module
  */

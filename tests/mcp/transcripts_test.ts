@@ -1,5 +1,5 @@
 /**
- * Recorded conversations with both strategies, and of both eras. After a wanted change:
+ * Recorded conversations with both strategies, and of both revisions. After an intended change:
  * `deno test -A tests/mcp/transcripts_test.ts -- --update`
  *
  * @module

@@ -30,7 +30,7 @@ class ServerProcess implements AsyncDisposable {
     return server;
   }
 
-  /** The memory that it holds, in MiB. */
+  /** The memory that it uses, in MiB. */
   async memory(): Promise<number> {
     const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${this.#child.pid}`] }).output();
     return Number(new TextDecoder().decode(stdout)) / 1024;
@@ -43,7 +43,7 @@ class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Begins a request that announces more than it sends. */
+/** Starts a request that announces more than it sends. */
 async function announce(port: number, length: number, sent: string): Promise<Deno.TcpConn> {
   const conn = await Deno.connect({ port, hostname: "127.0.0.1" });
   const head = `POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}`;
@@ -72,7 +72,7 @@ Deno.test("the announced length of a body takes no memory before the body is sen
   assert(grown < 200, `The server grew by ${grown} MiB.`);
 });
 
-/** The beginning of what a connection answers, up to the end of its JSON. */
+/** The start of a response, up to the end of its JSON. */
 async function answerOf(conn: Deno.TcpConn): Promise<string> {
   let text = "";
   const buffer = new Uint8Array(4_096);
@@ -84,7 +84,7 @@ async function answerOf(conn: Deno.TcpConn): Promise<string> {
   return text;
 }
 
-/** An endpoint on a port of its own, and what its audit log hears. */
+/** An endpoint on a port of its own, and its audit log. */
 class Served implements AsyncDisposable {
   readonly reasons: (string | undefined)[] = [];
   readonly #tasks = new Tasks(new MemoryBackend());

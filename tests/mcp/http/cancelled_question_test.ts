@@ -15,7 +15,7 @@ Deno.test("a call that is cancelled while it asks withdraws its question", async
   });
   const taken = await call.message();
   assertEquals([taken.method, taken.params.requestId], ["notifications/cancelled", id]);
-  // Not because the SDK had waited for a minute.
+  // The reason is not the SDK's own time limit of a minute.
   assertEquals(taken.params.reason.includes("timed out"), false);
   assertEquals(await call.next(), undefined);
 });

@@ -3,7 +3,7 @@ import { assertEquals } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
 import { Events, type Message, Raw } from "./support/raw.ts";
 
-/** All that comes on a stream until it ends. */
+/** Every message on a stream until it ends. */
 async function rest(events: Events): Promise<Message[]> {
   const messages: Message[] = [];
   for (let event = await events.next(); event; event = await events.next()) {
@@ -12,7 +12,7 @@ async function rest(events: Events): Promise<Message[]> {
   return messages;
 }
 
-/** The answer to a client that asks for the rest of a stream, without what is in it. */
+/** The response to a client that resumes a stream, without its body. */
 async function resume(raw: Raw, lastEventId: string): Promise<number> {
   const response = await raw.send({ method: "GET", headers: { "last-event-id": lastEventId } });
   await response.body?.cancel();
@@ -30,7 +30,7 @@ Deno.test("the stream of a cancelled call ends without a response, and a client 
   const started = await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "never:started" } });
   await raw.cancel(id);
   assertEquals(await rest(call), []);
-  // A 405 tells the official clients that there is no stream: after an empty one they would come again and again.
+  // A 405 tells the official clients that there is no stream: after an empty one they would resume again and again.
   assertEquals(await resume(raw, begun?.id ?? ""), 405);
   const [{ text: taskId }] = started.result.content;
   assertEquals((await raw.ask("tasks/result", { taskId })).error.message.includes("cancelled"), true);

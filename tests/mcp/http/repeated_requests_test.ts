@@ -1,4 +1,4 @@
-/** A question, or its answer, that was lost on the way: the session asks again, and a live client is asked once. */
+/** Questions and answers that are lost on the way: the session asks again, and a connected client is asked once. */
 import { createWorker, MemoryBackend } from "../../../mod.ts";
 import { BackendError } from "../../../src/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
@@ -7,7 +7,7 @@ import { Events, type Message, Raw } from "./support/raw.ts";
 
 const ADA = { action: "accept", content: { name: "Ada" } };
 
-/** The questions among all that comes on a stream until it ends. */
+/** The questions on a stream until it ends. */
 async function questions(response: Response): Promise<Message[]> {
   const found: Message[] = [];
   await using events = new Events(response);
@@ -17,7 +17,7 @@ async function questions(response: Response): Promise<Message[]> {
   return found;
 }
 
-/** A server whose worker is still to come, and a task that will ask as soon as it has. */
+/** A server whose worker starts later, and a task that asks as soon as it runs. */
 async function stage() {
   const backend = new MemoryBackend();
   const server = fixtureServer("operation", backend);
@@ -48,7 +48,7 @@ Deno.test("a question whose stream is broken is sent with the next request, and 
   const [question, ...more] = await questions(await raw.post("tasks/get", { taskId }));
   assertEquals([question?.id, more], [`task-input:${taskId}:question-02633ff0843c`, []]);
   assertEquals(await questions(await raw.post("tasks/get", { taskId })), []);
-  // Whoever resumes the broken stream has been asked meanwhile.
+  // The client that resumes the broken stream has been asked meanwhile.
   await using resumed = await raw.listen(begun?.id);
   await answer(question?.id);
   const { result } = await resumed.message();

@@ -13,7 +13,7 @@ const progress = (progressToken: string | number, value: number): JSONRPCMessage
 const changed: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/tools/list_changed" };
 const result: JSONRPCMessage = { jsonrpc: "2.0", id: 1, result: { content: [] } };
 
-/** What a message says, in short. */
+/** A message in short. */
 function sayingOf(message: JSONRPCMessage): string {
   if (!("method" in message)) return "result";
   return message.params?.progressToken === undefined
@@ -21,7 +21,7 @@ function sayingOf(message: JSONRPCMessage): string {
     : `${message.params.progressToken}:${message.params.progress}`;
 }
 
-/** More progress of two calls than anybody waits for, with other messages between, and the result of one. */
+/** Much progress of two calls, with other messages in between, and the result of one. */
 const MUCH: readonly JSONRPCMessage[] = [
   ...Array.from({ length: 10_000 }, (_, value) => [
     ...value === 5_000 ? [changed] : [],
@@ -74,7 +74,7 @@ Deno.test("over stdio a client that does not read gets the newest progress when 
   await Promise.all(sent);
 });
 
-/** An event stream of the SDK, to which all these messages were written at once. */
+/** An event stream of the SDK with all these messages written at once. */
 function eventsOf(messages: readonly JSONRPCMessage[], end: (controller: ReadableStreamDefaultController) => void) {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {

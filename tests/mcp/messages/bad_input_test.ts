@@ -10,19 +10,19 @@ import type { Fields, Message } from "../support/wire_message.ts";
 
 const MIB = 1024 * 1024;
 
-/** The server is alive: it answers, and runs a job. */
+/** Checks that the server still answers, and runs a job. */
 async function checkAlive(pipe: Pipe): Promise<void> {
   const { structuredContent } = await pipe.call("strict", { id: 1 });
   assertEquals(structuredContent, { id: 1 });
 }
 
-/** The text of an answer that says that the tool failed. */
+/** The text of a tool error. */
 function failure({ isError, content }: Fields): string {
   assertEquals(isError, true);
   return content[0].text;
 }
 
-/** The answer to a line for which no request id can be known. */
+/** The response to a line whose request id cannot be determined. */
 async function refusal(pipe: Pipe, line: string): Promise<NonNullable<Message["error"]>> {
   const before = pipe.messages.length;
   await pipe.line(line);

@@ -20,7 +20,7 @@ function refusal(text: string, maxBytes?: number) {
   return { id: refused.refusal.id, message: refused.refusal.error.message, status: refused.status };
 }
 
-/** How deep a value is nested, and how many values it holds but for the first of all. */
+/** How deeply a value is nested, and how many values it holds besides itself. */
 function countsOf(value: unknown): { readonly deepest: number; readonly values: number } {
   if (typeof value !== "object" || value === null) return { deepest: 0, values: 0 };
   const parts = Object.values(value).map(countsOf);
@@ -30,7 +30,7 @@ function countsOf(value: unknown): { readonly deepest: number; readonly values: 
   };
 }
 
-/** Some JSON value, with all that makes a text hard to scan. */
+/** A random JSON value, with everything that makes a text hard to scan. */
 function someValue(random: () => number, depth = 0): unknown {
   const pick = Math.floor(random() * (depth > 4 ? 5 : 8));
   const many = Array.from({ length: Math.floor(random() * 4) });
@@ -52,7 +52,7 @@ Deno.test("a scan counts the depth and items that parsing would find, wherever t
       for (let at = 0; at < bytes.length; at += size) scan.push(bytes.subarray(at, at + size));
       const { deepest, values } = countsOf(value);
       assertEquals(scan.deepest, deepest);
-      // Each value but the first has a comma or a bracket before it; what is empty has a bracket and no value.
+      // Each value but the first follows a comma or a bracket; an empty array or object has a bracket and no value.
       assert(scan.items >= values && scan.items <= 2 * values + 1, `${scan.items} for ${values}`);
     }
   }
@@ -93,7 +93,7 @@ Deno.test("the id of a refused message is that of its outermost object, and no o
     [`}]${long}`, null],
   ];
   for (const [text, id] of cases) assertEquals(refusal(text, 1_000).id, id, text.slice(0, 30));
-  // What stands at the top is kept up to a length that a request has.
+  // The outermost object is kept up to the size of an ordinary request.
   assertEquals(refusal(`{"id":7,"a":"${"x".repeat(10_000)}"}`, 1_000).id, null);
 });
 

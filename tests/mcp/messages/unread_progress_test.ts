@@ -20,7 +20,7 @@ const busy = defineJob({
   },
 });
 
-/** The answer to a plain call, to each client, as it begins. */
+/** The response to a plain call of a client of each revision, as it begins. */
 const CALLS: { readonly [revision: string]: (server: AsyncToolServer) => Promise<Response> } = {
   "2025-11-25": async (server) => {
     const raw = await Raw.open(server.fetch);

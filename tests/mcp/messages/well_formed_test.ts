@@ -7,10 +7,10 @@ import { assert, assertEquals } from "../../../tools/std.ts";
 import { type Client, connect, type Revision, REVISIONS } from "../support/measured.ts";
 import type { Fields } from "../support/wire_message.ts";
 
-const SERVER = new URL("../support/half_server.ts", import.meta.url);
+const SERVER = new URL("../support/ill_formed_server.ts", import.meta.url);
 const INPUT = { "in \ud800": "put \udc00" };
 
-/** What comes out of `returns`. */
+/** The outcomes of the job `returns`. */
 const RESULT = {
   given: { "in \ufffd": "put \ufffd" },
   "key \ufffd": ["\ufffd", "😀 whole"],

@@ -12,7 +12,7 @@ function requestOf(send: (request: never, options: never) => Promise<unknown>): 
 }
 
 Deno.test("a person may take as long to answer as a timer can run", async () => {
-  // No test can wait for the minute that the SDK gives a request: what it is told is all that can be seen.
+  // No test can wait for the minute that the SDK gives a request, so this checks the time that it is told.
   const waits: (number | undefined)[] = [];
   const ctx = requestOf((_, { timeout }: { readonly timeout?: number }) => {
     waits.push(timeout);

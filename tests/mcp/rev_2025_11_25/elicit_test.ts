@@ -1,6 +1,6 @@
 /**
- * Questions on their way to clients of both eras: in the middle of a task, in the middle of a plain call, and before
- * there is a task. What the tasks extension does stands in transcripts/extension.txt.
+ * Questions to clients of both revisions: during a task, during a plain call, and before
+ * there is a task. What the tasks extension does is in transcripts/extension.txt.
  *
  * @module
  */
@@ -22,7 +22,7 @@ Deno.test("2025-11-25: a plain call puts the job's question to the client, and r
   const question = await pipe.next(isQuestion);
   assertEquals(question.params?.message, "What is your name?");
   assertMatch(String(question.id), /^task-input:[0-9a-f-]{36}:question-[0-9a-f]{12}$/);
-  // The client knows the call, and has never heard of its task.
+  // The client knows the call, but not its task.
   assertEquals(question.params?._meta, undefined);
   await pipe.send({ jsonrpc: "2.0", id: question.id, result: ADA });
   assertEquals((await call).structuredContent, ADA);

@@ -1,5 +1,5 @@
 /**
- * Clients of the revisions before 2025-11-25: they call plainly, and take what their revision knows.
+ * Clients of the revisions before 2025-11-25: they make plain calls, and get what their revision knows.
  *
  * @module
  */

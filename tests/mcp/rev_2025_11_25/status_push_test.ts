@@ -25,7 +25,7 @@ const ASKS: LiveTask = {
 };
 const DONE: FinishedTask = { ...CREATED, status: "COMPLETED", revision: 4, progress: 1, finishedAt: 1 };
 
-/** A connection that pushes. `change` is what its tasks come to; `pushed` is what its client hears. */
+/** A connection that pushes. `change` changes a task; `pushed` is what its client gets. */
 function connection(options: { readonly notifications?: boolean; readonly canAsk?: boolean } = {}) {
   const backend = new MemoryBackend();
   const tasks = new Tasks(backend);

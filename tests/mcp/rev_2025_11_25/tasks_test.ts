@@ -67,7 +67,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     const taskId = await pipe.start("steps", { gate: "blocks", steps: 1 });
     const asked = pipe.messages.length;
     const waiting = pipe.result("tasks/result", { taskId });
-    // Every later request is answered first: the result does wait.
+    // Every later request is answered first, so the result does wait.
     assertEquals((await pipe.result("tasks/get", { taskId })).status, "working");
     assertEquals(pipe.messages.slice(asked).filter(({ result }) => result?.content).length, 0);
     await pipe.call("open_gate", { gate: "blocks" });
@@ -147,7 +147,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
   async "Task Progress Notifications: the token of the call stays valid for the task, and never goes back"(pipe) {
     const params = { task: {}, _meta: { progressToken: "token-1" } };
     const { task } = await pipe.call("steps", { gate: "spec progress", steps: 3 }, params);
-    // From here on the server follows the task for us, at the latest.
+    // From here on, at the latest, the server follows the task.
     await pipe.result("tasks/get", { taskId: task.taskId });
     await pipe.call("open_gate", { gate: "spec progress" });
     await pipe.result("tasks/result", { taskId: task.taskId });

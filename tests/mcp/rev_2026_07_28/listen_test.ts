@@ -1,5 +1,5 @@
 /**
- * `subscriptions/listen` with tasks and results, over HTTP. What is said over stdio stands in transcripts/extension.txt.
+ * `subscriptions/listen` with tasks and results, over HTTP. The same over stdio is in transcripts/extension.txt.
  *
  * @module
  */

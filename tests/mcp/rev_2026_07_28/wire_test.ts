@@ -29,7 +29,7 @@ const QUESTION = { key: "question-1", message: "Who?", schema: { $schema: "x", t
 
 const end = { finishedAt: NOW + 500, updatedAt: NOW + 500 };
 
-/** Every status that a task can have, with what it carries and what is said of it. */
+/** Every status of a task, with its outcome and its status on the wire. */
 const CASES: { readonly [name: string]: readonly [TaskInfo, Outcome | undefined, string, string | undefined] } = {
   "PENDING is working": [{ ...LIVE, status: "PENDING" }, undefined, "working", undefined],
   "RUNNING is working": [LIVE, undefined, "working", undefined],

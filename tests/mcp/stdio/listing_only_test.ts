@@ -1,5 +1,5 @@
 /**
- * A stdio server that hosts start only to look at its tools, and what becomes of the work of clients that are gone.
+ * A stdio server that hosts start only to list its tools, and what happens to the work of clients that are gone.
  *
  * @module
  */
@@ -60,7 +60,7 @@ class App implements AsyncDisposable {
     return text.split("\n").filter((line) => line !== "");
   }
 
-  /** How often the code of the job has begun. */
+  /** How often the job's code has started. */
   async beginnings(): Promise<number> {
     return (await this.log()).filter((line) => line === "begun").length;
   }
@@ -69,7 +69,7 @@ class App implements AsyncDisposable {
     await until(async () => await this.beginnings() === times, `the job has begun ${times} times`);
   }
 
-  /** All tasks, as the store has them now. */
+  /** All tasks in the store. */
   async tasks(): Promise<readonly TaskInfo[]> {
     await using backend = this.#redis === undefined
       ? await DenoKvBackend.open({ path: `${this.#folder}/jobs.kv` })
@@ -82,7 +82,7 @@ class App implements AsyncDisposable {
   }
 }
 
-/** Calls without a wait for the answer, which does not come. */
+/** Sends a call without waiting for the response, which does not come. */
 function call(pipe: Pipe, more: Fields = {}): Promise<void> {
   const params = { name: "send_mail", arguments: {}, ...more };
   return pipe.send({ jsonrpc: "2.0", id: "call", method: "tools/call", params });
@@ -102,7 +102,7 @@ async function lookTenTimes(app: App): Promise<void> {
     await using pipe = await app.open();
     assertEquals((await pipe.result("tools/list")).tools.length, 1);
     await pipe.end();
-    // A look that takes so long, on a busy machine, is a stay.
+    // A listing that takes this long, on a busy machine, counts as a stay.
     if (performance.now() - started < STAY_MS) quick++;
     else slow++;
   }

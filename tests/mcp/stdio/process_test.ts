@@ -1,5 +1,5 @@
 /**
- * The server as a process: stdout belongs to the protocol, and the process ends when nobody needs it any more.
+ * The server as a process: stdout belongs to the protocol, and the process ends when it is no longer needed.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Stdin that ends at once: what was read before is answered, and nothing keeps the process then.
+ * Stdin that ends at once: what was read before is answered, and then nothing keeps the process alive.
  *
  * @module
  */
@@ -15,11 +15,11 @@ const cancelled = { jsonrpc: "2.0", method: "notifications/cancelled", params: {
 
 interface Piped {
   readonly transport: LineTransport;
-  /** Resolves when the transport is closed, with all that it has written. */
+  /** Resolves with all that was written, once the transport is closed. */
   readonly written: Promise<string>;
 }
 
-/** A transport whose input is a stream, or a text and nothing more. */
+/** A transport whose input is a stream, or only a text. */
 function piped(input: string | ReadableStream<Uint8Array<ArrayBuffer>>): Piped {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const output = new WritableStream<Uint8Array<ArrayBuffer>>({ write: (chunk) => void chunks.push(chunk) });

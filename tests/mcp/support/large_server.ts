@@ -16,7 +16,7 @@ import {
 } from "../../../mod.ts";
 import type { StrategyName } from "../../interop/support/fixture.ts";
 
-/** What a large text may be made of, by name, and how many bytes of JSON each takes. */
+/** What a large text may be made of, by name, and how many bytes of JSON one piece takes. */
 export const KINDS = {
   ASCII: { unit: "x", bytes: 1 },
   Chinese: { unit: "世", bytes: 3 },
@@ -25,7 +25,7 @@ export const KINDS = {
 
 export type Kind = keyof typeof KINDS;
 
-/** A text of one kind that takes so many bytes of JSON. */
+/** A text of one kind with this many bytes of JSON. */
 export function textOf(kind: Kind, bytes: number): string {
   return KINDS[kind].unit.repeat(Math.floor(bytes / KINDS[kind].bytes));
 }

@@ -1,7 +1,7 @@
 /**
  * A stdio server with a worker of its own, as an app has it: `listing_only_server.ts <store> <log> [cancelOnDisconnect]`. The
- * store is a KV file, or the URL of a Redis. Its job never ends. A line of the log says when the worker is there, when the
- * code of the job begins, and why its signal aborts.
+ * store is a KV file, or the URL of a Redis. Its job never ends. The log has a line when the worker is ready, when the
+ * job's code starts, and why its signal aborts.
  *
  * @module
  */

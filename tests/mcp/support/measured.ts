@@ -19,11 +19,11 @@ export type Revision = (typeof REVISIONS)[number];
 export interface Client extends AsyncDisposable {
   /** The size of each message so far, in bytes. */
   readonly sizes: readonly number[];
-  /** The messages so far that are no well-formed text. */
+  /** The messages so far that are not well-formed text. */
   illFormed(): readonly string[];
   /** Sends a request, and returns its answer. */
   ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
-  /** Hears that a task is finished, or has one of these statuses: 2025-11-25 pushes it to who made the task, 2026-07-28 to who listens. */
+  /** Waits for the notification that a task has finished, or has one of these statuses: 2025-11-25 pushes it to the task's creator, 2026-07-28 to subscribers. */
   hear(taskId: string, statuses?: readonly string[]): Promise<Message>;
 }
 
@@ -38,7 +38,7 @@ export async function connect(
   return await overHttp(revision, strategy, module);
 }
 
-/** JSON with half a character in it, as an escape, be it of JSON that is a text in it. */
+/** JSON with an escaped half of a character, perhaps in a text that is itself JSON. */
 const HALF = /\\ud[89a-f]/i;
 
 const CLIENT = { name: "measures", version: "1.0.0" };
@@ -91,7 +91,7 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
   };
 }
 
-/** Passes an answer on, and tells of the messages in it, one character for each of their bytes. */
+/** Passes a response on, and reports the messages in it, with one character for each byte. */
 function measured(response: Response, hear: (text: string) => void): Response {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   const oneCharacterPerByte = new TextDecoder("latin1");

@@ -9,7 +9,7 @@ import { checkTasks } from "./wire_tasks.ts";
 /** How long a test waits for a message before it fails, in ms. */
 const WAIT_MS = 20_000;
 
-/** What a client can do, and says with each request. */
+/** What a client declares with each request. */
 export const TASKS: Fields = { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } };
 
 let lastId = 0;
@@ -41,7 +41,7 @@ export function request(url: URL, method: string, params: Fields, capabilities: 
   });
 }
 
-/** What a client says of itself with each request. */
+/** The `_meta` of each request. */
 export function envelope(capabilities: Fields): Fields {
   return {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -50,7 +50,7 @@ export function envelope(capabilities: Fields): Fields {
   };
 }
 
-/** Sends one request, and returns its answer. */
+/** Sends one request, and returns the message that answers it. */
 export async function ask(url: URL, method: string, params: Fields, capabilities?: Fields): Promise<Message> {
   await using stream = new Events(await send(url, method, params, capabilities));
   return await stream.next(({ result, error }) => result !== undefined || error !== undefined);
@@ -87,7 +87,7 @@ export class Events implements AsyncDisposable {
     this.#reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Resolves with the next message that fits; what comes before it is kept in `messages`. */
+  /** Resolves with the next message that fits; the ones before it are in `messages`. */
   async next(fits: (message: Message) => boolean = () => true): Promise<Message> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {

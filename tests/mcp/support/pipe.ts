@@ -15,9 +15,9 @@ const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
 
 /** Speaks raw JSON-RPC with the fixture server. */
 export class Pipe implements AsyncDisposable {
-  /** Every message that came in, in order. */
+  /** Every message that arrived, in order. */
   readonly messages: Message[] = [];
-  /** How many bytes each of them had. */
+  /** The size of each, in bytes. */
   readonly sizes: number[] = [];
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
@@ -55,7 +55,7 @@ export class Pipe implements AsyncDisposable {
     return pipe;
   }
 
-  /** Writes one line as it is. */
+  /** Writes one line. */
   async line(text: string): Promise<void> {
     await this.#stdin.write(new TextEncoder().encode(`${text}\n`));
   }
@@ -65,7 +65,7 @@ export class Pipe implements AsyncDisposable {
     await this.line(JSON.stringify(message));
   }
 
-  /** Sends a request and waits for its response. `params` may be anything, also what is not allowed. */
+  /** Sends a request and waits for its response. `params` may be anything, even if it is not allowed. */
   async request(method: string, params?: unknown): Promise<Message> {
     const id = ++this.#lastId;
     await this.send({ jsonrpc: "2.0", id, method, params });
@@ -108,7 +108,7 @@ export class Pipe implements AsyncDisposable {
     const timer = setTimeout(fail, WAIT_MS);
     this.#waiting.add(look);
     look();
-    // What has ended sends nothing more; what it said last tells why.
+    // A server that has ended sends nothing more; its last lines tell why.
     this.#reading.then(async () => reject(new Error(`The server ended: ${await this.#stderr}`)), reject);
     return promise.finally(() => {
       clearTimeout(timer);
@@ -130,7 +130,7 @@ export class Pipe implements AsyncDisposable {
     return { ...status, stderr: await this.#stderr };
   }
 
-  /** Ends the server if it still runs. */
+  /** Ends the server if it is still running. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stdin.close().catch(() => {});
     await this.#child.status;

@@ -1,7 +1,7 @@
 /**
- * A server that does not end at once, as a program: `slow_server.ts never|fails|closes|full`. Over stdio its worker never
- * begins, or fails; over HTTP its backend closes when stdin ends, and it says which signals come until then. With `full`
- * it says when its run is over.
+ * A program whose server does not end at once: `slow_server.ts never|fails|closes|full`. Over stdio its worker never starts,
+ * or fails; over HTTP its backend closes when stdin ends, and prints the signals that come until then. With `full` it
+ * prints when its run has ended.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const backend = new MemoryBackend();
 const [work, close] = [backend.work.bind(backend), backend.close.bind(backend)];
 if (how === "closes") {
   let closing = false;
-  // A signal that was sent ends the process if the listeners are gone when Deno comes to it: who sends one must know.
+  // A signal ends the process if the listeners are gone by the time that Deno handles it, so its sender has to know.
   const [add, remove] = [Deno.addSignalListener, Deno.removeSignalListener];
   const heard = new Map<Deno.Signal, () => void>();
   Deno.addSignalListener = (signal, listener) => {

@@ -8,7 +8,7 @@ import type { Fields, Message } from "./wire_message.ts";
 
 const TASK_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
-/** A message of more characters stands on several lines. */
+/** A message with more characters than this is written on several lines. */
 const LONG = 1_000;
 
 /** Plays a transcript's script against the server, and returns the transcript as it is now. */
@@ -35,7 +35,7 @@ export async function replay(transcript: string, pipes: Readonly<Record<string, 
     }
     if (sign === "=") {
       const found = await pipe.next((message) => !told.has(message) && fits(message, JSON.parse(text)));
-      // What was pushed before belongs to the recording, too.
+      // Earlier notifications belong to the recording, too.
       const before = pipe.messages.slice(0, pipe.messages.indexOf(found));
       for (const message of before) if (message.method !== undefined && !told.has(message)) tell(message);
       tell(found);
@@ -44,7 +44,7 @@ export async function replay(transcript: string, pipes: Readonly<Record<string, 
   return lines.join("\n") + "\n";
 }
 
-/** Where two transcripts part, with the lines around it; nothing if they do not. */
+/** The first difference of two transcripts, with the lines around it; nothing if there is none. */
 export function difference(expected: string, actual: string): string | undefined {
   if (expected === actual) return undefined;
   const [before, now] = [expected.split("\n"), actual.split("\n")];
@@ -77,7 +77,7 @@ class Names {
   }
 }
 
-/** What a 2026-07-28 client says of itself with each request. */
+/** The `_meta` of each request of a 2026-07-28 client. */
 function envelope(tasks: boolean): Fields {
   return {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -94,7 +94,7 @@ function show(message: Message): string {
     if (key === "createdAt" || key === "lastUpdatedAt") return "$time";
     if (key === "ttl") return "$ttl";
     if (key === "ttlMs") return "$ttlMs";
-    // One job stands for all.
+    // One job is enough.
     if (key === "tools" || key === "resourceTemplates") {
       if (Array.isArray(value)) return value.map((one) => isSample(one) ? one : one.name);
     }
@@ -108,7 +108,7 @@ function isSample({ name }: Fields): boolean {
   return /^steps(_| |$)/.test(name);
 }
 
-/** The id under which a line is answered; none for a notification. */
+/** The id of the request in a line; none for a notification. */
 function idOf(line: string): string | number | null | undefined {
   try {
     const value = JSON.parse(line);

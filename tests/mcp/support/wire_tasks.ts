@@ -1,5 +1,5 @@
 /**
- * Every task on the wire against the official schemas of both generations.
+ * Checks every task on the wire against the official schemas of both revisions.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
 } from "@modelcontextprotocol/ext-tasks/core/v2";
 import type { Message } from "./wire_message.ts";
 
-/** Throws if a message carries a task that does not fit the schema of its generation. */
+/** Throws if a message has a task that does not fit the schema of its revision. */
 export function checkTasks(message: Message): void {
   const { method, result } = message;
   if (method === "notifications/tasks") TaskStatusNotificationV2Schema.parse(message);

@@ -22,7 +22,7 @@ const FROM = { address: "192.0.2.7" };
 const INFO: FetchInfo = { remoteAddr: { transport: "tcp", hostname: FROM.address } };
 const URL_ = new URL("http://localhost/mcp");
 
-/** A server whose callers come from one address, and what its audit log hears. */
+/** A server whose callers come from one address, and its audit log. */
 class House implements AsyncDisposable {
   readonly events: AuditEvent[] = [];
   readonly #server;
@@ -36,7 +36,7 @@ class House implements AsyncDisposable {
 
   readonly fetch = (request: Request) => this.#server.fetch(request, INFO);
 
-  /** Sends one request of 2026-07-28, and returns the status of HTTP. */
+  /** Sends one request of 2026-07-28, and returns the HTTP status. */
   async ask(principal: string, method: string, params: Fields, capabilities?: Fields): Promise<number> {
     const sent = request(URL_, method, params, capabilities);
     sent.headers.set("authorization", `Bearer ${principal}`);
@@ -48,7 +48,7 @@ class House implements AsyncDisposable {
     return response.status;
   }
 
-  /** What was heard since the last time, without the time. */
+  /** The events since the last call, without their times. */
   heard(): readonly Omit<AuditEvent, "at">[] {
     return this.events.splice(0).map(({ at: _, ...event }) => event);
   }

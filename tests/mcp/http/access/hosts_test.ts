@@ -3,7 +3,7 @@ import { allowedHosts, nameOfAddress, refuseHost } from "../../../../src/mcp/htt
 import { serveHttp } from "../../../interop/support/client.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../../../../tools/std.ts";
 
-/** The status of a request with these headers; 200 if it is let in. */
+/** The status of a request with these headers; 200 if it is accepted. */
 function statusOf(headers: Record<string, string>, hosts: string[], url = "http://10.0.0.7/mcp"): number {
   return refuseHost(new Request(url, { headers }), new URL(url), hosts)?.status ?? 200;
 }
@@ -106,7 +106,7 @@ Deno.test("a server may be called by the address it listens on; on all addresses
 });
 
 for (const hostname of ["0.0.0.0", "127.0.0.2"]) {
-  // Elsewhere only 127.0.0.1 is there without being set up.
+  // On other systems only 127.0.0.1 exists without set-up.
   const ignore = hostname === "127.0.0.2" && Deno.build.os === "darwin";
   Deno.test({ name: `the URL that is told to who listens on ${hostname} answers`, ignore }, async () => {
     const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];

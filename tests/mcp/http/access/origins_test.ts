@@ -1,5 +1,5 @@
 /**
- * Pages of other origins: they reach the server where it allows them, with everything that MCP needs, and else as before.
+ * Pages of other origins: if the server allows them, they can do everything that MCP needs; otherwise nothing changes.
  *
  * @module
  */

@@ -81,7 +81,7 @@ Deno.test("2026-07-28: a stranger gets the same answer for a foreign, an unknown
   assertEquals((result as Fields).status, "working");
 });
 
-/** A server whose audit log is `audited`. */
+/** A server whose audit log goes to `audited`. */
 function newHouse(audited: unknown[]): AsyncToolServer {
   return new AsyncToolServer({
     name: "house",

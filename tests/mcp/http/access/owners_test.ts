@@ -25,7 +25,7 @@ const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) =
 const idle = defineJob({ name: "idle", input: { type: "object" } });
 
 class House implements AsyncDisposable {
-  /** Every task that the store was asked for, and for whom. */
+  /** Every read of a task from the store, with its owner. */
   readonly reads: string[] = [];
   readonly server: AsyncToolServer;
   readonly #backend = new MemoryBackend();
@@ -59,12 +59,12 @@ class House implements AsyncDisposable {
   }
 }
 
-/** What a stranger is told, without the id that he gave himself. */
+/** What a stranger gets, without the id that they sent. */
 const textOf = (answer: Message, id: string) =>
   JSON.stringify({ ...answer, id: 0 }).replaceAll(JSON.stringify(id).slice(1, -1), "<id>")
     .replaceAll(JSON.stringify(JSON.stringify(id)).slice(1, -1), '\\"<id>\\"');
 
-/** Asks for a foreign, an unknown and a malformed id. Returns what was told of each, and how often the store was read. */
+/** Reads a foreign, an unknown and a malformed id. Returns the answer for each, and how often the store was read. */
 async function compare(house: House, ids: readonly string[], ask: (id: string) => Promise<Message>) {
   const told: { readonly text: string; readonly reads: number }[] = [];
   for (const id of ids) {
@@ -92,7 +92,7 @@ Deno.test("a stranger gets the same answer for a foreign, an unknown and a malfo
   const told = await compare(house, [done, newTaskId(), "nope"], (id) => bob.ask("resources/read", { uri: uri(id) }));
   assertEquals(told.slice(1), told.slice(0, -1));
   assertEquals(told[0]?.reads, 1);
-  // To its owner all of it is there, on any connection.
+  // The owner gets everything, on any connection.
   const again = await house.open("ann");
   assertEquals((await again.ask("tasks/result", { taskId: done })).result.structuredContent, { secret: 1 });
   assertEquals((await again.ask("resources/read", { uri: uri(done) })).result.contents[0].text, '{"secret":1}');
@@ -133,7 +133,7 @@ Deno.test("a principal is notified of their own tasks, and of nobody else's", as
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
   await using heard = await bob.listen();
   const foreign = await ann.start("idle");
-  // He asks for it, as somebody would who has found the id.
+  // The stranger has found the id, and reads the task.
   await bob.ask("tasks/get", { taskId: foreign });
   const own = await bob.start("idle");
   await ann.ask("tasks/cancel", { taskId: foreign });

@@ -22,7 +22,7 @@ Deno.test("requests that reach no task count against their principal's limit: li
     limits: { requestsPerMinute: 6 },
     audit: (event) => events.push(event),
   });
-  const raw = await Raw.open(server.fetch, "ann"); // Takes two.
+  const raw = await Raw.open(server.fetch, "ann"); // This counts as two requests.
   const unknown = new Raw(server.fetch, "ann");
   unknown.session = crypto.randomUUID();
   assertEquals(await statusOf(raw.post("tools/list")), 200);

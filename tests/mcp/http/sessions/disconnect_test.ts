@@ -1,5 +1,5 @@
 /**
- * What becomes of the task of a plain call whose connection is gone, over HTTP.
+ * What happens to the task of a plain call whose connection is gone, over HTTP.
  *
  * @module
  */
@@ -68,7 +68,7 @@ class Stage implements AsyncDisposable {
 
 Deno.test("2026-07-28: the task of a plain call outlives its stream, unless cancelOnDisconnect is true", async () => {
   await using stage = new Stage();
-  // The last one ends as cancelled: then the server has heard of all of them.
+  // The last one ends as cancelled: by then the server knows of all of them.
   for (const name of ["false", "default", "true"]) {
     const { body } = await stage.server.fetch(request(URL_OF_IT, "tools/call", { name, arguments: {} }, {}));
     await stage.begun(name);

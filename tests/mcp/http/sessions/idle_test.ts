@@ -17,7 +17,7 @@ function isConnected({ server }: McpHost): boolean {
   return server.transport !== undefined;
 }
 
-/** The sessions of one process, whose clock `now` is. */
+/** The sessions of one process, with `now` as its clock. */
 function newSessions(
   streams: StreamStore,
   now: () => number = Date.now,
@@ -169,7 +169,7 @@ Deno.test("a client that has stopped reading its stream does not keep its sessio
   const push = async (count: number) => {
     const message = { jsonrpc: "2.0", method: "notifications/tasks/status" } as const;
     for (let i = 0; i < count; i++) await host.server.transport?.send(message);
-    // What was sent is passed on in the same turn.
+    // What was sent is forwarded in the same turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
   };
   await push(300);
@@ -181,7 +181,7 @@ Deno.test("a client that has stopped reading its stream does not keep its sessio
   await assertRejects(() => unread.text(), Error, "has read none for a minute");
 });
 
-/** How the attempt to begin a session is answered. */
+/** The response to an attempt to begin a session. */
 async function refusal(
   fetch: Fetch,
 ): Promise<{ readonly status: number; readonly after: string | null; error: Message }> {
@@ -200,7 +200,7 @@ Deno.test("the least recently used idle session makes room for a new one; if all
   await using _stream = await listener.listen();
   const third = await Raw.open(fetch);
   assertEquals(sessions.size, 2);
-  // Who had to make room goes on, and makes the other one do so.
+  // The session that made room goes on, and now the other one has to make room.
   const stream = await first.listen();
   assertEquals(sessions.size, 2);
   const { status, after, error } = await refusal(fetch);
@@ -225,7 +225,7 @@ Deno.test("a principal has a limited number of sessions, and takes none from ano
   assertEquals([status, error.code, error.data.limit], [429, -32005, "sessions"]);
   await Raw.open(bob);
   assertEquals(sessions.size, 4);
-  // Where nobody knows who calls, they are not one.
+  // Anonymous callers do not count as one principal.
   const anybody = fetchOf(sessions, { owner: "anonymous", known: false });
   for (let i = 0; i < 3; i++) await Raw.open(anybody);
   assertEquals(sessions.size, 7);
@@ -254,7 +254,7 @@ Deno.test("a request that does not become a session takes no slot, and leaves no
   const fetch = fetchOf(sessions);
   const raw = new Raw(fetch);
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} });
-  // The SDK refuses the one for what its client can read, the other for a session that it does not name.
+  // The SDK refuses the first for its `accept` header, and the second because it names no session.
   const unread = await raw.send({ method: "POST", body, headers: { accept: "text/plain" } });
   assertEquals([unread.status, (await raw.post("ping")).status], [406, 400]);
   assertEquals(hosts.map(isConnected), [false, false]);
@@ -290,7 +290,7 @@ Deno.test("a stranger cannot tell by the number of reads whether a session is op
     const { error } = await bob.ask("ping");
     assertEquals([error.code, reads], [-32001, [`session ${session}`]]);
   }
-  // Its owner is answered without one.
+  // The owner is answered without a read.
   reads.length = 0;
   assertEquals([(await open.ask("ping")).result, reads], [{}, []]);
 });

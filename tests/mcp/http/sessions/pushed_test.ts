@@ -3,7 +3,7 @@ import { assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Raw } from "../support/raw.ts";
 
-/** A backend whose next reading can be held up on its way back. */
+/** A backend whose next read can be delayed. */
 class SlowBackend extends MemoryBackend {
   readonly followed = Promise.withResolvers<void>();
   hold: { readonly read: () => void; readonly released: Promise<void> } | undefined;
@@ -12,7 +12,7 @@ class SlowBackend extends MemoryBackend {
     const { hold } = this;
     this.hold = undefined;
     const task = await super.get(id, owner);
-    this.followed.resolve(); // Who follows a task reads it first.
+    this.followed.resolve(); // Following a task begins with a read.
     hold?.read();
     await hold?.released;
     return task;
@@ -34,7 +34,7 @@ Deno.test("the end of a task that comes during tasks/get is pushed once", async 
   const pushed = [(await listening.message()).params];
   released.resolve();
   assertEquals((await answer).result.status, "working");
-  // What would be pushed once more comes before the end of a later task.
+  // A second push would come before the end of a later task.
   const later = await raw.start("hold", { gate: "pushed" });
   await raw.ask("tasks/cancel", { taskId: later });
   while (pushed.at(-1)?.taskId !== later) pushed.push((await listening.message()).params);

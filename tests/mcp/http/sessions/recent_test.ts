@@ -1,4 +1,4 @@
-/** What a session has just sent is at hand for a while, and all sessions together hold no more than their budget. */
+/** What a session has just sent is kept in memory for a while, and all sessions together stay within one budget. */
 import { MemoryBackend } from "../../../../mod.ts";
 import { SessionEvents } from "../../../../src/mcp/http/sessions/events.ts";
 import { RecentEvents } from "../../../../src/mcp/http/sessions/recent.ts";
@@ -11,7 +11,7 @@ const ROOM = 37;
 
 const LONG = "x".repeat(MESSAGE_LENGTH);
 
-/** Sends one long message in a session: an answer that comes at once, or one that was waited for. */
+/** Sends one long message in a session: a quick response, or one that took a while. */
 async function send(events: SessionEvents, quick: boolean): Promise<string> {
   const begun = quick
     ? await events.storeEvent("stream", {} as never)
@@ -96,7 +96,7 @@ Deno.test("a client that resumes waits for messages that are still being stored"
     await goOn.promise;
     await append.call(backend.streams, ...args);
   };
-  // Nothing is at hand of what is this old.
+  // Nothing this old is kept.
   let now = 0;
   const recent = new RecentEvents(() => now);
   const events = new SessionEvents(backend.streams, recent, crypto.randomUUID());

@@ -213,7 +213,7 @@ Deno.test("a session goes on after a restart, with its tasks and the messages th
     assertEquals(event?.message?.params.status, "cancelled");
     last = event?.id ?? "";
     await listening[Symbol.asyncDispose]();
-    // Nobody listens when this one is pushed.
+    // No stream is open when this one is pushed.
     await raw.ask("tasks/cancel", { taskId: id });
   }
   {

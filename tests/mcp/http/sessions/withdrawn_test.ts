@@ -1,4 +1,4 @@
-/** A question that needs no answer any more goes from the screen of whoever was asked. */
+/** A question that no longer needs an answer disappears from the screen of the person. */
 import { createWorker, MemoryBackend } from "../../../../mod.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
@@ -27,7 +27,7 @@ class Stage implements AsyncDisposable {
   }
 }
 
-/** Asks for a task until its question comes. */
+/** Reads a task until its question comes. */
 async function questionOf(raw: Raw, taskId: string): Promise<Message> {
   while (true) {
     await using events = new Events(await raw.post("tasks/get", { taskId }));
@@ -36,7 +36,7 @@ async function questionOf(raw: Raw, taskId: string): Promise<Message> {
   }
 }
 
-/** The next message on a stream that is no change of a task. */
+/** The next message on a stream that is not a change of a task. */
 async function next(events: Events): Promise<Message> {
   for (let message = await events.message();; message = await events.message()) {
     if (message.method !== "notifications/tasks/status") return message;
@@ -82,7 +82,7 @@ Deno.test("a question that one client answers is withdrawn from the other client
   const taken = await next(listening);
   assertEquals([taken.method, taken.params.requestId], ["notifications/cancelled", id]);
   assertEquals((await second.ask("tasks/result", { taskId })).result.structuredContent, ADA);
-  // What the second client hears next is a change of another task: it was told nothing before.
+  // The next message of the second client is a change of another task: it got nothing before.
   const { result } = await second.ask("tools/call", { name: "contract", arguments: {}, task: {} });
   await second.ask("tasks/cancel", { taskId: result.task.taskId });
   for (let seen = ""; seen !== result.task.taskId;) {

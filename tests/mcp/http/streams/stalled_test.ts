@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");
 
-/** A stream of the SDK, and its client's end of it. */
+/** A stream of the SDK, and the end that its client reads. */
 function stage() {
   let now = 0;
   let source: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -20,7 +20,7 @@ function stage() {
     gone: gone.promise,
     wait: (ms: number) => void (now += ms),
     end: () => source?.close(),
-    /** Sends some chunks, and resolves once they are on their way. */
+    /** Sends some chunks, and resolves once they are forwarded. */
     async send(count: number): Promise<void> {
       for (let i = 0; i < count; i++) source?.enqueue(CHUNK);
       await new Promise((resolve) => setTimeout(resolve, 0));

@@ -8,7 +8,7 @@ import { Raw } from "../support/raw.ts";
 
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");
 
-/** A stream of the SDK, and its client's end of it. */
+/** A stream of the SDK, and the end that its client reads. */
 function stage(expiresAt: number, now: () => number) {
   let source: ReadableStreamDefaultController<Uint8Array> | undefined;
   const gone = Promise.withResolvers<void>();
@@ -52,7 +52,7 @@ Deno.test("anything but an event stream with an expiry is passed on unchanged", 
   assertEquals([untilExpired(json, 1), untilExpired(stream, undefined)], [json, stream]);
 });
 
-/** A server whose tokens soon end, once a test says so. */
+/** A server whose tokens expire soon, once a test says so. */
 function house() {
   let expiresAt: number | undefined;
   const cancelled = Promise.withResolvers<void>();

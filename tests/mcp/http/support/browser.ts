@@ -1,11 +1,11 @@
 /**
- * `fetch` as a page in a browser has it: requests to another origin go by the CORS protocol of the Fetch standard. Deno's
- * own `fetch` does not, as it is no browser.
+ * `fetch` as in a page of a browser: requests to another origin follow the CORS protocol of the Fetch standard. Deno's
+ * own `fetch` does not.
  *
  * @module
  */
 
-/** What a page may send without asking (Fetch, "CORS-safelisted method"). */
+/** The methods that a page may use without a preflight (Fetch, "CORS-safelisted method"). */
 const SAFE_METHODS = ["GET", "HEAD", "POST"];
 
 /** Fetch, "CORS-safelisted response-header name". */
@@ -21,7 +21,7 @@ const SAFE_ANSWERS = [
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
-/** What a page of `origin` fetches from a server of another one. `preflights` sees each request that asks first. */
+/** What a page of `origin` fetches from a server of another one. `preflights` collects each preflight request. */
 export function pageOf(
   origin: string,
   send: (request: Request) => Promise<Response>,

@@ -1,5 +1,5 @@
 /**
- * Hostile requests: valid ones of both eras, changed at random, but the same for the same seed.
+ * Hostile requests: valid ones of both revisions, changed at random, but the same for the same seed.
  *
  * @module
  */
@@ -39,7 +39,7 @@ const MODERN_META = {
 /** The tool calls of a server, each of which ends by itself; the first is that of a job. */
 export type ToolCalls = readonly [Fields & { readonly name: string }, ...Fields[]];
 
-/** Calls that end by themselves, and readings of what is there and what is not. `taskId` is a task of the first tool. */
+/** Calls that end by themselves, and reads of what exists and what does not. `taskId` is a task of the first tool. */
 function validCalls(taskId: string, tools: ToolCalls): readonly (readonly [method: string, params: Fields])[] {
   const uri = `mcp://results/${tools[0].name}/${taskId}`;
   return [
@@ -77,7 +77,7 @@ export class Hostile {
     this.#calls = validCalls(taskId, tools);
   }
 
-  /** The next one. One of ten stays as it is. */
+  /** The next request. One of ten is unchanged. */
   next(): HostileRequest {
     const [method, params] = this.#pick(this.#calls);
     const modern = this.#chance(0.5);
@@ -95,13 +95,13 @@ export class Hostile {
       ...(modern ? modernHeaders(method, params) : { "mcp-session-id": this.#session }),
     };
     if (this.#chance(0.1)) return { method: "POST", headers, body: JSON.stringify(message) };
-    // What is wrong further in gets past the first checks.
+    // An error further inside passes the first checks.
     const changed = this.#chance(0.7)
       ? { ...message, params: this.#change(message.params, 1) }
       : this.#change(this.#chance(0.5) ? this.#change(message) : message);
     if (this.#chance(0.15)) this.#changeHeaders(headers);
     const verb = this.#chance(0.05) ? this.#pick(["GET", "DELETE", "PUT", "OPTIONS", "PATCH", "HEAD"]) : "POST";
-    // Without a session nothing comes on a stream of GET, and DELETE would end the session that all the others use.
+    // A GET stream without a session stays empty, and DELETE would end the session that all the others use.
     if (verb === "GET" || verb === "DELETE") headers["mcp-session-id"] = crypto.randomUUID();
     const body = this.#spoil(JSON.stringify(changed) ?? "");
     return { method: verb, headers, ...(verb !== "GET" && verb !== "HEAD" && { body, chunked: this.#chance(0.1) }) };

@@ -1,5 +1,5 @@
 /**
- * Sends hostile requests to a server, and looks at every answer.
+ * Sends hostile requests to a server, and checks every answer.
  *
  * @module
  */
@@ -11,7 +11,7 @@ const PATIENCE_MS = 20_000;
 
 /** What is sent, and how much of it. */
 export interface HostileOptions {
-  /** Tools of the server, whose calls end by themselves. */
+  /** Tools of the server whose calls end by themselves. */
   readonly tools: ToolCalls;
   readonly seed: number;
   readonly count: number;
@@ -19,7 +19,7 @@ export interface HostileOptions {
 
 /**
  * Sends hostile requests, one after the other. Throws for an answer that is neither a valid result, nor a JSON-RPC error,
- * nor 4xx. Returns how often each status came; 0 stands for what HTTP itself cannot carry, and no server gets.
+ * nor 4xx. Returns how often each status came; 0 stands for requests that HTTP itself cannot carry.
  */
 export async function sendHostile(
   fetch: Fetch,
@@ -60,7 +60,7 @@ async function answerTo(fetch: Fetch, { body, chunked, ...sent }: HostileRequest
   return status;
 }
 
-/** Reads until the answer, or until the server says what it is going to tell: that stream has no end. */
+/** Reads until the answer, or until a subscription is acknowledged: that stream has no end. */
 async function readStream(response: Response): Promise<void> {
   await using events = new Events(response);
   for (let message = await events.message();; message = await events.message()) {

@@ -4,17 +4,17 @@
  * @module
  */
 
-/** A JSON-RPC message as it came; a test knows what should be in it. */
+/** A JSON-RPC message as it arrived; a test knows what should be in it. */
 // deno-lint-ignore no-explicit-any
 export type Message = Record<string, any>;
 
-/** One event of a stream; its id is empty where the stream cannot be resumed. */
+/** One event of a stream; its id is empty if the stream cannot be resumed. */
 export interface Sse {
   readonly id: string;
   readonly message?: Message;
 }
 
-/** What answers requests: a server's own `fetch`, or one somewhere else. */
+/** Answers requests: a server's own `fetch`, or a remote one. */
 export type Fetch = (request: Request) => Promise<Response>;
 
 /** The events of an open stream, one after the other. */
@@ -41,7 +41,7 @@ export class Events implements AsyncDisposable {
       this.#text = this.#text.slice(end + 2);
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).trim();
       const [id, data] = [field("id"), field("data")];
-      // What has neither is a comment that keeps the stream alive.
+      // Without either it is a comment that keeps the stream alive.
       if (id !== undefined || data) return { id: id ?? "", ...(data && { message: JSON.parse(data) }) };
     }
   }
@@ -58,7 +58,7 @@ export class Events implements AsyncDisposable {
   }
 }
 
-/** A session, in the hand of a test. */
+/** A session, driven by a test. */
 export class Raw {
   session = "";
   #id = 0;
@@ -78,7 +78,7 @@ export class Raw {
     return raw;
   }
 
-  /** Sends what the session's headers belong to. */
+  /** Sends a request with the headers of the session. */
   send({ headers = {}, ...init }: RequestInit & { readonly headers?: Record<string, string> }): Promise<Response> {
     const all = {
       host: "localhost",
@@ -97,7 +97,7 @@ export class Raw {
     return this.#id;
   }
 
-  /** Cancels a request, as a client does whose patience is over. */
+  /** Cancels a request, as a client does after its time limit. */
   async cancel(requestId: number, reason?: string): Promise<void> {
     const params = { requestId, reason };
     const body = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params });
@@ -105,23 +105,23 @@ export class Raw {
     if (status !== 202) throw new Error(`The cancellation was answered with HTTP ${status}.`);
   }
 
-  /** Sends a request, and returns the answer as it begins. */
+  /** Sends a request, and returns the response as it begins. */
   post(method: string, params: Message = {}): Promise<Response> {
     return this.send({ method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: ++this.#id, method, params }) });
   }
 
-  /** Sends a request, and returns the whole answer. */
+  /** Sends a request, and returns the message that answers it. */
   async ask(method: string, params: Message = {}): Promise<Message> {
     const response = await this.post(method, params);
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return await response.json();
     await using events = new Events(response);
     let message = await events.message();
-    // What the server asks meanwhile has an id of its own.
+    // Questions of the server have ids of their own.
     while (!("id" in message) || "method" in message) message = await events.message();
     return message;
   }
 
-  /** Opens the stream of what nobody asked for; behind an event where one is named. */
+  /** Opens the stream for what no request asked for, after an event if one is given. */
   async listen(lastEventId?: string): Promise<Events> {
     return new Events(await this.send({ method: "GET", headers: lastEventId ? { "last-event-id": lastEventId } : {} }));
   }

@@ -1,5 +1,5 @@
 /**
- * Everybody who can wait for a task, in both revisions, on one server.
+ * Every way to wait for a task, in both revisions, on one server.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { Raw } from "./raw.ts";
 
 const URL_2026 = new URL("http://localhost/mcp");
 
-/** Those who wait, each for a task of its own, which no worker runs. */
+/** Waiting clients, each with a task of its own, which no worker runs. */
 export interface Waiters extends AsyncDisposable {
-  /** The answer to each call: plain calls and `tasks/result`. */
+  /** The response to each waiting request: plain calls and `tasks/result`. */
   readonly answers: Promise<readonly Message[]>;
-  /** The last that each listener hears: what is pushed, and `subscriptions/listen`. */
+  /** The last message of each subscriber: what is pushed, and `subscriptions/listen`. */
   readonly ends: Promise<readonly Message[]>;
   /** What `tasks/get` says of the tasks of `answers` and `ends`, in the words of each revision. */
   readonly read: () => Promise<{ readonly [revision: string]: Message }>;

@@ -1,6 +1,6 @@
 /**
- * A server that has half a character wherever a text can stand; as a program it serves stdio:
- * `half_server.ts polling|operation`.
+ * A server with half a character in every text of a task; as a program it serves stdio:
+ * `ill_formed_server.ts polling|operation`.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 } from "../../../mod.ts";
 import type { StrategyName } from "../../interop/support/fixture.ts";
 
-/** What a store may hold that workers of others have written, or an older version of ours. */
+/** What a worker of somebody else, or of an older version, may have stored. */
 const FOREIGN: Outcome = { kind: "value", value: { "\udc00": "foreign \ud800" } };
 
 /** Makes the server. */
