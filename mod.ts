@@ -50,8 +50,10 @@ export {
   WorkerStopping,
 } from "./src/errors.ts";
 export { AdaptiveExposureStrategy, type AdaptiveOptions } from "./src/exposure/adaptive.ts";
+export { BlockingExposureStrategy, type BlockingOptions } from "./src/exposure/blocking.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
-export { PollingExposureStrategy } from "./src/exposure/polling.ts";
+export { PollingExposureStrategy, type PollingOptions } from "./src/exposure/polling.ts";
+export { SingleToolExposureStrategy, type SingleToolOptions } from "./src/exposure/single_tool.ts";
 export type { ExposureStrategy } from "./src/exposure/surface.ts";
 export {
   defineJob,

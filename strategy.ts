@@ -56,7 +56,8 @@ export {
 } from "./src/exposure/surface.ts";
 export { nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { ofJob } from "./src/exposure/task_of_job.ts";
-export { answer, explained, responseOf, TOKEN_PROPERTY } from "./src/exposure/answers/token_answer.ts";
+export { answer, explained, responseOf, tokenSchema } from "./src/exposure/answers/token_answer.ts";
+export { unchanged, waitAsAsked, type WaitLimits, waitProperty } from "./src/exposure/wait_seconds.ts";
 export { waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";

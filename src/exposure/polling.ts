@@ -3,24 +3,28 @@
  *
  * @module
  */
+import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
-import type { JsonSchema } from "../schema/json_schema.ts";
 import { validate } from "../schema/schema.ts";
-import { isFinished } from "../task.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { ofJob } from "./task_of_job.ts";
-import { formatResponse, responseSchema } from "./answers/response.ts";
+import { formatResponse, type PollingResponse, responseSchema } from "./answers/response.ts";
 import { resultsOf } from "./answers/results.ts";
-import type { CallAnswer, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { answer, explained, responseOf, TOKEN_PROPERTY } from "./answers/token_answer.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
+import { answer, explained, responseOf, tokenSchema } from "./answers/token_answer.ts";
+import { unchanged, waitAsAsked, type WaitLimits, waitProperty } from "./wait_seconds.ts";
 
-const TOKEN: JsonSchema = {
-  type: "object",
-  properties: { token: TOKEN_PROPERTY },
-  required: ["token"],
-  additionalProperties: false,
-};
+/** What {@linkcode PollingExposureStrategy} takes. */
+export interface PollingOptions {
+  /** The longest wait that `wait_seconds` of the status and result tools may ask for, in ms; default 25,000. */
+  readonly answerWithin?: number;
+}
+
+const OPTIONS: Rules<PollingOptions> = { answerWithin: wholeNumber(0) };
+
+const TOKEN = tokenSchema();
 
 /**
  * Gives each job `<name>_start`, `<name>_status`, `<name>_result` and, where it may be cancelled, `<name>_cancel`.
@@ -35,23 +39,34 @@ const TOKEN: JsonSchema = {
  * ```
  */
 export class PollingExposureStrategy implements ExposureStrategy {
+  readonly #answerWithin: number;
+
+  /** Takes how long tools wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options: PollingOptions = {}) {
+    checkOptions("PollingExposureStrategy", options, OPTIONS);
+    this.#answerWithin = options.answerWithin ?? 25_000;
+  }
+
   /** Gives a job its tools. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const limits = { most: registered.answerWithin ?? this.#answerWithin, unsaid: 0 };
+    const reading = [statusTool(registered, limits, tasks), resultTool(registered, limits, tasks)];
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
     return {
-      tools: [startTool(registered, tasks), statusTool(registered, tasks), resultTool(registered, tasks), ...cancel],
+      tools: [startTool(registered, limits, tasks), ...reading, ...cancel],
       templates: [resultsOf(registered, tasks)],
     };
   }
 }
 
-function startTool(registered: RegisteredJob, tasks: Tasks): SurfaceTool {
+function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks): SurfaceTool {
   const { name, title = name, description, job, askFor } = registered;
   return {
     name: `${name}_start`,
     title: `${title}: start`,
     description: `${description}\n\nRuns in the background and may take minutes. Returns a token at once: ` +
-      `ask ${name}_status how far it is, and fetch the result with ${name}_result once the status is COMPLETED.`,
+      `call ${name}_status with it and wait_seconds ${Math.floor(most / 1_000)} until the status is COMPLETED; it ` +
+      "returns the result then.",
     inputSchema: withoutAsked(job.inputSchema, askFor),
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },
@@ -63,42 +78,83 @@ function startTool(registered: RegisteredJob, tasks: Tasks): SurfaceTool {
   };
 }
 
-function statusTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): SurfaceTool {
+function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
+  const { name, title = name } = registered;
   return {
-    name: `${name}_status`,
+    ...readingTool(registered, `${name}_status`, limits, tasks, async (task, { wait_seconds }, ctx) => {
+      const read = await waitAsAsked(unchanged(task), task, wait_seconds, limits, tasks, ctx);
+      // A failure is no error of this tool: it is the status that was asked for.
+      return read.task.status === "COMPLETED" ? await responseOf(read.task, tasks) : withNote(read);
+    }),
     title: `${title}: status`,
-    description: `Tells how far a ${name} task is. Ask again after a few seconds while the status is PENDING, ` +
-      `RUNNING or RETRYING. COMPLETED: call ${name}_result. FAILED or CANCELLED: \`message\` says why. ` +
-      "INPUT_REQUIRED: it waits for a person who has to answer in another client.",
-    inputSchema: TOKEN,
-    outputSchema: responseSchema(job.outputSchema),
-    annotations: { readOnlyHint: true, idempotentHint: true },
-    call: (input, { owner }) =>
-      withToken(
-        input,
-        `${name}_status`,
-        async (token) => answer(formatResponse(await ofJob(tasks, job.name, token, owner))),
-      ),
+    description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
+      "waits for a change of the status. FAILED or CANCELLED: `message` says why. INPUT_REQUIRED: it waits for a " +
+      "person who has to answer in another client.",
   };
 }
 
-function resultTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): SurfaceTool {
+function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
+  const { name, title = name } = registered;
   return {
-    name: `${name}_result`,
+    ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds }, ctx) => {
+      const read = await waitAsAsked(() => true, task, wait_seconds, limits, tasks, ctx);
+      if (isFinished(read.task)) return await responseOf(read.task, tasks);
+      const response = withNote(read);
+      if (wait_seconds !== undefined) return response;
+      const next = read.task.status === "INPUT_REQUIRED"
+        ? response.message
+        : `Ask ${name}_status until it is COMPLETED.`;
+      return { ...response, error: `Not ready: the task is ${read.task.status}. ${next}` };
+    }),
     title: `${title}: result`,
-    description: `Fetches the result of a ${name} task whose status is COMPLETED. Called earlier, it is an error.`,
-    inputSchema: TOKEN,
+    description:
+      `Fetches the result of a ${name} task. With wait_seconds it waits for the end of the task, and tells ` +
+      "how far it is if that does not come in time. Without it, a task that has not ended is an error.",
+  };
+}
+
+interface ReadingInput {
+  readonly token: string;
+  readonly wait_seconds?: number;
+}
+
+/** A tool that reads a task, and may wait for it. */
+function readingTool(
+  { job }: RegisteredJob,
+  name: string,
+  limits: WaitLimits,
+  tasks: Tasks,
+  read: (task: TaskInfo, input: ReadingInput, ctx: CallContext) => Promise<PollingResponse>,
+): Omit<SurfaceTool, "title" | "description"> {
+  const schema = tokenSchema({ wait_seconds: waitProperty(limits) });
+  return {
+    name,
+    inputSchema: schema,
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: true, idempotentHint: true },
-    call: (input, { owner }) =>
-      withToken(input, `${name}_result`, async (token) => {
-        const task = await ofJob(tasks, job.name, token, owner);
-        if (isFinished(task)) return answer(await responseOf(task, tasks));
-        const response = formatResponse(task);
-        const next = task.status === "INPUT_REQUIRED" ? response.message : `Ask ${name}_status until it is COMPLETED.`;
-        return answer({ ...response, error: `Not ready: the task is ${task.status}. ${next}` });
-      }),
+    call: async (input, ctx) => {
+      const given = await validate(schema, input, `input for ${name}`) as ReadingInput;
+      const result = await explained(
+        given.token,
+        async () => answer(await read(await ofJob(tasks, job.name, given.token, ctx.owner), given, ctx)),
+      );
+      return { kind: "result", result };
+    },
+    resume: async (id, ctx, storeAnswers) => {
+      const task = await ofJob(tasks, job.name, id, ctx.owner);
+      await storeAnswers(task);
+      return {
+        kind: "result",
+        result: answer(await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx)),
+      };
+    },
   };
+}
+
+/** How a task stands; where its wait was cut, the message says so, too. */
+function withNote({ task, cut }: { readonly task: TaskInfo; readonly cut?: string }): PollingResponse {
+  const response = formatResponse(task);
+  return cut === undefined ? response : { ...response, message: [response.message, cut].filter(Boolean).join(" ") };
 }
 
 function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): SurfaceTool {

@@ -43,10 +43,10 @@ Deno.test("each polling tool tells a model what it does, what it takes and which
   const start = toolOf(surface, "report_start");
   assertEquals([start.title, start.inputSchema], ["Report: start", report.inputSchema]);
   assertEquals(start.annotations, { readOnlyHint: false, openWorldHint: false });
-  for (const text of ["Makes a report", "report_status", "report_result"]) {
+  for (const text of ["Makes a report", "report_status", "wait_seconds 25"]) {
     assertStringIncludes(start.description, text);
   }
-  assertStringIncludes(toolOf(surface, "report_status").description, "report_result");
+  assertStringIncludes(toolOf(surface, "report_status").description, "its result once the status is COMPLETED");
   for (const name of ["report_status", "report_result"]) assert(toolOf(surface, name).annotations?.readOnlyHint);
   assertEquals(toolOf(surface, "report_cancel").annotations?.destructiveHint, true);
 });
@@ -63,7 +63,7 @@ Deno.test("a task is started, followed and its result fetched with its token", a
   await bench.work(report);
   await bench.until(token, isFinished);
   const { structuredContent: status } = await ask(surface, "report_status", { token });
-  assertEquals(status, { token, status: "COMPLETED" });
+  assertEquals(status, { token, status: "COMPLETED", result: { total: 3 } });
   const result = await ask(surface, "report_result", { token });
   assertEquals(result.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
   assertEquals(result.isError, undefined);
@@ -175,4 +175,27 @@ Deno.test("an error that is too large for a message is cut", async () => {
   const { structuredContent, isError } = await ask(surface, "long_result", { token });
   assertEquals([structuredContent?.status, isError], ["FAILED", true]);
   assertEquals(structuredContent?.error, `${"x".repeat(730_000)}…`);
+});
+
+Deno.test("status waits for a change as long as it is asked to, and result for the end", async () => {
+  await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 3_600_000 }));
+  const surface = bench.expose(report);
+  const token = await start(surface, "report_start", { user: "Ada" });
+  const [changed, ended] = ["status", "result"].map((kind) =>
+    ask(surface, `report_${kind}`, { token, wait_seconds: 3_600 })
+  );
+  await bench.work(report);
+  assert(["RUNNING", "COMPLETED"].includes(String((await changed)?.structuredContent?.status)));
+  assertEquals((await ended)?.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
+});
+
+Deno.test("a result that does not come within the wait is no error, and a wait that is cut says so", async () => {
+  await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 20 }));
+  const surface = bench.expose(report);
+  const token = await start(surface, "report_start", { user: "Ada" });
+  const message = "It waits 0.02 s at most, not 600.";
+  for (const kind of ["status", "result"]) {
+    const early = await ask(surface, `report_${kind}`, { token, wait_seconds: 600 });
+    assertEquals([early.isError, early.structuredContent], [undefined, { token, status: "PENDING", message }]);
+  }
 });

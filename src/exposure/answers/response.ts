@@ -4,6 +4,7 @@
  * @module
  */
 import type { JsonSchema } from "../../schema/json_schema.ts";
+import { placed } from "../../schema/placed.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 
@@ -101,12 +102,4 @@ export function resultOrHandle(result: JsonSchema): JsonSchema {
     required: ["token", "status", "next"],
   };
   return { type: "object", anyOf: [placed(result, "#/anyOf/0"), handle] };
-}
-
-/** A schema at its place within another: its references to its own root lead to `place`. One with an `$id` is a root wherever it stands. */
-function placed(schema: JsonSchema, place: string): JsonSchema {
-  if ("$id" in schema) return schema;
-  const move = (key: string, value: unknown) =>
-    key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? place + value.slice(1) : value;
-  return JSON.parse(JSON.stringify(schema), move);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
+import type { JsonSchema } from "../../schema/json_schema.ts";
 import { wellFormed } from "../../json.ts";
 import { cutToFit, fits } from "../../text.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
@@ -13,8 +14,15 @@ import { headOf, tooLarge } from "./fitted.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { ToolResult } from "../surface.ts";
 
-/** The schema of a token, as a property of a tool's input. */
-export const TOKEN_PROPERTY = { type: "string", description: "The token that the call returned" } as const;
+/** The input schema of a tool that takes a token, and `more` that a call need not give. */
+export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}): JsonSchema {
+  return {
+    type: "object",
+    properties: { token: { type: "string", description: "The token that the call returned" }, ...more },
+    required: ["token"],
+    additionalProperties: false,
+  };
+}
 
 /** Says how a task stands, and, once it is finished, with what it ended. */
 export async function responseOf(task: TaskInfo, tasks: Tasks): Promise<PollingResponse> {

@@ -3,23 +3,17 @@
  *
  * @module
  */
-import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { answer, explained, TOKEN_PROPERTY } from "../answers/token_answer.ts";
+import { answer, explained, tokenSchema } from "../answers/token_answer.ts";
 import { findShared, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that cancels a task. */
 export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { cancel: name } = sharedNames(prefix);
-  const schema: JsonSchema = {
-    type: "object",
-    properties: { token: TOKEN_PROPERTY },
-    required: ["token"],
-    additionalProperties: false,
-  };
+  const schema = tokenSchema();
   return {
     name,
     title: "Cancel a task",

@@ -1,0 +1,92 @@
+/**
+ * The blocking strategy: one tool per job, whose calls wait for the result, but not for ever.
+ *
+ * @module
+ */
+import { TaskFinished, ToolError } from "../errors.ts";
+import { checkOptions, type Rules, wholeNumber } from "../options.ts";
+import { withoutAsked } from "../questions/input_fields.ts";
+import type { RegisteredJob } from "../registry.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { callResult } from "./answers/call_result.ts";
+import { resultsOf } from "./answers/results.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
+import { ofJob } from "./task_of_job.ts";
+import { waitForCall, waitWhile } from "./waiting_calls.ts";
+
+/** What {@linkcode BlockingExposureStrategy} takes. */
+export interface BlockingOptions {
+  /** How long a call waits before it cancels its task, in ms; default 60,000. */
+  readonly maxWait?: number;
+}
+
+const OPTIONS: Rules<BlockingOptions> = { maxWait: wholeNumber(1) };
+
+/**
+ * Gives each job one tool whose calls wait for the result. A task that has not ended within `maxWait` is cancelled, and
+ * the call says so. For short jobs whose callers want a result or nothing.
+ *
+ * @example
+ * ```ts
+ * import { AsyncToolServer, BlockingExposureStrategy, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * await using backend = new MemoryBackend();
+ * const strategy = new BlockingExposureStrategy({ maxWait: 30_000 });
+ * const server = new AsyncToolServer({ name: "reports", version: "1.0.0", backend, strategy });
+ * ```
+ */
+export class BlockingExposureStrategy implements ExposureStrategy {
+  readonly #maxWait: number;
+
+  /** Takes how long calls wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options: BlockingOptions = {}) {
+    checkOptions("BlockingExposureStrategy", options, OPTIONS);
+    this.#maxWait = options.maxWait ?? 60_000;
+  }
+
+  /** Gives a job its tool and its resource template. */
+  expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const { name, title, description, job, askFor } = registered;
+    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>) =>
+      waitForCall(registered, tasks, ctx, begin, (task) => resultOrCancel(task, tasks, ctx, this.#maxWait));
+    return {
+      tools: [{
+        name,
+        title,
+        description,
+        inputSchema: withoutAsked(job.inputSchema, askFor),
+        outputSchema: job.outputSchema,
+        annotations: job.annotations,
+        askFor,
+        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner)),
+        resume: (id, ctx, storeAnswers) =>
+          respond(ctx, async () => {
+            const task = await ofJob(tasks, job.name, id, ctx.owner);
+            await storeAnswers(task);
+            return task;
+          }),
+      }],
+      templates: [resultsOf(registered, tasks)],
+    };
+  }
+}
+
+/** Waits for the result of a task, and cancels what takes too long: its caller cannot come back for it. */
+async function resultOrCancel(begun: TaskInfo, tasks: Tasks, ctx: CallContext, maxWait: number): Promise<CallAnswer> {
+  const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
+  const task = isFinished(waited) ? waited : await cancelled(waited, tasks);
+  if (task !== undefined) return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+  throw new ToolError(
+    `${begun.job} did not end within ${maxWait / 1_000} s, and was cancelled. Try it with a smaller input.`,
+  );
+}
+
+/** Cancels a task; resolves with the task if it has just ended by itself. */
+async function cancelled({ id, owner }: TaskInfo, tasks: Tasks): Promise<TaskInfo | undefined> {
+  try {
+    await tasks.cancel(id, owner, "It did not end in time.");
+  } catch (error) {
+    if (!(error instanceof TaskFinished)) throw error;
+    return await tasks.get(id, owner);
+  }
+}

@@ -1,0 +1,87 @@
+import { defineJob, isFinished, SingleToolExposureStrategy } from "../../mod.ts";
+import { InvalidInput } from "../../src/errors.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { validate } from "../../src/schema/schema.ts";
+import type { Surface, ToolResult } from "../../strategy.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { Bench, call, endless, report, toolOf } from "./support.ts";
+
+/** Calls the tool, and checks that what it answers fits its schema. */
+async function act(surface: Surface, name: string, input: unknown): Promise<ToolResult> {
+  const answer = await call(surface, name, input);
+  const { outputSchema } = toolOf(surface, name);
+  if (answer.structuredContent && outputSchema) await validate(outputSchema, answer.structuredContent, name);
+  return answer;
+}
+
+Deno.test("a job has one tool, which starts, checks and cancels", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const surface = bench.exposeAll(report, endless);
+  assertEquals(surface.tools.map(({ name }) => name), ["report", "endless"]);
+  const { structuredContent: begun } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
+  const token = String(begun?.token);
+  assertEquals(begun, { token, status: "PENDING" });
+  await bench.work(report);
+  await bench.until(token, isFinished);
+  const done = await act(surface, "report", { action: "check", token });
+  assertEquals(done.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
+
+  const { structuredContent: other } = await act(surface, "endless", { action: "start" });
+  const cancelled = await act(surface, "endless", { action: "cancel", token: other?.token });
+  assertEquals(cancelled.structuredContent?.status, "CANCELLED");
+});
+
+Deno.test("a check waits for a change as long as it is asked to", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy({ answerWithin: 3_600_000 }));
+  const surface = bench.exposeAll(report);
+  const { structuredContent } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
+  const waiting = act(surface, "report", { action: "check", token: structuredContent?.token, wait_seconds: 3_600 });
+  await bench.work(report);
+  assert((await waiting).structuredContent?.status !== "PENDING");
+});
+
+Deno.test("cancel is an action only where the registration allows it", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const surface = bench.expose(endless, { cancel: false });
+  const { structuredContent } = await act(surface, "endless", { action: "start" });
+  await assertRejects(
+    () => act(surface, "endless", { action: "cancel", token: structuredContent?.token }),
+    InvalidInput,
+    "action",
+  );
+});
+
+Deno.test("what an action lacks is named, and a token of another job is unknown", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const surface = bench.exposeAll(report, endless);
+  await assertRejects(() => act(surface, "report", {}), InvalidInput, "action");
+  await assertRejects(() => act(surface, "report", { action: "check" }), InvalidInput, "token: is missing");
+  await assertRejects(
+    () => act(surface, "report", { action: "start", input: { user: 7 } }),
+    InvalidInput,
+    "user",
+  );
+  const { structuredContent } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
+  for (const token of [newTaskId(), structuredContent?.token]) {
+    const { isError, content } = await act(surface, "endless", { action: "check", token });
+    assertEquals(isError, true);
+    assertStringIncludes(JSON.stringify(content), "the id is unknown");
+  }
+});
+
+Deno.test("a schema that refers to itself still does inside the tool's input", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const tree = {
+    type: "object",
+    properties: { name: { type: "string" }, child: { $ref: "#" } },
+    required: ["name"],
+  } as const;
+  const surface = bench.exposeAll(defineJob({ name: "tree", input: tree, run: (input) => input }));
+  const { inputSchema } = toolOf(surface, "tree");
+  const input = { name: "a", child: { name: "b" } };
+  await validate(inputSchema, { action: "start", input }, "tree");
+  await assertRejects(
+    () => validate(inputSchema, { action: "start", input: { name: "a", child: {} } }, "tree"),
+    InvalidInput,
+  );
+});
