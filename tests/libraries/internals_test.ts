@@ -26,7 +26,8 @@ Deno.test("a library whose files cannot be found is named without its version", 
 
 Deno.test("a library whose internals are used has a range of patch versions alone", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-  for (const name of ["server", "client", "sdk", "ext-tasks"]) {
-    assertMatch(imports[`@modelcontextprotocol/${name}`], /@~\d+\.\d+\.\d+$/);
+  const ofMcp = ["server", "client", "sdk", "ext-tasks"].map((name) => `@modelcontextprotocol/${name}`);
+  for (const name of [...ofMcp, "bullmq", "ioredis"]) {
+    assertMatch(imports[name], /@~\d+\.\d+\.\d+$/);
   }
 });

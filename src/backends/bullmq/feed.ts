@@ -1,6 +1,6 @@
 /**
- * The events of all queues that hold tasks, as changes of tasks: one read for all tasks that have changed since
- * the last.
+ * The events of all queues that hold tasks, as changes of tasks. All tasks that have changed since the last read are read
+ * together.
  *
  * @module
  */
@@ -8,86 +8,93 @@ import type { TaskEvent } from "../../backend.ts";
 import { logError, unheard } from "../../log/log_error.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
+import type { Subscription } from "./redis/events.ts";
+import type { RedisRecords } from "./redis/records.ts";
+import type { RedisStore } from "./redis/store.ts";
 import { LAST_REVISION, toTask } from "./snapshot.ts";
-import type { Following, Records, Store } from "./database.ts";
 
-/** For how many tasks it is remembered what was told last. */
+/** For how many tasks the revision that was emitted last is remembered. */
 const REMEMBERED = 10_000;
 
-/** The pause before what could not be read is read again, in ms. */
+/** The pause before a failed read is repeated, in ms. */
 const READ_RETRY_MS = 500;
 
-/** What fails where a queue cannot be listened to. */
-const FOLLOW = "listen to the events of a queue";
+/** What fails when a queue cannot be subscribed to, for the log. */
+const SUBSCRIBE = "subscribe to the events of a queue";
 
-/** What the feed needs of a store. */
-type FeedStore = Pick<Store, "listen" | "onBack" | "follow"> & { readonly records: Pick<Records, "queues" | "read"> };
+/** The part of the store that the feed uses. */
+type FeedStore = Pick<RedisStore, "onSignal" | "onReconnect" | "subscribe"> & {
+  readonly records: Pick<RedisRecords, "queues" | "read">;
+};
 
-/** The changes of tasks, told once each and in order. */
+/** Emits the changes of tasks, each once and in order. */
 export class QueueFeed {
   readonly #store: FeedStore;
-  readonly #tell: (event: TaskEvent) => void;
-  readonly #queues = new Map<string, Promise<Following>>();
-  readonly #told = new Map<string, number>();
+  readonly #emit: (event: TaskEvent) => void;
+  readonly #queues = new Map<string, Promise<Subscription>>();
+  /** The revision of each task that was emitted last. */
+  readonly #emitted = new Map<string, number>();
+  /** The tasks that this process is storing now. */
   readonly #storing = new Set<string>();
   #changed = new Set<string>();
   #reading = false;
-  #deaf: (() => void) | undefined;
+  /** Ends the subscription to signals; `undefined` before `start`. */
+  #unsubscribe: (() => void) | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** Listens to nothing yet. */
-  constructor(store: FeedStore, tell: (event: TaskEvent) => void) {
+  /** Subscribes to nothing yet. */
+  constructor(store: FeedStore, emit: (event: TaskEvent) => void) {
     this.#store = store;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
-  /** Listens to every queue that holds tasks, now and later. A gap is told once all are listened to. */
+  /** Subscribes to every queue that holds tasks, now and later. Emits a gap once all current ones are subscribed to. */
   start(): void {
-    if (this.#deaf) return;
-    this.#deaf = this.#store.listen((signal) => {
-      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(unheard(FOLLOW));
+    if (this.#unsubscribe) return;
+    this.#unsubscribe = this.#store.onSignal((signal) => {
+      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(unheard(SUBSCRIBE));
       if (signal.kind === "gap") void this.#followAll();
     });
-    this.#store.onBack(() => void this.#followAll());
+    this.#store.onReconnect(() => void this.#followAll());
     void this.#followAll();
   }
 
-  /** Listens to a queue, if this feed has started. Nothing that happens after this resolves is missed. */
+  /** Subscribes to a queue, if this feed has started. No event after this resolves is missed. */
   async follow(queue: string, since?: number): Promise<void> {
-    if (this.#deaf === undefined || this.#closed) return;
+    if (this.#unsubscribe === undefined || this.#closed) return;
     let opening = this.#queues.get(queue);
     if (opening === undefined) {
-      opening = this.#listen(queue, since);
+      opening = this.#subscribe(queue, since);
       this.#queues.set(queue, opening);
       opening.catch(() => this.#queues.delete(queue));
     }
     await opening;
   }
 
-  /** Comes upon a queue that holds tasks. If no signal has told of it, who waits for one of these may have missed its end. */
-  meet(queue: string): void {
-    if (this.#deaf === undefined || this.#queues.has(queue)) return;
-    void this.follow(queue).then(() => this.#gap(), unheard(FOLLOW));
+  /** A task of this queue was read. If the queue is not subscribed to yet, ends of its tasks may have been missed. */
+  seen(queue: string): void {
+    if (this.#unsubscribe === undefined || this.#queues.has(queue)) return;
+    void this.follow(queue).then(() => this.#gap(), unheard(SUBSCRIBE));
   }
 
-  /** Stores a task here, and tells of it. */
+  /** Stores a task with `store`, and emits it. */
   async storing(id: string, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
     this.#storing.add(id);
     try {
       const task = await store();
-      if (this.#deaf) this.#tellOnce(task);
+      if (this.#unsubscribe) this.#emitOnce(task);
       return task;
     } finally {
       this.#storing.delete(id);
     }
   }
 
-  /** Stops listening. */
+  /** Ends all subscriptions. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#deaf?.();
+    this.#unsubscribe?.();
     const open = await Promise.allSettled(this.#queues.values());
     await Promise.all(open.map((opened) => opened.status === "fulfilled" && opened.value.close()));
   }
@@ -97,25 +104,25 @@ export class QueueFeed {
       const queues = await this.#store.records.queues();
       await Promise.all(queues.map((queue) => this.follow(queue)));
     } catch (error) {
-      // The store is away; this is done again when it is back.
-      return this.#closed ? undefined : logError(FOLLOW, error);
+      // Redis is away. This is repeated after the reconnect.
+      return this.#closed ? undefined : logError(SUBSCRIBE, error);
     }
     this.#gap();
   }
 
-  #listen(queue: string, since?: number): Promise<Following> {
-    const hear = (id: string, stored: boolean) => {
-      // What is stored here is told without a read. Its event may come before the answer to who stores it.
-      if (!stored || !this.#told.has(id) && !this.#storing.has(id)) this.#hear(id);
+  #subscribe(queue: string, since?: number): Promise<Subscription> {
+    const changed = (id: string, stored: boolean) => {
+      // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
+      if (!stored || !this.#emitted.has(id) && !this.#storing.has(id)) this.#readSoon(id);
     };
-    return this.#store.follow(queue, hear, () => this.#gap(), since);
+    return this.#store.subscribe(queue, changed, () => this.#gap(), since);
   }
 
-  #hear(id: string): void {
+  #readSoon(id: string): void {
     this.#changed.add(id);
     if (this.#reading || this.#closed) return;
     this.#reading = true;
-    // After the loop that hands out one batch of events.
+    // After the loop that handles one batch of events.
     queueMicrotask(() => void this.#read());
   }
 
@@ -130,28 +137,28 @@ export class QueueFeed {
         if (this.#closed) return;
         for (const id of ids) this.#changed.add(id);
         this.#retry = setTimeout(() => void this.#read(), READ_RETRY_MS);
-        return; // Still reading: what changes meanwhile is read then, too.
+        return; // Still reading: what changes until then is read then, too.
       }
       for (const snapshot of snapshots) {
-        if (snapshot !== undefined && !snapshot.expired) this.#tellOnce(toTask(snapshot));
+        if (snapshot !== undefined && !snapshot.expired) this.#emitOnce(toTask(snapshot));
       }
-      // The end of one that is gone by now was not seen: who watches it has to look.
+      // The end of a task that has expired by now was missed, so its watchers have to read it.
       const gone = ids.filter((_, index) => snapshots[index]?.expired ?? true);
-      if (gone.some((id) => (this.#told.get(id) ?? LAST_REVISION) < LAST_REVISION)) {
-        for (const id of gone) this.#told.delete(id);
+      if (gone.some((id) => (this.#emitted.get(id) ?? LAST_REVISION) < LAST_REVISION)) {
+        for (const id of gone) this.#emitted.delete(id);
         this.#gap();
       }
     }
     this.#reading = false;
   }
 
-  #tellOnce(task: TaskInfo): void {
-    if (task.revision <= (this.#told.get(task.id) ?? 0)) return;
-    remember(this.#told, task.id, task.revision, REMEMBERED);
-    this.#tell({ kind: "change", task });
+  #emitOnce(task: TaskInfo): void {
+    if (task.revision <= (this.#emitted.get(task.id) ?? 0)) return;
+    remember(this.#emitted, task.id, task.revision, REMEMBERED);
+    this.#emit({ kind: "change", task });
   }
 
   #gap(): void {
-    if (!this.#closed) this.#tell({ kind: "gap" });
+    if (!this.#closed) this.#emit({ kind: "gap" });
   }
 }

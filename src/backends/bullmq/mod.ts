@@ -1,5 +1,5 @@
 /**
- * The backend on BullMQ: durable, shared by any number of machines, and at home on queues that are there already.
+ * The backend on BullMQ: durable, shared by any number of machines, and able to use existing BullMQ queues.
  *
  * @module
  */
@@ -34,10 +34,8 @@ import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
-import { opened } from "./connect.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
-import type { Store } from "./database.ts";
 import { Sweeper } from "./sweeper.ts";
 import { QueueWork } from "./worker/mod.ts";
 
@@ -45,7 +43,7 @@ import { QueueWork } from "./worker/mod.ts";
 export interface BullMqOptions {
   /** The Redis, as `redis://user:password@host:port/database`, or `rediss://` with TLS. */
   readonly redis: string;
-  /** The prefix of BullMQ's keys; default `bull`, as BullMQ's own. Ours stand below it, in `<prefix>:mcp-jobs:`. */
+  /** The prefix of BullMQ's keys; default `bull`, as in BullMQ itself. Our keys begin with `<prefix>:mcp-jobs:`. */
   readonly prefix?: string;
   /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
@@ -53,12 +51,12 @@ export interface BullMqOptions {
 
 const OPTIONS: Rules<BullMqOptions> = { redis: required(text), prefix: text, lease: wholeNumber(300) };
 
-/** How long a call waits for the connection, which may just be on its way, in ms. */
-const READY_MS = 600;
+/** How long a call waits for a reconnect, in ms. */
+const RECONNECT_MS = 600;
 
 /**
- * Queues and stores tasks with BullMQ on Redis. BullMQ itself is loaded by `connect`. Each job has the
- * queue of its name, unless it was registered with another. A worker's concurrency counts for each of its jobs.
+ * Queues and stores tasks with BullMQ on Redis. BullMQ itself is loaded by `connect`. Each job uses the queue of its name,
+ * unless it is registered with another. A worker's concurrency counts for each of its jobs.
  *
  * @example
  * ```ts ignore
@@ -67,23 +65,23 @@ const READY_MS = 600;
  * ```
  */
 export class BullMqBackend implements Backend {
-  /** Queues of others are its own as well. */
+  /** Tasks can be put into existing queues. */
   readonly routes: boolean = true;
-  /** Keeps the streams of HTTP sessions, for all servers on the same Redis. */
-  readonly streams?: StreamStore;
-  readonly #store: Store;
+  /** Stores the streams of HTTP sessions, for all servers on the same Redis. */
+  readonly streams: StreamStore;
+  readonly #store: RedisStore;
   readonly #lease: number;
   readonly #feed: QueueFeed;
   readonly #sweeper: Sweeper;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #works = new Set<QueueWork>();
-  /** The queues that are listened to. */
+  /** The queues that are open and subscribed to. */
   readonly #open = new Map<string, Queue>();
   #closing: Promise<void> | undefined;
 
-  private constructor(store: Store, lease: number) {
+  private constructor(store: RedisStore, lease: number) {
     this.#store = store;
-    this.streams = store.streams && this.#guarded(store.streams);
+    this.streams = this.#guarded(store.streams);
     this.#lease = lease;
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
@@ -93,8 +91,8 @@ export class BullMqBackend implements Backend {
 
   /**
    * Connects. Rejects with `BackendError` if Redis cannot be reached, or does not permit what the backend and its workers
-   * need, and with `DefinitionError` for options that cannot be: a bad URL or `lease`, or `postgres`. Warns on stderr of
-   * a Redis that deletes keys when its memory is full.
+   * need, and with `DefinitionError` for invalid options: a bad URL or `lease`, or `postgres`. Warns on stderr if Redis
+   * may delete keys when its memory is full.
    */
   static async connect(options: BullMqOptions): Promise<BullMqBackend> {
     if (Object.hasOwn(options, "postgres")) {
@@ -102,7 +100,7 @@ export class BullMqBackend implements Backend {
     }
     checkOptions("BullMqBackend.connect", options, OPTIONS);
     const { redis, prefix, lease = 5_000 } = options;
-    return new BullMqBackend(await opened(redis, () => RedisStore.open(redis, prefix)), lease);
+    return new BullMqBackend(await RedisStore.open(redis, prefix), lease);
   }
 
   /** Stores a task and queues it. */
@@ -111,7 +109,7 @@ export class BullMqBackend implements Backend {
     const size = toText(task.input, "The input").length;
     const queue = task.route?.queue ?? task.job;
     return await this.#call(`store a task of ${task.job}`, async () => {
-      const open = this.#open.get(queue) ?? await this.#store.answers.meet(this.#follow(queue));
+      const open = this.#open.get(queue) ?? await this.#store.deadline.wait(this.#follow(queue));
       const job = toJob(this.#store.bullmq, open, task);
       return await this.#feed.storing(task.id, async () => {
         const storedAt = await this.#store.records.create(job, queue, task, size);
@@ -132,7 +130,7 @@ export class BullMqBackend implements Backend {
     if (task.status === "CANCELLED") return cancelledOutcome(task);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
     if (task.status === "FAILED") return failureOf(snapshot);
-    const value = await this.#ask("read a result", () => this.#store.records.result(snapshot));
+    const value = await this.#request("read a result", () => this.#store.records.result(snapshot));
     return { kind: "value", value };
   }
 
@@ -140,26 +138,26 @@ export class BullMqBackend implements Backend {
   async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
     await this.#find(id, owner);
     const cancel = (work: "ask" | "stop_requested") =>
-      this.#ask("cancel a task", () => this.#store.records.cancel(id, work));
-    let done = await cancel("ask");
-    const asked = done === "asked";
+      this.#request("cancel a task", () => this.#store.records.cancel(id, work));
+    let reply = await cancel("ask");
+    const asked = reply === "asked";
     if (asked) {
       const ended = await awaitEnd(this, id, owner, wait);
-      // A worker that does not hear of the wish may finish the task meanwhile.
+      // The worker may have finished the task before it noticed the request.
       if (ended && ended.status !== "CANCELLED") throw new TaskFinished(id, ended.status);
       if (ended) return ended;
-      done = await cancel("stop_requested");
+      reply = await cancel("stop_requested");
     }
-    const task = toTask(await this.#find(id, owner, { expired: true })); // Its time may be over already.
-    if (!isFinished(task)) throw new BackendError(`Cannot cancel task ${id}: the store says ${done}. Try again.`);
-    if (task.status !== "CANCELLED" || done === "finished" && !asked) throw new TaskFinished(id, task.status);
+    const task = toTask(await this.#find(id, owner, { expired: true })); // It may have expired already.
+    if (!isFinished(task)) throw new BackendError(`Cannot cancel task ${id}: Redis says ${reply}. Try again.`);
+    if (task.status !== "CANCELLED" || reply === "finished" && !asked) throw new TaskFinished(id, task.status);
     return task;
   }
 
   /** Stores answers to a task's open questions. */
   async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
     await this.#find(id, owner);
-    await this.#ask("store an answer", () => this.#store.records.answer(id, answers));
+    await this.#request("store an answer", () => this.#store.records.storeAnswers(id, answers));
     return await this.get(id, owner);
   }
 
@@ -169,12 +167,12 @@ export class BullMqBackend implements Backend {
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
   ): Promise<TaskPage> {
     refuseCursor(cursor);
-    const { records, answers } = this.#store;
+    const { records, deadline } = this.#store;
     return await this.#call("list tasks", async () => {
       const tasks: TaskInfo[] = [];
       let before = cursor;
       while (true) {
-        const ids = await answers.meet(records.list(owner, before, limit + 1));
+        const ids = await deadline.wait(records.list(owner, before, limit + 1));
         for (const snapshot of await Promise.all(ids.map((id) => records.read(id)))) {
           if (snapshot === undefined || hasExpired(snapshot)) continue;
           if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
@@ -186,17 +184,17 @@ export class BullMqBackend implements Backend {
     });
   }
 
-  /** Whether the store takes a write. */
+  /** Rejects if Redis takes no writes. */
   check(): Promise<void> {
-    return this.#ask("write", () => this.#store.check());
+    return this.#request("write", () => this.#store.check());
   }
 
   /** Whether a worker for this job, or of the queue that it is sent to, is connected: ours, or another of BullMQ. */
   hasWorker(job: string, route?: Route): Promise<boolean> {
-    return this.#ask("look for workers", () => this.#store.hasWorker(route?.queue ?? job));
+    return this.#request("look for workers", () => this.#store.hasWorker(route?.queue ?? job));
   }
 
-  /** Listens to every change. */
+  /** Calls back with every change. */
   watch(listener: (event: TaskEvent) => void): () => void {
     this.#feed.start();
     this.#listeners.add(listener);
@@ -223,7 +221,7 @@ export class BullMqBackend implements Backend {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#works].map((work) => work.stop(0)));
-    // What they wait for may never be answered; it ends with its connection.
+    // They may wait for an answer that never comes; closing the connection ends that.
     const idle = Promise.all([this.#sweeper[Symbol.asyncDispose](), this.#feed.close()]);
     this.#listeners.clear();
     await this.#store.close();
@@ -232,24 +230,24 @@ export class BullMqBackend implements Backend {
 
   async #find(id: string, owner: string, { expired = false } = {}): Promise<Snapshot> {
     return await this.#call("read a task", async () => {
-      // What is no id of ours costs the same read, so that nobody learns from the time.
+      // An invalid id costs the same read, so that the time reveals nothing.
       const snapshot = await this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner);
       if (snapshot === undefined) throw new TaskNotFound(id);
       if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
-      this.#feed.meet(snapshot.queue);
+      this.#feed.seen(snapshot.queue);
       return snapshot;
     });
   }
 
   #guarded(streams: StreamStore): StreamStore {
     return {
-      append: (stream, event, ttl) => this.#ask("keep a message", () => streams.append(stream, event, ttl)),
-      readAfter: (stream, id) => this.#ask("read messages", () => streams.readAfter(stream, id)),
-      clear: (stream) => this.#ask("forget messages", () => streams.clear(stream)),
+      append: (stream, event, ttl) => this.#request("store a message", () => streams.append(stream, event, ttl)),
+      readAfter: (stream, id) => this.#request("read messages", () => streams.readAfter(stream, id)),
+      clear: (stream) => this.#request("delete messages", () => streams.clear(stream)),
     };
   }
 
-  /** Listens to the queue, and opens it. */
+  /** Subscribes to a queue, and opens it. */
   async #follow(queue: string): Promise<Queue> {
     await this.#feed.follow(queue);
     const opened = await this.#store.queue(queue);
@@ -257,21 +255,21 @@ export class BullMqBackend implements Backend {
     return opened;
   }
 
-  /** Asks the store one thing, which it has to answer in time. */
-  #ask<T>(what: string, act: () => Promise<T>): Promise<T> {
-    return this.#call(what, () => this.#store.answers.meet(act()));
+  /** Calls Redis once, with its deadline. */
+  #request<T>(what: string, act: () => Promise<T>): Promise<T> {
+    return this.#call(what, () => this.#store.deadline.wait(act()));
   }
 
-  /** Runs calls to the store that keep to their time; what goes wrong there becomes a `BackendError`. */
+  /** Runs calls to Redis that have their own deadlines; an error becomes a `BackendError`. */
   async #call<T>(what: string, act: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     try {
-      const { away } = this.#store;
-      if (away) await inTime(away, "it is not connected", READY_MS);
+      const { reconnected } = this.#store;
+      if (reconnected) await inTime(reconnected, "it is not connected", RECONNECT_MS);
       return await act();
     } catch (cause) {
       if (cause instanceof JobsError) throw cause;
-      throw new BackendError(`Cannot ${what}: the queue's store failed: ${messageOf(cause)}`, { cause });
+      throw new BackendError(`Cannot ${what}: Redis failed: ${messageOf(cause)}`, { cause });
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * From a task that is to be stored to BullMQ's job, and to what is read of it right after.
+ * From a new task to BullMQ's job, and to the snapshot of it once it is stored.
  *
  * @module
  */
@@ -7,38 +7,38 @@ import type { Job, Queue } from "bullmq";
 import type { NewTask } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { backoff } from "../shared/record.ts";
+import type { BullMq } from "./internals.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { BullMq } from "./database.ts";
 
-/** The largest number that BullMQ takes as a priority. */
+/** The largest priority that BullMQ accepts. */
 const LEAST_URGENT = 2 ** 21 - 1;
 
-/** What is ours in the options of a job: those of others are none of our business. */
+/** The key of our options among those of a job. */
 const OURS = "mcp-jobs";
 
-/** The job, which is not stored yet. */
+/** The job of a task, which is not stored yet. */
 export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
   const { id, route, job, input, retry, delay, priority, timeout } = task;
   return new Job(queue, route?.jobName ?? job, input, {
     attempts: retry.attempts,
-    // BullMQ knows neither a longest pause nor a time-out. Our workers do, and find them here.
+    // BullMQ has neither a longest pause nor a time-out. Our workers read them here.
     backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
     ...(timeout === undefined ? {} : { [OURS]: { timeout } }),
     delay,
     priority: Math.min(priority ?? 0, LEAST_URGENT),
-    // A result stays as long as its own task says, not as long as the queue or a worker would keep it.
+    // Each task has its own `resultTtl`; the queue's and the worker's settings must not delete its result.
     removeOnComplete: false,
     removeOnFail: false,
   }, id);
 }
 
-/** The longest time that one attempt may take, in ms, where the task has one. */
+/** The time-out of an attempt, in ms, if the task has one. */
 export function timeoutOf({ opts }: Job): number | undefined {
   const ours: unknown = Reflect.get(opts, OURS);
   return isObject(ours) && typeof ours.timeout === "number" ? ours.timeout : undefined;
 }
 
-/** BullMQ's exponential backoff has no longest pause; ours has. */
+/** Applies the longest pause of our backoff, which BullMQ's exponential backoff does not have. */
 export function capBackoff(job: Job): void {
   const { backoff: policy } = job.opts;
   if (typeof policy !== "object" || policy.delay === undefined || !("maxDelay" in policy)) return;
@@ -46,7 +46,7 @@ export function capBackoff(job: Job): void {
   job.opts.backoff = { type: "fixed", delay: backoff(retry, job.attemptsMade + 1, Math.random()) };
 }
 
-/** How a task stands that has just been stored. */
+/** The snapshot of a task that has just been stored. */
 export function newSnapshot(task: NewTask, queue: string, createdAt: number): Snapshot {
   return {
     ...task,

@@ -1,5 +1,5 @@
 /**
- * From the states of BullMQ to ours: the one table, and the task record that is read from a job and the record beside it.
+ * From BullMQ's states to ours: one table, and the task as it follows from a job and the record beside it.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
   workerDiedTooOften,
 } from "../shared/texts.ts";
 
-/** Where a job stands, in BullMQ's words; `unknown` where the queue has no such job. */
+/** The state of a job, in BullMQ's words; `unknown` if the queue has no such job. */
 export type JobState =
   | "waiting"
   | "waiting-children"
@@ -37,7 +37,7 @@ export type JobState =
   | "failed"
   | "unknown";
 
-/** What a job's state means for its task: before its first attempt has failed, and after. */
+/** The status of a task for each state of its job: before its first attempt has failed, and after. */
 export const STATUS: { readonly [state in JobState]: readonly [first: TaskStatus, again: TaskStatus] } = {
   "waiting": ["PENDING", "RETRYING"],
   "waiting-children": ["PENDING", "RETRYING"],
@@ -49,70 +49,70 @@ export const STATUS: { readonly [state in JobState]: readonly [first: TaskStatus
   "unknown": ["FAILED", "FAILED"],
 };
 
-/** What is read of a task at one moment: the job of the queue, and the record of ours beside it. */
+/** A task as it is stored at one moment: the job in the queue, and our record beside it. */
 export interface Snapshot {
   readonly id: string;
-  /** What time it was, by the clock that the other times are by. */
+  /** The time of the read, by the same clock as the other times. */
   readonly readAt: number;
   readonly queue: string;
   readonly job: string;
   readonly owner: string;
   readonly resultTtl: number;
   readonly createdAt: number;
-  /** How often the task is tried in all. */
+  /** How many attempts the task has. */
   readonly attempts: number;
-  /** Present where the first attempt was delayed. */
+  /** Whether the first attempt was delayed. */
   readonly delayed: boolean;
-  /** Counts what changed while the job stayed in its state: progress, questions, answers, the request to stop. */
+  /** Counts the changes that leave the job in its state: progress, questions, answers, a request to stop. */
   readonly changes: number;
-  /** When the newest of these changes was seen. */
+  /** The time of the newest of these changes. */
   readonly changedAt: number;
   readonly questions?: readonly Question[];
   readonly stopRequested: boolean;
-  /** Wins over whatever the job says; it is only ever set while the job is unfinished. */
+  /** Takes precedence over the job's state; it is set only while the job is unfinished. */
   readonly cancelled?: {
     readonly work: CancelledTask["work"];
     readonly at: number;
     readonly attempt: number;
-    /** What the job had said of itself by then, and its run: code that runs on may say more. */
+    /** The progress by then, and its run: code that runs on may report more. */
     readonly progress?: Json;
     readonly started: number;
   };
-  /** When it was first seen that the queue has lost the job. */
+  /** When the job was first missing from the queue. */
   readonly goneAt?: number;
-  /** The run, of those that were started, that ended with a fault, and the fault's code. */
+  /** The run that ended with a fault, by its number, and the fault's code. */
   readonly fault?: { readonly run: number; readonly code?: number };
-  /** The run, of those that were started, that a worker of ours has handed back when it shut down. */
+  /** The last run that a worker of ours handed back on shutdown, by its number. */
   readonly handedBack?: number;
   /** How many runs were handed back. */
   readonly handBacks: number;
-  /** Its time is over, and what it held is being deleted. */
+  /** It has expired, and is being deleted. */
   readonly expired: boolean;
   readonly state: JobState;
   /** When a delayed job is due. */
   readonly dueAt?: number;
   readonly processedOn?: number;
   readonly finishedOn?: number;
-  /** How often a worker has taken it. */
+  /** How many runs have started. */
   readonly started: number;
   /** How many attempts have ended by themselves. */
   readonly ended: number;
-  /** How many attempts have ended with the death of their worker. */
+  /** How many attempts have ended because their worker died. */
   readonly stalled: number;
   readonly progress?: Json;
   readonly failedReason?: string;
 }
 
-/** How BullMQ calls the end of a job whose workers have died too often. */
+/** BullMQ's reason for a job whose workers have died too often. */
 const STALLED = "job stalled more than allowable limit";
 
-/** What BullMQ stores for an error without a text, and for what was thrown and is no error. */
+/** What BullMQ stores for an error without a message, and for a thrown value that is no error. */
 const NO_REASON: ReadonlySet<string | undefined> = new Set([undefined, "", "null"]);
 
-/** The end of a task comes after everything else. */
+/** The revision of a finished task, higher than all others. */
 export const LAST_REVISION: number = 2 ** 52;
 
-/** The task record. */
+/** The task as its owner sees it. */
 export function toTask(snapshot: Snapshot): TaskInfo {
   const base: TaskBase = {
     id: snapshot.id,
@@ -145,12 +145,12 @@ export function toTask(snapshot: Snapshot): TaskInfo {
   return { ...base, ...liveOf(snapshot) };
 }
 
-/** How a failed task failed. */
+/** The outcome of a failed task. */
 export function failureOf(snapshot: Snapshot): Exclude<Outcome, { readonly kind: "value" }> {
   const { state, stalled, fault, started } = snapshot;
   const failedReason = reasonOf(snapshot) ?? "The job failed and gave no reason.";
   if (state === "unknown") {
-    const message = "The queue has no job of this task any more: somebody removed it, or the store has lost it.";
+    const message = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
     return { kind: "fault", message };
   }
   if (failedReason === STALLED) {
@@ -164,29 +164,29 @@ function reasonOf({ failedReason }: Snapshot): string | undefined {
   return NO_REASON.has(failedReason) ? undefined : failedReason;
 }
 
-/** Whether an attempt has failed: not all leave a reason, and some reasons outlive the count. */
+/** Whether an attempt has failed: some leave no reason, and some reasons remain when the count is reset. */
 function hasFailed({ failedReason, ended }: Snapshot): boolean {
   return failedReason !== undefined || ended > 0;
 }
 
-/** Whether nothing changes any more. */
+/** Whether the task is finished. */
 export function isOver({ cancelled, state }: Snapshot): boolean {
   return cancelled !== undefined || state === "completed" || state === "failed" || state === "unknown";
 }
 
-/** Whether the result's time is over. */
+/** Whether the task has expired. */
 export function hasExpired(snapshot: Snapshot): boolean {
   const end = expiryOf(snapshot);
   return end !== undefined && end <= snapshot.readAt;
 }
 
-/** When the result's time is over, in ms since the epoch; `undefined` while the task lives. */
+/** When the task expires, in ms since the epoch; `undefined` until it is finished. */
 export function expiryOf(snapshot: Snapshot): number | undefined {
   if (snapshot.expired) return 0;
   return isOver(snapshot) ? expiresAt(toTask(snapshot)) : undefined;
 }
 
-/** Grows with every change, and is the same for all who look at the same moment. */
+/** Grows with every change, and is the same for everyone who reads the same snapshot. */
 function revisionOf(snapshot: Snapshot): number {
   const { state, started, changes, delayed } = snapshot;
   if (isOver(snapshot)) return LAST_REVISION;
@@ -194,11 +194,11 @@ function revisionOf(snapshot: Snapshot): number {
   if (state === "active") return run + 10 + Math.min(changes, 800_000);
   const waits = state === "delayed" || !delayed ? 1 : 2;
   if (started === 0) return waits;
-  // A task that waits may be answered, too.
+  // A waiting task may be answered, too.
   return run + 900_000 + 2 * Math.min(changes, 49_000) + (state === "delayed" ? 0 : 1);
 }
 
-/** The attempt that runs, or ran last. One that was handed back does not count, one that was the end of its worker does. */
+/** The attempt that runs or ran last. One that was handed back does not count; one whose worker died does. */
 function attemptOf({ state, ended, stalled, failedReason }: Snapshot): number {
   if (state === "failed" && failedReason === STALLED) return ended - 1 + stalled;
   return ended + stalled + (state === "active" ? 1 : 0);
@@ -224,19 +224,19 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
   return { status: "PENDING", message: whyAgain(snapshot), ...due, ...asked };
 }
 
-/** Why a task waits that has been begun, though no attempt has failed. */
+/** Why a task waits that has started before, although no attempt has failed. */
 function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Snapshot): string {
   if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
-  // What a worker puts back counts neither as ended nor as stalled.
+  // A run that its worker put back counts neither as ended nor as stalled.
   if (started > ended + stalled) return "Put back into the queue by its worker; waits for its turn.";
   return workerDied(stalled);
 }
 
 /**
- * What a job said of itself. Our workers tell which run they speak of, so that nothing is left of the one before. Others
- * give a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
+ * The progress that a job reported. Our workers add the run, so that nothing is left of an earlier one. Other workers pass
+ * a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
  */
 function progressOf(
   { progress, started }: Pick<Snapshot, "progress" | "started">,

@@ -7,7 +7,7 @@ Deno.test("of many answers those that do not come in time are given up, in their
   const deadline = new Deadline("it has not come", 30);
   const ended: string[] = [];
   const wait = async (name: string, answer: Promise<string>) => {
-    const came = await deadline.meet(answer).catch((error: Error) => error.message);
+    const came = await deadline.wait(answer).catch((error: Error) => error.message);
     ended.push(`${name}: ${came}`);
   };
   const answered = wait("early", Promise.resolve("here"));
@@ -20,7 +20,7 @@ Deno.test("of many answers those that do not come in time are given up, in their
 Deno.test("an answer that has come while the process was busy is taken, though its time is up", async () => {
   const deadline = new Deadline("it has not come", 5);
   const { promise, resolve } = Promise.withResolvers<string>();
-  const met = deadline.meet(promise);
+  const met = deadline.wait(promise);
   // As the answer of a store, it is looked at after the timers.
   setTimeout(() => setTimeout(() => resolve("here"), 1), 1);
   for (const start = performance.now(); performance.now() - start < 20;);
@@ -29,7 +29,7 @@ Deno.test("an answer that has come while the process was busy is taken, though i
 
 Deno.test("an answer that fails is its own error", async () => {
   await assertRejects(
-    () => new Deadline("it has not come", 1_000).meet(Promise.reject(new Error("refused"))),
+    () => new Deadline("it has not come", 1_000).wait(Promise.reject(new Error("refused"))),
     Error,
     "refused",
   );
@@ -38,9 +38,9 @@ Deno.test("an answer that fails is its own error", async () => {
 Deno.test("what is large has more time, and so has what was sent behind it", async () => {
   const deadline = new Deadline("it has not come", 10);
   const { promise, resolve } = Promise.withResolvers<string>();
-  const [large, behind] = [deadline.meet(promise, 1e9), deadline.meet(promise)];
+  const [large, behind] = [deadline.wait(promise, 1e9), deadline.wait(promise)];
   // Those that wait beside it, on a deadline of their own, are given up meanwhile.
-  await assertRejects(() => new Deadline("it has not come", 10).meet(never), Error, "it has not come");
+  await assertRejects(() => new Deadline("it has not come", 10).wait(never), Error, "it has not come");
   resolve("here");
   assertEquals(await Promise.all([large, behind]), ["here", "here"]);
 });

@@ -22,11 +22,11 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
     const heard: string[] = [];
     const waiting = new Map<string, () => void>();
     let missed = 0;
-    const hear = (id: string) => {
+    const changed = (id: string) => {
       heard.push(id);
       waiting.get(id)?.();
     };
-    const following = await store.follow("queue", hear, () => missed++);
+    const subscription = await store.subscribe("queue", changed, () => missed++);
     const script = `for i = 0, ARGV[1] - 1 do
         redis.call("XADD", KEYS[1], "MAXLEN", "~", ARGV[3], "*", "event", "active", "jobId", ARGV[2] .. i)
       end`;
@@ -38,7 +38,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
         add: (count, name, most) => admin.eval(script, 1, `${prefix}:queue:events`, count, name, most),
       });
     } finally {
-      await following.close();
+      await subscription.close();
       await admin.quit();
       await store.close();
     }

@@ -2,19 +2,19 @@ import type { TaskEvent } from "../../../backend.ts";
 import { QueueFeed } from "../../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
-import type { Hear } from "../../../src/backends/bullmq/database.ts";
+import type { JobListener } from "../../../src/backends/bullmq/redis/events.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
-/** A store of one queue; `hear` is what was last given to it to tell of that queue's events. */
+/** A store of one queue; `changed` is the listener that subscribed last. */
 function storeOf(read: (id: string) => Promise<Snapshot | undefined>) {
   const store = {
-    hear: ((): void => {}) as Hear,
+    changed: ((): void => {}) as JobListener,
     records: { queues: () => Promise.resolve([]), read },
-    listen: () => () => {},
-    onBack: () => {},
-    follow: (_queue: string, hear: Hear) => {
-      store.hear = hear;
+    onSignal: () => () => {},
+    onReconnect: () => {},
+    subscribe: (_queue: string, changed: JobListener) => {
+      store.changed = changed;
       return Promise.resolve({ close: () => Promise.resolve() });
     },
   };
@@ -44,10 +44,10 @@ Deno.test("a change that could not be read is read again, together with those th
   feed.start();
   await feed.follow("job");
   const [first = "", second = ""] = ids;
-  store.hear(first, false);
+  store.changed(first, false);
   await failed.promise;
   fails = false;
-  store.hear(second, false);
+  store.changed(second, false);
   await both.promise;
   await feed.close();
   assertEquals([told.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
@@ -63,7 +63,7 @@ Deno.test("a read that fails after the feed was closed leaves no timer behind", 
   const feed = new QueueFeed(store, () => {});
   feed.start();
   await feed.follow("job");
-  store.hear(newTaskId(), false);
+  store.changed(newTaskId(), false);
   await reading.promise;
   await feed.close();
   answer.reject(new Error("Connection is closed."));
@@ -83,11 +83,11 @@ Deno.test("a task that is stored here is told once and not read, also if its eve
   feed.start();
   await feed.follow("job");
   await feed.storing(early, () => {
-    store.hear(early, true);
+    store.changed(early, true);
     return Promise.resolve(toTask(snapshotOf(early)));
   });
   await feed.storing(late, () => Promise.resolve(toTask(snapshotOf(late))));
-  store.hear(late, true);
+  store.changed(late, true);
   await feed.close();
   assertEquals([told, reads], [[early, late], []]);
 });
@@ -104,7 +104,7 @@ Deno.test("the end of a task that has expired before it was read is told as a ga
   });
   const heard = async (...ids: string[]) => {
     hear = Promise.withResolvers();
-    for (const id of ids) store.hear(id, false);
+    for (const id of ids) store.changed(id, false);
     await hear.promise;
   };
   feed.start();
@@ -120,28 +120,28 @@ Deno.test("the end of a task that has expired before it was read is told as a ga
 
 Deno.test("a queue that could not be listened to is listened to once the store is back, which is told as a gap", async () => {
   const store = storeOf(() => Promise.resolve(undefined));
-  let back = () => {};
+  let reconnect = () => {};
   let away = true;
-  const followed: string[] = [];
-  const { follow } = store;
+  const subscribed: string[] = [];
+  const { subscribe } = store;
   const broken = {
     ...store,
     records: { ...store.records, queues: () => Promise.resolve(["job"]) },
-    onBack: (listener: () => void) => void (back = listener),
-    follow: (queue: string, hear: Hear) => {
-      followed.push(queue);
-      return away ? Promise.reject(new Error("The store is away.")) : follow(queue, hear);
+    onReconnect: (listener: () => void) => void (reconnect = listener),
+    subscribe: (queue: string, changed: JobListener) => {
+      subscribed.push(queue);
+      return away ? Promise.reject(new Error("Redis is away.")) : subscribe(queue, changed);
     },
   };
   const gap = Promise.withResolvers<void>();
   const feed = new QueueFeed(broken, ({ kind }) => kind === "gap" && gap.resolve());
   feed.start();
-  await assertRejects(() => feed.follow("job"), Error, "The store is away.");
-  followed.length = 0;
+  await assertRejects(() => feed.follow("job"), Error, "Redis is away.");
+  subscribed.length = 0;
   away = false;
-  back();
+  reconnect();
   await gap.promise;
-  assertEquals(followed, ["job"]);
+  assertEquals(subscribed, ["job"]);
   await feed.close();
 });
 
@@ -158,7 +158,7 @@ Deno.test("what has expired, or is gone, is told to nobody", async () => {
   });
   feed.start();
   await feed.follow("job");
-  for (const id of ids) store.hear(id, false);
+  for (const id of ids) store.changed(id, false);
   await all.promise;
   await feed.close();
   assertEquals(told, [last]);

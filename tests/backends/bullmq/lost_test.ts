@@ -18,7 +18,7 @@ import { testUnless } from "../../support/test_unless.ts";
 /** What somebody does with the queue, or with all of Redis. */
 type Deed = (queue: Queue, admin: Redis) => Promise<unknown>;
 
-const GONE = "The queue has no job of this task any more: somebody removed it, or the store has lost it.";
+const GONE = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
 
 function test(name: string, run: (url: string) => Promise<void>): void {
   testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
@@ -86,7 +86,7 @@ test("after FLUSHALL new tasks are told of as before, also where Redis's clock w
     heard.push(id);
     told.resolve();
   };
-  const following = await store.follow("queue", hear, () => told.resolve());
+  const subscription = await store.subscribe("queue", hear, () => told.resolve());
   const next = () => {
     told = Promise.withResolvers();
     return told.promise;
@@ -102,7 +102,7 @@ test("after FLUSHALL new tasks are told of as before, also where Redis's clock w
     if (!heard.includes("second")) await next();
     assertEquals(heard, ["first", "second"]);
   } finally {
-    await following.close();
+    await subscription.close();
     await admin.quit();
     await store.close();
   }
@@ -122,7 +122,7 @@ test("what a queue does all day is no gap", async (url) => {
   await worker.ready;
   const store = await RedisStore.open(url);
   let gaps = 0;
-  const following = await store.follow("flaky", () => {}, () => gaps++);
+  const subscription = await store.subscribe("flaky", () => {}, () => gaps++);
   try {
     await withQueue(url, "flaky", async (queue, admin) => {
       await admin.config("RESETSTAT");
@@ -140,7 +140,7 @@ test("what a queue does all day is no gap", async (url) => {
     });
     assertEquals(gaps, 0);
   } finally {
-    await following.close();
+    await subscription.close();
     await store.close();
   }
 });

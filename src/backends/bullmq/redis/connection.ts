@@ -1,57 +1,110 @@
 /**
- * Connections to Redis that end when they are told to, whether Redis is there or not.
+ * The connection to Redis that calls share, and the settings of those that wait while Redis is away.
  *
  * @module
  */
 import type { Redis } from "ioredis";
+import { BackendError, DefinitionError } from "../../../errors.ts";
+import { writeLine } from "../../../log/stderr.ts";
+import { messageOf } from "../../../text.ts";
+import { inTime } from "../deadline.ts";
+import { closable, closeForGood, type RedisClass } from "../internals.ts";
+import { withHeartbeat } from "./heartbeat.ts";
+import { probe } from "./probe.ts";
+
+/** How long one attempt to connect may take, in ms. */
+const CONNECT_MS = 1_500;
+
+/** How long the first connection may take, the probe included, in ms. */
+const OPEN_MS = 2_000;
+
+/** How long a closing connection waits for Redis to close it, too, in ms. */
+const DISCONNECT_MS = 500;
+
+/** The longest pause before a Redis that is loading its data is tried again, in ms. */
+const LOADING_MS = 100;
 
 /**
- * Lets a connection be closed at any time. ioredis 6.0, between two tries to connect, takes the order to disconnect,
- * forgets the next try, and never says that it has ended; so it is told that it has not been connected yet. And a
- * connection that has ended takes the order again, with a timer that nobody stops.
+ * Connects, for calls that fail at once while Redis is away. Rejects with `BackendError`, whose text holds no password, if
+ * Redis is not there or lacks what will be needed, and with `DefinitionError` for what is no URL of a Redis.
  */
-export function closable(connection: Redis): Redis {
-  const disconnect = connection.disconnect.bind(connection);
-  connection.disconnect = (reconnect) => {
-    if (connection.status === "end") return;
-    if (connection.status === "reconnecting" && !reconnect) connection.status = "wait";
-    disconnect(reconnect);
-  };
+export async function connect(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
+  const address = URL.parse(url);
+  // The path is the number of the database.
+  if (address === null || !/^rediss?:$/.test(address.protocol) || !/^\/?\d*$/.test(address.pathname)) {
+    // The text leaves out a URL that cannot be parsed, because it may hold a password.
+    throw new DefinitionError(
+      "Cannot connect to Redis: its address must be a URL like redis://user:password@host:6379/0.",
+    );
+  }
+  try {
+    return await open(Redis, url, prefix);
+  } catch (cause) {
+    const { protocol, host, pathname } = address;
+    throw new BackendError(`Cannot connect to Redis at ${protocol}//${host}${pathname}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+async function open(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
+  let connected = false;
+  const client = withHeartbeat(closable(
+    new Redis(url, {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      connectTimeout: CONNECT_MS,
+      disconnectTimeout: DISCONNECT_MS,
+      maxLoadingRetryTime: LOADING_MS,
+      reconnectOnError: isFromReplica,
+      // The first attempt is the only one. Once connected, it reconnects for ever.
+      retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
+    }),
+  ));
+  // Each call reports its own failure. This is why there is no connection.
+  let reason: unknown;
+  client.on("error", (error) => reason = error);
+  const opening = client.connect().catch((error) => {
+    throw reason ?? error;
+  });
+  try {
+    const { db = 0 } = client.options;
+    // If Redis does not have the database, ioredis silently uses database 0.
+    const selected = opening.then(() => db === 0 ? "OK" : client.select(db));
+    const warning = await inTime(selected.then(() => probe(client, prefix)), "it has not answered in time", OPEN_MS);
+    if (warning !== undefined) writeLine(`mcp-jobs: ${warning}`);
+  } catch (error) {
+    await closeForGood(client);
+    throw error;
+  }
+  connected = true;
+  return client;
+}
+
+/**
+ * A template for connections that wait until Redis is back, and lose nothing. It never connects; its duplicates connect by
+ * themselves and reconnect for ever.
+ */
+export function waitingTemplate(client: Redis): Redis {
+  const template = client.duplicate({
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: null,
+    autoResubscribe: false,
+    reconnectOnError: (error: Error) => isFromReplica(error) && 2, // 2: the command is sent again.
+  });
+  template.options.lazyConnect = false;
+  return template;
+}
+
+/** Opens a connection from the template. */
+export function openWaiting(template: Redis): Redis {
+  const connection = withHeartbeat(closable(template.duplicate()));
+  connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
 }
 
-/** Whether a replica has refused to write: after a failover, a connection that was kept leads to the old master. */
+/** Whether a replica has refused to write: after a failover, an old connection leads to the former master. */
 export function isFromReplica(error: Error | undefined): boolean {
   return error?.message.includes("READONLY You can't write") ?? false;
-}
-
-/**
- * Closes a connection for good, and waits until it is closed. Without a refusal BullMQ opens it again, if it has just
- * found that Redis does not answer, and then waits for an answer on it.
- */
-export async function end(connection: Redis): Promise<void> {
-  connection.connect = () => Promise.reject(new Error("Connection is closed.")); // As ioredis says it, and BullMQ knows it.
-  if (connection.status === "end") return;
-  const ended = new Promise<void>((resolve) => connection.once("end", resolve));
-  connection.disconnect();
-  await ended;
-}
-
-/**
- * Makes something of BullMQ that copies a connection for itself, and gives the copy as well: BullMQ has no way to close
- * one that has never been connected.
- */
-export function withCopy<T>(connection: Redis, make: () => T): readonly [made: T, copy: Redis] {
-  const copies: Redis[] = [];
-  const duplicate = connection.duplicate.bind(connection);
-  connection.duplicate = (options) => {
-    const copy = closable(duplicate(options));
-    copies.push(copy);
-    return copy;
-  };
-  const made = make();
-  connection.duplicate = duplicate;
-  const [copy] = copies;
-  if (copy === undefined) throw new Error("BullMQ has not copied its connection, as its version 6.7 does.");
-  return [made, copy];
 }

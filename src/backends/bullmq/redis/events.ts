@@ -1,21 +1,21 @@
 /**
- * The events of one queue on Redis, from the stream that BullMQ writes them to.
+ * The events of one queue, from the stream that BullMQ writes them to.
  *
- * BullMQ's own QueueEvents parses what workers put into events, and never listens again after a text that is no JSON.
- * And it does not notice that the stream has lost events that it has not read yet. Here only names and ids are read.
+ * BullMQ's own QueueEvents parses what workers put into events, and stops for good at a text that is no JSON. It also
+ * does not notice when the stream has dropped events that it has not read yet. Here only names and ids are read.
  *
  * @module
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../../waiting.ts";
 import { logError } from "../../../log/log_error.ts";
-import { closable, end } from "./connection.ts";
-import { LONGEST_BLOCK_MS, withPulse } from "./pulse.ts";
+import { closeForGood } from "../internals.ts";
+import { openWaiting } from "./connection.ts";
+import { LONGEST_BLOCK_MS } from "./heartbeat.ts";
 import { change, countJobs, isBefore, type QueueEvent } from "./tally.ts";
-import type { Following, Hear } from "../database.ts";
 
-/** The events after which a task may stand elsewhere. The last is ours. */
-const TELLING: ReadonlySet<string | undefined> = new Set([
+/** The events after which a task may have changed. The last is ours. */
+const CHANGES: ReadonlySet<string | undefined> = new Set([
   "waiting",
   "delayed",
   "active",
@@ -28,7 +28,7 @@ const TELLING: ReadonlySet<string | undefined> = new Set([
   "mcp-jobs",
 ]);
 
-/** From how many events at once it is looked whether others were dropped before them: Redis drops the oldest of many. */
+/** From how many events at once it is checked whether older ones were dropped: Redis drops the oldest of many. */
 const MANY = 50;
 
 /** The pause after Redis has refused to read, in ms. */
@@ -37,41 +37,48 @@ const RETRY_MS = 500;
 /** How often the jobs are counted, in ms. */
 const COUNT_MS = LONGEST_BLOCK_MS / 2;
 
-/** What is listened to, and who hears it. */
-export interface Listening {
+/** Called with a job that may have changed. `stored`: it was only just added to its queue. */
+export type JobListener = (id: string, stored: boolean) => void;
+
+/** A subscription to the events of one queue. */
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+/** What to read, and whom to call. */
+export interface EventOptions {
   /** The key of the queue's events. */
   readonly stream: string;
-  /** The event after which to begin. */
+  /** The id of the event to read after. */
   readonly from: string;
-  readonly hear: Hear;
-  /** Called after the connection was away, and when events were dropped before they were read, or jobs left without one. */
+  readonly changed: JobListener;
+  /** Called after a reconnect, when events were dropped unread, and when jobs left the queue without an event. */
   readonly missed: () => void;
 }
 
-/** Listens to one queue, on a connection of its own. */
-export class RedisEvents implements Following {
+/** Reads the events of one queue, on a connection of its own. */
+export class RedisEvents implements Subscription {
   readonly #connection: Redis;
-  readonly #listening: Listening;
+  readonly #options: EventOptions;
   readonly #closed = Promise.withResolvers<void>();
   readonly #reading: Promise<void>;
   #open = true;
   /** The last event that was read. */
   #last: string;
-  /** How many jobs are not finished, as the events say; `undefined` before the first count. */
+  /** How many jobs are unfinished, as the events add up; `undefined` before the first count. */
   #unfinished: number | undefined;
   /** The newest event that the stream is known to have had. */
   #newest = "0-0";
   #countAt = 0;
 
-  /** `patient` is the connection to copy. */
-  constructor(patient: Redis, listening: Listening) {
-    this.#connection = withPulse(closable(patient.duplicate()));
-    this.#listening = listening;
-    this.#last = listening.from;
-    this.#connection.on("error", () => {});
+  /** `template` is the connection to duplicate. */
+  constructor(template: Redis, options: EventOptions) {
+    this.#connection = openWaiting(template);
+    this.#options = options;
+    this.#last = options.from;
     let connected = false;
     this.#connection.on("ready", () => {
-      if (connected) listening.missed();
+      if (connected) options.missed();
       connected = true;
     });
     this.#reading = this.#read();
@@ -80,23 +87,23 @@ export class RedisEvents implements Following {
   async close(): Promise<void> {
     this.#open = false;
     this.#closed.resolve();
-    await end(this.#connection);
+    await closeForGood(this.#connection);
     await this.#reading;
   }
 
   async #read(): Promise<void> {
-    const { stream, missed } = this.#listening;
+    const { stream, missed } = this.#options;
     while (this.#open) {
       try {
-        if (this.#countAt <= performance.now()) await this.#count().catch((error) => this.#missCount(error));
+        if (this.#countAt <= performance.now()) await this.#count().catch((error) => this.#countFailed(error));
         const before = this.#last;
         const block = Math.ceil(Math.max(1, this.#countAt - performance.now()));
         const found = await this.#connection.xread("BLOCK", block, "STREAMS", stream, before);
         const events = found?.[0]?.[1] ?? [];
-        // Where nothing is left of what was read before, more may be gone.
+        // If nothing is left of what was read before, events in between may be gone, too.
         const dropped = events.length >= MANY &&
           (await this.#connection.xrange(stream, "-", before, "COUNT", 1)).length === 0;
-        this.#handAll(events);
+        this.#handleAll(events);
         if (!dropped) continue;
         this.#unfinished = undefined;
         missed();
@@ -107,42 +114,42 @@ export class RedisEvents implements Following {
     }
   }
 
-  /** Finds out whether jobs have left the queue without an event. */
+  /** Checks whether jobs have left the queue without an event. */
   async #count(): Promise<void> {
-    const { stream, missed } = this.#listening;
+    const { stream, missed } = this.#options;
     const { unfinished, newest, events, whole } = await countJobs(this.#connection, stream, this.#last);
     this.#countAt = performance.now() + COUNT_MS;
-    this.#handAll(events);
+    this.#handleAll(events);
     const left = whole && this.#unfinished !== undefined && unfinished < this.#unfinished;
-    // What comes before an event that was there belongs to a new stream, whose first events may have been taken for old.
-    const anew = isBefore(newest, this.#newest);
-    if (anew) this.#last = "0-0";
+    // If the newest event is older than one seen before, the stream is a new one, whose first events may be unread.
+    const restarted = isBefore(newest, this.#newest);
+    if (restarted) this.#last = "0-0";
     this.#newest = newest;
     this.#unfinished = whole ? unfinished : undefined;
-    if (left || anew) missed();
+    if (left || restarted) missed();
   }
 
-  /** The events are read all the same. */
-  #missCount(error: unknown): void {
+  /** Reading goes on all the same. */
+  #countFailed(error: unknown): void {
     this.#countAt = performance.now() + COUNT_MS;
     this.#unfinished = undefined;
     if (this.#open) logError("count the jobs of a queue", error);
   }
 
-  #handAll(events: readonly QueueEvent[]): void {
+  #handleAll(events: readonly QueueEvent[]): void {
     for (const [id, fields] of events) {
       this.#last = id;
       if (isBefore(this.#newest, id)) this.#newest = id;
-      this.#hand(fields);
+      this.#handle(fields);
     }
   }
 
-  #hand(fields: readonly string[]): void {
+  #handle(fields: readonly string[]): void {
     const found: { [field: string]: string | undefined } = {};
     for (let at = 0; at < fields.length; at += 2) found[fields[at] ?? ""] = fields[at + 1];
     const { event, jobId, prev } = found;
     if (this.#unfinished !== undefined) this.#unfinished += change(event, prev);
-    if (jobId === undefined || !TELLING.has(event)) return;
-    this.#listening.hear(jobId, event === "waiting" && prev === undefined);
+    if (jobId === undefined || !CHANGES.has(event)) return;
+    this.#options.changed(jobId, event === "waiting" && prev === undefined);
   }
 }

@@ -1,50 +1,62 @@
 /**
- * The signals on Redis, heard through a subscription.
+ * Signals between processes, through a Redis channel: a task is to stop, a question has its answer, a queue is new.
  *
  * @module
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../../waiting.ts";
 import { logError } from "../../../log/log_error.ts";
-import { closable, end } from "./connection.ts";
-import { withPulse } from "./pulse.ts";
-import { readSignal } from "../signals.ts";
-import type { Signal } from "../database.ts";
+import { closeForGood } from "../internals.ts";
+import { openWaiting } from "./connection.ts";
+import { signalChannel } from "./keys.ts";
 
-/** The pause after Redis has refused to subscribe, in ms. */
+/** A signal; `gap` where signals may have been missed. */
+export type Signal =
+  | { readonly kind: "stop" | "answer"; readonly id: string }
+  | { readonly kind: "queue"; readonly queue: string; readonly since: number }
+  | { readonly kind: "gap" };
+
+/** The pause before the next attempt after Redis has refused to subscribe, in ms. */
 const RETRY_MS = 5_000;
 
-/** Hears the signals of one channel, on a connection of its own. */
+/** Parses a message: `stop <id>`, `answer <id>` or `queue <since> <name>`, as the scripts send them. */
+function parse(message: string): Signal | undefined {
+  const [kind, id = "", ...queue] = message.split(" ");
+  if (kind === "stop" || kind === "answer") return { kind, id };
+  if (kind === "queue") return { kind, since: Number(id), queue: queue.join(" ") };
+}
+
+/** A subscription to the signals, on a connection of its own. */
 export class RedisSignals {
   readonly #connection: Redis;
   readonly #closed = Promise.withResolvers<void>();
   #open = true;
 
-  /** `patient` is the connection to copy. */
-  constructor(patient: Redis, channel: string, tell: (signal: Signal) => void) {
-    this.#connection = withPulse(closable(patient.duplicate()));
-    this.#connection.on("error", () => {});
+  /** `template` is the connection to duplicate. */
+  constructor(template: Redis, prefix: string, listener: (signal: Signal) => void) {
+    this.#connection = openWaiting(template);
     this.#connection.on("message", (_channel, message) => {
-      const signal = readSignal(message);
-      if (signal) tell(signal);
+      const signal = parse(message);
+      if (signal) listener(signal);
     });
-    this.#connection.on("ready", () => void this.#subscribe(channel, tell));
+    const channel = signalChannel(prefix);
+    this.#connection.on("ready", () => void this.#subscribe(channel, listener));
   }
 
   async close(): Promise<void> {
     this.#open = false;
     this.#closed.resolve();
-    await end(this.#connection);
+    await closeForGood(this.#connection);
   }
 
-  /** What was told while nobody subscribed has not been heard: after each try, who listens is told of a gap. */
-  async #subscribe(channel: string, tell: (signal: Signal) => void): Promise<void> {
+  /** Signals that were sent before are lost, so each attempt is followed by a gap. */
+  async #subscribe(channel: string, listener: (signal: Signal) => void): Promise<void> {
     while (this.#connection.status === "ready") {
       const subscribed = await this.#connection.subscribe(channel).then(() => true, (error) => {
         if (this.#open) logError("subscribe to the signals of other processes", error);
       });
       if (!this.#open) return;
-      tell({ kind: "gap" });
+      listener({ kind: "gap" });
       if (subscribed || await doneWithin(this.#closed.promise, RETRY_MS)) return;
     }
   }

@@ -1,12 +1,12 @@
 /**
- * Message streams on Redis: a sorted set each, whose members begin with the event's id.
+ * Message streams on Redis: one sorted set each, whose members begin with the event's id.
  *
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../../backend.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
-/** Keeps messages for every server on the same Redis. */
+/** Stores messages for every server on the same Redis. */
 export class RedisStreams implements StreamStore {
   readonly #scripts: RedisScripts;
 

@@ -1,13 +1,13 @@
 /**
- * Finds out that jobs have left a queue without an event. BullMQ's `drain` and `obliterate`, and FLUSHALL, delete jobs and
- * tell nobody; `clean` tells only how many. So the jobs that are not finished are counted now and then, and held against
- * what the events say: more must have left than have told of it.
+ * Detects that jobs have left a queue without an event. BullMQ's `drain` and `obliterate`, and FLUSHALL, delete jobs
+ * without one; the event of `clean` says only how many. So the unfinished jobs are counted regularly and compared with
+ * what the events add up to.
  *
  * @module
  */
 import type { Redis } from "ioredis";
 
-/** How many events are read with a count; where more have come, that count says nothing. */
+/** The most events that are read with a count. If there are more, the count cannot be compared. */
 const MOST_EVENTS = 1_000;
 
 /** KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, and MOST_EVENTS. */
@@ -21,14 +21,14 @@ return { unfinished, newest and newest[1] or "0-0", events }`;
 
 const UNFINISHED = ["wait", "paused", "active", "prioritized", "delayed", "waiting-children"];
 
-/** An event of the queue's stream: its id, then names and values of its fields. */
+/** An event of the queue's stream: its id, then the names and values of its fields. */
 export type QueueEvent = readonly [id: string, fields: readonly string[]];
 
-/** What stood in a queue at one moment. */
+/** A queue at one moment. */
 export interface Count {
   /** How many jobs were not finished. */
   readonly unfinished: number;
-  /** The last event by then. */
+  /** The id of the newest event. */
   readonly newest: string;
   /** The events since the last that was read, up to `newest`. */
   readonly events: readonly QueueEvent[];
@@ -36,7 +36,7 @@ export interface Count {
   readonly whole: boolean;
 }
 
-/** Counts the jobs of the queue whose events stand at `stream`. */
+/** Counts the unfinished jobs of the queue whose events are at the key `stream`. */
 export async function countJobs(redis: Redis, stream: string, last: string): Promise<Count> {
   const queue = stream.replace(/events$/, "");
   const keys = [stream, ...UNFINISHED.map((state) => queue + state)];
@@ -45,13 +45,13 @@ export async function countJobs(redis: Redis, stream: string, last: string): Pro
   return { unfinished, newest, events, whole: events.length < MOST_EVENTS };
 }
 
-/** What an event does to the number of jobs that are not finished. */
+/** By how much an event changes the number of unfinished jobs. */
 export function change(event: string | undefined, prev: string | undefined): -1 | 0 | 1 {
   const wasFinished = prev === "completed" || prev === "failed";
   switch (event) {
     case "added":
       return 1;
-    case "waiting": // Somebody has it tried again.
+    case "waiting": // A finished job may have been retried by hand.
       return wasFinished ? 1 : 0;
     case "completed":
     case "failed":

@@ -1,37 +1,31 @@
 /**
- * Transactions on Redis that are cheap to begin, and that know at any time which scripts Redis has.
+ * Transactions on Redis that are cheap to begin, and that work although Redis may have forgotten scripts.
  *
- * ioredis copies each script that its connection knows into each transaction; with the 64 of BullMQ that takes 50 µs of
- * processor time. And it sends a script's text once for each connection: whether Redis has forgotten it since, or has
- * refused it then, is told inside a transaction only, where ioredis does not look. So scripts are sent by hand here.
+ * ioredis copies each script of its connection into each transaction; with the 64 of BullMQ that takes 50 µs of
+ * processor time. And it sends a script's text once per connection: that Redis has forgotten it since, or refused it
+ * then, shows only inside a transaction, where ioredis does not look. So scripts are sent by hand here.
  *
  * @module
  */
 import type { Redis } from "ioredis";
+import { abortReason, type Script, scriptsOn, withoutScripts } from "../internals.ts";
 import { isFromReplica } from "./connection.ts";
-
-/** A script, as ioredis keeps it for its connection. */
-interface Script {
-  readonly lua: string;
-  readonly sha: string;
-  readonly numberOfKeys: number;
-}
 
 type Arguments = readonly (string | number)[];
 
-/** What Redis has answered to one of the commands. */
+/** Redis's reply to one of the commands. */
 export interface Reply {
   readonly error?: Error;
   readonly value?: unknown;
 }
 
-/** Commands that are run with nothing between them. One that fails does not stop the others. */
+/** Commands that run with nothing in between. A failing one does not stop the others. */
 export interface Transaction {
-  /** Adds a script that Redis may not know. The name of BullMQ's for it, so that BullMQ can add its own. */
+  /** Adds a script that Redis may not know. It is named as BullMQ names it, so that BullMQ can add its own scripts. */
   runCommand(name: string, args: Arguments): Transaction;
-  /** Adds a script that runs whether Redis knows it or not: its text is sent. */
+  /** Adds a script with its text, so that it runs whether Redis knows it or not. */
   runText(name: string, args: Arguments): Transaction;
-  /** Runs all, and gives the answer to each. Rejects if none was run. */
+  /** Runs all, and resolves with one reply for each. Rejects if none was run. */
   exec(): Promise<readonly Reply[]>;
 }
 
@@ -40,16 +34,15 @@ export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
-/** Gives what begins a transaction on this connection; with `texts` it brings along every script that it runs. */
+/** Returns a function that begins a transaction on this connection; with `texts` each script is sent with its text. */
 export function transactionsOn(client: Redis): (options?: { readonly texts: boolean }) => Transaction {
-  const withoutScripts: Redis = Object.create(client, { scriptsSet: { value: {} } });
-  const { scriptsSet } = client as unknown as { readonly scriptsSet: { readonly [name: string]: Script } };
+  const bare = withoutScripts(client);
+  const scriptOf = scriptsOn(client);
   return ({ texts } = { texts: false }) => {
-    const multi = withoutScripts.multi();
+    const multi = bare.multi();
     const sent = new Set<Script>();
     const add = (name: string, args: Arguments, text: boolean) => {
-      const script = scriptsSet[name];
-      if (script === undefined) throw new Error(`Cannot run script "${name}": it was not defined for this connection.`);
+      const script = scriptOf(name);
       const { lua, sha, numberOfKeys } = script;
       if (text && !sent.has(script)) multi.eval(lua, numberOfKeys, ...args);
       else multi.evalsha(sha, numberOfKeys, ...args);
@@ -61,10 +54,11 @@ export function transactionsOn(client: Redis): (options?: { readonly texts: bool
       runText: (name, args) => add(name, args, true),
       async exec() {
         const replies = await multi.exec().catch((error) => {
-          throw error.previousErrors?.[0] ?? error; // The reason why one was refused, and with it all.
+          throw abortReason(error);
         });
         if (replies === null) throw new Error("Redis discarded the transaction.");
-        if (replies.some(([error]) => isFromReplica(error ?? undefined))) client.disconnect(true); // ioredis does not look in here.
+        // ioredis does not check the replies inside a transaction.
+        if (replies.some(([error]) => isFromReplica(error ?? undefined))) client.disconnect(true);
         return replies.map(([error, value]) => error ? { error } : { value });
       },
     };

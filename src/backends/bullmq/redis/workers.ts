@@ -1,50 +1,50 @@
 /**
- * The BullMQ workers of one worker of ours, on one connection of their own, and one more for each that waits for jobs.
+ * The BullMQ workers of one worker of ours: one connection for all, and another for each that waits for jobs.
  *
  * @module
  */
-import type { Processor, Worker } from "bullmq";
+import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
-import { askWhatIsDue, withRedisClock } from "./clock.ts";
-import { closable, end, withCopy } from "./connection.ts";
-import { withPulse } from "./pulse.ts";
-import { WORKER } from "./scripts/lua.ts";
-import type { BullMq, QueueWorkerOptions, Workers } from "../database.ts";
+import { askRedisWhatIsDue, type BullMq, closeForGood, useRedisClock, withDuplicate } from "../internals.ts";
+import { openWaiting } from "./connection.ts";
+import { WORKER } from "./scripts/read.ts";
 
-/** BullMQ's workers on Redis. */
-export class RedisWorkers implements Workers {
+/** BullMQ's workers, which start and end together. They wait while Redis is away. */
+export class RedisWorkers {
   readonly #bullmq: BullMq;
   readonly #client: Redis;
   readonly #prefix: string;
   readonly #closers: (() => Promise<void>)[] = [];
 
-  /** `patient` is the connection to copy. */
-  constructor(bullmq: BullMq, patient: Redis, prefix: string) {
+  /** `template` is the connection to duplicate. */
+  constructor(bullmq: BullMq, template: Redis, prefix: string) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = withRedisClock(withPulse(closable(patient.duplicate())));
-    this.#client.on("error", () => {});
+    this.#client = useRedisClock(openWaiting(template));
   }
 
-  start(name: string, run: Processor, options: QueueWorkerOptions): Worker {
+  /** Starts the worker of a queue. */
+  start(queue: string, process: Processor, options: Omit<WorkerOptions, "connection" | "prefix">): Worker {
     const settings = { ...options, connection: this.#client, prefix: this.#prefix, name: WORKER };
-    const [worker, copy] = withCopy(this.#client, () => new this.#bullmq.Worker(name, run, settings));
-    askWhatIsDue(worker);
+    const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, process, settings));
+    askRedisWhatIsDue(worker);
     worker.on("error", () => {});
     this.#closers.push(async () => {
       const closed = worker.close();
-      await end(copy);
+      await closeForGood(blocking);
       await closed;
     });
     return worker;
   }
 
+  /** Takes no new jobs, and resolves once none runs any more. */
   async close(): Promise<void> {
     await Promise.all(this.#closers.map((close) => close()));
     await this.abandon();
   }
 
+  /** Stops waiting for Redis: what is still to be written is lost, and `close` resolves. */
   async abandon(): Promise<void> {
-    await end(this.#client);
+    await closeForGood(this.#client);
   }
 }

@@ -1,28 +1,28 @@
 /**
- * Wishes to cancel that are heard before the run that they mean.
+ * Requests to stop a task that arrive before its run.
  *
  * @module
  */
 
-/** How long a wish is kept, in ms: BullMQ's answer to who asked for a job may be on its way as long. */
-const KEPT_MS = 2_000;
+/** How long a request is remembered, in ms: BullMQ's reply with the job may be on its way that long. */
+const REMEMBERED_MS = 2_000;
 
-/** The tasks that are to stop, of which no run is known here: another worker's, or this one's in a moment. */
+/** Tasks that are to stop and have no run here: they run elsewhere, or their run starts in a moment. */
 export class EarlyStops {
-  readonly #heardAt = new Map<string, number>();
+  readonly #receivedAt = new Map<string, number>();
 
-  /** Keeps a wish, and drops those that are too old. */
+  /** Remembers a request, and drops old ones. */
   add(id: string): void {
     const now = performance.now();
-    for (const [old, at] of this.#heardAt) {
-      if (now - at < KEPT_MS) break;
-      this.#heardAt.delete(old);
+    for (const [old, at] of this.#receivedAt) {
+      if (now - at < REMEMBERED_MS) break;
+      this.#receivedAt.delete(old);
     }
-    this.#heardAt.set(id, now);
+    this.#receivedAt.set(id, now);
   }
 
-  /** Whether somebody wants a task to stop. */
+  /** Whether a task is to stop. */
   has(id: string): boolean {
-    return this.#heardAt.has(id);
+    return this.#receivedAt.has(id);
   }
 }

@@ -1,74 +1,78 @@
 /**
- * The locks of the jobs that run, renewed run by run. BullMQ's own renewal knows a job by its id alone: where a job comes
- * back to the worker that has lost it, the end of its earlier run would end the renewal for the run that holds it.
+ * Renews the locks of running jobs, run by run. BullMQ's own renewal knows a job only by its id: if a job comes back to the
+ * worker that has lost it, the end of the earlier run would end the renewal for the later one, which holds the lock.
  *
  * @module
  */
 import type { Worker } from "bullmq";
 import { logError } from "../../../log/log_error.ts";
 
-interface Held {
+/** A run that holds the lock of its job. */
+interface Holder {
   readonly token: string;
   readonly lose: () => void;
 }
 
-/** The locks that one worker of BullMQ holds. It is to be started with `skipLockRenewal`. */
+/** The locks that one worker of BullMQ holds. The worker is to be started with `skipLockRenewal`. */
 export class Locks {
   readonly #worker: Pick<Worker, "extendJobLocks">;
   readonly #lease: number;
-  /** By job: there is one run that holds it. */
-  readonly #held = new Map<string, Held>();
+  /** By job id: only one run holds the lock. */
+  readonly #holders = new Map<string, Holder>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renewing = false;
   #closed = false;
 
-  /** `lease` is for how long a lock holds, in ms. */
+  /** `lease` is how long a lock lasts, in ms. */
   constructor(worker: Pick<Worker, "extendJobLocks">, lease: number) {
     this.#worker = worker;
     this.#lease = lease;
   }
 
-  /** Renews a job's lock for a run, until it is told that the run is over. An earlier run of the job has lost it. */
+  /**
+   * Renews a job's lock for a run, until the returned function is called. Calls `lose` if the lock is lost, at the latest
+   * when a later run of the job holds it.
+   */
   hold(id: string, token: string, lose: () => void): () => void {
-    this.#held.get(id)?.lose();
-    const held = { token, lose };
-    this.#held.set(id, held);
-    this.#wait();
+    this.#holders.get(id)?.lose();
+    const holder = { token, lose };
+    this.#holders.set(id, holder);
+    this.#schedule();
     return () => {
-      if (this.#held.get(id) === held) this.#held.delete(id);
+      if (this.#holders.get(id) === holder) this.#holders.delete(id);
     };
   }
 
-  /** Renews nothing any more. */
+  /** Stops renewing. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
   }
 
-  /** The timer is not stopped for every run that ends: it finds out. */
-  #wait(): void {
-    if (this.#closed || this.#renewing || this.#held.size === 0) return;
+  /** The end of a run does not stop the timer; that would cost each run more than a timer that finds nothing to do. */
+  #schedule(): void {
+    if (this.#closed || this.#renewing || this.#holders.size === 0) return;
     this.#timer ??= setTimeout(() => void this.#renew(), this.#lease / 4);
   }
 
   async #renew(): Promise<void> {
     this.#timer = undefined;
-    const held = [...this.#held];
-    if (held.length === 0) return;
+    const holders = [...this.#holders];
+    if (holders.length === 0) return;
     this.#renewing = true;
     try {
-      const [ids, tokens] = [held.map(([id]) => id), held.map(([, { token }]) => token)];
+      const [ids, tokens] = [holders.map(([id]) => id), holders.map(([, { token }]) => token)];
       const lost = new Set(await this.#worker.extendJobLocks(ids, tokens, this.#lease));
-      for (const [id, run] of held) {
-        if (!lost.has(id) || this.#held.get(id) !== run) continue;
-        this.#held.delete(id);
-        run.lose();
+      for (const [id, holder] of holders) {
+        if (!lost.has(id) || this.#holders.get(id) !== holder) continue;
+        this.#holders.delete(id);
+        holder.lose();
       }
     } catch (error) {
-      // The store is away. What is lost meanwhile is told the next time.
+      // Redis is away. Locks that are lost meanwhile are reported by the next renewal.
       if (!this.#closed) logError("renew the locks of jobs", error);
     }
     this.#renewing = false;
-    this.#wait();
+    this.#schedule();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * How a run ends: what our record has to say first, and what BullMQ is to make of it then.
+ * How a run ends: first what our record needs, then what BullMQ is to do with the job.
  *
  * @module
  */
@@ -9,32 +9,32 @@ import { TaskCancelled } from "../../../errors.ts";
 import type { Json } from "../../../task.ts";
 import { isAbandoned, MAX_HAND_BACKS } from "../../shared/record.ts";
 import { handedBackTooOften } from "../../shared/texts.ts";
-import type { Store } from "../database.ts";
 import { capBackoff } from "../new_task.ts";
+import type { RedisStore } from "../redis/store.ts";
 
-/** How a run ends that still holds its job. `abandoned`: its code was given up, and may run on. */
+/** The end of a run that still holds its job. `abandoned`: its code was given up and may run on. */
 export type RunEnd =
   | { readonly kind: "settled"; readonly attempt: Attempt }
-  | { readonly kind: "stopped" | "handed back"; readonly abandoned: boolean };
+  | { readonly kind: "cancelled" | "handed back"; readonly abandoned: boolean };
 
-/** The job of a run, and the token that it is locked with. */
-export interface HeldJob {
+/** The job of a run, and the token with which it is locked. */
+export interface LockedJob {
   readonly job: Job;
   readonly token: string;
 }
 
-/** Does a thing until the store has done it. */
+/** Repeats a call until it succeeds. */
 type Insist = <T>(act: () => Promise<T>) => Promise<T>;
 
-/** Ends a run as a processor of BullMQ does: resolves with what is to stand in the job, or rejects with what BullMQ knows. */
-export async function endRun(store: Store, held: HeldJob, end: RunEnd, insist: Insist): Promise<Json> {
+/** Ends a run as a processor does: resolves with what BullMQ is to store in the job, or rejects with an error for BullMQ. */
+export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, insist: Insist): Promise<Json> {
   const { records, bullmq: { UnrecoverableError, WaitingError } } = store;
-  const { job, token } = held;
+  const { job, token } = locked;
   const id = job.id ?? "";
   const abandoned = end.kind === "settled" ? isAbandoned(end.attempt) : end.abandoned;
   if (abandoned) await insist(() => records.markAbandoned(id));
   if (end.kind === "settled") return await settle(store, job, end.attempt, insist);
-  if (end.kind === "stopped") {
+  if (end.kind === "cancelled") {
     await insist(() => records.cancel(id, "stopped"));
     throw new UnrecoverableError(new TaskCancelled().message);
   }
@@ -46,13 +46,11 @@ export async function endRun(store: Store, held: HeldJob, end: RunEnd, insist: I
   throw new WaitingError();
 }
 
-async function settle({ records, bullmq }: Store, job: Job, attempt: Attempt, insist: Insist): Promise<Json> {
+async function settle({ records, bullmq }: RedisStore, job: Job, attempt: Attempt, insist: Insist): Promise<Json> {
   const { UnrecoverableError } = bullmq;
   const id = job.id ?? "";
   if (attempt.kind === "value") {
-    const text = JSON.stringify(attempt.value);
-    if (text.length <= records.maxInline) return attempt.value;
-    return await insist(() => records.keepResult(id, job.attemptsStarted, text));
+    return await insist(() => records.storeResult(id, job.attemptsStarted, attempt.value));
   }
   if (attempt.kind === "fault") {
     await insist(() => records.markFault(id, job.attemptsStarted, attempt.code));

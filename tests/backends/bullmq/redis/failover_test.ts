@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
 import { inTime } from "../../../../src/backends/bullmq/deadline.ts";
-import { closable, end } from "../../../../src/backends/bullmq/redis/connection.ts";
+import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { transactionsOn } from "../../../../src/backends/bullmq/redis/transaction.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
@@ -91,6 +91,6 @@ test("a transaction that a replica refuses brings its connection to the new mast
     await ready;
     assertEquals((await put())[0]?.error, undefined);
   } finally {
-    await end(client);
+    await closeForGood(client);
   }
 });

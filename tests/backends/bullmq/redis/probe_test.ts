@@ -97,7 +97,7 @@ Deno.test("bullmq: what a Redis refuses is understood in the words of each of it
     ["READONLY You can't write against a read only replica.", undefined],
   ];
   for (const [error, allowed] of said) assertEquals(rule("ZADD", error), allowed);
-  const unknown = "it does not know LPOS: take Redis 6.2 or later";
+  const unknown = "it does not know LPOS: use Redis 6.2 or later";
   assertEquals(missing([["LPOS", "ERR unknown command 'LPOS', with args beginning with: "]], who), unknown);
   assertEquals(missing([["LPOS", "ERR Unknown Redis command called from script script: f_x"]], who), unknown);
 });

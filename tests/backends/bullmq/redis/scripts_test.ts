@@ -115,7 +115,7 @@ test("an answer to a task that has ended, or was cancelled, is not stored", asyn
   const question = { key: "which", message: "Which?", schema: { type: "object" } };
   const store = await RedisStore.open(url);
   const [ended, cancelled] = [await create(place), await create(place)];
-  for (const { id } of [ended, cancelled]) await store.records.ask(id, question);
+  for (const { id } of [ended, cancelled]) await store.records.storeQuestion(id, question);
   const worker = new Worker("job", null, { connection: { url } });
   const job = await worker.getNextJob("token");
   assertEquals(job?.id, ended.id);

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
-import { closable, end } from "../../../../src/backends/bullmq/redis/connection.ts";
-import { withPulse } from "../../../../src/backends/bullmq/redis/pulse.ts";
+import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
+import { withHeartbeat } from "../../../../src/backends/bullmq/redis/heartbeat.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { testUnless } from "../../../support/test_unless.ts";
@@ -14,7 +14,7 @@ testUnless(
     await using network = new Network(server.url);
     const connection = closable(new Redis(network.url, { lazyConnect: true }));
     const on = (event: "connect" | "ready") => new Promise((resolve) => connection.once(event, resolve));
-    withPulse(connection, { every: 100, within: 200 });
+    withHeartbeat(connection, { every: 100, within: 200 });
     try {
       await connection.connect();
       const [connected, ready] = [on("connect"), on("ready")];
@@ -24,7 +24,7 @@ testUnless(
       await ready;
       assertEquals(await connection.ping(), "PONG");
     } finally {
-      await end(connection);
+      await closeForGood(connection);
     }
   },
 );

@@ -30,27 +30,27 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-/** Keeps the signals of a store from its worker. Resolves `wished` when somebody wants a task to stop; `hear` is the worker's ear. */
-function deafen(store: RedisStore) {
-  const listen = store.listen.bind(store);
-  const wished = Promise.withResolvers<void>();
-  const stop = listen((signal) => {
-    if (signal.kind === "stop") wished.resolve();
+/** Holds back the signals to the workers of a store. `stop` resolves with a request to stop; `send` sends a signal. */
+function holdSignals(store: RedisStore) {
+  const subscribe = store.onSignal.bind(store);
+  const stop = Promise.withResolvers<void>();
+  const unsubscribe = subscribe(({ kind }) => {
+    if (kind === "stop") stop.resolve();
   });
-  const ears: Parameters<typeof listen>[0][] = [];
-  store.listen = (listener) => {
-    ears.push(listener);
+  const listeners: Parameters<typeof subscribe>[0][] = [];
+  store.onSignal = (listener) => {
+    listeners.push(listener);
     return () => {};
   };
-  const hear: Parameters<typeof listen>[0] = (signal) => ears.forEach((ear) => ear(signal));
-  return { wished: wished.promise, hear, [Symbol.dispose]: () => void stop() };
+  const send: Parameters<typeof subscribe>[0] = (signal) => listeners.forEach((listener) => listener(signal));
+  return { stop: stop.promise, send, [Symbol.dispose]: () => void unsubscribe() };
 }
 
-test("a run that is over asks a store that fails nothing any more", async ({ backend, store, create }) => {
+test("a run that has ended no longer calls a store that fails", async ({ backend, store, create }) => {
   using feed = new TaskFeed(backend);
   const failed = Promise.withResolvers<void>();
   let calls = 0;
-  store.records.answerTo = () => {
+  store.records.readAnswer = () => {
     if (++calls === 2) failed.resolve();
     return Promise.reject(new Error("The store is away."));
   };
@@ -74,56 +74,56 @@ test("a run that is over asks a store that fails nothing any more", async ({ bac
   assertEquals([end.status, calls], ["COMPLETED", 2]);
 });
 
-test("a wish to cancel that the worker has not heard of is found in the record, if need be by another look", async ({ backend, store, create }) => {
-  using worker = deafen(store);
-  const stops = store.records.stops.bind(store.records);
-  let looks = 0;
-  store.records.stops = async (ids) => {
-    await worker.wished;
-    if (++looks === 1) throw new Error("busy");
-    return await stops(ids);
+test("a request to stop whose signal is lost is found in the record, by a second check if the first one fails", async ({ backend, store, create }) => {
+  using signals = holdSignals(store);
+  const toStop = store.records.toStop.bind(store.records);
+  let checks = 0;
+  store.records.toStop = async (ids) => {
+    await signals.stop;
+    if (++checks === 1) throw new Error("busy");
+    return await toStop(ids);
   };
-  const began = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
   const work = new QueueWork(store, {
     jobs: ["waits"],
     concurrency: 1,
     lease: 5_000,
     run: async ({ signal }) => {
-      began.resolve();
+      started.resolve();
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       return { kind: "value", value: null };
     },
   });
   const [id, owner] = [newTaskId(), OWNER];
   await create(id, "waits");
-  await began.promise;
+  await started.promise;
   const end = await backend.cancel(id, owner, 30_000);
   await work.stop(0);
   assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);
 });
 
-test("a task that is to stop before BullMQ's answer has come does not begin", async ({ backend, store, create }) => {
+test("a task whose request to stop arrives before its job does not start", async ({ backend, store, create }) => {
   using feed = new TaskFeed(backend);
-  using worker = deafen(store);
+  using signals = holdSignals(store);
   let runs = 0;
   const run = () => Promise.resolve({ kind: "value", value: ++runs } as const);
   const work = new QueueWork(store, { jobs: ["quick"], concurrency: 1, lease: 5_000, run });
   const [id, owner] = [newTaskId(), OWNER];
-  worker.hear({ kind: "stop", id });
+  signals.send({ kind: "stop", id });
   await create(id, "quick");
   const end = await feed.wait(id, owner, AbortSignal.timeout(30_000));
   await work.stop(0);
   assertEquals([end.status, end.status === "CANCELLED" && end.work, runs], ["CANCELLED", "stopped", 0]);
 });
 
-test("a cancel that came while the worker was cut off is found after it, if need be by another look", async ({ backend, store, create }) => {
-  using worker = deafen(store);
-  const stops = store.records.stops.bind(store.records);
-  const looked = Promise.withResolvers<void>();
-  let looks = 0;
-  store.records.stops = async (ids) => {
-    if (++looks === 2) throw new Error("not connected yet");
-    return await stops(ids).finally(looked.resolve);
+test("a request to stop from while the worker was disconnected is found afterwards, by a second check if the first one fails", async ({ backend, store, create }) => {
+  using signals = holdSignals(store);
+  const toStop = store.records.toStop.bind(store.records);
+  const checked = Promise.withResolvers<void>();
+  let checks = 0;
+  store.records.toStop = async (ids) => {
+    if (++checks === 2) throw new Error("not connected yet");
+    return await toStop(ids).finally(checked.resolve);
   };
   const work = new QueueWork(store, {
     jobs: ["waits"],
@@ -136,10 +136,10 @@ test("a cancel that came while the worker was cut off is found after it, if need
   });
   const [id, owner] = [newTaskId(), OWNER];
   await create(id, "waits");
-  await looked.promise;
+  await checked.promise;
   const ended = backend.cancel(id, owner, 30_000);
-  await worker.wished;
-  worker.hear({ kind: "gap" });
+  await signals.stop;
+  signals.send({ kind: "gap" });
   const end = await ended;
   await work.stop(0);
   assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);

@@ -1,19 +1,19 @@
 /**
- * The script that stores the records of new tasks, behind BullMQ's own that have put their jobs into the queues.
+ * The script that stores the records of new tasks, after BullMQ's own scripts have put their jobs into the queues.
  *
  * @module
  */
 import { PLACES } from "./parts.ts";
 
 /**
- * ARGV, for each task: id, owner, queue, delay, for how long its result is kept, how many arguments follow, and these: the
- * record's other fields, each with its value. Gives for each when it was stored, or what was wrong with it, and then
- * nothing of it is left: whatever BullMQ has said of the job, a task is stored whole or not at all.
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the number of arguments that follow, and these: the record's
+ * other fields, each with its value. Returns for each when it was stored, or an error, after which nothing of the task is
+ * left: whatever BullMQ's script did, a task is stored whole or not at all.
  *
- * A queue's first events were told before this, in the same transaction, so it is listened to from a second ago on.
+ * A new queue's first events were written before this, in the same transaction, so subscriptions start a second earlier.
  */
 export const CREATE = `${PLACES}
--- BullMQ's script may have failed on its way. The job was only just put there, so it is among the first that wait.
+-- BullMQ's script may have failed half-way. The job was only just added, so it is near the start of the list.
 local function isQueued(q, id)
   return call("LPOS", q .. "wait", id, "MAXLEN", 1000) or call("ZSCORE", q .. "delayed", id) or
     call("ZSCORE", q .. "prioritized", id)
@@ -22,7 +22,7 @@ end
 local function store(known, id, owner, queue, delay, ttl, ...)
   local q, now = bull .. queue .. ":", clock()
   if not known and not isQueued(q, id) then error("its job is not in the queue") end
-  -- BullMQ goes by the clock of who creates the job.
+  -- BullMQ used the clock of whoever created the job.
   if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
   call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
   call("ZADD", ours .. "owner:" .. owner, 0, id)
@@ -32,7 +32,7 @@ local function store(known, id, owner, queue, delay, ttl, ...)
   return now
 end
 
-local function takeBack(id, owner, queue)
+local function undo(id, owner, queue)
   local q = bull .. queue .. ":"
   try("LREM", q .. "wait", 1, id)
   try("ZREM", q .. "delayed", id)
@@ -50,7 +50,7 @@ while i < #ARGV do
   local known = redis.pcall("EXISTS", record(id)) == 1
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local done, what = pcall(store, known, id, owner, queue, delay, ttl, unpack(ARGV, i + 6, last))
-  if not done and not known then takeBack(id, owner, queue) end
+  if not done and not known then undo(id, owner, queue) end
   table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
   i = last + 1
 end

@@ -1,10 +1,10 @@
 /**
- * What our Lua scripts on Redis have in common.
+ * What our Lua scripts have in common.
  *
  * @module
  */
 
-/** Where things are, and how to do what may fail. */
+/** Where the keys are, and how to do what may fail. */
 export const PLACES = `
 local ours = KEYS[1]
 local bull = string.sub(ours, 1, -10)
@@ -12,27 +12,27 @@ local call = redis.call
 
 local function record(id) return ours .. "task:" .. id end
 
--- One clock decides: this one. Those of servers and workers may be wrong.
+-- This is the clock that decides. Those of servers and workers may be wrong.
 local function clock()
   local time = call("TIME")
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Does what may fail behind the write that counts. Gives whether it was done.
+-- Runs a command that may fail, after the write that counts. Returns whether it succeeded.
 local function try(...)
   local reply = redis.pcall(...)
   return type(reply) ~= "table" or not reply.err
 end
 
--- Tells everyone who has subscribed. What could not be told is found by those who look.
+-- Sends a signal to all processes. They also check regularly, in case it is lost.
 local function signal(text) try("PUBLISH", ours .. "signals", text) end
 `;
 
-/** What most scripts know: where things are, and how a job stands. */
+/** For most scripts: where the keys are, and which state a job has. */
 export const COMMON = `${PLACES}
 
--- The wait list may be long, so it is never searched: a job that is nowhere else waits.
-local function standing(queue, id, storedAt, finishedOn)
+-- The wait list may be long, so it is never searched: a job that is nowhere else is waiting.
+local function jobState(queue, id, storedAt, finishedOn)
   local q = bull .. queue .. ":"
   if not storedAt then return "unknown" end
   if finishedOn then
@@ -48,13 +48,13 @@ end
 
 local function stateOf(queue, id)
   local job = call("HMGET", bull .. queue .. ":" .. id, "timestamp", "finishedOn")
-  return standing(queue, id, job[1], job[2])
+  return jobState(queue, id, job[1], job[2])
 end
 
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
 
--- Everyone who listens to the queue's events hears of the change. As many are kept as BullMQ keeps.
-local function tell(queue, id)
+-- Adds a change to the queue's events, of which as many are kept as BullMQ keeps.
+local function publish(queue, id)
   local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
   try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", "mcp-jobs", "jobId", id)
 end
@@ -65,16 +65,16 @@ local function changed(id, now)
 end
 `;
 
-/** Where a delayed job is due. */
+/** When a delayed job is due. */
 export const DUE = `
--- Whoever delays a job stores for how long, and when that ends by a clock of his own. If that is further ahead the clock
--- was, or Redis's own has been set back: the delay begins anew.
+-- A delayed job has its delay, and when that ends by the clock of whoever delayed it. If the end is further away than
+-- the delay, that clock was fast, or Redis's own was set back: the delay starts again from now.
 local function dueAt(queue, id, now)
   local q = bull .. queue .. ":"
   local due = call("ZSCORE", q .. "delayed", id) / 0x1000
   local latest = now + math.ceil(tonumber(call("HGET", q .. id, "delay")) or 0)
   if due <= latest + 1000 or not try("ZADD", q .. "delayed", "XX", latest * 0x1000, id) then return math.floor(due) end
-  -- Workers that wait for what is due first wait for this one now.
+  -- This is the time that waiting workers go by.
   try("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
   return latest
 end

@@ -1,15 +1,15 @@
 /**
- * What becomes of the times that stand in a Redis whose own clock was set back: by the new one they lie too far ahead.
+ * Corrects the times that are stored in Redis after its own clock was set back: by the new time, they are too far ahead.
  *
  * @module
  */
 
-/** By how much the clock must have been set back, in ms: waiting for less harms less than a lock that is cut short. */
-const FAR_MS = 600_000;
+/** The smallest step back that is corrected, in ms: waiting for less does less harm than shortening a valid lock. */
+const LEAST_MS = 600_000;
 
 /**
- * Before tasks are looked at. Redis counts down what a key has to live by its clock, so the locks of dead workers, the
- * pause between two searches for them, and a queue's rate limit would last as much longer as the clock was set back.
+ * Runs before expired tasks are looked up. The expiry of a key is a time by Redis's clock, so the locks of dead workers, the
+ * pause between two searches for them, and a queue's rate limit would last longer by as much as the clock was set back.
  */
 export const SET_BACK = `
 local function setBack(back, now)
@@ -26,14 +26,14 @@ local function setBack(back, now)
       if call("EXISTS", record(id)) == 1 then dueAt(queue, id, now) end
     end
   end
-  local looks = call("ZRANGE", ours .. "expiry", 0, -1, "WITHSCORES")
-  for i = 1, #looks, 2 do call("ZADD", ours .. "expiry", "XX", tonumber(looks[i + 1]) - back, looks[i]) end
+  local tasks = call("ZRANGE", ours .. "expiry", 0, -1, "WITHSCORES")
+  for i = 1, #tasks, 2 do call("ZADD", ours .. "expiry", "XX", tonumber(tasks[i + 1]) - back, tasks[i]) end
 end
 
 local function noticeSetBack(now)
   if call("EXISTS", ours .. "queues") == 0 then return end
   local back = (tonumber(call("GET", ours .. "clock")) or now) - now
-  if back > ${FAR_MS} then setBack(back, now) end
+  if back > ${LEAST_MS} then setBack(back, now) end
   call("SET", ours .. "clock", now)
 end
 `;

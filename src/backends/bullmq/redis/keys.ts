@@ -1,0 +1,15 @@
+/**
+ * Names in Redis that are ours. They stand below BullMQ's prefix; the scripts know the others.
+ *
+ * @module
+ */
+
+/** What all our keys begin with. */
+export function ownPrefix(prefix: string): string {
+  return `${prefix}:mcp-jobs:`;
+}
+
+/** The channel of the signals between processes. */
+export function signalChannel(prefix: string): string {
+  return `${ownPrefix(prefix)}signals`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The script that reads tasks: of each, the job in BullMQ's queue and the record of ours beside it.
+ *
+ * @module
+ */
+import type { Answer, CancelledTask, Json } from "../../../../task.ts";
+import type { JobState, Snapshot } from "../../snapshot.ts";
+import { COMMON, DUE } from "./parts.ts";
+
+/** The fields of a record that are read, in this order. */
+const RECORD_FIELDS = [
+  "queue",
+  "job",
+  "owner",
+  "ttl",
+  "createdAt",
+  "attempts",
+  "delayed",
+  "changes",
+  "changedAt",
+  "stop",
+  "work",
+  "workAt",
+  "workAttempt",
+  "goneAt",
+  "fault",
+  "expired",
+  "open",
+  "workProgress",
+  "workRun",
+  "handedBack",
+  "handBacks",
+  "endedAt",
+] as const;
+
+/** The fields of BullMQ's job that are read, in this order. */
+const JOB_FIELDS = [
+  "processedOn",
+  "finishedOn",
+  "ats",
+  "atm",
+  "stc",
+  "progress",
+  "failedReason",
+  "timestamp",
+  "pb",
+] as const;
+
+/** The name of our workers: BullMQ stores in a job the name of the worker that ran it last. */
+export const WORKER = "mcp-jobs";
+
+const ENDED_AT = RECORD_FIELDS.indexOf("endedAt") + 1;
+const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
+
+const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
+
+/**
+ * ARGV: ids, each followed by its owner or "". Returns the time, and then for each task the record's fields, the job's
+ * state, when it is due, the job's fields and the questions; nothing for a task of another owner. All is one JSON text,
+ * in which `false` stands for what is absent: parsing that is far faster than as many values.
+ */
+export const READ = `${COMMON}${DUE}
+local now = clock()
+local found = { now }
+for i = 1, #ARGV, 2 do
+  local id, owner = ARGV[i], ARGV[i + 1]
+  local rec = record(id)
+  local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
+  local queue = (owner == "" or owner == fields[3]) and fields[1]
+  if queue then
+    local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
+    local state = jobState(queue, id, job[8], job[2])
+    if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
+      try("HSET", rec, "goneAt", now)
+      fields[14] = now
+    end
+    if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
+      -- It ended by the clock of a worker that is not ours. What counts is when it was first seen here.
+      if try("HSET", rec, "endedAt", now) then fields[${ENDED_AT}] = now end
+    end
+    if state == "active" and job[6] then
+      -- A worker that is not ours counts no changes, so whoever sees one counts it.
+      local seen = redis.sha1hex(job[6])
+      if call("HGET", rec, "seen") ~= seen and try("HSET", rec, "seen", seen, "changedAt", now) then
+        try("HINCRBY", rec, "changes", 1)
+        fields[8], fields[9] = call("HGET", rec, "changes"), now
+      end
+    end
+    local questions = {}
+    if fields[17] then
+      for _, name in ipairs(cjson.decode(fields[17])) do
+        table.insert(questions, call("HGET", rec, "question:" .. name))
+      end
+    end
+    local due = state == "delayed" and dueAt(queue, id, now)
+    table.insert(found, { fields, state, due, job, #questions > 0 and questions })
+  else
+    table.insert(found, false)
+  end
+end
+return cjson.encode(found)`;
+
+/** A value, or `false` where there is none. */
+type Maybe<T> = T | false;
+
+/** What the script returns for one task. */
+type TaskReply = readonly [
+  record: readonly Maybe<string>[],
+  state: JobState,
+  due: Maybe<number>,
+  job: readonly Maybe<string>[],
+  questions: Maybe<readonly string[]>,
+];
+
+/** Parses the script's reply about these ids. */
+export function parseReply(ids: readonly string[], reply: string): readonly (Snapshot | undefined)[] {
+  const [now, ...tasks]: [number, ...Maybe<TaskReply>[]] = JSON.parse(reply);
+  return ids.map((id, index) => toSnapshot(id, now, tasks[index] ?? false));
+}
+
+function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot | undefined {
+  if (reply === false) return undefined;
+  const [recordValues, state, due, jobValues, questions] = reply;
+  const record = zip(RECORD_FIELDS, recordValues);
+  const job = zip(JOB_FIELDS, jobValues);
+  return {
+    id,
+    readAt: now,
+    queue: record.queue ?? "",
+    job: record.job ?? "",
+    owner: record.owner ?? "",
+    resultTtl: Number(record.ttl),
+    createdAt: Number(record.createdAt),
+    attempts: Number(record.attempts),
+    delayed: record.delayed !== undefined,
+    changes: Number(record.changes ?? 0),
+    changedAt: Number(record.changedAt ?? 0),
+    questions: questions === false ? undefined : questions.map((question) => JSON.parse(question)),
+    stopRequested: record.stop !== undefined,
+    cancelled: record.work === undefined ? undefined : {
+      work: record.work as CancelledTask["work"],
+      at: Number(record.workAt),
+      attempt: Number(record.workAttempt),
+      progress: parse(record.workProgress ?? null),
+      started: Number(record.workRun),
+    },
+    goneAt: number(record.goneAt),
+    fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
+    handedBack: number(record.handedBack),
+    handBacks: Number(record.handBacks ?? 0),
+    expired: record.expired !== undefined,
+    state,
+    dueAt: due === false ? undefined : due,
+    processedOn: number(job.processedOn),
+    finishedOn: number(record.endedAt) ?? number(job.finishedOn),
+    started: Number(job.ats ?? 0),
+    ended: Number(job.atm ?? 0),
+    stalled: Number(job.stc ?? 0),
+    progress: parse(job.progress ?? null), // BullMQ on Node stores "" for `undefined`.
+    failedReason: job.failedReason,
+  };
+}
+
+function zip<Name extends string>(names: readonly Name[], values: readonly Maybe<string>[]) {
+  const fields: { [name in Name]?: string } = {};
+  for (const [index, name] of names.entries()) {
+    const value = values[index];
+    if (value !== false) fields[name] = value;
+  }
+  return fields;
+}
+
+function number(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+/** `undefined` for what is absent, and for what is not JSON: one bad text must not keep others from being read. */
+export function parse<T extends Answer | Json>(text: string | null): T | undefined {
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

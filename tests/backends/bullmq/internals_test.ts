@@ -1,0 +1,114 @@
+import * as bullmq from "bullmq";
+import { Redis } from "ioredis";
+import {
+  byRedisClock,
+  checkBullMq,
+  type CheckedBullMq,
+  checkIoRedis,
+  closable,
+  retryMethodsOf,
+  scriptsOn,
+  socketOf,
+  withDuplicate,
+} from "../../../src/backends/bullmq/internals.ts";
+import { MissingInternal } from "../../../src/libraries/internals.ts";
+import { assertEquals, assertMatch, assertThrows } from "../../../tools/std.ts";
+
+/** The error for a library that lacks `what`. */
+function missing(library: string, what: string): RegExp {
+  return new RegExp(`^Cannot use ${library} \\d+\\.\\d+\\.\\d+: it has no ${what}`);
+}
+
+function assertMissing(library: string, what: string, fn: () => unknown): void {
+  assertMatch(assertThrows(fn, MissingInternal).message, missing(library, what));
+}
+
+/** A class whose prototype lacks a member that the original has. */
+function without<T extends { readonly prototype: object }>(original: T, member: string): T {
+  const prototype = Object.create(original.prototype, { [member]: { value: undefined } });
+  return Object.create(original, { prototype: { value: prototype } });
+}
+
+/** A connection that never connects. */
+const connection = () => new Redis({ lazyConnect: true });
+
+Deno.test("the BullMQ and the ioredis that are installed have every internal that is used", () => {
+  checkBullMq(bullmq);
+  checkIoRedis(Redis);
+});
+
+const members: readonly [keyof CheckedBullMq, string][] = [
+  ["Worker", "retryIfFailed"],
+  ["Worker", "checkConnectionError"],
+  ["Job", "addJob"],
+  ["RedisQueueBackend", "waitForJob"],
+  ["RedisConnection", "loadCommands"],
+];
+
+for (const [owner, member] of members) {
+  Deno.test(`a BullMQ without ${owner}.${member} is an error that names library, version and member`, () => {
+    const other = { ...bullmq, [owner]: without(bullmq[owner], member) };
+    assertMissing("bullmq", `${owner}.${member}`, () => checkBullMq(other));
+  });
+}
+
+for (const member of ["connect", "disconnect", "duplicate", "defineCommand", "multi"]) {
+  Deno.test(`an ioredis without Redis.${member} is an error that names library, version and member`, () => {
+    assertMissing("ioredis", `Redis.${member}`, () => checkIoRedis(without(Redis, member)));
+  });
+}
+
+/** A BullMQ that defines its scripts like this. */
+function withLoad(loadCommands: (this: { _client: { defineCommand: (...args: unknown[]) => void } }) => void) {
+  class RedisConnection extends bullmq.RedisConnection {}
+  Object.defineProperty(RedisConnection.prototype, "loadCommands", { value: loadCommands });
+  return { ...bullmq, RedisConnection };
+}
+
+Deno.test("a BullMQ whose scripts go by a clock that cannot be found is an error that names the script", () => {
+  const other = withLoad(function () {
+    this._client.defineCommand("moveToActive:7.0.0", { lua: "-- ARGV[2] token\nreturn 1" });
+  });
+  assertMissing("bullmq", "script moveToActive with an argument called timestamp", () => checkBullMq(other));
+});
+
+Deno.test("a BullMQ whose scripts cannot be found is an error that says so", () => {
+  for (const load of [() => {}, () => Reflect.get(Object(undefined), "client").defineCommand("moveToActive", {})]) {
+    const what = "RedisConnection.loadCommands that uses _client";
+    assertMissing("bullmq", what, () => checkBullMq(withLoad(load)));
+  }
+});
+
+Deno.test("a script without a clock stays as it is, and one with a clock gets Redis's", () => {
+  const [plain, timed] = ["return 1", "--[[\n  ARGV[1] token\n  ARGV[2] timestamp\n]]\nreturn ARGV[2]"];
+  assertEquals(byRedisClock(plain), plain);
+  assertMatch(byRedisClock(timed), /redis\.call\("TIME"\)[^]*ARGV\[2\] = [^]*return ARGV\[2\]/);
+});
+
+Deno.test("a worker, or a connection, that lacks a member is an error when it is used", () => {
+  const worker: bullmq.Worker = Object.create(bullmq.Worker.prototype, { retryIfFailed: { value: undefined } });
+  assertMissing("bullmq", "Worker.retryIfFailed", () => retryMethodsOf(worker));
+  const fields: readonly [string, (connection: Redis) => unknown][] = [
+    ["status", closable],
+    ["stream", socketOf],
+    ["scriptsSet", scriptsOn],
+  ];
+  for (const [field, use] of fields) {
+    const broken: Redis = Object.create(connection(), { [field]: { value: undefined } });
+    assertMissing("ioredis", `Redis.${field}`, () => use(broken));
+  }
+});
+
+Deno.test("a script that ioredis stores in another form is an error that names it", () => {
+  const redis = connection();
+  redis.defineCommand("good", { numberOfKeys: 0, lua: "return 1" });
+  const scriptOf = scriptsOn(redis);
+  assertEquals(scriptOf("good").lua, "return 1");
+  assertThrows(() => scriptOf("other"), Error, 'Cannot run script "other": it is not defined.');
+  const renamed: Redis = Object.create(redis, { scriptsSet: { value: { good: { text: "return 1" } } } });
+  assertMissing("ioredis", "Redis.scriptsSet.good", () => scriptsOn(renamed)("good"));
+});
+
+Deno.test("a worker that does not duplicate its connection is an error", () => {
+  assertMissing("bullmq", "Worker that duplicates its connection", () => withDuplicate(connection(), () => "made"));
+});
