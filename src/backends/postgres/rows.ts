@@ -72,7 +72,9 @@ export function columnsOf(writes: readonly Write[]): unknown[][] {
 function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
   if (isFinished(record.info)) return Place.GONE;
   const same = before !== undefined && before.holder === record.holder && dueOf(before) === dueOf(record);
-  return same ? Place.SAME : Place.QUEUED;
+  // Whoever claims a task has put its name into the queue before.
+  const claimed = before !== undefined && before.holder === undefined && record.holder !== undefined;
+  return same || claimed ? Place.SAME : Place.QUEUED;
 }
 
 function dueOf({ info }: TaskRecord): number | undefined {

@@ -59,9 +59,10 @@ WITH input AS (
 ), changed AS (
   UPDATE ${schema}.tasks SET version = tasks.version + 1, info = input.info, rest = input.rest FROM input
   WHERE tasks.id = input.id AND tasks.version = input.version AND (SELECT count(*) FROM locked) >= 0
-  RETURNING tasks.id
+  RETURNING input.*
 ), written AS (
-  SELECT * FROM input WHERE id IN (SELECT id FROM made UNION ALL SELECT id FROM changed)
+  SELECT * FROM changed UNION ALL
+  SELECT * FROM input WHERE version = 0 AND (id IN (SELECT id FROM made)) IS TRUE
 ), queued AS (
   INSERT INTO ${schema}.queue (id, job, priority, due_at, delayed, holder)
   SELECT id, job, priority, to_timestamp(due_at / 1000), delayed, holder FROM written WHERE version = 0
