@@ -85,8 +85,7 @@ export class PostgresServer implements AsyncDisposable {
 
   static async #make(fsync: boolean, program: string, ...args: readonly string[]): Promise<PostgresServer> {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-postgres-" });
-    // PostgreSQL does not run as root.
-    if (Deno.uid() === 0) await run("chown", "postgres", folder);
+    await giveToPostgres(folder);
     await run(...asPostgres(program, "-D", `${folder}/data`, ...args));
     const server = new PostgresServer(`postgres://postgres@127.0.0.1:${freePort()}/postgres`, { folder, fsync });
     await server.start();
@@ -198,6 +197,11 @@ export class PostgresServer implements AsyncDisposable {
   #answers(): Promise<boolean> {
     return this.query("SELECT 1").then(() => true, () => false);
   }
+}
+
+/** Gives a folder to the user that PostgreSQL runs as, for it does not run as root. */
+export async function giveToPostgres(folder: string): Promise<void> {
+  if (Deno.uid() === 0) await run("chown", "postgres", folder);
 }
 
 function asPostgres(program: string, ...args: readonly string[]): [string, ...string[]] {

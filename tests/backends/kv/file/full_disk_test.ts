@@ -8,50 +8,10 @@ import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { Raw } from "../../../mcp/http/support/raw.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
-
-async function mount(...args: readonly string[]): Promise<boolean> {
-  const [command = "", ...rest] = args;
-  try {
-    return (await new Deno.Command(command, { args: rest, stdout: "null", stderr: "null" }).output()).success;
-  } catch {
-    return false; // There is no such program.
-  }
-}
-
-/** Mounts a file system of 4 MB, and gives the way to take it away. */
-async function smallDisk(folder: string): Promise<(() => Promise<void>) | undefined> {
-  if (!await mount("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder)) return undefined;
-  return async () => {
-    if (!await mount("umount", folder)) throw new Error(`Cannot unmount ${folder}: do it by hand.`);
-  };
-}
-
-/** Whether this user may mount, tried once. */
-async function mayMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-mount-" });
-  const unmount = await smallDisk(folder);
-  await unmount?.();
-  await Deno.remove(folder);
-  return unmount !== undefined;
-}
-
-/** Fills a disk to its last byte. Gives the file that does. */
-function fill(folder: string): string {
-  const path = `${folder}/filler`;
-  using file = Deno.openSync(path, { create: true, append: true });
-  for (let size = 65_536; size >= 1; size /= 2) {
-    try {
-      while (file.writeSync(new Uint8Array(size)) > 0);
-    } catch {
-      // No room for as much.
-    }
-  }
-  return path;
-}
+import { fill, noSmallDisk, smallDisk } from "../../support/small_disk.ts";
 
 testUnless(
-  await mayMount() ? undefined : "mounting a small disk takes root on Linux",
+  noSmallDisk,
   "KV: /healthz is 503 while the disk is full, calls say why, and all goes on once there is room again",
   async () => {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-full-" });
