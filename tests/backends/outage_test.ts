@@ -4,7 +4,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
-import { onBoth, onRedis } from "./support/outage.ts";
+import { onBoth } from "./support/outage.ts";
 
 const OWNER = "owner";
 
@@ -135,7 +135,7 @@ onBoth("a backend with a worker closes while the server is away", async (server)
   await backend.close();
 });
 
-onRedis("a backend with workers closes while the server does not answer", async (server) => {
+onBoth("a backend with workers closes while the server does not answer", async (server) => {
   const backend = await server.connect();
   const busy = Promise.withResolvers<void>();
   const frozen = Promise.withResolvers<void>();
@@ -174,7 +174,7 @@ onBoth("to connect to a server that does not answer is an error", async (server)
   }
 });
 
-onRedis("a worker started while the server was away can be closed, or works once it is back", async (server) => {
+onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {
   await using backend = await server.connect();
   await server.kill();
   const first = createWorker(backend, [idle]);
