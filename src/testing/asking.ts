@@ -1,5 +1,5 @@
 /**
- * Cases: what a job asks, who may answer, and what is left of it when a worker goes.
+ * Cases: a job asks, somebody answers, and workers stop in between.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const NO = { action: "decline" } as const;
 const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
 
 export const asking: Cases = {
-  "what a job asks is seen elsewhere, and the answer reaches the running code": async (stage) => {
+  "a job's question can be read through another connection, and the answer reaches the running code": async (stage) => {
     const second = await stage.connect();
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" }, second);
@@ -30,7 +30,7 @@ export const asking: Cases = {
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
-  "of two questions at once each is answered for itself, and the task runs on after the last": async (stage) => {
+  "two questions at once are answered separately, and the task continues after the last answer": async (stage) => {
     await stage.work({ twice: (_, ctx) => Promise.all([ctx.elicit(CONFIRM), ctx.elicit(CONFIRM)]) });
     const task = await stage.create({ job: "twice" });
     const [first, second] = openQuestions(
@@ -44,7 +44,7 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
   },
 
-  "an answer to what is not asked is left out, and so is one of a stranger": async (stage) => {
+  "an answer to an unknown question is ignored, and one from another owner is refused": async (stage) => {
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
@@ -57,7 +57,7 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
-  "the longest questions and answers leave room for all else that a task holds": async (stage) => {
+  "the longest questions and answers leave room for everything else in a task's record": async (stage) => {
     const long = { ...CONFIRM, schema: { type: "object" } };
     const answers = [0.5, "世"].map((item) => longestAnswer(item));
     await stage.work({
@@ -83,7 +83,7 @@ export const asking: Cases = {
     deepStrictEqual(outcome, { kind: "value", value: [true, "世".repeat(7_900)] });
   },
 
-  "a job that asks for longer than it may take is told so, and may tidy up": async (stage) => {
+  "a job that times out while it asks gets the reason, and can clean up": async (stage) => {
     const told: unknown[] = [];
     const worker = await stage.work({
       ask: async (_, ctx) => {
@@ -105,7 +105,7 @@ export const asking: Cases = {
     deepStrictEqual("work" in end && end.work, "stopped");
   },
 
-  "code that was given up cannot ask in the name of a later attempt": async (stage) => {
+  "abandoned code cannot ask as part of a later attempt": async (stage) => {
     const late = Promise.withResolvers<void>();
     const refused = Promise.withResolvers<unknown>();
     const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -129,7 +129,7 @@ export const asking: Cases = {
     deepStrictEqual(stage.events(task).flatMap(openQuestions), []);
   },
 
-  "an answer that comes while its task waits for a worker is told as a change": async (stage) => {
+  "an answer that arrives while its task waits for a worker is emitted as a change": async (stage) => {
     const worker = await stage.work({ ask });
     const task = await stage.create({ job: "ask" });
     const { key } = await askedBy(stage, task);
@@ -142,7 +142,7 @@ export const asking: Cases = {
     await stage.until(task, "answered", ({ revision }) => revision === after.revision);
   },
 
-  "a task that asks can be cancelled": async (stage) => {
+  "a task that waits for an answer can be cancelled": async (stage) => {
     await stage.work({ ask });
     const task = await stage.create({ job: "ask" });
     await askedBy(stage, task);
@@ -150,7 +150,7 @@ export const asking: Cases = {
     deepStrictEqual([end.status, "work" in end && end.work, openQuestions(end)], ["CANCELLED", "stopped", []]);
   },
 
-  "a task that is handed back while it asks has the same question open, once": async (stage) => {
+  "a task that is handed back while it asks has the same question open, and only once": async (stage) => {
     const worker = await stage.work({ ask });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
@@ -168,7 +168,7 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
-  "a task whose worker is killed while it asks finds the answer that came meanwhile": async (stage) => {
+  "a task whose worker is killed while it asks receives the answer that arrived meanwhile": async (stage) => {
     const doomed = await stage.startDoomedWorker("ask");
     const task = await stage.create({ job: "ask", input: { ask: true } });
     const question = await askedBy(stage, task);
@@ -181,7 +181,7 @@ export const asking: Cases = {
     strictEqual(stage.events(task).every((now) => openQuestions(now).length <= 1), true);
   },
 
-  "an answer is not taken for that to another question, which a later attempt asks in its place": async (stage) => {
+  "an answer is not used for a different question that a later attempt asks instead": async (stage) => {
     const asking = (price: number): Code => (_, ctx) => ctx.elicit({ ...CONFIRM, message: `Buy it for ${price}?` });
     const worker = await stage.work({ ask: asking(100) });
     const task = await stage.create({ job: "ask" });
@@ -196,7 +196,7 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
   },
 
-  "a question that is answered while the next worker already runs the task is not asked again": async (stage) => {
+  "a question that is answered after the next worker has started the task is not asked again": async (stage) => {
     const worker = await stage.work({ ask });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);

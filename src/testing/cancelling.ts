@@ -1,5 +1,5 @@
 /**
- * Cases: a task is cancelled, before, while and after it runs; and a finished task never changes.
+ * Cases: tasks are cancelled before, during and after their run; a finished task never changes.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { TaskFinished } from "../errors.ts";
 import { type FinishedTask, isFinished } from "../task.ts";
 import { aborted, type Cases, OWNER, type Stage } from "./stage.ts";
 
-/** Longer than any worker that is alive takes to answer. */
+/** How long a cancellation waits, in ms: longer than any living worker needs to answer. */
 const PATIENT = 20_000;
 
 async function checkCancelled(stage: Stage, task: FinishedTask, work: string): Promise<void> {
@@ -20,7 +20,7 @@ async function checkCancelled(stage: Stage, task: FinishedTask, work: string): P
 }
 
 export const cancelling: Cases = {
-  "a task that waits is cancelled at once, and never runs": async (stage) => {
+  "a waiting task is cancelled at once, and never runs": async (stage) => {
     const second = await stage.connect();
     const pending = await stage.create({ job: "note" });
     const delayed = await stage.create({ job: "note", delay: 100 });
@@ -33,7 +33,7 @@ export const cancelling: Cases = {
     deepStrictEqual(ran, [later.id]);
   },
 
-  "a task between two attempts is cancelled, and not tried again": async (stage) => {
+  "a task between two attempts is cancelled, and not retried": async (stage) => {
     let runs = 0;
     const worker = await stage.work({
       flaky: () => {
@@ -50,7 +50,7 @@ export const cancelling: Cases = {
     strictEqual(runs, 1);
   },
 
-  "a cancel from another connection reaches the running code, and says that it has stopped": async (stage) => {
+  "a cancellation through another connection reaches the running code, and says that it has stopped": async (stage) => {
     const second = await stage.connect();
     const begun = Promise.withResolvers<void>();
     let heard = false;
@@ -69,7 +69,7 @@ export const cancelling: Cases = {
     strictEqual(heard, true);
   },
 
-  "a cancel reaches the code even while the worker still fetches its input": async (stage) => {
+  "a cancellation reaches the code even while the worker is still reading its input": async (stage) => {
     const second = await stage.connect();
     await stage.work({ careful: (_, { signal }) => aborted(signal) });
     const task = await stage.create({ job: "careful", input: { text: "x".repeat(5_000_000) } });
@@ -77,7 +77,7 @@ export const cancelling: Cases = {
     await checkCancelled(stage, await second.cancel(task.id, OWNER, PATIENT), "stopped");
   },
 
-  "a cancel that the code does not heed says that the stop was only asked for, and stays": async (stage) => {
+  "a cancellation that the code ignores says that the stop is not confirmed, and remains so": async (stage) => {
     const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
     const worker = await stage.work({
@@ -92,12 +92,14 @@ export const cancelling: Cases = {
     const end = await stage.backend.cancel(task.id, OWNER, 50);
     await checkCancelled(stage, end, "stop_requested");
     gate.resolve();
-    // Once the worker is closed, what it had to say of the task has been said.
+    // A closed worker writes nothing more.
     await worker.close(PATIENT);
     await checkCancelled(stage, end, "stop_requested");
   },
 
-  "a cancel between two attempts does not say that code has stopped which outlived its time-out": async (stage) => {
+  "a cancellation between two attempts does not claim that code has stopped which ignored its time-out": async (
+    stage,
+  ) => {
     const gate = Promise.withResolvers<void>();
     const worker = await stage.work({ stubborn: () => gate.promise });
     const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
@@ -109,7 +111,7 @@ export const cancelling: Cases = {
     await checkCancelled(stage, end, "stop_requested");
   },
 
-  "a cancel while code outlives its time-out does not say that it has stopped": async (stage) => {
+  "a cancellation while code ignores its time-out does not claim that it has stopped": async (stage) => {
     const gate = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     const worker = await stage.work({
@@ -126,7 +128,7 @@ export const cancelling: Cases = {
     await checkCancelled(stage, end, "stop_requested");
   },
 
-  "a cancel of what a worker has handed back says what is known of the work": async (stage) => {
+  "cancelling a task that a worker has handed back says what is known about the work": async (stage) => {
     const gate = Promise.withResolvers<void>();
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal), stubborn: () => gate.promise });
     const tasks = [await stage.create({ job: "careful" }), await stage.create({ job: "stubborn" })];
@@ -137,7 +139,7 @@ export const cancelling: Cases = {
     deepStrictEqual(ends.map((end) => "work" in end && end.work), ["stopped", "stop_requested"]);
   },
 
-  "a cancelled task keeps the progress that it ended with, whatever its code still says": async (stage) => {
+  "a cancelled task keeps its last progress, whatever its code still reports": async (stage) => {
     const [told, said] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const worker = await stage.work({
       stubborn: async (_, ctx) => {
@@ -168,7 +170,7 @@ export const cancelling: Cases = {
     deepStrictEqual(await stage.finished(again), cancelled);
   },
 
-  "a task whose result is not kept at all can be cancelled like any other": async (stage) => {
+  "a task whose result is kept for 0 ms can be cancelled like any other": async (stage) => {
     await stage.work({ careful: (_, { signal }) => aborted(signal) });
     const waits = await stage.create({ job: "nobody runs this", resultTtl: 0 });
     strictEqual((await stage.backend.cancel(waits.id, OWNER, PATIENT)).status, "CANCELLED");
@@ -177,7 +179,7 @@ export const cancelling: Cases = {
     strictEqual((await stage.backend.cancel(runs.id, OWNER, PATIENT)).status, "CANCELLED");
   },
 
-  "a task that is cancelled while it runs frees its worker for the next one": async (stage) => {
+  "cancelling a running task frees its worker for the next one": async (stage) => {
     await stage.work({ careful: (_, { signal }) => aborted(signal), quick: () => "done" }, { concurrency: 1 });
     const task = await stage.create({ job: "careful" });
     await stage.running(task);
@@ -206,7 +208,7 @@ export const cancelling: Cases = {
     await rejects(stage.backend.cancel(waiting.id, OWNER, 0), TaskFinished);
   },
 
-  "where a cancel and an end race, every task ends once, and stays as it ended first": async (stage) => {
+  "if cancellation and completion race, every task ends once, and the first end stays": async (stage) => {
     const second = await stage.connect();
     const worker = await stage.work({ quick: () => "done" });
     const tasks = await Promise.all(Array.from({ length: 30 }, async (_, i) => {

@@ -1,12 +1,12 @@
 /**
- * The job of a worker that is going to be killed.
+ * The job of a worker that will be killed.
  *
  * @module
  */
 import { defineJob, type Job } from "../job.ts";
 import { CONFIRM } from "./stage.ts";
 
-/** A job that never ends. If its input says `ask`, it asks a question first. */
+/** A job that never ends. If its input has `ask`, it asks a question first. */
 export function doomedJob(name: string): Job {
   return defineJob({
     name,

@@ -17,9 +17,9 @@
  *   skip: {
  *     "a task whose worker is killed runs again on another worker": "its store lives in one process",
  *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
- *     "a task whose worker is killed while it asks finds the answer that came meanwhile": "its store lives in one process",
- *     "a task whose worker dies three times fails with that reason": "its store lives in one process",
- *     "the signal of a task that another worker has taken over, while this process stood still, says so":
+ *     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": "its store lives in one process",
+ *     "a task whose worker dies three times fails, and says why": "its store lives in one process",
+ *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
  *       "its store lives in one process",
  *   },
  * });
@@ -42,16 +42,16 @@ export type * from "../task.ts";
 export { doomedJob } from "./doomed.ts";
 export type { BackendHarness } from "./stage.ts";
 
-/** What {@linkcode exerciseBackend} may be told. */
+/** The options of {@linkcode exerciseBackend}. */
 export interface ExerciseOptions {
-  /** The cases to be left out, by name, each with its reason, which the test's name then shows. */
+  /** The cases to skip, by name, each with its reason, which the name of the test then shows. */
   readonly skip?: { readonly [caseName: string]: string };
 }
 
 /**
  * Registers the tests of the backend contract with `Deno.test`. Each opens its own backend, on an empty store, and
  * closes it; timers, operations and resources that are left open fail the test.
- * Throws if a case that is to be skipped does not exist.
+ * Throws if there is no case with a name in `skip`.
  */
 export function exerciseBackend(
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Cases: who may read a task, how long, and how an owner's tasks are listed.
+ * Cases: who may read a task, for how long, and how an owner's tasks are listed.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../errors
 import { newTaskId } from "../ids.ts";
 import { type Cases, eventually, OWNER } from "./stage.ts";
 
-/** How a backend turns somebody down, with the id left out of the words. */
+/** The errors that an owner gets for an id, without the id in their texts. */
 async function refusals(backend: Backend, id: string, owner: string): Promise<readonly string[]> {
   const ask = [backend.get(id, owner), backend.outcome(id, owner), backend.cancel(id, owner, 0)];
   return await Promise.all(ask.map((answer) =>
@@ -21,7 +21,7 @@ async function refusals(backend: Backend, id: string, owner: string): Promise<re
 }
 
 export const reading: Cases = {
-  "an id that never was is not found, whatever it looks like": async ({ backend }) => {
+  "an unknown id is not found, whatever it looks like": async ({ backend }) => {
     const ids = [newTaskId(), "", "__proto__", "constructor", "a:b", "a/b", "*", "\u0000", "ü".repeat(5_000)];
     for (const id of ids) {
       await rejects(backend.get(id, OWNER), TaskNotFound);
@@ -30,7 +30,7 @@ export const reading: Cases = {
     }
   },
 
-  "a stranger is told of a task what he is told of an id that never was": async (stage) => {
+  "another owner gets the same errors for a task as for an unknown id": async (stage) => {
     await stage.work({ quick: () => "secret" });
     const unknown = await refusals(stage.backend, newTaskId(), "stranger");
     for (const job of ["quick", "nobody runs this"]) {
@@ -41,7 +41,7 @@ export const reading: Cases = {
     }
   },
 
-  "a stranger who reads in the same moment as the owner gets nothing of what the owner gets": async (stage) => {
+  "another owner who reads at the same moment as the owner receives nothing of the task": async (stage) => {
     const { id } = await stage.create({ job: "nobody runs this" });
     for (const owners of [[OWNER, "stranger"], ["stranger", OWNER]]) {
       const reads = await Promise.allSettled(owners.map((owner) => stage.backend.get(id, owner)));
@@ -52,12 +52,12 @@ export const reading: Cases = {
     }
   },
 
-  "the result of a task that is not finished is refused as not ready": async (stage) => {
+  "reading the outcome of an unfinished task is refused as not ready": async (stage) => {
     const task = await stage.create({ job: "nobody runs this" });
     await rejects(stage.backend.outcome(task.id, OWNER), TaskNotReady);
   },
 
-  "a result expires after its time to live, and only its owner is told so": async (stage) => {
+  "a result expires after its time to live, and only its owner learns that": async (stage) => {
     await stage.work({ quick: () => "gone soon" });
     const task = await stage.create({ job: "quick", resultTtl: 500 });
     await stage.finished(task);
@@ -71,13 +71,13 @@ export const reading: Cases = {
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 10 })).tasks, []);
   },
 
-  "the time to live begins when a task is finished, not when it is stored": async (stage) => {
+  "the time to live starts when a task finishes, not when it is stored": async (stage) => {
     const task = await stage.create({ job: "nobody runs this", resultTtl: 1 });
     await eventually("more time has passed than the task has", () => Date.now() > task.createdAt + 20);
     strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
   },
 
-  "an owner's tasks are listed page by page, the newest first, with no task of another": async (stage) => {
+  "an owner's tasks are listed page by page, newest first, without those of others": async (stage) => {
     await stage.work({ quick: () => "done" });
     const ids: string[] = [];
     for (const job of ["quick", "waits", "quick", "waits", "waits"]) {
@@ -97,7 +97,7 @@ export const reading: Cases = {
     deepStrictEqual(pages, [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
   },
 
-  "a list goes by the ids, whatever was stored first": async (stage) => {
+  "a list is sorted by id, whatever was stored first": async (stage) => {
     const [older, newer] = [newTaskId(), newTaskId()];
     await stage.create({ id: newer, job: "waits" });
     await stage.create({ id: older, job: "waits" });
@@ -106,7 +106,7 @@ export const reading: Cases = {
     deepStrictEqual([first?.id, second?.id], [newer, older]);
   },
 
-  "what has expired takes no place on a page": async (stage) => {
+  "expired tasks take no place on a page": async (stage) => {
     const [live, other] = [await stage.create({ job: "waits" }), await stage.create({ job: "waits" })];
     for (let i = 0; i < 4; i++) {
       const { id } = await stage.create({ job: "waits", resultTtl: 500 });
@@ -118,7 +118,7 @@ export const reading: Cases = {
     deepStrictEqual(await page(2), [other.id, live.id]);
   },
 
-  "a list that fits on one page has no next one": async (stage) => {
+  "a list that fits on one page has no next page": async (stage) => {
     deepStrictEqual((await stage.backend.list(OWNER, { limit: 2 })).tasks, []);
     await stage.create({ job: "waits" });
     await stage.create({ job: "waits" });
@@ -127,14 +127,14 @@ export const reading: Cases = {
     strictEqual(page.nextCursor, undefined);
   },
 
-  "a cursor that is not one of ours is refused": async (stage) => {
+  "an invalid cursor is refused": async (stage) => {
     await stage.create({ job: "waits" });
     for (const cursor of ["nonsense", "", "__proto__", "x".repeat(5_000)]) {
       await rejects(stage.backend.list(OWNER, { cursor, limit: 2 }), InvalidInput);
     }
   },
 
-  "a cursor of one owner gives another only his own tasks": async (stage) => {
+  "with a cursor of another owner, an owner sees only their own tasks": async (stage) => {
     await stage.create({ job: "waits", owner: "other" });
     await stage.create({ job: "waits" });
     await stage.create({ job: "waits" });

@@ -1,5 +1,5 @@
 /**
- * Cases: how a task runs, ends, is tried again, waits and is ordered.
+ * Cases: how tasks run, end, are retried, wait and are ordered.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { aborted, type Cases, eventually, OWNER, within } from "./stage.ts";
 const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 
 export const running: Cases = {
-  "a task begins PENDING, and what the job says of its progress is seen elsewhere": async (stage) => {
+  "a task starts as PENDING, and its progress can be seen through another connection": async (stage) => {
     const second = await stage.connect();
     const gate = Promise.withResolvers<void>();
     await stage.work({
@@ -31,7 +31,7 @@ export const running: Cases = {
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
   },
 
-  "a worker that is to wait is known at once, claims nothing, and takes what is there as soon as it may": async (
+  "a worker with `after` is known at once, claims nothing before that, and then takes the waiting tasks": async (
     stage,
   ) => {
     const { promise: may, resolve } = Promise.withResolvers<void>();
@@ -47,7 +47,7 @@ export const running: Cases = {
     strictEqual((await stage.finished(await stage.create({ job: "waits" }))).status, "COMPLETED");
   },
 
-  "a worker that stops before it may claim claims nothing any more": async (stage) => {
+  "a worker that stops before `after` resolves never claims a task": async (stage) => {
     const { promise: may, resolve } = Promise.withResolvers<void>();
     const task = await stage.create({ job: "waits" });
     const worker = await stage.take("waits", () => Promise.resolve({ kind: "value", value: "done" }), may);
@@ -58,7 +58,7 @@ export const running: Cases = {
     strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
   },
 
-  "what a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {
+  "an error that a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {
     await stage.work({
       error: () => {
         throw new Error("no such user");
@@ -88,7 +88,7 @@ export const running: Cases = {
         return attempt;
       },
     });
-    // Long enough to be seen by a backend that reads a state when it hears of its change.
+    // Long enough for a backend that reads the state when it is notified of a change.
     const task = await stage.create({ job: "flaky", retry: { ...RETRY, delay: 500, maxDelay: 500 } });
     const retrying = await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
     strictEqual(retrying.attempt, 1);
@@ -98,7 +98,7 @@ export const running: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
 
-  "the pause before an attempt is no longer than the longest that its task allows": async (stage) => {
+  "the pause before an attempt is at most the task's `maxDelay`": async (stage) => {
     await stage.work({
       flaky: (_, { attempt }) => {
         if (attempt < 3) throw new Error("not today");
@@ -126,7 +126,7 @@ export const running: Cases = {
     deepStrictEqual(outcome, { kind: "tool_error", message: "failed at attempt 3" });
   },
 
-  "a ToolError ends a task at once, however many attempts are left": async (stage) => {
+  "a ToolError ends a task at once, however many attempts remain": async (stage) => {
     await stage.work({
       declined: () => {
         throw new ToolError("The card was declined.");
@@ -139,7 +139,7 @@ export const running: Cases = {
     deepStrictEqual(outcome, { kind: "tool_error", message: "The card was declined." });
   },
 
-  "a task that fails keeps the progress that it ended with, also where its job did not wait for it": async (stage) => {
+  "a failed task keeps its last progress, even if the job did not await its reports": async (stage) => {
     await stage.work({
       hasty: (_, ctx) => {
         for (let tenth = 1; tenth < 10; tenth++) void ctx.progress(tenth / 10);
@@ -152,7 +152,7 @@ export const running: Cases = {
     deepStrictEqual(await Promise.all(tasks.map(({ id }) => stage.backend.get(id, OWNER))), ends);
   },
 
-  "an attempt that takes longer than its time-out is aborted, and tried again": async (stage) => {
+  "an attempt that takes longer than its time-out is aborted, and retried": async (stage) => {
     const stopped: number[] = [];
     await stage.work({
       slow: (_, { signal, attempt }) => aborted(signal).catch(() => stopped.push(attempt)),
@@ -169,20 +169,20 @@ export const running: Cases = {
     deepStrictEqual(stopped, [1, 2]);
   },
 
-  "a delayed task does not begin before its time": async (stage) => {
-    // A feed may tell the newest state alone, so it runs until it was seen to.
+  "a delayed task does not start early": async (stage) => {
+    // A feed may emit only the newest state, so the task runs until it was seen running.
     const gate = Promise.withResolvers<string>();
     await stage.work({ gated: () => gate.promise });
     const task = await stage.create({ job: "gated", delay: 300 });
     strictEqual(task.status, "PENDING");
     const begun = await stage.running(task);
     gate.resolve("done");
-    // Both times are the store's own.
+    // Both times are from the store's clock.
     ok(begun.updatedAt - task.createdAt >= 300, `It began ${begun.updatedAt - task.createdAt} ms after it was stored.`);
     strictEqual((await stage.finished(task)).status, "COMPLETED");
   },
 
-  "the more urgent task runs first, and equals in the order of their coming": async (stage) => {
+  "the most urgent task runs first, and equally urgent ones run in the order of creation": async (stage) => {
     const order: string[] = [];
     const waiting: [string, number | undefined][] = [["e", 9], ["c", 5], ["a", undefined], ["d", 5], ["b", 0]];
     const tasks = [];
@@ -192,7 +192,7 @@ export const running: Cases = {
     deepStrictEqual(order, ["a", "b", "c", "d", "e"]);
   },
 
-  "a worker runs as many tasks at once as it may, and never more": async (stage) => {
+  "a worker runs as many tasks at once as its concurrency, and never more": async (stage) => {
     const allBusy = Promise.withResolvers<void>();
     let busy = 0;
     let most = 0;
@@ -209,14 +209,14 @@ export const running: Cases = {
     strictEqual(most, 3);
   },
 
-  "a worker leaves the tasks of other jobs alone": async (stage) => {
+  "a worker does not touch tasks of other jobs": async (stage) => {
     await stage.work({ mine: () => "done" });
     const other = await stage.create({ job: "not mine" });
     for (let i = 0; i < 5; i++) await stage.finished(await stage.create({ job: "mine" }));
     deepStrictEqual(await stage.backend.get(other.id, OWNER), other);
   },
 
-  "two workers on two connections share 200 tasks, and none of them runs twice": async (stage) => {
+  "two workers on two connections share 200 tasks, and no task runs twice": async (stage) => {
     const second = await stage.connect();
     const runs = new Map<string, number>();
     const bothWork = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 /**
- * Cases: the reason of a job's signal says why its code is to stop.
+ * Cases: the reason of a job's signal says why its code should stop.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../errors.ts"
 import { pause } from "../waiting.ts";
 import { aborted, type Cases, type Code, OWNER } from "./stage.ts";
 
-/** For how long a process that is to lose its task stands still, in ms: a longer lease is outlived by a later time. */
+/** How long a process freezes to lose its task, in ms: longer and longer, until it is longer than the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
-/** Code that stops when it is asked to, and the reason that it was given. */
+/** Code that stops when its signal aborts, and the reason of that. */
 function listener(): { readonly code: Code; readonly reason: Promise<unknown> } {
   const { promise: reason, resolve } = Promise.withResolvers<unknown>();
   return { code: (_, { signal }) => aborted(signal).finally(() => resolve(signal.reason)), reason };
@@ -22,7 +22,7 @@ async function check(reason: Promise<unknown>, kind: typeof HoldLost | typeof Ti
 }
 
 export const signalling: Cases = {
-  "the signal of a task that is cancelled says so": async (stage) => {
+  "the reason of the signal is TaskCancelled when the task is cancelled": async (stage) => {
     const { code, reason } = listener();
     await stage.work({ careful: code });
     const task = await stage.create({ job: "careful" });
@@ -31,7 +31,7 @@ export const signalling: Cases = {
     await check(reason, TaskCancelled);
   },
 
-  "the signal of a task whose worker stops says so": async (stage) => {
+  "the reason of the signal is WorkerStopping when the worker stops": async (stage) => {
     const { code, reason } = listener();
     const worker = await stage.work({ careful: code });
     await stage.running(await stage.create({ job: "careful" }));
@@ -39,7 +39,7 @@ export const signalling: Cases = {
     await check(reason, WorkerStopping);
   },
 
-  "the signal of a task whose backend is closed says that its worker stops": async (stage) => {
+  "the reason of the signal is WorkerStopping when the backend is closed": async (stage) => {
     const { code, reason } = listener();
     await stage.work({ careful: code });
     await stage.running(await stage.create({ job: "careful" }));
@@ -47,7 +47,7 @@ export const signalling: Cases = {
     await check(reason, WorkerStopping);
   },
 
-  "the signal of an attempt that takes too long says so": async (stage) => {
+  "the reason of the signal is TimedOut when the attempt takes too long": async (stage) => {
     const { code, reason } = listener();
     await stage.work({ slow: code });
     const task = await stage.create({ job: "slow", timeout: 50 });
@@ -55,21 +55,22 @@ export const signalling: Cases = {
     await check(reason, TimedOut);
   },
 
-  "the signal of a task that another worker has taken over, while this process stood still, says so": async (stage) => {
-    const reason = Promise.withResolvers<unknown>();
-    await stage.work({
-      still: async (_, { signal }) => {
-        for (const ms of STILL_MS) {
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-          await pause(ms, signal);
-          if (signal.aborted) break;
-        }
-        reason.resolve(signal.reason);
-      },
-    });
-    const task = await stage.create({ job: "still" });
-    await stage.startDoomedWorker("still");
-    await check(reason.promise, HoldLost);
-    await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt === 2);
-  },
+  "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
+    async (stage) => {
+      const reason = Promise.withResolvers<unknown>();
+      await stage.work({
+        still: async (_, { signal }) => {
+          for (const ms of STILL_MS) {
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+            await pause(ms, signal);
+            if (signal.aborted) break;
+          }
+          reason.resolve(signal.reason);
+        },
+      });
+      const task = await stage.create({ job: "still" });
+      await stage.startDoomedWorker("still");
+      await check(reason.promise, HoldLost);
+      await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt === 2);
+    },
 };

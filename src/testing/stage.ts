@@ -1,5 +1,5 @@
 /**
- * The stage on which one case of the conformance kit plays: a backend, its events, and everything to be closed after.
+ * What one case of the conformance kit works with: a backend, its events, and everything to be closed afterwards.
  *
  * @module
  */
@@ -10,25 +10,25 @@ import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task
 import { doneWithin, pause, unlessAborted } from "../waiting.ts";
 import { createWorker, type Worker } from "../worker.ts";
 
-/** What the kit needs of a backend under test. Each case opens its own, on an empty store. */
+/** Connects the kit to a backend under test. Each case opens its own, on an empty store. */
 export interface BackendHarness {
-  /** The backend. The harness closes it; a case may have closed it before. */
+  /** The backend. The harness closes it, if a case has not done so before. */
   readonly backend: Backend;
   /**
-   * A second, independent connection to the same store, as another process would have; the kit closes it. What happens
-   * after it is there it tells. A store that lives in one process may give the same object again.
+   * Opens a second, independent connection to the same store, as another process would; the kit closes it. It emits every
+   * change from then on. A store that lives in one process may return the same object again.
    */
   connect(): Promise<Backend>;
   /**
    * Starts a real process whose worker takes tasks of `doomedJob(job)`, and never ends them. `kill` ends it with SIGKILL, and
-   * resolves when it is dead. Without this the cases of crashed workers have to be skipped.
+   * resolves when it is dead. Without this function, skip the cases that need another process.
    */
   startDoomedWorker?(job: string): Promise<{ kill(): Promise<void> }>;
   /** Closes the backend and deletes the store. */
   close(): Promise<void>;
 }
 
-/** The cases of one theme, by the sentence that they prove. */
+/** The cases of one theme, by the sentence that each proves. */
 export interface Cases {
   readonly [name: string]: (stage: Stage) => Promise<void>;
 }
@@ -36,10 +36,10 @@ export interface Cases {
 /** The code of a job in a case. */
 export type Code = (input: { readonly [key: string]: Json }, ctx: JobContext) => unknown;
 
-/** How long anything is waited for, in ms. Only a case that fails waits as long. */
+/** How long a case waits for anything, in ms. Only failing cases wait that long. */
 const PATIENCE_MS = 30_000;
 
-/** The owner of a case's tasks, where it names none. */
+/** The owner of a case's tasks, unless it names another. */
 export const OWNER = "owner-1";
 
 /** The question that the jobs of the cases ask. */
@@ -73,7 +73,7 @@ export class Stage implements AsyncDisposable {
     return backend;
   }
 
-  /** Stores a task: one attempt, no input, a minute to live, unless the case says otherwise. */
+  /** Creates a task: by default with one attempt, an empty input, and a time to live of a minute. */
   create(task: Partial<NewTask> & Pick<NewTask, "job">, backend: Backend = this.backend): Promise<TaskInfo> {
     const retry = { attempts: 1, delay: 10, maxDelay: 10 };
     return backend.create({ id: newTaskId(), owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task });
@@ -91,7 +91,7 @@ export class Stage implements AsyncDisposable {
     return worker;
   }
 
-  /** Takes tasks without the help of `createWorker`, so that inputs need not be objects. */
+  /** Starts a worker without `createWorker`, so that inputs need not be objects. */
   async take(job: string, run: WorkOptions["run"], after?: Promise<void>): Promise<WorkHandle> {
     const handle = this.backend.work({ jobs: [job], concurrency: 8, after, run });
     this.#opened.defer(() => handle.stop(0));
@@ -102,7 +102,7 @@ export class Stage implements AsyncDisposable {
   /** Starts a process that takes tasks of this job and never ends them. */
   async startDoomedWorker(job: string): Promise<{ kill(): Promise<void> }> {
     if (this.#harness.startDoomedWorker === undefined) {
-      throw new Error("Cannot crash a worker: the harness has no startDoomedWorker. Add it, or skip this case.");
+      throw new Error("Cannot start another process: the harness has no startDoomedWorker. Add it, or skip this case.");
     }
     const doomed = await this.#harness.startDoomedWorker(job);
     let killing: Promise<void> | undefined;
@@ -111,19 +111,19 @@ export class Stage implements AsyncDisposable {
     return { kill };
   }
 
-  /** The events that a connection has told of a task so far. */
+  /** The events of a task that a connection has emitted so far. */
   events(task: TaskInfo, backend: Backend = this.backend): readonly TaskInfo[] {
     return this.#log(backend).of(task.id);
   }
 
-  /** Waits until a connection tells, or has told, that a task is as `look` wants it. */
+  /** Waits until a connection emits, or has emitted, a state of the task for which `matches` is true. */
   until(
     task: TaskInfo,
     what: string,
-    look: (task: TaskInfo) => boolean,
+    matches: (task: TaskInfo) => boolean,
     backend: Backend = this.backend,
   ): Promise<TaskInfo> {
-    return within(this.#log(backend).until(task, look), () => {
+    return within(this.#log(backend).until(task, matches), () => {
       const now = this.events(task, backend).at(-1);
       return `Task ${task.id} is not ${what}; the last event says ${JSON.stringify(now)}.`;
     });
@@ -134,14 +134,14 @@ export class Stage implements AsyncDisposable {
     return this.until(task, "RUNNING", ({ status }) => status === "RUNNING", backend);
   }
 
-  /** Waits until a connection tells that a task is finished. */
+  /** Waits until a connection emits that a task is finished. */
   async finished(task: TaskInfo, backend?: Backend): Promise<FinishedTask> {
     const end = await this.until(task, "finished", isFinished, backend);
     if (!isFinished(end)) throw new Error(`Task ${end.id} is ${end.status}, which is not finished.`);
     return end;
   }
 
-  /** Closes what the case has opened, the last first. */
+  /** Closes what the case has opened, in reverse order. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
@@ -155,40 +155,40 @@ export class Stage implements AsyncDisposable {
 
   #log(backend: Backend): EventLog {
     const log = this.#logs.get(backend);
-    if (log === undefined) throw new Error("This connection is not one that the stage has opened.");
+    if (log === undefined) throw new Error("The stage has not opened this connection.");
     return log;
   }
 }
 
 interface Waiting {
   readonly task: TaskInfo;
-  readonly look: (task: TaskInfo) => boolean;
+  readonly matches: (task: TaskInfo) => boolean;
   readonly resolve: (task: TaskInfo) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Everything that one connection has told. Nothing is read but after a gap: the feed has to tell every change. */
+/** All events of one connection. Tasks are read only after a gap, because the feed must emit every change. */
 class EventLog implements Disposable {
   readonly #backend: Backend;
-  readonly #told: TaskInfo[] = [];
+  readonly #events: TaskInfo[] = [];
   readonly #waiting = new Set<Waiting>();
   readonly #reads: Promise<void>[] = [];
   readonly #stop: () => void;
 
   constructor(backend: Backend) {
     this.#backend = backend;
-    this.#stop = backend.watch((event) => event.kind === "change" ? this.#hear(event.task) : this.#readAnew());
+    this.#stop = backend.watch((event) => event.kind === "change" ? this.#receive(event.task) : this.#readAgain());
   }
 
   of(id: string): readonly TaskInfo[] {
-    return this.#told.filter((task) => task.id === id);
+    return this.#events.filter((task) => task.id === id);
   }
 
-  async until(task: TaskInfo, look: (task: TaskInfo) => boolean): Promise<TaskInfo> {
-    const told = this.of(task.id).find(look);
-    if (told) return told;
+  async until(task: TaskInfo, matches: (task: TaskInfo) => boolean): Promise<TaskInfo> {
+    const known = this.of(task.id).find(matches);
+    if (known) return known;
     const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
-    const waiting = { task, look, resolve, reject };
+    const waiting = { task, matches, resolve, reject };
     this.#waiting.add(waiting);
     try {
       return await promise;
@@ -202,18 +202,18 @@ class EventLog implements Disposable {
     this.#stop();
   }
 
-  #hear(now: TaskInfo): void {
-    this.#told.push(now);
-    for (const { task, look, resolve } of this.#waiting) {
-      if (task.id === now.id && look(now)) resolve(now);
+  #receive(now: TaskInfo): void {
+    this.#events.push(now);
+    for (const { task, matches, resolve } of this.#waiting) {
+      if (task.id === now.id && matches(now)) resolve(now);
     }
   }
 
-  #readAnew(): void {
+  #readAgain(): void {
     for (const { task: { id, owner }, reject } of this.#waiting) {
       this.#reads.push(
         this.#backend.get(id, owner).then((now) => {
-          if (now.revision > (this.of(id).at(-1)?.revision ?? 0)) this.#hear(now);
+          if (now.revision > (this.of(id).at(-1)?.revision ?? 0)) this.#receive(now);
         }, reject),
       );
     }
@@ -226,16 +226,16 @@ export async function within<T>(promise: Promise<T>, why: () => string): Promise
   throw new Error(`${why()} Waited ${PATIENCE_MS} ms.`);
 }
 
-/** Asks again and again until the answer is yes, for what no event tells of. */
+/** Checks again and again until the condition holds, where there is no event to wait for. */
 export async function eventually(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   while (!await ask()) {
-    if (Date.now() > end) throw new Error(`It does not come to pass that ${what}. Waited ${PATIENCE_MS} ms.`);
+    if (Date.now() > end) throw new Error(`This does not happen: ${what}. Waited ${PATIENCE_MS} ms.`);
     await pause(10);
   }
 }
 
-/** Rejects as soon as the signal aborts: code that stops when it is asked to. */
+/** Rejects as soon as the signal aborts, as code does that stops when it should. */
 export function aborted(signal: AbortSignal): Promise<never> {
   return unlessAborted(new Promise<never>(() => {}), signal);
 }

@@ -8,7 +8,7 @@ import { BackendError } from "../errors.ts";
 import { aborted, type Cases, OWNER, within } from "./stage.ts";
 
 export const stopping: Cases = {
-  "a worker that stops with grace takes nothing new and finishes what runs": async (stage) => {
+  "a worker that stops with grace claims nothing new and finishes its running tasks": async (stage) => {
     const gate = Promise.withResolvers<void>();
     const worker = await stage.work({ gated: () => gate.promise.then(() => "done") }, { concurrency: 1 });
     const first = await stage.create({ job: "gated" });
@@ -21,7 +21,9 @@ export const stopping: Cases = {
     strictEqual((await stage.backend.get(next.id, OWNER)).status, "PENDING");
   },
 
-  "a worker that stops without grace hands back what runs, and the next one completes it": async (stage) => {
+  "a worker that stops without grace hands back its running tasks, and the next worker completes them": async (
+    stage,
+  ) => {
     const second = await stage.connect();
     let heard = false;
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => heard = true) });
@@ -35,7 +37,7 @@ export const stopping: Cases = {
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "done" });
   },
 
-  "a result that is there although its worker stops without grace is kept, and its work is not done twice": async (
+  "a result that is returned while the worker stops without grace is stored, and its work is not repeated": async (
     stage,
   ) => {
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).catch(() => "done") });
@@ -46,7 +48,7 @@ export const stopping: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "done" });
   },
 
-  "an attempt that is handed back does not count as one": async (stage) => {
+  "an attempt that is handed back does not count": async (stage) => {
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal) });
     const task = await stage.create({ job: "careful", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
     await stage.running(task);
@@ -62,7 +64,7 @@ export const stopping: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
 
-  "a task that workers hand back more than five times fails, and says so": async (stage) => {
+  "a task that workers hand back more than five times fails, and says why": async (stage) => {
     const task = await stage.create({ job: "endless" });
     let runs = 0;
     for (let run = 1; run <= 6; run++) {
@@ -91,7 +93,7 @@ export const stopping: Cases = {
     strictEqual(runs, 6);
   },
 
-  "code that runs on after its worker has gone cannot end the task of the next one": async (stage) => {
+  "code that is still running after its worker has stopped cannot end the task for the next worker": async (stage) => {
     const second = await stage.connect();
     const first = Promise.withResolvers<string>();
     const next = Promise.withResolvers<string>();
@@ -113,7 +115,7 @@ export const stopping: Cases = {
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: "right" });
   },
 
-  "a backend that is closed while busy stops its workers and leaves nothing open": async (stage) => {
+  "closing a busy backend stops its workers and leaves nothing open": async (stage) => {
     const stopped: string[] = [];
     await stage.work({ careful: (_, { id, signal }) => aborted(signal).finally(() => stopped.push(id)) }, {
       concurrency: 4,
@@ -125,7 +127,7 @@ export const stopping: Cases = {
     deepStrictEqual(stopped.toSorted(), tasks.map(({ id }) => id).toSorted());
   },
 
-  "a backend that is closed waits for no grace of its workers": async (stage) => {
+  "closing a backend does not wait for the grace of its workers": async (stage) => {
     const worker = await stage.work({ careful: (_, { signal }) => aborted(signal) });
     await stage.running(await stage.create({ job: "careful" }));
     const closed = worker.close(600_000);
@@ -133,7 +135,7 @@ export const stopping: Cases = {
     await closed;
   },
 
-  "a check takes a write that nobody hears of while the backend is open, and fails once it is closed": async (
+  "a check writes without an event while the backend is open, and fails once it is closed": async (
     stage,
   ) => {
     const before = await stage.create({ job: "waits" });
@@ -151,7 +153,7 @@ export const stopping: Cases = {
     await rejects(stage.backend.check(), BackendError);
   },
 
-  "a closed backend refuses to work, and may be closed again": async (stage) => {
+  "a closed backend refuses all calls, and may be closed again": async (stage) => {
     const task = await stage.create({ job: "waits" });
     await stage.backend.close();
     await stage.backend.close();
@@ -167,7 +169,7 @@ export const stopping: Cases = {
     await doomed.kill();
     await stage.work({ victim: (input) => input });
     const end = await stage.finished(task);
-    // A death is not the job's failure: the task had one attempt, and still it runs again.
+    // A worker's death is not a failure of the job: the task has one attempt, and still runs again.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this" } });
   },
@@ -186,7 +188,7 @@ export const stopping: Cases = {
     strictEqual(runs, 0);
   },
 
-  "a task whose worker dies three times fails with that reason": async (stage) => {
+  "a task whose worker dies three times fails, and says why": async (stage) => {
     const task = await stage.create({ job: "killer" });
     for (let attempt = 1; attempt <= 3; attempt++) {
       const doomed = await stage.startDoomedWorker("killer");

@@ -1,5 +1,5 @@
 /**
- * Cases: what goes in comes out, whatever it is, and what is too large is refused.
+ * Cases: values are stored and returned without change, and refused if they are too large.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { aborted, type Cases, OWNER } from "./stage.ts";
 
 const MIB = 1024 * 1024;
 
-/** Values that stores tend to bend. */
+/** Values that stores tend to alter. */
 const VALUES: readonly Json[] = [
   null,
   true,
@@ -24,18 +24,18 @@ const VALUES: readonly Json[] = [
   [[], {}, null, ""],
   'Grüße, 世界 👩‍👩‍👧‍👦 \u0000 \u2028 "quoted" \\ \n',
   { "": "empty key", "ключ": { "a.b": [{ "c:d": "e/f" }] } },
-  // As literals these keys would set a prototype; a parsed text has them as fields.
+  // In a literal these keys would set a prototype; in parsed text they are fields.
   JSON.parse('{"__proto__":{"polluted":true},"constructor":null,"toString":1}'),
   JSON.parse("[".repeat(200) + "]".repeat(200)),
 ];
 
-/** A text of about this many bytes, with characters of one to four bytes, so that every way to cut it is tried. */
+/** A text of about this many bytes, with characters of one to four bytes, so that cuts fall within all of them. */
 function text(bytes: number): string {
   return "aé世👍".repeat(Math.ceil(bytes / 10));
 }
 
 export const values: Cases = {
-  "an input reaches the job, and a result its owner, exactly as they were": async (stage) => {
+  "an input reaches the job, and a result its owner, without any change": async (stage) => {
     const second = await stage.connect();
     await stage.take("echo", ({ input }) => Promise.resolve({ kind: "value", value: input }));
     for (const input of VALUES) {
@@ -48,7 +48,7 @@ export const values: Cases = {
     }
   },
 
-  "half a character in what a job says, asks, returns or throws is replaced, and comes out the same everywhere": async (
+  "a lone surrogate in what a job reports, asks, returns or throws is replaced, in the same way everywhere": async (
     stage,
   ) => {
     const second = await stage.connect();
@@ -88,7 +88,7 @@ export const values: Cases = {
     await stage.finished(asking, second);
   },
 
-  "values of 200 KB and of 5 MB pass unharmed": async (stage) => {
+  "values of 200 KB and of 5 MB do not change": async (stage) => {
     const second = await stage.connect();
     await stage.take("echo", ({ input }) => Promise.resolve({ kind: "value", value: input }));
     for (const size of [200_000, 5_000_000]) {
@@ -117,7 +117,7 @@ export const values: Cases = {
     match("message" in outcome ? outcome.message : "", /cannot be stored/);
   },
 
-  "a job or an owner may be called what objects call their own parts": async (stage) => {
+  "a job or an owner may have the name of a built-in object property": async (stage) => {
     const names = ["__proto__", "constructor", "toString", "a.b-c_d"];
     await stage.work(Object.fromEntries(names.map((name) => [name, () => name])));
     for (const name of names) {

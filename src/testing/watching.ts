@@ -1,5 +1,5 @@
 /**
- * Cases: the feed of events, and who is known to be there.
+ * Cases: the feed of events, and which workers are known.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { aborted, type Cases, eventually } from "./stage.ts";
 
 export const watching: Cases = {
-  "every connection hears of a task's changes in their order, to its end and no further": async (stage) => {
+  "every connection receives the changes of a task in order, up to its end": async (stage) => {
     const second = await stage.connect();
     const gate = Promise.withResolvers<void>();
     const worker = await stage.work({ gated: () => gate.promise });
@@ -28,7 +28,7 @@ export const watching: Cases = {
     }
   },
 
-  "an event carries the record as it is read, and each change raises its revision": async (stage) => {
+  "an event has the same record as a read, and each change increases its revision": async (stage) => {
     const task = await stage.create({ job: "nobody runs this" });
     deepStrictEqual(await stage.until(task, "stored", () => true), task);
     const end = await stage.backend.cancel(task.id, task.owner, 0);
@@ -36,7 +36,7 @@ export const watching: Cases = {
     ok(end.revision > task.revision, `Revision ${end.revision} follows ${task.revision}.`);
   },
 
-  "who acts on a change at once does not upset the order for others": async (stage) => {
+  "a listener that acts on a change at once does not disturb the order for others": async (stage) => {
     const heard: string[] = [];
     const acts: Promise<unknown>[] = [];
     stage.backend.watch((event) => {
@@ -51,7 +51,7 @@ export const watching: Cases = {
     deepStrictEqual(heard, ["PENDING", "CANCELLED"]);
   },
 
-  "who has stopped listening hears nothing more": async (stage) => {
+  "a listener that has unsubscribed receives nothing more": async (stage) => {
     const heard: string[] = [];
     const stop = stage.backend.watch((event) => {
       if (event.kind === "change") heard.push(event.task.id);
@@ -64,7 +64,7 @@ export const watching: Cases = {
     strictEqual(heard.includes(next.id), false);
   },
 
-  "a job has a worker from its worker's start to its end": async (stage) => {
+  "hasWorker is true from the start of a worker to its end": async (stage) => {
     const second = await stage.connect();
     for (const backend of [stage.backend, second]) strictEqual(await backend.hasWorker("wait"), false);
     const worker = await stage.work({ wait: (_, { signal }) => aborted(signal) });

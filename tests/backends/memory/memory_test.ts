@@ -10,8 +10,9 @@ exerciseBackend("memory", () => {
   skip: {
     "a task whose worker is killed runs again on another worker": noProcess,
     "a task that is cancelled after its worker was killed ends as cancelled": noProcess,
-    "a task whose worker dies three times fails with that reason": noProcess,
-    "a task whose worker is killed while it asks finds the answer that came meanwhile": noProcess,
-    "the signal of a task that another worker has taken over, while this process stood still, says so": noProcess,
+    "a task whose worker dies three times fails, and says why": noProcess,
+    "a task whose worker is killed while it asks receives the answer that arrived meanwhile": noProcess,
+    "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
+      noProcess,
   },
 });
