@@ -8,7 +8,7 @@ import { onBoth } from "./support/outage.ts";
 
 const OWNER = "owner";
 
-/** Only a test that fails waits as long. */
+/** Only a failing test waits this long. */
 const PATIENCE_MS = 30_000;
 const patience = () => AbortSignal.timeout(PATIENCE_MS);
 
@@ -19,7 +19,7 @@ function create(backend: Backend, job: string, attempts = 3): Promise<TaskInfo> 
   return backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
 }
 
-onBoth("while the server is away every call says so, and nothing is half stored", async (server) => {
+onBoth("while the database is away, every call rejects, and nothing is stored in part", async (server) => {
   await using backend = await server.connect();
   const task = await create(backend, "waits");
   await server.kill();
@@ -37,7 +37,7 @@ onBoth("while the server is away every call says so, and nothing is half stored"
   );
 });
 
-onBoth("a server that does not answer is as good as none, and used again once it does", async (server) => {
+onBoth("calls to a database that does not answer reject, and succeed once it answers again", async (server) => {
   await using backend = await server.connect();
   const task = await create(backend, "waits");
   await server.signal("SIGSTOP");
@@ -50,7 +50,7 @@ onBoth("a server that does not answer is as good as none, and used again once it
   assertEquals(await backend.get(task.id, OWNER), task);
 });
 
-onBoth("what ran and what waited while the server was away ends once it is back, and once only", async (server) => {
+onBoth("tasks that ran or waited while the database was away end once it is back, and only once", async (server) => {
   await using front = await server.connect();
   await using host = await server.connect();
   const away = Promise.withResolvers<void>();
@@ -71,7 +71,7 @@ onBoth("what ran and what waited while the server was away ends once it is back,
   const tasks = await Promise.all(Array.from({ length: 12 }, () => create(front, "patient")));
   const ends = tasks.map(({ id }) => feed.wait(id, OWNER, patience()));
   await busy.promise;
-  // Whoever waits has read once, and hears of the rest.
+  // The waiting calls have read their tasks, and get the rest as events.
   await Promise.all(tasks.map(({ id }) => front.get(id, OWNER)));
   await server.kill();
   away.resolve();
@@ -81,7 +81,7 @@ onBoth("what ran and what waited while the server was away ends once it is back,
     assertEquals(status, "COMPLETED");
     return await front.outcome(id, OWNER);
   }));
-  // The connections work as before, and what was told stays true.
+  // The connections work as before, and the results are the same.
   const next = await create(front, "patient");
   assertEquals((await feed.wait(next.id, OWNER, patience())).status, "COMPLETED");
   await until(() => front.hasWorker("patient"), "the worker is known again");
@@ -89,7 +89,7 @@ onBoth("what ran and what waited while the server was away ends once it is back,
   assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
 });
 
-onBoth("a job that asks while the server is away gets its answer once it is back", async (server) => {
+onBoth("a job that asks while the database is away gets its answer once it is back", async (server) => {
   await using backend = await server.connect();
   const away = Promise.withResolvers<void>();
   const busy = Promise.withResolvers<void>();
@@ -109,7 +109,7 @@ onBoth("a job that asks while the server is away gets its answer once it is back
   await busy.promise;
   await server.kill();
   away.resolve();
-  // The store has refused the question when it refuses a call that was made after it.
+  // Once a later call is refused, so was the question.
   await assertRejects(() => backend.get(id, OWNER), BackendError);
   await server.start();
   const end = feed.wait(id, OWNER, patience(), (task) => {
@@ -121,7 +121,7 @@ onBoth("a job that asks while the server is away gets its answer once it is back
   assertEquals(await backend.outcome(id, OWNER), { kind: "value", value: "decline" });
 });
 
-onBoth("a backend with a worker closes while the server is away", async (server) => {
+onBoth("a backend with a worker closes while the database is away", async (server) => {
   const backend = await server.connect();
   const worker = createWorker(backend, [idle]);
   await worker.ready;
@@ -135,11 +135,11 @@ onBoth("a backend with a worker closes while the server is away", async (server)
   await backend.close();
 });
 
-onBoth("a backend with workers closes while the server does not answer", async (server) => {
+onBoth("a backend with workers closes while the database does not answer", async (server) => {
   const backend = await server.connect();
   const busy = Promise.withResolvers<void>();
   const frozen = Promise.withResolvers<void>();
-  // Too large to stand in the job: it takes a call of the backend's own to keep it.
+  // Too large for the job, so that storing it is a call of the backend's own.
   const large = defineJob({
     name: "large",
     input: { type: "object" },
@@ -165,7 +165,7 @@ onBoth("a backend with workers closes while the server does not answer", async (
   }
 });
 
-onBoth("to connect to a server that does not answer is an error", async (server) => {
+onBoth("connecting to a database that does not answer is an error", async (server) => {
   await server.signal("SIGSTOP");
   try {
     await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);
@@ -174,15 +174,18 @@ onBoth("to connect to a server that does not answer is an error", async (server)
   }
 });
 
-onBoth("a worker started while the server was away can be closed, or works once it is back", async (server) => {
-  await using backend = await server.connect();
-  await server.kill();
-  const first = createWorker(backend, [idle]);
-  await first.close(0);
-  await using second = createWorker(backend, [idle]);
-  await server.start();
-  await second.ready;
-  using feed = new TaskFeed(backend);
-  const task = await create(backend, "idle");
-  assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
-});
+onBoth(
+  "a worker that was started while the database was away can be closed, or works once it is back",
+  async (server) => {
+    await using backend = await server.connect();
+    await server.kill();
+    const first = createWorker(backend, [idle]);
+    await first.close(0);
+    await using second = createWorker(backend, [idle]);
+    await server.start();
+    await second.ready;
+    using feed = new TaskFeed(backend);
+    const task = await create(backend, "idle");
+    assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
+  },
+);

@@ -10,11 +10,11 @@ import { testUnless } from "../../support/test_unless.ts";
 import { startDoomedWorker } from "../support/doomed_worker.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
 
-/** Short, so that a dead worker is soon known as dead. */
+/** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
 
 if (noRedis === undefined) {
-  // One server for all cases; each has keys of its own. One that is ours permits only what docs/bullmq.md lists.
+  // One server for all cases; each has its own keys. Our own server permits only what docs/bullmq.md lists.
   const url = Deno.env.get("REDIS_URL");
   const server = url === undefined ? await RedisServer.start() : undefined;
   const redis = server ? server.url.replace("redis://", "redis://jobs:secret@") : url ?? "";
@@ -36,7 +36,7 @@ if (noRedis === undefined) {
     };
   });
 
-  Deno.test("bullmq: a task that comes back to the worker that lost it hears its answer, and both runs end with the worker", async () => {
+  Deno.test("bullmq: a task that comes back to the worker that lost it gets its answer, and both runs end with the worker", async () => {
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis, prefix, lease: LEASE });
     const first = Promise.withResolvers<void>();
@@ -46,7 +46,7 @@ if (noRedis === undefined) {
       if (++runs === 1) {
         ctx.signal.addEventListener("abort", () => lost.resolve());
         first.resolve();
-        await new Promise(() => {}); // It hears no signal.
+        await new Promise(() => {}); // It ignores its signal.
       }
       const { action } = await ctx.elicit({ message: "Which?", schema: { type: "object" } });
       return action;
@@ -62,7 +62,7 @@ if (noRedis === undefined) {
       if (question) void backend.answer(id, owner, { [question.key]: { action: "decline" } });
     });
     await first.promise;
-    // As if the worker had been silent for so long that its lock ran out.
+    // As if the worker had been silent for so long that its lock expired.
     const client = new Redis(server?.url ?? redis);
     await client.del(`${prefix}:asks:${id}:lock`);
     await client.quit();
@@ -72,11 +72,15 @@ if (noRedis === undefined) {
     await inTime(worker.close(), "the close hangs", 30_000);
   });
 
-  testUnless(server ? undefined : "unset REDIS_URL", "bullmq: none of all this was refused", async () => {
-    const admin = new Redis(server?.url ?? "");
-    assertEquals(await refusals(admin), []);
-    await admin.quit();
-  });
+  testUnless(
+    server ? undefined : "unset REDIS_URL",
+    "bullmq: Redis has refused no command in the tests above",
+    async () => {
+      const admin = new Redis(server?.url ?? "");
+      assertEquals(await refusals(admin), []);
+      await admin.quit();
+    },
+  );
 } else {
   Deno.test({ name: `bullmq (left out: ${noRedis})`, ignore: true, fn: () => {} });
 }

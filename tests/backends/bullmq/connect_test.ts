@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
-Deno.test("bullmq: to connect where there is nothing is an error that says where, without the password", async () => {
+Deno.test("bullmq: connecting where there is no Redis is an error with the address and without the password", async () => {
   for (
     const [address, said] of [
       ["user:secret@127.0.0.1:9", "at redis://127.0.0.1:9"],
@@ -18,14 +18,14 @@ Deno.test("bullmq: to connect where there is nothing is an error that says where
   }
 });
 
-Deno.test("bullmq: to connect to PostgreSQL is an error that names PostgresBackend.connect", async () => {
+Deno.test("bullmq: connecting to PostgreSQL is an error that names PostgresBackend.connect", async () => {
   const options = { postgres: "postgres://user:secret@127.0.0.1:9" };
   const connect = () => Reflect.apply(BullMqBackend.connect, BullMqBackend, [options]);
   const error = await assertRejects(connect, DefinitionError, "PostgresBackend.connect({ url })");
   assert(!Deno.inspect(error).includes("secret"), Deno.inspect(error));
 });
 
-Deno.test("bullmq: an address that is none of such a database is refused, and nothing is connected to", async () => {
+Deno.test("bullmq: an address that is no URL of a Redis is refused without connecting", async () => {
   for (const redis of ["http://127.0.0.1:9", "postgres://127.0.0.1:9", "127.0.0.1:9", "redis://127.0.0.1:9/abc"]) {
     await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
   }
@@ -33,7 +33,7 @@ Deno.test("bullmq: an address that is none of such a database is refused, and no
 
 testUnless(
   noRedis,
-  "bullmq on Redis: a database that Redis does not have is an error, and not database 0",
+  "bullmq on Redis: a database number that Redis does not have is an error, and database 0 is not used",
   async () => {
     await using redis = await openRedis();
     const url = new URL(redis.url);

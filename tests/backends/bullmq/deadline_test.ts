@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const never = new Promise<never>(() => {});
 
-Deno.test("of many answers those that do not come in time are given up, in their order, and no timer is left", async () => {
+Deno.test("late answers are given up in order, and no timer is left", async () => {
   const deadline = new Deadline("it has not come", 30);
   const ended: string[] = [];
   const wait = async (name: string, answer: Promise<string>) => {
@@ -17,17 +17,17 @@ Deno.test("of many answers those that do not come in time are given up, in their
   assertEquals(ended, ["early: here", "first: it has not come", "second: it has not come"]);
 });
 
-Deno.test("an answer that has come while the process was busy is taken, though its time is up", async () => {
+Deno.test("an answer that arrived while the process was busy counts, although its time is up", async () => {
   const deadline = new Deadline("it has not come", 5);
   const { promise, resolve } = Promise.withResolvers<string>();
   const met = deadline.wait(promise);
-  // As the answer of a store, it is looked at after the timers.
+  // Like Redis's answers, it is handled after the timers.
   setTimeout(() => setTimeout(() => resolve("here"), 1), 1);
   for (const start = performance.now(); performance.now() - start < 20;);
   assertEquals(await met, "here");
 });
 
-Deno.test("an answer that fails is its own error", async () => {
+Deno.test("an answer that rejects passes on its error", async () => {
   await assertRejects(
     () => new Deadline("it has not come", 1_000).wait(Promise.reject(new Error("refused"))),
     Error,
@@ -35,11 +35,11 @@ Deno.test("an answer that fails is its own error", async () => {
   );
 });
 
-Deno.test("what is large has more time, and so has what was sent behind it", async () => {
+Deno.test("a large request has more time, and so has one that was sent after it", async () => {
   const deadline = new Deadline("it has not come", 10);
   const { promise, resolve } = Promise.withResolvers<string>();
   const [large, behind] = [deadline.wait(promise, 1e9), deadline.wait(promise)];
-  // Those that wait beside it, on a deadline of their own, are given up meanwhile.
+  // Meanwhile an answer with its own deadline is given up.
   await assertRejects(() => new Deadline("it has not come", 10).wait(never), Error, "it has not come");
   resolve("here");
   assertEquals(await Promise.all([large, behind]), ["here", "here"]);

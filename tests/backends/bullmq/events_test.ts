@@ -4,12 +4,12 @@ import { assertEquals } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
-/** Who follows the events of one queue, and the stream that BullMQ writes them to. */
+/** A subscription to the events of one queue, and the stream that BullMQ writes them to. */
 interface Place {
-  readonly heard: string[];
+  readonly received: string[];
   readonly missed: () => number;
   readonly until: (id: string) => Promise<void>;
-  /** Adds so many events in one step, of the jobs `<name>0` and so on, and keeps about the last `most`. */
+  /** Adds `count` events at once, of the jobs `<name>0` and so on, and keeps about the last `most`. */
   readonly add: (count: number, name: string, most: number) => Promise<unknown>;
 }
 
@@ -19,11 +19,11 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     const store = await RedisStore.open(redis.url, prefix);
     const admin = new Redis(redis.url);
-    const heard: string[] = [];
+    const received: string[] = [];
     const waiting = new Map<string, () => void>();
     let missed = 0;
     const changed = (id: string) => {
-      heard.push(id);
+      received.push(id);
       waiting.get(id)?.();
     };
     const subscription = await store.subscribe("queue", changed, () => missed++);
@@ -32,9 +32,9 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
       end`;
     try {
       await fn({
-        heard,
+        received,
         missed: () => missed,
-        until: (id) => new Promise((resolve) => heard.includes(id) ? resolve() : waiting.set(id, resolve)),
+        until: (id) => new Promise((resolve) => received.includes(id) ? resolve() : waiting.set(id, resolve)),
         add: (count, name, most) => admin.eval(script, 1, `${prefix}:queue:events`, count, name, most),
       });
     } finally {
@@ -45,21 +45,21 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
   });
 }
 
-test("events that were dropped before they were read are told as a gap", async ({ add, until, missed, heard }) => {
+test("events that were dropped unread are reported as missed", async ({ add, until, missed, received }) => {
   await add(1, "first", 100);
   await until("first0");
   await add(1_000, "many", 100);
   await add(1, "last", 100);
   await until("last0");
-  assertEquals([missed(), heard.includes("many0")], [1, false]);
+  assertEquals([missed(), received.includes("many0")], [1, false]);
 });
 
-test("many events at once of which none was dropped are no gap", async ({ add, until, missed, heard }) => {
+test("many events at once are not reported as missed if none was dropped", async ({ add, until, missed, received }) => {
   await add(1, "first", 10_000);
   await until("first0");
   await add(1_000, "many", 10_000);
   await until("many999");
   await add(1, "last", 10_000);
   await until("last0");
-  assertEquals([missed(), heard.length], [0, 1_002]);
+  assertEquals([missed(), received.length], [0, 1_002]);
 });

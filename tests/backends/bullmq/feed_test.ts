@@ -26,7 +26,7 @@ function snapshotOf(id: string): Snapshot {
   return newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1);
 }
 
-Deno.test("a change that could not be read is read again, together with those that came meanwhile", async () => {
+Deno.test("a change whose read fails is read again, together with later changes", async () => {
   const ids = [newTaskId(), newTaskId()];
   const reads: string[] = [];
   let fails = true;
@@ -36,10 +36,10 @@ Deno.test("a change that could not be read is read again, together with those th
     if (fails) failed.resolve();
     return fails ? Promise.reject(new Error("deadlock detected")) : Promise.resolve(snapshotOf(id));
   });
-  const told: string[] = [];
+  const emitted: string[] = [];
   const both = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event: TaskEvent) => {
-    if (event.kind === "change" && told.push(event.task.id) === 2) both.resolve();
+    if (event.kind === "change" && emitted.push(event.task.id) === 2) both.resolve();
   });
   feed.start();
   await feed.follow("job");
@@ -50,7 +50,7 @@ Deno.test("a change that could not be read is read again, together with those th
   store.changed(second, false);
   await both.promise;
   await feed.close();
-  assertEquals([told.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
+  assertEquals([emitted.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
 });
 
 Deno.test("a read that fails after the feed was closed leaves no timer behind", async () => {
@@ -67,19 +67,19 @@ Deno.test("a read that fails after the feed was closed leaves no timer behind", 
   await reading.promise;
   await feed.close();
   answer.reject(new Error("Connection is closed."));
-  // The feed hears of it first. What it then leaves behind, the test runner finds.
+  // The feed handles it first. If it leaves a timer behind, the test runner reports that.
   await assertRejects(() => answer.promise, Error);
 });
 
-Deno.test("a task that is stored here is told once and not read, also if its event comes before the answer", async () => {
+Deno.test("a task that is stored here is emitted once without a read, even if its event comes before the answer", async () => {
   const [early, late] = [newTaskId(), newTaskId()];
   const reads: string[] = [];
-  const told: string[] = [];
+  const emitted: string[] = [];
   const store = storeOf((id) => {
     reads.push(id);
     return Promise.resolve(snapshotOf(id));
   });
-  const feed = new QueueFeed(store, (event) => event.kind === "change" && told.push(event.task.id));
+  const feed = new QueueFeed(store, (event) => event.kind === "change" && emitted.push(event.task.id));
   feed.start();
   await feed.follow("job");
   await feed.storing(early, () => {
@@ -89,36 +89,36 @@ Deno.test("a task that is stored here is told once and not read, also if its eve
   await feed.storing(late, () => Promise.resolve(toTask(snapshotOf(late))));
   store.changed(late, true);
   await feed.close();
-  assertEquals([told, reads], [[early, late], []]);
+  assertEquals([emitted, reads], [[early, late], []]);
 });
 
-Deno.test("the end of a task that has expired before it was read is told as a gap, once; others' expiry is not", async () => {
+Deno.test("if a task expires before its end is read, one gap is emitted; the expiry of finished tasks emits none", async () => {
   const [watched, other, last] = [newTaskId(), newTaskId(), newTaskId()];
   const gone = new Set<string>();
   const store = storeOf((id) => Promise.resolve({ ...snapshotOf(id), expired: gone.has(id) }));
-  const told: string[] = [];
-  let hear = Promise.withResolvers<void>();
+  const emitted: string[] = [];
+  let next = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event: TaskEvent) => {
-    told.push(event.kind === "change" ? event.task.id : event.kind);
-    hear.resolve();
+    emitted.push(event.kind === "change" ? event.task.id : event.kind);
+    next.resolve();
   });
-  const heard = async (...ids: string[]) => {
-    hear = Promise.withResolvers();
+  const change = async (...ids: string[]) => {
+    next = Promise.withResolvers();
     for (const id of ids) store.changed(id, false);
-    await hear.promise;
+    await next.promise;
   };
   feed.start();
-  await hear.promise; // That it listens is a gap, too.
+  await next.promise; // The start emits a gap, too.
   await feed.follow("job");
-  await heard(watched);
+  await change(watched);
   gone.add(watched).add(other);
-  await heard(watched);
-  await heard(watched, other, last);
+  await change(watched);
+  await change(watched, other, last);
   await feed.close();
-  assertEquals(told, ["gap", watched, "gap", last]);
+  assertEquals(emitted, ["gap", watched, "gap", last]);
 });
 
-Deno.test("a queue that could not be listened to is listened to once the store is back, which is told as a gap", async () => {
+Deno.test("a failed subscription to a queue is repeated after a reconnect, and followed by a gap", async () => {
   const store = storeOf(() => Promise.resolve(undefined));
   let reconnect = () => {};
   let away = true;
@@ -145,15 +145,15 @@ Deno.test("a queue that could not be listened to is listened to once the store i
   await feed.close();
 });
 
-Deno.test("what has expired, or is gone, is told to nobody", async () => {
+Deno.test("a task that has expired, or is gone, is not emitted", async () => {
   const ids = [newTaskId(), newTaskId(), newTaskId()];
   const [old, gone, last] = ids;
   const store = storeOf((id) => Promise.resolve(id === gone ? undefined : { ...snapshotOf(id), expired: id === old }));
-  const told: string[] = [];
+  const emitted: string[] = [];
   const all = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event) => {
     if (event.kind !== "change") return;
-    told.push(event.task.id);
+    emitted.push(event.task.id);
     if (event.task.id === last) all.resolve();
   });
   feed.start();
@@ -161,5 +161,5 @@ Deno.test("what has expired, or is gone, is told to nobody", async () => {
   for (const id of ids) store.changed(id, false);
   await all.promise;
   await feed.close();
-  assertEquals(told, [last]);
+  assertEquals(emitted, [last]);
 });

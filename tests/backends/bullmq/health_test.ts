@@ -1,5 +1,5 @@
 /**
- * What `/healthz` says of a server whose Redis refuses to write, or does not answer.
+ * What `/healthz` reports for a Redis that refuses writes, or does not answer.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
   hasRedisServer ? undefined : "install redis-server",
-  "bullmq on Redis: /healthz finds out that Redis refuses to write, or does not answer, and that it does so again",
+  "bullmq on Redis: /healthz notices that Redis refuses writes or does not answer, and that it works again",
   async () => {
     await using redis = await RedisServer.start();
     const admin = new Redis(redis.url);
     await using backend = await BullMqBackend.connect({ redis: redis.url });
     let now = 0;
-    const checks = new Health(backend, () => now += 5_000); // No answer holds until the next is asked for.
+    const checks = new Health(backend, () => now += 5_000); // No answer is reused.
     const health = () => checks.check().then(() => "ok", messageOf);
     const becomes = (wanted: string) => until(async () => await health() === wanted, `a check says: ${wanted}`);
     try {

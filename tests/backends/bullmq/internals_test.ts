@@ -79,13 +79,13 @@ Deno.test("a BullMQ whose scripts cannot be found is an error that says so", () 
   }
 });
 
-Deno.test("a script without a clock stays as it is, and one with a clock gets Redis's", () => {
+Deno.test("a script without a clock is not changed, and one with a clock gets Redis's", () => {
   const [plain, timed] = ["return 1", "--[[\n  ARGV[1] token\n  ARGV[2] timestamp\n]]\nreturn ARGV[2]"];
   assertEquals(byRedisClock(plain), plain);
   assertMatch(byRedisClock(timed), /redis\.call\("TIME"\)[^]*ARGV\[2\] = [^]*return ARGV\[2\]/);
 });
 
-Deno.test("a worker, or a connection, that lacks a member is an error when it is used", () => {
+Deno.test("a worker or a connection that lacks a member is an error when it is used", () => {
   const worker: bullmq.Worker = Object.create(bullmq.Worker.prototype, { retryIfFailed: { value: undefined } });
   assertMissing("bullmq", "Worker.retryIfFailed", () => retryMethodsOf(worker));
   const fields: readonly [string, (connection: Redis) => unknown][] = [

@@ -1,5 +1,5 @@
 /**
- * What those who wait hear when somebody deletes their tasks behind our back: with BullMQ's own operations, or with Redis's.
+ * What waiting calls notice when tasks are deleted from outside, by operations of BullMQ or of Redis.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
 import { wait } from "../../mcp/http/support/waiters.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
-/** What somebody does with the queue, or with all of Redis. */
+/** An operation on the queue, or on all of Redis. */
 type Deed = (queue: Queue, admin: Redis) => Promise<unknown>;
 
 const GONE = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
@@ -38,7 +38,7 @@ async function withQueue(url: string, name: string, use: Deed): Promise<void> {
   }
 }
 
-/** The jobs go, our records stay: each task has failed. */
+/** The jobs are deleted, our records stay: each task has failed. */
 const DELETIONS: { readonly [name: string]: Deed } = {
   "drain": (queue) => queue.drain(),
   "clean": (queue) => queue.clean(0, 100, "wait"),
@@ -49,7 +49,7 @@ const DELETIONS: { readonly [name: string]: Deed } = {
 };
 
 for (const [name, act] of Object.entries(DELETIONS)) {
-  test(`who waits for a task hears that ${name} has deleted its job`, async (url) => {
+  test(`a call that waits for a task notices that ${name} has deleted its job`, async (url) => {
     await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
     await withQueue(url, "contract", act);
     for (const { error } of await waiters.answers) assertEquals([error?.code, error?.message], [-32603, GONE]);
@@ -61,7 +61,7 @@ for (const [name, act] of Object.entries(DELETIONS)) {
   });
 }
 
-test("who waits for a task hears that FLUSHALL has deleted everything", async (url) => {
+test("waiting calls notice that FLUSHALL has deleted everything", async (url) => {
   await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
   await withQueue(url, "contract", (_, admin) => admin.flushall());
   for (const { error } of await waiters.answers) {
@@ -76,31 +76,31 @@ test("who waits for a task hears that FLUSHALL has deleted everything", async (u
   assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
 });
 
-test("after FLUSHALL new tasks are told of as before, also where Redis's clock was set back meanwhile", async (url) => {
+test("after FLUSHALL new tasks emit events as before, even if Redis's clock was set back", async (url) => {
   const store = await RedisStore.open(url);
   const admin = new Redis(url);
   const events = "bull:queue:events";
-  const heard: string[] = [];
-  let told = Promise.withResolvers<void>();
-  const hear = (id: string) => {
-    heard.push(id);
-    told.resolve();
+  const received: string[] = [];
+  let notified = Promise.withResolvers<void>();
+  const changed = (id: string) => {
+    received.push(id);
+    notified.resolve();
   };
-  const subscription = await store.subscribe("queue", hear, () => told.resolve());
+  const subscription = await store.subscribe("queue", changed, () => notified.resolve());
   const next = () => {
-    told = Promise.withResolvers();
-    return told.promise;
+    notified = Promise.withResolvers();
+    return notified.promise;
   };
   try {
     let hearing = next();
     await admin.xadd(events, "2000-0", "event", "active", "jobId", "first");
     await hearing;
     hearing = next();
-    // The stream begins anew before it was seen that it was gone.
+    // A new stream begins before anybody noticed that the old one was gone.
     await admin.multi().flushall().xadd(events, "1000-0", "event", "active", "jobId", "second").exec();
     await hearing;
-    if (!heard.includes("second")) await next();
-    assertEquals(heard, ["first", "second"]);
+    if (!received.includes("second")) await next();
+    assertEquals(received, ["first", "second"]);
   } finally {
     await subscription.close();
     await admin.quit();
@@ -108,7 +108,7 @@ test("after FLUSHALL new tasks are told of as before, also where Redis's clock w
   }
 });
 
-test("what a queue does all day is no gap", async (url) => {
+test("ordinary events of a queue are not reported as missed", async (url) => {
   await using backend = await BullMqBackend.connect({ redis: url });
   using feed = new TaskFeed(backend);
   const flaky = defineJob({
@@ -145,7 +145,7 @@ test("what a queue does all day is no gap", async (url) => {
   }
 });
 
-Deno.test("bullmq: the jobs of a queue that are not finished are counted from its events", () => {
+Deno.test("bullmq: the number of unfinished jobs follows from a queue's events", () => {
   const events: readonly (readonly [event: string, prev: string | undefined, change: number])[] = [
     ["added", undefined, 1],
     ["waiting", undefined, 0],

@@ -9,7 +9,7 @@ function snapshot(more: Partial<Snapshot>): Snapshot {
   return { ...newSnapshot(task, "job", 1), ...more };
 }
 
-Deno.test("what an earlier run has said of itself is not told of a later one", () => {
+Deno.test("the progress of an earlier run is not shown for a later one", () => {
   const progress = { run: 1, progress: 0.5, message: "half way" };
   const said = [1, 2].map((started) => {
     const task = toTask(snapshot({ state: "active", started, progress }));
@@ -18,7 +18,7 @@ Deno.test("what an earlier run has said of itself is not told of a later one", (
   assertEquals(said, [[0.5, "half way"], [undefined, undefined]]);
 });
 
-Deno.test("the fault of an earlier run is not that of the last one, which failed by itself", () => {
+Deno.test("the fault of an earlier run does not make the failure of the last one a fault", () => {
   const fault = { run: 1, code: -32001 };
   const ends = [1, 2].map((started) =>
     failureOf(snapshot({ state: "failed", started, ended: started, fault, failedReason: "no" }))

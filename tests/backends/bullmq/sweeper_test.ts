@@ -10,7 +10,7 @@ function expired(id: string): Snapshot {
   return { ...newSnapshot({ id, job: "job", owner: "ann", input: {}, resultTtl: 1, retry }, "job", 1), expired: true };
 }
 
-Deno.test("a task that cannot be looked at is left for later, and the others expire", async () => {
+Deno.test("a task that cannot be read is postponed, and the others expire", async () => {
   const [bad = "", good = ""] = [newTaskId(), newTaskId()];
   const done: string[] = [];
   const both = Promise.withResolvers<void>();
@@ -26,29 +26,29 @@ Deno.test("a task that cannot be looked at is left for later, and the others exp
   assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
 });
 
-Deno.test("a sweeper that closes waits for every look under way, although one of them has failed", async () => {
+Deno.test("closing a sweeper waits for every check under way, although one of them has failed", async () => {
   const [bad, slow] = [newTaskId(), newTaskId()];
-  const looking = Promise.withResolvers<void>();
+  const reading = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Snapshot | undefined>();
   const order: string[] = [];
   const sweeper = new Sweeper({
     due: () => Promise.resolve([bad, slow]),
     read: (id) => {
-      if (id === slow) looking.resolve();
-      return id === bad ? Promise.reject(new Error("The store is away.")) : answer.promise;
+      if (id === slow) reading.resolve();
+      return id === bad ? Promise.reject(new Error("Redis is away.")) : answer.promise;
     },
-    expire: () => Promise.resolve(order.push("looked at")).then(() => true),
-    postpone: () => Promise.reject(new Error("The store is away.")),
+    expire: () => Promise.resolve(order.push("checked")).then(() => true),
+    postpone: () => Promise.reject(new Error("Redis is away.")),
   });
-  await looking.promise;
+  await reading.promise;
   const closed = sweeper[Symbol.asyncDispose]().then(() => order.push("closed"));
   await new Promise((resolve) => setTimeout(resolve));
   answer.resolve(expired(slow));
   await closed;
-  assertEquals(order, ["looked at", "closed"]);
+  assertEquals(order, ["checked", "closed"]);
 });
 
-Deno.test("a task whose job runs on after it has expired, and one that is gone, are not looked at again at once", async () => {
+Deno.test("an expired task whose job still runs, and a task that is gone, are not checked again at once", async () => {
   const [runs, gone] = [newTaskId(), newTaskId()];
   const later = new Map<string, number>();
   const both = Promise.withResolvers<void>();
@@ -61,7 +61,7 @@ Deno.test("a task whose job runs on after it has expired, and one that is gone, 
       return Promise.resolve();
     },
   });
-  // Without it they would be looked at for ever.
+  // Otherwise they would be checked for ever.
   assertEquals(await doneWithin(both.promise, 20_000), true);
   assertEquals([later.get(runs), later.get(gone)], [60_000, Infinity]);
 });

@@ -1,6 +1,6 @@
 /**
- * A worker that takes tasks and never ends them, to be killed. Arguments: what its backend is opened with, as JSON, and
- * the job's name. It ends with its stdin, so that it does not outlive the test that started it.
+ * A worker that takes tasks and never ends them, to be killed. Arguments: the options of its backend, as JSON, and the
+ * job's name. It ends with its stdin, so that it does not outlive its test.
  *
  * @module
  */

@@ -8,7 +8,7 @@ import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_serve
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
-/** Short, so that a dead worker is soon known as dead. */
+/** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
 
 /** A database server that keeps what it was told. */

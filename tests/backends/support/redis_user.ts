@@ -1,5 +1,5 @@
 /**
- * A Redis of a test's own, and a user there whose permissions the test gives and takes.
+ * A Redis of a test's own, and a user whose permissions the test changes.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { testUnless } from "../../support/test_unless.ts";
 
 const USER = "ann";
 
-/** What a user may do who may do everything. */
+/** All permissions. */
 export const EVERYTHING = ["allkeys", "allchannels", "+@all"];
 
-/** What docs/bullmq.md says is the least, with other keys and channels where there is another prefix. */
+/** The minimal permissions of docs/bullmq.md, with the keys and the channel of this prefix. */
 export async function leastPermissions(prefix: string = "bull"): Promise<readonly string[]> {
   const page = await Deno.readTextFile(new URL("../../../docs/bullmq.md", import.meta.url));
   const [, rules] = page.match(/^user jobs on >password (.*?)^```$/ms) ?? [];
@@ -21,27 +21,27 @@ export async function leastPermissions(prefix: string = "bull"): Promise<readonl
   return rules.trim().split(/\s+/).map((rule) => rule.replace(/^([~&])bull:/, `$1${prefix}:`));
 }
 
-/** What Redis has refused to anybody, but for what ioredis tries to say of itself. */
+/** The commands that Redis has refused, except those with which ioredis describes itself. */
 export async function refusals(admin: Redis): Promise<readonly string[]> {
   const log = await admin.acl("LOG") as readonly (readonly unknown[])[];
   const objects = log.map((entry) => String(entry[entry.indexOf("object") + 1]));
   return objects.filter((object) => object !== "client|setinfo");
 }
 
-/** Such a Redis, while the test runs. */
+/** A Redis with a restricted user. */
 export interface Place {
   readonly server: RedisServer;
   /** The administrator's connection. */
   readonly admin: Redis;
   /** The address for the user. */
   readonly url: string;
-  /** Changes what the user may do. It counts at once, for the connections that there are, too. */
+  /** Changes the user's permissions, at once and for existing connections too. */
   allow(...rules: readonly string[]): Promise<void>;
-  /** Connects as the user, who may do this and nothing else; with `lease` as the backend's option of that name. */
+  /** Connects as the user, with exactly these permissions; `lease` is the backend's option. */
   connect(rules: readonly string[], options?: { readonly lease?: number }): Promise<BullMqBackend>;
 }
 
-/** Registers a test with a Redis of its own, started with these settings. */
+/** Registers a test with its own Redis, started with these settings. */
 export function testAsUser(name: string, run: (place: Place) => Promise<void>, settings: readonly string[] = []): void {
   testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
     await using server = await RedisServer.start({ settings });

@@ -1,6 +1,6 @@
 /**
- * A process whose clock is wrong, with a worker, or that creates a task. Arguments: by how many ms its clock is ahead, and
- * what it is to do, as JSON. It ends with its stdin, so that it does not outlive the test that started it.
+ * A process with a wrong clock, which runs a worker or creates a task. Arguments: by how many ms its clock is fast, and what
+ * to do, as JSON. It ends with its stdin, so that it does not outlive its test.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export type Deed =
 /** What its job does: returns, throws, or never ends. */
 type Run = "return" | "throw" | "hang";
 
-/** Starts such a process, which ends with the test. Resolves once a worker takes tasks, or the task is stored. */
+/** Starts such a process, which ends with the test. Resolves once its worker takes tasks, or its task is stored. */
 export async function startWithWrongClock(ahead: number, deed: Deed): Promise<AsyncDisposable> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", import.meta.filename ?? "", `${ahead}`, JSON.stringify(deed)],
@@ -38,7 +38,7 @@ export async function startWithWrongClock(ahead: number, deed: Deed): Promise<As
   };
 }
 
-/** Every clock of the process is wrong but the one that only measures how much time has passed. */
+/** Sets every clock of the process wrong, except the one that only measures how much time has passed. */
 function putClockAhead(ms: number): void {
   const now = Date.now.bind(Date);
   const WrongDate = class extends Date {
@@ -57,12 +57,12 @@ async function run(how: Run): Promise<string> {
 }
 
 async function perform(deed: Deed): Promise<void> {
-  // Not before the clock is wrong.
+  // Loaded only after the clock was set wrong.
   const { BullMqBackend, createWorker, defineJob } = await import("../../../mod.ts");
   if (deed.what === "work plainly") {
     const { Worker } = await import("bullmq");
     const worker = new Worker(deed.queue, () => run(deed.run), { connection: { url: deed.url } });
-    worker.once("failed", () => void worker.close()); // What is due is so at once, by its clock.
+    worker.once("failed", () => void worker.close()); // By its clock, the retry would be due at once.
     return void await worker.waitUntilReady();
   }
   const backend = await BullMqBackend.connect(deed.options);

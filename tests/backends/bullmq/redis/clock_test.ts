@@ -29,7 +29,7 @@ interface Place {
 function test(name: string, run: (place: Place) => Promise<void>): void {
   testUnless(noRedis, `bullmq on Redis: ${name}`, async () => {
     await using redis = await openRedis();
-    // What a plain worker needs is not given to it here.
+    // Not the least permissions, because a plain worker needs more.
     const options = { redis: redis.url, prefix: "bull", lease: LEASE };
     await using backend = await BullMqBackend.connect(options);
     using feed = new TaskFeed(backend);
@@ -39,14 +39,14 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 
 type More = Partial<Pick<NewTask, "delay" | "retry" | "resultTtl">>;
 
-/** A task of a queue that nobody else uses. */
+/** A task in a queue of its own. */
 function newTask(more: More = {}): NewTask {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const job = `job-${crypto.randomUUID()}`;
   return { id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: MINUTES, retry, ...more };
 }
 
-/** Resolves once a task stands like this. */
+/** Resolves once a task has this status. */
 async function until({ feed }: Place, { id }: { readonly id: string }, status: TaskInfo["status"]): Promise<TaskInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
   const see = (task: TaskInfo) => task.status === status && resolve(task);
@@ -55,7 +55,7 @@ async function until({ feed }: Place, { id }: { readonly id: string }, status: T
   return await promise;
 }
 
-/** Only a test that fails waits as long. */
+/** Only a failing test waits this long. */
 function patience(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(new Error("It does not come to pass.")), 20_000);
@@ -70,7 +70,7 @@ function patience(): Disposable & { readonly signal: AbortSignal } {
 const startWorker = ({ backend }: Place, name: string) =>
   createWorker(backend, [defineJob({ name, input: { type: "object" }, run: () => "done" })]);
 
-test("the result of a worker whose clock is ten minutes behind is kept as long as any other", async (place) => {
+test("the result of a worker whose clock is ten minutes slow is kept as long as any other", async (place) => {
   const task = newTask({ resultTtl: MINUTES });
   const deed = { what: "work", options: place.options, job: task.job, run: "return" } as const;
   await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
@@ -80,7 +80,7 @@ test("the result of a worker whose clock is ten minutes behind is kept as long a
   assertEquals(await place.backend.outcome(task.id, OWNER), { kind: "value", value: "done" });
 });
 
-test("the result of a plain worker whose clock is ten minutes behind is kept as long as any other", async (place) => {
+test("the result of a plain worker whose clock is ten minutes slow is kept as long as any other", async (place) => {
   const task = newTask({ resultTtl: MINUTES });
   const deed = { what: "work plainly", url: place.url, queue: task.job, run: "return" } as const;
   await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
@@ -92,7 +92,7 @@ test("the result of a plain worker whose clock is ten minutes behind is kept as 
 
 for (const what of ["work", "work plainly"] as const) {
   const who = what === "work" ? "a worker" : "a plain worker";
-  test(`a retry that ${who} has stored whose clock was two hours ahead runs when it is due`, async (place) => {
+  test(`a retry from ${who} whose clock was two hours fast runs when it is due`, async (place) => {
     const task = newTask({ retry: { attempts: 100, delay: 300, maxDelay: 300 } });
     const deed = what === "work"
       ? { what, options: place.options, job: task.job, run: "throw" } as const
@@ -107,19 +107,19 @@ for (const what of ["work", "work plainly"] as const) {
   });
 }
 
-test("a delayed task that a server has stored whose clock was two hours ahead runs when it is due", async (place) => {
+test("a delayed task from a server whose clock was two hours fast runs when it is due", async (place) => {
   const task = newTask({ delay: 300 });
   await using _server = await startWithWrongClock(2 * HOURS, { what: "create", options: place.options, task });
   await using _worker = startWorker(place, task.job);
   await until(place, task, "COMPLETED");
 });
 
-test("a worker whose clock is two hours ahead does not take a delayed task before it is due", async (place) => {
+test("a worker whose clock is two hours fast does not take a delayed task before it is due", async (place) => {
   const late = newTask({ delay: 1 * HOURS });
   const deed = { what: "work", options: place.options, job: late.job, run: "return" } as const;
   await using _worker = await startWithWrongClock(2 * HOURS, deed);
   await place.backend.create(late);
-  // It has looked into the queue, and then taken whatever it found there.
+  // It has requested jobs several times by now.
   for (let round = 0; round < 3; round++) {
     const { id } = await place.backend.create({ ...late, id: newTaskId(), delay: 0 });
     await until(place, { id }, "COMPLETED");
@@ -127,7 +127,7 @@ test("a worker whose clock is two hours ahead does not take a delayed task befor
   assertEquals((await place.backend.get(late.id, OWNER)).status, "PENDING");
 });
 
-test("a worker whose clock is ten minutes behind takes a delayed task when it is due", async (place) => {
+test("a worker whose clock is ten minutes slow takes a delayed task when it is due", async (place) => {
   const task = newTask({ delay: 300 });
   const deed = { what: "work", options: place.options, job: task.job, run: "return" } as const;
   await using _worker = await startWithWrongClock(-10 * MINUTES, deed);
@@ -135,7 +135,7 @@ test("a worker whose clock is ten minutes behind takes a delayed task when it is
   await until(place, task, "COMPLETED");
 });
 
-test("the task of a worker that dies whose clock was two hours ahead runs again", async (place) => {
+test("the task of a dead worker whose clock was two hours fast runs again", async (place) => {
   const task = newTask();
   const deed = { what: "work", options: place.options, job: task.job, run: "hang" } as const;
   {
@@ -147,7 +147,7 @@ test("the task of a worker that dies whose clock was two hours ahead runs again"
   await until(place, task, "COMPLETED");
 });
 
-test("where Redis's own clock was set back by two hours, nothing waits for two hours", async (place) => {
+test("after Redis's own clock was set back by two hours, nothing waits for two hours", async (place) => {
   const { backend, feed, options } = place;
   const dead = newTask();
   const late = newTask({ delay: 300 });
@@ -158,7 +158,7 @@ test("where Redis's own clock was set back by two hours, nothing waits for two h
     await until(place, dead, "RUNNING");
   }
   await backend.create(late);
-  // As these times stand there once the clock has been set back.
+  // The stored times as they are after the clock was set back.
   const client = new Redis(place.url);
   const key = (name: string) => `${options.prefix}:${name}`;
   const stillToLive = (await client.pttl(key(`${dead.job}:${dead.id}:lock`))) + 2 * HOURS;
@@ -171,7 +171,7 @@ test("where Redis's own clock was set back by two hours, nothing waits for two h
   const look = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
   for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
   await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
-  // Nobody reads the tasks meanwhile, but the worker's process looks for what has expired.
+  // Nobody reads the tasks meanwhile, but the worker's process looks for expired tasks.
   const store = await RedisStore.open(place.url, options.prefix);
   assertEquals(await store.records.due(10), []);
   await store.close();
@@ -187,7 +187,7 @@ test("where Redis's own clock was set back by two hours, nothing waits for two h
   assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
 });
 
-test("what a script of BullMQ says of the next delayed job is right by the clock of the worker that asks", async (place) => {
+test("BullMQ's scripts return when the next delayed job is due by the clock of the calling worker", async (place) => {
   const task = newTask({ delay: 1 * HOURS });
   const { createdAt } = await place.backend.create(task);
   const store = await RedisStore.open(place.url, place.options.prefix);

@@ -12,14 +12,14 @@ import { Network } from "../../support/network.ts";
 
 const OWNER = "owner";
 
-/** Only a test that fails waits as long. */
+/** Only a failing test waits this long. */
 const patience = () => AbortSignal.timeout(30_000);
 
 /** A Redis with a replica, and the network before them. */
 interface Place {
   readonly network: Network;
   readonly first: Redis;
-  /** The replica takes over, and all connections stay open. */
+  /** Makes the replica the master; all connections stay open. */
   readonly failOver: () => Promise<void>;
 }
 
@@ -50,7 +50,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
   });
 }
 
-test("after a failover that keeps the connections, all go on at the new master", async (place) => {
+test("after a failover that keeps old connections open, all move to the new master", async (place) => {
   const { network, first, failOver } = place;
   await using backend = await BullMqBackend.connect({ redis: network.url });
   using feed = new TaskFeed(backend);
@@ -67,7 +67,7 @@ test("after a failover that keeps the connections, all go on at the new master",
   await until(() => create("late").then(() => true, () => false), "tasks are stored again");
   const task = await create("short");
   assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
-  // Also those that only listen, and would not be told.
+  // This includes connections that only subscribe, and get no error.
   const others = async () => {
     const lists = [first.client("LIST", "TYPE" as "ID", "normal"), first.client("LIST", "TYPE" as "ID", "pubsub")];
     const own = `id=${await first.client("ID")} `;
@@ -77,7 +77,7 @@ test("after a failover that keeps the connections, all go on at the new master",
   assertEquals((await feed.wait((await create("short")).id, OWNER, patience())).status, "COMPLETED");
 });
 
-test("a transaction that a replica refuses brings its connection to the new master", async (place) => {
+test("after a replica refuses a transaction, the connection leads to the new master", async (place) => {
   const { network, failOver } = place;
   const client = closable(new Redis(network.url));
   client.defineCommand("put", { numberOfKeys: 1, lua: `return redis.call("SET", KEYS[1], ARGV[1])` });

@@ -1,5 +1,5 @@
 /**
- * What `connect` finds out about a Redis before anything is stored there.
+ * What `connect` checks before anything is stored.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { missing } from "../../../../src/backends/bullmq/redis/probe.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { EVERYTHING, leastPermissions, testAsUser as test } from "../../support/redis_user.ts";
 
-/** What is missing without each of these, and the rule that allows it. */
+/** Permissions, what is missing without each, and the rule that allows it. */
 const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allowed: string])[] = [
   [["resetchannels"], "the channel bull:mcp-jobs:signals", "&bull:mcp-jobs:signals"],
   [["resetkeys", "~other:*"], "the keys bull:*", "~bull:*"],
@@ -25,7 +25,7 @@ const WITHOUT: readonly (readonly [taken: readonly string[], said: string, allow
   [["-zadd", "-del"], "DEL, ZADD", "+del +zadd"],
 ];
 
-test("connect says what a user may not do, and the rule that allows it", async ({ connect, admin }) => {
+test("connect names what a user may not do, and the rule that allows it", async ({ connect, admin }) => {
   for (const [taken, said, allowed] of WITHOUT) {
     const rules = [...EVERYTHING, ...taken];
     const message = `need: ${said}. Allow them: ACL SETUSER ann ${allowed} (`;
@@ -35,10 +35,10 @@ test("connect says what a user may not do, and the rule that allows it", async (
   assertEquals(await admin.keys("*"), []);
 });
 
-/** What a backend works without, as docs/bullmq.md says. */
+/** Permissions that docs/bullmq.md calls optional. */
 const DISPENSABLE = ["+ping", "+role", "+client|setname", "+client|list"];
 
-test("connect takes the permissions that are documented as the least, and misses each that is left out", async ({ connect }) => {
+test("connect accepts the documented minimal permissions, and notices each one that is missing", async ({ connect }) => {
   const least = await leastPermissions();
   for (const left of least) {
     const rules = least.filter((rule) => rule !== left);
@@ -48,7 +48,7 @@ test("connect takes the permissions that are documented as the least, and misses
   await using _backend = await connect(least);
 });
 
-test("connect leaves nothing behind, whoever connects", async ({ connect, admin }) => {
+test("connect leaves no keys behind, whatever the user may do", async ({ connect, admin }) => {
   await using _backend = await connect(EVERYTHING);
   assertEquals(await admin.keys("*"), []);
 });
@@ -57,7 +57,7 @@ test("connect refuses a node of a Redis Cluster, and says why", async ({ server 
   await assertRejects(() => BullMqBackend.connect({ redis: server.url }), BackendError, "a node of a Redis Cluster");
 }, ["--cluster-enabled", "yes"]);
 
-/** What a process that connects, and does nothing else, writes to stderr. */
+/** What a process that only connects writes to stderr. */
 async function warningsOf(redis: string): Promise<string> {
   const code = `import { BullMqBackend } from "./mod.ts";
     await using _backend = await BullMqBackend.connect({ redis: ${JSON.stringify(redis)} });`;
@@ -72,11 +72,11 @@ test("connect warns of a Redis that deletes keys when its memory is full, in one
   assertEquals(await warningsOf(server.url), warning);
 }, ["--maxmemory-policy", "allkeys-lru"]);
 
-test("connect says nothing of a Redis that deletes no keys", async ({ server }) => {
+test("connect does not warn of a Redis that deletes no keys", async ({ server }) => {
   assertEquals(await warningsOf(server.url), "");
 });
 
-Deno.test("bullmq: what a Redis refuses is understood in the words of each of its versions", () => {
+Deno.test("bullmq: refused commands are recognised in the error texts of every Redis version", () => {
   const who = { user: "ann", prefix: "bull" };
   const rule = (command: string, error: string) => missing([[command, error]], who)?.match(/ann ([~&+]\S+)/)?.[1];
   const said: readonly (readonly [error: string, rule: string | undefined])[] = [

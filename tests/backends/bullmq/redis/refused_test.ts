@@ -1,5 +1,5 @@
 /**
- * What stands in a Redis that refuses a command on the way: of a call that was refused, nothing.
+ * What is left in a Redis that refuses a command half-way: nothing of the call that failed.
  *
  * @module
  */
@@ -24,7 +24,7 @@ async function create(backend: BullMqBackend, more: More = {}): Promise<string> 
   return (await backend.create(task)).id;
 }
 
-/** Creates a task of each kind while something is wrong. Whatever is accepted is there, and nothing else is. */
+/** Creates a task of each kind while something is wrong. Exactly those that were accepted are stored. */
 async function createEach(place: Place, backend: BullMqBackend, what: string): Promise<number> {
   const { admin, server } = place;
   const queue = new Queue("job", { connection: { url: server.url }, skipMetasUpdate: true });
@@ -45,7 +45,7 @@ async function createEach(place: Place, backend: BullMqBackend, what: string): P
   return accepted;
 }
 
-test("a task is stored whole or not at all, whatever its user may no longer do", async (place) => {
+test("a task is stored completely or not at all, whichever permission is missing", async (place) => {
   await using backend = await place.connect(EVERYTHING);
   await create(backend);
   await place.admin.flushall();
@@ -55,12 +55,12 @@ test("a task is stored whole or not at all, whatever its user may no longer do",
     if (await createEach(place, backend, `-${command}`) === KINDS.length) accepted.push(command);
     await place.allow(...EVERYTHING);
   }
-  // What only tells others of a task keeps none from being stored, and what is not needed does not either.
+  // Commands that only notify others, and commands that are not needed, do not keep a task from being stored.
   assert(accepted.includes("PUBLISH") && accepted.includes("GET"));
   for (const needed of ["HSET", "SADD", "ZADD", "LPOS", "TIME"]) assert(!accepted.includes(needed), needed);
 });
 
-test("a task is stored whole or not at all, whatever stands where its parts belong", async (place) => {
+test("a task is stored completely or not at all, whatever other data is at its keys", async (place) => {
   await using backend = await place.connect(EVERYTHING);
   await create(backend);
   await place.admin.flushall();
@@ -105,7 +105,7 @@ function gated() {
 
 const patience = () => AbortSignal.timeout(30_000);
 
-/** Without channels nobody can be told of an answer or a cancel. */
+/** Without channels, no signal of an answer or a cancel arrives. */
 async function answersAndCancels(server: BullMqBackend, host: BullMqBackend): Promise<void> {
   const [first, second] = [gated(), gated()];
   using feed = new TaskFeed(server);
@@ -126,7 +126,7 @@ async function answersAndCancels(server: BullMqBackend, host: BullMqBackend): Pr
   assertEquals([end.status, "work" in end && end.work, second.runs()], ["CANCELLED", "stopped", 1]);
 }
 
-test("a server that may publish no longer stores tasks that run once, and its answers and cancels reach the worker", async (place) => {
+test("when a server may no longer publish, its tasks run once, and its answers and cancels still reach the worker", async (place) => {
   await using host = await BullMqBackend.connect({ redis: place.server.url });
   await using server = await place.connect(EVERYTHING);
   server.watch(() => {});
@@ -134,7 +134,7 @@ test("a server that may publish no longer stores tasks that run once, and its an
   await answersAndCancels(server, host);
 });
 
-test("a worker that may subscribe no longer finds answers and cancels", async (place) => {
+test("a worker that may no longer subscribe still notices answers and cancels", async (place) => {
   await using server = await BullMqBackend.connect({ redis: place.server.url });
   await using host = await place.connect(EVERYTHING);
   host.watch(() => {});
@@ -142,11 +142,11 @@ test("a worker that may subscribe no longer finds answers and cancels", async (p
   await answersAndCancels(server, host);
 });
 
-test("who waits for a task in a queue that no signal has told of hears of its end", async (place) => {
+test("a call that waits for a task notices its end, even if the signal of a new queue was lost", async (place) => {
   await using other = await BullMqBackend.connect({ redis: place.server.url });
   await using server = await place.connect(EVERYTHING);
   await place.allow("resetchannels");
-  // It has read which queues there are: when it began, and once it had subscribed.
+  // It has read the list of queues twice: at the start, and after it had subscribed.
   const listens = Promise.withResolvers<void>();
   let gaps = 0;
   other.watch(({ kind }) => kind === "gap" && ++gaps === 2 && listens.resolve());

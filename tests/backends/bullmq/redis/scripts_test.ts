@@ -17,7 +17,7 @@ interface Place {
   readonly queue: Queue;
 }
 
-/** Registers a case with a Redis of its own, whose scripts it may take away. */
+/** Registers a case with its own Redis, whose scripts it may delete. */
 function test(name: string, fn: (place: Place) => Promise<void>): void {
   Deno.test({
     name: `bullmq on Redis: ${name}${hasRedisServer ? "" : " (left out: install redis-server)"}`,
@@ -66,18 +66,18 @@ test("tasks are stored after Redis has forgotten every script", async (place) =>
   assertEquals(await stored(place), [ids, ids]);
 });
 
-test("where Redis knows only BullMQ's script for some jobs, every task is stored with its job", async (place) => {
+test("if Redis knows BullMQ's script for some kinds of jobs only, every task is stored with its job", async (place) => {
   const first = await create(place);
   await place.admin.script("FLUSH");
   const other = new Queue("other", { connection: { url: place.url } });
-  await other.add("job", {}); // Redis knows the script for plain jobs, and none for the rest.
+  await other.add("job", {}); // Redis knows the script for plain jobs only.
   await other.close();
   const others = await Promise.all([create(place), create(place, { delay: 60_000 }), create(place, { priority: 3 })]);
   const ids = [first, ...others].map(({ id }) => id).toSorted();
   assertEquals(await stored(place), [ids, ids]);
 });
 
-test("where Redis knows only our script, a task is stored with its job", async (place) => {
+test("if Redis knows only our script, a task is stored with its job", async (place) => {
   const first = await create(place);
   await place.admin.script("FLUSH");
   await place.admin.script("LOAD", SCRIPTS.create);
@@ -85,7 +85,7 @@ test("where Redis knows only our script, a task is stored with its job", async (
   assertEquals(await stored(place), [ids, ids]);
 });
 
-test("a server whose first task found Redis full stores the next ones once there is room", async (place) => {
+test("after a first task that Redis had no memory for, a server stores tasks once there is room", async (place) => {
   await place.admin.config("SET", "maxmemory", "1mb");
   await assertRejects(() => create(place), BackendError, "OOM");
   await place.admin.config("SET", "maxmemory", "0");
@@ -93,7 +93,7 @@ test("a server whose first task found Redis full stores the next ones once there
   assertEquals(await stored(place), [[id], [id]]);
 });
 
-test("of a task that has expired only that is left for a while, and Redis lets go of it by itself", async (place) => {
+test("only the fact that a task has expired is left of it, and Redis deletes that after a while", async (place) => {
   const { backend, admin, url } = place;
   const { id } = await create(place);
   await backend.cancel(id, OWNER, 0);
@@ -110,7 +110,7 @@ test("of a task that has expired only that is left for a while, and Redis lets g
   assertEquals(await admin.exists(`bull:job:${id}`), 0);
 });
 
-test("an answer to a task that has ended, or was cancelled, is not stored", async (place) => {
+test("an answer to a finished or cancelled task is not stored", async (place) => {
   const { backend, admin, url, queue } = place;
   const question = { key: "which", message: "Which?", schema: { type: "object" } };
   const store = await RedisStore.open(url);
@@ -131,13 +131,13 @@ test("an answer to a task that has ended, or was cancelled, is not stored", asyn
   assertEquals(await queue.getActiveCount(), 0);
 });
 
-test("where Redis does not tell who is connected, nobody is told that no worker is there", async ({ admin, url }) => {
+test("if Redis does not list connections, a worker counts as connected", async ({ admin, url }) => {
   await admin.call("ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-client|list");
   await using backend = await BullMqBackend.connect({ redis: url.replace("redis://", "redis://shy:secret@") });
   assertEquals(await backend.hasWorker("job"), true);
 });
 
-test("a task may be less urgent than BullMQ can say, and is the last one then", async (place) => {
+test("a task that is less urgent than BullMQ's lowest priority runs last", async (place) => {
   const least = await create(place, { priority: 2 ** 40 });
   const next = await create(place, { priority: 2 ** 20 });
   const waiting = await place.queue.getPrioritized();

@@ -8,7 +8,7 @@ import { Network } from "../../support/network.ts";
 
 testUnless(
   hasRedisServer ? undefined : "install redis-server",
-  "bullmq on Redis: a connection that goes silent before Redis has greeted it is replaced, too",
+  "bullmq on Redis: a connection that goes silent before it is ready is replaced, too",
   async () => {
     await using server = await RedisServer.start();
     await using network = new Network(server.url);

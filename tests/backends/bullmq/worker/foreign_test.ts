@@ -1,5 +1,5 @@
 /**
- * A queue that was there before: its workers are BullMQ's own, and know nothing of mcp-jobs.
+ * An existing queue, whose workers are BullMQ's own and know nothing of mcp-jobs.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "owner";
 
-/** Where the tool's tasks go. */
+/** The queue of the tool's tasks. */
 const ROUTE = { queue: "images", jobName: "resize-image" };
 
 interface Place {
@@ -47,7 +47,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-/** A worker as it stands in other people's code. With `lease` it counts as dead after so many ms. */
+/** A worker as in other people's code. With `lease` it counts as dead after so many ms. */
 function startWorker(
   place: Place,
   run: (job: Job, token: string, worker: Worker) => Promise<unknown>,
@@ -56,7 +56,7 @@ function startWorker(
   const { connection, prefix } = place;
   const options = { connection, prefix, lockDuration: lease, stalledInterval: lease };
   const worker: Worker = new Worker("images", (job, token = "") => run(job, token, worker), options);
-  worker.on("error", () => {}); // Whatever it says of itself, here it counts what becomes of the task.
+  worker.on("error", () => {}); // The test checks what becomes of the task.
   return { [Symbol.asyncDispose]: () => worker.close() };
 }
 
@@ -72,14 +72,14 @@ async function create(place: Place, input: NewTask["input"], retry = { attempts:
   });
 }
 
-/** Waits for the task's end, and tells what was seen on the way. */
+/** Waits for the task's end, and returns all that was emitted until then. */
 async function follow(place: Place, { id }: TaskInfo): Promise<readonly TaskInfo[]> {
   const seen: TaskInfo[] = [];
   const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), (task) => seen.push(task));
   return [...seen, end];
 }
 
-test("a plain worker gets exactly the input, under the name it knows, and its result reaches the owner", async (place) => {
+test("a plain worker gets exactly the input, under its own job name, and the owner gets its result", async (place) => {
   const { backend } = place;
   const got: unknown[] = [];
   await using _worker = startWorker(place, (job) => {
@@ -106,7 +106,7 @@ test("a worker of ours runs a task that another job's tool puts into its queue",
   assertEquals(await backend.outcome(task.id, OWNER), { kind: "value", value: { width: 20 } });
 });
 
-test("a job that somebody else has put into the queue runs without a time-out, whatever its options say", async (place) => {
+test("a job from another producer runs without a time-out, whatever its options say", async (place) => {
   const { backend, connection, prefix } = place;
   const images = defineJob({
     name: "images",
@@ -151,12 +151,12 @@ test("a plain worker's progress is read as a fraction, a percentage, or an objec
   assertEquals(await place.backend.outcome(task.id, OWNER), { kind: "value", value: null });
 });
 
-test("a plain worker's progress that is no JSON is none, and harms neither its task nor others", async (place) => {
+test("a plain worker's progress that is not JSON is ignored, and affects neither its task nor others", async (place) => {
   const { backend, connection: { url }, prefix } = place;
   const gate = Promise.withResolvers<void>();
   const run = async (job: Job) => {
     if (!job.data.odd) return;
-    await job.updateProgress(undefined as unknown as number); // BullMQ on Node stores an empty text.
+    await Reflect.apply(job.updateProgress, job, [undefined]); // BullMQ on Node stores an empty text.
     await gate.promise;
   };
   await using _one = startWorker(place, run);
@@ -169,14 +169,14 @@ test("a plain worker's progress that is no JSON is none, and harms neither its t
   assertEquals((await backend.list(OWNER, { limit: 10 })).tasks.length, 3);
   gate.resolve();
   assertEquals((await end).at(-1)?.status, "COMPLETED");
-  // Whatever writes results into the queue: what is no JSON is taken as it is.
+  // A result that is not JSON, whoever wrote it, is returned as text.
   const client = new Redis(url);
   await client.hset(`${prefix}:images:${odd.id}`, "returnvalue", "half a {");
   await client.quit();
   assertEquals(await backend.outcome(odd.id, OWNER), { kind: "value", value: "half a {" });
 });
 
-test("a plain worker's failure is tried again, and its last words are the tool error", async (place) => {
+test("a plain worker's failure is tried again, and its last error is the tool error", async (place) => {
   const { backend } = place;
   await using _worker = startWorker(place, (job) => {
     if (job.data.hopeless) throw new UnrecoverableError("not an image");
@@ -196,7 +196,7 @@ test("a plain worker's failure is tried again, and its last words are the tool e
   assertEquals(await backend.outcome(hopeless.id, OWNER), { kind: "tool_error", message: "not an image" });
 });
 
-test("a task that a plain worker gives back without a failure says what became of it", async (place) => {
+test("a task that a plain worker puts back without a failure says why it waits", async (place) => {
   const { connection, prefix } = place;
   const queue = new Queue("images", { connection, prefix });
   const ways: { readonly [way: string]: (job: Job, token: string, worker: Worker) => Promise<Error> } = {
@@ -222,7 +222,7 @@ test("a task that a plain worker gives back without a failure says what became o
   await using _worker = startWorker(place, async (job, token, worker) => {
     const way = ways[job.data.way];
     if (way === undefined || job.attemptsStarted > 1) return;
-    await queue.pause(); // Else it would be taken again before anybody could see it.
+    await queue.pause(); // Otherwise it would be taken again before the test could read it.
     throw await way(job, token, worker);
   });
   const back = "Put back into the queue by its worker; waits for its turn.";
@@ -234,22 +234,22 @@ test("a task that a plain worker gives back without a failure says what became o
   ];
   for (const [way, expected] of said) {
     const { id } = await create(place, { way }, { attempts: 2, delay: 10, maxDelay: 10 });
-    const told: unknown[] = [];
+    const seen: unknown[] = [];
     const goOn = async () => {
       if (way === "delay") await (await queue.getJob(id))?.promote();
       await queue.resume();
     };
     const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), ({ status, message }) => {
-      if (message === undefined || told.length > 0) return;
-      told.push(status, message);
+      if (message === undefined || seen.length > 0) return;
+      seen.push(status, message);
       void goOn();
     });
-    assertEquals([...told, end.status], ["PENDING", expected, "COMPLETED"], way);
+    assertEquals([...seen, end.status], ["PENDING", expected, "COMPLETED"], way);
   }
   await queue.close();
 });
 
-test("what a plain worker throws that is no Error is a failure without a reason", async (place) => {
+test("a plain worker that throws a value that is no Error fails its task without a reason", async (place) => {
   await using _worker = startWorker(place, (job) => Promise.reject(job.data.thrown));
   for (const thrown of ["text", 5, { code: 7 }]) {
     const seen = await follow(place, await create(place, { thrown }, { attempts: 2, delay: 200, maxDelay: 200 }));
@@ -262,7 +262,7 @@ test("what a plain worker throws that is no Error is a failure without a reason"
   }
 });
 
-test("a plain worker that breaks over a thrown null is not said to have shut down", async (place) => {
+test("a task whose plain worker throws null does not claim that the worker shut down", async (place) => {
   await using _worker = startWorker(place, () => Promise.reject(null), 300);
   const seen = await follow(place, await create(place, {}));
   const said = seen.flatMap(({ message }) => message ?? []);
@@ -270,7 +270,7 @@ test("a plain worker that breaks over a thrown null is not said to have shut dow
   assertEquals(said.filter((message) => !/^The worker died .*, or lost it/.test(message)), []);
 });
 
-test("a plain worker does not hear of a cancel, which says so, and its late result changes nothing", async (place) => {
+test("a plain worker does not notice a cancel, the task says so, and a late result changes nothing", async (place) => {
   const { backend } = place;
   const started = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -309,7 +309,7 @@ test("a plain worker's failed run of a cancelled task is its last", async (place
   await worker.close();
 });
 
-test("a cancelled task that a plain worker takes before its job is removed does not run", async (place) => {
+test("a plain worker does not run a cancelled task whose job has not been removed yet", async (place) => {
   const { connection: { url }, prefix } = place;
   const store = await RedisStore.open(url, prefix);
   const open = store.queue.bind(store);
@@ -340,7 +340,7 @@ test("a task is cancelled although the connection breaks before its job is remov
   assertEquals((await place.backend.get(id, OWNER)).status, "CANCELLED");
 });
 
-test("a cancel that a plain worker's result forestalls is refused", async (place) => {
+test("a cancel is refused if a plain worker completes the task first", async (place) => {
   const { backend, feed } = place;
   const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
   await using _worker = startWorker(place, async () => {
@@ -355,7 +355,7 @@ test("a cancel that a plain worker's result forestalls is refused", async (place
   stop();
 });
 
-test("a job that runs on after its cancelled task has expired is deleted once it has ended", async (place) => {
+test("a job that still runs when its cancelled task expires is deleted after its end", async (place) => {
   const { connection: { url }, prefix } = place;
   const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
   const worker = startWorker(place, async () => {
@@ -380,7 +380,7 @@ test("a job that runs on after its cancelled task has expired is deleted once it
   await store.close();
 });
 
-test("a large result of another producer's job stays where he looks for it", async (place) => {
+test("a large result of another producer's job stays in the job, where they look for it", async (place) => {
   const { backend, connection, prefix } = place;
   const queue = new Queue("images", { connection, prefix });
   const events = new QueueEvents("images", { connection, prefix });
@@ -394,7 +394,7 @@ test("a large result of another producer's job stays where he looks for it", asy
   await queue.close();
 });
 
-test("a job that somebody takes out of the queue ends as a fault that says so", async (place) => {
+test("a task whose job is removed from the queue ends with a fault that says so", async (place) => {
   const { backend, connection, prefix } = place;
   const task = await create(place, {});
   const queue = new Queue("images", { connection, prefix });
@@ -421,7 +421,7 @@ test("the jobs and the settings of the queue's owner stay as they are", async (p
   await queue.close();
 });
 
-test("events of ours drop none that the queue's owner wants to keep", async (place) => {
+test("our events do not displace events that the queue's owner wants to keep", async (place) => {
   const { backend, connection: { url }, prefix } = place;
   const queue = new Queue("images", { connection: { url }, prefix, streams: { events: { maxLen: 20_000 } } });
   const client = new Redis(url);
@@ -436,7 +436,7 @@ test("events of ours drop none that the queue's owner wants to keep", async (pla
   await queue.close();
 });
 
-test("the limit of concurrency that the queue's owner has set holds for workers of ours, too", async (place) => {
+test("a concurrency limit of the queue's owner applies to our workers, too", async (place) => {
   const { backend, connection, prefix } = place;
   const queue = new Queue("images", { connection, prefix });
   await queue.setGlobalConcurrency(1);
@@ -446,7 +446,7 @@ test("the limit of concurrency that the queue's owner has set holds for workers 
     input: { type: "object" },
     run: async () => {
       most = Math.max(most, ++running);
-      // As many round trips as a worker without a limit needs to take the other tasks.
+      // As many round trips as a worker without a limit would need to take the other tasks.
       for (let trip = 0; trip < 50; trip++) await queue.getActiveCount();
       running--;
     },

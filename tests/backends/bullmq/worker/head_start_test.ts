@@ -38,7 +38,7 @@ const JOBS = 100;
 const many = (queue: Queue, count: number = JOBS) =>
   queue.addBulk(Array.from({ length: count }, (_, index) => ({ name: "one", data: { index } })));
 
-test("the first of many jobs begins before the worker has asked for all others", async ({ queue, start }) => {
+test("the first of many jobs starts before the worker has requested all others", async ({ queue, start }) => {
   await many(queue);
   const waiting = Promise.withResolvers<number>();
   start(() => {
@@ -48,14 +48,14 @@ test("the first of many jobs begins before the worker has asked for all others",
   assert(await waiting.promise > 0);
 });
 
-test("the first of many jobs is finished before the worker has asked for all others", async ({ queue, start }) => {
+test("the first of many jobs is finished before the worker has requested all others", async ({ queue, start }) => {
   await many(queue);
   const waiting = Promise.withResolvers<number>();
   start(() => Promise.resolve(), JOBS).on("completed", () => waiting.resolve(queue.getWaitingCount()));
   assert(await waiting.promise > 0);
 });
 
-test("each job of many runs once, as many at a time as may", async ({ queue, start }) => {
+test("each of many jobs runs once, and as many at a time as the concurrency allows", async ({ queue, start }) => {
   await many(queue);
   const ran: number[] = [];
   let [now, most] = [0, 0];
@@ -72,7 +72,7 @@ test("each job of many runs once, as many at a time as may", async ({ queue, sta
   assertEquals([new Set(ran).size, ran.length, most], [JOBS, JOBS, 7]);
 });
 
-test("a job that is failed without a run keeps no other from starting beside one that runs long", async ({ queue, client, start }) => {
+test("a job that fails without a run does not keep others from starting beside a long one", async ({ queue, client, start }) => {
   const [, cancelled, , last] = await many(queue, 4);
   await client.hset(queue.toKey(cancelled?.id ?? ""), "defa", "It was cancelled.");
   const ran: number[] = [];
@@ -86,19 +86,19 @@ test("a job that is failed without a run keeps no other from starting beside one
   assertEquals(ran, [0, 2, 3]);
 });
 
-test("what a job throws is what it fails with", async ({ queue, start }) => {
+test("a job fails with the error that it throws", async ({ queue, start }) => {
   const failed = Promise.withResolvers<string>();
   start(() => Promise.reject(new Error("no paper")), 4).on("failed", (_, { message }) => failed.resolve(message));
   await many(queue, 1);
   assertEquals(await failed.promise, "no paper");
 });
 
-test("a job of which the worker is told again does not begin again, and takes no room", async ({ queue, start }) => {
+test("a second event for an active job does not start it again, and takes no room", async ({ queue, start }) => {
   let runs = 0;
   const done = Promise.withResolvers<number>();
   const worker = start(async (job) => {
     runs++;
-    await queue.getWaitingCount(); // By then the worker has come to it.
+    await queue.getWaitingCount(); // By then the worker processes it.
     worker.emit("active", job, "waiting");
   }, 4);
   worker.on("completed", () => done.resolve(worker.concurrency));

@@ -10,10 +10,10 @@ import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "owner";
 
-/** Short, so that a worker that stands still has soon lost its task. */
+/** Short, so that a worker that stands still loses its task soon. */
 const LEASE = 900;
 
-/** A worker that tells which locks are renewed, and says of which it is too late. */
+/** A worker that records which locks are renewed, and reports those in `lose` as lost. */
 function recorded() {
   const asked: [ids: string[], tokens: string[]][] = [];
   let [next, gone] = [Promise.withResolvers<void>(), [] as string[]];
@@ -26,7 +26,7 @@ function recorded() {
   return { asked, extendJobLocks, next: () => next.promise, lose: (...ids: string[]) => gone = ids };
 }
 
-Deno.test("a job that comes back to its worker is lost to its earlier run, whose end leaves the later one its lock", async () => {
+Deno.test("when a job comes back to its worker, the earlier run loses it, and its end does not end the renewal of the later run's lock", async () => {
   const worker = recorded();
   const locks = new Locks(worker, 20);
   const lost: string[] = [];
@@ -45,17 +45,17 @@ Deno.test("a job that comes back to its worker is lost to its earlier run, whose
 
 testUnless(
   noRedis,
-  "bullmq: a task of a worker that stood still runs once more, and nothing of its first run touches the second",
+  "bullmq: a task of a worker that stood still runs once more, and its first run does not affect the second",
   async () => {
     await using redis = await openRedis();
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix, lease: LEASE });
     const client = new Redis(redis.url);
     const id = newTaskId();
-    const [again, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [again, reported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let runs = 0;
 
-    /** Waits until its lock has been renewed for longer than it lasts, or is gone. */
+    /** Waits until its lock was renewed for longer than it lasts, or is gone. */
     const outlive = async () => {
       let [last, renewals] = [0, 0];
       await until(async () => {
@@ -69,14 +69,14 @@ testUnless(
       if (++runs === 1) {
         await ctx.progress(0.1);
         for (const end = performance.now() + 2 * LEASE; performance.now() < end;); // The whole process stands still.
-        await again.promise; // It hears no signal.
+        await again.promise; // It ignores its signal.
         await ctx.progress(0.2, "the first run");
-        told.resolve();
+        reported.resolve();
         return "the first run";
       }
       await ctx.progress(0.5, "the second run");
       again.resolve();
-      await told.promise;
+      await reported.promise;
       await outlive();
       const { progress, message } = await backend.get(id, OWNER);
       return { runs, progress: progress ?? null, message: message ?? null };

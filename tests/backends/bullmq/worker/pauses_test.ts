@@ -1,5 +1,5 @@
 /**
- * Workers at a Redis that refuses what they ask: they pause, and lose nothing.
+ * Workers whose commands Redis refuses: they pause, and lose nothing.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_
 
 const LEASE = 60_000;
 
-/** A plain worker that pauses, and how it paused. Each pause is over once the test has done something about it. */
+/** A plain worker that pauses, and its pauses. Each pause lasts until `meanwhile` is done. */
 function startWorker({ url }: Place, meanwhile: (pauses: readonly number[]) => Promise<unknown>) {
   const pauses: number[] = [];
   const wait: Wait = async (ms) => {
@@ -37,10 +37,10 @@ async function add({ server }: Place): Promise<void> {
   await queue.close();
 }
 
-/** Refuses to write, as with too few replicas; or no longer. */
+/** Makes Redis refuse writes, as with too few replicas, or accept them again. */
 const refuse = ({ admin }: Place, yes: boolean) => admin.config("SET", "min-replicas-to-write", yes ? 1 : 0);
 
-test("a worker that may not write asks less and less often, and runs what waits once it may", async (place) => {
+test("a worker that may not write retries less and less often, and runs waiting jobs once it may", async (place) => {
   await place.allow("on", ">secret", ...EVERYTHING);
   await add(place);
   await refuse(place, true);
@@ -54,7 +54,7 @@ test("a worker that may not write asks less and less often, and runs what waits 
   await worker.close();
 });
 
-test("a worker that may not wait for jobs asks less and less often, and runs what comes once it may", async (place) => {
+test("a worker that may not wait for jobs retries less and less often, and runs new jobs once it may", async (place) => {
   await place.allow("on", ">secret", ...EVERYTHING, "-bzpopmin");
   const { worker, pauses, done } = startWorker(place, async ({ length }) => {
     if (length < 5) return;
@@ -67,7 +67,7 @@ test("a worker that may not wait for jobs asks less and less often, and runs wha
   await worker.close();
 });
 
-test("the end of a job that Redis refuses to store is stored once it may be, and is not taken for a failure", async (place) => {
+test("the end of a job that Redis refuses to store is stored later, and does not fail the job", async (place) => {
   await place.allow("on", ">secret", ...EVERYTHING);
   await add(place);
   const { worker, pauses, done } = startWorker(
@@ -96,7 +96,7 @@ test("a worker that pauses can be closed", async (place) => {
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
 
-test("a worker whose user may not ask for INFO any more says so, and its process goes on", async (place) => {
+test("a worker whose user may no longer run INFO rejects, and its process continues", async (place) => {
   await using backend = await place.connect(EVERYTHING);
   await place.allow("-info");
   const worker = createWorker(backend, [idle]);
@@ -105,7 +105,7 @@ test("a worker whose user may not ask for INFO any more says so, and its process
   await worker.close();
 });
 
-test("a task whose Redis refuses its end for a while completes in the same attempt", async (place) => {
+test("a task whose end Redis refuses for a while completes in the same attempt", async (place) => {
   await using backend = await place.connect(EVERYTHING);
   const [started, gate] = [1, 2].map(() => Promise.withResolvers<void>());
   let runs = 0;

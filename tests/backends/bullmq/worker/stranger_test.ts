@@ -5,17 +5,17 @@ import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 import { Redis } from "ioredis";
 
-/** How often Redis has run which command so far. */
+/** How often Redis has run each command so far. */
 async function callsOf(client: Redis): Promise<ReadonlyMap<string, number>> {
   const lines = (await client.info("commandstats")).matchAll(/cmdstat_(\S+):calls=(\d+)/g);
   return new Map([...lines].map(([, name = "", calls]) => [name, Number(calls)]));
 }
 
-// It counts the commands of a whole server, so it needs one of its own.
+// It counts the commands of a whole server, so it needs its own.
 const why = hasRedisServer ? "" : " (left out: install redis-server)";
 
 Deno.test({
-  name: `on Redis an unknown, a foreign and a malformed id cost a stranger the same commands${why}`,
+  name: `on Redis an unknown id, another owner's id and a malformed id cost the same commands${why}`,
   ignore: !hasRedisServer,
   fn: async () => {
     await using redis = await RedisServer.start();

@@ -11,7 +11,7 @@ const OWNER = "ann";
 
 interface Place {
   readonly backend: BullMqBackend;
-  /** The store of the worker under test, of which a test may take what it likes. */
+  /** The store of the worker under test, whose methods a test may replace. */
   readonly store: RedisStore;
   create(id: string, job: string): Promise<unknown>;
 }
