@@ -73,6 +73,14 @@ export class PostgresServer implements AsyncDisposable {
     return await PostgresServer.#make(fsync, "initdb", "-A", "trust", "-U", "postgres", "--no-sync");
   }
 
+  /** From now on everybody but its own user `postgres` needs a password (SCRAM). */
+  async askForPasswords(): Promise<void> {
+    if (this.data === undefined) throw new Error("Cannot change who is let in: others have started this server.");
+    const rules = ["host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256"];
+    await Deno.writeTextFile(`${this.data}/pg_hba.conf`, `${rules.join("\n")}\n`);
+    await this.query("SELECT pg_reload_conf()");
+  }
+
   /** Starts a replica of this one, which follows it until it is promoted. */
   async startReplica(): Promise<PostgresServer> {
     return await PostgresServer.#make(false, "pg_basebackup", "-d", this.#url, "-R", "-c", "fast", "--no-sync");

@@ -90,7 +90,8 @@ export class Database implements Queries, AsyncDisposable {
       return database;
     } catch (error) {
       await database[Symbol.asyncDispose]();
-      throw error;
+      const { host } = new URL(url);
+      throw failure(error instanceof BackendError ? error.cause : error, `Cannot connect to PostgreSQL at ${host}`);
     }
   }
 
@@ -171,10 +172,12 @@ const CLOCK: Statement = {
   text: "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now",
 };
 
-/** What a failure of PostgreSQL is told as. The text of its errors holds no password. */
-export function failure(cause: unknown): unknown {
+/** What a failure of PostgreSQL is told as, with what to do. The text of its errors holds no password. */
+export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
   if (cause instanceof JobsError) return cause;
-  return new BackendError(`PostgreSQL failed: ${messageOf(cause)}${ADVICE[codeOf(cause)] ?? ""}`, { cause });
+  const text = messageOf(cause);
+  const advice = ADVICE.find(([when]) => when.test(`${codeOf(cause)} ${text}`))?.[1];
+  return new BackendError(`${what}: ${text}${advice === undefined ? "" : `. ${advice}`}`, { cause });
 }
 
 /** The SQLSTATE of an error, or the code of a socket's error. */
@@ -182,12 +185,17 @@ export function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
-const ADVICE: { readonly [code: string]: string } = {
-  "28P01": ". Check the user and the password of the URL.",
-  "3D000": ". Create the database, or correct its name in the URL.",
-  "42501": ". Grant this user the rights that docs/postgres.md lists.",
-  "42P01": ". Run PostgresBackend.migrate({ url }) once.",
-  "3F000": ". Run PostgresBackend.migrate({ url }) once.",
-  [READ_ONLY]: ". Connect to the primary server, not to a replica.",
-  "ECONNREFUSED": ". Check that the server runs at the URL's host and port.",
-};
+/** What to do about a failure, by its code and text. */
+const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
+  [/^(28P01|28000) /, "Check the user and the password of the URL, and whether pg_hba.conf lets this user in."],
+  [/password must be a string/, "The server asks for a password: write it into the URL."],
+  [/^3D000 /, "Create the database, or correct its name in the URL."],
+  [/^42501 /, "Grant this user the rights that docs/postgres.md lists."],
+  [/^(42P01|3F000) /, "Run PostgresBackend.migrate({ url }) once."],
+  [/^53300 /, "Raise max_connections of the server, or lower `pool`."],
+  [/^25006 /, "Connect to the primary server, not to a replica."],
+  [
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH) |connection timeout|terminated unexpectedly/,
+    "Check that a PostgreSQL runs at the URL's host and port.",
+  ],
+];

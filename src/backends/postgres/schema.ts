@@ -91,7 +91,7 @@ export async function migrate(database: Database): Promise<void> {
         text: `CREATE TABLE IF NOT EXISTS ${schema}.migrations (version integer PRIMARY KEY, at timestamptz NOT NULL)`,
       });
       const version = await versionOf(run, schema);
-      refuseNewer(version, schema);
+      refuseNewer(version, schema, STEPS.length);
       const step = STEPS[version];
       if (step === undefined) return true;
       await run({ text: step(schema) });
@@ -101,33 +101,38 @@ export async function migrate(database: Database): Promise<void> {
   }
 }
 
-/** Rejects with `BackendError` if the tables are not those of this code, or if this user cannot write to them. */
-export async function checkSchema({ run, schema }: Database): Promise<void> {
+/** Rejects with `BackendError` if the tables are not those of the `latest` step, or if this user cannot write to them. */
+export async function checkSchema({ run, schema }: Database, latest: number = STEPS.length): Promise<void> {
   const [state] = await run<{ there: boolean; readOnly: boolean }>({
     text: `SELECT to_regclass($1) IS NOT NULL AS there,
       pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
   }, [`${schema}.migrations`]);
   if (state?.readOnly) {
-    throw new BackendError("Cannot use PostgreSQL: this database is read-only. Connect to the primary server.");
+    throw new BackendError(
+      "Cannot use PostgreSQL: this database is read-only. Connect to the primary server, and as a user without " +
+        "default_transaction_read_only.",
+    );
   }
   const version = state?.there ? await versionOf(run, schema) : 0;
-  refuseNewer(version, schema);
-  if (version < STEPS.length) {
+  refuseNewer(version, schema, latest);
+  if (version < latest) {
     const what = version === 0
       ? "has no tables of mcp-jobs"
-      : `has tables of version ${version}, this code needs ${STEPS.length}`;
+      : `has tables of version ${version}, this code needs ${latest}`;
     throw new BackendError(
       `Cannot use PostgreSQL: the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`,
     );
   }
   const [rights] = await run<{ missing: string | null }>({
-    text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing
+    text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing FROM (
+      SELECT name, kind, has_table_privilege($2 || '.' || name, kind) AS granted
       FROM unnest($1::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
-      WHERE NOT has_table_privilege($2 || '.' || name, kind)`,
+      UNION ALL SELECT 'events_seq_seq', 'USAGE', has_sequence_privilege($2 || '.events_seq_seq', 'USAGE')
+    ) AS rights WHERE NOT granted`,
   }, [TABLES, schema]);
   if (rights?.missing) {
     throw new BackendError(
-      `Cannot use PostgreSQL: this user lacks rights on tables of ${schema}: ${rights.missing}. Grant them; ` +
+      `Cannot use PostgreSQL: this user lacks rights in ${schema}: ${rights.missing}. Grant them; ` +
         "docs/postgres.md has the commands.",
     );
   }
@@ -140,10 +145,10 @@ async function versionOf(run: Queries["run"], schema: string): Promise<number> {
   return row?.version ?? 0;
 }
 
-function refuseNewer(version: number, schema: string): void {
-  if (version <= STEPS.length) return;
+function refuseNewer(version: number, schema: string, latest: number): void {
+  if (version <= latest) return;
   throw new BackendError(
-    `Cannot use PostgreSQL: the tables in ${schema} have version ${version}, this code knows ${STEPS.length}. ` +
+    `Cannot use PostgreSQL: the tables in ${schema} have version ${version}, this code knows ${latest}. ` +
       "Update mcp-jobs here to the version that made them.",
   );
 }

@@ -1,8 +1,13 @@
 import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../mod.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
+import { checkSchema } from "../../../src/backends/postgres/schema.ts";
+import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
+
+const noServer = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
 async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
@@ -14,42 +19,127 @@ async function query(url: string, sql: string): Promise<readonly Record<string, 
   }
 }
 
-async function refusal(url: string, more: { readonly schema?: string } = {}): Promise<string> {
-  return (await assertRejects(() => PostgresBackend.connect({ url, ...more }), BackendError)).message;
+/** What is said when `url` cannot be used. The password never is. */
+async function refusal(url: string, use: "connect" | "migrate" = "connect"): Promise<string> {
+  const { message } = await assertRejects(() => PostgresBackend[use]({ url }), BackendError);
+  assertEquals(message.includes(PASSWORD), false, message);
+  return message;
 }
+
+const PASSWORD = "s3cret";
+
+/** The URL of a database, as another user and perhaps with another password. */
+function as(url: string, user: string, password = PASSWORD): string {
+  const other = new URL(url);
+  [other.username, other.password] = [user, password];
+  return other.href;
+}
+
+for (const use of ["connect", "migrate"] as const) {
+  Deno.test(`PostgreSQL: ${use} says so where no server answers`, async () => {
+    const refused = `Cannot connect to PostgreSQL at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1. ${CHECK}`;
+    assertEquals(await refusal(`postgres://jobs:${PASSWORD}@127.0.0.1:1/jobs`, use), refused);
+    const unknown = await refusal(`postgres://jobs:${PASSWORD}@no-host.invalid/jobs`, use);
+    assertStringIncludes(unknown, "Cannot connect to PostgreSQL at no-host.invalid: ");
+    assertStringIncludes(unknown, CHECK);
+
+    await using stack = new AsyncDisposableStack();
+    const listener = stack.adopt(Deno.listen({ hostname: "127.0.0.1", port: 0 }), (listener) => listener.close());
+    const accepted = listener.accept();
+    const silent = await refusal(`postgres://jobs:${PASSWORD}@127.0.0.1:${listener.addr.port}/jobs`, use);
+    assertStringIncludes(silent, "connection timeout");
+    assertStringIncludes(silent, CHECK);
+    (await accepted).close();
+  });
+}
+
+const CHECK = "Check that a PostgreSQL runs at the URL's host and port.";
+
+testUnless(
+  noServer,
+  "PostgreSQL: a password that is wrong or missing is told as that, and is not in the text",
+  async () => {
+    await using server = await PostgresServer.startOwn();
+    const url = await server.makeDatabase();
+    await query(url, `SET password_encryption = 'scram-sha-256'; CREATE ROLE jobs LOGIN PASSWORD '${PASSWORD}'`);
+    await server.askForPasswords();
+    const advice = "Check the user and the password of the URL, and whether pg_hba.conf lets this user in.";
+    const wrong = async () => await refusal(as(url, "jobs", "wrong"));
+    await until(
+      async () => (await wrong()).includes("password authentication failed"),
+      "the server asks for passwords",
+    );
+    assertEquals((await wrong()).includes("wrong"), false);
+    for (const use of ["connect", "migrate"] as const) {
+      assertStringIncludes(await refusal(as(url, "jobs", "wrong"), use), `failed for user "jobs". ${advice}`);
+      assertStringIncludes(await refusal(as(url, "nobody"), use), `failed for user "nobody". ${advice}`);
+      assertStringIncludes(
+        await refusal(as(url, "jobs", ""), use),
+        "The server asks for a password: write it into the URL.",
+      );
+    }
+    assertStringIncludes(await refusal(as(url, "jobs")), "has no tables of mcp-jobs");
+  },
+);
 
 testUnless(
   noPostgres,
-  "what keeps PostgreSQL from being used is told with what to do, and without the password",
+  "PostgreSQL: a database, tables and rights that are missing are told with what to do",
   async () => {
     await using server = await PostgresServer.start();
     const url = await server.makeDatabase();
-    const as = (user: string, database = new URL(url).pathname) => {
-      const other = new URL(url);
-      [other.username, other.password, other.pathname] = [user, "s3cret", database];
-      return other.href;
-    };
-
-    assertStringIncludes(await refusal("postgres://jobs:s3cret@127.0.0.1:1/jobs"), "Check that the server runs");
-    assertStringIncludes(await refusal(as("postgres", "/none")), "Create the database");
+    const none = new URL(url);
+    none.pathname = "/none";
+    assertStringIncludes(await refusal(none.href), 'database "none" does not exist. Create the database');
     assertStringIncludes(await refusal(url), "has no tables of mcp-jobs. Run PostgresBackend.migrate({ url })");
 
+    const user = `u${crypto.randomUUID().replaceAll("-", "")}`; // Others may use the server, too.
+    await query(url, `CREATE ROLE ${user} LOGIN PASSWORD '${PASSWORD}'`);
+    const rights = "Grant this user the rights that docs/postgres.md lists.";
+    assertStringIncludes(await refusal(as(url, user), "migrate"), `permission denied for database`);
+    assertStringIncludes(await refusal(as(url, user), "migrate"), rights);
+
     await PostgresBackend.migrate({ url });
-    await query(url, "CREATE ROLE reader LOGIN PASSWORD 's3cret'; GRANT USAGE ON SCHEMA mcp_jobs TO reader");
-    await query(url, "GRANT SELECT ON ALL TABLES IN SCHEMA mcp_jobs TO reader");
-    assertStringIncludes(await refusal(as("reader")), 'lacks rights on tables of "mcp_jobs": ');
-    assertStringIncludes(await refusal(as("reader")), "queue (DELETE)");
+    assertStringIncludes(await refusal(as(url, user)), `permission denied for schema mcp_jobs. ${rights}`);
+    await query(url, `GRANT USAGE ON SCHEMA mcp_jobs TO ${user}`);
+    assertStringIncludes(await refusal(as(url, user)), `permission denied for table migrations. ${rights}`);
+    await query(url, `GRANT SELECT ON ALL TABLES IN SCHEMA mcp_jobs TO ${user}`);
+    const lacking = await refusal(as(url, user));
+    assertStringIncludes(lacking, 'this user lacks rights in "mcp_jobs": ');
+    assertStringIncludes(lacking, "queue (DELETE)");
+    await query(url, `GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mcp_jobs TO ${user}`);
+    assertStringIncludes(await refusal(as(url, user)), "events_seq_seq (USAGE). Grant them");
+    await query(url, `GRANT USAGE ON ALL SEQUENCES IN SCHEMA mcp_jobs TO ${user}`);
+    await using backend = await PostgresBackend.connect({ url: as(url, user) });
+    await backend.check();
+    await query(url, `ALTER ROLE ${user} SET default_transaction_read_only = on`);
+    assertStringIncludes(await refusal(as(url, user)), "this database is read-only. Connect to the primary server");
+    await query(url, `DROP OWNED BY ${user}; DROP ROLE ${user}`);
+  },
+);
 
-    await query(url, "ALTER ROLE reader SET default_transaction_read_only = on");
-    assertStringIncludes(await refusal(as("reader")), "this database is read-only");
+testUnless(noServer, "PostgreSQL: a replica is refused as read-only", async () => {
+  await using server = await PostgresServer.startOwn();
+  await PostgresBackend.migrate({ url: server.url });
+  await using replica = await server.startReplica();
+  assertStringIncludes(await refusal(replica.url), "this database is read-only. Connect to the primary server");
+  assertStringIncludes(await refusal(replica.url, "migrate"), "Connect to the primary server, not to a replica.");
+});
 
+testUnless(
+  noPostgres,
+  "PostgreSQL: tables that are newer or older than the code are told with what to do",
+  async () => {
+    await using server = await PostgresServer.start();
+    const url = await server.makeDatabase();
+    await PostgresBackend.migrate({ url });
+    await using database = await Database.open(url, "mcp_jobs", 1);
+    const older = await assertRejects(() => checkSchema(database, 2), BackendError);
+    assertStringIncludes(older.message, "has tables of version 1, this code needs 2. Run PostgresBackend.migrate");
     await query(url, "INSERT INTO mcp_jobs.migrations VALUES (99, now())");
-    assertStringIncludes(await refusal(url), "have version 99, this code knows 1. Update mcp-jobs here");
-    const newer = await assertRejects(() => PostgresBackend.migrate({ url }), BackendError);
-    assertStringIncludes(newer.message, "have version 99");
-
-    await query(url, "DROP OWNED BY reader; DROP ROLE reader");
-    assertEquals((await refusal(as("reader"))).includes("s3cret"), false);
+    for (const use of ["connect", "migrate"] as const) {
+      assertStringIncludes(await refusal(url, use), "have version 99, this code knows 1. Update mcp-jobs here");
+    }
   },
 );
 
