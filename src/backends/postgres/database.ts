@@ -27,7 +27,7 @@ const READ_ONLY = "25006";
 const CLOSE_MS = 1_000;
 
 /**
- * Every statement finds its rows by an index. Without this, a connection that prepared a statement while the tables were
+ * Every prepared statement finds its rows by an index. Without this, a connection that prepared it while the tables were
  * small would go on to read them whole, and what looks dear because of this would be compiled first.
  */
 const PLANS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
@@ -50,18 +50,20 @@ export class Database implements Queries, AsyncDisposable {
   readonly #pg: pg.Module;
   readonly #url: string;
   readonly #pool: pg.Pool;
+  readonly #pooled: boolean;
   /** Every open connection, and whether it is lent just now. */
   readonly #connections = new Map<pg.Client, boolean>();
   /** What the database's clock was ahead of `performance.now()`, in ms, when it was last read. */
   #ahead = 0;
 
-  private constructor(module: pg.Module, url: string, schema: string, max: number) {
+  private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean) {
     this.#pg = module;
+    this.#pooled = pooled;
     this.#url = url;
     this.schema = module.escapeIdentifier(schema);
     this.#pool = new module.Pool({
       connectionString: url,
-      options: PLANS,
+      options: pooled ? undefined : PLANS,
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: QUERY_MS,
       max,
@@ -75,8 +77,12 @@ export class Database implements Queries, AsyncDisposable {
     this.#pool.on("remove", (client) => void this.#connections.delete(client));
   }
 
-  /** Opens the pool, and reads the clock. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for no URL. */
-  static async open(url: string, schema: string, max: number): Promise<Database> {
+  /**
+   * Opens up to `max` connections, and reads the clock. `pooled`: a pooler lends each for one transaction, so nothing is
+   * prepared on them, nor set. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for
+   * no URL.
+   */
+  static async open(url: string, schema: string, max: number, pooled = false): Promise<Database> {
     if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
       // It is not quoted, because a password may stand in it.
       throw new DefinitionError(
@@ -84,7 +90,7 @@ export class Database implements Queries, AsyncDisposable {
       );
     }
     const { default: module }: { default: pg.Module } = await import("pg");
-    const database = new Database(module, url, schema, max);
+    const database = new Database(module, url, schema, max, pooled);
     try {
       await database.readClock();
       return database;
@@ -110,7 +116,8 @@ export class Database implements Queries, AsyncDisposable {
   /** Runs one statement on any connection. Rejects with `BackendError`. */
   readonly run = async <Row>(statement: Statement, values: readonly unknown[] = []): Promise<readonly Row[]> => {
     try {
-      return (await this.#pool.query<Row>({ ...statement, values })).rows;
+      const { text, name } = statement;
+      return (await this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) })).rows;
     } catch (cause) {
       if (codeOf(cause) === IDLE) return await this.run(statement, values);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
@@ -193,6 +200,8 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/^42501 /, "Grant this user the rights that docs/postgres.md lists."],
   [/^(42P01|3F000) /, "Run PostgresBackend.migrate({ url }) once."],
   [/^53300 /, "Raise max_connections of the server, or lower `pool`."],
+  [/^(42P05|26000) /, "Behind a pooler that lends connections for one transaction, pass `listen: false`."],
+  [/startup parameter.*options/, "Add `options` to ignore_startup_parameters of the pooler, or pass `listen: false`."],
   [/^25006 /, "Connect to the primary server, not to a replica."],
   [
     /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH) |connection timeout|terminated unexpectedly/,

@@ -29,8 +29,8 @@ export interface PostgresOptions extends PostgresPlace {
   /** The most connections of this process, beside the one that listens; default 6, at least 3. */
   readonly pool?: number;
   /**
-   * Whether a connection listens for notifications; default `true`. `false`, for a connection pooler that lends
-   * connections for one transaction, reads events every 250 ms instead.
+   * Whether a connection listens for notifications; default `true`. `false` is for a pooler that lends connections for one
+   * transaction, such as PgBouncer: events are read every 250 ms instead, and no statement is prepared.
    */
   readonly listen?: boolean;
 }
@@ -67,7 +67,7 @@ export class PostgresBackend extends StoreBackend {
   static async migrate(place: PostgresPlace): Promise<void> {
     checkOptions("PostgresBackend.migrate", place, PLACE);
     const { url, schema = "mcp_jobs" } = place;
-    await using database = await Database.open(url, schema, 1);
+    await using database = await Database.open(url, schema, 1, true);
     await migrate(database);
   }
 
@@ -80,7 +80,7 @@ export class PostgresBackend extends StoreBackend {
     const { url, schema = "mcp_jobs", lease = 10_000, pool = 6, listen = true } = options;
     const opened = new AsyncDisposableStack();
     try {
-      const database = opened.use(await Database.open(url, schema, pool));
+      const database = opened.use(await Database.open(url, schema, pool, !listen));
       await checkSchema(database);
       const hub = new Hub();
       const name = crypto.randomUUID();

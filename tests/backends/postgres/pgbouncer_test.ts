@@ -1,0 +1,115 @@
+/**
+ * PostgreSQL behind PgBouncer, which lends connections for a session or for one transaction.
+ *
+ * @module
+ */
+import { newTaskId } from "../../../backend.ts";
+import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { freePort } from "../../../tools/redis_server.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+/** As in "PgBouncer 1.18.0"; `undefined` where there is none. */
+const version = await new Deno.Command("pgbouncer", { args: ["--version"], stderr: "null" }).output()
+  .then(({ stdout }) => /\d+\.(\d+)/.exec(new TextDecoder().decode(stdout))?.[1], () => undefined);
+
+const missing = noPostgres ?? (version === undefined ? "install pgbouncer" : undefined);
+
+/** Newer ones can keep prepared statements apart; this is about those that do not. */
+const unprepared = Number(version) < 21 ? "" : "max_prepared_statements = 0";
+
+/** A PgBouncer in front of a server. */
+class PgBouncer implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(readonly url: string, folder: string, child: Deno.ChildProcess) {
+    this.#folder = folder;
+    this.#child = child;
+  }
+
+  /** Starts one that has few connections to lend, and passes on no start-up parameter that it does not know. */
+  static async start(server: string, mode: "session" | "transaction", ignored = ""): Promise<PgBouncer> {
+    const { hostname, port, username } = new URL(server);
+    const url = new URL(server);
+    url.host = `127.0.0.1:${freePort()}`;
+    const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-pgbouncer-" });
+    const settings = [
+      "[databases]",
+      `* = host=${hostname} port=${port} user=${username}`,
+      "[pgbouncer]",
+      `listen_addr = 127.0.0.1\nlisten_port = ${url.port}\nunix_socket_dir =`,
+      `auth_type = any\npool_mode = ${mode}\nignore_startup_parameters = extra_float_digits${ignored}`,
+      `default_pool_size = ${mode === "session" ? 40 : 3}`,
+      unprepared,
+    ];
+    await Deno.writeTextFile(`${folder}/pgbouncer.ini`, settings.join("\n"));
+    // PgBouncer does not run as root.
+    await Deno.chmod(folder, 0o755);
+    const user = Deno.uid() === 0 ? ["-u", "nobody"] : [];
+    const args = ["-q", ...user, `${folder}/pgbouncer.ini`];
+    const child = new Deno.Command("pgbouncer", { args, stdout: "null", stderr: "null" }).spawn();
+    const bouncer = new PgBouncer(url.href, folder, child);
+    const { port: own } = url;
+    const connects = () =>
+      Deno.connect({ hostname: "127.0.0.1", port: Number(own) }).then((connection) => {
+        connection.close();
+        return true;
+      }, () => false);
+    await until(connects, "PgBouncer listens");
+    return bouncer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+/** What a failed attempt to connect says. */
+async function refusal(url: string): Promise<string> {
+  const connect = async () => {
+    // More than one of the few connections has to meet the same statement.
+    for (let attempt = 0; attempt < 8; attempt++) await (await PostgresBackend.connect({ url })).close();
+  };
+  return (await assertRejects(connect, BackendError)).message;
+}
+
+for (const mode of ["session", "transaction"] as const) {
+  const listen = mode === "session";
+  testUnless(missing, `PostgreSQL behind PgBouncer in ${mode} mode runs tasks, with listen: ${listen}`, async () => {
+    await using server = await PostgresServer.start();
+    const direct = await server.makeDatabase();
+    await using bouncer = await PgBouncer.start(direct, mode, listen ? ",options" : "");
+    const { url } = bouncer;
+    await PostgresBackend.migrate({ url });
+    await using front = await PostgresBackend.connect({ url, listen });
+    await using back = await PostgresBackend.connect({ url, listen });
+    const job = defineJob({ name: "job", input: { type: "object" }, run: () => "x".repeat(100_000) });
+    await using _worker = createWorker(back, [job], { concurrency: 20 });
+    using feed = new TaskFeed(front);
+    const ended = await Promise.all(Array.from({ length: 60 }, async () => {
+      const id = newTaskId();
+      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+      await front.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+      return (await feed.wait(id, "ann", AbortSignal.timeout(30_000))).status;
+    }));
+    assertEquals(ended, ended.map(() => "COMPLETED"));
+  });
+}
+
+testUnless(missing, "PostgreSQL behind a PgBouncer that does not fit says what to change", async () => {
+  await using server = await PostgresServer.start();
+  const direct = await server.makeDatabase();
+  await PostgresBackend.migrate({ url: direct });
+  await using strict = await PgBouncer.start(direct, "session");
+  const unknown = await refusal(strict.url);
+  assert(unknown.includes("ignore_startup_parameters of the pooler, or pass `listen: false`"), unknown);
+  await using lending = await PgBouncer.start(direct, "transaction", ",options");
+  const prepared = await refusal(lending.url);
+  assert(prepared.includes("pass `listen: false`"), prepared);
+});
