@@ -33,18 +33,19 @@ export * from "./src/errors.ts";
 export { callResult, resourceUri } from "./src/exposure/answers/call_result.ts";
 export {
   formatResponse,
-  NEXT,
+  NEXT_SCHEMA,
   type PollingResponse,
   responseSchema,
   resultOrHandle,
 } from "./src/exposure/answers/response.ts";
-export { resultsOf } from "./src/exposure/answers/results.ts";
+export { resultTemplate } from "./src/exposure/answers/results.ts";
 export {
   type CallAnswer,
   CallCancelled,
   type CallClient,
   type CallContext,
   CallerGone,
+  CallTimedOut,
   type ContentBlock,
   type ExposureStrategy,
   type ListClient,
@@ -55,9 +56,9 @@ export {
   type ToolResult,
 } from "./src/exposure/surface.ts";
 export { nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
-export { ofJob } from "./src/exposure/task_of_job.ts";
-export { answer, explained, responseOf, tokenSchema } from "./src/exposure/answers/token_answer.ts";
-export { unchanged, waitAsAsked, type WaitLimits, waitProperty } from "./src/exposure/wait_seconds.ts";
+export { taskOfJob } from "./src/exposure/task_of_job.ts";
+export { explainErrors, readResponse, tokenSchema, toToolResult } from "./src/exposure/answers/token_answer.ts";
+export { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./src/exposure/wait_seconds.ts";
 export { waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";

@@ -2,7 +2,7 @@ import {
   callResult,
   type ExposureStrategy,
   type RegisteredJob,
-  resultsOf,
+  resultTemplate,
   type Surface,
   type Tasks,
   waitForCall,
@@ -28,7 +28,7 @@ export class WaitingStrategy implements ExposureStrategy {
             return { kind: "result", result: callResult(ended, await tasks.outcome(ended)) };
           }),
       }],
-      templates: [resultsOf(registered, tasks)],
+      templates: [resultTemplate(registered, tasks)],
     };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The adaptive strategy: one tool per job, and for each client the answer that it can use.
+ * The adaptive strategy: one tool per job, which gives each client the answer that it can use.
  *
  * @module
  */
@@ -10,27 +10,27 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { callResult } from "./answers/call_result.ts";
 import { formatResponse, resultOrHandle } from "./answers/response.ts";
-import { resultsOf } from "./answers/results.ts";
+import { resultTemplate } from "./answers/results.ts";
 import { nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { ofJob } from "./task_of_job.ts";
-import { answer } from "./answers/token_answer.ts";
+import { taskOfJob } from "./task_of_job.ts";
+import { toToolResult } from "./answers/token_answer.ts";
 import { waitForCall, waitWhile } from "./waiting_calls.ts";
 
-/** What {@linkcode AdaptiveExposureStrategy} takes. */
+/** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
   /**
-   * How long a call of a client without tasks waits before it returns a handle, in ms; default 25,000. With 0 each call
-   * returns a handle at once. A registration may set its own.
+   * How long a call of a client without tasks waits before it returns a handle, in ms; with 0 it returns one at once. A
+   * registration may have its own. Default: 25,000.
    */
   readonly answerWithin?: number;
-  /** How long a call waits whose client accepts a task, in ms; default 1,000: a short job needs no task. */
+  /** How long a call of a client that accepts tasks waits, in ms, because a short job needs no task. Default: 1,000. */
   readonly inlineWithin?: number;
-  /** What the names of the shared tools begin with; default `""`. Two servers of one client need different names. */
+  /** The prefix of the shared tools' names. Two servers of one client need different ones. Default: `""`. */
   readonly toolPrefix?: string;
   /**
-   * Whether every change of a task is pushed to the client of 2025-11-25 that started it; default `false`. A 2026-07-28
-   * client subscribes by itself.
+   * Whether the client that started a task is notified of every change, in revision 2025-11-25. In revision 2026-07-28
+   * clients subscribe themselves. Default: `false`.
    */
   readonly notifications?: boolean;
 }
@@ -43,10 +43,11 @@ const OPTIONS: Rules<AdaptiveOptions> = {
 };
 
 /**
- * Gives each job one tool, which answers as its client can use it. A client that demands a task gets a task. One that
- * accepts tasks gets the result if the job ends within `inlineWithin`, else a task. Any other client waits up to
- * `answerWithin` for the result; then it gets a handle with a token, and the job goes on. The shared tools `task_status`,
- * `task_cancel` and `task_list` take the token. The result also stands at `mcp://results/<job>/<task_id>`.
+ * Gives each job one tool, whose answer depends on the client. A client that demands a task gets a task. One that accepts
+ * tasks gets the result if the job ends within `inlineWithin`, otherwise a task. Any other client waits up to `answerWithin`
+ * for the result; after that it gets a handle with a token, and the job goes on. The shared tools `task_status` and
+ * `task_cancel` take the token, and `task_list` lists the tokens. The result is also the resource
+ * `mcp://results/<job>/<task_id>`.
  *
  * @example
  * ```ts
@@ -62,7 +63,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   readonly #prefix: string;
   readonly #notifications: boolean;
 
-  /** Takes how long calls wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: AdaptiveOptions = {}) {
     checkOptions("AdaptiveExposureStrategy", options, OPTIONS);
     const { answerWithin = 25_000, inlineWithin = 1_000, toolPrefix = "", notifications = false } = options;
@@ -72,7 +73,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
     this.#notifications = notifications;
   }
 
-  /** Gives a job its tool and its resource template. */
+  /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, askFor, answerWithin = this.#answerWithin } = registered;
     const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
@@ -91,13 +92,13 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
         resume: (id, ctx, storeAnswers) =>
           respond(ctx, async () => {
-            const task = await ofJob(tasks, job.name, id, ctx.owner);
+            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
             await storeAnswers(task);
             return task;
           }),
         taskSupport: registered.taskSupport,
       }],
-      templates: [resultsOf(registered, tasks)],
+      templates: [resultTemplate(registered, tasks)],
       shared: { registered, prefix: this.#prefix, answerWithin },
       tasks: {
         cancellable: registered.cancel ? [job.name] : [],
@@ -129,5 +130,8 @@ async function answerFor(
     : await waitWhile(() => true, begun, answerWithin, tasks, ctx);
   if (isFinished(task)) return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
   if (client === "accepted") return { kind: "task", task };
-  return { kind: "result", result: answer({ ...formatResponse(task), next: nextStep(task, prefix, answerWithin) }) };
+  return {
+    kind: "result",
+    result: toToolResult({ ...formatResponse(task), next: nextStep(task, prefix, answerWithin) }),
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * The blocking strategy: one tool per job, whose calls wait for the result, but not for ever.
+ * The blocking strategy: one tool per job, whose calls wait for the result up to a limit.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { callResult } from "./answers/call_result.ts";
-import { resultsOf } from "./answers/results.ts";
+import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { ofJob } from "./task_of_job.ts";
+import { taskOfJob } from "./task_of_job.ts";
 import { waitForCall, waitWhile } from "./waiting_calls.ts";
 
-/** What {@linkcode BlockingExposureStrategy} takes. */
+/** The options of {@linkcode BlockingExposureStrategy}. */
 export interface BlockingOptions {
-  /** How long a call waits before it cancels its task, in ms; default 60,000. */
+  /** How long a call waits before it cancels its task, in ms. Default: 60,000. */
   readonly maxWait?: number;
 }
 
@@ -38,13 +38,13 @@ const OPTIONS: Rules<BlockingOptions> = { maxWait: wholeNumber(1) };
 export class BlockingExposureStrategy implements ExposureStrategy {
   readonly #maxWait: number;
 
-  /** Takes how long calls wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: BlockingOptions = {}) {
     checkOptions("BlockingExposureStrategy", options, OPTIONS);
     this.#maxWait = options.maxWait ?? 60_000;
   }
 
-  /** Gives a job its tool and its resource template. */
+  /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, askFor } = registered;
     const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>) =>
@@ -61,17 +61,17 @@ export class BlockingExposureStrategy implements ExposureStrategy {
         call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner)),
         resume: (id, ctx, storeAnswers) =>
           respond(ctx, async () => {
-            const task = await ofJob(tasks, job.name, id, ctx.owner);
+            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
             await storeAnswers(task);
             return task;
           }),
       }],
-      templates: [resultsOf(registered, tasks)],
+      templates: [resultTemplate(registered, tasks)],
     };
   }
 }
 
-/** Waits for the result of a task, and cancels what takes too long: its caller cannot come back for it. */
+/** Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. */
 async function resultOrCancel(begun: TaskInfo, tasks: Tasks, ctx: CallContext, maxWait: number): Promise<CallAnswer> {
   const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
   const task = isFinished(waited) ? waited : await cancelled(waited, tasks);
@@ -81,7 +81,7 @@ async function resultOrCancel(begun: TaskInfo, tasks: Tasks, ctx: CallContext, m
   );
 }
 
-/** Cancels a task; resolves with the task if it has just ended by itself. */
+/** Cancels a task. Resolves with the task if it has ended by itself meanwhile. */
 async function cancelled({ id, owner }: TaskInfo, tasks: Tasks): Promise<TaskInfo | undefined> {
   try {
     await tasks.cancel(id, owner, "It did not end in time.");

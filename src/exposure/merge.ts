@@ -1,5 +1,5 @@
 /**
- * From the surfaces of single jobs to the one of a server.
+ * Merges the surfaces of all jobs into the one of a server.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { sharedTools } from "./shared_tools/mod.ts";
 import type { Surface } from "./surface.ts";
 
-/** The surface of all jobs together, with the tools that they share. Throws `DefinitionError` if two tools have one name. */
+/** The surface of all jobs, with the tools that they share. Throws `DefinitionError` if two tools have the same name. */
 export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const shared = surfaces.flatMap((surface) => surface.shared ?? []);
   const tools = [...surfaces.flatMap((surface) => surface.tools), ...sharedTools(shared, all)];
@@ -17,7 +17,7 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   if (twice !== undefined) {
     throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
   }
-  // A job that is offered under two names has one place for its results.
+  // A job that is registered under two names has one template for its results.
   const templates = new Map(surfaces.flatMap((surface) => surface.templates).map((one) => [one.uriTemplate, one]));
   const tasks = surfaces.flatMap((surface) => surface.tasks ?? []);
   return {

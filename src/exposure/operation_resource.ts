@@ -8,17 +8,17 @@ import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { ofJob } from "./task_of_job.ts";
-import { resultsOf } from "./answers/results.ts";
+import { taskOfJob } from "./task_of_job.ts";
+import { resultTemplate } from "./answers/results.ts";
 import { callResult } from "./answers/call_result.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { waitForCall } from "./waiting_calls.ts";
 
-/** What {@linkcode OperationResourceStrategy} takes. */
+/** The options of {@linkcode OperationResourceStrategy}. */
 export interface OperationResourceOptions {
   /**
-   * Whether every change of a task is pushed to the client of 2025-11-25 that started it; default `false`. A 2026-07-28
-   * client asks for it by itself.
+   * Whether the client that started a task is notified of every change, in revision 2025-11-25. In revision 2026-07-28
+   * clients subscribe themselves. Default: `false`.
    */
   readonly notifications?: boolean;
 }
@@ -26,8 +26,8 @@ export interface OperationResourceOptions {
 const OPTIONS: Rules<OperationResourceOptions> = { notifications: flag };
 
 /**
- * Gives each job one tool that a client may call as a native MCP task, or plainly and wait; the result also stands at
- * `mcp://results/<job>/<task_id>`.
+ * Gives each job one tool, which a client calls as a native MCP task, or as a plain tool that waits for the result. The
+ * result is also the resource `mcp://results/<job>/<task_id>`.
  *
  * @example
  * ```ts
@@ -41,14 +41,14 @@ const OPTIONS: Rules<OperationResourceOptions> = { notifications: flag };
 export class OperationResourceStrategy implements ExposureStrategy {
   readonly #notifications: boolean;
 
-  /** Takes whether to push. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: OperationResourceOptions = {}) {
     checkOptions("OperationResourceStrategy", options, OPTIONS);
     const { notifications = false } = options;
     this.#notifications = notifications;
   }
 
-  /** Gives a job its tool and its resource template. */
+  /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, cancel, askFor } = registered;
     return {
@@ -62,15 +62,15 @@ export class OperationResourceStrategy implements ExposureStrategy {
         askFor,
         call: (input, ctx) =>
           wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
-        resume: (id, ctx, answer) =>
+        resume: (id, ctx, storeAnswers) =>
           wait(registered, tasks, ctx, async () => {
-            const task = await ofJob(tasks, job.name, id, ctx.owner);
-            await answer(task);
+            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
+            await storeAnswers(task);
             return task;
           }),
         taskSupport: registered.taskSupport,
       }],
-      templates: [resultsOf(registered, tasks)],
+      templates: [resultTemplate(registered, tasks)],
       tasks: {
         cancellable: cancel ? [job.name] : [],
         typed: job.outputSchema ? [job.name] : [],
@@ -80,7 +80,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
   }
 }
 
-/** A call whose client takes tasks becomes one. Any other call waits: its caller has no other handle on the work. */
+/** Answers with the task if the client accepts tasks. Otherwise waits for the result. */
 function wait(
   registered: RegisteredJob,
   tasks: Tasks,

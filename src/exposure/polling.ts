@@ -1,5 +1,5 @@
 /**
- * The polling strategy: four plain tools per job, for every client there is.
+ * The polling strategy: four plain tools per job, which work with every client.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { RegisteredJob } from "../registry.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { ofJob } from "./task_of_job.ts";
+import { taskOfJob } from "./task_of_job.ts";
 import { formatResponse, type PollingResponse, responseSchema } from "./answers/response.ts";
-import { resultsOf } from "./answers/results.ts";
+import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { answer, explained, responseOf, tokenSchema } from "./answers/token_answer.ts";
-import { unchanged, waitAsAsked, type WaitLimits, waitProperty } from "./wait_seconds.ts";
+import { explainErrors, readResponse, tokenSchema, toToolResult } from "./answers/token_answer.ts";
+import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./wait_seconds.ts";
 
-/** What {@linkcode PollingExposureStrategy} takes. */
+/** The options of {@linkcode PollingExposureStrategy}. */
 export interface PollingOptions {
-  /** The longest wait that `wait_seconds` of the status and result tools may ask for, in ms; default 25,000. */
+  /** The longest wait for `wait_seconds` of the status and result tools, in ms. Default: 25,000. */
   readonly answerWithin?: number;
 }
 
@@ -27,7 +27,7 @@ const OPTIONS: Rules<PollingOptions> = { answerWithin: wholeNumber(0) };
 const TOKEN = tokenSchema();
 
 /**
- * Gives each job `<name>_start`, `<name>_status`, `<name>_result` and, where it may be cancelled, `<name>_cancel`.
+ * Gives each job the tools `<name>_start`, `<name>_status`, `<name>_result` and, if clients may cancel it, `<name>_cancel`.
  *
  * @example
  * ```ts
@@ -41,20 +41,20 @@ const TOKEN = tokenSchema();
 export class PollingExposureStrategy implements ExposureStrategy {
   readonly #answerWithin: number;
 
-  /** Takes how long tools wait. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: PollingOptions = {}) {
     checkOptions("PollingExposureStrategy", options, OPTIONS);
     this.#answerWithin = options.answerWithin ?? 25_000;
   }
 
-  /** Gives a job its tools. */
+  /** Returns the tools and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const limits = { most: registered.answerWithin ?? this.#answerWithin, unsaid: 0 };
+    const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
     const reading = [statusTool(registered, limits, tasks), resultTool(registered, limits, tasks)];
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
     return {
       tools: [startTool(registered, limits, tasks), ...reading, ...cancel],
-      templates: [resultsOf(registered, tasks)],
+      templates: [resultTemplate(registered, tasks)],
     };
   }
 }
@@ -73,7 +73,7 @@ function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks
     askFor,
     call: async (input, { owner }) => ({
       kind: "result",
-      result: answer(formatResponse(await tasks.start(registered, input, owner))),
+      result: toToolResult(formatResponse(await tasks.start(registered, input, owner))),
     }),
   };
 }
@@ -82,9 +82,9 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   const { name, title = name } = registered;
   return {
     ...readingTool(registered, `${name}_status`, limits, tasks, async (task, { wait_seconds }, ctx) => {
-      const read = await waitAsAsked(unchanged(task), task, wait_seconds, limits, tasks, ctx);
-      // A failure is no error of this tool: it is the status that was asked for.
-      return read.task.status === "COMPLETED" ? await responseOf(read.task, tasks) : withNote(read);
+      const read = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
+      // That the task has failed is not an error of this tool, but its answer.
+      return read.task.status === "COMPLETED" ? await readResponse(read.task, tasks) : withNote(read);
     }),
     title: `${title}: status`,
     description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
@@ -97,8 +97,8 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   const { name, title = name } = registered;
   return {
     ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds }, ctx) => {
-      const read = await waitAsAsked(() => true, task, wait_seconds, limits, tasks, ctx);
-      if (isFinished(read.task)) return await responseOf(read.task, tasks);
+      const read = await waitForSeconds(() => true, task, wait_seconds, limits, tasks, ctx);
+      if (isFinished(read.task)) return await readResponse(read.task, tasks);
       const response = withNote(read);
       if (wait_seconds !== undefined) return response;
       const next = read.task.status === "INPUT_REQUIRED"
@@ -126,7 +126,7 @@ function readingTool(
   tasks: Tasks,
   read: (task: TaskInfo, input: ReadingInput, ctx: CallContext) => Promise<PollingResponse>,
 ): Omit<SurfaceTool, "title" | "description"> {
-  const schema = tokenSchema({ wait_seconds: waitProperty(limits) });
+  const schema = tokenSchema({ wait_seconds: waitSecondsSchema(limits) });
   return {
     name,
     inputSchema: schema,
@@ -134,24 +134,24 @@ function readingTool(
     annotations: { readOnlyHint: true, idempotentHint: true },
     call: async (input, ctx) => {
       const given = await validate(schema, input, `input for ${name}`) as ReadingInput;
-      const result = await explained(
+      const result = await explainErrors(
         given.token,
-        async () => answer(await read(await ofJob(tasks, job.name, given.token, ctx.owner), given, ctx)),
+        async () => toToolResult(await read(await taskOfJob(tasks, job.name, given.token, ctx.owner), given, ctx)),
       );
       return { kind: "result", result };
     },
     resume: async (id, ctx, storeAnswers) => {
-      const task = await ofJob(tasks, job.name, id, ctx.owner);
+      const task = await taskOfJob(tasks, job.name, id, ctx.owner);
       await storeAnswers(task);
       return {
         kind: "result",
-        result: answer(await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx)),
+        result: toToolResult(await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx)),
       };
     },
   };
 }
 
-/** How a task stands; where its wait was cut, the message says so, too. */
+/** The response for a task; its message also says if the wait was cut. */
 function withNote({ task, cut }: { readonly task: TaskInfo; readonly cut?: string }): PollingResponse {
   const response = formatResponse(task);
   return cut === undefined ? response : { ...response, message: [response.message, cut].filter(Boolean).join(" ") };
@@ -167,18 +167,18 @@ function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): S
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     call: (input, { owner }) =>
       withToken(input, `${name}_cancel`, async (token) => {
-        await ofJob(tasks, job.name, token, owner);
-        return answer(formatResponse(await tasks.cancel(token, owner)));
+        await taskOfJob(tasks, job.name, token, owner);
+        return toToolResult(formatResponse(await tasks.cancel(token, owner)));
       }),
   };
 }
 
-/** Reads the token of an input for a tool, and uses it. */
+/** Validates the input of a tool that takes a token, and calls `use` with the token. */
 async function withToken(
   input: unknown,
   tool: string,
   use: (token: string) => Promise<ToolResult>,
 ): Promise<CallAnswer> {
   const { token } = await validate(TOKEN, input, `input for ${tool}`) as { token: string };
-  return { kind: "result", result: await explained(token, () => use(token)) };
+  return { kind: "result", result: await explainErrors(token, () => use(token)) };
 }

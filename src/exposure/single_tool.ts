@@ -12,24 +12,24 @@ import { validate } from "../schema/schema.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "./answers/response.ts";
-import { resultsOf } from "./answers/results.ts";
-import { answer, explained, responseOf } from "./answers/token_answer.ts";
+import { resultTemplate } from "./answers/results.ts";
+import { explainErrors, readResponse, toToolResult } from "./answers/token_answer.ts";
 import type { CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { ofJob } from "./task_of_job.ts";
-import { unchanged, waitAsAsked, type WaitLimits, waitProperty } from "./wait_seconds.ts";
+import { taskOfJob } from "./task_of_job.ts";
+import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./wait_seconds.ts";
 
-/** What {@linkcode SingleToolExposureStrategy} takes. */
+/** The options of {@linkcode SingleToolExposureStrategy}. */
 export interface SingleToolOptions {
-  /** The longest wait that `wait_seconds` of a check may ask for, in ms; default 25,000. */
+  /** The longest wait for `wait_seconds` of a check, in ms. Default: 25,000. */
   readonly answerWithin?: number;
 }
 
 const OPTIONS: Rules<SingleToolOptions> = { answerWithin: wholeNumber(0) };
 
 /**
- * Gives each job one tool with an `action`: `start` takes the job's `input` and returns a token, `check` takes the token
- * and says how the task stands, with its result once it is there, and `cancel`, where the registration allows it, cancels
- * the task. For clients with room for few tools. Nobody is asked for the fields of `askFor`.
+ * Gives each job one tool with an `action`: `start` takes the job's `input` and returns a token; `check` takes the token,
+ * and returns the status and, once the task is COMPLETED, the result; `cancel` cancels the task, if the registration allows
+ * it. For clients with room for few tools. It does not ask for the fields of `askFor`.
  *
  * @example
  * ```ts
@@ -42,45 +42,47 @@ const OPTIONS: Rules<SingleToolOptions> = { answerWithin: wholeNumber(0) };
 export class SingleToolExposureStrategy implements ExposureStrategy {
   readonly #answerWithin: number;
 
-  /** Takes how long a check waits. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  /** Throws `DefinitionError` for an option that is unknown or cannot be used. */
   constructor(options: SingleToolOptions = {}) {
     checkOptions("SingleToolExposureStrategy", options, OPTIONS);
     this.#answerWithin = options.answerWithin ?? 25_000;
   }
 
-  /** Gives a job its tool and its resource template. */
+  /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const limits = { most: registered.answerWithin ?? this.#answerWithin, unsaid: 0 };
-    return { tools: [jobTool(registered, limits, tasks)], templates: [resultsOf(registered, tasks)] };
+    const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
+    return { tools: [jobTool(registered, limits, tasks)], templates: [resultTemplate(registered, tasks)] };
   }
 }
 
-/** What a call gives, once it has the form of its action. */
+/** The input of a call, with what its action needs. */
 type ActionInput =
   | { readonly action: "start"; readonly input?: unknown }
   | { readonly action: "check"; readonly token: string; readonly wait_seconds?: number }
   | { readonly action: "cancel"; readonly token: string };
 
-/** What a call gives before. */
+/** The input before that is checked. */
 type GivenInput = ActionInput | { readonly action: "check" | "cancel"; readonly token?: undefined };
 
 function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
   const { name, title, description, job, cancel } = registered;
   const schema = actionSchema(registered, limits);
   const check = async (task: TaskInfo, seconds: number | undefined, ctx: CallContext): Promise<ToolResult> => {
-    const { task: now, cut } = await waitAsAsked(unchanged(task), task, seconds, limits, tasks, ctx);
-    const response = await responseOf(now, tasks);
-    return answer(cut === undefined ? response : { ...response, message: [response.message, cut].join(" ").trim() });
+    const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, seconds, limits, tasks, ctx);
+    const response = await readResponse(now, tasks);
+    return toToolResult(
+      cut === undefined ? response : { ...response, message: [response.message, cut].join(" ").trim() },
+    );
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
-      return answer(formatResponse(await tasks.start(registered, given.input ?? {}, ctx.owner)));
+      return toToolResult(formatResponse(await tasks.start(registered, given.input ?? {}, ctx.owner)));
     }
     const { token } = given;
-    return await explained(token, async () => {
-      const task = await ofJob(tasks, job.name, token, ctx.owner);
+    return await explainErrors(token, async () => {
+      const task = await taskOfJob(tasks, job.name, token, ctx.owner);
       if (given.action === "check") return await check(task, given.wait_seconds, ctx);
-      return answer(formatResponse(await tasks.cancel(token, ctx.owner)));
+      return toToolResult(formatResponse(await tasks.cancel(token, ctx.owner)));
     });
   };
   return {
@@ -97,7 +99,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
       return { kind: "result", result: await act(given, ctx) };
     },
     resume: async (id, ctx, storeAnswers) => {
-      const task = await ofJob(tasks, job.name, id, ctx.owner);
+      const task = await taskOfJob(tasks, job.name, id, ctx.owner);
       await storeAnswers(task);
       return { kind: "result", result: await check(task, limits.most / 1_000, ctx) };
     },
@@ -111,14 +113,14 @@ function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonS
       action: { type: "string", enum: cancel ? ["start", "check", "cancel"] : ["start", "check"] },
       input: placed(job.inputSchema, "#/properties/input"),
       token: { type: "string", description: "For check and cancel: the token that start returned" },
-      wait_seconds: waitProperty(limits),
+      wait_seconds: waitSecondsSchema(limits),
     },
     required: ["action"],
     additionalProperties: false,
   };
 }
 
-/** Throws `InvalidInput` for a check or a cancellation without a token: JSON Schema says so in a way that few models read. */
+/** Throws `InvalidInput` for a check or cancellation without a token. Few models understand a JSON Schema that requires it. */
 function withTarget(given: GivenInput, name: string): ActionInput {
   if (given.action === "start" || given.token !== undefined) return given;
   const message = `is missing: ${given.action} needs the token that start returned`;

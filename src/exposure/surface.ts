@@ -1,5 +1,5 @@
 /**
- * Surfaces: what a job looks like to an MCP client, as plain data. No protocol words of one revision, no SDK.
+ * Surfaces: what an MCP client sees of a job, as plain data, independent of the revision and the SDK.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { JsonSchema } from "../schema/json_schema.ts";
 import type { Json, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 
-/** One block of a tool result's content. */
+/** A block of a tool result's content. */
 export type ContentBlock =
   | { readonly type: "text"; readonly text: string }
   | {
@@ -27,20 +27,20 @@ export interface ToolResult {
   readonly content: readonly ContentBlock[];
   /** The result as data. */
   readonly structuredContent?: { readonly [key: string]: Json };
-  /** Whether the tool says that it failed. */
+  /** Whether the call of the tool failed. */
   readonly isError?: boolean;
-  /** What the client's own code may read. */
+  /** Data for the client's own code. */
   readonly _meta?: { readonly [key: string]: Json };
 }
 
 /** What the client of a call can do. */
 export interface CallClient {
   /**
-   * `"demanded"`: the client takes a task as the answer to this call, and nothing else. `"accepted"`: it takes a result or
-   * a task. `"none"`: it takes a result alone.
+   * `"demanded"`: the answer to this call must be a task. `"accepted"`: it may be a result or a task. `"none"`: it must be a
+   * result.
    */
   readonly tasks: "none" | "accepted" | "demanded";
-  /** For how long a client that takes a task wants its result to be kept, in ms. */
+  /** How long the client wants the result of the task to be kept, in ms; absent if it does not say. */
   readonly ttl?: number;
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
@@ -48,51 +48,51 @@ export interface CallClient {
   readonly progress: boolean;
 }
 
-/** What a call comes to: its result, or the task that will have it. */
+/** The answer to a call: its result, or the task that will have it. */
 export type CallAnswer =
   | { readonly kind: "result"; readonly result: ToolResult }
   | { readonly kind: "task"; readonly task: TaskInfo };
 
-/** Who calls a tool, and how. */
+/** The caller of a tool, and the call. */
 export interface CallContext {
   /** The principal. */
   readonly owner: string;
   /** What the client can do. */
   readonly client: CallClient;
-  /** Aborts when the caller has given up. */
+  /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
-  /** Hears of each change while the call waits. */
+  /** Receives each change of the task while the call waits. */
   readonly onChange?: (task: TaskInfo) => void;
 }
 
 /** The reason of a `CallContext.signal` when the caller cancelled the call. */
 export class CallCancelled extends JobsError {}
 
-/** The reason of a `CallContext.signal` when the client waits no longer: its time limit for calls has passed. */
+/** The reason of a `CallContext.signal` when the client's time limit for the call has passed. */
 export class CallTimedOut extends JobsError {}
 
 /**
- * The reason of a `CallContext.signal` when the connection of the caller is gone. Nobody has the id of a task that a plain
- * call began.
+ * The reason of a `CallContext.signal` when the connection of the caller is lost. Nobody knows the id of a task that a plain
+ * call has started.
  */
 export class CallerGone extends JobsError {
-  /** `cancels` tells whether that ends the work, where its registration does not say. */
+  /** `cancels`: whether the work ends with it, if the registration does not say. */
   constructor(readonly cancels: boolean) {
     super("The connection of its plain call is gone.");
   }
 }
 
-/** Whether the work of a plain call is to end with the call, whose signal has aborted for `reason`. */
+/** Whether the work of a plain call ends with the call, whose signal has aborted with `reason`. */
 export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: unknown): boolean {
   if (reason instanceof CallerGone) return cancelOnDisconnect ?? (cancel && reason.cancels);
   return cancel && reason instanceof CallCancelled;
 }
 
-/** What is known of a client that lists the tools. */
+/** What is known about a client that lists the tools. */
 export interface ListClient {
-  /** Whether it declares that it knows tasks. */
+  /** Whether it declares support for tasks. */
   readonly tasks: boolean;
-  /** Whether it is one known person or program, so that its tasks may be listed. */
+  /** Whether its principal is known, so that it may list its tasks. */
   readonly known: boolean;
 }
 
@@ -104,58 +104,58 @@ export interface SurfaceTool {
   readonly title?: string;
   /** What it does, for the model. */
   readonly description: string;
-  /** What it takes. */
+  /** The schema of its input. */
   readonly inputSchema: JsonSchema;
-  /** What it returns as data. */
+  /** The schema of its `structuredContent`. */
   readonly outputSchema?: JsonSchema;
-  /** What it does to the world. */
+  /** How it affects its environment. */
   readonly annotations?: JobAnnotations;
-  /** Calls it. A rejection with `InvalidInput` is for the model to read. */
+  /** Calls the tool. The model reads the message of an `InvalidInput`. */
   call(input: unknown, ctx: CallContext): Promise<CallAnswer>;
   /**
-   * Waits for the task of a call that had to be answered before its end; absent where calls do not wait. `answer` stores
-   * what the client has answered, and is called once the task is known as one of this tool.
+   * Continues a call that was answered before its task had ended; absent if calls do not wait. `answer` stores the client's
+   * answers, and must be called once the task is known to be one of this tool.
    */
   readonly resume?: (id: string, ctx: CallContext, answer: (task: TaskInfo) => Promise<void>) => Promise<CallAnswer>;
-  /** What the person is asked for if a call lacks it; the key is the field of the input. */
+  /** The questions for fields that a call may lack; the key is the field of the input. */
   readonly askFor?: readonly Question[];
-  /** Whether its calls may become native MCP tasks, or must; absent where they cannot. */
+  /** Whether its calls can, or must, become native MCP tasks; absent if they cannot. */
   readonly taskSupport?: TaskSupport;
-  /** Whether it is listed to this client; default: to all. A client that knows its name can call it all the same. */
+  /** Whether a client sees it in the list of tools. A client that knows its name can always call it. Default: all do. */
   readonly listedTo?: (client: ListClient) => boolean;
 }
 
-/** A resource template of a surface; its one variable is the task id. */
+/** A resource template of a surface; its only variable is the task id. */
 export interface SurfaceTemplate {
-  /** A name. */
+  /** The name. */
   readonly name: string;
   /** A title for people. */
   readonly title?: string;
-  /** What it holds, for the model. */
+  /** What it contains, for the model. */
   readonly description: string;
   /** The template, ending in `{task_id}`. */
   readonly uriTemplate: string;
-  /** The type of what it holds. */
+  /** The media type of its contents. */
   readonly mimeType: string;
   /** Reads the resource of one task. */
   read(id: string, owner: string): Promise<string>;
 }
 
-/** What one job looks like to a client. */
+/** What a client sees of a job. */
 export interface Surface {
   /** The tools. */
   readonly tools: readonly SurfaceTool[];
   /** The resource templates. */
   readonly templates: readonly SurfaceTemplate[];
-  /** That the three tools which serve all jobs together have to know this job; absent where it needs none of them. */
+  /** The job, if its tasks are read through the three tools that all jobs share. */
   readonly shared?: SharedJob;
-  /** The native task operations that the surface needs; absent where it needs none. */
+  /** The native task operations of the surface; absent if it has none. */
   readonly tasks?: {
     /** The names of the jobs whose tasks clients may cancel. */
     readonly cancellable: readonly string[];
-    /** The names of the jobs whose result has an output schema. */
+    /** The names of the jobs that have an output schema. */
     readonly typed: readonly string[];
-    /** Whether every change is pushed. */
+    /** Whether clients of revision 2025-11-25 are notified of every change. */
     readonly notifications: boolean;
   };
 }
@@ -164,14 +164,14 @@ export interface Surface {
 export interface SharedJob {
   /** The job. */
   readonly registered: RegisteredJob;
-  /** What the names of the tools begin with. */
+  /** The prefix of the tools' names. */
   readonly prefix: string;
   /** The longest time that a call waits, in ms. */
   readonly answerWithin: number;
 }
 
-/** Says which MCP surface a job gets. */
+/** Decides which MCP surface a job gets. */
 export interface ExposureStrategy {
-  /** Gives a job its surface. Pure: it starts nothing and keeps nothing. */
+  /** Returns the surface of a job. Starts nothing and keeps no state. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface;
 }

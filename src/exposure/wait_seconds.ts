@@ -1,5 +1,5 @@
 /**
- * `wait_seconds`: how a tool that reads a task waits for a change, so that its client need not ask again and again.
+ * `wait_seconds`: how long a tool that reads a task waits for a change, so that clients need fewer calls.
  *
  * @module
  */
@@ -13,38 +13,38 @@ import { waitWhile } from "./waiting_calls.ts";
 export interface WaitLimits {
   /** The longest wait, in ms. */
   readonly most: number;
-  /** The wait of a call that says nothing, in ms. */
-  readonly unsaid: number;
+  /** The wait of a call without `wait_seconds`, in ms. */
+  readonly byDefault: number;
 }
 
-/** The schema of `wait_seconds`, as a property of a tool's input. A longer wait than allowed is cut, so there is no maximum. */
-export function waitProperty({ most, unsaid }: WaitLimits): JsonSchema {
-  const fallback = unsaid === most ? "which is the default" : `default ${unsaid / 1_000}`;
+/** The schema of `wait_seconds`, as a property of a tool's input. It has no maximum, because longer waits are cut. */
+export function waitSecondsSchema({ most, byDefault }: WaitLimits): JsonSchema {
+  const fallback = byDefault === most ? "which is the default" : `default ${byDefault / 1_000}`;
   const description = `How long to wait for the task to change its status, in seconds: at most ${
     most / 1_000
   }, ${fallback}`;
   return { type: "number", minimum: 0, description };
 }
 
-/** Whether a task still has the status of an earlier reading. */
-export function unchanged(before: TaskInfo): (task: TaskInfo) => boolean {
+/** Whether a task still has the same status as before. */
+export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
   return ({ status }) => status === before.status;
 }
 
 /**
- * Waits while `stays` is true of a task that is not finished, as long as the call asks for. Resolves with the task as it
- * is then, and with a sentence that says so where the wait was cut.
+ * Waits for `seconds`, within the limits, while a task is not finished and `stays` is true. Resolves with the newest state
+ * of the task and, if the wait was cut, a sentence that says so.
  */
-export async function waitAsAsked(
+export async function waitForSeconds(
   stays: (task: TaskInfo) => boolean,
   before: TaskInfo,
   seconds: number | undefined,
-  { most, unsaid }: WaitLimits,
+  { most, byDefault }: WaitLimits,
   tasks: Tasks,
   { client, signal, onChange }: CallContext,
 ): Promise<{ readonly task: TaskInfo; readonly cut?: string }> {
-  const asked = seconds === undefined ? unsaid : seconds * 1_000;
-  // Other clients may answer a question, so a client that cannot ask a person leaves it alone.
+  const asked = seconds === undefined ? byDefault : seconds * 1_000;
+  // A client that cannot ask a person must not cancel the questions, since other clients may answer them.
   const listener = client.elicitation ? onChange : undefined;
   listener?.(before);
   const task = await waitWhile(stays, before, Math.min(asked, most), tasks, { signal, onChange: listener });

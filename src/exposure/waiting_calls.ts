@@ -1,5 +1,5 @@
 /**
- * How the calls of a strategy wait for their task, and what becomes of the work when the caller is gone.
+ * How calls wait for their task, and what happens to the work when the caller no longer waits.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { tryAgain } from "../waiting.ts";
 import { type CallContext, CallerGone, endsWork } from "./surface.ts";
 
 /**
- * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with the newest state
- * that is known. With 0 ms it resolves at once. Rejects with the reason of the call's signal once that aborts.
+ * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with its newest state. With
+ * 0 ms it resolves at once. Rejects with the reason of the call's signal once that aborts.
  */
 export async function waitWhile(
   stays: (task: TaskInfo) => boolean,
@@ -40,8 +40,8 @@ export async function waitWhile(
 }
 
 /**
- * Lets a call wait for its task. If the call ends first, the task is cancelled where the registration says so; else it
- * goes on. The backend stays open until that is done.
+ * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
+ * cancelled, or goes on, as the registration says. The backend stays open until that is done.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
@@ -62,13 +62,13 @@ export function waitForCall<T>(
   return tasks.untilClosed(run());
 }
 
-/** After which pauses a cancellation that could not be stored is tried again, in ms. */
+/** The pauses before a failed cancellation is tried again, in ms. */
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
-/** Cancels the task of a call that is over: nobody hears of a failure, and nobody else knows the task. */
+/** Cancels the task of a call that has ended. It retries, because no caller is left who could do so. */
 async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown): Promise<void> {
   const why = reason instanceof CallerGone ? reason.message : undefined;
-  // If it has just ended, there is nothing left to cancel.
+  // A task that has just ended needs no cancellation.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
   await tryAgain(() => tasks.cancel(id, owner, why), PAUSES_MS, isOver);
 }

@@ -1,5 +1,5 @@
 /**
- * The result of a task as a tool returns it, and the URI of the resource that holds it.
+ * The result of a task as a tool returns it, and the URI of its resource.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { isObject } from "../../json.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
 import type { SurfaceTemplate, ToolResult } from "../surface.ts";
 
-/** What the URIs of a template's resources begin with; the task id follows. */
+/** The prefix of the URIs of a template's resources, before the task id. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
   return uriTemplate.replace("{task_id}", "");
 }
 
-/** Where the result of a task can be read as a resource. */
+/** The URI of the resource with the result of a task. */
 export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
   return `mcp://results/${task.job}/${task.id}`;
 }
 
 /**
- * What the call of a tool returns once its task has ended: the one place where an outcome becomes a `CallToolResult`.
- * Throws `JobFault` for a fault. It may be larger than a message: `fitted` is for that.
+ * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
+ * for a fault. The result may be too large for a message; `fitted` cuts it.
  */
 export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
   const _meta = { resourceUri: resourceUri(task) };

@@ -1,25 +1,26 @@
 /**
- * From a tool result of any size to one that a message can carry: what does not fit is left to its resource.
+ * Cuts a tool result of any size to one that fits into a message. The rest can be read as a resource.
  *
  * @module
  */
 import { cut, cutToFit, fits } from "../../text.ts";
 import type { ContentBlock, ToolResult } from "../surface.ts";
 
-/** How much of a result that is left out stands here all the same, in UTF-16 units. */
+/** How much of a result that does not fit is included, in UTF-16 units. */
 const HEAD = 2_000;
 
 /**
- * A result as it is, if it fits. Else without its second copy: the text stays, or the data where the tool is `typed`, has
- * an output schema that promises them. Else its beginning alone, and the way to its resource. A typed result is an error
- * then: clients refuse any other answer without data (2025-11-25, Tools, "Output Schema").
+ * Returns a result unchanged if it fits. Otherwise removes its second copy: the text stays, or the data if the tool is
+ * `typed`, which means that its output schema promises them. If that does not fit either, only the beginning stays, with a
+ * link to the resource. A typed result is then an error, because clients refuse any other answer without data (2025-11-25,
+ * Tools, "Output Schema").
  */
 export function fitted(result: ToolResult, typed: boolean): ToolResult {
   if (fits(result)) return result;
   const { structuredContent, ...withoutData } = result;
   const text = result.content.map((block) => block.type === "text" ? block.text : "").join("\n");
   if (structuredContent !== undefined) {
-    const note = headOf(text, "It is too large to stand here twice: `structuredContent` has the whole.");
+    const note = beginningOf(text, "The text would repeat it: `structuredContent` has the whole.");
     const once = typed ? { ...result, content: [textBlock(note)] } : withoutData;
     if (fits(once)) return once;
   }
@@ -28,23 +29,23 @@ export function fitted(result: ToolResult, typed: boolean): ToolResult {
   return {
     ...withoutData,
     content: typeof uri === "string"
-      ? [textBlock(headOf(text, tooLarge(uri))), linkTo(uri)]
-      : [textBlock(headOf(text, "It is too large for one message."))],
+      ? [textBlock(beginningOf(text, tooLargeNote(uri))), linkTo(uri)]
+      : [textBlock(beginningOf(text, "It is too large for one message."))],
     ...(typed && { isError: true }),
   };
 }
 
-/** The beginning of a text, and what to say of the rest. */
-export function headOf(text: string, note: string): string {
+/** The beginning of a text, and a note about the rest. */
+export function beginningOf(text: string, note: string): string {
   return `${cut(text, HEAD)}\n\nThis is only the beginning of the result. ${note}`;
 }
 
-/** Where the whole of a result stands that no message can carry. */
-export function tooLarge(uri: string): string {
+/** Says where to read a result that is too large for a message. */
+export function tooLargeNote(uri: string): string {
   return `It is too large for one message. Read the resource ${uri}: it has pages, ${uri}?page=1 and so on.`;
 }
 
-/** Old clients know no such block, and LangChain's agents fail at one: only for a result that does not stand here whole. */
+/** A link to the resource. Old clients do not know this block, and LangChain agents fail on it, so use it only for a result that is cut. */
 export function linkTo(uri: string): ContentBlock {
   return {
     type: "resource_link",

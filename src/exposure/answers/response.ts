@@ -1,5 +1,5 @@
 /**
- * The one source of the polling response.
+ * The polling response and its schema.
  *
  * @module
  */
@@ -8,30 +8,30 @@ import { placed } from "../../schema/placed.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 
-/** What every polling tool answers. */
+/** The response of every polling tool. */
 export interface PollingResponse {
-  /** The task id; the other tools take it. */
+  /** The task id, which the other tools take. */
   readonly token: string;
-  /** Where the task stands. */
+  /** The status of the task. */
   readonly status: TaskStatus;
   /** How much is done, from 0 to 1, while the task is not finished. */
   readonly progress?: number;
-  /** What is done now, or how it ended. */
+  /** What the job is doing, or how the task ended. */
   readonly message?: string;
   /** The result of a COMPLETED task. */
   readonly result?: Json;
-  /** Where the result stands, if it is too large for one message; `message` has its beginning then. */
+  /** The URI of a result that is too large for one message; `message` then has its beginning. */
   readonly resource?: string;
   /** Why there is no result. */
   readonly error?: string;
-  /** Which tool to call next, and with what. */
+  /** Which tool to call next, and how. */
   readonly next?: string;
-  /** No other field has a value; with this the response is plain JSON to TypeScript, too. */
+  /** There are no other fields. This makes the response assignable to JSON in TypeScript. */
   readonly [key: string]: Json | undefined;
 }
 
 /**
- * Shapes a task, and how it ended if that was read, as the polling tools answer it.
+ * The response for a task, and for its outcome if that was read.
  *
  * @example
  * ```ts
@@ -64,9 +64,9 @@ const STATUS: JsonSchema = {
 };
 
 /** The schema of a response's `next`. */
-export const NEXT: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
+export const NEXT_SCHEMA: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
 
-/** The schema of {@linkcode PollingResponse}, with the job's own schema for `result` where there is one, and with `more` properties. */
+/** The schema of {@linkcode PollingResponse}, with the job's own schema for `result`, if it has one, and `more` properties. */
 export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): JsonSchema {
   return {
     type: "object",
@@ -85,8 +85,8 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
 }
 
 /**
- * The schema of a call that returns the result of its job, whose schema is given, or the handle of its task: a
- * {@linkcode PollingResponse} that says in `next` how to get the result.
+ * The output schema of a tool that returns either the result of its job, with the given schema, or a handle: a
+ * {@linkcode PollingResponse} whose `next` says how to get the result.
  */
 export function resultOrHandle(result: JsonSchema): JsonSchema {
   const handle = {
@@ -97,7 +97,7 @@ export function resultOrHandle(result: JsonSchema): JsonSchema {
       status: STATUS,
       progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
       message: { type: "string", description: "What is done now" },
-      next: NEXT,
+      next: NEXT_SCHEMA,
     },
     required: ["token", "status", "next"],
   };

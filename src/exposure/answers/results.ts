@@ -6,12 +6,12 @@
 import { JobFault } from "../../errors.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { ofJob } from "../task_of_job.ts";
+import { taskOfJob } from "../task_of_job.ts";
 import { resourceUri } from "./call_result.ts";
 import type { SurfaceTemplate } from "../surface.ts";
 
-/** The template of a job's results. */
-export function resultsOf({ name, title, job }: RegisteredJob, tasks: Tasks): SurfaceTemplate {
+/** The resource template of a job's results. */
+export function resultTemplate({ name, title, job }: RegisteredJob, tasks: Tasks): SurfaceTemplate {
   return {
     name: `${job.name} results`,
     title: title && `${title}: results`,
@@ -23,7 +23,7 @@ export function resultsOf({ name, title, job }: RegisteredJob, tasks: Tasks): Su
 }
 
 async function readResult(tasks: Tasks, job: string, id: string, owner: string): Promise<string> {
-  const task = await ofJob(tasks, job, id, owner);
+  const task = await taskOfJob(tasks, job, id, owner);
   const outcome = await tasks.outcome(task);
   if (outcome.kind === "value") return JSON.stringify(outcome.value);
   throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);

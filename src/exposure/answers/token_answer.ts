@@ -1,5 +1,5 @@
 /**
- * What the tools that take the token of a task have in common.
+ * What all tools that take the token of a task have in common.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { cutToFit, fits } from "../../text.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { resourceUri } from "./call_result.ts";
-import { headOf, tooLarge } from "./fitted.ts";
+import { beginningOf, tooLargeNote } from "./fitted.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { ToolResult } from "../surface.ts";
 
-/** The input schema of a tool that takes a token, and `more` that a call need not give. */
+/** The input schema of a tool that takes a token, and `more` optional properties. */
 export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}): JsonSchema {
   return {
     type: "object",
@@ -24,25 +24,25 @@ export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}):
   };
 }
 
-/** Says how a task stands, and, once it is finished, with what it ended. */
-export async function responseOf(task: TaskInfo, tasks: Tasks): Promise<PollingResponse> {
+/** The response for a task, with its outcome if it has finished. */
+export async function readResponse(task: TaskInfo, tasks: Tasks): Promise<PollingResponse> {
   return isFinished(task) ? sendable(task, formatResponse(task, await tasks.outcome(task))) : formatResponse(task);
 }
 
-/** How many bytes an error may have: with the rest of its response, and its beginning once more as text, it fits. */
+/** The longest error, in bytes, that fits together with the rest of its response. */
 const MAX_ERROR_BYTES = 730_000;
 
-/** A response as it is, if a message can carry it. Else the beginning of its result, and the way to the whole. */
+/** Returns a response unchanged if it fits into a message. Otherwise cuts its result to the beginning and a link. */
 function sendable(task: TaskInfo, response: PollingResponse): PollingResponse {
   if (fits(response)) return response;
   const { result, error, ...rest } = response;
   if (error !== undefined) return { ...rest, error: cutToFit(error, MAX_ERROR_BYTES) };
   const resource = resourceUri(task);
-  return { ...rest, message: headOf(JSON.stringify(result), tooLarge(resource)), resource };
+  return { ...rest, message: beginningOf(JSON.stringify(result), tooLargeNote(resource)), resource };
 }
 
-/** Answers with a response as text and as data. One with an `error` is an error result. */
-export function answer(response: PollingResponse): ToolResult {
+/** Turns a response into the result of a tool, as text and as data. A response with an `error` is an error result. */
+export function toToolResult(response: PollingResponse): ToolResult {
   const text = JSON.stringify(wellFormed(response));
   return {
     content: [{ type: "text", text }],
@@ -51,14 +51,14 @@ export function answer(response: PollingResponse): ToolResult {
   };
 }
 
-/** Turns what the model can mend, such as an unknown token, from an error of the protocol into an error result. */
-export async function explained(token: string, use: () => Promise<ToolResult>): Promise<ToolResult> {
+/** Calls `use`, and turns errors that the model can correct, such as an unknown token, into error results. */
+export async function explainErrors(token: string, use: () => Promise<ToolResult>): Promise<ToolResult> {
   try {
     return await use();
   } catch (error) {
     if (error instanceof TaskNotFound) return { content: [{ type: "text", text: error.message }], isError: true };
     if (error instanceof TaskFinished || error instanceof TaskNotReady) {
-      return answer({ token, status: error.status, error: error.message });
+      return toToolResult({ token, status: error.status, error: error.message });
     }
     throw error;
   }

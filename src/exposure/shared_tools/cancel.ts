@@ -7,7 +7,7 @@ import { validate } from "../../schema/schema.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { answer, explained, tokenSchema } from "../answers/token_answer.ts";
+import { explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { findShared, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that cancels a task. */
@@ -24,10 +24,10 @@ export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     listedTo: knowsNoTasks,
     call: async (input, { owner }) => {
       const { token } = await validate(schema, input, `input for ${name}`) as { readonly token: string };
-      const result = await explained(token, async () => {
+      const result = await explainErrors(token, async () => {
         const { task, job } = await findShared(jobs, tasks, token, owner);
-        if (job.registered.cancel) return answer(formatResponse(await tasks.cancel(token, owner)));
-        return answer({ ...formatResponse(task), error: tasks.refuseCancel(task) });
+        if (job.registered.cancel) return toToolResult(formatResponse(await tasks.cancel(token, owner)));
+        return toToolResult({ ...formatResponse(task), error: tasks.refuseCancel(task) });
       });
       return { kind: "result", result };
     },

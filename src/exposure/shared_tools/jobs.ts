@@ -1,5 +1,5 @@
 /**
- * The jobs behind the shared tools: their names, their tasks, and how a client goes on with one.
+ * What the shared tools know about the jobs: the names of the tools, the tasks of the jobs, and the next step of a client.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { ListClient, SharedJob } from "../surface.ts";
 
-/** The jobs with one prefix, by their names. */
+/** The jobs with the same prefix, by name. */
 export type SharedJobs = ReadonlyMap<string, SharedJob>;
 
 /** The names of the three tools. */
@@ -18,12 +18,12 @@ export function sharedNames(
   return { status: `${prefix}task_status`, cancel: `${prefix}task_cancel`, list: `${prefix}task_list` };
 }
 
-/** Whether a client needs the shared tools: one that knows tasks reads them natively. */
+/** Whether a client needs the shared tools; one that supports tasks reads them natively. */
 export function knowsNoTasks({ tasks }: ListClient): boolean {
   return !tasks;
 }
 
-/** The sentence of a handle that says how to go on. */
+/** The sentence in a handle that says what to do next. */
 export function nextStep({ status }: TaskInfo, prefix: string, answerWithin: number): string {
   const names = sharedNames(prefix);
   const wait = `wait_seconds ${Math.floor(answerWithin / 1_000)}`;
@@ -32,7 +32,7 @@ export function nextStep({ status }: TaskInfo, prefix: string, answerWithin: num
     : `Call ${names.status} with this token and ${wait}; it returns the result once the job has ended.`;
 }
 
-/** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for a task of any other. */
+/** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */
 export async function findShared(
   jobs: SharedJobs,
   tasks: Tasks,

@@ -32,7 +32,7 @@ export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surfac
       required: ["tasks"],
     },
     annotations: { readOnlyHint: true, idempotentHint: true },
-    // Where nobody knows who calls, one caller would see the tasks of another.
+    // Callers without a known principal would see each other's tasks.
     listedTo: (client) => client.known && knowsNoTasks(client),
     call: async (input, { owner }) => {
       const { cursor } = await validate(schema, input, `input for ${name}`) as { readonly cursor?: string };

@@ -1,6 +1,6 @@
 /**
- * The three tools that serve the tasks of all jobs together: `task_status`, `task_cancel` and `task_list`. Through them a
- * client that knows no tasks reads what its calls have begun.
+ * The three tools for the tasks of all jobs: `task_status`, `task_cancel` and `task_list`. Clients that do not support tasks
+ * use them to read the tasks that their calls have started.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { cancelTool } from "./cancel.ts";
 import { listTool } from "./list.ts";
 import { statusTool } from "./status.ts";
 
-/** Makes the shared tools of all jobs, once for each prefix. */
+/** The shared tools of all jobs, once for each prefix. */
 export function sharedTools(shared: readonly SharedJob[], tasks: Tasks): readonly SurfaceTool[] {
   return [...Map.groupBy(shared, ({ prefix }) => prefix)].flatMap(([prefix, group]) => {
     const jobs = new Map(group.map((one) => [one.registered.job.name, one]));

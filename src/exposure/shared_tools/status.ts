@@ -1,35 +1,35 @@
 /**
- * `task_status`: waits for a task, and has its result.
+ * `task_status`: waits for a task, and returns its result.
  *
  * @module
  */
 import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { NEXT, responseSchema } from "../answers/response.ts";
+import { NEXT_SCHEMA, responseSchema } from "../answers/response.ts";
 import type { CallContext, SharedJob, SurfaceTool, ToolResult } from "../surface.ts";
-import { answer, explained, responseOf, tokenSchema } from "../answers/token_answer.ts";
-import { unchanged, waitAsAsked, waitProperty } from "../wait_seconds.ts";
+import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { sameStatusAs, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
 import { findShared, knowsNoTasks, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
-/** The tool that waits for a task, and has its result. */
+/** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { status: name } = sharedNames(prefix);
   const longest = Math.max(...[...jobs.values()].map(({ answerWithin }) => answerWithin));
-  const schema = tokenSchema({ wait_seconds: waitProperty({ most: longest, unsaid: longest }) });
+  const schema = tokenSchema({ wait_seconds: waitSecondsSchema({ most: longest, byDefault: longest }) });
   return {
     name,
     title: "Task status",
     description:
-      "Waits for a task that a call has begun, up to wait_seconds. Returns as soon as the task changes its " +
+      "Waits for a task that a call has started, up to wait_seconds. Returns as soon as the task changes its " +
       "status, with the result once it is COMPLETED. If it is not finished, call again.",
     inputSchema: schema,
-    outputSchema: responseSchema(undefined, { next: NEXT }),
+    outputSchema: responseSchema(undefined, { next: NEXT_SCHEMA }),
     annotations: { readOnlyHint: true, idempotentHint: true },
     listedTo: knowsNoTasks,
     call: async (input, ctx) => {
       const { token, wait_seconds } = await validate(schema, input, `input for ${name}`) as StatusInput;
-      const result = await explained(token, async () => {
+      const result = await explainErrors(token, async () => {
         const { task, job } = await findShared(jobs, tasks, token, ctx.owner);
         return await read(job, task, wait_seconds, tasks, ctx);
       });
@@ -48,7 +48,7 @@ interface StatusInput {
   readonly wait_seconds?: number;
 }
 
-/** Waits for a change, and says how the task stands and how to go on. */
+/** Waits for a change, and returns the status of the task and the next step. */
 async function read(
   { prefix, answerWithin }: SharedJob,
   before: TaskInfo,
@@ -56,9 +56,9 @@ async function read(
   tasks: Tasks,
   ctx: CallContext,
 ): Promise<ToolResult> {
-  const limits = { most: answerWithin, unsaid: answerWithin };
-  const { task, cut } = await waitAsAsked(unchanged(before), before, seconds, limits, tasks, ctx);
-  const response = await responseOf(task, tasks);
-  if (isFinished(task)) return answer(response);
-  return answer({ ...response, next: [nextStep(task, prefix, answerWithin), cut].filter(Boolean).join(" ") });
+  const limits = { most: answerWithin, byDefault: answerWithin };
+  const { task, cut } = await waitForSeconds(sameStatusAs(before), before, seconds, limits, tasks, ctx);
+  const response = await readResponse(task, tasks);
+  if (isFinished(task)) return toToolResult(response);
+  return toToolResult({ ...response, next: [nextStep(task, prefix, answerWithin), cut].filter(Boolean).join(" ") });
 }
