@@ -4,6 +4,7 @@
  * @module
  */
 import { checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { doneWithin } from "../../waiting.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
@@ -39,6 +40,9 @@ export interface PostgresOptions extends PostgresPlace {
 const SWEEP_MS = 30_000;
 const SWEEP_PAGE = 500;
 const SWEEP_PAUSE_MS = 20;
+
+/** How long to wait for what is under way when a backend closes, in ms. */
+const CLOSE_MS = 1_000;
 
 const PLACE: Rules<PostgresPlace> = { url: required(text), schema: text };
 
@@ -84,16 +88,18 @@ export class PostgresBackend extends StoreBackend {
       await checkSchema(database);
       const hub = new Hub();
       const name = crypto.randomUUID();
-      const log = opened.use(await EventLog.open(database, name, listen, hub));
+      const log = await EventLog.open(database, name, listen, hub);
       const writer = new Writer(database, name, (tasks) => log.wake(hub.written(tasks)));
-      opened.use(
-        new Sweeper({
-          what: "delete what has expired in PostgreSQL",
-          every: SWEEP_MS,
-          page: () => deleteExpired(database, SWEEP_PAGE),
-          pause: SWEEP_PAUSE_MS,
-        }),
-      );
+      const sweeper = new Sweeper({
+        what: "delete what has expired in PostgreSQL",
+        every: SWEEP_MS,
+        page: () => deleteExpired(database, SWEEP_PAGE),
+        pause: SWEEP_PAUSE_MS,
+      });
+      // A server that does not answer ends neither; what they wait for ends with its connection.
+      opened.defer(async () => {
+        await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
+      });
       return new PostgresBackend(new PostgresStore(database, writer, lease), hub, opened);
     } catch (error) {
       await opened.disposeAsync();
