@@ -69,8 +69,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads a task. One of a job that is offered here, and that has waited for a while, says so when no worker is there for
-   * it. Rejects as `Backend.get`, and with `LimitExceeded`.
+   * Reads a task. If it has waited for a while and no worker for its job is known to run, its message says so. Rejects as
+   * `Backend.get`, and with `LimitExceeded`.
    */
   get(id: string, owner: string): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
@@ -230,11 +230,15 @@ export class Tasks implements Disposable {
     this.#feed[Symbol.dispose]();
   }
 
-  /** Whether no queue of a job that is offered here has a worker. */
+  /**
+   * Whether no queue of a job has a worker. `false` for a job that is not offered here on a backend with other queues,
+   * since its queue is unknown.
+   */
   async #lacksWorker(job: string): Promise<boolean> {
-    const offered = this.#jobs.get(job) ?? [];
+    const offered = this.#jobs.get(job);
+    if (offered === undefined) return !this.#backend.routes && !await this.#backend.hasWorker(job);
     for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
-    return offered.length > 0;
+    return true;
   }
 
   /**

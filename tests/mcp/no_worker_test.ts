@@ -68,5 +68,5 @@ Deno.test("_status says after a while that no worker is running, and the task ru
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && finished.resolve());
   await using _worker = createWorker(backend, [{ ...contract, run: () => ({ ran: true }) }]);
   await finished.promise;
-  assertEquals(await status(), { token, status: "COMPLETED" });
+  assertEquals(await status(), { token, status: "COMPLETED", result: { ran: true } });
 });

@@ -135,8 +135,20 @@ Deno.test("a task says that no worker runs only if none of the queues of its job
   assertEquals(asked.slice(0, 2), [["echo", "slow"], ["echo", "fast"]]);
 });
 
-Deno.test("a task of a job that is not registered here says nothing about workers, since its queue is not known", async () => {
+Deno.test("a task of a job that is not registered here says that no worker runs", async () => {
   await using backend = new MemoryBackend();
+  let later = 0;
+  using tasks = new Tasks(backend, () => Date.now() + later);
+  const { id } = await tasks.start(registered, {}, "me");
+  later = 60_000;
+  assertStringIncludes((await tasks.get(id, "me")).message ?? "", "no worker for echo");
+});
+
+Deno.test("where jobs may have other queues, a task of a job that is not registered here says nothing about workers", async () => {
+  class Queues extends MemoryBackend {
+    readonly routes = true;
+  }
+  await using backend = new Queues();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later);
   const { id } = await tasks.start(registered, {}, "me");
