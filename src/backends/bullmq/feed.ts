@@ -1,6 +1,6 @@
 /**
- * The events of all queues that hold tasks, as changes of tasks. All tasks that have changed since the last read are read
- * together.
+ * The events of all queues that hold tasks, as changes of tasks. All tasks that have changed since the last read are
+ * read together.
  *
  * @module
  */

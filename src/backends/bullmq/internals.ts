@@ -93,9 +93,9 @@ export async function addJobTo(job: Job, transaction: ScriptTransaction): Promis
 const TIMESTAMP = /^\s*ARGV\[(\d+)\]\s+timestamp\s*$/m;
 
 /**
- * Changes a script of BullMQ so that it goes by Redis's clock. By itself each worker goes by its own: one whose clock is
- * fast takes delayed jobs too early and stores retry times that others have to wait for; one whose clock is slow takes
- * them too late and stores an end that lies before the start.
+ * Changes a script of BullMQ so that it goes by Redis's clock. By itself each worker goes by its own: one whose clock
+ * is fast takes delayed jobs too early and stores retry times that others have to wait for; one whose clock is slow
+ * takes them too late and stores an end that lies before the start.
  */
 export function byRedisClock(lua: string): string {
   const [, index] = lua.match(TIMESTAMP) ?? [];
@@ -134,8 +134,8 @@ export function askRedisWhatIsDue(worker: Worker): void {
 }
 
 /**
- * Makes a connection safe to close at any time. If ioredis 6.0 is told to disconnect between two attempts to connect, it
- * drops the next attempt but never reports the end; so its status is set to "not connected yet" before. And a
+ * Makes a connection safe to close at any time. If ioredis 6.0 is told to disconnect between two attempts to connect,
+ * it drops the next attempt but never reports the end; so its status is set to "not connected yet" before. And a
  * connection that has ended already would start a timer that nobody stops.
  */
 export function closable(connection: Redis): Redis {

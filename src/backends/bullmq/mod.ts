@@ -55,8 +55,8 @@ const OPTIONS: Rules<BullMqOptions> = { redis: required(text), prefix: text, lea
 const RECONNECT_MS = 600;
 
 /**
- * Queues and stores tasks with BullMQ on Redis. BullMQ itself is loaded by `connect`. Each job uses the queue of its name,
- * unless it is registered with another. A worker's concurrency counts for each of its jobs.
+ * Queues and stores tasks with BullMQ on Redis. BullMQ itself is loaded by `connect`. Each job uses the queue of its
+ * name, unless it is registered with another. A worker's concurrency counts for each of its jobs.
  *
  * @example
  * ```ts ignore
@@ -90,9 +90,9 @@ export class BullMqBackend implements Backend {
   }
 
   /**
-   * Connects. Rejects with `BackendError` if Redis cannot be reached, or does not permit what the backend and its workers
-   * need, and with `DefinitionError` for invalid options: a bad URL or `lease`, or `postgres`. Warns on stderr if Redis
-   * may delete keys when its memory is full.
+   * Connects. Rejects with `BackendError` if Redis cannot be reached, or does not permit what the backend and its
+   * workers need, and with `DefinitionError` for invalid options: a bad URL or `lease`, or `postgres`. Warns on stderr
+   * if Redis may delete keys when its memory is full.
    */
   static async connect(options: BullMqOptions): Promise<BullMqBackend> {
     if (Object.hasOwn(options, "postgres")) {

@@ -235,8 +235,8 @@ function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Sna
 }
 
 /**
- * The progress that a job reported. Our workers add the run, so that nothing is left of an earlier one. Other workers pass
- * a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
+ * The progress that a job reported. Our workers add the run, so that nothing is left of an earlier one. Other workers
+ * pass a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
  */
 function progressOf(
   { progress, started }: Pick<Snapshot, "progress" | "started">,

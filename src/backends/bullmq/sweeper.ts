@@ -1,6 +1,6 @@
 /**
- * Deletes expired tasks. How long a result is kept counts from its task's end and differs from task to task. BullMQ's own
- * clean-up has one age for a whole queue, so it cannot do this.
+ * Deletes expired tasks. How long a result is kept counts from its task's end and differs from task to task. BullMQ's
+ * own clean-up has one age for a whole queue, so it cannot do this.
  *
  * @module
  */
@@ -17,7 +17,9 @@ const BATCH = 100;
 /** The longest pause before an unfinished task is checked again, in ms. */
 const UNFINISHED_MS = 600_000;
 
-/** The pause before a task is checked again that could not be read, or whose job runs on after it has expired, in ms. */
+/**
+ * The pause before a task is checked again that could not be read, or whose job runs on after it has expired, in ms.
+ */
 const RETRY_MS = 60_000;
 
 /** The part of the records that a sweeper uses. */

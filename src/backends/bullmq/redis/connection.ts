@@ -25,8 +25,8 @@ const DISCONNECT_MS = 500;
 const LOADING_MS = 100;
 
 /**
- * Connects, for calls that fail at once while Redis is away. Rejects with `BackendError`, whose text holds no password, if
- * Redis is not there or lacks what will be needed, and with `DefinitionError` for what is no URL of a Redis.
+ * Connects, for calls that fail at once while Redis is away. Rejects with `BackendError`, whose text holds no password,
+ * if Redis is not there or lacks what will be needed, and with `DefinitionError` for what is no URL of a Redis.
  */
 export async function connect(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
   const address = URL.parse(url);
@@ -83,8 +83,8 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
 }
 
 /**
- * A template for connections that wait until Redis is back, and lose nothing. It never connects; its duplicates connect by
- * themselves and reconnect for ever.
+ * A template for connections that wait until Redis is back, and lose nothing. It never connects; its duplicates connect
+ * by themselves and reconnect for ever.
  */
 export function waitingTemplate(client: Redis): Redis {
   const template = client.duplicate({

@@ -1,6 +1,7 @@
 /**
- * Connections to Redis that are replaced once they no longer answer, or lead to a replica. When a network silently drops
- * everything, TCP gives up only after minutes; and after a failover the former master may keep its connections open.
+ * Connections to Redis that are replaced once they no longer answer, or lead to a replica. When a network silently
+ * drops everything, TCP gives up only after minutes; and after a failover the former master may keep its connections
+ * open.
  *
  * @module
  */
@@ -20,8 +21,8 @@ export const LONGEST_BLOCK_MS = 2_000;
 const HEARTBEAT: Heartbeat = { every: 5_000, within: 2 * LONGEST_BLOCK_MS };
 
 /**
- * Replaces a connection once it does not answer, or answers from a replica; what was sent on it is sent again. ioredis has
- * `socketTimeout` for this, but it mistakes a busy process for a silent Redis, and does nothing on idle connections.
+ * Replaces a connection once it does not answer, or answers from a replica; what was sent on it is sent again. ioredis
+ * has `socketTimeout` for this, but it mistakes a busy process for a silent Redis, and does nothing on idle connections.
  */
 export function withHeartbeat(connection: Redis, { every, within }: Heartbeat = HEARTBEAT): Redis {
   const timer = setInterval(async () => {

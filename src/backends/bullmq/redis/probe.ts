@@ -9,8 +9,8 @@ import { messageOf } from "../../../text.ts";
 import { ownPrefix, signalChannel } from "./keys.ts";
 
 /**
- * The commands in scripts, BullMQ's and ours, each with its arguments after the key. None changes existing data, and what
- * one creates is deleted in the same script.
+ * The commands in scripts, BullMQ's and ours, each with its arguments after the key. None changes existing data, and
+ * what one creates is deleted in the same script.
  */
 export const IN_SCRIPTS: readonly string[] = `
   DEL, EXISTS, GET, HDEL f, HEXISTS f, HGET f, HGETALL, HINCRBY f 1, HMGET f, HMSET f v, HSET f v, INCR, LLEN, LPOS v,

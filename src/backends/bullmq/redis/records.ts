@@ -45,7 +45,9 @@ const MAX_WRITES = 50;
 /** How many batches may be under way: Redis handles them in order, and a long way to it costs no throughput. */
 const AT_ONCE = 16;
 
-/** How many tasks are enough for another batch while one is under way: Redis handles that one while we prepare this one. */
+/**
+ * How many tasks are enough for another batch while one is under way: Redis handles that one while we prepare this one.
+ */
 const ENOUGH_WRITES = 8;
 
 /** The most text under way to be stored, in UTF-16 units: whatever is sent behind it has to wait for all of it. */
@@ -55,8 +57,8 @@ const MAX_SIZE = 4_194_304;
 const PATIENCE_MS = 5_000;
 
 /**
- * The longest result that is stored in the job itself, in UTF-16 units: BullMQ sends a job's result to all subscribers of
- * its queue, and keeps it in the queue's events. A longer one is stored in the record.
+ * The longest result that is stored in the job itself, in UTF-16 units: BullMQ sends a job's result to all subscribers
+ * of its queue, and keeps it in the queue's events. A longer one is stored in the record.
  */
 const MAX_INLINE = 32_768;
 
@@ -93,17 +95,17 @@ export class RedisRecords {
   }
 
   /**
-   * Reads a task. Calls during a read go together in the next one; each has its deadline. For an owner, another's task is
-   * like one that never existed: it is not read, so that the time reveals nothing.
+   * Reads a task. Calls during a read go together in the next one; each has its deadline. For an owner, another's task
+   * is like one that never existed: it is not read, so that the time reveals nothing.
    */
   read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
     return this.#read({ id, owner });
   }
 
   /**
-   * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy, and rejects if that does
-   * not come, when nothing has been sent, or if no answer comes in time for an input of this size. Resolves with when it
-   * was stored.
+   * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy, and rejects if that
+   * does not come, when nothing has been sent, or if no answer comes in time for an input of this size. Resolves with
+   * when it was stored.
    */
   async create(job: Job, queue: string, task: NewTask, size: number): Promise<number> {
     const storedAt = await this.#store({ job, queue, task, size });
@@ -137,8 +139,8 @@ export class RedisRecords {
   }
 
   /**
-   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; else `work` is what becomes
-   * known about its run.
+   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; else `work` is what
+   * becomes known about its run.
    */
   async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<CancelReply> {
     const [reply, queue] = await this.#scripts.run<[CancelReply, Field?]>("cancel", id, work);
@@ -199,8 +201,8 @@ export class RedisRecords {
   }
 
   /**
-   * Deletes job and record of an expired task, and remembers for a while that it has expired. Resolves with `false` for a
-   * cancelled job that still runs: BullMQ deletes none that a worker holds.
+   * Deletes job and record of an expired task, and remembers for a while that it has expired. Resolves with `false` for
+   * a cancelled job that still runs: BullMQ deletes none that a worker holds.
    */
   async expire({ id, owner, queue }: Snapshot): Promise<boolean> {
     // In this order, so that it is repeated if it fails half-way.
@@ -221,8 +223,8 @@ export class RedisRecords {
   }
 
   /**
-   * Stores tasks in one transaction, each whole or not at all: the records come last, for the jobs that exist by then, in a
-   * script that is always sent with its text. Its reply alone says what is stored.
+   * Stores tasks in one transaction, each whole or not at all: the records come last, for the jobs that exist by then,
+   * in a script that is always sent with its text. Its reply alone says what is stored.
    */
   async #storeOnce(requests: readonly StoreRequest[], texts: boolean): Promise<readonly (number | Error)[]> {
     const transaction = this.#begin({ texts });

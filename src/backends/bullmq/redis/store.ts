@@ -68,8 +68,8 @@ export class RedisStore {
   }
 
   /**
-   * Subscribes to a queue's events from now on, or from an earlier time by Redis's clock, in ms. `missed` is called when
-   * events may have been lost.
+   * Subscribes to a queue's events from now on, or from an earlier time by Redis's clock, in ms. `missed` is called
+   * when events may have been lost.
    */
   async subscribe(queue: string, changed: JobListener, missed: () => void, since?: number): Promise<Subscription> {
     const stream = `${this.#prefix}:${queue}:events`;
@@ -90,7 +90,8 @@ export class RedisStore {
   /** Whether a worker of this queue is connected. */
   async hasWorker(name: string): Promise<boolean> {
     const backend = (await this.queue(name)).getBackend();
-    // A worker's connection is named after the queue in base64, with its own name after ":w:"; in Python without base64.
+    // A worker's connection is named after the queue in base64, with its own name after ":w:"; in Python without
+    // base64.
     const [plain, coded] = [`${this.#prefix}:${name}`, backend.clientName()];
     try {
       const clients = (await backend.getClientList()).join("\n");

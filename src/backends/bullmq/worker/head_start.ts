@@ -1,8 +1,8 @@
 /**
  * Workers of BullMQ that start each job as soon as it arrives.
  *
- * By itself a worker that may run several jobs at once requests one job after the other, until none is left or it has no
- * more room, and only then starts the first. So each job waits for at least one more round trip to Redis.
+ * By itself a worker that may run several jobs at once requests one job after the other, until none is left or it has
+ * no more room, and only then starts the first. So each job waits for at least one more round trip to Redis.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Renews the locks of running jobs, run by run. BullMQ's own renewal knows a job only by its id: if a job comes back to the
- * worker that has lost it, the end of the earlier run would end the renewal for the later one, which holds the lock.
+ * Renews the locks of running jobs, run by run. BullMQ's own renewal knows a job only by its id: if a job comes back to
+ * the worker that has lost it, the end of the earlier run would end the renewal for the later one, which holds the
+ * lock.
  *
  * @module
  */
@@ -30,8 +31,8 @@ export class Locks {
   }
 
   /**
-   * Renews a job's lock for a run, until the returned function is called. Calls `lose` if the lock is lost, at the latest
-   * when a later run of the job holds it.
+   * Renews a job's lock for a run, until the returned function is called. Calls `lose` if the lock is lost, at the
+   * latest when a later run of the job holds it.
    */
   hold(id: string, token: string, lose: () => void): () => void {
     this.#holders.get(id)?.lose();

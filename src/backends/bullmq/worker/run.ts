@@ -68,13 +68,15 @@ export class JobRun {
     );
   }
 
-  /** Runs the code. Resolves with what BullMQ is to store as the result; rejects with what it is to make of an error. */
+  /**
+   * Runs the code. Resolves with what BullMQ is to store as the result; rejects with what it is to make of an error.
+   */
   async execute(): Promise<Json> {
     const { store, name, job, token, run } = this.#options;
     const { signal } = this.#controller;
     try {
-      // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. The record shows a
-      // request to stop whose signal was lost.
+      // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. The record shows
+      // a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#insist(() => this.#readStop());
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
@@ -146,8 +148,8 @@ export class JobRun {
   }
 
   /**
-   * Repeats a call while Redis fails: a task must not fail because Redis is away. When the worker stops, or the run is lost
-   * or over, it gives up and leaves the job as it is: the lock expires, and the task runs again.
+   * Repeats a call while Redis fails: a task must not fail because Redis is away. When the worker stops, or the run is
+   * lost or over, it gives up and leaves the job as it is: the lock expires, and the task runs again.
    */
   async #insist<T>(act: () => Promise<T>): Promise<T> {
     while (!this.#lost && !this.#ended) {

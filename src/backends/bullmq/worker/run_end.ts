@@ -26,7 +26,10 @@ export interface LockedJob {
 /** Repeats a call until it succeeds. */
 type Insist = <T>(act: () => Promise<T>) => Promise<T>;
 
-/** Ends a run as a processor does: resolves with what BullMQ is to store in the job, or rejects with an error for BullMQ. */
+/**
+ * Ends a run as a processor does: resolves with what BullMQ is to store in the job, or rejects with an error for
+ * BullMQ.
+ */
 export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, insist: Insist): Promise<Json> {
   const { records, bullmq: { UnrecoverableError, WaitingError } } = store;
   const { job, token } = locked;

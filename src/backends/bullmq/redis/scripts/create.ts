@@ -6,11 +6,12 @@
 import { PLACES } from "./parts.ts";
 
 /**
- * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the number of arguments that follow, and these: the record's
- * other fields, each with its value. Returns for each when it was stored, or an error, after which nothing of the task is
- * left: whatever BullMQ's script did, a task is stored whole or not at all.
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the number of arguments that follow, and these: the
+ * record's other fields, each with its value. Returns for each when it was stored, or an error, after which nothing of
+ * the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
  *
- * A new queue's first events were written before this, in the same transaction, so subscriptions start a second earlier.
+ * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
+ * earlier.
  */
 export const CREATE = `${PLACES}
 -- BullMQ's script may have failed half-way. The job was only just added, so it is near the start of the list.

@@ -1,7 +1,7 @@
 /**
  * Our Lua scripts. Each is atomic, so that a task cannot be both cancelled and completed. Redis does not undo a script
- * that fails half-way (on a command that the user may not run, or a key of another type). So in each the write that counts
- * comes after everything that could be refused, and what follows it cannot fail.
+ * that fails half-way (on a command that the user may not run, or a key of another type). So in each the write that
+ * counts comes after everything that could be refused, and what follows it cannot fail.
  *
  * KEYS[1] is the prefix of our keys, `<prefix>:mcp-jobs:`, which begins with the prefix of BullMQ's keys.
  *
@@ -24,8 +24,8 @@ return call("SMEMBERS", ours .. "queues")`,
   read: READ,
 
   /**
-   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's `work`.
-   * Returns "unknown", "finished", "asked", or "cancelled" with the queue.
+   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's
+   * `work`. Returns "unknown", "finished", "asked", or "cancelled" with the queue.
    */
   cancel: `${COMMON}
 local id, mode, now = ARGV[1], ARGV[2], clock()
@@ -147,7 +147,7 @@ return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", now, "LIMIT", 0, ARGV[1])
   postpone: `${COMMON}
 return call("ZADD", ours .. "expiry", "XX", clock() + tonumber(ARGV[2]), ARGV[1])`,
 
-  /** ARGV: id, owner, and for how many ms the owner is still told that the task has expired. */
+  /** ARGV: id, owner, and for how many ms the owner gets "expired" before the id is unknown. */
   forget: `${COMMON}
 local id, owner = ARGV[1], ARGV[2]
 local queue = call("HGET", record(id), "queue")

@@ -53,7 +53,7 @@ end
 
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
 
--- Adds a change to the queue's events, of which as many are kept as BullMQ keeps.
+-- Adds a change to the queue's events, and keeps as many events as BullMQ does.
 local function publish(queue, id)
   local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
   try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", "mcp-jobs", "jobId", id)

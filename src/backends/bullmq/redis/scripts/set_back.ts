@@ -1,5 +1,6 @@
 /**
- * Corrects the times that are stored in Redis after its own clock was set back: by the new time, they are too far ahead.
+ * Corrects the times that are stored in Redis after its own clock was set back: by the new time, they are too far
+ * ahead.
  *
  * @module
  */
@@ -8,8 +9,9 @@
 const LEAST_MS = 600_000;
 
 /**
- * Runs before expired tasks are looked up. The expiry of a key is a time by Redis's clock, so the locks of dead workers, the
- * pause between two searches for them, and a queue's rate limit would last longer by as much as the clock was set back.
+ * Runs before expired tasks are looked up. The expiry of a key is a time by Redis's clock, so the locks of dead
+ * workers, the pause between two searches for them, and a queue's rate limit would last longer by as much as the clock
+ * was set back.
  */
 export const SET_BACK = `
 local function setBack(back, now)
