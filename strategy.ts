@@ -65,6 +65,7 @@ export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumbe
 export { withoutAsked } from "./src/questions/input_fields.ts";
 export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
+export { relocateSchema } from "./src/schema/relocate.ts";
 export { type Schema, validate } from "./src/schema/schema.ts";
 export * from "./src/task.ts";
 export type { Tasks } from "./src/tasks/tasks.ts";

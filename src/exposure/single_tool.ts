@@ -7,7 +7,7 @@ import { InvalidInput } from "../errors.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
-import { placed } from "../schema/placed.ts";
+import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
@@ -111,7 +111,7 @@ function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonS
     type: "object",
     properties: {
       action: { type: "string", enum: cancel ? ["start", "check", "cancel"] : ["start", "check"] },
-      input: placed(job.inputSchema, "#/properties/input"),
+      input: relocateSchema(job.inputSchema, "#/properties/input"),
       token: { type: "string", description: "For check and cancel: the token that start returned" },
       wait_seconds: waitSecondsSchema(limits),
     },

@@ -4,7 +4,7 @@
  * @module
  */
 import type { JsonSchema } from "../../schema/json_schema.ts";
-import { placed } from "../../schema/placed.ts";
+import { relocateSchema } from "../../schema/relocate.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../../task.ts";
 import { toUnaskable } from "./unaskable.ts";
 
@@ -75,7 +75,9 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
       status: STATUS,
       progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
       message: { type: "string", description: "What is done now, or how it ended" },
-      result: result ? placed(result, "#/properties/result") : { description: "The result of a COMPLETED task" },
+      result: result
+        ? relocateSchema(result, "#/properties/result")
+        : { description: "The result of a COMPLETED task" },
       resource: { type: "string", description: "The URI of a result that is too large to stand here" },
       error: { type: "string", description: "Why there is no result" },
       ...more,
@@ -101,5 +103,5 @@ export function resultOrHandle(result: JsonSchema): JsonSchema {
     },
     required: ["token", "status", "next"],
   };
-  return { type: "object", anyOf: [placed(result, "#/anyOf/0"), handle] };
+  return { type: "object", anyOf: [relocateSchema(result, "#/anyOf/0"), handle] };
 }

@@ -1,0 +1,17 @@
+/**
+ * Puts a JSON Schema inside another one.
+ *
+ * @module
+ */
+import type { JsonSchema } from "./json_schema.ts";
+
+/**
+ * Prepares a schema for a place in another one, such as `#/properties/result`: references to its own root then refer to that
+ * place. A schema with an `$id` does not need it, since it is a root wherever it is.
+ */
+export function relocateSchema(schema: JsonSchema, place: string): JsonSchema {
+  if ("$id" in schema) return schema;
+  const move = (key: string, value: unknown) =>
+    key === "$ref" && typeof value === "string" && /^#(\/|$)/.test(value) ? place + value.slice(1) : value;
+  return JSON.parse(JSON.stringify(schema), move);
+}
