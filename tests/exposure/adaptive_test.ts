@@ -44,7 +44,7 @@ function fieldsOf({ structuredContent }: ToolResult): { readonly [key: string]: 
   return structuredContent;
 }
 
-Deno.test("a job gets one tool and all jobs together three more, for the clients that know no tasks", async () => {
+Deno.test("each job gets one tool, and all jobs share three more for clients without tasks", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(report, endless);
   const listed = (tasks: boolean, known: boolean) =>
@@ -55,7 +55,7 @@ Deno.test("a job gets one tool and all jobs together three more, for the clients
   assertEquals(surface.templates.map(({ name }) => name), ["report results", "endless results"]);
 });
 
-Deno.test("two servers of one client tell their shared tools apart by a prefix", async () => {
+Deno.test("a prefix distinguishes the shared tools of two servers in one client", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ toolPrefix: "reports_", answerWithin: 0 }));
   const surface = bench.exposeAll(report);
   assertEquals(surface.tools.map(({ name }) => name).slice(1), [
@@ -67,7 +67,7 @@ Deno.test("two servers of one client tell their shared tools apart by a prefix",
   assertStringIncludes(String(next), "reports_task_status");
 });
 
-Deno.test("where no task may be cancelled there is no tool for it", async () => {
+Deno.test("there is no task_cancel if no task may be cancelled", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const { shared } = bench.expose(report, { cancel: false });
   assertEquals(shared?.registered.cancel, false);
@@ -81,7 +81,7 @@ Deno.test("a client without tasks gets the result of a job that ends in time", a
   assertEquals([result.structuredContent, result.isError], [{ total: 3 }, undefined]);
 });
 
-Deno.test("a client without tasks gets a handle of a longer job, and the result with its token", async () => {
+Deno.test("a client without tasks gets a handle for a longer job, and the result with its token", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -111,7 +111,7 @@ Deno.test("a handle and a result both fit the output schema", async () => {
   await assertRejects(() => validate(outputSchema, { total: "three" }, "neither"), InvalidInput);
 });
 
-Deno.test("task_status returns as soon as the task ends, however long it may wait", async () => {
+Deno.test("task_status returns as soon as the task ends, however long the wait", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 3_600_000 }));
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -123,14 +123,14 @@ Deno.test("task_status returns as soon as the task ends, however long it may wai
   assertEquals(fieldsOf(await waiting), { token, status: "COMPLETED", result: { total: 1 } });
 });
 
-Deno.test("a registration may have its calls wait for another time", async () => {
+Deno.test("a registration can have its own answerWithin", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 3_600_000 }));
   const surface = bench.expose(endless, { answerWithin: 0 });
   const { status } = fieldsOf(await call(surface, "endless", {}));
   assertEquals(status, "PENDING");
 });
 
-Deno.test("a wait that is longer than allowed is cut, and the answer says so", async () => {
+Deno.test("a longer wait than allowed is cut, and the answer says so", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});
@@ -138,7 +138,7 @@ Deno.test("a wait that is longer than allowed is cut, and the answer says so", a
   assertStringIncludes(String(next), "It waits 0.02 s at most, not 600.");
 });
 
-Deno.test("a client that demands a task gets one at once, and may say how long its result is kept", async () => {
+Deno.test("a client that demands a task gets one at once, and can choose how long its result is kept", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 3_600_000 }));
   const surface = bench.exposeAll(endless);
   const { status, resultTtl } = await start(surface, "endless", {}, 5_000);
@@ -156,7 +156,7 @@ Deno.test("a client that accepts tasks gets the result of a short job, and a tas
   assertEquals(short.kind === "result" && short.result.structuredContent, { total: 3 });
 });
 
-Deno.test("a job that asks a person becomes a task at once where its client accepts tasks", async () => {
+Deno.test("a job that asks a person becomes a task at once if the client accepts tasks", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ inlineWithin: 3_600_000 }));
   const asking = defineJob({
     name: "asking",
@@ -177,7 +177,7 @@ Deno.test("a task that fails is an error result, also when its status is read", 
   assertEquals([failed.isError, fieldsOf(failed).error], [true, "no user Ada"]);
 });
 
-Deno.test("task_cancel cancels a task, and refuses where the registration does", async () => {
+Deno.test("task_cancel cancels a task, and refuses if the registration does not allow it", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});
@@ -186,7 +186,7 @@ Deno.test("task_cancel cancels a task, and refuses where the registration does",
   assertEquals([again.isError, fieldsOf(again).status], [true, "CANCELLED"]);
 });
 
-Deno.test("task_list lists the owner's tasks with their tokens, the newest first", async () => {
+Deno.test("task_list lists the owner's tasks with their tokens, newest first", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(report, endless);
   const { id: first } = await start(surface, "report", { user: "Ada" });
@@ -198,7 +198,7 @@ Deno.test("task_list lists the owner's tasks with their tokens, the newest first
   assertEquals(fieldsOf(await call(surface, "task_list", {}, { owner: "stranger" })).tasks, []);
 });
 
-Deno.test("the shared tools know no token of another owner, or of a job that this server does not have", async () => {
+Deno.test("the shared tools reject tokens of other owners, and of jobs that this server does not offer", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});
@@ -218,7 +218,7 @@ Deno.test("the shared tools know no token of another owner, or of a job that thi
   );
 });
 
-Deno.test("a call that is cancelled while it waits takes its work with it", async () => {
+Deno.test("cancelling a waiting call cancels its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(endless);
   await bench.work(endless);
@@ -235,7 +235,7 @@ Deno.test("a call that is cancelled while it waits takes its work with it", asyn
   assertEquals((await bench.tasks.get(ids[0] ?? "", ME)).status, "CANCELLED");
 });
 
-Deno.test("times that are none are refused", () => {
+Deno.test("invalid times are refused", () => {
   for (const answerWithin of [-1, 0.5, Number.NaN, "25"]) {
     const make = () => new AdaptiveExposureStrategy({ answerWithin } as { answerWithin: number });
     assertThrows(make, DefinitionError, "answerWithin");

@@ -21,7 +21,7 @@ Deno.test("a task that does not end in time is cancelled, and its call says so",
   assertEquals(tasks.map(({ status }) => status), ["CANCELLED"]);
 });
 
-Deno.test("a wait that is no time is refused", () => {
+Deno.test("an invalid maxWait is refused", () => {
   for (const maxWait of [0, -1, Number.NaN]) {
     assertThrows(() => new BlockingExposureStrategy({ maxWait }), DefinitionError, "maxWait");
   }

@@ -20,17 +20,17 @@ const uri = "mcp://results/report/id-1";
 const textOf = ({ content: [block] }: ToolResult) => block?.type === "text" ? block.text : "";
 const value = (value: Json) => ({ kind: "value", value } as const);
 
-/** What stands where in a result, without the texts themselves. */
+/** The structure of a result, without its texts. */
 function shapeOf({ content, structuredContent, isError }: ToolResult) {
   return { blocks: content.map(({ type }) => type), data: structuredContent !== undefined, isError };
 }
 
-Deno.test("a result that fits is passed on as it is", () => {
+Deno.test("a result that fits is returned unchanged", () => {
   const result = callResult(task, value({ text: "x".repeat(380_000) }));
   for (const typed of [true, false]) assertEquals(fitted(result, typed) === result, true);
 });
 
-Deno.test("of a result that does not fit twice the text stays, or the data that a schema promises", () => {
+Deno.test("if text and data do not fit together, the text stays, or the data that a schema promises", () => {
   const result = callResult(task, value({ text: "x".repeat(600_000) }));
   const plain = fitted(result, false);
   assertEquals(shapeOf(plain), { blocks: ["text"], data: false, isError: undefined });
@@ -41,7 +41,7 @@ Deno.test("of a result that does not fit twice the text stays, or the data that 
   assert(textOf(typed).startsWith('{"text":"xxx') && textOf(typed).length < 3_000);
 });
 
-Deno.test("of a result that does not fit at all the beginning stays, and a link to its resource; typed, it is an error", () => {
+Deno.test("a result that does not fit is cut to its beginning and a link to its resource, and is an error if it is typed", () => {
   const result = callResult(task, value({ text: "x".repeat(900_000) }));
   for (const [typed, isError] of [[false, undefined], [true, true]] as const) {
     const left = fitted(result, typed);
@@ -52,7 +52,7 @@ Deno.test("of a result that does not fit at all the beginning stays, and a link 
   }
 });
 
-Deno.test("a large result of a strategy that names no resource says that it is cut, and a large error is cut", () => {
+Deno.test("a large result without a resource says that it is cut, and a large error is cut", () => {
   const text = "x".repeat(900_000);
   const nameless = fitted({ content: [{ type: "text", text }] }, false);
   assertEquals(shapeOf(nameless), { blocks: ["text"], data: false, isError: undefined });

@@ -12,7 +12,7 @@ async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   return await template.read(id, owner);
 }
 
-Deno.test("a job gets one tool, a place for its results and the native task operations", async () => {
+Deno.test("a job gets one tool, a resource template for its results, and the native task operations", async () => {
   await using bench = new Bench(new OperationResourceStrategy({ notifications: true }));
   const surface = bench.expose(report, { name: "make_report" });
   assertEquals(surface.tools.map(({ name, title, description }) => [name, title, description]), [
@@ -24,12 +24,12 @@ Deno.test("a job gets one tool, a place for its results and the native task oper
   assertEquals(surface.tasks, { cancellable: ["report"], typed: ["report"], notifications: true });
 });
 
-Deno.test("cancel and notifications are offered only where they are on", async () => {
+Deno.test("cancellation and notifications are offered only if enabled", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   assertEquals(bench.expose(endless, { cancel: false }).tasks, { cancellable: [], typed: [], notifications: false });
 });
 
-Deno.test("a plain call waits, hears of the changes and answers with the result and its URI", async () => {
+Deno.test("a plain call waits, receives the changes, and answers with the result and its URI", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(report);
   await bench.work(report);
@@ -45,7 +45,7 @@ Deno.test("a plain call waits, hears of the changes and answers with the result 
   assertEquals(result.content, [{ type: "text", text: '{"total":3}' }]);
 });
 
-Deno.test("a job's error is a tool result that says so, and its fault is thrown with its code", async () => {
+Deno.test("a job's error is an error result, and its fault is thrown with its code", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(report);
   await bench.work(report);
@@ -55,7 +55,7 @@ Deno.test("a job's error is a tool result that says so, and its fault is thrown 
   assertEquals(fault.code, -32001);
 });
 
-Deno.test("an input that does not fit is refused by its field, and nothing is queued", async () => {
+Deno.test("an input that does not fit is refused, the error names the field, and nothing is queued", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(report);
   await assertRejects(() => call(surface, "report", {}), InvalidInput, "input for report: user");
@@ -66,14 +66,14 @@ Deno.test("an input that does not fit is refused by its field, and nothing is qu
 for (
   const { what, cancel, reason, status } of [
     {
-      what: "a call that is cancelled takes its work with it",
+      what: "cancelling a call cancels its task",
       cancel: true,
       status: "CANCELLED",
       reason: CallCancelled,
     },
-    { what: "a connection that is lost leaves the work running", cancel: true, status: "RUNNING", reason: Error },
+    { what: "a lost connection does not cancel the task", cancel: true, status: "RUNNING", reason: Error },
     {
-      what: "work that may not be cancelled outlives its call",
+      what: "a task that may not be cancelled outlives its call",
       cancel: false,
       status: "RUNNING",
       reason: CallCancelled,
@@ -99,7 +99,7 @@ for (
   });
 }
 
-Deno.test("a call that is cancelled takes its work with it although the store failed just then", async () => {
+Deno.test("cancelling a call cancels its task even if the store fails at first", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(endless);
   await bench.work(endless);
@@ -120,7 +120,7 @@ Deno.test("a call that is cancelled takes its work with it although the store fa
   assertEquals([status, failing.length], ["CANCELLED", 0]);
 });
 
-Deno.test("a started task's result stands at its resource, for its owner", async () => {
+Deno.test("the owner can read the result of a started task as a resource", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(report);
   const { id } = await start(surface, "report", { user: "Ada" });
@@ -131,7 +131,7 @@ Deno.test("a started task's result stands at its resource, for its owner", async
   await assertRejects(() => read(surface, id, "stranger"), TaskNotFound);
 });
 
-Deno.test("a resource that is unknown, another job's, expired or without a result has its own error", async () => {
+Deno.test("reading a resource that is unknown, of another job, expired or without a result has an error of its own", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.expose(report);
   const other = bench.expose(endless);

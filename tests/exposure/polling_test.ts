@@ -6,7 +6,7 @@ import { validate } from "../../src/schema/schema.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { Bench, call, endless, ME, report, toolOf } from "./support.ts";
 
-/** Calls a tool, and checks that its answer is the same as data and as text, and fits the tool's schema. */
+/** Calls a tool, and checks that its text and data are equal, and fit the tool's schema. */
 async function ask(surface: Surface, name: string, input: unknown, owner?: string): Promise<ToolResult> {
   const answer = await call(surface, name, input, { owner });
   const { outputSchema } = toolOf(surface, name);
@@ -25,7 +25,7 @@ async function start(surface: Surface, name: string, input: unknown): Promise<st
   return structuredContent.token;
 }
 
-Deno.test("polling gives a job four tools and a place for its results, and no cancel where it is off", async () => {
+Deno.test("a job gets four tools and a resource template for its results, or three without cancellation", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const names = bench.expose(report).tools.map(({ name }) => name);
   assertEquals(names, ["report_start", "report_status", "report_result", "report_cancel"]);
@@ -37,7 +37,7 @@ Deno.test("polling gives a job four tools and a place for its results, and no ca
   assertEquals(tasks, undefined);
 });
 
-Deno.test("each polling tool tells a model what it does, what it takes and which tool comes next", async () => {
+Deno.test("each polling tool describes what it does, its input and the next tool", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   const start = toolOf(surface, "report_start");
@@ -51,7 +51,7 @@ Deno.test("each polling tool tells a model what it does, what it takes and which
   assertEquals(toolOf(surface, "report_cancel").annotations?.destructiveHint, true);
 });
 
-Deno.test("a task is started, followed and its result fetched with its token", async () => {
+Deno.test("with its token a task is started, followed, and its result read", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   const token = await start(surface, "report_start", { user: "Ada" });
@@ -69,7 +69,7 @@ Deno.test("a task is started, followed and its result fetched with its token", a
   assertEquals(result.isError, undefined);
 });
 
-Deno.test("a running task's status tells its progress and message", async () => {
+Deno.test("the status of a running task has its progress and message", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(endless);
   await bench.work(endless);
@@ -79,7 +79,7 @@ Deno.test("a running task's status tells its progress and message", async () => 
   assertEquals(structuredContent, { token, status: "RUNNING", progress: 0.5, message: "waiting" });
 });
 
-Deno.test("a failed task's result is an error that carries the reason, and its status tells it as message", async () => {
+Deno.test("the result of a failed task is an error with the reason, and its status has the reason as message", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   await bench.work(report);
@@ -111,7 +111,7 @@ Deno.test("a task is cancelled with its token, once", async () => {
   assertEquals([result.isError, result.structuredContent?.status], [true, "CANCELLED"]);
 });
 
-Deno.test("an unknown token, a stranger's and another job's are one error to the model", async () => {
+Deno.test("unknown tokens, those of other owners and those of other jobs have the same error", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   const other = bench.expose(endless);
@@ -133,7 +133,7 @@ Deno.test("an unknown token, a stranger's and another job's are one error to the
   assertEquals((await ask(surface, "report_status", { token })).structuredContent?.status, "PENDING");
 });
 
-Deno.test("an input or a token that does not fit is refused by its field, and nothing is queued", async () => {
+Deno.test("an input or token that does not fit is refused, the error names the field, and nothing is queued", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   await assertRejects(() => call(surface, "report_start", { user: 7 }), InvalidInput, "input for report: user");
@@ -142,7 +142,7 @@ Deno.test("an input or a token that does not fit is refused by its field, and no
   assertEquals((await bench.tasks.list("me")).tasks, []);
 });
 
-Deno.test("a result that is too large for a message stands at its resource, and the answer has its beginning", async () => {
+Deno.test("a result that is too large for a message is cut to its beginning and the URI of its resource", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const long = defineJob({ name: "long", input: { type: "object" }, run: () => ({ text: "x".repeat(5_000_000) }) });
   const surface = bench.expose(long);
@@ -177,7 +177,7 @@ Deno.test("an error that is too large for a message is cut", async () => {
   assertEquals(structuredContent?.error, `${"x".repeat(730_000)}…`);
 });
 
-Deno.test("status waits for a change as long as it is asked to, and result for the end", async () => {
+Deno.test("status waits up to wait_seconds for a change, and result for the end", async () => {
   await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 3_600_000 }));
   const surface = bench.expose(report);
   const token = await start(surface, "report_start", { user: "Ada" });
@@ -189,7 +189,7 @@ Deno.test("status waits for a change as long as it is asked to, and result for t
   assertEquals((await ended)?.structuredContent, { token, status: "COMPLETED", result: { total: 3 } });
 });
 
-Deno.test("a result that does not come within the wait is no error, and a wait that is cut says so", async () => {
+Deno.test("a result that is not ready within the wait is not an error, and a wait that is cut says so", async () => {
   await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 20 }));
   const surface = bench.expose(report);
   const token = await start(surface, "report_start", { user: "Ada" });

@@ -31,7 +31,7 @@ const SHAPES: readonly [what: string, task: TaskInfo, outcome: Outcome | undefin
     '{"token":"id-1","status":"RUNNING","progress":0.6,"message":"on it"}',
   ],
   [
-    "no progress yet",
+    "a running task without progress",
     { ...live, status: "RUNNING", progress: 0, message: "" },
     undefined,
     '{"token":"id-1","status":"RUNNING","progress":0,"message":""}',
@@ -83,14 +83,14 @@ const SHAPES: readonly [what: string, task: TaskInfo, outcome: Outcome | undefin
 ];
 
 for (const [what, task, outcome, text] of SHAPES) {
-  Deno.test(`${what} is told in the documented shape, which its schema allows`, async () => {
+  Deno.test(`the response for ${what} is as documented, and fits the schema`, async () => {
     const response = JSON.parse(JSON.stringify(formatResponse(task, outcome)));
     assertEquals(response, JSON.parse(text));
     await validate(responseSchema(), response, "response");
   });
 }
 
-Deno.test("the schema knows every status, and no other", async () => {
+Deno.test("the schema allows exactly the existing statuses", async () => {
   for (const status of Object.values(TaskStatus)) await validate(responseSchema(), { token: "t", status }, "response");
   await assertRejects(
     () => validate(responseSchema(), { token: "t", status: "DONE" }, "response"),
@@ -100,14 +100,14 @@ Deno.test("the schema knows every status, and no other", async () => {
   await assertRejects(() => validate(responseSchema(), { status: "PENDING" }, "response"), InvalidInput, "token");
 });
 
-Deno.test("the schema of a job's result stands in the response's", async () => {
+Deno.test("the schema of the response includes that of the job's result", async () => {
   const schema = responseSchema({ type: "object", properties: { total: { type: "number" } }, required: ["total"] });
   await validate(schema, { token: "t", status: "COMPLETED", result: { total: 1 } }, "response");
   const wrong = { token: "t", status: "COMPLETED", result: { total: "much" } };
   await assertRejects(() => validate(schema, wrong, "response"), InvalidInput, "result.total");
 });
 
-Deno.test("a job's schema that points into itself still does so in the response's, as does one with an id", async () => {
+Deno.test("a job's schema that refers to itself, with or without an id, still works inside that of the response", async () => {
   const node = { type: "object", properties: { name: { type: "string" }, next: { $ref: "#" } }, required: ["name"] };
   const list = {
     type: "object",

@@ -6,7 +6,7 @@ import type { Surface, ToolResult } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { Bench, call, endless, report, toolOf } from "./support.ts";
 
-/** Calls the tool, and checks that what it answers fits its schema. */
+/** Calls the tool, and checks that its answer fits its schema. */
 async function act(surface: Surface, name: string, input: unknown): Promise<ToolResult> {
   const answer = await call(surface, name, input);
   const { outputSchema } = toolOf(surface, name);
@@ -31,7 +31,7 @@ Deno.test("a job has one tool, which starts, checks and cancels", async () => {
   assertEquals(cancelled.structuredContent?.status, "CANCELLED");
 });
 
-Deno.test("a check waits for a change as long as it is asked to", async () => {
+Deno.test("a check waits up to wait_seconds for a change", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy({ answerWithin: 3_600_000 }));
   const surface = bench.exposeAll(report);
   const { structuredContent } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
@@ -40,7 +40,7 @@ Deno.test("a check waits for a change as long as it is asked to", async () => {
   assert((await waiting).structuredContent?.status !== "PENDING");
 });
 
-Deno.test("cancel is an action only where the registration allows it", async () => {
+Deno.test("cancel is an action only if the registration allows it", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const surface = bench.expose(endless, { cancel: false });
   const { structuredContent } = await act(surface, "endless", { action: "start" });
@@ -51,7 +51,7 @@ Deno.test("cancel is an action only where the registration allows it", async () 
   );
 });
 
-Deno.test("what an action lacks is named, and a token of another job is unknown", async () => {
+Deno.test("the error names what an action lacks, and a token of another job is unknown", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const surface = bench.exposeAll(report, endless);
   await assertRejects(() => act(surface, "report", {}), InvalidInput, "action");
@@ -69,7 +69,7 @@ Deno.test("what an action lacks is named, and a token of another job is unknown"
   }
 });
 
-Deno.test("a schema that refers to itself still does inside the tool's input", async () => {
+Deno.test("a job's schema that refers to itself still works inside the tool's input", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const tree = {
     type: "object",

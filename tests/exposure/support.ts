@@ -19,10 +19,10 @@ import type { CallAnswer, CallClient, CallContext } from "../../src/exposure/sur
 import { merge } from "../../src/exposure/merge.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
-/** Who calls, unless a test says otherwise. */
+/** The owner of calls, unless a test has another. */
 export const ME = "me";
 
-/** A job whose result is typed, and that may be told to fail. */
+/** A job with an output schema, which fails if its input says so. */
 export const report: Job = defineJob({
   name: "report",
   title: "Report",
@@ -38,7 +38,7 @@ export const report: Job = defineJob({
   },
 });
 
-/** A job that never ends by itself, and stops when it is asked to. */
+/** A job that ends only when its signal aborts. */
 export const endless: Job = defineJob({
   name: "endless",
   description: "Waits",
@@ -62,22 +62,22 @@ export class Bench implements AsyncDisposable {
     return this.strategy.expose(this.#registry.register(job, options), this.tasks);
   }
 
-  /** What a server offers that has all these jobs. */
+  /** The surface of a server with all these jobs. */
   exposeAll(...jobs: readonly Job[]): Surface {
     return merge(jobs.map((job) => this.expose(job)), this.tasks);
   }
 
-  /** Starts a worker, which ends with the backend. */
+  /** Starts a worker, which stops with the backend. */
   async work(...jobs: readonly Job[]): Promise<void> {
     await createWorker(this.backend, jobs).ready;
   }
 
-  /** Waits until a task is as it is wanted. */
+  /** Waits for a state of a task. */
   async until(id: string, look: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
     const { promise, resolve } = Promise.withResolvers<TaskInfo>();
     const seen = (task: TaskInfo) => task.id === id && look(task) && resolve(task);
     const stop = this.backend.watch((event) => event.kind === "change" && seen(event.task));
-    this.backend.get(id, owner).then(seen, () => {}); // One that has expired has been told of.
+    this.backend.get(id, owner).then(seen, () => {}); // A task that has expired has had its event.
     try {
       return await promise;
     } finally {
@@ -98,10 +98,10 @@ export function toolOf(surface: Surface, name: string): SurfaceTool {
   return tool;
 }
 
-/** A client that knows no tasks and cannot ask a person. */
+/** A client without tasks that cannot ask a person. */
 export const PLAIN: CallClient = { tasks: "none", elicitation: false, progress: false };
 
-/** How a test calls a tool, where not as {@linkcode ME} with a plain client. */
+/** How a test calls a tool, if not as {@linkcode ME} with a plain client. */
 export type CallOptions = Partial<CallContext>;
 
 /** Calls a tool. */
