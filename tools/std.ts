@@ -32,9 +32,35 @@ interface Cli {
   ): Record<string, unknown> & { readonly _: readonly (string | number)[] };
 }
 
+/** Time that passes only when it is told to. It fakes `Date`, the timers and `AbortSignal.timeout`, not `performance`. */
+export interface FakeTime extends Disposable {
+  /** The time, in ms since the epoch. */
+  readonly now: number;
+  /** Lets so many ms pass: what is due by then runs, in order. */
+  tick(ms?: number): void;
+  /** Lets all that can go on without a timer do so, and then so many ms pass. */
+  tickAsync(ms?: number): Promise<void>;
+  /** Lets time pass until the next timer is due, and runs it. Returns whether there was one. */
+  next(): boolean;
+  /** Lets all that can go on without a timer do so, and then time pass as `next` does. */
+  nextAsync(): Promise<boolean>;
+  /** Lets all that can go on without a timer do so. */
+  runMicrotasks(): Promise<void>;
+  /** Ends it, as its disposal does. */
+  restore(): void;
+}
+
+interface Time {
+  /** Fakes time from now, or from a start in ms since the epoch. Throws while time is faked. */
+  readonly FakeTime: new (start?: number) => FakeTime;
+}
+
 const offline = () => import("./std_offline.ts");
-const std: Std = await import("@std/assert").catch(offline);
-const cli: Cli = await import("@std/cli/parse-args").catch(offline);
+const [std, cli, time]: readonly [Std, Cli, Time] = await Promise.all([
+  import("@std/assert").catch(offline),
+  import("@std/cli/parse-args").catch(offline),
+  import("@std/testing/time").catch(() => import("./std_offline_time.ts")),
+]);
 
 export const assert: Std["assert"] = std.assert;
 export const assertEquals: Std["assertEquals"] = std.assertEquals;
@@ -43,3 +69,4 @@ export const assertStringIncludes: Std["assertStringIncludes"] = std.assertStrin
 export const assertThrows: Std["assertThrows"] = std.assertThrows;
 export const assertRejects: Std["assertRejects"] = std.assertRejects;
 export const parseArgs: Cli["parseArgs"] = cli.parseArgs;
+export const FakeTime: Time["FakeTime"] = time.FakeTime;
