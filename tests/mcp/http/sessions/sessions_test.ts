@@ -79,10 +79,11 @@ Deno.test("a session that is restored in another process accepts no request befo
   raw.session = session;
   const listening = raw.listen();
   await keeping.promise;
-  await using call = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));
+  const call = new Events(await raw.post("tools/call", { name: "introduce", arguments: {} }));
   assertEquals((await call.message()).method, "elicitation/create");
   await (await listening)[Symbol.asyncDispose]();
   await raw.cancel(raw.id);
+  await call[Symbol.asyncDispose](); // The server would wait for a client that does not read.
   await first.close();
   await second.close();
 });
