@@ -1,23 +1,32 @@
 import { assert, assertEquals } from "../tools/std.ts";
 import { isTaskId, newTaskId } from "../src/ids.ts";
 
+/** Later than all ids so far. */
+function later(): number {
+  return timeOf(newTaskId()) + 1;
+}
+
+function timeOf(id: string): number {
+  return parseInt(id.slice(0, 13).replace("-", ""), 16);
+}
+
 Deno.test("a task id is a UUID of version 7 that begins with its time", () => {
-  const now = Date.now();
+  const now = later();
   const id = newTaskId(now);
   assert(isTaskId(id), id);
-  assertEquals([id[14], parseInt(id.slice(0, 13).replace("-", ""), 16)], ["7", now]);
+  assertEquals([id[14], timeOf(id)], ["7", now]);
   assert("89ab".includes(id.charAt(19)), id);
 });
 
 Deno.test("ids of one moment keep their order, however many there are", () => {
-  const now = Date.now() + 10;
+  const now = later();
   const ids = Array.from({ length: 10_000 }, () => newTaskId(now));
   assertEquals(ids, ids.toSorted());
   assertEquals(new Set(ids).size, ids.length);
 });
 
 Deno.test("ids keep their order when the clock is set back", () => {
-  const now = Date.now() + 20;
+  const now = later();
   const ids = [newTaskId(now), newTaskId(now - 5_000), newTaskId(now - 1), newTaskId(now + 60)];
   assertEquals(ids, ids.toSorted());
 });

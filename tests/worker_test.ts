@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { assert, assertEquals, assertMatch, assertThrows } from "../tools/std.ts";
+import { assert, assertEquals, assertMatch, assertThrows, FakeTime } from "../tools/std.ts";
 import { InvalidValue, type Outcome, type WorkHandle, type WorkOptions } from "../backend.ts";
 import {
   createWorker,
@@ -19,6 +19,7 @@ import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { toJsonSchema, validate } from "../src/schema/schema.ts";
 import { gracesOf } from "./support/graces.ts";
+import { pass } from "./support/time.ts";
 
 const input = { type: "object" } as const;
 
@@ -199,6 +200,7 @@ Deno.test("ToolError and JobFault end a task at once, an Error is tried again", 
 });
 
 Deno.test("an attempt over its time is aborted, also where the code does not listen", async () => {
+  using time = new FakeTime();
   let heard: unknown;
   const policy = { attempts: 2, timeout: 20 };
   const careful = defineJob({
@@ -214,7 +216,7 @@ Deno.test("an attempt over its time is aborted, also where the code does not lis
   });
   const stubborn = defineJob({ name: "stubborn", input, run: () => new Promise(() => {}) });
   for (const job of [careful, stubborn]) {
-    const { outcome, task } = await runOnce(job, { policy });
+    const { outcome, task } = await pass(time, runOnce(job, { policy }));
     assertEquals(outcome, { kind: "tool_error", message: "The attempt took longer than 20 ms." });
     assertEquals(task.attempt, 2);
   }
@@ -222,6 +224,7 @@ Deno.test("an attempt over its time is aborted, also where the code does not lis
 });
 
 Deno.test("code that does not end with its time-out may run on, so a cancel does not say that its work has stopped", async () => {
+  using time = new FakeTime();
   const works: unknown[] = [];
   for (const listens of [true, false]) {
     await using backend = new MemoryBackend();
@@ -239,8 +242,8 @@ Deno.test("code that does not end with its time-out may run on, so a cancel does
     const retrying = Promise.withResolvers<void>();
     feed.watch(task, ({ status }) => status === "RETRYING" && retrying.resolve());
     await backend.create({ ...task, job: "late", input: {}, resultTtl: 60_000, retry, timeout: 1 });
-    await retrying.promise;
-    const end = await backend.cancel(task.id, "me", 0);
+    await pass(time, retrying.promise);
+    const end = await pass(time, backend.cancel(task.id, "me", 0));
     works.push("work" in end && end.work);
   }
   assertEquals(works, ["stopped", "stop_requested"]);

@@ -4,7 +4,8 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
+import { pass } from "../../support/time.ts";
 
 /** A store of one queue; `changed` is the listener that subscribed last. */
 function storeOf(read: (id: string) => Promise<Snapshot | undefined>) {
@@ -27,6 +28,7 @@ function snapshotOf(id: string): Snapshot {
 }
 
 Deno.test("a change whose read fails is read again, together with later changes", async () => {
+  using time = new FakeTime();
   const ids = [newTaskId(), newTaskId()];
   const reads: string[] = [];
   let fails = true;
@@ -48,7 +50,7 @@ Deno.test("a change whose read fails is read again, together with later changes"
   await failed.promise;
   fails = false;
   store.changed(second, false);
-  await both.promise;
+  await pass(time, both.promise);
   await feed.close();
   assertEquals([emitted.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
 });

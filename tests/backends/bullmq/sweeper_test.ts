@@ -1,9 +1,9 @@
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { Sweeper } from "../../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
-import { doneWithin } from "../../../src/waiting.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, FakeTime } from "../../../tools/std.ts";
+import { pass } from "../../support/time.ts";
 
 function expired(id: string): Snapshot {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
@@ -11,6 +11,7 @@ function expired(id: string): Snapshot {
 }
 
 Deno.test("a task that cannot be read is postponed, and the others expire", async () => {
+  using time = new FakeTime();
   const [bad = "", good = ""] = [newTaskId(), newTaskId()];
   const done: string[] = [];
   const both = Promise.withResolvers<void>();
@@ -22,11 +23,12 @@ Deno.test("a task that cannot be read is postponed, and the others expire", asyn
     expire: ({ id }) => Promise.resolve(did(`${id} expires`)).then(() => true),
     postpone: (id) => Promise.resolve(did(`${id} later`)),
   });
-  await both.promise;
+  await pass(time, both.promise);
   assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
 });
 
 Deno.test("closing a sweeper waits for every check under way, although one of them has failed", async () => {
+  using time = new FakeTime();
   const [bad, slow] = [newTaskId(), newTaskId()];
   const reading = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Snapshot | undefined>();
@@ -40,15 +42,16 @@ Deno.test("closing a sweeper waits for every check under way, although one of th
     expire: () => Promise.resolve(order.push("checked")).then(() => true),
     postpone: () => Promise.reject(new Error("Redis is away.")),
   });
-  await reading.promise;
+  await pass(time, reading.promise);
   const closed = sweeper[Symbol.asyncDispose]().then(() => order.push("closed"));
-  await new Promise((resolve) => setTimeout(resolve));
+  await time.runMicrotasks();
   answer.resolve(expired(slow));
   await closed;
   assertEquals(order, ["checked", "closed"]);
 });
 
 Deno.test("an expired task whose job still runs, and a task that is gone, are not checked again at once", async () => {
+  using time = new FakeTime();
   const [runs, gone] = [newTaskId(), newTaskId()];
   const later = new Map<string, number>();
   const both = Promise.withResolvers<void>();
@@ -61,7 +64,6 @@ Deno.test("an expired task whose job still runs, and a task that is gone, are no
       return Promise.resolve();
     },
   });
-  // Otherwise they would be checked for ever.
-  assertEquals(await doneWithin(both.promise, 20_000), true);
+  await pass(time, both.promise);
   assertEquals([later.get(runs), later.get(gone)], [60_000, Infinity]);
 });

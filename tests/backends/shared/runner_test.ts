@@ -3,7 +3,8 @@ import { doneWithin } from "../../../src/waiting.ts";
 import { BackendError, InvalidValue } from "../../../src/errors.ts";
 import { Runner, type RunnerStore } from "../../../src/backends/shared/runner.ts";
 import type { LiveTask } from "../../../src/task.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assert, assertEquals, FakeTime } from "../../../tools/std.ts";
+import { pass } from "../../support/time.ts";
 
 const claimed: LiveTask = {
   id: "01a20500-0000-7000-8000-000000000000",
@@ -110,9 +111,10 @@ async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): P
     handBack: () => Promise.resolve(),
   };
   const options = { jobs: ["wait"], concurrency: 1, run: () => Promise.resolve(attempt) };
+  using time = new FakeTime();
   const runner = new Runner(store, options, Promise.resolve());
   try {
-    return await stored;
+    return await pass(time, stored);
   } finally {
     await runner.stop(0);
   }
@@ -160,8 +162,9 @@ Deno.test("what becomes of a task that was claimed but cannot run is written aga
     handBack: () => Promise.resolve(),
   };
   const run = () => Promise.reject(new Error("It does not run."));
+  using time = new FakeTime();
   const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
-  await written;
+  await pass(time, written);
   await runner.stop(0);
 });
 
@@ -238,23 +241,22 @@ Deno.test("a result that is there although the worker shuts down is stored: its 
 });
 
 Deno.test("a worker whose store stays away shuts down all the same", async () => {
+  using time = new FakeTime(0);
   const { store } = oneTask();
   const failed = Promise.withResolvers<void>();
-  let away = true;
   store.settle = () => {
     failed.resolve();
-    return away ? Promise.reject(new BackendError("The store is away.")) : Promise.resolve();
+    return Promise.reject(new BackendError("The store is away."));
   };
   const run = () => Promise.resolve({ kind: "value", value: "done" } as const);
   const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
   await failed.promise;
-  const stopped = runner.stop(0);
-  assertEquals(await doneWithin(stopped, 5_000), true);
-  away = false;
-  await stopped;
+  await pass(time, runner.stop(0));
+  assert(time.now <= 5_000, `It took ${time.now} ms.`);
 });
 
 Deno.test("a job's question is stored, and its answer read, again while the store fails", async () => {
+  using time = new FakeTime();
   let [left, asks, answers] = [1, 0, 0];
   const away = new BackendError("The store is away.");
   const settled = Promise.withResolvers<Attempt>();
@@ -279,8 +281,8 @@ Deno.test("a job's question is stored, and its answer read, again while the stor
       return { kind: "value", value: action };
     },
   }, Promise.resolve());
-  await stored.promise;
+  await pass(time, stored.promise);
   runner.receive({ ...claimed, revision: 3 }); // No question is open any more.
-  assertEquals(await settled.promise, { kind: "value", value: "decline" });
+  assertEquals(await pass(time, settled.promise), { kind: "value", value: "decline" });
   await runner.stop(0);
 });

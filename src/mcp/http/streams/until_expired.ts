@@ -9,11 +9,7 @@ import { LONGEST_TIMER_MS } from "../../../waiting.ts";
  * Passes an event stream on until `expiresAt`, in ms since the epoch, or to its end if that is not given. The client sees
  * its connection end, and may come back with a new token.
  */
-export function untilExpired(
-  response: Response,
-  expiresAt: number | undefined,
-  now: () => number = Date.now,
-): Response {
+export function untilExpired(response: Response, expiresAt: number | undefined): Response {
   const { body, headers } = response;
   if (expiresAt === undefined || body === null) return response;
   if (!headers.get("content-type")?.startsWith("text/event-stream")) return response;
@@ -23,7 +19,7 @@ export function untilExpired(
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {
-    const left = expiresAt - now();
+    const left = expiresAt - Date.now();
     if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
     else target.terminate(); // This cancels the source.
   };

@@ -1,6 +1,7 @@
 import { type Identity, MemoryBackend } from "../../../../mod.ts";
 import { untilExpired } from "../../../../src/mcp/http/streams/until_expired.ts";
-import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
+import { pass } from "../../../support/time.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { request } from "../../support/modern.ts";
 import type { Fields } from "../../support/wire_message.ts";
@@ -9,7 +10,7 @@ import { Raw } from "../support/raw.ts";
 const CHUNK = new TextEncoder().encode(": keepalive\n\n");
 
 /** A stream of the SDK, and the end that its client reads. */
-function stage(expiresAt: number, now: () => number) {
+function stage(expiresAt: number) {
   let source: ReadableStreamDefaultController<Uint8Array> | undefined;
   const gone = Promise.withResolvers<void>();
   const body = new ReadableStream<Uint8Array>({
@@ -17,31 +18,31 @@ function stage(expiresAt: number, now: () => number) {
     cancel: () => gone.resolve(),
   });
   const response = new Response(body, { headers: { "content-type": "text/event-stream" } });
-  const passed = untilExpired(response, expiresAt, now).body;
+  const passed = untilExpired(response, expiresAt).body;
   if (passed === null || source === undefined) throw new Error("There is no stream.");
   return { reader: passed.getReader(), gone: gone.promise, source };
 }
 
 Deno.test("a stream ends when its token expires, for the client and for the source, even if it is not read", async () => {
-  let now = 990;
-  const { reader, gone, source } = stage(1_000, () => now);
+  using time = new FakeTime(990);
+  const { reader, gone, source } = stage(1_000);
   source.enqueue(CHUNK);
   assertEquals((await reader.read()).value, CHUNK);
   source.enqueue(CHUNK);
-  now = 1_000;
+  time.tick(10);
   await gone;
   assertEquals((await reader.read()).done, true);
 });
 
 Deno.test("a stream that ends, fails or loses its client before its token expires ends in that way", async () => {
-  const ended = stage(Infinity, () => 0);
+  const ended = stage(Infinity);
   ended.source.enqueue(CHUNK);
   ended.source.close();
   assertEquals([(await ended.reader.read()).done, (await ended.reader.read()).done], [false, true]);
-  const failed = stage(Infinity, () => 0);
+  const failed = stage(Infinity);
   failed.source.error(new Error("The disk is gone."));
   await assertRejects(() => failed.reader.read(), Error, "The disk is gone.");
-  const left = stage(Infinity, () => 0);
+  const left = stage(Infinity);
   await left.reader.cancel();
   await left.gone;
 });
@@ -52,17 +53,20 @@ Deno.test("anything but an event stream with an expiry is passed on unchanged", 
   assertEquals([untilExpired(json, 1), untilExpired(stream, undefined)], [json, stream]);
 });
 
-/** A server whose tokens expire soon, once a test says so. */
+/** A server whose tokens expire in a second, once a test says so. */
 function house() {
   let expiresAt: number | undefined;
+  const created = Promise.withResolvers<void>();
   const backend = new MemoryBackend();
   const server = fixtureServer("operation", backend, {
     authenticate: (): Identity => ({ principal: "ann", ...(expiresAt && { expiresAt }) }),
+    audit: ({ event }) => event === "created" && created.resolve(),
   });
   return {
     server,
+    created: created.promise,
     statuses: async () => (await backend.list("ann", { limit: 10 })).tasks.map(({ status }) => status),
-    expireSoon: () => void (expiresAt = Date.now() + 50),
+    expire: () => void (expiresAt = Date.now() + 1_000),
     renew: () => void (expiresAt = undefined),
     modern: (method: string, params: Fields) =>
       server.fetch(request(new URL("http://localhost/mcp"), method, params, {})),
@@ -70,34 +74,38 @@ function house() {
   };
 }
 
-/** Reads a stream to its end. */
-async function ended(response: Response): Promise<void> {
+/** Reads a stream to its end, when its token expires. */
+async function ended(response: Response, time: FakeTime): Promise<void> {
   assertEquals([response.status, response.headers.get("content-type")], [200, "text/event-stream"]);
-  await response.text();
+  const text = response.text();
+  await time.tickAsync(1_000);
+  await text;
 }
 
 Deno.test("the streams of a session end with the token of their request, and the session goes on with a new one", async () => {
+  using time = new FakeTime();
   await using stage = house();
-  const raw = await Raw.open(stage.server.fetch);
-  stage.expireSoon();
-  await ended(await raw.send({ method: "GET" }));
-  stage.expireSoon();
-  await ended(await raw.post("tools/call", { name: "contract", arguments: {} }));
+  const raw = await pass(time, Raw.open(stage.server.fetch));
+  stage.expire();
+  await ended(await pass(time, raw.send({ method: "GET" })), time);
+  stage.expire();
+  await ended(await pass(time, raw.post("tools/call", { name: "contract", arguments: {} })), time);
   stage.renew();
-  await using listening = await raw.listen();
-  const id = await raw.start("contract");
-  await raw.ask("tasks/cancel", { taskId: id });
-  assertEquals((await listening.message()).params.status, "cancelled");
+  await using listening = await pass(time, raw.listen());
+  const id = await pass(time, raw.start("contract"));
+  await pass(time, raw.ask("tasks/cancel", { taskId: id }));
+  assertEquals((await pass(time, listening.message())).params.status, "cancelled");
 });
 
 Deno.test("2026-07-28: a subscription ends with its token, and so does a plain call, whose work goes on", async () => {
+  using time = new FakeTime();
   await using stage = house();
-  stage.expireSoon();
-  await ended(await stage.modern("subscriptions/listen", { notifications: { toolsListChanged: true } }));
-  stage.expireSoon();
-  await ended(await stage.modern("tools/call", { name: "contract", arguments: {} }));
-  // The server has handled the end of the call by the time that it answers another request.
-  stage.renew();
-  await (await stage.modern("tools/list", {})).text();
+  stage.expire();
+  const subscribe = stage.modern("subscriptions/listen", { notifications: { toolsListChanged: true } });
+  await ended(await pass(time, subscribe), time);
+  stage.expire();
+  const call = await pass(time, stage.modern("tools/call", { name: "contract", arguments: {} }));
+  await pass(time, stage.created);
+  await ended(call, time);
   assertEquals(await stage.statuses(), ["PENDING"]);
 });
