@@ -36,7 +36,7 @@ import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
-import { Sweeper } from "./sweeper.ts";
+import { sweepExpired } from "./sweeper.ts";
 import { QueueWork } from "./worker/mod.ts";
 
 /** What {@linkcode BullMqBackend.connect} takes. */
@@ -72,7 +72,7 @@ export class BullMqBackend implements Backend {
   readonly #store: RedisStore;
   readonly #lease: number;
   readonly #feed: QueueFeed;
-  readonly #sweeper: Sweeper;
+  readonly #sweeper: AsyncDisposable;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
   readonly #works = new Set<QueueWork>();
   /** The queues that are open and subscribed to. */
@@ -86,7 +86,7 @@ export class BullMqBackend implements Backend {
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
     });
-    this.#sweeper = new Sweeper(store.records);
+    this.#sweeper = sweepExpired(store.records);
   }
 
   /**

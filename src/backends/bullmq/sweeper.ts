@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { logError } from "../../log/log_error.ts";
+import { Sweeper } from "../shared/sweeper.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import { expiryOf, hasExpired } from "./snapshot.ts";
 
@@ -26,53 +26,25 @@ const RETRY_MS = 60_000;
 type SweptRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
 
 /** Deletes expired tasks at regular intervals. */
-export class Sweeper implements AsyncDisposable {
-  readonly #records: SweptRecords;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #sweeping: Promise<void> = Promise.resolve();
-  #closed = false;
+export function sweepExpired(records: SweptRecords): Sweeper {
+  const page = async () => {
+    const ids = await records.due(BATCH);
+    // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
+    const retry = (id: string) => records.postpone(id, RETRY_MS);
+    const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(() => retry(id))));
+    return ids.length === BATCH && checks.every(({ status }) => status === "fulfilled");
+  };
+  return new Sweeper({ what: "look for tasks that have expired", every: SWEEP_MS, page, pause: 0 });
+}
 
-  /** Starts. The first sweep comes after a random part of the interval, so that processes take turns. */
-  constructor(records: SweptRecords) {
-    this.#records = records;
-    this.#schedule(SWEEP_MS * Math.random());
+async function check(records: SweptRecords, id: string): Promise<void> {
+  const snapshot = await records.read(id);
+  if (snapshot === undefined) return await records.postpone(id, Infinity);
+  if (hasExpired(snapshot)) {
+    if (!await records.expire(snapshot)) await records.postpone(id, RETRY_MS);
+    return;
   }
-
-  #schedule(ms: number): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      // What fails now is still due the next time.
-      const failed = (error: unknown) => this.#closed || logError("look for tasks that have expired", error);
-      this.#sweeping = this.#sweep().then(() => {}, failed).then(() => this.#schedule(SWEEP_MS));
-    }, ms);
-  }
-
-  async #sweep(): Promise<void> {
-    while (!this.#closed) {
-      const ids = await this.#records.due(BATCH);
-      // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
-      const retry = (id: string) => this.#records.postpone(id, RETRY_MS);
-      const checks = await Promise.allSettled(ids.map((id) => this.#check(id).catch(() => retry(id))));
-      if (ids.length < BATCH || checks.some(({ status }) => status === "rejected")) return;
-    }
-  }
-
-  async #check(id: string): Promise<void> {
-    const snapshot = await this.#records.read(id);
-    if (snapshot === undefined) return await this.#records.postpone(id, Infinity);
-    if (hasExpired(snapshot)) {
-      if (!await this.#records.expire(snapshot)) await this.#records.postpone(id, RETRY_MS);
-      return;
-    }
-    const end = expiryOf(snapshot);
-    const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, UNFINISHED_MS));
-    await this.#records.postpone(id, end === undefined ? pause : end - snapshot.readAt);
-  }
-
-  /** Stops, after the sweep under way. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#sweeping;
-  }
+  const end = expiryOf(snapshot);
+  const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, UNFINISHED_MS));
+  await records.postpone(id, end === undefined ? pause : end - snapshot.readAt);
 }

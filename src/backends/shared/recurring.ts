@@ -1,15 +1,15 @@
 /**
- * What is done again and again in the background.
+ * Work that is repeated in the background.
  *
  * @module
  */
-import { unheard } from "../../log/log_error.ts";
+import { logError } from "../../log/log_error.ts";
 
-/** Does something at equal distances, one run at a time. A run that fails is reported on stderr, and the next one follows. */
+/** Does something at regular intervals, one run at a time. An error is reported on stderr, and the next run follows. */
 export class Recurring implements AsyncDisposable {
   readonly #act: () => Promise<unknown>;
   readonly #every: number;
-  readonly #failed: (error: unknown) => void;
+  readonly #what: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -18,17 +18,24 @@ export class Recurring implements AsyncDisposable {
   constructor(what: string, act: () => Promise<unknown>, every: number, first: number = every) {
     this.#act = act;
     this.#every = every;
-    this.#failed = unheard(what);
+    this.#what = what;
     this.#wait(first);
   }
 
   #wait(ms: number): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      const begun = performance.now();
-      this.#running = this.#act().then(() => {}, this.#failed);
-      void this.#running.then(() => this.#wait(Math.max(0, begun + this.#every - performance.now())));
-    }, ms);
+    this.#timer = setTimeout(() => this.#running = this.#run(), ms);
+  }
+
+  async #run(): Promise<void> {
+    const begun = performance.now();
+    try {
+      await this.#act();
+    } catch (error) {
+      // What ends with its connection when all is closed has nothing to report.
+      if (!this.#closed) logError(this.#what, error);
+    }
+    this.#wait(Math.max(0, begun + this.#every - performance.now()));
   }
 
   /** Stops, after the run under way. */

@@ -1,5 +1,5 @@
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
-import { Sweeper } from "../../../src/backends/bullmq/sweeper.ts";
+import { sweepExpired } from "../../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
@@ -16,7 +16,7 @@ Deno.test("a task that cannot be read is postponed, and the others expire", asyn
   const done: string[] = [];
   const both = Promise.withResolvers<void>();
   const did = (what: string) => void (done.push(what) === 2 && both.resolve());
-  await using _sweeper = new Sweeper({
+  await using _sweeper = sweepExpired({
     due: () => Promise.resolve(done.length === 0 ? [bad, good] : []),
     read: (id) =>
       id === bad ? Promise.reject(new SyntaxError("Unexpected end of JSON input")) : Promise.resolve(expired(id)),
@@ -33,7 +33,7 @@ Deno.test("closing a sweeper waits for every check under way, although one of th
   const reading = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Snapshot | undefined>();
   const order: string[] = [];
-  const sweeper = new Sweeper({
+  const sweeper = sweepExpired({
     due: () => Promise.resolve([bad, slow]),
     read: (id) => {
       if (id === slow) reading.resolve();
@@ -55,7 +55,7 @@ Deno.test("an expired task whose job still runs, and a task that is gone, are no
   const [runs, gone] = [newTaskId(), newTaskId()];
   const later = new Map<string, number>();
   const both = Promise.withResolvers<void>();
-  await using _sweeper = new Sweeper({
+  await using _sweeper = sweepExpired({
     due: () => Promise.resolve(later.size === 0 ? [runs, gone] : []),
     read: (id) => Promise.resolve(id === gone ? undefined : expired(id)),
     expire: () => Promise.resolve(false),
