@@ -138,3 +138,17 @@ Deno.test("a closed connection follows nothing, not even a task that was just cr
   client.change(DONE);
   assertEquals([client.follows(), client.pushed], [1, []]);
 });
+
+Deno.test("a task that ends before the call's turn is over has its end pushed once", async () => {
+  await using client = connection();
+  client.push.created(CREATED);
+  client.push.follow(HALF);
+  client.change(DONE);
+  await nextTurn();
+  assertEquals([client.follows(), client.statuses()], [1, [["tasks/status", "completed"]]]);
+});
+
+Deno.test("a connection that is closed before the call's turn is over leaves no timer behind", async () => {
+  await using client = connection();
+  client.push.created(CREATED);
+});
