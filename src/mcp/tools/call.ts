@@ -38,7 +38,7 @@ interface CallSite {
   readonly tasks: Tasks;
   readonly owner: string;
   readonly connection: Connection;
-  /** What kind of task the client takes, if any. */
+  /** How the client accepts a task, if it does. */
   readonly request: TaskRequest | undefined;
 }
 
@@ -108,10 +108,10 @@ async function waitFor(
   }
 }
 
-/** What clients say of a cancellation when their time limit for a call has passed: docs/protocol.md names them. */
+/** The reason of a cancellation if the client's time limit for the call has passed; docs/protocol.md has the texts of clients. */
 const TIMED_OUT = /time[d ]?[ -]?out/i;
 
-/** Why a call is over before it was answered. */
+/** Why a call ended before its response. */
 function whyOver(reason: unknown, { http }: RequestContext): JobsError {
   // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any. A
   // client that is gone from stdio ends this server, too; one over HTTP may have lost its stream, or run out of time.

@@ -6,12 +6,12 @@
 import type { Json, TaskInfo } from "../../task.ts";
 import { progressTo } from "../words.ts";
 
-/** After how long without a report the last one is repeated, in ms: a client hears at least every 10 s. */
+/** The time without a report after which the last one is repeated, in ms: a client gets one at least every 10 s. */
 const REPEAT_MS = 9_000;
 
 /**
- * Reports the progress of one call to a client that gave a progress token (utility "Progress"). While a job says nothing,
- * the last report is repeated: there are clients that give up on a call in silence, and proxies that close its stream.
+ * Reports the progress of one call to a client that gave a progress token (utility "Progress"). While a job reports
+ * nothing, the last report is repeated: some clients give up on a silent call, and some proxies close its stream.
  */
 export class CallProgress implements Disposable {
   readonly #report: (task: Pick<TaskInfo, "progress" | "message">) => void;
@@ -41,7 +41,7 @@ export class CallProgress implements Disposable {
     }, this.#repeat);
   }
 
-  /** Reports no more. */
+  /** Stops reporting. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

@@ -32,7 +32,7 @@ class Client {
   }
 }
 
-Deno.test("the client of a silent job hears again and again that its call is alive, with a value that grows", async () => {
+Deno.test("the client of a silent job gets its progress again and again, with a value that grows", async () => {
   const client = new Client();
   using _progress = new CallProgress("token", client.notify, 5);
   await client.received(3);
@@ -41,7 +41,7 @@ Deno.test("the client of a silent job hears again and again that its call is ali
   assertEquals(new Set(client.notifications.map(({ message }) => message)), new Set(["Waiting to start."]));
 });
 
-Deno.test("what a job said last is repeated while it says nothing new", async () => {
+Deno.test("the last report of a job is repeated while there is no new one", async () => {
   const client = new Client();
   using progress = new CallProgress("token", client.notify, 5);
   progress.report({ ...task, progress: 0.5, message: "halfway" });
@@ -55,7 +55,7 @@ Deno.test("what a job said last is repeated while it says nothing new", async ()
   );
 });
 
-Deno.test("a job that runs and says nothing is reported as running", async () => {
+Deno.test("a job that runs without a report is reported as running", async () => {
   const client = new Client();
   using progress = new CallProgress("token", client.notify, 5);
   progress.report(task);
