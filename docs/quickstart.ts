@@ -1,12 +1,11 @@
 // One server, one job, one file: the server also runs the job.
-import { AsyncToolServer, DenoKvBackend, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { AsyncToolServer, DenoKvBackend } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 
 const server = new AsyncToolServer({
   name: "quickstart",
   version: "1.0.0",
   backend: await DenoKvBackend.open({ path: "./data/quickstart.kv" }),
-  strategy: new OperationResourceStrategy({ notifications: true }),
 });
 
 server.asyncTool({

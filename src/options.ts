@@ -1,5 +1,6 @@
 /**
- * Checks options that users pass: their names and values. Otherwise an unknown option would be ignored silently.
+ * Options as users write them: which names there are, and what their values may be. What nobody knows would otherwise
+ * be dropped without a word.
  *
  * @module
  */
@@ -7,24 +8,24 @@ import { DefinitionError } from "./errors.ts";
 import { isObject } from "./json.ts";
 import { quote } from "./text.ts";
 
-/** The rule of one option. */
+/** What one option may be. */
 export interface Rule {
-  /** Describes valid values, to follow "it must be". */
+  /** The words for it, as they stand after "it must be". */
   readonly wanted: string;
-  /** Whether a value is valid. */
+  /** Whether a value is that. */
   readonly fits: (value: unknown) => boolean;
-  /** Present if the option is required. */
+  /** Whether the option may not be left out. */
   readonly required?: true;
-  /** The rules of options inside this one. */
+  /** The options that stand inside this one. */
   readonly inside?: { readonly [name: string]: Rule };
 }
 
-/** One rule for every option of a type. The compiler refuses a table with a missing or an extra rule. */
+/** A rule for every option of a type. The compiler refuses a table that lacks one, or has one that the type has not. */
 export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule };
 
 /**
- * Checks options by their rules; `of` names their function, such as `defineJob("report")`. An option that is `undefined`
- * counts as absent. Throws `DefinitionError`, which names the option and, for an unknown one, the most similar known one.
+ * Checks options by their rules; `of` names whose they are, as `defineJob("report")`. One that is `undefined` says nothing,
+ * as one that is absent. Throws `DefinitionError` that names the option and, of one that nobody knows, the nearest known.
  */
 export function checkOptions(of: string, options: unknown, rules: { readonly [name: string]: Rule }, path = ""): void {
   if (!isObject(options)) {
@@ -50,13 +51,13 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
   }
 }
 
-/** Any value; another check validates it. */
+/** A value that another check looks at. */
 export const anything: Rule = { wanted: "anything", fits: () => true };
 
 /** A text. */
 export const text: Rule = { wanted: "a text", fits: (value) => typeof value === "string" };
 
-/** A boolean. A text such as "false" would otherwise count as true. */
+/** Yes or no. A text such as "false" would count as yes. */
 export const flag: Rule = { wanted: "true or false", fits: (value) => typeof value === "boolean" };
 
 /** A function. */
@@ -99,12 +100,12 @@ export function oneOf(...choices: readonly string[]): Rule {
   };
 }
 
-/** A value that fits one rule or the other. */
+/** What fits one rule or the other. */
 export function either(one: Rule, other: Rule): Rule {
   return { wanted: `${one.wanted} or ${other.wanted}`, fits: (value) => one.fits(value) || other.fits(value) };
 }
 
-/** An object that has this method; `wanted` describes it. */
+/** Something that has this method; `wanted` says what that is. */
 export function having(method: string, wanted: string): Rule {
   return {
     wanted,
@@ -117,12 +118,12 @@ export function nested(inside: { readonly [name: string]: Rule }): Rule {
   return { wanted: "an object", fits: isObject, inside };
 }
 
-/** A required option. */
+/** What must be there. */
 export function required(rule: Rule): Rule {
   return { ...rule, required: true };
 }
 
-/** A value as error messages show it. */
+/** A value as an error text shows it. */
 function shown(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "function") return "a function";
@@ -131,7 +132,7 @@ function shown(value: unknown): string {
   return value instanceof Promise ? "a Promise" : "an object";
 }
 
-/** The known name that is most similar to a mistyped one, if any is similar at all. */
+/** The known name that is most like a mistyped one, if any is alike at all. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((option) => ({ option, changes: distance(name.toLowerCase(), option.toLowerCase()) }))
@@ -140,7 +141,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best?.option;
 }
 
-/** How many letters to insert, delete or replace to turn one word into the other (Levenshtein). */
+/** How many letters to insert, delete or replace until one word is the other (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...from].entries()) {

@@ -1,5 +1,5 @@
 // embed.ts: offers a job inside an existing HTTP server, and runs it in the same process.
-import { AsyncToolServer, createWorker, DenoKvBackend, implement, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { AsyncToolServer, createWorker, DenoKvBackend, implement } from "@mcp-jobs/mcp-jobs";
 import { generateReport } from "./jobs.ts";
 
 const backend = await DenoKvBackend.open({ path: "./data/jobs.kv" });
@@ -7,7 +7,6 @@ const mcp = new AsyncToolServer({
   name: "reports",
   version: "1.0.0",
   backend,
-  strategy: new OperationResourceStrategy({ notifications: true }),
   audit: "stderr", // only `run` logs by default
 });
 const report = implement(generateReport, ({ user_id }) => ({ user_id, revenue: 42000, items: 17 }));

@@ -1,12 +1,11 @@
 // http.ts: offers the jobs over HTTP to callers with a token.
-import { AsyncToolServer, DenoKvBackend, jwtAuthenticator, OperationResourceStrategy } from "@mcp-jobs/mcp-jobs";
+import { AsyncToolServer, DenoKvBackend, jwtAuthenticator } from "@mcp-jobs/mcp-jobs";
 import { generateReport } from "./jobs.ts";
 
 const server = new AsyncToolServer({
   name: "reports",
   version: "1.0.0",
   backend: await DenoKvBackend.open({ path: "./data/jobs.kv" }),
-  strategy: new OperationResourceStrategy({ notifications: true }),
   authenticate: jwtAuthenticator({
     issuer: "https://login.example.com/",
     audience: "https://jobs.example.com/mcp",
