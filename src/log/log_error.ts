@@ -32,7 +32,7 @@ export class ErrorLines {
   }
 
   /** `what` names the operation that failed, such as "renew the lease of a worker", and no single task. */
-  tell(what: string, error: unknown): void {
+  write(what: string, error: unknown): void {
     const now = this.#now();
     const failing = this.#failing.get(what);
     if (failing && now - failing.at < FOLD_MS) return void failing.again++;
@@ -46,7 +46,7 @@ const lines = new ErrorLines(writeLine, () => performance.now());
 
 /** Logs an error that no caller receives. `what` names the operation that failed, such as "renew the lease of a worker". */
 export function logError(what: string, error: unknown): void {
-  lines.tell(what, error);
+  lines.write(what, error);
 }
 
 /** Logs the error of an operation that nobody awaits, as in `sweep().catch(unheard("sweep"))`. */

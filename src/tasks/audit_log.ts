@@ -29,14 +29,14 @@ export class AuditLog implements AsyncDisposable {
   /** Writes an event, without waiting. Events after disposal are dropped. */
   readonly write: Audit = (event) => {
     if (this.#ended) return;
-    for (const told of this.#repeated.add(event)) this.#lines.write(lineOf(told));
+    for (const entry of this.#repeated.add(event)) this.#lines.write(lineOf(entry));
     if (this.#timer !== undefined || this.#repeated.size === 0) return;
-    this.#timer = setInterval(() => this.tellRepeated(), REPEATED_MS);
+    this.#timer = setInterval(() => this.writeRepeated(), REPEATED_MS);
     Deno.unrefTimer(this.#timer);
   };
 
   /** Writes which refusals have repeated since the last time, and how often. */
-  tellRepeated(): void {
+  writeRepeated(): void {
     for (const event of this.#repeated.take()) this.#lines.write(lineOf(event));
     if (this.#repeated.size > 0) return;
     clearInterval(this.#timer);
@@ -46,7 +46,7 @@ export class AuditLog implements AsyncDisposable {
   /** Writes what was held back. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
-    this.tellRepeated();
+    this.writeRepeated();
     clearInterval(this.#timer);
     await this.#lines[Symbol.asyncDispose]();
   }

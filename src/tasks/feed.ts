@@ -98,7 +98,7 @@ export class TaskFeed implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
     const receive = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
     const stop = this.watch({ id, owner }, receive, reject);
-    this.#backend.get(id, owner).then((now) => this.#tell(now), reject);
+    this.#backend.get(id, owner).then((now) => this.#deliver(now), reject);
     this.#waiting.add(reject);
     try {
       return await unlessAborted(promise, signal);
@@ -122,14 +122,14 @@ export class TaskFeed implements Disposable {
   }
 
   #receive(event: TaskEvent): void {
-    if (event.kind === "change") return this.#tell(event.task);
+    if (event.kind === "change") return this.#deliver(event.task);
     for (const watched of this.#watched.values()) void this.#read(watched);
   }
 
   /** Reads a watched task. There are no events of a task that is gone, so its watchers learn it here. */
   async #read(watched: Watched): Promise<void> {
     this.#rereads.saw(watched);
-    await this.#backend.get(watched.id, watched.owner).then((task) => this.#tell(task), (error) => {
+    await this.#backend.get(watched.id, watched.owner).then((task) => this.#deliver(task), (error) => {
       const gone = error instanceof TaskNotFound || error instanceof StoreLost;
       if (!gone) return this.#readLater(watched, error);
       for (const watcher of [...watched.watchers]) {
@@ -164,7 +164,7 @@ export class TaskFeed implements Disposable {
     clearTimeout(watched.retry);
   }
 
-  #tell(task: TaskInfo): void {
+  #deliver(task: TaskInfo): void {
     const watched = this.#watched.get(keyOf(task));
     if (watched === undefined) return;
     this.#rereads.saw(watched);

@@ -31,10 +31,10 @@ export interface GuardOptions {
 }
 
 /** A request. */
-type Asked = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
+type AuditedRequest = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
 
 /** Its result, as the audit log has it. */
-type Told = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
+type AuditedResult = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
 
 /** The limits and the audit log of one server. */
 export class Guard implements Disposable {
@@ -91,28 +91,28 @@ export class Guard implements Disposable {
 
   /** Serves a request. The audit log gets a refusal, and a success if `done` returns its event. */
   async audited<T>(
-    asked: Asked,
+    request: AuditedRequest,
     act: () => Promise<T>,
-    done?: (result: T) => Told,
+    done?: (result: T) => AuditedResult,
   ): Promise<T> {
     try {
       const result = await act();
-      if (done) this.#tell(asked, done(result));
+      if (done) this.#write(request, done(result));
       return result;
     } catch (error) {
-      if (isRefusal(error)) this.refuse(asked, reasonOf(error, asked));
+      if (isRefusal(error)) this.refuse(request, reasonOf(error, request));
       throw error;
     }
   }
 
   /** Writes a refusal to the audit log. */
-  refuse(asked: Asked, reason: string): void {
-    this.#tell(asked, { event: "refused", reason: cut(reason, LONGEST_REASON) });
+  refuse(request: AuditedRequest, reason: string): void {
+    this.#write(request, { event: "refused", reason: cut(reason, LONGEST_REASON) });
   }
 
-  #tell({ owner, task, ...asked }: Asked, what: Told): void {
+  #write({ owner, task, ...request }: AuditedRequest, what: AuditedResult): void {
     const named = task === undefined ? {} : { task: task.slice(0, 64) };
-    this.#audit({ at: new Date(this.#now()).toISOString(), principal: owner, ...asked, ...named, ...what });
+    this.#audit({ at: new Date(this.#now()).toISOString(), principal: owner, ...request, ...named, ...what });
   }
 
   [Symbol.dispose](): void {
@@ -144,7 +144,7 @@ function isRefusal(error: unknown): error is JobsError {
 }
 
 /** Why a request was refused, without the caller's input, which does not belong in the log. */
-function reasonOf(error: JobsError, { operation }: Asked): string {
+function reasonOf(error: JobsError, { operation }: AuditedRequest): string {
   if (error instanceof InvalidInput) return `Invalid ${error.what}: it does not fit the schema.`;
   if (error instanceof InvalidValue && operation === "create") {
     return "The input is not JSON, or too large to be stored.";

@@ -84,22 +84,22 @@ export const asking: Cases = {
   },
 
   "a job that times out while it asks gets the reason, and can clean up": async (stage) => {
-    const told: unknown[] = [];
+    const steps: unknown[] = [];
     const worker = await stage.work({
       ask: async (_, ctx) => {
         try {
           await ctx.elicit(CONFIRM);
         } catch (error) {
-          told.push(error === ctx.signal.reason);
+          steps.push(error === ctx.signal.reason);
         } finally {
-          told.push("tidied up");
+          steps.push("tidied up");
         }
       },
     });
     const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
     const task = await stage.create({ job: "ask", timeout: 200, retry });
     await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
-    deepStrictEqual(told, [true, "tidied up"]);
+    deepStrictEqual(steps, [true, "tidied up"]);
     const end = await stage.backend.cancel(task.id, OWNER, 20_000);
     await worker.close();
     deepStrictEqual("work" in end && end.work, "stopped");
@@ -190,7 +190,7 @@ export const asking: Cases = {
     await stage.backend.answer(task.id, OWNER, { [key]: YES });
     await stage.work({ ask: asking(1_000) });
     const isOther = (question: Question) => question.message === "Buy it for 1000?";
-    const asked = await stage.until(task, "asking anew", (now) => openQuestions(now).some(isOther));
+    const asked = await stage.until(task, "asking the other question", (now) => openQuestions(now).some(isOther));
     await stage.backend.answer(task.id, OWNER, { [keyOf(openQuestions(asked).find(isOther))]: NO });
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });

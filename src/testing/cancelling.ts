@@ -140,20 +140,20 @@ export const cancelling: Cases = {
   },
 
   "a cancelled task keeps its last progress, whatever its code still reports": async (stage) => {
-    const [told, said] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [goOn, reported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const worker = await stage.work({
       stubborn: async (_, ctx) => {
         await ctx.progress(0.1, "begun");
-        await told.promise;
+        await goOn.promise;
         await ctx.progress(0.9, "nearly done");
-        said.resolve();
+        reported.resolve();
       },
     });
     const task = await stage.create({ job: "stubborn" });
     await stage.until(task, "begun", ({ message }) => message === "begun");
     const end = await stage.backend.cancel(task.id, OWNER, 50);
-    told.resolve();
-    await said.promise;
+    goOn.resolve();
+    await reported.promise;
     await worker.close(PATIENT);
     deepStrictEqual([end.status, await stage.backend.get(task.id, OWNER)], ["CANCELLED", end]);
     await stage.work({

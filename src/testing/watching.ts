@@ -47,7 +47,7 @@ export const watching: Cases = {
     stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.status));
     await stage.finished(await stage.create({ job: "nobody runs this" }));
     await Promise.all(acts);
-    await eventually("every listener hears of the end", () => heard.length >= 2);
+    await eventually("every listener receives the end", () => heard.length >= 2);
     deepStrictEqual(heard, ["PENDING", "CANCELLED"]);
   },
 
@@ -57,7 +57,7 @@ export const watching: Cases = {
       if (event.kind === "change") heard.push(event.task.id);
     });
     const first = await stage.create({ job: "waits" });
-    await eventually("the listener hears of the task", () => heard.includes(first.id));
+    await eventually("the listener receives the task", () => heard.includes(first.id));
     stop();
     const next = await stage.create({ job: "waits" });
     await stage.until(next, "stored", () => true);

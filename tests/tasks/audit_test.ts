@@ -55,12 +55,12 @@ Deno.test("repeated refusals of a kind are written once, and later with their nu
   log.write({ at: AT, event: "created", operation: "create" });
   log.write({ at: AT, event: "created", operation: "create" });
   assertEquals(events().length, 7);
-  log.tellRepeated();
+  log.writeRepeated();
   assertEquals(events().slice(7), [{ ...refused({ at: "999", session: "999" }), count: 999 }]);
   log.write(refused());
-  log.tellRepeated();
+  log.writeRepeated();
   assertEquals(events().slice(8), [{ ...refused(), count: 1 }]);
-  log.tellRepeated();
+  log.writeRepeated();
   log.write(refused());
   assertEquals(events().slice(9), [refused()]);
 });
