@@ -1,8 +1,8 @@
 /**
  * Large inputs and results, in pieces: a KV value holds 64 KiB.
  *
- * A piece is written before anything refers to it, and would stay for ever if the process died in between. So a mark
- * is left first that says when to delete the pieces; whoever comes to refer to them deletes the mark in the same commit.
+ * Pieces are written before the record refers to them, and would stay for ever if the process died in between. So a mark
+ * is written first, which says when to delete the pieces. The commit that refers to them deletes the mark.
  *
  * @module
  */
@@ -22,17 +22,17 @@ const PIECE_BYTES = 60_000;
 /** How many keys KV reads at once. */
 export const READ_AT_ONCE = 10;
 
-/** How many marks, and about how many pieces, are swept together: few, so that other processes can write in between. */
+/** How many marks, and about how many pieces, a sweep deletes at once: few, so that other processes can write in between. */
 const PAGE_MARKS = 100;
 const PAGE_PIECES = 500;
 
-/** Says how many pieces are to be deleted. */
+/** A mark; its value is the number of pieces. */
 type Mark = Deno.KvEntry<number>;
 
-/** Pieces that nothing refers to by then are deleted, in ms. */
+/** How long pieces are kept that nothing refers to, in ms. */
 const UNCLAIMED_MS = 600_000;
 
-/** Writes a text in pieces. The result is to be deleted unless `claimBlob` is committed. */
+/** Writes a text in pieces. They are deleted again unless `claimBlob` is committed. */
 export async function writeBlob(committer: Committer, text: string, expireIn?: number): Promise<BlobRef> {
   const bytes = new TextEncoder().encode(text);
   const ref = {
@@ -49,17 +49,17 @@ export async function writeBlob(committer: Committer, text: string, expireIn?: n
   return ref;
 }
 
-/** What to delete in the commit that refers to a blob. */
+/** What the commit that refers to a blob must delete. */
 export function claimBlob(ref: BlobRef): NonNullable<Write["deletes"]> {
   return [garbageKey(ref.dueAt, ref.id)];
 }
 
-/** What to set in the commit that refers to a blob no longer. */
+/** What the commit that no longer refers to a blob must set. */
 export function dropBlob(ref: BlobRef, now: number): NonNullable<Write["sets"]> {
   return [{ key: garbageKey(now, ref.id), value: ref.pieces }];
 }
 
-/** Reads a text back; `undefined` if a piece is gone. */
+/** Reads a text. Resolves with `undefined` if a piece is missing. */
 export async function readBlob(kv: Deno.Kv, ref: BlobRef): Promise<string | undefined> {
   const keys = Array.from({ length: ref.pieces }, (_, number) => blobKey(ref.id, number));
   const decoder = new TextDecoder();
@@ -74,7 +74,7 @@ export async function readBlob(kv: Deno.Kv, ref: BlobRef): Promise<string | unde
   return text + decoder.decode();
 }
 
-/** Deletes a page of the pieces whose marks are due. Resolves with whether there may be more. */
+/** Deletes a page of pieces whose marks are due. Resolves with whether there may be more. */
 export async function sweepBlobs(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
   const { marks, full } = await untilUnlocked(() => duePage(kv, now));
   await Promise.all(marks.map((mark) => sweepBlob(committer, mark)));
@@ -94,10 +94,10 @@ async function duePage(kv: Deno.Kv, now: number): Promise<{ readonly marks: read
 
 async function sweepBlob(committer: Committer, { key, value, versionstamp }: Mark): Promise<void> {
   const id = String(key.at(-1));
-  // The mark goes with the last of its pieces.
+  // The mark is deleted with the last piece.
   const keys = [...Array.from({ length: value }, (_, number) => blobKey(id, number)), key];
   for (let at = 0; at < keys.length; at += PAGE_PIECES) {
-    // It is checked each time: who refers to the pieces meanwhile has deleted it.
+    // Each commit checks the mark: a record that has come to refer to the pieces has deleted it.
     const checks = [{ key, versionstamp }];
     await committer.commit({ checks, deletes: keys.slice(at, at + PAGE_PIECES), bytes: 0 });
   }

@@ -1,6 +1,6 @@
 /**
- * Group commit: all writes of a moment go to disk as one. Every KV commit costs one fsync, whatever it holds, so fewer
- * commits are the only way to be faster.
+ * Group commit: writes that are made at the same moment go to disk together. Every KV commit costs one fsync, whatever it
+ * holds, so fewer commits are the only way to be faster.
  *
  * @module
  */
@@ -8,38 +8,35 @@ import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import { eventKey } from "./keys.ts";
 
-/** What belongs together: it is written whole, if all its checks hold, or not at all. */
+/** Changes that belong together: all are written if all checks hold, and none otherwise. */
 export interface Write {
   readonly checks?: readonly Deno.AtomicCheck[];
   readonly sets?: readonly { readonly key: Deno.KvKey; readonly value: unknown; readonly expireIn?: number }[];
   readonly deletes?: readonly Deno.KvKey[];
-  /** The task that the write changes, as it is afterwards, and as JSON. */
+  /** The task that the write changes, as it is afterwards, with the same as JSON. */
   readonly event?: { readonly task: TaskInfo; readonly text: string };
-  /** How large its values are, at most, in bytes. */
+  /** An upper bound of the size of its values, in bytes. */
   readonly bytes: number;
 }
 
-/** KV takes 100 checks, 1,000 mutations and 819,200 bytes at once; the rest is room for events. */
+/** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What these leave is for events. */
 const MAX_CHECKS = 100;
 const MAX_MUTATIONS = 900;
 const MAX_BYTES = 600_000;
 
-/** How KV says so of what is more than that, or of a value over 65,536 bytes or a key over 2,048. */
+/** KV's error texts for more than that, for a value over 65,536 bytes and for a key over 2,048. */
 const REFUSED = /^(Value|Key|Total (mutation|key) size) too large|^Too many (checks|mutations)|^Invalid mutation/;
 
-/** The most text of one event value: two bytes a unit stay below KV's 65,536. */
+/** The most text of one event value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
 const MAX_EVENT_TEXT = 30_000;
 
-/** Events are for those who listen now. Who has missed them for longer reads anew. */
+/** How long an event is kept, in ms. A process that could not read for longer rereads its tasks. */
 const EVENT_TTL_MS = 60_000;
 
-/** How long a write is tried again while other processes hold the database. */
+/** How long an operation is repeated while other processes lock the database, in ms. */
 const LOCKED_FOR_MS = 10_000;
 
-/**
- * How long it pauses at most before it is tried again, in ms: at first about as long as a commit takes, then longer, so
- * that many who meet come apart.
- */
+/** The longest pause before the next try, in ms. It starts at the time of one commit and doubles, with jitter. */
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 20;
 
@@ -49,7 +46,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes for one process, one group after the other. */
+/** Writes for one process, one group after another. */
 export class Committer {
   readonly #kv: Deno.Kv;
   readonly #writer: string;
@@ -59,7 +56,7 @@ export class Committer {
   #working: Promise<void> | undefined;
   #eventNumber = 0;
 
-  /** `onCommitted` hears of the changes of each commit. `checkFile` throws if what was written will not last. */
+  /** `onCommitted` is called with the changes of each commit. `checkFile` throws if the file is gone. */
   constructor(
     kv: Deno.Kv,
     writer: string,
@@ -74,7 +71,7 @@ export class Committer {
 
   /**
    * Resolves with the versionstamp once the write is on disk, or with `null` if one of its checks does not hold. Rejects
-   * with `InvalidValue` for what KV can never store, and with `BackendError` while it fails.
+   * with `InvalidValue` for a value that KV can never store, and with `BackendError` while KV fails.
    */
   commit(write: Write): Promise<string | null> {
     const { promise, resolve, reject } = Promise.withResolvers<string | null>();
@@ -89,7 +86,7 @@ export class Committer {
   }
 
   async #work(): Promise<void> {
-    await Promise.resolve(); // What is written in this very moment joins the first group.
+    await Promise.resolve(); // Writes of the same tick join the first group.
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
       try {
@@ -98,14 +95,14 @@ export class Committer {
         const error = cause instanceof JobsError
           ? cause
           : new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
-        group.forEach(({ reject }) => reject(error)); // Who has had his answer hears nothing of it.
+        group.forEach(({ reject }) => reject(error)); // Promises that are settled already ignore it.
       }
     }
-    // In the same moment in which the queue was seen empty: who writes next must find nobody at work.
+    // In the same tick in which the queue was found empty, so that the next write starts the work again.
     this.#working = undefined;
   }
 
-  /** Writes a group. If that cannot be as a whole, each member has its own end, in the same order. Throws if KV fails. */
+  /** Writes a group. Where it cannot be written as a whole, its members are written alone, in order. Throws if KV fails. */
   async #write(group: readonly Pending[]): Promise<void> {
     let versionstamp: string | null;
     try {
@@ -113,13 +110,13 @@ export class Committer {
     } catch (cause) {
       if (!isRefused(cause)) throw cause;
       if (group.length === 1) return group.forEach(({ write, reject }) => reject(refusal(write, cause)));
-      // In halves: it may be one member that is too large, or all together.
+      // Try halves: one member may be too large, or all of them together.
       const half = Math.ceil(group.length / 2);
       await this.#write(group.slice(0, half));
       return await this.#write(group.slice(half));
     }
     if (versionstamp !== null || group.length === 1) return group.forEach(({ resolve }) => resolve(versionstamp));
-    // A check of some member does not hold.
+    // The check of some member does not hold.
     for (const one of group) await this.#write([one]);
   }
 
@@ -143,7 +140,7 @@ export class Committer {
     return result.versionstamp;
   }
 
-  /** What is on disk is done, whoever fails to hear of it: such an error is reported as that of an event listener is. */
+  /** The write is on disk, so an error of a listener must not reject it: it is reported like that of an event listener. */
   #tell(tasks: readonly TaskInfo[]): void {
     try {
       this.#onCommitted(tasks);
@@ -153,7 +150,7 @@ export class Committer {
   }
 }
 
-/** Whether KV has said that a write is beyond its limits, so that no later try can succeed. It has no codes, only texts. */
+/** Whether a write exceeds KV's limits, so that no later try can succeed. KV's errors have no codes, only texts. */
 function isRefused(error: unknown): error is TypeError {
   return error instanceof TypeError && REFUSED.test(error.message);
 }
@@ -166,9 +163,9 @@ function refusal({ event }: Write, cause: TypeError): InvalidValue {
 }
 
 /**
- * How many of the first writes fit into one commit; at least one. All checks of a commit are made before its first
- * write, and all that it writes gets one version. So what checks or writes a key that is written already has to wait
- * for the next commit: else its check would hold though the key has changed, or two would hold the same version.
+ * How many of the first writes fit into one commit; at least one. KV makes all checks of a commit before its first write,
+ * and gives everything that it writes one version. So a write that checks or sets a key which an earlier one has set waits
+ * for the next commit: otherwise its check would hold although the key has changed, or both would get the same version.
  */
 function groupLength(queue: readonly Pending[]): number {
   const written = new Set<string>();
@@ -187,12 +184,12 @@ function groupLength(queue: readonly Pending[]): number {
   return queue.length;
 }
 
-/** A key as text, to look it up in a set. */
+/** A key as text, for a set. */
 function nameOf(key: Deno.KvKey): string {
   return key.join("\0");
 }
 
-/** The events of one commit, in as few values as their size allows. */
+/** The events of one commit, in as few KV values as possible. */
 function eventTexts(events: readonly string[]): string[] {
   const texts: string[] = [];
   let current = "";
@@ -207,7 +204,7 @@ function eventTexts(events: readonly string[]): string[] {
   return texts;
 }
 
-/** Reads, once other processes let it. Rejects with `BackendError` where the file fails. */
+/** Reads, once no other process locks the file. Rejects with `BackendError` if the file fails. */
 export async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await untilUnlocked(read);
@@ -216,7 +213,7 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Several writing processes can lock each other, and readers, out for a moment; nothing was written then. */
+/** Repeats an operation while other processes lock the file. What fails because of a lock has written nothing. */
 export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> {
   const start = performance.now();
   let pause = FIRST_PAUSE_MS;
@@ -224,7 +221,7 @@ export async function untilUnlocked<T>(operation: () => Promise<T>): Promise<T> 
     try {
       return await operation();
     } catch (error) {
-      // A TypeError of a commit or a read, a plain Error of the opening.
+      // Commits and reads throw a TypeError, opening throws a plain Error.
       const locked = error instanceof Error && error.message.includes("database is locked");
       if (!locked || performance.now() - start > LOCKED_FOR_MS) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * pause));

@@ -1,6 +1,7 @@
 /**
  * Events across processes. Each process writes its changes into a stream of its own and touches a wake file; the others
- * watch the folder of wake files and read on in that stream. The cost grows with events, not with tasks or watchers.
+ * watch the folder of wake files and read the new entries of that stream. The cost grows with events, not with tasks or
+ * watchers.
  *
  * @module
  */
@@ -10,16 +11,16 @@ import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";
 
-/** Where the file system tells of no change, streams are looked at this often, in ms. */
+/** How often all streams are read without a wake-up, in ms: not every file system reports changes. */
 const FALLBACK_POLL_MS = 250;
 
-/** A wake file that nobody has touched for this long belongs to a process that died, in ms. */
+/** A wake file that was not touched for this long belongs to a dead process, in ms. */
 const STALE_WAKE_FILE_MS = 24 * 3_600_000;
 
-/** A process touches its own this often, also when it has nothing to tell, in ms. */
+/** How often a process touches its own wake file even without events, in ms. */
 const TOUCH_MS = 3_600_000;
 
-/** The wake file of a writer whose changes make a task ready: who waits for work need not read on in the stream first. */
+/** Ends the name of the wake file for changes that make a task ready: workers need not read the stream first. */
 const READY = ".ready";
 
 /** Reads the streams of all other processes. */
@@ -34,7 +35,7 @@ export class EventLog implements AsyncDisposable {
   readonly #hear: Listeners;
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
-  /** Whose process has closed. Their positions are kept for as long as there is something behind which to read on. */
+  /** Writers whose process has closed. Their positions are kept while their streams have entries. */
   readonly #gone = new Set<string>();
   readonly #woken = new Set<string>();
   readonly #watching: Promise<void>;
@@ -50,12 +51,12 @@ export class EventLog implements AsyncDisposable {
     this.#wakeFile = openOwn(`${folder}/${writer}`);
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = watch(folder);
-    // What it no longer tells, the poll finds.
+    // If it fails, the poll finds the events.
     this.#watching = this.#watch().catch(unheard("watch the wake files of other processes"));
     this.#poll = setInterval(() => this.#lookAround(), FALLBACK_POLL_MS);
   }
 
-  /** Opens the log beside the KV file. Every change is told from now on. */
+  /** Opens the log beside the KV file. Every later change is reported. */
   static async open(kv: Deno.Kv, writer: string, path: string, hear: Listeners): Promise<EventLog> {
     const folder = `${path}.wake`;
     await makeFolder(folder);
@@ -75,7 +76,7 @@ export class EventLog implements AsyncDisposable {
       file.seekSync(0, Deno.SeekMode.Start);
       file.writeSync(new Uint8Array(1));
     } catch (error) {
-      // The others find with their next poll what no wake file tells them.
+      // The others find the events with their next poll.
       logError("touch the wake file", error);
     }
   }
@@ -113,15 +114,15 @@ export class EventLog implements AsyncDisposable {
     this.#read(true);
     if (Date.now() < this.#touchAt) return;
     this.#touchAt = Date.now() + TOUCH_MS;
-    // The others look for what there is not, once.
+    // The others read once, and find nothing.
     this.wake(false);
     this.wake(true);
   }
 
-  /** Reads the streams of the woken writers, or of all. One read at a time. */
+  /** Reads the streams of the writers whose wake files were touched, or all streams. One read at a time. */
   #read(all: boolean): void {
     if (this.#closed || (this.#reading && all)) return;
-    // The next poll tries again from the same place.
+    // After an error the next poll starts at the same position.
     this.#reading ??= this.#readOn(all).catch(unheard("read the events of other processes")).finally(() => {
       this.#reading = undefined;
       if (this.#woken.size > 0) this.#read(false);
@@ -130,7 +131,7 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(all: boolean): Promise<void> {
     if (all) this.#hear.look();
-    const gone = new Set(this.#gone); // Before the streams are looked for: nothing comes into theirs any more.
+    const gone = new Set(this.#gone); // Taken before the streams are listed: these get no new entries.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
     let found = false;
@@ -140,11 +141,11 @@ export class EventLog implements AsyncDisposable {
       this.#positions.delete(writer);
       this.#gone.delete(writer);
     }
-    // What the poll has found, no wake file told of.
+    // No wake file has announced what the poll found.
     if (found) this.#hear.ready();
   }
 
-  /** Reads on in a stream. Resolves with whether there was something new. */
+  /** Reads the new entries of a stream. Resolves with whether there were any. */
   async #readStream(writer: string): Promise<boolean> {
     const position = this.#positions.get(writer) ?? 0;
     let expected = position + 1;
@@ -161,7 +162,7 @@ export class EventLog implements AsyncDisposable {
     return expected > position + 1;
   }
 
-  /** All other processes that have written lately: skips from stream to stream. */
+  /** All other writers that have events, found by skipping from stream to stream. */
   async #writers(): Promise<string[]> {
     const writers: string[] = [];
     let start = eventKey("");
@@ -180,17 +181,17 @@ export class EventLog implements AsyncDisposable {
   }
 }
 
-/** Who is told what the other processes do. */
+/** What the log calls. */
 export interface Listeners {
   /** A change, or a gap. */
   event(event: TaskEvent): void;
   /** A task may be ready to run; its event follows. */
   ready(): void;
-  /** It is time to look whether the KV file is still there; throws if not. */
+  /** Called with each poll: checks that the KV file is still there, and throws if it is not. */
   look(): void;
 }
 
-/** A system may have no watcher left to give. */
+/** Watches a folder, unless the system has no watcher left. */
 function watch(folder: string): Deno.FsWatcher | undefined {
   try {
     return Deno.watchFs(folder, { recursive: false });

@@ -1,17 +1,17 @@
 /**
- * Where everything stands in the KV file.
+ * The keys of the KV file.
  *
  * | key | value |
  * | --- | --- |
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
- * | ready, job, priority, id | the record; exists exactly while the task may be claimed |
+ * | ready, job, priority, id | the record; exists exactly while the task can be claimed |
  * | delayed, due time, id | the record; its task becomes ready once it is due |
- * | worker, name | which jobs it runs, until when its lease lasts, which tasks it may hold |
+ * | worker, name | the jobs it runs, when its lease ends, and the tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
  * | blob, id, number | a piece of a large input or result |
  * | stream, name, event id | a message on its way to a client |
- * | check, writer | written to see whether the file takes a write |
- * | garbage, due time, blob id | how many pieces to delete, should nobody claim them before |
+ * | check, writer | a test whether the file can be written |
+ * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
  * @module
  */

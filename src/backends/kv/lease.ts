@@ -1,6 +1,6 @@
 /**
- * The lease of a worker: one key that says it lives, and names the tasks that it may hold. The cost is one write per
- * worker, however many tasks it runs.
+ * The lease of a worker: one key that says until when it lives, and lists the tasks that it may hold. A renewal is one
+ * write, however many tasks the worker runs.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { workerKey } from "./keys.ts";
 export interface WorkerRecord {
   readonly jobs: readonly string[];
   readonly expiresAt: number;
-  /** How long a lease of this worker lasts, in ms; absent where an earlier version has written it. */
+  /** How long the lease of this worker lasts, in ms; absent in records of an earlier version. */
   readonly lease?: number;
-  /** Owner and id of each task that it may hold. */
+  /** The owner and id of each task that it may hold. */
   readonly held: readonly (readonly [owner: string, id: string])[];
 }
 
@@ -31,7 +31,7 @@ export interface KvLeaseOptions extends Worker {
   readonly now: () => number;
 }
 
-/** A worker that is late this often in a row was not asleep, but is busy. */
+/** A worker that is late more often than this in a row is busy; the machine has not slept. */
 const MAX_LATE = 5;
 
 /** The lease of one worker. */
@@ -40,11 +40,11 @@ export class KvLease implements WorkerLease {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #options: KvLeaseOptions;
-  /** When it was last time to look for dead workers. */
+  /** When this worker last looked for dead ones. */
   #lookedAt: number;
-  /** How many times in a row that came late. */
+  /** How many times in a row it was late. */
   #late = 0;
-  /** By when each of the other workers was dead, as it was last seen: unless it has renewed its lease since. */
+  /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
   #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();
 
   constructor(kv: Deno.Kv, committer: Committer, options: KvLeaseOptions) {
@@ -55,12 +55,12 @@ export class KvLease implements WorkerLease {
     this.#lookedAt = options.now();
   }
 
-  /** Ordered before every later write of this process. */
+  /** Renews the lease, with the tasks held now. Goes to disk before every later write of this process. */
   async renew(): Promise<void> {
     await this.#write(this.duration);
   }
 
-  /** A dead worker's tasks are found by the list in its key, so they stand there before they are claimed. */
+  /** Others find a dead worker's tasks by the list in its key, so tasks are listed before they are claimed. */
   hold(): void {
     void this.renew().catch(unheard("write down which tasks a worker holds"));
   }
@@ -72,7 +72,7 @@ export class KvLease implements WorkerLease {
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
-    // The machine has slept, or its clock was set: the others need a moment, too, to say that they live.
+    // The machine has slept, or its clock was set: the other workers, too, need a moment to renew their leases.
     if (this.#isLate()) return await this.renew().then(() => []);
     const workers = await reading(() => Array.fromAsync(this.#kv.list<WorkerRecord>({ prefix: workerKey() })));
     const now = this.#options.now();
@@ -109,7 +109,7 @@ export class KvLease implements WorkerLease {
     await this.#committer.commit({ sets: [{ key: workerKey(name), value }], bytes });
   }
 
-  /** Whether far more time has passed since the last look than the half lease between two. */
+  /** Whether far more time than half a lease has passed since the last call. */
   #isLate(): boolean {
     const passed = this.#options.now() - this.#lookedAt;
     this.#lookedAt += passed;
@@ -118,12 +118,12 @@ export class KvLease implements WorkerLease {
   }
 }
 
-/** When a lease ends. Where that lies further ahead than a lease lasts, the clock was set back: it begins to run anew. */
+/** When a lease ends. If that is later than a whole lease from now, the clock was set back, and the lease starts anew. */
 function endOf({ expiresAt, lease = Infinity }: WorkerRecord, now: number): number {
   return credible(expiresAt, lease, now);
 }
 
-/** Whether a worker's lease holds, as far as its record tells. After the clock was set back, only once it is renewed. */
+/** Whether a worker's lease holds. After the clock was set back it does so again once it is renewed. */
 export function isAlive(worker: WorkerRecord, now: number): boolean {
   return worker.expiresAt > now && endOf(worker, now) === worker.expiresAt;
 }

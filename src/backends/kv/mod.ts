@@ -1,5 +1,5 @@
 /**
- * The backend on Deno KV: durable, without a service, shared by any number of processes of one machine.
+ * The backend on Deno KV: durable, needs no service, and is shared by any number of processes of one machine.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { KvStore } from "./store.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
 export interface DenoKvOptions {
-  /** The KV file. It is made, with its folder, if it is not there; wake files stand beside it in `<path>.wake/`. */
+  /** The KV file. It is created with its folder if it does not exist. Wake files are kept beside it, in `<path>.wake/`. */
   readonly path: string;
   /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
@@ -25,13 +25,13 @@ export interface DenoKvOptions {
 
 const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber(300) };
 
-/** The most tasks that one worker runs at once: their ids stand in one KV value. */
+/** The most tasks that one worker runs at once: one KV value lists them all. */
 const MAX_CONCURRENCY = 200;
 
-/** How often pieces of large texts that nothing refers to are looked for, in ms. KV expires the rest by itself. */
+/** How often pieces of large texts that nothing refers to are deleted, in ms. KV expires the rest itself. */
 const SWEEP_MS = 60_000;
 
-/** The pause after a full page of them, in ms: a process that only writes would keep the others from writing. */
+/** The pause after a full page of them, in ms, in which other processes can write. */
 const SWEEP_PAUSE_MS = 50;
 
 /**
@@ -67,10 +67,10 @@ export class DenoKvBackend extends StoreBackend {
     const opened = new AsyncDisposableStack();
     try {
       await makeFile(path);
-      const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together meet in a new file.
+      const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together all find a new file.
       opened.defer(() => kv.close());
       const hub = new Hub();
-      const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Who waits reads, and hears why.
+      const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Waiting calls reread their task, and reject with `StoreLost`.
       const checkUsable = () => file.check();
       const writer = crypto.randomUUID();
       const log = opened.use(

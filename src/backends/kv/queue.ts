@@ -14,7 +14,7 @@ import { type KvEntry, promoting, type StoredTask } from "./stored.ts";
 /** The most delayed tasks that are made ready at once. */
 const MAX_BATCH = 100;
 
-/** The pause before the next look where more tasks are held than the lease can name, in ms: some are about to end. */
+/** The pause before the next claim when the worker's list has no room for another task, in ms. */
 const FULL_PAUSE_MS = 50;
 
 /** Finds tasks of these jobs. */
@@ -63,7 +63,7 @@ export class KvQueue implements Queue<KvEntry> {
     return { entries, more: found.length === max || entries.length < found.length };
   }
 
-  /** After the clock was set back: no delayed task is due later than it can be. */
+  /** Corrects the due times of delayed tasks after the clock was set back. */
   async #redate(now: number): Promise<void> {
     for await (const entry of this.#list(delayedKey())) {
       const record = credibleDue(entry.record, now);

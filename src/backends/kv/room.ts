@@ -1,6 +1,6 @@
 /**
- * Room in a KV value, which holds 65,536 bytes. What a job asks and a client answers stands in the record, beside an
- * input of up to 8,000 characters; so much is refused of it that all fits which may still become of the task.
+ * The limits that follow from KV's 65,536 bytes per value. Questions and answers are kept in the record, beside an input of
+ * up to 8,000 characters. They are refused early enough for all later changes of the task to fit.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { InvalidValue } from "../../errors.ts";
 import { isFinished } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
-/** The most that is taken by what is known of a live task beside its input, in bytes. */
+/** The largest record of a live task, without its input, in bytes. */
 const MAX_LIVE_BYTES = 40_000;
 
-/** The longest time for which a result is kept, in ms: KV takes no time that is much longer. About 30,000 years. */
+/** The longest expiry that KV takes, about 30,000 years, in ms. */
 const LONGEST_MS = 1e15;
 
-/** The most that the tasks which a worker may hold take of its key, in bytes; the rest is for the names of its jobs. */
+/** The most room for the list of held tasks in a worker's value, in bytes; the rest is for the names of its jobs. */
 const MAX_HELD_BYTES = 55_000;
 
-/** How long an owner and an id are in KV, at most, without the characters of the owner's name, in bytes. */
+/** What one held task takes besides the owner's name, in bytes. */
 const HELD_BYTES = 50;
 
-/** Those of `more`, from the first on, that a worker's key can name beside those that are held. */
+/** The first ones of `more` that fit into a worker's list beside those that it holds. */
 export function fitting<T>(
   more: readonly T[],
   held: readonly { readonly owner: string }[],
@@ -48,12 +48,12 @@ export function refuseTooLarge(record: TaskRecord, before: TaskRecord): void {
   );
 }
 
-/** How long KV is to keep what is no longer needed after this time, in ms. */
+/** The expiry to give to KV for what may be deleted after this time, in ms. */
 export function expiryIn(ms: number): number {
   return Math.min(Math.ceil(ms), LONGEST_MS);
 }
 
-/** How large a text is in KV, at most: one character that is not of Latin-1 doubles it. */
+/** The size of a text in KV: one character outside Latin-1 doubles it. */
 function bytesOf(text: string): number {
   return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length;
 }

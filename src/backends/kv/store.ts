@@ -28,10 +28,10 @@ export interface KvStoreOptions {
   readonly now?: () => number;
 }
 
-/** The longest text kept in the record, in UTF-16 units: input and outcome together stay far below KV's 65,536 bytes. */
+/** The longest text kept in the record, in UTF-16 units: input and outcome together are far below KV's 65,536 bytes. */
 const INLINE_LIMIT = 8_000;
 
-/** For how long what a check has written is kept, in ms. */
+/** How long the value of a check is kept, in ms. */
 const CHECK_KEPT_MS = 60_000;
 
 /** Reads and writes the tasks of a KV file. */
@@ -42,7 +42,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #lease: number;
-  /** Names what the checks of this process write. */
+  /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
   readonly #read: (key: Deno.KvKey) => Promise<KvEntry | undefined>;
 

@@ -1,6 +1,6 @@
 /**
- * What stands in the KV file of one task, and the writes that change it: the record, where it is queued, and which large
- * texts it refers to change together.
+ * What the KV file holds of one task, and the writes that change it. The record, its place in the queues and the large
+ * texts that it refers to change in one commit.
  *
  * @module
  */
@@ -22,14 +22,14 @@ export interface StoredTask {
 }
 
 /**
- * A task, with the check that it has not changed since. Of a task that waits, it is the place in the queue that must not
- * have changed. That is as good: every change of such a task writes its place anew, or deletes it, with the record.
+ * A task, with the check that it has not changed since it was read. A task found in a queue is checked by its place there,
+ * which is as good: every change of a waiting task rewrites or deletes its place together with the record.
  */
 export interface KvEntry extends StoredTask {
   readonly check: Deno.AtomicCheck;
 }
 
-/** Writes a task, moved from its old place in the queues to its new one. */
+/** Writes a task, and moves it from its old place in the queues to its new one. */
 export function writing(stored: StoredTask, before: TaskRecord | undefined): Write {
   const { info } = stored.record;
   const key = taskKey(info.owner, info.id);
@@ -44,7 +44,7 @@ export function writing(stored: StoredTask, before: TaskRecord | undefined): Wri
   };
 }
 
-/** Moves a delayed task that is due to the ready ones, unless it has changed. */
+/** Moves a delayed task to the ready ones, unless it has changed. */
 export function promoting({ check, ...stored }: KvEntry): Write {
   const { priority, info } = stored.record;
   return {
@@ -55,24 +55,24 @@ export function promoting({ check, ...stored }: KvEntry): Write {
   };
 }
 
-/** How long KV is to keep a task once it is finished, in ms. */
+/** How long KV keeps a finished task, in ms. */
 export function keptFor({ resultTtl }: TaskInfo): number {
   return expiryIn(resultTtl + EXPIRED_TOLD_MS);
 }
 
-/** Where a record waits: among the ready, among the delayed, or, while it runs and when it is finished, nowhere. */
+/** The place of a record in the queues: among the ready or the delayed; none while it runs and once it is finished. */
 function placeOf({ info, priority }: TaskRecord): Deno.KvKey | undefined {
   if ("dueAt" in info && info.dueAt !== undefined) return delayedKey(info.dueAt, info.id);
   return info.status === "PENDING" ? readyKey(info.job, priority, info.id) : undefined;
 }
 
-/** Where a record may wait: a delayed one is among the ready once it is due. */
+/** Where a record may be in the queues: a delayed one is among the ready once it is due. */
 function placesOf({ info, priority }: TaskRecord): Deno.KvKey[] {
   if (info.status !== "PENDING" && info.status !== "RETRYING") return [];
   return [readyKey(info.job, priority, info.id), ...info.dueAt === undefined ? [] : [delayedKey(info.dueAt, info.id)]];
 }
 
-/** How large a record is, at most, in bytes: two for each UTF-16 unit, and some for what is around the texts. */
+/** An upper bound of a record's size, in bytes: two for each UTF-16 unit, and some for the rest. */
 function sizeOf({ record, input, outcome }: StoredTask, info: string): number {
   const answers = record.answers === undefined ? "" : JSON.stringify(record.answers);
   const texts = [input, outcome].map((text) => text && "inline" in text ? text.inline.length : 0);

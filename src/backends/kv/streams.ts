@@ -1,5 +1,5 @@
 /**
- * Message streams in KV. KV deletes an entry some time after it has expired, so what is too old is left out when read.
+ * Message streams in KV. KV deletes entries some time after they have expired, so expired ones are left out when read.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { streamKey } from "./keys.ts";
 
-/** The longest text kept in the entry itself, in UTF-16 units: two bytes each stay below KV's 65,536. */
+/** The longest text kept in the entry itself, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
 const INLINE_LIMIT = 30_000;
 
 interface Stored {
@@ -29,19 +29,19 @@ export class KvStreams implements StreamStore {
 
   /** Keeps a message. */
   async append(stream: string, { id, text }: StreamEvent, ttl: number): Promise<void> {
-    // The pieces of a long text expire as the entry does, also where the stream is forgotten before.
+    // The pieces of a long text expire with the entry, even if the stream is cleared earlier.
     const kept = text.length <= INLINE_LIMIT ? text : await writeBlob(this.#committer, text, ttl);
     const value: Stored = { text: kept, expiresAt: Date.now() + ttl };
     const [bytes, deletes] = typeof kept === "string" ? [2 * kept.length, []] : [200, claimBlob(kept)];
     await this.#committer.commit({ sets: [{ key: streamKey(stream, id), value, expireIn: ttl }], deletes, bytes });
   }
 
-  /** Reads what a stream holds behind an id. */
+  /** Reads the messages after an id. */
   readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     return reading(() => this.#readAfter(stream, id));
   }
 
-  /** Forgets a stream. */
+  /** Deletes a stream. */
   async clear(stream: string): Promise<void> {
     const entries = await reading(() => Array.fromAsync(this.#kv.list({ prefix: streamKey(stream) })));
     await Promise.all(entries.map(({ key }) => this.#committer.commit({ deletes: [key], bytes: 0 })));

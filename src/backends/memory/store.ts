@@ -14,15 +14,15 @@ import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
 
 /**
- * A task as it is now. Each change makes another entry. Input and outcome are JSON, so that nobody changes what is stored
- * through an object that they gave or got.
+ * A task as it is now. Each change makes another entry. Input and outcome are kept as JSON, so that objects outside the
+ * store cannot change them.
  */
 interface MemoryEntry extends Entry {
   readonly input: string;
   readonly outcome?: string;
 }
 
-/** Expired tasks are looked for when this many are kept, and then each time that the number has doubled. */
+/** Expired tasks are deleted when there are this many tasks, and then each time that the number has doubled. */
 const FIRST_SWEEP = 1_000;
 
 /** Keeps the tasks of this process; nothing outlives it. */
@@ -108,18 +108,18 @@ export class MemoryStore implements Store<MemoryEntry> {
     return { entries: ids.flatMap((id) => this.#tasks.get(id) ?? []), more: ids.length === max };
   }
 
-  /** Stores an entry, queues it where it belongs, and tells of it. */
+  /** Stores an entry, queues it where it belongs, and reports the change. */
   #put(entry: MemoryEntry): void {
     const { record } = entry;
     const { info } = record;
     this.#tasks.set(info.id, entry);
     if (dueAtOf(record) !== undefined) this.#delayed.set(info.id, entry);
     else if (info.status === "PENDING") this.#ready.add(record);
-    // Later, so that everybody hears in order, even where a listener changes another task.
+    // Asynchronously, so that all listeners are told in order, even if one of them changes another task.
     queueMicrotask(() => this.#hub.written([info]));
   }
 
-  /** Forgets what has expired long ago. */
+  /** Deletes tasks that expired long ago. */
   #sweep(): void {
     for (const [id, { record }] of this.#tasks) {
       const end = expiresAt(record.info);

@@ -15,7 +15,7 @@ interface Kept extends StreamEvent {
 
 /** Keeps the messages of this process; nothing outlives it. */
 export class MemoryStreams implements StreamStore {
-  /** By id, in the order of their coming. */
+  /** By id, in the order in which they were appended. */
   readonly #events = new Map<string, Kept>();
   #size = 0;
 
@@ -30,14 +30,14 @@ export class MemoryStreams implements StreamStore {
     return Promise.resolve();
   }
 
-  /** Reads what a stream holds behind an id. */
+  /** Reads the messages after an id. */
   readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     const events = this.#of(stream).filter((event) => event.id > id && event.expiresAt > Date.now());
     events.sort((a, b) => a.id < b.id ? -1 : 1);
     return Promise.resolve(events.map(({ id, text }) => ({ id, text })));
   }
 
-  /** Forgets a stream. */
+  /** Deletes a stream. */
   clear(stream: string): Promise<void> {
     for (const event of this.#of(stream)) this.#delete(event);
     return Promise.resolve();

@@ -1,5 +1,5 @@
 /**
- * Connections to PostgreSQL: queries that end in time, and the database's clock.
+ * Connections to PostgreSQL, whose queries have a time limit, and the database's clock.
  *
  * @module
  */
@@ -27,8 +27,8 @@ const READ_ONLY = "25006";
 const CLOSE_MS = 1_000;
 
 /**
- * Every prepared statement finds its rows by an index. Without this, a connection that prepared it while the tables were
- * small would go on to read them whole, and what looks dear because of this would be compiled first.
+ * Makes every prepared statement use indexes. Otherwise a connection that prepared it while the tables were small would
+ * keep scanning whole tables. JIT compilation would cost more than it saves.
  */
 const PLANS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 
@@ -51,9 +51,9 @@ export class Database implements Queries, AsyncDisposable {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
-  /** Every open connection, and whether it is lent just now. */
+  /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();
-  /** What the database's clock was ahead of `performance.now()`, in ms, when it was last read. */
+  /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
   #ahead = 0;
 
   private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean) {
@@ -68,7 +68,7 @@ export class Database implements Queries, AsyncDisposable {
       query_timeout: QUERY_MS,
       max,
     });
-    // Each query tells of its own failure; an error of an idle connection only means that the next query opens another.
+    // Each query reports its own failure. After an error of an idle connection the next query opens another one.
     this.#pool.on("error", () => {});
     for (const event of ["connect", "acquire"] as const) {
       this.#pool.on(event, (client) => void this.#connections.set(client, true));
@@ -78,13 +78,13 @@ export class Database implements Queries, AsyncDisposable {
   }
 
   /**
-   * Opens up to `max` connections, and reads the clock. `pooled`: a pooler lends each for one transaction, so nothing is
-   * prepared on them, nor set. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for
+   * Opens up to `max` connections, and reads the clock. `pooled`: a pooler lends each for one transaction, so statements
+   * are not prepared and no session settings are made. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for
    * no URL.
    */
   static async open(url: string, schema: string, max: number, pooled = false): Promise<Database> {
     if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
-      // It is not quoted, because a password may stand in it.
+      // The URL is not quoted, because it may contain a password.
       throw new DefinitionError(
         "Cannot connect to PostgreSQL: the URL is not valid. Use postgres://user:password@host:5432/database.",
       );
@@ -101,7 +101,7 @@ export class Database implements Queries, AsyncDisposable {
     }
   }
 
-  /** The database's time, in ms since the epoch. No step of this machine's clock changes it. */
+  /** The database's time, in ms since the epoch. Setting this machine's clock does not change it. */
   get now(): number {
     return performance.now() + this.#ahead;
   }
@@ -179,7 +179,7 @@ const CLOCK: Statement = {
   text: "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now",
 };
 
-/** What a failure of PostgreSQL is told as, with what to do. The text of its errors holds no password. */
+/** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
 export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {
   if (cause instanceof JobsError) return cause;
   const text = messageOf(cause);

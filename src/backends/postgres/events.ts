@@ -1,10 +1,10 @@
 /**
- * Events across processes. Each statement that changes tasks adds a row of events; a notification only says that there
- * are new ones. A reader reads on behind the last row that it has seen.
+ * Events across processes. Each statement that changes tasks adds a numbered row of events; a notification only says that
+ * there are new rows. Each process reads the rows after the last number it has seen.
  *
- * Rows become visible in the order of their commits, not of their numbers. A number that is missing is asked for again,
- * until it comes or must have been rolled back. The changes of one task are in order: each is made after the one before
- * was committed.
+ * Rows become visible in the order of their commits, not of their numbers. A missing number is read again until it appears
+ * or must have been rolled back. The changes of one task are in order, because each starts after the one before was
+ * committed.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { logError, unheard } from "../../log/log_error.ts";
 import { cutOff, type Database, type Statement } from "./database.ts";
 import type * as pg from "./pg.ts";
 
-/** How often it is read on where no notification comes, in ms: while nobody listens, and as a safety net. */
+/** How often events are read without a notification, in ms: while no connection listens, and as a safety net. */
 const POLL_MS = 250;
 const SAFETY_POLL_MS = 2_000;
 
@@ -26,16 +26,16 @@ const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS 
 /** The pause before the next attempt to listen, in ms. */
 const RETRY_MS = 200;
 
-/** How long a number that is missing is asked for, in ms: longer than any statement takes. */
+/** How long a missing number is read again, in ms: longer than any statement takes. */
 const MISSING_MS = 15_000;
 
 /** The most rows read at once. */
 const PAGE = 1_000;
 
-/** Who has not read on for this long may have missed events that were deleted, in ms. */
+/** How long events are kept, in ms. A process that could not read for so long may have missed some. */
 export const EVENT_TTL_MS = 60_000;
 
-/** What is heard of the other processes. */
+/** What the log calls. */
 export interface EventListeners {
   readonly event: (event: TaskEvent) => void;
   /** Called before the events are read: a task may be ready to run. */
@@ -52,7 +52,7 @@ export class EventLog implements AsyncDisposable {
   readonly #writer: string;
   readonly #closed = Promise.withResolvers<void>();
   readonly #listening: Promise<void>;
-  /** Numbers that are missing, with the time of the first look for them. */
+  /** Missing numbers, with the time at which each was first missed. */
   readonly #missing = new Map<number, number>();
   #last: number;
   #readAt: number = performance.now();
@@ -71,7 +71,7 @@ export class EventLog implements AsyncDisposable {
     this.#last = last;
     this.#listens = listens;
     this.#hear = hear;
-    // One channel a schema, so that several systems can share a database.
+    // One channel per schema, so that several systems can share a database.
     this.#channel = `mcp_jobs_${schema.replaceAll(/\W/g, "_")}`;
     this.#sql = {
       read: {
@@ -85,7 +85,7 @@ export class EventLog implements AsyncDisposable {
     this.#wait();
   }
 
-  /** Opens the log. Every change is told from now on. */
+  /** Opens the log. Every later change is reported. */
   static async open(database: Database, writer: string, listens: boolean, hear: EventListeners): Promise<EventLog> {
     const [row] = await database.run<{ last: number }>({
       text: `SELECT coalesce(max(seq), 0)::float8 AS last FROM ${database.schema}.events`,
@@ -96,7 +96,7 @@ export class EventLog implements AsyncDisposable {
   /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
   wake(ready: boolean): void {
     this.#notify = ready || this.#notify === "ready" ? "ready" : "";
-    // What is told while a notification is under way goes with the next one.
+    // Calls while a notification is under way share the next one.
     this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
   }
 
@@ -112,7 +112,7 @@ export class EventLog implements AsyncDisposable {
     while (this.#notify !== undefined) {
       const payload = this.#notify;
       this.#notify = undefined;
-      // The others find with their next poll what no notification told of.
+      // The others find the events with their next poll.
       await this.#database.run(this.#sql.notify, [`${this.#writer} ${payload}`]).catch(() => {});
     }
   }
@@ -132,7 +132,7 @@ export class EventLog implements AsyncDisposable {
       try {
         await Promise.race([lost.promise, this.#listenOn(client), this.#closed.promise]);
       } catch (error) {
-        // Meanwhile the events are polled.
+        // Until it listens again, events are polled.
         logError("listen to PostgreSQL", error);
         this.#database.cutOffIdle();
       }
@@ -162,11 +162,11 @@ export class EventLog implements AsyncDisposable {
     this.#timer = setTimeout(() => this.#read(true), pause);
   }
 
-  /** Reads on, now or as soon as the read under way is over. */
+  /** Reads new events, now or as soon as the read under way is over. */
   #read(polled = false): void {
     if (!this.#open) return;
     this.#again = this.#reading !== undefined;
-    // The next poll goes on from the same place.
+    // After an error the next poll starts at the same number.
     this.#reading ??= this.#readOn(polled).catch(unheard("read events of PostgreSQL")).finally(() => {
       this.#reading = undefined;
       this.#wait();
@@ -188,14 +188,14 @@ export class EventLog implements AsyncDisposable {
       for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, begun);
       this.#missing.delete(seq);
       this.#last = Math.max(this.#last, seq);
-      // What this process has changed was told at once.
+      // Changes of this process were reported at once.
       if (tasks === null) continue;
       for (const task of JSON.parse(tasks) as TaskInfo[]) {
         ready ||= task.status === "PENDING" || task.status === "RETRYING";
         this.#hear.event({ kind: "change", task });
       }
     }
-    // What the poll has found, no notification told of.
+    // No notification has announced what the poll found.
     if (polled && ready) this.#hear.ready();
     for (const [number, since] of this.#missing) {
       if (begun - since > MISSING_MS) this.#missing.delete(number);

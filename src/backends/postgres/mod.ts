@@ -1,5 +1,5 @@
 /**
- * The backend on PostgreSQL, for any number of machines. Needs no extension and no superuser.
+ * The backend on PostgreSQL, for any number of machines. It needs no extension and no superuser.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { Writer } from "./writer.ts";
 export interface PostgresPlace {
   /** The database, as `postgres://user:password@host:5432/database`. */
   readonly url: string;
-  /** The schema of the tables; default `mcp_jobs`. Systems with schemas of their own can share a database. */
+  /** The schema of the tables; default `mcp_jobs`. Several systems can share a database, each with its own schema. */
   readonly schema?: string;
 }
 
@@ -27,7 +27,7 @@ export interface PostgresPlace {
 export interface PostgresOptions extends PostgresPlace {
   /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
-  /** The most connections of this process, beside the one that listens; default 6, at least 3. */
+  /** The most connections of this process, besides the one that listens; default 6, at least 3. */
   readonly pool?: number;
   /**
    * Whether a connection listens for notifications; default `true`. `false` is for a pooler that lends connections for one
@@ -36,12 +36,12 @@ export interface PostgresOptions extends PostgresPlace {
   readonly listen?: boolean;
 }
 
-/** How often expired rows are looked for, how many are deleted at once, and the pause before the next ones, in ms. */
+/** How often expired rows are deleted, how many at once, and the pause before the next page, in ms. */
 const SWEEP_MS = 30_000;
 const SWEEP_PAGE = 500;
 const SWEEP_PAUSE_MS = 20;
 
-/** How long to wait for what is under way when a backend closes, in ms. */
+/** How long closing waits for statements under way, in ms. */
 const CLOSE_MS = 1_000;
 
 const PLACE: Rules<PostgresPlace> = { url: required(text), schema: text };
@@ -65,7 +65,7 @@ export class PostgresBackend extends StoreBackend {
   }
 
   /**
-   * Makes or updates the tables; does nothing where they are up to date. Several may do so at once. Rejects with
+   * Creates or updates the tables; does nothing if they are up to date. Several servers may do so at once. Rejects with
    * `BackendError` if the database does not answer, or if the tables are newer than this code.
    */
   static async migrate(place: PostgresPlace): Promise<void> {
@@ -77,7 +77,7 @@ export class PostgresBackend extends StoreBackend {
 
   /**
    * Connects. Rejects with `BackendError` if the database does not answer, is read-only, or has other tables than this
-   * code needs, and with `DefinitionError` for options that cannot be.
+   * code needs, and with `DefinitionError` for invalid options.
    */
   static async connect(options: PostgresOptions): Promise<PostgresBackend> {
     checkOptions("PostgresBackend.connect", options, OPTIONS);
@@ -96,7 +96,7 @@ export class PostgresBackend extends StoreBackend {
         page: () => deleteExpired(database, SWEEP_PAGE),
         pause: SWEEP_PAUSE_MS,
       });
-      // A server that does not answer ends neither; what they wait for ends with its connection.
+      // Both may wait for a server that does not answer, until its connections are closed.
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });

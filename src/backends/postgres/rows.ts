@@ -27,7 +27,7 @@ export interface Write {
   readonly record: TaskRecord;
   /** The version that the task was read at; 0 for a new one. */
   readonly version: number;
-  /** The record before. Without it, the place in the queue is written, whatever has changed. */
+  /** The record before. Without it, the place in the queue is always written. */
   readonly before?: TaskRecord;
   /** The input of a new task, or how it ended: JSON text. */
   readonly body?: string;
@@ -52,7 +52,7 @@ export function columnsOf(writes: readonly Write[]): unknown[][] {
     return [
       info.id,
       version,
-      JSON.stringify(info.owner), // PostgreSQL takes no NUL, which JSON escapes.
+      JSON.stringify(info.owner), // PostgreSQL does not take NUL, which JSON escapes.
       JSON.stringify(info),
       JSON.stringify(rest),
       placeOf(record, before),

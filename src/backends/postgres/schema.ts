@@ -1,22 +1,13 @@
 /**
- * The tables, made step by step, and the check that they fit this code.
- *
- * | table | what it holds |
- * | --- | --- |
- * | tasks | one row a task: what is told of it, and what only the machinery knows; no indexed column ever changes |
- * | bodies | inputs and outcomes, so that a change of a task does not rewrite them |
- * | queue | one row a task that is not finished: where it waits, or who holds it |
- * | expiries | when a finished task may be deleted |
- * | events | the changes of one statement, for a minute |
- * | workers | which jobs a worker runs, and until when its lease lasts |
- * | streams | messages on their way to clients |
+ * The tables, made step by step, and the check that they fit this code. docs/postgres.md says what each table holds. No
+ * indexed column of `tasks` ever changes, so that its updates are HOT.
  *
  * @module
  */
 import type { Database, Queries } from "./database.ts";
 import { BackendError } from "../../errors.ts";
 
-/** The steps from an empty schema to the present tables, each one transaction. Never change one that was released. */
+/** The steps from an empty schema to the present tables; each runs in one transaction. Never change a released one. */
 const STEPS: readonly ((schema: string) => string)[] = [
   (schema) => `
     CREATE TABLE ${schema}.tasks (
@@ -72,7 +63,7 @@ const STEPS: readonly ((schema: string) => string)[] = [
 
 const TABLES = ["tasks", "bodies", "queue", "expiries", "events", "workers", "streams"];
 
-/** The lock that servers which migrate at once take in turn: "mcp-jobs" as a number. */
+/** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
 
 /** Makes or updates the tables; does nothing where they are up to date. */
@@ -82,7 +73,7 @@ export async function migrate(database: Database): Promise<void> {
   while (!done) {
     done = await database.transaction(async ({ run }) => {
       await run({ text: `SELECT pg_advisory_xact_lock(${LOCK})` });
-      // Only who makes the schema needs the right to make one.
+      // The right to create a schema is needed only if there is none.
       const [found] = await run<{ there: boolean }>({ text: `SELECT to_regnamespace($1) IS NOT NULL AS there` }, [
         schema,
       ]);

@@ -24,7 +24,7 @@ export class PostgresStreams implements StreamStore {
     }, [stream, id, text, ttl]);
   }
 
-  /** Reads what a stream holds behind an id. */
+  /** Reads the messages after an id. */
   async readAfter(stream: string, id: string): Promise<readonly StreamEvent[]> {
     return await this.#database.run<StreamEvent>({
       name: "mcp_jobs_read_after",
@@ -33,7 +33,7 @@ export class PostgresStreams implements StreamStore {
     }, [stream, id]);
   }
 
-  /** Forgets a stream. */
+  /** Deletes a stream. */
   async clear(stream: string): Promise<void> {
     await this.#database.run({ text: `DELETE FROM ${this.#database.schema}.streams WHERE stream = $1` }, [stream]);
   }

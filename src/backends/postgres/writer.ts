@@ -1,6 +1,6 @@
 /**
- * Group commit: all writes of a moment are one statement, so that the disk is waited for once. What may become of a task
- * stands in `record.ts`; the statement only makes sure that nobody has changed the task since it was read.
+ * Group commit: writes that are made at the same moment become one statement, and share one wait for the disk. `record.ts`
+ * decides what becomes of a task; the statement only checks that the task has not changed since it was read.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { batched } from "../shared/batch.ts";
 import type { Database } from "./database.ts";
 import { columnsOf, Place, type Write } from "./rows.ts";
 
-/** The most writes of one statement, the statements under way at once, and the most text of both, in UTF-16 units. */
+/** The most writes of one statement, statements under way at once, and text of all of these, in UTF-16 units. */
 const MOST_WRITES = 100;
 const AT_ONCE = 2;
 const MOST_TEXT = 32 * 1024 * 1024;
@@ -17,19 +17,19 @@ const MOST_TEXT = 32 * 1024 * 1024;
 /** Writes for one process. */
 export class Writer {
   /**
-   * Resolves with whether the write was made: it was not if somebody has changed the task since it was read. Rejects with
-   * `BackendError` while the database fails; then it may have been made.
+   * Resolves with whether the write was made; it was not if the task has changed since it was read. Rejects with
+   * `BackendError` while the database fails; the write may have been made even so.
    */
   readonly write: (write: Write) => Promise<boolean>;
   /** The name under which this process writes events. */
   readonly name: string;
 
-  /** `onWritten` hears of the changes of each statement, once they are stored. */
+  /** `onWritten` is called with the changes of each statement, once they are stored. */
   constructor({ schema, run }: Database, name: string, onWritten: (tasks: readonly TaskInfo[]) => void) {
     this.name = name;
     const sql = { name: "mcp_jobs_write", text: statement(schema) };
     const many = async (writes: readonly Write[]) => {
-      // Of two changes of one task, which were read at the same version, the first one counts.
+      // Of two changes of one task that was read at the same version, the first one counts.
       const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
       const rows = await run<{ id: string }>(sql, [...columnsOf([...first.values()]), this.name]);
       const ids = new Set(rows.map(({ id }) => id));

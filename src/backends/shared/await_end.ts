@@ -1,5 +1,5 @@
 /**
- * Waits for the end of a task, for a while.
+ * Waits a while for a task to end.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { TaskExpired } from "../../errors.ts";
 import { type FinishedTask, isFinished, type TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 
-/** Resolves with the task once it is finished, or with `undefined` after `ms`. Watches first and reads once then. */
+/** Resolves with the task once it is finished, or with `undefined` after `ms`. Subscribes first, then reads once. */
 export async function awaitEnd(
   backend: Pick<Backend, "get" | "watch">,
   id: string,
@@ -23,7 +23,7 @@ export async function awaitEnd(
     if (event.kind === "change") look(event.task);
   });
   try {
-    // One whose time is over has ended, and its event is on its way or was told.
+    // An expired task has ended, so its event is on its way or was delivered already.
     backend.get(id, owner).then(look, (error) => error instanceof TaskExpired || reject(error));
     return await doneWithin(promise, ms) ? await promise : undefined;
   } finally {

@@ -1,6 +1,6 @@
 /**
- * Calls that go together: what is called while a batch is under way gathers for the next. Who calls alone waits for
- * nobody; the more call at once, the fewer trips they cost.
+ * Batches calls: those made while a batch is under way form the next one. A single call does not wait, and the more calls
+ * there are at once, the fewer round trips they cost.
  *
  * @module
  */
@@ -18,19 +18,19 @@ export interface Travel {
   /** How many batches may be under way; default 1. */
   readonly atOnce?: number;
   /**
-   * How many calls must wait for another batch to go while one is under way; default a full batch. Fewer wait for its
-   * answer, and save a trip; if all waited for it, they would all go together, and be idle together.
+   * How many calls must be waiting for another batch to start while one is under way; default: a full batch. Fewer wait
+   * for the answer first, which saves round trips.
    */
   readonly enough?: number;
-  /** The most that may be under way, by size; what is larger goes alone. */
+  /** The most that may be under way, by size. A larger call goes alone. */
   readonly maxSize?: number;
-  /** Waits for the answer to what was sent, and rejects when there is none in time for its size. */
+  /** Waits for an answer, and rejects if it does not come within the time that fits its size. */
   readonly inTime?: <T>(answer: Promise<T>, size: number) => Promise<T>;
-  /** How long a call waits for its turn, in ms; then it is not sent at all. */
+  /** How long a call waits to be sent, in ms; then it is refused. */
   readonly patience?: number;
 }
 
-/** Makes of a function for many, up to `max`, a function for one. `sizeOf` measures a call, for `maxSize` and `inTime`. */
+/** Turns a function for up to `max` inputs into one for a single input. `sizeOf` measures a call for `maxSize` and `inTime`. */
 export function batched<In, Out>(
   many: (inputs: readonly In[]) => Promise<readonly Out[]>,
   max: number,
@@ -50,7 +50,7 @@ class Batches<In, Out> {
   #starting = false;
   #underWay = 0;
   #sizeUnderWay = 0;
-  /** Resolves when a batch that was given up is answered after all, or known to be lost. */
+  /** Set while a batch that was given up is not answered; resolves when it is, or is known to be lost. */
   #silence: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -68,7 +68,7 @@ class Batches<In, Out> {
   }
 
   call(input: In): Promise<Out> {
-    // Nothing is sent after what is not answered: it might be done unseen.
+    // Nothing is sent while an earlier batch is unanswered, because it might still be carried out.
     if (this.#silence) return this.#travel.inTime(this.#silence, 0).then(() => this.#queue(input));
     return this.#queue(input);
   }
@@ -79,7 +79,7 @@ class Batches<In, Out> {
       this.#waiting.push({ input, size, since: performance.now(), resolve, reject });
       if (this.#starting) return;
       this.#starting = true;
-      // The calls of this very moment join the batch.
+      // Calls of the same tick join the batch.
       queueMicrotask(() => {
         this.#starting = false;
         this.#send();
@@ -125,7 +125,7 @@ class Batches<In, Out> {
     const ended: Promise<void> = answer.then(end, end);
     try {
       const outputs = await this.#travel.inTime(answer, size);
-      // The two have one length; a missing output is what `Out` says of it.
+      // There is an output for each input; a missing one is `undefined`, if `Out` allows it.
       batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
     } catch (error) {
       for (const { reject } of batch) reject(error);
@@ -136,7 +136,7 @@ class Batches<In, Out> {
     }
   }
 
-  /** One timer for all who wait; none while nobody does. */
+  /** One timer for all waiting calls; none while there are none. */
   #watch(): void {
     const [first] = this.#waiting;
     if (first !== undefined && this.#timer !== undefined) return;
@@ -147,7 +147,7 @@ class Batches<In, Out> {
     this.#timer = setTimeout(() => this.#refuse(), Math.max(0, left));
   }
 
-  /** Those who have waited for too long have their answer: they will not be sent. */
+  /** Refuses the calls that have waited too long. */
   #refuse(): void {
     this.#timer = undefined;
     const { patience } = this.#travel;

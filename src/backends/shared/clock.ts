@@ -1,18 +1,18 @@
 /**
- * Times to come, on a clock that somebody may set back: two hours back, and what was due in a second would be due in two
- * hours. So no time counts that lies further ahead than it can.
+ * Due times on a clock that may be set back. If it is set back by two hours, what was due in a second would be due in two
+ * hours. So a time that is further ahead than it can be is corrected.
  *
  * @module
  */
 import { isFinished } from "../../task.ts";
 import { backoff, type TaskRecord } from "./record.ts";
 
-/** A time that was to come within `longest` ms: where it lies further ahead, it begins to run anew. */
+/** A time that is at most `longest` ms ahead of now: if it is further ahead, the wait starts anew. */
 export function credible(time: number, longest: number, now: number): number {
   return Math.min(time, now + longest);
 }
 
-/** A record whose task is due no later than it can be; the record given, if that is so. */
+/** A record with a corrected due time; the same record, if nothing is to be corrected. */
 export function credibleDue(record: TaskRecord, now: number): TaskRecord {
   const { info } = record;
   if (isFinished(info) || info.dueAt === undefined) return record;
@@ -26,9 +26,9 @@ export function credibleDue(record: TaskRecord, now: number): TaskRecord {
   };
 }
 
-/** How long a waiting task may wait at most: its delay, or the pause after so many failures. */
+/** The longest that a waiting task can have to wait: its delay, or the pause after so many failures. */
 function longestWait({ info, retry, crashes, delay }: TaskRecord, dueAt: number): number {
   if (info.status === "RETRYING") return backoff(retry, info.attempt - crashes, 1);
-  // A record of an earlier version tells its delay by its times alone.
+  // A record of an earlier version has no `delay`.
   return delay ?? Math.max(0, dueAt - info.createdAt);
 }

@@ -1,5 +1,5 @@
 /**
- * What a running job says of itself, stored without haste.
+ * Stores the progress that a running job reports, without holding the job up.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { unheard } from "../../log/log_error.ts";
 export interface Reports {
   /** Stores the newest report; while one is being stored, later ones merge and follow it. */
   report(report: ProgressReport): Promise<void>;
-  /** Stores nothing any more. Gives what resolves once all is stored, if something is under way. */
+  /** Stores nothing more. Returns what resolves once the report under way is stored, if there is one. */
   end(): Promise<void> | undefined;
 }
 
-/** Takes the reports of a run, and stores what of them is still new. */
+/** Takes the reports of a run, merges those that come while one is being stored, and stores the result. */
 export function mergeReports(store: (report: ProgressReport) => Promise<void>): Reports {
   let ended = false;
   let next: ProgressReport | undefined;
@@ -23,7 +23,7 @@ export function mergeReports(store: (report: ProgressReport) => Promise<void>): 
     while (next !== undefined && !ended) {
       const report = next;
       next = undefined;
-      // A report is for those who watch: the job goes on without it.
+      // The job does not fail because a report could not be stored.
       await store(report).catch(unheard("store the progress of a task"));
     }
   };

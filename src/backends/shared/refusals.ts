@@ -1,5 +1,5 @@
 /**
- * What no store of ours takes.
+ * What our own stores refuse.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { NewTask } from "../../backend.ts";
 import { DefinitionError, InvalidInput } from "../../errors.ts";
 import { isTaskId } from "../../ids.ts";
 
-/** Throws `DefinitionError` for a task that is meant for a queue of others: a store of ours has none. */
+/** Throws `DefinitionError` for a task that is meant for somebody else's queue: our own stores have none. */
 export function refuseRoute({ job, route }: NewTask): void {
   if (route === undefined) return;
   throw new DefinitionError(
@@ -17,13 +17,13 @@ export function refuseRoute({ job, route }: NewTask): void {
   );
 }
 
-/** Throws `InvalidInput` for the cursor of no page: a page is named after the last task of the one before. */
+/** Throws `InvalidInput` for a cursor that is not the id of a task: the last one of the page before. */
 export function refuseCursor(cursor: string | undefined): void {
   if (cursor === undefined || isTaskId(cursor)) return;
   throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
 }
 
-/** Throws for a task that the server would never make so: whoever stores it has a defect. */
+/** Throws for a task that no server makes: its caller has a defect. */
 export function refuseNew({ job, owner, resultTtl }: NewTask): void {
   if (owner.length < 1 || owner.length > 128) {
     throw new Error(`Cannot store a task of owner ${JSON.stringify(owner)}: it needs 1 to 128 characters.`);
@@ -33,7 +33,7 @@ export function refuseNew({ job, owner, resultTtl }: NewTask): void {
   }
 }
 
-/** What is thrown where a second task has the id of another: whoever made it has a defect. */
+/** The error for a second task with the same id: its caller has a defect. */
 export function idTaken(id: string): Error {
   return new Error(`Cannot create task ${id}: there is one of this id. Make a new id for each task.`);
 }

@@ -1,6 +1,6 @@
 /**
- * The worker's side of the stores that are ours: slots, claims, progress, cancellation and shutdown.
- * A store brings the reading and writing; what happens to a record stands in `record.ts`.
+ * The worker of our own stores: slots, claims, progress, cancellation and shutdown. The store reads and writes; `record.ts`
+ * decides what becomes of a task.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { HoldLost, InvalidValue, JobsError, TaskCancelled, WorkerStopping } from
 import { logError } from "../../log/log_error.ts";
 import type { Json, Question, TaskInfo } from "../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause } from "../../waiting.ts";
-import { Asking, type AskingStore } from "./open_questions.ts";
+import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
 import { isAbandoned } from "./record.ts";
 import { mergeReports } from "./progress_reports.ts";
 
@@ -47,7 +47,7 @@ export interface ClaimResult {
  * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
  * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
  */
-export interface RunnerStore extends AskingStore {
+export interface RunnerStore extends QuestionStore {
   /** Claims up to `max` tasks that are due. */
   claim(max: number): Promise<ClaimResult>;
   /** Stores what a running job says of itself. */
@@ -65,11 +65,11 @@ const ABORT_GRACE_MS = 1_000;
 const STORE_RETRY_MS = 500;
 
 interface Running {
-  /** The revision that was claimed: what is told of older ones is past. */
+  /** The revision that was claimed; events of older ones are outdated. */
   readonly revision: number;
   readonly attempt: number;
   readonly controller: AbortController;
-  readonly asking: Asking;
+  readonly questions: OpenQuestions;
   readonly done: Promise<void>;
 }
 
@@ -82,16 +82,17 @@ export class Runner implements WorkHandle {
   readonly #running = new Map<string, Running>();
   readonly #settling = new Set<Promise<void>>();
   readonly #closed = new AbortController();
-  /** Tasks that were asked to stop while a look was under way, which may be claiming them. */
-  readonly #stopEarly = new Map<string, TaskInfo>();
-  /** Whether there may be work that nobody has taken: a look that finds nothing says no, until the feed tells of more. */
-  #moreReady = true;
+  /** Tasks that were asked to stop while a claim is under way, which may be claiming them. */
+  readonly #stopRequests = new Map<string, TaskInfo>();
+  /** Whether tasks may be ready: not after a claim that found no more, until an event announces some. */
+  #mayBeReady = true;
   /** Whether it may claim yet. */
   #mayClaim: boolean;
-  #looking: Promise<void> | undefined;
+  #claiming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
-  readonly #hurry = Promise.withResolvers<void>();
+  /** Resolves when the grace is over sooner than `stop` was first told. */
+  readonly #graceOver = Promise.withResolvers<void>();
 
   /** Begins to claim tasks once `ready` resolves, and `options.after` does. */
   constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
@@ -100,28 +101,28 @@ export class Runner implements WorkHandle {
     this.#mayClaim = options.after === undefined;
     void options.after?.then(() => {
       this.#mayClaim = true;
-      this.#takeMore();
+      this.#claimMore();
     });
     this.ready = ready.then(() => this.wake());
     this.ready.catch(() => {});
   }
 
-  /** There may be new work: looks for it, now or as soon as the look under way is over. */
+  /** Tasks may be ready: claims some, now or as soon as the claim under way is over. */
   wake(): void {
-    this.#moreReady = true;
-    this.#takeMore();
+    this.#mayBeReady = true;
+    this.#claimMore();
   }
 
-  /** Looks for work, unless it may not yet, there is no room for it, or none is known of. */
-  #takeMore(): void {
-    if (!this.#mayClaim || this.#stopping || this.#looking || !this.#moreReady || this.#free <= 0) return;
-    this.#looking = this.#look().catch((error) => {
+  /** Claims tasks, if it may, has free slots, and tasks may be ready. */
+  #claimMore(): void {
+    if (!this.#mayClaim || this.#stopping || this.#claiming || !this.#mayBeReady || this.#free <= 0) return;
+    this.#claiming = this.#claim().catch((error) => {
       logError("look for tasks to run", error);
       this.#wakeIn(STORE_RETRY_MS);
     }).finally(() => {
-      this.#looking = undefined;
-      this.#stopEarly.clear();
-      this.#takeMore();
+      this.#claiming = undefined;
+      this.#stopRequests.clear();
+      this.#claimMore();
     });
   }
 
@@ -129,43 +130,43 @@ export class Runner implements WorkHandle {
     return this.#options.concurrency - this.#running.size;
   }
 
-  /** Hears of a change: a task of ours that is to stop, or that is no longer ours, gets its signal. */
+  /** Takes a changed task: aborts the signal of one that is to stop, or that this worker no longer holds. */
   receive(task: TaskInfo): void {
     const running = this.#running.get(task.id);
     if (running === undefined) {
-      if (this.#looking && "stopRequested" in task) this.#stopEarly.set(task.id, task);
+      if (this.#claiming && "stopRequested" in task) this.#stopRequests.set(task.id, task);
       return;
     }
     if (task.revision <= running.revision) return;
     const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
     if ("stopRequested" in task) running.controller.abort(new TaskCancelled());
-    else if (ours) running.asking.hear(task);
+    else if (ours) running.questions.recheck(task);
     else this.lose(task.id);
   }
 
-  /** Hears that changes may have been missed. */
+  /** Changes may have been missed. */
   recheck(): void {
-    for (const { asking } of this.#running.values()) asking.hear();
+    for (const { questions } of this.#running.values()) questions.recheck();
     this.wake();
   }
 
-  /** The hold on a task is lost: somebody else may run it now. */
+  /** This worker no longer holds a task: another may run it now. */
   lose(id: string): void {
     this.#running.get(id)?.controller.abort(new HoldLost());
   }
 
-  /** Called again, it shortens the grace. */
+  /** Stops as `WorkHandle` says. A second call shortens the grace. */
   stop(grace: number): Promise<void> {
     if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
-    void doneWithin(this.#stopping, grace).then((done) => done || this.#hurry.resolve(), () => {});
+    void doneWithin(this.#stopping, grace).then((done) => done || this.#graceOver.resolve(), () => {});
     return this.#stopping;
   }
 
-  async #look(): Promise<void> {
-    while (!this.#stopping && this.#moreReady && this.#free > 0) {
-      this.#moreReady = false;
+  async #claim(): Promise<void> {
+    while (!this.#stopping && this.#mayBeReady && this.#free > 0) {
+      this.#mayBeReady = false;
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
-      if (more) this.#moreReady = true;
+      if (more) this.#mayBeReady = true;
       for (const claim of claims) this.#start(claim);
       for (const { id, end } of failed) this.#write(id, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
@@ -181,14 +182,14 @@ export class Runner implements WorkHandle {
   #start({ task, input, timeout }: ClaimedTask): void {
     const controller = new AbortController();
     const { signal } = controller;
-    // A task that this worker has lost may come back to it while its code still runs: what that says is past.
+    // A task that this worker has lost may come back to it while the code of its first run is still running.
     const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
     let over = false;
     const isOver = () => over || isPast();
-    const asking = new Asking(this.#insisting(isOver), task.id, signal);
+    const questions = new OpenQuestions(this.#insistent(isOver), task.id, signal);
     const ask = async (question: Question) => {
       if (isOver()) throw new JobsError("The attempt is over.");
-      return await asking.ask(question);
+      return await questions.ask(question);
     };
     const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
     const claim: Claim = { task, input, timeout, signal, report, ask };
@@ -201,15 +202,15 @@ export class Runner implements WorkHandle {
         task.id,
         () => handBack ? this.#store.handBack(task.id, isAbandoned(attempt)) : this.#store.settle(task.id, attempt),
       );
-      this.#takeMore();
+      this.#claimMore();
     });
-    this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, asking, done });
-    const stop = this.#stopEarly.get(task.id);
+    this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, questions, done });
+    const stop = this.#stopRequests.get(task.id);
     if (stop) this.receive(stop);
   }
 
-  /** The store as a job that asks sees it: no job fails because its store is away. */
-  #insisting(isOver: () => boolean): AskingStore {
+  /** The store for questions, where calls are repeated while it is away, so that no job fails because of that. */
+  #insistent(isOver: () => boolean): QuestionStore {
     const insist = async <T>(act: () => Promise<T>): Promise<T> => {
       while (true) {
         try {
@@ -227,7 +228,7 @@ export class Runner implements WorkHandle {
     };
   }
 
-  /** Writes how a task ended, again and again while the store fails: what has been done must not be lost. */
+  /** Writes how a task ended, repeatedly while the store fails, so that finished work is not lost. */
   #write(id: string, write: () => Promise<void>): void {
     const attempt = async () => {
       while (true) {
@@ -244,7 +245,7 @@ export class Runner implements WorkHandle {
     this.#settling.add(settling);
   }
 
-  /** What can never be stored ends its task with a fault that says so. */
+  /** Writes. A result that can never be stored ends its task with a fault that says so. */
   async #writeOrFault(id: string, write: () => Promise<void>): Promise<void> {
     try {
       await write();
@@ -257,8 +258,8 @@ export class Runner implements WorkHandle {
 
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#looking; // What it claims is ours to finish or to hand back.
-    await this.#allDone(grace, this.#hurry.promise);
+    await this.#claiming; // What it claims must be finished or handed back.
+    await this.#allDone(grace, this.#graceOver.promise);
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
@@ -266,7 +267,7 @@ export class Runner implements WorkHandle {
     await Promise.all(this.#settling);
   }
 
-  /** Resolves when nothing runs any more, after `ms`, or as soon as `unless` does. */
+  /** Resolves once nothing is running, or after `ms`, or when `unless` resolves. */
   async #allDone(ms: number, unless?: Promise<void>): Promise<void> {
     if (this.#running.size === 0) return;
     const done = Promise.all([...this.#running.values()].map(({ done }) => done));

@@ -1,6 +1,5 @@
 /**
- * What becomes of a task whose claim has come to nothing before its code ran: the answer of the store was lost, or the
- * input could not be read.
+ * Undoes the claim of a task whose code has not run: the store's answer was lost, or the input could not be read.
  *
  * @module
  */
@@ -8,8 +7,8 @@ import { isFinished } from "../../task.ts";
 import { cancelledNow, type Ended, type TaskRecord } from "./record.ts";
 
 /**
- * The task waits again, for at least `pause` ms, as if nobody had claimed it: that takes neither an attempt nor a
- * hand-back. A task that was asked to stop meanwhile is cancelled.
+ * The task waits again, for at least `pause` ms, as if it had not been claimed: this costs neither an attempt nor a
+ * hand-back. If it was asked to stop meanwhile, it is cancelled.
  */
 export function unclaimed(record: TaskRecord, now: number, pause: number = 0): Ended {
   const { info } = record;
@@ -17,7 +16,7 @@ export function unclaimed(record: TaskRecord, now: number, pause: number = 0): E
   const waiting: TaskRecord = {
     ...record,
     holder: undefined,
-    // So that its wait is known where the clock is set back.
+    // With this the wait can be corrected if the clock is set back.
     ...(pause > 0 && { delay: pause }),
     info: {
       ...info,

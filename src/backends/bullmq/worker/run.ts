@@ -10,7 +10,7 @@ import { HoldLost, TaskCancelled, type WorkerStopping } from "../../../errors.ts
 import { logError } from "../../../log/log_error.ts";
 import type { Json, Question } from "../../../task.ts";
 import { doneWithin } from "../../../waiting.ts";
-import { Asking } from "../../shared/open_questions.ts";
+import { OpenQuestions } from "../../shared/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { timeoutOf } from "../new_task.ts";
@@ -40,7 +40,7 @@ export class JobRun {
   readonly id: string;
   readonly #options: RunOptions;
   readonly #controller = new AbortController();
-  readonly #questions: Asking;
+  readonly #questions: OpenQuestions;
   readonly #reports: Reports;
   /** Resolves once nobody waits for the code any longer. One per run: a shared one would keep every task in memory. */
   readonly #released = Promise.withResolvers<undefined>();
@@ -58,7 +58,7 @@ export class JobRun {
     this.id = job.id ?? "";
     this.#abandoned.promise.catch(() => {});
     this.#reports = this.#mergeReports();
-    this.#questions = new Asking(
+    this.#questions = new OpenQuestions(
       {
         ask: (id, question) => this.#insist(() => records.storeQuestion(id, question)),
         answer: (id, key) => this.#insist(() => records.readAnswer(id, key)),
@@ -140,7 +140,7 @@ export class JobRun {
 
   /** There may be answers to its questions. */
   checkAnswers(): void {
-    this.#questions.hear();
+    this.#questions.recheck();
   }
 
   async #readStop(): Promise<void> {

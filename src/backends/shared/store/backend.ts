@@ -1,6 +1,5 @@
 /**
- * A backend on a store of ours: what the callers of a backend ask for, in terms of `Store` and of the changes in
- * `record.ts`.
+ * Turns a `Store` into a backend: each call reads records, changes them as `record.ts` says, and writes them back.
  *
  * @module
  */
@@ -18,9 +17,7 @@ import { Runner } from "../runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { update } from "./update.ts";
 
-/**
- * A backend on a `Store`. A subclass opens the store, and hands it over with the `Hub` that hears of its changes.
- */
+/** A backend on a `Store`. A subclass opens the store, and passes it on with the `Hub` that is told of its changes. */
 export class StoreBackend implements Backend {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
@@ -31,7 +28,7 @@ export class StoreBackend implements Backend {
   readonly #workers = new Map<WorkHandle, readonly string[]>();
   #closing: Promise<void> | undefined;
 
-  /** `hub` hears of the changes of all processes, and `opened` is what to close at the end. */
+  /** `hub` is told of the changes of all processes. `opened` is disposed of when the backend closes. */
   protected constructor(store: Store, hub: Hub, opened: AsyncDisposable) {
     this.streams = store.streams;
     this.#store = store;
@@ -63,7 +60,7 @@ export class StoreBackend implements Backend {
     return outcome;
   }
 
-  /** Cancels a task; waits up to `wait` ms for the worker's answer. */
+  /** Cancels a task. Waits up to `wait` ms for its worker to confirm. */
   async cancel(id: string, owner: string, wait: number): Promise<FinishedTask> {
     const store = this.#store;
     const asked = await update(store, await this.#find(id, owner), (record) => {
@@ -138,7 +135,7 @@ export class StoreBackend implements Backend {
       lose: (id) => runner.lose(id),
     });
     const lease = this.#store.lease?.(worker, () => claims.held);
-    // A renewal is the moment to look for tasks that, against all odds, no event told of.
+    // With each renewal the worker also looks for tasks that no event has announced.
     const kept = lease && new Lease(this.#store, lease, () => runner.wake());
     const runner = new Runner(claims, options, kept?.ready ?? Promise.resolve());
     const leave = this.#hub.add({
@@ -147,7 +144,7 @@ export class StoreBackend implements Backend {
         claims.hear(event);
         if (event.kind === "gap") return runner.recheck();
         runner.receive(event.task);
-        // When a delayed task may run, only its event tells.
+        // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
         if ("dueAt" in event.task && jobs.includes(event.task.job)) runner.wake();
       },
     });

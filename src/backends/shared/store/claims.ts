@@ -1,6 +1,6 @@
 /**
- * What one worker holds: it claims tasks in batches, and writes what becomes of them. Each write names the version that
- * the worker last saw, so a worker that has lost a task cannot change it any more.
+ * The tasks that one worker holds. It claims them in batches and writes what becomes of them. Each write names the version
+ * that the worker last saw, so a worker that has lost a task can no longer change it.
  *
  * @module
  */
@@ -22,9 +22,9 @@ const UNREAD_PAUSE_MS = 1_000;
 /** From when on a clock counts as set back, in ms. */
 const SET_BACK_MS = 1_000;
 
-/** Who hears of a worker's claims. */
+/** What claims call. */
 export interface ClaimsListener {
-  /** Tasks are about to be claimed, and stand in `held`. What is written now is ordered before the claims. */
+  /** Tasks are about to be claimed; `held` includes them already. What this writes goes to disk before the claims. */
   readonly hold: () => void;
   /** The worker no longer holds a task. */
   readonly lose: (id: string) => void;
@@ -37,9 +37,9 @@ export class Claims implements RunnerStore {
   readonly #queue: Queue;
   readonly #tell: ClaimsListener;
   readonly #held = new Map<string, Entry>();
-  /** What is about to be held; it counts as held from before the claim is written. */
+  /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
-  /** When the next delayed task is due by the store's clock, as far as is known. Before the first claim: at once. */
+  /** When the next delayed task is due by the store's clock, as far as this worker knows. Initially: at once. */
   #dueAt = 0;
   /** When this worker last claimed. */
   #claimedAt = Infinity;
@@ -57,7 +57,7 @@ export class Claims implements RunnerStore {
     return [...this.#claiming, ...this.#held.values()].map(({ record }) => record.info);
   }
 
-  /** Hears of a change: a delayed task is to be claimed when it is due. */
+  /** Takes the due time of a delayed task from its event. */
   hear(event: TaskEvent): void {
     if (event.kind === "gap") this.#dueAt = 0;
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
@@ -72,7 +72,7 @@ export class Claims implements RunnerStore {
       const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
       const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
       const error = begun.find((one) => one.status === "rejected");
-      // What was taken must run, whatever has become of the others.
+      // Tasks that were claimed must run, even if other claims have failed.
       if (error && taken.length === 0) throw error.reason;
       return {
         claims: taken.filter((one) => "task" in one),
@@ -112,17 +112,17 @@ export class Claims implements RunnerStore {
     this.#held.delete(id);
   }
 
-  /** Makes ready what is due. Resolves with how long it is until the next delayed task is due, in ms, as far as is known. */
+  /** Makes due tasks ready. Resolves with the time until the next delayed one is due, in ms, as far as this worker knows. */
   async #promote(): Promise<number> {
     const now = this.#store.now();
-    // At the first claim, too: the clock may have been set back before this process began.
+    // True for the first claim, too: the clock may have been set back before this process began.
     const setBack = now < this.#claimedAt - SET_BACK_MS;
     if (setBack || this.#dueAt <= now) {
-      this.#dueAt = Infinity; // What is heard of meanwhile counts, too.
+      this.#dueAt = Infinity; // An event may set it while `promote` runs.
       try {
         this.#dueAt = Math.min(await this.#queue.promote(setBack) ?? Infinity, this.#dueAt);
       } catch (error) {
-        this.#dueAt = 0; // The next claim begins anew.
+        this.#dueAt = 0; // The next claim tries again.
         throw error;
       }
     }
@@ -130,7 +130,7 @@ export class Claims implements RunnerStore {
     return Math.max(0, this.#dueAt - now);
   }
 
-  /** Writes that a task runs here. Resolves with `undefined` if somebody else has changed it meanwhile. */
+  /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
     const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
     if (held === undefined) return undefined;
@@ -147,13 +147,13 @@ export class Claims implements RunnerStore {
     }
   }
 
-  /** The task waits again, as it has not begun. */
+  /** Puts a claimed task back whose code has not begun. */
   async #putBack(id: string): Promise<void> {
     await this.#change(id, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
     this.#held.delete(id);
   }
 
-  /** Changes a held task, or lets go of one that somebody else has taken over meanwhile. */
+  /** Changes a held task, or gives up one that another worker has taken over meanwhile. */
   async #change(id: string, next: (record: change.TaskRecord, now: number) => change.Ended): Promise<void> {
     let ours = true;
     const entry = await update(this.#store, this.#held.get(id), (record) => {

@@ -1,12 +1,12 @@
 /**
- * All in this process who hear of changes: those who watch the backend, and its workers.
+ * Passes changes on to everything in this process that depends on them: the backend's watchers and its workers.
  *
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
 import type { TaskInfo } from "../../../task.ts";
 
-/** Hears of changes. */
+/** Is told of changes. */
 export interface HubListener {
   /** A task has changed, or changes may have been missed. */
   event(event: TaskEvent): void;
@@ -14,7 +14,7 @@ export interface HubListener {
   ready(): void;
 }
 
-/** Passes on what it hears to every listener. */
+/** Passes every call on to all listeners. */
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
 

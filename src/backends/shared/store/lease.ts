@@ -21,7 +21,7 @@ const END_MS = 2_000;
 
 /** Keeps the lease of one worker. */
 export class Lease implements AsyncDisposable {
-  /** Resolves once the worker is known, however long the store is away. Rejects if the store or the lease ends before. */
+  /** Resolves once the store knows the worker, even if the store is away at first. Rejects if the store is lost or the lease ends before. */
   readonly ready: Promise<void>;
   readonly #store: Store;
   readonly #lease: WorkerLease;
@@ -48,7 +48,7 @@ export class Lease implements AsyncDisposable {
     }
   }
 
-  /** Gives the lease up. Does not wait for long where the store is away: then the lease runs out by itself. */
+  /** Ends the lease. Does not wait long for a store that is away: there the lease runs out by itself. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new BackendError("Cannot start the worker: it is closed."));
     const end = async () => {
@@ -74,7 +74,7 @@ export class Lease implements AsyncDisposable {
     }
   }
 
-  /** Takes a task from a dead worker, even while somebody else changes it, as an answer does. */
+  /** Takes over a task of a dead worker, even if it changes at the same time, for example by an answer. */
   async #takeOver(deadWorker: string, { id, owner }: Pick<TaskInfo, "id" | "owner">): Promise<void> {
     await update(this.#store, await this.#store.read(id, owner), (record) => {
       const holds = !isFinished(record.info) && record.holder === deadWorker;

@@ -1,6 +1,5 @@
 /**
- * The way in which everybody changes a task that others may change, too: read, decide, write, and begin anew if somebody
- * was faster.
+ * Changes a task that others may change at the same time: read, decide, write, and start again if somebody was faster.
  *
  * @module
  */
