@@ -7,6 +7,7 @@
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { parseArgs } from "../tools/std.ts";
 import { openBackend, Place } from "../tools/place.ts";
+import { randomFrom } from "../tools/random.ts";
 import { LEASE_MS } from "./job.ts";
 import { Ledger, type Planned, type Told } from "./ledger.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
@@ -26,7 +27,7 @@ const options = parseArgs(Deno.args, {
 });
 const backendName = String(options.backend);
 const total = Number(options.tasks);
-const random = mulberry32(Number(options.seed));
+const random = randomFrom(Number(options.seed));
 
 await using place = await Place.make(backendName, { persistent: true });
 const args = [backendName, place.folder];
@@ -122,15 +123,4 @@ async function makeChaos(signal: AbortSignal): Promise<void> {
       await connection.kill();
     }
   }
-}
-
-/** Random numbers that a seed repeats. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -15,7 +15,7 @@ export class JobsError extends Error {
   }
 }
 
-/** No task with this id is known to this owner. A stranger's task and an id that never was are told alike. */
+/** This owner has no task with this id. The error is the same whether another owner has it or nobody. */
 export class TaskNotFound extends JobsError {
   /** Names the id that was not found. */
   constructor(readonly id: string, message?: string) {
@@ -23,23 +23,23 @@ export class TaskNotFound extends JobsError {
   }
 }
 
-/** The task was finished, and its result has been deleted after its time to live. Told to its owner only. */
+/** The task has finished, and its result was deleted after its time to live. Only its owner gets this error. */
 export class TaskExpired extends TaskNotFound {
-  /** Names the id that expired. */
+  /** Names the id of the expired task. */
   constructor(id: string) {
     super(id, `Cannot read task ${quote(id)}: its result has expired. Start a new task.`);
   }
 }
 
-/** The result was asked for before the task was finished. */
+/** The result was read before the task finished. */
 export class TaskNotReady extends JobsError {
-  /** Names the task and where it stands. */
+  /** Names the task and its status. */
   constructor(readonly id: string, readonly status: TaskStatus) {
     super(`Cannot read the result of task ${quote(id)}: it is ${status}. Ask for its status until it is finished.`);
   }
 }
 
-/** The task is finished, so it can no longer be cancelled. */
+/** The task has finished, so it can no longer be cancelled. */
 export class TaskFinished extends JobsError {
   /** Names the task and how it ended. */
   constructor(readonly id: string, readonly status: TaskStatus) {
@@ -47,20 +47,20 @@ export class TaskFinished extends JobsError {
   }
 }
 
-/** The caller has reached one of the server's limits. Nothing was done. */
+/** The caller has reached one of the server's limits; the request had no effect. */
 export class LimitExceeded extends JobsError {
-  /** Names the limit, says what to do, and in how many ms to try again where that helps. */
+  /** Names the limit and says what to do; `retryAfter` is in how many ms to try again, if that helps. */
   constructor(readonly limit: string, message: string, readonly retryAfter?: number) {
     super(message);
   }
 }
 
-/** The server cannot answer now, though nothing is wrong with what was asked: it is shutting down. */
+/** The server cannot answer now, although the request is valid, for example because it is shutting down. */
 export class Unavailable extends JobsError {}
 
-/** One thing that is wrong with an input: where, and why. */
+/** One mistake in an input: where it is, and what is wrong. */
 export interface InputIssue {
-  /** The way to the field, as `a.b[0]`; empty for the whole input. */
+  /** The path of the field, such as `a.b[0]`; empty for the whole input. */
   readonly path: string;
   /** What is wrong there. */
   readonly message: string;
@@ -68,28 +68,28 @@ export interface InputIssue {
 
 /** A value does not fit its schema. An input that does not fit is never queued. */
 export class InvalidInput extends JobsError {
-  /** Says what does not fit, as "input for echo", names the fields that are wrong, and says of the `rest` what there is to say. */
+  /** `what` names the value, such as "input for echo"; `rest` is appended, for mistakes that are not listed. */
   constructor(readonly what: string, readonly issues: readonly InputIssue[], rest?: string) {
     const list = issues.map(({ path, message }) => path ? `${path}: ${message}` : message);
     super(`Invalid ${what}: ${[...list, ...rest === undefined ? [] : [rest]].join("; ")}`);
   }
 }
 
-/** A definition cannot be used: a duplicate or ill-formed name, a schema without JSON Schema, a bad option. */
+/** A definition cannot be used: a duplicate or invalid name, a schema without JSON Schema, an unknown or wrong option. */
 export class DefinitionError extends JobsError {}
 
-/** A value cannot be stored: it is not JSON, or it is too large. */
+/** A value cannot be stored, because it is not JSON or too large. */
 export class InvalidValue extends JobsError {}
 
-/** The queue or its store failed. `cause` holds the original error. */
+/** The queue or its store failed. `cause` is the original error. */
 export class BackendError extends JobsError {
-  /** Says what failed; `cause` is kept. */
+  /** Says what failed, and keeps `cause`. */
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
   }
 }
 
-/** What the backend has opened is gone: its file was deleted, or another one stands in its place. No later try helps. */
+/** The store is gone for good: its file was deleted, or replaced by another. Trying again does not help. */
 export class StoreLost extends BackendError {}
 
 /**
@@ -105,7 +105,7 @@ export class StoreLost extends BackendError {}
  *     try {
  *       await fetch("https://trainer.example.com/", { signal });
  *     } finally {
- *       // After any other reason the task runs again, and goes on from there.
+ *       // After any other reason the task runs again, and continues from the checkpoint.
  *       if (signal.reason instanceof TaskCancelled) await Deno.remove(String(checkpoint));
  *     }
  *   },
@@ -120,8 +120,8 @@ export class TaskCancelled extends JobsError {
 }
 
 /**
- * The reason of a job's `signal` when its worker has lost the task: it was silent for longer than its lease, and another
- * worker runs the task now, or will. What this code returns or throws is dropped.
+ * The reason of a job's `signal` when its worker has lost the task: it was silent for longer than its lease, so another
+ * worker runs the task again. What this code returns or throws is dropped.
  */
 export class HoldLost extends JobsError {
   /** Says so. */
@@ -131,8 +131,8 @@ export class HoldLost extends JobsError {
 }
 
 /**
- * The reason of a job's `signal` when its worker stops. Unless the code returns its result within a second, the task is
- * handed back and runs again, on another worker or after a restart.
+ * The reason of a job's `signal` when its worker stops. Unless the code returns a result within a second, the task is
+ * handed back, and runs again on another worker or after a restart.
  */
 export class WorkerStopping extends JobsError {
   /** Says so. */
@@ -141,16 +141,16 @@ export class WorkerStopping extends JobsError {
   }
 }
 
-/** The reason of a job's `signal` when the attempt has taken longer than its `timeout`. It may be tried again. */
+/** The reason of a job's `signal` when the attempt has taken longer than its `timeout`. The task may be tried again. */
 export class TimedOut extends JobsError {
-  /** Names the longest time that the attempt could take, in ms. */
+  /** `timeout` is the longest time that the attempt may take, in ms. */
   constructor(readonly timeout: number) {
     super(`The attempt took longer than ${timeout} ms.`);
   }
 }
 
 /**
- * Throw this in a job to end the task at once with an error that the model reads; it is not retried.
+ * Throw this in a job to end the task at once, without retries, with an error that the model reads.
  *
  * @example
  * ```ts
@@ -165,17 +165,17 @@ export class TimedOut extends JobsError {
 export class ToolError extends JobsError {}
 
 /**
- * Throw this in a job to end the task at once with a JSON-RPC error instead of a tool result; it is not retried.
- * `code` defaults to -32603, "internal error"; so it is where `code` is no whole number, which JSON-RPC demands.
+ * Throw this in a job to end the task at once, without retries, with a JSON-RPC error instead of a tool result. `code`
+ * defaults to -32603, "internal error", also if it is not a whole number, as JSON-RPC requires.
  */
 export class JobFault extends JobsError {
   /** The JSON-RPC error code. */
   readonly code: number;
 
-  /** Says what failed, and with which JSON-RPC error code. */
+  /** Takes the message and the JSON-RPC error code. */
   constructor(message: string, code: number = -32603) {
     super(message);
-    // Code often comes from another error, and then need not be what its type says.
+    // The code is often copied from another error, and then need not have its declared type.
     this.code = Number.isSafeInteger(code) ? code : -32603;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Task ids: UUIDs of version 7 (RFC 9562, section 5.7), so that later ids sort behind earlier ones.
+ * Task ids: UUIDs of version 7 (RFC 9562, section 5.7), so that later ids sort after earlier ones.
  *
  * @module
  */
@@ -8,14 +8,14 @@ let last = 0;
 let counter = 0;
 
 /**
- * Makes a task id: 48 bits of time (`now`, in ms), a 12-bit counter that keeps one process's ids in order, and 62 random
- * bits. For whoever hands a task to a backend himself; `AsyncToolServer` makes its own.
+ * Creates a task id: 48 bits of time (`now`, in ms), a 12-bit counter that keeps the ids of a process in order, and 62
+ * random bits. For code that passes tasks to a backend directly; `AsyncToolServer` creates its own.
  *
  * @example
  * ```ts
  * import { newTaskId } from "@mcp-jobs/mcp-jobs/backend";
  * const [first, second] = [newTaskId(), newTaskId()];
- * if (first >= second) throw new Error("later ids sort behind earlier ones");
+ * if (first >= second) throw new Error("later ids sort after earlier ones");
  * ```
  */
 export function newTaskId(now: number = Date.now()): string {
@@ -31,7 +31,7 @@ export function newTaskId(now: number = Date.now()): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${order}-${crypto.randomUUID().slice(19)}`;
 }
 
-/** The id of no task. Who reads it waits as long as for an unknown one. */
+/** An id that no task has. Stores read it instead of a malformed one, so that the time of the answer reveals nothing. */
 export const NO_TASK = "00000000-0000-7000-8000-000000000000";
 
 /** Whether a text has the form of a task id. */

@@ -1,5 +1,5 @@
 /**
- * Jobs: what a user defines once, for the server and for the worker.
+ * Jobs: defined once, for the server and for the worker.
  *
  * @module
  */
@@ -11,80 +11,81 @@ import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
 import { LONGEST_TIMER_MS } from "./waiting.ts";
 
-/** What a running job knows of itself. */
+/** What a running job knows about itself, and can do. */
 export interface JobContext {
   /** The task id. */
   readonly id: string;
-  /** Which attempt this is, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number;
   /**
-   * Aborts when the code is to stop; pass it on to whatever you await. Its `reason` says why: `TaskCancelled`, `TimedOut`,
-   * `WorkerStopping`, or `HoldLost` when another worker has taken the task over.
+   * Aborts when the code should stop; pass it on to what you await. Its `reason` says why: `TaskCancelled`, `TimedOut`,
+   * `WorkerStopping`, or `HoldLost` if another worker has taken the task over.
    */
   readonly signal: AbortSignal;
-  /** Says how much is done, from 0 to 1, and what is done now. Resolves when it is stored, or a newer report is. */
+  /** Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. */
   progress(fraction: number, message?: string): Promise<void>;
-  /** Says what is done now and leaves the progress as it is. */
+  /** Reports what the job is doing, and leaves the progress as it is. */
   log(message: string): Promise<void>;
   /**
-   * Asks the person in front of the client. The task is INPUT_REQUIRED until the answer comes; both are stored with it,
-   * so a job that runs again after its worker died gets the answer to the same question, asked once. Questions are told
-   * apart by message and schema, equal ones by their order; one in other words is asked anew.
+   * Asks the person who uses the client. The task is INPUT_REQUIRED until the answer arrives. Question and answer are
+   * stored with the task, so a job that runs again after its worker died receives the answer without asking twice.
+   * Questions are identified by message and schema, and equal ones by their order; a different message is a new question.
    *
-   * The schema describes a flat object of what a form can ask: text, numbers, yes or no, one of a list or some of it; any
-   * other field rejects with `DefinitionError`. An accepted answer fits the schema, and has at most 4,000 characters of
-   * JSON. Open questions and all answers of a task have at most 10,000 together: one that finds no room waits until
-   * others are answered. Rejects with `ToolError` where that would not help, and once `signal` aborts.
+   * The schema describes a flat object with fields that a form can have: text, numbers, yes or no, one or several of a
+   * list; any other field rejects with `DefinitionError`. An accepted answer fits the schema, and has at most 4,000
+   * characters of JSON. Open questions and all answers of a task have at most 10,000 together: a question without room
+   * waits until others are answered. Rejects with `ToolError` if that would not help, and with the reason of `signal` once
+   * that aborts.
    */
   elicit<S extends Schema>(question: { readonly message: string; readonly schema: S }): Promise<Answer<Infer<S>>>;
 }
 
-/** What a tool does to the world, told to the client as it stands in the MCP specification ("Tool", annotations). */
+/** How a tool affects its environment, as clients see it (MCP specification, "Tool", annotations). */
 export interface JobAnnotations {
-  /** It changes nothing. */
+  /** The tool changes nothing. */
   readonly readOnlyHint?: boolean;
-  /** It may destroy something. */
+  /** The tool may destroy something. */
   readonly destructiveHint?: boolean;
-  /** A second run with the same input changes nothing more. */
+  /** A second run with the same input changes nothing further. */
   readonly idempotentHint?: boolean;
-  /** It reaches out of the server's own world. */
+  /** The tool interacts with systems outside the server. */
   readonly openWorldHint?: boolean;
 }
 
-/** How a job is tried, timed and queued. A registration may override each. */
+/** How a job is retried, limited in time and queued. A registration may override each option. */
 export interface JobPolicy {
-  /** How often it is tried in all; default 3. */
+  /** The number of attempts, including the first. Default: 3. */
   readonly attempts?: number;
-  /** The pause before the second attempt in ms, default 1,000; it doubles up to `maxDelay`, default 60,000. */
+  /** The pause before the second attempt, in ms, by default 1,000. It doubles up to `maxDelay`, by default 60,000. */
   readonly backoff?: { readonly delay?: number; readonly maxDelay?: number };
-  /** The longest time that one attempt may take, in ms, at most 2,147,483,647 (24 days); default: none. */
+  /** The longest time that one attempt may take, in ms, at most 2,147,483,647 (24 days). Default: no limit. */
   readonly timeout?: number;
-  /** How long a task waits before its first attempt, in ms; default 0. */
+  /** How long a task waits before its first attempt, in ms. Default: 0. */
   readonly delay?: number;
-  /** 0 is the most urgent and the default; larger numbers run later. */
+  /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
 }
 
-/** What {@linkcode defineJob} takes. */
+/** The options of {@linkcode defineJob}. */
 export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>
   extends JobPolicy {
-  /** The name: letters, digits, `_`, `-` and `.`, at most 100 characters. */
+  /** The name: at most 100 letters, digits, `_`, `-` and `.`. */
   readonly name: string;
   /** A title for people. */
   readonly title?: string;
-  /** What it does, written for the model that has to choose it. */
+  /** What the job does, for the model that chooses among tools. */
   readonly description?: string;
-  /** The input: any Standard Schema that gives JSON Schema, or plain JSON Schema; an object. */
+  /** The schema of the input, an object: any Standard Schema that can become JSON Schema, or plain JSON Schema. */
   readonly input: In;
   /**
-   * The result, likewise; told to the client as the tool's output schema. What the code returns is stored as the schema
-   * gives it out: with defaults and changes, and for a zod object without fields that it does not name. What the code
-   * returns has to be of the type that the schema takes.
+   * The schema of the result, likewise. Clients see it as the tool's output schema. The code returns a value of the type
+   * that the schema accepts; what the schema makes of it is stored: with defaults and transformations, and for a zod object
+   * without unknown fields.
    */
   readonly output?: Output;
-  /** What the tool does to the world. */
+  /** How the tool affects its environment. */
   readonly annotations?: JobAnnotations;
-  /** The code. Without it the job is a contract: a worker elsewhere runs it. */
+  /** The code. Without it the job is a contract, and workers elsewhere run it. */
   readonly run?: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>;
 }
 
@@ -104,11 +105,11 @@ export interface Job<Input = unknown, Output = unknown> {
   readonly output?: Schema;
   /** The output schema as JSON Schema. */
   readonly outputSchema?: JsonSchema;
-  /** What the tool does to the world. */
+  /** How the tool affects its environment. */
   readonly annotations: JobAnnotations;
-  /** How it is tried, timed and queued. */
+  /** How it is retried, limited in time and queued. */
   readonly policy: JobPolicy;
-  /** The code; absent on a contract. A method, so that jobs of any input stand in one list. */
+  /** The code; absent on a contract. A method, so that jobs with different inputs fit into one list. */
   run?(input: Input, ctx: JobContext): Output | Promise<Output>;
 }
 
@@ -152,8 +153,8 @@ export function defineJob<In extends Schema, Out extends Accepted<Output>, Outpu
 }
 
 /**
- * Gives a contract, which is a job without `run`, its code. So a server imports the contract alone, and its workers the
- * code with all that it needs. Throws `DefinitionError` for a job that has code already.
+ * Adds the code to a contract, a job without `run`. This way a server imports only the contract, and its workers the code
+ * with everything that it needs. Throws `DefinitionError` if the job has code already.
  *
  * @example
  * ```ts
@@ -179,7 +180,7 @@ export function implement<Input, Output, Out extends Output>(
   return { ...contract, run };
 }
 
-/** Throws `DefinitionError` unless a name can be a tool's (MCP specification 2025-11-25, "Tool Names") with a suffix. */
+/** Throws `DefinitionError` unless a name, with a suffix, can name a tool (MCP specification 2025-11-25, "Tool Names"). */
 export function checkName(name: string): void {
   if (typeof name !== "string" || !/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
     throw new DefinitionError(
@@ -190,7 +191,7 @@ export function checkName(name: string): void {
 
 const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: wholeNumber(0), maxDelay: wholeNumber(0) };
 
-/** What the options of a policy may be. */
+/** The rules of a policy. */
 export const POLICY: Rules<JobPolicy> = {
   attempts: wholeNumber(1),
   backoff: nested(BACKOFF),
@@ -206,7 +207,7 @@ const ANNOTATIONS: Rules<JobAnnotations> = {
   openWorldHint: flag,
 };
 
-/** What a definition may be; `checkName` and `toJsonSchema` look at the name and the schemas. */
+/** The rules of a definition; `checkName` and `toJsonSchema` validate the name and the schemas. */
 export const DEFINITION: Rules<JobDefinition<Schema, unknown>> = {
   name: anything,
   title: text,

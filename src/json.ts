@@ -1,5 +1,5 @@
 /**
- * From what a job returns to what can be stored.
+ * Turns values into JSON that can be stored.
  *
  * @module
  */
@@ -7,27 +7,27 @@ import { InvalidValue } from "./errors.ts";
 import type { Json, Outcome } from "./task.ts";
 import { quote } from "./text.ts";
 
-/** The largest input or result, as UTF-8 bytes of JSON. */
+/** The largest input or result, in UTF-8 bytes of JSON. */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
-/** What JSON would make an empty object of. */
+/** Objects that JSON would turn into empty ones. */
 const HOLLOW = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp];
 
-/** Whether a value is a JSON object, as far as its outside tells. */
+/** Whether a value is a JSON object; does not look at its fields. */
 export function isObject(value: unknown): value is { readonly [key: string]: Json } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
- * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON will carry it: `undefined`
- * becomes `null`, `toJSON` is honoured, and half a character, a lone surrogate, is U+FFFD, in keys, too: of two keys that
- * are the same then the last one stays, as JSON has it. Throws `InvalidValue` for a function, a symbol, a BigInt, a cycle, NaN, an
- * infinite number, and what JSON would make an empty object of (a Map, a Promise, an Error), and says where it is.
+ * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON represents it: `undefined`
+ * becomes `null`, `toJSON` is called, and a lone surrogate becomes U+FFFD, also in keys; if two keys become equal, the last
+ * one wins. Throws `InvalidValue`, which says where, for a function, a symbol, a BigInt, a cycle, NaN, an infinite number,
+ * and objects that JSON would turn into empty ones (a Map, a Promise, an Error).
  */
 export function toJson(value: unknown, what: string): Json {
   if (value === undefined) return null;
   try {
-    // There is no text where `toJSON` gives `undefined`, whatever the types say.
+    // Despite its type, it returns `undefined` if `toJSON` does.
     const text: string | undefined = JSON.stringify(value, refuseNonJson);
     return text === undefined ? null : JSON.parse(checkSize(wellFormedText(text), what));
   } catch (cause) {
@@ -36,14 +36,14 @@ export function toJson(value: unknown, what: string): Json {
   }
 }
 
-/** A value as the JSON text to be stored. Throws `InvalidValue` if it is larger than {@linkcode MAX_VALUE_BYTES}. */
+/** The JSON text of a value. Throws `InvalidValue` if it is larger than {@linkcode MAX_VALUE_BYTES}. */
 export function toText(value: Json | Outcome, what: string): string {
   return checkSize(JSON.stringify(value), what);
 }
 
 /**
- * A value whose texts and keys are all well formed, as what is sent to a client must be: the same value, if it is so
- * already. As `toJson`, but for what is known to be JSON.
+ * Makes all texts and keys of a value well formed, as messages to clients must be. Returns the same value if they are so
+ * already. As `toJson`, but for values that are known to be JSON.
  */
 export function wellFormed<T>(value: T): T {
   const text = JSON.stringify(value);
@@ -51,15 +51,15 @@ export function wellFormed<T>(value: T): T {
   return whole === text ? value : JSON.parse(whole);
 }
 
-/** JSON that `JSON.stringify` has made, without half characters: those alone it writes as escapes of surrogates. */
+/** Replaces lone surrogates in the output of `JSON.stringify`, which writes only these as escapes of surrogates. */
 function wellFormedText(json: string): string {
   if (!json.includes("\\ud")) return json;
-  // An escaped backslash is passed over whole: what stands behind it is no escape.
+  // An escaped backslash is skipped as a whole, since what follows it is not an escape.
   return json.replaceAll(/\\(ud[89a-f][0-9a-f]{2}|.)/g, (escape) => escape.length > 2 ? "\ufffd" : escape);
 }
 
 function checkSize(text: string, what: string): string {
-  // Only a text that could be too large is measured: a UTF-16 unit takes at most three bytes.
+  // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
   const bytes = text.length * 3 <= MAX_VALUE_BYTES ? 0 : new TextEncoder().encode(text).length;
   if (bytes <= MAX_VALUE_BYTES) return text;
   throw new InvalidValue(`${what} has ${bytes} bytes as JSON; the most that can be stored is ${MAX_VALUE_BYTES}`);

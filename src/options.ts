@@ -1,6 +1,5 @@
 /**
- * Options as users write them: which names there are, and what their values may be. What nobody knows would otherwise
- * be dropped without a word.
+ * Checks options that users pass: their names and values. Otherwise an unknown option would be ignored silently.
  *
  * @module
  */
@@ -8,24 +7,24 @@ import { DefinitionError } from "./errors.ts";
 import { isObject } from "./json.ts";
 import { quote } from "./text.ts";
 
-/** What one option may be. */
+/** The rule of one option. */
 export interface Rule {
-  /** The words for it, as they stand after "it must be". */
+  /** Describes valid values, to follow "it must be". */
   readonly wanted: string;
-  /** Whether a value is that. */
+  /** Whether a value is valid. */
   readonly fits: (value: unknown) => boolean;
-  /** Whether the option may not be left out. */
+  /** Present if the option is required. */
   readonly required?: true;
-  /** The options that stand inside this one. */
+  /** The rules of options inside this one. */
   readonly inside?: { readonly [name: string]: Rule };
 }
 
-/** A rule for every option of a type. The compiler refuses a table that lacks one, or has one that the type has not. */
+/** One rule for every option of a type. The compiler refuses a table with a missing or an extra rule. */
 export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule };
 
 /**
- * Checks options by their rules; `of` names whose they are, as `defineJob("report")`. One that is `undefined` says nothing,
- * as one that is absent. Throws `DefinitionError` that names the option and, of one that nobody knows, the nearest known.
+ * Checks options by their rules; `of` names their function, such as `defineJob("report")`. An option that is `undefined`
+ * counts as absent. Throws `DefinitionError`, which names the option and, for an unknown one, the most similar known one.
  */
 export function checkOptions(of: string, options: unknown, rules: { readonly [name: string]: Rule }, path = ""): void {
   if (!isObject(options)) {
@@ -51,13 +50,13 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
   }
 }
 
-/** A value that another check looks at. */
+/** Any value; another check validates it. */
 export const anything: Rule = { wanted: "anything", fits: () => true };
 
 /** A text. */
 export const text: Rule = { wanted: "a text", fits: (value) => typeof value === "string" };
 
-/** Yes or no. A text such as "false" would count as yes. */
+/** A boolean. A text such as "false" would otherwise count as true. */
 export const flag: Rule = { wanted: "true or false", fits: (value) => typeof value === "boolean" };
 
 /** A function. */
@@ -100,12 +99,12 @@ export function oneOf(...choices: readonly string[]): Rule {
   };
 }
 
-/** What fits one rule or the other. */
+/** A value that fits one rule or the other. */
 export function either(one: Rule, other: Rule): Rule {
   return { wanted: `${one.wanted} or ${other.wanted}`, fits: (value) => one.fits(value) || other.fits(value) };
 }
 
-/** Something that has this method; `wanted` says what that is. */
+/** An object that has this method; `wanted` describes it. */
 export function having(method: string, wanted: string): Rule {
   return {
     wanted,
@@ -118,12 +117,12 @@ export function nested(inside: { readonly [name: string]: Rule }): Rule {
   return { wanted: "an object", fits: isObject, inside };
 }
 
-/** What must be there. */
+/** A required option. */
 export function required(rule: Rule): Rule {
   return { ...rule, required: true };
 }
 
-/** A value as an error text shows it. */
+/** A value as error messages show it. */
 function shown(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "function") return "a function";
@@ -132,7 +131,7 @@ function shown(value: unknown): string {
   return value instanceof Promise ? "a Promise" : "an object";
 }
 
-/** The known name that is most like a mistyped one, if any is alike at all. */
+/** The known name that is most similar to a mistyped one, if any is similar at all. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((option) => ({ option, changes: distance(name.toLowerCase(), option.toLowerCase()) }))
@@ -141,7 +140,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best?.option;
 }
 
-/** How many letters to insert, delete or replace until one word is the other (Levenshtein). */
+/** How many letters to insert, delete or replace to turn one word into the other (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...from].entries()) {

@@ -1,10 +1,10 @@
 /**
- * Maps that hold the newest entries only.
+ * Maps that keep only the newest entries.
  *
  * @module
  */
 
-/** Sets an entry as the map's newest. If there are more than `most` then, deletes the oldest one and returns it. */
+/** Sets an entry as the newest of the map. If the map then has more than `most`, deletes the oldest and returns it. */
 export function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): readonly [K, V] | undefined {
   map.delete(key);
   map.set(key, value);

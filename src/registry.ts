@@ -1,5 +1,5 @@
 /**
- * What a server offers: each job under the name, and with the options, that it was registered with.
+ * The jobs that a server offers, each with the name and options of its registration.
  *
  * @module
  */
@@ -10,48 +10,48 @@ import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
 import { checkOptions, flag, namedTexts, oneOf, type Rules, text, wholeNumber } from "./options.ts";
 import type { Question } from "./task.ts";
 
-/** How a job is offered. What is absent comes from the job, or from the server's defaults. */
+/** How a job is offered. Absent options come from the job, or from the server's defaults. */
 export interface RegisterOptions extends JobPolicy {
-  /** The tool's name; default: the job's. */
+  /** The tool's name. Default: the job's. */
   readonly name?: string;
-  /** A title for people; default: the job's. */
+  /** A title for people. Default: the job's. */
   readonly title?: string;
-  /** What the tool does; default: the job's. */
+  /** What the tool does. Default: the job's. */
   readonly description?: string;
-  /** Whether clients may cancel its tasks; default: the server's `defaultCancel`. The same under all names of a job. */
+  /** Whether clients may cancel its tasks; must be the same for all names of a job. Default: the server's `defaultCancel`. */
   readonly cancel?: boolean;
   /**
-   * Whether a plain call whose connection is gone cancels its task. Default: over stdio as `cancel` says, because nobody
-   * else can read the task; over HTTP `false`, because a client whose time ran out closes its stream, too.
+   * Whether a plain call cancels its task when its connection is lost. Default: over stdio as `cancel` says, because nobody
+   * else can read the task; over HTTP `false`, because clients also close the stream when their own time limit is over.
    */
   readonly cancelOnDisconnect?: boolean;
   /**
-   * How long a call waits before it returns a handle, in ms; default: as the strategy says. Only
-   * `AdaptiveExposureStrategy` has handles.
+   * How long a call waits before it returns a handle, in ms, for `AdaptiveExposureStrategy`. Default: that of the
+   * strategy.
    */
   readonly answerWithin?: number;
-  /** How long a result is kept once the task is finished, in ms; default 3,600,000, one hour. */
+  /** How long a result is kept after the task has finished, in ms. Default: 3,600,000, one hour. */
   readonly resultTtl?: number;
   /**
-   * Whether a client without tasks may call it, and wait; default `"optional"`. `"required"` refuses such a client, where
-   * the strategy has tasks.
+   * Whether a client without tasks may call it and wait. `"required"` refuses such clients, if the strategy offers tasks.
+   * Default: `"optional"`.
    */
   readonly taskSupport?: TaskSupport;
   /**
-   * What the person in front of the client is asked for before there is a task, where a call lacks it: the question to
-   * ask, by the name of the input's field.
+   * Fields of the input for which the person is asked before there is a task, if a call lacks them: the question for each
+   * field, by its name.
    */
   readonly askFor?: { readonly [field: string]: string };
-  /** The BullMQ queue whose workers run the job, where that is not the one of the job's name. The job has no `run` then. */
+  /** The BullMQ queue whose workers run the job, if it is not named as the job. The job must have no `run` then. */
   readonly queue?: string;
-  /** The name under which the workers of `queue` know the job; default: the job's. */
+  /** The name by which the workers of `queue` know the job. Default: the job's. */
   readonly jobName?: string;
 }
 
 /** Whether a job's tool may be called as a task, or must be. */
 export type TaskSupport = "optional" | "required";
 
-/** What the options of a registration may be. */
+/** The rules of a registration. */
 export const REGISTRATION: Rules<RegisterOptions> = {
   name: text,
   title: text,
@@ -67,7 +67,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   ...POLICY,
 };
 
-/** A job as it is offered. */
+/** A job with the options of its registration. */
 export interface RegisteredJob {
   /** The tool's name. */
   readonly name: string;
@@ -83,7 +83,7 @@ export interface RegisteredJob {
   readonly cancelOnDisconnect?: boolean;
   /** How long a call waits before it returns a handle, in ms; `undefined`: as the strategy says. */
   readonly answerWithin?: number;
-  /** How long a result is kept once the task is finished, in ms. */
+  /** How long a result is kept after the task has finished, in ms. */
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
   readonly taskSupport: TaskSupport;
@@ -112,8 +112,8 @@ export class ToolRegistry {
   readonly #jobs = new Map<string, RegisteredJob>();
 
   /**
-   * Adds a job. Throws `DefinitionError` if its name is taken or cannot be a tool's, an option is bad, or the job stands
-   * here already with another `cancel`.
+   * Adds a job. Throws `DefinitionError` if its name is taken or cannot name a tool, an option cannot be used, or the job
+   * is registered already with another `cancel`.
    */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
@@ -135,7 +135,7 @@ export class ToolRegistry {
     if (other !== undefined) {
       throw new DefinitionError(
         `Cannot register ${name} with \`cancel: ${cancel}\`: ${other.name} has the same job with \`cancel: ` +
-          `${other.cancel}\`, and tasks know only their job. Give both the same.`,
+          `${other.cancel}\`, and a task only knows its job. Use the same for both.`,
       );
     }
     const registered: RegisteredJob = {
@@ -161,13 +161,13 @@ export class ToolRegistry {
     return this.#jobs.get(name);
   }
 
-  /** All jobs, in the order of their registration. */
+  /** All jobs, in the order of registration. */
   list(): readonly RegisteredJob[] {
     return [...this.#jobs.values()];
   }
 }
 
-/** An option that is `undefined` says nothing, as one that is absent. */
+/** Removes options that are `undefined`, which count as absent. */
 function onlyGiven(policy: JobPolicy): JobPolicy {
   return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
 }

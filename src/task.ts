@@ -1,10 +1,10 @@
 /**
- * The task record and its states. This file imports nothing: every other room speaks in these words.
+ * The task record and its states. This file imports nothing: all others use its terms.
  *
  * @module
  */
 
-/** Any value that JSON can carry. */
+/** Any value that JSON can represent. */
 export type Json =
   | null
   | boolean
@@ -26,17 +26,17 @@ export type Json =
 export const TaskStatus: {
   /** Stored, and waiting for a worker. */
   readonly PENDING: "PENDING";
-  /** A worker runs it now. */
+  /** A worker is running it. */
   readonly RUNNING: "RUNNING";
-  /** An attempt failed; the next one starts after a pause. */
+  /** An attempt has failed; the next one starts after a pause. */
   readonly RETRYING: "RETRYING";
-  /** The job waits for an answer of the person in front of the client. */
+  /** The job waits for an answer from a person. */
   readonly INPUT_REQUIRED: "INPUT_REQUIRED";
   /** Finished with a result. */
   readonly COMPLETED: "COMPLETED";
   /** Finished with a tool error or a fault. */
   readonly FAILED: "FAILED";
-  /** Stopped because somebody asked for it. */
+  /** Cancelled on request. */
   readonly CANCELLED: "CANCELLED";
 } = {
   PENDING: "PENDING",
@@ -48,13 +48,13 @@ export const TaskStatus: {
   CANCELLED: "CANCELLED",
 };
 
-/** One of the states of {@linkcode TaskStatus}, the constant. */
+/** One of the states in the constant {@linkcode TaskStatus}. */
 export type TaskStatus = (typeof TaskStatus)[keyof typeof TaskStatus];
 
 /** The states that a task never leaves. */
 export type TerminalStatus = "COMPLETED" | "FAILED" | "CANCELLED";
 
-/** The one table of allowed moves. A terminal state has none. */
+/** The only table of allowed transitions. Terminal states have none. */
 const MOVES: { readonly [from in TaskStatus]: readonly TaskStatus[] } = {
   PENDING: ["RUNNING", "FAILED", "CANCELLED"],
   RUNNING: ["PENDING", "RETRYING", "INPUT_REQUIRED", "COMPLETED", "FAILED", "CANCELLED"],
@@ -75,21 +75,21 @@ export function isTerminal(status: TaskStatus): status is TerminalStatus {
   return MOVES[status].length === 0;
 }
 
-/** What every task has, in whatever state. All times are milliseconds since the epoch. */
+/** The fields of every task, in any state. All times are in ms since the epoch. */
 export interface TaskBase {
-  /** The task id, unique and not to be guessed; later ids sort behind earlier ones. */
+  /** The task id: unique, impossible to guess, and sorted by age. */
   readonly id: string;
   /** The name of the job that this task runs. */
   readonly job: string;
   /** The principal that the task belongs to. */
   readonly owner: string;
-  /** Grows by one with every stored change, so that a late event is known as late. */
+  /** Increases by one with every stored change, so that late events can be recognised. */
   readonly revision: number;
-  /** How often the task was begun; 0 before its first run. */
+  /** How often the task was started; 0 before its first run. */
   readonly attempt: number;
-  /** How much is done, from 0 to 1, as the job last said. */
+  /** How much is done, from 0 to 1, as the job last reported. */
   readonly progress?: number;
-  /** What the job, or the machinery, last said about the task. */
+  /** The last message about the task, from the job or from the system. */
   readonly message?: string;
   /** When the task was stored. */
   readonly createdAt: number;
@@ -99,65 +99,65 @@ export interface TaskBase {
   readonly resultTtl: number;
 }
 
-/** A question of a running job to the person in front of the client. */
+/** A question that a running job asks a person. */
 export interface Question {
-  /** Names the question within its task; the same question of a later attempt has the same key. */
+  /** Identifies the question within its task; the same question has the same key in later attempts. */
   readonly key: string;
-  /** What is asked. */
+  /** The text of the question. */
   readonly message: string;
-  /** What an answer's content must look like, as JSON Schema of a flat object (MCP, "Elicitation"). */
+  /** The schema of an answer's content: JSON Schema of a flat object (MCP, "Elicitation"). */
   readonly schema: { readonly [key: string]: Json };
 }
 
-/** What the person answered. */
+/** The answer to a question. */
 export type Answer<Content = { readonly [key: string]: Json }> =
   | { readonly action: "accept"; readonly content: Content }
   | { readonly action: "decline" | "cancel" };
 
 /** A task that is not finished. */
 export interface LiveTask extends TaskBase {
-  /** Where it stands. */
+  /** The status. */
   readonly status: "PENDING" | "RUNNING" | "RETRYING" | "INPUT_REQUIRED";
-  /** When a delayed or a retried task may run, in ms since the epoch; absent when it may run at once. */
+  /** When a delayed or retried task may run, in ms since the epoch; absent if it may run at once. */
   readonly dueAt?: number;
-  /** What the job has asked and nobody has answered yet. */
+  /** The questions that are not answered yet. */
   readonly questions?: readonly Question[];
-  /** Present once somebody asked to cancel it, until the running code has stopped. */
+  /** Present from a request to cancel the task until its code has stopped. */
   readonly stopRequested?: true;
 }
 
-/** A task that finished with a result. */
+/** A task that has finished with a result. */
 export interface CompletedTask extends TaskBase {
-  /** Where it stands. */
+  /** The status. */
   readonly status: "COMPLETED";
   /** When it finished. */
   readonly finishedAt: number;
 }
 
-/** A task that finished without a result. */
+/** A task that has finished without a result. */
 export interface FailedTask extends TaskBase {
-  /** Where it stands. */
+  /** The status. */
   readonly status: "FAILED";
   /** When it finished. */
   readonly finishedAt: number;
-  /** Whether the job said no (`tool_error`) or the machinery could not run it (`fault`). */
+  /** Whether the job failed with an error for the model (`tool_error`), or the task ended with a protocol error (`fault`). */
   readonly failure: "tool_error" | "fault";
 }
 
-/** A task that somebody cancelled. */
+/** A task that was cancelled. */
 export interface CancelledTask extends TaskBase {
-  /** Where it stands. */
+  /** The status. */
   readonly status: "CANCELLED";
   /** When it was cancelled. */
   readonly finishedAt: number;
-  /** What is known about the code: it never began, it has stopped, or it was asked to stop and has not answered. */
+  /** What is known about the code: it never started, it has stopped, or it was asked to stop and has not confirmed. */
   readonly work: "never_started" | "stopped" | "stop_requested";
 }
 
-/** A task that is finished. */
+/** A finished task. */
 export type FinishedTask = CompletedTask | FailedTask | CancelledTask;
 
-/** The task record, the one thing that crosses rooms. */
+/** The task record, which all parts of the system exchange. */
 export type TaskInfo = LiveTask | FinishedTask;
 
 /** Whether a task is finished. */
@@ -166,26 +166,26 @@ export function isFinished(task: TaskInfo): task is FinishedTask {
 }
 
 /**
- * How a run ended: with a value, with an error that the model should read, or with a fault of the machinery.
- * The two generations of MCP tasks name these differently; each wire file maps them its own way.
+ * How a task ended: with a value, with an error for the model to read, or with a fault, which becomes a protocol error.
+ * The two revisions of MCP tasks represent these differently; the wire file of each has its own mapping.
  */
 export type Outcome =
   | { readonly kind: "value"; readonly value: Json }
   | { readonly kind: "tool_error"; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 
-/** When the record of a finished task may be deleted, in ms since the epoch; `undefined` while it lives. */
+/** When the record of a finished task may be deleted, in ms since the epoch; `undefined` for others. */
 export function expiresAt(task: TaskInfo): number | undefined {
   return isFinished(task) ? task.finishedAt + task.resultTtl : undefined;
 }
 
-/** Whether the time that a finished task's result is kept is over, `now` in ms since the epoch. */
+/** Whether a finished task is past the time for which its result is kept; `now` is in ms since the epoch. */
 export function hasExpired(task: TaskInfo, now: number): boolean {
   const end = expiresAt(task);
   return end !== undefined && end <= now;
 }
 
-/** What a task has asked and nobody has answered yet, also while it waits for its next worker. */
+/** The questions of a task that are not answered yet, also while it waits for its next worker. */
 export function openQuestions(task: TaskInfo): readonly Question[] {
   return isFinished(task) ? [] : task.questions ?? [];
 }

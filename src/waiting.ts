@@ -1,10 +1,10 @@
 /**
- * Waits that end: after a time, with a signal, or with what they wait for.
+ * Waits that end after a time, with a signal, or with what they wait for.
  *
  * @module
  */
 
-/** The longest time that a timer can wait, in ms; a longer one would end at once. */
+/** The longest time that a timer can wait, in ms; a longer one would fire at once. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 
 /** Resolves with whether `done` has resolved within `ms`. Rejects if it rejects before. */

@@ -1,5 +1,5 @@
 /**
- * The worker: validates the input, runs the job's code, times it out, and reports how it ended.
+ * The worker: validates the input, runs the job's code with its time limit, and reports how it ended.
  *
  * @module
  */
@@ -16,34 +16,34 @@ import type { Json } from "./task.ts";
 import { cutMessage, quote } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS, unlessAborted } from "./waiting.ts";
 
-/** What {@linkcode createWorker} takes. */
+/** The options of {@linkcode createWorker}. */
 export interface WorkerOptions {
-  /** How many tasks run at once, on BullMQ of each job; default 4. */
+  /** How many tasks run at once; on BullMQ, how many of each job. Default: 4. */
   readonly concurrency?: number;
-  /** How long `close` waits for running tasks before it hands them back, in ms; default 30,000, `Infinity` for ever. */
+  /** How long `close` waits for running tasks before it hands them back, in ms; may be `Infinity`. Default: 30,000. */
   readonly grace?: number;
 }
 
-/** What the options of a worker may be. */
+/** The rules of a worker's options. */
 export const WORKER: Rules<WorkerOptions> = { concurrency: wholeNumber(1), grace: numberFrom(0) };
 
-/** What a backend may be. */
+/** The rule of a backend. */
 export const BACKEND: Rule = required(having("create", "a backend, as DenoKvBackend.open gives one"));
 
-/** A running worker. Dispose of it to stop. */
+/** A running worker. Disposing of it stops it. */
 export interface Worker extends AsyncDisposable {
-  /** Resolves once it takes tasks; rejects if its backend fails before. */
+  /** Resolves once it takes tasks. Rejects if its backend fails before that. */
   readonly ready: Promise<void>;
   /**
-   * Takes no new task, waits `grace` ms (default: the worker's own) for the running ones, hands back the rest. Called
-   * again with less, it shortens that time.
+   * Claims no more tasks, waits `grace` ms for the running ones (default: the worker's own), and hands back the rest. It may
+   * be called again with a shorter time.
    */
   close(grace?: number): Promise<void>;
 }
 
 /**
- * Starts a worker. Jobs without `run` are contracts and are left to others.
- * Throws `DefinitionError` if no job has code, two have one name, or an option is unknown or cannot be used.
+ * Starts a worker. Jobs without `run` are contracts, and left to other workers. Throws `DefinitionError` if no job has
+ * code, two have the same name, or an option is unknown or cannot be used.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export function createWorker(backend: Backend, jobs: readonly Job[], options: Wo
   return startWorker(backend, jobs, options);
 }
 
-/** As `createWorker`. With `after` the worker gets ready, and takes its first task when that resolves. */
+/** As `createWorker`. The worker gets ready at once, but claims its first task only when `after` resolves. */
 export function startWorker(
   backend: Backend,
   jobs: readonly Job[],
@@ -104,22 +104,22 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   }
 }
 
-/** What is stored of what the code has returned. */
+/** What is stored for the value that the code has returned. */
 async function resultOf({ name, output }: Job, returned: unknown): Promise<Json> {
   const value = toJson(returned, "it");
   return output ? await validateOutput(output, value, name) : value;
 }
 
-/** The code is done, so another attempt would do its work again, to end in the same way. */
+/** Without retries: another attempt would repeat the work, only to end in the same way. */
 function refuseResult(error: unknown): never {
   if (!(error instanceof InvalidValue)) return refuseValue(error);
   throw new ToolError(`The result cannot be stored: ${error.message}.`, { cause: error });
 }
 
-/** How long code has, after its time-out, to stop by itself, in ms; then nobody waits for it any longer. */
+/** How long the worker waits for code to stop after its time-out, in ms. */
 const STOP_MS = 1_000;
 
-/** Runs with a signal that also aborts when the attempt's time is up. Whatever the code does then, that is why it ended. */
+/** Runs code with a signal that also aborts at the time-out. After that the attempt has timed out, whatever the code does. */
 async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
   if (timeout === undefined) return await run(signal);
   const timeUp = new AbortController();
@@ -131,7 +131,7 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
   throw await doneWithin(ended, STOP_MS) ? reason : new Abandoned(timeout);
 }
 
-/** The attempt has timed out, and its code has not stopped: it may run on. */
+/** The attempt has timed out, and its code has not stopped, so it may still run. */
 class Abandoned extends TimedOut {}
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
@@ -151,12 +151,12 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
       const whole = toJsonSchema(schema, "input", what);
       const question = wellFormed({ message: String(message), schema: whole });
       const key = keys.next(question);
-      await checkSchema(schema, `answer to ${what}`); // With a wrong one every answer would be refused.
-      formOf(whole, what); // Where no form can ask it, nobody would see the question.
+      await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
+      formOf(whole, what); // Without a form no client would show the question.
       const asked = room.ask({ key, ...question }, (question) => claim.ask(question));
       const answer = await unlessAborted(asked, signal);
       if (answer.action !== "accept") return answer;
-      // The server refuses what does not fit the JSON Schema; the job's own schema may say more than that.
+      // The server validates with the JSON Schema; the job's own schema may be stricter.
       const content = await validate(schema, answer.content, `answer to ${what}`).catch(refuseValue);
       return { action: "accept", content: content as Infer<typeof schema> };
     },
@@ -171,17 +171,17 @@ function asText(message: unknown): string | undefined {
   return message === undefined ? undefined : cutMessage(String(message));
 }
 
-/** The longest error text that is kept, in UTF-16 units; a command's whole output fits, a dump of memory does not. */
+/** The longest error text that is kept, in UTF-16 units: enough for the output of a command, not for a memory dump. */
 const MAX_ERROR = 1_048_576;
 
-/** How an attempt ends in which this was thrown. */
+/** How an attempt ends whose code has thrown this. */
 function explain(error: unknown): Attempt {
-  const attempt = whatIsMeant(error);
+  const attempt = attemptOf(error);
   return { ...attempt, message: attempt.message.slice(0, MAX_ERROR).toWellFormed() };
 }
 
-/** What was thrown decides whether another attempt makes sense. Code may throw anything, or nothing. */
-function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
+/** What was thrown decides whether to retry. Code may throw any value, or `undefined`. */
+function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof InvalidInput || error instanceof DefinitionError) {
     return { kind: "fault", message: error.message };
@@ -194,7 +194,7 @@ function whatIsMeant(error: unknown): Exclude<Attempt, { kind: "value" }> {
   return { kind: "error", message, retry: !isFinal };
 }
 
-/** The text of an error, or of what looks like one. */
+/** The message of an error, or of an object like one. */
 function textOf(error: unknown): string {
   const said = typeof error === "object" && error !== null && "message" in error ? error.message : error;
   return typeof said === "string" ? said : "";

@@ -1,5 +1,5 @@
 /**
- * The entries for writers of strategies and backends hold all that ours are made of: copied out of the package, with
+ * The entries for writers of strategies and backends export all that ours are made of: copied out of the package, with
  * every import taken from that entry, our own compile.
  */
 import { basename } from "node:path";
@@ -11,7 +11,7 @@ const pathOf = (path: string) => fileURLToPath(new URL(path, ROOT));
 
 const IMPORT = /^import ([^;]*?) from "(\.[^"]*)";/gm;
 
-/** Takes what a file imports from elsewhere in the package from this entry; its neighbours stay beside it. */
+/** Replaces the imports of a file by imports from an entry; files of the same folder remain its neighbours. */
 function moveOut(source: string, entry: string, neighbours: readonly string[]): string {
   return source.replaceAll(IMPORT, (line, names: string, from: string) => {
     if (from.startsWith("./") && neighbours.includes(basename(from))) return line;
@@ -38,7 +38,7 @@ async function compileOutside(entry: string, paths: readonly string[]): Promise<
   }
 }
 
-/** The files of a folder whose text has these words. */
+/** The files of a folder that contain these words. */
 async function filesWith(folder: string, words: string): Promise<string[]> {
   const found: string[] = [];
   for await (const { name } of Deno.readDir(pathOf(folder))) {

@@ -10,7 +10,7 @@ function timeOf(id: string): number {
   return parseInt(id.slice(0, 13).replace("-", ""), 16);
 }
 
-Deno.test("a task id is a UUID of version 7 that begins with its time", () => {
+Deno.test("a task id is a UUID of version 7 that starts with its time", () => {
   const now = later();
   const id = newTaskId(now);
   assert(isTaskId(id), id);
@@ -18,20 +18,20 @@ Deno.test("a task id is a UUID of version 7 that begins with its time", () => {
   assert("89ab".includes(id.charAt(19)), id);
 });
 
-Deno.test("ids of one moment keep their order, however many there are", () => {
+Deno.test("ids of the same moment are in order, however many there are", () => {
   const now = later();
   const ids = Array.from({ length: 10_000 }, () => newTaskId(now));
   assertEquals(ids, ids.toSorted());
   assertEquals(new Set(ids).size, ids.length);
 });
 
-Deno.test("ids keep their order when the clock is set back", () => {
+Deno.test("ids stay in order when the clock is set back", () => {
   const now = later();
   const ids = [newTaskId(now), newTaskId(now - 5_000), newTaskId(now - 1), newTaskId(now + 60)];
   assertEquals(ids, ids.toSorted());
 });
 
-Deno.test("other texts are no task ids", () => {
+Deno.test("other texts are not task ids", () => {
   const id = newTaskId();
   for (const text of ["", "x", `${id}0`, ` ${id}`, id.toUpperCase(), id.replaceAll("-", ""), `${id}\n`]) {
     assertEquals(isTaskId(text), false, JSON.stringify(text));

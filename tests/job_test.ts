@@ -5,7 +5,7 @@ import { defineJob, implement, type Job, type JobContext, type JobPolicy, retryP
 
 const input = { type: "object" } as const;
 
-Deno.test("a job carries its schemas as JSON Schema, and its policy", () => {
+Deno.test("a job has its schemas as JSON Schema, and its policy", () => {
   const job = defineJob({
     name: "report",
     title: "Report",
@@ -25,13 +25,13 @@ Deno.test("a job carries its schemas as JSON Schema, and its policy", () => {
   assert(job.run);
 });
 
-Deno.test("a job without code is a contract, and describes itself", () => {
+Deno.test("a job without code is a contract, with a generated description", () => {
   const job = defineJob({ name: "elsewhere", input });
   assertEquals("run" in job, false);
   assertEquals(job.description, "Run the background job elsewhere.");
 });
 
-Deno.test("a name that no tool could have is refused", () => {
+Deno.test("a name that cannot name a tool is refused", () => {
   for (const name of ["", "a b", "ä", "a/b", "a\n", "x".repeat(101)]) {
     assertThrows(() => defineJob({ name, input }), DefinitionError, JSON.stringify(name));
   }
@@ -42,7 +42,7 @@ Deno.test("a name that no tool could have is refused", () => {
   }
 });
 
-Deno.test("an option that no queue could keep is refused by its name", () => {
+Deno.test("an option with an impossible value is refused, and the error names it", () => {
   const bad: [JobPolicy, string][] = [
     [{ attempts: 0 }, "0 as attempts of"],
     [{ attempts: 1.5 }, "1.5 as attempts of"],
@@ -58,23 +58,23 @@ Deno.test("an option that no queue could keep is refused by its name", () => {
   }
 });
 
-Deno.test("what a policy leaves out has its documented default", () => {
+Deno.test("the options of a policy have the documented defaults", () => {
   assertEquals(retryPolicy({}), { attempts: 3, delay: 1_000, maxDelay: 60_000 });
   assertEquals(retryPolicy({ attempts: 1, backoff: { maxDelay: 5 } }), { attempts: 1, delay: 1_000, maxDelay: 5 });
 });
 
-Deno.test("what the code returns has to be of the type that the output schema takes", () => {
+Deno.test("the code must return the type that the output schema accepts", () => {
   const common = { input: z.object({ text: z.string() }), output: z.object({ length: z.number().default(0) }) };
   const good = defineJob({ ...common, name: "good", run: ({ text }) => ({ length: text.length }) });
   const empty = defineJob({ ...common, name: "empty", run: () => ({}) });
-  // @ts-expect-error A text is no number.
+  // @ts-expect-error A text is not a number.
   const bad = defineJob({ ...common, name: "bad", run: ({ text }) => ({ length: text }) });
-  // @ts-expect-error A number is no object.
+  // @ts-expect-error A number is not an object.
   const worse = defineJob({ ...common, name: "worse", run: ({ text }) => text.length });
   assertEquals([good, empty, bad, worse].map(({ name }) => name), ["good", "empty", "bad", "worse"]);
 });
 
-/** Two types that are the same, and none of them `any`. */
+/** Whether two types are equal, and neither is `any`. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 
 function same<A, B>(_: Same<A, B>): void {}
@@ -87,14 +87,14 @@ const contract = defineJob({
   attempts: 5,
 });
 
-Deno.test("a contract gets its code elsewhere, and the job is the same but for that", () => {
+Deno.test("implement adds the code to a contract, and changes nothing else", () => {
   const run = () => ({ length: 1 });
   const job = implement(contract, run);
   assertEquals(job, { ...contract, run });
   assertEquals("run" in contract, false);
 });
 
-Deno.test("the code of a contract knows the types of its input and context, and has to return what the output takes", () => {
+Deno.test("the code of a contract has the types of its input and context, and must return what the output accepts", () => {
   const job = implement(contract, (input, ctx) => {
     same<typeof input, { text: string; times: number }>(true);
     same<typeof ctx, JobContext>(true);
@@ -103,9 +103,9 @@ Deno.test("the code of a contract knows the types of its input and context, and 
   same<typeof job, Job<{ text: string; times: number }, { length: number }>>(true);
   implement(contract, () => ({}));
   implement(contract, () => Promise.resolve({ length: 1 }));
-  // @ts-expect-error A text is no number.
+  // @ts-expect-error A text is not a number.
   implement(contract, ({ text }) => ({ length: text }));
-  // @ts-expect-error A number is no object.
+  // @ts-expect-error A number is not an object.
   implement(contract, ({ text }) => text.length);
   // @ts-expect-error The input has no such field.
   implement(contract, ({ txt }) => ({ length: txt }));
@@ -114,7 +114,7 @@ Deno.test("the code of a contract knows the types of its input and context, and 
   same<typeof freed, Job<{ n: number }, number>>(true);
 });
 
-Deno.test("code is refused for what is no contract: a job that has some, and a definition", () => {
+Deno.test("implement refuses a job that has code, and a definition", () => {
   const run = () => ({ length: 1 });
   assertThrows(() => implement(implement(contract, run), run), DefinitionError, "Cannot implement count: it has code");
   const none = undefined as unknown as typeof run;

@@ -2,13 +2,13 @@ import { assertEquals, assertStringIncludes, assertThrows } from "../tools/std.t
 import { InvalidValue } from "../src/errors.ts";
 import { MAX_VALUE_BYTES, toJson, toText, wellFormed } from "../src/json.ts";
 
-Deno.test("JSON values stay as they are, with a __proto__ field, too", () => {
+Deno.test("JSON values do not change, even with a __proto__ field", () => {
   for (const text of ["null", '{"a":[1,"ü",true,{}]}', '{"__proto__":{"x":1}}', '"\\\\ud800 😀"']) {
     assertEquals(JSON.stringify(toJson(JSON.parse(text), "it")), text);
   }
 });
 
-Deno.test("half a character is replaced in texts and keys, and what only looks like one is not", () => {
+Deno.test("lone surrogates are replaced in texts and keys, and texts that resemble their escapes are not", () => {
   const cases: [unknown, unknown][] = [
     ["\ud83d", "\ufffd"],
     ["a\udc00b\ud83d\ude00\ud800\ud800", "a\ufffdb😀\ufffd\ufffd"],
@@ -25,12 +25,12 @@ Deno.test("half a character is replaced in texts and keys, and what only looks l
   assertEquals(wellFormed(same) === same, true);
 });
 
-Deno.test("nothing is null, absent fields stay absent, and toJSON is honoured", () => {
+Deno.test("undefined becomes null, absent fields stay absent, and toJSON is called", () => {
   assertEquals(toJson(undefined, "it"), null);
   assertEquals(toJson({ a: undefined, when: new Date(0) }, "it"), { when: "1970-01-01T00:00:00.000Z" });
 });
 
-Deno.test("what JSON cannot carry is refused, and the error says where it is", () => {
+Deno.test("a value that JSON cannot represent is refused, and the error says where it is", () => {
   const cases: [unknown, string][] = [
     [() => {}, "it is a function"],
     [{ run: () => {} }, 'its field "run" is a function'],
@@ -61,7 +61,7 @@ Deno.test("a cycle, and a toJSON that throws, are refused with their cause", () 
   assertThrows(() => toJson(angry, "the result"), InvalidValue, "never");
 });
 
-Deno.test("a value may have 16 MiB of UTF-8, and not one byte more", () => {
+Deno.test("a value may have 16 MiB of UTF-8, but not one byte more", () => {
   // Two bytes for the quotes, two for each character.
   const fits = "é".repeat(MAX_VALUE_BYTES / 2 - 1);
   assertEquals(toText(fits, "it").length, fits.length + 2);

@@ -17,7 +17,7 @@ import { assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
 const input = { type: "object" } as const;
 const echo = defineJob({ name: "echo", input, run: (input) => input });
 
-/** Calls with what the compiler would refuse. */
+/** Passes a value that the compiler would refuse. */
 function untyped<F extends (...args: never[]) => unknown>(call: F): (...args: unknown[]) => unknown {
   return call as unknown as (...args: unknown[]) => unknown;
 }
@@ -32,7 +32,7 @@ function newServer(options: Record<string, unknown> = {}): AsyncToolServer {
   return new AsyncToolServer({ ...parts, ...options });
 }
 
-Deno.test("an option that nobody knows is refused wherever options are taken, and the nearest known one is named", async () => {
+Deno.test("an unknown option is refused by every function, and the error names the most similar known one", async () => {
   await using server = newServer();
   const backend = new MemoryBackend();
   const issuer = { issuer: "https://a.example", audience: "https://b.example", jwks: "https://a.example/keys" };
@@ -93,17 +93,17 @@ Deno.test("an option that nobody knows is refused wherever options are taken, an
   assertEquals(server.registry.list(), []);
 });
 
-Deno.test("what is like no known option is refused with all that there are", () => {
+Deno.test("an option unlike all known ones is refused with a list of these", () => {
   const told = 'Unknown option retries of registerAsyncTool("echo"): it takes name, title, description, cancel,';
   const registry = new ToolRegistry();
   assertThrows(() => untyped(registry.register.bind(registry))(echo, { retries: 5 }), DefinitionError, told);
 });
 
-Deno.test("an unknown option that is undefined says nothing", () => {
+Deno.test("an unknown option that is undefined is ignored", () => {
   untyped(defineJob)({ name: "x", input, later: undefined });
 });
 
-Deno.test("a value that would be taken for another is refused, and the error says what it must be", async () => {
+Deno.test("a value of the wrong kind is refused, and the error says what it must be", async () => {
   await using server = newServer();
   const open = () => Promise.resolve(new MemoryBackend());
   const run = untyped(server.run.bind(server));
@@ -151,13 +151,13 @@ Deno.test("a value that would be taken for another is refused, and the error say
   assertEquals(server.registry.list(), []);
 });
 
-Deno.test("a table of rules has every option of its type, and no other", () => {
+Deno.test("the compiler requires a rule for every option, and no others", () => {
   interface Options {
     readonly size: number;
     readonly name?: string;
   }
   const rules: Rules<Options> = { size: wholeNumber(1), name: text };
-  // @ts-expect-error The rule for `name` is forgotten.
+  // @ts-expect-error The rule for `name` is missing.
   const short: Rules<Options> = { size: wholeNumber(1) };
   // @ts-expect-error There is no option `colour`.
   const long: Rules<Options> = { size: wholeNumber(1), name: text, colour: text };

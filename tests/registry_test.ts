@@ -24,7 +24,7 @@ Deno.test("a job is registered under its own name, with the documented defaults"
   assertEquals(policy, { attempts: 5, timeout: 100 });
 });
 
-Deno.test("a registration overrides what the job says, and keeps the rest", () => {
+Deno.test("a registration overrides some of the job's options, and keeps the others", () => {
   const options = { name: "say", title: "Say", description: "Speaks", cancel: false, resultTtl: 5, timeout: 7 };
   const registered = new ToolRegistry().register(echo, options);
   assertEquals([registered.name, registered.title, registered.description], ["say", "Say", "Speaks"]);
@@ -42,7 +42,7 @@ Deno.test("an option that is undefined overrides nothing", () => {
   assertEquals([name, cancel, policy], ["echo", true, { attempts: 5, timeout: 100 }]);
 });
 
-Deno.test("a name can be taken once, and one job can have two names", () => {
+Deno.test("a name can be registered once, and a job can have two names", () => {
   const registry = new ToolRegistry();
   registry.register(echo);
   assertThrows(() => registry.register(echo), DefinitionError, "Cannot register echo twice");
@@ -50,7 +50,7 @@ Deno.test("a name can be taken once, and one job can have two names", () => {
   assertEquals(registry.list().map(({ name }) => name), ["echo", "again"]);
 });
 
-Deno.test("a job that must not be cancelled cannot be under another name either", () => {
+Deno.test("a job has the same `cancel` under all its names", () => {
   const registry = new ToolRegistry();
   registry.register(echo, { cancel: false });
   const said = "Cannot register again with `cancel: true`: echo has the same job with `cancel: false`";
@@ -59,7 +59,7 @@ Deno.test("a job that must not be cancelled cannot be under another name either"
   assertEquals(registry.list().length, 2);
 });
 
-Deno.test("names that objects have of themselves are unknown until they are registered", () => {
+Deno.test("names of built-in object properties are unknown until they are registered", () => {
   const registry = new ToolRegistry();
   for (const name of ["__proto__", "constructor", "toString"]) {
     assertEquals(registry.get(name), undefined);
@@ -68,7 +68,7 @@ Deno.test("names that objects have of themselves are unknown until they are regi
   }
 });
 
-Deno.test("a bad name or option is refused, and nothing is registered", () => {
+Deno.test("an invalid name or option is refused, and nothing is registered", () => {
   const registry = new ToolRegistry();
   assertThrows(() => registry.register(echo, { name: "a b" }), DefinitionError, "a b");
   assertThrows(() => registry.register(echo, { resultTtl: 0 }), DefinitionError, "0 as resultTtl");
@@ -76,7 +76,7 @@ Deno.test("a bad name or option is refused, and nothing is registered", () => {
   assertEquals(registry.list(), []);
 });
 
-Deno.test("a contract may be routed to a queue of others, under the name that its workers know", () => {
+Deno.test("a contract can be routed to a queue of others, under the name that its workers know", () => {
   const registry = new ToolRegistry();
   const contract = defineJob({ name: "resize", input: { type: "object" } });
   assertEquals(registry.register(contract).route, undefined);
@@ -88,7 +88,7 @@ Deno.test("a contract may be routed to a queue of others, under the name that it
   });
 });
 
-Deno.test("a route that cannot be is refused: code that would not run, a name that BullMQ refuses, no queue", () => {
+Deno.test("an impossible route is refused: code that would not run, a name that BullMQ refuses, or no queue", () => {
   const registry = new ToolRegistry();
   const withCode = defineJob({ name: "resize", input: { type: "object" }, run: () => "done" });
   const contract = defineJob({ name: "resize", input: { type: "object" } });

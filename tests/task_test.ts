@@ -18,30 +18,30 @@ function task(change: Partial<TaskInfo> = {}): TaskInfo {
   return { ...base, status: "PENDING", ...change } as TaskInfo;
 }
 
-Deno.test("each state is named as its constant is", () => {
+Deno.test("each state has the name of its constant", () => {
   for (const [name, value] of Object.entries(TaskStatus)) assertEquals<string>(name, value);
 });
 
-Deno.test("a finished task goes nowhere, and only a finished one", () => {
+Deno.test("exactly the finished states allow no transition", () => {
   for (const status of ALL) {
     assertEquals(isTerminal(status), FINAL.includes(status), status);
     assertEquals(ALL.some((to) => canMove(status, to)), !FINAL.includes(status), status);
   }
 });
 
-Deno.test("every task that is not finished can be cancelled and can fail", () => {
+Deno.test("every unfinished task can be cancelled and can fail", () => {
   for (const status of ALL.filter((one) => !FINAL.includes(one))) {
     assert(canMove(status, "CANCELLED"), status);
     assert(canMove(status, "FAILED"), status);
   }
 });
 
-Deno.test("a task completes, and is tried again, only after it ran", () => {
+Deno.test("a task completes, or is retried, only after it has run", () => {
   assertEquals(ALL.filter((from) => canMove(from, "COMPLETED")), ["RUNNING", "INPUT_REQUIRED"]);
   assertEquals(ALL.filter((from) => canMove(from, "RETRYING")), ["RUNNING", "INPUT_REQUIRED"]);
 });
 
-Deno.test("a result expires its time to live after the end, and a task without an end never does", () => {
+Deno.test("a result expires when its time to live after the end is over, and an unfinished task never does", () => {
   assertEquals(expiresAt(task()), undefined);
   const done = task({ status: "COMPLETED", finishedAt: 1_000 });
   assert(isFinished(done));
@@ -50,7 +50,7 @@ Deno.test("a result expires its time to live after the end, and a task without a
   assertEquals(hasExpired(task(), Infinity), false);
 });
 
-Deno.test("questions stay open until they are answered or their task ends, whether it runs or waits", () => {
+Deno.test("questions stay open until they are answered or their task ends, whether it is running or waiting", () => {
   const questions = [{ key: "which", message: "Which?", schema: {} }];
   for (const status of ["INPUT_REQUIRED", "PENDING", "RETRYING"] as const) {
     assertEquals(openQuestions(task({ status, questions })), questions);

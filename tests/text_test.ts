@@ -3,7 +3,7 @@ import { assert, assertEquals } from "../tools/std.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 
-/** Texts of every kind of character, each alone and mixed. */
+/** Texts of every kind of character, alone and mixed. */
 const KINDS: Readonly<Record<string, string>> = {
   "ASCII": "x",
   "quotes and backslashes": '"\\',
@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 for (const [kind, sample] of Object.entries(KINDS)) {
-  Deno.test(`a long text of ${kind} is cut into pages that fit and are full, and together are the text`, () => {
+  Deno.test(`a long text of ${kind} is split into full pages that fit, and that join to the text`, () => {
     const text = sample.repeat(Math.ceil(3_000_000 / sample.length));
     const pages = pagesOf(text);
     assertEquals(pages.join("") === text, true);
@@ -35,7 +35,7 @@ for (const [kind, sample] of Object.entries(KINDS)) {
   });
 }
 
-Deno.test("a text that fits is one page, and is not cut", () => {
+Deno.test("a text that fits is one page, uncut", () => {
   for (const text of ["", "short", "x".repeat(780_000)]) {
     assertEquals([pagesOf(text).length, pagesOf(text)[0] === text, cutToFit(text) === text], [1, true, true]);
   }

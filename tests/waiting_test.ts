@@ -4,19 +4,19 @@ import { assertEquals, assertRejects } from "../tools/std.ts";
 const never = new Promise<never>(() => {});
 const reason = new Error("enough");
 
-Deno.test("what is done in time is told, and what is not", async () => {
+Deno.test("doneWithin says whether something is done in time", async () => {
   assertEquals(await doneWithin(Promise.resolve("done"), 60_000), true);
   assertEquals(await doneWithin(never, 0), false);
   await assertRejects(() => doneWithin(Promise.reject(reason), 60_000), Error, "enough");
 });
 
-Deno.test("a wait settles as its promise does while the signal has not aborted", async () => {
+Deno.test("unlessAborted settles as its promise does while the signal has not aborted", async () => {
   const { signal } = new AbortController();
   assertEquals(await unlessAborted(Promise.resolve("done"), signal), "done");
   await assertRejects(() => unlessAborted(Promise.reject(new TypeError("no")), signal), TypeError, "no");
 });
 
-Deno.test("a wait ends with the signal's reason, also where it aborted before", async () => {
+Deno.test("unlessAborted rejects with the signal's reason, also if it aborted before", async () => {
   const controller = new AbortController();
   const waiting = unlessAborted(never, controller.signal);
   controller.abort(reason);
@@ -24,7 +24,7 @@ Deno.test("a wait ends with the signal's reason, also where it aborted before", 
   assertEquals(await unlessAborted(never, controller.signal).catch((error) => error), reason);
 });
 
-Deno.test("who waits for a signal goes on when it aborts, also where it aborted before", async () => {
+Deno.test("whenAborted resolves when the signal aborts, also if it aborted before", async () => {
   const controller = new AbortController();
   const waiting = whenAborted(controller.signal);
   controller.abort(reason);
@@ -32,7 +32,7 @@ Deno.test("who waits for a signal goes on when it aborts, also where it aborted 
   await whenAborted(controller.signal);
 });
 
-Deno.test("a pause ends with its time, or with its signal and leaves no timer behind", async () => {
+Deno.test("a pause ends after its time, or with its signal, and leaves no timer behind", async () => {
   await pause(0);
   const controller = new AbortController();
   const pausing = pause(60_000, controller.signal);
@@ -42,7 +42,7 @@ Deno.test("a pause ends with its time, or with its signal and leaves no timer be
   await pause(0, new AbortController().signal);
 });
 
-Deno.test("what fails is tried again after each pause, until it is done or over", async () => {
+Deno.test("tryAgain repeats a failing operation after each pause, until it succeeds or nothing is left to do", async () => {
   let tries = 0;
   const failing = (times: number) => {
     tries = 0;

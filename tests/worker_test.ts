@@ -28,7 +28,7 @@ interface Ended {
   readonly task: TaskInfo;
 }
 
-/** Runs one task of a job on a real worker, to its end. */
+/** Runs one task of a job on a real worker until it ends. */
 async function runOnce(job: Job, { value = {}, policy = { attempts: 1 } }: {
   readonly value?: Json;
   readonly policy?: JobPolicy;
@@ -59,7 +59,7 @@ function returning(value: unknown, output?: z.ZodType): Job {
   return defineJob({ name: "returning", input, output, run: () => value });
 }
 
-Deno.test("whatever a job throws becomes an error that a reader understands", async () => {
+Deno.test("whatever a job throws becomes an understandable error", async () => {
   const cycle: Record<string, unknown> = {};
   cycle.self = cycle;
   const cases: [unknown, string][] = [
@@ -81,14 +81,14 @@ Deno.test("whatever a job throws becomes an error that a reader understands", as
   }
 });
 
-Deno.test("an error text of any length ends its task, with what can be told of it", async () => {
+Deno.test("an error text of any length ends its task, cut to what can be stored", async () => {
   const { outcome } = await runOnce(throwing(new Error("x".repeat(20_000_000))));
   assertEquals(outcome, { kind: "tool_error", message: "x".repeat(1_048_576) });
   const fault = await runOnce(throwing(new JobFault("x".repeat(20_000_000))));
   assertEquals("message" in fault.outcome && fault.outcome.message.length, 1_048_576);
 });
 
-Deno.test("a job that returns nothing completes with null", async () => {
+Deno.test("a job that returns undefined completes with null", async () => {
   assertEquals((await runOnce(returning(undefined))).outcome, { kind: "value", value: null });
 });
 
@@ -119,7 +119,7 @@ Deno.test("a result that does not fit the output schema fails at once, and names
   assertEquals(task.attempt, 1);
 });
 
-Deno.test("a result is kept as its output schema gives it out: clients hold it against that schema", async () => {
+Deno.test("a result is stored as its output schema returns it, because clients validate it with that schema", async () => {
   const total = z.object({ total: z.number() });
   const cases: [value: unknown, output: z.ZodType, kept: Json][] = [
     [{ total: 1, more: 2 }, total, { total: 1 }],
@@ -135,7 +135,7 @@ Deno.test("a result is kept as its output schema gives it out: clients hold it a
   }
 });
 
-Deno.test("what an output schema makes of a result has to be JSON as well", async () => {
+Deno.test("the value that an output schema returns must also be JSON", async () => {
   const output = z.object({ total: z.string().transform(BigInt).pipe(z.any()) });
   const { outcome, task } = await runOnce(returning({ total: "12" }, output), { policy: { attempts: 3 } });
   assert(outcome.kind === "tool_error");
@@ -165,7 +165,7 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
   assertEquals(attempt, { kind: "error", message: "Cannot store the question: it is too large.", retry: false });
 });
 
-Deno.test("an output schema that is itself wrong is a fault before the work, which is not done in vain", async () => {
+Deno.test("an invalid output schema is a fault before the code runs", async () => {
   let runs = 0;
   const output = { type: "object", properties: { n: { type: "nonsense" } } };
   const job = defineJob({ name: "odd", input, output, run: () => runs++ });
@@ -175,7 +175,7 @@ Deno.test("an output schema that is itself wrong is a fault before the work, whi
   assertEquals([runs, task.attempt], [0, 1]);
 });
 
-Deno.test("an input that does not fit the worker's schema is a fault, and the code does not see it", async () => {
+Deno.test("an input that does not fit the worker's schema is a fault, and the code does not run", async () => {
   let runs = 0;
   const job = defineJob({ name: "strict", input: z.object({ n: z.number() }), run: () => runs++ });
   const { outcome, task } = await runOnce(job, { value: { n: "one" }, policy: { attempts: 3 } });
@@ -184,13 +184,13 @@ Deno.test("an input that does not fit the worker's schema is a fault, and the co
   assertEquals([runs, task.attempt], [0, 1]);
 });
 
-Deno.test("the code gets its input as the schema gives it out, with defaults and changes", async () => {
+Deno.test("the code gets the input as the schema returns it, with defaults and transformations", async () => {
   const schema = z.object({ n: z.number().default(3), text: z.string().transform((text) => text.length) });
   const job = defineJob({ name: "shaped", input: schema, run: ({ n, text }) => [n, text] });
   assertEquals((await runOnce(job, { value: { text: "four" } })).outcome, { kind: "value", value: [3, 4] });
 });
 
-Deno.test("ToolError and JobFault end a task at once, an Error is tried again", async () => {
+Deno.test("ToolError and JobFault end a task at once, and after an Error it is retried", async () => {
   const policy = { attempts: 2 };
   const fault = await runOnce(throwing(new JobFault("gone", -32001)), { policy });
   assertEquals(fault.outcome, { kind: "fault", message: "gone", code: -32001 });
@@ -199,7 +199,7 @@ Deno.test("ToolError and JobFault end a task at once, an Error is tried again", 
   assertEquals((await runOnce(throwing(new Error("try again")), { policy })).task.attempt, 2);
 });
 
-Deno.test("an attempt over its time is aborted, also where the code does not listen", async () => {
+Deno.test("an attempt that times out ends, even if the code ignores the signal", async () => {
   using time = new FakeTime();
   let heard: unknown;
   const policy = { attempts: 2, timeout: 20 };
@@ -223,7 +223,7 @@ Deno.test("an attempt over its time is aborted, also where the code does not lis
   assert(heard instanceof JobsError);
 });
 
-Deno.test("code that does not end with its time-out may run on, so a cancel does not say that its work has stopped", async () => {
+Deno.test("code that ignores its time-out may still run, so a cancelled task does not claim that its work has stopped", async () => {
   using time = new FakeTime();
   const works: unknown[] = [];
   for (const listens of [true, false]) {
@@ -249,7 +249,7 @@ Deno.test("code that does not end with its time-out may run on, so a cancel does
   assertEquals(works, ["stopped", "stop_requested"]);
 });
 
-Deno.test("progress is kept between 0 and 1, and a message that is no text becomes one", async () => {
+Deno.test("progress is clamped to 0 to 1, and a message is converted to text", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const job = defineJob({
@@ -276,7 +276,7 @@ Deno.test("progress is kept between 0 and 1, and a message that is no text becom
   assertEquals(seen.slice(-5), [[0, undefined], [1, undefined], [0, undefined], [0.5, "42"], [0.5, "last words"]]);
 });
 
-Deno.test("what a job says of itself is cut before a store has to carry it", async () => {
+Deno.test("the messages of a job are cut before they are stored", async () => {
   const said: (string | undefined)[] = [];
   await using backend = new MemoryBackend();
   const work = backend.work.bind(backend);
@@ -303,7 +303,7 @@ Deno.test("what a job says of itself is cut before a store has to carry it", asy
   assertEquals(said, [`${"👍".repeat(500)}…`, `a${"👍".repeat(499)}…`]);
 });
 
-Deno.test("a worker leaves contracts to others, and does not start with nothing but contracts", async () => {
+Deno.test("a worker leaves contracts to others, and refuses to start with only contracts", async () => {
   await using backend = new MemoryBackend();
   const contract = defineJob({ name: "elsewhere", input });
   assertThrows(() => createWorker(backend, [contract]), DefinitionError, "none of its jobs has a `run`");
@@ -312,7 +312,7 @@ Deno.test("a worker leaves contracts to others, and does not start with nothing 
   assertEquals([await backend.hasWorker("elsewhere"), await backend.hasWorker("returning")], [false, true]);
 });
 
-Deno.test("a worker refuses two jobs of one name, and a concurrency that is no number of tasks", async () => {
+Deno.test("a worker refuses two jobs of the same name, and an invalid concurrency or grace", async () => {
   await using backend = new MemoryBackend();
   assertThrows(() => createWorker(backend, [returning(1), returning(2)]), DefinitionError, "named returning");
   for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {
@@ -323,7 +323,7 @@ Deno.test("a worker refuses two jobs of one name, and a concurrency that is no n
   }
 });
 
-Deno.test("a worker with endless grace waits as long as a timer can: one of Infinity would end at once", async () => {
+Deno.test("a worker with infinite grace waits as long as a timer can, since a timer of Infinity fires at once", async () => {
   await using backend = new MemoryBackend();
   const graces = gracesOf(backend);
   await createWorker(backend, [returning(1)], { grace: Infinity }).close();

@@ -4,6 +4,13 @@
  * @module
  */
 
+/** Where each library is loaded from. JSR replaces a specifier only where it is written out. */
+const LOCATIONS: { readonly [library: string]: () => string } = {
+  "@modelcontextprotocol/server": () => import.meta.resolve("@modelcontextprotocol/server"),
+  bullmq: () => import.meta.resolve("bullmq"),
+  ioredis: () => import.meta.resolve("ioredis"),
+};
+
 /** A library lacks an internal that mcp-jobs uses. */
 export class MissingInternal extends Error {
   /** `what` names the internal, as "Server._wrapHandler". */
@@ -31,14 +38,14 @@ export function internalOf<T>(
   throw new MissingInternal(library, `${ownerName}.${name} of the expected kind`);
 }
 
-/** The version of a library that is loaded, as its path tells it. */
+/** The version of a library that is loaded: from the path of its files, or else from its package.json. */
 function versionOf(library: string): string {
   try {
-    const url = import.meta.resolve(library);
+    const url = LOCATIONS[library]?.();
+    if (url === undefined) return "(version unknown)";
     const inPath = /\/(\d+\.\d+\.\d+[^/]*)\//.exec(url.slice(url.lastIndexOf(`/${library}/`)))?.[1];
     if (inPath !== undefined) return inPath;
-    const { version } = JSON.parse(Deno.readTextFileSync(new URL("../package.json", url)));
-    return version;
+    return JSON.parse(Deno.readTextFileSync(new URL("../package.json", url))).version;
   } catch {
     return "(version unknown)"; // Not every way to install a library lets its files be found.
   }

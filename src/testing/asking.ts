@@ -7,7 +7,7 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../questions/budget.ts";
 import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage, within } from "./stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "./stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -168,18 +168,20 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
-  "a task whose worker is killed while it asks receives the answer that arrived meanwhile": async (stage) => {
-    const doomed = await stage.startDoomedWorker("ask");
-    const task = await stage.create({ job: "ask", input: { ask: true } });
-    const question = await askedBy(stage, task);
-    await doomed.kill();
-    await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
-    await stage.work({ ask });
-    const end = await stage.finished(task);
-    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
-    strictEqual(stage.events(task).every((now) => openQuestions(now).length <= 1), true);
-  },
+  "a task whose worker is killed while it asks receives the answer that arrived meanwhile": whereWorkersDie(
+    async (stage) => {
+      const doomed = await stage.startDoomedWorker("ask");
+      const task = await stage.create({ job: "ask", input: { ask: true } });
+      const question = await askedBy(stage, task);
+      await doomed.kill();
+      await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+      await stage.work({ ask });
+      const end = await stage.finished(task);
+      deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
+      deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+      strictEqual(stage.events(task).every((now) => openQuestions(now).length <= 1), true);
+    },
+  ),
 
   "an answer is not used for a different question that a later attempt asks instead": async (stage) => {
     const asking = (price: number): Code => (_, ctx) => ctx.elicit({ ...CONFIRM, message: `Buy it for ${price}?` });

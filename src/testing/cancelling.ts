@@ -120,7 +120,9 @@ export const cancelling: Cases = {
         return gate.promise;
       },
     });
-    const task = await stage.create({ job: "stubborn", timeout: 10 });
+    // The cancellation may be late, when nobody waits for the code any longer: then the task waits for its next attempt.
+    const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
+    const task = await stage.create({ job: "stubborn", timeout: 10, retry });
     await asked.promise;
     const end = await stage.backend.cancel(task.id, OWNER, PATIENT);
     gate.resolve();

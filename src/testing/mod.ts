@@ -32,7 +32,7 @@ import { cancelling } from "./cancelling.ts";
 import { reading } from "./reading.ts";
 import { running } from "./running.ts";
 import { signalling } from "./signalling.ts";
-import { type BackendHarness, type Cases, Stage } from "./stage.ts";
+import { type BackendHarness, type CaseNeeds, type Cases, Stage } from "./stage.ts";
 import { stopping } from "./stopping.ts";
 import { values } from "./values.ts";
 import { watching } from "./watching.ts";
@@ -40,7 +40,7 @@ import { watching } from "./watching.ts";
 export type * from "../backend.ts";
 export type * from "../task.ts";
 export { doomedJob } from "./doomed.ts";
-export type { BackendHarness } from "./stage.ts";
+export type { BackendHarness, CaseNeeds } from "./stage.ts";
 
 /** The options of {@linkcode exerciseBackend}. */
 export interface ExerciseOptions {
@@ -49,13 +49,13 @@ export interface ExerciseOptions {
 }
 
 /**
- * Registers the tests of the backend contract with `Deno.test`. Each opens its own backend, on an empty store, and
- * closes it; timers, operations and resources that are left open fail the test.
+ * Registers the tests of the backend contract with `Deno.test`. Each calls `open` for its own backend, on an empty store,
+ * with what the case needs, and closes it; timers, operations and resources that are left open fail the test.
  * Throws if there is no case with a name in `skip`.
  */
 export function exerciseBackend(
   name: string,
-  open: () => Promise<BackendHarness>,
+  open: (needs: CaseNeeds) => Promise<BackendHarness>,
   { skip = {} }: ExerciseOptions = {},
 ): void {
   const cases: Cases = {
@@ -79,7 +79,7 @@ export function exerciseBackend(
       sanitizeOps: true,
       sanitizeResources: true,
       fn: async () => {
-        await using stage = new Stage(await open());
+        await using stage = new Stage(await open({ workersDie: run.workersDie === true }));
         await run(stage);
       },
     });

@@ -6,7 +6,7 @@
 import { ok, strictEqual } from "node:assert";
 import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../errors.ts";
 import { pause } from "../waiting.ts";
-import { aborted, type Cases, type Code, OWNER } from "./stage.ts";
+import { aborted, type Cases, type Code, OWNER, whereWorkersDie } from "./stage.ts";
 
 /** How long a process freezes to lose its task, in ms: longer and longer, until it is longer than the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
@@ -56,7 +56,7 @@ export const signalling: Cases = {
   },
 
   "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
-    async (stage) => {
+    whereWorkersDie(async (stage) => {
       const reason = Promise.withResolvers<unknown>();
       await stage.work({
         still: async (_, { signal }) => {
@@ -72,5 +72,5 @@ export const signalling: Cases = {
       await stage.startDoomedWorker("still");
       await check(reason.promise, HoldLost);
       await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt === 2);
-    },
+    }),
 };

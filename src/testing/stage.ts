@@ -30,7 +30,26 @@ export interface BackendHarness {
 
 /** The cases of one theme, by the sentence that each proves. */
 export interface Cases {
-  readonly [name: string]: (stage: Stage) => Promise<void>;
+  readonly [name: string]: Case;
+}
+
+/** One case. */
+export interface Case extends Partial<CaseNeeds> {
+  (stage: Stage): Promise<void>;
+}
+
+/** What a case needs of the backends that its harness opens. */
+export interface CaseNeeds {
+  /**
+   * Whether a worker of the case dies or freezes. Then a silent worker should count as dead after about 1 s. In every other
+   * case it should not for a minute, so that a slow machine never makes a live worker count as dead.
+   */
+  readonly workersDie: boolean;
+}
+
+/** Marks a case in which a worker dies or freezes. */
+export function whereWorkersDie(run: (stage: Stage) => Promise<void>): Case {
+  return Object.assign(run, { workersDie: true });
 }
 
 /** The code of a job in a case. */

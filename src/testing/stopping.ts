@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { BackendError } from "../errors.ts";
-import { aborted, type Cases, OWNER, within } from "./stage.ts";
+import { aborted, type Cases, OWNER, whereWorkersDie, within } from "./stage.ts";
 
 export const stopping: Cases = {
   "a worker that stops with grace claims nothing new and finishes its running tasks": async (stage) => {
@@ -162,7 +162,7 @@ export const stopping: Cases = {
     await rejects(stage.backend.list(OWNER, { limit: 1 }), BackendError);
   },
 
-  "a task whose worker is killed runs again on another worker": async (stage) => {
+  "a task whose worker is killed runs again on another worker": whereWorkersDie(async (stage) => {
     const doomed = await stage.startDoomedWorker("victim");
     const task = await stage.create({ job: "victim", input: { keep: "this" } });
     await stage.running(task);
@@ -172,9 +172,9 @@ export const stopping: Cases = {
     // A worker's death is not a failure of the job: the task has one attempt, and still runs again.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { keep: "this" } });
-  },
+  }),
 
-  "a task that is cancelled after its worker was killed ends as cancelled": async (stage) => {
+  "a task that is cancelled after its worker was killed ends as cancelled": whereWorkersDie(async (stage) => {
     const doomed = await stage.startDoomedWorker("victim");
     const task = await stage.create({ job: "victim" });
     await stage.running(task);
@@ -186,9 +186,9 @@ export const stopping: Cases = {
     await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), end);
     strictEqual(runs, 0);
-  },
+  }),
 
-  "a task whose worker dies three times fails, and says why": async (stage) => {
+  "a task whose worker dies three times fails, and says why": whereWorkersDie(async (stage) => {
     const task = await stage.create({ job: "killer" });
     for (let attempt = 1; attempt <= 3; attempt++) {
       const doomed = await stage.startDoomedWorker("killer");
@@ -204,5 +204,5 @@ export const stopping: Cases = {
     const outcome = await stage.backend.outcome(task.id, OWNER);
     match("message" in outcome ? outcome.message : "", /died 3 times/);
     strictEqual(runs, 0);
-  },
+  }),
 };

@@ -20,6 +20,7 @@ import { MAX_HAND_BACKS } from "../shared/record.ts";
 import {
   attemptFailed,
   CANCELLED,
+  CANCELLED_WITH_WORKER,
   handedBackText,
   STOP_REQUESTED,
   workerDied,
@@ -77,6 +78,8 @@ export interface Snapshot {
     /** The progress by then, and its run: code that runs on may report more. */
     readonly progress?: Json;
     readonly started: number;
+    /** Its worker died after it was asked to stop. */
+    readonly died: boolean;
   };
   /** When the job was first missing from the queue. */
   readonly goneAt?: number;
@@ -86,6 +89,12 @@ export interface Snapshot {
   readonly handedBack?: number;
   /** How many runs were handed back. */
   readonly handBacks: number;
+  /** The run, of those that were started, that failed last; only stored where a worker had died before. */
+  readonly failedRun?: number;
+  /** The run, of those that were started, that asked last. */
+  readonly askedBy?: number;
+  /** Whether a worker of ours ran it last. */
+  readonly ours: boolean;
   /** It has expired, and is being deleted. */
   readonly expired: boolean;
   readonly state: JobState;
@@ -104,7 +113,7 @@ export interface Snapshot {
 }
 
 /** BullMQ's reason for a job whose workers have died too often. */
-const STALLED = "job stalled more than allowable limit";
+export const STALLED = "job stalled more than allowable limit";
 
 /** What BullMQ stores for an error without a message, and for a thrown value that is no error. */
 const NO_REASON: ReadonlySet<string | undefined> = new Set([undefined, "", "null"]);
@@ -120,7 +129,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     owner: snapshot.owner,
     revision: revisionOf(snapshot),
     attempt: attemptOf(snapshot),
-    ...progressOf(snapshot.cancelled ?? snapshot),
+    ...progressOf(snapshot.cancelled ?? { progress: snapshot.progress, started: lastRun(snapshot) }),
     createdAt: snapshot.createdAt,
     updatedAt: Math.max(snapshot.createdAt, snapshot.processedOn ?? 0, snapshot.changedAt),
     resultTtl: snapshot.resultTtl,
@@ -128,10 +137,10 @@ export function toTask(snapshot: Snapshot): TaskInfo {
   const { cancelled } = snapshot;
   if (cancelled) {
     const { work, at, attempt } = cancelled;
-    const message = CANCELLED[work];
+    const message = cancelled.died && work === "stopped" ? CANCELLED_WITH_WORKER : CANCELLED[work];
     return { ...base, status: "CANCELLED", attempt, message, updatedAt: at, finishedAt: at, work };
   }
-  const status = STATUS[snapshot.state][hasFailed(snapshot) ? 1 : 0];
+  const status = STATUS[snapshot.state][waitsAfterFailure(snapshot) ? 1 : 0];
   const finishedAt = snapshot.finishedOn ?? snapshot.goneAt ?? base.updatedAt;
   if (status === "COMPLETED") {
     const { message: _, ...rest } = base;
@@ -153,20 +162,35 @@ export function failureOf(snapshot: Snapshot): Exclude<Outcome, { readonly kind:
     const message = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
     return { kind: "fault", message };
   }
-  if (failedReason === STALLED) {
-    return { kind: "fault", message: workerDiedTooOften(stalled) };
-  }
+  if (diedTooOften(snapshot)) return { kind: "fault", message: workerDiedTooOften(stalled) };
   if (fault?.run !== started) return { kind: "tool_error", message: failedReason };
   return { kind: "fault", message: failedReason, ...(fault.code !== undefined && { code: fault.code }) };
 }
 
-function reasonOf({ failedReason }: Snapshot): string | undefined {
-  return NO_REASON.has(failedReason) ? undefined : failedReason;
+function reasonOf({ failedReason, ours }: Snapshot): string | undefined {
+  return ours || !NO_REASON.has(failedReason) ? failedReason : undefined;
 }
 
 /** Whether an attempt has failed: some leave no reason, and some reasons remain when the count is reset. */
 function hasFailed({ failedReason, ended }: Snapshot): boolean {
   return failedReason !== undefined || ended > 0;
+}
+
+/** Whether its workers died too often. A worker took the job once more then, only to fail it. */
+function diedTooOften({ state, failedReason }: Snapshot): boolean {
+  return state === "failed" && failedReason === STALLED;
+}
+
+/** The last run of the job's code. */
+function lastRun(snapshot: Snapshot): number {
+  return diedTooOften(snapshot) ? snapshot.started - 1 : snapshot.started;
+}
+
+/** Whether what ended last was an attempt that failed: since then a run may have been handed back, or have died. */
+function waitsAfterFailure(snapshot: Snapshot): boolean {
+  const { handedBack, started, stalled, ours, failedRun } = snapshot;
+  if (!hasFailed(snapshot) || handedBack === started) return false;
+  return stalled === 0 || !ours || failedRun === started;
 }
 
 /** Whether the task is finished. */
@@ -199,16 +223,18 @@ function revisionOf(snapshot: Snapshot): number {
 }
 
 /** The attempt that runs or ran last. One that was handed back does not count; one whose worker died does. */
-function attemptOf({ state, ended, stalled, failedReason }: Snapshot): number {
-  if (state === "failed" && failedReason === STALLED) return ended - 1 + stalled;
+function attemptOf(snapshot: Snapshot): number {
+  const { state, ended, stalled } = snapshot;
+  if (diedTooOften(snapshot)) return ended - 1 + stalled;
   return ended + stalled + (state === "active" ? 1 : 0);
 }
 
 function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueAt" | "questions" | "stopRequested"> {
-  const { state, started, stalled, attempts, questions = [], dueAt } = snapshot;
+  const { state, started, ended, attempts, askedBy, questions = [], dueAt } = snapshot;
   if (state === "active") {
     return {
-      status: questions.length > 0 ? "INPUT_REQUIRED" : "RUNNING",
+      // A question of an earlier run is open, but this run does not wait for it before it asks, too.
+      status: questions.length > 0 && askedBy === started ? "INPUT_REQUIRED" : "RUNNING",
       ...(questions.length > 0 && { questions }),
       ...(snapshot.stopRequested &&
         { stopRequested: true as const, message: STOP_REQUESTED }),
@@ -216,8 +242,8 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
   }
   const due = dueAt === undefined ? {} : { dueAt };
   const asked = questions.length > 0 ? { questions } : {};
-  if (hasFailed(snapshot)) {
-    const message = attemptFailed(attemptOf(snapshot), attempts + stalled, reasonOf(snapshot));
+  if (waitsAfterFailure(snapshot)) {
+    const message = attemptFailed(ended, attempts, reasonOf(snapshot));
     return { status: "RETRYING", message, ...due, ...asked };
   }
   if (started === 0) return { status: "PENDING", ...due };
@@ -229,8 +255,8 @@ function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Sna
   if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
-  // A run that its worker put back counts neither as ended nor as stalled.
-  if (started > ended + stalled) return "Put back into the queue by its worker; waits for its turn.";
+  // A run that a worker of others put back is in none of these counts.
+  if (started > ended + stalled + handBacks) return "Put back into the queue by its worker; waits for its turn.";
   return workerDied(stalled);
 }
 

@@ -106,7 +106,8 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
     info: next(info, now, {
       status: info.status,
       progress: report.progress ?? info.progress,
-      message: report.message === undefined ? info.message : cutMessage(report.message),
+      // That it was asked to stop says more than what its code does until it hears of that.
+      message: report.message === undefined || info.stopRequested ? info.message : cutMessage(report.message),
     }),
   };
 }

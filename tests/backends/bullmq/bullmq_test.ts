@@ -7,7 +7,7 @@ import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.t
 import { noRedis, RedisServer } from "../../../tools/redis_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
-import { startDoomedWorker } from "../support/doomed_worker.ts";
+import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
 
 /** Short, so that a dead worker is noticed soon. */
@@ -24,14 +24,15 @@ if (noRedis === undefined) {
     await admin.acl("SETUSER", "jobs", "on", ">secret", ...await leastPermissions("mcp-jobs-test-*"));
     await admin.quit();
   }
-  exerciseBackend("bullmq", async (): Promise<BackendHarness> => {
+  exerciseBackend("bullmq", async (needs): Promise<BackendHarness> => {
+    const lease = leaseFor(needs);
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-    const connect = () => BullMqBackend.connect({ redis, prefix, lease: LEASE });
+    const connect = () => BullMqBackend.connect({ redis, prefix, lease });
     const backend = await connect();
     return {
       backend,
       connect,
-      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease: LEASE }, job)),
+      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease }, job)),
       close: () => backend.close(),
     };
   });

@@ -3,10 +3,7 @@ import { JobsError, PostgresBackend } from "../../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
-import { startDoomedWorker } from "../support/doomed_worker.ts";
-
-/** Short, so that a dead worker is soon known as dead. */
-const LEASE = 900;
+import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
 
 if (noPostgres === undefined) {
   // One database for all cases; each has a schema of its own.
@@ -15,15 +12,16 @@ if (noPostgres === undefined) {
   const url = await server.makeDatabase();
   let cases = 0;
 
-  exerciseBackend("postgres", async (): Promise<BackendHarness> => {
+  exerciseBackend("postgres", async (needs): Promise<BackendHarness> => {
+    const lease = leaseFor(needs);
     const place = { url, schema: `case ${++cases}` };
     await PostgresBackend.migrate(place);
-    const connect = () => PostgresBackend.connect({ ...place, lease: LEASE });
+    const connect = () => PostgresBackend.connect({ ...place, lease });
     const backend = await connect();
     return {
       backend,
       connect,
-      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ ...place, lease: LEASE }, job)),
+      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ ...place, lease }, job)),
       close: () => backend.close(),
     };
   });

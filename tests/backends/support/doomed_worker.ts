@@ -14,9 +14,14 @@ import {
   PostgresBackend,
   type PostgresOptions,
 } from "../../../mod.ts";
-import { doomedJob } from "../../../src/testing/mod.ts";
+import { type CaseNeeds, doomedJob } from "../../../src/testing/mod.ts";
 
 type Options = BullMqOptions | DenoKvOptions | PostgresOptions;
+
+/** The lease for a case of the kit, in ms: short only where it has to notice that a worker is dead. */
+export function leaseFor({ workersDie }: CaseNeeds): number {
+  return workersDie ? 900 : 60_000;
+}
 
 /** Starts such a process. */
 export function startDoomedWorker(options: Options, job: string): { kill(): Promise<void> } {

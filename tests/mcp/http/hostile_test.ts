@@ -1,7 +1,8 @@
 import { createWorker, MemoryBackend } from "../../../mod.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
-import { randomFrom, type ToolCalls } from "./support/hostile.ts";
+import { randomFrom } from "../../../tools/random.ts";
+import type { ToolCalls } from "./support/hostile.ts";
 import { sendHostile } from "./support/hostile_run.ts";
 import { Raw } from "./support/raw.ts";
 

@@ -1,7 +1,7 @@
 import { JsonScan } from "../../../src/mcp/messages/json_scan.ts";
 import { maxMessageBytes } from "../../../src/mcp/messages/message.ts";
 import { MessageReader, type Read } from "../../../src/mcp/messages/reader.ts";
-import { randomFrom } from "../http/support/hostile.ts";
+import { randomFrom } from "../../../tools/random.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

@@ -6,6 +6,7 @@
  */
 import type { Job, Queue } from "bullmq";
 import type { NewTask } from "../../../backend.ts";
+import { isObject } from "../../../json.ts";
 import type { Answer, Json, Question } from "../../../task.ts";
 import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
@@ -18,6 +19,14 @@ import type { Snapshot } from "../snapshot.ts";
 
 /** What became of a request to cancel. `asked`: the task runs, and its worker was asked to stop. */
 export type CancelReply = "unknown" | "finished" | "asked" | "cancelled";
+
+/** A run of a task, which holds the task as long as this token locks its job. */
+export interface Hold {
+  readonly id: string;
+  /** Counts the runs of the task, from 1. */
+  readonly run: number;
+  readonly token: string;
+}
 
 type Field = string | null;
 
@@ -124,25 +133,26 @@ export class RedisRecords {
     const text = await client.hget(`${prefix}:${queue}:${id}`, "returnvalue");
     const value = parse(text);
     if (value === undefined) return text; // Not JSON, whoever wrote it: it is taken as it is.
-    if (typeof value !== "object" || value === null || Array.isArray(value) || !(STORED_APART in value)) return value;
+    if (!isObject(value) || !(STORED_APART in value)) return value;
     const apart = await this.#scripts.run<Field>("field", id, `result:${value[STORED_APART]}`);
     return apart === null ? value : JSON.parse(apart);
   }
 
-  /** Stores a result in the record if it is long. Resolves with what is to be stored in the job. */
-  async storeResult(id: string, run: number, value: Json): Promise<Json> {
+  /** Stores a result in the record if it is long, or looks like what stands for one that is. Resolves with what is to be stored in the job. */
+  async storeResult({ id, run }: Hold, value: Json): Promise<Json> {
     const text = JSON.stringify(value);
-    if (text.length <= MAX_INLINE) return value;
+    const looksStoredApart = isObject(value) && STORED_APART in value;
+    if (text.length <= MAX_INLINE && !looksStoredApart) return value;
     // A job that is no task of ours has no record; its result stays in the job.
     const stored = await this.#scripts.run<0 | 1>("mark", id, `result:${run}`, text);
     return stored === 1 ? { [STORED_APART]: run } : value;
   }
 
   /**
-   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; else `work` is what
-   * becomes known about its run.
+   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; "stop_requested" does not wait
+   * for its answer.
    */
-  async cancel(id: string, work: "ask" | "stopped" | "stop_requested"): Promise<CancelReply> {
+  async cancel(id: string, work: "ask" | "stop_requested"): Promise<CancelReply> {
     const [reply, queue] = await this.#scripts.run<[CancelReply, Field?]>("cancel", id, work);
     // This only tidies up: a worker that takes the marked job fails it without a run, and the job is deleted on expiry.
     if (queue) await this.#queue(queue).then((opened) => opened.remove(id)).catch(() => {});
@@ -154,24 +164,34 @@ export class RedisRecords {
     return ids.length === 0 ? [] : await this.#scripts.run("stops", ...ids);
   }
 
-  /** Stores that a task's code was given up and may run on: a later cancel cannot say that it has stopped. */
-  async markAbandoned(id: string): Promise<void> {
-    await this.#scripts.run("mark", id, "abandoned", 1);
+  /** Cancels a task whose run has stopped, if that holds it. */
+  async markStopped({ id, token }: Hold): Promise<void> {
+    await this.#scripts.run("cancel", id, "stopped", token);
+  }
+
+  /** Stores that the code of a run was given up and may run on: a later cancel cannot say that it has stopped. */
+  async markAbandoned(hold: Hold): Promise<void> {
+    await this.#markHeld(hold, "abandoned", 1);
   }
 
   /** Stores that a run is handed back because its worker shuts down. Resolves with how many runs of the task were. */
-  async markHandedBack(id: string, run: number): Promise<number> {
-    return await this.#scripts.run("handBack", id, run);
+  async markHandedBack({ id, run, token }: Hold): Promise<number> {
+    return await this.#scripts.run("handBack", id, token, run);
   }
 
   /** Stores that a run ends with a fault. */
-  async markFault(id: string, run: number, code?: number): Promise<void> {
-    await this.#scripts.run("mark", id, "fault", JSON.stringify({ run, code }));
+  async markFault(hold: Hold, code?: number): Promise<void> {
+    await this.#markHeld(hold, "fault", JSON.stringify({ run: hold.run, code }));
   }
 
-  /** Stores a question, or resolves with its answer if there is one. */
-  async storeQuestion(id: string, question: Question): Promise<Answer | undefined> {
-    return parse(await this.#scripts.run<Field>("ask", id, question.key, JSON.stringify(question)));
+  /** Stores that a run ends with an error after which the task may be tried again. */
+  async markFailed(hold: Hold): Promise<void> {
+    await this.#markHeld(hold, "failedRun", hold.run);
+  }
+
+  /** Stores a question that a run asks, if that holds the task, or resolves with its answer if there is one. */
+  async storeQuestion({ id, run, token }: Hold, question: Question): Promise<Answer | undefined> {
+    return parse(await this.#scripts.run<Field>("ask", id, token, run, question.key, JSON.stringify(question)));
   }
 
   /** Reads the answer to a question. */
@@ -210,6 +230,10 @@ export class RedisRecords {
     if (await (await this.#queue(queue)).remove(id) !== 1) return false;
     await this.#scripts.run("forget", id, owner, EXPIRED_TOLD_MS);
     return true;
+  }
+
+  async #markHeld({ id, token }: Hold, field: string, value: string | number): Promise<void> {
+    await this.#scripts.run("markHeld", id, token, field, value);
   }
 
   /** Returns for each when it was stored, or its error. */

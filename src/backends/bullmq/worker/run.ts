@@ -15,7 +15,7 @@ import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { timeoutOf } from "../new_task.ts";
 import type { RedisStore } from "../redis/store.ts";
-import { endRun, type RunEnd } from "./run_end.ts";
+import { endRun, holdOf, type RunEnd } from "./run_end.ts";
 
 /** The pause before the store is tried again while it fails, in ms. */
 const STORE_RETRY_MS = 200;
@@ -53,14 +53,14 @@ export class JobRun {
   #ended = false;
 
   constructor(options: RunOptions) {
-    const { store: { records }, job } = options;
+    const { store: { records }, job, token } = options;
     this.#options = options;
     this.id = job.id ?? "";
     this.#abandoned.promise.catch(() => {});
     this.#reports = this.#mergeReports();
     this.#questions = new OpenQuestions(
       {
-        ask: (id, question) => this.#insist(() => records.storeQuestion(id, question)),
+        ask: (_, question) => this.#insist(() => records.storeQuestion(holdOf({ job, token }), question)),
         answer: (id, key) => this.#insist(() => records.readAnswer(id, key)),
       },
       this.id,

@@ -10,6 +10,7 @@ import type { Json } from "../../../task.ts";
 import { isAbandoned, MAX_HAND_BACKS } from "../../shared/record.ts";
 import { handedBackTooOften } from "../../shared/texts.ts";
 import { capBackoff } from "../new_task.ts";
+import type { Hold } from "../redis/records.ts";
 import type { RedisStore } from "../redis/store.ts";
 
 /** The end of a run that still holds its job. `abandoned`: its code was given up and may run on. */
@@ -23,6 +24,11 @@ export interface LockedJob {
   readonly token: string;
 }
 
+/** What our records need to know of it. */
+export function holdOf({ job, token }: LockedJob): Hold {
+  return { id: job.id ?? "", run: job.attemptsStarted, token };
+}
+
 /** Repeats a call until it succeeds. */
 type Insist = <T>(act: () => Promise<T>) => Promise<T>;
 
@@ -33,33 +39,36 @@ type Insist = <T>(act: () => Promise<T>) => Promise<T>;
 export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, insist: Insist): Promise<Json> {
   const { records, bullmq: { UnrecoverableError, WaitingError } } = store;
   const { job, token } = locked;
-  const id = job.id ?? "";
+  const hold = holdOf(locked);
   const abandoned = end.kind === "settled" ? isAbandoned(end.attempt) : end.abandoned;
-  if (abandoned) await insist(() => records.markAbandoned(id));
-  if (end.kind === "settled") return await settle(store, job, end.attempt, insist);
+  if (abandoned) await insist(() => records.markAbandoned(hold));
+  if (end.kind === "settled") return await settle(store, locked, end.attempt, insist);
   if (end.kind === "cancelled") {
-    await insist(() => records.cancel(id, "stopped"));
+    await insist(() => records.markStopped(hold));
     throw new UnrecoverableError(new TaskCancelled().message);
   }
-  const times = await insist(() => records.markHandedBack(id, job.attemptsStarted));
+  const times = await insist(() => records.markHandedBack(hold));
   if (times > MAX_HAND_BACKS) {
-    return await settle(store, job, { kind: "fault", message: handedBackTooOften(times) }, insist);
+    return await settle(store, locked, { kind: "fault", message: handedBackTooOften(times) }, insist);
   }
   await job.moveToWait(token);
   throw new WaitingError();
 }
 
-async function settle({ records, bullmq }: RedisStore, job: Job, attempt: Attempt, insist: Insist): Promise<Json> {
-  const { UnrecoverableError } = bullmq;
-  const id = job.id ?? "";
+async function settle(store: RedisStore, locked: LockedJob, attempt: Attempt, insist: Insist): Promise<Json> {
+  const { records, bullmq: { UnrecoverableError } } = store;
+  const { job } = locked;
+  const hold = holdOf(locked);
   if (attempt.kind === "value") {
-    return await insist(() => records.storeResult(id, job.attemptsStarted, attempt.value));
+    return await insist(() => records.storeResult(hold, attempt.value));
   }
   if (attempt.kind === "fault") {
-    await insist(() => records.markFault(id, job.attemptsStarted, attempt.code));
+    await insist(() => records.markFault(hold, attempt.code));
     throw new UnrecoverableError(attempt.message);
   }
   if (!attempt.retry) throw new UnrecoverableError(attempt.message);
+  // BullMQ's counts do not tell which of the two came last.
+  if (job.stalledCounter > 0) await insist(() => records.markFailed(hold));
   capBackoff(job);
   throw new Error(attempt.message);
 }

@@ -111,13 +111,14 @@ test("only the fact that a task has expired is left of it, and Redis deletes tha
 });
 
 test("an answer to a finished or cancelled task is not stored", async (place) => {
-  const { backend, admin, url, queue } = place;
+  const { backend, admin, url } = place;
   const question = { key: "which", message: "Which?", schema: { type: "object" } };
   const store = await RedisStore.open(url);
   const [ended, cancelled] = [await create(place), await create(place)];
-  for (const { id } of [ended, cancelled]) await store.records.storeQuestion(id, question);
   const worker = new Worker("job", null, { connection: { url } });
   const job = await worker.getNextJob("token");
+  await worker.getNextJob("token");
+  for (const { id } of [ended, cancelled]) await store.records.storeQuestion({ id, run: 1, token: "token" }, question);
   assertEquals(job?.id, ended.id);
   await job?.moveToCompleted("done", "token", false);
   await backend.cancel(cancelled.id, OWNER, 0);
@@ -128,7 +129,6 @@ test("an answer to a finished or cancelled task is not stored", async (place) =>
   }
   await worker.close();
   await store.close();
-  assertEquals(await queue.getActiveCount(), 0);
 });
 
 test("if Redis does not list connections, a worker counts as connected", async ({ admin, url }) => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { newTaskId } from "../../../../src/ids.ts";
+import { randomFrom } from "../../../../tools/random.ts";
 
 /** A request as it would go over the wire. */
 export interface HostileRequest {
@@ -15,17 +16,6 @@ export interface HostileRequest {
 }
 
 type Fields = { [key: string]: unknown };
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const MODERN_META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -7,9 +7,8 @@
  *
  * @module
  */
-import { TaskCancelled } from "../../../../errors.ts";
 import { CREATE } from "./create.ts";
-import { COMMON, DUE } from "./parts.ts";
+import { CANCEL, COMMON, DUE } from "./parts.ts";
 import { READ } from "./read.ts";
 import { SET_BACK } from "./set_back.ts";
 
@@ -24,41 +23,28 @@ return call("SMEMBERS", ours .. "queues")`,
   read: READ,
 
   /**
-   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's
-   * `work`. Returns "unknown", "finished", "asked", or "cancelled" with the queue.
+   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's `work`;
+   * where a run says so itself, the token with which it must hold the job.
+   * Returns "unknown", "finished", "asked", or "cancelled" with the queue.
    */
-  cancel: `${COMMON}
+  cancel: `${COMMON}${CANCEL}
 local id, mode, now = ARGV[1], ARGV[2], clock()
-local fields = call("HMGET", record(id), "queue", "work", "stop", "abandoned")
+local fields = call("HMGET", record(id), "queue", "work", "stop")
 local queue = fields[1]
 if not queue then return { "unknown" } end
 if fields[2] then return { "finished" } end
 local state = stateOf(queue, id)
-if isOver(state) then return { "finished" } end
+if isOver(state) or ARGV[3] and not isHeld(queue, id, ARGV[3]) then return { "finished" } end
 if state == "active" and mode == "ask" then
   if not fields[3] then
     changed(id, now)
-    call("HSET", record(id), "stop", 1)
+    call("HSET", record(id), "stop", call("HGET", bull .. queue .. ":" .. id, "stc") or 0)
     publish(queue, id)
   end
   signal("stop " .. id)
   return { "asked" }
 end
-local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
-local attempt = (tonumber(job[2]) or 0) + (tonumber(job[3]) or 0)
-local work = (tonumber(job[1]) or 0) == 0 and "never_started" or "stopped"
-if state == "active" then
-  attempt = attempt + 1
-  work = mode
-end
-if fields[4] and work == "stopped" then work = "stop_requested" end
--- BullMQ's own mark: whichever worker takes the job, before its removal or as a retry, fails it at once.
-call("HSET", bull .. queue .. ":" .. id, "defa", "${new TaskCancelled().message}")
--- Code that runs on may report more, and the job may be gone: this is how far it was. "" is not JSON: no progress.
-local progress = job[4] or ""
-call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", job[1] or 0,
-  "workProgress", progress)
-publish(queue, id)
+cancelTask(queue, id, state, now, mode)
 return { "cancelled", state ~= "active" and queue }`,
 
   /** ARGV: ids. Returns those of tasks that are to stop, or are cancelled. */
@@ -70,21 +56,21 @@ for _, id in ipairs(ARGV) do
 end
 return stops`,
 
-  /** ARGV: id, key, question. Returns the answer if there is one. */
+  /** ARGV: id, token, run, key, question. Returns the answer if there is one. Stores nothing for a run that lost the job. */
   ask: `${COMMON}
-local id, name = ARGV[1], ARGV[2]
+local id, run, name = ARGV[1], ARGV[3], ARGV[4]
 local rec = record(id)
 local answer = call("HGET", rec, "answer:" .. name)
 if answer then return answer end
-local fields = call("HMGET", rec, "queue", "open")
-if not fields[1] then return false end
+local fields = call("HMGET", rec, "queue", "open", "askedBy", "work")
+if not fields[1] or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return false end
 local open = fields[2] and cjson.decode(fields[2]) or {}
-for _, other in ipairs(open) do
-  if other == name then return false end
-end
-table.insert(open, name)
+local isOpen = false
+for _, other in ipairs(open) do isOpen = isOpen or other == name end
+if isOpen and fields[3] == run then return false end
+if not isOpen then table.insert(open, name) end
 changed(id, clock())
-call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[3])
+call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[5], "askedBy", run)
 publish(fields[1], id)
 return false`,
 
@@ -124,12 +110,20 @@ if call("HEXISTS", record(ARGV[1]), "queue") == 0 then return 0 end
 call("HSET", record(ARGV[1]), ARGV[2], ARGV[3])
 return 1`,
 
-  /** ARGV: id, run. Counts once that this run was handed back. Returns how many were. */
+  /** ARGV: id, token, field, value. Sets a field of a record for a run that holds the job. */
+  markHeld: `${COMMON}
+local queue = call("HGET", record(ARGV[1]), "queue")
+if not queue or not isHeld(queue, ARGV[1], ARGV[2]) then return 0 end
+call("HSET", record(ARGV[1]), ARGV[3], ARGV[4])
+return 1`,
+
+  /** ARGV: id, token, run. Counts once that this run was handed back, if it holds the job. Returns how many were. */
   handBack: `${COMMON}
 local r = record(ARGV[1])
-if call("HEXISTS", r, "queue") == 0 then return 0 end
-if call("HGET", r, "handedBack") == ARGV[2] then return tonumber(call("HGET", r, "handBacks")) end
-call("HSET", r, "handedBack", ARGV[2])
+local fields = call("HMGET", r, "queue", "handedBack", "handBacks")
+if not fields[1] or not isHeld(fields[1], ARGV[1], ARGV[2]) then return 0 end
+if fields[2] == ARGV[3] then return tonumber(fields[3]) end
+call("HSET", r, "handedBack", ARGV[3])
 return call("HINCRBY", r, "handBacks", 1)`,
 
   /** ARGV: owner, cursor or "", limit. Returns ids, newest first. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { TaskCancelled } from "../../../../errors.ts";
+
 /** Where the keys are, and how to do what may fail. */
 export const PLACES = `
 local ours = KEYS[1]
@@ -53,6 +55,9 @@ end
 
 local function isOver(state) return state == "completed" or state == "failed" or state == "unknown" end
 
+-- Whether a run holds a job: after its lease another one may.
+local function isHeld(queue, id, token) return call("GET", bull .. queue .. ":" .. id .. ":lock") == token end
+
 -- Adds a change to the queue's events, and keeps as many events as BullMQ does.
 local function publish(queue, id)
   local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
@@ -62,6 +67,35 @@ end
 local function changed(id, now)
   call("HINCRBY", record(id), "changes", 1)
   call("HSET", record(id), "changedAt", now)
+end
+`;
+
+/** How a task is cancelled. */
+export const CANCEL = `
+-- "stop" is how often a worker of the task had died when it was asked to stop. If one has died since, that ended its work.
+local function cancelTask(queue, id, state, now, mode)
+  local fields = call("HMGET", record(id), "stop", "abandoned")
+  local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
+  local run, ended, deaths = tonumber(job[1]) or 0, tonumber(job[2]) or 0, tonumber(job[3]) or 0
+  local died = fields[1] and deaths > tonumber(fields[1])
+  local attempt = ended + deaths
+  local work = run == 0 and "never_started" or "stopped"
+  if died then
+    -- A worker that took the job since does not run its code: it stops it, or fails it as one of too many deaths.
+    if state == "active" or state == "failed" then run = run - 1 end
+    if state == "failed" then attempt = attempt - 1 end
+  elseif state == "active" then
+    attempt = attempt + 1
+    work = mode
+  end
+  if fields[2] and work == "stopped" then work = "stop_requested" end
+  -- BullMQ's own mark: whichever worker takes the job, before its removal or as a retry, fails it at once.
+  call("HSET", bull .. queue .. ":" .. id, "defa", "${new TaskCancelled().message}")
+  -- Code that runs on may report more, and the job may be gone: this is how far it was. "" is not JSON: no progress.
+  local progress = job[4] or ""
+  call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", run,
+    "workProgress", progress, "workDied", died and 1 or 0)
+  publish(queue, id)
 end
 `;
 

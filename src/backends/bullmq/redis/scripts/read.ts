@@ -4,8 +4,8 @@
  * @module
  */
 import type { Answer, CancelledTask, Json } from "../../../../task.ts";
-import type { JobState, Snapshot } from "../../snapshot.ts";
-import { COMMON, DUE } from "./parts.ts";
+import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
+import { CANCEL, COMMON, DUE } from "./parts.ts";
 
 /** The fields of a record that are read, in this order. */
 const RECORD_FIELDS = [
@@ -31,6 +31,9 @@ const RECORD_FIELDS = [
   "handedBack",
   "handBacks",
   "endedAt",
+  "askedBy",
+  "failedRun",
+  "workDied",
 ] as const;
 
 /** The fields of BullMQ's job that are read, in this order. */
@@ -49,6 +52,9 @@ const JOB_FIELDS = [
 /** The name of our workers: BullMQ stores in a job the name of the worker that ran it last. */
 export const WORKER = "mcp-jobs";
 
+const STOP = RECORD_FIELDS.indexOf("stop") + 1;
+const WORK = RECORD_FIELDS.indexOf("work") + 1;
+const REASON = JOB_FIELDS.indexOf("failedReason") + 1;
 const ENDED_AT = RECORD_FIELDS.indexOf("endedAt") + 1;
 const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
 
@@ -59,17 +65,23 @@ const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).jo
  * state, when it is due, the job's fields and the questions; nothing for a task of another owner. All is one JSON text,
  * in which `false` stands for what is absent: parsing that is far faster than as many values.
  */
-export const READ = `${COMMON}${DUE}
+export const READ = `${COMMON}${DUE}${CANCEL}
 local now = clock()
+local function waits(state) return state ~= "active" and not isOver(state) end
+local function fieldsOf(id) return call("HMGET", record(id), ${quoted(RECORD_FIELDS)}) end
 local found = { now }
 for i = 1, #ARGV, 2 do
   local id, owner = ARGV[i], ARGV[i + 1]
   local rec = record(id)
-  local fields = call("HMGET", rec, ${quoted(RECORD_FIELDS)})
+  local fields = fieldsOf(id)
   local queue = (owner == "" or owner == fields[3]) and fields[1]
   if queue then
     local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
     local state = jobState(queue, id, job[8], job[2])
+    if fields[${STOP}] and not fields[${WORK}] and (waits(state) or job[${REASON}] == "${STALLED}") then
+      -- It was asked to stop while it ran, and runs no more: nobody is left to confirm it.
+      if pcall(cancelTask, queue, id, state, now) then fields = fieldsOf(id) end
+    end
     if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
       try("HSET", rec, "goneAt", now)
       fields[14] = now
@@ -143,11 +155,15 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
       attempt: Number(record.workAttempt),
       progress: parse(record.workProgress ?? null),
       started: Number(record.workRun),
+      died: record.workDied === "1",
     },
     goneAt: number(record.goneAt),
     fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
     handedBack: number(record.handedBack),
     handBacks: Number(record.handBacks ?? 0),
+    failedRun: number(record.failedRun),
+    askedBy: number(record.askedBy),
+    ours: job.pb === WORKER,
     expired: record.expired !== undefined,
     state,
     dueAt: due === false ? undefined : due,

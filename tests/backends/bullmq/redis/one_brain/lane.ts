@@ -1,0 +1,197 @@
+/**
+ * A queue of its own on Redis, where one task after the other lives through its events: by BullMQ's scripts, by ours, and
+ * by how our workers end a run.
+ *
+ * @module
+ */
+import type { Job, Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { NewTask, ProgressReport } from "../../../../../src/backend.ts";
+import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
+import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
+import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
+import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
+import { endRun, holdOf, type RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
+import { isAbandoned, MAX_CRASHES } from "../../../../../src/backends/shared/record.ts";
+import type { TaskInfo } from "../../../../../src/task.ts";
+import type { Event } from "./events.ts";
+import { type Model, mustStop } from "./model.ts";
+
+/** A run of a task's code. */
+interface Run {
+  readonly job: Job;
+  readonly token: string;
+  /** What it has said of itself, merged as a worker does. */
+  said: ProgressReport;
+  end?: RunEnd;
+}
+
+/** No lock ends by itself. */
+const LEASE_MS = 600_000;
+
+/** Where the queues are. */
+export interface Place {
+  readonly store: RedisStore;
+  readonly workers: RedisWorkers;
+  /** For what BullMQ does to its keys by itself as time passes. */
+  readonly client: Redis;
+  readonly prefix: string;
+}
+
+/** One queue, its worker, and the task that is there now. */
+export class Lane {
+  readonly #store: RedisStore;
+  readonly #client: Redis;
+  readonly #prefix: string;
+  readonly #queue: Queue;
+  readonly #worker: Worker;
+  readonly #runs = new Map<string, Run>();
+  #tokens = 0;
+  #id = "";
+  #current: Run | undefined;
+  /** The runs that no longer hold the task. */
+  #late: Run[] = [];
+
+  private constructor({ store, workers, client, prefix }: Place, queue: Queue) {
+    this.#store = store;
+    this.#client = client;
+    this.#queue = queue;
+    this.#prefix = `${prefix}:${queue.name}:`;
+    this.#worker = workers.start(queue.name, (job, token = "") => this.#end(job, token), {
+      autorun: false,
+      lockDuration: LEASE_MS,
+      maxStalledCount: MAX_CRASHES - 1,
+      skipLockRenewal: true,
+    });
+  }
+
+  /** Opens a queue of this name. */
+  static async open(place: Place, name: string): Promise<Lane> {
+    const lane = new Lane(place, await place.store.queue(name));
+    await lane.#worker.waitUntilReady();
+    return lane;
+  }
+
+  /** How many runs are still to end. */
+  get lateRuns(): number {
+    return this.#late.length;
+  }
+
+  /** Stores a task. */
+  async create(task: NewTask): Promise<TaskInfo> {
+    this.#id = task.id;
+    const { records, bullmq } = this.#store;
+    const storedAt = await records.create(toJob(bullmq, this.#queue, task), this.#queue.name, task, 0);
+    return toTask(newSnapshot(task, this.#queue.name, storedAt));
+  }
+
+  /** Has an event happen to the task, which stands as the model says. */
+  async happen(event: Event, model: Model): Promise<void> {
+    const { records } = this.#store;
+    switch (event.kind) {
+      case "claim":
+        this.#current = await this.#take();
+        return;
+      case "report": {
+        const run = this.#running();
+        const { progress = run.said.progress, message = run.said.message } = event.report;
+        run.said = { progress, message };
+        await this.#queue.getBackend().updateProgress(this.#id, { ...run.said, run: run.job.attemptsStarted });
+        return;
+      }
+      case "ask":
+        return void await records.storeQuestion(holdOf(this.#running()), event.question);
+      case "ask late": {
+        const [run] = this.#late;
+        if (run) await records.storeQuestion(holdOf(run), event.question);
+        return;
+      }
+      case "answer":
+        return await records.storeAnswers(this.#id, event.answers);
+      case "cancel": {
+        const done = await records.cancel(this.#id, event.work);
+        if (done === "cancelled") this.#lose();
+        return;
+      }
+      case "settle": {
+        const { attempt } = event;
+        return await this.#finish(model, { kind: "settled", attempt }, isAbandoned(attempt));
+      }
+      case "hand back":
+        return await this.#finish(model, { kind: "handed back", abandoned: event.abandoned }, event.abandoned);
+      case "die":
+        return await this.#die(event.taken);
+      case "end late": {
+        const run = this.#late.shift();
+        if (run) await this.#process(run, event.end);
+        return;
+      }
+      case "expire": {
+        const snapshot = await records.read(this.#id);
+        if (snapshot && !snapshot.expired) await records.expire(snapshot);
+        return;
+      }
+    }
+  }
+
+  /** Leaves the queue as it was before the task. */
+  async clear(): Promise<void> {
+    this.#lose();
+    this.#late = [];
+    this.#runs.clear();
+    const lists = ["wait", "active", "delayed", "prioritized", "pc", "stalled", "stalled-check", "marker"];
+    await this.#client.del([...lists, this.#id, `${this.#id}:lock`].map((key) => this.#prefix + key));
+  }
+
+  #running(): Run {
+    if (this.#current === undefined) throw new Error(`Nobody runs task ${this.#id}.`);
+    return this.#current;
+  }
+
+  #lose(): void {
+    if (this.#current) this.#late.push(this.#current);
+    this.#current = undefined;
+  }
+
+  /** Takes the job, be it due or not. */
+  async #take(): Promise<Run> {
+    await this.#client.zadd(`${this.#prefix}delayed`, "XX", Date.now() * 0x1000, this.#id);
+    const token = `${++this.#tokens}`;
+    const job = await this.#worker.getNextJob(token, { block: false });
+    if (job?.id !== this.#id) throw new Error(`The queue gave out job ${job?.id} and not ${this.#id}.`);
+    const run: Run = { job, token, said: {} };
+    this.#runs.set(token, run);
+    return run;
+  }
+
+  /** Ends the run that holds the task: as stopped, where somebody wants that. */
+  async #finish(model: Model, end: RunEnd, abandoned: boolean): Promise<void> {
+    const run = this.#running();
+    this.#current = undefined;
+    await this.#process(run, mustStop(model) ? { kind: "cancelled", abandoned } : end);
+  }
+
+  /** Has BullMQ's worker end a run. */
+  async #process(run: Run, end: RunEnd): Promise<void> {
+    run.end = end;
+    await this.#worker.processJob(run.job, run.token, () => false);
+  }
+
+  async #end(job: Job, token: string) {
+    const end = this.#runs.get(token)?.end;
+    if (end === undefined) throw new Error(`No end is known of run ${token}.`);
+    return await endRun(this.#store, { job, token }, end, (act) => act());
+  }
+
+  /** The lock runs out, and a worker finds that. It also takes what it is to fail, or, if `taken`, to stop. */
+  async #die(taken: boolean): Promise<void> {
+    this.#lose();
+    const at = (key: string) => this.#prefix + key;
+    await this.#client.multi().del(at(`${this.#id}:lock`), at("stalled-check")).sadd(at("stalled"), this.#id).exec();
+    await this.#worker.getBackend().moveStalledJobsToWait();
+    const deaths = Number(await this.#client.hget(at(this.#id), "stc"));
+    const stops = taken ? await this.#store.records.toStop([this.#id]) : [];
+    if (deaths < MAX_CRASHES && stops.length === 0) return;
+    await this.#process(await this.#take(), { kind: "cancelled", abandoned: false });
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * One brain: what becomes of a task stands in `record.ts`. On Redis the states of BullMQ and the scripts of ours decide, so
+ * random sequences of events are held against it. `ONE_BRAIN=10000` runs so many, `ONE_BRAIN_SEED` begins with another one.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import { BullMqBackend, type TaskInfo } from "../../../../mod.ts";
+import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
+import { TaskExpired } from "../../../../src/errors.ts";
+import { isFinished } from "../../../../src/task.ts";
+import { cut, messageOf } from "../../../../src/text.ts";
+import { randomFrom } from "../../../../tools/random.ts";
+import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+import type { Event } from "./one_brain/events.ts";
+import { Lane } from "./one_brain/lane.ts";
+import { after, stored } from "./one_brain/model.ts";
+import { Draw, newTask, nextEvent, OWNER } from "./one_brain/random_events.ts";
+
+const SEQUENCES = Number(Deno.env.get("ONE_BRAIN") ?? 1_000);
+const FIRST_SEED = Number(Deno.env.get("ONE_BRAIN_SEED") ?? 1);
+
+/** How many tasks live at the same time. */
+const LANES = 32;
+
+/** The most events of a task, and how often nobody looks after one. */
+const MOST_EVENTS = 16;
+const UNSEEN = 0.15;
+const EVENTS_AFTER_END = 2;
+
+/** What its owner sees of a task, as JSON carries it; of the times only which there are. */
+function seen(task: TaskInfo): unknown {
+  const times = { revision: 0, createdAt: 0, updatedAt: 0 };
+  const end = isFinished(task) ? { finishedAt: 0 } : { dueAt: (task.dueAt ?? 0) > Date.now() + 60_000 };
+  return JSON.parse(JSON.stringify({ ...task, ...times, ...end }));
+}
+
+/** A task as Redis tells it, and how it ended. */
+async function look(backend: BullMqBackend, id: string) {
+  try {
+    const task = await backend.get(id, OWNER);
+    return { task, outcome: isFinished(task) ? await backend.outcome(id, OWNER) : undefined };
+  } catch (error) {
+    if (!(error instanceof TaskExpired)) throw error;
+    return undefined;
+  }
+}
+
+/** Lets one task live through random events, and compares what Redis tells of it with the model. */
+async function live(seed: number, job: string, lane: Lane, backend: BullMqBackend): Promise<void> {
+  const draw = new Draw(randomFrom(seed));
+  const events: Event[] = [];
+  const task = newTask(draw, job);
+  let model = stored(task);
+  let before: TaskInfo | undefined = await lane.create(task);
+  assertEquals(seen(before), seen(model.record.info));
+  const compare = async () => {
+    const found = await look(backend, task.id);
+    assertEquals(found === undefined, model.expired);
+    if (found === undefined) return;
+    assertEquals(seen(found.task), seen(model.record.info));
+    assertEquals(found.outcome, model.outcome);
+    if (before) assertFollows(before, found.task);
+    before = found.task;
+  };
+  try {
+    await compare();
+    for (let left = MOST_EVENTS; left > 0; left--) {
+      // What comes after the end changes nothing: a few events show that.
+      if (isFinished(model.record.info)) left = Math.min(left, EVENTS_AFTER_END);
+      const event = nextEvent(draw, model, lane.lateRuns);
+      events.push(event);
+      await lane.happen(event, model);
+      model = after(model, event);
+      if (left === 1 || !draw.chance(UNSEEN)) await compare();
+    }
+    await lane.clear();
+  } catch (cause) {
+    const shortened = (_: string, value: unknown) => typeof value === "string" ? cut(value, 40) : value;
+    throw new Error(`Seed ${seed}, after ${JSON.stringify(events, shortened)}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A newer change has a higher revision, and no earlier time. */
+function assertFollows(before: TaskInfo, now: TaskInfo): void {
+  const isSame = JSON.stringify(seen(before)) === JSON.stringify(seen(now));
+  assert(now.revision > before.revision || isSame && now.revision === before.revision, "The revision is too low.");
+  assert(now.updatedAt >= before.updatedAt, "It was changed before its last change.");
+}
+
+testUnless(noRedis, `bullmq on Redis: ${SEQUENCES} tasks of random events stand as record.ts has them`, async () => {
+  await using redis = await openRedis();
+  const prefix = `test-${crypto.randomUUID()}`;
+  await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+  const store = await RedisStore.open(redis.url, prefix);
+  const workers = store.workers();
+  const client = new Redis(redis.url);
+  let next = FIRST_SEED;
+  await Promise.all(Array.from({ length: LANES }, async (_, index) => {
+    const name = `lane-${index}`;
+    const lane = await Lane.open({ store, workers, client, prefix }, name);
+    while (next < FIRST_SEED + SEQUENCES) await live(next++, name, lane, backend);
+  }));
+  await workers.close();
+  await store.close();
+  await client.quit();
+});
