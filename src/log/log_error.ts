@@ -49,7 +49,7 @@ export function logError(what: string, error: unknown): void {
   lines.write(what, error);
 }
 
-/** Logs the error of an operation that nobody awaits, as in `sweep().catch(unheard("sweep"))`. */
-export function unheard(what: string): (error: unknown) => void {
+/** Logs the error of an operation that nobody awaits, as in `sweep().catch(logFailureOf("sweep"))`. */
+export function logFailureOf(what: string): (error: unknown) => void {
   return (error) => logError(what, error);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
-import { logError, unheard } from "../../log/log_error.ts";
+import { logError, logFailureOf } from "../../log/log_error.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Subscription } from "./redis/events.ts";
@@ -53,7 +53,7 @@ export class QueueFeed {
   start(): void {
     if (this.#unsubscribe) return;
     this.#unsubscribe = this.#store.onSignal((signal) => {
-      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(unheard(SUBSCRIBE));
+      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(logFailureOf(SUBSCRIBE));
       if (signal.kind === "gap") void this.#followAll();
     });
     this.#store.onReconnect(() => void this.#followAll());
@@ -75,7 +75,7 @@ export class QueueFeed {
   /** A task of this queue was read. If the queue is not subscribed to yet, ends of its tasks may have been missed. */
   seen(queue: string): void {
     if (this.#unsubscribe === undefined || this.#queues.has(queue)) return;
-    void this.follow(queue).then(() => this.#gap(), unheard(SUBSCRIBE));
+    void this.follow(queue).then(() => this.#gap(), logFailureOf(SUBSCRIBE));
   }
 
   /** Stores a task with `store`, and emits it. */

@@ -6,7 +6,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
-import { logError, unheard } from "../../log/log_error.ts";
+import { logError, logFailureOf } from "../../log/log_error.ts";
 import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";
@@ -52,7 +52,7 @@ export class EventLog implements AsyncDisposable {
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = watch(folder);
     // If it fails, the poll finds the events.
-    this.#watching = this.#watch().catch(unheard("watch the wake files of other processes"));
+    this.#watching = this.#watch().catch(logFailureOf("watch the wake files of other processes"));
     this.#poll = setInterval(() => this.#lookAround(), FALLBACK_POLL_MS);
   }
 
@@ -123,7 +123,7 @@ export class EventLog implements AsyncDisposable {
   #read(all: boolean): void {
     if (this.#closed || (this.#reading && all)) return;
     // After an error the next poll starts at the same position.
-    this.#reading ??= this.#readOn(all).catch(unheard("read the events of other processes")).finally(() => {
+    this.#reading ??= this.#readOn(all).catch(logFailureOf("read the events of other processes")).finally(() => {
       this.#reading = undefined;
       if (this.#woken.size > 0) this.#read(false);
     });

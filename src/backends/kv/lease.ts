@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { unheard } from "../../log/log_error.ts";
+import { logFailureOf } from "../../log/log_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
 import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
@@ -62,7 +62,7 @@ export class KvLease implements WorkerLease {
 
   /** Others find a dead worker's tasks by the list in its key, so tasks are listed before they are claimed. */
   hold(): void {
-    void this.renew().catch(unheard("write down which tasks a worker holds"));
+    void this.renew().catch(logFailureOf("write down which tasks a worker holds"));
   }
 
   async end(): Promise<void> {

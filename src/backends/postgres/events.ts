@@ -11,7 +11,7 @@
 import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
-import { logError, unheard } from "../../log/log_error.ts";
+import { logError, logFailureOf } from "../../log/log_error.ts";
 import { cutOff, type Database, type Statement } from "./database.ts";
 import type * as pg from "./pg.ts";
 
@@ -167,7 +167,7 @@ export class EventLog implements AsyncDisposable {
     if (!this.#open) return;
     this.#again = this.#reading !== undefined;
     // After an error the next poll starts at the same number.
-    this.#reading ??= this.#readOn(polled).catch(unheard("read events of PostgreSQL")).finally(() => {
+    this.#reading ??= this.#readOn(polled).catch(logFailureOf("read events of PostgreSQL")).finally(() => {
       this.#reading = undefined;
       this.#wait();
       if (this.#again) this.#read();

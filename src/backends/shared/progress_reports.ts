@@ -4,7 +4,7 @@
  * @module
  */
 import type { ProgressReport } from "../../backend.ts";
-import { unheard } from "../../log/log_error.ts";
+import { logFailureOf } from "../../log/log_error.ts";
 
 /** The reports of one run. */
 export interface Reports {
@@ -24,7 +24,7 @@ export function mergeReports(store: (report: ProgressReport) => Promise<void>): 
       const report = next;
       next = undefined;
       // The job does not fail because a report could not be stored.
-      await store(report).catch(unheard("store the progress of a task"));
+      await store(report).catch(logFailureOf("store the progress of a task"));
     }
   };
   return {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { unheard } from "../../../log/log_error.ts";
+import { logFailureOf } from "../../../log/log_error.ts";
 
 /** The pause between two checks, in ms. */
 const CHECK_MS = 500;
@@ -33,7 +33,7 @@ export class PeriodicCheck implements Disposable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#checking = true;
-    await this.#check().catch(unheard("look for tasks that are to stop"));
+    await this.#check().catch(logFailureOf("look for tasks that are to stop"));
     this.#checking = false;
     if (this.#isNeeded()) this.start();
   }

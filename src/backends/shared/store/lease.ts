@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError, StoreLost } from "../../../errors.ts";
-import { logError, unheard } from "../../../log/log_error.ts";
+import { logError, logFailureOf } from "../../../log/log_error.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { doneWithin, pause } from "../../../waiting.ts";
 import { crashed } from "../record.ts";
@@ -55,7 +55,7 @@ export class Lease implements AsyncDisposable {
       await Promise.all(this.#recurring.map((one) => one[Symbol.asyncDispose]()));
       await this.#lease.end();
     };
-    await doneWithin(end().catch(unheard("end the lease of a worker, which runs out by itself")), END_MS);
+    await doneWithin(end().catch(logFailureOf("end the lease of a worker, which runs out by itself")), END_MS);
   }
 
   async #begin(): Promise<void> {

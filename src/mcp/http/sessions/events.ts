@@ -7,7 +7,7 @@
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../../../backend.ts";
 import { isTaskId, newTaskId } from "../../../ids.ts";
-import { unheard } from "../../../log/log_error.ts";
+import { logFailureOf } from "../../../log/log_error.ts";
 import { remember } from "../../../recent.ts";
 import type { RecentEvents } from "./recent.ts";
 
@@ -113,7 +113,7 @@ export class SessionEvents implements EventStore {
     if (quick) return;
     // A stream goes on without a message that cannot be stored; it only cannot be resumed from there.
     const storing = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
-      .catch(unheard("store a message of a session"))
+      .catch(logFailureOf("store a message of a session"))
       .finally(() => this.#storing.delete(storing));
     this.#storing.add(storing);
   }

@@ -8,7 +8,7 @@ import type { StreamStore } from "../../../backend.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { BackendError } from "../../../errors.ts";
 import { newTaskId } from "../../../ids.ts";
-import { unheard } from "../../../log/log_error.ts";
+import { logFailureOf } from "../../../log/log_error.ts";
 
 /** What a session can be restored from. */
 export interface StoredSession {
@@ -34,7 +34,9 @@ export class SessionStore {
   async save(id: string, session: StoredSession, ttl: number): Promise<void> {
     const text = JSON.stringify(session);
     if (text.length > MAX_TEXT) return;
-    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(unheard("store a session"));
+    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(
+      logFailureOf("store a session"),
+    );
     await doneWithin(saving, MAX_WAIT_MS);
   }
 
