@@ -5,6 +5,9 @@
  * @module
  */
 
+/** How long a server has to start, in ms. */
+const START_MS = 30_000;
+
 /** Whether a server can be started here. */
 export const hasRedisServer: boolean = await canRun("redis-server", "--version");
 
@@ -59,12 +62,8 @@ export class RedisServer implements AsyncDisposable {
       stderr: "inherit",
     }).spawn();
     this.#child = child;
-    let code: number | undefined;
-    child.status.then((status) => code = status.code);
-    while (!await answers(this.#port)) {
-      if (code !== undefined) throw new Error(`redis-server ended with exit code ${code}: run it by hand to see why.`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const failed = await whenRedisAnswers(child, this.#port, START_MS);
+    if (failed !== undefined) throw new Error(`redis-server ${failed}: run it by hand to see why.`);
   }
 
   /** Ends it with SIGKILL, as a crash would. */
@@ -100,6 +99,27 @@ export async function canRun(command: string, ...args: readonly string[]): Promi
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
+  }
+}
+
+/**
+ * Waits until a Redis that was just started answers. Resolves with what it did instead, if its process ends before, or it
+ * does not answer within `ms`. Rejects with the signal's reason.
+ */
+export async function whenRedisAnswers(
+  process: Deno.ChildProcess,
+  port: number,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  let ended = false;
+  process.status.then(() => ended = true);
+  const deadline = Date.now() + ms;
+  while (!await answers(port)) {
+    signal?.throwIfAborted();
+    if (ended) return `ended before it answered on port ${port}`;
+    if (Date.now() > deadline) return `did not answer on port ${port} within ${ms} ms`;
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { answers, freePort, hasRedisServer } from "../../tools/redis_server.ts";
+import { freePort, hasRedisServer, whenRedisAnswers } from "../../tools/redis_server.ts";
 
 const IMAGE = "redis:7-alpine";
 const REDIS_PORT = 6379;
@@ -85,18 +85,9 @@ async function start(launch: Launch, port: number, signal: AbortSignal): Promise
     stderr: "inherit",
     detached: true,
   }).spawn();
-  let ended = false;
-  process.status.then(() => ended = true);
-  const deadline = Date.now() + startLimit;
   try {
-    while (!await answers(port)) {
-      signal.throwIfAborted();
-      const failed = ended
-        ? `ended before it answered on port ${port}`
-        : Date.now() > deadline && `did not answer on port ${port} within ${startLimit} ms`;
-      if (failed) throw new Error(`${about} ${failed}. ${advice}, or set REDIS_URL=redis://host:port.`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const failed = await whenRedisAnswers(process, port, startLimit, signal);
+    if (failed) throw new Error(`${about} ${failed}. ${advice}, or set REDIS_URL=redis://host:port.`);
   } catch (error) {
     await stop(process, launch);
     throw error;

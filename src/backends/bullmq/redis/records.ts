@@ -138,7 +138,10 @@ export class RedisRecords {
     return apart === null ? value : JSON.parse(apart);
   }
 
-  /** Stores a result in the record if it is long, or looks like what stands for one that is. Resolves with what is to be stored in the job. */
+  /**
+   * Stores a result in the record if it is long, or looks like what stands in the job for one that is. Resolves with what
+   * is to be stored in the job.
+   */
   async storeResult({ id, run }: Hold, value: Json): Promise<Json> {
     const text = JSON.stringify(value);
     const looksStoredApart = isObject(value) && STORED_APART in value;
@@ -149,8 +152,8 @@ export class RedisRecords {
   }
 
   /**
-   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; "stop_requested" does not wait
-   * for its answer.
+   * Cancels an unfinished task. With "ask" the worker of a running one is only asked to stop; "stop_requested" no
+   * longer waits for its answer.
    */
   async cancel(id: string, work: "ask" | "stop_requested"): Promise<CancelReply> {
     const [reply, queue] = await this.#scripts.run<[CancelReply, Field?]>("cancel", id, work);

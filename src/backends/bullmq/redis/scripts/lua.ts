@@ -23,9 +23,9 @@ return call("SMEMBERS", ours .. "queues")`,
   read: READ,
 
   /**
-   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's `work`;
-   * where a run says so itself, the token with which it must hold the job.
-   * Returns "unknown", "finished", "asked", or "cancelled" with the queue.
+   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's
+   * `work`. A run that cancels its own task adds its token, and has to hold the job. Returns "unknown", "finished",
+   * "asked", or "cancelled" with the queue.
    */
   cancel: `${COMMON}${CANCEL}
 local id, mode, now = ARGV[1], ARGV[2], clock()
@@ -56,7 +56,7 @@ for _, id in ipairs(ARGV) do
 end
 return stops`,
 
-  /** ARGV: id, token, run, key, question. Returns the answer if there is one. Stores nothing for a run that lost the job. */
+  /** ARGV: id, token, run, key, question. Returns the answer if there is one. Else a run that holds the job asks. */
   ask: `${COMMON}
 local id, run, name = ARGV[1], ARGV[3], ARGV[4]
 local rec = record(id)

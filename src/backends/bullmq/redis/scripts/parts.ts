@@ -72,7 +72,8 @@ end
 
 /** How a task is cancelled. */
 export const CANCEL = `
--- "stop" is how often a worker of the task had died when it was asked to stop. If one has died since, that ended its work.
+-- The field "stop" holds how often the task's worker had died when the task was asked to stop. If it died once more
+-- since, that ended the task's work.
 local function cancelTask(queue, id, state, now, mode)
   local fields = call("HMGET", record(id), "stop", "abandoned")
   local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
