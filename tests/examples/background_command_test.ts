@@ -104,7 +104,8 @@ Deno.test("cancelling a command kills its whole process group, including a grand
   assert(await isRunning(grandchild));
   const cancelled = await bench.client.experimental.tasks.cancelTask(task.taskId);
   assertEquals(cancelled.status, "cancelled");
-  assertMatch(String(cancelled.statusMessage), /its work has stopped/);
+  // A cancellation does not wait for its confirmation for long.
+  assertMatch(String(cancelled.statusMessage), /its work has stopped|stop requested/);
   await until(async () => !await isRunning(grandchild), "the grandchild is gone");
 });
 

@@ -94,6 +94,7 @@ function show(message: Message): string {
     if (key === "createdAt" || key === "lastUpdatedAt") return "$time";
     if (key === "ttl") return "$ttl";
     if (key === "ttlMs") return "$ttlMs";
+    if (key === "pollInterval" || key === "pollIntervalMs") return `$${key}`;
     // One job is enough.
     if (key === "tools" || key === "resourceTemplates") {
       if (Array.isArray(value)) return value.map((one) => isSample(one) ? one : one.name);

@@ -2,7 +2,7 @@
 import { MemoryBackend } from "../../../../mod.ts";
 import { SessionEvents } from "../../../../src/mcp/http/sessions/events.ts";
 import { RecentEvents } from "../../../../src/mcp/http/sessions/recent.ts";
-import { assertEquals } from "../../../../tools/std.ts";
+import { assertEquals, FakeTime } from "../../../../tools/std.ts";
 
 const MESSAGE_LENGTH = 450_000;
 
@@ -29,6 +29,7 @@ async function replayed(events: SessionEvents, lastEventId: string): Promise<num
 }
 
 Deno.test("sessions that come and go share one budget of recent messages, and the oldest are dropped first", async () => {
+  using _time = new FakeTime(); // A response is quick, however slow the machine is.
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const sessions = Array.from({ length: 60 }, () => {
@@ -43,6 +44,7 @@ Deno.test("sessions that come and go share one budget of recent messages, and th
 });
 
 Deno.test("a dropped message is still read from the store, unless it was a quick response", async () => {
+  using _time = new FakeTime(); // A response is quick, however slow the machine is.
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const [waited, quick] = [1, 2].map(() => new SessionEvents(backend.streams, recent, crypto.randomUUID()));
@@ -54,19 +56,20 @@ Deno.test("a dropped message is still read from the store, unless it was a quick
 
 Deno.test("a message is kept in memory for a minute", async () => {
   await using backend = new MemoryBackend();
-  let now = 0;
-  const recent = new RecentEvents(() => now);
+  using time = new FakeTime();
+  const recent = new RecentEvents();
   const events = new SessionEvents(backend.streams, recent, crypto.randomUUID());
   const begun = await send(events, true);
-  now = 59_999;
+  time.tick(59_999);
   recent.dropOld();
   assertEquals(await replayed(events, begun), 1);
-  now = 60_000;
+  time.tick(1);
   recent.dropOld();
   assertEquals([await replayed(events, begun), recent.size], [0, 0]);
 });
 
 Deno.test("a session keeps 64 messages in memory, and never pushes out those of others", async () => {
+  using _time = new FakeTime(); // A response is quick, however slow the machine is.
   await using backend = new MemoryBackend();
   const recent = new RecentEvents();
   const [other, busy] = [1, 2].map(() => new SessionEvents(backend.streams, recent, crypto.randomUUID()));
@@ -97,12 +100,12 @@ Deno.test("a client that resumes waits for messages that are still being stored"
     await append.call(backend.streams, ...args);
   };
   // Nothing this old is kept.
-  let now = 0;
-  const recent = new RecentEvents(() => now);
+  using time = new FakeTime();
+  const recent = new RecentEvents();
   const events = new SessionEvents(backend.streams, recent, crypto.randomUUID());
   const begun = await events.storeEvent("stream", {} as never);
   await events.storeEvent("stream", NOTIFICATION);
-  now = 60_000;
+  time.tick(60_000);
   recent.dropOld();
   const replaying = replayed(events, begun);
   goOn.resolve();
