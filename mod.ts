@@ -63,6 +63,7 @@ export {
   type JobContext,
   type JobDefinition,
   type JobPolicy,
+  type UniqueOptions,
 } from "./src/job.ts";
 export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";

@@ -24,6 +24,16 @@ export interface Route {
   readonly jobName: string;
 }
 
+/** What makes a task the only one of its kind: of all starts with one key, one makes the task, and the others find it. */
+export interface TaskKey {
+  /** The key, up to 200 characters. Each owner has keys of their own. */
+  readonly name: string;
+  /** For how long after its end a COMPLETED task still has the key, in ms. A FAILED or CANCELLED one has lost it at once. */
+  readonly window: number;
+  /** What else must be the same, up to 100 characters: a start with another one is refused. */
+  readonly fingerprint?: string;
+}
+
 /** A task to be stored. */
 export interface NewTask {
   /**
@@ -47,6 +57,13 @@ export interface NewTask {
   readonly delay?: number;
   /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
+  /** With it, `create` resolves with the task that has the key, if there is one, and stores nothing. */
+  readonly key?: TaskKey;
+  /**
+   * With it, `create` resolves with the task that `offer` has given this key, if it is not FAILED, CANCELLED or expired,
+   * and takes the key from it: of several such calls one finds the task. It is looked for before `key`.
+   */
+  readonly adopt?: string;
   /** Where it is queued, if not in the job's own queue. Backends without queues of others reject with `DefinitionError`. */
   readonly route?: Route;
 }
@@ -159,8 +176,14 @@ export interface StreamStore {
  * for anyone else the task does not exist. A method rejects with {@linkcode BackendError} when the store fails.
  */
 export interface Backend extends AsyncDisposable {
-  /** Stores a task and queues it. Rejects with `InvalidValue` if it cannot be stored, for example because its input is too large. */
+  /**
+   * Stores a task and queues it. With a `key`, resolves with the task that has it, if there is one: its id tells. Of any
+   * number of calls at the same moment, in any number of processes, one stores a task. Rejects with `InvalidValue` if it
+   * cannot be stored, for example because its input is too large, and with `InvalidInput` if the `fingerprint` of its key differs.
+   */
   create(task: NewTask): Promise<TaskInfo>;
+  /** Gives a key to a task, so that the next `create` with `adopt` finds it. Any other task loses the key. */
+  offer(id: string, owner: string, key: string): Promise<void>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads the outcome of a finished task; that of a cancelled one is a fault that says so. Rejects as `get`, and with `TaskNotReady`. */

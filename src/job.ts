@@ -5,7 +5,7 @@
  */
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
-import { anything, callback, checkOptions, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
+import { anything, callback, checkOptions, either, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
 import type { Answer } from "./task.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
@@ -64,6 +64,16 @@ export interface JobPolicy {
   readonly delay?: number;
   /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
+  /** Whether a repeated start finds the task of the first one; default `false`. `true` is `{}`. */
+  readonly unique?: boolean | UniqueOptions;
+}
+
+/** Which starts of an owner are the same one. */
+export interface UniqueOptions {
+  /** What they have in common; default: the whole input. */
+  readonly key?: (input: never) => string;
+  /** For how long after its end a start still finds a COMPLETED task, in ms; default 0. */
+  readonly for?: number;
 }
 
 /** The options of {@linkcode defineJob}. */
@@ -191,13 +201,16 @@ export function checkName(name: string): void {
 
 const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: wholeNumber(0), maxDelay: wholeNumber(0) };
 
-/** The rules of a policy. */
+/** What the options of a policy may be. */
+const UNIQUE: Rules<UniqueOptions> = { key: callback, for: wholeNumber(0) };
+
 export const POLICY: Rules<JobPolicy> = {
   attempts: wholeNumber(1),
   backoff: nested(BACKOFF),
   timeout: wholeNumber(1, LONGEST_TIMER_MS),
   delay: wholeNumber(0),
   priority: wholeNumber(0),
+  unique: either(flag, nested(UNIQUE)),
 };
 
 const ANNOTATIONS: Rules<JobAnnotations> = {

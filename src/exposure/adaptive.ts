@@ -15,7 +15,7 @@ import { nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { toToolResult } from "./answers/token_answer.ts";
-import { waitForCall, waitWhile } from "./waiting_calls.ts";
+import { startOptions, waitForCall, waitWhile } from "./waiting_calls.ts";
 
 /** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
@@ -77,8 +77,8 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, askFor, answerWithin = this.#answerWithin } = registered;
     const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
-    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>) =>
-      waitForCall(registered, tasks, ctx, begin, (task) => answerFor(task, tasks, ctx, settings));
+    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
+      waitForCall(registered, tasks, ctx, begin, (task) => answerFor(task, tasks, ctx, settings), input);
     return {
       tools: [{
         name,
@@ -89,7 +89,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
         annotations: job.annotations,
         askFor,
-        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
+        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
         resume: (id, ctx, storeAnswers) =>
           respond(ctx, async () => {
             const task = await taskOfJob(tasks, job.name, id, ctx.owner);

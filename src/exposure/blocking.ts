@@ -13,7 +13,7 @@ import { callResult } from "./answers/call_result.ts";
 import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
-import { waitForCall, waitWhile } from "./waiting_calls.ts";
+import { startOptions, waitForCall, waitWhile } from "./waiting_calls.ts";
 
 /** The options of {@linkcode BlockingExposureStrategy}. */
 export interface BlockingOptions {
@@ -47,8 +47,8 @@ export class BlockingExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { name, title, description, job, askFor } = registered;
-    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>) =>
-      waitForCall(registered, tasks, ctx, begin, (task) => resultOrCancel(task, tasks, ctx, this.#maxWait));
+    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
+      waitForCall(registered, tasks, ctx, begin, (task) => resultOrCancel(task, tasks, ctx, this.#maxWait), input);
     return {
       tools: [{
         name,
@@ -58,7 +58,7 @@ export class BlockingExposureStrategy implements ExposureStrategy {
         outputSchema: job.outputSchema,
         annotations: job.annotations,
         askFor,
-        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner)),
+        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
         resume: (id, ctx, storeAnswers) =>
           respond(ctx, async () => {
             const task = await taskOfJob(tasks, job.name, id, ctx.owner);

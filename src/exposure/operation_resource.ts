@@ -12,7 +12,7 @@ import { taskOfJob } from "./task_of_job.ts";
 import { resultTemplate } from "./answers/results.ts";
 import { callResult } from "./answers/call_result.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { waitForCall } from "./waiting_calls.ts";
+import { startOptions, waitForCall } from "./waiting_calls.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
 export interface OperationResourceOptions {
@@ -61,7 +61,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
         annotations: job.annotations,
         askFor,
         call: (input, ctx) =>
-          wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner, ctx.client.ttl)),
+          wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
         resume: (id, ctx, storeAnswers) =>
           wait(registered, tasks, ctx, async () => {
             const task = await taskOfJob(tasks, job.name, id, ctx.owner);
@@ -86,10 +86,11 @@ function wait(
   tasks: Tasks,
   ctx: CallContext,
   begin: () => Promise<TaskInfo>,
+  input?: unknown,
 ): Promise<CallAnswer> {
   return waitForCall(registered, tasks, ctx, begin, async (begun) => {
     if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
     const task = await tasks.finish(begun, ctx.signal, ctx.onChange);
     return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
-  });
+  }, input);
 }

@@ -71,9 +71,9 @@ function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },
     askFor,
-    call: async (input, { owner }) => ({
+    call: async (input, { owner, idempotencyKey }) => ({
       kind: "result",
-      result: toToolResult(formatResponse(await tasks.start(registered, input, owner))),
+      result: toToolResult(formatResponse(await tasks.start(registered, input, owner, { idempotencyKey }))),
     }),
   };
 }

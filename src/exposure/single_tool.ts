@@ -76,7 +76,11 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
-      return toToolResult(formatResponse(await tasks.start(registered, given.input ?? {}, ctx.owner)));
+      return toToolResult(
+        formatResponse(
+          await tasks.start(registered, given.input ?? {}, ctx.owner, { idempotencyKey: ctx.idempotencyKey }),
+        ),
+      );
     }
     const { token } = given;
     return await explainErrors(token, async () => {

@@ -59,6 +59,8 @@ export interface CallContext {
   readonly owner: string;
   /** What the client can do. */
   readonly client: CallClient;
+  /** The caller's own key of this call: a repeated call with it finds the task of the first. */
+  readonly idempotencyKey?: string;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
   /** Receives each change of the task while the call waits. */

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { TaskFinished, TaskNotFound } from "../errors.ts";
+import { TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
+import type { StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { tryAgain } from "../waiting.ts";
-import { type CallContext, CallerGone, endsWork } from "./surface.ts";
+import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
 
 /**
  * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with its newest state. With
@@ -41,7 +42,8 @@ export async function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says. The backend stays open until that is done.
+ * cancelled, or goes on, as the registration says; one that goes on is found by the next call with the same `input`. The
+ * backend stays open until that is done.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
@@ -49,6 +51,7 @@ export function waitForCall<T>(
   { signal }: CallContext,
   begin: () => Promise<TaskInfo>,
   wait: (task: TaskInfo) => Promise<T>,
+  input?: unknown,
 ): Promise<T> {
   const run = async () => {
     const task = await begin();
@@ -56,13 +59,30 @@ export function waitForCall<T>(
       return await wait(task);
     } catch (error) {
       if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
+      else if (input !== undefined && isUnanswered(signal, error)) await abandon(tasks, task, input);
       throw error;
     }
   };
   return tasks.untilClosed(run());
 }
 
-/** The pauses before a failed cancellation is tried again, in ms. */
+/** The options with which a call that waits starts its task. */
+export function startOptions({ client, idempotencyKey }: CallContext): StartOptions {
+  return { ttl: client.ttl, adopt: client.tasks === "none", idempotencyKey };
+}
+
+/** Whether a call has ended without an answer that its caller could use. */
+function isUnanswered({ aborted, reason }: AbortSignal, error: unknown): boolean {
+  const over = [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
+  return aborted ? over : error instanceof Unavailable;
+}
+
+/** Leaves a task to the next call with the same input. If that cannot be stored, that call starts another task. */
+async function abandon(tasks: Tasks, task: TaskInfo, input: unknown): Promise<void> {
+  await tryAgain(() => tasks.abandon(task, input), PAUSES_MS, () => false);
+}
+
+/** The pauses before a failed write is tried again, in ms. */
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** Cancels the task of a call that has ended. It retries, because no caller is left who could do so. */

@@ -9,7 +9,7 @@ export interface AuditEvent {
   /** When, as ISO 8601. */
   readonly at: string;
   /** What happened. */
-  readonly event: "created" | "cancelled" | "result_read" | "session_begun" | "session_deleted" | "refused";
+  readonly event: "created" | "found" | "cancelled" | "result_read" | "session_begun" | "session_deleted" | "refused";
   /** The principal of the request; absent if the caller is not known. */
   readonly principal?: string;
   /** The OAuth client of the request, as `authenticate` returns it. */

@@ -76,7 +76,9 @@ export class Guard implements Disposable {
       );
     }
     try {
-      return await store();
+      const task = await store();
+      if (task.id !== id) this.#open.release(owner, id); // It was there before.
+      return task;
     } catch (error) {
       this.#open.release(owner, id);
       throw error;

@@ -10,9 +10,10 @@ import { doneWithin } from "../waiting.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
+import { keysOf, orphanKey, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { retryPolicy } from "../job.ts";
-import { wellFormed } from "../json.ts";
+import { toJson, wellFormed } from "../json.ts";
 import { storableAnswer } from "../questions/budget.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
@@ -54,18 +55,32 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Validates the input, stores the task and queues it. Rejects before anything is stored: first with `LimitExceeded`, then
-   * with `InvalidInput` or `InvalidValue`.
+   * Validates the input, stores the task and queues it; or finds the task of an earlier start with the same key. Rejects
+   * before anything is stored: first with `LimitExceeded`, then with `InvalidInput` or `InvalidValue`.
    */
-  start(registered: RegisteredJob, input: unknown, owner: string, ttl?: number): Promise<TaskInfo> {
+  start(
+    registered: RegisteredJob,
+    input: unknown,
+    owner: string,
+    options: StartOptions = {},
+  ): Promise<TaskInfo> {
     const { job } = registered;
     const asked = { operation: "create", owner, job: job.name } as const;
+    const id = newTaskId();
     return this.#guard.audited(asked, async () => {
-      const json = this.#guard.admit(owner, input, ttl);
+      const json = this.#guard.admit(owner, input, options.ttl);
       await validate(job.input, json, `input for ${registered.name}`);
-      const task = this.#newTask(registered, json, owner, ttl);
+      const task = {
+        ...this.#newTask(registered, id, json, owner, options.ttl),
+        ...await keysOf(registered, json, options),
+      };
       return await this.#guard.create(task, () => this.#backend.create(task));
-    }, ({ id }) => ({ event: "created", task: id }));
+    }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
+  }
+
+  /** Leaves a task to the next call with the same input: the caller is gone without an answer. */
+  async abandon({ id, owner, job }: TaskInfo, input: unknown): Promise<void> {
+    await this.#backend.offer(id, owner, await orphanKey(job, toJson(input, "the input")));
   }
 
   /**
@@ -258,12 +273,13 @@ export class Tasks implements Disposable {
 
   #newTask(
     { job, policy, resultTtl, route }: RegisteredJob,
+    id: string,
     input: Json,
     owner: string,
     ttl: number | undefined,
   ): NewTask {
     return {
-      id: newTaskId(),
+      id,
       job: job.name,
       owner,
       input,

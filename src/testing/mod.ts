@@ -29,6 +29,7 @@
  */
 import { asking } from "./asking.ts";
 import { cancelling } from "./cancelling.ts";
+import { keying } from "./keying.ts";
 import { reading } from "./reading.ts";
 import { running } from "./running.ts";
 import { signalling } from "./signalling.ts";
@@ -63,6 +64,7 @@ export function exerciseBackend(
     ...reading,
     ...running,
     ...cancelling,
+    ...keying,
     ...asking,
     ...watching,
     ...stopping,

@@ -52,11 +52,13 @@ export const endless: Job = defineJob({
 
 /** A backend, its tasks, and tools to call. */
 export class Bench implements AsyncDisposable {
-  readonly backend: MemoryBackend = new MemoryBackend();
-  readonly tasks: Tasks = new Tasks(this.backend);
+  readonly tasks: Tasks;
   readonly #registry = new ToolRegistry();
 
-  constructor(readonly strategy: ExposureStrategy) {}
+  /** The backend may be that of another bench, as of a server that was there before. */
+  constructor(readonly strategy: ExposureStrategy, readonly backend: MemoryBackend = new MemoryBackend()) {
+    this.tasks = new Tasks(backend);
+  }
 
   expose(job: Job, options?: RegisterOptions): Surface {
     return this.strategy.expose(this.#registry.register(job, options), this.tasks);
@@ -111,8 +113,8 @@ export function callFor(
   input: unknown,
   options: CallOptions = {},
 ): Promise<CallAnswer> {
-  const { owner = ME, client = PLAIN, signal = new AbortController().signal, onChange } = options;
-  return toolOf(surface, name).call(input, { owner, client, signal, onChange });
+  const { owner = ME, client = PLAIN, signal = new AbortController().signal, onChange, idempotencyKey } = options;
+  return toolOf(surface, name).call(input, { owner, client, signal, onChange, idempotencyKey });
 }
 
 /** Calls a tool for its result. */

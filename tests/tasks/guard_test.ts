@@ -62,7 +62,7 @@ Deno.test("creations and reads are limited per minute, for each owner separately
 
 Deno.test("a ttl or input over its limit is refused, and nothing is stored", async () => {
   await using stage = new Stage({ ttl: 60_000, inputBytes: 20 });
-  const start = (input: unknown, ttl?: number) => stage.tasks.start(registered, input, "ann", ttl);
+  const start = (input: unknown, ttl?: number) => stage.tasks.start(registered, input, "ann", { ttl });
   await assertRejects(() => start({}, 60_001), LimitExceeded, "for 60001 ms: 60000 ms is the most.");
   await assertRejects(() => start({ text: "é".repeat(6) }), LimitExceeded, "an input of 23 bytes: 20 is the most.");
   assertEquals((await stage.tasks.list("ann")).tasks, []);
@@ -116,7 +116,7 @@ Deno.test("the audit log has each creation, result read, cancellation and refusa
   await tasks.outcome(done);
   await assertRejects(() => tasks.get(done.id, "bob"), TaskNotFound);
   await assertRejects(() => tasks.cancel("x".repeat(1_000), "ann"), TaskNotFound);
-  await assertRejects(() => tasks.start(registered, {}, "ann", 1_001), LimitExceeded);
+  await assertRejects(() => tasks.start(registered, {}, "ann", { ttl: 1_001 }), LimitExceeded);
   const at = new Date(stage.now).toISOString();
   const [who, job] = [{ at, principal: "ann" }, "echo"];
   const refused = { at, event: "refused" } as const;

@@ -26,7 +26,7 @@ Deno.test("a result is kept for as long as the client asks, up to a week, or els
   using tasks = new Tasks(backend);
   const kept: number[] = [];
   for (const ttl of [undefined, 1_234.5, 0, -7, WEEK]) {
-    kept.push((await tasks.start(registered, {}, "me", ttl)).resultTtl);
+    kept.push((await tasks.start(registered, {}, "me", { ttl })).resultTtl);
   }
   assertEquals(kept, [5_000, 1_235, 1, 1, WEEK]);
 });

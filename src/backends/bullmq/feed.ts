@@ -79,11 +79,11 @@ export class QueueFeed {
   }
 
   /** Stores a task with `store`, and emits it. */
-  async storing(id: string, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
+  async storing<T extends TaskInfo | undefined>(id: string, store: () => Promise<T>): Promise<T> {
     this.#storing.add(id);
     try {
       const task = await store();
-      if (this.#unsubscribe) this.#emitOnce(task);
+      if (task && this.#unsubscribe) this.#emitOnce(task);
       return task;
     } finally {
       this.#storing.delete(id);

@@ -29,6 +29,7 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { cancelledOutcome } from "../shared/record.ts";
+import { createKeyed, offer } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
@@ -107,15 +108,27 @@ export class BullMqBackend implements Backend {
   async create(task: NewTask): Promise<TaskInfo> {
     refuseNew(task);
     const size = toText(task.input, "The input").length;
-    const queue = task.route?.queue ?? task.job;
-    return await this.#call(`store a task of ${task.job}`, async () => {
-      const open = this.#open.get(queue) ?? await this.#store.deadline.wait(this.#follow(queue));
-      const job = toJob(this.#store.bullmq, open, task);
-      return await this.#feed.storing(task.id, async () => {
-        const storedAt = await this.#store.records.create(job, queue, task, size);
-        return toTask(newSnapshot(task, queue, storedAt));
-      });
+    const { id, owner, route, job: name } = task;
+    const queue = route?.queue ?? name;
+    const { records, deadline, bullmq } = this.#store;
+    return await this.#call(`store a task of ${name}`, async () => {
+      const open = this.#open.get(queue) ?? await deadline.wait(this.#follow(queue));
+      const create = (key?: string) =>
+        this.#feed.storing(id, async () => {
+          const storedAt = await records.create(toJob(bullmq, open, task), queue, task, size, key);
+          return storedAt === undefined ? undefined : toTask(newSnapshot(task, queue, storedAt));
+        });
+      const read = async (id: string) => {
+        const found = await records.read(id, owner);
+        return found && !found.expired ? toTask(found) : undefined;
+      };
+      return await createKeyed(records, { read, create }, task, Date.now);
     });
+  }
+
+  /** Gives a key to a task. */
+  async offer(id: string, owner: string, key: string): Promise<void> {
+    await this.#request("give a key to a task", () => offer(this.#store.records, id, owner, key));
   }
 
   /** Reads a task. */

@@ -10,6 +10,7 @@
  * | event, writer, number | the changes of one commit, for a minute |
  * | blob, id, number | a piece of a large input or result |
  * | stream, name, event id | a message on its way to a client |
+ * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
@@ -37,5 +38,6 @@ export const eventKey = (...rest: [writer: string, number: number] | [writer: st
 ];
 export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
 export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
+export const nameKey = (owner: string, name: string): Key => [ROOT, "key", owner, name];
 export const checkKey = (writer: string): Key => [ROOT, "check", writer];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

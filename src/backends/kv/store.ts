@@ -7,14 +7,15 @@ import type { StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
+import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, reading } from "./committer.ts";
-import { checkKey, taskKey, workerKey } from "./keys.ts";
+import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { KvQueue } from "./queue.ts";
-import { refuseTooLarge } from "./room.ts";
+import { expiryIn, refuseTooLarge } from "./room.ts";
 import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
 
@@ -57,9 +58,30 @@ export class KvStore implements Store<KvEntry> {
     this.#read = batched((keys) => this.#readMany(keys), READ_AT_ONCE);
   }
 
-  async create(record: TaskRecord, input: string): Promise<void> {
+  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    const { id, owner } = record.info;
+    const named = key === undefined ? undefined : await this.#named(owner, key);
+    if (named && named.value?.slice(0, ID_LENGTH) !== id) return false;
     const text = await this.#keep(input);
-    await this.#committer.commit({ ...writing({ record, input: text }, undefined), deletes: claims(text) });
+    const write = { ...writing({ record, input: text }, undefined), deletes: claims(text) };
+    return await this.#committer.commit({ ...write, checks: named && [named] }) !== null;
+  }
+
+  async named(owner: string, key: string): Promise<string | undefined> {
+    return (await this.#named(owner, key)).value ?? undefined;
+  }
+
+  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+    const named = await this.#named(owner, key);
+    if ((named.value ?? undefined) !== from) return false;
+    const change = to === undefined
+      ? { deletes: [named.key] }
+      : { sets: [{ key: named.key, value: to, expireIn: expiryIn(KEPT_MS) }] };
+    return await this.#committer.commit({ ...change, checks: [named], bytes: 100 }) !== null;
+  }
+
+  async #named(owner: string, key: string): Promise<Deno.KvEntryMaybe<string>> {
+    return await reading(() => this.#kv.get<string>(nameKey(owner, key)));
   }
 
   read(id: string, owner: string): Promise<KvEntry | undefined> {

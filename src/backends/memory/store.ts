@@ -7,7 +7,7 @@ import type { StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { credibleDue } from "../shared/clock.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
-import { idTaken } from "../shared/refusals.ts";
+import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import type { Entry, Queue, ReadyTasks, Store, Worker } from "../shared/store/store.ts";
 import { ReadyQueues } from "./queues.ts";
@@ -33,6 +33,8 @@ export class MemoryStore implements Store<MemoryEntry> {
   readonly #tasks = new Map<string, MemoryEntry>();
   readonly #ready = new ReadyQueues();
   readonly #delayed = new Map<string, MemoryEntry>();
+  /** What keys name. */
+  readonly #keys = new Map<string, string>();
   #sweepAt = FIRST_SWEEP;
 
   constructor(hub: Hub) {
@@ -44,10 +46,26 @@ export class MemoryStore implements Store<MemoryEntry> {
   }
 
   // deno-lint-ignore require-await
-  async create(record: TaskRecord, input: string): Promise<void> {
-    if (this.#tasks.has(record.info.id)) throw idTaken(record.info.id);
+  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    const { id, owner } = record.info;
+    if (this.#tasks.has(id) || key !== undefined && this.#keys.get(keyOf(owner, key))?.slice(0, ID_LENGTH) !== id) {
+      return false;
+    }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
     this.#put({ record, input });
+    return true;
+  }
+
+  named(owner: string, key: string): Promise<string | undefined> {
+    return Promise.resolve(this.#keys.get(keyOf(owner, key)));
+  }
+
+  rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+    const name = keyOf(owner, key);
+    if (this.#keys.get(name) !== from) return Promise.resolve(false);
+    if (to === undefined) this.#keys.delete(name);
+    else this.#keys.set(name, to);
+    return Promise.resolve(true);
   }
 
   read(id: string, owner: string): Promise<MemoryEntry | undefined> {
@@ -125,8 +143,13 @@ export class MemoryStore implements Store<MemoryEntry> {
       const end = expiresAt(record.info);
       if (end !== undefined && end + EXPIRED_TOLD_MS < this.now()) this.#tasks.delete(id);
     }
+    for (const [key, id] of this.#keys) if (!this.#tasks.has(id.slice(0, ID_LENGTH))) this.#keys.delete(key);
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
   }
+}
+
+function keyOf(owner: string, key: string): string {
+  return JSON.stringify([owner, key]);
 }
 
 function dueAtOf({ info }: TaskRecord): number | undefined {

@@ -18,6 +18,7 @@ export async function deleteExpired({ run, schema }: Database, page: number): Pr
       SELECT id FROM gone`,
     `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,
     `${expired("streams", "stream, id", "expires_at <= now()")} id`,
+    `${expired("keys", "owner, name", "expires_at <= now()")} name`,
     // A dead worker is kept for an hour, and while a task stands under its name: others have to find it.
     `${
       expired(

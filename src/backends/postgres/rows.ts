@@ -31,6 +31,8 @@ export interface Write {
   readonly before?: TaskRecord;
   /** The input of a new task, or how it ended: JSON text. */
   readonly body?: string;
+  /** The key that must name a new task. */
+  readonly key?: string;
 }
 
 /** Where a task stands in the queue after a write. */
@@ -46,7 +48,7 @@ export function entryOf({ info, rest, version }: TaskRow): PgEntry {
 
 /** The columns of `input` in the statement that writes. */
 export function columnsOf(writes: readonly Write[]): unknown[][] {
-  const rows = writes.map(({ record, version, before, body }) => {
+  const rows = writes.map(({ record, version, before, body, key }) => {
     const { info, ...rest } = record;
     const ended = expiresAt(info);
     return [
@@ -64,6 +66,7 @@ export function columnsOf(writes: readonly Write[]): unknown[][] {
       version === 0 ? "i" : "o",
       body ?? null,
       ended === undefined ? null : Math.min(ended + EXPIRED_TOLD_MS, LATEST_MS),
+      key ?? null,
     ];
   });
   return (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));

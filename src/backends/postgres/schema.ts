@@ -58,10 +58,18 @@ const STEPS: readonly ((schema: string) => string)[] = [
       expires_at timestamptz NOT NULL,
       PRIMARY KEY (stream, id)
     );
-    CREATE INDEX ON ${schema}.streams (expires_at);`,
+    CREATE INDEX ON ${schema}.streams (expires_at);
+    CREATE TABLE ${schema}.keys (
+      owner text,
+      name text,
+      named text NOT NULL,
+      expires_at timestamptz NOT NULL,
+      PRIMARY KEY (owner, name)
+    );
+    CREATE INDEX ON ${schema}.keys (expires_at);`,
 ];
 
-const TABLES = ["tasks", "bodies", "queue", "expiries", "events", "workers", "streams"];
+const TABLES = ["tasks", "bodies", "queue", "expiries", "events", "workers", "streams", "keys"];
 
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;

@@ -7,7 +7,7 @@ import type { StreamStore } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import { idTaken } from "../shared/refusals.ts";
+import { KEPT_MS } from "../shared/store/keys.ts";
 import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import type { Database } from "./database.ts";
@@ -41,8 +41,34 @@ export class PostgresStore implements Store<PgEntry> {
     return Math.round(this.#database.now);
   }
 
-  async create(record: TaskRecord, input: string): Promise<void> {
-    if (!await this.#writer.write({ record, version: 0, body: input })) throw idTaken(record.info.id);
+  create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    return this.#writer.write({ record, version: 0, body: input, key });
+  }
+
+  async named(owner: string, key: string): Promise<string | undefined> {
+    const [row] = await this.#database.run<{ named: string }>({
+      name: "mcp_jobs_named",
+      text: `SELECT named FROM ${this.#database.schema}.keys WHERE owner = $1 AND name = $2 AND expires_at > now()`,
+    }, [JSON.stringify(owner), key]);
+    return row?.named;
+  }
+
+  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+    const { schema, run } = this.#database;
+    const kept = `now() + interval '${KEPT_MS} ms'`;
+    const statements = {
+      name: `INSERT INTO ${schema}.keys (owner, name, named, expires_at) VALUES ($1, $2, $4, ${kept})
+        ON CONFLICT (owner, name) DO UPDATE SET named = excluded.named, expires_at = excluded.expires_at
+        WHERE keys.expires_at <= now() AND $3::text IS NULL RETURNING name`,
+      move: `UPDATE ${schema}.keys SET named = $4, expires_at = ${kept}
+        WHERE owner = $1 AND name = $2 AND named = $3 RETURNING name`,
+      drop: `DELETE FROM ${schema}.keys
+        WHERE owner = $1 AND name = $2 AND named = $3 AND $4::text IS NULL RETURNING name`,
+    };
+    if (from === undefined && to === undefined) return await this.named(owner, key) === undefined;
+    const kind = from === undefined ? "name" : to === undefined ? "drop" : "move";
+    const values = [JSON.stringify(owner), key, from ?? null, to ?? null];
+    return (await run({ name: `mcp_jobs_key_${kind}`, text: statements[kind] }, values)).length > 0;
   }
 
   async read(id: string, owner: string): Promise<PgEntry | undefined> {

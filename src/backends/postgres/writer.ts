@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
+import { ID_LENGTH } from "../shared/store/keys.ts";
 import { batched } from "../shared/batch.ts";
 import type { Database } from "./database.ts";
 import { columnsOf, Place, type Write } from "./rows.ts";
@@ -49,13 +50,17 @@ function statement(schema: string): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[],
-    $8::float8[], $9::float8[], $10::boolean[], $11::uuid[], $12::"char"[], $13::text[], $14::float8[])
-  AS input (id, version, owner, info, rest, place, job, priority, due_at, delayed, holder, kind, body, expires_at)
+    $8::float8[], $9::float8[], $10::boolean[], $11::uuid[], $12::"char"[], $13::text[], $14::float8[], $15::text[])
+  AS input (id, version, owner, info, rest, place, job, priority, due_at, delayed, holder, kind, body, expires_at, key)
 ), locked AS MATERIALIZED (
   SELECT id FROM ${schema}.queue WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+), named AS MATERIALIZED (
+  SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL)
+  ORDER BY owner, name FOR SHARE
 ), made AS (
   INSERT INTO ${schema}.tasks (id, owner, version, info, rest)
-  SELECT id, owner, 1, info, rest FROM input WHERE version = 0 ON CONFLICT DO NOTHING RETURNING id
+  SELECT id, owner, 1, info, rest FROM input WHERE version = 0 AND (key IS NULL OR id IN (SELECT task FROM named))
+  ON CONFLICT DO NOTHING RETURNING id
 ), changed AS (
   UPDATE ${schema}.tasks SET version = tasks.version + 1, info = input.info, rest = input.rest FROM input
   WHERE tasks.id = input.id AND tasks.version = input.version AND (SELECT count(*) FROM locked) >= 0
@@ -79,7 +84,7 @@ WITH input AS (
   SELECT to_timestamp(expires_at / 1000), id FROM written WHERE expires_at IS NOT NULL
 ), told AS (
   INSERT INTO ${schema}.events (writer, tasks)
-  SELECT $15::uuid, '[' || string_agg(info, ',') || ']' FROM written HAVING count(*) > 0
+  SELECT $16::uuid, '[' || string_agg(info, ',') || ']' FROM written HAVING count(*) > 0
 )
 SELECT id FROM written`;
 }

@@ -5,6 +5,7 @@
  */
 import { type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../../errors.ts";
+import { isObject } from "../../json.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
 import {
   type CallAnswer,
@@ -86,6 +87,7 @@ async function waitFor(
   const call: CallContext = {
     owner,
     client: clientOf(request, connection.client(ctx), token !== undefined),
+    idempotencyKey: idempotencyKeyOf(_meta),
     signal: given.signal,
     onChange: (task) => {
       progress?.report(task);
@@ -119,6 +121,15 @@ function whyOver(reason: unknown, { http }: RequestContext): JobsError {
   return TIMED_OUT.test(messageOf(reason))
     ? new CallTimedOut("The client's time limit for the call has passed.")
     : new CallCancelled("The call was cancelled.");
+}
+
+/** The name under which a client gives a call its own key, in `_meta`. */
+const IDEMPOTENCY_KEY = "mcp-jobs/idempotencyKey";
+
+function idempotencyKeyOf(meta: unknown): string | undefined {
+  const key = isObject(meta) ? meta[IDEMPOTENCY_KEY] : undefined;
+  if (key === undefined || typeof key === "string" && key !== "") return key;
+  throw new InvalidInput(`_meta["${IDEMPOTENCY_KEY}"]`, [{ path: "", message: "must be a text that is not empty" }]);
 }
 
 function clientOf(request: TaskRequest | undefined, { elicitation }: Client, progress: boolean): CallClient {

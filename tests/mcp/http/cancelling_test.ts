@@ -67,3 +67,18 @@ Deno.test("the cancellation of a request that has ended, or never existed, chang
   await raw.ask("tasks/cancel", { taskId });
   assertEquals((await listening.message()).params.taskId, taskId);
 });
+
+Deno.test("a call with the idempotency key of an earlier one gets its task, and is refused with another input or a bad key", async () => {
+  await using server = fixtureServer("polling");
+  const raw = await Raw.open(server.fetch);
+  const start = async (gate: string, key: unknown) => {
+    const _meta = { "mcp-jobs/idempotencyKey": key };
+    return (await raw.ask("tools/call", { name: "hold_start", arguments: { gate }, _meta })).result;
+  };
+  const first = await start("a", "one");
+  assertEquals((await start("a", "one")).structuredContent.token, first.structuredContent.token);
+  const other = await start("b", "one");
+  assertEquals([other.isError, other.content[0].text.includes("idempotency key")], [true, true]);
+  const bad = await start("a", 7);
+  assertEquals([bad.isError, bad.content[0].text.includes("must be a text")], [true, true]);
+});

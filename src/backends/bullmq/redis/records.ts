@@ -8,12 +8,14 @@ import type { Job, Queue } from "bullmq";
 import type { NewTask } from "../../../backend.ts";
 import { isObject } from "../../../json.ts";
 import type { Answer, Json, Question } from "../../../task.ts";
+import { KEPT_MS, type KeyStore } from "../../shared/store/keys.ts";
 import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
+import { KEY_MOVED } from "./scripts/create.ts";
 import { parse, parseReply } from "./scripts/read.ts";
 import type { Snapshot } from "../snapshot.ts";
 
@@ -43,6 +45,8 @@ interface StoreRequest {
   readonly task: NewTask;
   /** The length of its input. */
   readonly size: number;
+  /** The key that must name it. */
+  readonly key?: string;
 }
 
 /** The most tasks that are read together. */
@@ -75,7 +79,7 @@ const MAX_INLINE = 32_768;
 const STORED_APART = "mcp-jobs";
 
 /** Our records on Redis. */
-export class RedisRecords {
+export class RedisRecords implements KeyStore {
   readonly #read: (request: ReadRequest) => Promise<Snapshot | undefined>;
   readonly #store: (request: StoreRequest) => Promise<number | Error>;
   readonly #scripts: RedisScripts;
@@ -114,12 +118,23 @@ export class RedisRecords {
   /**
    * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy, and rejects if that
    * does not come, when nothing has been sent, or if no answer comes in time for an input of this size. Resolves with
-   * when it was stored.
+   * when it was stored, and with `undefined` if the key does not name it.
    */
-  async create(job: Job, queue: string, task: NewTask, size: number): Promise<number> {
-    const storedAt = await this.#store({ job, queue, task, size });
+  async create(job: Job, queue: string, task: NewTask, size: number, key?: string): Promise<number | undefined> {
+    const storedAt = await this.#store({ job, queue, task, size, key });
     if (typeof storedAt === "number") return storedAt;
+    if (storedAt.message.includes(KEY_MOVED)) return undefined;
     throw storedAt;
+  }
+
+  /** The id of the task that a key of an owner names. */
+  async named(owner: string, key: string): Promise<string | undefined> {
+    return await this.#scripts.run<string | null>("named", owner, key) ?? undefined;
+  }
+
+  /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
+  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+    return await this.#scripts.run<number>("rename", owner, key, from ?? "", to ?? "", KEPT_MS) === 1;
   }
 
   /** The queues that hold tasks. */
@@ -273,8 +288,8 @@ export class RedisRecords {
 }
 
 /** The arguments of the script `create`. */
-function toRecord({ queue, task }: StoreRequest): (string | number)[] {
+function toRecord({ queue, task, key = "" }: StoreRequest): (string | number)[] {
   const { id, owner, job, resultTtl, retry, delay = 0 } = task;
   const fields = ["job", job, "attempts", retry.attempts, ...(delay > 0 ? ["delayed", 1] : [])];
-  return [id, owner, queue, delay, resultTtl, fields.length, ...fields];
+  return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
 }

@@ -13,6 +13,7 @@ import { Claims } from "./claims.ts";
 import type { Hub } from "./hub.ts";
 import { Lease } from "./lease.ts";
 import * as change from "../record.ts";
+import { createKeyed, offer } from "./keys.ts";
 import { Runner } from "../runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { update } from "./update.ts";
@@ -41,8 +42,16 @@ export class StoreBackend implements Backend {
     this.#checkOpen();
     change.refuseRoute(task);
     const record = change.created(task, this.#store.now());
-    await this.#store.create(record, toText(task.input, "The input"));
-    return record.info;
+    const input = toText(task.input, "The input");
+    const create = async (key?: string) => await this.#store.create(record, input, key) ? record.info : undefined;
+    const read = async (id: string) => (await this.#store.read(id, task.owner))?.record.info;
+    return await createKeyed(this.#store, { read, create }, task, () => this.#store.now());
+  }
+
+  /** Gives a key to a task. */
+  async offer(id: string, owner: string, key: string): Promise<void> {
+    this.#checkOpen();
+    await offer(this.#store, id, owner, key);
   }
 
   /** Reads a task. */

@@ -6,6 +6,7 @@
  */
 import type { StreamStore } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
+import type { KeyStore } from "./keys.ts";
 import type { TaskRecord } from "../record.ts";
 
 /**
@@ -26,15 +27,18 @@ export interface Worker {
 }
 
 /** Reads and writes tasks. Rejects with `BackendError` while it fails. */
-export interface Store<E extends Entry = Entry> {
+export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
   /** Throws `StoreLost` where the store is gone for good. Called before each use. */
   checkUsable?(): void;
-  /** Writes a new task. `input` is JSON. */
-  create(record: TaskRecord, input: string): Promise<void>;
+  /**
+   * Writes a new task; `input` is JSON. With a `key`, only if that names this task at that moment. Resolves with whether
+   * it was written.
+   */
+  create(record: TaskRecord, input: string, key?: string): Promise<boolean>;
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**

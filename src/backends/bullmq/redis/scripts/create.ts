@@ -3,12 +3,16 @@
  *
  * @module
  */
+import { ID_LENGTH } from "../../../shared/store/keys.ts";
 import { PLACES } from "./parts.ts";
 
+/** Why a task was not stored whose key names another one. */
+export const KEY_MOVED = "its key names another task";
+
 /**
- * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the number of arguments that follow, and these: the
- * record's other fields, each with its value. Returns for each when it was stored, or an error, after which nothing of
- * the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments
+ * that follow, and these: the record's other fields, each with its value. Returns for each when it was stored, or an
+ * error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
  *
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
  * earlier.
@@ -20,7 +24,8 @@ local function isQueued(q, id)
     call("ZSCORE", q .. "prioritized", id)
 end
 
-local function store(known, id, owner, queue, delay, ttl, ...)
+local function store(known, id, owner, queue, delay, ttl, key, ...)
+  if key ~= "" and string.sub(call("GET", ours .. "key:" .. owner .. ":" .. key) or "", 1, ${ID_LENGTH}) ~= id then error("${KEY_MOVED}") end
   local q, now = bull .. queue .. ":", clock()
   if not known and not isQueued(q, id) then error("its job is not in the queue") end
   -- BullMQ used the clock of whoever created the job.
@@ -47,10 +52,10 @@ end
 local stored = {}
 local i = 1
 while i < #ARGV do
-  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 5 + ARGV[i + 5]
+  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 6 + ARGV[i + 6]
   local known = redis.pcall("EXISTS", record(id)) == 1
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  local done, what = pcall(store, known, id, owner, queue, delay, ttl, unpack(ARGV, i + 6, last))
+  local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], unpack(ARGV, i + 7, last))
   if not done and not known then undo(id, owner, queue) end
   table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
   i = last + 1

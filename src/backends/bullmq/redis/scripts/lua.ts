@@ -16,6 +16,20 @@ import { SET_BACK } from "./set_back.ts";
 export const SCRIPTS = {
   create: CREATE,
 
+  /** ARGV: owner and key. Returns the id of the task that the key names. */
+  named: `${COMMON}
+return call("GET", ours .. "key:" .. ARGV[1] .. ":" .. ARGV[2])`,
+
+  /**
+   * ARGV: owner, key, the id that it must name now or "", the id that it is to name or "", and for how long, in ms.
+   * Returns whether it was changed.
+   */
+  rename: `${COMMON}
+local key = ours .. "key:" .. ARGV[1] .. ":" .. ARGV[2]
+if (call("GET", key) or "") ~= ARGV[3] then return 0 end
+if ARGV[4] == "" then call("DEL", key) else call("SET", key, ARGV[4], "PX", ARGV[5]) end
+return 1`,
+
   /** Returns the names of the queues that hold tasks. */
   queues: `${COMMON}
 return call("SMEMBERS", ours .. "queues")`,

@@ -82,6 +82,7 @@ export class Lane {
     this.#id = task.id;
     const { records, bullmq } = this.#store;
     const storedAt = await records.create(toJob(bullmq, this.#queue, task), this.#queue.name, task, 0);
+    if (storedAt === undefined) throw new Error(`Redis has not stored task ${task.id}.`);
     return toTask(newSnapshot(task, this.#queue.name, storedAt));
   }
 

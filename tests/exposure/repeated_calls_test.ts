@@ -1,0 +1,157 @@
+import { z } from "zod";
+import { AdaptiveExposureStrategy, defineJob, type Job, JobsError, PollingExposureStrategy } from "../../mod.ts";
+import { InvalidInput, Unavailable } from "../../src/errors.ts";
+import { type CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
+import type { Surface, ToolResult } from "../../strategy.ts";
+import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { Bench, call, ME } from "./support.ts";
+
+/** A job that ends when the test says so, and counts its runs. */
+class Gate {
+  runs = 0;
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #opened = Promise.withResolvers<void>();
+
+  readonly job: Job = defineJob({
+    name: "gated",
+    input: z.object({ user: z.string(), year: z.number().optional() }),
+    run: async ({ user }) => {
+      this.runs++;
+      this.#begun.resolve();
+      await this.#opened.promise;
+      return { user };
+    },
+  });
+
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
+  open(): void {
+    this.#opened.resolve();
+  }
+}
+
+/** A call whose client gives up once the job runs. */
+async function giveUp(
+  surface: Surface,
+  gate: Gate,
+  input: unknown,
+  reason: CallCancelled = new CallTimedOut("The client's time limit for the call has passed."),
+): Promise<void> {
+  const caller = new AbortController();
+  const answer = assertRejects(
+    () => call(surface, "gated", input, { signal: caller.signal }),
+    JobsError,
+  );
+  await gate.begun;
+  caller.abort(reason);
+  await answer;
+}
+
+const tokenOf = ({ structuredContent }: ToolResult) => structuredContent?.token;
+
+Deno.test("a call that timed out is taken up by the next call with the same input, and the job runs once", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  await giveUp(surface, gate, { user: "Ada", year: 2026 });
+  // The same input, with its fields in another order.
+  const again = call(surface, "gated", { year: 2026, user: "Ada" });
+  gate.open();
+  assertEquals((await again).structuredContent, { user: "Ada" });
+  assertEquals(gate.runs, 1);
+});
+
+Deno.test("a result that came while nobody waited is the next call's", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  await giveUp(surface, gate, { user: "Ada" });
+  const { tasks: [task] } = await bench.tasks.list(ME);
+  gate.open();
+  await bench.until(String(task?.id), ({ status }) => status === "COMPLETED");
+  assertEquals((await call(surface, "gated", { user: "Ada" })).structuredContent, { user: "Ada" });
+  assertEquals(gate.runs, 1);
+});
+
+Deno.test("another owner, and another input, start tasks of their own", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await using patient = new Bench(new AdaptiveExposureStrategy());
+  await patient.work(gate.job);
+  await giveUp(patient.exposeAll(gate.job), gate, { user: "Ada" });
+  const start = (user: string, owner = ME) => call(surface, "gated", { user }, { owner });
+  const tokens = [await start("Ada", "stranger"), await start("Eve")].map(tokenOf);
+  assertEquals(new Set(tokens).size, 2);
+  gate.open();
+});
+
+Deno.test("a call that has its handle is no orphan: the next one starts a task of its own", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const surface = bench.exposeAll(new Gate().job);
+  const tokens = [await call(surface, "gated", { user: "Ada" }), await call(surface, "gated", { user: "Ada" })];
+  assertEquals(new Set(tokens.map(tokenOf)).size, 2);
+});
+
+Deno.test("the next call takes up what a server that shuts down has let go", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  const waiting = assertRejects(() => call(surface, "gated", { user: "Ada" }), Unavailable);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.backend.watch(() => resolve());
+  await promise;
+  bench.tasks.stopWaiting(new Unavailable("The server is shutting down."));
+  await waiting;
+  await using next = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }), bench.backend);
+  const { tasks: [task] } = await bench.tasks.list(ME);
+  assertEquals(tokenOf(await call(next.exposeAll(gate.job), "gated", { user: "Ada" })), task?.id);
+});
+
+Deno.test("repeated starts of a unique job find its task, also while the first caller waits", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const surface = bench.expose(new Gate().job, { unique: true });
+  const tokens = await Promise.all([1, 2, 3].map(async () => tokenOf(await call(surface, "gated", { user: "Ada" }))));
+  assertEquals(new Set(tokens).size, 1);
+  assert(tokenOf(await call(surface, "gated", { user: "Eve" })) !== tokens[0]);
+});
+
+Deno.test("a unique job may say what makes two starts the same, and for how long after the end", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const gate = new Gate();
+  const unique = { key: ({ user }: { user: string }) => user, for: 60_000 };
+  const surface = bench.expose(gate.job, { unique });
+  const start = async (year: number) => tokenOf(await call(surface, "gated_start", { user: "Ada", year }));
+  const token = await start(2025);
+  await bench.work(gate.job);
+  gate.open();
+  await bench.until(String(token), ({ status }) => status === "COMPLETED");
+  assertEquals(await start(2026), token);
+});
+
+Deno.test("a key function that fails, or returns no text, fails the start with its reason", async () => {
+  const failing = (): string => {
+    throw new Error("no user");
+  };
+  for (const [key, reason] of [[failing, "failed: no user"], [() => 7 as unknown as string, "number"]] as const) {
+    await using bench = new Bench(new PollingExposureStrategy());
+    const surface = bench.expose(new Gate().job, { unique: { key } });
+    await assertRejects(() => call(surface, "gated_start", { user: "Ada" }), JobsError, reason);
+    assertEquals((await bench.tasks.list(ME)).tasks, []);
+  }
+});
+
+Deno.test("a call with an idempotency key finds the task of the first one, and is refused with another input", async () => {
+  await using bench = new Bench(new PollingExposureStrategy());
+  const surface = bench.expose(new Gate().job);
+  const start = (user: string, idempotencyKey: string) => call(surface, "gated_start", { user }, { idempotencyKey });
+  const token = tokenOf(await start("Ada", "one"));
+  assert(token);
+  assertEquals(tokenOf(await start("Ada", "one")), token);
+  assert(tokenOf(await start("Ada", "two")) !== token);
+  await assertRejects(() => start("Eve", "one"), InvalidInput, "idempotency key");
+});
