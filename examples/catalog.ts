@@ -4,8 +4,13 @@
  * @module
  */
 
-/** What an example shows, and what its client must have seen at the end. */
-export interface Expected {
+import type { Answer } from "./shared/update.ts";
+
+/** What an example shows, and what its client, or each of its clients, must have seen at the end. */
+export type Expected = OneClient | SeveralClients;
+
+/** An example whose client runs one report. */
+export interface OneClient {
   readonly about: string;
   /** The states in order, each once. A client may be too late for the first. */
   readonly statuses: readonly string[];
@@ -13,11 +18,26 @@ export interface Expected {
   readonly resource: boolean;
 }
 
+/** An example with several clients that each run several jobs. */
+export interface SeveralClients {
+  readonly about: string;
+  /** What the calls of each client return, in order, by the name of the client and of the job. */
+  readonly answers: { readonly [client: string]: { readonly [job: string]: readonly Answer[] } };
+}
+
 const POLLED = ["PENDING", "RUNNING", "COMPLETED"];
 const NATIVE = ["working", "completed"];
 
+/** What `AdaptiveExposureStrategy` returns to a client without tasks, and to one with tasks. */
+const WAITED = { generate_report: ["result"], rebuild_index: ["handle", "result"] } as const;
+const TASKS = { generate_report: ["task", "result"], rebuild_index: ["task", "result"] } as const;
+
 /** The examples that `deno task example` runs. */
-export const EXAMPLES: ReadonlyMap<string, Expected> = new Map([
+export const EXAMPLES: ReadonlyMap<string, Expected> = new Map<string, Expected>([
+  ["adaptive", {
+    about: "one registration, and for each client the answer that it can use (takes 42 s)",
+    answers: { "SDK 1": WAITED, "SDK 1, tasks": TASKS, "SDK 2": WAITED, "SDK 2, tasks": TASKS },
+  }],
   ["baseline", { about: "four polling tools written by hand, for comparison", statuses: POLLED, resource: false }],
   ["with_package", { about: "the same four tools from one registration", statuses: POLLED, resource: false }],
   ["approach3", { about: "a native MCP task, and its result as a resource", statuses: NATIVE, resource: true }],
@@ -25,8 +45,14 @@ export const EXAMPLES: ReadonlyMap<string, Expected> = new Map([
   ["approach3_notify", { about: "the same, with every change pushed", statuses: NATIVE, resource: true }],
 ]);
 
+/** The example that runs without a name. */
+export const DEFAULT_EXAMPLE = "adaptive";
+
 /** How to load each role, by `<example> <role>`; loading runs it. */
 export const ROLES: ReadonlyMap<string, () => Promise<unknown>> = new Map([
+  ["adaptive server", () => import("./adaptive/server.ts")],
+  ["adaptive worker", () => import("./adaptive/worker.ts")],
+  ["adaptive client", () => import("./adaptive/client.ts")],
   ["baseline server", () => import("./baseline/server.ts")],
   ["baseline worker", () => import("./baseline/worker.ts")],
   ["baseline client", () => import("./baseline/client.ts")],

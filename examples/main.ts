@@ -5,7 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { EXAMPLES, ROLES } from "./catalog.ts";
+import { DEFAULT_EXAMPLE, EXAMPLES, ROLES } from "./catalog.ts";
 import { runExample } from "./run.ts";
 import { END_WITH_STDIN, endWithStdin } from "./shared/role.ts";
 
@@ -25,7 +25,7 @@ if (role) {
   console.error(`Cannot use ${surplus.join(" ")}. Usage: example [name] [--backend kv|redis|postgres]`);
   Deno.exitCode = 2;
 } else if (first === "example") {
-  Deno.exitCode = await runExample(second ?? "with_package", String(backend));
+  Deno.exitCode = await runExample(second ?? DEFAULT_EXAMPLE, String(backend));
 } else {
   console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Use one of:`);
   for (const [name, { about }] of EXAMPLES) console.error(`  example ${name.padEnd(24)} ${about}`);

@@ -4,8 +4,8 @@
  * @module
  */
 import { isDeepStrictEqual } from "node:util";
-import type { Expected } from "../catalog.ts";
-import type { Update } from "../shared/update.ts";
+import type { Expected, OneClient, SeveralClients } from "../catalog.ts";
+import type { Answer, Update } from "../shared/update.ts";
 
 /** What was checked, and whether it is right. */
 export interface Finding {
@@ -15,9 +15,55 @@ export interface Finding {
 
 const PROGRESS = ["25 %", "60 %", "90 %"];
 const RESULT = { user_id: "42", revenue: 42000, items: 17 };
+const RESULTS: { readonly [job: string]: unknown } = { generate_report: RESULT, rebuild_index: { orders: 10_000 } };
+
+/** A job that one of several clients has run. */
+interface Run {
+  readonly client: string;
+  readonly job: string;
+  readonly expected: readonly Answer[];
+  /** What that client has seen of it. */
+  readonly own: readonly Update[];
+}
+
+/** Checks what the client, or each of several clients, has seen. */
+export function check(updates: readonly Update[], expected: Expected): readonly Finding[] {
+  return "answers" in expected ? checkEach(updates, expected) : checkOne(updates, expected);
+}
+
+/** Checks what the calls of each client have returned, that a call which waits reports progress, and every result. */
+function checkEach(updates: readonly Update[], { answers }: SeveralClients): readonly Finding[] {
+  const runs: readonly Run[] = Object.entries(answers).flatMap(([client, jobs]) =>
+    Object.entries(jobs).map(([job, expected]) => {
+      const own = updates.filter(({ call }) => call?.client === client && call.job === job);
+      return { client, job, expected, own };
+    })
+  );
+  const describe = (job: string, answers: readonly string[]) => `${job} ${answers.join(", ")}`;
+  const waiting = runs.filter(({ expected }) => !expected.includes("task"));
+  const silent = waiting.filter(({ own }) => own.every(({ progress }) => jobProgress(progress) === undefined));
+  const wrong = runs.filter(({ own, job }) => !isDeepStrictEqual(own.at(-1)?.result, RESULTS[job]));
+  return [
+    ...[...Map.groupBy(runs, ({ client }) => client)].map(([client, calls]) =>
+      compare(
+        client,
+        calls.map(({ job, own }) => describe(job, withoutRepeats(own.map(({ answer }) => answer)))),
+        calls.map(({ job, expected }) => describe(job, expected)),
+        "; ",
+      )
+    ),
+    expectNone("progress", `in all ${waiting.length} runs that wait`, silent),
+    expectNone("results", `all ${runs.length} are right`, wrong),
+  ];
+}
+
+function expectNone(what: string, all: string, wrong: readonly Run[]): Finding {
+  const names = wrong.map(({ client, job, own }) => `${client} ${job}: ${JSON.stringify(own.at(-1) ?? null)}`);
+  return { ok: wrong.length === 0, text: `${what}: ${wrong.length === 0 ? all : `not of ${names.join("; ")}`}` };
+}
 
 /** Checks the states, the progress, the result and, if there is one, the resource. */
-export function check(updates: readonly Update[], { statuses, resource }: Expected): readonly Finding[] {
+function checkOne(updates: readonly Update[], { statuses, resource }: OneClient): readonly Finding[] {
   const resources = updates.flatMap((update) => update.resource ?? []);
   return [
     compare("states", withoutRepeats(updates.map(({ status }) => status)), statuses),
@@ -27,11 +73,11 @@ export function check(updates: readonly Update[], { statuses, resource }: Expect
   ];
 }
 
-function compare(what: string, got: readonly unknown[], expected: readonly unknown[]): Finding {
-  const text = `${what}: ${asText(got)}`;
+function compare(what: string, got: readonly unknown[], expected: readonly unknown[], separator = ", "): Finding {
+  const text = `${what}: ${asText(got, separator)}`;
   return isDeepStrictEqual(got, expected)
     ? { ok: true, text }
-    : { ok: false, text: `${text}, not ${asText(expected)}` };
+    : { ok: false, text: `${text}, not ${asText(expected, separator)}` };
 }
 
 /** The percentage that the job reported; 0 and 100 come from the protocol. */
@@ -46,6 +92,6 @@ function withoutRepeats<T>(values: readonly (T | undefined)[]): readonly T[] {
     .filter((value, index, all) => index === 0 || value !== all[index - 1]);
 }
 
-function asText(values: readonly unknown[]): string {
-  return values.map((value) => typeof value === "string" ? value : JSON.stringify(value)).join(", ") || "nothing";
+function asText(values: readonly unknown[], separator: string): string {
+  return values.map((value) => typeof value === "string" ? value : JSON.stringify(value)).join(separator) || "nothing";
 }

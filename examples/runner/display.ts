@@ -3,18 +3,25 @@
  *
  * @module
  */
-import type { Update } from "../shared/update.ts";
+import type { Answer, Call, Update } from "../shared/update.ts";
 
 const WIDTH = 30;
 
-/** Shows the updates of one task. */
+/** Shows the updates of one task, or what the calls of several clients return. */
 export class Display {
   readonly #live = Deno.stdout.isTerminal();
   #state: Update = {};
   #shown = "";
 
   /** Shows an update, unless nothing changed. */
-  show({ result, resource, ...state }: Update): void {
+  show(update: Update): void {
+    if (update.call === undefined) this.#showTask(update);
+    else if (update.answer !== undefined) this.#replace(answerLine(update, update.answer, update.call));
+    // The calls of a job report much the same, so on a terminal one bar is enough.
+    else if (this.#live) this.#showTask({ ...update, call: undefined, status: update.call.job });
+  }
+
+  #showTask({ result, resource, ...state }: Update): void {
     if (result !== undefined) return this.#line(`result    ${JSON.stringify(result)}`);
     if (resource !== undefined) return this.#line(`resource  ${resource.uri}`);
     const known = Object.entries(state).filter(([, value]) => value !== undefined);
@@ -32,6 +39,13 @@ export class Display {
     this.#shown = "";
   }
 
+  /** Puts a line where the bar is, if there is one. */
+  #replace(text: string): void {
+    if (this.#live && this.#shown !== "") write("\r\x1b[K");
+    this.#shown = "";
+    write(`${text}\n`);
+  }
+
   #line(text: string): void {
     this.end();
     write(`${text}\n`);
@@ -43,6 +57,13 @@ function bar(state: Update): string {
   const done = isDone(state) ? 1 : state.progress ?? 0;
   const full = Math.round(done * WIDTH);
   return line({ ...state, status: `${state.status?.padEnd(9)} [${"#".repeat(full)}${"-".repeat(WIDTH - full)}]` });
+}
+
+/** ` 25.0 s  SDK 1         rebuild_index    handle  RUNNING    60 %  next: task_status, wait_seconds 25` */
+function answerLine({ result, ...state }: Update, answer: Answer, { client, job, after }: Call): string {
+  const time = `${(after / 1_000).toFixed(1).padStart(5)} s`;
+  const what = result === undefined ? line(state) : JSON.stringify(result);
+  return `${time}  ${client.padEnd(13)} ${job.padEnd(16)} ${answer.padEnd(7)} ${what}`;
 }
 
 /** `RUNNING   30 %  loading orders` */

@@ -4,8 +4,22 @@
  * @module
  */
 
+/** What a tool call returns: the result of the job, or what leads to it. */
+export type Answer = "result" | "handle" | "task";
+
+/** A client's call of a job, and how long ago it began, in ms. */
+export interface Call {
+  readonly client: string;
+  readonly job: string;
+  readonly after: number;
+}
+
 /** What a client has just learned. */
 export interface Update {
+  /** In an example with several clients: the call that this is about. */
+  readonly call?: Call;
+  /** What that call has returned; absent if it still waits. */
+  readonly answer?: Answer;
   /** The task's status, in the words of the surface that the client uses. */
   readonly status?: string;
   /** How much is done, from 0 to 1. */

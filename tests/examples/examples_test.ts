@@ -46,12 +46,12 @@ async function assertEmpty(temp: string): Promise<void> {
   await Deno.remove(temp);
 }
 
-/** Interrupts an example. Returns its exit code and error text once no process that it started is running. */
-async function interrupt({ child }: Run, send: (pid: number) => void) {
+/** Interrupts an example once it has shown `seen`. Returns what it wrote once no process that it started is running. */
+async function interrupt({ child }: Run, send: (pid: number) => void, seen = "25 %") {
   const errors = new Response(child.stderr).text();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let out = "";
-  while (!out.includes("25 %")) {
+  while (!out.includes(seen)) {
     const { done, value } = await reader.read();
     if (done) throw new Error(`The example ended too early: ${out}${await errors}`);
     out += value;
@@ -62,7 +62,7 @@ async function interrupt({ child }: Run, send: (pid: number) => void) {
   while (!(await reader.read()).done);
   const { code } = await child.status;
   for (const pid of family) await until(async () => !await isRunning(pid), `process ${pid} of the example is gone`);
-  return { code, err: await errors };
+  return { code, out, err: await errors };
 }
 
 const POLLED = `
@@ -90,7 +90,10 @@ ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
 
 const SHOWN = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, http: NATIVE, approach3_notify: NATIVE };
 
-/** Runs all examples at once, because most of their time is the job's, and checks what each shows in its own step. */
+/**
+ * Runs the examples of one report at once, because most of their time is the job's, and checks what each shows in its own
+ * step. `adaptive` takes 42 s, so that only `.ci/run` runs it to its end.
+ */
 async function runAll(t: Deno.TestContext, options: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const runs = Object.entries(SHOWN).map(([name, lines]) => ({
     name,
@@ -107,18 +110,22 @@ async function runAll(t: Deno.TestContext, options: readonly string[], env: Read
   }
 }
 
-Deno.test("every example passes, and shows what its client sees", async (t) => {
+Deno.test("every example of one report passes, and shows what its client sees", async (t) => {
   await runAll(t, []);
 });
 
-testUnless(noRedis, "every example passes on the Redis of REDIS_URL, and leaves no keys behind", async (t) => {
-  await using redis = await openRedis();
-  const client = new Redis(redis.url);
-  const before = new Set(await client.keys("mcp-jobs-example*"));
-  await runAll(t, ["--backend", "redis"], { REDIS_URL: redis.url });
-  assertEquals((await client.keys("mcp-jobs-example*")).filter((key) => !before.has(key)), []);
-  await client.quit();
-});
+testUnless(
+  noRedis,
+  "every example of one report passes on the Redis of REDIS_URL, and leaves no keys behind",
+  async (t) => {
+    await using redis = await openRedis();
+    const client = new Redis(redis.url);
+    const before = new Set(await client.keys("mcp-jobs-example*"));
+    await runAll(t, ["--backend", "redis"], { REDIS_URL: redis.url });
+    assertEquals((await client.keys("mcp-jobs-example*")).filter((key) => !before.has(key)), []);
+    await client.quit();
+  },
+);
 
 const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
 /** Without a named Redis, the runner looks for one or starts one. */
@@ -141,7 +148,7 @@ testUnless(noOwnRedis, "when the runner is killed, the Redis that it has started
 
 testUnless(
   noPostgres,
-  "every example passes on the PostgreSQL of POSTGRES_URL, and leaves no schema behind",
+  "every example of one report passes on the PostgreSQL of POSTGRES_URL, and leaves no schema behind",
   async (t) => {
     await using postgres = await PostgresServer.start();
     const url = await postgres.makeDatabase();
@@ -293,10 +300,19 @@ Deno.test("if the Redis of REDIS_URL does not answer, the error does not show it
   assert(!err.includes("secret"));
 });
 
-Deno.test("without a name, the runner runs with_package", async () => {
-  const { code, out } = await finish(await begin(["task", "example"]));
-  assertEquals(code, 0);
-  assertStringIncludes(out, "with_package passed: 3 checks");
+Deno.test("without a name, the runner runs adaptive, which shows each client's answers", async () => {
+  const run = await begin(["task", "example"]);
+  const { code, out, err } = await interrupt(
+    run,
+    (pid) => Deno.kill(-pid, "SIGINT"),
+    "SDK 2, tasks  generate_report  result",
+  );
+  assertEquals(code, 130);
+  assertStringIncludes(err, "adaptive failed: it was interrupted.");
+  const shown = out.split("\n").map((line) => line.replace(/^ *[\d.]+ s {2}/, ""));
+  assert(shown.includes("SDK 1, tasks  rebuild_index    task    working"), out);
+  assert(shown.includes("SDK 2, tasks  rebuild_index    task    working"), out);
+  await assertEmpty(run.temp);
 });
 
 Deno.test("Ctrl+C during an example leaves no process and no file behind", async () => {
@@ -326,7 +342,7 @@ Deno.test("an unknown example is refused with the names of the known ones", asyn
   for (const name of ["nope", "__proto__", "background_command"]) {
     const { code, err } = await finish(await begin(["task", "example", name]));
     assertEquals(code, 2);
-    assertStringIncludes(err, `Cannot run the example "${name}". Choose one of: baseline, with_package, approach3, `);
+    assertStringIncludes(err, `Cannot run the example "${name}". Choose one of: adaptive, baseline, with_package, `);
   }
 });
 
@@ -368,4 +384,27 @@ Deno.test("the check finds what a client should have seen and has not", () => {
   assertEquals(wrong(good.toSpliced(2, 1)), ["progress"]);
   assertEquals(wrong(good.toSpliced(5, 1, { result: { ...result, items: 18 } })), ["result"]);
   assertEquals(wrong(good.slice(0, -1)), ["resource"]);
+});
+
+Deno.test("the check finds what one of several clients has not got", () => {
+  const call = { client: "plain", job: "rebuild_index", after: 0 };
+  const good: readonly Update[] = [
+    { call, progress: 0.1 },
+    { call, answer: "handle", status: "RUNNING" },
+    { call, answer: "handle", status: "RUNNING" },
+    { call, answer: "result", result: { orders: 10_000 } },
+  ];
+  const expected = { about: "", answers: { plain: { rebuild_index: ["handle", "result"] as const } } };
+  const wrong = (updates: readonly Update[]) =>
+    check(updates, expected).filter(({ ok }) => !ok).map(({ text }) => text.split(":")[0]);
+  assertEquals(wrong(good), []);
+  assertEquals(wrong(good.slice(1)), ["progress"]);
+  assertEquals(wrong(good.toSpliced(1, 2)), ["plain"]);
+  assertEquals(wrong(good.toSpliced(3, 1, { call, answer: "result", result: { orders: 9 } })), ["results"]);
+  assertEquals(wrong(good.slice(0, -1)), ["plain", "results"]);
+  assertEquals(wrong(good.map((update) => ({ ...update, call: { ...call, client: "other" } }))), [
+    "plain",
+    "progress",
+    "results",
+  ]);
 });
