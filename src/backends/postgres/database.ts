@@ -27,10 +27,12 @@ const READ_ONLY = "25006";
 const CLOSE_MS = 1_000;
 
 /**
- * Makes every prepared statement use indexes. Otherwise a connection that prepared it while the tables were small would
- * keep scanning whole tables. JIT compilation would cost more than it saves.
+ * The settings of each connection. Every prepared statement uses indexes: otherwise a connection that prepared it while
+ * the tables were small would keep scanning whole tables. JIT compilation would cost more than it saves. The server cancels
+ * a statement some time after this process has given it up, so that it does not commit when nobody expects it any more.
  */
-const PLANS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+const SETTINGS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off " +
+  `-c statement_timeout=${2 * QUERY_MS}`;
 
 /** A statement; with a name, each connection prepares it once. */
 export interface Statement {
@@ -63,7 +65,7 @@ export class Database implements Queries, AsyncDisposable {
     this.schema = module.escapeIdentifier(schema);
     this.#pool = new module.Pool({
       connectionString: url,
-      options: pooled ? undefined : PLANS,
+      options: pooled ? undefined : SETTINGS,
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: QUERY_MS,
       max,

@@ -8,11 +8,11 @@
  *
  * @module
  */
-import type { TaskEvent } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { logError, logFailureOf } from "../../log/log_error.ts";
 import { cutOff, type Database, type Statement } from "./database.ts";
+import type { HubListener } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
 
 /** How often events are read without a notification, in ms: while no connection listens, and as a safety net. */
@@ -29,23 +29,19 @@ const RETRY_MS = 200;
 /** How long a missing number is read again, in ms: longer than any statement takes. */
 const MISSING_MS = 15_000;
 
+/** How many numbers before the last one are checked for missing ones when a log opens: far more than are under way. */
+const RECENT = 1_000;
+
 /** The most rows read at once. */
 const PAGE = 1_000;
 
 /** How long events are kept, in ms. A process that could not read for so long may have missed some. */
 export const EVENT_TTL_MS = 60_000;
 
-/** What the log calls. */
-export interface EventListeners {
-  readonly event: (event: TaskEvent) => void;
-  /** Called before the events are read: a task may be ready to run. */
-  readonly ready: () => void;
-}
-
 /** Reads the events of all other processes. */
 export class EventLog implements AsyncDisposable {
   readonly #database: Database;
-  readonly #hear: EventListeners;
+  readonly #hear: HubListener;
   readonly #channel: string;
   readonly #listens: boolean;
   readonly #sql: { readonly read: Statement; readonly notify: Statement };
@@ -64,7 +60,7 @@ export class EventLog implements AsyncDisposable {
   #open = true;
   #connected = false;
 
-  private constructor(database: Database, writer: string, last: number, listens: boolean, hear: EventListeners) {
+  private constructor(database: Database, writer: string, last: number, listens: boolean, hear: HubListener) {
     const { schema } = database;
     this.#database = database;
     this.#writer = writer;
@@ -85,12 +81,17 @@ export class EventLog implements AsyncDisposable {
     this.#wait();
   }
 
-  /** Opens the log. Every later change is reported. */
-  static async open(database: Database, writer: string, listens: boolean, hear: EventListeners): Promise<EventLog> {
-    const [row] = await database.run<{ last: number }>({
-      text: `SELECT coalesce(max(seq), 0)::float8 AS last FROM ${database.schema}.events`,
+  /** Opens the log. Every later change is reported, also of statements that are under way now. */
+  static async open(database: Database, writer: string, listens: boolean, hear: HubListener): Promise<EventLog> {
+    const { schema } = database;
+    const rows = await database.run<{ seq: number }>({
+      text: `SELECT seq::float8 AS seq FROM ${schema}.events
+        WHERE seq > (SELECT max(seq) FROM ${schema}.events) - ${RECENT} ORDER BY seq`,
     });
-    return new EventLog(database, writer, row?.last ?? 0, listens, hear);
+    const first = Math.max(0, (rows.at(-1)?.seq ?? 0) - RECENT);
+    const log = new EventLog(database, writer, first, listens, hear);
+    for (const { seq } of rows) log.#advance(seq, performance.now());
+    return log;
   }
 
   /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
@@ -185,9 +186,7 @@ export class EventLog implements AsyncDisposable {
     this.#readAt = begun;
     let ready = false;
     for (const { seq, tasks } of rows) {
-      for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, begun);
-      this.#missing.delete(seq);
-      this.#last = Math.max(this.#last, seq);
+      this.#advance(seq, begun);
       // Changes of this process were reported at once.
       if (tasks === null) continue;
       for (const task of JSON.parse(tasks) as TaskInfo[]) {
@@ -201,5 +200,11 @@ export class EventLog implements AsyncDisposable {
       if (begun - since > MISSING_MS) this.#missing.delete(number);
     }
     if (rows.length === PAGE) this.#again = true;
+  }
+  /** Notes that a number was read, and which ones before it are missing. */
+  #advance(seq: number, now: number): void {
+    for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, now);
+    this.#missing.delete(seq);
+    this.#last = Math.max(this.#last, seq);
   }
 }

@@ -17,20 +17,34 @@ class Stage implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #url: string;
 
-  private constructor(url: string) {
+  readonly #listens: boolean;
+
+  private constructor(url: string, listens: boolean) {
     this.#url = url;
+    this.#listens = listens;
   }
 
   static async open(listens: boolean): Promise<Stage> {
     const server = await PostgresServer.start();
     const url = await server.makeDatabase();
-    const stage = new Stage(url);
+    const stage = new Stage(url, listens);
     stage.#stack.use(server);
     await PostgresBackend.migrate({ url });
-    const database = stage.#stack.use(await Database.open(url, "mcp_jobs", 3));
-    const event = (event: TaskEvent) => void stage.heard.push(event.kind === "change" ? event.task.id : "gap");
-    stage.#stack.use(await EventLog.open(database, OWN, listens, { event, ready: () => {} }));
+    await stage.#openLog();
     return stage;
+  }
+
+  /** Another log on the same tables, opened now. */
+  async openSecond(): Promise<Stage> {
+    const stage = new Stage(this.#url, this.#listens);
+    await stage.#openLog();
+    return stage;
+  }
+
+  async #openLog(): Promise<void> {
+    const database = this.#stack.use(await Database.open(this.#url, "mcp_jobs", 3));
+    const event = (event: TaskEvent) => void this.heard.push(event.kind === "change" ? event.task.id : "gap");
+    this.#stack.use(await EventLog.open(database, OWN, this.#listens, { event, ready: () => {} }));
   }
 
   /** A transaction that has added an event of this name. */
@@ -72,6 +86,18 @@ for (const listens of [true, false]) {
     await stage.heardAll("early", "late");
     await (await stage.add("last")).end("COMMIT");
     await stage.heardAll("early", "late", "last");
+  });
+
+  testUnless(noPostgres, `${how} tells events whose transactions were under way when it was opened`, async () => {
+    await using stage = await Stage.open(listens);
+    const late = await stage.add("late");
+    await (await stage.add("before")).end("COMMIT");
+    await stage.heardAll("before");
+    await using second = await stage.openSecond();
+    await late.end("COMMIT");
+    await second.heardAll("late");
+    await (await stage.add("last")).end("COMMIT");
+    await second.heardAll("late", "last");
   });
 
   testUnless(noPostgres, `${how} does not tell what its own process has written`, async () => {

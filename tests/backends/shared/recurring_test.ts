@@ -1,0 +1,32 @@
+import { Recurring } from "../../../src/backends/shared/recurring.ts";
+import { assertEquals } from "../../../tools/std.ts";
+
+Deno.test("recurring work goes on after an error, and never runs twice at a time", async () => {
+  let [runs, atOnce, most] = [0, 0, 0];
+  const enough = Promise.withResolvers<void>();
+  const act = async () => {
+    most = Math.max(most, ++atOnce);
+    await new Promise((resolve) => setTimeout(resolve));
+    atOnce--;
+    if (++runs === 3) enough.resolve();
+    if (runs === 1) throw new Error("It fails.");
+  };
+  await using _recurring = new Recurring("test recurring work", act, 1);
+  await enough.promise;
+  assertEquals(most, 1);
+});
+
+Deno.test("recurring work that is closed ends the run under way, and starts no other", async () => {
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const order: string[] = [];
+  const recurring = new Recurring("test recurring work", async () => {
+    begun.resolve();
+    await end.promise;
+    order.push("run");
+  }, 1);
+  await begun.promise;
+  const closed = recurring[Symbol.asyncDispose]().then(() => order.push("closed"));
+  end.resolve();
+  await closed;
+  assertEquals(order, ["run", "closed"]);
+});

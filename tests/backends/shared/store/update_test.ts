@@ -1,0 +1,35 @@
+import { MemoryStore } from "../../../../src/backends/memory/store.ts";
+import { cancelledNow, claimed, created } from "../../../../src/backends/shared/record.ts";
+import { Hub } from "../../../../src/backends/shared/store/hub.ts";
+import { update } from "../../../../src/backends/shared/store/update.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+
+const OWNER = "ann";
+
+async function stored() {
+  const store = new MemoryStore(new Hub());
+  const id = newTaskId();
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  await store.create(created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry }, 1), "{}");
+  const entry = await store.read(id, OWNER);
+  assert(entry);
+  return { store, id, entry };
+}
+
+Deno.test("a change that somebody else overtakes is decided again, on the task as it is then", async () => {
+  const { store, entry } = await stored();
+  assert(await store.change(entry, claimed(entry.record, "worker", 2)));
+  const seen: string[] = [];
+  const changed = await update(store, entry, (record) => {
+    seen.push(record.info.status);
+    return { record: cancelledNow(record, 3) };
+  });
+  assertEquals([seen, changed?.record.info.status], [["PENDING", "RUNNING"], "CANCELLED"]);
+});
+
+Deno.test("a change that turns out to be none writes nothing", async () => {
+  const { store, id, entry } = await stored();
+  assertEquals(await update(store, entry, (record) => ({ record })), entry);
+  assertEquals(await store.read(id, OWNER), entry);
+});
