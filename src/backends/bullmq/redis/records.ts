@@ -5,7 +5,7 @@
  * @module
  */
 import type { Job, Queue } from "bullmq";
-import type { NewTask } from "../../../backend.ts";
+import type { NewTask, ProgressReport } from "../../../backend.ts";
 import { isObject } from "../../../json.ts";
 import type { Answer, Json, Question } from "../../../task.ts";
 import { KEPT_MS, type KeyStore } from "../../shared/store/keys.ts";
@@ -205,6 +205,11 @@ export class RedisRecords implements KeyStore {
   /** Stores that a run ends with an error after which the task may be tried again. */
   async markFailed(hold: Hold): Promise<void> {
     await this.#markHeld(hold, "failedRun", hold.run);
+  }
+
+  /** Stores how far a run of a job in this queue is, if that holds the job. */
+  async storeProgress(queue: string, { id, run, token }: Hold, report: ProgressReport): Promise<void> {
+    await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }));
   }
 
   /** Stores a question that a run asks, if that holds the task, or resolves with its answer if there is one. */

@@ -166,13 +166,11 @@ export class JobRun {
 
   /** A report is stored at once or dropped: the code does not wait for a Redis that is away. */
   #mergeReports(): Reports {
-    const { store, name, job } = this.#options;
+    const { store, name, job, token } = this.#options;
     let latest: ProgressReport = {};
     return mergeReports(async (report) => {
       latest = { progress: report.progress ?? latest.progress, message: report.message ?? latest.message };
-      const queue = await store.queue(name);
-      if (this.#lost) return;
-      await queue.getBackend().updateProgress(this.id, { ...latest, run: job.attemptsStarted });
+      await store.records.storeProgress(name, holdOf({ job, token }), latest);
     });
   }
 }

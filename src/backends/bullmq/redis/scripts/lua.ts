@@ -70,6 +70,17 @@ for _, id in ipairs(ARGV) do
 end
 return stops`,
 
+  /**
+   * ARGV: queue, id, token, progress. Stores the progress of a run that holds the job. As BullMQ's own script, which takes
+   * it of any run; also for a job that is no task of ours.
+   */
+  report: `${COMMON}
+local queue, id, progress = ARGV[1], ARGV[2], ARGV[4]
+if not isHeld(queue, id, ARGV[3]) then return 0 end
+call("HSET", bull .. queue .. ":" .. id, "progress", progress)
+publish(queue, id, "progress", "data", progress)
+return 1`,
+
   /** ARGV: id, token, run, key, question. Returns the answer if there is one. Else a run that holds the job asks. */
   ask: `${COMMON}
 local id, run, name = ARGV[1], ARGV[3], ARGV[4]

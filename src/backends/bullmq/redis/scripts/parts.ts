@@ -59,9 +59,9 @@ local function isOver(state) return state == "completed" or state == "failed" or
 local function isHeld(queue, id, token) return call("GET", bull .. queue .. ":" .. id .. ":lock") == token end
 
 -- Adds a change to the queue's events, and keeps as many events as BullMQ does.
-local function publish(queue, id)
+local function publish(queue, id, event, ...)
   local most = call("HGET", bull .. queue .. ":meta", "opts.maxLenEvents") or 10000
-  try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", "mcp-jobs", "jobId", id)
+  try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", event or "mcp-jobs", "jobId", id, ...)
 end
 
 local function changed(id, now)

@@ -19,7 +19,8 @@ export type Event =
   | { readonly kind: "hand back"; readonly abandoned: boolean }
   /** `taken`: another worker takes the job before anybody reads the task. */
   | { readonly kind: "die"; readonly taken: boolean }
-  /** A run that has lost its task, or whose task was cancelled over its head, asks or ends after all. */
+  /** A run that has lost its task, or whose task was cancelled over its head, reports, asks or ends after all. */
+  | { readonly kind: "report late"; readonly report: ProgressReport }
   | { readonly kind: "ask late"; readonly question: Question }
   | { readonly kind: "end late"; readonly end: RunEnd }
   | { readonly kind: "expire" };

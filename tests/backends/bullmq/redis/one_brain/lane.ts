@@ -93,12 +93,11 @@ export class Lane {
       case "claim":
         this.#current = await this.#take();
         return;
-      case "report": {
-        const run = this.#running();
-        const { progress = run.said.progress, message = run.said.message } = event.report;
-        run.said = { progress, message };
-        await this.#queue.getBackend().updateProgress(this.#id, { ...run.said, run: run.job.attemptsStarted });
-        return;
+      case "report":
+        return await this.#report(this.#running(), event.report);
+      case "report late": {
+        const [run] = this.#late;
+        return run && await this.#report(run, event.report);
       }
       case "ask":
         return void await records.storeQuestion(holdOf(this.#running()), event.question);
@@ -163,6 +162,12 @@ export class Lane {
     const run: Run = { job, token, said: {} };
     this.#runs.set(token, run);
     return run;
+  }
+
+  async #report(run: Run, report: ProgressReport): Promise<void> {
+    const { progress = run.said.progress, message = run.said.message } = report;
+    run.said = { progress, message };
+    await this.#store.records.storeProgress(this.#queue.name, holdOf(run), run.said);
   }
 
   /** Ends the run that holds the task: as stopped, where somebody wants that. */

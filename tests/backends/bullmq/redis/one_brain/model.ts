@@ -53,6 +53,7 @@ export function after(model: Model, event: Event): Model {
       return ended(model, change.handedBack(record, event.abandoned, now));
     case "die":
       return ended(model, change.crashed(record, now));
+    case "report late":
     case "ask late":
     case "end late":
     case "expire":

@@ -71,6 +71,7 @@ export function nextEvent(draw: Draw, model: Model, lateRuns: number): Event {
     answer: openQuestions(info).length > 0 ? 20 : 2,
     "end late": late,
     "ask late": late / 2,
+    "report late": late / 2,
     cancel: 5,
   };
   if (isFinished(info)) return event(draw, draw.weighted({ ...outside, expire: 4 }));
@@ -84,6 +85,7 @@ export function nextEvent(draw: Draw, model: Model, lateRuns: number): Event {
 function event(draw: Draw, kind: Event["kind"]): Event {
   switch (kind) {
     case "report":
+    case "report late":
       return {
         kind,
         report: { progress: draw.from([undefined, 0, 0.25, 1]), message: draw.from([undefined, ...TEXTS]) },
