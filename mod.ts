@@ -67,7 +67,7 @@ export {
 } from "./src/job.ts";
 export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
-export type { Accepted, Infer, Schema, StandardResult, StandardSchema } from "./src/schema/schema.ts";
+export type { Infer, Schema } from "./src/schema/schema.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
 export type { OfferOptions, RunOptions, ServerOptions } from "./src/server/options.ts";
 export { type Answer, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";

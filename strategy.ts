@@ -66,7 +66,7 @@ export { withoutAsked } from "./src/questions/input_fields.ts";
 export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export { relocateSchema } from "./src/schema/relocate.ts";
-export { type Schema, validate } from "./src/schema/schema.ts";
+export { type Accepted, type Schema, type StandardResult, type StandardSchema, validate } from "./src/schema/schema.ts";
 export * from "./src/task.ts";
 export type { StartOptions } from "./src/tasks/task_keys.ts";
 export type { Tasks } from "./src/tasks/tasks.ts";
