@@ -11,21 +11,23 @@ const AT_ONCE = 100;
 export class Rereads<T> implements Disposable {
   readonly #read: (one: T) => Promise<void>;
   readonly #every: number;
+  readonly #now: () => number;
   /** When each item was last seen, the oldest first. */
   readonly #seen = new Map<T, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading = false;
 
-  /** `read` must not reject. */
-  constructor(read: (one: T) => Promise<void>, every: number) {
+  /** `read` must not reject; `now` is a clock that is never set back, in ms. */
+  constructor(read: (one: T) => Promise<void>, every: number, now: () => number = () => performance.now()) {
     this.#read = read;
     this.#every = every;
+    this.#now = now;
   }
 
   /** Notes that there was an event of an item now. It is read again after a time without one. */
   saw(one: T): void {
     this.#seen.delete(one);
-    this.#seen.set(one, performance.now());
+    this.#seen.set(one, this.#now());
     this.#wait();
   }
 
@@ -43,7 +45,7 @@ export class Rereads<T> implements Disposable {
   #wait(): void {
     const [oldest] = this.#seen.values();
     if (oldest === undefined || this.#reading || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => void this.#readDue(), oldest + this.#every - performance.now());
+    this.#timer = setTimeout(() => void this.#readDue(), oldest + this.#every - this.#now());
   }
 
   #stop(): void {
@@ -63,7 +65,7 @@ export class Rereads<T> implements Disposable {
   }
 
   #due(): readonly T[] {
-    const end = performance.now() - this.#every;
+    const end = this.#now() - this.#every;
     return this.#seen.entries().take(AT_ONCE).filter(([, at]) => at <= end).map(([one]) => one).toArray();
   }
 }

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { BackendError, DefinitionError, type Identity, jwtAuthenticator, type JwtOptions } from "../../mod.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows, FakeTime } from "../../tools/std.ts";
 
 const ISSUER = "https://login.example.com/";
 const AUDIENCE = "https://jobs.example.com/mcp";
@@ -210,25 +210,25 @@ Deno.test("keys are read from the issuer's URL, and a failure to read them is no
 });
 
 Deno.test("an issuer that sends no key set, or does not answer in time, is not blamed on the token", async () => {
-  const asked = Promise.withResolvers<Response>();
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    ({ url }) => url.endsWith("/none") ? Response.json({ keys: "soon" }) : asked.promise,
-  );
+  const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Response>()];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, ({ url }) => {
+    if (url.endsWith("/none")) return Response.json({ keys: "soon" });
+    asked.resolve();
+    return answer.promise;
+  });
   const token = await sign();
   const askFor = (path: string) =>
     assertRejects(() => ask(token, { jwks: `http://127.0.0.1:${server.addr.port}/${path}` }), BackendError, "keys");
-  const { timeout } = AbortSignal;
-  try {
-    await askFor("none");
-    // jose waits for 5 s; the test does not.
-    AbortSignal.timeout = () => timeout(1);
-    await askFor("silent");
-  } finally {
-    AbortSignal.timeout = timeout;
-    asked.resolve(new Response());
-    await server.shutdown();
+  await askFor("none");
+  {
+    using time = new FakeTime();
+    const silent = askFor("silent");
+    await asked.promise;
+    time.tick(5_000); // For so long jose waits.
+    await silent;
   }
+  answer.resolve(new Response());
+  await server.shutdown();
 });
 
 Deno.test("after the issuer changes its key, the new one is read and the old one is refused", async () => {
@@ -244,15 +244,12 @@ Deno.test("after the issuer changes its key, the new one is read and the old one
   assertEquals(await bearer(await sign()), ann);
   current = { keys: [{ ...await exportJWK(other.publicKey), kid: "two", alg: "ES256" }] };
   // An unknown key causes at most one request every 30 s: otherwise anybody could make us flood the issuer.
-  const { now } = Date;
-  Date.now = () => now() + 31_000;
-  try {
+  {
+    using _later = new FakeTime(Date.now() + 31_000);
     assertEquals(await bearer(await sign({}, other.privateKey, "ES256", "two")), ann);
     assertEquals((await refusal(await bearer(await sign()))).status, 401);
-  } finally {
-    Date.now = now;
-    await server.shutdown();
   }
+  await server.shutdown();
 });
 
 Deno.test("keys that can never be read are refused when the authenticator is created", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 import { type TaskEvent, TaskNotFound } from "../../backend.ts";
 import { BackendError, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
@@ -269,23 +269,22 @@ Deno.test("when the store loses a task without an event, waits reject, and follo
 });
 
 Deno.test("a watched task is read once per interval for all its watchers, and not at all while events arrive", async () => {
-  const reads: string[] = [];
-  let saw = Promise.withResolvers<void>();
-  using rereads = new Rereads((name: string) => {
-    reads.push(name);
-    if (name === "quiet") saw.resolve();
-    return Promise.resolve();
-  }, 30);
-  const busy = setInterval(() => rereads.saw("busy"), 1);
-  for (let round = 0; round < 3; round++) {
-    for (let watchers = 0; watchers < 5; watchers++) rereads.saw("quiet");
-    await saw.promise;
-    saw = Promise.withResolvers();
-  }
+  using time = new FakeTime(0);
+  const reads: [name: string, at: number][] = [];
+  using rereads = new Rereads(
+    (name: string) => Promise.resolve(void reads.push([name, time.now])),
+    30_000,
+    () => time.now,
+  );
+  const busy = setInterval(() => rereads.saw("busy"), 20_000);
+  rereads.saw("busy");
+  for (let watchers = 0; watchers < 5; watchers++) rereads.saw("quiet");
+  for (let s = 0; s < 100; s++) await time.tickAsync(1_000);
   clearInterval(busy);
+  assertEquals(reads, [["quiet", 30_000], ["quiet", 60_000], ["quiet", 90_000]]);
   rereads.forget("quiet");
-  rereads.forget("busy"); // A timer that is left would fail this test.
-  assertEquals(reads.filter((name) => name === "quiet").length, 3);
+  rereads.forget("busy");
+  assertEquals(time.next(), false, "No timer is left.");
 });
 
 Deno.test("owner names and ids that concatenate to the same text are different tasks", async () => {
