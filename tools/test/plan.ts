@@ -7,10 +7,21 @@ import { dirname } from "node:path";
 import { groupsOf } from "./groups.ts";
 
 /** They take longest, so they begin first: else one of them would run alone at the end. */
-const LONGEST = [
-  "tests/examples/compile_test.ts",
-  "tests/interop/both_eras_test.ts",
+export const LONGEST: readonly string[] = [
   "tests/examples/examples_test.ts",
+  "tests/backends/outage_test.ts",
+  "tests/backends/postgres/postgres_test.ts",
+  "tests/interop/both_eras_test.ts",
+  "tests/examples/compile_test.ts",
+  "tests/backends/bullmq/bullmq_test.ts",
+  "tests/backends/kv/kv_test.ts",
+  "tests/examples/first_app_test.ts",
+  "tests/crash/crash_test.ts",
+  "tests/examples/background_command_test.ts",
+  "tests/mcp/sent_size_test.ts",
+  "tests/mcp/stdio/listing_only_test.ts",
+  "tests/backends/bullmq/redis/failover_test.ts",
+  "tests/backends/memory/memory_test.ts",
 ];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */
