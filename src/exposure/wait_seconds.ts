@@ -44,9 +44,11 @@ export async function waitForSeconds(
   { client, signal, onChange }: CallContext,
 ): Promise<{ readonly task: TaskInfo; readonly cut?: string }> {
   const asked = seconds === undefined ? byDefault : seconds * 1_000;
-  // A client that cannot ask a person must not cancel the questions, since other clients may answer them.
-  const listener = client.elicitation ? onChange : undefined;
-  listener?.(before);
+  // The questions of a client that cannot ask a person would be cancelled, but other clients may answer them.
+  const listener = (task: TaskInfo) => {
+    if (client.elicitation || task.status !== "INPUT_REQUIRED") onChange?.(task);
+  };
+  listener(before);
   const task = await waitWhile(stays, before, Math.min(asked, most), tasks, { signal, onChange: listener });
   return asked > most ? { task, cut: `It waits ${most / 1_000} s at most, not ${seconds}.` } : { task };
 }

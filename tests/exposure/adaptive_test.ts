@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AdaptiveExposureStrategy, defineJob, DefinitionError, type Job } from "../../mod.ts";
+import { AdaptiveExposureStrategy, defineJob, DefinitionError, type Job, type TaskInfo } from "../../mod.ts";
 import type { ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
@@ -121,6 +121,17 @@ Deno.test("task_status returns as soon as the task ends, however long the wait",
   const waiting = call(surface, "task_status", { token, wait_seconds: 3_600 });
   gate.open();
   assertEquals(fieldsOf(await waiting), { token, status: "COMPLETED", result: { total: 1 } });
+});
+
+Deno.test("a client that cannot be asked hears of the task's progress while task_status waits", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
+  const surface = bench.exposeAll(endless);
+  const { id: token } = await start(surface, "endless", {});
+  await bench.work(endless);
+  await bench.until(token, ({ progress }) => progress === 0.5);
+  const heard: TaskInfo[] = [];
+  await call(surface, "task_status", { token }, { onChange: (task) => void heard.push(task) });
+  assertEquals([heard[0]?.status, heard[0]?.progress], ["RUNNING", 0.5]);
 });
 
 Deno.test("a registration can have its own answerWithin", async () => {
