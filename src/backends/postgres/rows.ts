@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { expiresAt, isFinished } from "../../task.ts";
+import { Buffer } from "node:buffer";
+import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
@@ -47,29 +48,31 @@ export function entryOf({ info, rest, version }: TaskRow): PgEntry {
 }
 
 /** The columns of `input` in the statement that writes. */
-export function columnsOf(writes: readonly Write[]): unknown[][] {
-  const rows = writes.map(({ record, version, before, body, key }) => {
-    const { info, ...rest } = record;
-    const ended = expiresAt(info);
-    return [
-      info.id,
-      version,
-      JSON.stringify(info.owner), // PostgreSQL does not take NUL, which JSON escapes.
-      JSON.stringify(info),
-      JSON.stringify(rest),
-      placeOf(record, before),
-      info.job,
-      record.priority,
-      dueOf(record) ?? info.createdAt,
-      record.holder === undefined && dueOf(record) !== undefined,
-      record.holder ?? null,
-      version === 0 ? "i" : "o",
-      body ?? null,
-      ended === undefined ? null : Math.min(ended + EXPIRED_TOLD_MS, LATEST_MS),
-      key ?? null,
-    ];
-  });
-  return (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
+export function columnsOf(writes: readonly Write[]): readonly unknown[] {
+  const text = (of: (write: Write) => string | null) => textArray(writes.map(of));
+  return [
+    writes.map(({ record: { info } }) => info.id),
+    writes.map(({ version }) => version),
+    text(({ record: { info } }) => JSON.stringify(info.owner)), // PostgreSQL does not take NUL, which JSON escapes.
+    text(({ record: { info } }) => JSON.stringify(info)),
+    text(({ record: { info: _, ...rest } }) => JSON.stringify(rest)),
+    writes.map(({ record, before }) => placeOf(record, before)),
+    text(({ record: { info } }) => info.job),
+    writes.map(({ record }) => record.priority),
+    writes.map(({ record }) => dueOf(record) ?? record.info.createdAt),
+    writes.map(({ record }) => record.holder === undefined && dueOf(record) !== undefined),
+    writes.map(({ record }) => record.holder ?? null),
+    writes.map(({ version }) => version === 0 ? "i" : "o"),
+    text(({ body }) => body ?? null),
+    writes.map(({ record: { info } }) => deletedAt(info)),
+    text(({ key }) => key ?? null),
+  ];
+}
+
+/** When a finished task may be deleted, in ms since the epoch. */
+function deletedAt(info: TaskInfo): number | null {
+  const expired = expiresAt(info);
+  return expired === undefined ? null : Math.min(expired + EXPIRED_TOLD_MS, LATEST_MS);
 }
 
 function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
@@ -82,4 +85,27 @@ function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
 
 function dueOf({ info }: TaskRecord): number | undefined {
   return isFinished(info) ? undefined : info.dueAt;
+}
+
+/** The type of the elements, in PostgreSQL's catalogue. */
+const TEXT_OID = 25;
+
+/** Dimensions, whether there are nulls, and the type; then the number of elements and the index of the first one. */
+const HEADER_BYTES = 20;
+
+/**
+ * A `text[]` as PostgreSQL takes it in binary. In text, `npm:pg` would escape every quote of the JSON in it, and PostgreSQL
+ * look for each: that was a fifth of what a write cost this process.
+ */
+export function textArray(values: readonly (string | null)[]): Uint8Array {
+  const sizes = values.map((value) => value === null ? -1 : Buffer.byteLength(value));
+  const array = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + 4 + Math.max(0, size), HEADER_BYTES));
+  [1, 1, TEXT_OID, values.length, 1].forEach((field, index) => array.writeInt32BE(field, 4 * index));
+  let at = HEADER_BYTES;
+  for (const [index, value] of values.entries()) {
+    array.writeInt32BE(sizes[index] ?? -1, at);
+    at += 4;
+    if (value !== null) at += array.write(value, at);
+  }
+  return array;
 }

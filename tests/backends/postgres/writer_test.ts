@@ -1,0 +1,49 @@
+import pg from "pg";
+import type { Backend } from "../../../backend.ts";
+import { PostgresBackend } from "../../../mod.ts";
+import { textArray } from "../../../src/backends/postgres/rows.ts";
+import { TaskFinished } from "../../../src/errors.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+testUnless(
+  noPostgres,
+  "processes that change the same tasks in different orders do not wait for each other",
+  async () => {
+    await using server = await PostgresServer.start();
+    const url = await server.makeDatabase();
+    await PostgresBackend.migrate({ url });
+    await using one = await PostgresBackend.connect({ url });
+    await using other = await PostgresBackend.connect({ url });
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    for (let round = 0; round < 10; round++) {
+      const ids = Array.from({ length: 80 }, () => newTaskId());
+      const task = { job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+      await Promise.all(ids.map((id) => one.create({ ...task, id })));
+      // One of the two is too late for each task; a deadlock would be a `BackendError`.
+      const cancel = async (backend: Backend, order: readonly string[]) => {
+        const ends = await Promise.allSettled(order.map((id) => backend.cancel(id, "ann", 0)));
+        return ends.map((end) =>
+          end.status === "fulfilled" ? "cancelled" : end.reason instanceof TaskFinished || end.reason
+        );
+      };
+      const ends = (await Promise.all([cancel(one, ids), cancel(other, ids.toReversed())])).flat();
+      assertEquals(ends.filter((end) => end === "cancelled").length, ids.length);
+      assertEquals(ends.filter((end) => end === true).length, ids.length);
+    }
+  },
+);
+
+testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {
+  await using server = await PostgresServer.start();
+  const texts = ["", "NULL", '{"a":"\\"é💥\\\\"}', null, ",{}", "x".repeat(100_000)];
+  const client = new pg.Client({ connectionString: await server.makeDatabase() });
+  await client.connect();
+  const { rows } = await client.query("SELECT text FROM unnest($1::text[]) AS text", [
+    textArray(texts),
+  ]);
+  await client.end();
+  assertEquals(rows.map(({ text }: { text: string | null }) => text), texts);
+});
