@@ -37,7 +37,7 @@ const INFO = { name: "interop-2026", version: "1.0.0" };
 const CAPABILITIES = { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } };
 
 /** The SDK asks a sibling process of its own transport first, and leaves a timer behind; any other it asks in place. */
-class StdioTransport extends StdioClientTransport {}
+export class StdioTransport extends StdioClientTransport {}
 
 /** Connects over HTTP. */
 export function connectModernHttp(url: URL, mode: Mode, person?: Person): Promise<ModernConnection> {
@@ -67,7 +67,8 @@ function startStdio(strategy: StrategyName): StdioTransport {
   return new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" });
 }
 
-async function connect(
+/** Connects over this transport. */
+export async function connect(
   transport: Transport,
   mode: Mode,
   person?: Person,
@@ -100,8 +101,11 @@ async function connect(
 }
 
 /** Closing the stdio client leaves a timer of 2 s behind, unless the server is gone by then. */
-async function close(client: Client, transport: Transport): Promise<void> {
-  if (transport instanceof StdioClientTransport && transport.pid) {
+export async function close(
+  client: { onclose?: () => void; close(): Promise<void> },
+  transport: object,
+): Promise<void> {
+  if ("pid" in transport && typeof transport.pid === "number") {
     const { promise: gone, resolve } = Promise.withResolvers<void>();
     client.onclose = resolve;
     Deno.kill(transport.pid, "SIGTERM");

@@ -1,0 +1,65 @@
+/**
+ * Real clients against the default server: each gets the result of a short job, of one that ends while the call waits, and
+ * of one that takes three times as long as a call may wait; each job runs once, in at most four calls.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "../../tools/std.ts";
+import { install, noPython, open, PYTHON_CLIENTS } from "./support/python.ts";
+import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
+import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
+
+/** How long the jobs take, in ms; the server answers within 1,000, the client waits 2,000. */
+const JOBS = [50, 700, 3_000];
+
+async function getAllResults(connect: (target: Target) => Promise<Session>, target: Target): Promise<void> {
+  await using session = await connect(target);
+  for (const [index, ms] of JOBS.entries()) {
+    const { worked, calls } = await askForWork(session, ms);
+    assertEquals(worked, ms);
+    assertEquals(await target.begun(), index + 1);
+    assert(calls <= 4, `It took ${calls} calls.`);
+  }
+}
+
+for (const transport of ["stdio", "http"] as const) {
+  for (
+    const [name, connect] of Object.entries({
+      "SDK 1": (target: Target) => sdk1(target),
+      "SDK 2": sdk2,
+      "SDK 2 with ext-tasks": extTasks,
+    })
+  ) {
+    Deno.test(`${name} over ${transport} gets the result of every job, which runs once, in at most four calls`, () =>
+      withServer(transport, (target) => getAllResults(connect, target)));
+  }
+}
+
+Deno.test("a client whose time limit is shorter than any answer calls again until it has the result; the job runs once", () =>
+  withServer("http", async (target) => {
+    await using session = await sdk1(target, 400);
+    const { worked, calls } = await askForWork(session, 1_500);
+    assertEquals([worked, await target.begun()], [1_500, 1]);
+    assert(calls > 1);
+  }));
+
+for (const kind of ["mcp1", "mcp2", "fastmcp"] as const) {
+  Deno.test({
+    name: `${PYTHON_CLIENTS[kind]} of PyPI gets the result of every job over stdio and HTTP${
+      noPython === undefined ? "" : ` (left out: ${noPython})`
+    }`,
+    ignore: noPython !== undefined,
+    fn: async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        const python = await install(kind, folder);
+        for (const transport of ["stdio", "http"] as const) {
+          const connect = (target: Target) => Promise.resolve(open(python, kind, target));
+          await withServer(transport, (target) => getAllResults(connect, target));
+        }
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}

@@ -1,0 +1,80 @@
+"""A Python client under test: client.py mcp1|mcp2|fastmcp <url | command args...>.
+
+Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, or null if the
+client's own time limit has passed.
+"""
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+
+LIMIT_S = 2
+
+
+def is_timeout(error: BaseException) -> bool:
+    text = f"{type(error).__name__} {error}".lower()
+    return "timeout" in text or "timed out" in text
+
+
+async def mcp1(target, use):
+    from mcp import ClientSession, StdioServerParameters
+    from mcp.client.stdio import stdio_client
+    from mcp.client.streamable_http import streamablehttp_client
+
+    if target[0].startswith("http"):
+        transport = streamablehttp_client(target[0])
+    else:
+        transport = stdio_client(StdioServerParameters(command=target[0], args=target[1:]))
+    async with transport as streams, ClientSession(streams[0], streams[1]) as session:
+        await session.initialize()
+        await session.list_tools()
+
+        async def call(name, args):
+            result = await session.call_tool(name, args, read_timeout_seconds=timedelta(seconds=LIMIT_S))
+            return result.structuredContent
+
+        await use(call)
+
+
+async def mcp2(target, use):
+    from mcp import Client, StdioServerParameters
+
+    server = target[0] if target[0].startswith("http") else StdioServerParameters(command=target[0], args=target[1:])
+    async with Client(server) as client:
+        await client.list_tools()
+
+        async def call(name, args):
+            return (await client.call_tool(name, args, read_timeout_seconds=LIMIT_S)).structured_content
+
+        await use(call)
+
+
+async def fastmcp(target, use):
+    from fastmcp import Client
+    from fastmcp.client.transports import StdioTransport
+
+    server = target[0] if target[0].startswith("http") else StdioTransport(command=target[0], args=target[1:])
+    async with Client(server) as client:
+        await client.list_tools()
+
+        async def call(name, args):
+            return (await client.call_tool(name, args, timeout=LIMIT_S)).structured_content
+
+        await use(call)
+
+
+async def serve(call):
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        request = json.loads(line)
+        try:
+            answer = await call(request["name"], request["args"])
+        except Exception as error:
+            if not is_timeout(error):
+                raise
+            answer = None
+        print(json.dumps(answer), flush=True)
+
+
+kind, *target = sys.argv[1:]
+asyncio.run({"mcp1": mcp1, "mcp2": mcp2, "fastmcp": fastmcp}[kind](target, serve))

@@ -1,0 +1,40 @@
+/**
+ * The server of the table of clients, as a process: `server.ts <log> stdio|http`. Its one job works for so many ms, and
+ * writes a line to the log each time that it begins. It is the default server, but for its times: a call is answered
+ * within a second, so that a job of 3 s is to it what one of 75 s is with the default.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { AdaptiveExposureStrategy, AsyncToolServer, MemoryBackend } from "../../../mod.ts";
+
+const [log = "", transport] = Deno.args;
+const server = new AsyncToolServer({
+  name: "clients",
+  version: "1.0.0",
+  backend: new MemoryBackend(),
+  audit: () => {},
+  strategy: new AdaptiveExposureStrategy({ answerWithin: 1_000, inlineWithin: 300 }),
+});
+server.asyncTool({
+  name: "work",
+  description: "Works for so many ms",
+  input: z.object({ ms: z.number() }),
+  output: z.object({ worked: z.number() }),
+}, async ({ ms }, { progress, signal }) => {
+  await Deno.writeTextFile(log, `${ms}\n`, { append: true });
+  for (let part = 1; part <= 4; part++) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms / 4);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
+    signal.throwIfAborted();
+    await progress(part / 4);
+  }
+  return { worked: ms };
+});
+const onListen = (url: string) => console.log(url);
+await server.run(
+  transport === "http" ? { transport, port: 0, worker: {}, onListen } : { transport: "stdio", worker: {} },
+);
