@@ -12,7 +12,7 @@ import { until } from "../support/processes.ts";
 import { Place, Session, WorkerProcess } from "./stage.ts";
 
 /** After how long a silent worker counts as dead, in ms: short where one dies. */
-const LEASE = 1_000;
+const LEASE = 3_000;
 
 /** As long as nobody who lives could be silent. */
 const ENDLESS = 60_000;
