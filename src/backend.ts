@@ -24,13 +24,13 @@ export interface Route {
   readonly jobName: string;
 }
 
-/** What makes a task the only one of its kind: of all starts with one key, one makes the task, and the others find it. */
+/** A key that makes starts equal: of all starts with the same key, one creates the task, and the others receive it. */
 export interface TaskKey {
-  /** The key, up to 200 characters. Each owner has keys of their own. */
+  /** The key, at most 200 characters. Each owner has their own keys. */
   readonly name: string;
-  /** For how long after its end a COMPLETED task still has the key, in ms. A FAILED or CANCELLED one has lost it at once. */
+  /** How long a COMPLETED task holds the key after its end, in ms. FAILED and CANCELLED tasks release it at once. */
   readonly window: number;
-  /** What else must be the same, up to 100 characters: a start with another one is refused. */
+  /** What else must be equal, at most 100 characters: a start with a different one is refused. */
   readonly fingerprint?: string;
 }
 
@@ -57,11 +57,11 @@ export interface NewTask {
   readonly delay?: number;
   /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
-  /** With it, `create` resolves with the task that has the key, if there is one, and stores nothing. */
+  /** If a task holds this key, `create` resolves with that task, and stores nothing. */
   readonly key?: TaskKey;
   /**
-   * With it, `create` resolves with the task that `offer` has given this key, if it is not FAILED, CANCELLED or expired,
-   * and takes the key from it: of several such calls one finds the task. It is looked for before `key`.
+   * If `offer` has given this key to a task, and that is not FAILED, CANCELLED or expired, `create` resolves with that task
+   * and removes the key, so that only one call receives it. It is tried before `key`.
    */
   readonly adopt?: string;
   /** Where it is queued, if not in the job's own queue. Backends without queues of others reject with `DefinitionError`. */
@@ -177,12 +177,13 @@ export interface StreamStore {
  */
 export interface Backend extends AsyncDisposable {
   /**
-   * Stores a task and queues it. With a `key`, resolves with the task that has it, if there is one: its id tells. Of any
-   * number of calls at the same moment, in any number of processes, one stores a task. Rejects with `InvalidValue` if it
-   * cannot be stored, for example because its input is too large, and with `InvalidInput` if the `fingerprint` of its key differs.
+   * Stores a task and queues it. If another task holds its `key`, resolves with that one instead, as its id shows: of any
+   * number of calls at the same moment, in any number of processes, only one stores a task. Rejects with `InvalidValue` if
+   * it cannot be stored, for example because its input is too large, and with `InvalidInput` if the `fingerprint` of its key
+   * differs.
    */
   create(task: NewTask): Promise<TaskInfo>;
-  /** Gives a key to a task, so that the next `create` with `adopt` finds it. Any other task loses the key. */
+  /** Gives a key to a task, so that the next `create` with this key as `adopt` receives it. Any other task loses the key. */
   offer(id: string, owner: string, key: string): Promise<void>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */
   get(id: string, owner: string): Promise<TaskInfo>;

@@ -64,15 +64,15 @@ export interface JobPolicy {
   readonly delay?: number;
   /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
-  /** Whether a repeated start finds the task of the first one; default `false`. `true` is `{}`. */
+  /** Whether repeated starts receive the task of the first one. `true` means `{}`. Default: `false`. */
   readonly unique?: boolean | UniqueOptions;
 }
 
-/** Which starts of an owner are the same one. */
+/** Which starts of an owner count as repeated. */
 export interface UniqueOptions {
-  /** What they have in common; default: the whole input. */
+  /** Returns a text that is equal for repeated starts. Default: they have the same input. */
   readonly key?: (input: never) => string;
-  /** For how long after its end a start still finds a COMPLETED task, in ms; default 0. */
+  /** How long after its end a COMPLETED task still counts, in ms. Default: 0. */
   readonly for?: number;
 }
 

@@ -51,6 +51,12 @@ export function wellFormed<T>(value: T): T {
   return whole === text ? value : JSON.parse(whole);
 }
 
+/** JSON with sorted keys, so that equal values (JSON Schema core 4.2.2) give equal texts. */
+export function canonicalJson(value: unknown): string {
+  const sorted = (item: object) => Object.fromEntries(Object.entries(item).sort(([a], [b]) => a < b ? -1 : 1));
+  return JSON.stringify(value, (_, item) => isObject(item) ? sorted(item) : item);
+}
+
 /** Replaces lone surrogates in the output of `JSON.stringify`, which writes only these as escapes of surrogates. */
 function wellFormedText(json: string): string {
   if (!json.includes("\\ud")) return json;

@@ -42,8 +42,8 @@ export async function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says; one that goes on is found by the next call with the same `input`. The
- * backend stays open until that is done.
+ * cancelled, or goes on, as the registration says; if it goes on, the next call with the same `input` takes it over. The
+ * backend stays open until that is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
@@ -66,18 +66,18 @@ export function waitForCall<T>(
   return tasks.untilClosed(run());
 }
 
-/** The options with which a call that waits starts its task. */
+/** The options with which a waiting call starts its task. */
 export function startOptions({ client, idempotencyKey }: CallContext): StartOptions {
   return { ttl: client.ttl, adopt: client.tasks === "none", idempotencyKey };
 }
 
-/** Whether a call has ended without an answer that its caller could use. */
+/** Whether a call has ended without an answer to its caller. */
 function isUnanswered({ aborted, reason }: AbortSignal, error: unknown): boolean {
   const over = [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
   return aborted ? over : error instanceof Unavailable;
 }
 
-/** Leaves a task to the next call with the same input. If that cannot be stored, that call starts another task. */
+/** Offers a task to the next call with the same input. If that cannot be stored, the next call starts another task. */
 async function abandon(tasks: Tasks, task: TaskInfo, input: unknown): Promise<void> {
   await tryAgain(() => tasks.abandon(task, input), PAUSES_MS, () => false);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Ajv } from "ajv";
+import { canonicalJson } from "../json.ts";
 
 /** Replaces the keyword `uniqueItems` of `ajv`. */
 export function addUniqueItems(ajv: Ajv): void {
@@ -15,17 +16,6 @@ export function addUniqueItems(ajv: Ajv): void {
     schemaType: "boolean",
     error: { message: "must NOT have duplicate items" },
     validate: (unique: boolean, items: readonly unknown[]) =>
-      !unique || new Set(items.map(keyOf)).size === items.length,
+      !unique || new Set(items.map(canonicalJson)).size === items.length,
   });
-}
-
-/** A text that two JSON values share exactly if they are equal (JSON Schema core 4.2.2), whatever the order of their keys. */
-function keyOf(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_key, item: unknown) =>
-      typeof item === "object" && item !== null && !Array.isArray(item)
-        ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => a < b ? -1 : 1))
-        : item,
-  );
 }

@@ -1,25 +1,25 @@
 /**
- * The keys under which a repeated call finds its task.
+ * The keys by which repeated calls receive the same task.
  *
  * @module
  */
 import type { NewTask } from "../backend.ts";
 import { JobsError } from "../errors.ts";
-import { isObject } from "../json.ts";
+import { canonicalJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Json } from "../task.ts";
 import { messageOf } from "../text.ts";
 
-/** How long a call's own key finds its task after that has ended, in ms: as long as its result is kept. */
+/** How long a task holds the caller's own key after its end, in ms: for as long as its result is kept. */
 const WHILE_KEPT = Number.MAX_SAFE_INTEGER;
 
-/** What a start may say of itself. */
+/** The options of a start. */
 export interface StartOptions {
-  /** For how long its result is kept, in ms; default: as the registration says. */
+  /** How long the result is kept, in ms. Default: as the registration says. */
   readonly ttl?: number;
-  /** Takes over the task of an earlier call with the same input whose caller is gone without an answer. */
+  /** Whether to take over the task of an earlier call with the same input whose caller has received no answer. */
   readonly adopt?: boolean;
-  /** The caller's own key: a start with the same one finds the task of the first. */
+  /** The caller's own key: starts with the same key receive the task of the first one. */
   readonly idempotencyKey?: string;
 }
 
@@ -32,17 +32,17 @@ export async function keysOf(
   const orphan = adopt ? { adopt: await orphanKey(job.name, input) } : {};
   if (idempotencyKey !== undefined) {
     const name = `call:${job.name}:${await hash(idempotencyKey)}`;
-    return { ...orphan, key: { name, window: WHILE_KEPT, fingerprint: await hash(canonical(input)) } };
+    return { ...orphan, key: { name, window: WHILE_KEPT, fingerprint: await hash(canonicalJson(input)) } };
   }
   if (unique === undefined || unique === false) return orphan;
   const { key, for: window = 0 } = unique === true ? {} : unique;
-  const name = `unique:${job.name}:${await hash(key ? ownKey(job.name, key, input) : canonical(input))}`;
+  const name = `unique:${job.name}:${await hash(key ? ownKey(job.name, key, input) : canonicalJson(input))}`;
   return { ...orphan, key: { name, window } };
 }
 
-/** The key of a task whose caller is gone without an answer: the next call with the same input takes it over. */
+/** The key of a task whose caller has received no answer, so that the next call with the same input can take it over. */
 export async function orphanKey(job: string, input: Json): Promise<string> {
-  return `orphan:${job}:${await hash(canonical(input))}`;
+  return `orphan:${job}:${await hash(canonicalJson(input))}`;
 }
 
 function ownKey(job: string, key: (input: never) => unknown, input: Json): string {
@@ -53,15 +53,7 @@ function ownKey(job: string, key: (input: never) => unknown, input: Json): strin
     throw new JobsError(`Cannot start ${job}: its key function failed: ${messageOf(cause)}`, { cause });
   }
   if (typeof own === "string") return own;
-  throw new JobsError(`Cannot start ${job}: its key function returned ${typeof own}; return a text.`);
-}
-
-/** JSON whose keys are sorted, so that equal inputs are equal texts. */
-function canonical(value: Json): string {
-  return JSON.stringify(
-    value,
-    (_, item) => isObject(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => a < b ? -1 : 1)) : item,
-  );
+  throw new JobsError(`Cannot start ${job}: its key function returned ${typeof own}; it must return a text.`);
 }
 
 async function hash(text: string): Promise<string> {

@@ -1,5 +1,5 @@
 /**
- * Cases: of all starts with one key, one makes the task.
+ * Cases: of all starts with the same key, one creates the task.
  *
  * @module
  */
@@ -24,7 +24,7 @@ async function count(stage: Stage): Promise<number> {
 }
 
 export const keying: Cases = {
-  "of many starts with one key at the same moment, on two connections, one makes the task": async (stage) => {
+  "of many simultaneous starts with the same key, on two connections, one creates the task": async (stage) => {
     const second = await stage.connect();
     for (const name of ["a", "b", "c"]) {
       const starts = Array.from(
@@ -37,7 +37,7 @@ export const keying: Cases = {
     strictEqual(await count(stage), 3);
   },
 
-  "a start finds the task that has its key, as it stands now, and stores nothing": async (stage) => {
+  "a start whose key a task holds receives that task in its present state, and stores nothing": async (stage) => {
     const first = await start(stage);
     deepStrictEqual(await start(stage), await stage.backend.get(first.id, OWNER));
     notStrictEqual((await start(stage, { name: "report:2" })).id, first.id);
@@ -45,7 +45,7 @@ export const keying: Cases = {
     strictEqual(await count(stage), 2); // The third is of another owner.
   },
 
-  "a completed task keeps its key for the window, and without one gives it up": async (stage) => {
+  "a completed task holds its key for the window, and releases it without one": async (stage) => {
     await stage.work({ keyed: () => 1 });
     const first = await start(stage);
     await stage.finished(first);
@@ -53,7 +53,7 @@ export const keying: Cases = {
     notStrictEqual((await start(stage)).id, first.id);
   },
 
-  "a task that failed or was cancelled gives up its key at once": async (stage) => {
+  "a failed or cancelled task releases its key at once": async (stage) => {
     await stage.work({
       keyed: () => {
         throw new Error("no");
@@ -71,7 +71,7 @@ export const keying: Cases = {
     );
   },
 
-  "a task that is offered under a key is found by one start, and by no other": async (stage) => {
+  "exactly one start receives a task that was offered under a key": async (stage) => {
     const second = await stage.connect();
     const { id } = await stage.create({ job: "keyed" });
     await stage.backend.offer(id, OWNER, "offered");
@@ -84,7 +84,7 @@ export const keying: Cases = {
     strictEqual(await count(stage), 10);
   },
 
-  "a task that is offered and has completed meanwhile is found with its result": async (stage) => {
+  "a start receives an offered task that has completed meanwhile, with its result": async (stage) => {
     await stage.work({ keyed: () => "done" });
     const task = await stage.create({ job: "keyed" });
     await stage.backend.offer(task.id, OWNER, "offered");
@@ -94,7 +94,7 @@ export const keying: Cases = {
     deepStrictEqual(await stage.backend.outcome(found.id, OWNER), { kind: "value", value: "done" });
   },
 
-  "a start whose fingerprint is another one is refused, and stores nothing": async (stage) => {
+  "a start with a different fingerprint is refused, and stores nothing": async (stage) => {
     const first = await start(stage, { fingerprint: "a" });
     strictEqual((await start(stage, { fingerprint: "a" })).id, first.id);
     await rejects(start(stage, { fingerprint: "b" }), InvalidInput);
