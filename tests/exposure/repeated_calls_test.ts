@@ -51,7 +51,7 @@ async function giveUp(
 
 const tokenOf = ({ structuredContent }: ToolResult) => structuredContent?.token;
 
-Deno.test("a call that timed out is taken up by the next call with the same input, and the job runs once", async () => {
+Deno.test("after a call has timed out, the next call with the same input takes its task over, and the job runs once", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -64,7 +64,7 @@ Deno.test("a call that timed out is taken up by the next call with the same inpu
   assertEquals(gate.runs, 1);
 });
 
-Deno.test("a result that came while nobody waited is the next call's", async () => {
+Deno.test("the next call receives a result that was ready while no call was waiting", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -77,7 +77,7 @@ Deno.test("a result that came while nobody waited is the next call's", async () 
   assertEquals(gate.runs, 1);
 });
 
-Deno.test("another owner, and another input, start tasks of their own", async () => {
+Deno.test("another owner or another input starts a new task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -90,14 +90,14 @@ Deno.test("another owner, and another input, start tasks of their own", async ()
   gate.open();
 });
 
-Deno.test("a call that has its handle is no orphan: the next one starts a task of its own", async () => {
+Deno.test("after a call has received a handle, the next call starts a new task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
   const surface = bench.exposeAll(new Gate().job);
   const tokens = [await call(surface, "gated", { user: "Ada" }), await call(surface, "gated", { user: "Ada" })];
   assertEquals(new Set(tokens.map(tokenOf)).size, 2);
 });
 
-Deno.test("the next call takes up what a server that shuts down has let go", async () => {
+Deno.test("the next call takes over a task whose call was ended by the shutdown of its server", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const gate = new Gate();
   const surface = bench.exposeAll(gate.job);
@@ -112,7 +112,7 @@ Deno.test("the next call takes up what a server that shuts down has let go", asy
   assertEquals(tokenOf(await call(next.exposeAll(gate.job), "gated", { user: "Ada" })), task?.id);
 });
 
-Deno.test("repeated starts of a unique job find its task, also while the first caller waits", async () => {
+Deno.test("repeated starts of a unique job receive the same task, also while the first caller waits", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
   const surface = bench.expose(new Gate().job, { unique: true });
   const tokens = await Promise.all([1, 2, 3].map(async () => tokenOf(await call(surface, "gated", { user: "Ada" }))));
@@ -120,7 +120,7 @@ Deno.test("repeated starts of a unique job find its task, also while the first c
   assert(tokenOf(await call(surface, "gated", { user: "Eve" })) !== tokens[0]);
 });
 
-Deno.test("a unique job may say what makes two starts the same, and for how long after the end", async () => {
+Deno.test("a unique job can define which starts are equal, and how long that lasts after the end", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const gate = new Gate();
   const unique = { key: ({ user }: { user: string }) => user, for: 60_000 };
@@ -133,7 +133,7 @@ Deno.test("a unique job may say what makes two starts the same, and for how long
   assertEquals(await start(2026), token);
 });
 
-Deno.test("a key function that fails, or returns no text, fails the start with its reason", async () => {
+Deno.test("a key function that throws, or does not return a text, makes the start fail with the reason", async () => {
   const failing = (): string => {
     throw new Error("no user");
   };
@@ -145,7 +145,7 @@ Deno.test("a key function that fails, or returns no text, fails the start with i
   }
 });
 
-Deno.test("a call with an idempotency key finds the task of the first one, and is refused with another input", async () => {
+Deno.test("calls with the same idempotency key receive the same task, and a different input is refused", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(new Gate().job);
   const start = (user: string, idempotencyKey: string) => call(surface, "gated_start", { user }, { idempotencyKey });
