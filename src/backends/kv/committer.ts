@@ -136,12 +136,12 @@ export class Committer {
     this.#checkFile();
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
-    if (events.length > 0) this.#tell(events.map(({ task }) => task));
+    if (events.length > 0) this.#report(events.map(({ task }) => task));
     return result.versionstamp;
   }
 
   /** The write is on disk, so an error of a listener must not reject it: it is reported like that of an event listener. */
-  #tell(tasks: readonly TaskInfo[]): void {
+  #report(tasks: readonly TaskInfo[]): void {
     try {
       this.#onCommitted(tasks);
     } catch (error) {

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { TaskEvent } from "../../backend.ts";
 import { logError, logFailureOf } from "../../log/log_error.ts";
+import type { HubListener } from "../shared/store/hub.ts";
 import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
 import { eventKey } from "./keys.ts";
@@ -31,8 +31,8 @@ export class EventLog implements AsyncDisposable {
   readonly #wakeFile: Deno.FsFile;
   readonly #readyFile: Deno.FsFile;
   readonly #watcher: Deno.FsWatcher | undefined;
-  readonly #poll: ReturnType<typeof setInterval>;
-  readonly #hear: Listeners;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #listener: LogListener;
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
   /** Writers whose process has closed. Their positions are kept while their streams have entries. */
@@ -43,25 +43,25 @@ export class EventLog implements AsyncDisposable {
   #touchAt = Date.now() + TOUCH_MS;
   #closed = false;
 
-  private constructor(kv: Deno.Kv, writer: string, folder: string, hear: Listeners) {
+  private constructor(kv: Deno.Kv, writer: string, folder: string, listener: LogListener) {
     this.#kv = kv;
     this.#writer = writer;
     this.#folder = folder;
-    this.#hear = hear;
+    this.#listener = listener;
     this.#wakeFile = openOwn(`${folder}/${writer}`);
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = watch(folder);
     // If it fails, the poll finds the events.
     this.#watching = this.#watch().catch(logFailureOf("watch the wake files of other processes"));
-    this.#poll = setInterval(() => this.#lookAround(), FALLBACK_POLL_MS);
+    this.#timer = setInterval(() => this.#poll(), FALLBACK_POLL_MS);
   }
 
   /** Opens the log beside the KV file. Every later change is reported. */
-  static async open(kv: Deno.Kv, writer: string, path: string, hear: Listeners): Promise<EventLog> {
+  static async open(kv: Deno.Kv, writer: string, path: string, listener: LogListener): Promise<EventLog> {
     const folder = `${path}.wake`;
     await makeFolder(folder);
     await removeStale(folder);
-    const log = new EventLog(kv, writer, folder, hear);
+    const log = new EventLog(kv, writer, folder, listener);
     await untilUnlocked(async () => {
       for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
     });
@@ -84,7 +84,7 @@ export class EventLog implements AsyncDisposable {
   /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#poll);
+    clearInterval(this.#timer);
     this.#watcher?.close();
     await this.#watching;
     await this.#reading;
@@ -107,10 +107,10 @@ export class EventLog implements AsyncDisposable {
     if (writer === this.#writer) return;
     if (removed) return void this.#gone.add(writer);
     this.#woken.add(writer);
-    if (file !== writer) this.#hear.ready();
+    if (file !== writer) this.#listener.ready();
   }
 
-  #lookAround(): void {
+  #poll(): void {
     this.#read(true);
     if (Date.now() < this.#touchAt) return;
     this.#touchAt = Date.now() + TOUCH_MS;
@@ -130,7 +130,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #readOn(all: boolean): Promise<void> {
-    if (all) this.#hear.look();
+    if (all) this.#listener.check();
     const gone = new Set(this.#gone); // Taken before the streams are listed: these get no new entries.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
@@ -142,7 +142,7 @@ export class EventLog implements AsyncDisposable {
       this.#gone.delete(writer);
     }
     // No wake file has announced what the poll found.
-    if (found) this.#hear.ready();
+    if (found) this.#listener.ready();
   }
 
   /** Reads the new entries of a stream. Resolves with whether there were any. */
@@ -155,9 +155,9 @@ export class EventLog implements AsyncDisposable {
       if (this.#closed) return false;
       const number = Number(key.at(-1));
       this.#positions.set(writer, number);
-      if (number !== expected) this.#hear.event({ kind: "gap" });
+      if (number !== expected) this.#listener.event({ kind: "gap" });
       expected = number + 1;
-      for (const task of JSON.parse(value)) this.#hear.event({ kind: "change", task });
+      for (const task of JSON.parse(value)) this.#listener.event({ kind: "change", task });
     }
     return expected > position + 1;
   }
@@ -182,13 +182,9 @@ export class EventLog implements AsyncDisposable {
 }
 
 /** What the log calls. */
-export interface Listeners {
-  /** A change, or a gap. */
-  event(event: TaskEvent): void;
-  /** A task may be ready to run; its event follows. */
-  ready(): void;
+export interface LogListener extends HubListener {
   /** Called with each poll: checks that the KV file is still there, and throws if it is not. */
-  look(): void;
+  check(): void;
 }
 
 /** Watches a folder, unless the system has no watcher left. */

@@ -77,7 +77,7 @@ export class DenoKvBackend extends StoreBackend {
         await EventLog.open(kv, writer, path, {
           event: (event) => hub.event(event),
           ready: () => hub.ready(),
-          look: checkUsable,
+          check: checkUsable,
         }),
       );
       const committer = new Committer(kv, writer, (tasks) => log.wake(hub.written(tasks)), () => file.checkNow());

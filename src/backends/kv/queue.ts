@@ -8,7 +8,7 @@ import { credibleDue } from "../shared/clock.ts";
 import type { Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { Committer } from "./committer.ts";
 import { delayedKey, readyKey } from "./keys.ts";
-import { fitting } from "./room.ts";
+import { fitting } from "./limits.ts";
 import { type KvEntry, promoting, type StoredTask } from "./stored.ts";
 
 /** The most delayed tasks that are made ready at once. */

@@ -15,7 +15,7 @@ import { type Committer, reading } from "./committer.ts";
 import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { KvQueue } from "./queue.ts";
-import { expiryIn, refuseTooLarge } from "./room.ts";
+import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
 
@@ -62,8 +62,8 @@ export class KvStore implements Store<KvEntry> {
     const { id, owner } = record.info;
     const named = key === undefined ? undefined : await this.#named(owner, key);
     if (named && named.value?.slice(0, ID_LENGTH) !== id) return false;
-    const text = await this.#keep(input);
-    const write = { ...writing({ record, input: text }, undefined), deletes: claims(text) };
+    const text = await this.#storeText(input);
+    const write = { ...writing({ record, input: text }, undefined), deletes: marksOf(text) };
     return await this.#committer.commit({ ...write, checks: named && [named] }) !== null;
   }
 
@@ -92,7 +92,7 @@ export class KvStore implements Store<KvEntry> {
     const { input, record: before, check } = entry;
     const { info } = record;
     refuseTooLarge(record, before);
-    const text = outcome && await this.#keep(JSON.stringify(outcome), keptFor(info));
+    const text = outcome && await this.#storeText(JSON.stringify(outcome), keptFor(info));
     const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
     const inputIsDone = isFinished(info) && "blob" in input;
@@ -100,7 +100,7 @@ export class KvStore implements Store<KvEntry> {
       ...write,
       checks: [check],
       sets: [...sets, ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
-      deletes: [...deletes, ...claims(text)],
+      deletes: [...deletes, ...marksOf(text)],
     });
     return versionstamp === null
       ? undefined
@@ -152,7 +152,7 @@ export class KvStore implements Store<KvEntry> {
     );
   }
 
-  async #keep(text: string, expireIn?: number): Promise<Text> {
+  async #storeText(text: string, expireIn?: number): Promise<Text> {
     if (text.length <= INLINE_LIMIT) return { inline: text };
     return { blob: await writeBlob(this.#committer, text, expireIn) };
   }
@@ -163,6 +163,6 @@ export class KvStore implements Store<KvEntry> {
   }
 }
 
-function claims(text: Text | undefined): Deno.KvKey[] {
+function marksOf(text: Text | undefined): Deno.KvKey[] {
   return text && "blob" in text ? [...claimBlob(text.blob)] : [];
 }

@@ -9,7 +9,7 @@ import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import type { BlobRef } from "./blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
-import { expiryIn } from "./room.ts";
+import { expiryIn } from "./limits.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
 export type Text = { readonly inline: string } | { readonly blob: BlobRef };

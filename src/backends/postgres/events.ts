@@ -41,7 +41,7 @@ export const EVENT_TTL_MS = 60_000;
 /** Reads the events of all other processes. */
 export class EventLog implements AsyncDisposable {
   readonly #database: Database;
-  readonly #hear: HubListener;
+  readonly #listener: HubListener;
   readonly #channel: string;
   readonly #listens: boolean;
   readonly #sql: { readonly read: Statement; readonly notify: Statement };
@@ -60,13 +60,13 @@ export class EventLog implements AsyncDisposable {
   #open = true;
   #connected = false;
 
-  private constructor(database: Database, writer: string, last: number, listens: boolean, hear: HubListener) {
+  private constructor(database: Database, writer: string, last: number, listens: boolean, listener: HubListener) {
     const { schema } = database;
     this.#database = database;
     this.#writer = writer;
     this.#last = last;
     this.#listens = listens;
-    this.#hear = hear;
+    this.#listener = listener;
     // One channel per schema, so that several systems can share a database.
     this.#channel = `mcp_jobs_${schema.replaceAll(/\W/g, "_")}`;
     this.#sql = {
@@ -82,14 +82,14 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Opens the log. Every later change is reported, also of statements that are under way now. */
-  static async open(database: Database, writer: string, listens: boolean, hear: HubListener): Promise<EventLog> {
+  static async open(database: Database, writer: string, listens: boolean, listener: HubListener): Promise<EventLog> {
     const { schema } = database;
     const rows = await database.run<{ seq: number }>({
       text: `SELECT seq::float8 AS seq FROM ${schema}.events
         WHERE seq > (SELECT max(seq) FROM ${schema}.events) - ${RECENT} ORDER BY seq`,
     });
     const first = Math.max(0, (rows.at(-1)?.seq ?? 0) - RECENT);
-    const log = new EventLog(database, writer, first, listens, hear);
+    const log = new EventLog(database, writer, first, listens, listener);
     for (const { seq } of rows) log.#advance(seq, performance.now());
     return log;
   }
@@ -127,7 +127,7 @@ export class EventLog implements AsyncDisposable {
       client.on("notification", ({ payload = "" }) => {
         const [writer, ready] = payload.split(" ");
         if (writer === this.#writer) return;
-        if (ready) this.#hear.ready();
+        if (ready) this.#listener.ready();
         this.#read();
       });
       try {
@@ -182,7 +182,7 @@ export class EventLog implements AsyncDisposable {
       [...this.#missing.keys()],
       this.#writer,
     ]);
-    if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#hear.event({ kind: "gap" });
+    if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#readAt = begun;
     let ready = false;
     for (const { seq, tasks } of rows) {
@@ -191,11 +191,11 @@ export class EventLog implements AsyncDisposable {
       if (tasks === null) continue;
       for (const task of JSON.parse(tasks) as TaskInfo[]) {
         ready ||= task.status === "PENDING" || task.status === "RETRYING";
-        this.#hear.event({ kind: "change", task });
+        this.#listener.event({ kind: "change", task });
       }
     }
     // No notification has announced what the poll found.
-    if (polled && ready) this.#hear.ready();
+    if (polled && ready) this.#listener.ready();
     for (const [number, since] of this.#missing) {
       if (begun - since > MISSING_MS) this.#missing.delete(number);
     }

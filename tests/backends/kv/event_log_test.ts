@@ -13,8 +13,8 @@ Deno.test("KV: when a process closes, the others do not read again what it has t
     kv.set(eventKey(writer, number), JSON.stringify([text]));
   const told = (task: string) => ({ kind: "change", task });
   try {
-    await using _reader = await EventLog.open(kv, "reader", path, { event, ready: () => {}, look: () => {} });
-    const closing = await EventLog.open(kv, "closing", path, { event: () => {}, ready: () => {}, look: () => {} });
+    await using _reader = await EventLog.open(kv, "reader", path, { event, ready: () => {}, check: () => {} });
+    const closing = await EventLog.open(kv, "closing", path, { event: () => {}, ready: () => {}, check: () => {} });
     await tell("closing", 1, "said");
     closing.wake(false);
     await until(() => Promise.resolve(heard.length === 1), "the change is heard");
@@ -38,7 +38,7 @@ Deno.test("KV: a process hears what the others tell from its start on, and of a 
   const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([`told ${number}`]));
   try {
     await tell(1);
-    const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++, look: () => {} };
+    const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++, check: () => {} };
     await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, hear);
     await tell(2);
     await until(() => Promise.resolve(heard.length > 0), "the change is heard");
@@ -61,7 +61,7 @@ Deno.test("KV: the wake file of a process that died long ago is removed, and tha
     await Deno.mkdir(`${path}.wake`);
     for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
     await Deno.utime(`${path}.wake/old`, 0, 0);
-    await using _log = await EventLog.open(kv, "new", path, { event: () => {}, ready: () => {}, look: () => {} });
+    await using _log = await EventLog.open(kv, "new", path, { event: () => {}, ready: () => {}, check: () => {} });
     const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
     assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
   } finally {

@@ -196,7 +196,7 @@ Deno.test("KV: a delayed task whose event was missed is found after the gap", ()
   withClaims(async ({ claims, create }) => {
     assertEquals(await claims.claim(1), { claims: [], failed: [], more: false, dueIn: Infinity });
     const id = await create({}, 1);
-    claims.hear({ kind: "gap" });
+    claims.receive({ kind: "gap" });
     assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
   }));
 
@@ -215,7 +215,7 @@ Deno.test("KV: delayed tasks wait no longer than their delay once the clock was 
     assertEquals(await claim(), []);
     clock.now -= 7_200_000;
     const soon = await create(300_000);
-    claims.hear({ kind: "gap" });
+    claims.receive({ kind: "gap" });
     assertEquals([await claim(), (await claims.claim(10)).dueIn], [[], 300_000]);
     clock.now += 300_000;
     assertEquals(await claim(), [soon]);

@@ -150,7 +150,7 @@ export class StoreBackend implements Backend {
     const leave = this.#hub.add({
       ready: () => runner.wake(),
       event: (event) => {
-        claims.hear(event);
+        claims.receive(event);
         if (event.kind === "gap") return runner.recheck();
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.

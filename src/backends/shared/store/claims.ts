@@ -35,7 +35,7 @@ export class Claims implements RunnerStore {
   readonly #store: Store;
   readonly #worker: string;
   readonly #queue: Queue;
-  readonly #tell: ClaimsListener;
+  readonly #listener: ClaimsListener;
   readonly #held = new Map<string, Entry>();
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
@@ -45,11 +45,11 @@ export class Claims implements RunnerStore {
   #claimedAt = Infinity;
 
   /** Claims nothing yet. */
-  constructor(store: Store, worker: Worker, tell: ClaimsListener) {
+  constructor(store: Store, worker: Worker, listener: ClaimsListener) {
     this.#store = store;
     this.#worker = worker.name;
     this.#queue = store.queue(worker);
-    this.#tell = tell;
+    this.#listener = listener;
   }
 
   /** The tasks that this worker holds, or may hold in a moment. */
@@ -58,7 +58,7 @@ export class Claims implements RunnerStore {
   }
 
   /** Takes the due time of a delayed task from its event. */
-  hear(event: TaskEvent): void {
+  receive(event: TaskEvent): void {
     if (event.kind === "gap") this.#dueAt = 0;
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
@@ -68,7 +68,7 @@ export class Claims implements RunnerStore {
     const { entries, more, pause = Infinity } = await this.#queue.ready(Math.min(max, MAX_BATCH), this.held);
     this.#claiming = entries;
     try {
-      if (entries.length > 0) this.#tell.hold();
+      if (entries.length > 0) this.#listener.hold();
       const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
       const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
       const error = begun.find((one) => one.status === "rejected");
@@ -161,6 +161,6 @@ export class Claims implements RunnerStore {
       return ours ? next(record, this.#store.now()) : { record };
     });
     if (entry && ours) this.#held.set(id, entry);
-    else if (this.#held.delete(id)) this.#tell.lose(id);
+    else if (this.#held.delete(id)) this.#listener.lose(id);
   }
 }
