@@ -5,19 +5,19 @@
  * @module
  */
 import type { AuditEvent } from "./audit.ts";
-import type { Backend, NewTask, TaskPage } from "../backend.ts";
+import type { Backend, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
 import { keysOf, orphanKey, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
-import { retryPolicy } from "../job.ts";
+import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
 import { storableAnswer } from "../questions/budget.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
-import { type Answer, type FinishedTask, type Json, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
+import { type Answer, type FinishedTask, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
 
 /** How long a task may wait before its message says that no worker is running, in ms. */
 const QUIET_MS = 3_000;
@@ -37,6 +37,8 @@ export class Tasks implements Disposable {
   readonly #over = new AbortController();
   /** The plain calls that are waiting. */
   readonly #calls = new Set<Promise<void>>();
+  /** The tasks that are about to be left to the next call. */
+  readonly #abandoning = new Set<Promise<void>>();
   /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
   readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
 
@@ -71,16 +73,21 @@ export class Tasks implements Disposable {
       const json = this.#guard.admit(owner, input, options.ttl);
       await validate(job.input, json, `input for ${registered.name}`);
       const task = {
-        ...this.#newTask(registered, id, json, owner, options.ttl),
+        ...newTask(registered, id, json, owner, options.ttl),
         ...await keysOf(registered, json, options),
       };
+      // A client that has given up often calls again at once.
+      if (options.adopt) await Promise.all(this.#abandoning);
       return await this.#guard.create(task, () => this.#backend.create(task));
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
   }
 
   /** Leaves a task to the next call with the same input: the caller is gone without an answer. */
   async abandon({ id, owner, job }: TaskInfo, input: unknown): Promise<void> {
-    await this.#backend.offer(id, owner, await orphanKey(job, toJson(input, "the input")));
+    const offering = (async () => this.#backend.offer(id, owner, await orphanKey(job, toJson(input, "the input"))))();
+    const over: Promise<void> = offering.catch(() => {}).finally(() => this.#abandoning.delete(over));
+    this.#abandoning.add(over);
+    await offering;
   }
 
   /**
@@ -269,26 +276,5 @@ export class Tasks implements Disposable {
       if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
       return { kind: "tool_error", message: error.message };
     }
-  }
-
-  #newTask(
-    { job, policy, resultTtl, route }: RegisteredJob,
-    id: string,
-    input: Json,
-    owner: string,
-    ttl: number | undefined,
-  ): NewTask {
-    return {
-      id,
-      job: job.name,
-      owner,
-      input,
-      resultTtl: ttl === undefined ? resultTtl : Math.max(1, Math.round(ttl)),
-      retry: retryPolicy(policy),
-      timeout: policy.timeout,
-      delay: policy.delay,
-      priority: policy.priority,
-      route,
-    };
   }
 }

@@ -64,6 +64,22 @@ Deno.test("after a call has timed out, the next call with the same input takes i
   assertEquals(gate.runs, 1);
 });
 
+Deno.test("a client that calls again in the moment in which it gives up gets its task", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  await bench.work(gate.job);
+  const caller = new AbortController();
+  const first = assertRejects(() => call(surface, "gated", { user: "Ada" }, { signal: caller.signal }), JobsError);
+  await gate.begun;
+  caller.abort(new CallTimedOut("The client's time limit for the call has passed."));
+  const again = call(surface, "gated", { user: "Ada" });
+  await first;
+  gate.open();
+  assertEquals((await again).structuredContent, { user: "Ada" });
+  assertEquals(gate.runs, 1);
+});
+
 Deno.test("the next call receives a result that was ready while no call was waiting", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const gate = new Gate();

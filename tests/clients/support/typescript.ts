@@ -19,11 +19,19 @@ const LIMIT_MS = 2_000;
 
 const INFO = { name: "table", version: "1.0.0" };
 
+/** Where a stream ends with its call, SDK 1 forgets a timer of its reconnecting. */
+const NO_RECONNECTION = {
+  maxRetries: 0,
+  initialReconnectionDelay: 1,
+  maxReconnectionDelay: 1,
+  reconnectionDelayGrowFactor: 1,
+};
+
 /** SDK 1, revision 2025-11-25, without tasks. */
 export async function sdk1({ url, command, args }: Target, limit: number = LIMIT_MS): Promise<Session> {
   const client = new Client(INFO);
   const transport = url
-    ? new StreamableHTTPClientTransport(url)
+    ? new StreamableHTTPClientTransport(url, { reconnectionOptions: NO_RECONNECTION })
     : new StdioClientTransport({ command, args: [...args], stderr: "ignore" });
   await client.connect(transport);
   await client.listTools(); // It then checks what the tools return.
