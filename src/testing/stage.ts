@@ -56,7 +56,7 @@ export function whereWorkersDie(run: (stage: Stage) => Promise<void>): Case {
 export type Code = (input: { readonly [key: string]: Json }, ctx: JobContext) => unknown;
 
 /** How long a case waits for anything, in ms. Only failing cases wait that long. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** The owner of a case's tasks, unless it names another. */
 export const OWNER = "owner-1";

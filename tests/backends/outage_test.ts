@@ -9,7 +9,7 @@ import { onBoth } from "./support/outage.ts";
 const OWNER = "owner";
 
 /** Only a failing test waits this long. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const patience = () => AbortSignal.timeout(PATIENCE_MS);
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });

@@ -6,7 +6,7 @@
 export { descendants, isRunning } from "../../tools/processes.ts";
 
 /** How long something may take to happen, in ms, before a test gives up on it. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** Waits until something holds. */
 export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {

@@ -58,7 +58,7 @@ if (noRedis === undefined) {
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await backend.create({ id, job: "asks", owner, input: {}, resultTtl: 60_000, retry });
     using feed = new TaskFeed(backend);
-    const end = feed.wait(id, owner, AbortSignal.timeout(30_000), (task) => {
+    const end = feed.wait(id, owner, AbortSignal.timeout(60_000), (task) => {
       const [question] = "questions" in task ? task.questions ?? [] : [];
       if (question) void backend.answer(id, owner, { [question.key]: { action: "decline" } });
     });

@@ -109,7 +109,7 @@ Deno.test("KV: retries, delayed tasks and a dead worker's tasks do not wait for 
     await using backend = await DenoKvBackend.open({ path, lease: LEASE });
     using feed = new TaskFeed(backend);
     await using _worker = createWorker(backend, jobs(false));
-    const ends = await Promise.all(ids.map((id) => feed.wait(id, OWNER, AbortSignal.timeout(30_000))));
+    const ends = await Promise.all(ids.map((id) => feed.wait(id, OWNER, AbortSignal.timeout(60_000))));
     assertEquals(ends.map(({ job, status }) => [job, status]).toSorted(), [
       ["delayed", "COMPLETED"],
       ["endless", "COMPLETED"],
@@ -137,7 +137,7 @@ Deno.test("KV: a worker that lives on while the clock is set back goes on with r
       ]);
       await worker.ready;
       const tasks = [await create(backend, "delayed"), await create(backend, "flaky")];
-      const ends = await Promise.all(tasks.map(({ id }) => feed.wait(id, OWNER, AbortSignal.timeout(30_000))));
+      const ends = await Promise.all(tasks.map(({ id }) => feed.wait(id, OWNER, AbortSignal.timeout(60_000))));
       assertEquals(ends.map(({ status }) => status), ["COMPLETED", "COMPLETED"]);
     } finally {
       Date.now = now;
@@ -153,7 +153,7 @@ Deno.test("KV: the result of a worker whose clock is ten minutes behind, or ahea
         await using backend = await DenoKvBackend.open({ path, lease: LEASE });
         using feed = new TaskFeed(backend);
         const { id } = await create(backend, "flaky", 300_000);
-        const end = await feed.wait(id, OWNER, AbortSignal.timeout(30_000));
+        const end = await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
         assertEquals([end.status, (await backend.outcome(id, OWNER)).kind], ["FAILED", "tool_error"]);
       } finally {
         await other.kill();

@@ -176,7 +176,7 @@ Deno.test("KV: with server and worker in one process, no task that was told canc
         for (let turns = (caller + turn) % 8; turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve));
         const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
         if (end?.status === "CANCELLED") told.push({ id, work: end.work });
-        await feed.wait(id, OWNER, AbortSignal.timeout(30_000));
+        await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
       }
     };
     await Promise.all(Array.from({ length: 16 }, caller));

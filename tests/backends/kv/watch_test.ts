@@ -130,7 +130,7 @@ Deno.test("a job whose answer came with a change that its worker has missed gets
     await using _worker = createWorker(backend, [echo]);
     const { id, owner } = await backend.create(newTask());
     const asked = Promise.withResolvers<void>();
-    const end = feed.wait(id, owner, AbortSignal.timeout(20_000), ({ status }) => {
+    const end = feed.wait(id, owner, AbortSignal.timeout(60_000), ({ status }) => {
       if (status === "INPUT_REQUIRED") asked.resolve();
     });
     await asked.promise;

@@ -41,6 +41,6 @@ testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs 
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "short", owner: "ann", input: {}, resultTtl: 60_000, retry };
     const { id } = await front.create(task);
-    assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(30_000))).status, "COMPLETED");
+    assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
   }
 });

@@ -23,7 +23,7 @@ testUnless(
       const id = newTaskId();
       const retry = { attempts: 1, delay: 0, maxDelay: 0 };
       await backend.create({ id, job: "echo", owner: "ann", input: {}, resultTtl: 60_000, retry });
-      await feed.wait(id, "ann", AbortSignal.timeout(30_000));
+      await feed.wait(id, "ann", AbortSignal.timeout(60_000));
       return id;
     };
     const [old, kept] = [await end(), await end()];

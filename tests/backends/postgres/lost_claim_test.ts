@@ -74,7 +74,7 @@ testUnless(
     const id = newTaskId();
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await backend.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
-    const { status, attempt } = await feed.wait(id, "ann", AbortSignal.timeout(30_000));
+    const { status, attempt } = await feed.wait(id, "ann", AbortSignal.timeout(60_000));
     assertEquals([network.left, attempts, status, attempt], [0, [1], "COMPLETED", 1]);
   },
 );

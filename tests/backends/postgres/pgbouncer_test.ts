@@ -96,7 +96,7 @@ for (const mode of ["session", "transaction"] as const) {
       const id = newTaskId();
       const retry = { attempts: 1, delay: 0, maxDelay: 0 };
       await front.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
-      return (await feed.wait(id, "ann", AbortSignal.timeout(30_000))).status;
+      return (await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status;
     }));
     assertEquals(ended, ended.map(() => "COMPLETED"));
   });

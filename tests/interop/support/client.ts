@@ -25,7 +25,7 @@ export type TransportName = "stdio" | "http";
 export { type CallToolResult, CallToolResultSchema, type Client, McpError };
 
 /** How long a test waits for a notification before it fails, in ms. */
-const NOTE_WAIT_MS = 10_000;
+const NOTE_WAIT_MS = 60_000;
 
 /** A notification as it came in. */
 export interface Note {

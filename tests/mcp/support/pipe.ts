@@ -9,7 +9,7 @@ import type { Fields, Message } from "./wire_message.ts";
 import { checkTasks } from "./wire_tasks.ts";
 
 /** How long a test waits for a message before it fails, in ms. */
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
 

@@ -13,7 +13,7 @@ import { Network } from "../../support/network.ts";
 const OWNER = "owner";
 
 /** Only a failing test waits this long. */
-const patience = () => AbortSignal.timeout(30_000);
+const patience = () => AbortSignal.timeout(60_000);
 
 /** A Redis with a replica, and the network before them. */
 interface Place {

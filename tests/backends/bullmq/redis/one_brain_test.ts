@@ -22,8 +22,8 @@ import { Draw, newTask, nextEvent, OWNER } from "./one_brain/random_events.ts";
 const SEQUENCES = Number(Deno.env.get("ONE_BRAIN") ?? 1_000);
 const FIRST_SEED = Number(Deno.env.get("ONE_BRAIN_SEED") ?? 1);
 
-/** How many tasks live at the same time. */
-const LANES = 32;
+/** How many tasks live at the same time: few, so that Redis answers each in time on a slow machine, too. */
+const LANES = 8;
 
 /** The most events of a task, and how often nobody looks after one. */
 const MOST_EVENTS = 16;

@@ -103,7 +103,7 @@ function gated() {
   return { job, started: started.promise, runs: () => runs };
 }
 
-const patience = () => AbortSignal.timeout(30_000);
+const patience = () => AbortSignal.timeout(60_000);
 
 /** Without channels, no signal of an answer or a cancel arrives. */
 async function answersAndCancels(server: BullMqBackend, host: BullMqBackend): Promise<void> {

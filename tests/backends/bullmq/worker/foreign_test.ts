@@ -75,7 +75,7 @@ async function create(place: Place, input: NewTask["input"], retry = { attempts:
 /** Waits for the task's end, and returns all that was emitted until then. */
 async function follow(place: Place, { id }: TaskInfo): Promise<readonly TaskInfo[]> {
   const seen: TaskInfo[] = [];
-  const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), (task) => seen.push(task));
+  const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(60_000), (task) => seen.push(task));
   return [...seen, end];
 }
 
@@ -142,7 +142,7 @@ test("a plain worker's progress is read as a fraction, a percentage, or an objec
   });
   const task = await create(place, {});
   const said: unknown[] = [];
-  await place.feed.wait(task.id, OWNER, AbortSignal.timeout(30_000), ({ progress, message }) => {
+  await place.feed.wait(task.id, OWNER, AbortSignal.timeout(60_000), ({ progress, message }) => {
     if (progress === undefined) return;
     said.push([progress, message]);
     gates[said.length - 1]?.resolve();
@@ -239,7 +239,7 @@ test("a task that a plain worker puts back without a failure says why it waits",
       if (way === "delay") await (await queue.getJob(id))?.promote();
       await queue.resume();
     };
-    const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(30_000), ({ status, message }) => {
+    const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(60_000), ({ status, message }) => {
       if (message === undefined || seen.length > 0) return;
       seen.push(status, message);
       void goOn();

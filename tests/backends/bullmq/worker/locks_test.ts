@@ -87,7 +87,7 @@ testUnless(
     using feed = new TaskFeed(backend);
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await backend.create({ id, job: "still", owner: OWNER, input: {}, resultTtl: 60_000, retry });
-    await feed.wait(id, OWNER, AbortSignal.timeout(30_000));
+    await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
     assertEquals(await backend.outcome(id, OWNER), {
       kind: "value",
       value: { runs: 2, progress: 0.5, message: "the second run" },

@@ -124,7 +124,7 @@ test("a task whose end Redis refuses for a while completes in the same attempt",
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   await backend.create({ id, job: "job", owner, input: {}, resultTtl: 60_000, retry });
   using feed = new TaskFeed(backend);
-  const end = feed.wait(id, owner, AbortSignal.timeout(30_000));
+  const end = feed.wait(id, owner, AbortSignal.timeout(60_000));
   await started?.promise;
   await refuse(place, true);
   const refused = async () => Number((await place.admin.info("errorstats")).match(/NOREPLICAS:count=(\d+)/)?.[1] ?? 0);

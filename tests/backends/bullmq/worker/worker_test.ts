@@ -69,7 +69,7 @@ test("a run that has ended no longer calls a store that fails", async ({ backend
   const answer = ({ status }: { readonly status: string }) => {
     if (status === "INPUT_REQUIRED") void backend.answer(id, owner, { "question-1": { action: "decline" } });
   };
-  const end = await feed.wait(id, owner, AbortSignal.timeout(30_000), answer);
+  const end = await feed.wait(id, owner, AbortSignal.timeout(60_000), answer);
   await work.stop(0);
   assertEquals([end.status, calls], ["COMPLETED", 2]);
 });
@@ -111,7 +111,7 @@ test("a task whose request to stop arrives before its job does not start", async
   const [id, owner] = [newTaskId(), OWNER];
   signals.send({ kind: "stop", id });
   await create(id, "quick");
-  const end = await feed.wait(id, owner, AbortSignal.timeout(30_000));
+  const end = await feed.wait(id, owner, AbortSignal.timeout(60_000));
   await work.stop(0);
   assertEquals([end.status, end.status === "CANCELLED" && end.work, runs], ["CANCELLED", "stopped", 0]);
 });

@@ -7,7 +7,7 @@ import { Hostile, type HostileRequest, type ToolCalls } from "./hostile.ts";
 import { Events, type Fetch, type Message, Raw } from "./raw.ts";
 
 /** An answer that takes longer is a hang, in ms. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** What is sent, and how much of it. */
 export interface HostileOptions {
