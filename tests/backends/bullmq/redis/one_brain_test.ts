@@ -1,6 +1,7 @@
 /**
- * One brain: what becomes of a task stands in `record.ts`. On Redis the states of BullMQ and the scripts of ours decide, so
- * random sequences of events are held against it. `ONE_BRAIN=10000` runs so many, `ONE_BRAIN_SEED` begins with another one.
+ * One brain: `record.ts` decides what becomes of a task. On Redis, BullMQ's states and our scripts decide, so this test runs
+ * random sequences of events through both and compares the tasks. `ONE_BRAIN` is the number of sequences, and
+ * `ONE_BRAIN_SEED` the first seed.
  *
  * @module
  */
@@ -25,7 +26,7 @@ const FIRST_SEED = Number(Deno.env.get("ONE_BRAIN_SEED") ?? 1);
 /** How many tasks live at the same time: few, so that Redis answers each in time on a slow machine, too. */
 const LANES = 8;
 
-/** The most events of a task, and how often nobody looks after one. */
+/** The most events of a task, and the probability that nobody reads it after one. */
 const MOST_EVENTS = 16;
 const UNSEEN = 0.15;
 const EVENTS_AFTER_END = 2;
