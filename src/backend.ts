@@ -141,7 +141,7 @@ export interface WorkOptions {
 
 /** A worker at its backend. */
 export interface WorkHandle {
-  /** Resolves once the worker is known to the backend and takes tasks. Rejects if the store fails before that. */
+  /** Resolves once the worker is known to the backend and takes tasks. Rejects if the store fails for good before that. */
   readonly ready: Promise<void>;
   /**
    * Claims no more tasks, waits `grace` ms for the running ones, and hands back the rest. It may be called again with less

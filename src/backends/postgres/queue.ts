@@ -25,10 +25,13 @@ export class PgQueue implements Queue<PgEntry> {
   readonly #worker: Worker;
   readonly #ready: Statement;
   readonly #promote: Statement;
+  readonly putBack: (entry: PgEntry) => Promise<void>;
 
-  constructor({ run, schema }: Database, worker: Worker) {
+  /** `putBack` puts back a task that was taken, but not claimed. */
+  constructor({ run, schema }: Database, worker: Worker, putBack: (entry: PgEntry) => Promise<void>) {
     this.#run = run;
     this.#worker = worker;
+    this.putBack = putBack;
     this.#ready = { name: "mcp_jobs_ready", text: readyStatement(schema) };
     this.#promote = { name: "mcp_jobs_promote", text: promoteStatement(schema) };
   }

@@ -118,7 +118,7 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   queue(worker: Worker): Queue<PgEntry> {
-    return new PgQueue(this.#database, worker);
+    return new PgQueue(this.#database, worker, ({ record }) => this.#putBack(worker.name, record.info));
   }
 
   lease(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease {

@@ -133,7 +133,7 @@ export class Claims implements RunnerStore {
   /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
     const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
-    if (held === undefined) return undefined;
+    if (held === undefined) return void await this.#queue.putBack?.(entry);
     const { info: task, timeout } = held.record;
     const { id } = task;
     this.#held.set(id, held);
