@@ -166,6 +166,12 @@ export class PostgresServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.signal("SIGCONT"); // What is stopped does not end.
     await this.#end();
+    try {
+      // Where it was killed, nobody has removed it.
+      if (this.#own) await Deno.remove(this.#own.folder, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   /** Ends it without a wait, for the end of a process. */
