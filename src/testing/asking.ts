@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deepStrictEqual, rejects, strictEqual } from "node:assert";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import { TaskNotFound } from "../errors.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../questions/budget.ts";
 import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
@@ -177,7 +177,8 @@ export const asking: Cases = {
       await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
       await stage.work({ ask });
       const end = await stage.finished(task);
-      deepStrictEqual([end.status, end.attempt], ["COMPLETED", 2]);
+      strictEqual(end.status, "COMPLETED");
+      ok(end.attempt > 1); // Where the machine stands still, a live worker can lose the task, too.
       deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
       strictEqual(stage.events(task).every((now) => openQuestions(now).length <= 1), true);
     },
