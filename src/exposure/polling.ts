@@ -14,7 +14,7 @@ import { formatResponse, type PollingResponse, responseSchema } from "./answers/
 import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { explainErrors, readResponse, tokenSchema, toToolResult } from "./answers/token_answer.ts";
-import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./wait_seconds.ts";
+import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode PollingExposureStrategy}. */
 export interface PollingOptions {
@@ -84,7 +84,9 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
     ...readingTool(registered, `${name}_status`, limits, tasks, async (task, { wait_seconds }, ctx) => {
       const read = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
       // That the task has failed is not an error of this tool, but its answer.
-      return read.task.status === "COMPLETED" ? await readResponse(read.task, tasks) : withNote(read);
+      return read.task.status === "COMPLETED"
+        ? await readResponse(read.task, tasks)
+        : withNote(formatResponse(read.task), read.cut);
     }),
     title: `${title}: status`,
     description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
@@ -99,12 +101,11 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
     ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds }, ctx) => {
       const read = await waitForSeconds(() => true, task, wait_seconds, limits, tasks, ctx);
       if (isFinished(read.task)) return await readResponse(read.task, tasks);
-      const response = withNote(read);
+      const response = withNote(formatResponse(read.task), read.cut);
       if (wait_seconds !== undefined) return response;
-      const next = read.task.status === "INPUT_REQUIRED"
-        ? response.message
-        : `Ask ${name}_status until it is COMPLETED.`;
-      return { ...response, error: `Not ready: the task is ${read.task.status}. ${next}` };
+      // The message of a task that waits for a person says what to do.
+      const next = response.status === "INPUT_REQUIRED" ? "" : ` Call ${name}_status until it is COMPLETED.`;
+      return { ...response, error: `Not ready: the task is ${response.status}.${next}` };
     }),
     title: `${title}: result`,
     description:
@@ -149,12 +150,6 @@ function readingTool(
       };
     },
   };
-}
-
-/** The response for a task; its message also says if the wait was cut. */
-function withNote({ task, cut }: { readonly task: TaskInfo; readonly cut?: string }): PollingResponse {
-  const response = formatResponse(task);
-  return cut === undefined ? response : { ...response, message: [response.message, cut].filter(Boolean).join(" ") };
 }
 
 function cancelTool({ name, title = name, job }: RegisteredJob, tasks: Tasks): SurfaceTool {

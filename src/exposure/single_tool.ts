@@ -9,14 +9,14 @@ import type { RegisteredJob } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
-import type { TaskInfo } from "../task.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
 import { explainErrors, readResponse, toToolResult } from "./answers/token_answer.ts";
 import type { CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
-import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./wait_seconds.ts";
+import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode SingleToolExposureStrategy}. */
 export interface SingleToolOptions {
@@ -69,10 +69,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   const schema = actionSchema(registered, limits);
   const check = async (task: TaskInfo, seconds: number | undefined, ctx: CallContext): Promise<ToolResult> => {
     const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, seconds, limits, tasks, ctx);
-    const response = await readResponse(now, tasks);
-    return toToolResult(
-      cut === undefined ? response : { ...response, message: [response.message, cut].join(" ").trim() },
-    );
+    return toToolResult(withNote(await readResponse(now, tasks), isFinished(now) ? undefined : cut));
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
@@ -93,7 +90,10 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     name,
     title,
     description: `${description}\n\nRuns in the background and may take minutes. action "start" takes the input and ` +
-      'returns a token; action "check" with the token returns the status, and the result once it is COMPLETED' +
+      `returns a token; action "check" with the token and wait_seconds ${
+        Math.floor(limits.most / 1_000)
+      } waits for a ` +
+      "change of the status, and returns the result once it is COMPLETED" +
       (cancel ? '; action "cancel" with the token cancels it.' : "."),
     inputSchema: schema,
     outputSchema: responseSchema(job.outputSchema),
@@ -115,9 +115,9 @@ function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonS
     type: "object",
     properties: {
       action: { type: "string", enum: cancel ? ["start", "check", "cancel"] : ["start", "check"] },
-      input: relocateSchema(job.inputSchema, "#/properties/input"),
+      input: { description: "For start", ...relocateSchema(job.inputSchema, "#/properties/input") },
       token: { type: "string", description: "For check and cancel: the token that start returned" },
-      wait_seconds: waitSecondsSchema(limits),
+      wait_seconds: waitSecondsSchema(limits, "For check: how"),
     },
     required: ["action"],
     additionalProperties: false,

@@ -6,6 +6,7 @@
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import type { PollingResponse } from "./answers/response.ts";
 import type { CallContext } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
 
@@ -18,9 +19,9 @@ export interface WaitLimits {
 }
 
 /** The schema of `wait_seconds`, as a property of a tool's input. It has no maximum, because longer waits are cut. */
-export function waitSecondsSchema({ most, byDefault }: WaitLimits): JsonSchema {
+export function waitSecondsSchema({ most, byDefault }: WaitLimits, how = "How"): JsonSchema {
   const fallback = byDefault === most ? "which is the default" : `default ${byDefault / 1_000}`;
-  const description = `How long to wait for the task to change its status, in seconds: at most ${
+  const description = `${how} long to wait for the task to change its status, in seconds: at most ${
     most / 1_000
   }, ${fallback}`;
   return { type: "number", minimum: 0, description };
@@ -33,7 +34,7 @@ export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
 
 /**
  * Waits for `seconds`, within the limits, while a task is not finished and `stays` is true. Resolves with the newest state
- * of the task and, if the wait was cut, a sentence that says so.
+ * of the task and, if the wait was cut, a note that says so.
  */
 export async function waitForSeconds(
   stays: (task: TaskInfo) => boolean,
@@ -50,5 +51,11 @@ export async function waitForSeconds(
   };
   listener(before);
   const task = await waitWhile(stays, before, Math.min(asked, most), tasks, { signal, onChange: listener });
-  return asked > most ? { task, cut: `It waits ${most / 1_000} s at most, not ${seconds}.` } : { task };
+  return asked > most ? { task, cut: `wait_seconds is at most ${most / 1_000}, not ${seconds}` } : { task };
+}
+
+/** A response whose message also says that the wait was cut, if it was. */
+export function withNote(response: PollingResponse, cut: string | undefined): PollingResponse {
+  if (cut === undefined) return response;
+  return { ...response, message: response.message ? `${response.message} (${cut})` : cut };
 }

@@ -75,10 +75,10 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
       const all = !hasMoreParts(value, MOST_PARTS);
       const check = all ? every ??= newAjv(true).compile(schema) : first;
       if (all) check(value);
-      const mistakes = (check.errors ?? []).map(({ instancePath, message = "is not valid", params }) => ({
+      const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params }) => ({
         path: [...instancePath.split("/").slice(1), ...blamedField(params)].map(unescape)
           .map((part) => /^\d+$/.test(part) ? Number(part) : part),
-        message,
+        message: textOf(keyword, params) ?? message ?? "is not valid",
       }));
       return { mistakes, all };
     };
@@ -91,6 +91,16 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
 function blamedField(params: Record<string, unknown>): string[] {
   const field = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
   return typeof field === "string" ? [field] : [];
+}
+
+/** What to say of a field where ajv's own message describes its parent, or does not name the allowed values. */
+function textOf(keyword: string, params: Record<string, unknown>): string | undefined {
+  if (keyword === "required") return "is missing";
+  if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") return "is not allowed here";
+  if (keyword === "enum" && Array.isArray(params.allowedValues)) {
+    return `must be one of ${params.allowedValues.map((value) => JSON.stringify(value)).join(", ")}`;
+  }
+  if (keyword === "const") return `must be ${JSON.stringify(params.allowedValue)}`;
 }
 
 /** Decodes the escapes of a JSON pointer. */

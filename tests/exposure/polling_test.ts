@@ -193,7 +193,7 @@ Deno.test("a result that is not ready within the wait is not an error, and a wai
   await using bench = new Bench(new PollingExposureStrategy({ answerWithin: 20 }));
   const surface = bench.expose(report);
   const token = await start(surface, "report_start", { user: "Ada" });
-  const message = "It waits 0.02 s at most, not 600.";
+  const message = "wait_seconds is at most 0.02, not 600";
   for (const kind of ["status", "result"]) {
     const early = await ask(surface, `report_${kind}`, { token, wait_seconds: 600 });
     assertEquals([early.isError, early.structuredContent], [undefined, { token, status: "PENDING", message }]);

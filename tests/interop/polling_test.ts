@@ -33,7 +33,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     const token = await begin(connection, "steps", { gate: "poll", end: "poll:end", steps: 4 });
     const early = await call(client, "steps_result", { token });
     assert(early.isError);
-    assertStringIncludes(String(early.structuredContent?.error), "Ask steps_status until it is COMPLETED");
+    assertStringIncludes(String(early.structuredContent?.error), "Call steps_status until it is COMPLETED");
     await call(client, "await_gate", { gate: "poll:started" });
     await call(client, "open_gate", { gate: "poll" });
     const running = await until(connection, "steps", token, "RUNNING");

@@ -1,5 +1,5 @@
 /**
- * Recorded conversations with both strategies, and of both revisions. After an intended change:
+ * Recorded conversations with every strategy, and of both revisions. After an intended change:
  * `deno test -A tests/mcp/transcripts_test.ts -- --update`
  *
  * @module
@@ -7,10 +7,17 @@
 import { Pipe } from "./support/pipe.ts";
 import { difference, replay } from "./support/transcript.ts";
 
-for (const strategy of ["operation", "polling"] as const) {
+for (const strategy of ["operation", "polling", "adaptive", "single_tool", "blocking"] as const) {
   Deno.test(`the conversation with the ${strategy} strategy is as recorded`, async () => {
     await using pipe = new Pipe(strategy);
     await check(strategy, { pipe });
+  });
+}
+
+for (const strategy of ["polling", "adaptive", "single_tool", "blocking"] as const) {
+  Deno.test(`the conversation of a 2026-07-28 client with the ${strategy} strategy is as recorded`, async () => {
+    await using pipe = new Pipe(strategy);
+    await check(`${strategy}_2026_07_28`, { pipe });
   });
 }
 

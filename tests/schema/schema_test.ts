@@ -124,6 +124,18 @@ Deno.test("every wrong field is named, however deep it is", async () => {
   assertEquals(await pathsOf(handMade, {}), ["list[0].n"]);
 });
 
+Deno.test("an error says of plain JSON Schema which field is missing or not allowed, and which values are", async () => {
+  const properties = { action: { enum: ["start", "check"] }, kind: { const: 1 } };
+  const schema = { type: "object", properties, required: ["token"], additionalProperties: false };
+  const { issues } = await refusal(schema, { action: "stop", kind: 2, more: 1 });
+  assertEquals(issues.toSorted((a, b) => a.path.localeCompare(b.path)), [
+    { path: "action", message: 'must be one of "start", "check"' },
+    { path: "kind", message: "must be 1" },
+    { path: "more", message: "is not allowed here" },
+    { path: "token", message: "is missing" },
+  ]);
+});
+
 Deno.test("an error names the first 20 mistakes, and counts the others", async () => {
   const wrong = { tags: Array(50).fill({ id: "no number" }) };
   for (const schema of [zodUser, plainUser]) {

@@ -26,10 +26,12 @@ export function knowsNoTasks({ tasks }: ListClient): boolean {
 /** The sentence in a handle that says what to do next. */
 export function nextStep({ status }: TaskInfo, prefix: string, answerWithin: number): string {
   const names = sharedNames(prefix);
-  const wait = `wait_seconds ${Math.floor(answerWithin / 1_000)}`;
+  const seconds = Math.floor(answerWithin / 1_000);
+  // A call that cannot wait is to come later.
+  const how = seconds > 0 ? `with this token and wait_seconds ${seconds}` : "with this token after a while";
   return status === "INPUT_REQUIRED"
-    ? `Tell the person what the task asks, then call ${names.status} with this token and ${wait}.`
-    : `Call ${names.status} with this token and ${wait}; it returns the result once the job has ended.`;
+    ? `Tell the person what the task asks, then call ${names.status} ${how}.`
+    : `Call ${names.status} ${how}; it returns the result once the job has ended.`;
 }
 
 /** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */

@@ -12,7 +12,7 @@ import { knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that lists an owner's tasks. */
 export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
-  const { list: name } = sharedNames(prefix);
+  const { list: name, status } = sharedNames(prefix);
   const schema: JsonSchema = {
     type: "object",
     properties: { cursor: { type: "string", description: "The next_cursor of the page before" } },
@@ -21,7 +21,7 @@ export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surfac
   return {
     name,
     title: "List tasks",
-    description: "Lists your tasks, the newest first, with their tokens. Read one with its token.",
+    description: `Lists your tasks, the newest first, with their tokens. ${status} reads one.`,
     inputSchema: schema,
     outputSchema: {
       type: "object",

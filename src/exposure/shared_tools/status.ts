@@ -60,5 +60,6 @@ async function read(
   const { task, cut } = await waitForSeconds(sameStatusAs(before), before, seconds, limits, tasks, ctx);
   const response = await readResponse(task, tasks);
   if (isFinished(task)) return toToolResult(response);
-  return toToolResult({ ...response, next: [nextStep(task, prefix, answerWithin), cut].filter(Boolean).join(" ") });
+  const next = nextStep(task, prefix, answerWithin);
+  return toToolResult({ ...response, next: cut === undefined ? next : `${next} (${cut})` });
 }

@@ -6,8 +6,10 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import {
+  AdaptiveExposureStrategy,
   AsyncToolServer,
   type Backend,
+  BlockingExposureStrategy,
   defineJob,
   type ExposureStrategy,
   JobFault,
@@ -15,10 +17,24 @@ import {
   OperationResourceStrategy,
   PollingExposureStrategy,
   type ServerOptions,
+  SingleToolExposureStrategy,
   ToolError,
 } from "../../../mod.ts";
 
-export type StrategyName = "polling" | "operation";
+export type StrategyName = "polling" | "operation" | "adaptive" | "single_tool" | "blocking";
+
+/** The strategies. Their calls wait so many ms, or as long as by default. */
+const STRATEGIES: Readonly<Record<StrategyName, (ms?: number) => ExposureStrategy>> = {
+  polling: (answerWithin) => new PollingExposureStrategy({ answerWithin }),
+  operation: () => new OperationResourceStrategy({ notifications: true }),
+  adaptive: (answerWithin) => new AdaptiveExposureStrategy({ answerWithin }),
+  single_tool: (answerWithin) => new SingleToolExposureStrategy({ answerWithin }),
+  blocking: (maxWait) => new BlockingExposureStrategy({ maxWait }),
+};
+
+export function isStrategyName(name: string | undefined): name is StrategyName {
+  return name !== undefined && Object.hasOwn(STRATEGIES, name);
+}
 
 /** Named signals between a test and a job, so that no test waits for time to pass. */
 class Gates {
@@ -62,7 +78,8 @@ const THROWN: Readonly<Record<string, unknown>> = {
 /** A job that no worker runs, until a test starts one. */
 export const contract = defineJob({ name: "contract", description: "Runs elsewhere", input: z.object({}) });
 
-function addJobs(server: AsyncToolServer, gates: Gates): void {
+/** Adds the jobs; `strategy` is that of the job whose calls do not wait long. */
+function addJobs(server: AsyncToolServer, gates: Gates, strategy: ExposureStrategy): void {
   const gate = z.object({ gate: z.string() });
   const hold = async (input: { gate: string }, signal: AbortSignal, id: string) => {
     gates.open(`${input.gate}:started`, id);
@@ -165,6 +182,16 @@ function addJobs(server: AsyncToolServer, gates: Gates): void {
     askFor: { name: "What is your name?" },
   }, ({ name }) => ({ greeting: `Hello, ${name}!` }));
   server.registerAsyncTool(contract);
+  server.asyncTool({
+    name: "long",
+    description: "Counts half, and waits for its gate; its calls wait 1 s",
+    input: gate,
+    output: z.object({ said: z.string() }),
+    strategy,
+  }, async (input, ctx) => {
+    await ctx.progress(0.5, "counting");
+    return await hold(input, ctx.signal, ctx.id);
+  });
 }
 
 /** What a user adds through the official API; the tests reach the gates this way. */
@@ -192,10 +219,6 @@ function addPlain(mcp: McpServer, gates: Gates): void {
   );
 }
 
-function strategyOf(name: StrategyName): ExposureStrategy {
-  return name === "polling" ? new PollingExposureStrategy() : new OperationResourceStrategy({ notifications: true });
-}
-
 /** Makes the fixture server. */
 export function fixtureServer(
   strategy: StrategyName,
@@ -206,12 +229,12 @@ export function fixtureServer(
     name: "fixture",
     version: "1.0.0",
     backend,
-    strategy: strategyOf(strategy),
+    strategy: STRATEGIES[strategy](),
     audit: () => {},
     ...options,
   });
   const gates = new Gates();
-  addJobs(server, gates);
+  addJobs(server, gates, STRATEGIES[strategy](1_000));
   server.extend((mcp: McpServer) => addPlain(mcp, gates));
   return server;
 }

@@ -1,14 +1,14 @@
 /**
- * The fixture server as a program: `server.ts polling|operation stdio|http [KV file [contracts]]`. It runs the jobs, too,
+ * The fixture server as a program: `server.ts <strategy> stdio|http [KV file [contracts]]`. It runs the jobs, too,
  * unless they are contracts.
  *
  * @module
  */
 import { DenoKvBackend } from "../../../mod.ts";
-import { fixtureServer } from "./fixture.ts";
+import { fixtureServer, isStrategyName } from "./fixture.ts";
 
 const [strategy, transport, path, role] = Deno.args;
-if (strategy !== "polling" && strategy !== "operation") throw new Error(`Unknown strategy ${strategy}`);
+if (!isStrategyName(strategy)) throw new Error(`Unknown strategy ${strategy}`);
 if (transport !== "stdio" && transport !== "http") throw new Error(`Unknown transport ${transport}`);
 
 const backend = path === undefined ? undefined : await DenoKvBackend.open({ path });

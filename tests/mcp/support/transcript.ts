@@ -95,7 +95,7 @@ function show(message: Message): string {
     if (key === "ttl") return "$ttl";
     if (key === "ttlMs") return "$ttlMs";
     if (key === "pollInterval" || key === "pollIntervalMs") return `$${key}`;
-    // One job is enough.
+    // One job is enough, and the tools that all share.
     if (key === "tools" || key === "resourceTemplates") {
       if (Array.isArray(value)) return value.map((one) => isSample(one) ? one : one.name);
     }
@@ -106,7 +106,7 @@ function show(message: Message): string {
 }
 
 function isSample({ name }: Fields): boolean {
-  return /^steps(_| |$)/.test(name);
+  return /^(steps|task)(_| |$)/.test(name);
 }
 
 /** The id of the request in a line; none for a notification. */
