@@ -103,7 +103,7 @@ async function runAll(t: Deno.TestContext, options: readonly string[], env: Read
   for (const { name, expected, run } of runs) {
     await t.step(name, async () => {
       const { code, out, err } = await finish(await run);
-      assertEquals(code, 0, err);
+      assertEquals(code, 0, `${out}${err}`);
       const shown = out.replaceAll(/[0-9a-f-]{36}/g, "<id>").split("\n");
       assertEquals(shown.filter((line) => expected.includes(line)), expected);
     });
