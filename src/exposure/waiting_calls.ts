@@ -54,13 +54,30 @@ export function waitForCall<T>(
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
-    const task = await begin();
+    let offered: Promise<void> | undefined;
+    const begun = begin();
+    // At once, because the client may call again while this task is being stored, or its result read.
+    const giveUp = () => {
+      if (input === undefined || !isCallOver(signal.reason) || endsWork(registered, signal.reason)) return;
+      offered = abandon(tasks, begun, input);
+    };
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp);
     try {
-      return await wait(task);
-    } catch (error) {
-      if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
-      else if (input !== undefined && isUnanswered(signal, error)) await abandon(tasks, task, input);
-      throw error;
+      const task = await begun;
+      try {
+        return await wait(task);
+      } catch (error) {
+        if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
+        // The server is shutting down.
+        else if (!signal.aborted && input !== undefined && error instanceof Unavailable) {
+          offered = abandon(tasks, task, input);
+        }
+        throw error;
+      }
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      await offered;
     }
   };
   return tasks.untilClosed(run());
@@ -71,15 +88,14 @@ export function startOptions({ client, idempotencyKey }: CallContext): StartOpti
   return { ttl: client.ttl, adopt: client.tasks === "none", idempotencyKey };
 }
 
-/** Whether a call has ended without an answer to its caller. */
-function isUnanswered({ aborted, reason }: AbortSignal, error: unknown): boolean {
-  const over = [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
-  return aborted ? over : error instanceof Unavailable;
+/** Whether a signal has aborted because the caller no longer waits. */
+function isCallOver(reason: unknown): boolean {
+  return [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
 }
 
 /** Offers a task to the next call with the same input. If that cannot be stored, the next call starts another task. */
-async function abandon(tasks: Tasks, task: TaskInfo, input: unknown): Promise<void> {
-  await tryAgain(() => tasks.abandon(task, input), PAUSES_MS, () => false);
+async function abandon(tasks: Tasks, begun: TaskInfo | Promise<TaskInfo>, input: unknown): Promise<void> {
+  await tryAgain(() => tasks.abandon(begun, input), PAUSES_MS, () => false);
 }
 
 /** The pauses before a failed write is tried again, in ms. */

@@ -69,6 +69,8 @@ export class Tasks implements Disposable {
     const { job } = registered;
     const asked = { operation: "create", owner, job: job.name } as const;
     const id = newTaskId();
+    // A client that has given up often calls again at once. This call may itself be given up while it is stored.
+    const abandoning = options.adopt ? [...this.#abandoning] : [];
     return this.#guard.audited(asked, async () => {
       const json = this.#guard.admit(owner, input, options.ttl);
       await validate(job.input, json, `input for ${registered.name}`);
@@ -76,15 +78,22 @@ export class Tasks implements Disposable {
         ...newTask(registered, id, json, owner, options.ttl),
         ...await keysOf(registered, json, options),
       };
-      // A client that has given up often calls again at once.
-      if (options.adopt) await Promise.all(this.#abandoning);
+      await Promise.all(abandoning);
       return await this.#guard.create(task, () => this.#backend.create(task));
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
   }
 
-  /** Leaves a task to the next call with the same input: the caller is gone without an answer. */
-  async abandon({ id, owner, job }: TaskInfo, input: unknown): Promise<void> {
-    const offering = (async () => this.#backend.offer(id, owner, await orphanKey(job, toJson(input, "the input"))))();
+  /**
+   * Leaves a task to the next call with the same input: the caller is gone without an answer. The task may still be on its
+   * way into the store; a start that fails leaves nothing.
+   */
+  async abandon(begun: TaskInfo | Promise<TaskInfo>, input: unknown): Promise<void> {
+    const offer = async () => {
+      const task = await Promise.resolve(begun).catch(() => undefined);
+      if (task === undefined) return;
+      await this.#backend.offer(task.id, task.owner, await orphanKey(task.job, toJson(input, "the input")));
+    };
+    const offering = offer();
     const over: Promise<void> = offering.catch(() => {}).finally(() => this.#abandoning.delete(over));
     this.#abandoning.add(over);
     await offering;

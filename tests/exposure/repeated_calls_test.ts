@@ -1,5 +1,14 @@
 import { z } from "zod";
-import { AdaptiveExposureStrategy, defineJob, type Job, JobsError, PollingExposureStrategy } from "../../mod.ts";
+import {
+  AdaptiveExposureStrategy,
+  defineJob,
+  type Job,
+  JobsError,
+  MemoryBackend,
+  PollingExposureStrategy,
+  type TaskInfo,
+} from "../../mod.ts";
+import type { NewTask, Outcome } from "../../backend.ts";
 import { InvalidInput, Unavailable } from "../../src/errors.ts";
 import { type CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
@@ -79,6 +88,64 @@ Deno.test("a client that calls again in the moment in which it gives up gets its
   assertEquals((await again).structuredContent, { user: "Ada" });
   assertEquals(gate.runs, 1);
 });
+
+/** A backend that holds the storing of tasks, or the reading of results, until the test lets it go on. */
+class HeldBackend extends MemoryBackend {
+  readonly #reached = Promise.withResolvers<void>();
+  readonly #opened = Promise.withResolvers<void>();
+
+  constructor(readonly held: "create" | "outcome") {
+    super();
+  }
+
+  /** Resolves once the first task or result is held. */
+  get reached(): Promise<void> {
+    return this.#reached.promise;
+  }
+
+  letGo(): void {
+    this.#opened.resolve();
+  }
+
+  override async create(task: NewTask): Promise<TaskInfo> {
+    await this.#hold("create");
+    return await super.create(task);
+  }
+
+  override async outcome(id: string, owner: string): Promise<Outcome> {
+    await this.#hold("outcome");
+    return await super.outcome(id, owner);
+  }
+
+  async #hold(what: "create" | "outcome"): Promise<void> {
+    if (what !== this.held) return;
+    this.#reached.resolve();
+    await this.#opened.promise;
+  }
+}
+
+for (
+  const [held, moment] of [["create", "its task is being stored"], ["outcome", "its result is being read"]] as const
+) {
+  Deno.test(`a client that gives up while ${moment}, and calls again, gets the same task`, async () => {
+    const backend = new HeldBackend(held);
+    await using bench = new Bench(new AdaptiveExposureStrategy(), backend);
+    const gate = new Gate();
+    const surface = bench.exposeAll(gate.job);
+    await bench.work(gate.job);
+    gate.open();
+    const caller = new AbortController();
+    const first = call(surface, "gated", { user: "Ada" }, { signal: caller.signal }).catch(() => {});
+    await backend.reached;
+    caller.abort(new CallTimedOut("The client's time limit for the call has passed."));
+    const again = call(surface, "gated", { user: "Ada" });
+    backend.letGo();
+    await first;
+    assertEquals((await again).structuredContent, { user: "Ada" });
+    assertEquals(gate.runs, 1);
+    assertEquals((await bench.tasks.list(ME)).tasks.length, 1);
+  });
+}
 
 Deno.test("the next call receives a result that was ready while no call was waiting", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
