@@ -5,7 +5,11 @@ import { z } from "zod";
 /** After how long a silent worker counts as dead, in ms. */
 export const LEASE_MS = 3_000;
 
-/** What a task that fails on purpose says. */
+/** The tool that returns a handle early, and after how long, in ms. */
+export const STEP_OR_HANDLE = "step_or_handle";
+export const HANDLE_AFTER_MS = 50;
+
+/** How a task that fails on purpose begins its message. */
 export const PLANNED_FAILURE = "failed as planned";
 
 export const step = defineJob({
@@ -20,7 +24,7 @@ export const step = defineJob({
         reject(signal.reason);
       }, { once: true });
     });
-    if (fail) throw new ToolError(PLANNED_FAILURE);
+    if (fail) throw new ToolError(`${PLANNED_FAILURE}: task ${number}`);
     return { number, run: crypto.randomUUID() };
   },
 });

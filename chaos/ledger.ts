@@ -1,16 +1,11 @@
 /** The book of a chaos run: what was sent, what came back, and what the two say together. Pure. */
+import { numberIn, type Told } from "./told.ts";
 
 /** What is planned for one task. */
 export interface Planned {
   readonly number: number;
   readonly ms: number;
   readonly fail: boolean;
-}
-
-/** How a task ended, as a client was told. `text` holds the result, with the mark of its run, or the error. */
-export interface Told {
-  readonly kind: "completed" | "failed" | "unknown";
-  readonly text: string;
 }
 
 /** The result of a run. */
@@ -37,6 +32,11 @@ export class Ledger {
   /** A server has told how a task ended. */
   told(id: string, told: Told): void {
     this.#told.set(id, [...this.#told.get(id) ?? [], told]);
+  }
+
+  /** What was told of a task most recently. */
+  lastTold(id: string): Told {
+    return this.#told.get(id)?.at(-1) ?? { kind: "unknown", text: "" };
   }
 
   /** The ids given out. */
@@ -67,6 +67,5 @@ export class Ledger {
 }
 
 function isAsPlanned({ number, fail }: Planned, { kind, text }: Told): boolean {
-  if (fail) return kind === "failed" && text.includes("failed as planned");
-  return kind === "completed" && text.includes(`"number":${number},`);
+  return kind === (fail ? "failed" : "completed") && numberIn(text) === number;
 }

@@ -1,7 +1,7 @@
 /**
  * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
  * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Ends with status 0 only if nothing was
- * lost and nothing doubled.
+ * lost and nothing doubled, and no repeated call started its task again without a reason.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -9,9 +9,12 @@ import { parseArgs } from "../tools/std.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { randomFrom } from "../tools/random.ts";
 import { LEASE_MS } from "./job.ts";
-import { Ledger, type Planned, type Told } from "./ledger.ts";
+import { Ledger, type Planned } from "./ledger.ts";
+import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
 import { RecoveryWatch } from "./recovery.ts";
+import { judgeStarts } from "./started_again.ts";
+import { numberIn, type Told, toldBy } from "./told.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 3;
@@ -20,6 +23,16 @@ const TICK_MS = 250;
 const KILL_CHANCE = 0.08;
 const RESTART_CHANCE = 0.02;
 const FAIL_SHARE = 0.05;
+
+/** Of so many tasks, two are started by plain calls: one calls again at its time limit, one waits for a handle. */
+const PLAIN_PERIOD = 20;
+
+/** The longest work of an ordinary task, and of one of a plain call, in ms. */
+const LONGEST_MS = 30;
+const LONGEST_PLAIN_MS = 400;
+
+/** The owner of everything that clients start over stdio. */
+const OWNER = "local";
 
 const options = parseArgs(Deno.args, {
   string: ["backend", "tasks", "seed"],
@@ -34,11 +47,17 @@ const args = [backendName, place.folder];
 const ledger = new Ledger();
 const started = Date.now();
 let kills = { worker: 0, server: 0, database: 0 };
+let databaseStarts = 0;
+const plain = new Map<number, Called>();
+const crossed = new Map<number | undefined, number>();
 
 await using backend = await openBackend(backendName, place.folder, LEASE_MS);
 using recovery = new RecoveryWatch(backend);
 const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args)));
-const connections = Array.from({ length: PRODUCERS }, () => new Connection(args));
+const connections = Array.from(
+  { length: PRODUCERS },
+  () => new Connection(args, (response) => count(crossed, numberIn(response))),
+);
 
 let next = 0;
 const produced = Promise.all(connections.flatMap((connection) =>
@@ -55,10 +74,23 @@ await chaos;
 // Every end is asked for once more, from a server that saw none of it.
 const verifier = new Connection(args);
 for (const id of ledger.ids) ledger.told(id, await ask(verifier, id));
+// A client whose server died may have started its task twice, and knows only the second.
+const known = new Set(ledger.ids);
+const tasksOf = new Map<number, number>();
+for (const id of await storedIds()) {
+  const { text } = known.has(id) ? ledger.lastTold(id) : await ask(verifier, id);
+  const number = numberIn(text);
+  if (number !== undefined) count(tasksOf, number);
+}
 await Promise.all([verifier, ...connections].map((connection) => connection.close()));
 await Promise.all(workers.map((worker) => worker.stop()));
 
 const verdict = ledger.judge();
+const called = [...plain.values()];
+const circumstances = [...plain].map(([number, { deaths, told }]) =>
+  [number, { deaths, crossed: crossed.get(number) ?? 0, fails: told.kind === "failed" }] as const
+);
+const again = judgeStarts(new Map(circumstances), tasksOf);
 const rows: [string, string | number][] = [
   ["backend", backendName],
   ["sent", verdict.sent],
@@ -66,21 +98,66 @@ const rows: [string, string | number][] = [
   ["failed as planned", verdict.failedAsPlanned],
   ["lost", verdict.lost],
   ["results doubled", verdict.doubled],
+  ["plain calls", called.length],
+  ["... repeated at their time limit", called.filter(({ repeats }) => repeats > 0).length],
+  ["... repetitions in all", called.reduce((sum, { repeats }) => sum + repeats, 0)],
+  ["... answered with a handle", called.filter(({ handle }) => handle).length],
+  ["started again after a server or the database died", again.afterDeath],
+  ["started again after a result crossed the time limit", again.afterCrossing],
+  ["started again after the task had failed", again.afterFailure],
+  ["started again for no reason", again.forNoReason],
   ["workers killed", kills.worker],
   ["servers killed", kills.server],
   ["database killed", kills.database],
   ["slowest recovery", `${(recovery.slowest / 1_000).toFixed(1)} s`],
   ["time in all", `${((Date.now() - started) / 1_000).toFixed(0)} s`],
 ];
-for (const [what, figure] of rows) console.log(`${what.padEnd(20)} ${figure}`);
+for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
 for (const example of verdict.examples) console.error(example);
-if (verdict.lost > 0 || verdict.doubled > 0 || verdict.sent !== total) Deno.exitCode = 1;
+for (const number of again.examples) {
+  console.error(
+    `started again for no reason: ${number} ${JSON.stringify(plain.get(number))} ${tasksOf.get(number)} tasks`,
+  );
+}
+const isWell = verdict.lost === 0 && verdict.doubled === 0 && again.forNoReason === 0 && verdict.sent === total;
+if (!isWell) Deno.exitCode = 1;
 
 function plan(number: number): Planned {
-  return { number, ms: Math.floor(random() * 30), fail: random() < FAIL_SHARE };
+  const longest = isPlain(number) ? LONGEST_PLAIN_MS : LONGEST_MS;
+  return { number, ms: Math.floor(random() * longest), fail: random() < FAIL_SHARE };
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function isPlain(number: number): boolean {
+  return number % (PLAIN_PERIOD / 2) === 0;
+}
+
+async function callPlainly(connection: Connection, planned: Planned): Promise<void> {
+  const startsBefore = databaseStarts;
+  const call = planned.number % PLAIN_PERIOD === 0 ? callAgain : callForHandle;
+  const called = await call(connection, planned);
+  plain.set(planned.number, { ...called, deaths: called.deaths + kills.database - startsBefore });
+  const { id = `without an id: ${planned.number}`, told } = called;
+  ledger.sent(id, planned);
+  ledger.told(id, told);
+}
+
+async function storedIds(): Promise<readonly string[]> {
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await backend.list(OWNER, { cursor, limit: 500 });
+    ids.push(...page.tasks.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return ids;
 }
 
 async function sendAndAwait(connection: Connection, planned: Planned): Promise<void> {
+  if (isPlain(planned.number)) return await callPlainly(connection, planned);
   const request = {
     method: "tools/call" as const,
     params: { name: "step", arguments: { ...planned }, task: { ttl: 3_600_000 } },
@@ -96,8 +173,7 @@ async function ask(connection: Connection, taskId: string): Promise<Told> {
     const result = await connection.use((client) =>
       client.request({ method: "tasks/result", params: { taskId } }, CallToolResultSchema, { timeout: 300_000 })
     );
-    const text = result.structuredContent ? JSON.stringify(result.structuredContent) : JSON.stringify(result.content);
-    return { kind: result.isError ? "failed" : "completed", text };
+    return toldBy(result);
   } catch (error) {
     return { kind: "unknown", text: String(error) };
   }
@@ -116,6 +192,7 @@ async function makeChaos(signal: AbortSignal): Promise<void> {
     if (place.hasDatabase && random() < RESTART_CHANCE) {
       kills = { ...kills, database: kills.database + 1 };
       await place.restartDatabase();
+      databaseStarts++;
     }
     for (const connection of connections) {
       if (random() >= KILL_CHANCE) continue;

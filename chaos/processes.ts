@@ -7,8 +7,11 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { McpError } from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
 
+/** The SDK's own code for a request whose time limit has passed. */
+const TIMEOUT = -32001;
+
 /** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
-const NO_ANSWER = [-32000, -32001];
+const NO_ANSWER = [-32000, TIMEOUT];
 
 /** The pause before a server is asked again whose store is away, in ms. */
 const AWAY_MS = 200;
@@ -63,10 +66,13 @@ export class WorkerProcess {
 /** A client with a server process of its own, which may be killed under it. */
 export class Connection {
   readonly #args: readonly string[];
+  readonly #onLate: (response: string) => void;
   #current: Promise<{ readonly client: Client; readonly transport: StdioClientTransport }> | undefined;
 
-  constructor(args: readonly string[]) {
+  /** `onLate` receives each response whose request had already reached its time limit. */
+  constructor(args: readonly string[], onLate: (response: string) => void = () => {}) {
     this.#args = args;
+    this.#onLate = onLate;
   }
 
   /** Uses the client: again while the store is away, and with the next server if this one dies meanwhile. */
@@ -106,6 +112,10 @@ export class Connection {
 
   async #connect() {
     const client = new Client({ name: "chaos", version: "1.0.0" });
+    client.onerror = ({ message }) => {
+      const [, response] = message.split("unknown message ID: ");
+      if (response !== undefined) this.#onLate(response);
+    };
     const transport = new StdioClientTransport({
       command: Deno.execPath(),
       args: denoArgs("server", this.#args),
@@ -114,6 +124,11 @@ export class Connection {
     await client.connect(transport);
     return { client, transport };
   }
+}
+
+/** Whether the time limit of a request has passed. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof McpError && error.code === TIMEOUT;
 }
 
 function isAnswer(error: unknown): boolean {
