@@ -9,6 +9,7 @@ import type { Backend } from "../mod.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { askModern } from "./http/modern.ts";
+import { type Memory, memoryOf } from "./memory.ts";
 import { type Process, withProcess } from "./process.ts";
 
 const LOOKS = 5;
@@ -23,13 +24,6 @@ const options = parseArgs(Deno.args, {
 });
 const name = String(options.backend);
 const total = Number(options.tasks);
-
-interface Memory {
-  readonly rss: number;
-  readonly heapUsed: number;
-}
-
-const memoryOf = async (process: Process): Promise<Memory> => JSON.parse(await process.ask("memory"));
 
 /** A process that tells its memory when it is asked. */
 function withSoakProcess(role: string, folder: string, use: (process: Process) => Promise<void>): Promise<void> {

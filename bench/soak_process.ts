@@ -5,21 +5,13 @@
 import { AsyncToolServer, createWorker, OperationResourceStrategy } from "../mod.ts";
 import { openBackend } from "../tools/place.ts";
 import { tick } from "./jobs.ts";
+import { answerWithMemory } from "./memory.ts";
 
 const [role = "", name = "", folder = ""] = Deno.args;
 const backend = await openBackend(name, folder);
 const end = new AbortController();
 
-async function answerEachLine(): Promise<void> {
-  for await (const _ of Deno.stdin.readable) {
-    Reflect.get(globalThis, "gc")?.();
-    const { rss, heapUsed } = Deno.memoryUsage();
-    console.log(JSON.stringify({ rss, heapUsed }));
-  }
-  end.abort();
-}
-
-const asked = answerEachLine();
+const asked = answerWithMemory().finally(() => end.abort());
 if (role === "worker") {
   const worker = createWorker(backend, [tick], { concurrency: 100, grace: 0 });
   await worker.ready;

@@ -1,6 +1,7 @@
 /**
- * Measures over HTTP, on revision 2026-07-28, what a client waits for: the call that creates a task, and `tasks/get`,
- * each beside the official SDK's own `tools/call` of a tool that does nothing: `deno task bench:http [--quick]
+ * Measures over HTTP, on revision 2026-07-28, what a client waits for: the call that creates a task, `tasks/get`,
+ * and the plain call of a job that ends at once, each beside the official SDK's own `tools/call` of a tool that does
+ * nothing; and the memory of a plain call that waits: `deno task bench:http [--quick]
  * [--backend memory|kv|redis|postgres]`.
  */
 import { hasPostgresServer } from "../../tools/postgres_server.ts";
@@ -9,7 +10,8 @@ import { BACKENDS, Place } from "../../tools/place.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { percentile } from "../measure.ts";
 import { askModern } from "./modern.ts";
-import { withProcess } from "../process.ts";
+import { type Process, withProcess } from "../process.ts";
+import { memoryPerWaitingCall, type WaitingCall } from "./waiting.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
 const quick = options.quick === true;
@@ -22,10 +24,10 @@ interface Figure {
   readonly p50: number;
 }
 
-function withServer<T>(args: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
+function withServer<T>(args: readonly string[], use: (server: Process) => Promise<T>): Promise<T> {
   // Without this flag Deno warns of what the SDK does with a request's signal; ours does without.
-  const flags = ["--unstable-no-legacy-abort"];
-  return withProcess({ script: "http/server.ts", args, flags }, ({ first }) => use(first));
+  const flags = ["--unstable-no-legacy-abort", "--v8-flags=--expose-gc"];
+  return withProcess({ script: "http/server.ts", args, flags }, use);
 }
 
 /** What one request costs, over all rounds. */
@@ -77,13 +79,18 @@ function isWanted(backend: string): boolean {
 for (const inFlight of IN_FLIGHT) {
   for (const backend of BACKENDS.filter(isWanted)) {
     await using place = await Place.make(backend);
-    await withServer(["noop"], (noopUrl) =>
-      withServer([backend, place.folder], async (url) => {
+    await withServer(["noop"], ({ first: noopUrl }) =>
+      withServer([backend, place.folder], async (server) => {
+        const { first: url } = server;
         const { taskId } = await askModern(url, "tools/call", { name: "runs", arguments: {} });
         const noop = new Load(inFlight, () => askModern(noopUrl, "tools/call", { name: "noop", arguments: {} }));
         const create = new Load(inFlight, () => askModern(url, "tools/call", { name: "waits", arguments: {} }));
         const get = new Load(inFlight, () => askModern(url, "tasks/get", { taskId }));
-        const loads = [noop, create, get];
+        const plain = new Load(
+          inFlight,
+          () => askModern(url, "tools/call", { name: "ends", arguments: {} }, { tasks: false }),
+        );
+        const loads = [noop, create, get, plain];
         for (const load of loads) await load.round(REQUESTS / ROUNDS, true);
         // In turns, so that what else the machine does meets all alike.
         for (let round = 0; round < ROUNDS; round++) {
@@ -92,6 +99,19 @@ for (const inFlight of IN_FLIGHT) {
         show(`${backend}: the SDK's no-op tools/call, ${inFlight} in flight`, noop.figure);
         show(`${backend}: create a task, ${inFlight} in flight`, create.figure, noop.figure);
         show(`${backend}: tasks/get, ${inFlight} in flight`, get.figure, noop.figure);
+        show(`${backend}: plain call of a job that ends at once, ${inFlight}`, plain.figure, noop.figure);
       }));
   }
+}
+
+const kilobytes = (bytes: number) => `${(bytes / 1_024).toFixed(1)} KB`.padStart(9);
+const showMemory = (what: string, { heap, rss }: WaitingCall) =>
+  console.log(`${`${what}, waiting`.padEnd(52)} ${kilobytes(heap)} of heap, ${kilobytes(rss)} of the process`);
+showMemory("the SDK's tools/call", await withServer(["noop"], (server) => memoryPerWaitingCall(server, "waits")));
+for (const backend of BACKENDS.filter(isWanted)) {
+  await using place = await Place.make(backend);
+  await withServer(
+    [backend, place.folder],
+    async (server) => showMemory(`${backend}: plain call`, await memoryPerWaitingCall(server, "waits_plainly")),
+  );
 }

@@ -2,19 +2,29 @@
 
 let lastId = 0;
 
+/** What a client is, and when it gives up. */
+export interface ClientOptions {
+  /** Whether it declares tasks. Default: `true`. */
+  readonly tasks?: boolean;
+  /** Closes the stream of the request. */
+  readonly signal?: AbortSignal;
+}
+
 /** Sends one request. Resolves with the result, or rejects with the error. */
 export async function askModern(
   url: string,
   method: string,
   params: Record<string, unknown>,
+  { tasks = true, signal }: ClientOptions = {},
 ): Promise<Record<string, unknown>> {
   const _meta = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
+    "io.modelcontextprotocol/clientCapabilities": tasks ? { extensions: { "io.modelcontextprotocol/tasks": {} } } : {},
   };
   const response = await fetch(url, {
     method: "POST",
+    signal,
     headers: {
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
@@ -24,7 +34,9 @@ export async function askModern(
     },
     body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta } }),
   });
-  const { result, error } = await response.json();
+  const text = await response.text();
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const { result, error } = JSON.parse(isStream ? text.slice(text.lastIndexOf("data: ") + 6) : text);
   if (error !== undefined) throw new Error(`${method} failed: ${JSON.stringify(error)}`);
   return result;
 }
