@@ -123,7 +123,10 @@ export interface SurfaceTool {
   readonly askFor?: readonly Question[];
   /** Whether its calls can, or must, become native MCP tasks; absent if they cannot. */
   readonly taskSupport?: TaskSupport;
-  /** Whether a client sees it in the list of tools. A client that knows its name can always call it. Default: all do. */
+  /**
+   * Whether a client sees it in the list of tools. A client that knows its name can call it even so, unless it is listed to
+   * no client with the same `known`. Default: all clients see it.
+   */
   readonly listedTo?: (client: ListClient) => boolean;
 }
 

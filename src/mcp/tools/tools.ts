@@ -29,7 +29,11 @@ export function bindTools(
   connection: Connection,
 ): void {
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
-  const tools = new Map(surface.tools.map((tool) => [tool.name, tool]));
+  // Listing is only a matter of what a client can use, except for tools that no client of an unknown principal may have.
+  const allowed = surface.tools.filter(({ listedTo }) =>
+    listedTo === undefined || [true, false].some((tasks) => listedTo({ tasks, known }))
+  );
+  const tools = new Map(allowed.map((tool) => [tool.name, tool]));
   const plainList = server.handlerOf("tools/list");
   const plainCall = server.handlerOf("tools/call");
 

@@ -128,6 +128,18 @@ Deno.test("the list shows the caller's own tasks, and is not offered to anonymou
   assertEquals((await anybody.ask("tasks/list")).error.code, -32601);
 });
 
+Deno.test("anonymous callers cannot call task_list, which would show them the tokens of all other anonymous callers", async () => {
+  await using open = new AsyncToolServer({ name: "open", version: "1", backend: new MemoryBackend() });
+  open.registerAsyncTool(idle, { answerWithin: 0 });
+  const [one, other] = [await Raw.open(open.fetch), await Raw.open(open.fetch)];
+  const call = (raw: Raw, name: string, args: unknown) => raw.ask("tools/call", { name, arguments: args });
+  const { token } = (await call(one, "idle", {})).result.structuredContent;
+  assertEquals((await call(other, "task_list", {})).error.code, -32602);
+  // Whoever knows a token may read its task.
+  const status = await call(other, "task_status", { token, wait_seconds: 0 });
+  assertEquals(status.result.structuredContent.status, "PENDING");
+});
+
 Deno.test("a principal is notified of their own tasks, and of nobody else's", async () => {
   await using house = new House("operation");
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
