@@ -8,7 +8,7 @@ import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { tryAgain } from "../waiting.ts";
+import { LONGEST_TIMER_MS, tryAgain } from "../waiting.ts";
 import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
 
 /**
@@ -25,7 +25,7 @@ export async function waitWhile(
   if (ms <= 0 || isFinished(task) || !stays(task)) return task;
   let newest: TaskInfo = task;
   const enough = new AbortController();
-  const timer = setTimeout(() => enough.abort(), ms);
+  const timer = setTimeout(() => enough.abort(), Math.min(ms, LONGEST_TIMER_MS));
   try {
     return await tasks.finish(task, AbortSignal.any([signal, enough.signal]), (now) => {
       newest = now;

@@ -5,6 +5,7 @@ import { InvalidInput } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
+import { pause } from "../../src/waiting.ts";
 import {
   assert,
   assertEquals,
@@ -195,6 +196,16 @@ Deno.test("task_cancel cancels a task, and refuses if the registration does not 
   assertEquals(fieldsOf(await call(surface, "task_cancel", { token })).status, "CANCELLED");
   const again = await call(surface, "task_cancel", { token });
   assertEquals([again.isError, fieldsOf(again).status], [true, "CANCELLED"]);
+});
+
+Deno.test("a call waits for its task although answerWithin is longer than a timer can be", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 2 ** 31 }));
+  // A timer that is too long fires after 1 ms, so before this one.
+  const brief = defineJob({ name: "brief", input: z.object({}), run: () => pause(20).then(() => "done") });
+  const surface = bench.exposeAll(brief);
+  await bench.work(brief);
+  const { content } = await call(surface, "brief", {});
+  assertEquals(content, [{ type: "text", text: "done" }]);
 });
 
 Deno.test("task_list lists the owner's tasks with their tokens, newest first", async () => {
