@@ -42,24 +42,25 @@ export async function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says; if it goes on, the next call with the same `input` takes it over. The
- * backend stays open until that is stored.
+ * cancelled, or goes on, as the registration says; if it goes on, the next call with the same `input` takes it over, unless
+ * the call has a key of its own, which finds it. The backend stays open until that is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { signal }: CallContext,
+  { signal, idempotencyKey }: CallContext,
   begin: () => Promise<TaskInfo>,
   wait: (task: TaskInfo) => Promise<T>,
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
     let offered: Promise<void> | undefined;
+    const left = idempotencyKey === undefined ? input : undefined;
     const begun = begin();
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
-      if (input === undefined || !isCallOver(signal.reason) || endsWork(registered, signal.reason)) return;
-      offered = abandon(tasks, begun, input);
+      if (left === undefined || !isCallOver(signal.reason) || endsWork(registered, signal.reason)) return;
+      offered = abandon(tasks, begun, left);
     };
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
@@ -70,8 +71,8 @@ export function waitForCall<T>(
       } catch (error) {
         if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
         // The server is shutting down.
-        else if (!signal.aborted && input !== undefined && error instanceof Unavailable) {
-          offered = abandon(tasks, task, input);
+        else if (!signal.aborted && left !== undefined && error instanceof Unavailable) {
+          offered = abandon(tasks, task, left);
         }
         throw error;
       }
@@ -85,7 +86,8 @@ export function waitForCall<T>(
 
 /** The options with which a waiting call starts its task. */
 export function startOptions({ client, idempotencyKey }: CallContext): StartOptions {
-  return { ttl: client.ttl, adopt: client.tasks === "none", idempotencyKey };
+  // A call with its own key finds its own task, and must not be given one of another key.
+  return { ttl: client.ttl, adopt: client.tasks === "none" && idempotencyKey === undefined, idempotencyKey };
 }
 
 /** Whether a signal has aborted because the caller no longer waits. */

@@ -238,3 +238,21 @@ Deno.test("calls with the same idempotency key receive the same task, and a diff
   assert(tokenOf(await start("Ada", "two")) !== token);
   await assertRejects(() => start("Eve", "one"), InvalidInput, "idempotency key");
 });
+
+Deno.test("a call with another idempotency key starts its own task, and leaves the task of a caller who is gone to its own key", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy());
+  const gate = new Gate();
+  const surface = bench.exposeAll(gate.job);
+  const caller = new AbortController();
+  await bench.work(gate.job);
+  const begin = (idempotencyKey: string, signal?: AbortSignal) =>
+    call(surface, "gated", { user: "Ada" }, { idempotencyKey, signal });
+  const first = assertRejects(() => begin("one", caller.signal), JobsError);
+  await gate.begun;
+  caller.abort(new CallTimedOut("The client's time limit for the call has passed."));
+  await first;
+  gate.open();
+  const answers = [await begin("two"), await call(surface, "gated", { user: "Ada" }), await begin("one")];
+  assertEquals(new Set(answers.map(({ _meta }) => _meta?.resourceUri)).size, 3);
+  assertEquals(gate.runs, 3);
+});
