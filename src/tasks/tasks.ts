@@ -76,7 +76,7 @@ export class Tasks implements Disposable {
       await validate(job.input, json, `input for ${registered.name}`);
       const task = {
         ...newTask(registered, id, json, owner, options.ttl),
-        ...await keysOf(registered, json, options),
+        ...keysOf(registered, json, options),
       };
       await Promise.all(abandoning);
       return await this.#guard.create(task, () => this.#backend.create(task));
@@ -91,7 +91,7 @@ export class Tasks implements Disposable {
     const offer = async () => {
       const task = await Promise.resolve(begun).catch(() => undefined);
       if (task === undefined) return;
-      await this.#backend.offer(task.id, task.owner, await orphanKey(task.job, toJson(input, "the input")));
+      await this.#backend.offer(task.id, task.owner, orphanKey(task.job, toJson(input, "the input")));
     };
     const offering = offer();
     const over: Promise<void> = offering.catch(() => {}).finally(() => this.#abandoning.delete(over));
