@@ -1,10 +1,11 @@
 /**
  * Real clients against the default server: each gets the result of a short job, of one that ends while the call waits, and
- * of one that takes three times as long as a call may wait; each job runs once, in at most four calls.
+ * of one that takes three times as long as a call may wait; each job runs once, in at most four calls. That results and
+ * handles pass is worth something because the clients check them: they refuse other data.
  *
  * @module
  */
-import { assert, assertEquals } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { install, noPython, open, PYTHON_CLIENTS } from "./support/python.ts";
 import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
 import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
@@ -20,6 +21,18 @@ async function getAllResults(connect: (target: Target) => Promise<Session>, targ
     assertEquals(await target.begun(), index + 1);
     assert(calls <= 4, `It took ${calls} calls.`);
   }
+}
+
+/** The data of the tool `wrong` fit neither the result nor the handle in its output schema. */
+async function refuseOtherData(connect: (target: Target) => Promise<Session>, target: Target): Promise<void> {
+  await using session = await connect(target);
+  const { message } = await assertRejects(() => session.call("wrong", {}), Error);
+  assertStringIncludes(message.toLowerCase(), "structured content");
+}
+
+for (const [name, connect] of Object.entries({ "SDK 1": (target: Target) => sdk1(target), "SDK 2": sdk2 })) {
+  Deno.test(`${name} refuses data that are neither a result nor a handle`, () =>
+    withServer("http", (target) => refuseOtherData(connect, target)));
 }
 
 for (const transport of ["stdio", "http"] as const) {
@@ -45,7 +58,7 @@ Deno.test("a client whose time limit is shorter than any answer calls again unti
 
 for (const kind of ["mcp1", "mcp2", "fastmcp"] as const) {
   Deno.test({
-    name: `${PYTHON_CLIENTS[kind]} of PyPI gets the result of every job over stdio and HTTP${
+    name: `${PYTHON_CLIENTS[kind]} of PyPI gets the result of every job over stdio and HTTP, and refuses other data${
       noPython === undefined ? "" : ` (left out: ${noPython})`
     }`,
     ignore: noPython !== undefined,
@@ -55,7 +68,10 @@ for (const kind of ["mcp1", "mcp2", "fastmcp"] as const) {
         const python = await install(kind, folder);
         for (const transport of ["stdio", "http"] as const) {
           const connect = (target: Target) => Promise.resolve(open(python, kind, target));
-          await withServer(transport, (target) => getAllResults(connect, target));
+          await withServer(transport, async (target) => {
+            await getAllResults(connect, target);
+            await refuseOtherData(connect, target);
+          });
         }
       } finally {
         await Deno.remove(folder, { recursive: true });

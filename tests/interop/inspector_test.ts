@@ -6,7 +6,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
-import { fixtureServer } from "./support/fixture.ts";
+import { fixtureServer, type StrategyName } from "./support/fixture.ts";
 
 const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";
 const ASKED_FOR = Deno.env.has("TEST_INSPECTOR");
@@ -33,6 +33,27 @@ async function listAndCall(target: readonly string[], era: string): Promise<void
   assertEquals(structuredContent, { id: 7 });
 }
 
+/** Calls a tool for its data. */
+async function call(url: string, era: string, name: string, args: unknown): Promise<Record<string, unknown>> {
+  const how = ["--method", "tools/call", "--tool-name", name, "--tool-args-json", JSON.stringify(args)];
+  return Object(await inspect([url], era, ...how)).structuredContent;
+}
+
+/** Serves the fixture over HTTP in this process. */
+async function withHttp(strategy: StrategyName, use: (url: string) => Promise<void>): Promise<void> {
+  const end = new AbortController();
+  const { promise: url, resolve } = Promise.withResolvers<string>();
+  const worker = { concurrency: 4 };
+  const running = fixtureServer(strategy)
+    .run({ transport: "http", port: 0, worker, onListen: resolve, signal: end.signal });
+  try {
+    await use(await url);
+  } finally {
+    end.abort();
+    await running;
+  }
+}
+
 for (const era of ["legacy", "modern"]) {
   Deno.test({
     name: `the Inspector lists and calls tools over stdio, ${era} era${leftOut}`,
@@ -46,18 +67,19 @@ for (const era of ["legacy", "modern"]) {
   Deno.test({
     name: `the Inspector lists and calls tools over HTTP, ${era} era${leftOut}`,
     ignore: !ASKED_FOR,
-    fn: async () => {
-      const end = new AbortController();
-      const { promise: url, resolve } = Promise.withResolvers<string>();
-      const worker = { concurrency: 4 };
-      const running = fixtureServer("operation")
-        .run({ transport: "http", port: 0, worker, onListen: resolve, signal: end.signal });
-      try {
-        await listAndCall([await url], era);
-      } finally {
-        end.abort();
-        await running;
-      }
-    },
+    fn: () => withHttp("operation", (url) => listAndCall([url], era)),
   });
 }
+
+Deno.test({
+  name:
+    `the Inspector of the legacy era gets a handle of a long job over HTTP, and the result with its token${leftOut}`,
+  ignore: !ASKED_FOR,
+  fn: () =>
+    withHttp("adaptive", async (url) => {
+      const { token } = await call(url, "legacy", "long", { gate: "a" });
+      await call(url, "legacy", "open_gate", { gate: "a" });
+      const { status, result } = await call(url, "legacy", "task_status", { token, wait_seconds: 1 });
+      assertEquals([status, result], ["COMPLETED", { said: "opened" }]);
+    }),
+});

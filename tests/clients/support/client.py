@@ -1,7 +1,7 @@
 """A Python client under test: client.py mcp1|mcp2|fastmcp <url | command args...>.
 
-Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, or null if the
-client's own time limit has passed.
+Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, null if the
+client's own time limit has passed, or a text if the client has failed in another way.
 """
 
 import asyncio
@@ -70,9 +70,7 @@ async def serve(call):
         try:
             answer = await call(request["name"], request["args"])
         except Exception as error:
-            if not is_timeout(error):
-                raise
-            answer = None
+            answer = None if is_timeout(error) else f"{type(error).__name__}: {error}"
         print(json.dumps(answer), flush=True)
 
 

@@ -52,7 +52,9 @@ export function open(python: string, kind: keyof typeof PYTHON_CLIENTS, { url, c
       }
       const [line = "", ...rest] = text.split("\n");
       text = rest.join("\n");
-      return JSON.parse(line) ?? undefined;
+      const answer = JSON.parse(line);
+      if (typeof answer === "string") throw new Error(answer);
+      return answer ?? undefined;
     },
     async [Symbol.asyncDispose]() {
       await stdin.close();

@@ -1,12 +1,14 @@
 /**
- * The server of the table of clients, as a process: `server.ts <log> stdio|http`. Its one job works for so many ms, and
+ * The server of the table of clients, as a process: `server.ts <log> stdio|http`. Its job works for so many ms, and
  * writes a line to the log each time that it begins. It is the default server, but for its times: a call is answered
- * within a second, so that a job of 3 s is to it what one of 75 s is with the default.
+ * within a second, so that a job of 3 s is to it what one of 75 s is with the default. The tool `wrong` returns data that
+ * do not fit its output schema, which allows a result or a handle as that of the job does.
  *
  * @module
  */
 import { z } from "zod";
-import { AdaptiveExposureStrategy, AsyncToolServer, MemoryBackend } from "../../../mod.ts";
+import { AdaptiveExposureStrategy, AsyncToolServer, type ExposureStrategy, MemoryBackend } from "../../../mod.ts";
+import type { CallAnswer } from "../../../strategy.ts";
 
 const [log = "", transport] = Deno.args;
 const server = new AsyncToolServer({
@@ -34,6 +36,25 @@ server.asyncTool({
   }
   return { worked: ms };
 });
+
+/** As the default, but every call returns the same wrong data. */
+const lying: ExposureStrategy = {
+  expose(registered, tasks) {
+    const surface = new AdaptiveExposureStrategy().expose(registered, tasks);
+    const structuredContent = { worked: "much" };
+    const content = [{ type: "text", text: JSON.stringify(structuredContent) }] as const;
+    const call = (): Promise<CallAnswer> => Promise.resolve({ kind: "result", result: { content, structuredContent } });
+    return { ...surface, tools: surface.tools.map((tool) => ({ ...tool, call })), shared: undefined };
+  },
+};
+server.asyncTool({
+  name: "wrong",
+  description: "Returns data that do not fit its output schema",
+  input: z.object({}),
+  output: z.object({ worked: z.number() }),
+  strategy: lying,
+}, () => ({ worked: 0 }));
+
 const onListen = (url: string) => console.log(url);
 await server.run(
   transport === "http" ? { transport, port: 0, worker: {}, onListen } : { transport: "stdio", worker: {} },
