@@ -58,7 +58,13 @@ export {
 export { nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export { explainErrors, readResponse, tokenSchema, toToolResult } from "./src/exposure/answers/token_answer.ts";
-export { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema } from "./src/exposure/wait_seconds.ts";
+export {
+  sameStatusAs,
+  waitForSeconds,
+  type WaitLimits,
+  waitSecondsSchema,
+  withNote,
+} from "./src/exposure/wait_seconds.ts";
 export { startOptions, waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";

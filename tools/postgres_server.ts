@@ -70,7 +70,7 @@ export class PostgresServer implements AsyncDisposable {
    */
   static async startOwn({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<PostgresServer> {
     if (!hasPostgresServer) throw new Error("Cannot start a PostgreSQL: its programs are not here. Install it.");
-    return await PostgresServer.#make(fsync, async (data) => await run("cp", "-Rp", await emptyData(), data));
+    return await PostgresServer.#make(fsync, makeData);
   }
 
   /** From now on everybody but its own user `postgres` needs a password (SCRAM). */
@@ -220,17 +220,30 @@ export async function giveToPostgres(folder: string): Promise<void> {
   if (Deno.uid() === 0) await run("chown", "postgres", folder);
 }
 
+let isFirst = true;
 let empty: Promise<string> | undefined;
 
-/** The data of a new server. `initdb` takes much longer than a copy, so it runs once in a process. */
-function emptyData(): Promise<string> {
-  return empty ??= (async () => {
+/**
+ * Makes the data of a new server. A copy takes much less time than `initdb`, so where a process starts several servers all
+ * but the first are copies of one that is kept for them.
+ */
+async function makeData(data: string): Promise<void> {
+  if (isFirst) {
+    isFirst = false; // A process with one server leaves nothing behind if it is killed.
+    return await initialize(data);
+  }
+  empty ??= (async () => {
     const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-initdb-" });
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
     await giveToPostgres(folder);
-    await run(...asPostgres("initdb", "-D", `${folder}/data`, "-A", "trust", "-U", "postgres", "--no-sync"));
+    await initialize(`${folder}/data`);
     return `${folder}/data`;
   })();
+  await run("cp", "-Rp", await empty, data);
+}
+
+async function initialize(data: string): Promise<void> {
+  await run(...asPostgres("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"));
 }
 
 function asPostgres(program: string, ...args: readonly string[]): [string, ...string[]] {
