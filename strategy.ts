@@ -65,6 +65,7 @@ export {
   waitSecondsSchema,
   withNote,
 } from "./src/exposure/wait_seconds.ts";
+export { answerWithResult, waitingTool } from "./src/exposure/waiting_tool.ts";
 export { startOptions, waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
 export type { Job, JobAnnotations } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";

@@ -4,18 +4,16 @@
  * @module
  */
 import { checkOptions, flag, type Rules, text, wholeNumber } from "../options.ts";
-import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { callResult } from "./answers/call_result.ts";
 import { formatResponse, resultOrHandle } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
 import { nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { taskOfJob } from "./task_of_job.ts";
 import { toToolResult } from "./answers/token_answer.ts";
-import { startOptions, waitForCall, waitWhile } from "./waiting_calls.ts";
+import { waitWhile } from "./waiting_calls.ts";
+import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode AdaptiveExposureStrategy}. */
 export interface AdaptiveOptions {
@@ -75,28 +73,15 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { name, title, description, job, askFor, answerWithin = this.#answerWithin } = registered;
+    const { description, job, taskSupport, answerWithin = this.#answerWithin } = registered;
     const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
-    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
-      waitForCall(registered, tasks, ctx, begin, (task) => answerFor(task, tasks, ctx, settings), input);
     return {
       tools: [{
-        name,
-        title,
+        ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
         description: `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
           `call ${sharedNames(this.#prefix).status} with it for the result.`,
-        inputSchema: withoutAsked(job.inputSchema, askFor),
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
-        annotations: job.annotations,
-        askFor,
-        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
-        resume: (id, ctx, storeAnswers) =>
-          respond(ctx, async () => {
-            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-            await storeAnswers(task);
-            return task;
-          }),
-        taskSupport: registered.taskSupport,
+        taskSupport,
       }],
       templates: [resultTemplate(registered, tasks)],
       shared: { registered, prefix: this.#prefix, answerWithin },
@@ -128,7 +113,7 @@ async function answerFor(
     // The questions of a job are asked through its task.
     ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
     : await waitWhile(() => true, begun, answerWithin, tasks, ctx);
-  if (isFinished(task)) return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+  if (isFinished(task)) return await answerWithResult(task, tasks);
   if (client === "accepted") return { kind: "task", task };
   return {
     kind: "result",

@@ -5,15 +5,13 @@
  */
 import { TaskFinished, ToolError } from "../errors.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
-import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { callResult } from "./answers/call_result.ts";
 import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { taskOfJob } from "./task_of_job.ts";
-import { startOptions, waitForCall, waitWhile } from "./waiting_calls.ts";
+import { waitWhile } from "./waiting_calls.ts";
+import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode BlockingExposureStrategy}. */
 export interface BlockingOptions {
@@ -46,26 +44,8 @@ export class BlockingExposureStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { name, title, description, job, askFor } = registered;
-    const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
-      waitForCall(registered, tasks, ctx, begin, (task) => resultOrCancel(task, tasks, ctx, this.#maxWait), input);
     return {
-      tools: [{
-        name,
-        title,
-        description,
-        inputSchema: withoutAsked(job.inputSchema, askFor),
-        outputSchema: job.outputSchema,
-        annotations: job.annotations,
-        askFor,
-        call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
-        resume: (id, ctx, storeAnswers) =>
-          respond(ctx, async () => {
-            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-            await storeAnswers(task);
-            return task;
-          }),
-      }],
+      tools: [waitingTool(registered, tasks, (task, ctx) => resultOrCancel(task, tasks, ctx, this.#maxWait))],
       templates: [resultTemplate(registered, tasks)],
     };
   }
@@ -75,7 +55,7 @@ export class BlockingExposureStrategy implements ExposureStrategy {
 async function resultOrCancel(begun: TaskInfo, tasks: Tasks, ctx: CallContext, maxWait: number): Promise<CallAnswer> {
   const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
   const task = isFinished(waited) ? waited : await cancelled(waited, tasks);
-  if (task !== undefined) return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+  if (task !== undefined) return await answerWithResult(task, tasks);
   throw new ToolError(
     `${begun.job} did not end within ${maxWait / 1_000} s, and was cancelled. Try it with a smaller input.`,
   );

@@ -3,16 +3,13 @@
  *
  * @module
  */
-import { withoutAsked } from "../questions/input_fields.ts";
 import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { taskOfJob } from "./task_of_job.ts";
 import { resultTemplate } from "./answers/results.ts";
-import { callResult } from "./answers/call_result.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
-import { startOptions, waitForCall } from "./waiting_calls.ts";
+import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
 export interface OperationResourceOptions {
@@ -50,26 +47,10 @@ export class OperationResourceStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { name, title, description, job, cancel, askFor } = registered;
+    const { job, cancel, taskSupport } = registered;
+    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx);
     return {
-      tools: [{
-        name,
-        title,
-        description,
-        inputSchema: withoutAsked(job.inputSchema, askFor),
-        outputSchema: job.outputSchema,
-        annotations: job.annotations,
-        askFor,
-        call: (input, ctx) =>
-          wait(registered, tasks, ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
-        resume: (id, ctx, storeAnswers) =>
-          wait(registered, tasks, ctx, async () => {
-            const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-            await storeAnswers(task);
-            return task;
-          }),
-        taskSupport: registered.taskSupport,
-      }],
+      tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
       templates: [resultTemplate(registered, tasks)],
       tasks: {
         cancellable: cancel ? [job.name] : [],
@@ -81,16 +62,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
 }
 
 /** Answers with the task if the client accepts tasks. Otherwise waits for the result. */
-function wait(
-  registered: RegisteredJob,
-  tasks: Tasks,
-  ctx: CallContext,
-  begin: () => Promise<TaskInfo>,
-  input?: unknown,
-): Promise<CallAnswer> {
-  return waitForCall(registered, tasks, ctx, begin, async (begun) => {
-    if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
-    const task = await tasks.finish(begun, ctx.signal, ctx.onChange);
-    return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
-  }, input);
+async function taskOrResult(task: TaskInfo, tasks: Tasks, ctx: CallContext): Promise<CallAnswer> {
+  if (ctx.client.tasks !== "none") return { kind: "task", task };
+  return await answerWithResult(await tasks.finish(task, ctx.signal, ctx.onChange), tasks);
 }

@@ -1,22 +1,8 @@
-import type { CompletedTask } from "../../backend.ts";
 import type { Json } from "../../mod.ts";
 import { JobFault } from "../../src/errors.ts";
 import { callResult } from "../../src/exposure/answers/call_result.ts";
 import { assertEquals, assertThrows } from "../../tools/std.ts";
-
-const task: CompletedTask = {
-  id: "id-1",
-  job: "report",
-  owner: "me",
-  status: "COMPLETED",
-  revision: 3,
-  attempt: 1,
-  createdAt: 1,
-  updatedAt: 2,
-  finishedAt: 2,
-  resultTtl: 60_000,
-};
-const value = (value: Json) => ({ kind: "value", value } as const);
+import { completed as task, value } from "./support.ts";
 
 Deno.test("a result has text for the model, data for the client, and the URI of its resource in _meta", () => {
   const result = callResult(task, value({ total: 3 }));

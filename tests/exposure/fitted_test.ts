@@ -1,24 +1,11 @@
-import type { Json } from "../../mod.ts";
-import type { CompletedTask, ToolResult } from "../../strategy.ts";
+import type { ToolResult } from "../../strategy.ts";
 import { callResult } from "../../src/exposure/answers/call_result.ts";
 import { fitted } from "../../src/exposure/answers/fitted.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { completed as task, value } from "./support.ts";
 
-const task: CompletedTask = {
-  id: "id-1",
-  job: "report",
-  owner: "me",
-  status: "COMPLETED",
-  revision: 3,
-  attempt: 1,
-  createdAt: 1,
-  updatedAt: 2,
-  finishedAt: 2,
-  resultTtl: 60_000,
-};
 const uri = "mcp://results/report/id-1";
 const textOf = ({ content: [block] }: ToolResult) => block?.type === "text" ? block.text : "";
-const value = (value: Json) => ({ kind: "value", value } as const);
 
 /** The structure of a result, without its texts. */
 function shapeOf({ content, structuredContent, isError }: ToolResult) {

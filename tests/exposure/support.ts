@@ -14,7 +14,15 @@ import {
   type RegisterOptions,
   type TaskInfo,
 } from "../../mod.ts";
-import { type Surface, type SurfaceTool, ToolRegistry, type ToolResult } from "../../strategy.ts";
+import {
+  type CompletedTask,
+  type Json,
+  type Outcome,
+  type Surface,
+  type SurfaceTool,
+  ToolRegistry,
+  type ToolResult,
+} from "../../strategy.ts";
 import type { CallAnswer, CallClient, CallContext } from "../../src/exposure/surface.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
@@ -134,4 +142,23 @@ export async function start(surface: Surface, name: string, input: unknown, ttl?
   const answer = await callFor(surface, name, input, { client: { ...PLAIN, tasks: "demanded", ttl } });
   if (answer.kind !== "task") throw new Error(`The call of ${name} has become no task.`);
   return answer.task;
+}
+
+/** A task that has ended with a value. */
+export const completed: CompletedTask = {
+  id: "id-1",
+  job: "report",
+  owner: "me",
+  status: "COMPLETED",
+  revision: 3,
+  attempt: 1,
+  createdAt: 1,
+  updatedAt: 2,
+  finishedAt: 2,
+  resultTtl: 60_000,
+};
+
+/** How a task ends that returns this value. */
+export function value(value: Json): Outcome {
+  return { kind: "value", value };
 }

@@ -66,15 +66,22 @@ const STATUS: JsonSchema = {
 /** The schema of a response's `next`. */
 export const NEXT_SCHEMA: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
 
+/** The properties that say how a task stands; `message` is described. */
+function standing(message: string): { readonly [name: string]: JsonSchema } {
+  return {
+    token: { type: "string", description: "The task's token" },
+    status: STATUS,
+    progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
+    message: { type: "string", description: message },
+  };
+}
+
 /** The schema of {@linkcode PollingResponse}, with the job's own schema for `result`, if it has one, and `more` properties. */
 export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): JsonSchema {
   return {
     type: "object",
     properties: {
-      token: { type: "string", description: "The task's token" },
-      status: STATUS,
-      progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
-      message: { type: "string", description: "What is done now, or how it ended" },
+      ...standing("What is done now, or how it ended"),
       result: result
         ? relocateSchema(result, "#/properties/result")
         : { description: "The result of a COMPLETED task" },
@@ -95,10 +102,7 @@ export function resultOrHandle(result: JsonSchema): JsonSchema {
     type: "object",
     description: "The job is not finished yet: call the tool that `next` names",
     properties: {
-      token: { type: "string", description: "The task's token" },
-      status: STATUS,
-      progress: { type: "number", minimum: 0, maximum: 1, description: "How much is done" },
-      message: { type: "string", description: "What is done now" },
+      ...standing("What is done now"),
       next: NEXT_SCHEMA,
     },
     required: ["token", "status", "next"],

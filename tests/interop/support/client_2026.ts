@@ -3,22 +3,17 @@
  *
  * @module
  */
-import {
-  Client,
-  type JSONRPCMessage,
-  StreamableHTTPClientTransport,
-  type Transport,
-} from "@modelcontextprotocol/client";
+import { Client, StreamableHTTPClientTransport, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import {
   type ApplicationElicitResult,
   type ApplicationInputHandler,
   createTaskSessionFromClient,
-  type RawClientDispatch,
   type TaskEnabledSession,
   toolDeclarationFromMcpTool,
 } from "@modelcontextprotocol/ext-tasks/client";
 import { fileURLToPath } from "node:url";
+import { rawDispatch } from "../../../examples/adaptive/clients/raw_dispatch.ts";
 import type { StrategyName } from "./fixture.ts";
 
 /** How a client finds out which era a server speaks. */
@@ -118,32 +113,4 @@ function asked(person: Person): ApplicationInputHandler["handle"] {
   const handle = ({ params }: { readonly params?: Readonly<Record<string, unknown>> }) =>
     Promise.resolve(person(String(params?.message)));
   return handle as ApplicationInputHandler["handle"];
-}
-
-/** The SDK's client refuses what it does not know, such as a created task: ext-tasks wants its own way to the wire. */
-function rawDispatch(transport: Transport): RawClientDispatch {
-  const waiting = new Map<string, (message: JSONRPCMessage) => void>();
-  const { onmessage } = transport;
-  transport.onmessage = (message, extra) => {
-    const take = "id" in message && typeof message.id === "string" ? waiting.get(message.id) : undefined;
-    if (take) take(message);
-    else onmessage?.(message, extra);
-  };
-  let last = 0;
-  return async (request) => {
-    const id = `raw-${++last}`;
-    const answered = Promise.withResolvers<JSONRPCMessage>();
-    waiting.set(id, answered.resolve);
-    try {
-      await transport.send({ jsonrpc: "2.0", id, ...request as { method: string } });
-      const answer = await answered.promise;
-      // deno-lint-ignore no-explicit-any -- ext-tasks validates it
-      if ("result" in answer) return { kind: "result", result: answer.result as any };
-      // deno-lint-ignore no-explicit-any
-      if ("error" in answer) return { kind: "error", error: answer.error as any };
-      throw new Error(`No response: ${JSON.stringify(answer)}`);
-    } finally {
-      waiting.delete(id);
-    }
-  };
 }

@@ -1,0 +1,48 @@
+/**
+ * The tool of a job whose calls wait for their task: what the strategies with one such tool have in common.
+ *
+ * @module
+ */
+import { withoutAsked } from "../questions/input_fields.ts";
+import type { RegisteredJob } from "../registry.ts";
+import type { TaskInfo } from "../task.ts";
+import type { Tasks } from "../tasks/tasks.ts";
+import { callResult } from "./answers/call_result.ts";
+import type { CallAnswer, CallContext, SurfaceTool } from "./surface.ts";
+import { taskOfJob } from "./task_of_job.ts";
+import { startOptions, waitForCall } from "./waiting_calls.ts";
+
+/**
+ * Returns a tool that is named and described as the job is registered. A call starts a task, and `answer` waits for what
+ * the call returns. A call that goes on with an earlier one first stores the answers to the questions of its task.
+ */
+export function waitingTool(
+  registered: RegisteredJob,
+  tasks: Tasks,
+  answer: (task: TaskInfo, ctx: CallContext) => Promise<CallAnswer>,
+): SurfaceTool {
+  const { name, title, description, job, askFor } = registered;
+  const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
+    waitForCall(registered, tasks, ctx, begin, (task) => answer(task, ctx), input);
+  return {
+    name,
+    title,
+    description,
+    inputSchema: withoutAsked(job.inputSchema, askFor),
+    outputSchema: job.outputSchema,
+    annotations: job.annotations,
+    askFor,
+    call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
+    resume: (id, ctx, storeAnswers) =>
+      respond(ctx, async () => {
+        const task = await taskOfJob(tasks, job.name, id, ctx.owner);
+        await storeAnswers(task);
+        return task;
+      }),
+  };
+}
+
+/** Answers with the result of a task that has ended. Throws `JobFault` if it ended with a fault. */
+export async function answerWithResult(task: TaskInfo, tasks: Tasks): Promise<CallAnswer> {
+  return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+}
