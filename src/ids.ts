@@ -38,3 +38,8 @@ export const NO_TASK = "00000000-0000-7000-8000-000000000000";
 export function isTaskId(text: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text);
 }
+
+/** When a task id was made, in ms since the epoch by the clock of its maker. */
+export function timeOfTaskId(id: string): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}

@@ -9,6 +9,7 @@
  */
 import type { NewTask } from "../../../backend.ts";
 import { InvalidInput } from "../../../errors.ts";
+import { timeOfTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
@@ -53,7 +54,7 @@ export async function createKeyed(
   if (adopted) return adopted;
   while (true) {
     const from = key && await keys.named(owner, key.name);
-    const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from) : undefined;
+    const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
     if (key && from !== undefined && holder && hasKey(holder, key.window, now())) {
       if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
       throw new InvalidInput("idempotency key", [{ path: "", message: "was used before with another input" }]);
@@ -79,8 +80,10 @@ async function take(
   now: () => number,
 ): Promise<TaskInfo | undefined> {
   const from = await keys.named(owner, key);
-  if (from === undefined || !await keys.rename(owner, key, from, undefined)) return undefined;
+  if (from === undefined) return undefined;
+  // Read first: if the store fails here, the next start still finds the task.
   const task = await tasks.read(from.slice(0, ID_LENGTH));
+  if (!await keys.rename(owner, key, from, undefined)) return undefined;
   return task && hasKey(task, Infinity, now()) ? task : undefined;
 }
 
@@ -97,18 +100,24 @@ function hasKey(task: TaskInfo, window: number, now: number): boolean {
   }
 }
 
-/** Reads the task that a key names. One that another start is about to store is waited for. */
+/**
+ * Reads the task that a key names. One that another start is about to store is waited for; an older id is that of a task
+ * which was deleted. Which clock made the id does not matter much: a start that is overtaken stores nothing.
+ */
 async function readSoon(
   keys: KeyStore,
   tasks: KeyedTasks,
   owner: string,
   key: string,
   named: string,
+  now: () => number,
 ): Promise<TaskInfo | undefined> {
+  const id = named.slice(0, ID_LENGTH);
   const started = performance.now();
+  const isOld = now() - timeOfTaskId(id) > PATIENCE_MS;
   while (true) {
-    const task = await tasks.read(named.slice(0, ID_LENGTH));
-    if (task !== undefined || performance.now() - started > PATIENCE_MS) return task;
+    const task = await tasks.read(id);
+    if (task !== undefined || isOld || performance.now() - started > PATIENCE_MS) return task;
     await pause(PAUSE_MS);
     if (await keys.named(owner, key) !== named) return undefined;
   }

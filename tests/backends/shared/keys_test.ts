@@ -1,0 +1,61 @@
+import { createKeyed, type KeyStore } from "../../../src/backends/shared/store/keys.ts";
+import { newTaskId, timeOfTaskId } from "../../../src/ids.ts";
+import type { CompletedTask } from "../../../src/task.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
+
+const OWNER = "me";
+
+/** The id of a task that was made in 2024. */
+const DELETED = "018cc251-f400-7000-8000-000000000000";
+
+/** A task that has ended just now. */
+function ended(id: string): CompletedTask {
+  const now = Date.now();
+  const times = { createdAt: now, updatedAt: now, finishedAt: now, resultTtl: 60_000 };
+  return { id, job: "report", owner: OWNER, status: "COMPLETED", revision: 2, attempt: 1, ...times };
+}
+
+/** One key, and how often it was looked up. */
+class OneKey implements KeyStore {
+  lookups = 0;
+
+  constructor(public value: string | undefined) {}
+
+  named(): Promise<string | undefined> {
+    this.lookups++;
+    return Promise.resolve(this.value);
+  }
+
+  rename(_owner: string, _key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+    if (this.value !== from) return Promise.resolve(false);
+    this.value = to;
+    return Promise.resolve(true);
+  }
+}
+
+Deno.test("an id tells when it was made", () => {
+  assertEquals(timeOfTaskId(DELETED), Date.parse("2024-01-01T00:00:00Z"));
+});
+
+Deno.test("a start does not wait for a task that was deleted long ago", async () => {
+  const keys = new OneKey(DELETED);
+  const made = ended(newTaskId());
+  const tasks = { read: () => Promise.resolve(undefined), create: () => Promise.resolve(made) };
+  const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 0 } };
+  assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
+  assertEquals([keys.value, keys.lookups], [made.id, 1]);
+});
+
+Deno.test("an offered task that cannot be read just now is still there for the next start", async () => {
+  const offered = ended(newTaskId());
+  const keys = new OneKey(offered.id);
+  const failing = [() => Promise.reject(new Error("The store is away."))];
+  const tasks = {
+    read: () => (failing.pop() ?? (() => Promise.resolve(offered)))(),
+    create: () => Promise.reject(new Error("There is one to adopt.")),
+  };
+  const start = { id: newTaskId(), owner: OWNER, adopt: "offered" };
+  await assertRejects(() => createKeyed(keys, tasks, start, Date.now), Error, "away");
+  assertEquals(await createKeyed(keys, tasks, start, Date.now), offered);
+  assertEquals(keys.value, undefined);
+});
