@@ -136,5 +136,5 @@ function isAnswer(error: unknown): boolean {
 }
 
 function isStoreAway(error: unknown): boolean {
-  return error instanceof McpError && /the queue's store failed|PostgreSQL failed/.test(error.message);
+  return error instanceof McpError && /(?:Redis|PostgreSQL) failed: /.test(error.message);
 }
