@@ -37,6 +37,7 @@ export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
 export type { Backend } from "./src/backend.ts";
+export { type ClientStartOptions, createClient, type StartedTask, type TaskClient } from "./src/client/client.ts";
 export {
   BackendError,
   DefinitionError,

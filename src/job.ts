@@ -99,8 +99,8 @@ export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, 
   readonly run?: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>;
 }
 
-/** A defined job. */
-export interface Job<Input = unknown, Output = unknown> {
+/** A defined job: the types of its code's input and result, and of the schema by which calls are validated. */
+export interface Job<Input = unknown, Output = unknown, In extends Schema = Schema> {
   /** The name. */
   readonly name: string;
   /** A title for people. */
@@ -108,7 +108,7 @@ export interface Job<Input = unknown, Output = unknown> {
   /** What it does. */
   readonly description: string;
   /** The input schema as the user gave it. */
-  readonly input: Schema;
+  readonly input: In;
   /** The input schema as JSON Schema. */
   readonly inputSchema: JsonSchema;
   /** The output schema as the user gave it. */
@@ -144,7 +144,7 @@ export interface Job<Input = unknown, Output = unknown> {
  */
 export function defineJob<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
   definition: JobDefinition<In, Out, Output>,
-): Job<Infer<In>, Out> {
+): Job<Infer<In>, Out, In> {
   checkOptions(`defineJob(${JSON.stringify(definition?.name)})`, definition, DEFINITION);
   const { name, title, description, input, output, annotations, run, ...policy } = definition;
   checkName(name);
@@ -177,10 +177,10 @@ export function defineJob<In extends Schema, Out extends Accepted<Output>, Outpu
  * const job = implement(echo, ({ text }) => text);
  * ```
  */
-export function implement<Input, Output, Out extends Output>(
-  contract: Job<Input, Output>,
+export function implement<Input, Output, Out extends Output, In extends Schema>(
+  contract: Job<Input, Output, In>,
   run: (input: Input, ctx: JobContext) => Out | Promise<Out>,
-): Job<Input, Out> {
+): Job<Input, Out, In> {
   const { name, inputSchema } = contract;
   if (inputSchema === undefined) {
     throw new DefinitionError(`Cannot implement ${name}: pass what defineJob has returned.`);

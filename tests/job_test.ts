@@ -100,7 +100,7 @@ Deno.test("the code of a contract has the types of its input and context, and mu
     same<typeof ctx, JobContext>(true);
     return { length: input.text.length * input.times };
   });
-  same<typeof job, Job<{ text: string; times: number }, { length: number }>>(true);
+  same<typeof job, Job<{ text: string; times: number }, { length: number }, typeof contract.input>>(true);
   implement(contract, () => ({}));
   implement(contract, () => Promise.resolve({ length: 1 }));
   // @ts-expect-error A text is not a number.
@@ -111,7 +111,7 @@ Deno.test("the code of a contract has the types of its input and context, and mu
   implement(contract, ({ txt }) => ({ length: txt }));
   const free = defineJob({ name: "free", input: z.object({ n: z.number() }) });
   const freed = implement(free, ({ n }) => n + 1);
-  same<typeof freed, Job<{ n: number }, number>>(true);
+  same<typeof freed, Job<{ n: number }, number, typeof free.input>>(true);
 });
 
 Deno.test("implement refuses a job that has code, and a definition", () => {

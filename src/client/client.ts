@@ -1,0 +1,123 @@
+/**
+ * A client for code that speaks no MCP: a web handler, a script or another job starts tasks and waits for their results.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
+import type { Job } from "../job.ts";
+import { checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
+import { ToolRegistry } from "../registry.ts";
+import type { Accepted, Schema } from "../schema/schema.ts";
+import type { FinishedTask, TaskInfo } from "../task.ts";
+import { Tasks } from "../tasks/tasks.ts";
+import { BACKEND } from "../worker.ts";
+
+/** The options of {@linkcode TaskClient.start}. */
+export interface ClientStartOptions {
+  /** Starts of the same job with the same key receive the task of the first one, for as long as its result is kept. */
+  readonly key?: string;
+  /** When the first attempt may begin; a time in the past means at once. Default: as the job's `delay` says. */
+  readonly startAt?: Date;
+  /** 0 is the most urgent; larger numbers run later. Default: as the job says. */
+  readonly priority?: number;
+  /** How long the result is kept after the task has finished, in ms. Default: 3,600,000, one hour. */
+  readonly resultTtl?: number;
+}
+
+/** A started task, which remembers the type of its result. */
+export type StartedTask<Output> = TaskInfo & {
+  /** Exists at compile time only. */
+  readonly "~output"?: Output;
+};
+
+/** Starts, reads, awaits and cancels the tasks of one owner. Disposing of it closes its subscription, not the backend. */
+export interface TaskClient extends Disposable {
+  /**
+   * Stores a task of this job and queues it, after validating the input as a tool call does. Rejects with `InvalidInput` or
+   * `InvalidValue`, with nothing stored, and with `BackendError` while the store fails.
+   */
+  start<In extends Schema, Output>(
+    job: Job<never, Output, In>,
+    input: Accepted<In>,
+    options?: ClientStartOptions,
+  ): Promise<StartedTask<Output>>;
+  /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` once its result is deleted. */
+  get(id: string): Promise<TaskInfo>;
+  /**
+   * Waits for a task, and resolves with its result. Rejects with `ToolError` or `JobFault` if it has failed, with
+   * `TaskCancelled`, as `get`, and with the reason of `signal`. Aborting the signal ends the waiting, not the task.
+   */
+  wait<Output>(task: StartedTask<Output> | string, signal?: AbortSignal): Promise<Output>;
+  /**
+   * Cancels a task, and waits up to 2 s until its code has stopped. The `work` of the task says whether it has. Rejects as
+   * `get`, and with `TaskFinished`.
+   */
+  cancel(id: string): Promise<FinishedTask>;
+}
+
+const CLIENT: Rules<{ backend: Backend; owner: string }> = { backend: BACKEND, owner: required(text) };
+
+const START: Rules<ClientStartOptions> = {
+  key: text,
+  startAt: { wanted: "a valid Date", fits: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  priority: wholeNumber(0),
+  resultTtl: wholeNumber(1),
+};
+
+/** The owner's own code has no limits; they protect a server from its clients. */
+const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity, ttl: Infinity };
+
+/**
+ * Creates a client for the tasks of one owner, the principal that they belong to: 1 to 128 characters, such as `user:ann`.
+ * Throws `DefinitionError` if an option is unknown or cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { createClient, createWorker, defineJob, MemoryBackend } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ * const add = defineJob({
+ *   name: "add",
+ *   input: z.object({ a: z.number(), b: z.number().default(1) }),
+ *   run: ({ a, b }) => a + b,
+ * });
+ * await using backend = new MemoryBackend();
+ * await using worker = createWorker(backend, [add]);
+ *
+ * using client = createClient(backend, { owner: "user:ann" });
+ * const task = await client.start(add, { a: 2 });
+ * const sum: number = await client.wait(task);
+ * console.assert(sum === 3);
+ * ```
+ */
+export function createClient(backend: Backend, options: { readonly owner: string }): TaskClient {
+  checkOptions("createClient", { ...options, backend }, CLIENT);
+  const { owner } = options;
+  const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED });
+  return {
+    start: async (job, input, options = {}) => {
+      checkOptions("start", options, START);
+      const { key: idempotencyKey, startAt, priority, resultTtl } = options;
+      const delay = startAt && Math.max(0, startAt.getTime() - Date.now());
+      const registered = new ToolRegistry().register(job, { delay, priority, resultTtl });
+      return await tasks.start(registered, input, owner, { idempotencyKey });
+    },
+    get: (id) => tasks.get(id, owner),
+    wait: async <Output>(task: StartedTask<Output> | string, signal: AbortSignal = tasks.over) => {
+      const id = typeof task === "string" ? task : task.id;
+      return await resultOf(tasks, await tasks.wait(id, owner, signal)) as Output;
+    },
+    cancel: (id) => tasks.cancel(id, owner),
+    [Symbol.dispose]: () => {
+      tasks.stopWaiting(new Error("The client is closed."));
+      tasks[Symbol.dispose]();
+    },
+  };
+}
+
+async function resultOf(tasks: Tasks, task: FinishedTask): Promise<unknown> {
+  if (task.status === "CANCELLED") throw new TaskCancelled();
+  const outcome = await tasks.outcome(task);
+  if (outcome.kind === "value") return outcome.value;
+  throw outcome.kind === "fault" ? new JobFault(outcome.message, outcome.code) : new ToolError(outcome.message);
+}
