@@ -8,6 +8,7 @@ export * from "./src/backend.ts";
 export { awaitEnd } from "./src/backends/shared/await_end.ts";
 export { credible, credibleDue } from "./src/backends/shared/clock.ts";
 export type { QuestionStore } from "./src/backends/shared/open_questions.ts";
+export type { Standing } from "./src/questions/open.ts";
 export { type Ended, EXPIRED_TOLD_MS, type TaskRecord } from "./src/backends/shared/record.ts";
 export * as record from "./src/backends/shared/record.ts";
 export { idTaken } from "./src/backends/shared/refusals.ts";

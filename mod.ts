@@ -66,6 +66,7 @@ export {
   type JobPolicy,
   type UniqueOptions,
 } from "./src/job.ts";
+export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
 export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Answer, FinishedTask, Json, Outcome, Question, TaskInfo } from "./task.ts";
+import type { Answer, FinishedTask, Json, NewQuestion, Outcome, TaskInfo } from "./task.ts";
 
 /** How often a task is tried, and how long the pauses are. */
 export interface RetryPolicy {
@@ -117,11 +117,13 @@ export interface Claim {
   /** Stores a report of the job. One that is followed by a newer report may be skipped. */
   report(report: ProgressReport): Promise<void>;
   /**
-   * Stores a question with the task, which is INPUT_REQUIRED until it is answered, and resolves with the answer. If an
-   * earlier attempt received the answer to the same key, resolves at once. Rejects with the signal's reason. `createWorker`
-   * and `Tasks` ensure that open questions and answers of a task have at most 10,000 characters of JSON together.
+   * Stores a question with the task, which is INPUT_REQUIRED until it is answered, and resolves with the answer; questions
+   * that are asked at the same time are stored together. If an earlier attempt received the answer to the same key,
+   * resolves at once. A question with `expiresIn` that has no answer in time is answered with `expired`; the time counts
+   * from when it was first asked. Rejects with the signal's reason. `createWorker` and `Tasks` ensure that open questions
+   * and answers of a task have at most 10,000 characters of JSON together.
    */
-  ask(question: Question): Promise<Answer>;
+  ask(question: NewQuestion): Promise<Answer>;
 }
 
 /** The options of a worker at a backend. */
@@ -195,8 +197,8 @@ export interface Backend extends AsyncDisposable {
    */
   cancel(id: string, owner: string, wait: number): Promise<FinishedTask>;
   /**
-   * Stores answers to a task's open questions, by key, and ignores all others. The task continues once no question is
-   * open. Rejects as `get`, and with `InvalidValue` if the answers are too large to be stored.
+   * Stores answers to a task's open questions, by key, and ignores all others; a question whose time has passed is
+   * answered with `expired` instead. The task continues once no question is open. Rejects as `get`, and with `InvalidValue` if the answers are too large to be stored.
    */
   answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
   /** Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend. */

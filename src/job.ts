@@ -6,7 +6,7 @@
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { anything, callback, checkOptions, either, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
-import type { Answer } from "./task.ts";
+import type { Elicit } from "./questions/elicit.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
 import { LONGEST_TIMER_MS } from "./waiting.ts";
@@ -30,14 +30,16 @@ export interface JobContext {
    * Asks the person who uses the client. The task is INPUT_REQUIRED until the answer arrives. Question and answer are
    * stored with the task, so a job that runs again after its worker died receives the answer without asking twice.
    * Questions are identified by message and schema, and equal ones by their order; a different message is a new question.
+   * `ctx.elicit.all([...])` asks several at once. A question with `expiresIn` that has no answer in time is answered with
+   * `expired`.
    *
    * The schema describes a flat object with fields that a form can have: text, numbers, yes or no, one or several of a
-   * list; any other field rejects with `DefinitionError`. An accepted answer fits the schema, and has at most 4,000
+   * list; any other field rejects with `DefinitionError`. With `url` instead, the person is asked to open a page. An accepted answer fits the schema, and has at most 4,000
    * characters of JSON. Open questions and all answers of a task have at most 10,000 together: a question without room
    * waits until others are answered. Rejects with `ToolError` if that would not help, and with the reason of `signal` once
    * that aborts.
    */
-  elicit<S extends Schema>(question: { readonly message: string; readonly schema: S }): Promise<Answer<Infer<S>>>;
+  readonly elicit: Elicit;
 }
 
 /** How a tool affects its environment, as clients see it (MCP specification, "Tool", annotations). */

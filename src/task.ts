@@ -107,12 +107,24 @@ export interface Question {
   readonly message: string;
   /** The schema of an answer's content: JSON Schema of a flat object (MCP, "Elicitation"). */
   readonly schema: { readonly [key: string]: Json };
+  /** The page that the person is asked to open, instead of a form; `accept` means only that they agreed to (MCP, "URL Mode"). */
+  readonly url?: string;
+  /** The longest content of its answer, in characters of JSON; absent: 4,000. */
+  readonly maxAnswer?: number;
+  /** From when on its answer is `expired`, in ms since the epoch by the store's clock; absent: never. */
+  readonly expiresAt?: number;
 }
 
-/** The answer to a question. */
+/** A question that is about to be stored. */
+export type NewQuestion = Omit<Question, "expiresAt"> & {
+  /** For how long it may be answered, in ms; absent: for as long as its task lives. */
+  readonly expiresIn?: number;
+};
+
+/** The answer to a question: `expired` if there was none in time. */
 export type Answer<Content = { readonly [key: string]: Json }> =
   | { readonly action: "accept"; readonly content: Content }
-  | { readonly action: "decline" | "cancel" };
+  | { readonly action: "decline" | "cancel" | "expired" };
 
 /** A task that is not finished. */
 export interface LiveTask extends TaskBase {

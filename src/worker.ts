@@ -5,16 +5,14 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
-import { formOf } from "./questions/form.ts";
 import type { Job, JobContext } from "./job.ts";
-import { toJson, wellFormed } from "./json.ts";
+import { toJson } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
-import { QuestionKeys } from "./questions/key.ts";
-import { QuestionRoom } from "./questions/budget.ts";
-import { checkSchema, type Infer, toJsonSchema, validate, validateOutput } from "./schema/schema.ts";
+import { elicitOf } from "./questions/elicit.ts";
+import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { Json } from "./task.ts";
-import { cutMessage, quote } from "./text.ts";
-import { doneWithin, LONGEST_TIMER_MS, unlessAborted } from "./waiting.ts";
+import { cutMessage } from "./text.ts";
+import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
 
 /** The options of {@linkcode createWorker}. */
 export interface WorkerOptions {
@@ -112,7 +110,9 @@ async function resultOf({ name, output }: Job, returned: unknown): Promise<Json>
 
 /** Without retries: another attempt would repeat the work, only to end in the same way. */
 function refuseResult(error: unknown): never {
-  if (!(error instanceof InvalidValue)) return refuseValue(error);
+  if (!(error instanceof InvalidValue)) {
+    throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
+  }
   throw new ToolError(`The result cannot be stored: ${error.message}.`, { cause: error });
 }
 
@@ -135,8 +135,6 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
 class Abandoned extends TimedOut {}
 
 function contextOf(claim: Claim, signal: AbortSignal): JobContext {
-  const room = new QuestionRoom();
-  const keys = new QuestionKeys();
   return {
     id: claim.task.id,
     attempt: claim.task.attempt,
@@ -145,26 +143,8 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
       await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
     },
     log: async (message) => await claim.report({ message: asText(message) }),
-    elicit: async ({ message, schema }) => {
-      signal.throwIfAborted();
-      const what = `the question ${quote(message)}`;
-      const whole = toJsonSchema(schema, "input", what);
-      const question = wellFormed({ message: String(message), schema: whole });
-      const key = keys.next(question);
-      await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
-      formOf(whole, what); // Without a form no client would show the question.
-      const asked = room.ask({ key, ...question }, (question) => claim.ask(question));
-      const answer = await unlessAborted(asked, signal);
-      if (answer.action !== "accept") return answer;
-      // The server validates with the JSON Schema; the job's own schema may be stricter.
-      const content = await validate(schema, answer.content, `answer to ${what}`).catch(refuseValue);
-      return { action: "accept", content: content as Infer<typeof schema> };
-    },
+    elicit: elicitOf(claim, signal),
   };
-}
-
-function refuseValue(error: unknown): never {
-  throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
 }
 
 function asText(message: unknown): string | undefined {

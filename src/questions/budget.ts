@@ -6,7 +6,7 @@
  */
 import { InvalidInput, ToolError } from "../errors.ts";
 import { wellFormed } from "../json.ts";
-import type { Answer, Question } from "../task.ts";
+import type { Answer, NewQuestion, Question } from "../task.ts";
 import { quote } from "../text.ts";
 
 /** The longest content of one answer, in characters of JSON. */
@@ -18,13 +18,16 @@ export const MAX_ANSWER = 4_000;
  */
 export const MAX_ASKED = 10_000;
 
-/** An answer in the form in which it is stored. Throws `InvalidInput` if it is too long. */
-export function storableAnswer(key: string, answer: Answer): Answer {
+/** The shortest longest answer, in characters of JSON, to questions that share the room. */
+const LEAST_SHARE = 500;
+
+/** An answer in the form in which it is stored: to agree to open a page has no content. Throws `InvalidInput` if it is too long. */
+export function storableAnswer({ key, url, maxAnswer = MAX_ANSWER }: Question, answer: Answer): Answer {
   if (answer.action !== "accept") return { action: answer.action };
-  const content = wellFormed(answer.content);
+  const content = url === undefined ? wellFormed(answer.content) : {};
   const text = JSON.stringify(content);
-  if (text.length <= MAX_ANSWER) return { action: "accept", content: JSON.parse(text) };
-  const message = `it has ${text.length} characters of JSON, and ${MAX_ANSWER} is the most`;
+  if (text.length <= maxAnswer) return { action: "accept", content: JSON.parse(text) };
+  const message = `it has ${text.length} characters of JSON, and ${maxAnswer} is the most`;
   throw new InvalidInput(`answer to ${key}`, [{ path: "", message }]);
 }
 
@@ -35,15 +38,27 @@ export class QuestionRoom {
   #answered = Promise.withResolvers<void>();
 
   /**
+   * The longest answer to each of these questions, in characters of JSON, with which there is room for all at once. Where
+   * that would be too short to be of use, they have to wait for each other, and each may be as long as that to a single one.
+   */
+  share(questions: readonly NewQuestion[]): number {
+    const asked = questions.map((question) => lengthOf({ ...question, maxAnswer: MAX_ANSWER }));
+    const left = MAX_ASKED - this.#taken - asked.reduce((sum, length) => sum + length, 0);
+    const share = Math.floor(left / questions.length);
+    return share < LEAST_SHARE ? MAX_ANSWER : Math.min(share, MAX_ANSWER);
+  }
+
+  /**
    * Asks a question, and resolves with the answer. If the longest possible answers to the open questions would leave no
    * room, it first waits until these are answered. Rejects with `ToolError` if there would not be room even then.
    */
-  async ask(question: Question, ask: (question: Question) => Promise<Answer>): Promise<Answer> {
+  async ask(question: NewQuestion, ask: (question: NewQuestion) => Promise<Answer>): Promise<Answer> {
+    const { maxAnswer = MAX_ANSWER } = question;
     const length = lengthOf(question);
-    const needed = length + MAX_ANSWER;
+    const needed = length + maxAnswer;
     while (this.#open > 0 && needed <= MAX_ASKED && this.#taken + needed > MAX_ASKED) await this.#answered.promise;
-    const left = MAX_ASKED - MAX_ANSWER - this.#taken;
-    if (length > left) throw tooLong(question.message, length, Math.max(0, left));
+    const left = MAX_ASKED - maxAnswer - this.#taken;
+    if (length > left) throw tooLong(question.message, length, Math.max(0, left), maxAnswer);
     this.#open++;
     this.#taken += needed;
     try {
@@ -59,12 +74,12 @@ export class QuestionRoom {
   }
 }
 
-function tooLong(message: string, length: number, left: number): ToolError {
+function tooLong(message: string, length: number, left: number, maxAnswer: number): ToolError {
   return new ToolError(
     `Cannot ask ${
       quote(message)
     }: it has ${length} characters of JSON, and ${left} are left. The questions and answers of a ` +
-      `task have at most ${MAX_ASKED} together, with ${MAX_ANSWER} reserved for each answer to come: ask for less.`,
+      `task have at most ${MAX_ASKED} together, with ${maxAnswer} reserved for the answer to this one: ask for less.`,
   );
 }
 

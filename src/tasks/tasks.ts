@@ -175,10 +175,11 @@ export class Tasks implements Disposable {
       const task = await this.#backend.get(id, owner);
       const answers = answersTo(task);
       const fitting: [key: string, Answer][] = [];
-      for (const { key, schema } of openQuestions(task)) {
+      for (const question of openQuestions(task)) {
+        const { key, schema } = question;
         const own = Object.hasOwn(answers, key) ? answers[key] : undefined;
         if (own === undefined) continue;
-        const answer = storableAnswer(key, own);
+        const answer = storableAnswer(question, own);
         if (answer.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
         fitting.push([key, answer]);
       }

@@ -1,17 +1,25 @@
 /**
- * The questions of one running task: each is stored, and awaited until an event says that it is answered.
+ * The questions of one running task: each is stored, and awaited until an event says that it is answered, or until its time
+ * has passed.
  *
  * @module
  */
-import { type Answer, openQuestions, type Question, type TaskInfo } from "../../task.ts";
-import { unlessAborted } from "../../waiting.ts";
+import type { Standing } from "../../questions/open.ts";
+import { type Answer, type NewQuestion, openQuestions, type TaskInfo } from "../../task.ts";
+import { LONGEST_TIMER_MS, unlessAborted } from "../../waiting.ts";
 
 /** What a store does for the questions of a task. */
 export interface QuestionStore {
-  /** Stores a question; resolves with its answer if there is one already. */
-  ask(id: string, question: Question): Promise<Answer | undefined>;
+  /** Stores questions; resolves with how each of them stands then. */
+  ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]>;
   /** Reads the answer to a question, if there is one. */
   answer(id: string, key: string): Promise<Answer | undefined>;
+}
+
+/** Questions that are about to be stored together. */
+interface Batch {
+  readonly questions: NewQuestion[];
+  readonly stored: Promise<readonly Standing[]>;
 }
 
 /** The questions of one running task. */
@@ -20,6 +28,7 @@ export class OpenQuestions {
   readonly #id: string;
   readonly #signal: AbortSignal;
   readonly #waiting = new Map<string, () => void>();
+  #batch: Batch | undefined;
 
   constructor(store: QuestionStore, id: string, signal: AbortSignal) {
     this.#store = store;
@@ -28,16 +37,26 @@ export class OpenQuestions {
   }
 
   /** Resolves with the answer; rejects with the signal's reason. */
-  async ask(question: Question): Promise<Answer> {
+  async ask(question: NewQuestion): Promise<Answer> {
     this.#signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const settle = (answer: Answer | undefined) => answer && resolve(answer);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const store = () => void this.#stored(question).then(settle, reject);
+    const settle = ({ answer, expiresIn }: Standing = {}) => {
+      if (answer) resolve(answer);
+      else if (expiresIn !== undefined && this.#waiting.get(question.key) === read) {
+        // To ask once more shows the store that the time has passed, or tells how much of it is left.
+        timer = setTimeout(store, Math.min(Math.max(1, expiresIn), LONGEST_TIMER_MS));
+      }
+    };
+    const read = () => void this.#store.answer(this.#id, question.key).then((answer) => settle({ answer }), reject);
     // Subscribes before it stores, because the answer may come at once.
-    this.#waiting.set(question.key, () => void this.#store.answer(this.#id, question.key).then(settle, reject));
+    this.#waiting.set(question.key, read);
     try {
-      this.#store.ask(this.#id, question).then(settle, reject);
+      store();
       return await unlessAborted(promise, this.#signal);
     } finally {
+      clearTimeout(timer);
       this.#waiting.delete(question.key);
     }
   }
@@ -48,5 +67,22 @@ export class OpenQuestions {
     for (const [key, read] of this.#waiting) {
       if (!open.some((question) => question.key === key)) read();
     }
+  }
+
+  /** Stores a question, in one write with all that are asked at the same time, so that a person sees them together. */
+  async #stored(question: NewQuestion): Promise<Standing | undefined> {
+    const { questions, stored } = this.#batch ??= this.#newBatch();
+    const index = questions.push(question) - 1;
+    return (await stored)[index];
+  }
+
+  #newBatch(): Batch {
+    const questions: NewQuestion[] = [];
+    const store = async () => {
+      await undefined; // Until then more may be added.
+      this.#batch = undefined;
+      return await this.#store.ask(this.#id, questions);
+    };
+    return { questions, stored: store() };
   }
 }

@@ -5,18 +5,9 @@
  * @module
  */
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../../backend.ts";
-import {
-  type Answer,
-  type CancelledTask,
-  canMove,
-  type FinishedTask,
-  isFinished,
-  type LiveTask,
-  type Outcome,
-  type Question,
-  type TaskInfo,
-} from "../../task.ts";
+import type { CancelledTask, Outcome } from "../../task.ts";
 import { cutMessage } from "../../text.ts";
+import { finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
 import { refuseNew } from "./refusals.ts";
 import {
   attemptFailed,
@@ -29,31 +20,9 @@ import {
   workerDiedTooOften,
 } from "./texts.ts";
 
+export { answered, asked, askedOf } from "./changes/questions.ts";
+export type { TaskRecord } from "./changes/task_record.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";
-
-/** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
-export interface TaskRecord {
-  /** The task as its owner sees it. */
-  readonly info: TaskInfo;
-  /** How often and how it is tried again. */
-  readonly retry: RetryPolicy;
-  /** The longest time that one attempt may take, in ms. */
-  readonly timeout?: number;
-  /** 0 is the most urgent; larger numbers run later. */
-  readonly priority: number;
-  /** How long its first attempt was delayed, in ms. */
-  readonly delay?: number;
-  /** The worker that holds it while it runs. */
-  readonly holder?: string;
-  /** How many workers have died while they ran it. */
-  readonly crashes: number;
-  /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
-  readonly handBacks?: number;
-  /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
-  readonly abandoned?: true;
-  /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
-  readonly answers?: { readonly [key: string]: Answer };
-}
 
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
 export const MAX_CRASHES = 3;
@@ -109,36 +78,6 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
       // That it was asked to stop says more than what its code does until it hears of that.
       message: report.message === undefined || info.stopRequested ? info.message : cutMessage(report.message),
     }),
-  };
-}
-
-/**
- * The job asks something. A question that is open already, from an attempt before, stays as it is. If it is answered
- * already, nothing changes, and the record given is the same.
- */
-export function asked(record: TaskRecord, question: Question, now: number): TaskRecord {
-  const info = live(record);
-  if (record.answers && Object.hasOwn(record.answers, question.key)) return record;
-  const questions = info.questions ?? [];
-  const open = questions.some(({ key }) => key === question.key) ? questions : [...questions, question];
-  return { ...record, info: next(info, now, { status: "INPUT_REQUIRED", questions: open }) };
-}
-
-/** Answers have come. The task runs on once no question is open. */
-export function answered(
-  record: TaskRecord,
-  answers: { readonly [key: string]: Answer },
-  now: number,
-): TaskRecord {
-  const { questions = [], ...info } = live(record);
-  const isOpen = (key: string) => questions.some((question) => question.key === key);
-  const known = Object.fromEntries(Object.entries(answers).filter(([key]) => isOpen(key)));
-  const open = questions.filter(({ key }) => !Object.hasOwn(known, key));
-  const status = info.status === "INPUT_REQUIRED" && open.length === 0 ? "RUNNING" : info.status;
-  return {
-    ...record,
-    answers: { ...record.answers, ...known },
-    info: next({ ...info, ...(open.length > 0 && { questions: open }) }, now, { status }),
   };
 }
 
@@ -271,28 +210,4 @@ function failed(record: TaskRecord, outcome: Exclude<Outcome, { kind: "value" }>
     record: finished(record, { ...info, status: "FAILED", finishedAt: info.updatedAt, failure: outcome.kind, message }),
     outcome,
   };
-}
-
-/** Its end is never before what it was told of: the clock may have been set back, and its result would expire early. */
-function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
-  return { ...record, holder: undefined, answers: undefined, info };
-}
-
-function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {
-  if (info.status !== change.status && !canMove(info.status, change.status)) {
-    throw new Error(`A task cannot go from ${info.status} to ${change.status}.`);
-  }
-  return { ...step(info, now), ...change };
-}
-
-function step<T extends LiveTask>(info: T, now: number): T {
-  return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
-}
-
-/** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
-function live(record: TaskRecord): LiveTask {
-  if (isFinished(record.info)) {
-    throw new Error(`Task ${record.info.id} is ${record.info.status} and never changes.`);
-  }
-  return record.info;
 }

@@ -7,7 +7,7 @@
 import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, WorkerStopping } from "../../errors.ts";
 import { logError } from "../../log/log_error.ts";
-import type { Json, Question, TaskInfo } from "../../task.ts";
+import type { Json, NewQuestion, TaskInfo } from "../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause } from "../../waiting.ts";
 import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
 import { isAbandoned } from "./record.ts";
@@ -187,7 +187,7 @@ export class Runner implements WorkHandle {
     let over = false;
     const isOver = () => over || isPast();
     const questions = new OpenQuestions(this.#insistent(isOver), task.id, signal);
-    const ask = async (question: Question) => {
+    const ask = async (question: NewQuestion) => {
       if (isOver()) throw new JobsError("The attempt is over.");
       return await questions.ask(question);
     };
@@ -223,7 +223,7 @@ export class Runner implements WorkHandle {
       }
     };
     return {
-      ask: (id, question) => insist(() => this.#store.ask(id, question)),
+      ask: (id, questions) => insist(() => this.#store.ask(id, questions)),
       answer: (id, key) => insist(() => this.#store.answer(id, key)),
     };
   }

@@ -107,7 +107,7 @@ Deno.test("KV: an answer in the moment of a claim is kept, or refused and given 
       // A worker asked, and died: the task waits again, its question open.
       const taken = await (await taker(id))();
       assert(taken);
-      const asked = await store.change(taken, change.asked(taken.record, QUESTION, NOW));
+      const asked = await store.change(taken, change.asked(taken.record, [QUESTION], NOW));
       assert(asked);
       const entry = await store.change(asked, change.crashed(asked.record, NOW).record);
       assert(entry);

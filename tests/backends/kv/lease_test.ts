@@ -155,7 +155,7 @@ Deno.test("KV: a dead worker's task is taken over although it is answered in tha
   withLeases(async ({ kv, store, clock, start, idle }) => {
     const { entry } = await start("dead");
     const question = { key: "which", message: "Which?", schema: { type: "object" } };
-    await store.change(entry, change.asked(entry.record, question, clock.now));
+    await store.change(entry, change.asked(entry.record, [question], clock.now));
     const heir = await idle("heir");
     clock.now += ROUND;
     await heir.recover();

@@ -148,7 +148,7 @@ Deno.test("KV: a worker whose task somebody else has taken over hears that it ha
         (id: string) => claims.report(id, { progress: 0.5 }),
         (id: string) => claims.settle(id, { kind: "value", value: "late" }),
         (id: string) => claims.handBack(id, false),
-        (id: string) => claims.ask(id, { key: "which", message: "Which?", schema: { type: "object" } }),
+        (id: string) => claims.ask(id, [{ key: "which", message: "Which?", schema: { type: "object" } }]),
       ]
     ) {
       const id = await create({});

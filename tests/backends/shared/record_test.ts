@@ -18,7 +18,7 @@ import {
   stopRequested,
   type TaskRecord,
 } from "../../../src/backends/shared/record.ts";
-import { isFinished, type TaskInfo } from "../../../src/task.ts";
+import { isFinished, openQuestions, type TaskInfo } from "../../../src/task.ts";
 
 const NEW: NewTask = {
   id: "id-1",
@@ -230,7 +230,7 @@ const question = { key: "q1", message: "Which year?", schema: { type: "object" }
 const answer = { action: "accept", content: { year: 2026 } } as const;
 
 Deno.test("a question makes a running task INPUT_REQUIRED until it is answered", () => {
-  const asking = asked(running(), question, 3_000);
+  const asking = asked(running(), [question], 3_000);
   assertEquals(look(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
   const going = answered(asking, { q1: answer, stray: answer }, 4_000);
   assertEquals(look(going.info, "status", "questions"), ["RUNNING", undefined]);
@@ -238,12 +238,12 @@ Deno.test("a question makes a running task INPUT_REQUIRED until it is answered",
 });
 
 Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
-  const again = claimed(crashed(asked(running(), question, 3_000), 4_000).record, "worker-2", 5_000);
-  assertEquals(look(asked(again, question, 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
-  const early = answered(crashed(asked(running(), question, 3_000), 4_000).record, { q1: answer }, 4_500);
+  const again = claimed(crashed(asked(running(), [question], 3_000), 4_000).record, "worker-2", 5_000);
+  assertEquals(look(asked(again, [question], 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  const early = answered(crashed(asked(running(), [question], 3_000), 4_000).record, { q1: answer }, 4_500);
   assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
   const late = claimed(early, "worker-2", 5_000);
-  assertEquals(asked(late, question, 6_000), late);
+  assertEquals(asked(late, [question], 6_000), late);
 });
 
 Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
@@ -254,7 +254,7 @@ Deno.test("a run that ended with its worker takes none of the job's attempts awa
 });
 
 Deno.test("what is finished keeps none of the answers that it was given: only code that still runs reads them", () => {
-  const asking = asked(running(), { key: "q", message: "?", schema: {} }, 3_000);
+  const asking = asked(running(), [{ key: "q", message: "?", schema: {} }], 3_000);
   const record = answered(asking, { q: { action: "decline" } }, 4_000);
   assertEquals(record.answers, { q: { action: "decline" } });
   const ends = [
@@ -264,4 +264,22 @@ Deno.test("what is finished keeps none of the answers that it was given: only co
   ];
   assertEquals(ends.map(({ answers }) => answers), [undefined, undefined, undefined]);
   assertEquals(settled(record, lost, 5_000, 0).record.answers, record.answers);
+});
+
+Deno.test("a question that has no answer in time is expired for good, and its time counts from when it was first asked", () => {
+  const timed = { ...question, expiresIn: 1_000 };
+  const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
+  assertEquals(openQuestions(asking.info).map(({ expiresAt }) => expiresAt), [4_000, undefined]);
+  const again = asked(claimed(crashed(asking, 3_100).record, "worker-2", 3_200), [timed], 3_300);
+  assertEquals(openQuestions(again.info)[0]?.expiresAt, 4_000);
+  const late = answered(asking, { q1: answer }, 4_000);
+  assertEquals([late.info.status, late.answers], ["INPUT_REQUIRED", { q1: { action: "expired" } }]);
+  assertEquals(answered(late, { q1: answer }, 4_100), late);
+  assertEquals(answered(asking, {}, 3_999), asking);
+});
+
+Deno.test("a task whose only question has expired by the time that it is asked again runs on", () => {
+  const asking = asked(running(), [{ ...question, expiresIn: 1_000 }], 3_000);
+  const { info, answers } = asked(asking, [{ ...question, expiresIn: 1_000 }], 4_000);
+  assertEquals([info.status, openQuestions(info), answers], ["RUNNING", [], { q1: { action: "expired" } }]);
 });

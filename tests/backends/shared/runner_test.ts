@@ -23,7 +23,7 @@ Deno.test("what is told late of a task before it was claimed takes it from nobod
   const store: RunnerStore = {
     claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
     report: () => Promise.resolve(),
-    ask: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
     settle: () => Promise.resolve(),
     handBack: () => Promise.resolve(),
@@ -58,7 +58,7 @@ Deno.test("what the code of a lost run says and returns is past once its task ha
       return Promise.resolve({ claims: left-- > 0 ? [{ task: again, input: {} }] : [], more: false });
     },
     report: (_id, { progress }) => Promise.resolve(void reported.push(progress)),
-    ask: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
     settle: (_id, attempt) => {
       settled.push(attempt);
@@ -101,7 +101,7 @@ async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): P
   const store: RunnerStore = {
     claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
     report: () => Promise.resolve(),
-    ask: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
     // deno-lint-ignore require-await
     settle: async (_id, attempt) => {
@@ -156,7 +156,7 @@ Deno.test("what becomes of a task that was claimed but cannot run is written aga
   const store: RunnerStore = {
     claim: () => Promise.resolve({ claims: [], failed: left-- > 0 ? [failed] : [], more: false }),
     report: () => Promise.resolve(),
-    ask: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
     settle: () => Promise.resolve(),
     handBack: () => Promise.resolve(),
@@ -179,7 +179,7 @@ function oneTask(found: Promise<unknown> = Promise.resolve()) {
       return { claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false };
     },
     report: () => Promise.resolve(),
-    ask: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
     settle: (_id, attempt) => Promise.resolve(void ends.push(["settled", attempt.kind])),
     handBack: (_id, abandoned) => Promise.resolve(void ends.push(["handed back", abandoned])),
@@ -267,7 +267,7 @@ Deno.test("a job's question is stored, and its answer read, again while the stor
     ask: () => {
       if (asks++ === 0) return Promise.reject(away);
       stored.resolve();
-      return Promise.resolve(undefined);
+      return Promise.resolve([]);
     },
     answer: () => answers++ === 0 ? Promise.reject(away) : Promise.resolve({ action: "decline" }),
     settle: (_id, attempt) => Promise.resolve(settled.resolve(attempt)),

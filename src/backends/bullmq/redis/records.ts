@@ -7,7 +7,8 @@
 import type { Job, Queue } from "bullmq";
 import type { NewTask, ProgressReport } from "../../../backend.ts";
 import { isObject } from "../../../json.ts";
-import type { Answer, Json, Question } from "../../../task.ts";
+import type { Standing } from "../../../questions/open.ts";
+import type { Answer, Json, NewQuestion } from "../../../task.ts";
 import { KEPT_MS, type KeyStore } from "../../shared/store/keys.ts";
 import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
@@ -15,7 +16,8 @@ import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
-import { KEY_MOVED } from "./scripts/create.ts";
+import { createArguments, KEY_MOVED } from "./scripts/create.ts";
+import { askArguments, parseStanding } from "./scripts/questions.ts";
 import { parse, parseReply } from "./scripts/read.ts";
 import type { Snapshot } from "../snapshot.ts";
 
@@ -212,9 +214,10 @@ export class RedisRecords implements KeyStore {
     await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }));
   }
 
-  /** Stores a question that a run asks, if that holds the task, or resolves with its answer if there is one. */
-  async storeQuestion({ id, run, token }: Hold, question: Question): Promise<Answer | undefined> {
-    return parse(await this.#scripts.run<Field>("ask", id, token, run, question.key, JSON.stringify(question)));
+  /** Stores questions that a run asks, if that holds the task. Resolves with how each stands. */
+  async storeQuestions({ id, run, token }: Hold, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {
+    const replies = await this.#scripts.run<string[]>("ask", id, token, run, ...askArguments(questions));
+    return replies.map(parseStanding);
   }
 
   /** Reads the answer to a question. */
@@ -276,7 +279,7 @@ export class RedisRecords implements KeyStore {
   async #storeOnce(requests: readonly StoreRequest[], texts: boolean): Promise<readonly (number | Error)[]> {
     const transaction = this.#begin({ texts });
     for (const { job } of requests) await addJobTo(job, transaction);
-    transaction.runText(...this.#scripts.command("create", ...requests.flatMap(toRecord)));
+    transaction.runText(...this.#scripts.command("create", ...requests.flatMap(createArguments)));
     const replies = await transaction.exec();
     const records = replies.at(-1);
     const stored = Array.isArray(records?.value) ? records.value : [];
@@ -290,11 +293,4 @@ export class RedisRecords implements KeyStore {
     const pairs = requests.flatMap(({ id, owner }) => [id, owner]);
     return parseReply(requests.map(({ id }) => id), await this.#scripts.run("read", ...pairs));
   }
-}
-
-/** The arguments of the script `create`. */
-function toRecord({ queue, task, key = "" }: StoreRequest): (string | number)[] {
-  const { id, owner, job, resultTtl, retry, delay = 0 } = task;
-  const fields = ["job", job, "attempts", retry.attempts, ...(delay > 0 ? ["delayed", 1] : [])];
-  return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
 }

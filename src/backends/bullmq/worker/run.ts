@@ -8,7 +8,7 @@ import type { Job } from "bullmq";
 import type { Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
 import { HoldLost, TaskCancelled, type WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
-import type { Json, Question } from "../../../task.ts";
+import type { Json, NewQuestion } from "../../../task.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { OpenQuestions } from "../../shared/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
@@ -60,7 +60,7 @@ export class JobRun {
     this.#reports = this.#mergeReports();
     this.#questions = new OpenQuestions(
       {
-        ask: (_, question) => this.#insist(() => records.storeQuestion(holdOf({ job, token }), question)),
+        ask: (_, questions) => this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions)),
         answer: (id, key) => this.#insist(() => records.readAnswer(id, key)),
       },
       this.id,
@@ -85,7 +85,7 @@ export class JobRun {
         timeout: timeoutOf(job),
         signal,
         report: this.#reports.report,
-        ask: (question: Question) => this.#questions.ask(question),
+        ask: (question: NewQuestion) => this.#questions.ask(question),
       };
       const started = !this.#cancelled && !this.#lost;
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;

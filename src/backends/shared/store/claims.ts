@@ -6,7 +6,8 @@
  */
 import type { Attempt, ProgressReport, TaskEvent } from "../../../backend.ts";
 import { logError } from "../../../log/log_error.ts";
-import type { Answer, Question, TaskInfo } from "../../../task.ts";
+import { type Standing, standingOf } from "../../../questions/open.ts";
+import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../runner.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
@@ -89,10 +90,11 @@ export class Claims implements RunnerStore {
     await this.#change(id, (record, now) => ({ record: change.reported(record, report, now) }));
   }
 
-  async ask(id: string, question: Question): Promise<Answer | undefined> {
-    await this.#change(id, (record, now) => ({ record: change.asked(record, question, now) }));
-    // The answer may have come since the claim.
-    return this.#held.get(id)?.record.answers?.[question.key];
+  async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {
+    await this.#change(id, (record, now) => ({ record: change.asked(record, questions, now) }));
+    // The answers may have come since the claim.
+    const held = this.#held.get(id)?.record;
+    return questions.map(({ key }) => held ? standingOf(change.askedOf(held), key, this.#store.now()) : {});
   }
 
   async answer(id: string, key: string): Promise<Answer | undefined> {

@@ -34,7 +34,11 @@ const EVENTS_AFTER_END = 2;
 /** What its owner sees of a task, as JSON carries it; of the times only which there are. */
 function seen(task: TaskInfo): unknown {
   const times = { revision: 0, createdAt: 0, updatedAt: 0 };
-  const end = isFinished(task) ? { finishedAt: 0 } : { dueAt: (task.dueAt ?? 0) > Date.now() + 60_000 };
+  const isFar = (time = 0) => time > Date.now() + 60_000;
+  const end = isFinished(task) ? { finishedAt: 0 } : {
+    dueAt: isFar(task.dueAt),
+    questions: task.questions?.map(({ expiresAt, ...question }) => ({ ...question, far: isFar(expiresAt) })),
+  };
   return JSON.parse(JSON.stringify({ ...task, ...times, ...end }));
 }
 

@@ -118,7 +118,9 @@ test("an answer to a finished or cancelled task is not stored", async (place) =>
   const worker = new Worker("job", null, { connection: { url } });
   const job = await worker.getNextJob("token");
   await worker.getNextJob("token");
-  for (const { id } of [ended, cancelled]) await store.records.storeQuestion({ id, run: 1, token: "token" }, question);
+  for (const { id } of [ended, cancelled]) {
+    await store.records.storeQuestions({ id, run: 1, token: "token" }, [question]);
+  }
   assertEquals(job?.id, ended.id);
   await job?.moveToCompleted("done", "token", false);
   await backend.cancel(cancelled.id, OWNER, 0);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../shared/store/keys.ts";
 import { PLACES } from "./parts.ts";
 
@@ -61,3 +62,12 @@ while i < #ARGV do
   i = last + 1
 end
 return stored`;
+
+/** A task as arguments of the script. */
+export function createArguments(
+  { queue, task, key = "" }: { readonly queue: string; readonly task: NewTask; readonly key?: string },
+): (string | number)[] {
+  const { id, owner, job, resultTtl, retry, delay = 0 } = task;
+  const fields = ["job", job, "attempts", retry.attempts, ...(delay > 0 ? ["delayed", 1] : [])];
+  return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
+}

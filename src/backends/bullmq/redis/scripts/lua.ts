@@ -9,6 +9,7 @@
  */
 import { CREATE } from "./create.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
+import { ANSWER, ASK } from "./questions.ts";
 import { READ } from "./read.ts";
 import { SET_BACK } from "./set_back.ts";
 
@@ -81,49 +82,9 @@ call("HSET", bull .. queue .. ":" .. id, "progress", progress)
 publish(queue, id, "progress", "data", progress)
 return 1`,
 
-  /** ARGV: id, token, run, key, question. Returns the answer if there is one. Else a run that holds the job asks. */
-  ask: `${COMMON}
-local id, run, name = ARGV[1], ARGV[3], ARGV[4]
-local rec = record(id)
-local answer = call("HGET", rec, "answer:" .. name)
-if answer then return answer end
-local fields = call("HMGET", rec, "queue", "open", "askedBy", "work")
-if not fields[1] or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return false end
-local open = fields[2] and cjson.decode(fields[2]) or {}
-local isOpen = false
-for _, other in ipairs(open) do isOpen = isOpen or other == name end
-if isOpen and fields[3] == run then return false end
-if not isOpen then table.insert(open, name) end
-changed(id, clock())
-call("HSET", rec, "open", cjson.encode(open), "question:" .. name, ARGV[5], "askedBy", run)
-publish(fields[1], id)
-return false`,
+  ask: ASK,
 
-  /** ARGV: id, then keys and answers. */
-  answer: `${COMMON}
-local id = ARGV[1]
-local rec = record(id)
-local fields = call("HMGET", rec, "queue", "open", "work")
-if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
-local given = {}
-for i = 2, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
-local open, answers, answered = {}, {}, {}
-for _, name in ipairs(cjson.decode(fields[2])) do
-  if given[name] then
-    table.insert(answers, "answer:" .. name)
-    table.insert(answers, given[name])
-    table.insert(answered, "question:" .. name)
-  else
-    table.insert(open, name)
-  end
-end
-if #answered == 0 then return 0 end
-changed(id, clock())
-call("HSET", rec, "open", #open > 0 and cjson.encode(open) or "[]", unpack(answers))
-try("HDEL", rec, unpack(answered))
-publish(fields[1], id)
-signal("answer " .. id)
-return #answered`,
+  answer: ANSWER,
 
   /** ARGV: id, field. Returns a field of the record. */
   field: `${COMMON}

@@ -5,13 +5,13 @@
  */
 import type { Attempt, ProgressReport } from "../../../../../src/backend.ts";
 import type { RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
-import type { Answer, Question } from "../../../../../src/task.ts";
+import type { Answer, NewQuestion } from "../../../../../src/task.ts";
 
 /** One thing that happens to a task. */
 export type Event =
   | { readonly kind: "claim" }
   | { readonly kind: "report"; readonly report: ProgressReport }
-  | { readonly kind: "ask"; readonly question: Question }
+  | { readonly kind: "ask"; readonly questions: readonly NewQuestion[] }
   | { readonly kind: "answer"; readonly answers: { readonly [key: string]: Answer } }
   /** "ask" asks the worker of a task that runs; "stop_requested" waits for it no longer. */
   | { readonly kind: "cancel"; readonly work: "ask" | "stop_requested" }
@@ -21,6 +21,6 @@ export type Event =
   | { readonly kind: "die"; readonly taken: boolean }
   /** A run that has lost its task, or whose task was cancelled over its head, reports, asks or ends after all. */
   | { readonly kind: "report late"; readonly report: ProgressReport }
-  | { readonly kind: "ask late"; readonly question: Question }
+  | { readonly kind: "ask late"; readonly questions: readonly NewQuestion[] }
   | { readonly kind: "end late"; readonly end: RunEnd }
   | { readonly kind: "expire" };

@@ -100,10 +100,10 @@ export class Lane {
         return run && await this.#report(run, event.report);
       }
       case "ask":
-        return void await records.storeQuestion(holdOf(this.#running()), event.question);
+        return void await records.storeQuestions(holdOf(this.#running()), event.questions);
       case "ask late": {
         const [run] = this.#late;
-        if (run) await records.storeQuestion(holdOf(run), event.question);
+        if (run) await records.storeQuestions(holdOf(run), event.questions);
         return;
       }
       case "answer":

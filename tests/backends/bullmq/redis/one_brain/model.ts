@@ -40,7 +40,7 @@ export function after(model: Model, event: Event): Model {
     case "report":
       return { ...model, record: change.reported(record, event.report, now) };
     case "ask":
-      return { ...model, record: change.asked(record, event.question, now) };
+      return { ...model, record: change.asked(record, event.questions, now) };
     case "answer":
       return { ...model, record: change.answered(record, event.answers, now) };
     case "cancel": {

@@ -92,8 +92,10 @@ function event(draw: Draw, kind: Event["kind"]): Event {
       };
     case "ask":
     case "ask late": {
-      const key = draw.from(KEYS);
-      return { kind, question: { key, message: `Which ${key}?`, schema: { type: "object", properties: {} } } };
+      const keys = draw.from([[draw.from(KEYS)], KEYS.slice(1)]);
+      const schema = { type: "object", properties: {} };
+      const time = draw.from([{}, { expiresIn: HOUR }, { expiresIn: 0 }]);
+      return { kind, questions: keys.map((key) => ({ key, message: `Which ${key}?`, schema, ...time })) };
     }
     case "answer":
       return {

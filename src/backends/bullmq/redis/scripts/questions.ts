@@ -1,0 +1,108 @@
+/**
+ * The scripts that store the questions of a run, and the answers to them.
+ *
+ * @module
+ */
+import type { Standing } from "../../../../questions/open.ts";
+import type { Answer, NewQuestion } from "../../../../task.ts";
+import { COMMON } from "./parts.ts";
+import { parse } from "./read.ts";
+
+/** As src/questions/open.ts: the first answer counts, and a question whose time has passed is expired whatever is given. */
+const OPEN = `
+-- The names of the open questions that stay open, the answers to the others by name, and these as fields to be set and to
+-- be deleted.
+local function answerOpen(rec, names, given, now)
+  local open, answers, set, delete = {}, {}, {}, {}
+  for _, name in ipairs(names and cjson.decode(names) or {}) do
+    local expiresAt = cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt
+    local answer = given[name]
+    if expiresAt and expiresAt <= now then answer = '{"action":"expired"}' end
+    if answer then
+      answers[name] = answer
+      table.insert(set, "answer:" .. name)
+      table.insert(set, answer)
+      table.insert(delete, "question:" .. name)
+    else
+      table.insert(open, name)
+    end
+  end
+  return open, answers, set, delete
+end
+
+local function listOf(open) return #open > 0 and cjson.encode(open) or "[]" end
+`;
+
+/**
+ * ARGV: id, token, run, and for each question its key, itself, and for how many ms it may be answered or "". A run that
+ * holds the job asks those that are neither open nor answered. Returns for each its answer, or in how many ms it expires,
+ * or "".
+ */
+export const ASK = `${COMMON}${OPEN}
+local id, run, now = ARGV[1], ARGV[3], clock()
+local rec = record(id)
+local fields = call("HMGET", rec, "queue", "open", "askedBy", "work")
+local open, answers, set, delete = answerOpen(rec, fields[2], {}, now)
+local isChanged, waits, asked, replies = #set > 0, false, {}, {}
+for _, name in ipairs(open) do asked[name] = true end
+for i = 4, #ARGV, 3 do
+  local name, question, expiresIn = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local answer = answers[name] or call("HGET", rec, "answer:" .. name)
+  local left = ""
+  if not answer then
+    waits = true
+    if asked[name] then
+      local expiresAt = cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt
+      if expiresAt then left = string.format("%.0f", expiresAt - now) end
+    else
+      asked[name], isChanged = true, true
+      table.insert(open, name)
+      if expiresIn then
+        left = string.format("%.0f", expiresIn)
+        question = string.format('{"expiresAt":%.0f,', now + expiresIn) .. string.sub(question, 2)
+      end
+      table.insert(set, "question:" .. name)
+      table.insert(set, question)
+    end
+  end
+  table.insert(replies, answer or left)
+end
+if waits and fields[3] ~= run then isChanged = true end
+if not isChanged or not fields[1] or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return replies end
+changed(id, now)
+if waits then
+  table.insert(set, "askedBy")
+  table.insert(set, run)
+end
+call("HSET", rec, "open", listOf(open), unpack(set))
+if #delete > 0 then try("HDEL", rec, unpack(delete)) end
+publish(fields[1], id)
+return replies`;
+
+/** Questions as arguments of the script. */
+export function askArguments(questions: readonly NewQuestion[]): (string | number)[] {
+  return questions.flatMap(({ expiresIn = "", ...question }) => [question.key, JSON.stringify(question), expiresIn]);
+}
+
+/** How a question stands, from the script's reply. */
+export function parseStanding(reply: string): Standing {
+  const stands = parse<Answer | number>(reply);
+  return typeof stands === "number" ? { expiresIn: stands } : { answer: stands };
+}
+
+/** ARGV: id, then keys and answers. Returns how many questions are answered now, some perhaps as expired. */
+export const ANSWER = `${COMMON}${OPEN}
+local id, now = ARGV[1], clock()
+local rec = record(id)
+local fields = call("HMGET", rec, "queue", "open", "work")
+if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
+local given = {}
+for i = 2, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
+local open, _, set, delete = answerOpen(rec, fields[2], given, now)
+if #set == 0 then return 0 end
+changed(id, now)
+call("HSET", rec, "open", listOf(open), unpack(set))
+try("HDEL", rec, unpack(delete))
+publish(fields[1], id)
+signal("answer " .. id)
+return #delete`;

@@ -1,0 +1,41 @@
+/**
+ * What questions and answers make of a task.
+ *
+ * @module
+ */
+import { type Answers, type Asked, withAnswers, withQuestions } from "../../../questions/open.ts";
+import { type LiveTask, type NewQuestion, openQuestions } from "../../../task.ts";
+import { live, next, type TaskRecord } from "./task_record.ts";
+
+/**
+ * The job asks something. A question that is open or answered already, from an attempt before, stays as it is. If the task
+ * need not wait for any of them, and none has expired, the record given is the same.
+ */
+export function asked(record: TaskRecord, questions: readonly NewQuestion[], now: number): TaskRecord {
+  const { status } = live(record);
+  const before = askedOf(record);
+  const after = withQuestions(before, questions, now);
+  const waits = questions.some(({ key }) => after.questions.some((open) => open.key === key));
+  if (after === before && (!waits || status === "INPUT_REQUIRED")) return record;
+  return withAsked(record, after, now, waits ? "INPUT_REQUIRED" : status);
+}
+
+/** Answers have come, or the time of a question has passed. The task runs on once no question is open. */
+export function answered(record: TaskRecord, answers: Answers, now: number): TaskRecord {
+  const { status } = live(record);
+  const before = askedOf(record);
+  const after = withAnswers(before, answers, now);
+  return after === before ? record : withAsked(record, after, now, status);
+}
+
+/** The questions of a task, and the answers so far. */
+export function askedOf({ info, answers = {} }: TaskRecord): Asked {
+  return { questions: openQuestions(info), answers };
+}
+
+function withAsked(record: TaskRecord, asked: Asked, now: number, wanted: LiveTask["status"]): TaskRecord {
+  const { questions: _, ...info } = live(record);
+  const { questions, answers } = asked;
+  const status = wanted === "INPUT_REQUIRED" && questions.length === 0 ? "RUNNING" : wanted;
+  return { ...record, answers, info: next({ ...info, ...(questions.length > 0 && { questions }) }, now, { status }) };
+}

@@ -1,0 +1,57 @@
+/**
+ * A task as a store of ours keeps it, and what every change of it has in common.
+ *
+ * @module
+ */
+import type { RetryPolicy } from "../../../backend.ts";
+import { type Answer, canMove, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../../../task.ts";
+
+/** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
+export interface TaskRecord {
+  /** The task as its owner sees it. */
+  readonly info: TaskInfo;
+  /** How often and how it is tried again. */
+  readonly retry: RetryPolicy;
+  /** The longest time that one attempt may take, in ms. */
+  readonly timeout?: number;
+  /** 0 is the most urgent; larger numbers run later. */
+  readonly priority: number;
+  /** How long its first attempt was delayed, in ms. */
+  readonly delay?: number;
+  /** The worker that holds it while it runs. */
+  readonly holder?: string;
+  /** How many workers have died while they ran it. */
+  readonly crashes: number;
+  /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
+  readonly handBacks?: number;
+  /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
+  readonly abandoned?: true;
+  /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
+  readonly answers?: { readonly [key: string]: Answer };
+}
+
+/** The record of a task that has ended: nobody holds it, and no code reads its answers any longer. */
+export function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
+  return { ...record, holder: undefined, answers: undefined, info };
+}
+
+/** A task after a change, with the next revision. Throws for a move that no task may make. */
+export function next(info: LiveTask, now: number, change: Partial<LiveTask> & Pick<LiveTask, "status">): LiveTask {
+  if (info.status !== change.status && !canMove(info.status, change.status)) {
+    throw new Error(`A task cannot go from ${info.status} to ${change.status}.`);
+  }
+  return { ...step(info, now), ...change };
+}
+
+/** A task with the next revision. Its time never goes back although the clock may: its result would expire early. */
+export function step<T extends LiveTask>(info: T, now: number): T {
+  return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
+}
+
+/** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
+export function live(record: TaskRecord): LiveTask {
+  if (isFinished(record.info)) {
+    throw new Error(`Task ${record.info.id} is ${record.info.status} and never changes.`);
+  }
+  return record.info;
+}

@@ -1,0 +1,122 @@
+/**
+ * `ctx.elicit`: how a running job asks a person.
+ *
+ * @module
+ */
+import type { Claim } from "../backend.ts";
+import { DefinitionError, InvalidInput, ToolError } from "../errors.ts";
+import { wellFormed } from "../json.ts";
+import { anything, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
+import { checkSchema, type Infer, type Schema, toJsonSchema, validate } from "../schema/schema.ts";
+import type { Answer, NewQuestion } from "../task.ts";
+import { quote } from "../text.ts";
+import { unlessAborted } from "../waiting.ts";
+import { QuestionRoom } from "./budget.ts";
+import { formOf } from "./form.ts";
+import { QuestionKeys } from "./key.ts";
+import { checkUrl } from "./url.ts";
+
+/** A question that a person answers in a form. */
+export interface FormQuestion<S extends Schema = Schema> {
+  /** The text of the question. */
+  readonly message: string;
+  /** The schema of the answer: a flat object whose fields a form can have. */
+  readonly schema: S;
+  /** For how long it may be answered, in ms, counted from when it was first asked. Default: for as long as the task lives. */
+  readonly expiresIn?: number;
+}
+
+/** Asks a person to open a page, for what must not pass through the client, such as a password (MCP, "URL Mode"). */
+export interface UrlQuestion {
+  /** Why they should open it, and what to do there. */
+  readonly message: string;
+  /** The page: `https:`, or `http:` on this machine, and without a name or a password. */
+  readonly url: string;
+  /** As {@linkcode FormQuestion.expiresIn}. */
+  readonly expiresIn?: number;
+}
+
+/** The answer to a question. That to a {@linkcode UrlQuestion} has no content. */
+export type AnswerTo<Q> = Q extends { readonly schema: infer S extends Schema } ? Answer<Infer<S>>
+  : Answer<Record<string, never>>;
+
+/** Asks the person who uses the client. */
+export interface Elicit {
+  /** Asks with a form. */
+  <S extends Schema>(question: FormQuestion<S>): Promise<Answer<Infer<S>>>;
+  /** Asks them to open a page. `accept` means that they agreed to, not that they are done there. */
+  (question: UrlQuestion): Promise<Answer<Record<string, never>>>;
+  /**
+   * Asks several questions at once, and resolves with the answers in the same order. They share the room that the task has
+   * left for answers, so each may be shorter than the 4,000 characters of a single one.
+   */
+  all<const Q extends readonly (FormQuestion | UrlQuestion)[]>(
+    questions: Q,
+  ): Promise<{ -readonly [I in keyof Q]: AnswerTo<Q[I]> }>;
+}
+
+type AnyQuestion = { readonly message: string; readonly schema?: Schema; readonly url?: string; expiresIn?: number };
+
+const QUESTION: Rules<AnyQuestion> = { message: anything, schema: anything, url: text, expiresIn: wholeNumber(1) };
+
+/** A question that may be asked, and how its accepted answers become what the job gets. */
+interface Prepared {
+  readonly question: NewQuestion;
+  readonly read: (content: unknown) => Promise<unknown>;
+}
+
+/** The `elicit` of one attempt, whose questions have their own keys and their own room. */
+export function elicitOf(claim: Pick<Claim, "ask">, signal: AbortSignal): Elicit {
+  const room = new QuestionRoom();
+  const keys = new QuestionKeys();
+  const ask = async ({ question, read }: Prepared): Promise<Answer<unknown>> => {
+    const answer = await unlessAborted(room.ask(question, (asked) => claim.ask(asked)), signal);
+    return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
+  };
+  const elicit = async (question: AnyQuestion) => {
+    signal.throwIfAborted();
+    return await ask(await prepare(question, keys));
+  };
+  const all = async (questions: readonly AnyQuestion[]) => {
+    signal.throwIfAborted();
+    // Each has its key before anything waits, so that their order counts and not how long each takes.
+    const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
+    const maxAnswer = room.share(prepared.map(({ question }) => question));
+    return await Promise.all(
+      prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })),
+    );
+  };
+  return Object.assign(elicit, { all }) as Elicit;
+}
+
+/** Checks a question. Rejects with `DefinitionError` if no client could show it. */
+async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared> {
+  const { message, schema, url, expiresIn } = given;
+  const what = `the question ${quote(message)}`;
+  checkOptions(what, given, QUESTION);
+  if ((schema === undefined) === (url === undefined)) {
+    throw new DefinitionError(`Cannot ask ${what}: pass either \`schema\`, for a form, or \`url\`, for a page.`);
+  }
+  const time = expiresIn === undefined ? {} : { expiresIn };
+  if (schema === undefined || url !== undefined) {
+    const page = checkUrl(url ?? "", what);
+    const asked = wellFormed({ message: String(message), schema: NOTHING });
+    // Not by the page, which may be another one in each attempt.
+    const question = { key: keys.next(asked), ...asked, url: page, maxAnswer: 2, ...time };
+    return { question, read: () => Promise.resolve({}) };
+  }
+  const whole = toJsonSchema(schema, "input", what);
+  const asked = wellFormed({ message: String(message), schema: whole });
+  const question = { key: keys.next(asked), ...asked, ...time };
+  await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
+  formOf(whole, what); // Without a form no client would show the question.
+  // The server validates with the JSON Schema; the job's own schema may be stricter.
+  return { question, read: (content) => validate(schema, content, `answer to ${what}`).catch(refuseValue) };
+}
+
+/** The schema of an answer without content. */
+const NOTHING = { type: "object", properties: {} };
+
+function refuseValue(error: unknown): never {
+  throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
+}

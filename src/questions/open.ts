@@ -1,0 +1,61 @@
+/**
+ * Which questions of a task are open, and which are answered: the first answer to a question counts, and one that comes
+ * too late finds it expired.
+ *
+ * @module
+ */
+import type { Answer, NewQuestion, Question } from "../task.ts";
+
+/** Answers by the keys of their questions. */
+export interface Answers {
+  readonly [key: string]: Answer;
+}
+
+/** The questions of a task. */
+export interface Asked {
+  /** Those that are open. */
+  readonly questions: readonly Question[];
+  /** The answers so far. */
+  readonly answers: Answers;
+}
+
+/** How a question stands. */
+export interface Standing {
+  /** Its answer, if there is one. */
+  readonly answer?: Answer;
+  /** In how many ms it expires by the store's clock, if it does. */
+  readonly expiresIn?: number;
+}
+
+/** How the question with this key stands. */
+export function standingOf({ questions, answers }: Asked, key: string, now: number): Standing {
+  if (Object.hasOwn(answers, key)) return { answer: answers[key] };
+  const expiresAt = questions.find((question) => question.key === key)?.expiresAt;
+  return expiresAt === undefined ? {} : { expiresIn: expiresAt - now };
+}
+
+/** Answers the open questions that `given` has an answer for, and those whose time has passed. The same object if there is none. */
+export function withAnswers(asked: Asked, given: Answers, now: number): Asked {
+  const taken = asked.questions.flatMap(({ key, expiresAt = Infinity }): [string, Answer][] => {
+    if (expiresAt <= now) return [[key, { action: "expired" }]];
+    const answer = Object.hasOwn(given, key) ? given[key] : undefined;
+    return answer === undefined ? [] : [[key, answer]];
+  });
+  if (taken.length === 0) return asked;
+  const added = Object.fromEntries(taken);
+  return {
+    questions: asked.questions.filter(({ key }) => !Object.hasOwn(added, key)),
+    answers: { ...asked.answers, ...added },
+  };
+}
+
+/** Opens questions, except those that are open or answered already. The same object if that changes nothing. */
+export function withQuestions(before: Asked, questions: readonly NewQuestion[], now: number): Asked {
+  const asked = withAnswers(before, {}, now);
+  const isNew = ({ key }: NewQuestion) =>
+    !Object.hasOwn(asked.answers, key) && !asked.questions.some((open) => open.key === key);
+  const opened = questions.filter(isNew).map(({ expiresIn, ...question }): Question =>
+    expiresIn === undefined ? question : { ...question, expiresAt: now + expiresIn }
+  );
+  return opened.length === 0 ? asked : { ...asked, questions: [...asked.questions, ...opened] };
+}
