@@ -34,6 +34,14 @@ export interface TaskKey {
   readonly fingerprint?: string;
 }
 
+/** The trace to which something belongs, in the words of the W3C recommendation "Trace Context". */
+export interface TraceContext {
+  /** The ids of the trace and of the span above. */
+  readonly traceparent: string;
+  /** What tracing systems add to it. */
+  readonly tracestate?: string;
+}
+
 /** A task to be stored. */
 export interface NewTask {
   /**
@@ -64,6 +72,8 @@ export interface NewTask {
    * and removes the key, so that only one call receives it. It is tried before `key`.
    */
   readonly adopt?: string;
+  /** The trace to which its attempts belong; `Claim.trace` returns it. */
+  readonly trace?: TraceContext;
   /** Where it is queued, if not in the job's own queue. Backends without queues of others reject with `DefinitionError`. */
   readonly route?: Route;
 }
@@ -109,6 +119,8 @@ export interface Claim {
   readonly input: Json;
   /** The longest time that this attempt may take, in ms; absent: no limit. */
   readonly timeout?: number;
+  /** The trace in which the task was created. */
+  readonly trace?: TraceContext;
   /**
    * Aborts with `TaskCancelled` when the task is cancelled, with `HoldLost` when another worker may have taken it over, and
    * with `WorkerStopping` when this one stops.

@@ -11,6 +11,7 @@ import { checkOptions, having, numberFrom, required, type Rule, type Rules, whol
 import { elicitOf } from "./questions/elicit.ts";
 import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { Json } from "./task.ts";
+import { inSpan, markFailed, messageAttributes } from "./telemetry/spans.ts";
 import { cutMessage } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
 
@@ -80,7 +81,7 @@ export function startWorker(
     jobs: [...byName.keys()],
     concurrency,
     after,
-    run: (claim) => runClaim(byName.get(claim.task.job), claim),
+    run: (claim) => runTraced(byName.get(claim.task.job), claim),
   });
   let closing: Promise<void> | undefined;
   const close = (wait = grace) => {
@@ -88,6 +89,18 @@ export function startWorker(
     return closing ??= stopped;
   };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
+}
+
+/** Runs one attempt in a span, which is also active in the job's code: the spans of that are its children. */
+function runTraced(job: Job | undefined, claim: Claim): Promise<Attempt> {
+  const { task: { id, job: name, attempt }, trace } = claim;
+  const attributes = { ...messageAttributes("process", name, id), "mcp_jobs.attempt": attempt };
+  return inSpan({ name: `process ${name}`, kind: "CONSUMER", attributes, parent: trace }, async (span) => {
+    const ended = await runClaim(job, claim);
+    if (ended.kind === "error") markFailed(span, ended.retry ? "job_error" : "tool_error");
+    else if (ended.kind === "fault") markFailed(span, "fault");
+    return ended;
+  });
 }
 
 async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {

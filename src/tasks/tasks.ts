@@ -10,6 +10,7 @@ import { doneWithin } from "../waiting.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
+import { activeTrace, inSpan, messageAttributes } from "../telemetry/spans.ts";
 import { keysOf, orphanKey, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
@@ -79,7 +80,16 @@ export class Tasks implements Disposable {
         ...keysOf(registered, json, options),
       };
       await Promise.all(abandoning);
-      return await this.#guard.create(task, () => this.#backend.create(task));
+      const span = {
+        name: `send ${job.name}`,
+        kind: "PRODUCER",
+        attributes: messageAttributes("send", job.name, id),
+      } as const;
+      return await inSpan(span, async (span) => {
+        const stored = await this.#guard.create(task, () => this.#backend.create({ ...task, trace: activeTrace() }));
+        if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id); // It was there before.
+        return stored;
+      });
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import type { Claim } from "../backend.ts";
 import { JobFault, ToolError } from "../errors.ts";
 import { aborted, type Cases, eventually, OWNER, within } from "./stage.ts";
 
@@ -56,6 +57,18 @@ export const running: Cases = {
     await stage.work({ quick: () => "done" });
     await stage.finished(await stage.create({ job: "quick" }));
     strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
+  },
+
+  "each attempt receives the trace in which its task was created": async (stage) => {
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
+    const seen: Claim["trace"][] = [];
+    await stage.take("traced", ({ trace, task: { attempt } }) => {
+      seen.push(trace);
+      return Promise.resolve({ kind: "error", message: "no", retry: attempt === 1 });
+    });
+    await stage.finished(await stage.create({ job: "traced", retry: RETRY, trace }));
+    await stage.finished(await stage.create({ job: "traced", retry: RETRY }));
+    deepStrictEqual(seen, [trace, trace, undefined, undefined]);
   },
 
   "an error that a job throws is a tool error, and a JobFault is a fault with its code": async (stage) => {

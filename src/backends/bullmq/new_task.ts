@@ -4,7 +4,7 @@
  * @module
  */
 import type { Job, Queue } from "bullmq";
-import type { NewTask } from "../../backend.ts";
+import type { NewTask, TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { backoff } from "../shared/record.ts";
 import type { BullMq } from "./internals.ts";
@@ -18,12 +18,12 @@ const OURS = "mcp-jobs";
 
 /** The job of a task, which is not stored yet. */
 export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
-  const { id, route, job, input, retry, delay, priority, timeout } = task;
+  const { id, route, job, input, retry, delay, priority, timeout, trace } = task;
   return new Job(queue, route?.jobName ?? job, input, {
     attempts: retry.attempts,
-    // BullMQ has neither a longest pause nor a time-out. Our workers read them here.
+    // BullMQ has neither a longest pause, a time-out nor a trace of this form. Our workers read them here.
     backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
-    ...(timeout === undefined ? {} : { [OURS]: { timeout } }),
+    ...(timeout === undefined && trace === undefined ? {} : { [OURS]: { timeout, trace } }),
     delay,
     priority: Math.min(priority ?? 0, LEAST_URGENT),
     // Each task has its own `resultTtl`; the queue's and the worker's settings must not delete its result.
@@ -32,10 +32,16 @@ export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
   }, id);
 }
 
-/** The time-out of an attempt, in ms, if the task has one. */
-export function timeoutOf({ opts }: Job): number | undefined {
+/** What a job has of ours: the time-out of an attempt, in ms, and the trace in which its task was created. */
+export function oursOf({ opts }: Job): { readonly timeout?: number; readonly trace?: TraceContext } {
   const ours: unknown = Reflect.get(opts, OURS);
-  return isObject(ours) && typeof ours.timeout === "number" ? ours.timeout : undefined;
+  if (!isObject(ours)) return {};
+  const { timeout, trace } = ours;
+  return { ...(typeof timeout === "number" && { timeout }), ...(isTrace(trace) && { trace }) };
+}
+
+function isTrace(trace: unknown): trace is TraceContext {
+  return isObject(trace) && typeof trace.traceparent === "string";
 }
 
 /** Applies the longest pause of our backoff, which BullMQ's exponential backoff does not have. */

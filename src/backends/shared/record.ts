@@ -53,6 +53,7 @@ export function created(task: NewTask, now: number): TaskRecord {
     timeout: task.timeout,
     priority: task.priority ?? 0,
     ...(task.delay && { delay: task.delay }),
+    ...(task.trace && { trace: task.trace }),
     crashes: 0,
   };
 }
@@ -162,11 +163,7 @@ export function stopRequested(record: TaskRecord, now: number): TaskRecord {
 }
 
 /** The running code has stopped after it was asked to, unless some of it was given up before. */
-export function stopped(
-  record: TaskRecord,
-  now: number,
-  message: string = CANCELLED.stopped,
-): TaskRecord {
+export function stopped(record: TaskRecord, now: number, message: string = CANCELLED.stopped): TaskRecord {
   return record.abandoned ? unconfirmed(record, now) : cancelled(record, "stopped", message, now);
 }
 

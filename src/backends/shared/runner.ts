@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Attempt, Claim, ProgressReport, WorkHandle, WorkOptions } from "../../backend.ts";
+import type { Attempt, Claim, ProgressReport, TraceContext, WorkHandle, WorkOptions } from "../../backend.ts";
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, WorkerStopping } from "../../errors.ts";
 import { logError } from "../../log/log_error.ts";
 import type { Json, NewQuestion, TaskInfo } from "../../task.ts";
@@ -21,6 +21,8 @@ export interface ClaimedTask {
   readonly input: Json;
   /** The longest time that the attempt may take, in ms; absent: no limit. */
   readonly timeout?: number;
+  /** The trace in which it was created. */
+  readonly trace?: TraceContext;
 }
 
 /** A task that was just claimed and cannot run. */
@@ -179,7 +181,7 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
-  #start({ task, input, timeout }: ClaimedTask): void {
+  #start({ task, input, timeout, trace }: ClaimedTask): void {
     const controller = new AbortController();
     const { signal } = controller;
     // A task that this worker has lost may come back to it while the code of its first run is still running.
@@ -192,7 +194,7 @@ export class Runner implements WorkHandle {
       return await questions.ask(question);
     };
     const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
-    const claim: Claim = { task, input, timeout, signal, report, ask };
+    const claim: Claim = { task, input, timeout, trace, signal, report, ask };
     const done = this.#options.run(claim).then((attempt) => {
       over = true;
       if (isPast()) return;

@@ -10,11 +10,12 @@ import type { SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { cutToFit, messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
-import { asRequest, type TaskServer } from "../host.ts";
+import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import { callTool, resumeTool } from "./call.ts";
+import { inCallSpan } from "./call_span.ts";
 import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 
@@ -46,8 +47,12 @@ export function bindTools(
     return { ...plain, tools: page, ...next };
   });
 
-  server.setOwnHandler("tools/call", CallParams, async (params, ctx) => {
+  server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
     const tool = tools.get(params.name);
+    return inCallSpan(tool?.name, params.name, ctx, () => call(tool, params, ctx));
+  });
+
+  async function call(tool: SurfaceTool | undefined, params: CallParams, ctx: RequestContext): Promise<Result> {
     if (tool === undefined) {
       if (plainCall) connection.taskRequest(tool, params, ctx); // Throws where the client demands a task.
       try {
@@ -80,7 +85,7 @@ export function bindTools(
       }
       throw toProtocolError(error);
     }
-  });
+  }
 }
 
 function isError(answer: Result): answer is Result & ToolResult {

@@ -13,7 +13,7 @@ import { doneWithin } from "../../../waiting.ts";
 import { OpenQuestions } from "../../shared/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
-import { timeoutOf } from "../new_task.ts";
+import { oursOf } from "../new_task.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
 
@@ -82,7 +82,7 @@ export class JobRun {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
         task: { id: this.id, job: name, attempt: job.attemptsMade + job.stalledCounter + 1 },
         input: job.data,
-        timeout: timeoutOf(job),
+        ...oursOf(job),
         signal,
         report: this.#reports.report,
         ask: (question: NewQuestion) => this.#questions.ask(question),

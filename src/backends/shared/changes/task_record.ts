@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RetryPolicy } from "../../../backend.ts";
+import type { RetryPolicy, TraceContext } from "../../../backend.ts";
 import { type Answer, canMove, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../../../task.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
@@ -18,6 +18,8 @@ export interface TaskRecord {
   readonly priority: number;
   /** How long its first attempt was delayed, in ms. */
   readonly delay?: number;
+  /** The trace in which it was created. */
+  readonly trace?: TraceContext;
   /** The worker that holds it while it runs. */
   readonly holder?: string;
   /** How many workers have died while they ran it. */

@@ -136,12 +136,12 @@ export class Claims implements RunnerStore {
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
     const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
     if (held === undefined) return void await this.#queue.putBack?.(entry);
-    const { info: task, timeout } = held.record;
+    const { info: task, timeout, trace } = held.record;
     const { id } = task;
     this.#held.set(id, held);
     try {
       const input = await this.#store.input(entry);
-      if (input !== undefined) return { task, input, timeout };
+      if (input !== undefined) return { task, input, timeout, trace };
       return { id, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
       logError("read the input of a task", error);

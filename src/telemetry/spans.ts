@@ -1,0 +1,72 @@
+/**
+ * Spans by `@opentelemetry/api`, which does nothing until a process has a provider, as with `OTEL_DENO=true`. No span holds an
+ * input, a result or the text of an error: they may be confidential.
+ *
+ * @module
+ */
+import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { TraceContext } from "../backend.ts";
+
+/** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
+const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
+
+/** What a span is to be. */
+export interface SpanOptions {
+  /** The name. It has few different values: no ids. */
+  readonly name: string;
+  /** `SERVER` for a request, `PRODUCER` for a task that is stored, `CONSUMER` for an attempt. */
+  readonly kind: keyof typeof SpanKind;
+  readonly attributes: Attributes;
+  /** The span is a child of this context, and linked to it. Default: a child of the active span. */
+  readonly parent?: TraceContext;
+}
+
+/** Runs `run` inside a span, which ends with it. An error marks the span as failed, with the error's class as its type. */
+export async function inSpan<T>(
+  { name, kind, attributes, parent }: SpanOptions,
+  run: (span: Span) => Promise<T>,
+): Promise<T> {
+  const above = parent ? propagation.extract(context.active(), parent) : context.active();
+  const linked = parent && trace.getSpanContext(above);
+  const options = { kind: SpanKind[kind], attributes, links: linked ? [{ context: linked }] : [] };
+  return await tracer.startActiveSpan(name, options, above, async (span) => {
+    try {
+      return await run(span);
+    } catch (error) {
+      markFailed(span, error instanceof Error ? error.name : "_OTHER");
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Marks a span as failed; `type` is one of few values, such as the class of an error. */
+export function markFailed(span: Span, type: string): void {
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/** The context of the active span, to be stored with a task; `undefined` without a provider. */
+export function activeTrace(): TraceContext | undefined {
+  const carrier: { traceparent?: string; tracestate?: string } = {};
+  propagation.inject(context.active(), carrier);
+  const { traceparent, tracestate } = carrier;
+  return traceparent === undefined ? undefined : { traceparent, ...(tracestate && { tracestate }) };
+}
+
+/** Whether a span is active, for example one that the process has begun for the HTTP request. */
+export function isTraced(): boolean {
+  return trace.getActiveSpan() !== undefined;
+}
+
+/** The attributes of a message span (OpenTelemetry's conventions for messaging): the job is the destination, the task the message. */
+export function messageAttributes(operation: "send" | "process", job: string, task: string): Attributes {
+  return {
+    "messaging.system": "mcp_jobs",
+    "messaging.operation.name": operation,
+    "messaging.operation.type": operation,
+    "messaging.destination.name": job,
+    "messaging.message.id": task,
+  };
+}
