@@ -32,6 +32,7 @@ const CLOSE_MS = 1_000;
  * a statement some time after this process has given it up, so that it does not commit when nobody expects it any more.
  */
 const SETTINGS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off " +
+  "-c plan_cache_mode=force_generic_plan " +
   `-c statement_timeout=${2 * QUERY_MS}`;
 
 /** A statement; with a name, each connection prepares it once. */

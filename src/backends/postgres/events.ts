@@ -8,12 +8,13 @@
  *
  * @module
  */
-import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { logError, logFailureOf } from "../../log/log_error.ts";
 import { cutOff, type Database, type Statement } from "./database.ts";
 import type { HubListener } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
+import { recordOf, type TaskRow } from "./rows.ts";
+import type { TaskRecord } from "../shared/record.ts";
 
 /** How often events are read without a notification, in ms: while no connection listens, and as a safety net. */
 const POLL_MS = 250;
@@ -37,6 +38,13 @@ const PAGE = 1_000;
 
 /** How long events are kept, in ms. A process that could not read for so long may have missed some. */
 export const EVENT_TTL_MS = 60_000;
+
+/** A row of `events`: the records of tasks as JSON. A claim stores them as they were before, with who has claimed them. */
+interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
+  readonly seq: number;
+  /** `null` for what this process has written. */
+  readonly tasks: string | null;
+}
 
 /** Reads the events of all other processes. */
 export class EventLog implements AsyncDisposable {
@@ -72,8 +80,8 @@ export class EventLog implements AsyncDisposable {
     this.#sql = {
       read: {
         name: "mcp_jobs_events",
-        text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks FROM ${schema}.events
-          WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT ${PAGE}`,
+        text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks,
+          holder, claimed_at AS "claimedAt" FROM ${schema}.events WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT ${PAGE}`,
       },
       notify: { name: "mcp_jobs_notify", text: `SELECT pg_notify('${this.#channel}', $1::text)` },
     };
@@ -177,7 +185,7 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(polled: boolean): Promise<void> {
     const begun = performance.now();
-    const rows = await this.#database.run<{ seq: number; tasks: string | null }>(this.#sql.read, [
+    const rows = await this.#database.run<EventRow>(this.#sql.read, [
       this.#last,
       [...this.#missing.keys()],
       this.#writer,
@@ -185,11 +193,12 @@ export class EventLog implements AsyncDisposable {
     if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#readAt = begun;
     let ready = false;
-    for (const { seq, tasks } of rows) {
+    for (const { seq, tasks, holder, claimedAt } of rows) {
       this.#advance(seq, begun);
       // Changes of this process were reported at once.
       if (tasks === null) continue;
-      for (const task of JSON.parse(tasks) as TaskInfo[]) {
+      for (const stored of JSON.parse(tasks) as TaskRecord[]) {
+        const { info: task } = recordOf(stored, holder, claimedAt);
         ready ||= task.status === "PENDING" || task.status === "RETRYING";
         this.#listener.event({ kind: "change", task });
       }

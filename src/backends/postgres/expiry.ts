@@ -5,30 +5,33 @@
  */
 import type { Database } from "./database.ts";
 import { EVENT_TTL_MS } from "./events.ts";
+import { MOST_WRITES } from "./writer.ts";
 
-/** Deletes up to `page` rows of each kind. Resolves with whether there may be more. */
+/** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
 export async function deleteExpired({ run, schema }: Database, page: number): Promise<boolean> {
-  const expired = (table: string, key: string, where: string) =>
+  const expired = (table: string, key: string, where: string, most = page) =>
     `DELETE FROM ${schema}.${table} WHERE (${key}) IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
-      LIMIT ${page} FOR UPDATE SKIP LOCKED) RETURNING`;
+      LIMIT ${most} FOR UPDATE SKIP LOCKED) RETURNING`;
+  const groups = Math.ceil(page / MOST_WRITES);
   const statements = [
-    `WITH gone AS (${expired("expiries", "expires_at, id", "expires_at <= now()")} id),
-      bodies AS (DELETE FROM ${schema}.bodies WHERE id IN (SELECT id FROM gone)),
-      tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT id FROM gone))
-      SELECT id FROM gone`,
+    `WITH gone AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
+      tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM gone))
+      SELECT FROM gone`,
     `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,
     `${expired("streams", "stream, id", "expires_at <= now()")} id`,
     `${expired("keys", "owner, name", "expires_at <= now()")} name`,
-    // A dead worker is kept for an hour, and while a task stands under its name: others have to find it.
+    // A dead worker is kept for an hour, and while it may hold a task: others have to find it.
     `${
       expired(
         "workers",
         "name",
-        `expires_at <= now() - interval '1 hour' AND NOT EXISTS (SELECT FROM ${schema}.queue WHERE holder = workers.name)`,
+        `expires_at <= now() - interval '1 hour' AND NOT EXISTS (SELECT FROM ${schema}.claims WHERE worker = workers.name)`,
       )
     } name`,
   ];
   let more = false;
-  for (const text of statements) more = (await run({ text })).length === page || more;
+  for (const [index, text] of statements.entries()) {
+    more = (await run({ text })).length === (index === 0 ? groups : page) || more;
+  }
   return more;
 }

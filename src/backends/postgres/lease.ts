@@ -1,6 +1,6 @@
 /**
  * The lease of a worker: one row that says until when it lives, by the database's clock. The cost is one write per worker,
- * however many tasks it runs: which these are stands in the queue.
+ * however many tasks it runs. Each claim notes in one row which tasks it took; the worker tidies these rows as it renews.
  *
  * @module
  */
@@ -17,13 +17,8 @@ export interface PgLeaseOptions extends Worker {
   readonly duration: number;
   /** The tasks held now. */
   readonly held: () => readonly TaskInfo[];
-  /** Puts back a task that the queue gives to a worker which never ran it. */
-  readonly putBack: (worker: string, task: TaskName) => Promise<void>;
-}
-
-/** A row of the queue, with the owner as JSON. */
-interface HeldRow extends TaskName {
-  readonly holder: string;
+  /** Puts back a task of this worker that it never ran. */
+  readonly putBack: (task: TaskName) => Promise<void>;
 }
 
 /** The lease of one worker. */
@@ -31,8 +26,8 @@ export class PgLease implements WorkerLease {
   readonly duration: number;
   readonly #database: Database;
   readonly #options: PgLeaseOptions;
-  readonly #sql: { readonly [name in "renew" | "own" | "dead" | "end"]: Statement };
-  /** Tasks that the queue gives this worker, and that it did not know of at the last renewal. */
+  readonly #sql: { readonly [name in "renew" | "held" | "dead" | "end"]: Statement };
+  /** Tasks that the database says this worker holds, and that it did not know of at the last renewal. */
   #unknown: ReadonlySet<string> = new Set();
 
   constructor(database: Database, options: PgLeaseOptions) {
@@ -40,17 +35,23 @@ export class PgLease implements WorkerLease {
     this.duration = options.duration;
     this.#database = database;
     this.#options = options;
-    const held = `SELECT queue.id, queue.holder, tasks.owner FROM ${schema}.queue JOIN ${schema}.tasks USING (id)`;
     this.#sql = {
       renew: {
         name: "mcp_jobs_renew",
         text: `INSERT INTO ${schema}.workers VALUES ($1::uuid, $2::text[], now() + $3::float8 * interval '1 ms')
           ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
       },
-      own: { name: "mcp_jobs_own", text: `${held} WHERE holder = $1::uuid` },
+      held: {
+        name: "mcp_jobs_held",
+        text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1::uuid RETURNING ids),
+          held AS (SELECT id, owner FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1::uuid),
+          tidied AS (INSERT INTO ${schema}.claims (worker, ids) SELECT $1::uuid, array_agg(id) FROM held HAVING count(*) > 0)
+          SELECT id, owner FROM held`,
+      },
       dead: {
         name: "mcp_jobs_dead",
-        text: `${held} JOIN ${schema}.workers ON workers.name = holder WHERE expires_at <= now() AND name <> $1::uuid`,
+        text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1::uuid
+          AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
       },
       end: { text: `UPDATE ${schema}.workers SET expires_at = now() WHERE name = $1::uuid` },
     };
@@ -64,13 +65,12 @@ export class PgLease implements WorkerLease {
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
-    const held = Map.groupBy(await this.#held("dead", this.#options.name), ({ holder }) => holder);
-    return [...held].map(([name, tasks]) => ({
+    const dead = await this.#database.run<{ name: string }>(this.#sql.dead, [this.#options.name]);
+    return await Promise.all(dead.map(async ({ name }) => ({
       name,
-      tasks,
-      // What it had taken, but not claimed, goes back to the queue. Its own row is left to the sweep.
-      bury: async () => await this.#putBack(name, await this.#held("own", name)),
-    }));
+      tasks: await this.#held(name),
+      bury: async () => void await this.#held(name), // What nobody has taken over stays noted.
+    })));
   }
 
   async end(): Promise<void> {
@@ -79,21 +79,18 @@ export class PgLease implements WorkerLease {
 
   /** Puts back what was unknown at the last renewal, too: the answer to its claim was lost. The rest is being claimed. */
   async #putBackUnknown(): Promise<void> {
-    const { name, held } = this.#options;
-    const own = await this.#held("own", name);
+    const { name, held, putBack } = this.#options;
+    const own = await this.#held(name);
     const known = new Set(held().map(({ id }) => id));
     const unknown = own.filter(({ id }) => !known.has(id));
     const lost = unknown.filter(({ id }) => this.#unknown.has(id));
     this.#unknown = new Set(unknown.map(({ id }) => id)).difference(new Set(lost.map(({ id }) => id)));
-    await this.#putBack(name, lost);
+    await Promise.all(lost.map(putBack));
   }
 
-  async #putBack(worker: string, tasks: readonly TaskName[]): Promise<void> {
-    await Promise.all(tasks.map((task) => this.#options.putBack(worker, task)));
-  }
-
-  async #held(which: "own" | "dead", worker: string): Promise<readonly HeldRow[]> {
-    const rows = await this.#database.run<HeldRow>(this.#sql[which], [worker]);
-    return rows.map((row) => ({ ...row, owner: JSON.parse(row.owner) }));
+  /** What a worker holds. Of the rows that note its claims one is left. */
+  async #held(worker: string): Promise<readonly TaskName[]> {
+    const rows = await this.#database.run<TaskName>(this.#sql.held, [worker]);
+    return rows.map(({ id, owner }) => ({ id, owner: JSON.parse(owner) }));
   }
 }

@@ -4,31 +4,33 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { expiresAt, isFinished, type TaskInfo } from "../../task.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
+import { expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
+import { claimed, EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
 export interface PgEntry {
   readonly record: TaskRecord;
   readonly version: number;
-  /** Its input as JSON, where it is known. */
-  readonly input?: string;
+  /** Its input, where that came with it. */
+  readonly input?: Json;
 }
 
-/** A row of `tasks`. */
+/** A row of `tasks`, read with {@linkcode TASK_COLUMNS}. */
 export interface TaskRow {
-  readonly id: string;
   readonly version: number;
-  readonly info: string;
-  readonly rest: string;
+  readonly record: string;
+  readonly holder: string | null;
+  readonly claimedAt: number | null;
 }
+
+export const TASK_COLUMNS = `version, record, holder, claimed_at AS "claimedAt"`;
 
 /** One change of one task. */
 export interface Write {
   readonly record: TaskRecord;
   /** The version that the task was read at; 0 for a new one. */
   readonly version: number;
-  /** The record before. Without it, the place in the queue is always written. */
+  /** The record as it was read; absent for a new task. */
   readonly before?: TaskRecord;
   /** The input of a new task, or how it ended: JSON text. */
   readonly body?: string;
@@ -36,55 +38,53 @@ export interface Write {
   readonly key?: string;
 }
 
-/** Where a task stands in the queue after a write. */
-export const Place = { SAME: 0, QUEUED: 1, GONE: 2 } as const;
-
 /** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
 const LATEST_MS = 8.64e15;
 
 /** The task in a row. */
-export function entryOf({ info, rest, version }: TaskRow): PgEntry {
-  return { record: { info: JSON.parse(info), ...JSON.parse(rest) }, version };
+export function entryOf({ version, record, holder, claimedAt }: TaskRow): PgEntry {
+  return { version, record: recordOf(JSON.parse(record), holder, claimedAt) };
+}
+
+/**
+ * The record of a task, from what is stored. A claim stores only who claimed the task, and when: every reader makes the
+ * same record of it.
+ */
+export function recordOf(stored: TaskRecord, holder: string | null, claimedAt: number | null): TaskRecord {
+  return holder === null || claimedAt === null ? stored : claimed(stored, holder, claimedAt);
 }
 
 /** The columns of `input` in the statement that writes. */
 export function columnsOf(writes: readonly Write[]): readonly unknown[] {
+  const plain = (of: (write: Write) => string | number | boolean | null) =>
+    `{${writes.map((write) => of(write) ?? "NULL").join()}}`;
   const text = (of: (write: Write) => string | null) => textArray(writes.map(of));
   return [
-    writes.map(({ record: { info } }) => info.id),
-    writes.map(({ version }) => version),
-    text(({ record: { info } }) => JSON.stringify(info.owner)), // PostgreSQL does not take NUL, which JSON escapes.
-    text(({ record: { info } }) => JSON.stringify(info)),
-    text(({ record: { info: _, ...rest } }) => JSON.stringify(rest)),
-    writes.map(({ record, before }) => placeOf(record, before)),
+    plain(({ record }) => record.info.id),
+    plain(({ version }) => version),
+    text(({ record: { info }, version }) => version > 0 ? null : JSON.stringify(info.owner)), // PostgreSQL takes no NUL.
+    text(({ record }) => JSON.stringify(record)),
+    plain(({ record }) => record.holder ?? null),
     text(({ record: { info } }) => info.job),
-    writes.map(({ record }) => record.priority),
-    writes.map(({ record }) => dueOf(record) ?? record.info.createdAt),
-    writes.map(({ record }) => record.holder === undefined && dueOf(record) !== undefined),
-    writes.map(({ record }) => record.holder ?? null),
-    writes.map(({ version }) => version === 0 ? "i" : "o"),
+    plain(({ record }) => record.priority),
+    plain(({ record }) => dueOf(record) ?? null),
+    plain(({ record: { info } }) => "dueAt" in info && info.dueAt !== undefined),
+    plain(({ before }) => before && dueOf(before) || null),
     text(({ body }) => body ?? null),
-    writes.map(({ record: { info } }) => deletedAt(info)),
+    plain(({ record: { info } }) => deletedAt(info)),
     text(({ key }) => key ?? null),
   ];
+}
+
+/** From when on a worker may claim a task, in ms since the epoch; `undefined` where it does not wait for one. */
+function dueOf({ holder, info }: TaskRecord): number | undefined {
+  return holder !== undefined || isFinished(info) ? undefined : info.dueAt ?? info.createdAt;
 }
 
 /** When a finished task may be deleted, in ms since the epoch. */
 function deletedAt(info: TaskInfo): number | null {
   const expired = expiresAt(info);
   return expired === undefined ? null : Math.min(expired + EXPIRED_TOLD_MS, LATEST_MS);
-}
-
-function placeOf(record: TaskRecord, before: TaskRecord | undefined): number {
-  if (isFinished(record.info)) return Place.GONE;
-  const same = before !== undefined && before.holder === record.holder && dueOf(before) === dueOf(record);
-  // Whoever claims a task has put its name into the queue before.
-  const claimed = before !== undefined && before.holder === undefined && record.holder !== undefined;
-  return same || claimed ? Place.SAME : Place.QUEUED;
-}
-
-function dueOf({ info }: TaskRecord): number | undefined {
-  return isFinished(info) ? undefined : info.dueAt;
 }
 
 /** The type of the elements, in PostgreSQL's catalogue. */

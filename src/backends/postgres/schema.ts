@@ -12,38 +12,43 @@ const STEPS: readonly ((schema: string) => string)[] = [
   (schema) => `
     CREATE TABLE ${schema}.tasks (
       id uuid PRIMARY KEY,
-      owner text NOT NULL,
+      owner text COLLATE "C" NOT NULL,
       version integer NOT NULL,
-      info text NOT NULL,
-      rest text NOT NULL
+      record text NOT NULL,
+      holder uuid,
+      claimed_at double precision,
+      input text NOT NULL,
+      outcome text
     ) WITH (fillfactor = 50);
     CREATE INDEX ON ${schema}.tasks (owner, id);
-    CREATE TABLE ${schema}.bodies (
-      id uuid,
-      kind "char",
-      body text NOT NULL,
-      PRIMARY KEY (id, kind)
-    );
     CREATE TABLE ${schema}.queue (
-      id uuid PRIMARY KEY,
-      job text NOT NULL,
-      priority double precision NOT NULL,
-      due_at timestamptz NOT NULL,
-      delayed boolean NOT NULL,
-      holder uuid
-    ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-    CREATE INDEX ON ${schema}.queue (job, priority, due_at, id) WHERE holder IS NULL AND NOT delayed;
+      job text COLLATE "C",
+      delayed boolean,
+      priority double precision,
+      due_at timestamptz,
+      id uuid,
+      version integer,
+      PRIMARY KEY (job, delayed, priority, due_at, id, version)
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
     CREATE INDEX ON ${schema}.queue (due_at) WHERE delayed;
-    CREATE INDEX ON ${schema}.queue (holder) WHERE holder IS NOT NULL;
+    CREATE TABLE ${schema}.claims (
+      worker uuid,
+      seq bigint GENERATED ALWAYS AS IDENTITY,
+      ids uuid[] NOT NULL,
+      PRIMARY KEY (worker, seq)
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
     CREATE TABLE ${schema}.expiries (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       expires_at timestamptz NOT NULL,
-      id uuid NOT NULL,
-      PRIMARY KEY (expires_at, id)
+      ids uuid[] NOT NULL
     );
+    CREATE INDEX ON ${schema}.expiries (expires_at);
     CREATE TABLE ${schema}.events (
-      seq bigserial PRIMARY KEY,
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       at timestamptz NOT NULL DEFAULT now(),
       writer uuid NOT NULL,
+      holder uuid,
+      claimed_at double precision,
       tasks text NOT NULL
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
     CREATE TABLE ${schema}.workers (
@@ -69,7 +74,7 @@ const STEPS: readonly ((schema: string) => string)[] = [
     CREATE INDEX ON ${schema}.keys (expires_at);`,
 ];
 
-const TABLES = ["tasks", "bodies", "queue", "expiries", "events", "workers", "streams", "keys"];
+const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys"];
 
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
@@ -126,7 +131,6 @@ export async function checkSchema({ run, schema }: Database, latest: number = ST
     text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing FROM (
       SELECT name, kind, has_table_privilege($2 || '.' || name, kind) AS granted
       FROM unnest($1::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
-      UNION ALL SELECT 'events_seq_seq', 'USAGE', has_sequence_privilege($2 || '.events_seq_seq', 'USAGE')
     ) AS rights WHERE NOT granted`,
   }, [TABLES, schema]);
   if (rights?.missing) {

@@ -9,11 +9,12 @@ import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { KEPT_MS } from "../shared/store/keys.ts";
 import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import type { Database } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
-import { entryOf, type PgEntry, type TaskRow } from "./rows.ts";
+import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { Writer } from "./writer.ts";
 
@@ -86,27 +87,29 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async input({ record, input }: PgEntry): Promise<Json | undefined> {
-    return input === undefined ? await this.#load<Json>(record.info.id, "i") : JSON.parse(input);
+    return input === undefined ? await this.#load<Json>(record.info.id, "input") : input;
   }
 
   outcome({ record }: PgEntry): Promise<Outcome | undefined> {
-    return this.#load<Outcome>(record.info.id, "o");
+    return this.#load<Outcome>(record.info.id, "outcome");
   }
 
   async list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
-    const rows = await this.#database.run<{ info: string }>({
+    const rows = await this.#database.run<TaskRow>({
       name: "mcp_jobs_list",
-      text:
-        `SELECT info FROM ${this.#database.schema}.tasks WHERE owner = $1 AND id < $2::uuid ORDER BY id DESC LIMIT $3`,
+      text: `SELECT ${TASK_COLUMNS} FROM ${this.#database.schema}.tasks WHERE owner = $1 AND id < $2::uuid
+        ORDER BY id DESC LIMIT $3`,
     }, [JSON.stringify(owner), before ?? LAST_ID, limit]);
-    return rows.map(({ info }) => JSON.parse(info));
+    return rows.map((row) => entryOf(row).record.info);
   }
 
   async check(): Promise<void> {
     // A row is added where those of tasks are, and taken back. To change one that is there takes no room on the disk.
     const { schema, run } = this.#database;
     const row = `('${crypto.randomUUID()}', '', 1, repeat('-', 500), '')`;
-    await run({ text: `BEGIN; INSERT INTO ${schema}.tasks (id, owner, version, info, rest) VALUES ${row}; ROLLBACK` });
+    await run({
+      text: `BEGIN; INSERT INTO ${schema}.tasks (id, owner, version, record, input) VALUES ${row}; ROLLBACK`,
+    });
   }
 
   async hasWorker(job: string): Promise<boolean> {
@@ -118,41 +121,33 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   queue(worker: Worker): Queue<PgEntry> {
-    return new PgQueue(this.#database, worker, ({ record }) => this.#putBack(worker.name, record.info));
+    return new PgQueue(this.#database, this.#writer, worker);
   }
 
   lease(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease {
-    const putBack = (name: string, task: Pick<TaskInfo, "id" | "owner">) => this.#putBack(name, task);
+    const putBack = async ({ id, owner }: Pick<TaskInfo, "id" | "owner">) => {
+      const mine = (record: TaskRecord) => !isFinished(record.info) && record.holder === worker.name;
+      const undo = (record: TaskRecord) => mine(record) ? unclaimed(record, this.now()) : { record };
+      await update(this, await this.read(id, owner), undo);
+    };
     return new PgLease(this.#database, { ...worker, duration: this.#lease, held, putBack });
   }
 
-  /** Puts back a task that the queue gives to a worker which never ran it. */
-  async #putBack(worker: string, { id, owner }: Pick<TaskInfo, "id" | "owner">): Promise<void> {
-    for (let done = false; !done;) {
-      const entry = await this.read(id, owner);
-      if (entry === undefined || isFinished(entry.record.info)) return;
-      const { record, version } = entry;
-      const next = record.holder === worker ? unclaimed(record, this.now()).record : record;
-      // As it does not name the record before, this writes the place in the queue anew, too.
-      done = await this.#writer.write({ record: next, version });
-    }
-  }
-
   async #readMany(ids: readonly string[]): Promise<readonly (PgEntry | undefined)[]> {
-    const rows = await this.#database.run<TaskRow>({
+    const rows = await this.#database.run<TaskRow & { readonly id: string }>({
       name: "mcp_jobs_read",
-      text: `SELECT id, version, info, rest FROM ${this.#database.schema}.tasks WHERE id = ANY($1::uuid[])`,
+      text: `SELECT id, ${TASK_COLUMNS} FROM ${this.#database.schema}.tasks WHERE id = ANY($1::uuid[])`,
     }, [[...new Set(ids)]]);
     const found = new Map(rows.map((row) => [row.id, entryOf(row)]));
     return ids.map((id) => found.get(id));
   }
 
-  async #load<T>(id: string, kind: "i" | "o"): Promise<T | undefined> {
-    const [row] = await this.#database.run<{ body: string }>({
-      name: "mcp_jobs_body",
-      text: `SELECT body FROM ${this.#database.schema}.bodies WHERE id = $1::uuid AND kind = $2`,
-    }, [id, kind]);
-    return row && JSON.parse(row.body);
+  async #load<T>(id: string, what: "input" | "outcome"): Promise<T | undefined> {
+    const [row] = await this.#database.run<{ body: string | null }>({
+      name: `mcp_jobs_${what}`,
+      text: `SELECT ${what} AS body FROM ${this.#database.schema}.tasks WHERE id = $1::uuid`,
+    }, [id]);
+    return row?.body ? JSON.parse(row.body) : undefined;
   }
 }
 

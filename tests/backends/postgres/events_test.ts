@@ -52,7 +52,7 @@ class Stage implements AsyncDisposable {
     const client = new pg.Client({ connectionString: this.#url });
     await client.connect();
     await client.query("BEGIN");
-    const tasks = JSON.stringify([{ id: name, status: "RUNNING" }]);
+    const tasks = JSON.stringify([{ info: { id: name, status: "RUNNING" } }]);
     await client.query("INSERT INTO mcp_jobs.events (writer, tasks) VALUES ($1, $2)", [writer, tasks]);
     return {
       end: async (how) => {

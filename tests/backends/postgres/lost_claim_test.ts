@@ -6,10 +6,11 @@ import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
-/** What a connection sends when it writes that a task runs, and nothing else. */
-const CLAIM = "RUNNING";
+/** What a connection sends when it claims, and what the answer contains if there was a task. */
+const CLAIM = "mcp_jobs_claim";
+const CLAIMED = "PENDING";
 
-/** A proxy that breaks a connection once the server has written a claim, before its answer comes through. */
+/** A proxy that breaks a connection when the server has claimed a task, before its answer comes through. */
 class LossyNetwork implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #server: URL;
@@ -33,20 +34,23 @@ class LossyNetwork implements AsyncDisposable {
     const { hostname, port } = this.#server;
     for await (const client of this.#listener) {
       const server = await Deno.connect({ hostname, port: Number(port) });
-      let losing = false;
-      const claims = new TransformStream<Uint8Array, Uint8Array>({
+      const decoder = new TextDecoder("latin1");
+      let claiming = false;
+      const requests = new TransformStream<Uint8Array, Uint8Array>({
         transform: (bytes, out) => {
-          if (this.left > 0 && new TextDecoder("latin1").decode(bytes).includes(CLAIM)) {
-            this.left--;
-            losing = true;
-          }
+          claiming = decoder.decode(bytes).includes(CLAIM);
           out.enqueue(bytes);
         },
       });
       const answers = new TransformStream<Uint8Array, Uint8Array>({
-        transform: (bytes, out) => losing ? out.error(new Error("The connection is broken.")) : out.enqueue(bytes),
+        transform: (bytes, out) => {
+          const losing = this.left > 0 && claiming && decoder.decode(bytes).includes(CLAIMED);
+          if (!losing) return out.enqueue(bytes);
+          this.left--;
+          out.error(new Error("The connection is broken."));
+        },
       });
-      const up = client.readable.pipeThrough(claims).pipeTo(server.writable);
+      const up = client.readable.pipeThrough(requests).pipeTo(server.writable);
       const down = server.readable.pipeThrough(answers).pipeTo(client.writable);
       this.#links.push(Promise.allSettled([up, down]));
     }

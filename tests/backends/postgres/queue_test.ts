@@ -1,42 +1,65 @@
-import { PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
-import { PostgresStore } from "../../../src/backends/postgres/store.ts";
-import { Writer } from "../../../src/backends/postgres/writer.ts";
-import { created, reported } from "../../../src/backends/shared/record.ts";
-import { Claims } from "../../../src/backends/shared/store/claims.ts";
+import pg from "pg";
+import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { TaskFinished } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
-import { assert, assertEquals } from "../../../tools/std.ts";
+import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
+
+const TASK = { owner: "ann", input: {}, resultTtl: 60_000, retry: { attempts: 1, delay: 0, maxDelay: 0 } };
+
+testUnless(noPostgres, "PostgreSQL: a task that ends while another statement holds its place never runs", async () => {
+  await using server = await PostgresServer.start();
+  const url = await server.makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await using backend = await PostgresBackend.connect({ url });
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { id } = await backend.create({ ...TASK, id: newTaskId(), job: "job" });
+  await client.query("BEGIN; SELECT FROM mcp_jobs.queue FOR UPDATE");
+  await backend.cancel(id, "ann", 0);
+  await client.query("ROLLBACK");
+  assertEquals((await client.query("SELECT id FROM mcp_jobs.queue")).rows, [{ id }]);
+
+  const ran: string[] = [];
+  const run = (_: unknown, ctx: { readonly id: string }) => void ran.push(ctx.id);
+  await using _worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run })]);
+  using feed = new TaskFeed(backend);
+  const next = await backend.create({ ...TASK, id: newTaskId(), job: "job" });
+  assertEquals((await feed.wait(next.id, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
+  assertEquals(ran, [next.id]);
+  assertEquals((await backend.get(id, "ann")).status, "CANCELLED");
+  assertEquals((await client.query("SELECT id FROM mcp_jobs.queue")).rows, []);
+  await client.end();
+});
 
 testUnless(
   noPostgres,
-  "PostgreSQL: a task that changes in the moment of its claim is claimed again at once",
+  "PostgreSQL: claims and cancellations of the same tasks do not wait for each other",
   async () => {
     await using server = await PostgresServer.start();
     const url = await server.makeDatabase();
     await PostgresBackend.migrate({ url });
-    await using database = await Database.open(url, "mcp_jobs", 3);
-    const store = new PostgresStore(database, new Writer(database, crypto.randomUUID(), () => {}), 600_000);
-    const worker = { name: crypto.randomUUID(), jobs: ["job"] };
-    await store.lease(worker, () => []).renew();
-    const id = newTaskId();
-    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    await store.create(
-      created({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry }, store.now()),
-      "{}",
-    );
-
-    const claims = new Claims(store, worker, { hold() {}, lose() {} });
-    const { change } = store;
-    store.change = async (entry, record) => {
-      store.change = change;
-      const other = await store.read(id, "ann");
-      assert(other);
-      assert(await store.change(other, reported(other.record, { message: "changed" }, store.now())));
-      return await store.change(entry, record);
-    };
-    assertEquals((await claims.claim(1)).claims, []);
-    assertEquals((await claims.claim(1)).claims.map(({ task }) => task.id), [id]);
+    await using front = await PostgresBackend.connect({ url });
+    await using host = await PostgresBackend.connect({ url });
+    const ran = new Set<string>();
+    const run = (_: unknown, ctx: { readonly id: string }) => void ran.add(ctx.id);
+    const job = defineJob({ name: "job", input: { type: "object" }, run });
+    await using worker = createWorker(host, [job], { concurrency: 100 });
+    await worker.ready;
+    for (let round = 0; round < 10; round++) {
+      // The priorities reverse the order in which they are claimed.
+      const ids = Array.from({ length: 80 }, () => newTaskId());
+      const ends = await Promise.all(ids.map(async (id, index) => {
+        await front.create({ ...TASK, id, job: "job", priority: 80 - index });
+        // A deadlock would be a `BackendError`.
+        return await front.cancel(id, "ann", 10_000).catch((error) => {
+          if (!(error instanceof TaskFinished)) throw error;
+          return "finished";
+        });
+      }));
+      for (const [index, end] of ends.entries()) if (end === "finished") assertEquals(ran.has(ids[index] ?? ""), true);
+    }
   },
 );

@@ -134,8 +134,10 @@ export class Claims implements RunnerStore {
 
   /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
-    const held = await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
-    if (held === undefined) return void await this.#queue.putBack?.(entry);
+    const held = entry.record.holder === this.#worker
+      ? entry
+      : await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
+    if (held === undefined) return undefined;
     const { info: task, timeout, trace } = held.record;
     const { id } = task;
     this.#held.set(id, held);

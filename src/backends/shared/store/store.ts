@@ -70,10 +70,11 @@ export interface Queue<E extends Entry = Entry> {
    * been, set back since the last call.
    */
   promote(setBack: boolean): Promise<number | undefined>;
-  /** Finds up to `max` tasks that are ready: of all jobs together the most urgent first, then the oldest. */
+  /**
+   * Finds up to `max` tasks that are ready: of all jobs together the most urgent first, then the oldest. It may claim them,
+   * too: their records then name this worker as their holder.
+   */
   ready(max: number, held: readonly TaskInfo[]): Promise<ReadyTasks<E>>;
-  /** Puts back a task that has changed before it could be claimed, where `ready` has taken it for this worker. */
-  putBack?(entry: E): Promise<void>;
 }
 
 /** Tasks that a worker may claim. */
