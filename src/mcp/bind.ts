@@ -3,17 +3,17 @@
  *
  * @module
  */
-import type { ProtocolEra } from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, ProtocolEra } from "@modelcontextprotocol/server";
 import { DefinitionError } from "../errors.ts";
 import { quote } from "../text.ts";
-import { McpHost } from "./host.ts";
+import { McpHost, TaskServer } from "./host.ts";
 import type { Peer } from "./peer.ts";
 import { bindResources } from "./resources.ts";
 import { bindConnection as bind2025 } from "./rev_2025_11_25/connection.ts";
-import { bindConnection as bind2026 } from "./rev_2026_07_28/connection.ts";
+import { bindConnection as bind2026, calledTool, StatelessConnection } from "./rev_2026_07_28/connection.ts";
 import type { BindRevision } from "./revision.ts";
 import type { Served } from "./served.ts";
-import { bindTools } from "./tools/tools.ts";
+import { bindTool, bindTools, mayCall } from "./tools/tools.ts";
 
 // What the transports need from a revision.
 export { waitsForJob } from "./rev_2026_07_28/connection.ts";
@@ -32,6 +32,19 @@ export function bind(served: Served, peer: Peer, era: ProtocolEra): McpHost {
   bindTools(server, served, peer, connection);
   if (surface.templates.length > 0) bindResources(server, served, peer, connection);
   return host;
+}
+
+/**
+ * Makes the server of a single request, as each has one of its own over HTTP. That of a call of one of our tools has
+ * nothing else: it lives as long as the call waits, and what extensions register has nothing to do with it.
+ */
+export function bindRequest(served: Served, peer: Peer, message: JSONRPCMessage | undefined): McpHost | TaskServer {
+  const tool = calledTool(served.surface, message);
+  if (tool === undefined || !mayCall(tool, peer)) return bind(served, peer, "modern");
+  const { name, version, title } = served;
+  const server = new TaskServer({ name, version, title });
+  bindTool(server, tool, served, peer, new StatelessConnection(served, peer));
+  return server;
 }
 
 /**

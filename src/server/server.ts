@@ -113,9 +113,10 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /**
    * Adds plain tools, prompts and resources through the official SDK's own API. `register` is called for each connection
-   * with an `McpServer` of `npm:@modelcontextprotocol/server`; annotate its parameter with that type. It is also called
-   * once when the server starts to serve, which fails with `DefinitionError` if a plain tool has the name of a job's tool,
-   * a plain resource has the URI of a job's result, or `register` is an async function. Load what it needs before.
+   * with an `McpServer` of `npm:@modelcontextprotocol/server`; annotate its parameter with that type. In revision 2026-07-28
+   * over HTTP that is each request, but not a call of a job's tool. It is also called once when the server starts to serve,
+   * which fails with `DefinitionError` if a plain tool has the name of a job's tool, a plain resource has the URI of a job's
+   * result, or `register` is an async function. Load what it needs before.
    *
    * @example
    * ```ts

@@ -20,13 +20,14 @@ import { BackendError, Unavailable } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import { type FetchInfo, fromSource, sessionMark, withSource } from "../../tasks/audit_source.ts";
 import { cut, messageOf, quote } from "../../text.ts";
-import { bind, waitsForJob } from "../bind.ts";
+import { bind, bindRequest, waitsForJob } from "../bind.ts";
 import { readBody } from "./body.ts";
 import { type Caller, identify, unavailable } from "./caller.ts";
 import { limitResponse, MISSING_CAPABILITY } from "../errors.ts";
 import { allowedHosts, refuseHost } from "./hosts.ts";
 import { listenOverHttp } from "./subscriptions.ts";
 import { badUrl } from "../messages/message.ts";
+import { LateAnswers } from "./streams/late_answers.ts";
 import { newestProgress } from "./streams/newest_progress.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
 import { Origins } from "./origins.ts";
@@ -65,6 +66,14 @@ export interface HttpOptions {
   readonly audit?: Audit;
 }
 
+/** A request that the SDK answers. */
+interface Exchange {
+  readonly peer: Peer;
+  readonly message?: JSONRPCMessage;
+  /** The server of this request alone. */
+  server?: ReturnType<typeof bindRequest>;
+}
+
 /** Answers MCP requests over HTTP, and `/healthz`. */
 export class HttpEndpoint implements AsyncDisposable {
   readonly #served: Served;
@@ -75,10 +84,9 @@ export class HttpEndpoint implements AsyncDisposable {
   readonly #answers = new OpenStreams();
   readonly #sessions: Sessions;
   readonly #modern: McpHttpHandler;
-  /** Answers calls that wait for a job, with a stream from the start. */
-  readonly #streaming: McpHttpHandler;
-  /** Who sent each request that the SDK answers. */
-  readonly #peers = new WeakMap<Request, Peer>();
+  readonly #late = new LateAnswers();
+  /** The requests that the SDK answers. */
+  readonly #exchanges = new WeakMap<Request, Exchange>();
   #closing = false;
 
   constructor(served: Served, options: HttpOptions) {
@@ -91,10 +99,11 @@ export class HttpEndpoint implements AsyncDisposable {
     const record = (event: SessionEvent) => this.#record({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
     this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits);
-    const factory: McpServerFactory = ({ era, requestInfo }) =>
-      bind(served, requestInfo && this.#peers.get(requestInfo) || ANYBODY, era);
+    const factory: McpServerFactory = ({ requestInfo }) => {
+      const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANYBODY };
+      return exchange.server = bindRequest(served, exchange.peer, exchange.message);
+    };
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });
-    this.#streaming = createMcpHandler(factory, { legacy: "reject", responseMode: "sse" });
   }
 
   /** Answers one request, whose Host header must be one of `hosts`. */
@@ -157,7 +166,6 @@ export class HttpEndpoint implements AsyncDisposable {
     await this.#answers.drained(CLOSE_GRACE_MS);
     await this.#sessions[Symbol.asyncDispose]();
     await this.#modern.close();
-    await this.#streaming.close();
   }
 
   async #health(): Promise<Response> {
@@ -211,14 +219,18 @@ export class HttpEndpoint implements AsyncDisposable {
       const id = request.headers.get("mcp-session-id");
       return id === null ? await this.#sessions.begin(peer, call) : await this.#sessions.resume(id, peer, call);
     }
-    this.#peers.set(request, peer);
-    const handler = waitsForJob(this.#served.surface, message) ? this.#streaming : this.#modern;
-    const respond = (parsedBody?: JSONRPCMessage) => handler.fetch(request, { parsedBody, authInfo });
+    const exchange: Exchange = { peer, message };
+    this.#exchanges.set(request, exchange);
+    const respond = (parsedBody?: JSONRPCMessage) => this.#modern.fetch(request, { parsedBody, authInfo });
     // A subscription is not a response that a closing endpoint could wait for.
     if (message && "method" in message && message.method === "subscriptions/listen") {
       return await listenOverHttp(this.#served, peer, message, respond);
     }
-    return await this.#answers.track(async () => newestProgress(await respond(message)));
+    return await this.#answers.track(async (sent) =>
+      waitsForJob(this.#served.surface, message)
+        ? await this.#late.respond(respond(message), sent, () => void exchange.server?.close())
+        : newestProgress(await respond(message), sent)
+    );
   }
 }
 

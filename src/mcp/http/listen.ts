@@ -35,10 +35,11 @@ export async function listen(
   const cutOff = new AbortController();
   const sending = new Set<Promise<void>>();
   const server = serve({ port, hostname, signal: cutOff.signal }, (request, info) => {
-    const { completed } = info;
-    const sent = completed.catch(() => {}).finally(() => sending.delete(sent));
+    const gone = new AbortController();
+    const sent = info.completed.catch(() => gone.abort(new Error("The client is gone.")))
+      .finally(() => sending.delete(sent));
     sending.add(sent);
-    return fetch(withOwnSignal(request, completed), info);
+    return fetch(withSignal(request, gone.signal), info);
   });
   const aborted = whenAborted(signal);
   try {
@@ -74,8 +75,6 @@ function serve(
  * Deno aborts a request's own signal on success, too, and warns of it on stderr. This one aborts only if the response cannot
  * be sent. If the client leaves earlier, the stream of its response is cancelled.
  */
-function withOwnSignal(request: Request, completed: Promise<void>): Request {
-  const gone = new AbortController();
-  completed.catch(() => gone.abort(new Error("The client is gone.")));
-  return Object.defineProperty(request, "signal", { value: gone.signal });
+function withSignal(request: Request, signal: AbortSignal): Request {
+  return Object.defineProperty(request, "signal", { value: signal });
 }

@@ -8,13 +8,16 @@ import {
   INVALID_PARAMS,
   type JSONRPCMessage,
   ProtocolError,
+  type Result,
 } from "@modelcontextprotocol/server";
-import type { Surface } from "../../exposure/surface.ts";
+import type { Surface, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
+import type { Answer, Question, TaskInfo } from "../../task.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
+import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import type { Client, Connection } from "../revision.ts";
+import type { Client, Connection, Elicited, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
 import { declaresForms, questionsToElicit } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
@@ -23,52 +26,90 @@ import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wir
 
 /** Sets up the revision on one connection. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
-  const client = (ctx: RequestContext): Client => {
+  if (surface.tasks) bindTasks(server, tasks, surface.tasks, peer);
+  return new StatelessConnection({ surface, tasks }, peer);
+}
+
+/** A connection on which each request stands for itself. */
+export class StatelessConnection implements Connection {
+  readonly subscriptions = true;
+  readonly #served: Pick<Served, "surface" | "tasks">;
+  readonly #owner: string;
+
+  constructor(served: Pick<Served, "surface" | "tasks">, { owner }: Peer) {
+    this.#served = served;
+    this.#owner = owner;
+  }
+
+  client(ctx: RequestContext): Client {
     const capabilities = capabilitiesOf(ctx);
     return {
       elicitation: declaresForms(capabilities),
-      tasks: surface.tasks !== undefined && declaresTasks(capabilities),
+      tasks: this.#served.surface.tasks !== undefined && declaresTasks(capabilities),
     };
-  };
-  if (surface.tasks) bindTasks(server, tasks, surface.tasks, peer);
+  }
 
-  return {
-    subscriptions: true,
-    client,
-    listed: () => ({}),
-    taskRequest(tool, _, ctx) {
-      if (!tool?.taskSupport) return undefined;
-      if (client(ctx).tasks) return { demanded: false };
-      if (tool.taskSupport !== "required") return undefined;
-      const error = missingExtension();
-      tasks.refuseCall(peer.owner, tool.name, error.message);
-      throw error;
-    },
-    created: (task) => ({ ...createTaskResult(task) }),
-    completed: (result) => ({ ...result }),
-    elicit: elicitFields,
-    resumed(ctx) {
-      const id = ctx.mcpReq.requestState();
-      if (id === undefined || typeof id === "string") return id;
-      throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
-    },
-    answers: (task, ctx) => answersTo(task, ctx.mcpReq.inputResponses ?? {}),
-    ask(task, ctx, ended) {
-      if (client(ctx).elicitation) return { ...inputRequired(questionsToElicit(task), task.id) };
-      void cancelQuestions(tasks, task, ended);
-      return undefined;
-    },
-  };
+  listed(): { readonly [key: string]: unknown } {
+    return {};
+  }
+
+  taskRequest(tool: SurfaceTool | undefined, _: CallParams, ctx: RequestContext): TaskRequest | undefined {
+    if (!tool?.taskSupport) return undefined;
+    if (this.client(ctx).tasks) return { demanded: false };
+    if (tool.taskSupport !== "required") return undefined;
+    const error = missingExtension();
+    this.#served.tasks.refuseCall(this.#owner, tool.name, error.message);
+    throw error;
+  }
+
+  created(task: TaskInfo): Result {
+    return { ...createTaskResult(task) };
+  }
+
+  completed(result: ToolResult): Result {
+    return { ...result };
+  }
+
+  elicit(questions: readonly Question[], ctx: RequestContext): Promise<Elicited> {
+    return elicitFields(questions, ctx);
+  }
+
+  resumed(ctx: RequestContext): string | undefined {
+    const id = ctx.mcpReq.requestState();
+    if (id === undefined || typeof id === "string") return id;
+    throw new ProtocolError(INVALID_PARAMS, "Invalid requestState.");
+  }
+
+  answers(task: TaskInfo, ctx: RequestContext): { readonly [key: string]: Answer } {
+    return answersTo(task, ctx.mcpReq.inputResponses ?? {});
+  }
+
+  ask(task: TaskInfo, ctx: RequestContext, ended: AbortSignal): Result | undefined {
+    if (this.client(ctx).elicitation) return { ...inputRequired(questionsToElicit(task), task.id) };
+    void cancelQuestions(this.#served.tasks, task, ended);
+    return undefined;
+  }
+}
+
+/**
+ * The tool of the surface that a message calls, if it does. Over HTTP such a request has a connection of its own, which
+ * needs nothing else.
+ */
+export function calledTool(
+  { tools }: Pick<Surface, "tools">,
+  message: JSONRPCMessage | undefined,
+): SurfaceTool | undefined {
+  if (message === undefined || !("method" in message) || message.method !== "tools/call") return undefined;
+  return tools.find(({ name }) => name === message.params?.name);
 }
 
 /**
  * Whether a message is a plain call of a job. Its client cancels it by closing the stream of the answer (Streamable HTTP,
  * "Cancellation"), so that stream has to be open before the answer is there; comments keep it alive.
  */
-export function waitsForJob({ tools }: Pick<Surface, "tools">, message: JSONRPCMessage | undefined): boolean {
-  if (message === undefined || !("method" in message) || message.method !== "tools/call") return false;
-  const { name, _meta } = message.params ?? {};
-  const tool = tools.find((tool) => tool.name === name);
+export function waitsForJob(surface: Pick<Surface, "tools">, message: JSONRPCMessage | undefined): boolean {
+  const tool = calledTool(surface, message);
   if (tool?.resume === undefined || tool.taskSupport === "required") return false;
+  const { _meta } = message && "params" in message && message.params || {};
   return !(isObject(_meta) && declaresTasks(_meta[CLIENT_CAPABILITIES_META_KEY]));
 }

@@ -35,7 +35,7 @@ class InputNeeded extends JobsError {
 type Misfits = ReadonlyMap<string, InvalidInput>;
 
 /** What a call needs of its connection. */
-interface CallSite {
+export interface CallSite {
   readonly tasks: Tasks;
   readonly owner: string;
   readonly connection: Connection;

@@ -14,7 +14,7 @@ import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { callTool, resumeTool } from "./call.ts";
+import { type CallSite, callTool, resumeTool } from "./call.ts";
 import { inCallSpan } from "./call_span.ts";
 import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
@@ -25,16 +25,14 @@ const FOR_THE_MODEL = [InvalidInput, LimitExceeded, ToolError];
 /** Binds the tools of a surface to one connection. */
 export function bindTools(
   server: TaskServer,
-  { surface, tasks }: Pick<Served, "surface" | "tasks">,
-  { owner, known }: Peer,
+  served: Pick<Served, "surface" | "tasks">,
+  peer: Peer,
   connection: Connection,
 ): void {
+  const { surface, tasks } = served;
+  const { owner, known } = peer;
   server.registerCapabilities({ tools: { listChanged: server.getCapabilities().tools?.listChanged ?? false } });
-  // Listing is only a matter of what a client can use, except for tools that no client of an unknown principal may have.
-  const allowed = surface.tools.filter(({ listedTo }) =>
-    listedTo === undefined || [true, false].some((tasks) => listedTo({ tasks, known }))
-  );
-  const tools = new Map(allowed.map((tool) => [tool.name, tool]));
+  const tools = new Map(surface.tools.filter((tool) => mayCall(tool, peer)).map((tool) => [tool.name, tool]));
   const plainList = server.handlerOf("tools/list");
   const plainCall = server.handlerOf("tools/call");
 
@@ -49,24 +47,58 @@ export function bindTools(
 
   server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
     const tool = tools.get(params.name);
-    return inCallSpan(tool?.name, params.name, ctx, () => call(tool, params, ctx));
+    if (tool) return call(tool, params, ctx, { tasks, owner, connection });
+    return inCallSpan(undefined, params.name, ctx, () => callPlainTool(params, ctx));
   });
 
-  async function call(tool: SurfaceTool | undefined, params: CallParams, ctx: RequestContext): Promise<Result> {
-    if (tool === undefined) {
-      if (plainCall) connection.taskRequest(tool, params, ctx); // Throws where the client demands a task.
-      try {
-        if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
-        const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
-        // How large its results are is a plain tool's own affair, but its errors may repeat a large input.
-        return isError(answer) ? { ...fitted(answer, false) } : answer;
-      } catch (error) {
-        // The SDK uses this code only for an unknown tool.
-        const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;
-        if (unknown) tasks.refuse(owner, "create", `Unknown tool ${quote(params.name)}.`);
-        throw error;
-      }
+  async function callPlainTool(params: CallParams, ctx: RequestContext): Promise<Result> {
+    if (plainCall) connection.taskRequest(undefined, params, ctx); // Throws where the client demands a task.
+    try {
+      if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
+      const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
+      // How large its results are is a plain tool's own affair, but its errors may repeat a large input.
+      return isError(answer) ? { ...fitted(answer, false) } : answer;
+    } catch (error) {
+      // The SDK uses this code only for an unknown tool.
+      const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;
+      if (unknown) tasks.refuse(owner, "create", `Unknown tool ${quote(params.name)}.`);
+      throw error;
     }
+  }
+}
+
+/** Binds one tool to a connection on which nothing else is called. */
+export function bindTool(
+  server: TaskServer,
+  tool: SurfaceTool,
+  { tasks }: Pick<Served, "tasks">,
+  { owner }: Peer,
+  connection: Connection,
+): void {
+  server.registerCapabilities({ tools: {} });
+  server.setOwnHandler(
+    "tools/call",
+    CallParams,
+    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection }),
+  );
+}
+
+/**
+ * Whether a peer may call a tool. Listing is only a matter of what a client can use, except for tools that no client of an
+ * unknown principal may have.
+ */
+export function mayCall({ listedTo }: SurfaceTool, { known }: Peer): boolean {
+  return listedTo === undefined || [true, false].some((tasks) => listedTo({ tasks, known }));
+}
+
+/** Calls a tool of the surface. */
+function call(
+  tool: SurfaceTool,
+  params: CallParams,
+  ctx: RequestContext,
+  { tasks, owner, connection }: Omit<CallSite, "request">,
+): Promise<Result> {
+  return inCallSpan(tool.name, params.name, ctx, async () => {
     const request = connection.taskRequest(tool, params, ctx);
     const site = { tasks, owner, connection, request };
     const resumed = tool.resume && connection.resumed(ctx);
@@ -75,8 +107,7 @@ export function bindTools(
       if (resumed !== undefined) return await resumeTool(tool, resumed, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;
-      const { input } = complete;
-      return await callTool(tool, input, ctx, site);
+      return await callTool(tool, complete.input, ctx, site);
     } catch (error) {
       const readable = FOR_THE_MODEL.some((kind) => error instanceof kind);
       // A call that goes on can be sent again unchanged. If the model got this error, it would start another task.
@@ -85,7 +116,7 @@ export function bindTools(
       }
       throw toProtocolError(error);
     }
-  }
+  });
 }
 
 function isError(answer: Result): answer is Result & ToolResult {

@@ -283,8 +283,8 @@ function answer(
 ): Promise<Response> {
   const handle = () => transport.handleRequest(request, { parsedBody: message, authInfo });
   return request.method === "GET"
-    ? listening.track(async () => untilStalled(await handle(), now))
-    : answering.track(async () => newestProgress(await handle()));
+    ? listening.track(async (sent) => untilStalled(await handle(), now, sent))
+    : answering.track(async (sent) => newestProgress(await handle(), sent));
 }
 
 /** Whether a request begins a session. The SDK refuses any other that names no session. */

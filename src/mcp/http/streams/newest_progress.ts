@@ -1,53 +1,27 @@
 /**
- * An event stream for a client that may not read it: of the progress that waits, only the newest is kept.
+ * Event streams of the SDK, for clients that may not read them: the SDK would keep everything.
  *
  * @module
  */
-import { parseJSONRPCMessage } from "@modelcontextprotocol/server";
-import { Backlog, progressTokenOf } from "../../messages/backlog.ts";
+import { AnswerStream } from "./answer_stream.ts";
 
-/** A larger event is not progress. */
-const MAX_PROGRESS_BYTES = 200_000;
-
-/** Passes an event stream on. The SDK would keep everything that its client does not read. It writes each event as one chunk. */
-export function newestProgress(response: Response): Response {
-  const { body, headers } = response;
-  if (body === null || !headers.get("content-type")?.startsWith("text/event-stream")) return response;
+/** Passes an event stream on, and of the progress that waits only the newest. Calls `sent` once all of a response is. */
+export function newestProgress(response: Response, sent: () => void = () => {}): Response {
+  const body = eventsOf(response);
+  if (body === null) {
+    sent(); // In a moment.
+    return response;
+  }
   const reader = body.getReader();
-  const backlog = new Backlog<Uint8Array>();
-  let more = Promise.withResolvers<void>();
-  const read = (async () => {
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      backlog.push(chunk.value, progressOf(chunk.value));
-      more.resolve();
-    }
-  })();
-  let ended = false;
-  // The reader learns how the stream ended, after the events that wait.
-  read.then(() => {}, () => {}).finally(() => {
-    ended = true;
-    more.resolve();
-  });
-  const readable = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let chunk = backlog.shift();
-      while (chunk === undefined && !ended) {
-        await more.promise;
-        more = Promise.withResolvers();
-        chunk = backlog.shift();
-      }
-      if (chunk !== undefined) return controller.enqueue(chunk);
-      await read;
-      controller.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  return new Response(readable, response);
+  const stream = new AnswerStream({ sent, gone: (reason) => reader.cancel(reason) });
+  void stream.pass(reader);
+  return new Response(stream.readable, response);
 }
 
-function progressOf(chunk: Uint8Array): string | number | undefined {
-  if (chunk.length > MAX_PROGRESS_BYTES) return undefined;
-  const data = /^data: (.*)$/m.exec(new TextDecoder().decode(chunk))?.[1];
-  if (!data?.includes('"notifications/progress"')) return undefined;
-  return progressTokenOf(parseJSONRPCMessage(JSON.parse(data)));
+/**
+ * The body of an event stream, `null` for any other response: to look at the body alone makes Deno send it as a stream,
+ * which costs far more.
+ */
+export function eventsOf(response: Response): ReadableStream<Uint8Array> | null {
+  return response.headers.get("content-type")?.startsWith("text/event-stream") ? response.body : null;
 }

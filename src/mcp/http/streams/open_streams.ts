@@ -20,23 +20,20 @@ export class OpenStreams {
     return this.#open;
   }
 
-  /** Counts a response from the time that it is worked on until its last byte is sent, or its client is gone. */
-  async track(answer: () => Promise<Response>): Promise<Response> {
+  /** Counts a response from the time that it is worked on until `answer` calls `sent`, or fails. */
+  async track(answer: (sent: () => void) => Promise<Response>): Promise<Response> {
     this.#add(1);
-    let response: Response;
+    let over = false;
+    const sent = () => {
+      if (!over) this.#add(-1);
+      over = true;
+    };
     try {
-      response = await answer();
+      return await answer(sent);
     } catch (error) {
-      this.#add(-1);
+      sent();
       throw error;
     }
-    // Anything but an event stream is sent in a moment.
-    if (response.body === null || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
-      this.#add(-1);
-      return response;
-    }
-    const end = () => this.#add(-1);
-    return new Response(response.body.pipeThrough(new TransformStream({ flush: end, cancel: end })), response);
   }
 
   /** Resolves once none is open, or after `ms`. */

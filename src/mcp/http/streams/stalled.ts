@@ -5,21 +5,36 @@
  * @module
  */
 
+import { eventsOf } from "./newest_progress.ts";
+
 /** How many chunks such a client is at least behind. */
 const MAX_BEHIND = 256;
 
 /** How long it has read nothing, in ms. A client that reads slowly, or is sent much at once, may fall behind. */
 const STALLED_MS = 60_000;
 
-/** Passes an event stream on until its client stalls. The client may come back with `Last-Event-ID`. */
-export function untilStalled(response: Response, now: () => number = Date.now): Response {
-  const { body, headers } = response;
-  if (body === null || !headers.get("content-type")?.startsWith("text/event-stream")) return response;
+/**
+ * Passes an event stream on until its client stalls. The client may come back with `Last-Event-ID`. Calls `sent` once all of
+ * a response is.
+ */
+export function untilStalled(
+  response: Response,
+  now: () => number = Date.now,
+  sent: () => void = () => {},
+): Response {
+  const body = eventsOf(response);
+  if (body === null) {
+    sent(); // In a moment.
+    return response;
+  }
   let source: WritableStreamDefaultController;
   let target: ReadableStreamDefaultController<Uint8Array>;
   const readable = new ReadableStream<Uint8Array>({
     start: (controller) => void (target = controller),
-    cancel: (reason) => source.error(reason),
+    cancel: (reason) => {
+      sent();
+      source.error(reason);
+    },
   }, { highWaterMark: 0 });
   let readAt = now();
   let behind = 0;
@@ -40,6 +55,6 @@ export function untilStalled(response: Response, now: () => number = Date.now): 
     abort: (reason) => target.error(reason),
   });
   // Both the client and the source learn how it ends.
-  body.pipeTo(writable).catch(() => {});
+  body.pipeTo(writable).catch(() => {}).finally(sent);
   return new Response(readable, response);
 }

@@ -4,15 +4,15 @@
  * @module
  */
 import { LONGEST_TIMER_MS } from "../../../waiting.ts";
+import { eventsOf } from "./newest_progress.ts";
 
 /**
  * Passes an event stream on until `expiresAt`, in ms since the epoch, or to its end if that is not given. The client sees
  * its connection end, and may come back with a new token.
  */
 export function untilExpired(response: Response, expiresAt: number | undefined): Response {
-  const { body, headers } = response;
+  const body = expiresAt === undefined ? null : eventsOf(response);
   if (expiresAt === undefined || body === null) return response;
-  if (!headers.get("content-type")?.startsWith("text/event-stream")) return response;
   let target: TransformStreamDefaultController<Uint8Array>;
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
     start: (controller) => void (target = controller),

@@ -1,4 +1,5 @@
 import { BackendError, createWorker, MemoryBackend } from "../../../../mod.ts";
+import { newestProgress } from "../../../../src/mcp/http/streams/newest_progress.ts";
 import { OpenStreams } from "../../../../src/mcp/http/streams/open_streams.ts";
 import { assertEquals, assertStringIncludes } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
@@ -82,18 +83,19 @@ Deno.test("a response counts as open until its last byte is sent, or its client 
   const all = new OpenStreams();
   const open = new OpenStreams(all);
   const headers = { "content-type": "text/event-stream" };
-  const plain = await open.track(() => Promise.resolve(Response.json({})));
+  const track = (response: Response) => open.track((sent) => Promise.resolve(newestProgress(response, sent)));
+  const plain = await track(Response.json({}));
   assertEquals([open.size, await plain.json()], [0, {}]);
   let send: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stream = () => new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
-  const answered = await open.track(() => Promise.resolve(new Response(stream(), { headers })));
+  const answered = await track(new Response(stream(), { headers }));
   assertEquals([open.size, all.size], [1, 1]);
   const drained = all.drained(60_000);
   send?.close();
   await answered.text();
   await drained;
   assertEquals([open.size, all.size], [0, 0]);
-  const unwanted = await open.track(() => Promise.resolve(new Response(stream(), { headers })));
+  const unwanted = await track(new Response(stream(), { headers }));
   await unwanted.body?.cancel();
   assertEquals(open.size, 0);
   await open.track(() => Promise.reject(new Error("no answer"))).catch(() => {});
