@@ -34,11 +34,4 @@ export * from "./src/errors.ts";
 export { isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
-export {
-  createKeyed,
-  ID_LENGTH,
-  KEPT_MS,
-  type KeyedTasks,
-  type KeyStore,
-  offer,
-} from "./src/backends/shared/store/keys.ts";
+export { createKeyed, ID_LENGTH, KEPT_MS, type KeyedTasks } from "./src/backends/shared/store/keys.ts";

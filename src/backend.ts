@@ -67,11 +67,6 @@ export interface NewTask {
   readonly priority?: number;
   /** If a task holds this key, `create` resolves with that task, and stores nothing. */
   readonly key?: TaskKey;
-  /**
-   * If `offer` has given this key to a task, and that is not FAILED, CANCELLED or expired, `create` resolves with that task
-   * and removes the key, so that only one call receives it. It is tried before `key`.
-   */
-  readonly adopt?: string;
   /** The trace to which its attempts belong; `Claim.trace` returns it. */
   readonly trace?: TraceContext;
   /** Where it is queued, if not in the job's own queue. Backends without queues of others reject with `DefinitionError`. */
@@ -183,6 +178,21 @@ export interface StreamStore {
 }
 
 /**
+ * Keeps what a key names: for `create` the id of a task with the fingerprint of its start, and for servers what they tell
+ * each other, such as which tasks no call waits for.
+ */
+export interface KeyStore {
+  /** What a key of an owner names. The owner `""` has the keys of the servers themselves. */
+  named(owner: string, key: string): Promise<string | undefined>;
+  /**
+   * Lets a key name `to`, at most 4,000 characters, or nothing, if it names `from` now. Resolves with whether it did: of any
+   * number of calls at the same moment with the same `from`, in any number of processes, only one does. A key is kept for at
+   * least 30 days, unless it names a task that is gone.
+   */
+  rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean>;
+}
+
+/**
  * A queue and a store of tasks.
  *
  * It promises that tasks are executed at least once; that each has exactly one terminal transition, the first one; that a
@@ -197,8 +207,6 @@ export interface Backend extends AsyncDisposable {
    * differs.
    */
   create(task: NewTask): Promise<TaskInfo>;
-  /** Gives a key to a task, so that the next `create` with this key as `adopt` receives it. Any other task loses the key. */
-  offer(id: string, owner: string, key: string): Promise<void>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads the outcome of a finished task; that of a cancelled one is a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
@@ -229,6 +237,8 @@ export interface Backend extends AsyncDisposable {
   watch(listener: (event: TaskEvent) => void): () => void;
   /** Whether it puts tasks into queues of others, as `NewTask.route` says. Otherwise a server refuses to register such jobs. */
   readonly routes?: boolean;
+  /** What keys name, in the same place in which `create` looks for the key of a task. */
+  readonly keys: KeyStore;
   /** Keeps the streams of HTTP sessions. If absent, the server keeps them in memory. */
   readonly streams?: StreamStore;
   /** Starts a worker. */

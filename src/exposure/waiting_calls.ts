@@ -6,6 +6,7 @@
 import { TaskFinished, TaskNotFound, Unavailable } from "../errors.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
+import type { Caller } from "../tasks/callers/caller.ts";
 import type { StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { LONGEST_TIMER_MS, tryAgain } from "../waiting.ts";
@@ -42,52 +43,53 @@ export async function waitWhile(
 
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
- * cancelled, or goes on, as the registration says; if it goes on, the next call with the same `input` takes it over, unless
- * the call has a key of its own, which finds it. The backend stays open until that is stored.
+ * cancelled, or goes on, as the registration says; if it goes on, or this server ends, the next call with the same `input`
+ * takes it over, unless the call has a key of its own, which finds it. A task that others want, too, is not cancelled. The
+ * backend stays open until that is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { signal, idempotencyKey }: CallContext,
-  begin: () => Promise<TaskInfo>,
-  wait: (task: TaskInfo) => Promise<T>,
+  { owner, client, signal, idempotencyKey }: CallContext,
+  begin: (caller: Caller) => Promise<TaskInfo>,
+  wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
 ): Promise<T> {
   const run = async () => {
-    let offered: Promise<void> | undefined;
-    const left = idempotencyKey === undefined ? input : undefined;
-    const begun = begin();
+    const isPlain = client.tasks === "none" && idempotencyKey === undefined;
+    const caller = tasks.caller(registered, owner, isPlain ? input : undefined);
+    const begun = begin(caller);
+    let left: Promise<void> | undefined;
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
-      if (left === undefined || !isCallOver(signal.reason) || endsWork(registered, signal.reason)) return;
-      offered = abandon(tasks, begun, left);
+      if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.abandon(begun);
     };
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
     try {
       const task = await begun;
+      caller.wait(task);
       try {
-        return await wait(task);
+        return await wait(task, caller);
       } catch (error) {
-        if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason);
+        if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason, caller);
         // The server is shutting down.
-        else if (!signal.aborted && left !== undefined && error instanceof Unavailable) {
-          offered = abandon(tasks, task, left);
-        }
+        else if (!signal.aborted && error instanceof Unavailable) left = caller.abandon(begun);
         throw error;
       }
     } finally {
       signal.removeEventListener("abort", giveUp);
-      await offered;
+      await left;
+      caller.leave();
     }
   };
   return tasks.untilClosed(run());
 }
 
 /** The options with which a waiting call starts its task. */
-export function startOptions({ client, idempotencyKey }: CallContext): StartOptions {
+export function startOptions({ client, idempotencyKey }: CallContext, caller?: Caller): StartOptions {
   // A call with its own key finds its own task, and must not be given one of another key.
-  return { ttl: client.ttl, adopt: client.tasks === "none" && idempotencyKey === undefined, idempotencyKey };
+  return { ttl: client.ttl, adopt: client.tasks === "none" && idempotencyKey === undefined, idempotencyKey, caller };
 }
 
 /** Whether a signal has aborted because the caller no longer waits. */
@@ -95,18 +97,16 @@ function isCallOver(reason: unknown): boolean {
   return [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
 }
 
-/** Offers a task to the next call with the same input. If that cannot be stored, the next call starts another task. */
-async function abandon(tasks: Tasks, begun: TaskInfo | Promise<TaskInfo>, input: unknown): Promise<void> {
-  await tryAgain(() => tasks.abandon(begun, input), PAUSES_MS, () => false);
-}
-
 /** The pauses before a failed write is tried again, in ms. */
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** Cancels the task of a call that has ended. It retries, because no caller is left who could do so. */
-async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown): Promise<void> {
+async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown, caller: Caller): Promise<void> {
   const why = reason instanceof CallerGone ? reason.message : undefined;
   // A task that has just ended needs no cancellation.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
-  await tryAgain(() => tasks.cancel(id, owner, why), PAUSES_MS, isOver);
+  const cancel = async () => {
+    if (!await caller.isShared()) await tasks.cancel(id, owner, why);
+  };
+  await tryAgain(cancel, PAUSES_MS, isOver);
 }

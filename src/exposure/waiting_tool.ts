@@ -6,6 +6,7 @@
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
+import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { callResult } from "./answers/call_result.ts";
 import type { CallAnswer, CallContext, SurfaceTool } from "./surface.ts";
@@ -22,7 +23,7 @@ export function waitingTool(
   answer: (task: TaskInfo, ctx: CallContext) => Promise<CallAnswer>,
 ): SurfaceTool {
   const { name, title, description, job, askFor } = registered;
-  const respond = (ctx: CallContext, begin: () => Promise<TaskInfo>, input?: unknown) =>
+  const respond = (ctx: CallContext, begin: (caller: Caller) => Promise<TaskInfo>, input?: unknown) =>
     waitForCall(registered, tasks, ctx, begin, (task) => answer(task, ctx), input);
   return {
     name,
@@ -32,7 +33,8 @@ export function waitingTool(
     outputSchema: job.outputSchema,
     annotations: job.annotations,
     askFor,
-    call: (input, ctx) => respond(ctx, () => tasks.start(registered, input, ctx.owner, startOptions(ctx)), input),
+    call: (input, ctx) =>
+      respond(ctx, (caller) => tasks.start(registered, input, ctx.owner, startOptions(ctx, caller)), input),
     resume: (id, ctx, storeAnswers) =>
       respond(ctx, async () => {
         const task = await taskOfJob(tasks, job.name, id, ctx.owner);

@@ -4,7 +4,9 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { NewTask } from "../backend.ts";
+import type { TaskKey } from "../backend.ts";
+import type { Caller } from "./callers/caller.ts";
+import type { ListName } from "./callers/offer_lists.ts";
 import { JobsError } from "../errors.ts";
 import { canonicalJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
@@ -22,28 +24,38 @@ export interface StartOptions {
   readonly adopt?: boolean;
   /** The caller's own key: starts with the same key receive the task of the first one. */
   readonly idempotencyKey?: string;
+  /** The call that is to wait for the task. */
+  readonly caller?: Caller;
 }
 
-/** The keys of a start. Throws `JobsError` if the key function of the job fails. */
-export function keysOf(
-  { job, policy: { unique } }: RegisteredJob,
+/** The key of a start, if it has one. Throws `JobsError` if the key function of the job fails. */
+export function keyOf(
+  registered: RegisteredJob,
   input: Json,
-  { adopt = false, idempotencyKey }: StartOptions,
-): Pick<NewTask, "key" | "adopt"> {
-  const orphan = adopt ? { adopt: orphanKey(job.name, input) } : {};
+  { idempotencyKey }: StartOptions,
+): TaskKey | undefined {
+  const { job, policy: { unique } } = registered;
   if (idempotencyKey !== undefined) {
     const name = `call:${job.name}:${hash(idempotencyKey)}`;
-    return { ...orphan, key: { name, window: WHILE_KEPT, fingerprint: hash(canonicalJson(input)) } };
+    return { name, window: WHILE_KEPT, fingerprint: hash(canonicalJson(input)) };
   }
-  if (unique === undefined || unique === false) return orphan;
-  const { key, for: window = 0 } = unique === true ? {} : unique;
-  const name = `unique:${job.name}:${hash(key ? ownKey(job.name, key, input) : canonicalJson(input))}`;
-  return { ...orphan, key: { name, window } };
+  if (unique === undefined || unique === false) return undefined;
+  const { for: window = 0 } = unique === true ? {} : unique;
+  return { name: `unique:${job.name}:${identityOf(registered, input)}`, window };
 }
 
-/** The key of a task whose caller has received no answer, so that the next call with the same input can take it over. */
-export function orphanKey(job: string, input: Json): string {
-  return `orphan:${job}:${hash(canonicalJson(input))}`;
+/**
+ * The list of the tasks that were started with the same input and are left to the next call. Throws `JobsError` if the key
+ * function of the job fails.
+ */
+export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
+  return { owner, key: `orphan:${registered.job.name}:${identityOf(registered, input)}` };
+}
+
+/** What starts have in common that are the same to the job. */
+function identityOf({ job, policy: { unique } }: RegisteredJob, input: Json): string {
+  const key = typeof unique === "object" ? unique.key : undefined;
+  return hash(key ? ownKey(job.name, key, input) : canonicalJson(input));
 }
 
 function ownKey(job: string, key: (input: never) => unknown, input: Json): string {

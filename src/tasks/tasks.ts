@@ -7,11 +7,13 @@
 import type { AuditEvent } from "./audit.ts";
 import type { Backend, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
+import { Caller } from "./callers/caller.ts";
+import { Callers } from "./callers/callers.ts";
 import { TaskFeed } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
 import { activeTrace, inSpan, messageAttributes } from "../telemetry/spans.ts";
-import { keysOf, orphanKey, type StartOptions } from "./task_keys.ts";
+import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
@@ -36,10 +38,7 @@ export class Tasks implements Disposable {
   readonly #guard: Guard;
   readonly #now: () => number;
   readonly #over = new AbortController();
-  /** The plain calls that are waiting. */
-  readonly #calls = new Set<Promise<void>>();
-  /** The tasks that are about to be left to the next call. */
-  readonly #abandoning = new Set<Promise<void>>();
+  readonly #callers: Callers;
   /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
   readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
 
@@ -55,6 +54,7 @@ export class Tasks implements Disposable {
     this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
     this.#guard = new Guard(backend, guard, now);
     this.#feed = new TaskFeed(backend);
+    this.#callers = new Callers(backend.keys, now);
   }
 
   /**
@@ -70,43 +70,35 @@ export class Tasks implements Disposable {
     const { job } = registered;
     const asked = { operation: "create", owner, job: job.name } as const;
     const id = newTaskId();
-    // A client that has given up often calls again at once. This call may itself be given up while it is stored.
-    const abandoning = options.adopt ? [...this.#abandoning] : [];
     return this.#guard.audited(asked, async () => {
       const json = this.#guard.admit(owner, input, options.ttl);
       await validate(job.input, json, `input for ${registered.name}`);
-      const task = {
-        ...newTask(registered, id, json, owner, options.ttl),
-        ...keysOf(registered, json, options),
-      };
-      await Promise.all(abandoning);
-      const span = {
-        name: `send ${job.name}`,
-        kind: "PRODUCER",
-        attributes: messageAttributes("send", job.name, id),
-      } as const;
-      return await inSpan(span, async (span) => {
+      const read = (id: string) => this.#backend.get(id, owner);
+      const taken = options.adopt && await this.#callers.take(listOf(registered, json, owner), read);
+      if (taken) return taken;
+      const task = { ...newTask(registered, id, json, owner, options.ttl), key: keyOf(registered, json, options) };
+      const attributes = messageAttributes("send", job.name, id);
+      const span = { name: `send ${job.name}`, kind: "PRODUCER", attributes } as const;
+      const stored = await inSpan(span, async (span) => {
         const stored = await this.#guard.create(task, () => this.#backend.create({ ...task, trace: activeTrace() }));
         if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id); // It was there before.
         return stored;
       });
+      if (stored.id !== id && options.idempotencyKey === undefined) {
+        options.caller?.found();
+        this.#callers.found(stored, listOf(registered, json, owner));
+      }
+      return stored;
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
   }
 
   /**
-   * Leaves a task to the next call with the same input: the caller is gone without an answer. The task may still be on its
-   * way into the store; a start that fails leaves nothing.
+   * A call that is to wait for a task. With an `input`, its task is left to the next call with the same one if the caller is
+   * gone without an answer.
    */
-  async abandon(begun: TaskInfo | Promise<TaskInfo>, input: unknown): Promise<void> {
-    const offer = async () => {
-      const task = await Promise.resolve(begun).catch(() => undefined);
-      if (task === undefined) return;
-      await this.#backend.offer(task.id, task.owner, orphanKey(task.job, toJson(input, "the input")));
-    };
-    const offering = offer();
-    const over: Promise<void> = offering.catch(() => {}).finally(() => this.#abandoning.delete(over));
-    this.#abandoning.add(over);
-    await offering;
+  caller(registered: RegisteredJob, owner: string, input?: unknown): Caller {
+    const list = () => input === undefined ? undefined : listOf(registered, toJson(input, "the input"), owner);
+    return new Caller(this.#callers, list);
   }
 
   /**
@@ -237,14 +229,12 @@ export class Tasks implements Disposable {
 
   /** Keeps the backend open until a call has ended: it may have to cancel its work after its client is gone. */
   untilClosed<T>(call: Promise<T>): Promise<T> {
-    const over: Promise<void> = call.then(() => {}, () => {}).finally(() => this.#calls.delete(over));
-    this.#calls.add(over);
-    return call;
+    return this.#callers.untilClosed(call);
   }
 
   /** Resolves once all these calls have ended, or after `ms`; default 5 s. Call `stopWaiting` before. */
   async allClosed(ms: number = CLOSING_MS): Promise<void> {
-    await doneWithin(Promise.all(this.#calls), ms);
+    await doneWithin(this.#callers.close(), ms);
   }
 
   /** Rejects all waiting calls; their tasks go on. */
@@ -269,6 +259,7 @@ export class Tasks implements Disposable {
   /** Closes the event feed. */
   [Symbol.dispose](): void {
     this.#guard[Symbol.dispose]();
+    this.#callers[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
   }
 

@@ -15,10 +15,6 @@ function start(stage: Stage, key: Partial<TaskKey> = {}, owner = OWNER, backend?
   return stage.create({ job: "keyed", owner, key: { ...KEY, ...key } }, backend);
 }
 
-function adopt(stage: Stage, backend?: Backend): Promise<TaskInfo> {
-  return stage.create({ job: "keyed", adopt: "offered" }, backend);
-}
-
 async function count(stage: Stage): Promise<number> {
   return (await stage.backend.list(OWNER, { limit: 100 })).tasks.length;
 }
@@ -71,27 +67,31 @@ export const keying: Cases = {
     );
   },
 
-  "exactly one start receives a task that was offered under a key": async (stage) => {
+  "of many simultaneous changes of what a key names, on two connections, one is made": async (stage) => {
     const second = await stage.connect();
-    const { id } = await stage.create({ job: "keyed" });
-    await stage.backend.offer(id, OWNER, "offered");
-    const starts = Array.from(
-      { length: 10 },
-      (_, index) => adopt(stage, index % 2 ? second : undefined),
-    );
-    const found = (await Promise.all(starts)).filter((task) => task.id === id);
-    strictEqual(found.length, 1);
-    strictEqual(await count(stage), 10);
+    const change = (from: string | undefined, to: string | undefined) =>
+      Promise.all(Array.from({ length: 10 }, (_, index) => {
+        const { keys } = index % 2 ? second : stage.backend;
+        return keys.rename(OWNER, "list", from, to === undefined ? to : `${to} ${index}`);
+      }));
+    let named: string | undefined;
+    for (const text of ["a".repeat(3_990), "b", undefined]) {
+      const done = await change(named, text);
+      strictEqual(done.filter(Boolean).length, 1);
+      named = await stage.backend.keys.named(OWNER, "list");
+      strictEqual(named, text === undefined ? undefined : `${text} ${done.indexOf(true)}`);
+      strictEqual(await second.keys.named(OWNER, "list"), named);
+    }
   },
 
-  "a start receives an offered task that has completed meanwhile, with its result": async (stage) => {
-    await stage.work({ keyed: () => "done" });
-    const task = await stage.create({ job: "keyed" });
-    await stage.backend.offer(task.id, OWNER, "offered");
-    await stage.finished(task);
-    const found = await adopt(stage);
-    strictEqual(found.id, task.id);
-    deepStrictEqual(await stage.backend.outcome(found.id, OWNER), { kind: "value", value: "done" });
+  "keys of one name are those of their owners, and of the servers": async (stage) => {
+    const { keys } = stage.backend;
+    for (const owner of [OWNER, "owner-2", ""]) {
+      strictEqual(await keys.rename(owner, "same", undefined, `of ${owner}`), true);
+    }
+    for (const owner of [OWNER, "owner-2", ""]) strictEqual(await keys.named(owner, "same"), `of ${owner}`);
+    strictEqual(await keys.rename("", "same", "other", undefined), false);
+    strictEqual(await keys.named("", "same"), "of ");
   },
 
   "a start with a different fingerprint is refused, and stores nothing": async (stage) => {

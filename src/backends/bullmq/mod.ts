@@ -6,6 +6,7 @@
 import type { Queue } from "bullmq";
 import type {
   Backend,
+  KeyStore,
   NewTask,
   Route,
   StreamStore,
@@ -29,7 +30,7 @@ import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { cancelledOutcome } from "../shared/record.ts";
-import { createKeyed, offer } from "../shared/store/keys.ts";
+import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
@@ -70,6 +71,8 @@ export class BullMqBackend implements Backend {
   readonly routes: boolean = true;
   /** Stores the streams of HTTP sessions, for all servers on the same Redis. */
   readonly streams: StreamStore;
+  /** Keeps what keys name. */
+  readonly keys: KeyStore;
   readonly #store: RedisStore;
   readonly #lease: number;
   readonly #feed: QueueFeed;
@@ -83,6 +86,10 @@ export class BullMqBackend implements Backend {
   private constructor(store: RedisStore, lease: number) {
     this.#store = store;
     this.streams = this.#guarded(store.streams);
+    this.keys = {
+      named: (owner, key) => this.#request("read a key", () => store.records.named(owner, key)),
+      rename: (...change) => this.#request("change a key", () => store.records.rename(...change)),
+    };
     this.#lease = lease;
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
@@ -124,11 +131,6 @@ export class BullMqBackend implements Backend {
       };
       return await createKeyed(records, { read, create }, task, Date.now);
     });
-  }
-
-  /** Gives a key to a task. */
-  async offer(id: string, owner: string, key: string): Promise<void> {
-    await this.#request("give a key to a task", () => offer(this.#store.records, id, owner, key));
   }
 
   /** Reads a task. */

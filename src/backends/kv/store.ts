@@ -77,7 +77,7 @@ export class KvStore implements Store<KvEntry> {
     const change = to === undefined
       ? { deletes: [named.key] }
       : { sets: [{ key: named.key, value: to, expireIn: expiryIn(KEPT_MS) }] };
-    return await this.#committer.commit({ ...change, checks: [named], bytes: 100 }) !== null;
+    return await this.#committer.commit({ ...change, checks: [named], bytes: 100 + 2 * (to?.length ?? 0) }) !== null;
   }
 
   async #named(owner: string, key: string): Promise<Deno.KvEntryMaybe<string>> {

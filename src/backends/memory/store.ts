@@ -5,6 +5,7 @@
  */
 import type { StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
@@ -143,7 +144,10 @@ export class MemoryStore implements Store<MemoryEntry> {
       const end = expiresAt(record.info);
       if (end !== undefined && end + EXPIRED_TOLD_MS < this.now()) this.#tasks.delete(id);
     }
-    for (const [key, id] of this.#keys) if (!this.#tasks.has(id.slice(0, ID_LENGTH))) this.#keys.delete(key);
+    for (const [key, named] of this.#keys) {
+      const id = named.slice(0, ID_LENGTH);
+      if (isTaskId(id) && !this.#tasks.has(id)) this.#keys.delete(key);
+    }
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
   }
 }

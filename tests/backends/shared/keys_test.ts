@@ -1,7 +1,8 @@
-import { createKeyed, type KeyStore } from "../../../src/backends/shared/store/keys.ts";
+import type { KeyStore } from "../../../backend.ts";
+import { createKeyed } from "../../../src/backends/shared/store/keys.ts";
 import { newTaskId, timeOfTaskId } from "../../../src/ids.ts";
 import type { CompletedTask } from "../../../src/task.ts";
-import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { assertEquals } from "../../../tools/std.ts";
 
 const OWNER = "me";
 
@@ -44,18 +45,4 @@ Deno.test("a start does not wait for a task that was deleted long ago", async ()
   const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 0 } };
   assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
   assertEquals([keys.value, keys.lookups], [made.id, 1]);
-});
-
-Deno.test("an offered task that cannot be read just now is still there for the next start", async () => {
-  const offered = ended(newTaskId());
-  const keys = new OneKey(offered.id);
-  const failing = [() => Promise.reject(new Error("The store is away."))];
-  const tasks = {
-    read: () => (failing.pop() ?? (() => Promise.resolve(offered)))(),
-    create: () => Promise.reject(new Error("There is one to adopt.")),
-  };
-  const start = { id: newTaskId(), owner: OWNER, adopt: "offered" };
-  await assertRejects(() => createKeyed(keys, tasks, start, Date.now), Error, "away");
-  assertEquals(await createKeyed(keys, tasks, start, Date.now), offered);
-  assertEquals(keys.value, undefined);
 });

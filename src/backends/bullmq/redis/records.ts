@@ -5,11 +5,11 @@
  * @module
  */
 import type { Job, Queue } from "bullmq";
-import type { NewTask, ProgressReport } from "../../../backend.ts";
+import type { KeyStore, NewTask, ProgressReport } from "../../../backend.ts";
 import { isObject } from "../../../json.ts";
 import type { Standing } from "../../../questions/open.ts";
 import type { Answer, Json, NewQuestion } from "../../../task.ts";
-import { KEPT_MS, type KeyStore } from "../../shared/store/keys.ts";
+import { KEPT_MS } from "../../shared/store/keys.ts";
 import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";

@@ -3,7 +3,16 @@
  *
  * @module
  */
-import type { Backend, NewTask, StreamStore, TaskEvent, TaskPage, WorkHandle, WorkOptions } from "../../../backend.ts";
+import type {
+  Backend,
+  KeyStore,
+  NewTask,
+  StreamStore,
+  TaskEvent,
+  TaskPage,
+  WorkHandle,
+  WorkOptions,
+} from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
 import { isTaskId, NO_TASK } from "../../../ids.ts";
 import { toText } from "../../../json.ts";
@@ -13,7 +22,7 @@ import { Claims } from "./claims.ts";
 import type { Hub } from "./hub.ts";
 import { Lease } from "./lease.ts";
 import * as change from "../record.ts";
-import { createKeyed, offer } from "./keys.ts";
+import { createKeyed } from "./keys.ts";
 import { Runner } from "../runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { update } from "./update.ts";
@@ -22,6 +31,8 @@ import { update } from "./update.ts";
 export class StoreBackend implements Backend {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
+  /** Keeps what keys name. */
+  readonly keys: KeyStore;
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
@@ -32,6 +43,16 @@ export class StoreBackend implements Backend {
   /** `hub` is told of the changes of all processes. `opened` is disposed of when the backend closes. */
   protected constructor(store: Store, hub: Hub, opened: AsyncDisposable) {
     this.streams = store.streams;
+    this.keys = {
+      named: async (owner, key) => {
+        this.#checkOpen();
+        return await store.named(owner, key);
+      },
+      rename: async (owner, key, from, to) => {
+        this.#checkOpen();
+        return await store.rename(owner, key, from, to);
+      },
+    };
     this.#store = store;
     this.#hub = hub;
     this.#opened = opened;
@@ -46,12 +67,6 @@ export class StoreBackend implements Backend {
     const create = async (key?: string) => await this.#store.create(record, input, key) ? record.info : undefined;
     const read = async (id: string) => (await this.#store.read(id, task.owner))?.record.info;
     return await createKeyed(this.#store, { read, create }, task, () => this.#store.now());
-  }
-
-  /** Gives a key to a task. */
-  async offer(id: string, owner: string, key: string): Promise<void> {
-    this.#checkOpen();
-    await offer(this.#store, id, owner, key);
   }
 
   /** Reads a task. */

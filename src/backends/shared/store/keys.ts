@@ -7,20 +7,12 @@
  *
  * @module
  */
-import type { NewTask } from "../../../backend.ts";
+import type { KeyStore, NewTask } from "../../../backend.ts";
 import { InvalidInput } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
-
-/** Keeps what a key names: the id of a task and, behind it, the fingerprint of its start. */
-export interface KeyStore {
-  /** What a key of an owner names. */
-  named(owner: string, key: string): Promise<string | undefined>;
-  /** Lets a key name `to`, or nothing, for {@linkcode KEPT_MS}, if it names `from` now. Resolves with whether it did. */
-  rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean>;
-}
 
 /** What making a task with a key needs beside. */
 export interface KeyedTasks {
@@ -42,16 +34,14 @@ const PATIENCE_MS = 2_000;
 /** The pause between two looks for that task, in ms. */
 const PAUSE_MS = 10;
 
-/** Stores a task, unless there is one that it may adopt or that has its key. Resolves with the task that it is now. */
+/** Stores a task, unless there is one that has its key. Resolves with the task that it is now. */
 export async function createKeyed(
   keys: KeyStore,
   tasks: KeyedTasks,
-  task: Pick<NewTask, "id" | "owner" | "key" | "adopt">,
+  task: Pick<NewTask, "id" | "owner" | "key">,
   now: () => number,
 ): Promise<TaskInfo> {
-  const { id, owner, key, adopt } = task;
-  const adopted = adopt === undefined ? undefined : await take(keys, tasks, owner, adopt, now);
-  if (adopted) return adopted;
+  const { id, owner, key } = task;
   while (true) {
     const from = key && await keys.named(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
@@ -64,27 +54,6 @@ export async function createKeyed(
     if (made) return made;
     if (key === undefined) throw idTaken(id);
   }
-}
-
-/** Lets a key name a task, whichever it named before. */
-export async function offer(keys: KeyStore, id: string, owner: string, key: string): Promise<void> {
-  while (!await keys.rename(owner, key, await keys.named(owner, key), id));
-}
-
-/** Takes a key from the task that it was offered with. Resolves with that task, unless another start was faster. */
-async function take(
-  keys: KeyStore,
-  tasks: KeyedTasks,
-  owner: string,
-  key: string,
-  now: () => number,
-): Promise<TaskInfo | undefined> {
-  const from = await keys.named(owner, key);
-  if (from === undefined) return undefined;
-  // Read first: if the store fails here, the next start still finds the task.
-  const task = await tasks.read(from.slice(0, ID_LENGTH));
-  if (!await keys.rename(owner, key, from, undefined)) return undefined;
-  return task && hasKey(task, Infinity, now()) ? task : undefined;
 }
 
 /** Whether a task still has its key. */

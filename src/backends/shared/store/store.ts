@@ -4,9 +4,8 @@
  *
  * @module
  */
-import type { StreamStore } from "../../../backend.ts";
+import type { KeyStore, StreamStore } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
-import type { KeyStore } from "./keys.ts";
 import type { TaskRecord } from "../record.ts";
 
 /**

@@ -1,0 +1,169 @@
+/**
+ * The calls of this server that wait for their tasks, and what they leave to others: a task whose caller is gone without an
+ * answer is offered to the next call with the same input. A call that waits for longer also says so in the store, so that
+ * its task is offered even if this server is killed.
+ *
+ * @module
+ */
+import type { KeyStore } from "../../backend.ts";
+import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
+import { logError } from "../../log/log_error.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
+import { tryAgain } from "../../waiting.ts";
+import { Heartbeat, OtherServers } from "./heartbeat.ts";
+import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
+import { Marks, type Waiting } from "./marks.ts";
+import { type Offer, withOffer, withoutOffer } from "./offers.ts";
+
+/** The pauses before a failed write is tried again, in ms. */
+const PAUSES_MS = [200, 1_000, 2_000, 4_000];
+
+/** A task for which calls wait. */
+interface Awaited {
+  calls: number;
+  /** Whether a start that does not wait has received it, too. */
+  given: boolean;
+}
+
+/** The calls of one server. */
+export class Callers implements Disposable {
+  readonly #lists: OfferLists;
+  readonly #heartbeat: Heartbeat;
+  readonly #others: OtherServers;
+  readonly #now: () => number;
+  /** The tasks for which calls wait, by their ids. */
+  readonly #awaited = new Map<string, Awaited>();
+  readonly #marks: Marks;
+  /** The calls for which `close` waits. */
+  readonly #calls = new Set<Promise<void>>();
+  /** What is being written. */
+  readonly #writing = new Set<Promise<void>>();
+  /** What callers leave behind whose tasks are not stored yet, by their lists. */
+  readonly #leaving = new Map<string, Set<Promise<void>>>();
+
+  constructor(keys: KeyStore, now: () => number) {
+    this.#now = now;
+    this.#lists = new OfferLists(keys, now);
+    this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0);
+    const write = (act: () => Promise<void>) => this.#write(act);
+    this.#marks = new Marks({ lists: this.#lists, heartbeat: this.#heartbeat, now, write });
+    this.#others = new OtherServers(keys, now);
+  }
+
+  /** A call begins to wait for a task. Returns a function for when it no longer does. */
+  wait({ id }: Pick<TaskInfo, "id">, list: () => ListName | undefined): () => void {
+    const call: Waiting = { id, list, since: this.#now() };
+    const awaited = this.#awaited.get(id) ?? { calls: 0, given: false };
+    awaited.calls++;
+    this.#awaited.set(id, awaited);
+    this.#marks.add(call);
+    return () => {
+      if (--awaited.calls === 0) this.#awaited.delete(id);
+      this.#marks.delete(call);
+    };
+  }
+
+  /**
+   * Whether a task has other callers than the one of this server that asks: calls that wait, here or in another server that
+   * lives, or a start that has received it while this one waited.
+   */
+  async isShared({ id }: Pick<TaskInfo, "id">, list: ListName | undefined): Promise<boolean> {
+    const { calls = 0, given = false } = this.#awaited.get(id) ?? {};
+    if (calls > 1 || given) return true;
+    if (list === undefined) return false;
+    const servers = (await this.#lists.read(list)).flatMap((offer) => offer.id === id ? offer.server ?? [] : []);
+    const others = servers.filter((server) => server !== this.#heartbeat.server);
+    return (await Promise.all(others.map((server) => this.#lives(server)))).includes(true);
+  }
+
+  /**
+   * Offers a task that is stored, or is about to be, to the next call; with `until` only up to then. A task that is not
+   * stored after all is not offered.
+   */
+  async offer(begun: Promise<TaskInfo>, list: ListName, until?: number): Promise<void> {
+    const offering = begun.catch(() => undefined).then(async (task) => {
+      if (task === undefined) return;
+      await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));
+    });
+    const name = textOf(list);
+    const leaving = this.#leaving.get(name) ?? new Set();
+    this.#leaving.set(name, leaving.add(offering));
+    try {
+      await offering;
+    } finally {
+      if (leaving.delete(offering) && leaving.size === 0) this.#leaving.delete(name);
+    }
+  }
+
+  /**
+   * Takes over a task that is offered and can still have a result; `read` rejects for one that is gone. Of several calls only
+   * one receives a task.
+   */
+  async take(list: ListName, read: (id: string) => Promise<TaskInfo>): Promise<TaskInfo | undefined> {
+    await Promise.all(this.#leaving.get(textOf(list)) ?? []);
+    while (true) {
+      const offer = await this.#firstLeft(await this.#lists.read(list));
+      if (offer === undefined) return undefined;
+      // Read first: if the store fails here, the next call still finds the task.
+      const task = await read(offer.id).catch((error) => {
+        if (!(error instanceof TaskNotFound || error instanceof TaskExpired)) throw error;
+      });
+      const taken = await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
+      if (taken && task && isOfUse(task)) return task;
+    }
+  }
+
+  /** A start has found a task that was there before: nobody else has to take it over. Does not wait for the store. */
+  found({ id }: Pick<TaskInfo, "id">, list: ListName): void {
+    const awaited = this.#awaited.get(id);
+    if (awaited) awaited.given = true;
+    void this.#write(() => this.#lists.change(list, (offers) => withoutOffer(offers, { id })));
+  }
+
+  /** Keeps `close` waiting for a call: it may have something to write after its client is gone. */
+  untilClosed<T>(call: Promise<T>): Promise<T> {
+    const over: Promise<void> = call.then(() => {}, () => {}).finally(() => this.#calls.delete(over));
+    this.#calls.add(over);
+    return call;
+  }
+
+  /** Resolves once the calls have ended, and nothing is left to write. */
+  async close(): Promise<void> {
+    await Promise.all(this.#calls);
+    this[Symbol.dispose]();
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+    await this.#heartbeat.close();
+  }
+
+  /** Stops all timers. */
+  [Symbol.dispose](): void {
+    this.#marks[Symbol.dispose]();
+    this.#heartbeat.stop();
+  }
+
+  async #firstLeft(offers: readonly Offer[]): Promise<Offer | undefined> {
+    const free = offers.find(({ server }) => server === undefined);
+    if (free) return free;
+    const left = await Promise.all(offers.map(async ({ server = "" }) => !await this.#lives(server)));
+    return offers.find((_, index) => left[index]);
+  }
+
+  async #lives(server: string): Promise<boolean> {
+    return server === this.#heartbeat.server || !await this.#others.isDead(server);
+  }
+
+  /** Writes in the background, and tries again if that fails. */
+  #write(act: () => Promise<void>): Promise<void> {
+    const writing = tryAgain(act, PAUSES_MS, () => false).then((done) => {
+      if (!done) logError("store which tasks calls wait for", new BackendError("The store does not answer."));
+      this.#writing.delete(writing);
+    });
+    this.#writing.add(writing);
+    return writing;
+  }
+}
+
+/** Whether a caller can still receive the result of a task. */
+function isOfUse(task: TaskInfo): boolean {
+  return isFinished(task) ? task.status === "COMPLETED" : !task.stopRequested;
+}

@@ -1,0 +1,128 @@
+/**
+ * How servers tell each other that they live: while calls wait in a server, it counts up a number in the store. Whoever
+ * sees the number stand still for a while knows that the server is dead. No clock is compared with another one.
+ *
+ * @module
+ */
+import type { KeyStore } from "../../backend.ts";
+import { logFailureOf } from "../../log/log_error.ts";
+import { pause } from "../../waiting.ts";
+
+/** How often a server counts, in ms. */
+const BEAT_MS = 1_000;
+
+/** After how long without a count a server is dead, in ms. */
+const DEAD_MS = 3_000;
+
+/** The pause between two looks at another server's number, in ms. */
+const LOOK_MS = 100;
+
+/** The owner of the servers' own keys. */
+const SERVERS = "";
+
+/** What others see of this server. */
+export class Heartbeat {
+  /** The name of this server. */
+  readonly server: string = crypto.randomUUID();
+  readonly #keys: KeyStore;
+  readonly #isNeeded: () => boolean;
+  #count = 0;
+  #last: string | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #stopped = false;
+  /** The writes so far, one after another. */
+  #written: Promise<void> = Promise.resolve();
+
+  /** `isNeeded`: whether to go on counting. */
+  constructor(keys: KeyStore, isNeeded: () => boolean) {
+    this.#keys = keys;
+    this.#isNeeded = isNeeded;
+  }
+
+  /** Begins to count, unless it does already. Resolves once others can see it. */
+  async begin(): Promise<void> {
+    if (this.#timer === undefined && !this.#stopped) {
+      this.#timer = setInterval(() => this.#write(() => this.#isNeeded() ? this.#beat() : this.#end()), BEAT_MS);
+      this.#write(() => this.#beat());
+    }
+    await this.#written;
+  }
+
+  /** Stops counting at once, for good. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /** Stops counting for good, and removes the number. */
+  async close(): Promise<void> {
+    this.stop();
+    this.#write(() => this.#end());
+    await this.#written;
+  }
+
+  #write(act: () => Promise<void>): void {
+    this.#written = this.#written.then(act).catch(logFailureOf("say that this server lives"));
+  }
+
+  async #beat(): Promise<void> {
+    const next = `${++this.#count}`;
+    while (!await this.#keys.rename(SERVERS, nameOf(this.server), this.#last, next)) {
+      // Another server has removed the number because it stood still.
+      this.#last = await this.#keys.named(SERVERS, nameOf(this.server));
+    }
+    this.#last = next;
+  }
+
+  async #end(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (this.#last !== undefined) await this.#keys.rename(SERVERS, nameOf(this.server), this.#last, undefined);
+    this.#last = undefined;
+  }
+}
+
+/** What this server sees of others. */
+export class OtherServers {
+  readonly #keys: KeyStore;
+  readonly #now: () => number;
+  readonly #seen = new Map<string, { readonly count: string; readonly since: number }>();
+  readonly #looking = new Map<string, Promise<boolean>>();
+
+  /** `now` is the time, in ms since the epoch. */
+  constructor(keys: KeyStore, now: () => number) {
+    this.#keys = keys;
+    this.#now = now;
+  }
+
+  /** Whether a server is dead. That may take 3 s to see. */
+  isDead(server: string): Promise<boolean> {
+    const looking = this.#looking.get(server) ?? this.#look(server).finally(() => this.#looking.delete(server));
+    this.#looking.set(server, looking);
+    return looking;
+  }
+
+  async #look(server: string): Promise<boolean> {
+    let first: string | undefined;
+    while (true) {
+      const count = await this.#keys.named(SERVERS, nameOf(server));
+      if (count === undefined) {
+        this.#seen.delete(server);
+        return true;
+      }
+      // A number seen earlier says nothing about now: it must change while we look.
+      first ??= count;
+      const seen = this.#seen.get(server);
+      if (seen?.count !== count) this.#seen.set(server, { count, since: this.#now() });
+      else if (Math.abs(this.#now() - seen.since) >= DEAD_MS) {
+        await this.#keys.rename(SERVERS, nameOf(server), count, undefined);
+      }
+      if (count !== first) return false;
+      await pause(LOOK_MS);
+    }
+  }
+}
+
+function nameOf(server: string): string {
+  return `server:${server}`;
+}

@@ -1,0 +1,90 @@
+/**
+ * The lists of offers in the store. Changes of one list that this process makes at the same moment are written together.
+ *
+ * @module
+ */
+import type { KeyStore } from "../../backend.ts";
+import { currentOffers, formatOffers, type Offer, parseOffers } from "./offers.ts";
+
+/** A list: that of an owner and a key. */
+export interface ListName {
+  readonly owner: string;
+  readonly key: string;
+}
+
+type Change = (offers: readonly Offer[]) => readonly Offer[];
+
+/** Changes that are written together. */
+interface Batch {
+  readonly changes: Change[];
+  begun: boolean;
+  readonly done: Promise<void>;
+}
+
+/** Reads and changes the lists. */
+export class OfferLists {
+  readonly #keys: KeyStore;
+  readonly #now: () => number;
+  /** The newest batch of each list that is not written yet. */
+  readonly #batches = new Map<string, Batch>();
+
+  /** `now` is the time, in ms since the epoch. */
+  constructor(keys: KeyStore, now: () => number) {
+    this.#keys = keys;
+    this.#now = now;
+  }
+
+  /** Reads a list, once the changes are written that this process has made. */
+  async read(list: ListName): Promise<readonly Offer[]> {
+    await this.#batches.get(textOf(list))?.done.catch(() => {}); // Whoever made the change gets the error.
+    return currentOffers(parseOffers(await this.#keys.named(list.owner, list.key)), this.#now());
+  }
+
+  /** Changes a list. `change` may be called again if another server was faster. Rejects if the store fails. */
+  change(list: ListName, change: Change): Promise<void> {
+    const before = this.#batches.get(textOf(list));
+    if (before && !before.begun) {
+      before.changes.push(change);
+      return before.done;
+    }
+    const batch: Batch = { changes: [change], begun: false, done: this.#after(before, () => this.#write(list, batch)) };
+    this.#batches.set(textOf(list), batch);
+    return batch.done;
+  }
+
+  /** Removes an offer. Resolves with whether this call did: of several, only one does. */
+  async remove({ owner, key }: ListName, isRight: (offer: Offer) => boolean): Promise<boolean> {
+    while (true) {
+      const text = await this.#keys.named(owner, key);
+      const offers = parseOffers(text);
+      if (!offers.some(isRight)) return false;
+      const left = offers.filter((offer) => !isRight(offer));
+      if (await this.#keys.rename(owner, key, text, formatOffers(left))) return true;
+    }
+  }
+
+  async #after(before: Batch | undefined, write: () => Promise<void>): Promise<void> {
+    await before?.done.catch(() => {});
+    await write();
+  }
+
+  async #write(list: ListName, batch: Batch): Promise<void> {
+    const { owner, key } = list;
+    try {
+      while (true) {
+        const text = await this.#keys.named(owner, key);
+        batch.begun = true; // What comes from now on joins the next batch.
+        const before = currentOffers(parseOffers(text), this.#now());
+        const after = formatOffers(batch.changes.reduce((offers, change) => change(offers), before));
+        if (after === text || await this.#keys.rename(owner, key, text, after)) return;
+      }
+    } finally {
+      if (this.#batches.get(textOf(list)) === batch) this.#batches.delete(textOf(list));
+    }
+  }
+}
+
+/** A list's name as the key of a map. */
+export function textOf({ owner, key }: ListName): string {
+  return JSON.stringify([owner, key]);
+}

@@ -1,0 +1,52 @@
+/**
+ * Which tasks are left to the next call with the same input, as one text that a key names: pure functions.
+ *
+ * @module
+ */
+
+/** A task that the next call may take over. */
+export interface Offer {
+  /** The task. */
+  readonly id: string;
+  /** The server whose call waits for the task: others may take it over only once that server is dead. */
+  readonly server?: string;
+  /** Until when the task is offered, in ms since the epoch; absent: for as long as its result is kept. */
+  readonly until?: number;
+}
+
+/** The most offers of one list, so that its text stays short. The oldest are dropped. */
+const MOST = 20;
+
+const OFFER = /^(?<id>[^@~]+)(?:@(?<server>[^~]+))?(?:~(?<until>\d+))?$/;
+
+/** Reads a list, the newest offer first. */
+export function parseOffers(text: string = ""): readonly Offer[] {
+  return text.split(" ").flatMap((one) => {
+    const { id, server, until } = OFFER.exec(one)?.groups ?? {};
+    if (id === undefined) return [];
+    return [{ id, ...(server && { server }), ...(until && { until: Number(until) }) }];
+  });
+}
+
+/** Writes a list; one without offers is `undefined`. */
+export function formatOffers(offers: readonly Offer[]): string | undefined {
+  const texts = offers.map(({ id, server, until }) =>
+    `${id}${server === undefined ? "" : `@${server}`}${until === undefined ? "" : `~${until}`}`
+  );
+  return texts.length === 0 ? undefined : texts.join(" ");
+}
+
+/** Adds an offer, or replaces that of the same task and server. */
+export function withOffer(offers: readonly Offer[], offer: Offer): readonly Offer[] {
+  return [offer, ...withoutOffer(offers, offer)].slice(0, MOST);
+}
+
+/** Removes the offer of a task by this server or, if absent, the one that needs no server to be dead. */
+export function withoutOffer(offers: readonly Offer[], { id, server }: Offer): readonly Offer[] {
+  return offers.filter((one) => one.id !== id || one.server !== server);
+}
+
+/** Removes the offers whose time is over. */
+export function currentOffers(offers: readonly Offer[], now: number): readonly Offer[] {
+  return offers.filter(({ until = Infinity }) => until > now);
+}

@@ -1,0 +1,207 @@
+import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
+import { Callers } from "../../../src/tasks/callers/callers.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { assertEquals, FakeTime } from "../../../tools/std.ts";
+import { pass } from "../../support/time.ts";
+
+const LIST = { owner: "me", key: "orphan:report:1" };
+
+/** One store with several servers, in a time that passes by itself. */
+class Servers implements AsyncDisposable {
+  readonly backend = new MemoryBackend();
+  readonly time = new FakeTime();
+  readonly #servers: Callers[] = [];
+
+  /** A server. */
+  start(): Callers {
+    const server = new Callers(this.backend.keys, Date.now);
+    this.#servers.push(server);
+    return server;
+  }
+
+  /** A task that is stored. */
+  task(): Promise<TaskInfo> {
+    const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+    return this.backend.create({ id: newTaskId(), job: "report", owner: "me", input: {}, resultTtl: 60_000, retry });
+  }
+
+  /** A task whose call waits in a server for long enough to be marked in the store. */
+  async waitingIn(server: Callers): Promise<{ readonly task: TaskInfo; readonly leave: () => void }> {
+    const task = await this.task();
+    const leave = server.wait(task, () => LIST);
+    const isMarked = async () => {
+      while (!(await this.backend.keys.named("me", LIST.key))?.includes(task.id)) await rest(10);
+    };
+    await this.pass(isMarked());
+    return { task, leave };
+  }
+
+  /** Takes the task that is left over. */
+  take(server: Callers): Promise<string | undefined> {
+    const read = (id: string) => this.backend.get(id, "me");
+    return this.pass(server.take(LIST, read).then((task) => task?.id));
+  }
+
+  pass<T>(promise: Promise<T>): Promise<T> {
+    return pass(this.time, promise);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#servers) server[Symbol.dispose]();
+    await this.backend.close();
+    this.time.restore();
+  }
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+Deno.test("the task of a call whose server was killed is taken over by one other call, once the server is known to be dead", async () => {
+  await using servers = new Servers();
+  const killed = servers.start();
+  const { task } = await servers.waitingIn(killed);
+  killed[Symbol.dispose](); // It does nothing any more, and has told nobody.
+  const [other, third] = [servers.start(), servers.start()];
+  const taken = await Promise.all([servers.take(other), servers.take(third)]);
+  assertEquals(taken.toSorted(), [task.id, undefined]);
+});
+
+Deno.test("several calls with the same input that a server has left are taken over one by one", async () => {
+  await using servers = new Servers();
+  const killed = servers.start();
+  const first = await servers.waitingIn(killed);
+  const second = await servers.waitingIn(killed);
+  killed[Symbol.dispose]();
+  const other = servers.start();
+  const taken = [await servers.take(other), await servers.take(other), await servers.take(other)];
+  assertEquals(taken, [second.task.id, first.task.id, undefined]);
+});
+
+Deno.test("nobody takes over the task of a call that waits in a living server, in the same one or in another", async () => {
+  await using servers = new Servers();
+  const living = servers.start();
+  await servers.waitingIn(living);
+  assertEquals(await servers.take(living), undefined);
+  assertEquals(await servers.take(servers.start()), undefined);
+});
+
+Deno.test("a server that lived when it was last looked at is found dead later", async () => {
+  await using servers = new Servers();
+  const killed = servers.start();
+  const { task } = await servers.waitingIn(killed);
+  const other = servers.start();
+  assertEquals(await servers.take(other), undefined);
+  await servers.pass(rest(2_000));
+  killed[Symbol.dispose]();
+  assertEquals(await servers.take(other), task.id);
+});
+
+Deno.test("a call that has received its answer leaves nothing behind, even if its server is killed later", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { leave } = await servers.waitingIn(server);
+  leave();
+  await servers.pass(server.close());
+  assertEquals(await servers.backend.keys.named("me", LIST.key), undefined);
+  assertEquals(await servers.take(servers.start()), undefined);
+});
+
+Deno.test("a call that is over soon writes nothing to the store", async () => {
+  await using servers = new Servers();
+  const { rename } = servers.backend.keys;
+  let writes = 0;
+  const keys = {
+    ...servers.backend.keys,
+    rename: (...change: Parameters<typeof rename>) => {
+      writes++;
+      return rename(...change);
+    },
+  };
+  using server = new Callers(keys, Date.now);
+  const leave = server.wait(await servers.task(), () => LIST);
+  await servers.pass(rest(200));
+  leave();
+  await servers.pass(rest(10_000));
+  assertEquals(writes, 0);
+});
+
+Deno.test("a server that no call waits in any more stops counting, and leaves no number behind", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const named: string[] = [];
+  const { rename } = servers.backend.keys;
+  Object.assign(servers.backend.keys, {
+    rename: (owner: string, key: string, from?: string, to?: string) => {
+      if (owner === "") named.push(to ?? "nothing");
+      return rename(owner, key, from, to);
+    },
+  });
+  const { leave } = await servers.waitingIn(server);
+  await servers.pass(rest(3_000));
+  leave();
+  await servers.pass(rest(5_000));
+  assertEquals(named, ["1", "2", "3", "4", "nothing"]);
+});
+
+Deno.test("a server that was frozen and counted as dead lives again once it counts", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task } = await servers.waitingIn(server);
+  const other = servers.start();
+  // What another server does once it sees no change for 3 s.
+  const number = async () => (await servers.backend.keys.named("me", LIST.key))?.split("@")[1] ?? "";
+  const key = `server:${await number()}`;
+  await servers.backend.keys.rename("", key, await servers.backend.keys.named("", key), undefined);
+  await servers.pass(rest(2_000));
+  assertEquals(await servers.take(other), undefined);
+  assertEquals(await servers.pass(other.isShared(task, LIST)), true);
+});
+
+Deno.test("a task is shared while another call waits for it, in this server or in another one that lives", async () => {
+  await using servers = new Servers();
+  const [one, two] = [servers.start(), servers.start()];
+  const { task } = await servers.waitingIn(one);
+  const isShared = (server: Callers) => servers.pass(server.isShared(task, LIST));
+  assertEquals(await isShared(one), false);
+  const leave = one.wait(task, () => LIST);
+  assertEquals(await isShared(one), true);
+  leave();
+  two.wait(task, () => LIST);
+  assertEquals(await isShared(two), true);
+  one[Symbol.dispose]();
+  assertEquals(await isShared(two), false);
+});
+
+Deno.test("an offer waits for the task to be stored, and only starts with the same list wait for it", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const storing = Promise.withResolvers<TaskInfo>();
+  const offering = server.offer(storing.promise, LIST);
+  const read = (id: string) => servers.backend.get(id, "me");
+  assertEquals(await servers.pass(server.take({ ...LIST, key: "orphan:report:2" }, read)), undefined);
+  const taking = servers.take(server);
+  const task = await servers.task();
+  storing.resolve(task);
+  await servers.pass(offering);
+  assertEquals(await taking, task.id);
+});
+
+Deno.test("an offered task that cannot be read just now is still there for the next call", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const task = await servers.task();
+  await servers.pass(server.offer(Promise.resolve(task), LIST));
+  const failing = () => Promise.reject(new Error("The store is away."));
+  const error = await servers.pass(server.take(LIST, failing).catch(({ message }) => message));
+  assertEquals(error, "The store is away.");
+  assertEquals(await servers.take(server), task.id);
+});
+
+Deno.test("a task whose offer has run out is not taken", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  await servers.pass(server.offer(servers.task(), LIST, Date.now() + 60_000));
+  await servers.pass(rest(60_000));
+  assertEquals(await servers.take(server), undefined);
+});
