@@ -9,7 +9,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { formatResponse, resultOrHandle } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
-import { nextStep, sharedNames } from "./shared_tools/jobs.ts";
+import { knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
@@ -75,11 +75,13 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { description, job, taskSupport, answerWithin = this.#answerWithin } = registered;
     const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
+    const withHandle = `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
+      `call ${sharedNames(this.#prefix).status} with it for the result.`;
     return {
       tools: [{
         ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
-        description: `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
-          `call ${sharedNames(this.#prefix).status} with it for the result.`,
+        description: withHandle,
+        describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
         taskSupport,
       }],

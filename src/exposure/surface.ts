@@ -92,7 +92,7 @@ export function endsWork({ cancel, cancelOnDisconnect }: RegisteredJob, reason: 
 
 /** What is known about a client that lists the tools. */
 export interface ListClient {
-  /** Whether it declares support for tasks. */
+  /** Whether it accepts a task as the answer to any call. */
   readonly tasks: boolean;
   /** Whether its principal is known, so that it may list its tasks. */
   readonly known: boolean;
@@ -106,6 +106,8 @@ export interface SurfaceTool {
   readonly title?: string;
   /** What it does, for the model. */
   readonly description: string;
+  /** What it does, if that depends on the client. Default: `description`. */
+  readonly describedTo?: (client: ListClient) => string;
   /** The schema of its input. */
   readonly inputSchema: JsonSchema;
   /** The schema of its `structuredContent`. */

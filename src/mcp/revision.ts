@@ -19,7 +19,7 @@ export type BindRevision = (server: TaskServer, served: Served, peer: Peer) => C
 export interface Client {
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
-  /** Whether it declares that it knows tasks. */
+  /** Whether it accepts a task as the answer to any call, without asking for one. */
   readonly tasks: boolean;
 }
 

@@ -18,7 +18,7 @@ export function sharedNames(
   return { status: `${prefix}task_status`, cancel: `${prefix}task_cancel`, list: `${prefix}task_list` };
 }
 
-/** Whether a client needs the shared tools; one that supports tasks reads them natively. */
+/** Whether a client needs the shared tools; one whose calls become tasks reads these natively. */
 export function knowsNoTasks({ tasks }: ListClient): boolean {
   return !tasks;
 }

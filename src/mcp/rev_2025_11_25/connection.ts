@@ -21,10 +21,9 @@ import { createTaskResult } from "./wire.ts";
 
 /** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
-  const client = (): Client => {
-    const capabilities = server.getClientCapabilities();
-    return { elicitation: declaresForms(capabilities), tasks: capabilities?.tasks !== undefined };
-  };
+  // Section "Capabilities": with `tasks` a client declares which requests of the server it takes as tasks. Which of its own
+  // calls are to become tasks, it says with each call.
+  const client = (): Client => ({ elicitation: declaresForms(server.getClientCapabilities()), tasks: false });
   const elicitor = new Elicitor(server, tasks, peer.owner);
   const push = new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.

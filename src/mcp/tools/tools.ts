@@ -6,7 +6,7 @@
 import { INVALID_PARAMS, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { InvalidInput, LimitExceeded, ToolError } from "../../errors.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
-import type { SurfaceTool, ToolResult } from "../../exposure/surface.ts";
+import type { ListClient, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { cutToFit, messageOf, quote } from "../../text.ts";
 import { completeInput } from "./ask_for_input.ts";
 import { toProtocolError } from "../errors.ts";
@@ -40,7 +40,7 @@ export function bindTools(
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
     const client = { tasks: connection.client(ctx).tasks, known };
     const own = surface.tools.filter(({ listedTo }) => listedTo?.(client) ?? true);
-    const all = [...own.map((tool) => listed(tool, connection)), ...Listed.parse(plain.tools)];
+    const all = [...own.map((tool) => listed(tool, client, connection)), ...Listed.parse(plain.tools)];
     const { page, ...next } = pageOf(all, params.cursor);
     return { ...plain, tools: page, ...next };
   });
@@ -124,8 +124,10 @@ function isError(answer: Result): answer is Result & ToolResult {
 }
 
 function listed(
-  { call: _, resume: __, askFor: ___, listedTo: ____, taskSupport, ...tool }: SurfaceTool,
+  { call: _, resume: __, askFor: ___, listedTo: ____, describedTo, taskSupport, ...tool }: SurfaceTool,
+  client: ListClient,
   connection: Connection,
 ) {
-  return { ...tool, ...(taskSupport && connection.listed(taskSupport)) };
+  const description = describedTo?.(client) ?? tool.description;
+  return { ...tool, description, ...(taskSupport && connection.listed(taskSupport)) };
 }

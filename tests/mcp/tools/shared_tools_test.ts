@@ -1,0 +1,44 @@
+/**
+ * What clients are told of the tools that all jobs share: as much as they may need, and no more.
+ *
+ * @module
+ */
+import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, MemoryBackend } from "../../../mod.ts";
+import { isObject } from "../../../src/json.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { Raw } from "../http/support/raw.ts";
+import { request, TASKS } from "../support/modern.ts";
+
+const report = defineJob({ name: "report", description: "Makes a report", input: { type: "object" } });
+
+function serve(): AsyncToolServer {
+  const strategy = new AdaptiveExposureStrategy({ answerWithin: 0 });
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend: new MemoryBackend(), strategy });
+  return server.registerAsyncTool(report);
+}
+
+/** The tools that a client of 2026-07-28 with these capabilities is told of. */
+async function toolsFor(server: AsyncToolServer, capabilities: Record<string, unknown>) {
+  const response = await server.fetch(request(new URL("http://localhost/mcp"), "tools/list", {}, capabilities));
+  const { result } = await response.json();
+  return result.tools as readonly { readonly name: string; readonly description: string }[];
+}
+
+Deno.test("a 2025-11-25 client that declares tasks, but calls plainly, is told of the tool that its handle names", async () => {
+  await using server = serve();
+  // There it declares which requests of the server it takes as tasks, and nothing about its own calls.
+  const client = await Raw.open(server.fetch, undefined, { tasks: { requests: { elicitation: { create: {} } } } });
+  const { result } = await client.ask("tools/call", { name: "report", arguments: {} });
+  assert(isObject(result.structuredContent));
+  const named = /\b\w*task_status\b/.exec(String(result.structuredContent.next))?.[0];
+  const { result: { tools } } = await client.ask("tools/list");
+  assert(tools.some(({ name }: { readonly name: string }) => name === named), `${named} is not listed.`);
+});
+
+Deno.test("a 2026-07-28 client is told of the shared tools only if its calls cannot become tasks", async () => {
+  await using server = serve();
+  const [plain, others] = [await toolsFor(server, {}), await toolsFor(server, TASKS)];
+  assertEquals(plain.map(({ name }) => name), ["report", "task_status", "task_cancel"]);
+  assertStringIncludes(plain[0]?.description ?? "", "call task_status with it");
+  assertEquals(others.map(({ name, description }) => [name, description]), [["report", "Makes a report"]]);
+});
