@@ -14,11 +14,18 @@ const CONNECT_MS = 1_500;
 /** How long a query may take before its connection counts as lost, in ms. */
 const QUERY_MS = 5_000;
 
+/** How long an answer is waited for before a new connection finds out whether the server is there, and how long that may take, in ms. */
+const PATIENCE_MS = 1_000;
+const PROBE_MS = 800;
+
 /** What the driver says of a query that took longer. */
 const SILENCE = "Query read timeout";
 
 /** What a server says that has closed a connection, because it was idle, before it has read the statement. */
 const IDLE = "57P05";
+
+/** The code of an error that a server has reported. */
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** What a server says that takes no writes: it is a replica, most likely since a failover. */
 const READ_ONLY = "25006";
@@ -41,13 +48,8 @@ export interface Statement {
   readonly text: string;
 }
 
-/** Runs statements: the pool of a database, or one connection in a transaction. */
-export interface Queries {
-  readonly run: <Row>(statement: Statement, values?: readonly unknown[]) => Promise<readonly Row[]>;
-}
-
 /** One database and schema. */
-export class Database implements Queries, AsyncDisposable {
+export class Database implements AsyncDisposable {
   /** The schema's name, quoted for SQL. */
   readonly schema: string;
   readonly #pg: pg.Module;
@@ -56,6 +58,7 @@ export class Database implements Queries, AsyncDisposable {
   readonly #pooled: boolean;
   /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();
+  #probing: Promise<void> | undefined;
   /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
   #ahead = 0;
 
@@ -118,9 +121,11 @@ export class Database implements Queries, AsyncDisposable {
 
   /** Runs one statement on any connection. Rejects with `BackendError`. */
   readonly run = async <Row>(statement: Statement, values: readonly unknown[] = []): Promise<readonly Row[]> => {
+    const { text, name } = statement;
     try {
-      const { text, name } = statement;
-      return (await this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) })).rows;
+      const answer = this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) });
+      while (!await doneWithin(answer, PATIENCE_MS)) await Promise.race([answer, this.#probe()]);
+      return (await answer).rows;
     } catch (cause) {
       if (codeOf(cause) === IDLE) return await this.run(statement, values);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
@@ -128,23 +133,22 @@ export class Database implements Queries, AsyncDisposable {
     }
   };
 
-  /** Runs `work` in one transaction, which is rolled back if it rejects. */
-  async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    let client: pg.PoolClient | undefined;
-    try {
-      const lent = client = await this.#pool.connect();
-      await lent.query("BEGIN");
-      const result = await work({
-        run: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
-          (await lent.query<Row>({ ...statement, values })).rows,
-      });
-      await lent.query("COMMIT");
-      lent.release();
-      return result;
-    } catch (cause) {
-      client?.release(true); // Closing the connection rolls back, whatever state it is in.
-      throw failure(cause);
-    }
+  /** Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects. */
+  #probe(): Promise<void> {
+    const probe = async () => {
+      const client = this.client(PROBE_MS);
+      client.on("error", () => {}); // The call fails as well.
+      try {
+        await client.connect();
+        await client.query("SELECT 1");
+      } catch (error) {
+        if (!SQLSTATE.test(codeOf(error))) [...this.#connections.keys()].forEach(cutOff);
+      } finally {
+        cutOff(client);
+        this.#probing = undefined;
+      }
+    };
+    return this.#probing ??= probe();
   }
 
   /**
@@ -155,9 +159,9 @@ export class Database implements Queries, AsyncDisposable {
     for (const [client, lent] of this.#connections) if (!lent) cutOff(client);
   }
 
-  /** A connection of its own, not yet open, for what is to listen. */
-  client(): pg.Client {
-    const limits = { connectionTimeoutMillis: CONNECT_MS, query_timeout: QUERY_MS };
+  /** A connection of its own, not yet open. A query on it may take up to `most` ms. */
+  client(most: number = QUERY_MS): pg.Client {
+    const limits = { connectionTimeoutMillis: Math.min(most, CONNECT_MS), query_timeout: most };
     return new this.#pg.Client({ connectionString: this.#url, ...limits });
   }
 
@@ -168,7 +172,7 @@ export class Database implements Queries, AsyncDisposable {
     this.#pool.on("remove", () => this.#connections.size === 0 && closed.resolve());
     if (this.#connections.size === 0) closed.resolve();
     if (!await doneWithin(closed.promise, CLOSE_MS)) [...this.#connections.keys()].forEach(cutOff);
-    await Promise.all([ended, closed.promise]);
+    await Promise.all([ended, closed.promise, this.#probing]);
   }
 }
 

@@ -83,7 +83,11 @@ export class EventLog implements AsyncDisposable {
         text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks,
           holder, claimed_at AS "claimedAt" FROM ${schema}.events WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT ${PAGE}`,
       },
-      notify: { name: "mcp_jobs_notify", text: `SELECT pg_notify('${this.#channel}', $1::text)` },
+      // A notification is worth no wait for the disk, and whoever sends one keeps the others from committing meanwhile.
+      notify: {
+        name: "mcp_jobs_notify",
+        text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1::text)`,
+      },
     };
     this.#listening = listens ? this.#listen() : Promise.resolve();
     this.#wait();

@@ -22,15 +22,8 @@ export interface Client {
   readonly connection?: { readonly stream?: { destroy(): void } };
 }
 
-/** A connection that a pool has lent. */
-export interface PoolClient extends Client {
-  /** Gives it back; `true` closes it. */
-  release(broken?: boolean): void;
-}
-
 /** Connections that are lent. */
 export interface Pool {
-  connect(): Promise<PoolClient>;
   query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
   on(event: "error", listener: (error: Error) => void): void;
   /** A connection was opened, is lent, or is closed. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Database, Queries } from "./database.ts";
+import type { Database } from "./database.ts";
 import { BackendError } from "../../errors.ts";
 
 /** The steps from an empty schema to the present tables; each runs in one transaction. Never change a released one. */
@@ -80,29 +80,22 @@ const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "st
 const LOCK = 0x6d63706a;
 
 /** Makes or updates the tables; does nothing where they are up to date. */
-export async function migrate(database: Database): Promise<void> {
-  const { schema } = database;
-  let done = false;
-  while (!done) {
-    done = await database.transaction(async ({ run }) => {
-      await run({ text: `SELECT pg_advisory_xact_lock(${LOCK})` });
-      // The right to create a schema is needed only if there is none.
-      const [found] = await run<{ there: boolean }>({ text: `SELECT to_regnamespace($1) IS NOT NULL AS there` }, [
-        schema,
-      ]);
-      if (!found?.there) await run({ text: `CREATE SCHEMA ${schema}` });
-      await run({
-        text: `CREATE TABLE IF NOT EXISTS ${schema}.migrations (version integer PRIMARY KEY, at timestamptz NOT NULL)`,
-      });
-      const version = await versionOf(run, schema);
-      refuseNewer(version, schema, STEPS.length);
-      const step = STEPS[version];
-      if (step === undefined) return true;
-      await run({ text: step(schema) });
-      await run({ text: `INSERT INTO ${schema}.migrations VALUES ($1, now())` }, [version + 1]);
-      return false;
-    });
-  }
+export async function migrate({ run, schema }: Database): Promise<void> {
+  for (const [index, step] of STEPS.entries()) await run({ text: transaction(schema, step(schema), index + 1) });
+  refuseNewer(await versionOf(run, schema), schema, STEPS.length);
+}
+
+/** Runs a step unless another server has done so. The right to create a schema is needed only if there is none. */
+function transaction(schema: string, step: string, version: number): string {
+  return `DO $migrate$ BEGIN
+    PERFORM pg_advisory_xact_lock(${LOCK});
+    IF to_regnamespace('${schema.replaceAll("'", "''")}') IS NULL THEN CREATE SCHEMA ${schema}; END IF;
+    CREATE TABLE IF NOT EXISTS ${schema}.migrations (version integer PRIMARY KEY, at timestamptz NOT NULL);
+    IF (SELECT coalesce(max(version), 0) FROM ${schema}.migrations) = ${version - 1} THEN
+      ${step}
+      INSERT INTO ${schema}.migrations VALUES (${version}, now());
+    END IF;
+  END $migrate$`;
 }
 
 /** Rejects with `BackendError` if the tables are not those of the `latest` step, or if this user cannot write to them. */
@@ -141,7 +134,7 @@ export async function checkSchema({ run, schema }: Database, latest: number = ST
   }
 }
 
-async function versionOf(run: Queries["run"], schema: string): Promise<number> {
+async function versionOf(run: Database["run"], schema: string): Promise<number> {
   const [row] = await run<{ version: number | null }>({
     text: `SELECT max(version) AS version FROM ${schema}.migrations`,
   });

@@ -1,8 +1,9 @@
-import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
@@ -43,4 +44,22 @@ testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs 
     const { id } = await front.create(task);
     assertEquals((await feed.wait(id, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
   }
+});
+
+testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
+  await using server = await PostgresServer.startOwn();
+  await using database = await Database.open(server.url, "mcp_jobs", 3);
+  const { run } = database;
+  // Longer than it takes to find out whether the server is there.
+  assertEquals(await run({ text: "SELECT 1 AS one FROM pg_sleep(2.5)" }), [{ one: 1 }]);
+  await Promise.all([run({ text: "SELECT 1" }), run({ text: "SELECT 1" })]);
+  await server.signal("SIGSTOP");
+  try {
+    // Not the query's own time limit, which is much longer.
+    const calls = [1, 2].map(() => assertRejects(() => run({ text: "SELECT 1" }), BackendError, "terminated"));
+    await Promise.all(calls);
+  } finally {
+    await server.signal("SIGCONT");
+  }
+  assertEquals(await run({ text: "SELECT 1 AS one" }), [{ one: 1 }]);
 });
