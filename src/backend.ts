@@ -204,9 +204,10 @@ export interface Backend extends AsyncDisposable {
    * Stores a task and queues it. If another task holds its `key`, resolves with that one instead, as its id shows: of any
    * number of calls at the same moment, in any number of processes, only one stores a task. Rejects with `InvalidValue` if
    * it cannot be stored, for example because its input is too large, and with `InvalidInput` if the `fingerprint` of its key
-   * differs.
+   * differs. `admit` is called once before a task is stored, and not if one is found; if it rejects, nothing is stored, and
+   * `create` rejects with the same.
    */
-  create(task: NewTask): Promise<TaskInfo>;
+  create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` for its owner. */
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads the outcome of a finished task; that of a cancelled one is a fault that says so. Rejects as `get`, and with `TaskNotReady`. */

@@ -66,18 +66,17 @@ export class Guard implements Disposable {
     return json;
   }
 
-  /** Stores a task, unless its owner has too many that are not finished: then rejects with `LimitExceeded`. */
-  async create({ id, owner }: Pick<TaskInfo, "id" | "owner">, store: () => Promise<TaskInfo>): Promise<TaskInfo> {
-    if (!await this.#open.reserve(owner, id)) {
-      const { openTasks } = this.#limits;
-      throw new LimitExceeded(
-        "openTasks",
-        `Cannot start a task: ${openTasks} of yours are not finished, and that is the most. Wait for one, or cancel one.`,
-      );
-    }
+  /**
+   * Stores a task with `store`, which calls `admit` unless it finds the task of an earlier start. Rejects with `LimitExceeded`
+   * if the owner has too many tasks that are not finished.
+   */
+  async create(
+    { id, owner }: Pick<TaskInfo, "id" | "owner">,
+    store: (admit: () => Promise<void>) => Promise<TaskInfo>,
+  ): Promise<TaskInfo> {
     try {
-      const task = await store();
-      if (task.id !== id) this.#open.release(owner, id); // It was there before.
+      const task = await store(() => this.#reserve(owner, id));
+      if (task.id !== id) this.#open.release(owner, id); // Another start was faster.
       return task;
     } catch (error) {
       this.#open.release(owner, id);
@@ -119,6 +118,15 @@ export class Guard implements Disposable {
 
   [Symbol.dispose](): void {
     this.#open[Symbol.dispose]();
+  }
+
+  async #reserve(owner: string, id: string): Promise<void> {
+    if (await this.#open.reserve(owner, id)) return;
+    const { openTasks } = this.#limits;
+    throw new LimitExceeded(
+      "openTasks",
+      `Cannot start a task: ${openTasks} of yours are not finished, and that is the most. Wait for one, or cancel one.`,
+    );
   }
 
   #checkSizes(input: Json, ttl: number | undefined): void {

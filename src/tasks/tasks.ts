@@ -80,7 +80,10 @@ export class Tasks implements Disposable {
       const attributes = messageAttributes("send", job.name, id);
       const span = { name: `send ${job.name}`, kind: "PRODUCER", attributes } as const;
       const stored = await inSpan(span, async (span) => {
-        const stored = await this.#guard.create(task, () => this.#backend.create({ ...task, trace: activeTrace() }));
+        const stored = await this.#guard.create(
+          task,
+          (admit) => this.#backend.create({ ...task, trace: activeTrace() }, admit),
+        );
         if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id); // It was there before.
         return stored;
       });

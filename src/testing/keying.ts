@@ -5,14 +5,20 @@
  */
 import { deepStrictEqual, notStrictEqual, rejects, strictEqual } from "node:assert";
 import type { Backend, TaskKey } from "../backend.ts";
-import { InvalidInput } from "../errors.ts";
+import { InvalidInput, LimitExceeded } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import { type Cases, OWNER, type Stage } from "./stage.ts";
 
 const KEY: TaskKey = { name: "report:1", window: 0 };
 
-function start(stage: Stage, key: Partial<TaskKey> = {}, owner = OWNER, backend?: Backend): Promise<TaskInfo> {
-  return stage.create({ job: "keyed", owner, key: { ...KEY, ...key } }, backend);
+function start(
+  stage: Stage,
+  key: Partial<TaskKey> = {},
+  owner = OWNER,
+  backend?: Backend,
+  admit?: () => Promise<void>,
+): Promise<TaskInfo> {
+  return stage.create({ job: "keyed", owner, key: { ...KEY, ...key } }, backend, admit);
 }
 
 async function count(stage: Stage): Promise<number> {
@@ -93,6 +99,21 @@ export const keying: Cases = {
     strictEqual(await keys.rename("", "same", "other", undefined), false);
     strictEqual(await keys.named("", "same"), "of ");
   },
+
+  "a start that is not admitted stores nothing, and leaves its key to others; one that finds its task needs no admission":
+    async (stage) => {
+      let asked = 0;
+      const refuse = () => {
+        asked++;
+        return Promise.reject(new LimitExceeded("tasks", "Too many."));
+      };
+      await rejects(start(stage, {}, OWNER, stage.backend, refuse), LimitExceeded);
+      await rejects(stage.create({ job: "keyed" }, stage.backend, refuse), LimitExceeded);
+      strictEqual(await count(stage), 0);
+      const first = await start(stage);
+      strictEqual((await start(stage, {}, OWNER, stage.backend, refuse)).id, first.id);
+      strictEqual(asked, 2);
+    },
 
   "a start with a different fingerprint is refused, and stores nothing": async (stage) => {
     const first = await start(stage, { fingerprint: "a" });

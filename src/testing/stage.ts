@@ -93,9 +93,13 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Creates a task: by default with one attempt, an empty input, and a time to live of a minute. */
-  create(task: Partial<NewTask> & Pick<NewTask, "job">, backend: Backend = this.backend): Promise<TaskInfo> {
+  create(
+    task: Partial<NewTask> & Pick<NewTask, "job">,
+    backend: Backend = this.backend,
+    admit?: () => Promise<void>,
+  ): Promise<TaskInfo> {
     const retry = { attempts: 1, delay: 10, maxDelay: 10 };
-    return backend.create({ id: newTaskId(), owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task });
+    return backend.create({ id: newTaskId(), owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task }, admit);
   }
 
   /** Starts a worker for these jobs, and waits until it takes tasks. */

@@ -41,6 +41,35 @@ Deno.test("an owner who has as many open tasks as allowed is refused another", a
   await start();
 });
 
+Deno.test("a repeated start finds its task although its owner has as many open tasks as allowed", async () => {
+  await using stage = new Stage({ openTasks: 2 });
+  const { tasks } = stage;
+  const unique = new ToolRegistry().register(echo, { unique: true });
+  const first = await tasks.start(unique, { n: 1 }, "ann");
+  const second = await tasks.start(registered, { n: 2 }, "ann", { idempotencyKey: "two" });
+  assertEquals((await tasks.start(unique, { n: 1 }, "ann")).id, first.id);
+  assertEquals((await tasks.start(registered, { n: 2 }, "ann", { idempotencyKey: "two" })).id, second.id);
+  // The caller of the second is gone without an answer.
+  await tasks.caller(registered, "ann", { n: 2 }).abandon(Promise.resolve(second));
+  assertEquals((await tasks.start(registered, { n: 2 }, "ann", { adopt: true })).id, second.id);
+  await assertRejects(() => tasks.start(unique, { n: 3 }, "ann"), LimitExceeded, "2 of yours are not finished");
+  await tasks.cancel(first.id, "ann");
+  await tasks.start(unique, { n: 3 }, "ann");
+});
+
+Deno.test("of many starts at once, as many keys get a task as the limit allows, and all starts of these find it", async () => {
+  await using stage = new Stage({ openTasks: 3 });
+  const unique = new ToolRegistry().register(echo, { unique: true });
+  const inputs = Array.from({ length: 30 }, (_, index) => ({ n: index % 6 }));
+  const started = await Promise.allSettled(inputs.map((input) => stage.tasks.start(unique, input, "ann")));
+  const ids = Map.groupBy(started, (_, index) => inputs[index]?.n);
+  for (const same of ids.values()) {
+    const outcomes = same.map((one) => one.status === "fulfilled" ? one.value.id : one.reason.constructor);
+    assertEquals(new Set(outcomes).size, 1);
+  }
+  assertEquals((await stage.tasks.list("ann")).tasks.length, 3);
+});
+
 Deno.test("creations and reads are limited per minute, for each owner separately", async () => {
   await using stage = new Stage({ creationsPerMinute: 2, readsPerMinute: 3 });
   const { id } = await stage.tasks.start(registered, {}, "ann");

@@ -111,8 +111,8 @@ export class BullMqBackend implements Backend {
     return new BullMqBackend(await RedisStore.open(redis, prefix), lease);
   }
 
-  /** Stores a task and queues it. */
-  async create(task: NewTask): Promise<TaskInfo> {
+  /** Stores a task and queues it, unless another one holds its key. */
+  async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
     refuseNew(task);
     const size = toText(task.input, "The input").length;
     const { id, owner, route, job: name } = task;
@@ -129,7 +129,7 @@ export class BullMqBackend implements Backend {
         const found = await records.read(id, owner);
         return found && !found.expired ? toTask(found) : undefined;
       };
-      return await createKeyed(records, { read, create }, task, Date.now);
+      return await createKeyed(records, { read, create, admit }, task, Date.now);
     });
   }
 

@@ -58,15 +58,15 @@ export class StoreBackend implements Backend {
     this.#opened = opened;
   }
 
-  /** Stores a task and queues it. */
-  async create(task: NewTask): Promise<TaskInfo> {
+  /** Stores a task and queues it, unless another one holds its key. */
+  async create(task: NewTask, admit?: () => Promise<void>): Promise<TaskInfo> {
     this.#checkOpen();
     change.refuseRoute(task);
     const record = change.created(task, this.#store.now());
     const input = toText(task.input, "The input");
     const create = async (key?: string) => await this.#store.create(record, input, key) ? record.info : undefined;
     const read = async (id: string) => (await this.#store.read(id, task.owner))?.record.info;
-    return await createKeyed(this.#store, { read, create }, task, () => this.#store.now());
+    return await createKeyed(this.#store, { read, create, admit }, task, () => this.#store.now());
   }
 
   /** Reads a task. */

@@ -18,6 +18,8 @@ import { idTaken } from "../refusals.ts";
 export interface KeyedTasks {
   /** Reads a task that a key names; `undefined` if there is none. */
   read(id: string): Promise<TaskInfo | undefined>;
+  /** Called once before the new task is stored. If it rejects, nothing is stored. */
+  admit?(): Promise<void>;
   /** Stores the new task; with a key, only if that names it. Resolves with the task, or `undefined` where it does not. */
   create(key?: string): Promise<TaskInfo | undefined>;
 }
@@ -42,6 +44,7 @@ export async function createKeyed(
   now: () => number,
 ): Promise<TaskInfo> {
   const { id, owner, key } = task;
+  let admitted: Promise<void> | undefined;
   while (true) {
     const from = key && await keys.named(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
@@ -49,7 +52,14 @@ export async function createKeyed(
       if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
       throw new InvalidInput("idempotency key", [{ path: "", message: "was used before with another input" }]);
     }
-    if (key && !await keys.rename(owner, key.name, from, id + (key.fingerprint ?? ""))) continue;
+    const named = id + (key?.fingerprint ?? "");
+    if (key && !await keys.rename(owner, key.name, from, named)) continue;
+    try {
+      await (admitted ??= tasks.admit?.());
+    } catch (error) {
+      if (key) await keys.rename(owner, key.name, named, from); // Others wait for the task.
+      throw error;
+    }
     const made = await tasks.create(key?.name);
     if (made) return made;
     if (key === undefined) throw idTaken(id);
