@@ -30,6 +30,7 @@
  * @module
  */
 export * from "./src/errors.ts";
+export { type Asking, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
 export { callResult, resourceUri } from "./src/exposure/answers/call_result.ts";
 export {
   formatResponse,
@@ -55,7 +56,7 @@ export {
   type SurfaceTool,
   type ToolResult,
 } from "./src/exposure/surface.ts";
-export { nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
+export { askingOf, nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export { explainErrors, readResponse, tokenSchema, toToolResult } from "./src/exposure/answers/token_answer.ts";
 export {

@@ -5,7 +5,18 @@
  */
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
-import { anything, callback, checkOptions, either, flag, nested, type Rules, text, wholeNumber } from "./options.ts";
+import {
+  anything,
+  callback,
+  checkOptions,
+  either,
+  flag,
+  nested,
+  oneOf,
+  type Rules,
+  text,
+  wholeNumber,
+} from "./options.ts";
 import type { Elicit } from "./questions/elicit.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
@@ -66,6 +77,12 @@ export interface JobPolicy {
   readonly delay?: number;
   /** 0, the default, is the most urgent; larger numbers run later. */
   readonly priority?: number;
+  /**
+   * What becomes of a question that the client cannot ask its person: it waits for whoever else can answer, such as another
+   * client of the same owner, or is answered with `cancel`. Default: `"cancel"` while a plain call waits, because nobody
+   * else knows its task, otherwise `"wait"`.
+   */
+  readonly whenNobodyCanAnswer?: "wait" | "cancel";
   /** Whether repeated starts receive the task of the first one. `true` means `{}`. Default: `false`. */
   readonly unique?: boolean | UniqueOptions;
 }
@@ -212,6 +229,7 @@ export const POLICY: Rules<JobPolicy> = {
   timeout: wholeNumber(1, LONGEST_TIMER_MS),
   delay: wholeNumber(0),
   priority: wholeNumber(0),
+  whenNobodyCanAnswer: oneOf("wait", "cancel"),
   unique: either(flag, nested(UNIQUE)),
 };
 

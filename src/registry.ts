@@ -42,6 +42,12 @@ export interface RegisterOptions extends JobPolicy {
    * field, by its name.
    */
   readonly askFor?: { readonly [field: string]: string };
+  /**
+   * Who may answer what its tasks ask. `"model"` adds the tool `task_answer`, with which the model of a client that cannot
+   * ask its person passes on what they said in the chat; nobody can verify that they did. Must be the same for all names of
+   * a job, as `whenNobodyCanAnswer`; needs a strategy with shared tools, as `AdaptiveExposureStrategy`. Default: `"person"`.
+   */
+  readonly answers?: "person" | "model";
   /** The BullMQ queue whose workers run the job, if it is not named as the job. The job must have no `run` then. */
   readonly queue?: string;
   /** The name by which the workers of `queue` know the job. Default: the job's. */
@@ -62,6 +68,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   resultTtl: wholeNumber(1),
   taskSupport: oneOf("optional", "required"),
   askFor: namedTexts,
+  answers: oneOf("person", "model"),
   queue: text,
   jobName: text,
   ...POLICY,
@@ -89,6 +96,8 @@ export interface RegisteredJob {
   readonly taskSupport: TaskSupport;
   /** What the person is asked for before there is a task, where a call lacks it; the key is the field of the input. */
   readonly askFor: readonly Question[];
+  /** Who may answer what its tasks ask. */
+  readonly answers: "person" | "model";
   /** How its tasks are tried, timed and queued. */
   readonly policy: JobPolicy;
   /** Where its tasks are queued, if not in the job's own queue. */
@@ -113,7 +122,7 @@ export class ToolRegistry {
 
   /**
    * Adds a job. Throws `DefinitionError` if its name is taken or cannot name a tool, an option cannot be used, or the job
-   * is registered already with another `cancel`.
+   * is registered already with another `cancel`, `answers` or `whenNobodyCanAnswer`.
    */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
@@ -126,18 +135,16 @@ export class ToolRegistry {
       taskSupport = "optional",
       ...others
     } = rest;
-    const { askFor = {}, queue, jobName, ...policy } = others;
+    const { askFor = {}, answers = "person", queue, jobName, ...given } = others;
+    const policy = { ...job.policy, ...onlyGiven(given) };
     checkName(name);
     if (this.#jobs.has(name)) {
       throw new DefinitionError(`Cannot register ${name} twice: pass another \`name\` to registerAsyncTool.`);
     }
-    const other = this.list().find((one) => one.job.name === job.name && one.cancel !== cancel);
-    if (other !== undefined) {
-      throw new DefinitionError(
-        `Cannot register ${name} with \`cancel: ${cancel}\`: ${other.name} has the same job with \`cancel: ` +
-          `${other.cancel}\`, and a task only knows its job. Use the same for both.`,
-      );
-    }
+    this.#refuseOther(name, job, "cancel", cancel, (one) => one.cancel);
+    this.#refuseOther(name, job, "answers", answers, (one) => one.answers);
+    const nobody = policy.whenNobodyCanAnswer;
+    this.#refuseOther(name, job, "whenNobodyCanAnswer", nobody, (one) => one.policy.whenNobodyCanAnswer);
     const registered: RegisteredJob = {
       name,
       job,
@@ -149,11 +156,22 @@ export class ToolRegistry {
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),
-      policy: { ...job.policy, ...onlyGiven(policy) },
+      answers,
+      policy,
       route: routeOf(name, job, queue, jobName),
     };
     this.#jobs.set(name, registered);
     return registered;
+  }
+
+  /** Throws `DefinitionError` if the job is registered already with another value of an option that its tasks need. */
+  #refuseOther<T>(name: string, job: Job, option: string, value: T, of: (registered: RegisteredJob) => T): void {
+    const other = this.list().find((one) => one.job.name === job.name && of(one) !== value);
+    if (other === undefined) return;
+    throw new DefinitionError(
+      `Cannot register ${name} with \`${option}: ${value}\`: ${other.name} has the same job with \`${option}: ` +
+        `${of(other)}\`, and a task only knows its job. Use the same for both.`,
+    );
   }
 
   /** The job with this name. */

@@ -7,9 +7,10 @@ import { checkOptions, flag, type Rules, text, wholeNumber } from "../options.ts
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { formatResponse, resultOrHandle } from "./answers/response.ts";
+import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
+import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
-import { knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
+import { askingOf, knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
@@ -74,7 +75,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { description, job, taskSupport, answerWithin = this.#answerWithin } = registered;
-    const settings = { answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
+    const settings = { registered, answerWithin, inlineWithin: this.#inlineWithin, prefix: this.#prefix };
     const withHandle = `${description}\n\nIf it takes longer than this call waits, it returns a token: ` +
       `call ${sharedNames(this.#prefix).status} with it for the result.`;
     return {
@@ -82,7 +83,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
         description: withHandle,
         describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
-        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
+        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         taskSupport,
       }],
       templates: [resultTemplate(registered, tasks)],
@@ -91,12 +92,15 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         cancellable: registered.cancel ? [job.name] : [],
         typed: job.outputSchema ? [job.name] : [],
         notifications: this.#notifications,
+        ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
+        ...(registered.answers === "model" && { answerTools: { [job.name]: sharedNames(this.#prefix).answer } }),
       },
     };
   }
 }
 
 interface Settings {
+  readonly registered: RegisteredJob;
   readonly answerWithin: number;
   readonly inlineWithin: number;
   readonly prefix: string;
@@ -107,18 +111,24 @@ async function answerFor(
   begun: TaskInfo,
   tasks: Tasks,
   ctx: CallContext,
-  { answerWithin, inlineWithin, prefix }: Settings,
+  { registered, answerWithin, inlineWithin, prefix }: Settings,
 ): Promise<CallAnswer> {
   const { tasks: client } = ctx.client;
+  const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
+  const asking = askingOf(ctx.client, registered, prefix);
   if (client === "demanded") return { kind: "task", task: begun };
   const task = client === "accepted"
     // The questions of a job are asked through its task.
     ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
-    : await waitWhile(() => true, begun, answerWithin, tasks, ctx);
+    // Where a question waits for somebody else to answer it, the model has to hear of that.
+    : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, answerWithin, tasks, ctx);
   if (isFinished(task)) return await answerWithResult(task, tasks);
   if (client === "accepted") return { kind: "task", task };
   return {
     kind: "result",
-    result: toToolResult({ ...formatResponse(task), next: nextStep(task, prefix, answerWithin) }),
+    result: toToolResult({
+      ...formatResponse(task, undefined, asking),
+      next: nextStep(task, prefix, answerWithin, asking),
+    }),
   };
 }

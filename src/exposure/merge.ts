@@ -28,6 +28,8 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
         cancellable: tasks.flatMap((one) => one.cancellable),
         typed: tasks.flatMap((one) => one.typed),
         notifications: tasks.some((one) => one.notifications),
+        cancelsQuestions: tasks.flatMap((one) => one.cancelsQuestions ?? []),
+        answerTools: Object.assign({}, ...tasks.map((one) => one.answerTools)),
       },
     }),
   };

@@ -47,7 +47,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { job, cancel, taskSupport } = registered;
+    const { job, cancel, taskSupport, policy } = registered;
     const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx);
     return {
       tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
@@ -56,6 +56,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
         cancellable: cancel ? [job.name] : [],
         typed: job.outputSchema ? [job.name] : [],
         notifications: this.#notifications,
+        ...(policy.whenNobodyCanAnswer === "cancel" && { cancelsQuestions: [job.name] }),
       },
     };
   }

@@ -44,6 +44,8 @@ export interface CallClient {
   readonly ttl?: number;
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
+  /** Whether it can ask a person to open a page. Default: `false`. */
+  readonly urls?: boolean;
   /** Whether it receives progress while the call waits. */
   readonly progress: boolean;
 }
@@ -63,8 +65,11 @@ export interface CallContext {
   readonly idempotencyKey?: string;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
-  /** Receives each change of the task while the call waits. */
-  readonly onChange?: (task: TaskInfo) => void;
+  /**
+   * Receives each change of the task while the call waits, and puts its questions to the client. Those that the client
+   * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.
+   */
+  readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
 }
 
 /** The reason of a `CallContext.signal` when the caller cancelled the call. */
@@ -96,6 +101,8 @@ export interface ListClient {
   readonly tasks: boolean;
   /** Whether its principal is known, so that it may list its tasks. */
   readonly known: boolean;
+  /** Whether it can ask a person to fill in a form. */
+  readonly elicitation: boolean;
 }
 
 /** A tool of a surface. */
@@ -164,6 +171,10 @@ export interface Surface {
     readonly typed: readonly string[];
     /** Whether clients of revision 2025-11-25 are notified of every change. */
     readonly notifications: boolean;
+    /** The names of the jobs whose questions are cancelled if the client of their task cannot be asked. Default: none. */
+    readonly cancelsQuestions?: readonly string[];
+    /** The tool with which a model answers the questions of a job, by the name of the job. */
+    readonly answerTools?: { readonly [job: string]: string };
   };
 }
 

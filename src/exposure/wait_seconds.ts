@@ -16,6 +16,8 @@ export interface WaitLimits {
   readonly most: number;
   /** The wait of a call without `wait_seconds`, in ms. */
   readonly byDefault: number;
+  /** What becomes of questions that the client cannot ask. Default: `"wait"`, because other clients may answer them. */
+  readonly whenNobodyCanAnswer?: "wait" | "cancel";
 }
 
 /** The schema of `wait_seconds`, as a property of a tool's input. It has no maximum, because longer waits are cut. */
@@ -40,15 +42,12 @@ export async function waitForSeconds(
   stays: (task: TaskInfo) => boolean,
   before: TaskInfo,
   seconds: number | undefined,
-  { most, byDefault }: WaitLimits,
+  { most, byDefault, whenNobodyCanAnswer = "wait" }: WaitLimits,
   tasks: Tasks,
-  { client, signal, onChange }: CallContext,
+  { signal, onChange }: CallContext,
 ): Promise<{ readonly task: TaskInfo; readonly cut?: string }> {
   const asked = seconds === undefined ? byDefault : seconds * 1_000;
-  // The questions of a client that cannot ask a person would be cancelled, but other clients may answer them.
-  const listener = (task: TaskInfo) => {
-    if (client.elicitation || task.status !== "INPUT_REQUIRED") onChange?.(task);
-  };
+  const listener = (task: TaskInfo) => onChange?.(task, whenNobodyCanAnswer);
   listener(before);
   const task = await waitWhile(stays, before, Math.min(asked, most), tasks, { signal, onChange: listener });
   return asked > most ? { task, cut: `wait_seconds is at most ${most / 1_000}, not ${seconds}` } : { task };

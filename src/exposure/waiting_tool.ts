@@ -8,6 +8,7 @@ import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { whenNobodyCanAnswer } from "./answers/asking.ts";
 import { callResult } from "./answers/call_result.ts";
 import type { CallAnswer, CallContext, SurfaceTool } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
@@ -23,8 +24,11 @@ export function waitingTool(
   answer: (task: TaskInfo, ctx: CallContext) => Promise<CallAnswer>,
 ): SurfaceTool {
   const { name, title, description, job, askFor } = registered;
-  const respond = (ctx: CallContext, begin: (caller: Caller) => Promise<TaskInfo>, input?: unknown) =>
-    waitForCall(registered, tasks, ctx, begin, (task) => answer(task, ctx), input);
+  const unasked = whenNobodyCanAnswer(registered, "cancel");
+  const respond = (ctx: CallContext, begin: (caller: Caller) => Promise<TaskInfo>, input?: unknown) => {
+    const asking = { ...ctx, onChange: (task: TaskInfo) => ctx.onChange?.(task, unasked) };
+    return waitForCall(registered, tasks, ctx, begin, (task) => answer(task, asking), input);
+  };
   return {
     name,
     title,

@@ -4,21 +4,25 @@
  * @module
  */
 import { TaskNotFound } from "../errors.ts";
-import type { TaskInfo } from "../task.ts";
+import type { Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { pause } from "../waiting.ts";
-import { questionsToElicit } from "./words.ts";
 
 /** The pause before another try to store an answer, in ms. */
 const PAUSE_MS = 1_000;
 
 /**
- * Answers the open questions of a task with `cancel`. A question is announced only once, so an answer that cannot be stored
+ * Answers open questions of a task with `cancel`. A question is announced only once, so an answer that cannot be stored
  * is tried again until `ended` aborts. Never rejects.
  */
-export async function cancelQuestions(tasks: Tasks, task: TaskInfo, ended: AbortSignal): Promise<void> {
-  const keys = questionsToElicit(task).map(({ key }) => key);
-  while (!ended.aborted) {
+export async function cancelQuestions(
+  tasks: Tasks,
+  task: TaskInfo,
+  questions: readonly Question[],
+  ended: AbortSignal,
+): Promise<void> {
+  const keys = questions.map(({ key }) => key);
+  while (keys.length > 0 && !ended.aborted) {
     try {
       // This does nothing for a task that has ended, or a question that is answered.
       await tasks.answerForNobody(task, keys);

@@ -20,6 +20,7 @@ import {
 import { DefinitionError } from "../errors.ts";
 import { prefixOf } from "../exposure/answers/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
+import type { Json } from "../task.ts";
 import { sendable } from "./messages/sendable.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 
@@ -74,11 +75,13 @@ export class TaskServer extends OpenServer {
    */
   async withdrawElicitation(id: string, relatedRequestId: string | number): Promise<void> {
     const params = { requestId: id, reason: "The question no longer needs an answer." };
+    await this.notifyAsked("notifications/cancelled", params, relatedRequestId);
+  }
+
+  /** Sends a notification about an elicitation, on the stream that `withdrawElicitation` uses. */
+  async notifyAsked(method: string, params: Record<string, Json>, relatedRequestId: string | number): Promise<void> {
     const isOpen = this.openStreamOf(relatedRequestId) !== undefined;
-    await this.transport?.send(
-      { jsonrpc: "2.0", method: "notifications/cancelled", params },
-      isOpen ? { relatedRequestId } : {},
-    );
+    await this.transport?.send({ jsonrpc: "2.0", method, params }, isOpen ? { relatedRequestId } : {});
   }
 
   /**

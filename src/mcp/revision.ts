@@ -19,6 +19,8 @@ export type BindRevision = (server: TaskServer, served: Served, peer: Peer) => C
 export interface Client {
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
+  /** Whether it can ask a person to open a page. */
+  readonly urls: boolean;
   /** Whether it accepts a task as the answer to any call, without asking for one. */
   readonly tasks: boolean;
 }
@@ -63,8 +65,8 @@ export interface Connection {
   /** The answers to the open questions of that task which came with this call. Throws `InvalidInput`. */
   answers(task: TaskInfo, ctx: RequestContext): { readonly [key: string]: Answer };
   /**
-   * Puts the open questions of a task to the client whose call waits for it. Returns a result if the call has to return
-   * it, so that the client calls again with the answers. `ended` aborts once the call no longer waits.
+   * Puts questions of a task to the client whose call waits for it. Returns a result if the call has to return it, so that
+   * the client calls again with the answers.
    */
-  ask(task: TaskInfo, ctx: RequestContext, ended: AbortSignal): Result | undefined;
+  ask(task: TaskInfo, questions: readonly Question[], ctx: RequestContext): Result | undefined;
 }

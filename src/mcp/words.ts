@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidInput, ToolError } from "../errors.ts";
+import { type Asking, canAsk } from "../exposure/answers/asking.ts";
 import { formOf } from "../questions/form.ts";
 import { isObject } from "../json.ts";
 import { type Answer, isFinished, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
@@ -52,13 +53,21 @@ export function progressTo(
   };
 }
 
-/** The questions to ask the client of a task. A task that waits for its next worker asks nothing. */
-export function questionsToElicit(task: TaskInfo): readonly Question[] {
-  return task.status === "INPUT_REQUIRED" ? openQuestions(task) : [];
+/** The questions to ask a client of a task, and those that it cannot ask. A task that waits for its next worker asks nothing. */
+export function questionsToElicit(
+  task: TaskInfo,
+  client: Asking,
+): { readonly askable: readonly Question[]; readonly others: readonly Question[] } {
+  const open = task.status === "INPUT_REQUIRED" ? openQuestions(task) : [];
+  return {
+    askable: open.filter((question) => canAsk(client, question)),
+    others: open.filter((question) => !canAsk(client, question)),
+  };
 }
 
-/** The parameters of `elicitation/create`, form mode. */
-export function elicitation({ key, message, schema }: Question): { readonly [key: string]: Json } {
+/** The parameters of `elicitation/create`: form mode, or URL mode for a page. */
+export function elicitation({ key, message, schema, url }: Question): { readonly [key: string]: Json } {
+  if (url !== undefined) return { mode: "url", message, url };
   return { mode: "form", message, requestedSchema: formOf(schema, key) };
 }
 
@@ -68,10 +77,12 @@ export function askAgain(question: Question, { issues }: InvalidInput): Question
   return { ...question, message: `${question.message}\n\nThe last answer did not fit: ${why}.` };
 }
 
-/** Whether client capabilities, however they were declared, include forms: an empty `elicitation` means forms. */
-export function declaresForms(capabilities: unknown): boolean {
-  if (!isObject(capabilities) || !isObject(capabilities.elicitation)) return false;
-  return "form" in capabilities.elicitation || !("url" in capabilities.elicitation);
+/** How a client can ask, by its capabilities, however they were declared: an empty `elicitation` means forms. */
+export function declaredAsking(capabilities: unknown): { readonly elicitation: boolean; readonly urls: boolean } {
+  const declared = isObject(capabilities) ? capabilities.elicitation : undefined;
+  if (!isObject(declared)) return { elicitation: false, urls: false };
+  const urls = "url" in declared;
+  return { elicitation: "form" in declared || !urls, urls };
 }
 
 /** Reads the answer of a client to `elicitation/create`. Throws `InvalidInput` if it is not one. */

@@ -40,7 +40,29 @@ export interface UrlQuestion {
 export type AnswerTo<Q> = Q extends { readonly schema: infer S extends Schema } ? Answer<Infer<S>>
   : Answer<Record<string, never>>;
 
-/** Asks the person who uses the client. */
+/**
+ * Asks the person who uses the client.
+ *
+ * @example
+ * ```ts
+ * import { defineJob } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * export const order = defineJob({
+ *   name: "order",
+ *   input: z.object({ item: z.string() }),
+ *   run: async ({ item }, ctx) => {
+ *     const [approval, address] = await ctx.elicit.all([
+ *       { message: `Order ${item}?`, schema: z.object({ approve: z.boolean() }), expiresIn: 3_600_000 },
+ *       { message: "Where to?", schema: z.object({ address: z.string() }) },
+ *     ]);
+ *     if (approval.action !== "accept" || !approval.content.approve) return { ordered: false };
+ *     const paid = await ctx.elicit({ message: "Pay for it.", url: `https://shop.example.com/pay/${ctx.id}` });
+ *     return { ordered: paid.action === "accept", to: address.action === "accept" ? address.content.address : null };
+ *   },
+ * });
+ * ```
+ */
 export interface Elicit {
   /** Asks with a form. */
   <S extends Schema>(question: FormQuestion<S>): Promise<Answer<Infer<S>>>;

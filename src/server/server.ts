@@ -104,9 +104,10 @@ export class AsyncToolServer implements AsyncDisposable {
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
-    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, strategy, ...rest } = definition;
+    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, answers, strategy, ...rest } =
+      definition;
     const job = defineJob({ ...rest, run });
-    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, strategy };
+    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, answers, strategy };
     this.registerAsyncTool(job, offer);
     return job;
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Audit } from "../tasks/audit.ts";
+import { DefinitionError } from "../errors.ts";
 import { AdaptiveExposureStrategy } from "../exposure/adaptive.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
 import { merge } from "../exposure/merge.ts";
@@ -29,7 +30,12 @@ export async function settle(
 ): Promise<Served> {
   const tasks = new Tasks(backend, Date.now, { limits, audit }, jobs);
   try {
-    const surface = merge(jobs.map((job) => (strategies.get(job.name) ?? strategy).expose(job, tasks)), tasks);
+    const surfaces = jobs.map((job) => {
+      const surface = (strategies.get(job.name) ?? strategy).expose(job, tasks);
+      if (job.answers === "model" && surface.shared === undefined) throw cannotAnswer(job);
+      return surface;
+    });
+    const surface = merge(surfaces, tasks);
     const longest = maxMessageBytes(withDefaults(limits).inputBytes);
     const served = { name, version, title, instructions, surface, tasks, extensions, maxMessageBytes: longest };
     checkExtensions(served);
@@ -43,4 +49,11 @@ export async function settle(
     tasks[Symbol.dispose]();
     throw error;
   }
+}
+
+function cannotAnswer({ name }: RegisteredJob): DefinitionError {
+  return new DefinitionError(
+    `Cannot let a model answer what ${name} asks: its strategy has no tool for that. Use AdaptiveExposureStrategy, or leave ` +
+      '`answers: "model"` out.',
+  );
 }

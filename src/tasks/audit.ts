@@ -4,12 +4,23 @@
  * @module
  */
 
+import type { Answers } from "../questions/open.ts";
+import type { Answer } from "../task.ts";
+
 /** One event of the audit log. It contains no input, no result and no token. */
 export interface AuditEvent {
   /** When, as ISO 8601. */
   readonly at: string;
   /** What happened. */
-  readonly event: "created" | "found" | "cancelled" | "result_read" | "session_begun" | "session_deleted" | "refused";
+  readonly event:
+    | "created"
+    | "found"
+    | "answered"
+    | "cancelled"
+    | "result_read"
+    | "session_begun"
+    | "session_deleted"
+    | "refused";
   /** The principal of the request; absent if the caller is not known. */
   readonly principal?: string;
   /** The OAuth client of the request, as `authenticate` returns it. */
@@ -33,6 +44,15 @@ export interface AuditEvent {
   readonly task?: string;
   /** The job's name, if it is known. */
   readonly job?: string;
+  /** The key of the question that was answered; the answer itself is not in the log. */
+  readonly question?: string;
+  /** What the answer says of itself: that there is one, or that the person declined, or did not decide. */
+  readonly action?: Answer["action"];
+  /**
+   * In which way it was answered: by the person whom a client asked, by a model on what it says that the person said, or by
+   * `"nobody"`: the server cancelled it because the client cannot ask.
+   */
+  readonly answeredBy?: "person" | "model" | "nobody";
   /**
    * Why it was refused, cut after 500 characters; for an input that does not fit, only that it does not. If a task was
    * cancelled without its owner's request: why.
@@ -42,6 +62,21 @@ export interface AuditEvent {
 
 /** Where a request comes from, as far as it is known. */
 export type AuditSource = Pick<AuditEvent, "client" | "address" | "session">;
+
+/** The events of answers to the questions of a job. */
+export function answeredBy(
+  by: NonNullable<AuditEvent["answeredBy"]>,
+  job: string,
+  answers: Answers,
+): readonly Pick<AuditEvent, "event" | "job" | "question" | "action" | "answeredBy">[] {
+  return Object.entries(answers).map(([question, { action }]) => ({
+    event: "answered",
+    job,
+    question,
+    action,
+    answeredBy: by,
+  }));
+}
 
 /** The longest reason, in UTF-16 units. */
 export const LONGEST_REASON = 500;

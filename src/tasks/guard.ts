@@ -34,7 +34,7 @@ export interface GuardOptions {
 type AuditedRequest = Pick<AuditEvent, "operation" | "task" | "job"> & { readonly owner: string };
 
 /** Its result, as the audit log has it. */
-type AuditedResult = Pick<AuditEvent, "event" | "task" | "job" | "reason">;
+type AuditedResult = Pick<AuditEvent, "event" | "task" | "job" | "reason" | "question" | "action" | "answeredBy">;
 
 /** The limits and the audit log of one server. */
 export class Guard implements Disposable {
@@ -90,15 +90,15 @@ export class Guard implements Disposable {
     if (wait > 0) throw tooOften("readsPerMinute", "read", this.#limits.readsPerMinute, wait);
   }
 
-  /** Serves a request. The audit log gets a refusal, and a success if `done` returns its event. */
+  /** Serves a request. The audit log gets a refusal, and a success if `done` returns its events. */
   async audited<T>(
     request: AuditedRequest,
     act: () => Promise<T>,
-    done?: (result: T) => AuditedResult,
+    done?: (result: T) => AuditedResult | readonly AuditedResult[],
   ): Promise<T> {
     try {
       const result = await act();
-      if (done) this.#write(request, done(result));
+      for (const event of done ? [done(result)].flat() : []) this.#write(request, event);
       return result;
     } catch (error) {
       if (isRefusal(error)) this.refuse(request, reasonOf(error, request));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AuditEvent } from "./audit.ts";
+import { answeredBy, type AuditEvent } from "./audit.ts";
 import type { Backend, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
@@ -17,10 +17,10 @@ import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
-import { storableAnswer } from "../questions/budget.ts";
+import { sortAnswers } from "../questions/answers.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
-import { type Answer, type FinishedTask, openQuestions, type Outcome, type TaskInfo } from "../task.ts";
+import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
 /** How long a task may wait before its message says that no worker is running, in ms. */
 const QUIET_MS = 3_000;
@@ -166,35 +166,41 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads a task, and stores what `answersTo` gives for its open questions, by key; anything else is left out. Rejects as
-   * `get`, with what `answersTo` throws, and with `InvalidInput` where an answer does not fit its question, or is too long
-   * to be stored; no question is answered then.
+   * Reads a task, and stores what `answersTo` gives for its open questions, by key; the first answer counts, and any other
+   * is left out. `by` says who gave them. Rejects as `get`, with what `answersTo` throws, and with `InvalidInput` where an
+   * answer does not fit its question, or is too long to be stored; no question is answered then.
    */
-  answer(
+  async answer(
     id: string,
     owner: string,
     answersTo: (task: TaskInfo) => { readonly [key: string]: Answer },
+    by: "person" | "model" = "person",
   ): Promise<TaskInfo> {
-    return this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
+    const request = { operation: "answer", owner, task: id } as const;
+    const { task } = await this.#guard.audited(request, async () => {
       this.#guard.read(owner);
-      const task = await this.#backend.get(id, owner);
-      const answers = answersTo(task);
-      const fitting: [key: string, Answer][] = [];
-      for (const question of openQuestions(task)) {
-        const { key, schema } = question;
-        const own = Object.hasOwn(answers, key) ? answers[key] : undefined;
-        if (own === undefined) continue;
-        const answer = storableAnswer(question, own);
-        if (answer.action === "accept") await validate(schema, answer.content, `answer to ${key}`);
-        fitting.push([key, answer]);
-      }
-      return fitting.length === 0 ? task : await this.#backend.answer(id, owner, Object.fromEntries(fitting));
-    });
+      const before = await this.#backend.get(id, owner);
+      const { fitting, late } = await sortAnswers(before, answersTo(before), this.#now());
+      if (late.length > 0) this.refuseAnswer(before, "The question is not open: it was answered, or its time is over.");
+      const answers = Object.fromEntries(fitting);
+      return { answers, task: fitting.length === 0 ? before : await this.#backend.answer(id, owner, answers) };
+    }, ({ answers, task }) => answeredBy(by, task.job, answers));
+    return task;
   }
 
   /** Answers questions of a task with `cancel`, because its owner cannot be asked. Does not count as a read of theirs. */
   answerForNobody({ id, owner }: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<TaskInfo> {
-    return this.#backend.answer(id, owner, Object.fromEntries(keys.map((key) => [key, { action: "cancel" }])));
+    const answers = Object.fromEntries(keys.map((key) => [key, { action: "cancel" } as const]));
+    return this.#guard.audited(
+      { operation: "answer", owner, task: id },
+      () => this.#backend.answer(id, owner, answers),
+      ({ job }) => answeredBy("nobody", job, answers),
+    );
+  }
+
+  /** Writes to the audit log that an answer was refused. */
+  refuseAnswer({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
+    this.#guard.refuse({ operation: "answer", owner, task: id, job }, reason);
   }
 
   /** Lists an owner's tasks, the newest first, up to 100 a page. Rejects as `Backend.list`, and with `LimitExceeded`. */

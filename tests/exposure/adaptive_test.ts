@@ -49,7 +49,9 @@ Deno.test("each job gets one tool, and all jobs share three more for clients wit
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(report, endless);
   const listed = (tasks: boolean, known: boolean) =>
-    surface.tools.filter(({ listedTo }) => listedTo?.({ tasks, known }) ?? true).map(({ name }) => name);
+    surface.tools.filter(({ listedTo }) => listedTo?.({ tasks, known, elicitation: false }) ?? true).map(({ name }) =>
+      name
+    );
   assertEquals(listed(false, true), ["report", "endless", "task_status", "task_cancel", "task_list"]);
   assertEquals(listed(false, false), ["report", "endless", "task_status", "task_cancel"]);
   assertEquals(listed(true, true), ["report", "endless"]);

@@ -118,7 +118,7 @@ class Stage implements AsyncDisposable {
 
 const ERAS = ["2025-11-25", "2026-07-28"] as const;
 
-Deno.test("a task tells a client that cannot be asked what it asks, and that this client cannot answer", async () => {
+Deno.test("a task tells what it asks, and whether the client that reads it can be asked", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({});
     for (const task of await stage.tasks[era]({})) {
@@ -127,7 +127,8 @@ Deno.test("a task tells a client that cannot be asked what it asks, and that thi
       assertEquals([task?.status, task?.statusMessage], ["input_required", text], era);
     }
     for (const task of await stage.tasks[era]({ elicitation: {} })) {
-      assertEquals([task?.status, task?.statusMessage], ["input_required", undefined], era);
+      const text = 'Waits for the answer to "Who?". The person who uses this client can answer.';
+      assertEquals([task?.status, task?.statusMessage], ["input_required", text], era);
     }
   }
 });

@@ -3,10 +3,19 @@
  *
  * @module
  */
+import type { RegisteredJob } from "../../registry.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { relocateSchema } from "../../schema/relocate.ts";
-import { isFinished, type Json, type Outcome, type TaskInfo, type TaskStatus } from "../../task.ts";
-import { toUnaskable } from "./unaskable.ts";
+import {
+  isFinished,
+  type Json,
+  openQuestions,
+  type Outcome,
+  type Question,
+  type TaskInfo,
+  type TaskStatus,
+} from "../../task.ts";
+import { type Asking, describeQuestions } from "./asking.ts";
 
 /** The response of every polling tool. */
 export interface PollingResponse {
@@ -16,8 +25,13 @@ export interface PollingResponse {
   readonly status: TaskStatus;
   /** How much is done, from 0 to 1, while the task is not finished. */
   readonly progress?: number;
-  /** What the job is doing, or how the task ended. */
+  /** What the job is doing or asks, or how the task ended. */
   readonly message?: string;
+  /**
+   * The open questions, if a model may answer them: `key`, `message`, and the `schema` of the answer or the `url` that the
+   * person is to open; `expires_at`, as ISO 8601, if there is a time limit.
+   */
+  readonly questions?: readonly { readonly [key: string]: Json }[];
   /** The result of a COMPLETED task. */
   readonly result?: Json;
   /** The URI of a result that is too large for one message; `message` then has its beginning. */
@@ -31,7 +45,8 @@ export interface PollingResponse {
 }
 
 /**
- * The response for a task, and for its outcome if that was read.
+ * The response for a task, and for its outcome if that was read. `asking` says how its questions can be answered through
+ * the client; by default they cannot.
  *
  * @example
  * ```ts
@@ -46,8 +61,8 @@ export interface PollingResponse {
  * deepStrictEqual(response, { token: "0199c1f4-7a51-7000-8d0b-2f6a3c4e5b6d", status: "RUNNING", progress: 0.6 });
  * ```
  */
-export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingResponse {
-  const { id: token, status, progress, message } = toUnaskable(task);
+export function formatResponse(task: TaskInfo, outcome?: Outcome, asking?: Asking): PollingResponse {
+  const { id: token, status, progress, message } = describeQuestions(task, asking);
   if (outcome?.kind === "value") return { token, status, result: outcome.value };
   if (outcome) return { token, status, error: outcome.message };
   return {
@@ -55,6 +70,16 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome): PollingRespon
     status,
     ...(progress !== undefined && !isFinished(task) && { progress }),
     ...(message !== undefined && { message }),
+    ...(asking?.tool !== undefined && status === "INPUT_REQUIRED" && { questions: openQuestions(task).map(toAsked) }),
+  };
+}
+
+function toAsked({ key, message, schema, url, expiresAt }: Question): { readonly [key: string]: Json } {
+  return {
+    key,
+    message,
+    ...(url === undefined ? { schema } : { url }),
+    ...(expiresAt !== undefined && { expires_at: new Date(expiresAt).toISOString() }),
   };
 }
 
@@ -65,6 +90,28 @@ const STATUS: JsonSchema = {
 
 /** The schema of a response's `next`. */
 export const NEXT_SCHEMA: JsonSchema = { type: "string", description: "Which tool to call next, and with what" };
+
+/** The schema of a response's `questions`. */
+const QUESTIONS_SCHEMA: JsonSchema = {
+  type: "array",
+  items: {
+    type: "object",
+    properties: {
+      key: { type: "string" },
+      message: { type: "string" },
+      schema: { type: "object", description: "The schema of the answer" },
+      url: { type: "string", description: "The page that the person is to open" },
+      expires_at: { type: "string", description: "Until when it can be answered" },
+    },
+    required: ["key", "message"],
+  },
+  description: "What the job asks",
+};
+
+/** The property for questions, if a model may answer those of one of these jobs. */
+export function questionsSchema(jobs: readonly Pick<RegisteredJob, "answers">[]): JsonSchema {
+  return jobs.some(({ answers }) => answers === "model") ? { questions: QUESTIONS_SCHEMA } : {};
+}
 
 /** The properties that say how a task stands; `message` is described. */
 function standing(message: string): { readonly [name: string]: JsonSchema } {
@@ -95,14 +142,15 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
 
 /**
  * The output schema of a tool that returns either the result of its job, with the given schema, or a handle: a
- * {@linkcode PollingResponse} whose `next` says how to get the result.
+ * {@linkcode PollingResponse} whose `next` says how to get the result, with `more` properties.
  */
-export function resultOrHandle(result: JsonSchema): JsonSchema {
+export function resultOrHandle(result: JsonSchema, more: JsonSchema = {}): JsonSchema {
   const handle = {
     type: "object",
     description: "The job is not finished yet: call the tool that `next` names",
     properties: {
       ...standing("What is done now"),
+      ...more,
       next: NEXT_SCHEMA,
     },
     required: ["token", "status", "next"],

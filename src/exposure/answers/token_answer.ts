@@ -9,6 +9,7 @@ import { wellFormed } from "../../json.ts";
 import { cutToFit, fits } from "../../text.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
+import type { Asking } from "./asking.ts";
 import { resourceUri } from "./call_result.ts";
 import { beginningOf, tooLargeNote } from "./fitted.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
@@ -24,9 +25,10 @@ export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}):
   };
 }
 
-/** The response for a task, with its outcome if it has finished. */
-export async function readResponse(task: TaskInfo, tasks: Tasks): Promise<PollingResponse> {
-  return isFinished(task) ? sendable(task, formatResponse(task, await tasks.outcome(task))) : formatResponse(task);
+/** The response for a task, with its outcome if it has finished; `asking` is that of `formatResponse`. */
+export async function readResponse(task: TaskInfo, tasks: Tasks, asking?: Asking): Promise<PollingResponse> {
+  if (!isFinished(task)) return formatResponse(task, undefined, asking);
+  return sendable(task, formatResponse(task, await tasks.outcome(task)));
 }
 
 /** The longest error, in bytes, that fits together with the rest of its response. */

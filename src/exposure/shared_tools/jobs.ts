@@ -6,16 +6,29 @@
 import { TaskNotFound } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import type { ListClient, SharedJob } from "../surface.ts";
+import type { RegisteredJob } from "../../registry.ts";
+import { type Asking, isStuck } from "../answers/asking.ts";
+import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 
 /** The jobs with the same prefix, by name. */
 export type SharedJobs = ReadonlyMap<string, SharedJob>;
 
-/** The names of the three tools. */
+/** The names of the tools. */
 export function sharedNames(
   prefix: string,
-): { readonly status: string; readonly cancel: string; readonly list: string } {
-  return { status: `${prefix}task_status`, cancel: `${prefix}task_cancel`, list: `${prefix}task_list` };
+): { readonly status: string; readonly cancel: string; readonly list: string; readonly answer: string } {
+  return {
+    status: `${prefix}task_status`,
+    cancel: `${prefix}task_cancel`,
+    list: `${prefix}task_list`,
+    answer: `${prefix}task_answer`,
+  };
+}
+
+/** How the questions of a job can be answered through a client: by its model too, if the registration allows that. */
+export function askingOf(client: CallClient, { answers }: Pick<RegisteredJob, "answers">, prefix: string): Asking {
+  const { elicitation, urls } = client;
+  return { elicitation, urls, ...(answers === "model" && { tool: sharedNames(prefix).answer }) };
 }
 
 /** Whether a client needs the shared tools; one whose calls become tasks reads these natively. */
@@ -23,15 +36,20 @@ export function knowsNoTasks({ tasks }: ListClient): boolean {
   return !tasks;
 }
 
-/** The sentence in a handle that says what to do next. */
-export function nextStep({ status }: TaskInfo, prefix: string, answerWithin: number): string {
+/** The sentence in a handle that says what to do next. `asking` says how its questions can be answered; by default they cannot. */
+export function nextStep(task: TaskInfo, prefix: string, answerWithin: number, asking?: Asking): string {
   const names = sharedNames(prefix);
   const seconds = Math.floor(answerWithin / 1_000);
   // A call that cannot wait is to come later.
   const how = seconds > 0 ? `with this token and wait_seconds ${seconds}` : "with this token after a while";
-  return status === "INPUT_REQUIRED"
-    ? `Tell the person what the task asks, then call ${names.status} ${how}.`
-    : `Call ${names.status} ${how}; it returns the result once the job has ended.`;
+  if (task.status === "INPUT_REQUIRED") {
+    if (asking === undefined || asking.tool === undefined || !isStuck(task, asking)) {
+      return `Tell the person what the task asks, then call ${names.status} ${how}.`;
+    }
+    return `Ask the person in the chat, and call ${asking.tool} with this token, the key of the question and their ` +
+      `answer. Then call ${names.status} ${how}.`;
+  }
+  return `Call ${names.status} ${how}; it returns the result once the job has ended.`;
 }
 
 /** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */

@@ -8,7 +8,7 @@ import { validate } from "../../schema/schema.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that lists an owner's tasks. */
 export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -34,12 +34,16 @@ export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surfac
     annotations: { readOnlyHint: true, idempotentHint: true },
     // Callers without a known principal would see each other's tasks.
     listedTo: (client) => client.known && knowsNoTasks(client),
-    call: async (input, { owner }) => {
+    call: async (input, { owner, client }) => {
       const { cursor } = await validate(schema, input, `input for ${name}`) as { readonly cursor?: string };
       const page = await tasks.list(owner, cursor);
-      const own = page.tasks.filter(({ job }) => jobs.has(job));
+      const own = page.tasks.flatMap((task) => {
+        const found = jobs.get(task.job);
+        const asking = found && askingOf(client, found.registered, prefix);
+        return found ? [{ job: task.job, ...formatResponse(task, undefined, asking) }] : [];
+      });
       const data = {
-        tasks: own.map((task) => ({ job: task.job, ...formatResponse(task) })),
+        tasks: own,
         ...(page.nextCursor !== undefined && { next_cursor: page.nextCursor }),
       };
       return {

@@ -1,11 +1,12 @@
 /**
- * The three tools for the tasks of all jobs: `task_status`, `task_cancel` and `task_list`. Clients that do not support tasks
- * use them to read the tasks that their calls have started.
+ * The tools for the tasks of all jobs: `task_status`, `task_cancel`, `task_list` and, if a model may answer the questions of
+ * one, `task_answer`. Clients that do not support tasks use them for the tasks that their calls have started.
  *
  * @module
  */
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { SharedJob, SurfaceTool } from "../surface.ts";
+import { answerTool } from "./answer.ts";
 import { cancelTool } from "./cancel.ts";
 import { listTool } from "./list.ts";
 import { statusTool } from "./status.ts";
@@ -15,6 +16,9 @@ export function sharedTools(shared: readonly SharedJob[], tasks: Tasks): readonl
   return [...Map.groupBy(shared, ({ prefix }) => prefix)].flatMap(([prefix, group]) => {
     const jobs = new Map(group.map((one) => [one.registered.job.name, one]));
     const cancel = group.some(({ registered }) => registered.cancel) ? [cancelTool(prefix, jobs, tasks)] : [];
-    return [statusTool(prefix, jobs, tasks), ...cancel, listTool(prefix, jobs, tasks)];
+    const answer = group.some(({ registered }) => registered.answers === "model")
+      ? [answerTool(prefix, jobs, tasks)]
+      : [];
+    return [statusTool(prefix, jobs, tasks), ...answer, ...cancel, listTool(prefix, jobs, tasks)];
   });
 }

@@ -6,16 +6,18 @@
 import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { NEXT_SCHEMA, responseSchema } from "../answers/response.ts";
+import { whenNobodyCanAnswer } from "../answers/asking.ts";
+import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
 import type { CallContext, SharedJob, SurfaceTool, ToolResult } from "../surface.ts";
 import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameStatusAs, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
-import { findShared, knowsNoTasks, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, findShared, knowsNoTasks, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
   const { status: name } = sharedNames(prefix);
   const longest = Math.max(...[...jobs.values()].map(({ answerWithin }) => answerWithin));
+  const questions = questionsSchema([...jobs.values()].map(({ registered }) => registered));
   const schema = tokenSchema({ wait_seconds: waitSecondsSchema({ most: longest, byDefault: longest }) });
   return {
     name,
@@ -24,7 +26,7 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
       "Waits for a task that a call has started, up to wait_seconds. Returns as soon as the task changes its " +
       "status, with the result once it is COMPLETED. If it is not finished, call again.",
     inputSchema: schema,
-    outputSchema: responseSchema(undefined, { next: NEXT_SCHEMA }),
+    outputSchema: responseSchema(undefined, { ...questions, next: NEXT_SCHEMA }),
     annotations: { readOnlyHint: true, idempotentHint: true },
     listedTo: knowsNoTasks,
     call: async (input, ctx) => {
@@ -50,16 +52,21 @@ interface StatusInput {
 
 /** Waits for a change, and returns the status of the task and the next step. */
 async function read(
-  { prefix, answerWithin }: SharedJob,
+  { registered, prefix, answerWithin }: SharedJob,
   before: TaskInfo,
   seconds: number | undefined,
   tasks: Tasks,
   ctx: CallContext,
 ): Promise<ToolResult> {
-  const limits = { most: answerWithin, byDefault: answerWithin };
+  const asking = askingOf(ctx.client, registered, prefix);
+  const limits = {
+    most: answerWithin,
+    byDefault: answerWithin,
+    whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
+  };
   const { task, cut } = await waitForSeconds(sameStatusAs(before), before, seconds, limits, tasks, ctx);
-  const response = await readResponse(task, tasks);
+  const response = await readResponse(task, tasks, asking);
   if (isFinished(task)) return toToolResult(response);
-  const next = nextStep(task, prefix, answerWithin);
+  const next = nextStep(task, prefix, answerWithin, asking);
   return toToolResult({ ...response, next: cut === undefined ? next : `${next} (${cut})` });
 }

@@ -6,12 +6,11 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
-import { cancelQuestions } from "../cancel_questions.ts";
 import type { TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaresForms } from "../words.ts";
+import { declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { Elicitor } from "./elicit.ts";
 import { readableIn } from "./older_revisions.ts";
@@ -23,13 +22,13 @@ import { createTaskResult } from "./wire.ts";
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
   // Section "Capabilities": with `tasks` a client declares which requests of the server it takes as tasks. Which of its own
   // calls are to become tasks, it says with each call.
-  const client = (): Client => ({ elicitation: declaresForms(server.getClientCapabilities()), tasks: false });
+  const client = (): Client => ({ ...declaredAsking(server.getClientCapabilities()), tasks: false });
   const elicitor = new Elicitor(server, tasks, peer.owner);
   const push = new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.
     notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
     notifications: surface.tasks?.notifications ?? false,
-    canAsk: () => client().elicitation,
+    asking: (job) => ({ ...client(), tool: surface.tasks?.answerTools?.[job] }),
   });
   const closed = new AbortController();
   server.onclose = () => {
@@ -66,10 +65,9 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     elicit: elicitFields,
     resumed: () => undefined,
     answers: () => ({}),
-    ask(task, ctx, ended) {
+    ask(task, _, ctx) {
       const cancels = surface.tasks?.cancellable.includes(task.job) ?? false;
-      if (client().elicitation) elicitor.ask(task, ctx, { cancels });
-      else void cancelQuestions(tasks, task, ended);
+      elicitor.ask(task, ctx, { cancels });
       return undefined;
     },
   };

@@ -9,8 +9,9 @@ import type { Answer, TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { tryAgain } from "../../waiting.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
-import { answerOf, declaresForms, elicitation, questionsToElicit } from "../words.ts";
+import { answerOf, declaredAsking, elicitation, questionsToElicit } from "../words.ts";
 import { OpenElicitations } from "./open_elicitations.ts";
+import { OpenPages } from "./open_pages.ts";
 import { relatedTask } from "./wire.ts";
 
 /** How many questions of a connection are remembered as sent. An older one that is still open is sent again. */
@@ -31,6 +32,7 @@ export class Elicitor {
   /** The stream on which each question was sent, by the id of its request; `undefined` if that stream was broken. */
   readonly #sent = new Map<string, string | undefined>();
   readonly #open: OpenElicitations;
+  readonly #pages: OpenPages;
   /** The questions whose answers are being stored. */
   readonly #storing = new Set<string>();
 
@@ -40,17 +42,17 @@ export class Elicitor {
     this.#tasks = tasks;
     this.#owner = owner;
     this.#open = new OpenElicitations(tasks);
+    this.#pages = new OpenPages(server, tasks);
     server.onAnswer = (id, answer) => this.#receive(id, answer);
     server.onReplay = (id, stream) => this.#shouldReplay(id, stream);
   }
 
   /**
-   * Sends the open questions of a task on the stream of an open request: one about the task or, with `call`, a plain call.
+   * Sends the open questions of a task that the client can ask on the stream of an open request: one about the task or, with `call`, a plain call.
    * The client of a plain call knows no task, so its questions name none.
    */
   ask(task: TaskInfo, ctx: RequestContext, call?: { readonly cancels: boolean }): void {
-    if (!declaresForms(this.#server.getClientCapabilities())) return;
-    for (const question of questionsToElicit(task)) {
+    for (const question of questionsToElicit(task, declaredAsking(this.#server.getClientCapabilities())).askable) {
       // The id names task and question, so any process that gets the answer knows where it belongs.
       const id = `task-input:${task.id}:${question.key}`;
       const stream = this.#server.openStreamOf(ctx.mcpReq.id);
@@ -58,9 +60,11 @@ export class Elicitor {
       // question is sent again on the new stream.
       if (this.#sent.has(id) && (stream === undefined || this.#sent.get(id) !== undefined)) continue;
       this.#remember(id, stream);
+      if (question.url !== undefined) this.#pages.ask(id, ctx.mcpReq.id);
       const send = async () => {
         // A worker of another version may have stored a question that this one cannot turn into a form.
-        const params = { ...elicitation(question), ...(!call && { _meta: relatedTask(task.id) }) };
+        const page = question.url === undefined ? {} : { elicitationId: id };
+        const params = { ...elicitation(question), ...page, ...(!call && { _meta: relatedTask(task.id) }) };
         await this.#server.sendElicitation(id, params, ctx.mcpReq.id);
       };
       this.#open.add(task, question.key, () => this.#withdraw(id, ctx));
@@ -76,6 +80,7 @@ export class Elicitor {
   /** Stops following every task. */
   close(): void {
     this.#open.close();
+    this.#pages.close();
   }
 
   #withdraw(id: string, ctx: RequestContext): void {
@@ -107,8 +112,10 @@ export class Elicitor {
     const [taskId, key] = partsOf(id);
     if (taskId === undefined || key === undefined) return false;
     this.#open.settle(taskId, key);
-    const store = async (answer: Answer) =>
-      void await this.#tasks.answer(taskId, this.#owner, () => ({ [key]: answer }));
+    const store = async (answer: Answer) => {
+      const task = await this.#tasks.answer(taskId, this.#owner, () => ({ [key]: answer }));
+      this.#pages.answered(id, task, answer);
+    };
     this.#store(id, async () => {
       try {
         await store(answerOf(result, key));

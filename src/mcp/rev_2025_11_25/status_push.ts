@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { toUnaskable } from "../../exposure/answers/unaskable.ts";
+import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { progressTo } from "../words.ts";
@@ -18,8 +18,8 @@ export interface PushOptions {
   readonly notify: (method: string, params: Record<string, unknown>) => void;
   /** Whether every change of a task is pushed; otherwise only the progress of those whose call has a token. */
   readonly notifications: boolean;
-  /** Whether the client can be asked; for one that cannot, the status message says what a task asks. */
-  readonly canAsk: () => boolean;
+  /** How the questions of a job can be answered through the client; the status message says so. */
+  readonly asking: (job: string) => Asking;
 }
 
 /** Pushes the changes of tasks to the client of one connection. */
@@ -65,7 +65,7 @@ export class StatusPush implements Disposable {
     const stop = this.#tasks.follow(task, (now) => {
       if (now.revision <= task.revision) return;
       if (isFinished(now)) this.#ended(now.id);
-      else if (report) report(now);
+      else if (report) report(describeQuestions(now, this.#options.asking(now.job)));
       if (notifications) notify("notifications/tasks/status", { ...this.describe(now) });
     });
     this.#followed.set(task.id, stop);
@@ -73,7 +73,7 @@ export class StatusPush implements Disposable {
 
   /** A task as the client of this connection gets it. */
   describe(task: TaskInfo): WireTask {
-    return wireTask(this.#options.canAsk() ? task : toUnaskable(task));
+    return wireTask(describeQuestions(task, this.#options.asking(task.job)));
   }
 
   /** Stops following every task: the connection is closed. */

@@ -9,12 +9,14 @@ import { TaskFinished } from "../../errors.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
 import { callResult } from "../../exposure/answers/call_result.ts";
 import type { Surface } from "../../exposure/surface.ts";
-import { isFinished } from "../../task.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
+import { cancelQuestions } from "../cancel_questions.ts";
 import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import { ListParams, TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
+import { declaredAsking, questionsToElicit } from "../words.ts";
 import type { Elicitor } from "./elicit.ts";
 import { ResultWaits } from "./result_waits.ts";
 import type { StatusPush } from "./status_push.ts";
@@ -38,6 +40,12 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
   server.registerCapabilities({ tasks: tasksCapability(cancellable.length > 0, known) });
   const waits = new ResultWaits((requestId) => server.openStreamOf(requestId) !== undefined);
 
+  const ask = (task: TaskInfo, ctx: RequestContext) => {
+    elicitor.ask(task, ctx);
+    const { others } = questionsToElicit(task, declaredAsking(server.getClientCapabilities()));
+    if (surface.cancelsQuestions?.includes(task.job)) void cancelQuestions(tasks, task, others, closed);
+  };
+
   const operation = (method: string, answer: (taskId: string, ctx: RequestContext) => Promise<Result>) =>
     server.setOwnHandler(method, TaskParams, async ({ taskId }, ctx) => {
       try {
@@ -53,14 +61,14 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
     const followed = push.isFollowing(id); // Its end may be pushed during the read, and must be pushed only once.
     const task = await tasks.get(id, owner);
     if (!followed) push.follow(task);
-    elicitor.ask(task, ctx);
+    ask(task, ctx);
     return { ...push.describe(task) };
   });
 
   operation("tasks/result", async (id, ctx) => {
     const task = await waits.wait(id, ctx.mcpReq.id, (replaced) => {
       const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
-      return tasks.wait(id, owner, given, (now) => elicitor.ask(now, ctx));
+      return tasks.wait(id, owner, given, (now) => ask(now, ctx));
     });
     const result = fitted(callResult(task, await tasks.outcome(task)), typed.includes(task.job));
     return { ...taskResult(result, id) };

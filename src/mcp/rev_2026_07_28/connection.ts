@@ -13,13 +13,12 @@ import {
 import type { Surface, SurfaceTool, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import type { Answer, Question, TaskInfo } from "../../task.ts";
-import { cancelQuestions } from "../cancel_questions.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import type { CallParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection, Elicited, TaskRequest } from "../revision.ts";
 import type { Served } from "../served.ts";
-import { declaresForms, questionsToElicit } from "../words.ts";
+import { declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { bindTasks, capabilitiesOf, missingExtension } from "./tasks.ts";
 import { answersTo, createTaskResult, declaresTasks, inputRequired } from "./wire.ts";
@@ -44,7 +43,7 @@ export class StatelessConnection implements Connection {
   client(ctx: RequestContext): Client {
     const capabilities = capabilitiesOf(ctx);
     return {
-      elicitation: declaresForms(capabilities),
+      ...declaredAsking(capabilities),
       tasks: this.#served.surface.tasks !== undefined && declaresTasks(capabilities),
     };
   }
@@ -84,10 +83,8 @@ export class StatelessConnection implements Connection {
     return answersTo(task, ctx.mcpReq.inputResponses ?? {});
   }
 
-  ask(task: TaskInfo, ctx: RequestContext, ended: AbortSignal): Result | undefined {
-    if (this.client(ctx).elicitation) return { ...inputRequired(questionsToElicit(task), task.id) };
-    void cancelQuestions(this.#served.tasks, task, ended);
-    return undefined;
+  ask(task: TaskInfo, questions: readonly Question[]): Result {
+    return { ...inputRequired(questions, task.id) };
   }
 }
 

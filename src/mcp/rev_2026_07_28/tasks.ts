@@ -14,12 +14,13 @@ import { InvalidInput, TaskFinished } from "../../errors.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
+import { cancelQuestions } from "../cancel_questions.ts";
 import { toProtocolError } from "../errors.ts";
 import type { RequestContext, TaskServer } from "../host.ts";
 import * as rev from "./wire.ts";
 import { TaskParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { declaresForms } from "../words.ts";
+import { declaredAsking, questionsToElicit } from "../words.ts";
 
 /** Binds the extension to one connection. */
 export function bindTasks(
@@ -48,9 +49,14 @@ export function bindTasks(
       }
     });
 
-  operation("tasks/get", "read", async (id, ctx) => ({
-    ...await readDetailed(tasks, surface, await tasks.get(id, owner), capabilitiesOf(ctx)),
-  }));
+  operation("tasks/get", "read", async (id, ctx) => {
+    const task = await tasks.get(id, owner);
+    if (surface.cancelsQuestions?.includes(task.job)) {
+      const { others } = questionsToElicit(task, declaredAsking(capabilitiesOf(ctx)));
+      void cancelQuestions(tasks, task, others, tasks.over);
+    }
+    return { ...await readDetailed(tasks, surface, task, capabilitiesOf(ctx)) };
+  });
 
   operation("tasks/update", "answer", async (id, ctx) => {
     const { inputResponses } = ctx.mcpReq;
@@ -79,12 +85,13 @@ export function bindTasks(
 /** Reads a task with its questions, its result or its error. */
 export async function readDetailed(
   tasks: Tasks,
-  { typed }: NonNullable<Surface["tasks"]>,
+  { typed, answerTools }: NonNullable<Surface["tasks"]>,
   task: TaskInfo,
   capabilities: unknown,
 ): Promise<rev.DetailedTask> {
   const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
-  return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), canAsk: declaresForms(capabilities) });
+  const asking = { ...declaredAsking(capabilities), tool: answerTools?.[task.job] };
+  return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), asking });
 }
 
 /** Error -32021, which names the extension that the client has to declare. */

@@ -6,13 +6,13 @@
  */
 import { JobFault } from "../../errors.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
-import { toUnaskable } from "../../exposure/answers/unaskable.ts";
+import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts";
 import { callResult, resourceUri } from "../../exposure/answers/call_result.ts";
 import type { ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
-import { answerOf, elicitation, pollInterval, statusText, timeToLive } from "../words.ts";
+import { answerOf, elicitation, pollInterval, questionsToElicit, statusText, timeToLive } from "../words.ts";
 
 /** The extension's identifier. */
 export const EXTENSION = "io.modelcontextprotocol/tasks";
@@ -64,17 +64,17 @@ export function createTaskResult(task: TaskInfo): WireTask & { resultType: "task
 }
 
 /**
- * Section "Task Polling": a task with its questions, its result or its error. A client that cannot be asked gets no
- * questions (Multi Round-Trip Requests: only what the client declares is sent); its status message describes them.
+ * Section "Task Polling": a task with its questions, its result or its error. A client gets only the questions that it can
+ * ask (Multi Round-Trip Requests: only what the client declares is sent); its status message describes them all.
  */
 export function detailedTask(
   task: TaskInfo,
   outcome: Outcome | undefined,
-  { typed, canAsk }: { readonly typed: boolean; readonly canAsk: boolean },
+  { typed, asking }: { readonly typed: boolean; readonly asking: Asking },
 ): DetailedTask {
-  const wire = wireTask(canAsk ? task : toUnaskable(task));
+  const wire = wireTask(describeQuestions(task, asking));
   if (wire.status === "input_required") {
-    return { ...wire, inputRequests: canAsk ? inputRequests(openQuestions(task)) : {} };
+    return { ...wire, inputRequests: inputRequests(questionsToElicit(task, asking).askable) };
   }
   if (outcome === undefined || wire.status === "cancelled") return wire;
   try {

@@ -6,6 +6,7 @@
 import { type Result, SdkError } from "@modelcontextprotocol/server";
 import { InvalidInput, JobsError } from "../../errors.ts";
 import { isObject } from "../../json.ts";
+import { describeQuestions } from "../../exposure/answers/asking.ts";
 import { fitted } from "../../exposure/answers/fitted.ts";
 import {
   type CallAnswer,
@@ -16,12 +17,13 @@ import {
   CallTimedOut,
   type SurfaceTool,
 } from "../../exposure/surface.ts";
-import type { Json, TaskInfo } from "../../task.ts";
+import type { Json, Question, TaskInfo } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
 import { CallProgress } from "./call_progress.ts";
+import { cancelQuestions } from "../cancel_questions.ts";
 import { askAgain, questionsToElicit } from "../words.ts";
 
 /** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
@@ -71,7 +73,7 @@ async function waitFor(
   { outputSchema }: SurfaceTool,
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { owner, connection, request }: CallSite,
+  { tasks, owner, connection, request }: CallSite,
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -84,15 +86,18 @@ async function waitFor(
   const notifyProgress = (params: Record<string, Json>) =>
     void notify({ method: "notifications/progress", params }).catch(() => {});
   using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
+  const client = clientOf(request, connection.client(ctx), token !== undefined);
   const call: CallContext = {
     owner,
-    client: clientOf(request, connection.client(ctx), token !== undefined),
+    client,
     idempotencyKey: idempotencyKeyOf(_meta),
     signal: given.signal,
-    onChange: (task) => {
-      progress?.report(task);
-      if (questionsToElicit(task).length === 0) return;
-      const result = connection.ask(withReasons(task, misfits()), ctx, ended.signal);
+    onChange: (task, whenNobodyCanAnswer = "cancel") => {
+      progress?.report(describeQuestions(task, client));
+      const { askable, others } = questionsToElicit(task, client);
+      if (whenNobodyCanAnswer === "cancel") void cancelQuestions(tasks, task, others, ended.signal);
+      if (askable.length === 0) return;
+      const result = connection.ask(task, askable.map((question) => withReason(question, misfits())), ctx);
       if (result) given.abort(new InputNeeded(result));
     },
   };
@@ -132,19 +137,15 @@ function idempotencyKeyOf(meta: unknown): string | undefined {
   throw new InvalidInput(`_meta["${IDEMPOTENCY_KEY}"]`, [{ path: "", message: "must be a text that is not empty" }]);
 }
 
-function clientOf(request: TaskRequest | undefined, { elicitation }: Client, progress: boolean): CallClient {
+function clientOf(request: TaskRequest | undefined, { elicitation, urls }: Client, progress: boolean): CallClient {
   const tasks = request === undefined ? "none" : request.demanded ? "demanded" : "accepted";
-  return { tasks, ttl: request?.ttl, elicitation, progress };
+  return { tasks, ttl: request?.ttl, elicitation, urls, progress };
 }
 
-/** The task, with each question whose answer did not fit saying why. */
-function withReasons(task: TaskInfo, misfits: Misfits): TaskInfo {
-  if (task.status !== "INPUT_REQUIRED") return task;
-  const questions = task.questions?.map((question) => {
-    const misfit = misfits.get(question.key);
-    return misfit ? askAgain(question, misfit) : question;
-  });
-  return { ...task, questions };
+/** A question, which says why its last answer did not fit, if there was one. */
+function withReason(question: Question, misfits: Misfits): Question {
+  const misfit = misfits.get(question.key);
+  return misfit ? askAgain(question, misfit) : question;
 }
 
 /** Stores the answers that came with the call, each by itself, and returns why some do not fit. */

@@ -38,7 +38,8 @@ export function bindTools(
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
-    const client = { tasks: connection.client(ctx).tasks, known };
+    const { tasks, elicitation } = connection.client(ctx);
+    const client = { tasks, known, elicitation };
     const own = surface.tools.filter(({ listedTo }) => listedTo?.(client) ?? true);
     const all = [...own.map((tool) => listed(tool, client, connection)), ...Listed.parse(plain.tools)];
     const { page, ...next } = pageOf(all, params.cursor);
@@ -88,7 +89,9 @@ export function bindTool(
  * unknown principal may have.
  */
 export function mayCall({ listedTo }: SurfaceTool, { known }: Peer): boolean {
-  return listedTo === undefined || [true, false].some((tasks) => listedTo({ tasks, known }));
+  const either = [true, false];
+  return listedTo === undefined ||
+    either.some((tasks) => either.some((elicitation) => listedTo({ tasks, known, elicitation })));
 }
 
 /** Calls a tool of the surface. */

@@ -40,7 +40,7 @@ function connection(options: { readonly notifications?: boolean; readonly canAsk
   const push = new StatusPush(tasks, {
     notify: (method, params) => void pushed.push({ method: method.replace("notifications/", ""), params }),
     notifications: options.notifications ?? true,
-    canAsk: () => options.canAsk ?? true,
+    asking: () => ({ elicitation: options.canAsk ?? true }),
   });
   return {
     push,

@@ -8,10 +8,11 @@ import {
   detailedTask,
   wireTask,
 } from "../../../src/mcp/rev_2026_07_28/wire.ts";
-import { declaresForms } from "../../../src/mcp/words.ts";
+import { declaredAsking } from "../../../src/mcp/words.ts";
 import { CreateTaskResultV2Schema, GetTaskResultV2Schema } from "@modelcontextprotocol/ext-tasks/core/v2";
 
 const NOW = 1_800_000_000_000;
+const ASKING = { elicitation: true };
 
 const LIVE: LiveTask = {
   id: "01a204db-324d-7000-baf0-ffb9884cbdb0",
@@ -68,7 +69,7 @@ const CASES: { readonly [name: string]: readonly [TaskInfo, Outcome | undefined,
 
 for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
   Deno.test(`2026-07-28: ${name}`, () => {
-    const wire = detailedTask(task, outcome, { typed: false, canAsk: true });
+    const wire = detailedTask(task, outcome, { typed: false, asking: ASKING });
     assertEquals(wire.status, status);
     for (const field of ["inputRequests", "result", "error"]) assertEquals(field in wire, field === carries, field);
     GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
@@ -79,7 +80,7 @@ for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
 Deno.test("2026-07-28: a fault whose code is not a whole number has the code of an internal error", () => {
   const task: TaskInfo = { ...LIVE, ...end, status: "FAILED", failure: "fault" };
   for (const code of ["ENOENT", NaN, 404.5, null, 2 ** 60] as unknown as number[]) {
-    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, canAsk: true });
+    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, asking: ASKING });
     assertEquals(wire.error, { code: -32603, message: "gone" });
     GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
   }
@@ -99,7 +100,7 @@ Deno.test("2026-07-28: the poll interval grows with the age of a task, up to 2 s
 
 Deno.test("2026-07-28: a form has only keywords that forms allow", () => {
   const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
-  const { inputRequests } = detailedTask(task, undefined, { typed: false, canAsk: true });
+  const { inputRequests } = detailedTask(task, undefined, { typed: false, asking: ASKING });
   const params = { mode: "form", message: "Who?", requestedSchema: { type: "object", properties: {} } };
   assertEquals(inputRequests, { "question-1": { method: "elicitation/create", params } });
 });
@@ -116,12 +117,12 @@ Deno.test("2026-07-28: an object declares the extension; an empty elicitation, o
   assertEquals([{}, true, null, undefined, []].map(declared), [true, false, false, false, false]);
   assertEquals([undefined, {}, { extensions: 1 }].map(declaresTasks), [false, false, false]);
   const elicitations = [{}, { form: {} }, { form: {}, url: {} }, { url: {} }, true, undefined];
-  assertEquals(elicitations.map((elicitation) => declaresForms({ elicitation })), [
-    true,
-    true,
-    true,
-    false,
-    false,
-    false,
+  assertEquals(elicitations.map((elicitation) => declaredAsking({ elicitation })), [
+    { elicitation: true, urls: false },
+    { elicitation: true, urls: false },
+    { elicitation: true, urls: true },
+    { elicitation: false, urls: true },
+    { elicitation: false, urls: false },
+    { elicitation: false, urls: false },
   ]);
 });

@@ -27,7 +27,7 @@ const greet = defineJob({
 /** An invented revision. Its clients go on with a call by `_meta.continue`, and answer every question alike. */
 const REVISION: Connection = {
   subscriptions: false,
-  client: () => ({ elicitation: true, tasks: true }),
+  client: () => ({ elicitation: true, urls: false, tasks: true }),
   listed: (support) => ({ runsAsTask: support }),
   taskRequest: (_, { task }) => task && { demanded: true },
   created: ({ id, job }) => ({ started: job, task: id }),

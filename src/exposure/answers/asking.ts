@@ -1,0 +1,69 @@
+/**
+ * What a client learns of the questions of a task, and who can answer them.
+ *
+ * @module
+ */
+import type { RegisteredJob } from "../../registry.ts";
+import { openQuestions, type Question, type TaskInfo } from "../../task.ts";
+import { cut } from "../../text.ts";
+
+/** How the questions of a task can be answered through a client. */
+export interface Asking {
+  /** Whether it can ask a person to fill in a form. */
+  readonly elicitation: boolean;
+  /** Whether it can ask a person to open a page. */
+  readonly urls?: boolean;
+  /** The tool with which its model passes on an answer; absent if only a person may answer. */
+  readonly tool?: string;
+}
+
+/** How much of each question, and of all questions, the message includes, in UTF-16 units. */
+const QUESTION = 300;
+const QUESTIONS = 800;
+
+/** Whether a client can put this question to a person. */
+export function canAsk({ elicitation, urls = false }: Asking, { url }: Question): boolean {
+  return url === undefined ? elicitation : urls;
+}
+
+/** Whether a task waits for answers, and its client can ask none of its questions. */
+export function isStuck(task: TaskInfo, client: Asking): boolean {
+  return task.status === "INPUT_REQUIRED" && !openQuestions(task).some((question) => canAsk(client, question));
+}
+
+/**
+ * What becomes of questions that the client of a waiting call cannot ask: they wait for whoever else can answer, or are
+ * cancelled. `usual` applies if neither the job nor its registration says.
+ */
+export function whenNobodyCanAnswer(
+  { answers, policy }: Pick<RegisteredJob, "answers" | "policy">,
+  usual: "wait" | "cancel",
+): "wait" | "cancel" {
+  return answers === "model" ? "wait" : policy.whenNobodyCanAnswer ?? usual;
+}
+
+/** Returns a task; while it asks, its message says what, and by whom that can be answered. */
+export function describeQuestions(task: TaskInfo, client: Asking = { elicitation: false }): TaskInfo {
+  if (task.status !== "INPUT_REQUIRED" || task.stopRequested || !task.questions?.length) return task;
+  const asked = task.questions.map(describe).join(" and ");
+  return {
+    ...task,
+    message: `Waits for the answer to ${cut(asked, QUESTIONS)}. ${whoAnswers(task.questions, client)}`,
+  };
+}
+
+function describe({ message, url, expiresAt }: Question): string {
+  const page = url === undefined ? "" : ` (open ${url})`;
+  const end = expiresAt === undefined ? "" : ` until ${new Date(expiresAt).toISOString()}`;
+  return `${JSON.stringify(cut(message, QUESTION))}${page}${end}`;
+}
+
+function whoAnswers(questions: readonly Question[], client: Asking): string {
+  const left = questions.filter((question) => !canAsk(client, question));
+  if (left.length === 0) return "The person who uses this client can answer.";
+  if (client.tool !== undefined) return `Ask the person, and pass their answer to ${client.tool}.`;
+  const what = left.every(({ url }) => url !== undefined) && client.elicitation
+    ? "This client cannot ask for a page to be opened"
+    : "This client cannot be asked";
+  return `${what}: answer in another one, or cancel the task.`;
+}

@@ -1,0 +1,83 @@
+/**
+ * `task_answer`: passes on a person's answer to what a task asks, for clients that cannot ask the person themselves.
+ *
+ * @module
+ */
+import type { JsonSchema } from "../../schema/json_schema.ts";
+import { validate } from "../../schema/schema.ts";
+import { type Answer, isFinished, type Json, openQuestions, type TaskInfo } from "../../task.ts";
+import type { Tasks } from "../../tasks/tasks.ts";
+import { canAsk } from "../answers/asking.ts";
+import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
+import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import type { CallClient, SharedJob, SurfaceTool } from "../surface.ts";
+import { askingOf, findShared, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+
+interface AnswerInput {
+  readonly token: string;
+  readonly question: string;
+  readonly answer?: { readonly [key: string]: Json };
+  readonly action?: "accept" | "decline" | "cancel";
+}
+
+/** The tool with which a model answers a question of a task. */
+export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
+  const names = sharedNames(prefix);
+  const schema = answerSchema(names.status);
+  return {
+    name: names.answer,
+    title: "Answer a question of a task",
+    description: "Passes on what the person has answered to a question of a task whose status is INPUT_REQUIRED. " +
+      "Ask the person first: never answer for them.",
+    inputSchema: schema,
+    outputSchema: responseSchema(undefined, { ...questionsSchema([{ answers: "model" }]), next: NEXT_SCHEMA }),
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
+    // A client that can ask the person does so itself.
+    listedTo: ({ elicitation }) => !elicitation,
+    call: async (input, { owner, client }) => {
+      const given = await validate(schema, input, `input for ${names.answer}`) as AnswerInput;
+      const result = await explainErrors(given.token, async () => {
+        const { task, job } = await findShared(jobs, tasks, given.token, owner);
+        const refusal = whyNot(given.question, task, job, client);
+        if (refusal !== undefined) tasks.refuseAnswer(task, refusal);
+        const now = refusal === undefined
+          ? await tasks.answer(task.id, owner, () => ({ [given.question]: answerOf(given) }), "model")
+          : task;
+        const asking = askingOf(client, job.registered, prefix);
+        const response = await readResponse(now, tasks, asking);
+        const next = isFinished(now) ? {} : { next: nextStep(now, prefix, job.answerWithin, asking) };
+        return toToolResult({ ...response, ...next, ...(refusal !== undefined && { error: refusal }) });
+      });
+      return { kind: "result", result };
+    },
+  };
+}
+
+function answerSchema(status: string): JsonSchema {
+  return {
+    ...tokenSchema({
+      question: { type: "string", description: `The key of the question, as ${status} shows it` },
+      answer: { type: "object", description: "The person's answer, as the question's schema says; a page needs none" },
+      action: {
+        type: "string",
+        enum: ["accept", "decline", "cancel"],
+        description: "accept (default): they answered. decline: they refused. cancel: they did not decide",
+      },
+    }),
+    required: ["token", "question"],
+  };
+}
+
+/** Why a model may not answer a question; `undefined` if it may. */
+function whyNot(key: string, task: TaskInfo, { registered }: SharedJob, client: CallClient): string | undefined {
+  if (registered.answers !== "model") return `Only a person may answer what ${registered.name} asks.`;
+  const question = openQuestions(task).find((question) => question.key === key);
+  if (question === undefined) {
+    return "This answer was ignored: the task asks no such question, or it was answered before, or its time is over.";
+  }
+  return canAsk(client, question) ? "This answer was ignored: the client itself asks the person." : undefined;
+}
+
+function answerOf({ action = "accept", answer = {} }: AnswerInput): Answer {
+  return action === "accept" ? { action, content: answer } : { action };
+}

@@ -1,0 +1,279 @@
+/**
+ * Who answers what a job asks: real clients of 2025-11-25 that can ask a person, that can only open pages, or that can ask
+ * nobody, in front of one server, on KV and on Redis.
+ *
+ * @module
+ */
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import {
+  type ClientCapabilities,
+  ElicitationCompleteNotificationSchema,
+  type ElicitRequest,
+  ElicitRequestSchema,
+  type ElicitResult,
+} from "@modelcontextprotocol/sdk/types.js";
+import { z } from "zod";
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  type Backend,
+  BullMqBackend,
+  createWorker,
+  defineJob,
+  DenoKvBackend,
+  type JobPolicy,
+  type Worker,
+} from "../../mod.ts";
+import { noRedis, openRedis } from "../../tools/redis_server.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+import { testUnless } from "../support/test_unless.ts";
+
+const confirm = { message: "Buy it?", schema: z.object({ sure: z.boolean() }) };
+const PAGE = "https://shop.example.com/pay?order=7";
+
+/** Asks for a confirmation, and returns it. */
+const buying = (name: string, policy: JobPolicy = {}) =>
+  defineJob({ name, input: z.object({}), attempts: 1, ...policy, run: (_, ctx) => ctx.elicit(confirm) });
+
+const buy = buying("buy");
+const buyAlone = buying("buy_alone");
+const buyLater = buying("buy_later", { whenNobodyCanAnswer: "wait" });
+const pay = defineJob({
+  name: "pay",
+  input: z.object({}),
+  attempts: 1,
+  run: (_, ctx) => ctx.elicit({ message: "Pay for it.", url: PAGE }),
+});
+const hurry = defineJob({
+  name: "hurry",
+  input: z.object({}),
+  attempts: 1,
+  run: (_, ctx) => ctx.elicit({ ...confirm, expiresIn: 300 }),
+});
+const both = defineJob({
+  name: "both",
+  input: z.object({}),
+  attempts: 1,
+  run: async (_, ctx) => ({ said: await ctx.elicit.all([confirm, { ...confirm, message: "Wrap it?" }]) }),
+});
+
+/** The fields of a result. */
+// deno-lint-ignore no-explicit-any
+type Fields = Record<string, any>;
+
+/** A client, what it was asked, and which pages it heard to be complete. */
+interface Connected {
+  readonly client: Client;
+  readonly asked: ElicitRequest["params"][];
+  readonly complete: string[];
+  tools(): Promise<readonly string[]>;
+  call(name: string, args?: Fields): Promise<Fields>;
+}
+
+/** A server and a worker on a backend, and its clients. */
+class Stage implements AsyncDisposable {
+  readonly audit: AuditEvent[] = [];
+  readonly server: AsyncToolServer;
+  readonly #worker: Worker;
+  readonly #clients: Client[] = [];
+
+  constructor(backend: Backend) {
+    this.server = new AsyncToolServer({
+      name: "shop",
+      version: "1.0.0",
+      backend,
+      authenticate: ({ headers }) => ({ principal: headers.get("authorization")?.replace("Bearer ", "") ?? "" }),
+      audit: (event) => void this.audit.push(event),
+    });
+    this.server.registerAsyncTool(buy, { answers: "model" });
+    for (const job of [buyAlone, buyLater, pay, hurry, both]) this.server.registerAsyncTool(job);
+    this.#worker = createWorker(backend, [buy, buyAlone, buyLater, pay, hurry, both]);
+  }
+
+  async connect(
+    principal: string,
+    elicitation?: ClientCapabilities["elicitation"],
+    answer: (params: ElicitRequest["params"]) => ElicitResult | Promise<ElicitResult> = () => ({
+      action: "accept",
+      content: { sure: true },
+    }),
+  ): Promise<Connected> {
+    const capabilities = elicitation === undefined ? {} : { elicitation };
+    const client = new Client({ name: "interop", version: "1.0.0" }, { capabilities });
+    const asked: ElicitRequest["params"][] = [];
+    const complete: string[] = [];
+    if (elicitation !== undefined) {
+      client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+        asked.push(params);
+        return answer(params);
+      });
+    }
+    client.setNotificationHandler(ElicitationCompleteNotificationSchema, ({ params }) => {
+      complete.push(params.elicitationId);
+    });
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL("http://localhost/mcp"), {
+        fetch: (url, init) => {
+          const headers = new Headers(init?.headers);
+          headers.set("host", "localhost");
+          headers.set("authorization", `Bearer ${principal}`);
+          return this.server.fetch(new Request(url, { ...init, headers }));
+        },
+      }),
+    );
+    this.#clients.push(client);
+    return {
+      client,
+      asked,
+      complete,
+      tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+      call: async (name, args = {}) => await client.callTool({ name, arguments: args }),
+    };
+  }
+
+  /** The events of answers. */
+  get answers() {
+    return this.audit.filter(({ operation }) => operation === "answer").map(
+      ({ event, principal, job, action, answeredBy }) =>
+        [event, principal, job, action, answeredBy].filter((field) => field !== undefined).join(" "),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) await client.close();
+    await this.#worker.close(0);
+    await this.server.close();
+  }
+}
+
+/** Runs a test on KV and on Redis. */
+function onBoth(name: string, run: (stage: Stage) => Promise<void>): void {
+  Deno.test(`KV: ${name}`, async () => {
+    const folder = await Deno.makeTempDir();
+    await using opened = new AsyncDisposableStack();
+    opened.defer(() => Deno.remove(folder, { recursive: true }));
+    await run(opened.use(new Stage(await DenoKvBackend.open({ path: `${folder}/jobs.kv` }))));
+  });
+  testUnless(noRedis, `Redis: ${name}`, async () => {
+    await using redis = await openRedis();
+    const backend = await BullMqBackend.connect({ redis: redis.url, prefix: `test-${crypto.randomUUID()}` });
+    await using stage = new Stage(backend);
+    await run(stage);
+  });
+}
+
+onBoth(
+  "a model that may answer asks in the chat, and passes the answer on; only the first one counts",
+  async (stage) => {
+    const ann = await stage.connect("ann");
+    assertEquals((await ann.tools()).includes("task_answer"), true);
+    const { token, status, questions, message, next } = (await ann.call("buy")).structuredContent;
+    assertEquals([status, questions.length, questions[0].message], ["INPUT_REQUIRED", 1, "Buy it?"]);
+    assertEquals(Object.keys(questions[0].schema.properties), ["sure"]);
+    assertEquals(message, 'Waits for the answer to "Buy it?". Ask the person, and pass their answer to task_answer.');
+    assertStringIncludes(next, "call task_answer with this token, the key of the question and their answer");
+    const question = questions[0].key;
+    const seen = (await ann.call("task_status", { token, wait_seconds: 0 })).structuredContent;
+    assertEquals([seen.status, seen.questions], ["INPUT_REQUIRED", questions]);
+
+    const unfit = await ann.call("task_answer", { token, question, answer: { sure: "maybe" } });
+    assertEquals([unfit.isError, unfit.content[0].text.includes("sure: must be boolean")], [true, true]);
+    const stray = await ann.call("task_answer", { token, question: "question-0", answer: { sure: true } });
+    assertMatch(stray.structuredContent.error, /^This answer was ignored: the task asks no such question/);
+    const bob = await stage.connect("bob"); // They cannot even read the task: the audit log has refused reads.
+    const foreign = await bob.call("task_answer", { token, question, answer: { sure: true } });
+    const unknown = await bob.call("task_answer", { token: token.replace(/....$/, "0000"), question, answer: {} });
+    const blank = (text: string) => text.replace(/"[0-9a-f-]{36}"/, "it");
+    assertEquals([foreign.isError, blank(foreign.content[0].text)], [true, blank(unknown.content[0].text)]);
+
+    const given = await ann.call("task_answer", { token, question, answer: { sure: true } });
+    assertEquals([given.isError, given.structuredContent.error], [undefined, undefined]);
+    const again = await ann.call("task_answer", { token, question, answer: { sure: false } });
+    assertEquals([again.isError, /was ignored/.test(again.structuredContent.error)], [true, true]);
+    const end = (await ann.call("task_status", { token })).structuredContent;
+    assertEquals([end.status, end.result], ["COMPLETED", { action: "accept", content: { sure: true } }]);
+    assertEquals(stage.answers, [
+      "refused ann",
+      "refused ann buy",
+      "answered ann buy accept model",
+      "refused ann buy",
+    ]);
+  },
+);
+
+onBoth("without leave no model can answer, and a client that asks its person gets no such tool", async (stage) => {
+  const ann = await stage.connect("ann");
+  const { token, questions } = (await ann.call("buy_later")).structuredContent;
+  assertEquals(questions, undefined);
+  const refused = await ann.call("task_answer", { token, question: "question-1", answer: { sure: true } });
+  assertEquals([refused.isError, refused.structuredContent.error], [
+    true,
+    "Only a person may answer what buy_later asks.",
+  ]);
+  const own = await stage.connect("ann", {});
+  assertEquals((await own.tools()).includes("task_answer"), false);
+  const model = (await ann.call("buy")).structuredContent;
+  const question = model.questions[0].key;
+  const meddling = await own.call("task_answer", { token: model.token, question, answer: { sure: true } });
+  assertEquals(meddling.structuredContent.error, "This answer was ignored: the client itself asks the person.");
+});
+
+onBoth(
+  "a question of a plain call is cancelled if its client cannot ask, and waits if the job says so",
+  async (stage) => {
+    const ann = await stage.connect("ann");
+    assertEquals((await ann.call("buy_alone")).structuredContent, { action: "cancel" });
+    const { token, status, message } = (await ann.call("buy_later")).structuredContent;
+    assertEquals([status, message], [
+      "INPUT_REQUIRED",
+      'Waits for the answer to "Buy it?". This client cannot be asked: answer in another one, or cancel the task.',
+    ]);
+    const other = await stage.connect("ann", {});
+    const end = (await other.call("task_status", { token })).structuredContent;
+    assertEquals(other.asked.map(({ message }) => message), ["Buy it?"]);
+    const result = { action: "accept", content: { sure: true } };
+    assertEquals(end.status === "RUNNING" ? result : end.result, result);
+    assertEquals((await ann.call("task_status", { token })).structuredContent.result, result);
+    assertEquals(stage.answers, ["answered ann buy_alone cancel nobody", "answered ann buy_later accept person"]);
+  },
+);
+
+onBoth(
+  "a client that opens pages is asked to, and notified when the job is done; another one cannot be asked",
+  async (stage) => {
+    const ann = await stage.connect("ann", { form: {}, url: {} }, () => ({ action: "accept" }));
+    assertEquals((await ann.call("pay")).structuredContent, { action: "accept", content: {} });
+    const [page] = ann.asked;
+    assertEquals(page, { ...page, mode: "url", message: "Pay for it.", url: PAGE } as typeof page);
+    assertEquals(ann.complete, page && "elicitationId" in page ? [page.elicitationId] : []);
+    const refuses = await stage.connect("ann", { url: {} }, () => ({ action: "decline" }));
+    assertEquals((await refuses.call("pay")).structuredContent, { action: "decline" });
+    assertEquals([refuses.asked.length, refuses.complete], [1, []]);
+    for (const elicitation of [undefined, {}, { form: {} }]) {
+      const cannot = await stage.connect("ann", elicitation);
+      assertEquals([(await cannot.call("pay")).structuredContent, cannot.asked], [{ action: "cancel" }, []]);
+    }
+  },
+);
+
+onBoth(
+  "questions that are asked together reach a person together, and one without an answer in time is expired",
+  async (stage) => {
+    // Each is answered only once both are shown.
+    const shown = Promise.withResolvers<void>();
+    let open = 0;
+    const ann = await stage.connect("ann", {}, async () => {
+      if (++open === 2) shown.resolve();
+      await shown.promise;
+      return { action: "accept", content: { sure: true } };
+    });
+    const { said } = (await ann.call("both")).structuredContent;
+    assertEquals([said.length, ann.asked.map(({ message }) => message)], [2, ["Buy it?", "Wrap it?"]]);
+    const silent = await stage.connect("ann", {}, () => new Promise<never>(() => {}));
+    assertEquals((await silent.call("hurry")).structuredContent, { action: "expired" });
+  },
+);
