@@ -7,6 +7,7 @@
 import pg from "pg";
 import { descendants, isRunning } from "./processes.ts";
 import { freePort } from "./redis_server.ts";
+import { SHARED_FOLDER } from "./shared_folder.ts";
 
 /** Where Debian, Homebrew and others keep the server's programs, beside the PATH. */
 const PLACES = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
@@ -220,26 +221,36 @@ export async function giveToPostgres(folder: string): Promise<void> {
   if (Deno.uid() === 0) await run("chown", "postgres", folder);
 }
 
-let isFirst = true;
-let empty: Promise<string> | undefined;
+let servers = 0;
+let ownFolder: string | undefined;
 
 /**
- * Makes the data of a new server. A copy takes much less time than `initdb`, so where a process starts several servers all
- * but the first are copies of one that is kept for them.
+ * Where the empty data of a server are kept, of which others begin with copies: that takes much less time than `initdb`.
+ * Outside of `deno task test` a process has its own folder from its second server on: so a process with one server leaves
+ * nothing behind if it is killed.
  */
+function sharedFolder(): string | undefined {
+  const shared = Deno.env.get(SHARED_FOLDER) ?? ownFolder;
+  if (shared !== undefined || ++servers === 1) return shared;
+  const folder = ownFolder = Deno.makeTempDirSync({ prefix: "mcp-jobs-initdb-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** Makes the data of a new server. */
 async function makeData(data: string): Promise<void> {
-  if (isFirst) {
-    isFirst = false; // A process with one server leaves nothing behind if it is killed.
-    return await initialize(data);
-  }
-  empty ??= (async () => {
-    const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-initdb-" });
-    globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-    await giveToPostgres(folder);
-    await initialize(`${folder}/data`);
-    return `${folder}/data`;
-  })();
-  await run("cp", "-Rp", await empty, data);
+  const shared = sharedFolder();
+  if (shared === undefined) return await initialize(data);
+  const empty = `${shared}/postgres`;
+  const exists = () => Deno.stat(empty).then(() => true, () => false);
+  if (await exists()) return await run("cp", "-Rp", empty, data);
+  await initialize(data);
+  const copy = `${shared}/${crypto.randomUUID()}`;
+  await run("cp", "-Rp", data, copy);
+  // Where several processes come here at once, the first copy is kept, and the others go with the folder.
+  await Deno.rename(copy, empty).catch(async (error) => {
+    if (!await exists()) throw error;
+  });
 }
 
 async function initialize(data: string): Promise<void> {

@@ -46,13 +46,12 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
     "tests/b/b_test.ts": 'Deno.test("b", () => {}); Deno.test("c", () => {});',
     ...EMPTY,
     "mod.ts": "/**\n * ```ts\n * const one: number = 1;\n * ```\n */\nexport const a = 1;",
-  }, []);
+  }, ["--no-check"]);
   assertEquals(code, 0);
   assertEquals(lines.toSorted(), [
     "",
     "",
     "",
-    "checking the types …",
     "mod.ts strategy.ts backend.ts testing.ts src | ok | 1 passed | 0 failed (time)",
     "ok | 4 passed (1 step) | 0 failed (time)",
     "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
@@ -83,39 +82,46 @@ Deno.test("what a file that fails has written stands together, and the tests tha
 });
 
 Deno.test("files of one folder share a process, unless one of them needs its own; each is a line, and has its failures", async () => {
-  const samePid = (name: string, more = "") => `
-    Deno.test("${name}", async (t) => {
-      const pid = await Deno.readTextFile("pid").catch(() => Deno.pid);
-      await Deno.writeTextFile("pid", String(Deno.pid));
-      await t.step("a step", () => {});
-      if (Number(pid) !== Deno.pid) throw new Error("It has a process of its own.");
-      ${more}
-    });`;
+  const samePid = `
+    const pid = await Deno.readTextFile("pid").catch(() => Deno.pid);
+    await Deno.writeTextFile("pid", String(Deno.pid));
+    if (Number(pid) !== Deno.pid) throw new Error("It has a process of its own.");`;
+  const steps = (name: string, more = "") =>
+    `Deno.test("${name}", async (t) => { ${samePid} await t.step("a step", () => {}); ${more} });`;
   const files = {
-    "tests/a_test.ts": samePid("a"),
-    "tests/b_test.ts": samePid("b", 'throw new Error("b broke");'),
-    "tests/c_test.ts": samePid("c <&> c") + 'Deno.test({ name: "d (left out: no d)", ignore: true, fn: () => {} });',
+    "tests/a_test.ts": steps("a"),
+    "tests/b_test.ts": steps("b", 'throw new Error("b broke");'),
+    "tests/c_test.ts": steps("c: <&> c") + 'Deno.test({ name: "d (left out: no d)", ignore: true, fn: () => {} });',
     "tests/e/e_test.ts": 'Deno.test("e", () => { Deno.env.set("HERE", "only"); });',
     "tests/e/f_test.ts": 'import { test } from "./helper.ts";\ntest("f");',
-    "tests/e/g_test.ts": 'import { run } from "./helper_of_helper.ts";\nDeno.test("g", run);',
-    "tests/e/h_test.ts":
-      'Deno.test("h", () => { if (Deno.env.has("HERE")) throw new Error("It shares e\'s process."); });',
-    "tests/e/helper.ts": "export const test = (name: string) => Deno.test(name, () => {});",
-    "tests/e/helper_of_helper.ts": 'import { run } from "./runs.ts";\nexport { run };',
-    "tests/e/runs.ts": 'export const run = () => new Deno.Command("true").output().then(() => {});',
+    "tests/e/g_test.ts": 'import { test } from "./helper.ts";\ntest("g");\nDeno.test(function h() {});',
+    "tests/e/i_test.ts":
+      'Deno.test("i", { permissions: "inherit" }, () => { if (Deno.env.has("HERE")) throw new Error("With e."); });',
+    "tests/e/helper.ts": `export const test = (name: string) => Deno.test({ name, fn: async () => { ${
+      samePid.replaceAll('"pid"', '"pid of e"')
+    } } });`,
+    "tests/j/j_test.ts": 'import { run } from "./helper_of_helper.ts";\nDeno.test("j", run);',
+    "tests/j/k_test.ts": 'Deno.test("k", () => { if (Deno.env.has("HERE")) throw new Error("With j."); });',
+    "tests/j/helper_of_helper.ts": 'import { run } from "./sets.ts";\nexport { run };',
+    "tests/j/sets.ts": 'export const run = () => Deno.env.set("HERE", "too");',
     ...EMPTY,
   };
   const { code, lines, out } = await run(files, ["--no-check"]);
-  assertEquals([code, lines.filter((line) => line.startsWith("tests/")).toSorted()], [1, [
+  assertEquals([code, lines.filter((line) => /^tests\/\S+ \|/.test(line)).toSorted()], [1, [
     "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
     "tests/b_test.ts | FAILED | 0 passed (1 step) | 1 failed (time)",
     "tests/c_test.ts | ok | 1 passed (1 step) | 0 failed | 1 ignored (time)",
-    ...["e", "f", "g", "h"].map((name) => `tests/e/${name}_test.ts | ok | 1 passed | 0 failed (time)`),
+    "tests/e/e_test.ts | ok | 1 passed | 0 failed (time)",
+    "tests/e/f_test.ts | ok | 1 passed | 0 failed (time)",
+    "tests/e/g_test.ts | ok | 2 passed | 0 failed (time)",
+    "tests/e/i_test.ts | ok | 1 passed | 0 failed (time)",
+    "tests/j/j_test.ts | ok | 1 passed | 0 failed (time)",
+    "tests/j/k_test.ts | ok | 1 passed | 0 failed (time)",
   ]], out);
   assert(lines.includes("error: Error: b broke") && lines.includes("failed | tests/b_test.ts | b"));
   assert(lines.includes("left out | 1 test | no d"));
   assertEquals(lines.filter((line) => line.startsWith("FAILED")), [
-    "FAILED | 6 passed (3 steps) | 1 failed | 1 ignored (time)",
+    "FAILED | 9 passed (3 steps) | 1 failed | 1 ignored (time)",
   ]);
 });
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { dirname } from "node:path";
+import { SHARED_FOLDER } from "../shared_folder.ts";
+import { entryOf, fileOf } from "./groups.ts";
 import type { Arguments, Run } from "./plan.ts";
 import { type Case, count, failures, type Figures, figuresOf, lastLine, leftOut, readReport, show } from "./report.ts";
 
@@ -26,13 +27,16 @@ export const running = new Map<string, Deno.ChildProcess>();
  */
 export async function perform(run: Run, told: Arguments, place: string): Promise<readonly Result[]> {
   const { name, files, doc } = run;
-  const report = `${place}.xml`;
+  const [report, entry] = [`${place}.xml`, `${place}_test.ts`];
+  const isGroup = !doc && files.length > 1;
+  if (isGroup) await Deno.writeTextFile(entry, entryOf(files));
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...doc ? ["--doc"] : [], ...told.options],
-      ...doc || files.length === 1 ? files : [await writeEntry(`${place}_test.ts`, files)],
+      ...isGroup ? [entry] : files,
       ...told.forTests,
     ],
+    env: { [SHARED_FOLDER]: dirname(place) },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -42,19 +46,13 @@ export async function perform(run: Run, told: Arguments, place: string): Promise
   running.delete(name);
   const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   const ended = lastLine(out, code);
-  if (code !== 0 || told.paths.length > 0) console.log(ended?.before ?? out + errors);
   const cases = readReport(await Deno.readTextFile(report).catch(() => ""));
-  if (!doc && files.length > 1) return ofGroup(run, code, ended ? cases : []);
+  // From here on nothing waits, so that no other run writes in between.
+  if (code !== 0 || told.paths.length > 0) console.log(ended?.before ?? out + errors);
+  if (isGroup) return ofGroup(run, code, ended ? cases : []);
   const line = ended?.line ?? endedWith(code);
   console.log(`${name} | ${line}`);
   return [{ name, code, figures: figuresOf(line), failed: failures(cases), leftOut: leftOut(cases) }];
-}
-
-/** Writes the one module that a group of files is to the process that they share. */
-async function writeEntry(path: string, files: readonly string[]): Promise<string> {
-  const imports = files.map((file) => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)};\n`);
-  await Deno.writeTextFile(path, imports.join(""));
-  return path;
 }
 
 function endedWith(code: number): string {
@@ -63,8 +61,12 @@ function endedWith(code: number): string {
 
 /** How each file of a group went: what failed in it, or that nothing is known of it. */
 function ofGroup({ name, files }: Run, code: number, cases: readonly Case[]): readonly Result[] {
+  const named = cases.map((one) => {
+    const [file, name] = fileOf(one.name);
+    return { ...one, file, name };
+  });
   const results = files.map((file): Result => {
-    const own = cases.filter((one) => one.file === file);
+    const own = named.filter((one) => one.file === file);
     const failed = own.length > 0 || code !== 0 ? failures(own) : ["it has no test"];
     const { figures, ms } = count(own);
     const line = own.length > 0 ? show(figures, ms) : endedWith(code || 1);
