@@ -9,36 +9,22 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { StartOptions } from "../tasks/task_keys.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { LONGEST_TIMER_MS, tryAgain } from "../waiting.ts";
+import { tryAgain } from "../waiting.ts";
 import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
 
 /**
  * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with its newest state. With
  * 0 ms it resolves at once. Rejects with the reason of the call's signal once that aborts.
  */
-export async function waitWhile(
+export function waitWhile(
   stays: (task: TaskInfo) => boolean,
   task: TaskInfo,
   ms: number,
   tasks: Tasks,
   { signal, onChange }: Pick<CallContext, "signal" | "onChange">,
 ): Promise<TaskInfo> {
-  if (ms <= 0 || isFinished(task) || !stays(task)) return task;
-  let newest: TaskInfo = task;
-  const enough = new AbortController();
-  const timer = setTimeout(() => enough.abort(), Math.min(ms, LONGEST_TIMER_MS));
-  try {
-    return await tasks.finish(task, AbortSignal.any([signal, enough.signal]), (now) => {
-      newest = now;
-      onChange?.(now);
-      if (!stays(now)) enough.abort();
-    });
-  } catch (error) {
-    if (enough.signal.aborted && !signal.aborted) return newest;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  if (ms <= 0 || isFinished(task) || !stays(task)) return Promise.resolve(task);
+  return tasks.waitFrom(task, { ms, stays, signal, onChange });
 }
 
 /**

@@ -9,7 +9,8 @@ import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { logError } from "../log/log_error.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
-import { unlessAborted } from "../waiting.ts";
+import { remember } from "../recent.ts";
+import { LONGEST_TIMER_MS } from "../waiting.ts";
 
 type Listener = (task: TaskInfo) => void;
 
@@ -19,11 +20,26 @@ const READ_RETRY_MS = 500;
 /** After how long without an event a watched task is read again, in ms; at most one read per task in that time. */
 const REREAD_MS = 30_000;
 
+/** For how many tasks the newest state is remembered: long enough for a call to begin to wait for what it has stored. */
+const REMEMBERED = 256;
+
 interface Watcher {
   readonly listener: Listener;
   readonly onError: (error: JobsError) => void;
   /** The newest revision that it has seen, or need not see. */
   revision: number;
+}
+
+/** What ends a wait, besides the end of its task. */
+export interface WaitOptions {
+  /** Ends it with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Called on each change before the end. */
+  readonly onChange?: (task: TaskInfo) => void;
+  /** Ends it after this time, in ms. Default: never. */
+  readonly ms?: number;
+  /** Ends it with a change after which this is false. Default: never. */
+  readonly stays?: (task: TaskInfo) => boolean;
 }
 
 /** A task with at least one watcher, for one owner. */
@@ -39,6 +55,8 @@ interface Watched {
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #watched = new Map<string, Watched>();
+  /** The newest state of the tasks that have changed last. There was no event of them since. */
+  readonly #recent = new Map<string, TaskInfo>();
   readonly #rereads: Rereads<Watched>;
   #stopped: Error | undefined;
   readonly #waiting = new Set<(reason: unknown) => void>();
@@ -93,19 +111,59 @@ export class TaskFeed implements Disposable {
    * signal's reason once it aborts.
    */
   async wait(id: string, owner: string, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
-    signal.throwIfAborted();
-    if (this.#stopped) throw this.#stopped;
-    const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
-    const receive = (task: TaskInfo) => isFinished(task) ? resolve(task) : onChange?.(task);
-    const stop = this.watch({ id, owner }, receive, reject);
-    this.#backend.get(id, owner).then((now) => this.#deliver(now), reject);
-    this.#waiting.add(reject);
-    try {
-      return await unlessAborted(promise, signal);
-    } finally {
+    return asFinished(await this.#wait({ id, owner }, { signal, onChange }, undefined));
+  }
+
+  /** As `wait`, for a task that the caller has just stored or read. */
+  async finish(task: TaskInfo, signal: AbortSignal, onChange?: Listener): Promise<FinishedTask> {
+    return asFinished(await this.waitFrom(task, { signal, onChange }));
+  }
+
+  /** As `finish`, until the task is finished or as the options say. Resolves with its newest state. */
+  waitFrom(task: TaskInfo, options: WaitOptions): Promise<TaskInfo> {
+    const recent = this.#recent.get(keyOf(task));
+    return this.#wait(task, options, task, recent && recent.revision >= task.revision ? recent : undefined);
+  }
+
+  /**
+   * Subscribes first and reads then, unless its state is `known`. Resolves with the newest state, from `newest` on. Not an
+   * async function, as all that thousands of calls wait in: each would take half a KB more.
+   */
+  #wait<T extends TaskInfo | undefined>(
+    task: Pick<TaskInfo, "id" | "owner">,
+    { signal, onChange, ms, stays = () => true }: WaitOptions,
+    newest: T | TaskInfo,
+    known?: TaskInfo,
+  ): Promise<T | TaskInfo> {
+    if (this.#stopped) return Promise.reject(this.#stopped);
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<T | TaskInfo>();
+    const end = () => {
       stop();
-      this.#waiting.delete(reject);
-    }
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+      this.#waiting.delete(fail);
+    };
+    const fail = (reason: unknown) => {
+      end();
+      reject(reason);
+    };
+    const abort = () => fail(signal.reason);
+    const enough = () => {
+      end();
+      resolve(newest);
+    };
+    const stop = this.watch(task, (now) => {
+      newest = now;
+      if (!isFinished(now)) onChange?.(now);
+      if (isFinished(now) || !stays(now)) enough();
+    }, fail);
+    const timer = ms === undefined ? undefined : setTimeout(enough, Math.min(ms, LONGEST_TIMER_MS));
+    signal.addEventListener("abort", abort);
+    this.#waiting.add(fail);
+    if (known) this.#deliver(known);
+    else this.#backend.get(task.id, task.owner).then((now) => this.#deliver(now), fail);
+    return promise;
   }
 
   /** Rejects every `wait`, present and future. */
@@ -123,6 +181,7 @@ export class TaskFeed implements Disposable {
 
   #receive(event: TaskEvent): void {
     if (event.kind === "change") return this.#deliver(event.task);
+    this.#recent.clear();
     for (const watched of this.#watched.values()) void this.#read(watched);
   }
 
@@ -165,7 +224,9 @@ export class TaskFeed implements Disposable {
   }
 
   #deliver(task: TaskInfo): void {
-    const watched = this.#watched.get(keyOf(task));
+    const key = keyOf(task);
+    if (task.revision >= (this.#recent.get(key)?.revision ?? 0)) remember(this.#recent, key, task, REMEMBERED);
+    const watched = this.#watched.get(key);
     if (watched === undefined) return;
     this.#rereads.saw(watched);
     for (const watcher of [...watched.watchers]) {
@@ -174,6 +235,12 @@ export class TaskFeed implements Disposable {
       watcher.listener(task);
     }
   }
+}
+
+/** A task whose wait only its own end has ended. */
+function asFinished(task: TaskInfo | undefined): FinishedTask {
+  if (task === undefined || !isFinished(task)) throw new TypeError("A wait has ended before its task.");
+  return task;
 }
 
 /** Unique for each task, whatever the caller passes as an id. */

@@ -9,7 +9,7 @@ import type { Backend, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
-import { TaskFeed } from "./feed.ts";
+import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
 import { activeTrace, inSpan, messageAttributes } from "../telemetry/spans.ts";
@@ -61,12 +61,7 @@ export class Tasks implements Disposable {
    * Validates the input, stores the task and queues it; or finds the task of an earlier start with the same key. Rejects
    * before anything is stored: first with `LimitExceeded`, then with `InvalidInput` or `InvalidValue`.
    */
-  start(
-    registered: RegisteredJob,
-    input: unknown,
-    owner: string,
-    options: StartOptions = {},
-  ): Promise<TaskInfo> {
+  start(registered: RegisteredJob, input: unknown, owner: string, options: StartOptions = {}): Promise<TaskInfo> {
     const { job } = registered;
     const asked = { operation: "create", owner, job: job.name } as const;
     const id = newTaskId();
@@ -222,13 +217,14 @@ export class Tasks implements Disposable {
     });
   }
 
-  /** As `wait`, for the call that has just created the task: does not count as a read. */
-  finish(
-    { id, owner }: Pick<TaskInfo, "id" | "owner">,
-    signal: AbortSignal,
-    onChange?: (task: TaskInfo) => void,
-  ): Promise<FinishedTask> {
-    return this.#feed.wait(id, owner, signal, onChange);
+  /** As `wait`, for the call that has just stored or read the task: does not count as a read. */
+  finish(task: TaskInfo, signal: AbortSignal, onChange?: (task: TaskInfo) => void): Promise<FinishedTask> {
+    return this.#feed.finish(task, signal, onChange);
+  }
+
+  /** As `finish`, until the task is finished or as the options say. Resolves with its newest state. */
+  waitFrom(task: TaskInfo, options: WaitOptions): Promise<TaskInfo> {
+    return this.#feed.waitFrom(task, options);
   }
 
   /** How many tasks have a caller that waits for them or follows them. */

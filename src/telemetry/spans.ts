@@ -10,6 +10,8 @@ import type { TraceContext } from "../backend.ts";
 /** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
 const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
 
+export type { Span };
+
 /** What a span is to be. */
 export interface SpanOptions {
   /** The name. It has few different values: no ids. */
@@ -22,23 +24,25 @@ export interface SpanOptions {
 }
 
 /** Runs `run` inside a span, which ends with it. An error marks the span as failed, with the error's class as its type. */
-export async function inSpan<T>(
+export function inSpan<T>(
   { name, kind, attributes, parent }: SpanOptions,
   run: (span: Span) => Promise<T>,
 ): Promise<T> {
   const above = parent ? propagation.extract(context.active(), parent) : context.active();
   const linked = parent && trace.getSpanContext(above);
   const options = { kind: SpanKind[kind], attributes, links: linked ? [{ context: linked }] : [] };
-  return await tracer.startActiveSpan(name, options, above, async (span) => {
-    try {
-      return await run(span);
-    } catch (error) {
-      markFailed(span, error instanceof Error ? error.name : "_OTHER");
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+  return tracer.startActiveSpan(name, options, above, (span) => span.isRecording() ? recorded(span, run) : run(span));
+}
+
+async function recorded<T>(span: Span, run: (span: Span) => Promise<T>): Promise<T> {
+  try {
+    return await run(span);
+  } catch (error) {
+    markFailed(span, error instanceof Error ? error.name : "_OTHER");
+    throw error;
+  } finally {
+    span.end();
+  }
 }
 
 /** Marks a span as failed; `type` is one of few values, such as the class of an error. */

@@ -296,3 +296,41 @@ Deno.test("owner names and ids that concatenate to the same text are different t
   backend.tell({ kind: "change", task });
   assertEquals(foreign, []);
 });
+
+Deno.test("a wait for a task that was just stored reads nothing where its events have come, and reads after a gap", async () => {
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  let reads = 0;
+  const get = backend.get.bind(backend);
+  backend.get = (id, owner) => {
+    reads++;
+    return get(id, owner);
+  };
+  const end = await backend.cancel(task.id, "me", 0);
+  reads = 0;
+  backend.tell({ kind: "change", task });
+  backend.tell({ kind: "change", task: end });
+  backend.tell({ kind: "change", task }); // An event of another process comes late.
+  assertEquals([await feed.finish(task, never), reads], [end, 0]);
+  backend.gap();
+  assertEquals([await feed.finish(task, never), reads], [end, 1]);
+});
+
+Deno.test("a wait ends with its time, or with a change that is enough, and leaves no watcher behind", async () => {
+  using time = new FakeTime();
+  await using backend = new LossyBackend();
+  using feed = new TaskFeed(backend);
+  const task = await create(backend);
+  const changed: TaskInfo = { ...task, revision: 2, progress: 0.5 };
+  const heard: TaskInfo[] = [];
+  const wait = feed.waitFrom(task, { signal: never, ms: 1_000, onChange: (now) => heard.push(now) });
+  await time.tickAsync(999);
+  backend.tell({ kind: "change", task: changed });
+  await time.tickAsync(1);
+  assertEquals([await wait, heard, feed.size], [changed, [task, changed], 0]);
+  const enough = feed.waitFrom(task, { signal: never, stays: ({ progress }) => progress !== 0.6 });
+  const next: TaskInfo = { ...changed, revision: 3, progress: 0.6 };
+  backend.tell({ kind: "change", task: next });
+  assertEquals([await enough, feed.size, time.next()], [next, 0, false]);
+});

@@ -77,7 +77,8 @@ async function waitFor(
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
-  const ended = new AbortController();
+  // Only questions need it, and a signal is large for a call that waits.
+  let ended: AbortController | undefined;
   const { signal, _meta, notify } = ctx.mcpReq;
   const giveUp = () => given.abort(whyOver(signal.reason, ctx));
   if (signal.aborted) giveUp();
@@ -95,7 +96,10 @@ async function waitFor(
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
       progress?.report(describeQuestions(task, client));
       const { askable, others } = questionsToElicit(task, client);
-      if (whenNobodyCanAnswer === "cancel") void cancelQuestions(tasks, task, others, ended.signal);
+      if (whenNobodyCanAnswer === "cancel" && others.length > 0) {
+        ended ??= new AbortController();
+        void cancelQuestions(tasks, task, others, ended.signal);
+      }
       if (askable.length === 0) return;
       const result = connection.ask(task, askable.map((question) => withReason(question, misfits())), ctx);
       if (result) given.abort(new InputNeeded(result));
@@ -110,7 +114,7 @@ async function waitFor(
     if (!(error instanceof InputNeeded)) throw error;
     return error.result;
   } finally {
-    ended.abort();
+    ended?.abort();
     signal.removeEventListener("abort", giveUp);
   }
 }

@@ -6,7 +6,7 @@
 import type { Result } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
-import { inSpan, isTraced, markFailed } from "../../telemetry/spans.ts";
+import { inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
 import type { RequestContext } from "../host.ts";
 
 /**
@@ -29,11 +29,16 @@ export function inCallSpan(
     ...(sessionId !== undefined && { "mcp.session.id": sessionId }),
   };
   const name = ours === undefined ? "tools/call" : `tools/call ${ours}`;
-  return inSpan({ name, kind: "SERVER", attributes, parent: traceOf(ctx) }, async (span) => {
-    const result = await run();
-    if (result.isError === true) markFailed(span, "tool_error");
-    return result;
-  });
+  return inSpan(
+    { name, kind: "SERVER", attributes, parent: traceOf(ctx) },
+    (span) => span.isRecording() ? marked(span, run()) : run(),
+  );
+}
+
+async function marked(span: Span, calling: Promise<Result>): Promise<Result> {
+  const result = await calling;
+  if (result.isError === true) markFailed(span, "tool_error");
+  return result;
 }
 
 /** The client's trace: from `_meta` of the request, else from the HTTP headers, unless the process follows these itself. */
