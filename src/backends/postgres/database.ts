@@ -34,13 +34,16 @@ const READ_ONLY = "25006";
 const CLOSE_MS = 1_000;
 
 /**
- * The settings of each connection. Every prepared statement uses indexes: otherwise a connection that prepared it while
- * the tables were small would keep scanning whole tables. JIT compilation would cost more than it saves. The server cancels
- * a statement some time after this process has given it up, so that it does not commit when nobody expects it any more.
+ * The settings of each connection. Statements are planned once, and use indexes even if the tables are small then: such a
+ * plan would go on reading whole tables, and JIT compilation would cost more than it saves. The server cancels a statement
+ * some time after this process has given it up, so that it does not commit when nobody expects it any more.
  */
-const SETTINGS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off " +
-  "-c plan_cache_mode=force_generic_plan " +
-  `-c statement_timeout=${2 * QUERY_MS}`;
+const SETTINGS = [
+  ...["seqscan", "bitmapscan", "hashjoin", "mergejoin"].map((plan) => `enable_${plan}=off`),
+  "plan_cache_mode=force_generic_plan",
+  "jit=off",
+  `statement_timeout=${2 * QUERY_MS}`,
+].map((setting) => `-c ${setting}`).join(" ");
 
 /** A statement; with a name, each connection prepares it once. */
 export interface Statement {

@@ -24,6 +24,9 @@ const SAFETY_POLL_MS = 2_000;
 const PULSE_MS = 5_000;
 const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS \"readOnly\"";
 
+/** How long a notification of claims waits for others, in ms. */
+const LATER_MS = 5;
+
 /** The pause before the next attempt to listen, in ms. */
 const RETRY_MS = 200;
 
@@ -65,6 +68,7 @@ export class EventLog implements AsyncDisposable {
   #again = false;
   #notifying: Promise<void> | undefined;
   #notify: "" | "ready" | undefined;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #open = true;
   #connected = false;
 
@@ -81,7 +85,10 @@ export class EventLog implements AsyncDisposable {
       read: {
         name: "mcp_jobs_events",
         text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks,
-          holder, claimed_at AS "claimedAt" FROM ${schema}.events WHERE seq > $1::bigint OR seq = ANY($2::bigint[]) ORDER BY seq LIMIT ${PAGE}`,
+          holder, claimed_at AS "claimedAt" FROM (
+            (SELECT * FROM ${schema}.events WHERE seq > $1::bigint ORDER BY seq LIMIT ${PAGE})
+            UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2::bigint[])
+          ) AS found ORDER BY seq`,
       },
       // A notification is worth no wait for the disk, and whoever sends one keeps the others from committing meanwhile.
       notify: {
@@ -106,19 +113,27 @@ export class EventLog implements AsyncDisposable {
     return log;
   }
 
-  /** Tells the other processes that there is something to read, and whether a task may be ready to run. */
-  wake(ready: boolean): void {
+  /** Tells the other processes that there is something to read, and whether a task may be ready to run. `later`: soon is enough. */
+  wake(ready: boolean, later: boolean): void {
     this.#notify = ready || this.#notify === "ready" ? "ready" : "";
-    // Calls while a notification is under way share the next one.
-    this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
+    if (later) this.#later ??= setTimeout(() => this.#wakeNow(), LATER_MS);
+    else this.#wakeNow();
   }
 
   /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#later !== undefined) this.#wakeNow();
     this.#open = false;
     this.#closed.resolve();
     clearTimeout(this.#timer);
     await Promise.all([this.#listening, this.#reading, this.#notifying]);
+  }
+
+  #wakeNow(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    // Calls while a notification is under way share the next one.
+    this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
   }
 
   async #notifyAll(): Promise<void> {
@@ -212,7 +227,7 @@ export class EventLog implements AsyncDisposable {
     for (const [number, since] of this.#missing) {
       if (begun - since > MISSING_MS) this.#missing.delete(number);
     }
-    if (rows.length === PAGE) this.#again = true;
+    if (rows.length >= PAGE) this.#again = true;
   }
   /** Notes that a number was read, and which ones before it are missing. */
   #advance(seq: number, now: number): void {

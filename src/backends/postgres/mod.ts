@@ -89,7 +89,7 @@ export class PostgresBackend extends StoreBackend {
       const hub = new Hub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, name, listen, hub);
-      const writer = new Writer(database, name, (tasks) => log.wake(hub.written(tasks)));
+      const writer = new Writer(database, name, (tasks, later) => log.wake(hub.written(tasks), later));
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,

@@ -58,7 +58,7 @@ export class PgQueue implements Queue<PgEntry> {
       record: recordOf(record, name, row.at),
       input,
     }));
-    if (entries.length > 0) this.#writer.written(entries.map(({ record }) => record.info));
+    if (entries.length > 0) this.#writer.written(entries.map(({ record }) => record.info), true);
     return { entries, more: row.found === max };
   }
 }

@@ -18,6 +18,9 @@ const MOST_TEXT = 32 * 1024 * 1024;
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;
 
+/** Takes changes that are stored. `later`: the other processes may hear of them a little later. */
+export type Written = (tasks: readonly TaskInfo[], later: boolean) => void;
+
 /** Writes for one process. */
 export class Writer {
   /**
@@ -28,9 +31,9 @@ export class Writer {
   /** The name under which this process writes events. */
   readonly name: string;
   /** Called with what a statement has changed, once it is stored. */
-  readonly written: (tasks: readonly TaskInfo[]) => void;
+  readonly written: Written;
 
-  constructor({ schema, run }: Database, name: string, written: (tasks: readonly TaskInfo[]) => void) {
+  constructor({ schema, run }: Database, name: string, written: Written) {
     this.name = name;
     this.written = written;
     const sql = { name: "mcp_jobs_write", text: statement(schema) };
@@ -42,7 +45,7 @@ export class Writer {
       const [row] = await run<{ ids: string | null }>(sql, [...columnsOf(sorted), this.name]);
       const ids = new Set(row?.ids?.split(","));
       const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
-      if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info));
+      if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), false);
       return done;
     };
     const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT };
