@@ -86,7 +86,7 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
       // That the task has failed is not an error of this tool, but its answer.
       return read.task.status === "COMPLETED"
         ? await readResponse(read.task, tasks)
-        : withNote(formatResponse(read.task), read.cut);
+        : withNote(formatResponse(read.task, undefined, ctx.client), read.cut);
     }),
     title: `${title}: status`,
     description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
@@ -101,7 +101,7 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
     ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds }, ctx) => {
       const read = await waitForSeconds(() => true, task, wait_seconds, limits, tasks, ctx);
       if (isFinished(read.task)) return await readResponse(read.task, tasks);
-      const response = withNote(formatResponse(read.task), read.cut);
+      const response = withNote(formatResponse(read.task, undefined, ctx.client), read.cut);
       if (wait_seconds !== undefined) return response;
       // The message of a task that waits for a person says what to do.
       const next = response.status === "INPUT_REQUIRED" ? "" : ` Call ${name}_status until it is COMPLETED.`;

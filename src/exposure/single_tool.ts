@@ -69,7 +69,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   const schema = actionSchema(registered, limits);
   const check = async (task: TaskInfo, seconds: number | undefined, ctx: CallContext): Promise<ToolResult> => {
     const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, seconds, limits, tasks, ctx);
-    return toToolResult(withNote(await readResponse(now, tasks), isFinished(now) ? undefined : cut));
+    return toToolResult(withNote(await readResponse(now, tasks, ctx.client), isFinished(now) ? undefined : cut));
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {

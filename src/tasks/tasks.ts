@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { answeredBy, type AuditEvent } from "./audit.ts";
+import { Answering } from "./answering/answering.ts";
+import type { AuditEvent } from "./audit.ts";
 import type { Backend, TaskPage } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
@@ -17,7 +18,6 @@ import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
-import { sortAnswers } from "../questions/answers.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
@@ -36,6 +36,7 @@ export class Tasks implements Disposable {
   readonly #backend: Backend;
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
+  readonly #answering: Answering;
   readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
@@ -53,6 +54,7 @@ export class Tasks implements Disposable {
     this.#now = now;
     this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
     this.#guard = new Guard(backend, guard, now);
+    this.#answering = new Answering(backend, this.#guard, now);
     this.#feed = new TaskFeed(backend);
     this.#callers = new Callers(backend.keys, now);
   }
@@ -165,37 +167,26 @@ export class Tasks implements Disposable {
    * is left out. `by` says who gave them. Rejects as `get`, with what `answersTo` throws, and with `InvalidInput` where an
    * answer does not fit its question, or is too long to be stored; no question is answered then.
    */
-  async answer(
+  answer(
     id: string,
     owner: string,
     answersTo: (task: TaskInfo) => { readonly [key: string]: Answer },
     by: "person" | "model" = "person",
   ): Promise<TaskInfo> {
-    const request = { operation: "answer", owner, task: id } as const;
-    const { task } = await this.#guard.audited(request, async () => {
-      this.#guard.read(owner);
-      const before = await this.#backend.get(id, owner);
-      const { fitting, late } = await sortAnswers(before, answersTo(before), this.#now());
-      if (late.length > 0) this.refuseAnswer(before, "The question is not open: it was answered, or its time is over.");
-      const answers = Object.fromEntries(fitting);
-      return { answers, task: fitting.length === 0 ? before : await this.#backend.answer(id, owner, answers) };
-    }, ({ answers, task }) => answeredBy(by, task.job, answers));
-    return task;
+    return this.#answering.answer({ id, owner }, answersTo, by);
   }
 
-  /** Answers questions of a task with `cancel`, because its owner cannot be asked. Does not count as a read of theirs. */
-  answerForNobody({ id, owner }: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<TaskInfo> {
-    const answers = Object.fromEntries(keys.map((key) => [key, { action: "cancel" } as const]));
-    return this.#guard.audited(
-      { operation: "answer", owner, task: id },
-      () => this.#backend.answer(id, owner, answers),
-      ({ job }) => answeredBy("nobody", job, answers),
-    );
+  /**
+   * Answers those of these questions of a task that are open with `cancel`, because its owner cannot be asked. Does not
+   * count as a read of theirs.
+   */
+  answerForNobody(task: Pick<TaskInfo, "id" | "owner">, keys: readonly string[]): Promise<void> {
+    return this.#answering.cancel(task, keys);
   }
 
   /** Writes to the audit log that an answer was refused. */
-  refuseAnswer({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
-    this.#guard.refuse({ operation: "answer", owner, task: id, job }, reason);
+  refuseAnswer(task: Pick<TaskInfo, "id" | "owner" | "job">, reason: string): void {
+    this.#answering.refuse(task, reason);
   }
 
   /** Lists an owner's tasks, the newest first, up to 100 a page. Rejects as `Backend.list`, and with `LimitExceeded`. */

@@ -11,6 +11,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import {
   type ClientCapabilities,
+  CreateTaskResultSchema,
   ElicitationCompleteNotificationSchema,
   type ElicitRequest,
   ElicitRequestSchema,
@@ -26,6 +27,7 @@ import {
   defineJob,
   DenoKvBackend,
   type JobPolicy,
+  OperationResourceStrategy,
   type Worker,
 } from "../../mod.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
@@ -48,6 +50,7 @@ const pay = defineJob({
   attempts: 1,
   run: (_, ctx) => ctx.elicit({ message: "Pay for it.", url: PAGE }),
 });
+const pack = buying("pack", { whenNobodyCanAnswer: "cancel" });
 const hurry = defineJob({
   name: "hurry",
   input: z.object({}),
@@ -91,7 +94,10 @@ class Stage implements AsyncDisposable {
     });
     this.server.registerAsyncTool(buy, { answers: "model" });
     for (const job of [buyAlone, buyLater, pay, hurry, both]) this.server.registerAsyncTool(job);
-    this.#worker = createWorker(backend, [buy, buyAlone, buyLater, pay, hurry, both]);
+    const plain = new OperationResourceStrategy();
+    this.server.registerAsyncTool(buyLater, { name: "buy_and_wait", strategy: plain });
+    this.server.registerAsyncTool(pack, { strategy: plain });
+    this.#worker = createWorker(backend, [buy, buyAlone, buyLater, pay, hurry, both, pack]);
   }
 
   async connect(
@@ -177,7 +183,8 @@ onBoth(
     assertEquals(message, 'Waits for the answer to "Buy it?". Ask the person, and pass their answer to task_answer.');
     assertStringIncludes(next, "call task_answer with this token, the key of the question and their answer");
     const question = questions[0].key;
-    const seen = (await ann.call("task_status", { token, wait_seconds: 0 })).structuredContent;
+    // It does not wait: nothing will happen before the model has answered.
+    const seen = (await ann.call("task_status", { token, wait_seconds: 3_600 })).structuredContent;
     assertEquals([seen.status, seen.questions], ["INPUT_REQUIRED", questions]);
 
     const unfit = await ann.call("task_answer", { token, question, answer: { sure: "maybe" } });
@@ -277,3 +284,33 @@ onBoth(
     assertEquals((await silent.call("hurry")).structuredContent, { action: "expired" });
   },
 );
+
+onBoth(
+  "a call that waits for an answer gets its result once another client of the same owner has given it",
+  async (stage) => {
+    const ann = await stage.connect("ann");
+    const waiting = ann.call("buy_and_wait");
+    const other = await stage.connect("ann", {});
+    const open = async () => {
+      const { tasks } = (await other.call("task_list")).structuredContent;
+      return tasks.find(({ status }: Fields) => status === "INPUT_REQUIRED")?.token;
+    };
+    let token = await open();
+    while (token === undefined) token = await open();
+    await other.call("task_status", { token });
+    assertEquals((await waiting).structuredContent, { action: "accept", content: { sure: true } });
+    assertEquals(other.asked.length, 1);
+  },
+);
+
+onBoth("a task's question is cancelled if the job says so and its client cannot ask", async (stage) => {
+  const ann = await stage.connect("ann");
+  const started = await ann.client.request(
+    { method: "tools/call", params: { name: "pack", arguments: {}, task: {} } },
+    CreateTaskResultSchema,
+  );
+  const { taskId } = started.task;
+  const get = () => ann.client.experimental.tasks.getTask(taskId);
+  while ((await get()).status !== "completed");
+  assertEquals(stage.answers, ["answered ann pack cancel nobody"]);
+});

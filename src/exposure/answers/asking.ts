@@ -17,7 +17,7 @@ export interface Asking {
   readonly tool?: string;
 }
 
-/** How much of each question, and of all questions, the message includes, in UTF-16 units. */
+/** How much of each question the message includes, and after how much no further question, in UTF-16 units. */
 const QUESTION = 300;
 const QUESTIONS = 800;
 
@@ -45,11 +45,16 @@ export function whenNobodyCanAnswer(
 /** Returns a task; while it asks, its message says what, and by whom that can be answered. */
 export function describeQuestions(task: TaskInfo, client: Asking = { elicitation: false }): TaskInfo {
   if (task.status !== "INPUT_REQUIRED" || task.stopRequested || !task.questions?.length) return task;
-  const asked = task.questions.map(describe).join(" and ");
-  return {
-    ...task,
-    message: `Waits for the answer to ${cut(asked, QUESTIONS)}. ${whoAnswers(task.questions, client)}`,
-  };
+  const { questions } = task;
+  return { ...task, message: `Waits for the answer to ${describeAll(questions)}. ${whoAnswers(questions, client)}` };
+}
+
+/** Each is there as a whole or not at all: half a URL would lead somewhere else. */
+function describeAll(questions: readonly Question[]): string {
+  const all = questions.map(describe);
+  const shown = all.filter((_, index) => index === 0 || all.slice(0, index + 1).join("").length <= QUESTIONS);
+  const left = all.length - shown.length;
+  return [...shown, ...left > 0 ? [`${left} more`] : []].join(" and ");
 }
 
 function describe({ message, url, expiresAt }: Question): string {

@@ -6,7 +6,7 @@
 import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { whenNobodyCanAnswer } from "../answers/asking.ts";
+import { isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
 import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
 import type { CallContext, SharedJob, SurfaceTool, ToolResult } from "../surface.ts";
 import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
@@ -59,12 +59,15 @@ async function read(
   ctx: CallContext,
 ): Promise<ToolResult> {
   const asking = askingOf(ctx.client, registered, prefix);
+  const isSame = sameStatusAs(before);
+  // Where the model has to answer first, nothing will change.
+  const stays = (now: TaskInfo) => isSame(now) && !(asking.tool !== undefined && isStuck(now, asking));
   const limits = {
     most: answerWithin,
     byDefault: answerWithin,
     whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
   };
-  const { task, cut } = await waitForSeconds(sameStatusAs(before), before, seconds, limits, tasks, ctx);
+  const { task, cut } = await waitForSeconds(stays, before, seconds, limits, tasks, ctx);
   const response = await readResponse(task, tasks, asking);
   if (isFinished(task)) return toToolResult(response);
   const next = nextStep(task, prefix, answerWithin, asking);

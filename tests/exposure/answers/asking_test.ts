@@ -1,0 +1,79 @@
+import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, DefinitionError, MemoryBackend } from "../../../mod.ts";
+import type { LiveTask, Question } from "../../../strategy.ts";
+import { PollingExposureStrategy } from "../../../mod.ts";
+import { ToolRegistry } from "../../../strategy.ts";
+import { describeQuestions } from "../../../src/exposure/answers/asking.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
+
+const LIVE: LiveTask = {
+  id: "id-1",
+  job: "buy",
+  owner: "me",
+  status: "INPUT_REQUIRED",
+  revision: 3,
+  attempt: 1,
+  message: "loading",
+  createdAt: 1,
+  updatedAt: 2,
+  resultTtl: 60_000,
+};
+const FORM: Question = { key: "q1", message: "Sure?", schema: { type: "object" } };
+const PAGE: Question = { ...FORM, key: "q2", message: "Pay.", url: "https://example.com/pay" };
+
+function told(questions: readonly Question[], client = {}): string | undefined {
+  return describeQuestions({ ...LIVE, questions }, { elicitation: false, ...client }).message;
+}
+
+Deno.test("the message of a task that asks says what, until when, and by whom it can be answered", () => {
+  assertEquals(
+    told([{ ...FORM, expiresAt: 1_800_000_000_000 }], { elicitation: true }),
+    'Waits for the answer to "Sure?" until 2027-01-15T08:00:00.000Z. The person who uses this client can answer.',
+  );
+  assertEquals(
+    told([FORM, PAGE], { elicitation: true }),
+    'Waits for the answer to "Sure?" and "Pay." (open https://example.com/pay). This client cannot ask for a page to be ' +
+      "opened: answer in another one, or cancel the task.",
+  );
+  assertStringIncludes(told([FORM, PAGE], { elicitation: true, urls: true }) ?? "", "The person who uses this client");
+  assertStringIncludes(told([PAGE], { urls: true }) ?? "", "The person who uses this client");
+  assertStringIncludes(told([FORM], { tool: "task_answer" }) ?? "", "pass their answer to task_answer");
+  assertStringIncludes(told([FORM]) ?? "", "This client cannot be asked");
+});
+
+Deno.test("the message has each URL whole, and says how many questions it leaves out", () => {
+  const url = `https://example.com/${"x".repeat(1_000)}`;
+  const message = told([{ ...PAGE, url }, PAGE, FORM]);
+  assertEquals([message?.includes(`(open ${url})`), message?.includes(" and 2 more.")], [true, true]);
+});
+
+Deno.test("a task that does not ask, or is to stop, keeps its message", () => {
+  assertEquals(told([]), "loading");
+  assertEquals(describeQuestions({ ...LIVE, status: "PENDING", questions: [FORM] }).message, "loading");
+  assertEquals(describeQuestions({ ...LIVE, stopRequested: true, questions: [FORM] }).message, "loading");
+});
+
+const buy = defineJob({ name: "buy", input: { type: "object" } });
+
+Deno.test("all names of a job say the same of who answers: a task only knows its job", () => {
+  const registry = new ToolRegistry();
+  registry.register(buy, { answers: "model" });
+  assertThrows(() => registry.register(buy, { name: "again" }), DefinitionError, "with `answers: person`: buy has");
+  const other = { name: "again", answers: "model", whenNobodyCanAnswer: "wait" } as const;
+  assertThrows(() => registry.register(buy, other), DefinitionError, "with `whenNobodyCanAnswer: wait`");
+});
+
+Deno.test("a server does not start if a model may answer and the strategy has no tool for that", async () => {
+  for (
+    const [strategy, starts] of [[new PollingExposureStrategy(), false], [
+      new AdaptiveExposureStrategy(),
+      true,
+    ]] as const
+  ) {
+    const server = new AsyncToolServer({ name: "t", version: "1.0.0", backend: new MemoryBackend(), strategy });
+    server.registerAsyncTool(buy, { answers: "model" });
+    const answer = () => server.fetch(new Request("http://localhost/healthz", { headers: { host: "localhost" } }));
+    if (starts) assertEquals((await answer()).status, 200);
+    else await assertRejects(answer, DefinitionError, "Cannot let a model answer what buy asks");
+    await server.close();
+  }
+});
