@@ -7,6 +7,7 @@ import { TaskFinished, ToolError } from "../errors.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
+import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultTemplate } from "./answers/results.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
@@ -22,8 +23,8 @@ export interface BlockingOptions {
 const OPTIONS: Rules<BlockingOptions> = { maxWait: wholeNumber(1) };
 
 /**
- * Gives each job one tool whose calls wait for the result. A task that has not ended within `maxWait` is cancelled, and
- * the call says so. For short jobs whose callers want a result or nothing.
+ * Gives each job one tool whose calls wait for the result. A task that has not ended within `maxWait` is cancelled, unless
+ * another call waits for it, and the call says so. For short jobs whose callers want a result or nothing.
  *
  * @example
  * ```ts
@@ -45,20 +46,32 @@ export class BlockingExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     return {
-      tools: [waitingTool(registered, tasks, (task, ctx) => resultOrCancel(task, tasks, ctx, this.#maxWait))],
+      tools: [
+        waitingTool(registered, tasks, (task, ctx, caller) => resultOrCancel(task, tasks, ctx, caller, this.#maxWait)),
+      ],
       templates: [resultTemplate(registered, tasks)],
     };
   }
 }
 
-/** Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. */
-async function resultOrCancel(begun: TaskInfo, tasks: Tasks, ctx: CallContext, maxWait: number): Promise<CallAnswer> {
+/**
+ * Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. A task
+ * that others want, too, goes on.
+ */
+async function resultOrCancel(
+  begun: TaskInfo,
+  tasks: Tasks,
+  ctx: CallContext,
+  caller: Caller,
+  maxWait: number,
+): Promise<CallAnswer> {
   const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
-  const task = isFinished(waited) ? waited : await cancelled(waited, tasks);
-  if (task !== undefined) return await answerWithResult(task, tasks);
-  throw new ToolError(
-    `${begun.job} did not end within ${maxWait / 1_000} s, and was cancelled. Try it with a smaller input.`,
-  );
+  if (isFinished(waited)) return await answerWithResult(waited, tasks);
+  const late = `${begun.job} did not end within ${maxWait / 1_000} s`;
+  if (await caller.leaveToOthers()) throw new ToolError(`${late}. It goes on for another caller.`);
+  const ended = await cancelled(waited, tasks);
+  if (ended) return await answerWithResult(ended, tasks);
+  throw new ToolError(`${late}, and was cancelled. Try it with a smaller input.`);
 }
 
 /** Cancels a task. Resolves with the task if it has ended by itself meanwhile. */

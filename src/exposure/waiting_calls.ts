@@ -46,6 +46,7 @@ export function waitForCall<T>(
     const caller = tasks.caller(registered, owner, isPlain ? input : undefined);
     const begun = begin(caller);
     let left: Promise<void> | undefined;
+    let answered = false;
     // At once, because the client may call again while this task is being stored, or its result read.
     const giveUp = () => {
       if (isCallOver(signal.reason) && !endsWork(registered, signal.reason)) left = caller.abandon(begun);
@@ -56,7 +57,9 @@ export function waitForCall<T>(
       const task = await begun;
       caller.wait(task);
       try {
-        return await wait(task, caller);
+        const answer = await wait(task, caller);
+        answered = true;
+        return answer;
       } catch (error) {
         if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason, caller);
         // The server is shutting down.
@@ -66,7 +69,7 @@ export function waitForCall<T>(
     } finally {
       signal.removeEventListener("abort", giveUp);
       await left;
-      caller.leave();
+      caller.leave(answered);
     }
   };
   return tasks.untilClosed(run());
@@ -92,7 +95,7 @@ async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown
   // A task that has just ended needs no cancellation.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
   const cancel = async () => {
-    if (!await caller.isShared()) await tasks.cancel(id, owner, why);
+    if (!await caller.leaveToOthers()) await tasks.cancel(id, owner, why);
   };
   await tryAgain(cancel, PAUSES_MS, isOver);
 }

@@ -21,13 +21,13 @@ import { startOptions, waitForCall } from "./waiting_calls.ts";
 export function waitingTool(
   registered: RegisteredJob,
   tasks: Tasks,
-  answer: (task: TaskInfo, ctx: CallContext) => Promise<CallAnswer>,
+  answer: (task: TaskInfo, ctx: CallContext, caller: Caller) => Promise<CallAnswer>,
 ): SurfaceTool {
   const { name, title, description, job, askFor } = registered;
   const unasked = whenNobodyCanAnswer(registered, "cancel");
   const respond = (ctx: CallContext, begin: (caller: Caller) => Promise<TaskInfo>, input?: unknown) => {
     const asking = { ...ctx, onChange: (task: TaskInfo) => ctx.onChange?.(task, unasked) };
-    return waitForCall(registered, tasks, ctx, begin, (task) => answer(task, asking), input);
+    return waitForCall(registered, tasks, ctx, begin, (task, caller) => answer(task, asking, caller), input);
   };
   return {
     name,

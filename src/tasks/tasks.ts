@@ -86,7 +86,7 @@ export class Tasks implements Disposable {
       });
       if (stored.id !== id && options.idempotencyKey === undefined) {
         options.caller?.found();
-        this.#callers.found(stored, listOf(registered, json, owner));
+        this.#callers.found(stored, listOf(registered, json, owner), options.caller !== undefined);
       }
       return stored;
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));

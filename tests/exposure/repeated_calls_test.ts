@@ -1,19 +1,24 @@
 import { z } from "zod";
 import {
   AdaptiveExposureStrategy,
+  BlockingExposureStrategy,
   defineJob,
+  type ExposureStrategy,
   type Job,
+  JobFault,
   JobsError,
   MemoryBackend,
   PollingExposureStrategy,
   type TaskInfo,
+  ToolError,
 } from "../../mod.ts";
 import type { NewTask, Outcome } from "../../backend.ts";
 import { InvalidInput, Unavailable } from "../../src/errors.ts";
-import { type CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
+import { merge } from "../../src/exposure/merge.ts";
+import { CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { Bench, call, ME } from "./support.ts";
+import { Bench, call, callFor, ME, PLAIN } from "./support.ts";
 
 /** A job that ends when the test says so, and counts its runs. */
 class Gate {
@@ -255,4 +260,106 @@ Deno.test("a call with another idempotency key starts its own task, and leaves t
   const answers = [await begin("two"), await call(surface, "gated", { user: "Ada" }), await begin("one")];
   assertEquals(new Set(answers.map(({ _meta }) => _meta?.resourceUri)).size, 3);
   assertEquals(gate.runs, 3);
+});
+
+/** Tells when a start has received its task. */
+class ToldBackend extends MemoryBackend {
+  #starts = 0;
+  readonly #waiting = new Map<number, () => void>();
+
+  /** Resolves once so many starts have received their tasks, and their calls wait. */
+  async started(count: number): Promise<void> {
+    if (this.#starts < count) await new Promise<void>((resolve) => this.#waiting.set(count, resolve));
+    for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  }
+
+  override async create(...args: Parameters<MemoryBackend["create"]>): Promise<TaskInfo> {
+    try {
+      return await super.create(...args);
+    } finally {
+      this.#waiting.get(++this.#starts)?.();
+    }
+  }
+}
+
+/** A unique job with two calls that wait for its one task, which the first has started. */
+async function twoCallers(strategy: ExposureStrategy) {
+  const backend = new ToldBackend();
+  const bench = new Bench(strategy, backend);
+  const gate = new Gate();
+  const surface = merge([bench.expose(gate.job, { unique: true })], bench.tasks);
+  await bench.work(gate.job);
+  const callers = [new AbortController(), new AbortController()] as const;
+  const begin = (caller: AbortController) => call(surface, "gated", { user: "Ada" }, { signal: caller.signal });
+  const first = begin(callers[0]);
+  await gate.begun;
+  const second = begin(callers[1]);
+  await backend.started(2);
+  const { tasks: [task] } = await bench.tasks.list(ME);
+  const status = async () => (await bench.tasks.get(String(task?.id), ME)).status;
+  return { bench, gate, surface, callers, first, second, status, token: task?.id };
+}
+
+const CANCELLED = new CallCancelled("The call was cancelled.");
+
+Deno.test("a call that is cancelled leaves its unique task to another call that waits for it", async () => {
+  const { bench, gate, callers, first, second } = await twoCallers(new AdaptiveExposureStrategy());
+  await using _bench = bench;
+  callers[0].abort(CANCELLED);
+  await assertRejects(() => first, CallCancelled);
+  gate.open();
+  assertEquals((await second).structuredContent, { user: "Ada" });
+  assertEquals(gate.runs, 1);
+});
+
+Deno.test("the last call that waits for a unique task cancels it, whether it has started or found it", async () => {
+  for (const [first, last] of [[0, 1], [1, 0]] as const) {
+    const { bench, gate, callers, ...calls } = await twoCallers(new AdaptiveExposureStrategy());
+    await using _bench = bench;
+    callers[first].abort(CANCELLED);
+    await assertRejects(() => first ? calls.second : calls.first, CallCancelled);
+    assertEquals(await calls.status(), "RUNNING");
+    callers[last].abort(CANCELLED);
+    await assertRejects(() => last ? calls.second : calls.first, CallCancelled);
+    assertEquals(await calls.status(), "CANCELLED");
+    gate.open();
+  }
+});
+
+Deno.test("calls that are cancelled at the same moment cancel their unique task", async () => {
+  const { bench, gate, callers, first, second, status } = await twoCallers(new AdaptiveExposureStrategy());
+  await using _bench = bench;
+  for (const caller of callers) caller.abort(CANCELLED);
+  for (const waiting of [first, second]) await assertRejects(() => waiting, CallCancelled);
+  assertEquals(await status(), "CANCELLED");
+  gate.open();
+});
+
+Deno.test("a call that is cancelled does not end a unique task of which another caller has the handle", async () => {
+  const { bench, gate, surface, callers, first, second, status } = await twoCallers(new AdaptiveExposureStrategy());
+  await using _bench = bench;
+  const client = { ...PLAIN, tasks: "demanded" } as const;
+  const native = await callFor(surface, "gated", { user: "Ada" }, { client });
+  assertEquals(native.kind, "task");
+  for (const caller of callers) caller.abort(CANCELLED);
+  for (const waiting of [first, second]) await assertRejects(() => waiting, CallCancelled);
+  assertEquals(await status(), "RUNNING");
+  gate.open();
+});
+
+Deno.test("task_cancel cancels a task for which calls wait", async () => {
+  const { bench, gate, surface, first, second, status, token } = await twoCallers(new AdaptiveExposureStrategy());
+  await using _bench = bench;
+  assertEquals((await call(surface, "task_cancel", { token })).structuredContent?.status, "CANCELLED");
+  for (const waiting of [first, second]) await assertRejects(() => waiting, JobFault);
+  assertEquals(await status(), "CANCELLED");
+  gate.open();
+});
+
+Deno.test("a blocking call whose time is over leaves its unique task to another call that waits, and the last one cancels it", async () => {
+  const { bench, gate, first, second } = await twoCallers(new BlockingExposureStrategy({ maxWait: 300 }));
+  await using _bench = bench;
+  await assertRejects(() => first, ToolError, "It goes on for another caller.");
+  await assertRejects(() => second, ToolError, "and was cancelled.");
+  gate.open();
 });

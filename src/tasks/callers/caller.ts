@@ -4,15 +4,15 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { Callers } from "./callers.ts";
+import type { Callers, Wait } from "./callers.ts";
 import type { ListName } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
 export class Caller {
   readonly #callers: Callers;
   readonly #list: () => ListName | undefined;
-  #task: TaskInfo | undefined;
-  #leave: () => void = () => {};
+  #wait: Wait | undefined;
+  #waits = false;
   #found = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
@@ -28,14 +28,14 @@ export class Caller {
 
   /** The call begins to wait. */
   wait(task: TaskInfo): void {
-    this.#task = task;
-    this.#leave = this.#callers.wait(task, this.#list);
+    this.#wait = this.#callers.wait(task, this.#list, this.#found);
+    this.#waits = true;
   }
 
-  /** The call no longer waits. */
-  leave(): void {
-    this.#leave();
-    this.#leave = () => {};
+  /** The call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
+  leave(answered: boolean): void {
+    if (this.#wait && this.#waits) this.#callers.leave(this.#wait, answered);
+    this.#waits = false;
   }
 
   /** Leaves a task, which may still be on its way into the store, to the next call with the same input. */
@@ -44,9 +44,9 @@ export class Caller {
     if (list) await this.#callers.offer(begun, list);
   }
 
-  /** Whether somebody else may want the task, too, so that it must not be cancelled together with this call. */
-  async isShared(): Promise<boolean> {
-    if (this.#found) return true;
-    return this.#task !== undefined && await this.#callers.isShared(this.#task, this.#list());
+  /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */
+  async leaveToOthers(): Promise<boolean> {
+    this.leave(false);
+    return this.#wait !== undefined && await this.#callers.isShared(this.#wait);
   }
 }

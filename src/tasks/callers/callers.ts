@@ -21,8 +21,15 @@ const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 /** A task for which calls wait. */
 interface Awaited {
   calls: number;
-  /** Whether a start that does not wait has received it, too. */
+  /** Whether a caller that does not wait has received it, too. */
   given: boolean;
+  /** Whether one of the calls has started it: it is not the task of somebody whom this server does not know. */
+  isOurs: boolean;
+}
+
+/** One call's wait. */
+export interface Wait extends Waiting {
+  readonly awaited: Awaited;
 }
 
 /** The calls of one server. */
@@ -50,28 +57,34 @@ export class Callers implements Disposable {
     this.#others = new OtherServers(keys, now);
   }
 
-  /** A call begins to wait for a task. Returns a function for when it no longer does. */
-  wait({ id }: Pick<TaskInfo, "id">, list: () => ListName | undefined): () => void {
-    const call: Waiting = { id, list, since: this.#now() };
-    const awaited = this.#awaited.get(id) ?? { calls: 0, given: false };
+  /** A call begins to wait for a task; `found`: for that of another start. */
+  wait({ id }: Pick<TaskInfo, "id">, list: () => ListName | undefined, found: boolean = false): Wait {
+    const awaited = this.#awaited.get(id) ?? { calls: 0, given: false, isOurs: false };
+    const wait = { id, list, since: this.#now(), awaited };
     awaited.calls++;
+    awaited.isOurs ||= !found;
     this.#awaited.set(id, awaited);
-    this.#marks.add(call);
-    return () => {
-      if (--awaited.calls === 0) this.#awaited.delete(id);
-      this.#marks.delete(call);
-    };
+    this.#marks.add(wait);
+    return wait;
+  }
+
+  /** A call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
+  leave(wait: Wait, answered: boolean): void {
+    wait.awaited.given ||= answered;
+    if (--wait.awaited.calls === 0) this.#awaited.delete(wait.id);
+    this.#marks.delete(wait);
   }
 
   /**
-   * Whether a task has other callers than the one of this server that asks: calls that wait, here or in another server that
-   * lives, or a start that has received it while this one waited.
+   * Whether the task of a call that no longer waits has other callers: calls that wait, here or in another server that lives,
+   * one that has received it meanwhile, or one elsewhere that has started it. Of several calls that leave, the last one gets
+   * `false`.
    */
-  async isShared({ id }: Pick<TaskInfo, "id">, list: ListName | undefined): Promise<boolean> {
-    const { calls = 0, given = false } = this.#awaited.get(id) ?? {};
-    if (calls > 1 || given) return true;
-    if (list === undefined) return false;
-    const servers = (await this.#lists.read(list)).flatMap((offer) => offer.id === id ? offer.server ?? [] : []);
+  async isShared({ id, awaited, list }: Wait): Promise<boolean> {
+    if (awaited.calls > 0 || awaited.given || !awaited.isOurs) return true;
+    const name = list();
+    if (name === undefined) return false;
+    const servers = (await this.#lists.read(name)).flatMap((offer) => offer.id === id ? offer.server ?? [] : []);
     const others = servers.filter((server) => server !== this.#heartbeat.server);
     return (await Promise.all(others.map((server) => this.#lives(server)))).includes(true);
   }
@@ -113,10 +126,13 @@ export class Callers implements Disposable {
     }
   }
 
-  /** A start has found a task that was there before: nobody else has to take it over. Does not wait for the store. */
-  found({ id }: Pick<TaskInfo, "id">, list: ListName): void {
+  /**
+   * A start has found a task that was there before: nobody else has to take it over. `waits`: its call waits for the task.
+   * Does not wait for the store.
+   */
+  found({ id }: Pick<TaskInfo, "id">, list: ListName, waits: boolean): void {
     const awaited = this.#awaited.get(id);
-    if (awaited) awaited.given = true;
+    if (awaited && !waits) awaited.given = true;
     void this.#write(() => this.#lists.change(list, (offers) => withoutOffer(offers, { id })));
   }
 

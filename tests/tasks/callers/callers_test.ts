@@ -1,5 +1,5 @@
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
-import { Callers } from "../../../src/tasks/callers/callers.ts";
+import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
@@ -26,14 +26,14 @@ class Servers implements AsyncDisposable {
   }
 
   /** A task whose call waits in a server for long enough to be marked in the store. */
-  async waitingIn(server: Callers): Promise<{ readonly task: TaskInfo; readonly leave: () => void }> {
+  async waitingIn(server: Callers): Promise<{ readonly task: TaskInfo; readonly wait: Wait }> {
     const task = await this.task();
-    const leave = server.wait(task, () => LIST);
+    const wait = server.wait(task, () => LIST);
     const isMarked = async () => {
       while (!(await this.backend.keys.named("me", LIST.key))?.includes(task.id)) await rest(10);
     };
     await this.pass(isMarked());
-    return { task, leave };
+    return { task, wait };
   }
 
   /** Takes the task that is left over. */
@@ -100,8 +100,8 @@ Deno.test("a server that lived when it was last looked at is found dead later", 
 Deno.test("a call that has received its answer leaves nothing behind, even if its server is killed later", async () => {
   await using servers = new Servers();
   const server = servers.start();
-  const { leave } = await servers.waitingIn(server);
-  leave();
+  const { wait } = await servers.waitingIn(server);
+  server.leave(wait, true);
   await servers.pass(server.close());
   assertEquals(await servers.backend.keys.named("me", LIST.key), undefined);
   assertEquals(await servers.take(servers.start()), undefined);
@@ -119,9 +119,9 @@ Deno.test("a call that is over soon writes nothing to the store", async () => {
     },
   };
   using server = new Callers(keys, Date.now);
-  const leave = server.wait(await servers.task(), () => LIST);
+  const wait = server.wait(await servers.task(), () => LIST);
   await servers.pass(rest(200));
-  leave();
+  server.leave(wait, true);
   await servers.pass(rest(10_000));
   assertEquals(writes, 0);
 });
@@ -137,9 +137,9 @@ Deno.test("a server that no call waits in any more stops counting, and leaves no
       return rename(owner, key, from, to);
     },
   });
-  const { leave } = await servers.waitingIn(server);
+  const { wait } = await servers.waitingIn(server);
   await servers.pass(rest(3_000));
-  leave();
+  server.leave(wait, true);
   await servers.pass(rest(5_000));
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
@@ -155,22 +155,58 @@ Deno.test("a server that was frozen and counted as dead lives again once it coun
   await servers.backend.keys.rename("", key, await servers.backend.keys.named("", key), undefined);
   await servers.pass(rest(2_000));
   assertEquals(await servers.take(other), undefined);
-  assertEquals(await servers.pass(other.isShared(task, LIST)), true);
+  const call = other.wait(task, () => LIST);
+  other.leave(call, false);
+  assertEquals(await servers.pass(other.isShared(call)), true);
 });
 
 Deno.test("a task is shared while another call waits for it, in this server or in another one that lives", async () => {
   await using servers = new Servers();
   const [one, two] = [servers.start(), servers.start()];
-  const { task } = await servers.waitingIn(one);
-  const isShared = (server: Callers) => servers.pass(server.isShared(task, LIST));
-  assertEquals(await isShared(one), false);
-  const leave = one.wait(task, () => LIST);
-  assertEquals(await isShared(one), true);
-  leave();
-  two.wait(task, () => LIST);
-  assertEquals(await isShared(two), true);
+  const { task, wait } = await servers.waitingIn(one);
+  const isShared = (server: Callers, call: Wait) => {
+    server.leave(call, false);
+    return servers.pass(server.isShared(call));
+  };
+  assertEquals(await isShared(one, one.wait(task, () => LIST)), true);
+  assertEquals(await isShared(two, two.wait(task, () => LIST)), true);
   one[Symbol.dispose]();
-  assertEquals(await isShared(two), false);
+  assertEquals(await isShared(two, two.wait(task, () => LIST)), false);
+  assertEquals(await isShared(one, wait), false);
+});
+
+Deno.test("of calls that leave a task at the same moment, the last one does not share it", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task, wait } = await servers.waitingIn(server);
+  const waits = [wait, server.wait(task, () => LIST, true), server.wait(task, () => LIST, true)];
+  const shared = waits.map((one) => {
+    server.leave(one, false);
+    return server.isShared(one);
+  });
+  assertEquals(await servers.pass(Promise.all(shared)), [true, true, false]);
+});
+
+Deno.test("a task that a call has found is another's, unless the call that has started it waited here and left without an answer", async () => {
+  await using servers = new Servers();
+  const [one, two] = [servers.start(), servers.start()];
+  const { task, wait } = await servers.waitingIn(one);
+  const found = one.wait(task, () => LIST, true);
+  one.leave(wait, false);
+  one.leave(found, false);
+  assertEquals(await servers.pass(one.isShared(found)), false);
+  const elsewhere = two.wait(task, () => LIST, true);
+  two.leave(elsewhere, false);
+  assertEquals(await servers.pass(two.isShared(elsewhere)), true);
+});
+
+Deno.test("a task is shared once another call has received it as its answer", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task, wait } = await servers.waitingIn(server);
+  server.leave(server.wait(task, () => LIST, true), true);
+  server.leave(wait, false);
+  assertEquals(await servers.pass(server.isShared(wait)), true);
 });
 
 Deno.test("an offer waits for the task to be stored, and only starts with the same list wait for it", async () => {
