@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Pipe } from "./support/pipe.ts";
+import { Pipe, startFixture } from "./support/pipe.ts";
 import { difference, replay } from "./support/transcript.ts";
 
 for (const strategy of ["operation", "polling", "adaptive", "single_tool", "blocking"] as const) {
@@ -29,8 +29,8 @@ Deno.test("the conversation of a 2026-07-28 client about tasks is as recorded", 
 Deno.test("the conversation of a client of each revision about the same tasks is as recorded", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-eras-" });
   try {
-    await using legacy = new Pipe("operation", `${folder}/jobs.kv`);
-    await using modern = new Pipe("operation", `${folder}/jobs.kv`, "contracts");
+    await using legacy = new Pipe(startFixture("operation", `${folder}/jobs.kv`));
+    await using modern = new Pipe(startFixture("operation", `${folder}/jobs.kv`, "contracts"));
     await check("both_eras", { legacy, modern });
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -21,7 +21,6 @@ export const LONGEST: readonly string[] = [
   "tests/crash/keys_test.ts",
   "tests/clients/clients_test.ts",
   "tests/backends/kv/kv_test.ts",
-  "tests/interop/both_eras_test.ts",
   "tests/backends/bullmq/redis/clock_test.ts",
   "tests/backends/silence_test.ts",
   "tests/backends/bullmq/redis/failover_test.ts",

@@ -12,9 +12,9 @@ import {
   type TaskEnabledSession,
   toolDeclarationFromMcpTool,
 } from "@modelcontextprotocol/ext-tasks/client";
-import { fileURLToPath } from "node:url";
 import { rawDispatch } from "../../../examples/adaptive/clients/raw_dispatch.ts";
 import type { StrategyName } from "./fixture.ts";
+import { InPlaceTransport } from "./in_place.ts";
 
 /** How a client finds out which era a server speaks. */
 export type Mode = "legacy" | "auto" | { readonly pin: string };
@@ -39,27 +39,21 @@ export function connectModernHttp(url: URL, mode: Mode, person?: Person): Promis
   return connect(new StreamableHTTPClientTransport(url), mode, person);
 }
 
-/** Starts the fixture server as a process, and connects to it over stdio. */
+/** Connects over stdio to a fixture server that runs in this process. */
 export function connectModernStdio(
   strategy: StrategyName,
   mode: Mode,
   person?: Person,
 ): Promise<ModernConnection> {
-  return connect(startStdio(strategy), mode, person);
+  return connect(new InPlaceTransport(strategy), mode, person);
 }
 
-/** Connects a client of 2026-07-28 that knows no tasks: over HTTP to a URL, else over stdio to a process of its own. */
+/** Connects a client of 2026-07-28 that knows no tasks: over HTTP to a URL, else over stdio to a server in this process. */
 export async function connectWithoutTasks(url?: URL): Promise<AsyncDisposable & { readonly client: Client }> {
-  const transport = url ? new StreamableHTTPClientTransport(url) : startStdio("operation");
+  const transport = url ? new StreamableHTTPClientTransport(url) : new InPlaceTransport("operation");
   const client = new Client(INFO, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
   await client.connect(transport);
   return { client, [Symbol.asyncDispose]: () => close(client, transport) };
-}
-
-function startStdio(strategy: StrategyName): StdioTransport {
-  const server = fileURLToPath(new URL("./server.ts", import.meta.url));
-  const args = ["run", "--quiet", "--allow-all", server, strategy, "stdio"];
-  return new StdioTransport({ command: Deno.execPath(), args, stderr: "ignore" });
 }
 
 /** Connects over this transport. */

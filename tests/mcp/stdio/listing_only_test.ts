@@ -12,6 +12,7 @@ import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { envelope } from "../support/modern.ts";
 import { Pipe } from "../support/pipe.ts";
+import { startProcess } from "../support/program.ts";
 import type { Fields } from "../support/wire_message.ts";
 
 const SERVER = new URL("../support/listing_only_server.ts", import.meta.url);
@@ -42,7 +43,7 @@ class App implements AsyncDisposable {
 
   /** Starts the server. */
   start(): Pipe {
-    return new Pipe(SERVER, ...this.#args);
+    return new Pipe(startProcess(SERVER, ...this.#args));
   }
 
   /** Starts the server and opens a session of 2025-11-25. */

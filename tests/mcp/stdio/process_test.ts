@@ -5,10 +5,10 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals, assertStringIncludes } from "../../../tools/std.ts";
-import { Pipe } from "../support/pipe.ts";
+import { Pipe, startFixture } from "../support/pipe.ts";
 
 Deno.test("what a job logs to the console goes to stderr and leaves the protocol whole", async () => {
-  await using pipe = await Pipe.open("operation");
+  await using pipe = await Pipe.open(startFixture("operation"));
   assertEquals((await pipe.call("chatty")).structuredContent, { logged: true });
   // The pipe fails on any line that is not JSON.
   assertStringIncludes((await pipe.end()).stderr, "a line that is no JSON-RPC message");
@@ -16,14 +16,14 @@ Deno.test("what a job logs to the console goes to stderr and leaves the protocol
 
 for (const strategy of ["polling", "operation"] as const) {
   Deno.test(`the ${strategy} server ends with code 0 when its client closes stdin`, async () => {
-    await using pipe = await Pipe.open(strategy);
+    await using pipe = await Pipe.open(startFixture(strategy));
     const { code, signal, stderr } = await pipe.end();
     assertEquals([code, signal, stderr], [0, null, ""]);
   });
 
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     Deno.test(`the ${strategy} server ends with code 0 on ${name}`, async () => {
-      await using pipe = await Pipe.open(strategy);
+      await using pipe = await Pipe.open(startFixture(strategy));
       pipe.kill(name);
       const { code, signal, stderr } = await pipe.end("wait");
       assertEquals([code, signal, stderr], [0, null, ""]);
@@ -32,7 +32,7 @@ for (const strategy of ["polling", "operation"] as const) {
 }
 
 Deno.test("a job that still runs, and a call that still waits, do not keep the server from ending", async () => {
-  await using pipe = await Pipe.open("operation");
+  await using pipe = await Pipe.open(startFixture("operation"));
   await pipe.start("hold", { gate: "task" });
   await pipe.send({
     jsonrpc: "2.0",
@@ -47,7 +47,7 @@ Deno.test("a job that still runs, and a call that still waits, do not keep the s
 });
 
 Deno.test("requests that their client gives up leave no errors on stderr", async () => {
-  await using pipe = await Pipe.open("operation", { tasks: {} });
+  await using pipe = await Pipe.open(startFixture("operation"), { tasks: {} });
   const id = await pipe.start("hold", { gate: "given up" });
   for (
     const [reason, method, params] of [
@@ -63,7 +63,7 @@ Deno.test("requests that their client gives up leave no errors on stderr", async
 });
 
 Deno.test("a client that leaves before its first message ends the server, too", async () => {
-  await using pipe = new Pipe("operation");
+  await using pipe = new Pipe(startFixture("operation"));
   const { code, stderr } = await pipe.end();
   assertEquals([code, stderr], [0, ""]);
 });

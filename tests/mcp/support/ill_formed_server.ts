@@ -1,6 +1,5 @@
 /**
- * A server with half a character in every text of a task; as a program it serves stdio:
- * `ill_formed_server.ts polling|operation`.
+ * A server with half a character in every text of a task.
  *
  * @module
  */
@@ -68,5 +67,3 @@ export function serverOf(strategy: StrategyName, backend: Backend = new MemoryBa
   });
   return server;
 }
-
-if (import.meta.main) await serverOf(Deno.args[0] === "polling" ? "polling" : "operation").run({ worker: {} });

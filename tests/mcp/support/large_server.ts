@@ -1,6 +1,5 @@
 /**
- * A server whose jobs return, throw and ask as much as they are told to; as a program it serves stdio:
- * `large_server.ts polling|operation`.
+ * A server whose jobs return, throw and ask as much as they are told to.
  *
  * @module
  */
@@ -62,5 +61,3 @@ export function serverOf(strategy: StrategyName, backend: Backend = new MemoryBa
   });
   return server;
 }
-
-if (import.meta.main) await serverOf(Deno.args[0] === "polling" ? "polling" : "operation").run({ worker: {} });

@@ -8,6 +8,7 @@ import { Raw } from "../http/support/raw.ts";
 import type { StrategyName } from "../../interop/support/fixture.ts";
 import { envelope, Events, request, TASKS } from "./modern.ts";
 import { Pipe } from "./pipe.ts";
+import { runInPlace } from "./program.ts";
 import type { Fields, Message } from "./wire_message.ts";
 
 /** The revisions that the clients speak. */
@@ -27,7 +28,7 @@ export interface Client extends AsyncDisposable {
   hear(taskId: string, statuses?: readonly string[]): Promise<Message>;
 }
 
-/** Connects to a server of its own, that of a module with `serverOf`, which is also a program that serves stdio. */
+/** Connects to a server of its own, that of a module with `serverOf`. */
 export async function connect(
   transport: "http" | "stdio",
   revision: Revision,
@@ -112,7 +113,8 @@ function measured(response: Response, hear: (text: string) => void): Response {
 }
 
 async function overStdio(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
-  const pipe = new Pipe(module, strategy);
+  const { serverOf } = await import(module.href);
+  const pipe = new Pipe(runInPlace(serverOf(strategy)));
   const withEnvelope = (params: Fields, capabilities: Fields) => ({ ...params, _meta: envelope(capabilities) });
   if (revision === "2025-11-25") {
     await pipe.request("initialize", { protocolVersion: revision, capabilities: {}, clientInfo: CLIENT });

@@ -1,10 +1,10 @@
 /**
- * The fixture server as a process, spoken to in raw JSON-RPC over its pipes: no SDK between the test and the wire.
+ * The fixture server, or another one, spoken to in raw JSON-RPC over stdio: no SDK between the test and the wire.
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
-import type { StrategyName } from "../../interop/support/fixture.ts";
+import { fixtureServer, type StrategyName } from "../../interop/support/fixture.ts";
+import { type Program, runInPlace, startProcess } from "./program.ts";
 import type { Fields, Message } from "./wire_message.ts";
 import { checkTasks } from "./wire_tasks.ts";
 
@@ -13,39 +13,35 @@ const WAIT_MS = 60_000;
 
 const FIXTURE = new URL("../../interop/support/server.ts", import.meta.url);
 
-/** Speaks raw JSON-RPC with the fixture server. */
+/** The fixture server as a process. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. */
+export function startFixture(strategy: StrategyName, ...more: readonly string[]): Program {
+  return startProcess(FIXTURE, strategy, "stdio", ...more);
+}
+
+/** Speaks raw JSON-RPC with a server. */
 export class Pipe implements AsyncDisposable {
   /** Every message that arrived, in order. */
   readonly messages: Message[] = [];
   /** The size of each, in bytes. */
   readonly sizes: number[] = [];
-  readonly #child: Deno.ChildProcess;
+  readonly #server: Program;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Set<() => void>();
   readonly #reading: Promise<void>;
   readonly #stderr: Promise<string>;
   #lastId = 0;
 
-  /**
-   * Starts the server. With a path its tasks stand in that KV file; `"contracts"` leaves them to other processes. The URL
-   * of a program starts that one instead, with the arguments that follow.
-   */
-  constructor(what: StrategyName | URL, ...more: readonly string[]) {
-    const [server, ...args] = what instanceof URL ? [what, ...more] : [FIXTURE, what, "stdio", ...more];
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", fileURLToPath(server), ...args],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#stdin = this.#child.stdin.getWriter();
-    this.#stderr = new Response(this.#child.stderr).text();
+  /** Speaks with this server, by default the fixture in this process. */
+  constructor(what: StrategyName | Program) {
+    this.#server = typeof what === "string" ? runInPlace(fixtureServer(what)) : what;
+    this.#stdin = this.#server.stdin.getWriter();
+    this.#stderr = new Response(this.#server.stderr).text();
     this.#reading = this.#read();
   }
 
   /** Starts the server and opens the session. */
-  static async open(strategy: StrategyName, capabilities: Fields = {}): Promise<Pipe> {
-    const pipe = new Pipe(strategy);
+  static async open(what: StrategyName | Program, capabilities: Fields = {}): Promise<Pipe> {
+    const pipe = new Pipe(what);
     await pipe.request("initialize", {
       protocolVersion: "2025-11-25",
       capabilities,
@@ -118,13 +114,13 @@ export class Pipe implements AsyncDisposable {
 
   /** Sends a signal to the server. */
   kill(signal: Deno.Signal): void {
-    this.#child.kill(signal);
+    this.#server.kill(signal);
   }
 
   /** Closes stdin, or leaves it open, and waits for the server to end. */
   async end(how: "close stdin" | "wait" = "close stdin"): Promise<Deno.CommandStatus & { readonly stderr: string }> {
     if (how === "close stdin") await this.#stdin.close();
-    const status = await this.#child.status;
+    const status = await this.#server.status;
     await this.#reading;
     if (how === "wait") await this.#stdin.abort().catch(() => {});
     return { ...status, stderr: await this.#stderr };
@@ -133,13 +129,13 @@ export class Pipe implements AsyncDisposable {
   /** Ends the server if it is still running. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stdin.close().catch(() => {});
-    await this.#child.status;
+    await this.#server.status;
     await Promise.all([this.#reading, this.#stderr]);
   }
 
   async #read(): Promise<void> {
     let rest = "";
-    for await (const chunk of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+    for await (const chunk of this.#server.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       // A line that is not JSON, or holds an ill-formed task, throws here, and fails the test that waits or ends the pipe.

@@ -1,0 +1,51 @@
+/**
+ * The transport of an official client to a fixture server on stdio that runs in the test's process: the SDK's own starts
+ * a process, which `clients_test.ts` does.
+ *
+ * @module
+ */
+import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import { runInPlace } from "../../mcp/support/program.ts";
+import { fixtureServer, type StrategyName } from "./fixture.ts";
+
+export class InPlaceTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #program;
+  readonly #stdin;
+  #closed: Promise<void> | undefined;
+
+  constructor(strategy: StrategyName) {
+    this.#program = runInPlace(fixtureServer(strategy));
+    this.#stdin = this.#program.stdin.getWriter();
+  }
+
+  start(): Promise<void> {
+    this.#read().catch((error) => this.onerror?.(error));
+    return Promise.resolve();
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    return this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#stdin.close();
+    await this.#program.status;
+    this.onclose?.();
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const text of this.#program.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.onmessage?.(JSON.parse(line));
+    }
+  }
+}
