@@ -140,7 +140,7 @@ export class BullMqBackend implements Backend {
 
   /** Reads how a finished task ended. */
   async outcome(id: string, owner: string): Promise<Outcome> {
-    const snapshot = await this.#find(id, owner);
+    const snapshot = await this.#find(id, owner, { result: true });
     const task = toTask(snapshot);
     if (task.status === "CANCELLED") return cancelledOutcome(task);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
@@ -243,10 +243,10 @@ export class BullMqBackend implements Backend {
     await idle;
   }
 
-  async #find(id: string, owner: string, { expired = false } = {}): Promise<Snapshot> {
+  async #find(id: string, owner: string, { expired = false, result = false } = {}): Promise<Snapshot> {
     return await this.#call("read a task", async () => {
       // An invalid id costs the same read, so that the time reveals nothing.
-      const snapshot = await this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner);
+      const snapshot = await this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner, result);
       if (snapshot === undefined) throw new TaskNotFound(id);
       if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
       this.#feed.seen(snapshot.queue);

@@ -110,6 +110,8 @@ export interface Snapshot {
   readonly stalled: number;
   readonly progress?: Json;
   readonly failedReason?: string;
+  /** The result, as it stands in the job; only of a completed task whose result was to be read. */
+  readonly result?: string;
 }
 
 /** BullMQ's reason for a job whose workers have died too often. */

@@ -14,6 +14,7 @@ import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
+import { ownPrefix } from "./keys.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
@@ -34,10 +35,11 @@ export interface Hold {
 
 type Field = string | null;
 
-/** A task to read, and whose it has to be; "" for anybody's. */
+/** A task to read, whose it has to be ("" for anybody's), and whether to read its result. */
 interface ReadRequest {
   readonly id: string;
   readonly owner: string;
+  readonly result: boolean;
 }
 
 /** A task to store. */
@@ -113,8 +115,8 @@ export class RedisRecords implements KeyStore {
    * Reads a task. Calls during a read go together in the next one; each has its deadline. For an owner, another's task
    * is like one that never existed: it is not read, so that the time reveals nothing.
    */
-  read(id: string, owner: string = ""): Promise<Snapshot | undefined> {
-    return this.#read({ id, owner });
+  read(id: string, owner: string = "", result: boolean = false): Promise<Snapshot | undefined> {
+    return this.#read({ id, owner, result });
   }
 
   /**
@@ -131,7 +133,8 @@ export class RedisRecords implements KeyStore {
 
   /** The id of the task that a key of an owner names. */
   async named(owner: string, key: string): Promise<string | undefined> {
-    return await this.#scripts.run<string | null>("named", owner, key) ?? undefined;
+    const { client, prefix } = this.#scripts;
+    return await client.get(`${ownPrefix(prefix)}key:${owner}:${key}`) ?? undefined;
   }
 
   /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
@@ -144,10 +147,9 @@ export class RedisRecords implements KeyStore {
     return await this.#scripts.run("queues");
   }
 
-  /** Reads the result of a completed task. */
-  async result({ id, queue }: Snapshot): Promise<Json> {
-    const { client, prefix } = this.#scripts;
-    const text = await client.hget(`${prefix}:${queue}:${id}`, "returnvalue");
+  /** The result of a completed task that was read with its result. */
+  async result({ id, result }: Snapshot): Promise<Json> {
+    const text = result ?? null;
     const value = parse(text);
     if (value === undefined) return text; // Not JSON, whoever wrote it: it is taken as it is.
     if (!isObject(value) || !(STORED_APART in value)) return value;
@@ -290,7 +292,7 @@ export class RedisRecords implements KeyStore {
   }
 
   async #readMany(requests: readonly ReadRequest[]): Promise<readonly (Snapshot | undefined)[]> {
-    const pairs = requests.flatMap(({ id, owner }) => [id, owner]);
-    return parseReply(requests.map(({ id }) => id), await this.#scripts.run("read", ...pairs));
+    const args = requests.flatMap(({ id, owner, result }) => [id, owner, result ? 1 : 0]);
+    return parseReply(requests.map(({ id }) => id), await this.#scripts.run("read", ...args));
   }
 }

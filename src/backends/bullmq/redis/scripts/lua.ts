@@ -17,10 +17,6 @@ import { SET_BACK } from "./set_back.ts";
 export const SCRIPTS = {
   create: CREATE,
 
-  /** ARGV: owner and key. Returns the id of the task that the key names. */
-  named: `${COMMON}
-return call("GET", ours .. "key:" .. ARGV[1] .. ":" .. ARGV[2])`,
-
   /**
    * ARGV: owner, key, the id that it must name now or "", the id that it is to name or "", and for how long, in ms.
    * Returns whether it was changed.

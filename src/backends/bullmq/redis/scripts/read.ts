@@ -61,16 +61,17 @@ const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
 /**
- * ARGV: ids, each followed by its owner or "". Returns the time, and then for each task the record's fields, the job's
- * state, when it is due, the job's fields and the questions; nothing for a task of another owner. All is one JSON text,
- * in which `false` stands for what is absent: parsing that is far faster than as many values.
+ * ARGV: ids, each followed by its owner or "", and by 1 to read its result, too, or 0. Returns the time, and then for each
+ * task the record's fields, the job's state, when it is due, the job's fields, the questions and the result; nothing for a
+ * task of another owner. All is one JSON text, in which `false` stands for what is absent: parsing that is far faster than
+ * as many values.
  */
 export const READ = `${COMMON}${DUE}${CANCEL}
 local now = clock()
 local function waits(state) return state ~= "active" and not isOver(state) end
 local function fieldsOf(id) return call("HMGET", record(id), ${quoted(RECORD_FIELDS)}) end
 local found = { now }
-for i = 1, #ARGV, 2 do
+for i = 1, #ARGV, 3 do
   local id, owner = ARGV[i], ARGV[i + 1]
   local rec = record(id)
   local fields = fieldsOf(id)
@@ -105,7 +106,8 @@ for i = 1, #ARGV, 2 do
       end
     end
     local due = state == "delayed" and dueAt(queue, id, now)
-    table.insert(found, { fields, state, due, job, #questions > 0 and questions })
+    local result = ARGV[i + 2] == "1" and state == "completed" and call("HGET", bull .. queue .. ":" .. id, "returnvalue")
+    table.insert(found, { fields, state, due, job, #questions > 0 and questions, result })
   else
     table.insert(found, false)
   end
@@ -122,6 +124,7 @@ type TaskReply = readonly [
   due: Maybe<number>,
   job: readonly Maybe<string>[],
   questions: Maybe<readonly string[]>,
+  result: Maybe<string>,
 ];
 
 /** Parses the script's reply about these ids. */
@@ -132,7 +135,7 @@ export function parseReply(ids: readonly string[], reply: string): readonly (Sna
 
 function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot | undefined {
   if (reply === false) return undefined;
-  const [recordValues, state, due, jobValues, questions] = reply;
+  const [recordValues, state, due, jobValues, questions, result] = reply;
   const record = zip(RECORD_FIELDS, recordValues);
   const job = zip(JOB_FIELDS, jobValues);
   return {
@@ -174,6 +177,7 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
     stalled: Number(job.stc ?? 0),
     progress: parse(job.progress ?? null), // BullMQ on Node stores "" for `undefined`.
     failedReason: job.failedReason,
+    ...(result !== false && { result }),
   };
 }
 
