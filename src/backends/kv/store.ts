@@ -45,7 +45,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #lease: number;
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
-  readonly #read: (key: Deno.KvKey) => Promise<KvEntry | undefined>;
+  readonly #get: (key: Deno.KvKey) => Promise<Deno.KvEntryMaybe<unknown>>;
 
   constructor(kv: Deno.Kv, committer: Committer, options: KvStoreOptions) {
     const { lease, checkUsable = () => {}, now = () => Date.now() } = options;
@@ -55,7 +55,7 @@ export class KvStore implements Store<KvEntry> {
     this.checkUsable = checkUsable;
     this.now = now;
     this.streams = new KvStreams(kv, committer);
-    this.#read = batched((keys) => this.#readMany(keys), READ_AT_ONCE);
+    this.#get = batched((keys) => reading(() => kv.getMany<unknown[]>(keys)), READ_AT_ONCE);
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
@@ -81,11 +81,12 @@ export class KvStore implements Store<KvEntry> {
   }
 
   async #named(owner: string, key: string): Promise<Deno.KvEntryMaybe<string>> {
-    return await reading(() => this.#kv.get<string>(nameKey(owner, key)));
+    return await this.#get(nameKey(owner, key)) as Deno.KvEntryMaybe<string>;
   }
 
-  read(id: string, owner: string): Promise<KvEntry | undefined> {
-    return this.#read(taskKey(owner, id));
+  async read(id: string, owner: string): Promise<KvEntry | undefined> {
+    const { key, value, versionstamp } = await this.#get(taskKey(owner, id)) as Deno.KvEntryMaybe<StoredTask>;
+    return value === null ? undefined : { ...value, check: { key, versionstamp } };
   }
 
   async change(entry: KvEntry, record: TaskRecord, outcome?: Outcome): Promise<KvEntry | undefined> {
@@ -143,13 +144,6 @@ export class KvStore implements Store<KvEntry> {
 
   lease(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease {
     return new KvLease(this.#kv, this.#committer, { ...worker, duration: this.#lease, held, now: this.now });
-  }
-
-  async #readMany(keys: readonly Deno.KvKey[]): Promise<readonly (KvEntry | undefined)[]> {
-    const found = await reading(() => this.#kv.getMany<StoredTask[]>(keys));
-    return found.map(({ key, value, versionstamp }) =>
-      value === null ? undefined : { ...value, check: { key, versionstamp } }
-    );
   }
 
   async #storeText(text: string, expireIn?: number): Promise<Text> {
