@@ -70,6 +70,8 @@ export interface CallContext {
    * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.
    */
   readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
+  /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
+  readonly onAnswer?: (lost: () => void) => void;
 }
 
 /** The reason of a `CallContext.signal` when the caller cancelled the call. */

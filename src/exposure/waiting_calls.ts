@@ -30,13 +30,13 @@ export function waitWhile(
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
  * cancelled, or goes on, as the registration says; if it goes on, or this server ends, the next call with the same `input`
- * takes it over, unless the call has a key of its own, which finds it. A task that others want, too, is not cancelled. The
- * backend stays open until that is stored.
+ * takes it over, unless the call has a key of its own, which finds it. So it does for a minute if the answer is lost on its
+ * way. A task that others want, too, is not cancelled. The backend stays open until that is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { owner, client, signal, idempotencyKey }: CallContext,
+  { owner, client, signal, idempotencyKey, onAnswer }: CallContext,
   begin: (caller: Caller) => Promise<TaskInfo>,
   wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
@@ -59,6 +59,7 @@ export function waitForCall<T>(
       try {
         const answer = await wait(task, caller);
         answered = true;
+        onAnswer?.(whenLost(tasks, caller, begun));
         return answer;
       } catch (error) {
         if (signal.aborted && endsWork(registered, signal.reason)) await cancelWork(tasks, task, signal.reason, caller);
@@ -84,6 +85,14 @@ export function startOptions({ client, idempotencyKey }: CallContext, caller?: C
 /** Whether a signal has aborted because the caller no longer waits. */
 function isCallOver(reason: unknown): boolean {
   return [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
+}
+
+/** For how long a task is left to the next call whose answer was lost on its way, in ms. */
+const LOST_MS = 60_000;
+
+/** What to do if the answer of a call is lost. It may be kept for a while, so it holds nothing else of the call. */
+function whenLost(tasks: Tasks, caller: Caller, begun: Promise<TaskInfo>): () => void {
+  return () => void tasks.untilClosed(caller.abandon(begun, LOST_MS));
 }
 
 /** The pauses before a failed write is tried again, in ms. */

@@ -41,6 +41,9 @@ export class TaskServer extends OpenServer {
   /** Called with the method of a request that has no handler. */
   onUnknownMethod?: (method: string) => void;
 
+  /** Called with a request that the client gives up, and its reason; the request may be answered already. */
+  onCancelled?: (id: string | number, reason: unknown) => void;
+
   /** Called before an elicitation is replayed to a client that resumes a stream. Returns whether to replay it. */
   onReplay?: (id: string, stream: string) => boolean;
 
@@ -53,6 +56,10 @@ export class TaskServer extends OpenServer {
     transport.onmessage = (message, extra) => {
       if ("method" in message && "id" in message && this.handlerOf(message.method) === undefined) {
         this.onUnknownMethod?.(message.method);
+      }
+      if ("method" in message && message.method === "notifications/cancelled") {
+        const { requestId, reason } = message.params ?? {};
+        if (typeof requestId === "string" || typeof requestId === "number") this.onCancelled?.(requestId, reason);
       }
       const ours = !("method" in message) && typeof message.id === "string" &&
         this.onAnswer?.(message.id, "result" in message ? message.result : undefined);

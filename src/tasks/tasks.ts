@@ -70,9 +70,12 @@ export class Tasks implements Disposable {
     return this.#guard.audited(asked, async () => {
       const json = this.#guard.admit(owner, input, options.ttl);
       await validate(job.input, json, `input for ${registered.name}`);
-      const read = (id: string) => this.#backend.get(id, owner);
-      const taken = options.adopt && await this.#callers.take(listOf(registered, json, owner), read);
-      if (taken) return taken;
+      if (options.adopt) {
+        const list = listOf(registered, json, owner);
+        options.caller?.setList(list);
+        const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner));
+        if (taken) return taken;
+      }
       const task = { ...newTask(registered, id, json, owner, options.ttl), key: keyOf(registered, json, options) };
       const attributes = messageAttributes("send", job.name, id);
       const span = { name: `send ${job.name}`, kind: "PRODUCER", attributes } as const;

@@ -43,6 +43,8 @@ export interface CallSite {
   readonly connection: Connection;
   /** How the client accepts a task, if it does. */
   readonly request: TaskRequest | undefined;
+  /** Called as a call is answered, with what to do if the client does not receive the answer. */
+  readonly onAnswer: (ctx: RequestContext, lost: () => void) => void;
 }
 
 /** Calls a tool. */
@@ -73,7 +75,7 @@ async function waitFor(
   { outputSchema }: SurfaceTool,
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { tasks, owner, connection, request }: CallSite,
+  { tasks, owner, connection, request, onAnswer }: CallSite,
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -93,6 +95,7 @@ async function waitFor(
     client,
     idempotencyKey: idempotencyKeyOf(_meta),
     signal: given.signal,
+    onAnswer: (lost) => onAnswer(ctx, lost),
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
       progress?.report(describeQuestions(task, client));
       const { askable, others } = questionsToElicit(task, client);
@@ -119,15 +122,20 @@ async function waitFor(
   }
 }
 
-/** The reason of a cancellation if the client's time limit for the call has passed; docs/protocol.md has the texts of clients. */
-const TIMED_OUT = /time[d ]?[ -]?out/i;
+/**
+ * Whether a client has given a reason for a cancellation that says that its time limit for the call has passed;
+ * docs/protocol.md has the texts of clients.
+ */
+export function isTimeOut(reason: unknown): boolean {
+  return /time[d ]?[ -]?out/i.test(messageOf(reason));
+}
 
 /** Why a call ended before its response. */
 function whyOver(reason: unknown, { http }: RequestContext): JobsError {
   // The SDK aborts with an error of its own when the connection is gone, otherwise with the client's reason, if any. A
   // client that is gone from stdio ends this server, too; one over HTTP may have lost its stream, or run out of time.
   if (reason instanceof SdkError) return new CallerGone(http === undefined);
-  return TIMED_OUT.test(messageOf(reason))
+  return isTimeOut(reason)
     ? new CallTimedOut("The client's time limit for the call has passed.")
     : new CallCancelled("The call was cancelled.");
 }

@@ -14,8 +14,9 @@ import { asRequest, type RequestContext, type TaskServer } from "../host.ts";
 import { Listed, pageOf } from "../list_page.ts";
 import { CallParams, ListParams } from "../params.ts";
 import type { Peer } from "../peer.ts";
-import { type CallSite, callTool, resumeTool } from "./call.ts";
+import { type CallSite, callTool, isTimeOut, resumeTool } from "./call.ts";
 import { inCallSpan } from "./call_span.ts";
+import { LostAnswers } from "./lost_answers.ts";
 import type { Connection } from "../revision.ts";
 import type { Served } from "../served.ts";
 
@@ -46,9 +47,19 @@ export function bindTools(
     return { ...plain, tools: page, ...next };
   });
 
+  const sent = new LostAnswers();
+  server.onCancelled = (id, reason) => {
+    if (isTimeOut(reason)) sent.givenUp(id);
+  };
+  const onAnswer: CallSite["onAnswer"] = ({ mcpReq: { id } }, lost) => {
+    // A client that has closed the stream may resume it, or may call again.
+    if (server.openStreamOf(id) === undefined) lost();
+    else sent.add(id, lost);
+  };
+
   server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
     const tool = tools.get(params.name);
-    if (tool) return call(tool, params, ctx, { tasks, owner, connection });
+    if (tool) return call(tool, params, ctx, { tasks, owner, connection, onAnswer });
     return inCallSpan(undefined, params.name, ctx, () => callPlainTool(params, ctx));
   });
 
@@ -80,7 +91,8 @@ export function bindTool(
   server.setOwnHandler(
     "tools/call",
     CallParams,
-    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection }),
+    // The connection ends with the answer: nobody can say that it was lost.
+    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection, onAnswer: () => {} }),
   );
 }
 
@@ -99,11 +111,12 @@ function call(
   tool: SurfaceTool,
   params: CallParams,
   ctx: RequestContext,
-  { tasks, owner, connection }: Omit<CallSite, "request">,
+  place: Omit<CallSite, "request">,
 ): Promise<Result> {
   return inCallSpan(tool.name, params.name, ctx, async () => {
+    const { tasks, connection } = place;
     const request = connection.taskRequest(tool, params, ctx);
-    const site = { tasks, owner, connection, request };
+    const site = { ...place, request };
     const resumed = tool.resume && connection.resumed(ctx);
     try {
       // A call that goes on has its whole input already: its answers are for the questions of its task.

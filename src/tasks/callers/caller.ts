@@ -10,7 +10,7 @@ import type { ListName } from "./offer_lists.ts";
 /** A call, from its start to its answer. */
 export class Caller {
   readonly #callers: Callers;
-  readonly #list: () => ListName | undefined;
+  #list: () => ListName | undefined;
   #wait: Wait | undefined;
   #waits = false;
   #found = false;
@@ -19,6 +19,12 @@ export class Caller {
   constructor(callers: Callers, list: () => ListName | undefined) {
     this.#callers = callers;
     this.#list = list;
+  }
+
+  /** The list is known: the input need not be kept for it. */
+  setList({ owner, key }: { readonly owner: string; readonly key: string }): void {
+    const list = { owner, key };
+    this.#list = () => list;
   }
 
   /** The call has found the task of another start, which may have a caller of its own. */
@@ -38,10 +44,10 @@ export class Caller {
     this.#waits = false;
   }
 
-  /** Leaves a task, which may still be on its way into the store, to the next call with the same input. */
-  async abandon(begun: Promise<TaskInfo>): Promise<void> {
+  /** Leaves a task, which may still be on its way into the store, to the next call with the same input; for `ms`, if given. */
+  async abandon(begun: Promise<TaskInfo>, ms?: number): Promise<void> {
     const list = this.#list();
-    if (list) await this.#callers.offer(begun, list);
+    if (list) await this.#callers.offer(begun, list, ms);
   }
 
   /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */

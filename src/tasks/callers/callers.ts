@@ -90,10 +90,11 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Offers a task that is stored, or is about to be, to the next call; with `until` only up to then. A task that is not
+   * Offers a task that is stored, or is about to be, to the next call; with `ms` only for so long. A task that is not
    * stored after all is not offered.
    */
-  async offer(begun: Promise<TaskInfo>, list: ListName, until?: number): Promise<void> {
+  async offer(begun: Promise<TaskInfo>, list: ListName, ms?: number): Promise<void> {
+    const until = ms === undefined ? undefined : this.#now() + ms;
     const offering = begun.catch(() => undefined).then(async (task) => {
       if (task === undefined) return;
       await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));

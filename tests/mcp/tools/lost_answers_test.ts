@@ -1,0 +1,81 @@
+/**
+ * Answers that the client gave up while they were on their way: the next call gets them.
+ *
+ * @module
+ */
+import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, MemoryBackend } from "../../../mod.ts";
+import { LostAnswers } from "../../../src/mcp/tools/lost_answers.ts";
+import { createWorker } from "../../../src/worker.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { Raw } from "../http/support/raw.ts";
+
+/** A server with a job that counts its runs, and a client in a session. */
+async function serve() {
+  let runs = 0;
+  const count = defineJob({ name: "count", input: { type: "object" }, run: () => ({ runs: ++runs }) });
+  const backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend });
+  server.registerAsyncTool(count);
+  // Nobody runs this one.
+  const idle = defineJob({ name: "idle", input: { type: "object" } });
+  server.registerAsyncTool(idle, { strategy: new AdaptiveExposureStrategy({ answerWithin: 0, toolPrefix: "idle_" }) });
+  await createWorker(backend, [count]).ready; // It stops with the backend.
+  const client = await Raw.open(server.fetch);
+  const call = async (name = "count") => {
+    const { result } = await client.ask("tools/call", { name, arguments: {} });
+    return result.structuredContent;
+  };
+  return { server, backend, client, call };
+}
+
+Deno.test("a result that crossed the client's time limit on its way is that of the next call", async () => {
+  const { server, client, call } = await serve();
+  await using _server = server;
+  assertEquals(await call(), { runs: 1 });
+  await client.cancel(client.id, "McpError: MCP error -32001: Request timed out");
+  assertEquals(await call(), { runs: 1 });
+  // That one was received.
+  assertEquals(await call(), { runs: 2 });
+});
+
+Deno.test("a handle that crossed the client's time limit on its way is that of the next call", async () => {
+  const { server, client, call } = await serve();
+  await using _server = server;
+  const { token } = await call("idle");
+  await client.cancel(client.id, "Request timed out");
+  assertEquals((await call("idle")).token, token);
+});
+
+Deno.test("a result is not kept for the next call if a person cancels too late, or another call is cancelled", async () => {
+  const { server, client, call } = await serve();
+  await using _server = server;
+  assertEquals(await call(), { runs: 1 });
+  await client.cancel(client.id, "The user has changed their mind.");
+  await client.cancel(client.id + 7, "Request timed out");
+  assertEquals(await call(), { runs: 2 });
+});
+
+Deno.test("a result whose stream the client had closed is that of the next call", async () => {
+  const { server, backend, client, call } = await serve();
+  await using _server = server;
+  const ended = Promise.withResolvers<void>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && ended.resolve());
+  const response = await client.post("tools/call", { name: "count", arguments: {} });
+  await response.body?.cancel();
+  await ended.promise;
+  assertEquals(await call(), { runs: 1 });
+});
+
+Deno.test("an answer counts as just sent for a minute, and only the last hundred of a connection do", () => {
+  let now = 0;
+  const answers = new LostAnswers(() => now);
+  const lost: string[] = [];
+  const send = (id: string) => answers.add(id, () => lost.push(id));
+  send("old");
+  now = 60_000;
+  answers.givenUp("old");
+  for (let i = 0; i < 100; i++) send(`${i}`);
+  send("100");
+  for (const id of ["0", "1", "100", "100"]) answers.givenUp(id);
+  assertEquals(lost, ["1", "100"]);
+});
