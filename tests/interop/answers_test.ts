@@ -97,6 +97,7 @@ class Stage implements AsyncDisposable {
     const plain = new OperationResourceStrategy();
     this.server.registerAsyncTool(buyLater, { name: "buy_and_wait", strategy: plain });
     this.server.registerAsyncTool(pack, { strategy: plain });
+    this.server.registerAsyncTool(pay, { name: "pay_as_task", strategy: plain });
     this.#worker = createWorker(backend, [buy, buyAlone, buyLater, pay, hurry, both, pack]);
   }
 
@@ -302,6 +303,22 @@ onBoth(
     assertEquals(other.asked.length, 1);
   },
 );
+
+onBoth("a client is notified of a page that a task has asked for, after its requests have ended", async (stage) => {
+  const ann = await stage.connect("ann", { url: {} }, () => ({ action: "accept" }));
+  const { promise: told, resolve } = Promise.withResolvers<string>();
+  ann.client.setNotificationHandler(
+    ElicitationCompleteNotificationSchema,
+    ({ params }) => resolve(params.elicitationId),
+  );
+  const { task: { taskId } } = await ann.client.request(
+    { method: "tools/call", params: { name: "pay_as_task", arguments: {}, task: {} } },
+    CreateTaskResultSchema,
+  );
+  while ((await ann.client.experimental.tasks.getTask(taskId)).status !== "completed");
+  const [page] = ann.asked;
+  assertEquals(page && "elicitationId" in page && page.elicitationId, await told);
+});
 
 onBoth("a task's question is cancelled if the job says so and its client cannot ask", async (stage) => {
   const ann = await stage.connect("ann");
