@@ -10,7 +10,7 @@
  */
 import { doneWithin } from "../../waiting.ts";
 import { logError, logFailureOf } from "../../log/log_error.ts";
-import { cutOff, type Database, type Statement } from "./database.ts";
+import { cutOff, type Database } from "./database.ts";
 import type { HubListener } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
@@ -55,7 +55,6 @@ export class EventLog implements AsyncDisposable {
   readonly #listener: HubListener;
   readonly #channel: string;
   readonly #listens: boolean;
-  readonly #sql: { readonly read: Statement; readonly notify: Statement };
   readonly #writer: string;
   readonly #closed = Promise.withResolvers<void>();
   readonly #listening: Promise<void>;
@@ -73,29 +72,13 @@ export class EventLog implements AsyncDisposable {
   #connected = false;
 
   private constructor(database: Database, writer: string, last: number, listens: boolean, listener: HubListener) {
-    const { schema } = database;
     this.#database = database;
     this.#writer = writer;
     this.#last = last;
     this.#listens = listens;
     this.#listener = listener;
     // One channel per schema, so that several systems can share a database.
-    this.#channel = `mcp_jobs_${schema.replaceAll(/\W/g, "_")}`;
-    this.#sql = {
-      read: {
-        name: "mcp_jobs_events",
-        text: `SELECT seq::float8 AS seq, CASE WHEN writer <> $3::uuid THEN tasks END AS tasks,
-          holder, claimed_at AS "claimedAt" FROM (
-            (SELECT * FROM ${schema}.events WHERE seq > $1::bigint ORDER BY seq LIMIT ${PAGE})
-            UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2::bigint[])
-          ) AS found ORDER BY seq`,
-      },
-      // A notification is worth no wait for the disk, and whoever sends one keeps the others from committing meanwhile.
-      notify: {
-        name: "mcp_jobs_notify",
-        text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1::text)`,
-      },
-    };
+    this.#channel = `mcp_jobs_${database.schema.replaceAll(/\W/g, "_")}`;
     this.#listening = listens ? this.#listen() : Promise.resolve();
     this.#wait();
   }
@@ -137,11 +120,13 @@ export class EventLog implements AsyncDisposable {
   }
 
   async #notifyAll(): Promise<void> {
+    // It is worth no wait for the disk, and while it is committed no other notification is.
+    const text = `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`;
     while (this.#notify !== undefined) {
       const payload = this.#notify;
       this.#notify = undefined;
       // The others find the events with their next poll.
-      await this.#database.run(this.#sql.notify, [`${this.#writer} ${payload}`]).catch(() => {});
+      await this.#database.run({ name: "mcp_jobs_notify", text }, [`${this.#writer} ${payload}`]).catch(() => {});
     }
   }
 
@@ -204,11 +189,14 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(polled: boolean): Promise<void> {
     const begun = performance.now();
-    const rows = await this.#database.run<EventRow>(this.#sql.read, [
-      this.#last,
-      [...this.#missing.keys()],
-      this.#writer,
-    ]);
+    const { schema, run } = this.#database;
+    const rows = await run<EventRow>({
+      name: "mcp_jobs_events",
+      text:
+        `SELECT seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, holder, claimed_at AS "claimedAt"
+        FROM ((SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
+          UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)) AS found ORDER BY seq`,
+    }, [this.#last, [...this.#missing.keys()], this.#writer]);
     if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#readAt = begun;
     let ready = false;
@@ -229,6 +217,7 @@ export class EventLog implements AsyncDisposable {
     }
     if (rows.length >= PAGE) this.#again = true;
   }
+
   /** Notes that a number was read, and which ones before it are missing. */
   #advance(seq: number, now: number): void {
     for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, now);

@@ -6,7 +6,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
-import type { Database, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
 
 /** A task, by what names it. */
 type TaskName = Pick<TaskInfo, "id" | "owner">;
@@ -26,46 +26,33 @@ export class PgLease implements WorkerLease {
   readonly duration: number;
   readonly #database: Database;
   readonly #options: PgLeaseOptions;
-  readonly #sql: { readonly [name in "renew" | "held" | "dead" | "end"]: Statement };
   /** Tasks that the database says this worker holds, and that it did not know of at the last renewal. */
   #unknown: ReadonlySet<string> = new Set();
 
   constructor(database: Database, options: PgLeaseOptions) {
-    const { schema } = database;
     this.duration = options.duration;
     this.#database = database;
     this.#options = options;
-    this.#sql = {
-      renew: {
-        name: "mcp_jobs_renew",
-        text: `INSERT INTO ${schema}.workers VALUES ($1::uuid, $2::text[], now() + $3::float8 * interval '1 ms')
-          ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
-      },
-      held: {
-        name: "mcp_jobs_held",
-        text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1::uuid RETURNING ids),
-          held AS (SELECT id, owner FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1::uuid),
-          tidied AS (INSERT INTO ${schema}.claims (worker, ids) SELECT $1::uuid, array_agg(id) FROM held HAVING count(*) > 0)
-          SELECT id, owner FROM held`,
-      },
-      dead: {
-        name: "mcp_jobs_dead",
-        text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1::uuid
-          AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
-      },
-      end: { text: `UPDATE ${schema}.workers SET expires_at = now() WHERE name = $1::uuid` },
-    };
   }
 
   async renew(): Promise<void> {
-    const { name, jobs } = this.#options;
-    await this.#database.run(this.#sql.renew, [name, jobs, this.duration]);
+    const { name, jobs, duration } = this.#options;
+    await this.#database.run({
+      name: "mcp_jobs_renew",
+      text: `INSERT INTO ${this.#database.schema}.workers VALUES ($1, $2, now() + $3::float8 * interval '1 ms')
+        ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
+    }, [name, jobs, duration]);
     await this.#database.readClock();
     await this.#putBackUnknown();
   }
 
   async dead(): Promise<readonly DeadWorker[]> {
-    const dead = await this.#database.run<{ name: string }>(this.#sql.dead, [this.#options.name]);
+    const { schema, run } = this.#database;
+    const dead = await run<{ name: string }>({
+      name: "mcp_jobs_dead",
+      text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1
+        AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
+    }, [this.#options.name]);
     return await Promise.all(dead.map(async ({ name }) => ({
       name,
       tasks: await this.#held(name),
@@ -74,7 +61,8 @@ export class PgLease implements WorkerLease {
   }
 
   async end(): Promise<void> {
-    await this.#database.run(this.#sql.end, [this.#options.name]);
+    const text = `UPDATE ${this.#database.schema}.workers SET expires_at = now() WHERE name = $1`;
+    await this.#database.run({ text }, [this.#options.name]);
   }
 
   /** Puts back what was unknown at the last renewal, too: the answer to its claim was lost. The rest is being claimed. */
@@ -90,7 +78,14 @@ export class PgLease implements WorkerLease {
 
   /** What a worker holds. Of the rows that note its claims one is left. */
   async #held(worker: string): Promise<readonly TaskName[]> {
-    const rows = await this.#database.run<TaskName>(this.#sql.held, [worker]);
+    const { schema, run } = this.#database;
+    const rows = await run<TaskName>({
+      name: "mcp_jobs_held",
+      text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1 RETURNING ids),
+        held AS (SELECT id, owner FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1),
+        tidied AS (INSERT INTO ${schema}.claims (worker, ids) SELECT $1, array_agg(id) FROM held HAVING count(*) > 0)
+        SELECT id, owner FROM held`,
+    }, [worker]);
     return rows.map(({ id, owner }) => ({ id, owner: JSON.parse(owner) }));
   }
 }

@@ -7,7 +7,7 @@
 import type { Json } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { Queue, ReadyTasks, Worker } from "../shared/store/store.ts";
-import type { Database, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
 import { type PgEntry, recordOf } from "./rows.ts";
 import type { Writer } from "./writer.ts";
 
@@ -29,28 +29,27 @@ type Claimed = readonly [version: number, record: TaskRecord, input?: Json];
 
 /** Claims tasks for one worker. */
 export class PgQueue implements Queue<PgEntry> {
-  readonly #run: Database["run"];
+  readonly #database: Database;
   readonly #writer: Writer;
   readonly #worker: Worker;
-  readonly #claim: Statement;
-  readonly #promote: Statement;
 
-  constructor({ run, schema }: Database, writer: Writer, worker: Worker) {
-    this.#run = run;
+  constructor(database: Database, writer: Writer, worker: Worker) {
+    this.#database = database;
     this.#writer = writer;
     this.#worker = worker;
-    this.#claim = { name: "mcp_jobs_claim", text: claimStatement(schema) };
-    this.#promote = { name: "mcp_jobs_promote", text: promoteStatement(schema) };
   }
 
   async promote(): Promise<number | undefined> {
-    const [row] = await this.#run<{ due: number | null }>(this.#promote);
+    const { schema, run } = this.#database;
+    const [row] = await run<{ due: number | null }>({ name: "mcp_jobs_promote", text: promoteStatement(schema) });
     return row?.due ?? undefined;
   }
 
   async ready(max: number): Promise<ReadyTasks<PgEntry>> {
+    const { schema, run } = this.#database;
     const { name, jobs } = this.#worker;
-    const [row] = await this.#run<ClaimRow>(this.#claim, [name, jobs, max, this.#writer.name]);
+    const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
+    const [row] = await run<ClaimRow>(statement, [name, jobs, max, this.#writer.name]);
     if (row === undefined) return { entries: [], more: false };
     const tasks: readonly Claimed[] = JSON.parse(row.tasks ?? "[]");
     const entries = tasks.map(([version, record, input]) => ({

@@ -36,7 +36,7 @@ export class Writer {
   constructor({ schema, run }: Database, name: string, written: Written) {
     this.name = name;
     this.written = written;
-    const sql = { name: "mcp_jobs_write", text: statement(schema) };
+    const sql = { name: "mcp_jobs_write", text: writeStatement(schema) };
     const many = async (writes: readonly Write[]) => {
       // Of two changes of one task that was read at the same version, the first one counts.
       const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
@@ -57,7 +57,7 @@ export class Writer {
  * Changes tasks, and then what stands about them elsewhere. A row of the queue that another statement has locked is left to
  * that one: it claims tasks, and deletes what it finds outdated.
  */
-function statement(schema: string): string {
+function writeStatement(schema: string): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[],
