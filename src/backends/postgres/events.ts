@@ -54,7 +54,6 @@ export class EventLog implements AsyncDisposable {
   readonly #database: Database;
   readonly #listener: HubListener;
   readonly #channel: string;
-  readonly #listens: boolean;
   readonly #writer: string;
   readonly #closed = Promise.withResolvers<void>();
   readonly #listening: Promise<void>;
@@ -69,13 +68,13 @@ export class EventLog implements AsyncDisposable {
   #notify: "" | "ready" | undefined;
   #later: ReturnType<typeof setTimeout> | undefined;
   #open = true;
-  #connected = false;
+  /** The connection that listens, while it does. */
+  #client: pg.Client | undefined;
 
   private constructor(database: Database, writer: string, last: number, listens: boolean, listener: HubListener) {
     this.#database = database;
     this.#writer = writer;
     this.#last = last;
-    this.#listens = listens;
     this.#listener = listener;
     // One channel per schema, so that several systems can share a database.
     this.#channel = `mcp_jobs_${database.schema.replaceAll(/\W/g, "_")}`;
@@ -125,8 +124,10 @@ export class EventLog implements AsyncDisposable {
     while (this.#notify !== undefined) {
       const payload = this.#notify;
       this.#notify = undefined;
-      // The others find the events with their next poll.
-      await this.#database.run({ name: "mcp_jobs_notify", text }, [`${this.#writer} ${payload}`]).catch(() => {});
+      const [query, values] = [{ name: "mcp_jobs_notify", text }, [`${this.#writer} ${payload}`]];
+      // The server need not wake the connection that listens for what it has sent itself.
+      const sent = this.#client?.query({ ...query, values }) ?? this.#database.run(query, values);
+      await sent.catch(() => {}); // The others find the events with their next poll.
     }
   }
 
@@ -149,7 +150,7 @@ export class EventLog implements AsyncDisposable {
         logError("listen to PostgreSQL", error);
         this.#database.cutOffIdle();
       }
-      this.#connected = false;
+      this.#client = undefined;
       cutOff(client);
       await client.end().catch(() => {}); // It is closed already.
       if (this.#open) await doneWithin(this.#closed.promise, RETRY_MS);
@@ -160,7 +161,7 @@ export class EventLog implements AsyncDisposable {
   async #listenOn(client: pg.Client): Promise<void> {
     await client.connect();
     await client.query(`LISTEN ${this.#channel}`);
-    this.#connected = true;
+    this.#client = client;
     this.#read();
     while (!await doneWithin(this.#closed.promise, PULSE_MS)) {
       const { rows: [row] } = await client.query<{ readOnly: boolean }>(IS_READ_ONLY);
@@ -171,7 +172,7 @@ export class EventLog implements AsyncDisposable {
   #wait(): void {
     if (!this.#open) return;
     clearTimeout(this.#timer);
-    const pause = this.#listens && this.#connected && this.#missing.size === 0 ? SAFETY_POLL_MS : POLL_MS;
+    const pause = this.#client && this.#missing.size === 0 ? SAFETY_POLL_MS : POLL_MS;
     this.#timer = setTimeout(() => this.#read(true), pause);
   }
 

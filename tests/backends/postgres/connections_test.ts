@@ -10,9 +10,9 @@ import { Network } from "../support/network.ts";
 
 const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 
-/** The connections that listen have asked nothing else last, but whether the server is still there. */
+/** The connections that listen run nothing else but notifications, and ask whether the server is still there. */
 const LISTENING =
-  "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%transaction_read_only%' " +
+  "SELECT pid FROM pg_stat_activity WHERE query SIMILAR TO '(LISTEN|%transaction_read_only|%pg_notify)%' " +
   "AND pid <> pg_backend_pid()";
 
 testUnless(missing, "PostgreSQL: a connection that only listens is replaced when the network goes silent", async () => {

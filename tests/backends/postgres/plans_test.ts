@@ -1,0 +1,56 @@
+import { PostgresBackend } from "../../../mod.ts";
+import { Database } from "../../../src/backends/postgres/database.ts";
+import { EventLog } from "../../../src/backends/postgres/events.ts";
+import { PostgresStore } from "../../../src/backends/postgres/store.ts";
+import { Writer } from "../../../src/backends/postgres/writer.ts";
+import { created } from "../../../src/backends/shared/record.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+interface Prepared {
+  readonly name: string;
+  readonly parameters: number;
+}
+
+testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty never reads them whole", async () => {
+  await using server = await PostgresServer.start();
+  const url = await server.makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
+  const name = crypto.randomUUID();
+  await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} });
+  const store = new PostgresStore(database, new Writer(database, name, () => {}), 60_000);
+  const worker = { name: crypto.randomUUID(), jobs: ["job"] };
+  const [lease, queue] = [store.lease(worker, () => []), store.queue(worker)];
+  await lease.renew();
+  await lease.dead();
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  assert(await store.create(created(task, store.now()), "{}"));
+  await queue.promote(false);
+  assertEquals((await queue.ready(1, [])).entries.length, 1);
+  const entry = await store.read(task.id, task.owner);
+  assert(entry);
+  await Promise.all([store.input(entry), store.outcome(entry), store.list("ann", undefined, 1)]);
+
+  const prepared = () =>
+    database.run<Prepared>({
+      text: "SELECT name, cardinality(parameter_types) AS parameters FROM pg_prepared_statements WHERE name <> ''",
+    });
+  await until(async () => (await prepared()).some(({ name }) => name === "mcp_jobs_events"), "events are read");
+  const statements = await prepared();
+  assertEquals(statements.length > 8, true);
+  for (const { name, parameters } of statements) {
+    const values = parameters === 0 ? "" : `(${Array(parameters).fill("NULL").join()})`;
+    const rows = await database.run<{ "QUERY PLAN": string }>({ text: `EXPLAIN EXECUTE ${name}${values}` });
+    const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+    assertEquals([name, plan.match(/.*(Seq Scan|Bitmap|Index Scan using \w+ on events[^\n]*\n\s*Filter).*/g)], [
+      name,
+      null,
+    ]);
+    if (name === "mcp_jobs_claim") assert(plan.includes("Index Scan using queue_pkey"), plan);
+  }
+});
