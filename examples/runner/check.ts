@@ -67,10 +67,16 @@ function checkOne(updates: readonly Update[], { statuses, resource }: OneClient)
   const resources = updates.flatMap((update) => update.resource ?? []);
   return [
     compare("states", withoutRepeats(updates.map(({ status }) => status)), statuses),
-    compare("progress", withoutRepeats(updates.map(({ progress }) => jobProgress(progress))), PROGRESS),
+    compareProgress(withoutRepeats(updates.map(({ progress }) => jobProgress(progress)))),
     compare("result", updates.flatMap(({ result }) => result === undefined ? [] : [result]), [RESULT]),
     ...(resource ? [compare("resource", resources.map(({ content }) => content), [RESULT])] : []),
   ];
+}
+
+/** On a busy machine a client may miss one step of the job, which lasts 1.5 s, but not two. */
+function compareProgress(got: readonly string[]): Finding {
+  const oneMissing = PROGRESS.map((_, index) => PROGRESS.toSpliced(index, 1));
+  return compare("progress", got, oneMissing.find((most) => isDeepStrictEqual(most, got)) ?? PROGRESS);
 }
 
 function compare(what: string, got: readonly unknown[], expected: readonly unknown[], separator = ", "): Finding {

@@ -73,7 +73,6 @@ RUNNING   90 %  writing the report
 COMPLETED
 result    {"user_id":"42","revenue":42000,"items":17}
 ok    states: PENDING, RUNNING, COMPLETED
-ok    progress: 25 %, 60 %, 90 %
 ok    result: {"user_id":"42","revenue":42000,"items":17}`;
 
 const NATIVE = `
@@ -84,44 +83,55 @@ completed
 result    {"user_id":"42","revenue":42000,"items":17}
 resource  mcp://results/generate_report/<id>
 ok    states: working, completed
-ok    progress: 25 %, 60 %, 90 %
 ok    result: {"user_id":"42","revenue":42000,"items":17}
 ok    resource: {"user_id":"42","revenue":42000,"items":17}`;
 
 const SHOWN = { baseline: POLLED, with_package: POLLED, approach3: NATIVE, http: NATIVE, approach3_notify: NATIVE };
 
+/** On a busy machine a client may miss a step, and the runner says so. */
+const isStep = (line: string) => / % /.test(line);
+
 /**
- * Runs the examples of one report at once, because most of their time is the job's, and checks what each shows in its own
- * step. `adaptive` takes 42 s, so that only `.ci/run` runs it to its end.
+ * Runs examples of one report at once, because most of their time is the job's, and checks what each shows in its own
+ * step. `adaptive` takes 42 s, so that only `.ci/run` runs it to its end, as it does every example on every backend.
  */
-async function runAll(t: Deno.TestContext, options: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const runs = Object.entries(SHOWN).map(([name, lines]) => ({
+async function runAll(
+  t: Deno.TestContext,
+  names: readonly (keyof typeof SHOWN)[],
+  options: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const runs = names.map((name) => ({
     name,
-    expected: lines.trim().split("\n"),
+    expected: SHOWN[name].trim().split("\n"),
     run: begin(["task", "example", name, ...options], env),
   }));
   for (const { name, expected, run } of runs) {
     await t.step(name, async () => {
       const { code, out, err } = await finish(await run);
       assertEquals(code, 0, `${out}${err}`);
-      const shown = out.replaceAll(/[0-9a-f-]{36}/g, "<id>").split("\n");
-      assertEquals(shown.filter((line) => expected.includes(line)), expected);
+      const shown = out.replaceAll(/[0-9a-f-]{36}/g, "<id>").split("\n").filter((line) => expected.includes(line));
+      assertEquals(shown, expected.filter((line) => !isStep(line) || shown.includes(line)));
+      assert(shown.filter(isStep).length >= 2, out);
     });
   }
 }
 
+/** One whose client polls, and one whose client is told. */
+const TWO = ["with_package", "approach3_notify"] as const;
+
 Deno.test("every example of one report passes, and shows what its client sees", async (t) => {
-  await runAll(t, []);
+  await runAll(t, ["baseline", "with_package", "approach3", "http", "approach3_notify"], []);
 });
 
 testUnless(
   noRedis,
-  "every example of one report passes on the Redis of REDIS_URL, and leaves no keys behind",
+  "examples pass on the Redis of REDIS_URL, and leave no keys behind",
   async (t) => {
     await using redis = await openRedis();
     const client = new Redis(redis.url);
     const before = new Set(await client.keys("mcp-jobs-example*"));
-    await runAll(t, ["--backend", "redis"], { REDIS_URL: redis.url });
+    await runAll(t, TWO, ["--backend", "redis"], { REDIS_URL: redis.url });
     assertEquals((await client.keys("mcp-jobs-example*")).filter((key) => !before.has(key)), []);
     await client.quit();
   },
@@ -148,11 +158,11 @@ testUnless(noOwnRedis, "when the runner is killed, the Redis that it has started
 
 testUnless(
   noPostgres,
-  "every example of one report passes on the PostgreSQL of POSTGRES_URL, and leaves no schema behind",
+  "examples pass on the PostgreSQL of POSTGRES_URL, and leave no schema behind",
   async (t) => {
     await using postgres = await PostgresServer.start();
     const url = await postgres.makeDatabase();
-    await runAll(t, ["--backend", "postgres"], { POSTGRES_URL: url });
+    await runAll(t, TWO, ["--backend", "postgres"], { POSTGRES_URL: url });
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     const { rows } = await client.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mcp_jobs%'");
@@ -381,7 +391,9 @@ Deno.test("the check finds what a client should have seen and has not", () => {
     check(updates, expected).filter(({ ok }) => !ok).map(({ text }) => text.split(":")[0]);
   assertEquals(wrong(good), []);
   assertEquals(wrong([{ status: "failed" }, ...good]), ["states"]);
-  assertEquals(wrong(good.toSpliced(2, 1)), ["progress"]);
+  for (const missed of [1, 2, 3]) assertEquals(wrong(good.toSpliced(missed, 1)), []);
+  assertEquals(wrong(good.toSpliced(2, 2)), ["progress"]);
+  assertEquals(wrong(good.toSpliced(2, 2, { progress: 0.9 }, { progress: 0.6 })), ["progress"]);
   assertEquals(wrong(good.toSpliced(5, 1, { result: { ...result, items: 18 } })), ["result"]);
   assertEquals(wrong(good.slice(0, -1)), ["resource"]);
 });
