@@ -27,8 +27,9 @@ const NO_RECONNECTION = {
   reconnectionDelayGrowFactor: 1,
 };
 
-/** SDK 1, revision 2025-11-25, without tasks. */
-export async function sdk1({ url, command, args }: Target, limit: number = LIMIT_MS): Promise<Session> {
+/** SDK 1, revision 2025-11-25, without tasks. `limits` are those of its calls, in order; the last is that of all others. */
+export async function sdk1({ url, command, args }: Target, ...limits: readonly number[]): Promise<Session> {
+  let calls = 0;
   const client = new Client(INFO);
   const transport = url
     ? new StreamableHTTPClientTransport(url, { reconnectionOptions: NO_RECONNECTION })
@@ -39,7 +40,7 @@ export async function sdk1({ url, command, args }: Target, limit: number = LIMIT
     call: (name, args) =>
       unlessTimedOut(async () => {
         const { structuredContent } = await client.callTool({ name, arguments: args }, undefined, {
-          timeout: limit,
+          timeout: limits[calls++] ?? limits.at(-1) ?? LIMIT_MS,
         });
         return structuredContent as Answer;
       }),

@@ -105,9 +105,9 @@ async function listTools(app: App, times: number): Promise<void> {
   assertEquals(await app.beginnings(), 1);
 }
 
-Deno.test("a server that is started ten times only to list its tools runs no old work", async () => {
+Deno.test("a server that is started again and again only to list its tools runs no old work", async () => {
   await using app = new App({ cancelOnDisconnect: false });
-  await listTools(app, 10);
+  await listTools(app, 4);
   const [task] = await app.tasks();
   assertEquals([task?.status, task?.attempt], ["PENDING", 0]);
 });
@@ -115,7 +115,7 @@ Deno.test("a server that is started ten times only to list its tools runs no old
 testUnless(noRedis, "on Redis, too, a server that is started only to list its tools runs no old work", async () => {
   await using redis = await openRedis();
   await using app = new App({ redis: redis.url, cancelOnDisconnect: false });
-  await listTools(app, 3);
+  await listTools(app, 2);
 });
 
 Deno.test("a server has its worker ready before the first call, which is therefore not slower", async () => {
