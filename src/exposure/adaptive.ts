@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, flag, type Rules, text, wholeNumber } from "../options.ts";
+import { checkOptions, flag, type Rule, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
@@ -25,7 +25,10 @@ export interface AdaptiveOptions {
   readonly answerWithin?: number;
   /** How long a call of a client that accepts tasks waits, in ms, because a short job needs no task. Default: 1,000. */
   readonly inlineWithin?: number;
-  /** The prefix of the shared tools' names. Two servers of one client need different ones. Default: `""`. */
+  /**
+   * The prefix of the shared tools' names, at most 53 letters, digits, `_` and `-`. Two servers of one client need different
+   * ones. Default: `""`.
+   */
   readonly toolPrefix?: string;
   /**
    * Whether the client that started a task is notified of every change, in revision 2025-11-25. In revision 2026-07-28
@@ -34,10 +37,16 @@ export interface AdaptiveOptions {
   readonly notifications?: boolean;
 }
 
+/** With it, the names of the shared tools are such that every client accepts them. */
+const PREFIX: Rule = {
+  wanted: 'at most 53 letters, digits, "_" and "-"',
+  fits: (value) => typeof value === "string" && /^[A-Za-z0-9_-]{0,53}$/.test(value),
+};
+
 const OPTIONS: Rules<AdaptiveOptions> = {
   answerWithin: wholeNumber(0),
   inlineWithin: wholeNumber(0),
-  toolPrefix: text,
+  toolPrefix: PREFIX,
   notifications: flag,
 };
 

@@ -8,7 +8,13 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { sharedTools } from "./shared_tools/mod.ts";
 import type { Surface } from "./surface.ts";
 
-/** The surface of all jobs, with the tools that they share. Throws `DefinitionError` if two tools have the same name. */
+/** What every client accepts as the name of a tool: Claude Desktop and Codex refuse others. */
+const ACCEPTED_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+/**
+ * The surface of all jobs, with the tools that they share. Throws `DefinitionError` if two tools have the same name, or one
+ * has a name that some clients refuse.
+ */
 export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const shared = surfaces.flatMap((surface) => surface.shared ?? []);
   const tools = [...surfaces.flatMap((surface) => surface.tools), ...sharedTools(shared, all)];
@@ -16,6 +22,15 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new DefinitionError(`Two tools would be named ${twice}: register one job under another name.`);
+  }
+  const refused = names.find((name) => !ACCEPTED_NAME.test(name));
+  if (refused !== undefined) {
+    throw new DefinitionError(
+      `Cannot offer a tool named ${
+        JSON.stringify(refused)
+      }: some clients refuse names with anything but 1 to 64 letters, digits, ` +
+        '"_" and "-". Pass another `name` to registerAsyncTool, or another prefix to the strategy.',
+    );
   }
   // A job that is registered under two names has one template for its results.
   const templates = new Map(surfaces.flatMap((surface) => surface.templates).map((one) => [one.uriTemplate, one]));

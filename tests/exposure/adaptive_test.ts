@@ -1,7 +1,15 @@
 import { z } from "zod";
-import { AdaptiveExposureStrategy, defineJob, DefinitionError, type Job, type TaskInfo } from "../../mod.ts";
+import {
+  AdaptiveExposureStrategy,
+  defineJob,
+  DefinitionError,
+  type Job,
+  PollingExposureStrategy,
+  type TaskInfo,
+} from "../../mod.ts";
 import type { ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
+import { merge } from "../../src/exposure/merge.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
@@ -74,6 +82,32 @@ Deno.test("there is no task_cancel if no task may be cancelled", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const { shared } = bench.expose(report, { cancel: false });
   assertEquals(shared?.registered.cancel, false);
+});
+
+Deno.test("a prefix that would give the shared tools names which clients refuse is refused, with the reason", () => {
+  new AdaptiveExposureStrategy({ toolPrefix: "x".repeat(53) });
+  for (const toolPrefix of ["reports.", "my reports_", "é", "x".repeat(54), 7 as unknown as string]) {
+    const told = "as toolPrefix of AdaptiveExposureStrategy: it must be at most 53 letters, digits,";
+    assertThrows(() => new AdaptiveExposureStrategy({ toolPrefix }), DefinitionError, told);
+  }
+});
+
+Deno.test("a tool whose name clients refuse is not offered, whatever the strategy adds to the job's name", async () => {
+  const named = (name: string) => defineJob({ name, input: { type: "object" } });
+  for (
+    const [strategy, name, refused] of [
+      [new AdaptiveExposureStrategy(), "billing.report", "billing.report"],
+      [new AdaptiveExposureStrategy(), "x".repeat(65), "x".repeat(65)],
+      [new PollingExposureStrategy(), "x".repeat(58), `${"x".repeat(58)}_status`],
+    ] as const
+  ) {
+    await using bench = new Bench(strategy);
+    assertThrows(() => bench.exposeAll(named(name)), DefinitionError, `Cannot offer a tool named "${refused}"`);
+  }
+  await using bench = new Bench(new PollingExposureStrategy());
+  bench.exposeAll(named("x".repeat(57)));
+  await using adaptive = new Bench(new AdaptiveExposureStrategy());
+  merge([adaptive.expose(named("billing.report"), { name: "billing_report" })], adaptive.tasks);
 });
 
 Deno.test("a client without tasks gets the result of a job that ends in time", async () => {
