@@ -62,7 +62,9 @@ export function bindTasks(
     const { inputResponses } = ctx.mcpReq;
     await tasks.answer(id, owner, (task) => {
       if (!inputResponses) throw new InvalidInput("params", [{ path: "inputResponses", message: "is missing" }]);
-      return rev.answersTo(task, inputResponses);
+      // An answer to what is not open is ignored; it is passed on for the audit log.
+      const ignored = Object.keys(inputResponses).map((key) => [key, { action: "cancel" }] as const);
+      return { ...Object.fromEntries(ignored), ...rev.answersTo(task, inputResponses) };
     });
     return {};
   });

@@ -6,7 +6,14 @@
  */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { z } from "zod";
-import { AsyncToolServer, createWorker, defineJob, MemoryBackend, OperationResourceStrategy } from "../../../mod.ts";
+import {
+  AsyncToolServer,
+  type AuditEvent,
+  createWorker,
+  defineJob,
+  MemoryBackend,
+  OperationResourceStrategy,
+} from "../../../mod.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { Events, request } from "../support/modern.ts";
 import type { Fields } from "../support/wire_message.ts";
@@ -29,6 +36,7 @@ const ask = defineJob({
 });
 
 class Stage implements AsyncDisposable {
+  readonly audit: AuditEvent[] = [];
   readonly #backend = new MemoryBackend();
   readonly #worker = createWorker(this.#backend, [pay, ask]);
   readonly server = new AsyncToolServer({
@@ -36,7 +44,7 @@ class Stage implements AsyncDisposable {
     version: "1.0.0",
     backend: this.#backend,
     strategy: new OperationResourceStrategy(),
-    audit: () => {},
+    audit: (event) => void this.audit.push(event),
   });
 
   constructor() {
@@ -97,6 +105,15 @@ Deno.test("2026-07-28: a page is among the input requests of a task only for a c
   let end = await stage.result("tasks/get", { taskId }, TASKS);
   while (end.status !== "completed") end = await stage.result("tasks/get", { taskId }, TASKS);
   assertEquals(end.result.structuredContent, { action: "decline" });
+
+  // A second answer is acknowledged, as the extension demands, but ignored; the audit log has it.
+  await stage.result("tasks/update", { taskId, inputResponses: { [key]: { action: "accept" } } }, TASKS);
+  const events = stage.audit.filter(({ operation }) => operation === "answer");
+  assertEquals(events.map(({ event, question, action, answeredBy }) => [event, question, action, answeredBy]), [
+    ["answered", key, "decline", "person"],
+    ["refused", undefined, undefined, undefined],
+  ]);
+  assertEquals(events[1]?.reason, "The question is not open: it was answered, or its time is over.");
 });
 
 Deno.test("2026-07-28: a task's question is cancelled if its client cannot ask it and the job says so", async () => {
