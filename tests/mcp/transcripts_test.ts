@@ -4,7 +4,10 @@
  *
  * @module
  */
+import { z } from "zod";
+import { AsyncToolServer, MemoryBackend } from "../../mod.ts";
 import { Pipe, startFixture } from "./support/pipe.ts";
+import { runInPlace } from "./support/program.ts";
 import { difference, replay } from "./support/transcript.ts";
 
 for (const strategy of ["operation", "polling", "adaptive", "single_tool", "blocking"] as const) {
@@ -36,6 +39,28 @@ Deno.test("the conversation of a client of each revision about the same tasks is
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** Jobs that ask: one whose answer a model may pass on, and one that has a page opened. */
+function asking(): AsyncToolServer {
+  const server = new AsyncToolServer({ name: "shop", version: "1.0.0", backend: new MemoryBackend(), audit: () => {} });
+  const confirm = { message: "Buy it?", schema: z.object({ sure: z.boolean() }) };
+  server.asyncTool(
+    { name: "buy", description: "Buys it", input: z.object({}), answers: "model" },
+    (_, ctx) => ctx.elicit(confirm),
+  );
+  server.asyncTool(
+    { name: "pay", description: "Has it paid for", input: z.object({}), whenNobodyCanAnswer: "wait" },
+    (_, ctx) => ctx.elicit({ message: "Pay for it.", url: "https://shop.example.com/pay" }),
+  );
+  return server;
+}
+
+for (const name of ["questions", "pages", "questions_2026_07_28"]) {
+  Deno.test(`the conversation of ${name} is as recorded`, async () => {
+    await using pipe = new Pipe(runInPlace(asking()));
+    await check(name, { pipe });
+  });
+}
 
 async function check(name: string, pipes: Readonly<Record<string, Pipe>>): Promise<void> {
   const file = new URL(`./transcripts/${name}.txt`, import.meta.url);

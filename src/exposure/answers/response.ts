@@ -74,7 +74,9 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome, asking?: Askin
   };
 }
 
-function toAsked({ key, message, schema, url, expiresAt }: Question): { readonly [key: string]: Json } {
+function toAsked(question: Question): { readonly [key: string]: Json } {
+  const { key, message, url, expiresAt } = question;
+  const { $schema: _, ...schema } = question.schema; // Which dialect it is helps no model.
   return {
     key,
     message,

@@ -72,19 +72,24 @@ class Names {
   }
 
   restore(text: string): string {
-    return text.replaceAll(/"\$(with|without)_tasks"/g, (_, has) => JSON.stringify(envelope(has === "with")))
+    return text.replaceAll(/"\$(with_tasks|without_tasks|with_pages)"/g, (_, what) => JSON.stringify(envelope(what)))
       .replaceAll(/\$(\d+)/g, (name, number) => this.#ids[Number(number) - 1] ?? name);
   }
 }
 
+/** What a 2026-07-28 client declares. */
+const DECLARED = {
+  with_tasks: { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } },
+  with_pages: { elicitation: { form: {}, url: {} } },
+  without_tasks: {},
+};
+
 /** The `_meta` of each request of a 2026-07-28 client. */
-function envelope(tasks: boolean): Fields {
+function envelope(what: keyof typeof DECLARED): Fields {
   return {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": { name: "transcript", version: "1.0.0" },
-    "io.modelcontextprotocol/clientCapabilities": tasks
-      ? { elicitation: {}, extensions: { "io.modelcontextprotocol/tasks": {} } }
-      : {},
+    "io.modelcontextprotocol/clientCapabilities": DECLARED[what],
   };
 }
 
