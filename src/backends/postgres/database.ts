@@ -45,12 +45,6 @@ const SETTINGS = [
   `statement_timeout=${2 * QUERY_MS}`,
 ].map((setting) => `-c ${setting}`).join(" ");
 
-/** A statement; with a name, each connection prepares it once. */
-export interface Statement {
-  readonly name?: string;
-  readonly text: string;
-}
-
 /** One database and schema. */
 export class Database implements AsyncDisposable {
   /** The schema's name, quoted for SQL. */
@@ -118,19 +112,20 @@ export class Database implements AsyncDisposable {
   /** Reads the database's clock anew. */
   async readClock(): Promise<void> {
     const asked = performance.now();
-    const [row] = await this.run<{ now: number }>(CLOCK, []);
+    const text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now";
+    const [row] = await this.run<{ now: number }>({ name: "mcp_jobs_clock", text });
     if (row) this.#ahead = row.now - (asked + performance.now()) / 2;
   }
 
   /** Runs one statement on any connection. Rejects with `BackendError`. */
-  readonly run = async <Row>(statement: Statement, values: readonly unknown[] = []): Promise<readonly Row[]> => {
-    const { text, name } = statement;
+  readonly run = async <Row>(query: pg.Query, values: readonly unknown[] = []): Promise<readonly Row[]> => {
+    const { text, name } = query;
     try {
       const answer = this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) });
       while (!await doneWithin(answer, PATIENCE_MS)) await Promise.race([answer, this.#probe()]);
       return (await answer).rows;
     } catch (cause) {
-      if (codeOf(cause) === IDLE) return await this.run(statement, values);
+      if (codeOf(cause) === IDLE) return await this.run(query, values);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     }
@@ -183,11 +178,6 @@ export class Database implements AsyncDisposable {
 export function cutOff(client: pg.Client): void {
   client.connection?.stream?.destroy();
 }
-
-const CLOCK: Statement = {
-  name: "mcp_jobs_clock",
-  text: "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now",
-};
 
 /** The error for a failure of PostgreSQL, with what to do. The texts of PostgreSQL contain no password. */
 export function failure(cause: unknown, what: string = "PostgreSQL failed"): unknown {

@@ -11,37 +11,38 @@ import type { Database } from "./database.ts";
 /** A task, by what names it. */
 type TaskName = Pick<TaskInfo, "id" | "owner">;
 
-/** What a lease needs. */
-export interface PgLeaseOptions extends Worker {
-  /** How long it lasts, in ms. */
-  readonly duration: number;
-  /** The tasks held now. */
-  readonly held: () => readonly TaskInfo[];
-  /** Puts back a task of this worker that it never ran. */
-  readonly putBack: (task: TaskName) => Promise<void>;
-}
-
 /** The lease of one worker. */
 export class PgLease implements WorkerLease {
   readonly duration: number;
   readonly #database: Database;
-  readonly #options: PgLeaseOptions;
+  readonly #worker: Worker;
+  readonly #known: () => readonly TaskInfo[];
+  readonly #putBack: (task: TaskName) => Promise<void>;
   /** Tasks that the database says this worker holds, and that it did not know of at the last renewal. */
   #unknown: ReadonlySet<string> = new Set();
 
-  constructor(database: Database, options: PgLeaseOptions) {
-    this.duration = options.duration;
+  /** `known`: the tasks that it knows to hold. `putBack` puts back one that it never ran. */
+  constructor(
+    database: Database,
+    worker: Worker,
+    duration: number,
+    known: () => readonly TaskInfo[],
+    putBack: (task: TaskName) => Promise<void>,
+  ) {
+    this.duration = duration;
     this.#database = database;
-    this.#options = options;
+    this.#worker = worker;
+    this.#known = known;
+    this.#putBack = putBack;
   }
 
   async renew(): Promise<void> {
-    const { name, jobs, duration } = this.#options;
+    const { name, jobs } = this.#worker;
     await this.#database.run({
       name: "mcp_jobs_renew",
       text: `INSERT INTO ${this.#database.schema}.workers VALUES ($1, $2, now() + $3::float8 * interval '1 ms')
         ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
-    }, [name, jobs, duration]);
+    }, [name, jobs, this.duration]);
     await this.#database.readClock();
     await this.#putBackUnknown();
   }
@@ -52,7 +53,7 @@ export class PgLease implements WorkerLease {
       name: "mcp_jobs_dead",
       text: `SELECT name FROM ${schema}.workers WHERE expires_at <= now() AND name <> $1
         AND EXISTS (SELECT FROM ${schema}.claims WHERE worker = name)`,
-    }, [this.#options.name]);
+    }, [this.#worker.name]);
     return await Promise.all(dead.map(async ({ name }) => ({
       name,
       tasks: await this.#held(name),
@@ -62,18 +63,17 @@ export class PgLease implements WorkerLease {
 
   async end(): Promise<void> {
     const text = `UPDATE ${this.#database.schema}.workers SET expires_at = now() WHERE name = $1`;
-    await this.#database.run({ text }, [this.#options.name]);
+    await this.#database.run({ text }, [this.#worker.name]);
   }
 
   /** Puts back what was unknown at the last renewal, too: the answer to its claim was lost. The rest is being claimed. */
   async #putBackUnknown(): Promise<void> {
-    const { name, held, putBack } = this.#options;
-    const own = await this.#held(name);
-    const known = new Set(held().map(({ id }) => id));
+    const own = await this.#held(this.#worker.name);
+    const known = new Set(this.#known().map(({ id }) => id));
     const unknown = own.filter(({ id }) => !known.has(id));
     const lost = unknown.filter(({ id }) => this.#unknown.has(id));
     this.#unknown = new Set(unknown.map(({ id }) => id)).difference(new Set(lost.map(({ id }) => id)));
-    await Promise.all(lost.map(putBack));
+    await Promise.all(lost.map(this.#putBack));
   }
 
   /** What a worker holds. Of the rows that note its claims one is left. */

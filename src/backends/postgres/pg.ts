@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A query, prepared under its name. */
+/** A query; with a name, each connection prepares it once. */
 export interface Query {
   readonly name?: string;
   readonly text: string;

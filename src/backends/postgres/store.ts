@@ -130,7 +130,7 @@ export class PostgresStore implements Store<PgEntry> {
       const undo = (record: TaskRecord) => mine(record) ? unclaimed(record, this.now()) : { record };
       await update(this, await this.read(id, owner), undo);
     };
-    return new PgLease(this.#database, { ...worker, duration: this.#lease, held, putBack });
+    return new PgLease(this.#database, worker, this.#lease, held, putBack);
   }
 
   async #readMany(ids: readonly string[]): Promise<readonly (PgEntry | undefined)[]> {
