@@ -127,9 +127,15 @@ export interface SurfaceTool {
   call(input: unknown, ctx: CallContext): Promise<CallAnswer>;
   /**
    * Continues a call that was answered before its task had ended; absent if calls do not wait. `answer` stores the client's
-   * answers, and must be called once the task is known to be one of this tool.
+   * answers, and must be called once the task is known to be one of this tool. `input` is that of the call, if the client
+   * has sent it whole again.
    */
-  readonly resume?: (id: string, ctx: CallContext, answer: (task: TaskInfo) => Promise<void>) => Promise<CallAnswer>;
+  readonly resume?: (
+    id: string,
+    ctx: CallContext,
+    answer: (task: TaskInfo) => Promise<void>,
+    input?: unknown,
+  ) => Promise<CallAnswer>;
   /** The questions for fields that a call may lack; the key is the field of the input. */
   readonly askFor?: readonly Question[];
   /** Whether its calls can, or must, become native MCP tasks; absent if they cannot. */

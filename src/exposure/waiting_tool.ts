@@ -39,12 +39,12 @@ export function waitingTool(
     askFor,
     call: (input, ctx) =>
       respond(ctx, (caller) => tasks.start(registered, input, ctx.owner, startOptions(ctx, caller)), input),
-    resume: (id, ctx, storeAnswers) =>
+    resume: (id, ctx, storeAnswers, input) =>
       respond(ctx, async () => {
         const task = await taskOfJob(tasks, job.name, id, ctx.owner);
         await storeAnswers(task);
         return task;
-      }),
+      }, input),
   };
 }
 

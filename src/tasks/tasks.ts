@@ -100,8 +100,13 @@ export class Tasks implements Disposable {
    * gone without an answer.
    */
   caller(registered: RegisteredJob, owner: string, input?: unknown): Caller {
-    const list = () => input === undefined ? undefined : listOf(registered, toJson(input, "the input"), owner);
-    return new Caller(this.#callers, list);
+    return new Caller(this.#callers, () => {
+      try {
+        return input === undefined ? undefined : listOf(registered, toJson(input, "the input"), owner);
+      } catch {
+        return undefined; // The start says why; a call that goes on with an earlier one may have sent anything.
+      }
+    });
   }
 
   /**

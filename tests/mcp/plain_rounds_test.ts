@@ -264,3 +264,33 @@ Deno.test("the answer for a field whose schema refers to another field is checke
   assertEquals((await call("Ada")).structuredContent, { name: "Ada" });
   assertEquals([(await call("A")).isError, await stage.statuses()], [true, ["COMPLETED"]]);
 });
+
+Deno.test("a later round whose client gives up leaves its task to the next call with the same input", async () => {
+  let runs = 0;
+  const begun = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const slow = defineJob({
+    name: "slow",
+    input: z.object({ guest: z.string() }),
+    run: async (_, ctx) => {
+      runs++;
+      await ctx.elicit({ message: "Which colour?", schema: z.object({ colour: z.string().min(3) }) });
+      begun.resolve();
+      await opened.promise;
+      return { runs };
+    },
+  });
+  await using stage = new Stage();
+  stage.server.registerAsyncTool(slow);
+  await createWorker(stage.backend, [slow]).ready; // It stops with the backend.
+  const input = { arguments: { guest: "Ada" } };
+  const { requestState, inputRequests } = await stage.answered("slow", input);
+  const answers = { [Object.keys(inputRequests as Fields)[0] ?? ""]: accept({ colour: "red" }) };
+  const round = { name: "slow", ...input, requestState, inputResponses: answers };
+  const response = await stage.server.fetch(request(URL_OF_IT, "tools/call", round, FORMS));
+  await begun.promise;
+  await response.body?.cancel();
+  const again = stage.answered("slow", input);
+  opened.resolve();
+  assertEquals((await again).structuredContent, { runs: 1 });
+});

@@ -56,15 +56,23 @@ export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext,
  * Goes on waiting for the task of an earlier call, after it has stored the answers that came with this one. A question
  * whose answer does not fit is asked again: an error would end the call, and nobody else knows the task.
  */
-export function resumeTool(tool: SurfaceTool, id: string, ctx: RequestContext, site: CallSite): Promise<Result> {
+export function resumeTool(
+  tool: SurfaceTool,
+  id: string,
+  input: { readonly [name: string]: unknown },
+  ctx: RequestContext,
+  site: CallSite,
+): Promise<Result> {
   const { resume } = tool;
   if (resume === undefined) throw new TypeError(`Cannot go on with a call of ${tool.name}: its calls do not wait.`);
+  // Fields for which the person was asked are not in what the client sends again.
+  const isWhole = tool.askFor?.every(({ key }) => Object.hasOwn(input, key)) ?? true;
   let misfits: Misfits = new Map();
   const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, site));
   // The call it goes on with was a plain one, whatever the client declares by now.
   return waitFor(
     tool,
-    (call) => resume.call(tool, id, call, answer),
+    (call) => resume.call(tool, id, call, answer, isWhole ? input : undefined),
     ctx,
     { ...site, request: undefined },
     () => misfits,

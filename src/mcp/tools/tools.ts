@@ -120,7 +120,7 @@ function call(
     const resumed = tool.resume && connection.resumed(ctx);
     try {
       // A call that goes on has its whole input already: its answers are for the questions of its task.
-      if (resumed !== undefined) return await resumeTool(tool, resumed, ctx, site);
+      if (resumed !== undefined) return await resumeTool(tool, resumed, params.arguments ?? {}, ctx, site);
       const complete = await completeInput(tool.askFor ?? [], params.arguments ?? {}, connection, ctx, tasks.over);
       if ("result" in complete) return complete.result;
       return await callTool(tool, complete.input, ctx, site);
