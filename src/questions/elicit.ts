@@ -116,16 +116,18 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
   const { message, schema, url, expiresIn } = given;
   const what = `the question ${quote(message)}`;
   checkOptions(what, given, QUESTION);
-  if ((schema === undefined) === (url === undefined)) {
-    throw new DefinitionError(`Cannot ask ${what}: pass either \`schema\`, for a form, or \`url\`, for a page.`);
-  }
   const time = expiresIn === undefined ? {} : { expiresIn };
-  if (schema === undefined || url !== undefined) {
-    const page = checkUrl(url ?? "", what);
+  if (url !== undefined && schema === undefined) {
+    const page = checkUrl(url, what);
     const asked = wellFormed({ message: String(message), schema: NOTHING });
     // Not by the page, which may be another one in each attempt.
-    const question = { key: keys.next(asked), ...asked, url: page, maxAnswer: 2, ...time };
-    return { question, read: () => Promise.resolve({}) };
+    return {
+      question: { key: keys.next(asked), ...asked, url: page, maxAnswer: NO_CONTENT, ...time },
+      read: () => Promise.resolve({}),
+    };
+  }
+  if (schema === undefined || url !== undefined) {
+    throw new DefinitionError(`Cannot ask ${what}: pass either \`schema\`, for a form, or \`url\`, for a page.`);
   }
   const whole = toJsonSchema(schema, "input", what);
   const asked = wellFormed({ message: String(message), schema: whole });
@@ -138,6 +140,9 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
 
 /** The schema of an answer without content. */
 const NOTHING = { type: "object", properties: {} };
+
+/** How long such an answer is, in characters of JSON. */
+const NO_CONTENT = "{}".length;
 
 function refuseValue(error: unknown): never {
   throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
