@@ -60,7 +60,7 @@ export const asking: Cases = {
   },
 
   "a question without an answer in time is answered as expired, and a later answer changes nothing": async (stage) => {
-    await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: 50 }) });
+    await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: 500 }) });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
     ok(question.expiresAt !== undefined && question.expiresAt > task.createdAt);
