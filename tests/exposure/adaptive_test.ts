@@ -178,6 +178,43 @@ Deno.test("a registration can have its own answerWithin", async () => {
   assertEquals(status, "PENDING");
 });
 
+Deno.test("the tasks of a job with two names can be waited for as long as either name says, and by default as the shorter", async () => {
+  for (const answers of [[20, 60_000], [60_000, 20]]) {
+    await using bench = new Bench(new AdaptiveExposureStrategy());
+    const gate = new Gate();
+    const surfaces = answers.map((answerWithin, index) =>
+      bench.expose(gate.job, { name: `gated_${index}`, answerWithin })
+    );
+    const surface = merge(surfaces, bench.tasks);
+    const impatient = `gated_${answers.indexOf(20)}`;
+    const { token } = fieldsOf(await call(surface, impatient, {}));
+    // Without a worker nothing changes: only its own limit ends the call.
+    const { status, next } = fieldsOf(await call(surface, "task_status", { token }));
+    assertEquals(status, "PENDING");
+    assertStringIncludes(String(next), "after a while");
+    const waiting = call(surface, "task_status", { token, wait_seconds: 60 });
+    await bench.work(gate.job);
+    assertEquals(fieldsOf(await waiting).status, "RUNNING");
+    const told = fieldsOf(await call(surface, "task_status", { token, wait_seconds: 0.02 }));
+    assertStringIncludes(String(told.next), "after a while");
+    const cut = call(surface, "task_status", { token, wait_seconds: 90 });
+    gate.open();
+    assertEquals(fieldsOf(await cut).status, "COMPLETED");
+  }
+});
+
+Deno.test("task_status advises to wait as long as its caller has waited before", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 0 }));
+  const surfaces = [["short", 0], ["long", 25_000]].map(([name, answerWithin]) =>
+    bench.expose(endless, { name: String(name), answerWithin: Number(answerWithin) })
+  );
+  const surface = merge(surfaces, bench.tasks);
+  const { token } = fieldsOf(await call(surface, "short", {}));
+  const waiting = call(surface, "task_status", { token, wait_seconds: 7 });
+  await bench.work(endless);
+  assertStringIncludes(String(fieldsOf(await waiting).next), "wait_seconds 7");
+});
+
 Deno.test("a longer wait than allowed is cut, and the answer says so", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
   const surface = bench.exposeAll(endless);

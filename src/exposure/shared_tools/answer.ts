@@ -45,7 +45,7 @@ export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
           : task;
         const asking = askingOf(client, job.registered, prefix);
         const response = await readResponse(now, tasks, asking);
-        const next = isFinished(now) ? {} : { next: nextStep(now, prefix, job.answerWithin, asking) };
+        const next = isFinished(now) ? {} : { next: nextStep(now, prefix, job.shortest, asking) };
         return toToolResult({ ...response, ...next, ...(refusal !== undefined && { error: refusal }) });
       });
       return { kind: "result", result };

@@ -10,8 +10,31 @@ import type { RegisteredJob } from "../../registry.ts";
 import { type Asking, isStuck } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 
+/** A job, which may be registered under several names. */
+export interface NamedJob extends SharedJob {
+  /** The longest time that a call of any of its names waits, in ms: a task does not know by which it was started. */
+  readonly answerWithin: number;
+  /** The shortest one, which every client of the job can wait for, in ms. */
+  readonly shortest: number;
+}
+
 /** The jobs with the same prefix, by name. */
-export type SharedJobs = ReadonlyMap<string, SharedJob>;
+export type SharedJobs = ReadonlyMap<string, NamedJob>;
+
+/** The jobs of these registrations, each once. */
+export function sharedJobs(registrations: readonly SharedJob[]): SharedJobs {
+  const jobs = new Map<string, NamedJob>();
+  for (const one of registrations) {
+    const { answerWithin, registered: { job: { name } } } = one;
+    const { answerWithin: longest, shortest } = jobs.get(name) ?? { answerWithin, shortest: answerWithin };
+    jobs.set(name, {
+      ...one,
+      answerWithin: Math.max(longest, answerWithin),
+      shortest: Math.min(shortest, answerWithin),
+    });
+  }
+  return jobs;
+}
 
 /** The names of the tools. */
 export function sharedNames(
@@ -58,7 +81,7 @@ export async function findShared(
   tasks: Tasks,
   id: string,
   owner: string,
-): Promise<{ readonly task: TaskInfo; readonly job: SharedJob }> {
+): Promise<{ readonly task: TaskInfo; readonly job: NamedJob }> {
   const task = await tasks.get(id, owner);
   const job = jobs.get(task.job);
   if (job === undefined) throw new TaskNotFound(id);

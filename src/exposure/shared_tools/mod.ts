@@ -8,13 +8,14 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import type { SharedJob, SurfaceTool } from "../surface.ts";
 import { answerTool } from "./answer.ts";
 import { cancelTool } from "./cancel.ts";
+import { sharedJobs } from "./jobs.ts";
 import { listTool } from "./list.ts";
 import { statusTool } from "./status.ts";
 
 /** The shared tools of all jobs, once for each prefix. */
 export function sharedTools(shared: readonly SharedJob[], tasks: Tasks): readonly SurfaceTool[] {
   return [...Map.groupBy(shared, ({ prefix }) => prefix)].flatMap(([prefix, group]) => {
-    const jobs = new Map(group.map((one) => [one.registered.job.name, one]));
+    const jobs = sharedJobs(group);
     const cancel = group.some(({ registered }) => registered.cancel) ? [cancelTool(prefix, jobs, tasks)] : [];
     const answer = group.some(({ registered }) => registered.answers === "model")
       ? [answerTool(prefix, jobs, tasks)]

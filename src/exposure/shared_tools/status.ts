@@ -8,10 +8,10 @@ import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
 import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
-import type { CallContext, SharedJob, SurfaceTool, ToolResult } from "../surface.ts";
+import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
 import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameStatusAs, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
-import { askingOf, findShared, knowsNoTasks, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, findShared, knowsNoTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -52,7 +52,7 @@ interface StatusInput {
 
 /** Waits for a change, and returns the status of the task and the next step. */
 async function read(
-  { registered, prefix, answerWithin }: SharedJob,
+  { registered, prefix, answerWithin, shortest }: NamedJob,
   before: TaskInfo,
   seconds: number | undefined,
   tasks: Tasks,
@@ -64,12 +64,14 @@ async function read(
   const stays = (now: TaskInfo) => isSame(now) && !(asking.tool !== undefined && isStuck(now, asking));
   const limits = {
     most: answerWithin,
-    byDefault: answerWithin,
+    byDefault: shortest,
     whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
   };
   const { task, cut } = await waitForSeconds(stays, before, seconds, limits, tasks, ctx);
   const response = await readResponse(task, tasks, asking);
   if (isFinished(task)) return toToolResult(response);
-  const next = nextStep(task, prefix, answerWithin, asking);
+  // The next wait is as long as this one: the client may not be able to wait for longer.
+  const wait = seconds !== undefined && seconds >= 1 ? Math.min(seconds * 1_000, answerWithin) : shortest;
+  const next = nextStep(task, prefix, wait, asking);
   return toToolResult({ ...response, next: cut === undefined ? next : `${next} (${cut})` });
 }
