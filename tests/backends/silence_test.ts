@@ -87,6 +87,6 @@ behindNetwork("when the network goes silent, calls, watchers and workers are con
 
 behindNetwork("of many tasks at once for a server far away none is refused", 20, async (place) => {
   await using backend = await place.connect();
-  const created = await Promise.allSettled(Array.from({ length: 300 }, () => create(backend, "waits")));
+  const created = await Promise.allSettled(Array.from({ length: 100 }, () => create(backend, "waits")));
   assertEquals(created.filter(({ status }) => status === "rejected"), []);
 });

@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { install, noPython, open, PYTHON_CLIENTS } from "./support/python.ts";
 import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
+import { testUnless } from "../support/test_unless.ts";
 import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
 
 /** How long the jobs take, in ms; the server answers within 1,000, the client waits 2,000. */
@@ -57,26 +58,27 @@ Deno.test("a client whose time limit is shorter than any answer calls again unti
     assert(calls > 2, `It took ${calls} calls.`);
   }));
 
-for (const kind of ["mcp1", "mcp2", "fastmcp"] as const) {
-  Deno.test({
-    name: `${PYTHON_CLIENTS[kind]} of PyPI gets the result of every job over stdio and HTTP, and refuses other data${
-      noPython === undefined ? "" : ` (left out: ${noPython})`
-    }`,
-    ignore: noPython !== undefined,
-    fn: async () => {
+for (const { packages, kinds } of PYTHON_CLIENTS) {
+  testUnless(
+    noPython,
+    `${packages.join(" and ")} of PyPI: each gets the result of every job over stdio and HTTP, and refuses other data`,
+    async (t) => {
       const folder = await Deno.makeTempDir();
       try {
-        const python = await install(kind, folder);
-        for (const transport of ["stdio", "http"] as const) {
-          const connect = (target: Target) => Promise.resolve(open(python, kind, target));
-          await withServer(transport, async (target) => {
-            await getAllResults(connect, target);
-            await refuseOtherData(connect, target);
-          });
+        await install(packages, folder);
+        for (const kind of kinds) {
+          for (const transport of ["stdio", "http"] as const) {
+            const connect = (target: Target) => Promise.resolve(open(folder, kind, target));
+            await t.step(`${kind} over ${transport}`, () =>
+              withServer(transport, async (target) => {
+                await getAllResults(connect, target);
+                await refuseOtherData(connect, target);
+              }));
+          }
         }
       } finally {
         await Deno.remove(folder, { recursive: true });
       }
     },
-  });
+  );
 }

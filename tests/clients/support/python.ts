@@ -1,5 +1,5 @@
 /**
- * The official clients in Python, and FastMCP, each in a virtual environment of its own.
+ * The official clients in Python, and FastMCP. What can be installed together is, in a folder of its own.
  *
  * @module
  */
@@ -7,35 +7,39 @@ import { fileURLToPath } from "node:url";
 import { canRun } from "../../../tools/redis_server.ts";
 import type { Session, Target } from "./session.ts";
 
-/** Which kind of client.py it is, and its package on PyPI. */
-export const PYTHON_CLIENTS = {
-  mcp1: "mcp==1.30.*",
-  mcp2: "mcp==2.3.*",
-  fastmcp: "fastmcp==4.2.*",
-} as const;
+/** Which kind of client.py it is. */
+export type Kind = "mcp1" | "mcp2" | "fastmcp";
 
-const CHECK = "import sys, venv; sys.exit(sys.version_info < (3, 11))";
+/** The packages of PyPI that are installed together, and the kinds of client.py that use them. */
+export const PYTHON_CLIENTS: readonly { readonly packages: readonly string[]; readonly kinds: readonly Kind[] }[] = [
+  { packages: ["mcp==1.30.*"], kinds: ["mcp1"] },
+  { packages: ["mcp==2.3.*", "fastmcp==4.2.*"], kinds: ["mcp2", "fastmcp"] },
+];
+
+const CHECK = "import sys, pip; sys.exit(sys.version_info < (3, 11))";
 
 /** Why these clients cannot be tried here; `undefined` where they can. */
 export const noPython: string | undefined = !Deno.env.has("TEST_CLIENTS")
   ? "set TEST_CLIENTS=1; it downloads clients with pip"
   : await canRun("python3", "-c", CHECK)
   ? undefined
-  : "install Python 3.11";
+  : "install Python 3.11 and pip";
 
-/** Makes the environment of a client, in this folder. Resolves with its Python. */
-export async function install(kind: keyof typeof PYTHON_CLIENTS, folder: string): Promise<string> {
-  const python = `${folder}/${kind}/bin/python`;
-  await succeed("python3", "-m", "venv", `${folder}/${kind}`);
-  await succeed(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_CLIENTS[kind]);
-  return python;
+/** Installs packages into a folder. A virtual environment would cost as much again, and compiling what is never loaded, too. */
+export async function install(packages: readonly string[], folder: string): Promise<void> {
+  const quiet = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
+  const args = ["-m", "pip", "install", ...quiet, "--no-compile", "--target", folder, ...packages];
+  const { success, stderr } = await new Deno.Command("python3", { args, stdout: "null" }).output();
+  if (!success) throw new Error(`python3 ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** Starts a client. */
-export function open(python: string, kind: keyof typeof PYTHON_CLIENTS, { url, command, args }: Target): Session {
+/** Starts a client whose packages are in this folder. */
+export function open(folder: string, kind: Kind, { url, command, args }: Target): Session {
   const script = fileURLToPath(new URL("client.py", import.meta.url));
-  const child = new Deno.Command(python, {
+  const child = new Deno.Command("python3", {
     args: [script, kind, ...url ? [url.href] : [command, ...args]],
+    // What the first process compiles, the next ones find.
+    env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "" },
     stdin: "piped",
     stdout: "piped",
   }).spawn();
@@ -62,9 +66,4 @@ export function open(python: string, kind: keyof typeof PYTHON_CLIENTS, { url, c
       await lines.cancel();
     },
   };
-}
-
-async function succeed(command: string, ...args: readonly string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args: [...args], stdout: "null" }).output();
-  if (!success) throw new Error(`${command} ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
 }
