@@ -13,8 +13,12 @@ const TIMEOUT = -32001;
 /** The SDK's own codes for a connection that is gone or silent: no answer of the server. */
 const NO_ANSWER = [-32000, TIMEOUT];
 
-/** The pause before a server is asked again whose store is away, in ms. */
+/** The code of an error that no client can correct: most likely the store is away. */
+const INTERNAL_ERROR = -32603;
+
+/** The pause before a server is asked again whose store may be away, and for how long it is asked again, in ms. */
 const AWAY_MS = 200;
+const PATIENCE_MS = 60_000;
 
 const script = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
@@ -77,12 +81,13 @@ export class Connection {
 
   /** Uses the client: again while the store is away, and with the next server if this one dies meanwhile. */
   async use<T>(call: (client: Client) => Promise<T>): Promise<T> {
+    let givesUpAt: number | undefined;
     while (true) {
       const current = this.#current ??= this.#connect();
       try {
         return await call((await current).client);
       } catch (error) {
-        if (isStoreAway(error)) {
+        if (isInternalError(error) && Date.now() < (givesUpAt ??= Date.now() + PATIENCE_MS)) {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }
@@ -135,6 +140,6 @@ function isAnswer(error: unknown): boolean {
   return error instanceof McpError && !NO_ANSWER.includes(error.code);
 }
 
-function isStoreAway(error: unknown): boolean {
-  return error instanceof McpError && /(?:Redis|PostgreSQL) failed: /.test(error.message);
+function isInternalError(error: unknown): boolean {
+  return error instanceof McpError && error.code === INTERNAL_ERROR;
 }
