@@ -9,6 +9,7 @@ import { hasRedisServer } from "../../tools/redis_server.ts";
 import { BACKENDS, Place } from "../../tools/place.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { percentile } from "../measure.ts";
+import { processorTimeOf } from "../memory.ts";
 import { askModern } from "./modern.ts";
 import { type Process, withProcess } from "../process.ts";
 import { memoryPerWaitingCall, type WaitingCall } from "./waiting.ts";
@@ -22,6 +23,8 @@ const IN_FLIGHT = [1, 32];
 interface Figure {
   readonly perSecond: number;
   readonly p50: number;
+  /** What a request costs the server, in microseconds: this depends less than the rest on what else the machine does. */
+  readonly processorTime: number;
 }
 
 function withServer<T>(args: readonly string[], use: (server: Process) => Promise<T>): Promise<T> {
@@ -32,12 +35,15 @@ function withServer<T>(args: readonly string[], use: (server: Process) => Promis
 
 /** What one request costs, over all rounds. */
 class Load {
+  readonly #server: Process;
   readonly #inFlight: number;
   readonly #request: () => Promise<unknown>;
   readonly #times: number[] = [];
   #spent = 0;
+  #processorTime = 0;
 
-  constructor(inFlight: number, request: () => Promise<unknown>) {
+  constructor(server: Process, inFlight: number, request: () => Promise<unknown>) {
+    this.#server = server;
     this.#inFlight = inFlight;
     this.#request = request;
   }
@@ -46,6 +52,7 @@ class Load {
   async round(requests: number, warmUp = false): Promise<void> {
     const times: number[] = [];
     let sent = 0;
+    const before = await processorTimeOf(this.#server);
     const start = performance.now();
     await Promise.all(Array.from({ length: this.#inFlight }, async () => {
       while (sent++ < requests) {
@@ -56,18 +63,24 @@ class Load {
     }));
     if (warmUp) return;
     this.#spent += performance.now() - start;
+    this.#processorTime += await processorTimeOf(this.#server) - before;
     this.#times.push(...times);
   }
 
   get figure(): Figure {
     const times = this.#times.toSorted((a, b) => a - b);
-    return { perSecond: times.length / (this.#spent / 1_000), p50: percentile(times, 0.5) };
+    return {
+      perSecond: times.length / (this.#spent / 1_000),
+      p50: percentile(times, 0.5),
+      processorTime: this.#processorTime / times.length,
+    };
   }
 }
 
-function show(what: string, { perSecond, p50 }: Figure, noop?: Figure): void {
+function show(what: string, { perSecond, p50, processorTime }: Figure, noop?: Figure): void {
   const share = noop ? `   ${(perSecond / noop.perSecond).toFixed(2)} of the no-op` : "";
-  const figures = `${String(Math.round(perSecond)).padStart(6)} /s   p50 ${p50.toFixed(2)} ms`;
+  const times = `p50 ${p50.toFixed(2)} ms   ${String(Math.round(processorTime)).padStart(5)} µs of the processor`;
+  const figures = `${String(Math.round(perSecond)).padStart(6)} /s   ${times}`;
   console.log(`${what.padEnd(52)} ${figures}${share}`);
 }
 
@@ -79,14 +92,19 @@ function isWanted(backend: string): boolean {
 for (const inFlight of IN_FLIGHT) {
   for (const backend of BACKENDS.filter(isWanted)) {
     await using place = await Place.make(backend);
-    await withServer(["noop"], ({ first: noopUrl }) =>
+    await withServer(["noop"], (noopServer) =>
       withServer([backend, place.folder], async (server) => {
+        const { first: noopUrl } = noopServer;
         const { first: url } = server;
         const { taskId } = await askModern(url, "tools/call", { name: "runs", arguments: {} });
-        const noop = new Load(inFlight, () => askModern(noopUrl, "tools/call", { name: "noop", arguments: {} }));
-        const create = new Load(inFlight, () => askModern(url, "tools/call", { name: "waits", arguments: {} }));
-        const get = new Load(inFlight, () => askModern(url, "tasks/get", { taskId }));
+        const noop = new Load(noopServer, inFlight, () =>
+          askModern(noopUrl, "tools/call", { name: "noop", arguments: {} }));
+        const create = new Load(server, inFlight, () =>
+          askModern(url, "tools/call", { name: "waits", arguments: {} }));
+        const get = new Load(server, inFlight, () =>
+          askModern(url, "tasks/get", { taskId }));
         const plain = new Load(
+          server,
           inFlight,
           () => askModern(url, "tools/call", { name: "ends", arguments: {} }, { tasks: false }),
         );
