@@ -139,7 +139,8 @@ export class Callers implements Disposable {
 
   /** Keeps `close` waiting for a call: it may have something to write after its client is gone. */
   untilClosed<T>(call: Promise<T>): Promise<T> {
-    const over: Promise<void> = call.then(() => {}, () => {}).finally(() => this.#calls.delete(over));
+    const end = () => void this.#calls.delete(over);
+    const over: Promise<void> = call.then(end, end);
     this.#calls.add(over);
     return call;
   }

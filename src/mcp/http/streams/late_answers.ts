@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { doneWithin } from "../../../waiting.ts";
 import { AnswerStream } from "./answer_stream.ts";
 import { eventsOf, newestProgress } from "./newest_progress.ts";
 
@@ -30,14 +29,24 @@ export class LateAnswers {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** `sent` is called once all is sent, or the client is gone; `gone` if it has closed the stream before. */
-  async respond(answer: Promise<Response>, sent: () => void, gone: () => void): Promise<Response> {
-    if (await doneWithin(answer, SOON_MS)) return newestProgress(await answer, sent);
-    const stream = new AnswerStream({ sent, gone });
-    this.#waiting.add(stream);
-    this.#timer ??= setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS);
-    answer.then((response) => this.#send(response, stream)).catch((error) => stream.end({ error }))
-      .finally(() => this.#forget(stream));
-    return new Response(stream.readable, { headers: HEADERS });
+  respond(answer: Promise<Response>, sent: () => void, gone: () => void): Promise<Response> {
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    let stream: AnswerStream | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined = setTimeout(() => {
+      timer = undefined; // A race with the answer would keep it for as long as the call waits.
+      stream = this.#open(new AnswerStream({ sent, gone }));
+      resolve(new Response(stream.readable, { headers: HEADERS }));
+    }, SOON_MS);
+    answer.then((response) => {
+      clearTimeout(timer);
+      if (stream) void this.#send(response, stream);
+      else resolve(newestProgress(response, sent));
+    }, (error) => {
+      clearTimeout(timer);
+      if (stream) this.#end(stream, { error });
+      else reject(error);
+    });
+    return promise;
   }
 
   async #send(response: Response, stream: AnswerStream): Promise<void> {
@@ -46,10 +55,25 @@ export class LateAnswers {
       this.#forget(stream); // The SDK sends comments on its own stream.
       return await stream.pass(events.getReader());
     }
-    const answer = await response.text();
-    // A call that was cut off has no answer.
-    if (answer !== "") stream.push(new TextEncoder().encode(`event: message\ndata: ${answer}\n\n`));
-    stream.end();
+    try {
+      const answer = await response.text();
+      // A call that was cut off has no answer.
+      if (answer !== "") stream.push(new TextEncoder().encode(`event: message\ndata: ${answer}\n\n`));
+      this.#end(stream);
+    } catch (error) {
+      this.#end(stream, { error });
+    }
+  }
+
+  #open(stream: AnswerStream): AnswerStream {
+    this.#waiting.add(stream);
+    this.#timer ??= setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS);
+    return stream;
+  }
+
+  #end(stream: AnswerStream, how: { readonly error?: unknown } = {}): void {
+    stream.end(how);
+    this.#forget(stream);
   }
 
   #keepAlive(): void {
