@@ -7,18 +7,13 @@
 export * from "./src/backend.ts";
 export { awaitEnd } from "./src/backends/shared/await_end.ts";
 export { credible, credibleDue } from "./src/backends/shared/clock.ts";
-export type { QuestionStore } from "./src/backends/shared/open_questions.ts";
+export type { QuestionStore } from "./src/backends/shared/running/open_questions.ts";
 export type { Standing } from "./src/questions/open.ts";
-export { type Ended, EXPIRED_TOLD_MS, type TaskRecord } from "./src/backends/shared/record.ts";
+export { type Ended, EXPIRED_TOLD_MS, type TaskRecord, type WaitsFor } from "./src/backends/shared/record.ts";
 export * as record from "./src/backends/shared/record.ts";
 export { idTaken } from "./src/backends/shared/refusals.ts";
-export {
-  type ClaimedTask,
-  type ClaimResult,
-  type FailedClaim,
-  Runner,
-  type RunnerStore,
-} from "./src/backends/shared/runner.ts";
+export { Runner } from "./src/backends/shared/running/runner.ts";
+export type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "./src/backends/shared/running/runner_store.ts";
 export { StoreBackend } from "./src/backends/shared/store/backend.ts";
 export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
 export type {

@@ -46,6 +46,7 @@ export {
   JobsError,
   StoreLost,
   TaskCancelled,
+  TaskParked,
   TimedOut,
   ToolError,
   WorkerStopping,
@@ -61,12 +62,12 @@ export {
   implement,
   type Job,
   type JobAnnotations,
-  type JobContext,
   type JobDefinition,
   type JobPolicy,
   type UniqueOptions,
 } from "./src/job.ts";
 export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
+export type { JobContext, StepContext, Stored } from "./src/steps/context.ts";
 export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";

@@ -106,6 +106,14 @@ export interface ProgressReport {
   readonly message?: string;
 }
 
+/** A step that a running task has recorded, so that a later run need not repeat it. */
+export interface RecordedStep {
+  /** Its number within the task, 0 to 199. A step that is recorded with the number of another replaces it. */
+  readonly index: number;
+  /** What is recorded, as JSON text of at most 264,192 bytes in UTF-8. Only `createWorker` reads it. */
+  readonly text: string;
+}
+
 /** A task that a worker holds and runs. */
 export interface Claim {
   /** The task id, the job whose code runs it, and the number of this attempt, from 1. */
@@ -117,10 +125,14 @@ export interface Claim {
   /** The trace in which the task was created. */
   readonly trace?: TraceContext;
   /**
-   * Aborts with `TaskCancelled` when the task is cancelled, with `HoldLost` when another worker may have taken it over, and
-   * with `WorkerStopping` when this one stops.
+   * Aborts with `TaskCancelled` when the task is cancelled, with `HoldLost` when another worker may have taken it over, with
+   * `WorkerStopping` when this one stops, and with `TaskParked` after `park`.
    */
   readonly signal: AbortSignal;
+  /** The time by the clock that decides when a parked task is due, in ms since the epoch. */
+  now(): number;
+  /** Whether an earlier run of the task may have recorded steps. If not, `steps` need not be read. */
+  readonly mayHaveSteps: boolean;
   /** Stores a report of the job. One that is followed by a newer report may be skipped. */
   report(report: ProgressReport): Promise<void>;
   /**
@@ -131,6 +143,26 @@ export interface Claim {
    * and answers of a task have at most 10,000 characters of JSON together.
    */
   ask(question: NewQuestion): Promise<Answer>;
+  /** Resolves once every question that was asked is stored; by then `ask` resolves if an answer was there already. */
+  stored(): Promise<void>;
+  /** Reads the recorded steps of the task, in the order of their numbers. */
+  steps(): Promise<readonly RecordedStep[]>;
+  /**
+   * Records a step, with one write that leaves the task's record as it is, and only while this worker holds the task.
+   * Resolves once it is stored, or the task is lost. Rejects once the attempt is over.
+   */
+  record(step: RecordedStep): Promise<void>;
+  /** Deletes the recorded steps from this number on. */
+  forget(from: number): Promise<void>;
+  /**
+   * Ends this run without ending the attempt. With questions that `ask` still waits for, the task is INPUT_REQUIRED until
+   * they are answered, or until the time `until`; without any, PENDING until then. Later it is claimed again, ahead of tasks
+   * of its priority that never ran, with the same `attempt`. If nothing is left to wait for, it is ready at once.
+   *
+   * Before `park` resolves, the worker's slot is free, and `signal` has aborted with `TaskParked` unless it had aborted
+   * before. Nothing that the run does afterwards is stored. Resolves if the task is stored or the worker no longer holds it.
+   */
+  park(until?: number): Promise<void>;
 }
 
 /** The options of a worker at a backend. */

@@ -141,6 +141,17 @@ export class WorkerStopping extends JobsError {
   }
 }
 
+/**
+ * The reason of a job's `signal` when its task was parked: it waits for an answer or sleeps, and no longer holds its worker.
+ * The code runs again from its first line once it can go on. Clean up what only this run needs; nothing else of it counts.
+ */
+export class TaskParked extends JobsError {
+  /** Says so. */
+  constructor() {
+    super("The task is parked, and runs again when it can go on.");
+  }
+}
+
 /** The reason of a job's `signal` when the attempt has taken longer than its `timeout`. The task may be tried again. */
 export class TimedOut extends JobsError {
   /** `timeout` is the longest time that the attempt may take, in ms. */

@@ -12,46 +12,16 @@ import {
   either,
   flag,
   nested,
+  numberFrom,
   oneOf,
   type Rules,
   text,
   wholeNumber,
 } from "./options.ts";
-import type { Elicit } from "./questions/elicit.ts";
+import type { JobContext } from "./steps/context.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
 import { LONGEST_TIMER_MS } from "./waiting.ts";
-
-/** What a running job knows about itself, and can do. */
-export interface JobContext {
-  /** The task id. */
-  readonly id: string;
-  /** The number of this attempt, from 1. */
-  readonly attempt: number;
-  /**
-   * Aborts when the code should stop; pass it on to what you await. Its `reason` says why: `TaskCancelled`, `TimedOut`,
-   * `WorkerStopping`, or `HoldLost` if another worker has taken the task over.
-   */
-  readonly signal: AbortSignal;
-  /** Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. */
-  progress(fraction: number, message?: string): Promise<void>;
-  /** Reports what the job is doing, and leaves the progress as it is. */
-  log(message: string): Promise<void>;
-  /**
-   * Asks the person who uses the client. The task is INPUT_REQUIRED until the answer arrives. Question and answer are
-   * stored with the task, so a job that runs again after its worker died receives the answer without asking twice.
-   * Questions are identified by message and schema, and equal ones by their order; a different message is a new question.
-   * `ctx.elicit.all([...])` asks several at once. A question with `expiresIn` that has no answer in time is answered with
-   * `expired`.
-   *
-   * The schema describes a flat object with fields that a form can have: text, numbers, yes or no, one or several of a
-   * list; any other field rejects with `DefinitionError`. With `url` instead, the person is asked to open a page. An accepted answer fits the schema, and has at most 4,000
-   * characters of JSON. Open questions and all answers of a task have at most 10,000 together: a question without room
-   * waits until others are answered. Rejects with `ToolError` if that would not help, and with the reason of `signal` once
-   * that aborts.
-   */
-  readonly elicit: Elicit;
-}
 
 /** How a tool affects its environment, as clients see it (MCP specification, "Tool", annotations). */
 export interface JobAnnotations {
@@ -114,6 +84,16 @@ export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, 
   readonly output?: Output;
   /** How the tool affects its environment. */
   readonly annotations?: JobAnnotations;
+  /**
+   * How long a question or a sleep keeps its worker before the task is parked, in ms. 0 parks at once, `Infinity` never.
+   * Default: 10,000.
+   */
+  readonly parkAfter?: number;
+  /**
+   * What happens if the code calls another step than was recorded at that place, because the code has changed: `"fail"` ends
+   * the task with a fault, `"rerun"` forgets the steps from there on and runs them again. Default: `"fail"`.
+   */
+  readonly onStepMismatch?: "fail" | "rerun";
   /** The code. Without it the job is a contract, and workers elsewhere run it. */
   readonly run?: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>;
 }
@@ -138,6 +118,10 @@ export interface Job<Input = unknown, Output = unknown, In extends Schema = Sche
   readonly annotations: JobAnnotations;
   /** How it is retried, limited in time and queued. */
   readonly policy: JobPolicy;
+  /** How long a question or a sleep keeps its worker, in ms. */
+  readonly parkAfter: number;
+  /** What happens if its code calls another step than was recorded. */
+  readonly onStepMismatch: "fail" | "rerun";
   /** The code; absent on a contract. A method, so that jobs with different inputs fit into one list. */
   run?(input: Input, ctx: JobContext): Output | Promise<Output>;
 }
@@ -165,7 +149,8 @@ export function defineJob<In extends Schema, Out extends Accepted<Output>, Outpu
   definition: JobDefinition<In, Out, Output>,
 ): Job<Infer<In>, Out, In> {
   checkOptions(`defineJob(${JSON.stringify(definition?.name)})`, definition, DEFINITION);
-  const { name, title, description, input, output, annotations, run, ...policy } = definition;
+  const { name, title, description, input, output, annotations, run, ...rest } = definition;
+  const { parkAfter = 10_000, onStepMismatch = "fail", ...policy } = rest;
   checkName(name);
   return {
     name,
@@ -177,6 +162,8 @@ export function defineJob<In extends Schema, Out extends Accepted<Output>, Outpu
     outputSchema: output && toJsonSchema(output, "output", name),
     annotations: annotations ?? {},
     policy,
+    parkAfter,
+    onStepMismatch,
     ...(run && { run }),
   };
 }
@@ -248,6 +235,8 @@ export const DEFINITION: Rules<JobDefinition<Schema, unknown>> = {
   input: anything,
   output: anything,
   annotations: nested(ANNOTATIONS),
+  parkAfter: numberFrom(0),
+  onStepMismatch: oneOf("fail", "rerun"),
   run: callback,
   ...POLICY,
 };

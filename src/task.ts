@@ -134,6 +134,11 @@ export interface LiveTask extends TaskBase {
   readonly dueAt?: number;
   /** The questions that are not answered yet. */
   readonly questions?: readonly Question[];
+  /**
+   * No worker holds the task while it waits: for answers (INPUT_REQUIRED), until `dueAt` (PENDING), or for whichever comes
+   * first.
+   */
+  readonly parked?: true;
   /** Present from a request to cancel the task until its code has stopped. */
   readonly stopRequested?: true;
 }

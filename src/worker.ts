@@ -5,11 +5,14 @@
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
-import type { Job, JobContext } from "./job.ts";
+import type { Job } from "./job.ts";
 import { toJson } from "./json.ts";
 import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { elicitOf } from "./questions/elicit.ts";
 import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
+import type { JobContext } from "./steps/context.ts";
+import { Parking } from "./steps/parking.ts";
+import { Steps } from "./steps/steps.ts";
 import type { Json } from "./task.ts";
 import { inSpan, markFailed, messageAttributes } from "./telemetry/spans.ts";
 import { cutMessage } from "./text.ts";
@@ -105,13 +108,24 @@ function runTraced(job: Job | undefined, claim: Claim): Promise<Attempt> {
 
 async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
   if (!job?.run) return { kind: "fault", message: `This worker has no code for the job ${claim.task.job}.` };
+  const parking = new Parking(claim, job.parkAfter);
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
-    const returned = await withTimeout(claim, (signal) => job.run?.(input, contextOf(claim, signal)));
+    const run = async (signal: AbortSignal) => {
+      const steps = new Steps(claim, signal, parking, job);
+      try {
+        return await job.run?.(input, contextOf(claim, signal, parking, steps));
+      } finally {
+        steps.throwFault();
+      }
+    };
+    const returned = await withTimeout(claim, parking, run);
     return { kind: "value", value: await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
     return explain(error);
+  } finally {
+    parking.end();
   }
 }
 
@@ -132,13 +146,21 @@ function refuseResult(error: unknown): never {
 /** How long the worker waits for code to stop after its time-out, in ms. */
 const STOP_MS = 1_000;
 
-/** Runs code with a signal that also aborts at the time-out. After that the attempt has timed out, whatever the code does. */
-async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+/**
+ * Runs code with a signal that also aborts at the time-out. After that the attempt has timed out, whatever the code does,
+ * unless it only waits: then the task is parked.
+ */
+async function withTimeout<T>(
+  { signal, timeout }: Claim,
+  parking: Parking,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   if (timeout === undefined) return await run(signal);
   const timeUp = new AbortController();
-  const running = (async () => await run(AbortSignal.any([signal, timeUp.signal])))();
+  const running = run(AbortSignal.any([signal, timeUp.signal]));
   const ended = running.then(() => {}, () => {});
   if (await doneWithin(ended, timeout)) return await running;
+  if (parking.waits) await parking.park();
   const reason = new TimedOut(timeout);
   timeUp.abort(reason);
   throw await doneWithin(ended, STOP_MS) ? reason : new Abandoned(timeout);
@@ -147,7 +169,7 @@ async function withTimeout<T>({ signal, timeout }: Claim, run: (signal: AbortSig
 /** The attempt has timed out, and its code has not stopped, so it may still run. */
 class Abandoned extends TimedOut {}
 
-function contextOf(claim: Claim, signal: AbortSignal): JobContext {
+function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: Steps): JobContext {
   return {
     id: claim.task.id,
     attempt: claim.task.attempt,
@@ -155,8 +177,9 @@ function contextOf(claim: Claim, signal: AbortSignal): JobContext {
     progress: async (fraction, message) => {
       await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
     },
+    ...steps.methods,
     log: async (message) => await claim.report({ message: asText(message) }),
-    elicit: elicitOf(claim, signal),
+    elicit: elicitOf({ ask: (question) => parking.ask(question), beside: (wait) => steps.beside(wait) }, signal),
   };
 }
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { assert, assertEquals, assertThrows } from "../tools/std.ts";
 import { DefinitionError } from "../src/errors.ts";
-import { defineJob, implement, type Job, type JobContext, type JobPolicy, retryPolicy } from "../src/job.ts";
+import { defineJob, implement, type Job, type JobPolicy, retryPolicy } from "../src/job.ts";
+import type { JobContext } from "../src/steps/context.ts";
 
 const input = { type: "object" } as const;
 

@@ -161,6 +161,13 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
     signal: new AbortController().signal,
     report: () => Promise.resolve(),
     ask: () => Promise.reject(new InvalidValue("Cannot store the question: it is too large.")),
+    stored: () => Promise.resolve(),
+    now: () => 0,
+    mayHaveSteps: false,
+    steps: () => Promise.resolve([]),
+    record: () => Promise.resolve(),
+    forget: () => Promise.resolve(),
+    park: () => Promise.resolve(),
   });
   assertEquals(attempt, { kind: "error", message: "Cannot store the question: it is too large.", retry: false });
 });

@@ -87,25 +87,32 @@ interface Prepared {
   readonly read: (content: unknown) => Promise<unknown>;
 }
 
+/** How a run asks. */
+export interface Asker extends Pick<Claim, "ask"> {
+  /** Awaits answers, which steps may overlap with. */
+  beside<T>(wait: () => Promise<T>): Promise<T>;
+}
+
 /** The `elicit` of one attempt, whose questions have their own keys and their own room. */
-export function elicitOf(claim: Pick<Claim, "ask">, signal: AbortSignal): Elicit {
+export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   const room = new QuestionRoom();
   const keys = new QuestionKeys();
   const ask = async ({ question, read }: Prepared): Promise<Answer<unknown>> => {
-    const answer = await unlessAborted(room.ask(question, (asked) => claim.ask(asked)), signal);
+    const answer = await unlessAborted(room.ask(question, (asked) => asker.ask(asked)), signal);
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
   const elicit = async (question: AnyQuestion) => {
     signal.throwIfAborted();
-    return await ask(await prepare(question, keys));
+    const prepared = await prepare(question, keys);
+    return await asker.beside(() => ask(prepared));
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
     // Each has its key before anything waits, so that their order counts and not how long each takes.
     const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
     const maxAnswer = room.share(prepared.map(({ question }) => question));
-    return await Promise.all(
-      prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })),
+    return await asker.beside(() =>
+      Promise.all(prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })))
     );
   };
   return Object.assign(elicit, { all }) as Elicit;

@@ -250,7 +250,7 @@ function keyOf({ id, owner }: Pick<TaskInfo, "id" | "owner">): string {
 
 /** The last state that followers see of a task that the store has lost: it has failed, and why. */
 function lost(task: LiveTask, message: string): FailedTask {
-  const { questions: _, dueAt: __, stopRequested: ___, ...rest } = task;
+  const { questions: _, dueAt: __, stopRequested: ___, parked: ____, ...rest } = task;
   const { revision, updatedAt } = task;
   return { ...rest, status: "FAILED", failure: "fault", message, revision: revision + 1, finishedAt: updatedAt };
 }

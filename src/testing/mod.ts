@@ -19,6 +19,8 @@
  *     "a task that is cancelled after its worker was killed ends as cancelled": "its store lives in one process",
  *     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": "its store lives in one process",
  *     "a task whose worker dies three times fails, and says why": "its store lives in one process",
+ *     "a parked task outlives its worker, which is killed": "its store lives in one process",
+ *     "a step that a killed worker has recorded is not run again": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
  *       "its store lives in one process",
  *   },
@@ -27,16 +29,18 @@
  *
  * @module
  */
-import { asking } from "./asking.ts";
-import { cancelling } from "./cancelling.ts";
-import { keying } from "./keying.ts";
-import { reading } from "./reading.ts";
-import { running } from "./running.ts";
-import { signalling } from "./signalling.ts";
+import { asking } from "./cases/asking.ts";
+import { cancelling } from "./cases/cancelling.ts";
+import { keying } from "./cases/keying.ts";
+import { parking } from "./cases/parking.ts";
+import { reading } from "./cases/reading.ts";
+import { running } from "./cases/running.ts";
+import { signalling } from "./cases/signalling.ts";
 import { type BackendHarness, type CaseNeeds, type Cases, Stage } from "./stage.ts";
-import { stopping } from "./stopping.ts";
-import { values } from "./values.ts";
-import { watching } from "./watching.ts";
+import { steps } from "./cases/steps.ts";
+import { stopping } from "./cases/stopping.ts";
+import { values } from "./cases/values.ts";
+import { watching } from "./cases/watching.ts";
 
 export type * from "../backend.ts";
 export type * from "../task.ts";
@@ -66,6 +70,8 @@ export function exerciseBackend(
     ...cancelling,
     ...keying,
     ...asking,
+    ...parking,
+    ...steps,
     ...watching,
     ...stopping,
     ...signalling,

@@ -5,7 +5,9 @@
  */
 import type { Backend, NewTask, WorkHandle, WorkOptions } from "../backend.ts";
 import { newTaskId } from "../ids.ts";
-import { defineJob, type JobContext } from "../job.ts";
+import { defineJob, type JobDefinition } from "../job.ts";
+import type { JobContext } from "../steps/context.ts";
+import type { Schema } from "../schema/schema.ts";
 import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
 import { doneWithin, pause, unlessAborted } from "../waiting.ts";
 import { createWorker, type Worker } from "../worker.ts";
@@ -54,6 +56,12 @@ export function whereWorkersDie(run: (stage: Stage) => Promise<void>): Case {
 
 /** The code of a job in a case. */
 export type Code = (input: { readonly [key: string]: Json }, ctx: JobContext) => unknown;
+
+/** How a case starts a worker; `parkAfter` and `onStepMismatch` are those of its jobs. */
+export interface WorkerUse extends Pick<JobDefinition<Schema, unknown>, "parkAfter" | "onStepMismatch"> {
+  readonly backend?: Backend;
+  readonly concurrency?: number;
+}
 
 /** How long a case waits for anything, in ms. Only failing cases wait that long. */
 const PATIENCE_MS = 60_000;
@@ -105,9 +113,10 @@ export class Stage implements AsyncDisposable {
   /** Starts a worker for these jobs, and waits until it takes tasks. */
   async work(
     jobs: { readonly [name: string]: Code },
-    { backend = this.backend, concurrency = 8 }: { readonly backend?: Backend; readonly concurrency?: number } = {},
+    { backend = this.backend, concurrency = 8, ...options }: WorkerUse = {},
   ): Promise<Worker> {
-    const defined = Object.entries(jobs).map(([name, run]) => defineJob({ name, input: { type: "object" }, run }));
+    const input = { type: "object" };
+    const defined = Object.entries(jobs).map(([name, run]) => defineJob({ name, input, run, ...options }));
     const worker = createWorker(backend, defined, { concurrency });
     this.#opened.defer(() => worker.close(0));
     await worker.ready;
@@ -155,6 +164,11 @@ export class Stage implements AsyncDisposable {
   /** Waits until a worker runs a task. */
   running(task: TaskInfo, backend?: Backend): Promise<TaskInfo> {
     return this.until(task, "RUNNING", ({ status }) => status === "RUNNING", backend);
+  }
+
+  /** Waits until a task is parked, again if it was before, and returns it. */
+  parked(task: TaskInfo, backend?: Backend): Promise<TaskInfo> {
+    return this.until(task, "parked", (now) => "parked" in now && now.revision > task.revision, backend);
   }
 
   /** Waits until a connection emits that a task is finished. */

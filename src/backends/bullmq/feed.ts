@@ -8,7 +8,7 @@ import type { TaskEvent } from "../../backend.ts";
 import { logError, logFailureOf } from "../../log/log_error.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
-import type { Subscription } from "./redis/events.ts";
+import type { Subscription } from "./redis/events/events.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import type { RedisStore } from "./redis/store.ts";
 import { LAST_REVISION, toTask } from "./snapshot.ts";

@@ -30,6 +30,9 @@ export async function loadLibraries(): Promise<{ readonly bullmq: BullMq; readon
 /** The scripts with which a worker takes jobs, moves them and recovers those of dead workers: all go by a clock. */
 const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveStalledJobsToWait", "retryJob"];
 
+/** Those of them that queue delayed jobs that are due. */
+const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
+
 /** The parts of BullMQ that are looked up. */
 export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection" | "RedisQueueBackend" | "Worker">;
 
@@ -42,6 +45,10 @@ export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }:
   for (const name of CLOCK_SCRIPTS) {
     const hasClock = TIMESTAMP.test(scripts.get(name) ?? "");
     if (!hasClock) throw new MissingInternal("bullmq", `script ${name} with an argument called timestamp`);
+  }
+  for (const name of PROMOTING_SCRIPTS) {
+    const promotes = PROMOTED.test(scripts.get(name) ?? "");
+    if (!promotes) throw new MissingInternal("bullmq", `script ${name} that promotes delayed jobs by their priority`);
   }
 }
 
@@ -117,19 +124,39 @@ if type(reply) == "table" and type(reply[4]) == "number" and reply[4] > 0 then r
 return reply`;
 }
 
-/** Makes all scripts that BullMQ will define on a connection go by Redis's clock. */
-export function useRedisClock(connection: Redis): Redis {
+/** The field that we add to a job of BullMQ's: the number of its run that was parked last. */
+export const PARKED = "mcp-jobs:parked";
+
+/** How BullMQ's scripts queue a delayed job that is due: behind all others, or behind all of its priority. */
+const PROMOTED =
+  /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
+
+/** Changes a script of BullMQ so that a parked job that is due comes before those that never ran. */
+export function parkedFirst(lua: string): string {
+  return lua.replace(PROMOTED, (_, priority, queue) =>
+    `${priority}
+            local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
+            if run[1] and run[1] == run[2] then
+                if priority == 0 then rcall("RPUSH", targetKey, jobId)
+                else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
+            else${queue}`);
+}
+
+/** Makes all scripts that BullMQ will define on a connection go by Redis's clock, and promote parked jobs first. */
+export function useOurRules(connection: Redis): Redis {
   const define = connection.defineCommand.bind(connection);
-  connection.defineCommand = (name, script) => define(name, { ...script, lua: byRedisClock(script.lua) });
+  connection.defineCommand = (name, { lua, ...script }) =>
+    define(name, { ...script, lua: byRedisClock(parkedFirst(lua)) });
   return connection;
 }
 
-/** Makes a worker ask Redis what is due, instead of comparing due times with its own clock. */
+/** Makes a worker ask Redis what is due, not its own clock. With delayed jobs it waits no longer than without. */
 export function askRedisWhatIsDue(worker: Worker): void {
+  const { drainDelay = Infinity } = worker.opts;
   const backend = worker.getBackend();
   const wait = backend.waitForJob.bind(backend);
   backend.waitForJob = async (seconds) => {
-    const marker = await wait(seconds);
+    const marker = await wait(Math.min(seconds, drainDelay));
     return marker && { ...marker, score: 0 };
   };
 }

@@ -62,6 +62,7 @@ export function newSnapshot(task: NewTask, queue: string, createdAt: number): Sn
     attempts: task.retry.attempts,
     delayed: Boolean(task.delay),
     handBacks: 0,
+    parks: 0,
     ours: false,
     changes: 0,
     changedAt: 0,

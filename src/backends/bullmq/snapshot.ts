@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { isObject } from "../../json.ts";
 import {
   type CancelledTask,
   expiresAt,
@@ -22,10 +21,12 @@ import {
   CANCELLED,
   CANCELLED_WITH_WORKER,
   handedBackText,
+  sleepsUntil,
   STOP_REQUESTED,
   workerDied,
   workerDiedTooOften,
 } from "../shared/texts.ts";
+import { progressOf } from "./progress.ts";
 
 /** The state of a job, in BullMQ's words; `unknown` if the queue has no such job. */
 export type JobState =
@@ -89,6 +90,12 @@ export interface Snapshot {
   readonly handedBack?: number;
   /** How many runs were handed back. */
   readonly handBacks: number;
+  /** The run that was parked last, by its number. */
+  readonly parkedRun?: number;
+  /** How many runs were parked. */
+  readonly parks: number;
+  /** The attempt that was parked last, by its number. */
+  readonly resumes?: number;
   /** The run, of those that were started, that failed last; only stored where a worker had died before. */
   readonly failedRun?: number;
   /** The run, of those that were started, that asked last. */
@@ -190,9 +197,14 @@ function lastRun(snapshot: Snapshot): number {
 
 /** Whether what ended last was an attempt that failed: since then a run may have been handed back, or have died. */
 function waitsAfterFailure(snapshot: Snapshot): boolean {
-  const { handedBack, started, stalled, ours, failedRun } = snapshot;
-  if (!hasFailed(snapshot) || handedBack === started) return false;
+  const { handedBack, parkedRun, started, stalled, ours, failedRun } = snapshot;
+  if (!hasFailed(snapshot) || handedBack === started || parkedRun === started) return false;
   return stalled === 0 || !ours || failedRun === started;
+}
+
+/** Whether the task waits without a worker. */
+export function isParked({ state, parkedRun, started }: Snapshot): boolean {
+  return state === "delayed" && parkedRun === started;
 }
 
 /** Whether the task is finished. */
@@ -224,14 +236,19 @@ function revisionOf(snapshot: Snapshot): number {
   return run + 900_000 + 2 * Math.min(changes, 49_000) + (state === "delayed" ? 0 : 1);
 }
 
-/** The attempt that runs or ran last. One that was handed back does not count; one whose worker died does. */
+/**
+ * The attempt that runs or ran last. One that was handed back does not count; one whose worker died does, and one that
+ * was parked and has not ended.
+ */
 function attemptOf(snapshot: Snapshot): number {
-  const { state, ended, stalled } = snapshot;
+  const { state, ended, stalled, resumes } = snapshot;
   if (diedTooOften(snapshot)) return ended - 1 + stalled;
-  return ended + stalled + (state === "active" ? 1 : 0);
+  return ended + stalled + (state === "active" || resumes === ended + stalled + 1 ? 1 : 0);
 }
 
-function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueAt" | "questions" | "stopRequested"> {
+type Live = Pick<LiveTask, "status" | "message" | "dueAt" | "questions" | "parked" | "stopRequested">;
+
+function liveOf(snapshot: Snapshot): Live {
   const { state, started, ended, attempts, askedBy, questions = [], dueAt } = snapshot;
   if (state === "active") {
     return {
@@ -244,6 +261,11 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
   }
   const due = dueAt === undefined ? {} : { dueAt };
   const asked = questions.length > 0 ? { questions } : {};
+  if (snapshot.parkedRun === started) {
+    if (!isParked(snapshot)) return { status: "PENDING", ...asked };
+    if (questions.length > 0) return { status: "INPUT_REQUIRED", parked: true, ...due, ...asked };
+    return { status: "PENDING", parked: true, ...due, ...(dueAt !== undefined && { message: sleepsUntil(dueAt) }) };
+  }
   if (waitsAfterFailure(snapshot)) {
     const message = attemptFailed(ended, attempts, reasonOf(snapshot));
     return { status: "RETRYING", message, ...due, ...asked };
@@ -253,31 +275,13 @@ function liveOf(snapshot: Snapshot): Pick<LiveTask, "status" | "message" | "dueA
 }
 
 /** Why a task waits that has started before, although no attempt has failed. */
-function whyAgain({ state, started, ended, stalled, handedBack, handBacks }: Snapshot): string {
+function whyAgain({ state, started, ended, stalled, handedBack, handBacks, parks }: Snapshot): string {
   if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";
   if (state === "delayed") return "Put off by its worker; runs again when it is due.";
   // A run that a worker of others put back is in none of these counts.
-  if (started > ended + stalled + handBacks) return "Put back into the queue by its worker; waits for its turn.";
+  if (started > ended + stalled + handBacks + parks) {
+    return "Put back into the queue by its worker; waits for its turn.";
+  }
   return workerDied(stalled);
-}
-
-/**
- * The progress that a job reported. Our workers add the run, so that nothing is left of an earlier one. Other workers
- * pass a number, where up to 1 is a fraction and more is a percentage, or an object with `progress` and `message`.
- */
-function progressOf(
-  { progress, started }: Pick<Snapshot, "progress" | "started">,
-): Pick<TaskBase, "progress" | "message"> {
-  if (typeof progress === "number") return { progress: fraction(progress) };
-  if (!isObject(progress)) return {};
-  if (typeof progress.run === "number" && progress.run !== started) return {};
-  return {
-    ...(typeof progress.progress === "number" && { progress: fraction(progress.progress) }),
-    ...(typeof progress.message === "string" && { message: cutMessage(progress.message) }),
-  };
-}
-
-function fraction(value: number): number {
-  return Math.min(1, Math.max(0, value > 1 ? value / 100 : value));
 }

@@ -6,7 +6,7 @@
  */
 import { Sweeper } from "../shared/sweeper.ts";
 import type { RedisRecords } from "./redis/records.ts";
-import { expiryOf, hasExpired } from "./snapshot.ts";
+import { expiryOf, hasExpired, isParked, type Snapshot } from "./snapshot.ts";
 
 /** How often expired tasks are looked up, in ms. */
 const SWEEP_MS = 5_000;
@@ -16,6 +16,9 @@ const BATCH = 100;
 
 /** The longest pause before an unfinished task is checked again, in ms. */
 const UNFINISHED_MS = 600_000;
+
+/** The longest pause before a parked task is checked again, in ms. Its last answer makes it be checked as any other. */
+const PARKED_MS = 86_400_000;
 
 /**
  * The pause before a task is checked again that could not be read, or whose job runs on after it has expired, in ms.
@@ -45,6 +48,12 @@ async function check(records: SweptRecords, id: string): Promise<void> {
     return;
   }
   const end = expiryOf(snapshot);
+  await records.postpone(id, end === undefined ? pauseOf(snapshot) : end - snapshot.readAt);
+}
+
+/** The pause before an unfinished task is checked again. */
+function pauseOf(snapshot: Snapshot): number {
   const pause = Math.max(SWEEP_MS, Math.min(snapshot.resultTtl, UNFINISHED_MS));
-  await records.postpone(id, end === undefined ? pause : end - snapshot.readAt);
+  if (!isParked(snapshot)) return pause;
+  return Math.min(PARKED_MS, Math.max(0, (snapshot.dueAt ?? Infinity) - snapshot.readAt) + pause);
 }

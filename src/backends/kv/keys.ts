@@ -4,7 +4,8 @@
  * | key | value |
  * | --- | --- |
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
- * | ready, job, priority, id | the record; exists exactly while the task can be claimed |
+ * | ready, job, urgency, id | the record; exists exactly while the task can be claimed |
+ * | step, id, number | a recorded step of a task that is not finished |
  * | delayed, due time, id | the record; its task becomes ready once it is due |
  * | worker, name | the jobs it runs, when its lease ends, and the tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
@@ -23,12 +24,13 @@ type Part = string | number;
 type Key = readonly [typeof ROOT, ...Part[]];
 
 export const taskKey = (owner: string, ...id: [string] | []): Key => [ROOT, "task", owner, ...id];
-export const readyKey = (job: string, ...rest: [priority: number, id: string] | []): Key => [
+export const readyKey = (job: string, ...rest: [urgency: number, id: string] | []): Key => [
   ROOT,
   "ready",
   job,
   ...rest,
 ];
+export const stepKey = (id: string, ...number: [number] | []): Key => [ROOT, "step", id, ...number];
 export const delayedKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "delayed", ...rest];
 export const workerKey = (...name: [string] | []): Key => [ROOT, "worker", ...name];
 export const eventKey = (...rest: [writer: string, number: number] | [writer: string] | []): Key => [

@@ -9,7 +9,7 @@ import { checkOptions, required, type Rules, text, wholeNumber } from "../../opt
 import { Hub } from "../shared/store/hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
-import { sweepBlobs } from "./blobs.ts";
+import { sweepBlobs } from "./values/blobs.ts";
 import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { KvFile, makeFile } from "./file.ts";

@@ -3,19 +3,20 @@
  *
  * @module
  */
-import type { StreamStore } from "../../backend.ts";
+import type { RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
-import type { TaskRecord } from "../shared/record.ts";
+import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
-import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./blobs.ts";
+import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { KvQueue } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
+import { KvSteps } from "./values/steps.ts";
 import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
 
@@ -42,6 +43,7 @@ export class KvStore implements Store<KvEntry> {
   readonly checkUsable: () => void;
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
+  readonly #steps: KvSteps;
   readonly #lease: number;
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
@@ -51,6 +53,7 @@ export class KvStore implements Store<KvEntry> {
     const { lease, checkUsable = () => {}, now = () => Date.now() } = options;
     this.#kv = kv;
     this.#committer = committer;
+    this.#steps = new KvSteps(kv, committer);
     this.#lease = lease;
     this.checkUsable = checkUsable;
     this.now = now;
@@ -96,16 +99,34 @@ export class KvStore implements Store<KvEntry> {
     const text = outcome && await this.#storeText(JSON.stringify(outcome), keptFor(info));
     const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
-    const inputIsDone = isFinished(info) && "blob" in input;
+    const ends = isFinished(info);
+    const inputIsDone = ends && "blob" in input;
+    // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
+    const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined) && entry.steps?.may !== false;
+    const gone = hasSteps ? await this.#steps.deletion(info.id, 0, this.now()) : { sets: [], deletes: [] };
     const versionstamp = await this.#committer.commit({
       ...write,
       checks: [check],
-      sets: [...sets, ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
-      deletes: [...deletes, ...marksOf(text)],
+      sets: [...sets, ...gone.sets, ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
+      deletes: [...deletes, ...gone.deletes, ...marksOf(text)],
     });
-    return versionstamp === null
-      ? undefined
-      : { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp } };
+    if (versionstamp === null) return undefined;
+    const isClaim = before.holder === undefined && record.holder !== undefined;
+    const steps = isClaim ? { may: mayHaveSteps(record) } : entry.steps;
+    return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
+  }
+
+  steps({ record: { info } }: KvEntry): Promise<readonly RecordedStep[]> {
+    return this.#steps.read(info.id);
+  }
+
+  record({ record: { info }, check, steps }: KvEntry, step: RecordedStep): Promise<boolean> {
+    if (steps) steps.may = true;
+    return this.#steps.record(info.id, check, step);
+  }
+
+  forget({ record: { info } }: KvEntry, from: number): Promise<void> {
+    return this.#steps.forget(info.id, from, this.now());
   }
 
   input({ input }: KvEntry): Promise<Json | undefined> {

@@ -5,8 +5,8 @@
  * @module
  */
 import { isFinished, type TaskInfo } from "../../task.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
-import type { BlobRef } from "./blobs.ts";
+import { EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
+import type { BlobRef } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 import { expiryIn } from "./limits.ts";
@@ -27,6 +27,8 @@ export interface StoredTask {
  */
 export interface KvEntry extends StoredTask {
   readonly check: Deno.AtomicCheck;
+  /** Whether it may have recorded steps, shared by all entries of one claim; absent: not known. */
+  readonly steps?: { may: boolean };
 }
 
 /** Writes a task, and moves it from its old place in the queues to its new one. */
@@ -46,12 +48,12 @@ export function writing(stored: StoredTask, before: TaskRecord | undefined): Wri
 
 /** Moves a delayed task to the ready ones, unless it has changed. */
 export function promoting({ check, ...stored }: KvEntry): Write {
-  const { priority, info } = stored.record;
+  const { record } = stored;
   return {
     checks: [check],
     deletes: [check.key],
-    sets: [{ key: readyKey(info.job, priority, info.id), value: stored }],
-    bytes: sizeOf(stored, JSON.stringify(info)),
+    sets: [{ key: readyPlace(record), value: stored }],
+    bytes: sizeOf(stored, JSON.stringify(record.info)),
   };
 }
 
@@ -61,15 +63,22 @@ export function keptFor({ resultTtl }: TaskInfo): number {
 }
 
 /** The place of a record in the queues: among the ready or the delayed; none while it runs and once it is finished. */
-function placeOf({ info, priority }: TaskRecord): Deno.KvKey | undefined {
+function placeOf(record: TaskRecord): Deno.KvKey | undefined {
+  const { info } = record;
   if ("dueAt" in info && info.dueAt !== undefined) return delayedKey(info.dueAt, info.id);
-  return info.status === "PENDING" ? readyKey(info.job, priority, info.id) : undefined;
+  return info.status === "PENDING" ? readyPlace(record) : undefined;
+}
+
+function readyPlace(record: TaskRecord): Deno.KvKey {
+  return readyKey(record.info.job, urgencyOf(record), record.info.id);
 }
 
 /** Where a record may be in the queues: a delayed one is among the ready once it is due. */
-function placesOf({ info, priority }: TaskRecord): Deno.KvKey[] {
-  if (info.status !== "PENDING" && info.status !== "RETRYING") return [];
-  return [readyKey(info.job, priority, info.id), ...info.dueAt === undefined ? [] : [delayedKey(info.dueAt, info.id)]];
+function placesOf(record: TaskRecord): Deno.KvKey[] {
+  const { info } = record;
+  const dueAt = "dueAt" in info ? info.dueAt : undefined;
+  if (dueAt !== undefined) return [readyPlace(record), delayedKey(dueAt, info.id)];
+  return info.status === "PENDING" ? [readyPlace(record)] : [];
 }
 
 /** An upper bound of a record's size, in bytes: two for each UTF-16 unit, and some for the rest. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StreamEvent, StreamStore } from "../../backend.ts";
-import { type BlobRef, claimBlob, readBlob, writeBlob } from "./blobs.ts";
+import { type BlobRef, claimBlob, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { streamKey } from "./keys.ts";
 

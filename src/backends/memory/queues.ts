@@ -3,22 +3,24 @@
  *
  * @module
  */
-import type { TaskRecord } from "../shared/record.ts";
+import { type TaskRecord, urgencyOf } from "../shared/record.ts";
 
-/** The ids of tasks, per job and priority, in the order in which they became ready. */
+/** The ids of tasks, per job and urgency, in the order in which they became ready. */
 export class ReadyQueues {
   readonly #ready = new Map<string, Map<number, Set<string>>>();
 
   /** A task may run now. */
-  add({ info, priority }: TaskRecord): void {
+  add(record: TaskRecord): void {
+    const { info } = record;
+    const urgency = urgencyOf(record);
     const queues = this.#ready.get(info.job) ?? new Map<number, Set<string>>();
     this.#ready.set(info.job, queues);
-    queues.set(priority, (queues.get(priority) ?? new Set()).add(info.id));
+    queues.set(urgency, (queues.get(urgency) ?? new Set()).add(info.id));
   }
 
   /** A task is to wait no more, or was not ready. */
-  delete({ info, priority }: TaskRecord): void {
-    this.#ready.get(info.job)?.get(priority)?.delete(info.id);
+  delete(record: TaskRecord): void {
+    this.#ready.get(record.info.job)?.get(urgencyOf(record))?.delete(record.info.id);
   }
 
   /** Up to `max` ids: of all these jobs together the most urgent first. */

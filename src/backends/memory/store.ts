@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StreamStore } from "../../backend.ts";
+import type { RecordedStep, StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
@@ -34,6 +34,8 @@ export class MemoryStore implements Store<MemoryEntry> {
   readonly #tasks = new Map<string, MemoryEntry>();
   readonly #ready = new ReadyQueues();
   readonly #delayed = new Map<string, MemoryEntry>();
+  /** The recorded steps of tasks that are not finished, by id and number. */
+  readonly #steps = new Map<string, Map<number, string>>();
   /** What keys name. */
   readonly #keys = new Map<string, string>();
   #sweepAt = FIRST_SWEEP;
@@ -79,8 +81,27 @@ export class MemoryStore implements Store<MemoryEntry> {
     const entry: MemoryEntry = { record, input: before.input, outcome: outcome && JSON.stringify(outcome) };
     this.#ready.delete(before.record);
     this.#delayed.delete(record.info.id);
+    if (isFinished(record.info)) this.#steps.delete(record.info.id);
     this.#put(entry);
     return Promise.resolve(entry);
+  }
+
+  steps({ record: { info: { id } } }: MemoryEntry): Promise<readonly RecordedStep[]> {
+    const steps = [...this.#steps.get(id) ?? []].map(([index, text]) => ({ index, text }));
+    return Promise.resolve(steps.sort((a, b) => a.index - b.index));
+  }
+
+  record(entry: MemoryEntry, { index, text }: RecordedStep): Promise<boolean> {
+    const { id } = entry.record.info;
+    if (this.#tasks.get(id) !== entry) return Promise.resolve(false);
+    this.#steps.set(id, (this.#steps.get(id) ?? new Map()).set(index, text));
+    return Promise.resolve(true);
+  }
+
+  forget({ record: { info: { id } } }: MemoryEntry, from: number): Promise<void> {
+    const steps = this.#steps.get(id);
+    for (const index of steps?.keys() ?? []) if (index >= from) steps?.delete(index);
+    return Promise.resolve();
   }
 
   input({ input }: MemoryEntry): Promise<Json> {

@@ -10,8 +10,8 @@ import { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";
-import { deleteExpired } from "./expiry.ts";
-import { checkSchema, migrate } from "./schema.ts";
+import { deleteExpired } from "./tables/expiry.ts";
+import { checkSchema, migrate } from "./tables/schema.ts";
 import { PostgresStore } from "./store.ts";
 import { Writer } from "./writer.ts";
 

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
-import { claimed, EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
+import { claimed, EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
 export interface PgEntry {
@@ -66,9 +66,10 @@ export function columnsOf(writes: readonly Write[]): readonly unknown[] {
     text(({ record }) => JSON.stringify(record)),
     plain(({ record }) => record.holder ?? null),
     text(({ record: { info } }) => info.job),
-    plain(({ record }) => record.priority),
+    plain(({ record }) => urgencyOf(record)),
     plain(({ record }) => dueOf(record) ?? null),
     plain(({ record: { info } }) => "dueAt" in info && info.dueAt !== undefined),
+    plain(({ record, before = record }) => urgencyOf(before)),
     plain(({ before }) => before && dueOf(before) || null),
     text(({ body }) => body ?? null),
     plain(({ record: { info } }) => deletedAt(info)),
@@ -78,7 +79,8 @@ export function columnsOf(writes: readonly Write[]): readonly unknown[] {
 
 /** From when on a worker may claim a task, in ms since the epoch; `undefined` where it does not wait for one. */
 function dueOf({ holder, info }: TaskRecord): number | undefined {
-  return holder !== undefined || isFinished(info) ? undefined : info.dueAt ?? info.createdAt;
+  if (holder !== undefined || isFinished(info)) return undefined;
+  return info.dueAt ?? (info.parked ? undefined : info.createdAt);
 }
 
 /** When a finished task may be deleted, in ms since the epoch. */

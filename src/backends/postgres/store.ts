@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StreamStore } from "../../backend.ts";
+import type { RecordedStep, StreamStore } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -15,6 +15,7 @@ import type { Database } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
+import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { Writer } from "./writer.ts";
 
@@ -26,6 +27,7 @@ export class PostgresStore implements Store<PgEntry> {
   readonly streams: StreamStore;
   readonly #database: Database;
   readonly #writer: Writer;
+  readonly #steps: PgSteps;
   readonly #lease: number;
   readonly #read: (id: string) => Promise<PgEntry | undefined>;
 
@@ -34,6 +36,7 @@ export class PostgresStore implements Store<PgEntry> {
     this.streams = new PostgresStreams(database);
     this.#database = database;
     this.#writer = writer;
+    this.#steps = new PgSteps(database);
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MOST_READ);
   }
@@ -84,6 +87,18 @@ export class PostgresStore implements Store<PgEntry> {
   ): Promise<PgEntry | undefined> {
     const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome) });
     return done ? { record, version: version + 1 } : undefined;
+  }
+
+  steps({ record: { info } }: PgEntry): Promise<readonly RecordedStep[]> {
+    return this.#steps.read(info.id);
+  }
+
+  record(entry: PgEntry, step: RecordedStep): Promise<boolean> {
+    return this.#steps.record(entry, step);
+  }
+
+  forget({ record: { info } }: PgEntry, from: number): Promise<void> {
+    return this.#steps.forget(info.id, from);
   }
 
   async input({ record, input }: PgEntry): Promise<Json | undefined> {

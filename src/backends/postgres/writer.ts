@@ -61,8 +61,9 @@ function writeStatement(schema: string): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[],
-    $8::float8[], $9::boolean[], $10::float8[], $11::text[], $12::float8[], $13::text[])
-  AS input (id, version, owner, record, holder, job, priority, due_at, delayed, was_due_at, body, expires_at, key)
+    $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[])
+  AS input (id, version, owner, record, holder, job, priority, due_at, delayed, was_priority, was_due_at, body,
+    expires_at, key)
 ), named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
@@ -84,17 +85,19 @@ WITH input AS (
 ), outdated AS (
   SELECT queue.ctid AS place FROM written, ${schema}.queue
   WHERE was_due_at IS NOT NULL AND queue.job = written.job AND queue.delayed = ANY('{false,true}'::boolean[])
-    AND queue.priority = written.priority AND queue.due_at = to_timestamp(was_due_at / 1000) AND queue.id = written.id
+    AND queue.priority = written.was_priority AND queue.due_at = to_timestamp(was_due_at / 1000) AND queue.id = written.id
   FOR UPDATE OF queue SKIP LOCKED
 ), gone AS (
   DELETE FROM ${schema}.queue WHERE ctid = ANY(ARRAY(SELECT place FROM outdated))
+), forgotten AS (
+  DELETE FROM ${schema}.steps USING written WHERE steps.id = written.id AND expires_at IS NOT NULL
 ), expiring AS (
   INSERT INTO ${schema}.expiries (expires_at, ids)
   SELECT to_timestamp(max(expires_at) / 1000), array_agg(id) FROM written WHERE expires_at IS NOT NULL
   GROUP BY floor(expires_at / ${EXPIRY_STEP_MS})
 ), told AS (
   INSERT INTO ${schema}.events (writer, tasks)
-  SELECT $14::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
+  SELECT $15::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
 )
 SELECT string_agg(id::text, ',') AS ids FROM written`;
 }

@@ -15,7 +15,8 @@ export function credible(time: number, longest: number, now: number): number {
 /** A record with a corrected due time; the same record, if nothing is to be corrected. */
 export function credibleDue(record: TaskRecord, now: number): TaskRecord {
   const { info } = record;
-  if (isFinished(info) || info.dueAt === undefined) return record;
+  // A parked task waits for a date, whatever the clock does.
+  if (isFinished(info) || info.dueAt === undefined || info.parked) return record;
   const longest = longestWait(record, info.dueAt);
   const dueAt = credible(info.dueAt, longest, now);
   if (dueAt === info.dueAt) return record;

@@ -7,7 +7,8 @@
 import type { Attempt, NewTask, ProgressReport, RetryPolicy } from "../../backend.ts";
 import type { CancelledTask, Outcome } from "../../task.ts";
 import { cutMessage } from "../../text.ts";
-import { finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
+import { type Ended, finished, live, next, step, type TaskRecord } from "./changes/task_record.ts";
+import { waiting, type WaitsFor } from "./changes/waiting.ts";
 import { refuseNew } from "./refusals.ts";
 import {
   attemptFailed,
@@ -21,7 +22,8 @@ import {
 } from "./texts.ts";
 
 export { answered, asked, askedOf } from "./changes/questions.ts";
-export type { TaskRecord } from "./changes/task_record.ts";
+export type { Ended, TaskRecord } from "./changes/task_record.ts";
+export type { WaitsFor } from "./changes/waiting.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";
 
 /** A task whose worker dies this often is not tried again: it is likely the cause. */
@@ -58,14 +60,21 @@ export function created(task: NewTask, now: number): TaskRecord {
   };
 }
 
-/** A worker, the `holder`, takes the task and begins an attempt. */
+/** A worker, the `holder`, takes the task. It begins an attempt, or continues the one that was parked. */
 export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
-  const { message: _, progress: __, dueAt: ___, ...info } = live(record);
-  return {
-    ...record,
-    holder,
-    info: next(info, now, { status: "RUNNING", attempt: info.attempt + 1 }),
-  };
+  const { message: _, progress: __, dueAt: ___, parked: ____, ...info } = live(record);
+  const attempt = record.resumes ? info.attempt : info.attempt + 1;
+  return { ...record, holder, info: next(info, now, { status: "RUNNING", attempt }) };
+}
+
+/** Whether an earlier run of a task that was just claimed may have recorded steps. */
+export function mayHaveSteps({ info, resumes, handBacks }: TaskRecord): boolean {
+  return info.attempt > 1 || resumes === true || handBacks !== undefined;
+}
+
+/** The order of tasks that are ready, smaller first: by priority, and of each those first whose attempt was parked. */
+export function urgencyOf({ priority, resumes }: TaskRecord): number {
+  return resumes ? priority - 0.5 : priority;
 }
 
 /** The running job says what it does and how far it is. */
@@ -98,9 +107,19 @@ export function handedBack(before: TaskRecord, abandoned: boolean, now: number):
       ...record,
       holder: undefined,
       handBacks,
-      info: next(info, now, { status: "PENDING", attempt: info.attempt - 1, message }),
+      info: next(info, now, { status: "PENDING", attempt: beforeClaim(record), message }),
     },
   };
+}
+
+/** The number of the attempt before the claim that is given back. */
+export function beforeClaim({ info, resumes }: TaskRecord): number {
+  return resumes ? info.attempt : info.attempt - 1;
+}
+
+/** The job waits for answers or until a time, without a worker. If it was asked to stop meanwhile, it is cancelled. */
+export function parked(record: TaskRecord, awaited: WaitsFor, now: number): Ended {
+  return { record: live(record).stopRequested ? stopped(record, now) : waiting(record, awaited, now) };
 }
 
 /** The worker died. The task runs again, unless it has been the end of too many workers. */
@@ -113,16 +132,14 @@ export function crashed(record: TaskRecord, now: number): Ended {
   }
   const message = workerDied(crashes);
   return {
-    record: { ...record, crashes, holder: undefined, info: next(info, now, { status: "PENDING", message }) },
+    record: {
+      ...record,
+      crashes,
+      holder: undefined,
+      resumes: undefined,
+      info: next(info, now, { status: "PENDING", message }),
+    },
   };
-}
-
-/** A changed record and, where the task is finished, how it ended. */
-export interface Ended {
-  /** The record as it is to be stored. */
-  readonly record: TaskRecord;
-  /** How the task ended, to be stored beside the record; absent while it is not finished, and when it was cancelled. */
-  readonly outcome?: Outcome;
 }
 
 /** What an attempt means for its task. `random` is in [0, 1). */
@@ -147,6 +164,7 @@ export function settled(before: TaskRecord, attempt: Attempt, now: number, rando
       record: {
         ...record,
         holder: undefined,
+        resumes: undefined,
         info: next(info, now, { status: "RETRYING", message, dueAt: now + pause }),
       },
     };
@@ -196,7 +214,7 @@ export function cancelledOutcome(info: CancelledTask): Outcome {
 }
 
 function cancelled(record: TaskRecord, work: CancelledTask["work"], message: string, now: number): TaskRecord {
-  const { stopRequested: _, dueAt: __, questions: ___, ...info } = step(live(record), now);
+  const { stopRequested: _, dueAt: __, questions: ___, parked: ____, ...info } = step(live(record), now);
   return finished(record, { ...info, status: "CANCELLED", finishedAt: info.updatedAt, work, message });
 }
 

@@ -36,6 +36,11 @@ export function handedBackTooOften(count: number): string {
     "Give workers a longer `grace`, or run the job in a worker that lives longer than the job takes.";
 }
 
+/** What a task says that waits for a time without a worker. */
+export function sleepsUntil(dueAt: number): string {
+  return `Sleeping until ${new Date(dueAt).toISOString()}.`;
+}
+
 /** What a task says that waits because its worker is gone: it died, or was silent for longer than its lease. */
 export function workerDied(count: number): string {
   return `The worker died while it ran this task, or lost it (${times(count)} so far); waits for the next one.`;

@@ -4,7 +4,7 @@
  * @module
  */
 import { isFinished } from "../../task.ts";
-import { cancelledNow, type Ended, type TaskRecord } from "./record.ts";
+import { beforeClaim, cancelledNow, type Ended, type TaskRecord } from "./record.ts";
 
 /**
  * The task waits again, for at least `pause` ms, as if it had not been claimed: this costs neither an attempt nor a
@@ -21,7 +21,7 @@ export function unclaimed(record: TaskRecord, now: number, pause: number = 0): E
     info: {
       ...info,
       status: "PENDING",
-      attempt: info.attempt - 1,
+      attempt: beforeClaim(record),
       revision: info.revision + 1,
       updatedAt: Math.max(now, info.updatedAt),
       ...(pause > 0 && { dueAt: now + pause }),

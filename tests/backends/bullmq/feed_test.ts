@@ -2,7 +2,7 @@ import type { TaskEvent } from "../../../backend.ts";
 import { QueueFeed } from "../../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
-import type { JobListener } from "../../../src/backends/bullmq/redis/events.ts";
+import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";

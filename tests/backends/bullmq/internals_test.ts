@@ -72,6 +72,19 @@ Deno.test("a BullMQ whose scripts go by a clock that cannot be found is an error
   assertMissing("bullmq", "script moveToActive with an argument called timestamp", () => checkBullMq(other));
 });
 
+Deno.test("a BullMQ that queues due jobs in another way is an error that names the script", () => {
+  const scripts = new Map<string, string>();
+  Reflect.get(bullmq.RedisConnection.prototype, "loadCommands").call({
+    _client: { defineCommand: (name: string, { lua }: { lua: string }) => scripts.set(name, lua) },
+  }, ["check"]);
+  const other = withLoad(function () {
+    for (const [name, lua] of scripts) {
+      this._client.defineCommand(name, { lua: name.startsWith("retryJob") ? lua.replaceAll("LPUSH", "RPUSH") : lua });
+    }
+  });
+  assertMissing("bullmq", "script retryJob that promotes delayed jobs by their priority", () => checkBullMq(other));
+});
+
 Deno.test("a BullMQ whose scripts cannot be found is an error that says so", () => {
   for (const load of [() => {}, () => Reflect.get(Object(undefined), "client").defineCommand("moveToActive", {})]) {
     const what = "RedisConnection.loadCommands that uses _client";

@@ -7,7 +7,7 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob } from "../../../mod.ts";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
-import { change, isBefore } from "../../../src/backends/bullmq/redis/tally.ts";
+import { change, isBefore } from "../../../src/backends/bullmq/redis/events/tally.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertEquals } from "../../../tools/std.ts";

@@ -67,3 +67,26 @@ Deno.test("an expired task whose job still runs, and a task that is gone, are no
   await pass(time, both.promise);
   assertEquals([later.get(runs), later.get(gone)], [60_000, Infinity]);
 });
+
+Deno.test("a parked task is checked once a day, or when its sleep is over", async () => {
+  using time = new FakeTime();
+  const [HOUR, DAY] = [3_600_000, 86_400_000];
+  const dues: { readonly [id: string]: number | undefined } = { asks: undefined, naps: 1 + HOUR, sleeps: 1 + 9 * DAY };
+  const later: { [id: string]: number } = {};
+  const all = Promise.withResolvers<void>();
+  await using _sweeper = sweepExpired({
+    due: () => Promise.resolve(later.asks === undefined ? Object.keys(dues) : []),
+    read: (id) => {
+      const parked = { expired: false, state: "delayed", started: 1, parkedRun: 1, dueAt: dues[id], resultTtl: HOUR };
+      return Promise.resolve({ ...expired(id), ...parked } as Snapshot);
+    },
+    expire: () => Promise.reject(new Error("It has not expired.")),
+    postpone: (id, ms) => {
+      later[id] = ms;
+      if (Object.keys(later).length === 3) all.resolve();
+      return Promise.resolve();
+    },
+  });
+  await pass(time, all.promise);
+  assertEquals(later, { asks: DAY, naps: HOUR + 600_000, sleeps: DAY });
+});

@@ -1,4 +1,4 @@
-import { sweepBlobs, writeBlob } from "../../../src/backends/kv/blobs.ts";
+import { sweepBlobs, writeBlob } from "../../../src/backends/kv/values/blobs.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
 import { KvStreams } from "../../../src/backends/kv/streams.ts";

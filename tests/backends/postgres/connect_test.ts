@@ -1,7 +1,7 @@
 import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
-import { checkSchema } from "../../../src/backends/postgres/schema.ts";
+import { checkSchema } from "../../../src/backends/postgres/tables/schema.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";

@@ -1,7 +1,7 @@
 import { newTaskId } from "../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
-import { deleteExpired } from "../../../src/backends/postgres/expiry.ts";
+import { deleteExpired } from "../../../src/backends/postgres/tables/expiry.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";

@@ -216,10 +216,11 @@ export class RedisRecords implements KeyStore {
     await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }));
   }
 
-  /** Stores questions that a run asks, if that holds the task. Resolves with how each stands. */
-  async storeQuestions({ id, run, token }: Hold, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {
-    const replies = await this.#scripts.run<string[]>("ask", id, token, run, ...askArguments(questions));
-    return replies.map(parseStanding);
+  /** Stores questions that a run asks, if that holds the task. Resolves with how each stands, unless it is no task of ours. */
+  async storeQuestions(hold: Hold, questions: readonly NewQuestion[]): Promise<readonly Standing[] | undefined> {
+    const { id, run, token } = hold;
+    const replies = await this.#scripts.run<string[] | null>("ask", id, token, run, ...askArguments(questions));
+    return replies?.map(parseStanding);
   }
 
   /** Reads the answer to a question. */

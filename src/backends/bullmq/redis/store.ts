@@ -11,11 +11,12 @@ import type { Redis } from "ioredis";
 import { type Deadline, redisDeadline } from "../deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
-import { type JobListener, RedisEvents, type Subscription } from "./events.ts";
+import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
+import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
-import { RedisSignals, type Signal } from "./signals.ts";
+import { RedisSignals, type Signal } from "./events/signals.ts";
 import { RedisStreams } from "./streams.ts";
 import { transactionsOn } from "./transaction.ts";
 import { RedisWorkers } from "./workers.ts";
@@ -31,6 +32,7 @@ export class RedisStore {
   /** BullMQ's module. */
   readonly bullmq: BullMq;
   readonly records: RedisRecords;
+  readonly parking: RedisParking;
   readonly streams: RedisStreams;
   /** How long an answer of Redis may take. */
   readonly deadline: Deadline = redisDeadline();
@@ -49,6 +51,7 @@ export class RedisStore {
     this.#template = waitingTemplate(client);
     const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
+    this.parking = new RedisParking(scripts);
     this.streams = new RedisStreams(scripts);
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
-import { askRedisWhatIsDue, type BullMq, closeForGood, useRedisClock, withDuplicate } from "../internals.ts";
+import { askRedisWhatIsDue, type BullMq, closeForGood, useOurRules, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { WORKER } from "./scripts/read.ts";
 
@@ -20,7 +20,7 @@ export class RedisWorkers {
   constructor(bullmq: BullMq, template: Redis, prefix: string) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = useRedisClock(openWaiting(template));
+    this.#client = useOurRules(openWaiting(template));
   }
 
   /** Starts the worker of a queue. */

@@ -9,7 +9,7 @@ import { WorkerStopping } from "../../../errors.ts";
 import type { Json } from "../../../task.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { MAX_CRASHES } from "../../shared/record.ts";
-import type { Signal } from "../redis/signals.ts";
+import type { Signal } from "../redis/events/signals.ts";
 import type { RedisStore } from "../redis/store.ts";
 import type { RedisWorkers } from "../redis/workers.ts";
 import { EarlyStops } from "./early_stops.ts";
@@ -43,6 +43,8 @@ export class QueueWork implements WorkHandle {
   readonly #locks: Locks[] = [];
   /** A task may have two runs for a moment: one that has lost it, and one that started after it came back. */
   readonly #runs = new Set<JobRun>();
+  /** Jobs with steps of their first run. */
+  readonly #recorded = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
   readonly #check = new PeriodicCheck(() => this.#checkRuns(), () => this.#runs.size > 0);
   readonly #unsubscribe: () => void;
@@ -86,6 +88,12 @@ export class QueueWork implements WorkHandle {
     const start = (process: Processor) => this.#workers.start(name, process, settings);
     const worker = startWithHeadStart(start, run, concurrency);
     pauseAfterErrors(this.#store.bullmq, worker, lease);
+    const dropSteps = (job?: Job) => {
+      if (job?.finishedOn === undefined || job.attemptsStarted <= 1 && !this.#recorded.has(job)) return;
+      // If this fails, they are deleted with the task.
+      void this.#store.parking.drop(name, job.id ?? "").catch(() => {});
+    };
+    worker.on("completed", dropSteps).on("failed", dropSteps);
     const locks = new Locks(worker, lease);
     this.#locks.push(locks);
     void after?.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
@@ -104,6 +112,7 @@ export class QueueWork implements WorkHandle {
     } finally {
       releaseLock();
       this.#runs.delete(run);
+      if (run.hasRecorded) this.#recorded.add(job);
     }
   }
 

@@ -5,13 +5,13 @@
  * @module
  */
 import type { Job } from "bullmq";
-import type { Claim, ProgressReport, WorkOptions } from "../../../backend.ts";
-import { HoldLost, TaskCancelled, type WorkerStopping } from "../../../errors.ts";
+import type { Claim, ProgressReport, RecordedStep, WorkOptions } from "../../../backend.ts";
+import { HoldLost, JobFault, JobsError, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
 import type { Json, NewQuestion } from "../../../task.ts";
 import { doneWithin } from "../../../waiting.ts";
-import { OpenQuestions } from "../../shared/open_questions.ts";
-import { mergeReports, type Reports } from "../../shared/progress_reports.ts";
+import { OpenQuestions } from "../../shared/running/open_questions.ts";
+import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { oursOf } from "../new_task.ts";
 import type { RedisStore } from "../redis/store.ts";
@@ -38,6 +38,8 @@ export interface RunOptions {
 /** One run of a job. */
 export class JobRun {
   readonly id: string;
+  /** Whether it has recorded steps. */
+  hasRecorded = false;
   readonly #options: RunOptions;
   readonly #controller = new AbortController();
   readonly #questions: OpenQuestions;
@@ -50,17 +52,31 @@ export class JobRun {
   /** Another run holds the task: nothing that this one reports or returns counts. */
   #lost = false;
   #stopping: WorkerStopping | undefined;
+  /** The code has ended. */
+  #over = false;
   #ended = false;
+  /** Resolves with whether the run is over because its task is parked; `undefined` unless it is to be. */
+  #parking: Promise<boolean> | undefined;
+  /** The steps that are being stored. */
+  readonly #recording = new Set<Promise<void>>();
+  /** By how much Redis's clock is ahead of ours, in ms: this is read at the start of the run. */
+  readonly #ahead: number;
 
   constructor(options: RunOptions) {
     const { store: { records }, job, token } = options;
     this.#options = options;
     this.id = job.id ?? "";
+    const now = Date.now();
+    this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {});
     this.#reports = this.#mergeReports();
     this.#questions = new OpenQuestions(
       {
-        ask: (_, questions) => this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions)),
+        ask: async (_, questions) => {
+          const standing = await this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions));
+          if (standing) return standing;
+          throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
+        },
         answer: (id, key) => this.#insist(() => records.readAnswer(id, key)),
       },
       this.id,
@@ -85,10 +101,22 @@ export class JobRun {
         ...oursOf(job),
         signal,
         report: this.#reports.report,
-        ask: (question: NewQuestion) => this.#questions.ask(question),
+        ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
+        stored: () => this.#questions.stored(),
+        now: () => Date.now() + this.#ahead,
+        mayHaveSteps: job.attemptsStarted > 1,
+        steps: () => this.#during(() => this.#insist(() => store.parking.steps(name, this.id))),
+        record: (step) => this.#record(step),
+        forget: (from) => {
+          return this.#during(() => this.#insist(() => store.parking.forget(name, holdOf({ job, token }), from)));
+        },
+        park: (until) => this.#park(until),
       };
       const started = !this.#cancelled && !this.#lost;
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;
+      this.#over = true;
+      await Promise.allSettled(this.#recording);
+      if (await this.#parking) throw new store.bullmq.WaitingError(); // The job waits already.
       // Its last report is stored before its end, or not at all.
       const storing = this.#reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
@@ -143,6 +171,41 @@ export class JobRun {
     this.#questions.recheck();
   }
 
+  /** Calls Redis for code that has not ended. */
+  async #during<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#over || this.#parking || this.#lost) throw new JobsError("The attempt is over.");
+    return await act();
+  }
+
+  #record(step: RecordedStep): Promise<void> {
+    const { store, name, job, token } = this.#options;
+    return this.#during(() => {
+      const stored: Promise<void> = this.#insist(() => store.parking.record(name, holdOf({ job, token }), step))
+        .finally(() => this.#recording.delete(stored));
+      this.#recording.add(stored);
+      this.hasRecorded = true;
+      return stored;
+    });
+  }
+
+  /** From its first line on, the end of the code is no end of the attempt. */
+  async #park(until?: number): Promise<void> {
+    if (this.#over || this.#parking || this.#lost) return;
+    const { store, name, job, token } = this.#options;
+    const [keys, asked] = [this.#questions.awaited, this.#questions.stored()];
+    const stored = asked.then(() =>
+      this.#insist(() => store.parking.park(name, holdOf({ job, token }), { keys, until }))
+    );
+    this.#parking = stored.then((reply) => {
+      // Somebody has asked to cancel it meanwhile: that its code has stopped is still to be stored.
+      if (reply === "stop") this.#cancelled = true;
+      else this.#released.resolve(undefined);
+      return reply !== "stop";
+    }, () => true);
+    this.#controller.abort(new TaskParked());
+    await this.#parking;
+  }
+
   async #readStop(): Promise<void> {
     if ((await this.#options.store.records.toStop([this.id])).length > 0) this.cancel();
   }
@@ -169,6 +232,7 @@ export class JobRun {
     const { store, name, job, token } = this.#options;
     let latest: ProgressReport = {};
     return mergeReports(async (report) => {
+      if (this.#parking) return;
       latest = { progress: report.progress ?? latest.progress, message: report.message ?? latest.message };
       await store.records.storeProgress(name, holdOf({ job, token }), latest);
     });

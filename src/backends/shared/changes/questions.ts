@@ -20,7 +20,10 @@ export function asked(record: TaskRecord, questions: readonly NewQuestion[], now
   return withAsked(record, after, now, waits ? "INPUT_REQUIRED" : status);
 }
 
-/** Answers have come, or the time of a question has passed. The task runs on once no question is open. */
+/**
+ * Answers have come, or the time of a question has passed. The task runs on once no question is open; one that is parked is
+ * ready then.
+ */
 export function answered(record: TaskRecord, answers: Answers, now: number): TaskRecord {
   const { status } = live(record);
   const before = askedOf(record);
@@ -34,8 +37,11 @@ export function askedOf({ info, answers = {} }: TaskRecord): Asked {
 }
 
 function withAsked(record: TaskRecord, asked: Asked, now: number, wanted: LiveTask["status"]): TaskRecord {
-  const { questions: _, ...info } = live(record);
+  const { questions: _, parked, dueAt, ...info } = live(record);
   const { questions, answers } = asked;
-  const status = wanted === "INPUT_REQUIRED" && questions.length === 0 ? "RUNNING" : wanted;
-  return { ...record, answers, info: next({ ...info, ...(questions.length > 0 && { questions }) }, now, { status }) };
+  const goesOn = wanted === "INPUT_REQUIRED" && questions.length === 0;
+  const status = goesOn ? (parked ? "PENDING" : "RUNNING") : wanted;
+  const waits = goesOn ? {} : { ...(parked && { parked }), ...(dueAt !== undefined && { dueAt }) };
+  const open = questions.length > 0 && { questions };
+  return { ...record, answers, info: next({ ...info, ...waits, ...open }, now, { status }) };
 }

@@ -4,7 +4,15 @@
  * @module
  */
 import type { RetryPolicy, TraceContext } from "../../../backend.ts";
-import { type Answer, canMove, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../../../task.ts";
+import {
+  type Answer,
+  canMove,
+  type FinishedTask,
+  isFinished,
+  type LiveTask,
+  type Outcome,
+  type TaskInfo,
+} from "../../../task.ts";
 
 /** The record of a task. Its input and its outcome, which may be large, are kept beside it. */
 export interface TaskRecord {
@@ -28,13 +36,23 @@ export interface TaskRecord {
   readonly handBacks?: number;
   /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
   readonly abandoned?: true;
+  /** Its attempt was parked: the next claim continues that attempt, and comes before tasks that never ran. */
+  readonly resumes?: true;
   /** What has been answered so far, by the question's key. Only code that runs reads it, so the end leaves it out. */
   readonly answers?: { readonly [key: string]: Answer };
 }
 
+/** A changed record and, where the task is finished, how it ended. */
+export interface Ended {
+  /** The record as it is to be stored. */
+  readonly record: TaskRecord;
+  /** How the task ended, to be stored beside the record; absent while it is not finished, and when it was cancelled. */
+  readonly outcome?: Outcome;
+}
+
 /** The record of a task that has ended: nobody holds it, and no code reads its answers any longer. */
 export function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
-  return { ...record, holder: undefined, answers: undefined, info };
+  return { ...record, holder: undefined, answers: undefined, resumes: undefined, info };
 }
 
 /** A task after a change, with the next revision. Throws for a move that no task may make. */

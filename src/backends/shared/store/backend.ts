@@ -23,7 +23,7 @@ import type { Hub } from "./hub.ts";
 import { Lease } from "./lease.ts";
 import * as change from "../record.ts";
 import { createKeyed } from "./keys.ts";
-import { Runner } from "../runner.ts";
+import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { update } from "./update.ts";
 

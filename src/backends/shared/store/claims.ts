@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Attempt, ProgressReport, TaskEvent } from "../../../backend.ts";
+import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../backend.ts";
 import { logError } from "../../../log/log_error.ts";
 import { type Standing, standingOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import * as change from "../record.ts";
-import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../runner.ts";
+import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
 import { unclaimed } from "../unclaimed.ts";
 import { update } from "./update.ts";
@@ -103,6 +103,34 @@ export class Claims implements RunnerStore {
     return entry?.record.answers?.[key];
   }
 
+  now(): number {
+    return this.#store.now();
+  }
+
+  async steps(id: string): Promise<readonly RecordedStep[]> {
+    const held = this.#held.get(id);
+    return held ? await this.#store.steps(held) : [];
+  }
+
+  async record(id: string, step: RecordedStep): Promise<void> {
+    let entry = this.#held.get(id);
+    while (entry?.record.holder === this.#worker) {
+      if (await this.#store.record(entry, step)) return;
+      entry = await this.#store.read(id, entry.record.info.owner);
+    }
+    this.#lose(id);
+  }
+
+  async forget(id: string, from: number): Promise<void> {
+    const held = this.#held.get(id);
+    if (held) await this.#store.forget(held, from);
+  }
+
+  async park(id: string, awaited: change.WaitsFor): Promise<void> {
+    await this.#change(id, (record, now) => change.parked(record, awaited, now));
+    this.#held.delete(id);
+  }
+
   async settle(id: string, attempt: Attempt): Promise<void> {
     const random = Math.random();
     await this.#change(id, (record, now) => change.settled(record, attempt, now, random));
@@ -143,7 +171,8 @@ export class Claims implements RunnerStore {
     this.#held.set(id, held);
     try {
       const input = await this.#store.input(entry);
-      if (input !== undefined) return { task, input, timeout, trace };
+      const mayHaveSteps = change.mayHaveSteps(held.record);
+      if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps };
       return { id, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
       logError("read the input of a task", error);
@@ -165,6 +194,10 @@ export class Claims implements RunnerStore {
       return ours ? next(record, this.#store.now()) : { record };
     });
     if (entry && ours) this.#held.set(id, entry);
-    else if (this.#held.delete(id)) this.#listener.lose(id);
+    else this.#lose(id);
+  }
+
+  #lose(id: string): void {
+    if (this.#held.delete(id)) this.#listener.lose(id);
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { KeyStore, StreamStore } from "../../../backend.ts";
+import type { KeyStore, RecordedStep, StreamStore } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 
@@ -46,6 +46,15 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
    * it can never store.
    */
   change(entry: E, record: TaskRecord, outcome?: Outcome): Promise<E | undefined>;
+  /** Reads the recorded steps of a task, in the order of their numbers. Once it is finished, they are deleted. */
+  steps(entry: E): Promise<readonly RecordedStep[]>;
+  /**
+   * Records a step, in place of one with its number, and leaves the task's record as it is. Resolves with whether it did: not
+   * if the task has changed since it was read.
+   */
+  record(entry: E, step: RecordedStep): Promise<boolean>;
+  /** Deletes the recorded steps from a number on. */
+  forget(entry: E, from: number): Promise<void>;
   /** Reads a task's input; `undefined` if it is lost. */
   input(entry: E): Promise<Json | undefined>;
   /** Reads how a task ended; `undefined` while nothing is stored. */

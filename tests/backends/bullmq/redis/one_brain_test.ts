@@ -67,6 +67,7 @@ async function live(seed: number, job: string, lane: Lane, backend: BullMqBacken
     if (found === undefined) return;
     assertEquals(seen(found.task), seen(model.record.info));
     assertEquals(found.outcome, model.outcome);
+    if (!isFinished(found.task)) assertEquals(await lane.steps(), model.steps);
     if (before) assertFollows(before, found.task);
     before = found.task;
   };

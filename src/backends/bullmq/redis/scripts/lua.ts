@@ -8,6 +8,7 @@
  * @module
  */
 import { CREATE } from "./create.ts";
+import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
 import { READ } from "./read.ts";
@@ -82,6 +83,16 @@ return 1`,
 
   answer: ANSWER,
 
+  park: PARK,
+
+  record: RECORD,
+
+  steps: STEPS,
+
+  forgetSteps: FORGET_STEPS,
+
+  dropSteps: DROP_STEPS,
+
   /** ARGV: id, field. Returns a field of the record. */
   field: `${COMMON}
 return call("HGET", record(ARGV[1]), ARGV[2])`,
@@ -128,7 +139,7 @@ return call("ZADD", ours .. "expiry", "XX", clock() + tonumber(ARGV[2]), ARGV[1]
 local id, owner = ARGV[1], ARGV[2]
 local queue = call("HGET", record(id), "queue")
 if queue then
-  call("DEL", record(id))
+  call("DEL", record(id), stepsOf(queue, id))
   call("HSET", record(id), "queue", queue, "owner", owner, "expired", 1)
   call("PEXPIRE", record(id), ARGV[3])
 end

@@ -5,6 +5,10 @@
  */
 
 import { TaskCancelled } from "../../../../errors.ts";
+import { PARKED } from "../../internals.ts";
+
+/** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
+export const NEVER_MS = 253_402_300_799_000;
 
 /** Where the keys are, and how to do what may fail. */
 export const PLACES = `
@@ -68,6 +72,9 @@ local function changed(id, now)
   call("HINCRBY", record(id), "changes", 1)
   call("HSET", record(id), "changedAt", now)
 end
+
+-- Where the steps of a job are, one field each. Of jobs that are no tasks of ours, only queue and id together are unique.
+local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id end
 `;
 
 /** How a task is cancelled. */
@@ -80,6 +87,8 @@ local function cancelTask(queue, id, state, now, mode)
   local run, ended, deaths = tonumber(job[1]) or 0, tonumber(job[2]) or 0, tonumber(job[3]) or 0
   local died = fields[1] and deaths > tonumber(fields[1])
   local attempt = ended + deaths
+  -- An attempt that was parked has begun, and has not ended.
+  if state ~= "active" and tonumber(call("HGET", record(id), "resumes")) == attempt + 1 then attempt = attempt + 1 end
   local work = run == 0 and "never_started" or "stopped"
   if died then
     -- A worker that took the job since does not run its code: it stops it, or fails it as one of too many deaths.
@@ -96,6 +105,7 @@ local function cancelTask(queue, id, state, now, mode)
   local progress = job[4] or ""
   call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", run,
     "workProgress", progress, "workDied", died and 1 or 0)
+  try("DEL", stepsOf(queue, id))
   publish(queue, id)
 end
 `;
@@ -103,14 +113,42 @@ end
 /** When a delayed job is due. */
 export const DUE = `
 -- A delayed job has its delay, and when that ends by the clock of whoever delayed it. If the end is further away than
--- the delay, that clock was fast, or Redis's own was set back: the delay starts again from now.
+-- the delay, that clock was fast, or Redis's own was set back: the delay starts again from now. A parked job waits for a
+-- date by Redis's clock, or only for answers.
 local function dueAt(queue, id, now)
   local q = bull .. queue .. ":"
   local due = call("ZSCORE", q .. "delayed", id) / 0x1000
-  local latest = now + math.ceil(tonumber(call("HGET", q .. id, "delay")) or 0)
+  local job = call("HMGET", q .. id, "delay", "ats", "${PARKED}")
+  if job[3] and job[3] == job[2] then return due < ${NEVER_MS} and math.floor(due) end
+  local latest = now + math.ceil(tonumber(job[1]) or 0)
   if due <= latest + 1000 or not try("ZADD", q .. "delayed", "XX", latest * 0x1000, id) then return math.floor(due) end
   -- This is the time that waiting workers go by.
   try("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")
   return latest
+end
+`;
+
+/** Queues a job ahead of new work, as BullMQ does with a job that a worker gives back. */
+export const TO_FRONT = `
+local function toFront(queue, id, from)
+  local q = bull .. queue .. ":"
+  local priority = tonumber(call("HGET", q .. id, "priority")) or 0
+  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else call("RPUSH", q .. "wait", id) end
+  local meta = call("HMGET", q .. "meta", "paused", "concurrency")
+  if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
+    call("ZADD", q .. "marker", 0, "0")
+  end
+  publish(queue, id, "waiting", "prev", from)
+end
+
+-- A parked job has all its answers.
+local function resume(queue, id, now)
+  local q = bull .. queue .. ":"
+  local job = call("HMGET", q .. id, "ats", "${PARKED}")
+  if not job[1] or job[1] ~= job[2] or call("ZREM", q .. "delayed", id) == 0 then return end
+  call("HSET", q .. id, "delay", 0)
+  toFront(queue, id, "delayed")
+  -- Its end is to be noticed soon.
+  call("ZADD", ours .. "expiry", "XX", now + tonumber(call("HGET", record(id), "ttl")), id)
 end
 `;

@@ -5,11 +5,11 @@
  */
 import type { Standing } from "../../../../questions/open.ts";
 import type { Answer, NewQuestion } from "../../../../task.ts";
-import { COMMON } from "./parts.ts";
+import { COMMON, TO_FRONT } from "./parts.ts";
 import { parse } from "./read.ts";
 
 /** As src/questions/open.ts: the first answer counts, and a question whose time has passed is expired whatever is given. */
-const OPEN = `
+export const OPEN = `
 -- The names of the open questions that stay open, the answers to the others by name, and these as fields to be set and to
 -- be deleted.
 local function answerOpen(rec, names, given, now)
@@ -36,12 +36,13 @@ local function listOf(open) return #open > 0 and cjson.encode(open) or "[]" end
 /**
  * ARGV: id, token, run, and for each question its key, itself, and for how many ms it may be answered or "". A run that
  * holds the job asks those that are neither open nor answered. Returns for each its answer, or in how many ms it expires,
- * or "".
+ * or ""; nothing for a job that is no task of ours.
  */
 export const ASK = `${COMMON}${OPEN}
 local id, run, now = ARGV[1], ARGV[3], clock()
 local rec = record(id)
 local fields = call("HMGET", rec, "queue", "open", "askedBy", "work")
+if not fields[1] then return false end
 local open, answers, set, delete = answerOpen(rec, fields[2], {}, now)
 local isChanged, waits, asked, replies = #set > 0, false, {}, {}
 for _, name in ipairs(open) do asked[name] = true end
@@ -68,7 +69,7 @@ for i = 4, #ARGV, 3 do
   table.insert(replies, answer or left)
 end
 if waits and fields[3] ~= run then isChanged = true end
-if not isChanged or not fields[1] or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return replies end
+if not isChanged or fields[4] or not isHeld(fields[1], id, ARGV[2]) then return replies end
 changed(id, now)
 if waits then
   table.insert(set, "askedBy")
@@ -91,7 +92,7 @@ export function parseStanding(reply: string): Standing {
 }
 
 /** ARGV: id, then keys and answers. Returns how many questions are answered now, some perhaps as expired. */
-export const ANSWER = `${COMMON}${OPEN}
+export const ANSWER = `${COMMON}${OPEN}${TO_FRONT}
 local id, now = ARGV[1], clock()
 local rec = record(id)
 local fields = call("HMGET", rec, "queue", "open", "work")
@@ -103,6 +104,7 @@ if #set == 0 then return 0 end
 changed(id, now)
 call("HSET", rec, "open", listOf(open), unpack(set))
 try("HDEL", rec, unpack(delete))
+if #open == 0 then resume(fields[1], id, now) end
 publish(fields[1], id)
 signal("answer " .. id)
 return #delete`;

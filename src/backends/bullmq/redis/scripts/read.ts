@@ -5,6 +5,7 @@
  */
 import type { Answer, CancelledTask, Json } from "../../../../task.ts";
 import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
+import { PARKED } from "../../internals.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
 
 /** The fields of a record that are read, in this order. */
@@ -34,6 +35,8 @@ const RECORD_FIELDS = [
   "askedBy",
   "failedRun",
   "workDied",
+  "resumes",
+  "parks",
 ] as const;
 
 /** The fields of BullMQ's job that are read, in this order. */
@@ -47,6 +50,7 @@ const JOB_FIELDS = [
   "failedReason",
   "timestamp",
   "pb",
+  PARKED,
 ] as const;
 
 /** The name of our workers: BullMQ stores in a job the name of the worker that ran it last. */
@@ -164,6 +168,9 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
     fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
     handedBack: number(record.handedBack),
     handBacks: Number(record.handBacks ?? 0),
+    parkedRun: number(job[PARKED]),
+    parks: Number(record.parks ?? 0),
+    resumes: number(record.resumes),
     failedRun: number(record.failedRun),
     askedBy: number(record.askedBy),
     ours: job.pb === WORKER,

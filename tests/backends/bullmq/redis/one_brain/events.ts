@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Attempt, ProgressReport } from "../../../../../src/backend.ts";
+import type { Attempt, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
 import type { RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
+import type { WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { Answer, NewQuestion } from "../../../../../src/task.ts";
 
 /** One thing that happens to a task. */
@@ -17,10 +18,15 @@ export type Event =
   | { readonly kind: "cancel"; readonly work: "ask" | "stop_requested" }
   | { readonly kind: "settle"; readonly attempt: Attempt }
   | { readonly kind: "hand back"; readonly abandoned: boolean }
+  /** The run waits without a worker: for answers to questions of these keys, or until a time. */
+  | { readonly kind: "park"; readonly awaited: WaitsFor }
+  | { readonly kind: "record"; readonly step: RecordedStep }
   /** `taken`: another worker takes the job before anybody reads the task. */
   | { readonly kind: "die"; readonly taken: boolean }
-  /** A run that has lost its task, or whose task was cancelled over its head, reports, asks or ends after all. */
+  /** A run that has lost its task, or whose task was cancelled over its head, reports, asks, records, parks or ends after all. */
   | { readonly kind: "report late"; readonly report: ProgressReport }
   | { readonly kind: "ask late"; readonly questions: readonly NewQuestion[] }
+  | { readonly kind: "record late"; readonly step: RecordedStep }
+  | { readonly kind: "park late"; readonly awaited: WaitsFor }
   | { readonly kind: "end late"; readonly end: RunEnd }
   | { readonly kind: "expire" };

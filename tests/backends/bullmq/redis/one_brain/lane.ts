@@ -6,13 +6,13 @@
  */
 import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { NewTask, ProgressReport } from "../../../../../src/backend.ts";
+import type { NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
 import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
 import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
 import { endRun, holdOf, type RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
-import { isAbandoned, MAX_CRASHES } from "../../../../../src/backends/shared/record.ts";
+import { isAbandoned, MAX_CRASHES, type WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { TaskInfo } from "../../../../../src/task.ts";
 import type { Event } from "./events.ts";
 import { type Model, mustStop } from "./model.ts";
@@ -106,6 +106,19 @@ export class Lane {
         if (run) await records.storeQuestions(holdOf(run), event.questions);
         return;
       }
+      case "park":
+        return await this.#park(event.awaited);
+      case "park late": {
+        const [run] = this.#late;
+        if (run) await this.#store.parking.park(this.#queue.name, holdOf(run), event.awaited);
+        return;
+      }
+      case "record":
+        return await this.#store.parking.record(this.#queue.name, holdOf(this.#running()), event.step);
+      case "record late": {
+        const [run] = this.#late;
+        return run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step);
+      }
       case "answer":
         return await records.storeAnswers(this.#id, event.answers);
       case "cancel": {
@@ -175,6 +188,22 @@ export class Lane {
     const run = this.#running();
     this.#current = undefined;
     await this.#process(run, mustStop(model) ? { kind: "cancelled", abandoned } : end);
+  }
+
+  /** Parks the task, or ends its run as stopped where somebody wants that. */
+  async #park(awaited: WaitsFor): Promise<void> {
+    const run = this.#running();
+    const reply = await this.#store.parking.park(this.#queue.name, holdOf(run), awaited);
+    this.#lose();
+    if (reply === "lost") throw new Error(`The run of task ${this.#id} has lost it.`);
+    if (reply === "parked") return;
+    this.#late.pop();
+    await this.#process(run, { kind: "cancelled", abandoned: false });
+  }
+
+  /** The steps that are recorded. */
+  steps(): Promise<readonly RecordedStep[]> {
+    return this.#store.parking.steps(this.#queue.name, this.#id);
   }
 
   /** Has BullMQ's worker end a run. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NewTask } from "../../../../../src/backend.ts";
+import type { NewTask, RecordedStep } from "../../../../../src/backend.ts";
 import * as change from "../../../../../src/backends/shared/record.ts";
 import { isFinished, type Outcome } from "../../../../../src/task.ts";
 import type { Event } from "./events.ts";
@@ -13,6 +13,8 @@ export interface Model {
   readonly record: change.TaskRecord;
   /** How it ended. */
   readonly outcome?: Outcome;
+  /** The steps that its runs have recorded. */
+  readonly steps: readonly RecordedStep[];
   /** Its time is over. */
   readonly expired: boolean;
 }
@@ -21,7 +23,7 @@ const HOLDER = "worker";
 
 /** A task that was just stored. */
 export function stored(task: NewTask): Model {
-  return { record: change.created(task, Date.now()), expired: false };
+  return { record: change.created(task, Date.now()), steps: [], expired: false };
 }
 
 /** Whether a worker holds the task. */
@@ -51,10 +53,18 @@ export function after(model: Model, event: Event): Model {
       return ended(model, change.settled(record, event.attempt, now, 1));
     case "hand back":
       return ended(model, change.handedBack(record, event.abandoned, now));
+    case "park":
+      return ended(model, change.parked(record, event.awaited, now));
+    case "record": {
+      const others = model.steps.filter(({ index }) => index !== event.step.index);
+      return { ...model, steps: [...others, event.step].sort((a, b) => a.index - b.index) };
+    }
     case "die":
       return ended(model, change.crashed(record, now));
     case "report late":
     case "ask late":
+    case "record late":
+    case "park late":
     case "end late":
     case "expire":
       return model;

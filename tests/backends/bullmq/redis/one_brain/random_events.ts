@@ -72,13 +72,15 @@ export function nextEvent(draw: Draw, model: Model, lateRuns: number): Event {
     "end late": late,
     "ask late": late / 2,
     "report late": late / 2,
+    "record late": late / 2,
+    "park late": late / 2,
     cancel: 5,
   };
   if (isFinished(info)) return event(draw, draw.weighted({ ...outside, expire: 4 }));
   if (!isHeld(model)) return event(draw, draw.weighted({ ...outside, claim: 40 }));
   return event(
     draw,
-    draw.weighted({ ...outside, report: 15, ask: 15, settle: 18, "hand back": 14, die: 10 }),
+    draw.weighted({ ...outside, report: 15, ask: 15, park: 18, record: 6, settle: 18, "hand back": 14, die: 10 }),
   );
 }
 
@@ -97,6 +99,16 @@ function event(draw: Draw, kind: Event["kind"]): Event {
       const time = draw.from([{}, { expiresIn: HOUR }, { expiresIn: 0 }]);
       return { kind, questions: keys.map((key) => ({ key, message: `Which ${key}?`, schema, ...time })) };
     }
+    case "park":
+    case "park late": {
+      // Some questions may no longer be open.
+      const keys = KEYS.filter(() => draw.chance(0.6));
+      const until = draw.from([undefined, undefined, Date.now() + HOUR, Date.now() - HOUR]);
+      return { kind, awaited: { keys, until } };
+    }
+    case "record":
+    case "record late":
+      return { kind, step: { index: draw.from([0, 1, 10]), text: JSON.stringify(draw.from(VALUES)) } };
     case "answer":
       return {
         kind,

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Standing } from "../../questions/open.ts";
-import { type Answer, type NewQuestion, openQuestions, type TaskInfo } from "../../task.ts";
-import { LONGEST_TIMER_MS, unlessAborted } from "../../waiting.ts";
+import type { Standing } from "../../../questions/open.ts";
+import { type Answer, type NewQuestion, openQuestions, type TaskInfo } from "../../../task.ts";
+import { LONGEST_TIMER_MS, unlessAborted } from "../../../waiting.ts";
 
 /** What a store does for the questions of a task. */
 export interface QuestionStore {
@@ -29,6 +29,8 @@ export class OpenQuestions {
   readonly #signal: AbortSignal;
   readonly #waiting = new Map<string, () => void>();
   #batch: Batch | undefined;
+  /** Questions that are being stored. */
+  readonly #storing = new Set<Promise<void>>();
 
   constructor(store: QuestionStore, id: string, signal: AbortSignal) {
     this.#store = store;
@@ -41,7 +43,11 @@ export class OpenQuestions {
     this.#signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const store = () => void this.#stored(question).then(settle, reject);
+    const store = () => {
+      const stored: Promise<void> = this.#stored(question).then(settle, reject)
+        .finally(() => this.#storing.delete(stored));
+      this.#storing.add(stored);
+    };
     const settle = ({ answer, expiresIn }: Standing = {}) => {
       if (answer) resolve(answer);
       else if (expiresIn !== undefined && this.#waiting.get(question.key) === read) {
@@ -59,6 +65,16 @@ export class OpenQuestions {
       clearTimeout(timer);
       this.#waiting.delete(question.key);
     }
+  }
+
+  /** The keys of the questions that are awaited now. */
+  get awaited(): readonly string[] {
+    return [...this.#waiting.keys()];
+  }
+
+  /** Resolves once all questions that were asked are stored, or cannot be. */
+  async stored(): Promise<void> {
+    await Promise.all(this.#storing);
   }
 
   /** Reads the answers to questions that are no longer open. Without a task, changes may have been missed: reads them all. */

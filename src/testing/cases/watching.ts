@@ -4,7 +4,7 @@
  * @module
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import { aborted, type Cases, eventually } from "./stage.ts";
+import { aborted, type Cases, eventually } from "../stage.ts";
 
 export const watching: Cases = {
   "every connection receives the changes of a task in order, up to its end": async (stage) => {

@@ -4,8 +4,8 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
-import { BackendError } from "../errors.ts";
-import { aborted, type Cases, OWNER, whereWorkersDie, within } from "./stage.ts";
+import { BackendError } from "../../errors.ts";
+import { aborted, type Cases, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 export const stopping: Cases = {
   "a worker that stops with grace claims nothing new and finishes its running tasks": async (stage) => {

@@ -4,11 +4,12 @@
  * @module
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
-import { TaskNotFound } from "../errors.ts";
-import { MAX_ANSWER, MAX_ASKED } from "../questions/budget.ts";
-import type { Answers } from "../questions/open.ts";
-import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../task.ts";
-import { type Cases, type Code, CONFIRM, eventually, OWNER, type Stage, whereWorkersDie, within } from "./stage.ts";
+import { TaskNotFound, TaskParked } from "../../errors.ts";
+import type { JobContext } from "../../steps/context.ts";
+import { MAX_ANSWER, MAX_ASKED } from "../../questions/budget.ts";
+import type { Answers } from "../../questions/open.ts";
+import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../../task.ts";
+import { type Cases, type Code, CONFIRM, eventually, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -126,25 +127,27 @@ export const asking: Cases = {
     deepStrictEqual(outcome, { kind: "value", value: [true, "世".repeat(7_900)] });
   },
 
-  "a job that times out while it asks gets the reason, and can clean up": async (stage) => {
-    const steps: unknown[] = [];
-    const worker = await stage.work({
+  "a job whose time is up while it only waits for an answer is parked, gets the reason, and can clean up": async (
+    stage,
+  ) => {
+    const noted: unknown[] = [];
+    const tidied = Promise.withResolvers<void>();
+    await stage.work({
       ask: async (_, ctx) => {
         try {
           await ctx.elicit(CONFIRM);
         } catch (error) {
-          steps.push(error === ctx.signal.reason);
+          noted.push(error === ctx.signal.reason, error instanceof TaskParked);
         } finally {
-          steps.push("tidied up");
+          tidied.resolve();
         }
       },
     });
-    const retry = { attempts: 2, delay: 60_000, maxDelay: 60_000 };
-    const task = await stage.create({ job: "ask", timeout: 200, retry });
-    await stage.until(task, "RETRYING", ({ status }) => status === "RETRYING");
-    deepStrictEqual(steps, [true, "tidied up"]);
+    const task = await stage.create({ job: "ask", timeout: 200 });
+    const { status, attempt } = await stage.parked(task);
+    await within(tidied.promise, () => "The code does not stop.");
+    deepStrictEqual([status, attempt, noted], ["INPUT_REQUIRED", 1, [true, true]]);
     const end = await stage.backend.cancel(task.id, OWNER, 20_000);
-    await worker.close();
     deepStrictEqual("work" in end && end.work, "stopped");
   },
 
@@ -172,18 +175,20 @@ export const asking: Cases = {
     deepStrictEqual(stage.events(task).flatMap(openQuestions), []);
   },
 
-  "an answer that arrives while its task waits for a worker is emitted as a change": async (stage) => {
-    const worker = await stage.work({ ask });
-    const task = await stage.create({ job: "ask" });
-    const { key } = await askedBy(stage, task);
-    await worker.close(0);
-    const waiting = await stage.until(task, "handed back", (now) => now.status === "PENDING" && now.revision > 1);
-    const before = await stage.backend.get(waiting.id, OWNER);
-    deepStrictEqual([before.status, openQuestions(before).length], ["PENDING", 1]);
-    const after = await stage.backend.answer(task.id, OWNER, { [key]: YES });
-    deepStrictEqual([after.status, openQuestions(after), after.revision > before.revision], ["PENDING", [], true]);
-    await stage.until(task, "answered", ({ revision }) => revision === after.revision);
-  },
+  "an answer that arrives while no worker is there is emitted as a change, and the task waits for the next worker":
+    async (
+      stage,
+    ) => {
+      const worker = await stage.work({ ask });
+      const task = await stage.create({ job: "ask" });
+      const { key } = await askedBy(stage, task);
+      await worker.close(0);
+      const before = await stage.backend.get(task.id, OWNER);
+      deepStrictEqual([before.status, openQuestions(before).length], ["INPUT_REQUIRED", 1]);
+      const after = await stage.backend.answer(task.id, OWNER, { [key]: YES });
+      deepStrictEqual([after.status, openQuestions(after), after.revision > before.revision], ["PENDING", [], true]);
+      await stage.until(task, "answered", ({ revision }) => revision === after.revision);
+    },
 
   "a task that waits for an answer can be cancelled": async (stage) => {
     await stage.work({ ask });
@@ -193,20 +198,23 @@ export const asking: Cases = {
     deepStrictEqual([end.status, "work" in end && end.work, openQuestions(end)], ["CANCELLED", "stopped", []]);
   },
 
-  "a task that is handed back while it asks has the same question open, and only once": async (stage) => {
-    const worker = await stage.work({ ask });
+  "a task whose worker stops while it asks is parked with its question, and this counts as no hand-back": async (
+    stage,
+  ) => {
     const task = await stage.create({ job: "ask" });
-    const question = await askedBy(stage, task);
-    await worker.close(0);
-    const { revision } = await stage.backend.get(task.id, OWNER);
-    await stage.work({ ask });
-    const again = await stage.until(
-      task,
-      "asking again",
-      (now) => now.status === "INPUT_REQUIRED" && now.revision > revision,
-    );
-    deepStrictEqual(openQuestions(again), [question]);
-    await stage.backend.answer(task.id, OWNER, { [question.key]: YES });
+    for (let time = 1; time <= 7; time++) {
+      // One answer is not enough, so the task is parked again.
+      const worker = await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, message: `Number ${time}` }) });
+      const asked = await stage.until(task, `asking for the ${time}. time`, (now) => {
+        return openQuestions(now).some(({ message }) => message === `Number ${time}`);
+      });
+      await worker.close(0);
+      const parked = await stage.backend.get(task.id, OWNER);
+      deepStrictEqual([parked.status, "parked" in parked, parked.attempt], ["INPUT_REQUIRED", true, 1]);
+      deepStrictEqual(openQuestions(parked), openQuestions(asked));
+      await stage.backend.answer(task.id, OWNER, { [keyOf(openQuestions(parked)[0])]: YES });
+    }
+    await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, message: "Number 7" }) });
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
@@ -243,9 +251,13 @@ export const asking: Cases = {
   },
 
   "a question that is answered after the next worker has started the task is not asked again": async (stage) => {
-    const worker = await stage.work({ ask });
+    const nap = (ctx: JobContext) => ctx.sleep("nap", 300);
+    const worker = await stage.work({ ask: (_, ctx) => Promise.all([ctx.elicit(CONFIRM), nap(ctx)]) }, {
+      parkAfter: 0,
+    });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
+    await stage.parked(task);
     await worker.close(0);
     const [began, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const askLate: Code = async (_, ctx) => {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Database } from "./database.ts";
-import { BackendError } from "../../errors.ts";
+import type { Database } from "../database.ts";
+import { BackendError } from "../../../errors.ts";
 
 /** The steps from an empty schema to the present tables; each runs in one transaction. Never change a released one. */
 const STEPS: readonly ((schema: string) => string)[] = [
@@ -71,10 +71,16 @@ const STEPS: readonly ((schema: string) => string)[] = [
       expires_at timestamptz NOT NULL,
       PRIMARY KEY (owner, name)
     );
-    CREATE INDEX ON ${schema}.keys (expires_at);`,
+    CREATE INDEX ON ${schema}.keys (expires_at);
+    CREATE TABLE ${schema}.steps (
+      id uuid,
+      number integer,
+      body text NOT NULL,
+      PRIMARY KEY (id, number)
+    );`,
 ];
 
-const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys"];
+const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps"];
 
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { type Committer, reading, untilUnlocked, type Write } from "./committer.ts";
-import { blobKey, garbageKey } from "./keys.ts";
+import { type Committer, reading, untilUnlocked, type Write } from "../committer.ts";
+import { blobKey, garbageKey } from "../keys.ts";
 
 /** A text kept in pieces. */
 export interface BlobRef {

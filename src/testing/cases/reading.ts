@@ -4,10 +4,10 @@
  * @module
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
-import type { Backend } from "../backend.ts";
-import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../errors.ts";
-import { newTaskId } from "../ids.ts";
-import { type Cases, eventually, OWNER } from "./stage.ts";
+import type { Backend } from "../../backend.ts";
+import { InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../errors.ts";
+import { newTaskId } from "../../ids.ts";
+import { type Cases, eventually, OWNER } from "../stage.ts";
 
 /** The errors that an owner gets for an id, without the id in their texts. */
 async function refusals(backend: Backend, id: string, owner: string): Promise<readonly string[]> {

@@ -4,9 +4,9 @@
  * @module
  */
 import { ok, strictEqual } from "node:assert";
-import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../errors.ts";
-import { pause } from "../waiting.ts";
-import { aborted, type Cases, type Code, OWNER, whereWorkersDie } from "./stage.ts";
+import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../../errors.ts";
+import { pause } from "../../waiting.ts";
+import { aborted, type Cases, type Code, OWNER, whereWorkersDie } from "../stage.ts";
 
 /** How long a process freezes to lose its task, in ms: longer and longer, until it is longer than the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];

@@ -4,9 +4,9 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
-import { TaskFinished } from "../errors.ts";
-import { type FinishedTask, isFinished } from "../task.ts";
-import { aborted, type Cases, OWNER, type Stage } from "./stage.ts";
+import { TaskFinished } from "../../errors.ts";
+import { type FinishedTask, isFinished } from "../../task.ts";
+import { aborted, type Cases, OWNER, type Stage } from "../stage.ts";
 
 /** How long a cancellation waits, in ms: longer than any living worker needs to answer. */
 const PATIENT = 20_000;

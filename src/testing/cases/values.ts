@@ -4,10 +4,10 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
-import { InvalidValue, TaskNotFound } from "../errors.ts";
-import { newTaskId } from "../ids.ts";
-import { type Json, openQuestions } from "../task.ts";
-import { aborted, type Cases, OWNER } from "./stage.ts";
+import { InvalidValue, TaskNotFound } from "../../errors.ts";
+import { newTaskId } from "../../ids.ts";
+import { type Json, openQuestions } from "../../task.ts";
+import { aborted, type Cases, OWNER } from "../stage.ts";
 
 const MIB = 1024 * 1024;
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Database } from "./database.ts";
-import { EVENT_TTL_MS } from "./events.ts";
-import { MOST_WRITES } from "./writer.ts";
+import type { Database } from "../database.ts";
+import { EVENT_TTL_MS } from "../events.ts";
+import { MOST_WRITES } from "../writer.ts";
 
 /** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
 export async function deleteExpired({ run, schema }: Database, page: number): Promise<boolean> {
@@ -15,6 +15,7 @@ export async function deleteExpired({ run, schema }: Database, page: number): Pr
   const groups = Math.ceil(page / MOST_WRITES);
   const statements = [
     `WITH gone AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
+      steps AS (DELETE FROM ${schema}.steps WHERE id IN (SELECT unnest(ids) FROM gone)),
       tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM gone))
       SELECT FROM gone`,
     `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ProgressReport } from "../../backend.ts";
-import { logFailureOf } from "../../log/log_error.ts";
+import type { ProgressReport } from "../../../backend.ts";
+import { logFailureOf } from "../../../log/log_error.ts";
 
 /** The reports of one run. */
 export interface Reports {

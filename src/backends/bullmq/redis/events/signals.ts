@@ -4,11 +4,11 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { doneWithin } from "../../../waiting.ts";
-import { logError } from "../../../log/log_error.ts";
-import { closeForGood } from "../internals.ts";
-import { openWaiting } from "./connection.ts";
-import { signalChannel } from "./keys.ts";
+import { doneWithin } from "../../../../waiting.ts";
+import { logError } from "../../../../log/log_error.ts";
+import { closeForGood } from "../../internals.ts";
+import { openWaiting } from "../connection.ts";
+import { signalChannel } from "../keys.ts";
 
 /** A signal; `gap` where signals may have been missed. */
 export type Signal =

@@ -4,61 +4,15 @@
  *
  * @module
  */
-import type { Attempt, Claim, ProgressReport, TraceContext, WorkHandle, WorkOptions } from "../../backend.ts";
-import { HoldLost, InvalidValue, JobsError, TaskCancelled, WorkerStopping } from "../../errors.ts";
-import { logError } from "../../log/log_error.ts";
-import type { Json, NewQuestion, TaskInfo } from "../../task.ts";
-import { doneWithin, LONGEST_TIMER_MS, pause } from "../../waiting.ts";
-import { OpenQuestions, type QuestionStore } from "./open_questions.ts";
-import { isAbandoned } from "./record.ts";
+import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
+import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
+import { logError } from "../../../log/log_error.ts";
+import type { TaskInfo } from "../../../task.ts";
+import { doneWithin, LONGEST_TIMER_MS, pause } from "../../../waiting.ts";
+import { isAbandoned } from "../record.ts";
+import { OpenQuestions } from "./open_questions.ts";
 import { mergeReports } from "./progress_reports.ts";
-
-/** A task that was just claimed. */
-export interface ClaimedTask {
-  /** The task, which is RUNNING now. */
-  readonly task: TaskInfo;
-  /** Its input. */
-  readonly input: Json;
-  /** The longest time that the attempt may take, in ms; absent: no limit. */
-  readonly timeout?: number;
-  /** The trace in which it was created. */
-  readonly trace?: TraceContext;
-}
-
-/** A task that was just claimed and cannot run. */
-export interface FailedClaim {
-  /** The task's id. */
-  readonly id: string;
-  /** Writes what becomes of it instead. The runner calls it again while it fails. */
-  readonly end: () => Promise<void>;
-}
-
-/** What a store gives a runner that asks for tasks. */
-export interface ClaimResult {
-  /** The tasks to run. */
-  readonly claims: readonly ClaimedTask[];
-  /** What was claimed, but cannot run. */
-  readonly failed?: readonly FailedClaim[];
-  /** Whether there may be more that are due. */
-  readonly more: boolean;
-  /** How long it is until the next one is due, in ms; absent or `Infinity`: not known. */
-  readonly dueIn?: number;
-}
-
-/**
- * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
- * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
- */
-export interface RunnerStore extends QuestionStore {
-  /** Claims up to `max` tasks that are due. */
-  claim(max: number): Promise<ClaimResult>;
-  /** Stores what a running job says of itself. */
-  report(id: string, report: ProgressReport): Promise<void>;
-  /** Stores how an attempt ended: its task is finished, or tried again. */
-  settle(id: string, attempt: Attempt): Promise<void>;
-  /** Gives a task back to the queue, without counting the attempt; `abandoned`: its code may run on. */
-  handBack(id: string, abandoned: boolean): Promise<void>;
-}
+import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 const ABORT_GRACE_MS = 1_000;
@@ -170,7 +124,7 @@ export class Runner implements WorkHandle {
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#mayBeReady = true;
       for (const claim of claims) this.#start(claim);
-      for (const { id, end } of failed) this.#write(id, end);
+      for (const { id, end } of failed) void this.#write(id, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }
@@ -181,57 +135,85 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
-  #start({ task, input, timeout, trace }: ClaimedTask): void {
+  #start({ task, input, timeout, trace, mayHaveSteps }: ClaimedTask): void {
+    const { id } = task;
+    const store = this.#store;
     const controller = new AbortController();
     const { signal } = controller;
     // A task that this worker has lost may come back to it while the code of its first run is still running.
-    const isPast = () => (this.#running.get(task.id)?.controller ?? controller) !== controller;
-    let over = false;
-    const isOver = () => over || isPast();
-    const questions = new OpenQuestions(this.#insistent(isOver), task.id, signal);
-    const ask = async (question: NewQuestion) => {
+    const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
+    let [over, parked] = [false, false];
+    const isOver = () => over || parked || isPast();
+    const insist = this.#insistent(isOver);
+    const questions = new OpenQuestions(
+      {
+        ask: (id, questions) => insist(() => store.ask(id, questions)),
+        answer: (id, key) => insist(() => store.answer(id, key)),
+      },
+      id,
+      signal,
+    );
+    const recording = new Set<Promise<void>>();
+    const during = async <T>(act: () => Promise<T>): Promise<T> => {
       if (isOver()) throw new JobsError("The attempt is over.");
-      return await questions.ask(question);
+      return await act();
     };
-    const { report } = mergeReports(async (newest) => isPast() ? undefined : await this.#store.report(task.id, newest));
-    const claim: Claim = { task, input, timeout, trace, signal, report, ask };
-    const done = this.#options.run(claim).then((attempt) => {
+    const record = (step: RecordedStep) =>
+      during(() => {
+        const recorded: Promise<void> = insist(() => store.record(id, step)).finally(() => recording.delete(recorded));
+        recording.add(recorded);
+        return recorded;
+      });
+    const park = async (until?: number) => {
+      if (isOver()) return;
+      parked = true;
+      this.#running.delete(id);
+      const [awaited, asked] = [{ keys: questions.awaited, until }, questions.stored()];
+      const stored = this.#write(id, () => asked.then(() => store.park(id, awaited)));
+      controller.abort(new TaskParked());
+      this.#claimMore();
+      await stored;
+    };
+    const { report } = mergeReports(async (newest) => parked || isPast() ? undefined : await store.report(id, newest));
+    const claim: Claim = {
+      ...{ task, input, timeout, trace, signal, mayHaveSteps, report, record, park },
+      now: () => store.now(),
+      ask: (question) => during(() => questions.ask(question)),
+      stored: () => questions.stored(),
+      steps: () => during(() => insist(() => store.steps(id))),
+      forget: (from) => during(() => insist(() => store.forget(id, from))),
+    };
+    const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
-      if (isPast()) return;
-      this.#running.delete(task.id);
+      await Promise.allSettled(recording);
+      if (parked || isPast()) return;
+      this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      this.#write(
-        task.id,
-        () => handBack ? this.#store.handBack(task.id, isAbandoned(attempt)) : this.#store.settle(task.id, attempt),
-      );
+      void this.#write(id, () => handBack ? store.handBack(id, isAbandoned(attempt)) : store.settle(id, attempt));
       this.#claimMore();
     });
-    this.#running.set(task.id, { revision: task.revision, attempt: task.attempt, controller, questions, done });
-    const stop = this.#stopRequests.get(task.id);
+    this.#running.set(id, { revision: task.revision, attempt: task.attempt, controller, questions, done });
+    const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
   }
 
-  /** The store for questions, where calls are repeated while it is away, so that no job fails because of that. */
-  #insistent(isOver: () => boolean): QuestionStore {
-    const insist = async <T>(act: () => Promise<T>): Promise<T> => {
+  /** Repeats calls of the store while it is away, so that no job fails because of that. */
+  #insistent(isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+    return async (act) => {
       while (true) {
         try {
           return await act();
         } catch (error) {
           if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
-          logError("store a question, or read its answer", error);
+          logError("read or store what a running task needs", error);
           await pause(STORE_RETRY_MS, this.#closed.signal);
         }
       }
     };
-    return {
-      ask: (id, questions) => insist(() => this.#store.ask(id, questions)),
-      answer: (id, key) => insist(() => this.#store.answer(id, key)),
-    };
   }
 
   /** Writes how a task ended, repeatedly while the store fails, so that finished work is not lost. */
-  #write(id: string, write: () => Promise<void>): void {
+  #write(id: string, write: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       while (true) {
         try {
@@ -245,6 +227,7 @@ export class Runner implements WorkHandle {
     };
     const settling: Promise<void> = attempt().finally(() => this.#settling.delete(settling));
     this.#settling.add(settling);
+    return settling;
   }
 
   /** Writes. A result that can never be stored ends its task with a fault that says so. */
@@ -265,7 +248,7 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const id of this.#running.keys()) this.#write(id, () => this.#store.handBack(id, true));
+    for (const id of this.#running.keys()) void this.#write(id, () => this.#store.handBack(id, true));
     await Promise.all(this.#settling);
   }
 

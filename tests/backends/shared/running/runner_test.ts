@@ -1,10 +1,11 @@
-import type { Attempt, Claim } from "../../../src/backend.ts";
-import { doneWithin } from "../../../src/waiting.ts";
-import { BackendError, InvalidValue } from "../../../src/errors.ts";
-import { Runner, type RunnerStore } from "../../../src/backends/shared/runner.ts";
-import type { LiveTask } from "../../../src/task.ts";
-import { assert, assertEquals, FakeTime } from "../../../tools/std.ts";
-import { pass } from "../../support/time.ts";
+import type { Attempt, Claim } from "../../../../src/backend.ts";
+import { doneWithin } from "../../../../src/waiting.ts";
+import { BackendError, InvalidValue } from "../../../../src/errors.ts";
+import { Runner } from "../../../../src/backends/shared/running/runner.ts";
+import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
+import type { LiveTask } from "../../../../src/task.ts";
+import { assert, assertEquals, FakeTime } from "../../../../tools/std.ts";
+import { pass } from "../../../support/time.ts";
 
 const claimed: LiveTask = {
   id: "01a20500-0000-7000-8000-000000000000",
@@ -18,10 +19,21 @@ const claimed: LiveTask = {
   resultTtl: 60_000,
 };
 
+/** What no case here needs of a store. */
+const UNUSED = {
+  now: () => 0,
+  steps: () => Promise.resolve([]),
+  record: () => Promise.resolve(),
+  forget: () => Promise.resolve(),
+  park: () => Promise.resolve(),
+};
+
 Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
   let left = 1;
   const store: RunnerStore = {
-    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    ...UNUSED,
+    claim: () =>
+      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
     report: () => Promise.resolve(),
     ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
@@ -53,9 +65,13 @@ Deno.test("what the code of a lost run says and returns is past once its task ha
   let left = 2;
   let changed = Promise.withResolvers<void>();
   const store: RunnerStore = {
+    ...UNUSED,
     claim: () => {
       const again = { ...claimed, revision: 6 - 2 * left, attempt: 3 - left };
-      return Promise.resolve({ claims: left-- > 0 ? [{ task: again, input: {} }] : [], more: false });
+      return Promise.resolve({
+        claims: left-- > 0 ? [{ task: again, input: {}, mayHaveSteps: false }] : [],
+        more: false,
+      });
     },
     report: (_id, { progress }) => Promise.resolve(void reported.push(progress)),
     ask: () => Promise.resolve([]),
@@ -99,7 +115,9 @@ async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): P
   const { promise: stored, resolve } = Promise.withResolvers<Attempt>();
   let left = 1;
   const store: RunnerStore = {
-    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    ...UNUSED,
+    claim: () =>
+      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
     report: () => Promise.resolve(),
     ask: () => Promise.resolve([]),
     answer: () => Promise.resolve(undefined),
@@ -154,6 +172,7 @@ Deno.test("what becomes of a task that was claimed but cannot run is written aga
   };
   const failed = { id: claimed.id, end };
   const store: RunnerStore = {
+    ...UNUSED,
     claim: () => Promise.resolve({ claims: [], failed: left-- > 0 ? [failed] : [], more: false }),
     report: () => Promise.resolve(),
     ask: () => Promise.resolve([]),
@@ -173,10 +192,11 @@ function oneTask(found: Promise<unknown> = Promise.resolve()) {
   const [ends, looked]: [unknown[], PromiseWithResolvers<void>] = [[], Promise.withResolvers()];
   let left = 1;
   const store: RunnerStore = {
+    ...UNUSED,
     claim: async () => {
       looked.resolve();
       await found;
-      return { claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false };
+      return { claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false };
     },
     report: () => Promise.resolve(),
     ask: () => Promise.resolve([]),
@@ -262,7 +282,9 @@ Deno.test("a job's question is stored, and its answer read, again while the stor
   const settled = Promise.withResolvers<Attempt>();
   const stored = Promise.withResolvers<void>();
   const store: RunnerStore = {
-    claim: () => Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {} }] : [], more: false }),
+    ...UNUSED,
+    claim: () =>
+      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
     report: () => Promise.resolve(),
     ask: () => {
       if (asks++ === 0) return Promise.reject(away);

@@ -7,11 +7,11 @@
  * @module
  */
 import type { Redis } from "ioredis";
-import { doneWithin } from "../../../waiting.ts";
-import { logError } from "../../../log/log_error.ts";
-import { closeForGood } from "../internals.ts";
-import { openWaiting } from "./connection.ts";
-import { LONGEST_BLOCK_MS } from "./heartbeat.ts";
+import { doneWithin } from "../../../../waiting.ts";
+import { logError } from "../../../../log/log_error.ts";
+import { closeForGood } from "../../internals.ts";
+import { openWaiting } from "../connection.ts";
+import { LONGEST_BLOCK_MS } from "../heartbeat.ts";
 import { change, countJobs, isBefore, type QueueEvent } from "./tally.ts";
 
 /** The events after which a task may have changed. The last is ours. */

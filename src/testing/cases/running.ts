@@ -4,9 +4,9 @@
  * @module
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
-import type { Claim } from "../backend.ts";
-import { JobFault, ToolError } from "../errors.ts";
-import { aborted, type Cases, eventually, OWNER, within } from "./stage.ts";
+import type { Claim } from "../../backend.ts";
+import { JobFault, ToolError } from "../../errors.ts";
+import { aborted, type Cases, eventually, OWNER, within } from "../stage.ts";
 
 const RETRY = { attempts: 3, delay: 50, maxDelay: 100 };
 

@@ -1,0 +1,47 @@
+/**
+ * Jobs that wait without a worker, and the steps that their runs have recorded: one hash for each job that has some.
+ *
+ * @module
+ */
+import type { RecordedStep } from "../../../backend.ts";
+import type { WaitsFor } from "../../shared/record.ts";
+import type { Hold } from "./records.ts";
+import type { ParkReply } from "./scripts/parking.ts";
+import type { RedisScripts } from "./scripts/run.ts";
+
+/** Parks jobs, and keeps their steps. Each call names the queue, because a job need not be a task of ours. */
+export class RedisParking {
+  readonly #scripts: RedisScripts;
+
+  constructor(scripts: RedisScripts) {
+    this.#scripts = scripts;
+  }
+
+  /** Lets the job of a run wait without a worker, if the run holds it. */
+  async park(queue: string, { id, token }: Hold, { keys, until }: WaitsFor): Promise<ParkReply> {
+    return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
+  }
+
+  /** Reads the steps of a job, in the order of their numbers. */
+  async steps(queue: string, id: string): Promise<readonly RecordedStep[]> {
+    const found = await this.#scripts.run<readonly string[]>("steps", queue, id);
+    const steps: RecordedStep[] = [];
+    for (let at = 0; at < found.length; at += 2) steps.push({ index: Number(found[at]), text: found[at + 1] ?? "" });
+    return steps.sort((a, b) => a.index - b.index);
+  }
+
+  /** Stores a step of a run that holds its job. */
+  async record(queue: string, { id, token }: Hold, { index, text }: RecordedStep): Promise<void> {
+    await this.#scripts.run("record", queue, id, token, index, text);
+  }
+
+  /** Deletes the steps of a job from a number on, for a run that holds it. */
+  async forget(queue: string, { id, token }: Hold, from: number): Promise<void> {
+    await this.#scripts.run("forgetSteps", queue, id, token, from);
+  }
+
+  /** Deletes the steps of a job if it has ended. */
+  async drop(queue: string, id: string): Promise<void> {
+    await this.#scripts.run("dropSteps", queue, id);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The recorded steps of tasks in a KV file: one key for each, and pieces beside it where a step is large.
+ *
+ * @module
+ */
+import type { RecordedStep } from "../../../backend.ts";
+import { claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
+import { type Committer, reading, type Write } from "../committer.ts";
+import { stepKey } from "../keys.ts";
+import type { Text } from "../stored.ts";
+
+/** The longest text kept in the key's value, in UTF-16 units: at two bytes each it fits into KV's 65,536. */
+const INLINE_LIMIT = 30_000;
+
+/** Reads and writes steps. */
+export class KvSteps {
+  readonly #kv: Deno.Kv;
+  readonly #committer: Committer;
+
+  constructor(kv: Deno.Kv, committer: Committer) {
+    this.#kv = kv;
+    this.#committer = committer;
+  }
+
+  /** Reads the steps of a task, in the order of their numbers. */
+  async read(id: string): Promise<readonly RecordedStep[]> {
+    return await Promise.all((await this.#list(id)).map(async ({ key, value }) => {
+      const text = "inline" in value ? value.inline : await readBlob(this.#kv, value.blob);
+      if (text === undefined) throw new Error(`A piece of step ${Number(key.at(-1))} of task ${id} is missing.`);
+      return { index: Number(key.at(-1)), text };
+    }));
+  }
+
+  /** Writes a step, if the task is unchanged. Resolves with whether it was. */
+  async record(id: string, check: Deno.AtomicCheck, { index, text }: RecordedStep): Promise<boolean> {
+    const small = text.length <= INLINE_LIMIT;
+    const value: Text = small ? { inline: text } : { blob: await writeBlob(this.#committer, text) };
+    const versionstamp = await this.#committer.commit({
+      checks: [check],
+      sets: [{ key: stepKey(id, index), value }],
+      deletes: "blob" in value ? claimBlob(value.blob) : [],
+      bytes: 200 + (small ? 2 * text.length : 0),
+    });
+    return versionstamp !== null;
+  }
+
+  /** Deletes the steps from a number on. */
+  async forget(id: string, from: number, now: number): Promise<void> {
+    const { sets, deletes } = await this.deletion(id, from, now);
+    if (deletes.length > 0) await this.#committer.commit({ sets, deletes, bytes: 100 * sets.length });
+  }
+
+  /** What deletes the steps from a number on. */
+  async deletion(id: string, from: number, now: number): Promise<Required<Pick<Write, "sets" | "deletes">>> {
+    const gone = (await this.#list(id)).filter(({ key }) => Number(key.at(-1)) >= from);
+    return {
+      sets: gone.flatMap(({ value }) => "blob" in value ? dropBlob(value.blob, now) : []),
+      deletes: gone.map(({ key }) => key),
+    };
+  }
+
+  #list(id: string): Promise<Deno.KvEntry<Text>[]> {
+    return reading(() => Array.fromAsync(this.#kv.list<Text>({ prefix: stepKey(id) })));
+  }
+}

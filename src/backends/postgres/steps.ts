@@ -1,0 +1,80 @@
+/**
+ * The recorded steps of tasks in PostgreSQL. Steps that are recorded at the same moment become one statement.
+ *
+ * @module
+ */
+import type { RecordedStep } from "../../backend.ts";
+import { batched } from "../shared/batch.ts";
+import type { Database } from "./database.ts";
+import { type PgEntry, textArray } from "./rows.ts";
+
+/** The most steps of one statement, and text of all statements under way, in UTF-16 units. */
+const MOST_STEPS = 100;
+const MOST_TEXT = 8 * 1024 * 1024;
+
+interface Recording extends RecordedStep {
+  readonly id: string;
+  /** The version at which the task was read. */
+  readonly version: number;
+}
+
+/** Reads and writes steps. */
+export class PgSteps {
+  readonly #database: Database;
+  readonly #record: (step: Recording) => Promise<boolean>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    const travel = { atOnce: 2, enough: MOST_STEPS / 4, maxSize: MOST_TEXT };
+    this.#record = batched((steps) => this.#recordMany(steps), MOST_STEPS, travel, ({ text }) => text.length);
+  }
+
+  /** Reads the steps of a task, in the order of their numbers. */
+  read(id: string): Promise<readonly RecordedStep[]> {
+    return this.#database.run<RecordedStep>({
+      name: "mcp_jobs_steps",
+      text:
+        `SELECT number AS index, body AS text FROM ${this.#database.schema}.steps WHERE id = $1::uuid ORDER BY number`,
+    }, [id]);
+  }
+
+  /** Writes a step, if the task is unchanged. Resolves with whether it was. */
+  record({ record: { info: { id } }, version }: PgEntry, step: RecordedStep): Promise<boolean> {
+    return this.#record({ ...step, id, version });
+  }
+
+  /** Deletes the steps from a number on. */
+  async forget(id: string, from: number): Promise<void> {
+    await this.#database.run({
+      name: "mcp_jobs_forget",
+      text: `DELETE FROM ${this.#database.schema}.steps WHERE id = $1::uuid AND number >= $2`,
+    }, [id, from]);
+  }
+
+  async #recordMany(steps: readonly Recording[]): Promise<readonly boolean[]> {
+    const rows = await this.#database.run<{ id: string; number: number }>({
+      name: "mcp_jobs_record",
+      text: recordStatement(this.#database.schema),
+    }, [
+      steps.map(({ id }) => id),
+      steps.map(({ version }) => version),
+      steps.map(({ index }) => index),
+      textArray(steps.map(({ text }) => text)),
+    ]);
+    const done = new Set(rows.map(({ id, number }) => `${id} ${number}`));
+    return steps.map(({ id, index }) => done.has(`${id} ${index}`));
+  }
+}
+
+/** Locks the tasks, in the order of their ids, so that none of them changes before its step is stored. */
+function recordStatement(schema: string): string {
+  return `
+WITH input AS (
+  SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[]) AS input (id, version, number, body)
+), held AS MATERIALIZED (
+  SELECT id, version FROM ${schema}.tasks WHERE id IN (SELECT id FROM input) ORDER BY id FOR SHARE
+)
+INSERT INTO ${schema}.steps (id, number, body)
+SELECT id, number, body FROM input JOIN held USING (id, version)
+ON CONFLICT (id, number) DO UPDATE SET body = excluded.body RETURNING id, number`;
+}

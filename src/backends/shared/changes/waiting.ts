@@ -1,0 +1,39 @@
+/**
+ * What becomes of a task that waits without a worker.
+ *
+ * @module
+ */
+import { withAnswers } from "../../../questions/open.ts";
+import { sleepsUntil } from "../texts.ts";
+import { askedOf } from "./questions.ts";
+import { live, next, type TaskRecord } from "./task_record.ts";
+
+/** What a task waits for without a worker. */
+export interface WaitsFor {
+  /** The questions that its code waits for, by key. Others that are open, of code before, are not asked any longer. */
+  readonly keys: readonly string[];
+  /** When it goes on in any case, in ms since the epoch. */
+  readonly until?: number;
+}
+
+/**
+ * The task waits without a worker: for its answers, and no longer than until the time of a question is over. If nothing is
+ * left to wait for, it is ready at once.
+ */
+export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: number): TaskRecord {
+  const { dueAt: _, questions: __, ...info } = live(record);
+  const asked = withAnswers(askedOf(record), {}, now);
+  const questions = asked.questions.filter(({ key }) => keys.includes(key));
+  const open = questions.length > 0 && { questions };
+  const free: TaskRecord = { ...record, answers: asked.answers, holder: undefined, resumes: true };
+  if (until === undefined ? !open : until <= now) {
+    return { ...free, info: next({ ...info, ...open }, now, { status: "PENDING" }) };
+  }
+  const dueAt = Math.min(until ?? Infinity, ...questions.map(({ expiresAt = Infinity }) => expiresAt));
+  const due = dueAt < Infinity && { dueAt };
+  if (open) {
+    return { ...free, info: next({ ...info, ...open, parked: true, ...due }, now, { status: "INPUT_REQUIRED" }) };
+  }
+  const message = sleepsUntil(dueAt);
+  return { ...free, info: next({ ...info, parked: true, ...due }, now, { status: "PENDING", message }) };
+}

@@ -1,0 +1,68 @@
+/**
+ * What a runner needs of a store.
+ *
+ * @module
+ */
+import type { Attempt, ProgressReport, RecordedStep, TraceContext } from "../../../backend.ts";
+import type { Json, TaskInfo } from "../../../task.ts";
+import type { WaitsFor } from "../record.ts";
+import type { QuestionStore } from "./open_questions.ts";
+
+/** A task that was just claimed. */
+export interface ClaimedTask {
+  /** The task, which is RUNNING now. */
+  readonly task: TaskInfo;
+  /** Its input. */
+  readonly input: Json;
+  /** The longest time that the attempt may take, in ms; absent: no limit. */
+  readonly timeout?: number;
+  /** The trace in which it was created. */
+  readonly trace?: TraceContext;
+  /** Whether an earlier run may have recorded steps. */
+  readonly mayHaveSteps: boolean;
+}
+
+/** A task that was just claimed and cannot run. */
+export interface FailedClaim {
+  /** The task's id. */
+  readonly id: string;
+  /** Writes what becomes of it instead. The runner calls it again while it fails. */
+  readonly end: () => Promise<void>;
+}
+
+/** What a store gives a runner that asks for tasks. */
+export interface ClaimResult {
+  /** The tasks to run. */
+  readonly claims: readonly ClaimedTask[];
+  /** What was claimed, but cannot run. */
+  readonly failed?: readonly FailedClaim[];
+  /** Whether there may be more that are due. */
+  readonly more: boolean;
+  /** How long it is until the next one is due, in ms; absent or `Infinity`: not known. */
+  readonly dueIn?: number;
+}
+
+/**
+ * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
+ * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
+ */
+export interface RunnerStore extends QuestionStore {
+  /** The time by the store's clock, in ms since the epoch. */
+  now(): number;
+  /** Claims up to `max` tasks that are due. */
+  claim(max: number): Promise<ClaimResult>;
+  /** Stores what a running job says of itself. */
+  report(id: string, report: ProgressReport): Promise<void>;
+  /** Stores how an attempt ended: its task is finished, or tried again. */
+  settle(id: string, attempt: Attempt): Promise<void>;
+  /** Reads what a running task has recorded, in the order of the numbers. */
+  steps(id: string): Promise<readonly RecordedStep[]>;
+  /** Stores a step of a running task. */
+  record(id: string, step: RecordedStep): Promise<void>;
+  /** Deletes the steps of a running task from this number on. */
+  forget(id: string, from: number): Promise<void>;
+  /** Stores that a task waits without a worker. */
+  park(id: string, awaited: WaitsFor): Promise<void>;
+  /** Gives a task back to the queue, without counting the attempt; `abandoned`: its code may run on. */
+  handBack(id: string, abandoned: boolean): Promise<void>;
+}

@@ -1,0 +1,132 @@
+/**
+ * Which recorded step belongs to which call of the code: a pure log. It knows what was recorded before, and follows the
+ * calls of the present run.
+ *
+ * Each step has a name, numbered if it repeats, and a place: how many steps were called before it. Code that calls one step
+ * after the other calls the same steps at the same places in every run, so another name at a place means that the code has
+ * changed. Where steps overlap, their order depends on which ends first, and from there on only the names count.
+ *
+ * @module
+ */
+import type { RecordedStep } from "../backend.ts";
+import type { Json } from "../task.ts";
+
+/** The most steps of a task. */
+export const MAX_STEPS = 200;
+
+/** What is recorded of a step. */
+interface Entry {
+  /** Its full name: those of the steps around it, its own, and its number. */
+  readonly name: string;
+  /** How many steps were called before it in the same scope. */
+  readonly place: number;
+  /** Steps of its scope had overlapped when it was called, so its place tells nothing. */
+  readonly overlapped?: true;
+  /** Its result. */
+  readonly value: Json;
+}
+
+/** A call of a step, as this run makes it. */
+export interface Call extends Omit<Entry, "value"> {
+  /** The scope that it was called in. */
+  readonly scope: Scope;
+}
+
+/** What becomes of a call: its result is recorded, another step is recorded at its place, or it is to run. */
+export type Found =
+  | { readonly kind: "recorded"; readonly value: Json }
+  | { readonly kind: "other"; readonly name: string; readonly index: number }
+  | { readonly kind: "new" };
+
+/** The calls of the job's code, or of the code of one step. */
+export class Scope {
+  readonly #path: string;
+  readonly #times = new Map<string, number>();
+  #calls = 0;
+  #open = 0;
+  #overlapped = false;
+
+  /** `path` is the full name of the step whose code it is, or empty. */
+  constructor(path: string = "") {
+    this.#path = path;
+  }
+
+  /** Whether its code runs inside a step of this name. */
+  isInside(name: string): boolean {
+    return this.#path.split("##").some((outer) => outer.split("#")[0] === name);
+  }
+
+  /** Something begins that others may overlap with: a step or a question. */
+  enter(): void {
+    if (this.#open++ > 0) this.#overlapped = true;
+  }
+
+  /** It is over. */
+  leave(): void {
+    this.#open--;
+  }
+
+  /** The code calls a step, which has entered. */
+  call(name: string): Call {
+    const times = (this.#times.get(name) ?? 0) + 1;
+    this.#times.set(name, times);
+    const numbered = times === 1 ? name : `${name}#${times}`;
+    return {
+      scope: this,
+      name: this.#path === "" ? numbered : `${this.#path}##${numbered}`,
+      place: this.#calls++,
+      ...(this.#overlapped && { overlapped: true }),
+    };
+  }
+
+  /** Whether a recorded step was called in this scope. */
+  has(name: string): boolean {
+    const at = name.lastIndexOf("##");
+    return (at < 0 ? "" : name.slice(0, at)) === this.#path;
+  }
+}
+
+/** What a task has recorded. */
+export class StepLog {
+  readonly #entries: Map<number, Entry>;
+  /** The numbers of steps that run, or were recorded by this run. */
+  readonly #reserved = new Set<number>();
+
+  constructor(steps: readonly RecordedStep[]) {
+    this.#entries = new Map(steps.map(({ index, text }) => [index, JSON.parse(text)]));
+  }
+
+  /** Finds what belongs to a call. */
+  find({ scope, name, place, overlapped }: Call): Found {
+    const entries = [...this.#entries];
+    const there = entries.find(([, entry]) => entry.place === place && !entry.overlapped && scope.has(entry.name));
+    if (there && !overlapped && there[1].name !== name) return { kind: "other", name: there[1].name, index: there[0] };
+    const found = entries.find(([, entry]) => entry.name === name);
+    return found ? { kind: "recorded", value: found[1].value } : { kind: "new" };
+  }
+
+  /** Reserves the lowest free number for a step that is to run; `undefined` if there are too many. */
+  reserve(): number | undefined {
+    for (let index = 0; index < MAX_STEPS; index++) {
+      if (this.#entries.has(index) || this.#reserved.has(index)) continue;
+      this.#reserved.add(index);
+      return index;
+    }
+  }
+
+  /** The step with this number was not recorded. */
+  release(index: number): void {
+    this.#reserved.delete(index);
+  }
+
+  /** Forgets the steps of earlier runs from a number on. */
+  forget(from: number): void {
+    for (const index of this.#entries.keys()) if (index >= from) this.#entries.delete(index);
+  }
+}
+
+/** What is to be recorded of a call that has run; `json` is its result. */
+export function recordOf({ name, place, overlapped }: Call, json: string, index: number): RecordedStep {
+  const about = JSON.stringify({ name, place, ...(overlapped && { overlapped }) });
+  return { index, text: `${about.slice(0, -1)},"value":${json}}` };
+}

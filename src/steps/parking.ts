@@ -1,0 +1,133 @@
+/**
+ * Gives a worker's slot up while a run only waits: for an answer, or for a time.
+ *
+ * @module
+ */
+import type { Claim } from "../backend.ts";
+import { JobsError, WorkerStopping } from "../errors.ts";
+import type { Answer, NewQuestion } from "../task.ts";
+import { doneWithin, LONGEST_TIMER_MS, pause, unlessAborted } from "../waiting.ts";
+
+/** A shorter sleep never parks, in ms: the writes of parking and of the next claim take about as long. */
+const SHORTEST_MS = 100;
+
+/** The waits of one run. */
+export class Parking {
+  readonly #claim: Claim;
+  readonly #after: number;
+  readonly #ended = new AbortController();
+  /** Aborts when the code is to stop, or the attempt is over. */
+  readonly #signal: AbortSignal;
+  /** What the code sleeps until. */
+  readonly #sleeps = new Set<{ readonly until: number }>();
+  #questions = 0;
+  /** How many steps are running: the task is not parked meanwhile. */
+  #steps = 0;
+  #idle = Promise.withResolvers<void>();
+  #parking: Promise<void> | undefined;
+
+  /** `after`: how long a wait keeps the slot, in ms. */
+  constructor(claim: Claim, after: number) {
+    this.#claim = claim;
+    this.#after = after;
+    // The first to listen, so that the task is parked before the code hears of it and ends.
+    claim.signal.addEventListener("abort", () => {
+      if (claim.signal.reason instanceof WorkerStopping && this.waits) void this.#park();
+    }, { once: true, signal: this.#ended.signal });
+    this.#signal = AbortSignal.any([claim.signal, this.#ended.signal]);
+  }
+
+  /** Whether the run waits, and no step is running. */
+  get waits(): boolean {
+    return this.#steps === 0 && this.#questions + this.#sleeps.size > 0;
+  }
+
+  /** Asks, and resolves with the answer. */
+  async ask(question: NewQuestion): Promise<Answer> {
+    this.#questions++;
+    try {
+      const answer = unlessAborted(this.#claim.ask(question), this.#signal);
+      // An answer of an earlier run is there by then.
+      await Promise.race([answer.catch(() => {}), this.#claim.stored()]);
+      return await this.#await(answer, this.#after);
+    } finally {
+      this.#questions--;
+    }
+  }
+
+  /**
+   * Resolves with the wait for the time that `due` resolves with, in ms since the epoch by the store's clock. The task is not
+   * parked before that time is known, and from then on no longer than until then.
+   */
+  async sleep(due: () => Promise<number>): Promise<() => Promise<void>> {
+    const sleep = await this.during(async () => {
+      const until = await due();
+      const sleep = until > this.#claim.now() ? { until } : undefined;
+      if (sleep) this.#sleeps.add(sleep);
+      return sleep;
+    });
+    return async () => {
+      if (sleep === undefined) return;
+      try {
+        if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
+        const left = sleep.until - this.#claim.now();
+        await this.#await(this.#inPlace(sleep.until), left > Math.max(this.#after, SHORTEST_MS) ? 0 : Infinity);
+      } finally {
+        this.#sleeps.delete(sleep);
+      }
+    };
+  }
+
+  /** Runs a step. The task is not parked before it has ended. Rejects if the attempt is over, or the task is being parked. */
+  async during<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#parking) await this.park();
+    this.#signal.throwIfAborted();
+    if (this.#steps++ === 0) this.#idle = Promise.withResolvers();
+    try {
+      return await run();
+    } finally {
+      if (--this.#steps === 0) this.#idle.resolve();
+    }
+  }
+
+  /** Parks the task now, and rejects with the reason of the signal. */
+  async park(): Promise<never> {
+    await this.#park();
+    this.#signal.throwIfAborted();
+    throw over();
+  }
+
+  #park(): Promise<void> {
+    return this.#parking ??= this.#claim.park(
+      this.#sleeps.size > 0 ? Math.min(...[...this.#sleeps].map(({ until }) => until)) : undefined,
+    );
+  }
+
+  /** The attempt is over: what still waits rejects. */
+  end(): void {
+    this.#ended.abort(over());
+  }
+
+  /** Waits for `done`, and parks the task if that takes longer than `ms`. */
+  async #await<T>(done: Promise<T>, ms: number): Promise<T> {
+    const inTime = ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
+    if (await inTime) return await done;
+    while (this.#steps > 0) {
+      if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
+    }
+    done.catch(() => {}); // It rejects with the reason with which this does.
+    return await this.park();
+  }
+
+  async #inPlace(until: number): Promise<void> {
+    for (let left = until - this.#claim.now(); left > 0; left = until - this.#claim.now()) {
+      await pause(Math.min(left, LONGEST_TIMER_MS), this.#signal);
+      this.#signal.throwIfAborted();
+    }
+  }
+}
+
+/** The error for what is called after the end of the attempt. */
+function over(): JobsError {
+  return new JobsError("The attempt is over.");
+}

@@ -1,0 +1,177 @@
+/**
+ * The steps of one run: `ctx.step`, `ctx.sleep`, `ctx.until`, `ctx.now` and `ctx.random`.
+ *
+ * @module
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Claim } from "../backend.ts";
+import { DefinitionError, JobFault, ToolError } from "../errors.ts";
+import type { Job } from "../job.ts";
+import type { JobContext } from "./context.ts";
+import { toJson } from "../json.ts";
+import type { Json } from "../task.ts";
+import { quote } from "../text.ts";
+import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
+import type { Parking } from "./parking.ts";
+
+/** The largest result of a step, in UTF-8 bytes of JSON. */
+export const MAX_STEP_BYTES = 256 * 1024;
+
+/** The latest time that a `Date` can have, in ms since the epoch. */
+const LATEST_MS = 8.64e15;
+
+/** The longest sleep, in ms: it ends before that time. */
+const LONGEST_MS = LATEST_MS / 2;
+
+/** In which scope the code runs: that of the job, or of the innermost step. */
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** The methods of a job's context that record steps. */
+export type StepMethods = Pick<JobContext, "step" | "sleep" | "until" | "now" | "random">;
+
+/** The steps of one run. */
+export class Steps {
+  readonly #claim: Claim;
+  readonly #signal: AbortSignal;
+  readonly #parking: Parking;
+  readonly #rerun: boolean;
+  readonly #outermost = new Scope();
+  #log: Promise<StepLog> | undefined;
+  /** Why the recorded steps cannot be continued. */
+  #fault: JobFault | undefined;
+
+  /** `signal` is that of the job's code. */
+  constructor(claim: Claim, signal: AbortSignal, parking: Parking, { onStepMismatch }: Pick<Job, "onStepMismatch">) {
+    this.#claim = claim;
+    this.#signal = signal;
+    this.#parking = parking;
+    this.#rerun = onStepMismatch === "rerun";
+  }
+
+  /** The methods for the job's code. */
+  get methods(): StepMethods {
+    const until = async (name: string, time: () => number) => {
+      const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())));
+      await this.beside(wait);
+    };
+    return {
+      step: ((name, run) => handled(this.#step(name, run))) as JobContext["step"],
+      sleep: (name, ms) => handled(until(name, () => this.#claim.now() + durationOf(name, ms))),
+      until: (name, time) => handled(until(name, () => timeOf(name, time))),
+      now: () => handled(this.#step("now", () => this.#claim.now()) as Promise<number>),
+      random: () => handled(this.#step("random", () => Math.random()) as Promise<number>),
+    };
+  }
+
+  /** Throws the fault of steps that do not fit the code, even if the code has caught it. */
+  throwFault(): void {
+    if (this.#fault) throw this.#fault;
+  }
+
+  /** Awaits what steps may overlap with, such as a question. */
+  async beside<T>(wait: () => Promise<T>): Promise<T> {
+    const scope = this.#scope;
+    scope.enter();
+    try {
+      return await wait();
+    } finally {
+      scope.leave();
+    }
+  }
+
+  get #scope(): Scope {
+    return scopes.getStore() ?? this.#outermost;
+  }
+
+  async #step(name: string, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+    this.throwFault();
+    this.#signal.throwIfAborted();
+    checkStepName(name);
+    const scope = this.#scope;
+    if (scope.isInside(name)) {
+      throw new DefinitionError(
+        `Cannot run the step ${quote(name)} inside a step of the same name: give the inner one another name.`,
+      );
+    }
+    return await this.beside(() => this.#parking.during(() => this.#call(scope.call(name), run)));
+  }
+
+  async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+    const log = await (this.#log ??= this.#read());
+    const found = log.find(call);
+    if (found.kind === "recorded") return found.value;
+    if (found.kind === "other") {
+      if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
+      await this.#claim.forget(found.index);
+      log.forget(found.index);
+    }
+    return await this.#run(log, call, run);
+  }
+
+  async #read(): Promise<StepLog> {
+    return new StepLog(this.#claim.mayHaveSteps ? await this.#claim.steps() : []);
+  }
+
+  async #run(log: StepLog, call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
+    const { name } = call;
+    const index = log.reserve();
+    if (index === undefined) {
+      throw new ToolError(`Cannot run the step ${quote(name)}: a task has at most ${MAX_STEPS} steps.`);
+    }
+    let recorded = false;
+    try {
+      const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
+      const value = toJson(await scopes.run(new Scope(name), async () => await run(step)), `The step ${quote(name)}`);
+      await this.#claim.record(recordOf(call, textOf(name, value), index));
+      recorded = true;
+      return value;
+    } finally {
+      if (!recorded) log.release(index);
+    }
+  }
+}
+
+/** Code that does not await a step never reads its error; unhandled, that would end the worker with all its tasks. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function checkStepName(name: string): void {
+  if (typeof name === "string" && /^[^#]{1,100}$/s.test(name) && name.isWellFormed()) return;
+  const shown = typeof name === "string" ? quote(name) : typeof name;
+  throw new DefinitionError(`Cannot use ${shown} as the name of a step: it needs 1 to 100 characters, and no "#".`);
+}
+
+function durationOf(name: string, ms: number): number {
+  if (typeof ms === "number" && ms <= LONGEST_MS) return Math.max(0, Math.ceil(ms));
+  throw new DefinitionError(`Cannot sleep in ${quote(name)} for ${ms} ms: pass a number of ms.`);
+}
+
+function timeOf(name: string, time: Date | number): number {
+  const ms = Number(time);
+  if (Math.abs(ms) <= LATEST_MS) return Math.ceil(ms);
+  throw new DefinitionError(`Cannot wait in ${quote(name)} until ${time}: pass a Date, or ms since the epoch.`);
+}
+
+function textOf(name: string, value: Json): string {
+  const text = JSON.stringify(value);
+  const bytes = text.length * 3 <= MAX_STEP_BYTES ? 0 : new TextEncoder().encode(text).length;
+  if (bytes <= MAX_STEP_BYTES) return text;
+  throw new ToolError(
+    `Cannot record the result of the step ${
+      quote(name)
+    }: it has ${bytes} bytes as JSON, and ${MAX_STEP_BYTES} is the ` +
+      "most. Store it elsewhere, and return where.",
+  );
+}
+
+function mismatch({ name, place }: Call, recorded: string): JobFault {
+  return new JobFault(
+    `Cannot continue the task: its step ${place + 1} was recorded as ${quote(recorded)}, and the code now calls ` +
+      `${
+        quote(name)
+      } there. Run it with the code that began it, or define the job with onStepMismatch: "rerun", which ` +
+      "repeats the steps from there on.",
+  );
+}

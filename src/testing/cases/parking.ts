@@ -1,0 +1,295 @@
+/**
+ * Cases: a task waits without a worker, for an answer or for a time.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
+import { TaskNotFound, TaskParked } from "../../errors.ts";
+import { openQuestions, type TaskInfo } from "../../task.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
+
+const YES = { action: "accept", content: { sure: true } } as const;
+const NO = { action: "decline" } as const;
+
+/** Parks at once, with one slot. */
+const AT_ONCE = { parkAfter: 0, concurrency: 1 };
+
+/** Asks, and returns the answer. */
+const ask: Code = (_, ctx) => ctx.elicit(CONFIRM);
+
+export const parking: Cases = {
+  "a question that is not answered in time parks the task: its slot is free, and the answer makes it run again": async (
+    stage,
+  ) => {
+    let runs = 0;
+    await stage.work({ ask: (input, ctx) => (runs++, ask(input, ctx)), quick: () => "done" }, AT_ONCE);
+    const task = await stage.create({ job: "ask" });
+    const parked = await stage.parked(task);
+    deepStrictEqual([parked.status, parked.attempt, openQuestions(parked).length], ["INPUT_REQUIRED", 1, 1]);
+    for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
+    const ready = await answer(stage, parked); // It may run already.
+    deepStrictEqual(["parked" in ready, openQuestions(ready)], [false, []]);
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt, "parked" in end, runs], ["COMPLETED", 1, false, 2]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "a parked task can be answered through another connection, and is emitted there": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({ ask }, AT_ONCE);
+    const task = await stage.create({ job: "ask" }, second);
+    const parked = await stage.parked(task, second);
+    const [question] = openQuestions(parked);
+    await second.answer(task.id, OWNER, { [question?.key ?? ""]: NO });
+    await stage.finished(task, second);
+    deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: NO });
+  },
+
+  "the code of a parked task gets TaskParked and can clean up, and nothing that it does afterwards is stored": async (
+    stage,
+  ) => {
+    const over = Promise.withResolvers<unknown[]>();
+    await stage.work({
+      ask: async (_, ctx) => {
+        if (over.promise === undefined || ctx.signal.aborted) return;
+        const noted: unknown[] = [];
+        try {
+          return await ctx.elicit(CONFIRM);
+        } catch (error) {
+          noted.push(error instanceof TaskParked, error === ctx.signal.reason);
+          await ctx.progress(0.9, "after that");
+          for (const act of [() => ctx.elicit(CONFIRM), () => ctx.step("late", () => 1), () => ctx.sleep("late", 1)]) {
+            noted.push(await act().catch((error) => error instanceof TaskParked));
+          }
+          over.resolve(noted);
+          return "this value is dropped";
+        }
+      },
+      quick: () => "done",
+    }, AT_ONCE);
+    const task = await stage.create({ job: "ask" });
+    const parked = await stage.parked(task);
+    deepStrictEqual(await over.promise, [true, true, true, true, true]);
+    await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
+    await answer(stage, parked);
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "a task with several open questions continues after the last answer": async (stage) => {
+    await stage.work({ twice: (_, ctx) => Promise.all([ctx.elicit(CONFIRM), ctx.elicit(CONFIRM)]) }, AT_ONCE);
+    const task = await stage.create({ job: "twice" });
+    const parked = await stage.parked(task);
+    const [first, second] = openQuestions(parked);
+    const half = await stage.backend.answer(task.id, OWNER, { [first?.key ?? ""]: YES });
+    deepStrictEqual([half.status, "parked" in half, openQuestions(half)], ["INPUT_REQUIRED", true, [second]]);
+    await stage.backend.answer(task.id, OWNER, { [second?.key ?? ""]: NO });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
+  },
+
+  "an answered task runs before tasks of its priority that never ran, and after more urgent ones": async (stage) => {
+    const order: string[] = [];
+    const code: Code = async ({ name, asks }, ctx) => {
+      if (asks) await ctx.elicit(CONFIRM);
+      order.push(String(name));
+    };
+    const worker = await stage.work({ note: code }, AT_ONCE);
+    // It is created first, but due only once the other one is parked.
+    const late = await stage.create({ job: "note", input: { name: "late" }, delay: 500, priority: 5 });
+    const task = await stage.create({ job: "note", input: { name: "answered", asks: true }, priority: 5 });
+    const parked = await stage.parked(task);
+    await worker.close(0);
+    await within(new Promise((resolve) => setTimeout(resolve, 600)), () => "");
+    const urgent = await stage.create({ job: "note", input: { name: "urgent" }, priority: 1 });
+    await answer(stage, parked);
+    await stage.work({ note: code }, AT_ONCE);
+    for (const one of [late, task, urgent]) await stage.finished(one);
+    deepStrictEqual(order, ["urgent", "answered", "late"]);
+  },
+
+  "parking uses up no attempt: a task with a single one can ask five times": async (stage) => {
+    const attempts: number[] = [];
+    await stage.work({
+      ask: async (_, ctx) => {
+        attempts.push(ctx.attempt);
+        for (let i = 0; i < 5; i++) await ctx.elicit(CONFIRM);
+        return "done";
+      },
+    }, AT_ONCE);
+    const task = await stage.create({ job: "ask" });
+    let parked: TaskInfo = task;
+    for (let i = 0; i < 5; i++) {
+      parked = await stage.until(task, `parked for the ${i + 1}. time`, (now) => {
+        return "parked" in now && now.revision > parked.revision && openQuestions(now).length > 0;
+      });
+      parked = await answer(stage, parked);
+    }
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt, attempts], ["COMPLETED", 1, [1, 1, 1, 1, 1, 1]]);
+  },
+
+  "an attempt that fails after it was parked counts once, and the next one is the second": async (stage) => {
+    await stage.work({
+      ask: async (_, ctx) => {
+        await ctx.elicit(CONFIRM);
+        if (ctx.attempt === 1) throw new Error("not today");
+        return ctx.attempt;
+      },
+    }, AT_ONCE);
+    const task = await stage.create({ job: "ask", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
+    await answer(stage, await stage.parked(task));
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
+  },
+
+  "a parked task can be cancelled: it ends at once, and never runs again": async (stage) => {
+    let runs = 0;
+    await stage.work({ ask: (input, ctx) => (runs++, ask(input, ctx)), quick: () => "done" }, AT_ONCE);
+    const task = await stage.create({ job: "ask" });
+    const parked = await stage.parked(task);
+    const end = await stage.backend.cancel(task.id, OWNER, 20_000);
+    deepStrictEqual([end.status, "work" in end && end.work, openQuestions(end)], ["CANCELLED", "stopped", []]);
+    deepStrictEqual(["parked" in end, await answer(stage, parked)], [false, end]);
+    await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual([runs, await stage.backend.get(task.id, OWNER)], [1, end]);
+  },
+
+  "another owner cannot answer a parked task, and only the first answer counts": async (stage) => {
+    const worker = await stage.work({ ask }, AT_ONCE);
+    const task = await stage.create({ job: "ask" });
+    const parked = await stage.parked(task);
+    const [question] = openQuestions(parked);
+    await rejects(stage.backend.answer(task.id, "owner-2", { [question?.key ?? ""]: YES }), TaskNotFound);
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
+    await worker.close(0);
+    await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: NO });
+    const after = await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: YES });
+    strictEqual(after.status, "PENDING");
+    await stage.work({ ask }, AT_ONCE);
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: NO });
+  },
+
+  "an answer that arrives while its task is being parked is not lost": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({ ask }, { parkAfter: 0 });
+    const tasks = await Promise.all(Array.from({ length: 30 }, async () => {
+      const task = await stage.create({ job: "ask" });
+      await answer(stage, await stage.until(task, "asking", (now) => openQuestions(now).length > 0), second);
+      return task;
+    }));
+    for (const task of tasks) {
+      await stage.finished(task);
+      deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
+    }
+  },
+
+  "a task that sleeps holds no worker, says until when, and continues when the time has come": async (stage) => {
+    let runs = 0;
+    const nap: Code = async (_, ctx) => {
+      runs++;
+      await ctx.sleep("nap", 400);
+      return ctx.attempt;
+    };
+    await stage.work({ nap, quick: () => "done" }, AT_ONCE);
+    const task = await stage.create({ job: "nap" });
+    const parked = await stage.parked(task);
+    strictEqual(parked.status, "PENDING");
+    const dueAt = "dueAt" in parked ? parked.dueAt ?? 0 : 0;
+    ok(dueAt >= task.createdAt + 400, `It is due ${dueAt - task.createdAt} ms after its creation.`);
+    match(parked.message ?? "", /^Sleeping until \d{4}-/);
+    await stage.finished(await stage.create({ job: "quick" }));
+    const again = await stage.until(task, "running again", (now) => {
+      return now.revision > parked.revision && now.status !== "PENDING";
+    });
+    ok(again.updatedAt >= dueAt, `It ran ${dueAt - again.updatedAt} ms too early.`);
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 1 });
+    strictEqual(runs, 2);
+  },
+
+  "a short sleep, and one until a time that has passed, keep their worker": async (stage) => {
+    let runs = 0;
+    await stage.work({
+      nap: async (_, ctx) => {
+        runs++;
+        await ctx.sleep("short", 20);
+        await ctx.sleep("negative", -5_000);
+        await ctx.until("past", new Date(0));
+        await ctx.until("past, too", 1);
+        return "awake";
+      },
+    });
+    const task = await stage.create({ job: "nap" });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "awake" });
+    deepStrictEqual([runs, stage.events(task).filter((now) => "parked" in now)], [1, []]);
+  },
+
+  "a task that sleeps and asks continues at the end of the sleep with its question open": async (stage) => {
+    await stage.work({
+      both: (_, ctx) => Promise.race([ctx.elicit(CONFIRM), ctx.sleep("patience", 300).then(() => "nobody answered")]),
+    }, AT_ONCE);
+    const task = await stage.create({ job: "both" });
+    const parked = await stage.parked(task);
+    deepStrictEqual([parked.status, openQuestions(parked).length], ["INPUT_REQUIRED", 1]);
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, openQuestions(end)], ["COMPLETED", []]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "nobody answered" });
+    const other = await stage.create({ job: "both" });
+    await answer(stage, await stage.parked(other));
+    await stage.finished(other);
+    deepStrictEqual(await stage.backend.outcome(other.id, OWNER), { kind: "value", value: YES });
+  },
+
+  "a task that sleeps can be cancelled": async (stage) => {
+    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 3_600_000) });
+    const task = await stage.create({ job: "nap" });
+    await stage.parked(task);
+    const end = await stage.backend.cancel(task.id, OWNER, 20_000);
+    deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
+    deepStrictEqual(["dueAt" in end, "parked" in end], [false, false]);
+  },
+
+  "a task that a stopping worker parks while it sleeps continues on the next one": async (stage) => {
+    const worker = await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
+    const task = await stage.create({ job: "nap" });
+    await stage.running(task);
+    await worker.close(0);
+    const parked = await stage.parked(task);
+    strictEqual(parked.status, "PENDING");
+    await stage.work({ nap: (_, ctx) => ctx.sleep("nap", 1_500).then(() => ctx.attempt) });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 1 });
+  },
+
+  "a parked task outlives its worker, which is killed": whereWorkersDie(async (stage) => {
+    const doomed = await stage.startDoomedWorker("ask");
+    const task = await stage.create({ job: "ask", input: { step: true, park: true } });
+    const parked = await stage.parked(task);
+    await doomed.kill();
+    const noted: unknown[] = [];
+    await stage.work({
+      ask: async (_, ctx) => {
+        noted.push(ctx.attempt, await ctx.step("first", () => "run again"));
+        return await ctx.elicit(CONFIRM);
+      },
+      quick: () => "done",
+    });
+    await stage.finished(await stage.create({ job: "quick" }));
+    deepStrictEqual([await stage.backend.get(task.id, OWNER), noted], [parked, []]);
+    await answer(stage, parked);
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 1]);
+    deepStrictEqual(noted, [1, "recorded before the worker died"]);
+  }),
+};
+
+/** Answers all open questions of a task with yes. */
+function answer(stage: Stage, task: TaskInfo, backend = stage.backend): Promise<TaskInfo> {
+  const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, YES]));
+  return backend.answer(task.id, OWNER, answers);
+}

@@ -1,0 +1,191 @@
+/**
+ * Parked tasks and recorded steps, as BullMQ sees them.
+ *
+ * @module
+ */
+import { Queue } from "bullmq";
+import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
+import type { NewTask } from "../../../backend.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { openQuestions } from "../../../src/task.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { noRedis, openRedis } from "../../../tools/redis_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
+import { testUnless } from "../../support/test_unless.ts";
+
+const OWNER = "owner";
+const HOUR = 3_600_000;
+const QUESTION = { message: "Sure?", schema: { type: "object", properties: {} } } as const;
+const GONE = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
+
+interface Place {
+  readonly backend: BullMqBackend;
+  readonly feed: TaskFeed;
+  readonly admin: Redis;
+  readonly prefix: string;
+  readonly queue: (name: string) => Queue;
+}
+
+function test(name: string, run: (place: Place) => Promise<void>): void {
+  testUnless(noRedis, `bullmq: ${name}`, async () => {
+    await using redis = await openRedis();
+    const prefix = `test-${crypto.randomUUID()}`;
+    await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
+    using feed = new TaskFeed(backend);
+    const admin = new Redis(redis.url, { maxRetriesPerRequest: null });
+    const queues: Queue[] = [];
+    const queue = (name: string) => {
+      const opened = new Queue(name, { connection: admin, prefix });
+      queues.push(opened);
+      return opened;
+    };
+    try {
+      await run({ backend, feed, admin, prefix, queue });
+    } finally {
+      for (const opened of queues) await opened.close();
+      await admin.quit();
+    }
+  });
+}
+
+const job = (name: string, run: Job["run"]) => defineJob({ name, input: { type: "object" }, parkAfter: 0, run });
+
+async function create({ backend }: Place, job: string, more: Partial<NewTask> = {}): Promise<TaskInfo> {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return await backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: HOUR, retry, ...more });
+}
+
+/** Resolves once it is parked. */
+async function parked({ feed }: Place, { id }: TaskInfo): Promise<TaskInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<TaskInfo>();
+  const done = new AbortController();
+  feed.wait(id, OWNER, done.signal, (task) => "parked" in task && resolve(task))
+    .then(({ status }) => reject(new Error(`It has ended as ${status}.`)), reject);
+  const found = await promise;
+  done.abort();
+  return found;
+}
+
+async function answer({ backend }: Place, task: TaskInfo): Promise<void> {
+  const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, { action: "decline" }] as const));
+  await backend.answer(task.id, OWNER, answers);
+}
+
+const ended = ({ feed }: Place, { id }: TaskInfo) => feed.wait(id, OWNER, AbortSignal.timeout(60_000));
+
+test("a parked task is a delayed job, without lock, until its time or until the end of the year 9999", async (place) => {
+  const { admin, backend, prefix, queue } = place;
+  const at = Date.now() + HOUR;
+  await using worker = createWorker(backend, [
+    job("asks", (_, ctx) => ctx.elicit(QUESTION)),
+    job("sleeps", (_, ctx) => ctx.until("later", at)),
+  ]);
+  await worker.ready;
+  for (const [name, due] of [["asks", Date.UTC(9999, 11, 31, 23, 59, 59)], ["sleeps", at]] as const) {
+    const { id } = await parked(place, await create(place, name));
+    const found = await queue(name).getJob(id);
+    assertEquals([await found?.getState(), found?.attemptsMade, found?.attemptsStarted], ["delayed", 0, 1]);
+    assertEquals(Math.floor(Number(await admin.zscore(`${prefix}:${name}:delayed`, id)) / 0x1000), due);
+    assertEquals(await admin.exists(`${prefix}:${name}:${id}:lock`), 0);
+    assertEquals(await admin.lrange(`${prefix}:${name}:active`, 0, -1), []);
+    // It waits for a date, whatever its delay was when it was stored.
+    await admin.hset(`${prefix}:${name}:${id}`, "delay", 10);
+    const { dueAt } = await backend.get(id, OWNER) as { readonly dueAt?: number };
+    assertEquals(dueAt, name === "asks" ? undefined : at);
+  }
+});
+
+for (const priority of [0, 5]) {
+  const which = priority === 0 ? "without a priority" : `of priority ${priority}`;
+  test(`tasks ${which} that were answered, or whose sleep is over, run before those that never ran`, async (place) => {
+    const { admin, backend, prefix } = place;
+    const order: unknown[] = [];
+    const start = async () => {
+      const mixed = job("mixed", async ({ does }, ctx) => {
+        if (does === "ask") await ctx.elicit(QUESTION);
+        if (does === "sleep") await ctx.sleep("an hour", HOUR);
+        order.push(does);
+      });
+      const worker = createWorker(backend, [mixed], { concurrency: 1 });
+      await worker.ready;
+      return worker;
+    };
+    const first = await start();
+    const asks = await parked(place, await create(place, "mixed", { input: { does: "ask" }, priority }));
+    const sleeps = await parked(place, await create(place, "mixed", { input: { does: "sleep" }, priority }));
+    await first.close();
+    const fresh = await create(place, "mixed", { input: { does: "nothing" }, priority });
+    await answer(place, asks);
+    assertEquals((await backend.get(asks.id, OWNER)).status, "PENDING");
+    // As if the hour had passed: the record of the sleep, and when its job is due.
+    const past = Date.now() - 1_000;
+    const steps = `${prefix}:mcp-jobs:steps:mixed:${sleeps.id}`;
+    await admin.hset(steps, "0", (await admin.hget(steps, "0") ?? "").replace(/"value":\d+/, `"value":${past}`));
+    await admin.zadd(`${prefix}:mixed:delayed`, "XX", past * 0x1000, sleeps.id);
+    await using _second = await start();
+    for (const task of [asks, sleeps, fresh]) assertEquals((await ended(place, task)).attempt, 1);
+    assertEquals(order.slice(0, 2).toSorted(), ["ask", "sleep"]);
+    assertEquals(order.slice(2), ["nothing"]);
+  });
+}
+
+test("steps are deleted when their task ends, whatever its end is", async (place) => {
+  const { admin, backend, prefix } = place;
+  await using worker = createWorker(backend, [job("work", async ({ end }, ctx) => {
+    await ctx.step("one", () => 1);
+    if (end === "fail") throw new Error("no");
+    if (end === "ask") await ctx.elicit(QUESTION);
+  })]);
+  await worker.ready;
+  const steps = () => admin.keys(`${prefix}:mcp-jobs:steps:*`);
+  for (const end of ["complete", "fail", "ask"]) {
+    const task = await create(place, "work", { input: { end } });
+    if (end === "ask") {
+      await parked(place, task);
+      assertEquals((await steps()).length, 1);
+      await backend.cancel(task.id, OWNER, 0);
+    }
+    await ended(place, task);
+    await until(async () => (await steps()).length === 0, "its steps are deleted");
+  }
+});
+
+test("a job from another producer can record steps and sleep, and its end deletes its steps", async (place) => {
+  const { admin, backend, prefix, queue } = place;
+  const ran: string[] = [];
+  await using worker = createWorker(backend, [job("work", async (_, ctx) => {
+    await ctx.step("one", () => ran.push("one"));
+    await ctx.sleep("a moment", 200);
+    ran.push("end");
+    return "done";
+  })]);
+  await worker.ready;
+  const added = await queue("work").add("any", {});
+  const state = () => queue("work").getJob(added.id ?? "").then((found) => found?.getState());
+  await until(async () => await state() === "completed", "the job has ended");
+  assertEquals(ran, ["one", "end"]);
+  await until(async () => (await admin.keys(`${prefix}:mcp-jobs:steps:*`)).length === 0, "its steps are deleted");
+});
+
+test("waiting calls notice that drain, clean or obliterate has deleted the job of a parked task", async (place) => {
+  const { backend, queue } = place;
+  const deeds: { readonly [name: string]: (queue: Queue) => Promise<unknown> } = {
+    drain: (queue) => queue.drain(true),
+    clean: (queue) => queue.clean(0, 100, "delayed"),
+    obliterate: (queue) => queue.obliterate({ force: true }),
+  };
+  const names = Object.keys(deeds);
+  await using worker = createWorker(backend, names.map((name) => job(name, (_, ctx) => ctx.elicit(QUESTION))));
+  await worker.ready;
+  await Promise.all(
+    Object.entries(deeds).map(async ([name, act]) => {
+      const task = await parked(place, await create(place, name));
+      const end = ended(place, task);
+      await act(queue(name));
+      const { status, message } = await end;
+      assertEquals([status, message], ["FAILED", GONE]);
+    }),
+  );
+});
