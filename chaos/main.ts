@@ -56,7 +56,7 @@ using recovery = new RecoveryWatch(backend);
 const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args)));
 const connections = Array.from(
   { length: PRODUCERS },
-  () => new Connection(args, (response) => count(crossed, numberIn(response))),
+  () => new Connection(args, { onLate: (response) => count(crossed, numberIn(response)) }),
 );
 
 let next = 0;

@@ -4,8 +4,14 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
-import { McpError } from "@modelcontextprotocol/sdk/types.js";
+import {
+  type ElicitRequest,
+  ElicitRequestSchema,
+  type ElicitResult,
+  McpError,
+} from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
+import { lines } from "./lines.ts";
 
 /** The SDK's own code for a request whose time limit has passed. */
 const TIMEOUT = -32001;
@@ -23,29 +29,54 @@ const PATIENCE_MS = 60_000;
 const script = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
 
+/** How a worker process is started. */
+export interface WorkerProcessOptions {
+  /** The name of its script; default `worker`. */
+  readonly worker?: string;
+  readonly onLine?: (line: string) => void;
+}
+
+/** How a client and its server behave. */
+export interface ConnectionOptions {
+  /** The name of the server's script; default `server`. */
+  readonly server?: string;
+  /** Receives each response whose request had already reached its time limit. */
+  readonly onLate?: (response: string) => void;
+  /** Answers questions. Without it, the client cannot be asked. */
+  readonly answer?: (request: ElicitRequest) => Promise<ElicitResult>;
+}
+
 /** A worker process. */
 export class WorkerProcess {
   readonly #child: Deno.ChildProcess;
+  /** Resolves once all of its output is read. */
+  readonly #read: Promise<void>;
 
-  private constructor(child: Deno.ChildProcess) {
+  private constructor(child: Deno.ChildProcess, read: Promise<void>) {
     this.#child = child;
+    this.#read = read;
   }
 
-  /** Starts one; resolves once it takes tasks. */
-  static async start(args: readonly string[]): Promise<WorkerProcess> {
+  /** Starts one; resolves once it takes tasks. `onLine` receives what it writes later, line by line. */
+  static async start(
+    args: readonly string[],
+    { worker = "worker", onLine = () => {} }: WorkerProcessOptions = {},
+  ): Promise<WorkerProcess> {
     const child = new Deno.Command(Deno.execPath(), {
-      args: denoArgs("worker", args),
+      args: denoArgs(worker, args),
       stdin: "piped",
       stdout: "piped",
     }).spawn();
-    const lines = child.stdout.getReader();
-    const { done } = await lines.read();
-    lines.releaseLock();
+    const output = lines(child.stdout);
+    const { done } = await output.next();
     if (done) {
       const { code } = await child.status;
       throw new Error(`Cannot start a worker: it ended with exit code ${code}. Its own error stands above.`);
     }
-    return new WorkerProcess(child);
+    const read = async () => {
+      for await (const line of output) onLine(line);
+    };
+    return new WorkerProcess(child, read());
   }
 
   /** Kills it with SIGKILL. */
@@ -62,7 +93,7 @@ export class WorkerProcess {
 
   async #end(): Promise<void> {
     await this.#child.stdin.close().catch(() => {});
-    await this.#child.stdout.cancel();
+    await this.#read;
     await this.#child.status;
   }
 }
@@ -70,13 +101,13 @@ export class WorkerProcess {
 /** A client with a server process of its own, which may be killed under it. */
 export class Connection {
   readonly #args: readonly string[];
-  readonly #onLate: (response: string) => void;
+  readonly #options: ConnectionOptions;
   #current: Promise<{ readonly client: Client; readonly transport: StdioClientTransport }> | undefined;
 
-  /** `onLate` receives each response whose request had already reached its time limit. */
-  constructor(args: readonly string[], onLate: (response: string) => void = () => {}) {
+  /** `args` are those of its server. */
+  constructor(args: readonly string[], options: ConnectionOptions = {}) {
     this.#args = args;
-    this.#onLate = onLate;
+    this.#options = options;
   }
 
   /** Uses the client: again while the store is away, and with the next server if this one dies meanwhile. */
@@ -116,14 +147,19 @@ export class Connection {
   }
 
   async #connect() {
-    const client = new Client({ name: "chaos", version: "1.0.0" });
+    const { server = "server", onLate, answer } = this.#options;
+    const client = new Client(
+      { name: "chaos", version: "1.0.0" },
+      answer && { capabilities: { elicitation: { form: {} } } },
+    );
+    if (answer) client.setRequestHandler(ElicitRequestSchema, answer);
     client.onerror = ({ message }) => {
       const [, response] = message.split("unknown message ID: ");
-      if (response !== undefined) this.#onLate(response);
+      if (response !== undefined) onLate?.(response);
     };
     const transport = new StdioClientTransport({
       command: Deno.execPath(),
-      args: denoArgs("server", this.#args),
+      args: denoArgs(server, this.#args),
       stderr: "ignore",
     });
     await client.connect(transport);

@@ -1,0 +1,69 @@
+/** A job of three steps with a question in the middle, which notes on stdout what it does. */
+import { defineJob, type Job, type JobContext } from "../../mod.ts";
+import { z } from "zod";
+import type { Note } from "./notes.ts";
+
+/** The points at which the code of a task can be told to stay for a while. */
+export const POINTS = ["running", "in a step", "resumed", "nowhere"] as const;
+
+/** What such a task is to do. */
+export const APPROVAL_INPUT = z.strictObject({
+  number: z.number(),
+  /** Where it stays. */
+  point: z.enum(POINTS).default("nowhere"),
+  /** For how long it stays, in ms. */
+  ms: z.number().default(0),
+});
+
+/** What the task of this number asks, and the number in such a question. */
+const asks = (number: number): string => `May task ${number} go on?`;
+export const numberAsked = (message: string): number => Number(/\d+/.exec(message)?.[0]);
+
+/** Defines it. */
+export function approval(name: string, parkAfter: number): Job {
+  return defineJob({
+    name,
+    description: "Take three steps, and ask after the first",
+    input: APPROVAL_INPUT,
+    parkAfter,
+    run: async ({ number, point, ms }, ctx) => {
+      const note = (what: Note["what"], name: string, mark?: string) =>
+        console.log(JSON.stringify({ number, at: Date.now(), what, name, mark } satisfies Note));
+      const stand = async (at: typeof POINTS[number]) => {
+        note("at", at);
+        if (at === point) await pause(ms, ctx.signal);
+      };
+      const step = async (ctx: JobContext, name: string, inside?: typeof POINTS[number]) => {
+        const mark = await ctx.step(name, async () => {
+          const mark = crypto.randomUUID();
+          note("ran", name, mark);
+          if (inside) await stand(inside);
+          return mark;
+        });
+        note("has", name, mark);
+        return mark;
+      };
+      await stand("running");
+      const first = await step(ctx, "first", "in a step");
+      const { action } = await ctx.elicit({ message: asks(number), schema: z.object({ yes: z.boolean() }) });
+      await stand("resumed");
+      const marks = [first, await step(ctx, "second"), await step(ctx, "third")];
+      note("at", "finishing");
+      return { number, run: crypto.randomUUID(), action, marks };
+    },
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}
