@@ -6,9 +6,10 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { testUnless } from "../support/test_unless.ts";
+import { inspector, mcpc, noCommandLines } from "./support/command_lines.ts";
 import { install, noPython, open, PYTHON_CLIENTS } from "./support/python.ts";
 import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
-import { testUnless } from "../support/test_unless.ts";
 import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
 
 /** How long the jobs take, in ms; the server answers within 1,000, the client waits 2,000. */
@@ -80,5 +81,20 @@ for (const { packages, kinds } of PYTHON_CLIENTS) {
         await Deno.remove(folder, { recursive: true });
       }
     },
+  );
+}
+
+for (
+  const [name, transport, connect] of [
+    ["mcpc", "http", mcpc],
+    ["mcpc", "stdio", mcpc],
+    ["the Inspector in the legacy era", "http", inspector("legacy")],
+    ["the Inspector in the modern era", "http", inspector("modern")],
+  ] as const
+) {
+  testUnless(
+    noCommandLines,
+    `${name} over ${transport} gets the result of every job, which runs once, in at most four calls`,
+    () => withServer(transport, (target) => getAllResults(connect, target)),
   );
 }

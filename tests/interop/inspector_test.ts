@@ -1,6 +1,7 @@
 /**
  * The command line of the official MCP Inspector against the fixture server, over both transports and in both eras. The
- * Inspector is large and needs a Node of its own, so these tests run only where they are asked for.
+ * Inspector is large and needs a Node of its own, so these tests run only where they are asked for. tests/clients has it
+ * follow long jobs.
  *
  * @module
  */
@@ -31,12 +32,6 @@ async function listAndCall(target: readonly string[], era: string): Promise<void
   const call = ["--method", "tools/call", "--tool-name", "strict", "--tool-args-json", '{"id":7}'];
   const { structuredContent } = await inspect(target, era, ...call);
   assertEquals(structuredContent, { id: 7 });
-}
-
-/** Calls a tool for its data. */
-async function call(url: string, era: string, name: string, args: unknown): Promise<Record<string, unknown>> {
-  const how = ["--method", "tools/call", "--tool-name", name, "--tool-args-json", JSON.stringify(args)];
-  return Object(await inspect([url], era, ...how)).structuredContent;
 }
 
 /** Serves the fixture over HTTP in this process. */
@@ -70,16 +65,3 @@ for (const era of ["legacy", "modern"]) {
     fn: () => withHttp("operation", (url) => listAndCall([url], era)),
   });
 }
-
-Deno.test({
-  name:
-    `the Inspector of the legacy era gets a handle of a long job over HTTP, and the result with its token${leftOut}`,
-  ignore: !ASKED_FOR,
-  fn: () =>
-    withHttp("adaptive", async (url) => {
-      const { token } = await call(url, "legacy", "long", { gate: "a" });
-      await call(url, "legacy", "open_gate", { gate: "a" });
-      const { status, result } = await call(url, "legacy", "task_status", { token, wait_seconds: 1 });
-      assertEquals([status, result], ["COMPLETED", { said: "opened" }]);
-    }),
-});
