@@ -65,67 +65,90 @@ async function open(): Promise<Bench> {
   };
 }
 
-/** The process id that a command has written. */
+/** The process id that a command has written, in a file that is then deleted. */
 async function pidIn(folder: string): Promise<number> {
   const read = () => Deno.readTextFile(`${folder}/pid`).catch(() => "");
   await until(async () => (await read()).endsWith("\n"), "the command has written its process id");
-  return Number(await read());
+  const pid = Number(await read());
+  await Deno.remove(`${folder}/pid`);
+  return pid;
 }
 
-Deno.test("the result of a command is its exit code and output", async () => {
-  await using bench = await open();
-  const { structuredContent } = await call(bench.client, "run_command", { command: "greet" });
-  assertEquals(structuredContent?.exit_code, 0);
-  assertEquals(structuredContent?.truncated, false);
-  assertEquals(String(structuredContent?.output).trim().split("\n").sort(), ["hello", "warning"]);
-});
+/** What a server does with the commands above. They run one after another on one server, because a start takes longer. */
+const CASES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  async "the result of a command is its exit code and output"(bench) {
+    const { structuredContent } = await call(bench.client, "run_command", { command: "greet" });
+    assertEquals(structuredContent?.exit_code, 0);
+    assertEquals(structuredContent?.truncated, false);
+    assertEquals(String(structuredContent?.output).trim().split("\n").sort(), ["hello", "warning"]);
+  },
 
-Deno.test("a command that fails is a result with its exit code, not an error", async () => {
-  await using bench = await open();
-  const result = await call(bench.client, "run_command", { command: "fail" });
-  assert(!result.isError);
-  assertEquals(result.structuredContent, { command: "fail", exit_code: 3, output: "broken\n", truncated: false });
-});
+  async "a command that fails is a result with its exit code, not an error"(bench) {
+    const result = await call(bench.client, "run_command", { command: "fail" });
+    assert(!result.isError);
+    assertEquals(result.structuredContent, { command: "fail", exit_code: 3, output: "broken\n", truncated: false });
+  },
 
-Deno.test("the last line of output is pushed as the status message while the command runs", async () => {
-  await using bench = await open();
-  const { task } = await start(bench.client, "run_command", { command: "steps" });
-  const note = await bench.note(({ params }) => params?.statusMessage === "step 1 of 2");
-  assertEquals(note.params?.taskId, task.taskId);
-  assertEquals(note.params?.status, "working");
-  await Deno.writeTextFile(`${bench.folder}/go`, "");
-  await bench.note(({ params }) => params?.status === "completed");
-});
+  async "the last line of output is pushed as the status message while the command runs"(bench) {
+    const { task } = await start(bench.client, "run_command", { command: "steps" });
+    const note = await bench.note(({ params }) => params?.statusMessage === "step 1 of 2");
+    assertEquals(note.params?.taskId, task.taskId);
+    assertEquals(note.params?.status, "working");
+    await Deno.writeTextFile(`${bench.folder}/go`, "");
+    await bench.note(({ params }) => params?.status === "completed");
+  },
 
-Deno.test("cancelling a command kills its whole process group, including a grandchild that ignores SIGTERM", async () => {
-  await using bench = await open();
-  const { task } = await start(bench.client, "run_command", { command: "stubborn" });
-  const grandchild = await pidIn(bench.folder);
-  assert(await isRunning(grandchild));
-  const cancelled = await bench.client.experimental.tasks.cancelTask(task.taskId);
-  assertEquals(cancelled.status, "cancelled");
-  // A cancellation does not wait for its confirmation for long.
-  assertMatch(String(cancelled.statusMessage), /its work has stopped|stop requested/);
-  await until(async () => !await isRunning(grandchild), "the grandchild is gone");
-});
+  async "cancelling a command kills its whole process group, including a grandchild that ignores SIGTERM"(bench) {
+    const { task } = await start(bench.client, "run_command", { command: "stubborn" });
+    const grandchild = await pidIn(bench.folder);
+    assert(await isRunning(grandchild));
+    const cancelled = await bench.client.experimental.tasks.cancelTask(task.taskId);
+    assertEquals(cancelled.status, "cancelled");
+    // A cancellation does not wait for its confirmation for long.
+    assertMatch(String(cancelled.statusMessage), /its work has stopped|stop requested/);
+    await until(async () => !await isRunning(grandchild), "the grandchild is gone");
+  },
 
-Deno.test("background processes of a command end with it", async () => {
-  await using bench = await open();
-  const { structuredContent } = await call(bench.client, "run_command", { command: "leftover" });
-  assertEquals(structuredContent?.exit_code, 0);
-  const child = await pidIn(bench.folder);
-  await until(async () => !await isRunning(child), "the background process is gone");
-});
-
-Deno.test("processes that have left a command's process group or session end with the command", async () => {
-  await using bench = await open();
-  for (const command of ["left_group", "left_session"]) {
-    const { structuredContent } = await call(bench.client, "run_command", { command });
-    assertEquals([command, structuredContent?.exit_code], [command, 0]);
+  async "background processes of a command end with it"(bench) {
+    const { structuredContent } = await call(bench.client, "run_command", { command: "leftover" });
+    assertEquals(structuredContent?.exit_code, 0);
     const child = await pidIn(bench.folder);
-    await until(async () => !await isRunning(child), "the process that left is gone");
-    await Deno.remove(`${bench.folder}/pid`);
-  }
+    await until(async () => !await isRunning(child), "the background process is gone");
+  },
+
+  async "processes that have left a command's process group or session end with the command"(bench) {
+    for (const command of ["left_group", "left_session"]) {
+      const { structuredContent } = await call(bench.client, "run_command", { command });
+      assertEquals([command, structuredContent?.exit_code], [command, 0]);
+      const child = await pidIn(bench.folder);
+      await until(async () => !await isRunning(child), "the process that left is gone");
+    }
+  },
+
+  async "a command that takes too long is stopped, and the error says so with its output"(bench) {
+    const result = await call(bench.client, "run_command", { command: "slow" });
+    assertEquals(result.isError, true);
+    assertEquals(textOf(result), "slow took longer than 0.5 s and was stopped. thinking");
+    const child = await pidIn(bench.folder);
+    await until(async () => !await isRunning(child), "the command is gone");
+  },
+
+  async "a missing program and an unlisted command are errors that name it"(bench) {
+    const missing = await call(bench.client, "run_command", { command: "missing" });
+    assertEquals(missing.isError, true);
+    assertStringIncludes(
+      textOf(missing),
+      "Cannot run missing: the program no-such-program did not exist when the server started.",
+    );
+    const unlisted = await call(bench.client, "run_command", { command: "rm" });
+    assertEquals(unlisted.isError, true);
+    assertStringIncludes(textOf(unlisted), "command: ");
+  },
+};
+
+Deno.test("the commands of a list run, tell how they go, and end with all that they have started", async (t) => {
+  await using bench = await open();
+  for (const [name, run] of Object.entries(CASES)) await t.step(name, () => run(bench));
 });
 
 Deno.test("a command gets only its allowed environment variables and a few that every program needs", async () => {
@@ -186,28 +209,6 @@ Deno.test("a working folder outside the allowed one is refused, even through a l
     assertStringIncludes(textOf(result), "is outside");
   }
   await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("a command that takes too long is stopped, and the error says so with its output", async () => {
-  await using bench = await open();
-  const result = await call(bench.client, "run_command", { command: "slow" });
-  assertEquals(result.isError, true);
-  assertEquals(textOf(result), "slow took longer than 0.5 s and was stopped. thinking");
-  const child = await pidIn(bench.folder);
-  await until(async () => !await isRunning(child), "the command is gone");
-});
-
-Deno.test("a missing program and an unlisted command are errors that name it", async () => {
-  await using bench = await open();
-  const missing = await call(bench.client, "run_command", { command: "missing" });
-  assertEquals(missing.isError, true);
-  assertStringIncludes(
-    textOf(missing),
-    "Cannot run missing: the program no-such-program did not exist when the server started.",
-  );
-  const unlisted = await call(bench.client, "run_command", { command: "rm" });
-  assertEquals(unlisted.isError, true);
-  assertStringIncludes(textOf(unlisted), "command: ");
 });
 
 Deno.test("a client that goes away stops what its server runs", async () => {

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { newTaskId } from "../../../src/ids.ts";
@@ -15,12 +16,27 @@ const LISTENING =
   "SELECT pid FROM pg_stat_activity WHERE query SIMILAR TO '(LISTEN|%transaction_read_only|%pg_notify)%' " +
   "AND pid <> pg_backend_pid()";
 
+/** One connection to look on: each costs the server a process. */
+async function open(url: string) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return {
+    /** The processes of the connections that listen. */
+    listening: async (): Promise<readonly number[]> => {
+      const { rows } = await client.query(LISTENING);
+      return rows.map(({ pid }: { readonly pid: number }) => pid);
+    },
+    [Symbol.asyncDispose]: () => client.end(),
+  };
+}
+
 testUnless(missing, "PostgreSQL: a connection that only listens is replaced when the network goes silent", async () => {
   await using server = await PostgresServer.startOwn();
   await PostgresBackend.migrate(server);
   await using network = new Network(server.url);
   await using _backend = await PostgresBackend.connect({ url: network.url });
-  const listening = async () => (await server.query(LISTENING)).length;
+  await using look = await open(server.url);
+  const listening = async () => (await look.listening()).length;
   await until(async () => await listening() === 1, "it listens");
   network.cut();
   await until(async () => await listening() === 2, "another connection listens"); // The server keeps the first one.
@@ -29,16 +45,16 @@ testUnless(missing, "PostgreSQL: a connection that only listens is replaced when
 testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs nobody", async () => {
   await using server = await PostgresServer.startOwn();
   await PostgresBackend.migrate(server);
+  await using look = await open(server.url); // What the role is told concerns later connections.
   await server.query("ALTER ROLE postgres SET idle_session_timeout = 300");
   await using front = await PostgresBackend.connect({ url: server.url });
   await using host = await PostgresBackend.connect({ url: server.url });
   await using worker = createWorker(host, [defineJob({ name: "short", input: { type: "object" }, run: () => "done" })]);
   await worker.ready;
   using feed = new TaskFeed(front);
-  const open = async () => (await server.query<{ pid: number }>(LISTENING)).map(({ pid }) => pid);
   for (let round = 0; round < 3; round++) {
-    const before = await open();
-    await until(async () => !(await open()).some((pid) => before.includes(pid)), "they were closed");
+    const before = await look.listening();
+    await until(async () => !(await look.listening()).some((pid) => before.includes(pid)), "they were closed");
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "short", owner: "ann", input: {}, resultTtl: 60_000, retry };
     const { id } = await front.create(task);
