@@ -28,6 +28,8 @@ export async function memoryPerWaitingCall(server: Process, name: string): Promi
     }
     // No answer tells when a call has begun to wait.
     while (await created() < target) await new Promise((resolve) => setTimeout(resolve, 100));
+    // Until each has the stream of its answer, and is marked in the store as a call that waits.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
     return await memoryOf(server);
   };
   const before = await addCalls(BEFORE);
