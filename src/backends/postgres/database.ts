@@ -24,9 +24,6 @@ const SILENCE = "Query read timeout";
 /** What a server says that has closed a connection, because it was idle, before it has read the statement. */
 const IDLE = "57P05";
 
-/** The code of an error that a server has reported. */
-const SQLSTATE = /^[0-9A-Z]{5}$/;
-
 /** What a server says that takes no writes: it is a replica, most likely since a failover. */
 const READ_ONLY = "25006";
 
@@ -82,8 +79,8 @@ export class Database implements AsyncDisposable {
 
   /**
    * Opens up to `max` connections, and reads the clock. `pooled`: a pooler lends each for one transaction, so statements
-   * are not prepared and no session settings are made. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for
-   * no URL.
+   * are not prepared and no session settings are made. Rejects with `BackendError` if the database does not answer, and
+   * with `DefinitionError` for no URL.
    */
   static async open(url: string, schema: string, max: number, pooled = false): Promise<Database> {
     if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
@@ -122,7 +119,10 @@ export class Database implements AsyncDisposable {
     const { text, name } = query;
     try {
       const answer = this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) });
-      while (!await doneWithin(answer, PATIENCE_MS)) await Promise.race([answer, this.#probe()]);
+      while (!await doneWithin(answer, PATIENCE_MS)) {
+        this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
+        await Promise.race([answer, this.#probing]);
+      }
       return (await answer).rows;
     } catch (cause) {
       if (codeOf(cause) === IDLE) return await this.run(query, values);
@@ -132,21 +132,18 @@ export class Database implements AsyncDisposable {
   };
 
   /** Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects. */
-  #probe(): Promise<void> {
-    const probe = async () => {
-      const client = this.client(PROBE_MS);
-      client.on("error", () => {}); // The call fails as well.
-      try {
-        await client.connect();
-        await client.query("SELECT 1");
-      } catch (error) {
-        if (!SQLSTATE.test(codeOf(error))) [...this.#connections.keys()].forEach(cutOff);
-      } finally {
-        cutOff(client);
-        this.#probing = undefined;
-      }
-    };
-    return this.#probing ??= probe();
+  async #probe(): Promise<void> {
+    const client = this.client(PROBE_MS);
+    client.on("error", () => {}); // The call fails as well.
+    try {
+      await client.connect();
+      await client.query("SELECT 1");
+    } catch (error) {
+      // What the server reports has a code, and so has a connection that is refused.
+      if (codeOf(error) === "") [...this.#connections.keys()].forEach(cutOff);
+    } finally {
+      cutOff(client);
+    }
   }
 
   /**
