@@ -171,6 +171,11 @@ export class Database implements AsyncDisposable {
   }
 }
 
+/** Whether an error says that the server is away, so that other calls would wait for it as long. */
+export function isAway(error: unknown): boolean {
+  return error instanceof BackendError && /^connect |terminated|timeout exceeded/.test(messageOf(error.cause));
+}
+
 /** Closes a connection without a word: a server that does not answer would never close it. */
 export function cutOff(client: pg.Client): void {
   client.connection?.stream?.destroy();

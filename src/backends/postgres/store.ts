@@ -11,7 +11,7 @@ import { KEPT_MS } from "../shared/store/keys.ts";
 import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
-import type { Database } from "./database.ts";
+import { type Database, isAway } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
@@ -38,7 +38,7 @@ export class PostgresStore implements Store<PgEntry> {
     this.#writer = writer;
     this.#steps = new PgSteps(database);
     this.#lease = lease;
-    this.#read = batched((ids) => this.#readMany(ids), MOST_READ);
+    this.#read = batched((ids) => this.#readMany(ids), MOST_READ, { isFatal: isAway });
   }
 
   now(): number {

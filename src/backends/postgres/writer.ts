@@ -7,7 +7,7 @@
 import type { TaskInfo } from "../../task.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import { batched } from "../shared/batch.ts";
-import type { Database } from "./database.ts";
+import { type Database, isAway } from "./database.ts";
 import { columnsOf, type Write } from "./rows.ts";
 
 /** The most writes of one statement, statements under way at once, and text of all of these, in UTF-16 units. */
@@ -48,7 +48,7 @@ export class Writer {
       if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), false);
       return done;
     };
-    const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT };
+    const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT, isFatal: isAway };
     this.write = batched(many, MOST_WRITES, travel, ({ body = "" }) => body.length);
   }
 }

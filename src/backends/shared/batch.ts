@@ -28,6 +28,8 @@ export interface Travel {
   readonly inTime?: <T>(answer: Promise<T>, size: number) => Promise<T>;
   /** How long a call waits to be sent, in ms; then it is refused. */
   readonly patience?: number;
+  /** Whether the calls that wait behind a batch with this error would fail as it did; they are rejected with it then. */
+  readonly isFatal?: (error: unknown) => boolean;
 }
 
 /** Turns a function for up to `max` inputs into one for a single input. `sizeOf` measures a call for `maxSize` and `inTime`. */
@@ -62,7 +64,7 @@ class Batches<In, Out> {
   ) {
     this.#many = many;
     this.#max = max;
-    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, patience: Infinity };
+    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, patience: Infinity, isFatal: () => false };
     this.#travel = { ...defaults, inTime: (answer) => answer, ...travel };
     this.#sizeOf = sizeOf;
   }
@@ -122,7 +124,10 @@ class Batches<In, Out> {
       if (this.#silence === ended) this.#silence = undefined;
       this.#send();
     };
-    const ended: Promise<void> = answer.then(end, end);
+    const ended: Promise<void> = answer.then(end, (error) => {
+      if (this.#travel.isFatal(error)) this.#rejectWaiting(error);
+      end();
+    });
     try {
       const outputs = await this.#travel.inTime(answer, size);
       // There is an output for each input; a missing one is `undefined`, if `Out` allows it.
@@ -131,9 +136,13 @@ class Batches<In, Out> {
       for (const { reject } of batch) reject(error);
       if (over) return;
       this.#silence ??= ended;
-      for (const { reject } of this.#waiting.splice(0)) reject(error);
+      this.#rejectWaiting(error);
       this.#watch();
     }
+  }
+
+  #rejectWaiting(error: unknown): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
   /** One timer for all waiting calls; none while there are none. */

@@ -57,6 +57,22 @@ Deno.test("a batch that fails fails its own calls, and the next one is tried", a
   assertEquals(await kept, 2);
 });
 
+Deno.test("what waits behind a batch with a fatal error fails with it, and later calls are sent", async () => {
+  const { batches, call, next } = counted(10, {
+    isFatal: (error) => error instanceof Error && error.message === "gone",
+  });
+  const first = assertRejects(() => call(1), Error, "gone");
+  await next();
+  const waits = assertRejects(() => call(2), Error, "gone");
+  batches[0]?.answer.reject(new Error("gone"));
+  await Promise.all([first, waits]);
+  const later = call(3);
+  await next();
+  assertEquals(batches.map(({ inputs }) => inputs), [[1], [3]]);
+  batches[1]?.answer.resolve([30]);
+  assertEquals(await later, 30);
+});
+
 Deno.test("where fewer than a full batch are enough, they go while another is under way", async () => {
   const { batches, call, next } = counted(10, { atOnce: 2, enough: 2 });
   const first = call(1);
