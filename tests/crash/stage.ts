@@ -58,11 +58,14 @@ export class Session implements AsyncDisposable {
     return (await this.client.request(request, CreateTaskResultSchema)).task.taskId;
   }
 
-  /** Waits until the job's code says that it runs its n-th attempt. */
+  /**
+   * Waits until the job's code says that it runs its n-th attempt, or a later one: a machine that stands still for a whole
+   * lease takes a worker for dead that is not.
+   */
   async runs(id: string, attempt: number): Promise<void> {
     await until(async () => {
       const { statusMessage } = await this.client.experimental.tasks.getTask(id);
-      return statusMessage?.includes(`attempt ${attempt}`) ?? false;
+      return Number(/attempt (\d+)/.exec(statusMessage ?? "")?.[1] ?? 0) >= attempt;
     }, `attempt ${attempt} runs`);
   }
 
