@@ -31,6 +31,7 @@
  */
 import { asking } from "./cases/asking.ts";
 import { cancelling } from "./cases/cancelling.ts";
+import { expiring } from "./cases/expiring.ts";
 import { keying } from "./cases/keying.ts";
 import { parking } from "./cases/parking.ts";
 import { reading } from "./cases/reading.ts";
@@ -70,6 +71,7 @@ export function exerciseBackend(
     ...cancelling,
     ...keying,
     ...asking,
+    ...expiring,
     ...parking,
     ...steps,
     ...watching,

@@ -7,9 +7,8 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import { TaskNotFound, TaskParked } from "../../errors.ts";
 import type { JobContext } from "../../steps/context.ts";
 import { MAX_ANSWER, MAX_ASKED } from "../../questions/budget.ts";
-import type { Answers } from "../../questions/open.ts";
 import { type Answer, type Json, openQuestions, type Question, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, eventually, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -58,34 +57,6 @@ export const asking: Cases = {
     await stage.backend.answer(task.id, OWNER, { [keyOf(open[0])]: YES, [keyOf(open[1])]: NO });
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [YES, NO] });
-  },
-
-  "a question without an answer in time is answered as expired, and a later answer changes nothing": async (stage) => {
-    await stage.work({ ask: (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: 500 }) });
-    const task = await stage.create({ job: "ask" });
-    const question = await askedBy(stage, task);
-    ok(question.expiresAt !== undefined && question.expiresAt > task.createdAt);
-    const end = await stage.finished(task);
-    deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: YES }), end);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { action: "expired" } });
-  },
-
-  "a question that expires while its task waits for a worker takes no answer any more, and is not asked again": async (
-    stage,
-  ) => {
-    const ask: Code = (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: 500 });
-    const worker = await stage.work({ ask });
-    const task = await stage.create({ job: "ask" });
-    const { key } = await askedBy(stage, task);
-    await worker.close(0);
-    // An answer to another question shows the store that the time of this one has passed.
-    const isOpen = async (answers: Answers) =>
-      openQuestions(await stage.backend.answer(task.id, OWNER, answers)).length > 0;
-    await eventually("the question expires", async () => !await isOpen({ other: YES }));
-    await isOpen({ [key]: YES });
-    await stage.work({ ask });
-    await stage.finished(task);
-    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: { action: "expired" } });
   },
 
   "an answer to an unknown question is ignored, and one from another owner is refused": async (stage) => {
@@ -278,7 +249,7 @@ export const asking: Cases = {
 };
 
 /** Waits until a task asks, and returns what. */
-async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
+export async function askedBy(stage: Stage, task: TaskInfo): Promise<Question> {
   const asked = await stage.until(task, "INPUT_REQUIRED", ({ status }) => status === "INPUT_REQUIRED");
   const [question] = openQuestions(asked);
   if (question === undefined) throw new Error(`Task ${task.id} is INPUT_REQUIRED and has no open question.`);

@@ -1,0 +1,75 @@
+/**
+ * Cases: questions that may be answered only for a time.
+ *
+ * @module
+ */
+import { deepStrictEqual, ok } from "node:assert";
+import type { Answers } from "../../questions/open.ts";
+import { openQuestions } from "../../task.ts";
+import { type Cases, type Code, CONFIRM, eventually, OWNER } from "../stage.ts";
+import { askedBy } from "./asking.ts";
+
+const YES = { action: "accept", content: { sure: true } } as const;
+const EXPIRED = { action: "expired" } as const;
+
+/** How long the questions may be answered, in ms: long enough for a slow machine to see them open. */
+const BRIEF_MS = 1_000;
+
+const askBriefly: Code = (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: BRIEF_MS });
+
+export const expiring: Cases = {
+  "a question without an answer in time is answered as expired, and a later answer changes nothing": async (stage) => {
+    await stage.work({ ask: askBriefly });
+    const task = await stage.create({ job: "ask" });
+    const question = await askedBy(stage, task);
+    ok(question.expiresAt !== undefined && question.expiresAt > task.createdAt);
+    const end = await stage.finished(task);
+    deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: YES }), end);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
+  },
+
+  "a question that expires while its task waits for a worker takes no answer any more, and is not asked again": async (
+    stage,
+  ) => {
+    const worker = await stage.work({ ask: askBriefly });
+    const task = await stage.create({ job: "ask" });
+    const { key } = await askedBy(stage, task);
+    await worker.close(0);
+    // An answer to another question shows the store that the time of this one has passed.
+    const isOpen = async (answers: Answers) =>
+      openQuestions(await stage.backend.answer(task.id, OWNER, answers)).length > 0;
+    await eventually("the question expires", async () => !await isOpen({ other: YES }));
+    await isOpen({ [key]: YES });
+    await stage.work({ ask: askBriefly });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
+  },
+
+  "a parked task whose question expires runs again by itself, in the same attempt": async (stage) => {
+    let runs = 0;
+    await stage.work({ ask: (input, ctx) => (runs++, askBriefly(input, ctx)) }, { parkAfter: 0 });
+    const task = await stage.create({ job: "ask" });
+    const [question] = openQuestions(await stage.parked(task));
+    ok(question?.expiresAt !== undefined);
+    const end = await stage.finished(task);
+    deepStrictEqual([end.status, end.attempt, runs], ["COMPLETED", 1, 2]);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
+  },
+
+  "a parked task of which one question expires waits on for the other, which is not asked again": async (stage) => {
+    const other = { ...CONFIRM, message: "And this?" };
+    const ask: Code = (_, ctx) => ctx.elicit.all([{ ...CONFIRM, expiresIn: BRIEF_MS }, other]);
+    await stage.work({ ask }, { parkAfter: 0 });
+    const task = await stage.create({ job: "ask" });
+    const both = openQuestions(await stage.parked(task));
+    const again = await stage.until(
+      task,
+      "parked again",
+      (now) => "parked" in now && now.parked === true && openQuestions(now).length === 1,
+    );
+    deepStrictEqual(openQuestions(again), both.filter(({ message }) => message === other.message));
+    await stage.backend.answer(task.id, OWNER, { [openQuestions(again)[0]?.key ?? ""]: YES });
+    await stage.finished(task);
+    deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: [EXPIRED, YES] });
+  },
+};
