@@ -38,6 +38,7 @@ export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
 export type { Backend } from "./src/backend.ts";
 export { type ClientStartOptions, createClient, type StartedTask, type TaskClient } from "./src/client/client.ts";
+export { audio, type Content, content, file, image, link, text } from "./src/content/content.ts";
 export {
   BackendError,
   DefinitionError,
@@ -73,7 +74,7 @@ export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
 export type { OfferOptions, RunOptions, ServerOptions } from "./src/server/options.ts";
-export { type Answer, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";
+export { type Answer, type ContentPart, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";
 export type { Audit, AuditEvent } from "./src/tasks/audit.ts";
 export type { FetchInfo } from "./src/tasks/audit_source.ts";
 export type { Limits } from "./src/tasks/limits.ts";

@@ -30,15 +30,18 @@
  * @module
  */
 export * from "./src/errors.ts";
-export { type Asking, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
-export { callResult, resourceUri } from "./src/exposure/answers/call_result.ts";
+export { type Asking, isStuck, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
+export { callResult, resourceUri, resultForm } from "./src/exposure/answers/call_result.ts";
 export {
   formatResponse,
   NEXT_SCHEMA,
+  PAGE_PROPERTIES,
   type PollingResponse,
+  questionsSchema,
   responseSchema,
   resultOrHandle,
 } from "./src/exposure/answers/response.ts";
+export { ResultPartNotFound } from "./src/exposure/answers/pages.ts";
 export { resultTemplate } from "./src/exposure/answers/results.ts";
 export {
   type CallAnswer,
@@ -50,15 +53,24 @@ export {
   type ContentBlock,
   type ExposureStrategy,
   type ListClient,
+  type ResourceContent,
+  type ResourcePlace,
+  type ResultForm,
   type SharedJob,
   type Surface,
   type SurfaceTemplate,
   type SurfaceTool,
   type ToolResult,
 } from "./src/exposure/surface.ts";
-export { askingOf, nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
+export { askingOf, knowsNoTasks, nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
-export { explainErrors, readResponse, tokenSchema, toToolResult } from "./src/exposure/answers/token_answer.ts";
+export {
+  endedAnswer,
+  explainErrors,
+  PAGE_SCHEMA,
+  tokenSchema,
+  toToolResult,
+} from "./src/exposure/answers/token_answer.ts";
 export {
   sameStatusAs,
   waitForSeconds,
@@ -68,7 +80,7 @@ export {
 } from "./src/exposure/wait_seconds.ts";
 export { answerWithResult, waitingTool } from "./src/exposure/waiting_tool.ts";
 export { startOptions, waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
-export type { Job, JobAnnotations } from "./src/job.ts";
+export type { Job, JobAnnotations, Returned } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";
 export { withoutAsked } from "./src/questions/input_fields.ts";
 export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Answer, FinishedTask, Json, NewQuestion, Outcome, TaskInfo } from "./task.ts";
+import type { Answer, FinishedTask, Json, NewQuestion, Outcome, ResultValue, TaskInfo } from "./task.ts";
 
 /** How often a task is tried, and how long the pauses are. */
 export interface RetryPolicy {
@@ -88,7 +88,7 @@ export type TaskEvent =
 
 /** How one attempt ended, as the worker reports it. */
 export type Attempt =
-  | { readonly kind: "value"; readonly value: Json }
+  | { readonly kind: "value" } & ResultValue
   | {
     readonly kind: "error";
     readonly message: string;

@@ -5,6 +5,7 @@
  */
 import type { RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
+import type { Content } from "./content/content.ts";
 import {
   anything,
   callback,
@@ -65,8 +66,11 @@ export interface UniqueOptions {
   readonly for?: number;
 }
 
+/** What the code of a job returns: a value that its `output` schema accepts, or `content(…)` with such a value. */
+export type Returned<Output extends Schema> = Accepted<Output> | Content<Accepted<Output>>;
+
 /** The options of {@linkcode defineJob}. */
-export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>
+export interface JobDefinition<In extends Schema, Out extends Returned<Output>, Output extends Schema = Schema>
   extends JobPolicy {
   /** The name: at most 100 letters, digits, `_`, `-` and `.`. */
   readonly name: string;
@@ -78,8 +82,8 @@ export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, 
   readonly input: In;
   /**
    * The schema of the result, likewise. Clients see it as the tool's output schema. The code returns a value of the type
-   * that the schema accepts; what the schema makes of it is stored: with defaults and transformations, and for a zod object
-   * without unknown fields.
+   * that the schema accepts, or `content(…)` with such a value as its `structuredContent`; what the schema makes of the
+   * value is stored: with defaults and transformations, and for a zod object without unknown fields.
    */
   readonly output?: Output;
   /** How the tool affects its environment. */
@@ -94,7 +98,10 @@ export interface JobDefinition<In extends Schema, Out extends Accepted<Output>, 
    * the task with a fault, `"rerun"` forgets the steps from there on and runs them again. Default: `"fail"`.
    */
   readonly onStepMismatch?: "fail" | "rerun";
-  /** The code. Without it the job is a contract, and workers elsewhere run it. */
+  /**
+   * The code. It returns any JSON value, or what the model is to see, as `content(…)`. Without it the job is a contract, and
+   * workers elsewhere run it.
+   */
   readonly run?: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>;
 }
 
@@ -145,7 +152,7 @@ export interface Job<Input = unknown, Output = unknown, In extends Schema = Sche
  * });
  * ```
  */
-export function defineJob<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
+export function defineJob<In extends Schema, Out extends Returned<Output>, Output extends Schema = Schema>(
   definition: JobDefinition<In, Out, Output>,
 ): Job<Infer<In>, Out, In> {
   checkOptions(`defineJob(${JSON.stringify(definition?.name)})`, definition, DEFINITION);

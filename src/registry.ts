@@ -7,7 +7,7 @@ import { questionsFor } from "./questions/input_fields.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
-import { checkOptions, flag, namedTexts, oneOf, type Rules, text, wholeNumber } from "./options.ts";
+import { checkOptions, flag, namedTexts, oneOf, type Rule, type Rules, text, wholeNumber } from "./options.ts";
 import type { Question } from "./task.ts";
 
 /** How a job is offered. Absent options come from the job, or from the server's defaults. */
@@ -30,6 +30,8 @@ export interface RegisterOptions extends JobPolicy {
    * strategy.
    */
   readonly answerWithin?: number;
+  /** The largest answer with a result, in bytes, from 8,000 to 780,000. Default: the server's `inlineBytes`. */
+  readonly inlineBytes?: number;
   /** How long a result is kept after the task has finished, in ms. Default: 3,600,000, one hour. */
   readonly resultTtl?: number;
   /**
@@ -57,6 +59,9 @@ export interface RegisterOptions extends JobPolicy {
 /** Whether a job's tool may be called as a task, or must be. */
 export type TaskSupport = "optional" | "required";
 
+/** The rule of `inlineBytes`. Less has no room for what is said about a larger result, and more does not fit into a message. */
+export const INLINE_BYTES: Rule = wholeNumber(8_000, 780_000);
+
 /** The rules of a registration. */
 export const REGISTRATION: Rules<RegisterOptions> = {
   name: text,
@@ -65,6 +70,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   cancel: flag,
   cancelOnDisconnect: flag,
   answerWithin: wholeNumber(0),
+  inlineBytes: INLINE_BYTES,
   resultTtl: wholeNumber(1),
   taskSupport: oneOf("optional", "required"),
   askFor: namedTexts,
@@ -90,6 +96,8 @@ export interface RegisteredJob {
   readonly cancelOnDisconnect?: boolean;
   /** How long a call waits before it returns a handle, in ms; `undefined`: as the strategy says. */
   readonly answerWithin?: number;
+  /** The largest answer with a result, in bytes. */
+  readonly inlineBytes: number;
   /** How long a result is kept after the task has finished, in ms. */
   readonly resultTtl: number;
   /** Whether a client without tasks may call it. */
@@ -131,6 +139,7 @@ export class ToolRegistry {
       cancel = true,
       cancelOnDisconnect,
       answerWithin,
+      inlineBytes = 100_000,
       resultTtl = 3_600_000,
       taskSupport = "optional",
       ...others
@@ -153,6 +162,7 @@ export class ToolRegistry {
       cancel,
       cancelOnDisconnect,
       answerWithin,
+      inlineBytes,
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),

@@ -183,11 +183,36 @@ export function isFinished(task: TaskInfo): task is FinishedTask {
 }
 
 /**
+ * A part of what the model sees of a result, as it is stored: a content block of MCP ("Tool Result"), except for a file,
+ * which gets its URI when it is sent. `data` is base64.
+ */
+export type ContentPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image" | "audio"; readonly data: string; readonly mimeType: string }
+  | { readonly type: "file"; readonly data: string; readonly mimeType: string; readonly name: string }
+  | {
+    readonly type: "resource_link";
+    readonly uri: string;
+    readonly name: string;
+    readonly title?: string;
+    readonly description?: string;
+    readonly mimeType?: string;
+  };
+
+/** What a job has returned. With `content`, `value` is its structured content, or `null`. */
+export interface ResultValue {
+  /** The result as data. */
+  readonly value: Json;
+  /** What the model sees; absent: the value. */
+  readonly content?: readonly ContentPart[];
+}
+
+/**
  * How a task ended: with a value, with an error for the model to read, or with a fault, which becomes a protocol error.
  * The two revisions of MCP tasks represent these differently; the wire file of each has its own mapping.
  */
 export type Outcome =
-  | { readonly kind: "value"; readonly value: Json }
+  | { readonly kind: "value" } & ResultValue
   | { readonly kind: "tool_error"; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 

@@ -42,13 +42,13 @@ export function oneLine(text: string, most: number): string {
 export const MAX_SENT_BYTES = 900_000;
 
 /** How much of it one value may take. The rest is for the envelope, which contains texts of the client, such as a long id. */
-const MAX_PAYLOAD_BYTES = 780_000;
+export const MAX_PAYLOAD_BYTES = 780_000;
 
-/** Whether a value, as JSON, fits into one message. */
-export function fits(value: unknown): boolean {
+/** Whether a value, as JSON, has at most `most` bytes; by default, whether it fits into one message. */
+export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean {
   const text = JSON.stringify(value);
   // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
-  return text.length * 3 <= MAX_PAYLOAD_BYTES || lengthOf(text) <= MAX_PAYLOAD_BYTES;
+  return text.length * 3 <= most || lengthOf(text) <= most;
 }
 
 /** Splits a list into pieces that fit into one message each, in order. An item that is too large is a piece of its own. */
@@ -75,18 +75,19 @@ export function cutToFit(text: string, most: number = MAX_PAYLOAD_BYTES): string
   return end === text.length ? text : `${text.slice(0, end)}…`;
 }
 
-/** Splits a text into pieces that fit into one message each, in order. */
-export function pagesOf(text: string): readonly string[] {
-  const pages: string[] = [];
-  for (let from = 0; from < text.length || pages.length === 0;) {
-    const end = endOfPiece(text, from, MAX_PAYLOAD_BYTES);
-    pages.push(text.slice(from, end));
+/** Splits a text, in order, into slices that take at most `most` bytes of a message each. */
+export function slicesOf(text: string, most: number): readonly string[] {
+  const slices: string[] = [];
+  for (let from = 0; from < text.length || slices.length === 0;) {
+    const end = endOfPiece(text, from, most);
+    slices.push(text.slice(from, end));
     from = end;
   }
-  return pages;
+  return slices;
 }
 
-function lengthOf(text: string): number {
+/** The bytes of a text in UTF-8. */
+export function lengthOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 

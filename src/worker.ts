@@ -4,6 +4,7 @@
  * @module
  */
 import type { Attempt, Backend, Claim } from "./backend.ts";
+import { isContent } from "./content/content.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import { toJson } from "./json.ts";
@@ -13,7 +14,7 @@ import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
 import { Steps } from "./steps/steps.ts";
-import type { Json } from "./task.ts";
+import type { ResultValue } from "./task.ts";
 import { inSpan, markFailed, messageAttributes } from "./telemetry/spans.ts";
 import { cutMessage } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
@@ -121,7 +122,7 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
       }
     };
     const returned = await withTimeout(claim, parking, run);
-    return { kind: "value", value: await resultOf(job, returned).catch(refuseResult) };
+    return { kind: "value", ...await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
     return explain(error);
   } finally {
@@ -130,9 +131,16 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
 }
 
 /** What is stored for the value that the code has returned. */
-async function resultOf({ name, output }: Job, returned: unknown): Promise<Json> {
-  const value = toJson(returned, "it");
-  return output ? await validateOutput(output, value, name) : value;
+async function resultOf({ name, output }: Job, returned: unknown): Promise<ResultValue> {
+  const { structuredContent, parts } = isContent(returned) ? returned : { structuredContent: returned };
+  if (output && parts && structuredContent === undefined) {
+    throw new InvalidValue("its content(…) has no structuredContent, which the output schema demands");
+  }
+  const json = toJson(structuredContent, "it");
+  const value = output ? await validateOutput(output, json, name) : json;
+  if (parts === undefined) return { value };
+  const content: unknown = parts;
+  return toJson({ value, content }, "it") as unknown as ResultValue; // It counts as a whole.
 }
 
 /** Without retries: another attempt would repeat the work, only to end in the same way. */

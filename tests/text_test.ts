@@ -1,4 +1,4 @@
-import { cutToFit, fits, pagesOf } from "../src/text.ts";
+import { cutToFit, fits, slicesOf } from "../src/text.ts";
 import { assert, assertEquals } from "../tools/std.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
@@ -17,9 +17,9 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 for (const [kind, sample] of Object.entries(KINDS)) {
-  Deno.test(`a long text of ${kind} is split into full pages that fit, and that join to the text`, () => {
+  Deno.test(`a long text of ${kind} is split into full slices that fit, and that join to the text`, () => {
     const text = sample.repeat(Math.ceil(3_000_000 / sample.length));
-    const pages = pagesOf(text);
+    const pages = slicesOf(text, 780_000);
     assertEquals(pages.join("") === text, true);
     for (const [index, page] of pages.entries()) {
       assert(bytes(page) <= 780_002, `page ${index} has ${bytes(page)} bytes`);
@@ -35,9 +35,13 @@ for (const [kind, sample] of Object.entries(KINDS)) {
   });
 }
 
-Deno.test("a text that fits is one page, uncut", () => {
+Deno.test("a text that fits is one slice, uncut", () => {
   for (const text of ["", "short", "x".repeat(780_000)]) {
-    assertEquals([pagesOf(text).length, pagesOf(text)[0] === text, cutToFit(text) === text], [1, true, true]);
+    assertEquals([slicesOf(text, 780_000).length, slicesOf(text, 780_000)[0] === text, cutToFit(text) === text], [
+      1,
+      true,
+      true,
+    ]);
   }
   assert(fits("x".repeat(779_998)) && !fits("x".repeat(779_999)) && !fits("世".repeat(260_000)));
 });

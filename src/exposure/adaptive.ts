@@ -8,6 +8,7 @@ import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
+import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
 import { askingOf, knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
@@ -90,16 +91,16 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
     return {
       tools: [{
         ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
+        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         description: withHandle,
         describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
-        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         taskSupport,
       }],
       templates: [resultTemplate(registered, tasks)],
       shared: { registered, prefix: this.#prefix, answerWithin },
       tasks: {
         cancellable: registered.cancel ? [job.name] : [],
-        typed: job.outputSchema ? [job.name] : [],
+        forms: new Map([[job.name, resultForm(registered)]]),
         notifications: this.#notifications,
         ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
         ...(registered.answers === "model" && { answerTools: { [job.name]: sharedNames(this.#prefix).answer } }),
@@ -131,7 +132,11 @@ async function answerFor(
     ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
     // Where a question waits for somebody else to answer it, the model has to hear of that.
     : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, answerWithin, tasks, ctx);
-  if (isFinished(task)) return await answerWithResult(task, tasks);
+  if (isFinished(task)) {
+    // A client with tasks does not see the shared tools, and reads the pages of a large result as resources.
+    const form = resultForm(registered, client === "none" ? sharedNames(prefix).status : undefined);
+    return await answerWithResult(task, tasks, form);
+  }
   if (client === "accepted") return { kind: "task", task };
   return {
     kind: "result",

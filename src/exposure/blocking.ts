@@ -9,8 +9,9 @@ import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { resultForm } from "./answers/call_result.ts";
 import { resultTemplate } from "./answers/results.ts";
-import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
@@ -45,13 +46,25 @@ export class BlockingExposureStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
+    const form = resultForm(registered);
     return {
       tools: [
-        waitingTool(registered, tasks, (task, ctx, caller) => resultOrCancel(task, tasks, ctx, caller, this.#maxWait)),
+        waitingTool(
+          registered,
+          tasks,
+          (task, ctx, caller) => resultOrCancel(task, tasks, ctx, { caller, maxWait: this.#maxWait, form }),
+        ),
       ],
       templates: [resultTemplate(registered, tasks)],
     };
   }
+}
+
+/** How long a call waits, for whom, and in which form it returns the result. */
+interface Waiting {
+  readonly caller: Caller;
+  readonly maxWait: number;
+  readonly form: ResultForm;
 }
 
 /**
@@ -62,15 +75,14 @@ async function resultOrCancel(
   begun: TaskInfo,
   tasks: Tasks,
   ctx: CallContext,
-  caller: Caller,
-  maxWait: number,
+  { caller, maxWait, form }: Waiting,
 ): Promise<CallAnswer> {
   const waited = await waitWhile(() => true, begun, maxWait, tasks, ctx);
-  if (isFinished(waited)) return await answerWithResult(waited, tasks);
+  if (isFinished(waited)) return await answerWithResult(waited, tasks, form);
   const late = `${begun.job} did not end within ${maxWait / 1_000} s`;
   if (await caller.leaveToOthers()) throw new ToolError(`${late}. It goes on for another caller.`);
   const ended = await cancelled(waited, tasks);
-  if (ended) return await answerWithResult(ended, tasks);
+  if (ended) return await answerWithResult(ended, tasks, form);
   throw new ToolError(`${late}, and was cancelled. Try it with a smaller input.`);
 }
 

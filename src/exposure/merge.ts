@@ -41,7 +41,7 @@ export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
     ...(tasks.length > 0 && {
       tasks: {
         cancellable: tasks.flatMap((one) => one.cancellable),
-        typed: tasks.flatMap((one) => one.typed),
+        forms: new Map(tasks.flatMap((one) => [...one.forms])),
         notifications: tasks.some((one) => one.notifications),
         cancelsQuestions: tasks.flatMap((one) => one.cancelsQuestions ?? []),
         answerTools: Object.assign({}, ...tasks.map((one) => one.answerTools)),

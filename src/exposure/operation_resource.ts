@@ -7,8 +7,9 @@ import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { resultForm } from "./answers/call_result.ts";
 import { resultTemplate } from "./answers/results.ts";
-import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
+import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
 /** The options of {@linkcode OperationResourceStrategy}. */
@@ -48,13 +49,14 @@ export class OperationResourceStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const { job, cancel, taskSupport, policy } = registered;
-    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx);
+    const form = resultForm(registered);
+    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, form);
     return {
       tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
       templates: [resultTemplate(registered, tasks)],
       tasks: {
         cancellable: cancel ? [job.name] : [],
-        typed: job.outputSchema ? [job.name] : [],
+        forms: new Map([[job.name, form]]),
         notifications: this.#notifications,
         ...(policy.whenNobodyCanAnswer === "cancel" && { cancelsQuestions: [job.name] }),
       },
@@ -63,7 +65,12 @@ export class OperationResourceStrategy implements ExposureStrategy {
 }
 
 /** Answers with the task if the client accepts tasks. Otherwise waits for the result. */
-async function taskOrResult(task: TaskInfo, tasks: Tasks, ctx: CallContext): Promise<CallAnswer> {
+async function taskOrResult(
+  task: TaskInfo,
+  tasks: Tasks,
+  ctx: CallContext,
+  form: ResultForm,
+): Promise<CallAnswer> {
   if (ctx.client.tasks !== "none") return { kind: "task", task };
-  return await answerWithResult(await tasks.finish(task, ctx.signal, ctx.onChange), tasks);
+  return await answerWithResult(await tasks.finish(task, ctx.signal, ctx.onChange), tasks, form);
 }

@@ -6,14 +6,24 @@
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
-import { formatResponse, type PollingResponse, responseSchema } from "./answers/response.ts";
+import { resultForm } from "./answers/call_result.ts";
+import { formatResponse, responseSchema } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
-import type { CallAnswer, CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
-import { explainErrors, readResponse, tokenSchema, toToolResult } from "./answers/token_answer.ts";
+import type {
+  CallAnswer,
+  CallContext,
+  ExposureStrategy,
+  ResultForm,
+  Surface,
+  SurfaceTool,
+  ToolResult,
+} from "./surface.ts";
+import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "./answers/token_answer.ts";
 import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode PollingExposureStrategy}. */
@@ -85,8 +95,8 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
       const read = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
       // That the task has failed is not an error of this tool, but its answer.
       return read.task.status === "COMPLETED"
-        ? await readResponse(read.task, tasks)
-        : withNote(formatResponse(read.task, undefined, ctx.client), read.cut);
+        ? await endedAnswer(read.task, tasks, formOf(registered))
+        : toToolResult(withNote(formatResponse(read.task, undefined, ctx.client), read.cut));
     }),
     title: `${title}: status`,
     description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
@@ -98,15 +108,15 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
 function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
   const { name, title = name } = registered;
   return {
-    ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds }, ctx) => {
+    ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds, page }, ctx) => {
       const read = await waitForSeconds(() => true, task, wait_seconds, limits, tasks, ctx);
-      if (isFinished(read.task)) return await readResponse(read.task, tasks);
+      if (isFinished(read.task)) return await endedAnswer(read.task, tasks, formOf(registered), page);
       const response = withNote(formatResponse(read.task, undefined, ctx.client), read.cut);
-      if (wait_seconds !== undefined) return response;
+      if (wait_seconds !== undefined) return toToolResult(response);
       // The message of a task that waits for a person says what to do.
       const next = response.status === "INPUT_REQUIRED" ? "" : ` Call ${name}_status until it is COMPLETED.`;
-      return { ...response, error: `Not ready: the task is ${response.status}.${next}` };
-    }),
+      return toToolResult({ ...response, error: `Not ready: the task is ${response.status}.${next}` });
+    }, { page: PAGE_SCHEMA }),
     title: `${title}: result`,
     description:
       `Fetches the result of a ${name} task. With wait_seconds it waits for the end of the task, and tells ` +
@@ -114,9 +124,15 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   };
 }
 
+/** How the results of a job are sent: pages of them by the result tool. */
+function formOf(registered: RegisteredJob): ResultForm {
+  return resultForm(registered, `${registered.name}_result`);
+}
+
 interface ReadingInput {
   readonly token: string;
   readonly wait_seconds?: number;
+  readonly page?: number;
 }
 
 /** A tool that reads a task, and may wait for it. */
@@ -125,9 +141,10 @@ function readingTool(
   name: string,
   limits: WaitLimits,
   tasks: Tasks,
-  read: (task: TaskInfo, input: ReadingInput, ctx: CallContext) => Promise<PollingResponse>,
+  read: (task: TaskInfo, input: ReadingInput, ctx: CallContext) => Promise<ToolResult>,
+  more: { readonly [name: string]: JsonSchema } = {},
 ): Omit<SurfaceTool, "title" | "description"> {
-  const schema = tokenSchema({ wait_seconds: waitSecondsSchema(limits) });
+  const schema = tokenSchema({ wait_seconds: waitSecondsSchema(limits), ...more });
   return {
     name,
     inputSchema: schema,
@@ -137,7 +154,7 @@ function readingTool(
       const given = await validate(schema, input, `input for ${name}`) as ReadingInput;
       const result = await explainErrors(
         given.token,
-        async () => toToolResult(await read(await taskOfJob(tasks, job.name, given.token, ctx.owner), given, ctx)),
+        async () => await read(await taskOfJob(tasks, job.name, given.token, ctx.owner), given, ctx),
       );
       return { kind: "result", result };
     },
@@ -146,7 +163,7 @@ function readingTool(
       await storeAnswers(task);
       return {
         kind: "result",
-        result: toToolResult(await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx)),
+        result: await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx),
       };
     },
   };

@@ -11,9 +11,10 @@ import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { formatResponse, responseSchema } from "./answers/response.ts";
+import { resultForm } from "./answers/call_result.ts";
+import { formatResponse, PAGE_PROPERTIES, responseSchema } from "./answers/response.ts";
 import { resultTemplate } from "./answers/results.ts";
-import { explainErrors, readResponse, toToolResult } from "./answers/token_answer.ts";
+import { endedAnswer, explainErrors, PAGE_SCHEMA, toToolResult } from "./answers/token_answer.ts";
 import type { CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
@@ -58,8 +59,14 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
 /** The input of a call, with what its action needs. */
 type ActionInput =
   | { readonly action: "start"; readonly input?: unknown }
-  | { readonly action: "check"; readonly token: string; readonly wait_seconds?: number }
+  | { readonly action: "check"; readonly token: string } & CheckInput
   | { readonly action: "cancel"; readonly token: string };
+
+/** What else a check takes. */
+interface CheckInput {
+  readonly wait_seconds?: number;
+  readonly page?: number;
+}
 
 /** The input before that is checked. */
 type GivenInput = ActionInput | { readonly action: "check" | "cancel"; readonly token?: undefined };
@@ -67,9 +74,11 @@ type GivenInput = ActionInput | { readonly action: "check" | "cancel"; readonly 
 function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
   const { name, title, description, job, cancel } = registered;
   const schema = actionSchema(registered, limits);
-  const check = async (task: TaskInfo, seconds: number | undefined, ctx: CallContext): Promise<ToolResult> => {
-    const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, seconds, limits, tasks, ctx);
-    return toToolResult(withNote(await readResponse(now, tasks, ctx.client), isFinished(now) ? undefined : cut));
+  const form = resultForm(registered, `${name} with action "check"`);
+  const check = async (task: TaskInfo, { wait_seconds, page }: CheckInput, ctx: CallContext): Promise<ToolResult> => {
+    const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
+    if (isFinished(now)) return await endedAnswer(now, tasks, form, page);
+    return toToolResult(withNote(formatResponse(now, undefined, ctx.client), cut));
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
@@ -82,7 +91,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     const { token } = given;
     return await explainErrors(token, async () => {
       const task = await taskOfJob(tasks, job.name, token, ctx.owner);
-      if (given.action === "check") return await check(task, given.wait_seconds, ctx);
+      if (given.action === "check") return await check(task, given, ctx);
       return toToolResult(formatResponse(await tasks.cancel(token, ctx.owner)));
     });
   };
@@ -96,7 +105,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
       "change of the status, and returns the result once it is COMPLETED" +
       (cancel ? '; action "cancel" with the token cancels it.' : "."),
     inputSchema: schema,
-    outputSchema: responseSchema(job.outputSchema),
+    outputSchema: responseSchema(job.outputSchema, PAGE_PROPERTIES),
     annotations: job.annotations,
     call: async (input, ctx) => {
       const given = withTarget(await validate(schema, input, `input for ${name}`) as GivenInput, name);
@@ -105,7 +114,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     resume: async (id, ctx, storeAnswers) => {
       const task = await taskOfJob(tasks, job.name, id, ctx.owner);
       await storeAnswers(task);
-      return { kind: "result", result: await check(task, limits.most / 1_000, ctx) };
+      return { kind: "result", result: await check(task, { wait_seconds: limits.most / 1_000 }, ctx) };
     },
   };
 }
@@ -118,6 +127,7 @@ function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonS
       input: { description: "For start", ...relocateSchema(job.inputSchema, "#/properties/input") },
       token: { type: "string", description: "For check and cancel: the token that start returned" },
       wait_seconds: waitSecondsSchema(limits, "For check: how"),
+      page: PAGE_SCHEMA,
     },
     required: ["action"],
     additionalProperties: false,

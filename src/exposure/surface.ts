@@ -7,19 +7,25 @@ import { JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
-import type { Json, Question, TaskInfo } from "../task.ts";
+import type { ContentPart, Json, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 
 /** A block of a tool result's content. */
 export type ContentBlock =
-  | { readonly type: "text"; readonly text: string }
-  | {
-    readonly type: "resource_link";
+  | Exclude<ContentPart, { readonly type: "file" }>
+  | { readonly type: "resource"; readonly resource: ResourceContent };
+
+/** What a resource contains, as text or as base64. */
+export type ResourceContent =
+  & {
+    /** The URI. */
     readonly uri: string;
-    readonly name: string;
-    readonly description?: string;
+    /** The media type. */
     readonly mimeType?: string;
-  };
+    /** Data for the client's own code. */
+    readonly _meta?: { readonly [key: string]: Json };
+  }
+  & ({ readonly text: string } | { readonly blob: string });
 
 /** What a tool call returns: a `CallToolResult` of the MCP specification. */
 export interface ToolResult {
@@ -147,6 +153,16 @@ export interface SurfaceTool {
   readonly listedTo?: (client: ListClient) => boolean;
 }
 
+/** What a client reads of a resource. */
+export interface ResourcePlace {
+  /** The task id. */
+  readonly id: string;
+  /** What follows the id after a slash: a part of the result; absent: the whole. */
+  readonly part?: string;
+  /** The page, as the client has written it; absent: the first, or all if that is the only one. */
+  readonly page?: string;
+}
+
 /** A resource template of a surface; its only variable is the task id. */
 export interface SurfaceTemplate {
   /** The name. */
@@ -159,8 +175,18 @@ export interface SurfaceTemplate {
   readonly uriTemplate: string;
   /** The media type of its contents. */
   readonly mimeType: string;
-  /** Reads the resource of one task. */
-  read(id: string, owner: string): Promise<string>;
+  /** Reads the resource of one task. Rejects with `TaskNotFound` or `ResultPartNotFound` for what is not there. */
+  read(place: ResourcePlace, owner: string): Promise<readonly ResourceContent[]>;
+}
+
+/** How the result of a task is sent. */
+export interface ResultForm {
+  /** The largest answer, in bytes. Default: 100,000. */
+  readonly inlineBytes?: number;
+  /** Whether the tool has an output schema, as `resultOrHandle` makes it: its answers must have data that fit it. */
+  readonly typed?: boolean;
+  /** How a model reads a page of the result, as in "call task_status"; absent: only as a resource. */
+  readonly pageCall?: string;
 }
 
 /** What a client sees of a job. */
@@ -175,8 +201,8 @@ export interface Surface {
   readonly tasks?: {
     /** The names of the jobs whose tasks clients may cancel. */
     readonly cancellable: readonly string[];
-    /** The names of the jobs that have an output schema. */
-    readonly typed: readonly string[];
+    /** How the results of each job are sent, by the name of the job. */
+    readonly forms: ReadonlyMap<string, ResultForm>;
     /** Whether clients of revision 2025-11-25 are notified of every change. */
     readonly notifications: boolean;
     /** The names of the jobs whose questions are cancelled if the client of their task cannot be asked. Default: none. */

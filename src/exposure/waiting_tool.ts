@@ -10,13 +10,15 @@ import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { whenNobodyCanAnswer } from "./answers/asking.ts";
 import { callResult } from "./answers/call_result.ts";
-import type { CallAnswer, CallContext, SurfaceTool } from "./surface.ts";
+import { resultOrHandle } from "./answers/response.ts";
+import type { CallAnswer, CallContext, ResultForm, SurfaceTool } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { startOptions, waitForCall } from "./waiting_calls.ts";
 
 /**
- * Returns a tool that is named and described as the job is registered. A call starts a task, and `answer` waits for what
- * the call returns. A call that goes on with an earlier one first stores the answers to the questions of its task.
+ * Returns a tool that is named and described as the job is registered, with an output schema that allows handles. A call
+ * starts a task, and `answer` waits for what the call returns. A call that goes on with an earlier one first stores the
+ * answers to the questions of its task.
  */
 export function waitingTool(
   registered: RegisteredJob,
@@ -34,7 +36,7 @@ export function waitingTool(
     title,
     description,
     inputSchema: withoutAsked(job.inputSchema, askFor),
-    outputSchema: job.outputSchema,
+    outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
     annotations: job.annotations,
     askFor,
     call: (input, ctx) =>
@@ -49,6 +51,6 @@ export function waitingTool(
 }
 
 /** Answers with the result of a task that has ended. Throws `JobFault` if it ended with a fault. */
-export async function answerWithResult(task: TaskInfo, tasks: Tasks): Promise<CallAnswer> {
-  return { kind: "result", result: callResult(task, await tasks.outcome(task)) };
+export async function answerWithResult(task: TaskInfo, tasks: Tasks, form?: ResultForm): Promise<CallAnswer> {
+  return { kind: "result", result: callResult(task, await tasks.outcome(task), form) };
 }

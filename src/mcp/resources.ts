@@ -7,7 +7,9 @@ import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
 import { prefixOf } from "../exposure/answers/call_result.ts";
-import { fits, pagesOf, quote } from "../text.ts";
+import { ResultPartNotFound } from "../exposure/answers/pages.ts";
+import type { ResourcePlace } from "../exposure/surface.ts";
+import { quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
 import { Listed, pageOf } from "./list_page.ts";
@@ -62,40 +64,21 @@ export function bindResources(
       }
     }
     const [prefix, template] = found;
-    const [id, page] = splitPage(uri.slice(prefix.length));
     try {
-      const text = await template.read(id, owner);
-      return { contents: [contentOf(text, page, `${prefix}${id}`, template.mimeType)] };
+      return { contents: await template.read(placeOf(uri.slice(prefix.length)), owner) };
     } catch (error) {
-      throw error instanceof TaskNotFound ? noResource(error.message, uri) : toProtocolError(error);
+      const isMissing = error instanceof TaskNotFound || error instanceof ResultPartNotFound;
+      throw isMissing ? noResource(error.message, uri) : toProtocolError(error);
     }
   });
 }
 
-/** Splits what follows the prefix of a URI: the id of a task and, after `?page=`, a page of its result. */
-function splitPage(rest: string): readonly [id: string, page?: string] {
+/** Parses what follows the prefix of a URI: `<id>`, `<id>/<part>`, and either with `?page=<number>`. */
+function placeOf(rest: string): ResourcePlace {
   const at = rest.indexOf(PAGE);
-  return at < 0 ? [rest] : [rest.slice(0, at), rest.slice(at + PAGE.length)];
-}
-
-/** A resource, or the requested page of it. Without a page, a resource too large for one message gives its first one. */
-function contentOf(text: string, page: string | undefined, uri: string, mimeType: string) {
-  if (page === undefined && fits(text)) return { uri, mimeType, text };
-  const pages = pagesOf(text);
-  const number = Number(page ?? 1);
-  const part = pages[number - 1];
-  if (part === undefined || !/^[1-9]\d*$/.test(page ?? "1")) {
-    const many = pages.length === 1 ? "1 page" : `${pages.length} pages`;
-    throw noResource(`There is no page ${quote(page ?? "")} of ${uri}: it has ${many}, the first is page 1.`, uri);
-  }
-  const next = number < pages.length && { nextPage: `${uri}${PAGE}${number + 1}` };
-  return {
-    uri: `${uri}${PAGE}${number}`,
-    // A part of a JSON text is not JSON.
-    mimeType: pages.length === 1 ? mimeType : "text/plain",
-    text: part,
-    _meta: { page: number, pages: pages.length, ...next },
-  };
+  const [path, page] = at < 0 ? [rest] : [rest.slice(0, at), rest.slice(at + PAGE.length)];
+  const slash = path.indexOf("/");
+  return slash < 0 ? { id: path, page } : { id: path.slice(0, slash), part: path.slice(slash + 1), page };
 }
 
 /** -32602 with the URI, as 2026-07-28 demands; the SDK never sends the -32002 that 2025-11-25 suggests. */

@@ -23,7 +23,7 @@ import {
   texts,
   wholeNumber,
 } from "../options.ts";
-import { type RegisterOptions, REGISTRATION } from "../registry.ts";
+import { INLINE_BYTES, type RegisterOptions, REGISTRATION } from "../registry.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "../worker.ts";
 
 /** The options of `AsyncToolServer`. */
@@ -42,6 +42,11 @@ export interface ServerOptions {
   readonly strategy?: ExposureStrategy;
   /** Whether clients may cancel tasks of jobs whose registration does not say. Default: `true`. */
   readonly defaultCancel?: boolean;
+  /**
+   * The largest answer with a result, in bytes, from 8,000 to 780,000. A larger result is answered with its beginning, and
+   * read page by page. Many clients of models cut at 25,000 tokens. Default: 100,000.
+   */
+  readonly inlineBytes?: number;
   /**
    * Host names, without port, by which the server may be called over HTTP, besides `localhost`, `127.0.0.1`, `[::1]` and
    * the `hostname` of `run`. Default: none.
@@ -115,6 +120,7 @@ export const SERVER: Rules<ServerOptions> = {
   backend: BACKEND,
   strategy: STRATEGY,
   defaultCancel: flag,
+  inlineBytes: INLINE_BYTES,
   allowedHosts: texts,
   allowedOrigins: texts,
   authenticate: callback,

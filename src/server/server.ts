@@ -8,7 +8,7 @@ import { AuditLog } from "../tasks/audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
-import { defineJob, type Job, type JobDefinition } from "../job.ts";
+import { defineJob, type Job, type JobDefinition, type Returned } from "../job.ts";
 import type { JobContext } from "../steps/context.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
 import type { Served } from "../mcp/served.ts";
@@ -21,7 +21,7 @@ import { serveOnStdio } from "../mcp/stdio/stdio.ts";
 import type { FetchInfo } from "../tasks/audit_source.ts";
 import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
-import type { Accepted, Infer, Schema } from "../schema/schema.ts";
+import type { Infer, Schema } from "../schema/schema.ts";
 import { ASYNC_TOOL, OFFER, type OfferOptions, RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
 import { onEndSignal } from "./end_signals.ts";
 import { settle } from "./settle.ts";
@@ -92,13 +92,14 @@ export class AsyncToolServer implements AsyncDisposable {
           "Use BullMqBackend.",
       );
     }
-    this.registry.register(job, { ...registration, cancel: options.cancel ?? this.#options.defaultCancel });
+    const { cancel = this.#options.defaultCancel, inlineBytes = this.#options.inlineBytes } = options;
+    this.registry.register(job, { ...registration, cancel, inlineBytes });
     if (strategy) this.#strategies.set(name, strategy);
     return this;
   }
 
   /** Defines a job and offers it. Returns the job, for a worker. Throws as `defineJob` and `registerAsyncTool` do. */
-  asyncTool<In extends Schema, Out extends Accepted<Output>, Output extends Schema = Schema>(
+  asyncTool<In extends Schema, Out extends Returned<Output>, Output extends Schema = Schema>(
     definition:
       & Omit<JobDefinition<In, Out, Output>, "run">
       & Omit<OfferOptions, "queue" | "jobName">,

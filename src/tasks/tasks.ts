@@ -286,7 +286,7 @@ export class Tasks implements Disposable {
     const schema = this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     if (outcome.kind !== "value" || schema === undefined) return outcome;
     try {
-      return { kind: "value", value: await validateOutput(schema, outcome.value, job) };
+      return { ...outcome, value: await validateOutput(schema, outcome.value, job) };
     } catch (error) {
       if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
       return { kind: "tool_error", message: error.message };

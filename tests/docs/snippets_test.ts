@@ -130,7 +130,8 @@ Deno.test("a strategy that combines two shows both surfaces, with one task behin
   const { structuredContent } = await call(surface, "report_start", { user: "ann" });
   const token = String(structuredContent?.token);
   await bench.until(token, ({ status }) => status === "COMPLETED");
-  assertEquals(surface.templates[0] && JSON.parse(await surface.templates[0].read(token, ME)), { total: 3 });
+  const [content] = await surface.templates[0]?.read({ id: token }, ME) ?? [];
+  assertEquals(content && "text" in content && JSON.parse(content.text), { total: 3 });
   assertEquals(toolOf(surface, "report").taskSupport, "optional");
 });
 

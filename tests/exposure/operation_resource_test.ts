@@ -1,5 +1,5 @@
 import { isFinished, JobFault, MemoryBackend, OperationResourceStrategy, type TaskInfo } from "../../mod.ts";
-import type { Surface } from "../../strategy.ts";
+import { resultOrHandle, type Surface } from "../../strategy.ts";
 import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } from "../../src/errors.ts";
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
@@ -9,7 +9,9 @@ import { Bench, call, endless, ME, report, start, toolOf } from "./support.ts";
 async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   const [template] = surface.templates;
   assert(template);
-  return await template.read(id, owner);
+  const [content, ...more] = await template.read({ id }, owner);
+  assert(content !== undefined && "text" in content && more.length === 0);
+  return content.text;
 }
 
 Deno.test("a job gets one tool, a resource template for its results, and the native task operations", async () => {
@@ -19,14 +21,18 @@ Deno.test("a job gets one tool, a resource template for its results, and the nat
     ["make_report", "Report", "Makes a report"],
   ]);
   const tool = toolOf(surface, "make_report");
-  assertEquals([tool.inputSchema, tool.outputSchema], [report.inputSchema, report.outputSchema]);
+  assertEquals(tool.inputSchema, report.inputSchema);
+  // A result that is too large is answered with a handle.
+  assertEquals(tool.outputSchema, report.outputSchema && resultOrHandle(report.outputSchema));
   assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), ["mcp://results/report/{task_id}"]);
-  assertEquals(surface.tasks, { cancellable: ["report"], typed: ["report"], notifications: true });
+  const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };
+  assertEquals(surface.tasks, { cancellable: ["report"], forms: new Map([["report", form]]), notifications: true });
 });
 
 Deno.test("cancellation and notifications are offered only if enabled", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
-  assertEquals(bench.expose(endless, { cancel: false }).tasks, { cancellable: [], typed: [], notifications: false });
+  const { cancellable, notifications } = bench.expose(endless, { cancel: false }).tasks ?? {};
+  assertEquals([cancellable, notifications], [[], false]);
 });
 
 Deno.test("a plain call waits, receives the changes, and answers with the result and its URI", async () => {

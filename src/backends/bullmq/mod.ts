@@ -145,8 +145,7 @@ export class BullMqBackend implements Backend {
     if (task.status === "CANCELLED") return cancelledOutcome(task);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
     if (task.status === "FAILED") return failureOf(snapshot);
-    const value = await this.#request("read a result", () => this.#store.records.result(snapshot));
-    return { kind: "value", value };
+    return { kind: "value", ...await this.#request("read a result", () => this.#store.records.result(snapshot)) };
   }
 
   /** Cancels a task; waits up to `wait` ms for the worker's answer. */

@@ -5,8 +5,12 @@
  */
 import { JobFault } from "../../errors.ts";
 import { isObject } from "../../json.ts";
+import type { RegisteredJob } from "../../registry.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
-import type { SurfaceTemplate, ToolResult } from "../surface.ts";
+import { cutToFit, fits } from "../../text.ts";
+import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
+import { beginningOf } from "./beginning.ts";
+import { blocksOf, textBlock } from "./content_blocks.ts";
 
 /** The prefix of the URIs of a template's resources, before the task id. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
@@ -18,17 +22,49 @@ export function resourceUri(task: Pick<TaskInfo, "id" | "job">): string {
   return `mcp://results/${task.job}/${task.id}`;
 }
 
+/** How the results of a job are sent. `pageCall`: how a model reads a page of one, as in "call task_status with …". */
+export function resultForm(
+  { inlineBytes, job }: Pick<RegisteredJob, "inlineBytes" | "job">,
+  pageCall?: string,
+): ResultForm {
+  return { inlineBytes, typed: job.outputSchema !== undefined, pageCall };
+}
+
+/** The largest answer with a result, in bytes, where the form does not say. */
+export const INLINE_BYTES = 100_000;
+
+/** What an answer takes besides a text that is cut to fit. */
+const AROUND_BYTES = 1_000;
+
 /**
  * The result of a tool whose task has ended: the only place where an outcome becomes a `CallToolResult`. Throws `JobFault`
- * for a fault. The result may be too large for a message; `fitted` cuts it.
+ * for a fault. A result that is too large for the form loses its second copy: the text stays, or the data if the tool
+ * promises them. If that does not fit either, only the beginning stays, with a link to the resource; data that were promised
+ * are then a handle, with a token, the status and how to read the pages.
  */
-export function callResult(task: TaskInfo, outcome: Outcome): ToolResult {
-  const _meta = { resourceUri: resourceUri(task) };
+export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = {}): ToolResult {
+  const { inlineBytes = INLINE_BYTES, typed = false } = form;
+  const uri = resourceUri(task);
+  const _meta = { resourceUri: uri };
   if (outcome.kind === "fault") throw new JobFault(outcome.message, outcome.code);
   if (outcome.kind === "tool_error") {
-    return { content: [{ type: "text", text: outcome.message }], isError: true, _meta };
+    return { content: [textBlock(cutToFit(outcome.message, inlineBytes - AROUND_BYTES))], isError: true, _meta };
   }
-  const { value } = outcome;
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return { content: [{ type: "text", text }], ...(isObject(value) && { structuredContent: value }), _meta };
+  const { value, content } = outcome;
+  const data = isObject(value) && { structuredContent: value };
+  const whole = { content: blocksOf(outcome, uri), ...data, _meta };
+  if (fits(whole, inlineBytes)) return whole;
+  const beginning = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
+  const { blocks, head, pages, next, link } = beginning;
+  const cut = [...blocks, textBlock(next), link];
+  if (data) {
+    const once = content !== undefined
+      ? { content: cut, ...data, _meta }
+      : typed
+      ? { content: [textBlock(beginning.besideData)], ...data, _meta }
+      : { content: whole.content, _meta };
+    if (fits(once, inlineBytes)) return once;
+  }
+  const handle = { token: task.id, status: task.status, message: head, resource: uri, pages, next };
+  return { content: cut, ...(typed && { structuredContent: handle }), _meta };
 }

@@ -34,8 +34,10 @@ export interface PollingResponse {
   readonly questions?: readonly { readonly [key: string]: Json }[];
   /** The result of a COMPLETED task. */
   readonly result?: Json;
-  /** The URI of a result that is too large for one message; `message` then has its beginning. */
+  /** The URI of a result that is too large to be here; `message` then has its beginning. */
   readonly resource?: string;
+  /** How many pages such a result has. */
+  readonly pages?: number;
   /** Why there is no result. */
   readonly error?: string;
   /** Which tool to call next, and how. */
@@ -63,7 +65,10 @@ export interface PollingResponse {
  */
 export function formatResponse(task: TaskInfo, outcome?: Outcome, asking?: Asking): PollingResponse {
   const { id: token, status, progress, message } = describeQuestions(task, asking);
-  if (outcome?.kind === "value") return { token, status, result: outcome.value };
+  if (outcome?.kind === "value") {
+    const { value, content } = outcome;
+    return content !== undefined && value === null ? { token, status } : { token, status, result: value };
+  }
   if (outcome) return { token, status, error: outcome.message };
   return {
     token,
@@ -134,7 +139,8 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
       result: result
         ? relocateSchema(result, "#/properties/result")
         : { description: "The result of a COMPLETED task" },
-      resource: { type: "string", description: "The URI of a result that is too large to stand here" },
+      resource: { type: "string", description: "The URI of a result that is too large to be here" },
+      pages: { type: "integer", description: "How many pages it has" },
       error: { type: "string", description: "Why there is no result" },
       ...more,
     },
@@ -142,16 +148,24 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
   };
 }
 
+/** More properties of a response with a page of a result. */
+export const PAGE_PROPERTIES: JsonSchema = {
+  page: { type: "integer", description: "Which page this is" },
+  text: { type: "string", description: "The text of this page" },
+  next: NEXT_SCHEMA,
+};
+
 /**
  * The output schema of a tool that returns either the result of its job, with the given schema, or a handle: a
- * {@linkcode PollingResponse} whose `next` says how to get the result, with `more` properties.
+ * {@linkcode PollingResponse} whose `next` says how to get the result, because it is not there yet or is too large, with
+ * `more` properties.
  */
 export function resultOrHandle(result: JsonSchema, more: JsonSchema = {}): JsonSchema {
   const handle = {
     type: "object",
-    description: "The job is not finished yet: call the tool that `next` names",
+    description: "Not the result, but how to get it: see `next`",
     properties: {
-      ...standing("What is done now"),
+      ...standing("What is done now, or the beginning of a large result"),
       ...more,
       next: NEXT_SCHEMA,
     },

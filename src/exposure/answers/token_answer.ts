@@ -7,13 +7,14 @@ import { TaskFinished, TaskNotFound, TaskNotReady } from "../../errors.ts";
 import type { JsonSchema } from "../../schema/json_schema.ts";
 import { wellFormed } from "../../json.ts";
 import { cutToFit, fits } from "../../text.ts";
-import { isFinished, type TaskInfo } from "../../task.ts";
+import type { FinishedTask, Json, ResultValue } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import type { Asking } from "./asking.ts";
-import { resourceUri } from "./call_result.ts";
-import { beginningOf, tooLargeNote } from "./fitted.ts";
+import { beginningOf } from "./beginning.ts";
+import { INLINE_BYTES, resourceUri } from "./call_result.ts";
+import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
+import { pageOf, pagesOf, partsOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
-import type { ToolResult } from "../surface.ts";
+import type { ContentBlock, ResultForm, ToolResult } from "../surface.ts";
 
 /** The input schema of a tool that takes a token, and `more` optional properties. */
 export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}): JsonSchema {
@@ -25,29 +26,87 @@ export function tokenSchema(more: { readonly [name: string]: JsonSchema } = {}):
   };
 }
 
-/** The response for a task, with its outcome if it has finished; `asking` is that of `formatResponse`. */
-export async function readResponse(task: TaskInfo, tasks: Tasks, asking?: Asking): Promise<PollingResponse> {
-  if (!isFinished(task)) return formatResponse(task, undefined, asking);
-  return sendable(task, formatResponse(task, await tasks.outcome(task)));
+/** The schema of `page`, as a property of the input of a tool that returns results. */
+export const PAGE_SCHEMA: JsonSchema = {
+  type: "integer",
+  minimum: 1,
+  description: "Which page of a result that is too large for one answer; the first is 1",
+};
+
+/**
+ * What a tool returns for a task that has ended: its status with the result or the error. Of a result that is too large it
+ * returns the beginning, and with `page` that page. Rejects with `ResultPartNotFound` if there is no such page.
+ */
+export async function endedAnswer(
+  task: FinishedTask,
+  tasks: Tasks,
+  form: ResultForm,
+  page?: number,
+): Promise<ToolResult> {
+  const { inlineBytes = INLINE_BYTES } = form;
+  const outcome = await tasks.outcome(task);
+  const response = formatResponse(task, outcome);
+  if (outcome.kind !== "value") {
+    return toToolResult({ ...response, error: cutToFit(outcome.message, inlineBytes / 4) });
+  }
+  if (page !== undefined) return pageAnswer(task, outcome, { ...form, inlineBytes }, page);
+  const uri = resourceUri(task);
+  const content = outcome.content === undefined ? [] : blocksOf(outcome, uri);
+  const whole = toToolResult(response, content);
+  if (fits(whole, inlineBytes)) return whole;
+  const beginning = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
+  if (outcome.content === undefined) {
+    const once = { ...whole, content: [textBlock(beginning.besideData)] };
+    if (fits(once, inlineBytes)) return once;
+  }
+  const { token, status } = response;
+  const { blocks, head, pages, next, link } = beginning;
+  const cut = { token, status, message: head, resource: uri, pages, next };
+  return toToolResult(cut, outcome.content === undefined ? [link] : [...blocks, link]);
 }
 
-/** The longest error, in bytes, that fits together with the rest of its response. */
-const MAX_ERROR_BYTES = 730_000;
+/** A page of a result, as text and as data. */
+function pageAnswer(
+  { id: token, job, status }: FinishedTask,
+  result: ResultValue,
+  { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
+  page: number,
+): ToolResult {
+  const uri = resourceUri({ id: token, job });
+  const pages = pagesOf(partsOf(result), inlineBytes);
+  const pieces = pageOf(pages, page, `the result of task ${token}`);
+  const text = pieces.flatMap((piece) => "text" in piece ? [piece.text] : []).join("\n");
+  const next = page < pages.length && { next: `Call ${pageCall} with this token and page ${page + 1}.` };
+  const structuredContent: { readonly [key: string]: Json } = {
+    token,
+    status,
+    page,
+    pages: pages.length,
+    ...(text !== "" && { text }),
+    ...next,
+  };
+  const blocks = blocksOf(result, uri);
+  const title = `Page ${page} of ${pages.length}.${next ? ` ${next.next}` : ""}`;
+  return {
+    content: [textBlock(title), ...pieces.map((piece) => blockOf(piece, blocks, uri))],
+    structuredContent,
+  };
+}
 
-/** Returns a response unchanged if it fits into a message. Otherwise cuts its result to the beginning and a link. */
-function sendable(task: TaskInfo, response: PollingResponse): PollingResponse {
-  if (fits(response)) return response;
-  const { result, error, ...rest } = response;
-  if (error !== undefined) return { ...rest, error: cutToFit(error, MAX_ERROR_BYTES) };
-  const resource = resourceUri(task);
-  return { ...rest, message: beginningOf(JSON.stringify(result), tooLargeNote(resource)), resource };
+function blockOf(piece: Piece, blocks: readonly ContentBlock[], uri: string): ContentBlock {
+  const { part, mimeType, slice } = piece;
+  const block = slice === undefined ? blocks[part - 1] : undefined; // The value, part 0, has none.
+  if (block !== undefined) return block;
+  if ("text" in piece) return textBlock(piece.text);
+  const where = `read the resource ${partUri(uri, part)}, which has ${slice?.of} pages`;
+  return textBlock(`Part ${part} (${mimeType}) is too large for one message: ${where}.`);
 }
 
 /** Turns a response into the result of a tool, as text and as data. A response with an `error` is an error result. */
-export function toToolResult(response: PollingResponse): ToolResult {
+export function toToolResult(response: PollingResponse, more: readonly ContentBlock[] = []): ToolResult {
   const text = JSON.stringify(wellFormed(response));
   return {
-    content: [{ type: "text", text }],
+    content: [textBlock(text), ...more],
     structuredContent: JSON.parse(text),
     ...(response.error !== undefined && { isError: true }),
   };
@@ -58,7 +117,9 @@ export async function explainErrors(token: string, use: () => Promise<ToolResult
   try {
     return await use();
   } catch (error) {
-    if (error instanceof TaskNotFound) return { content: [{ type: "text", text: error.message }], isError: true };
+    if (error instanceof TaskNotFound || error instanceof ResultPartNotFound) {
+      return { content: [textBlock(error.message)], isError: true };
+    }
     if (error instanceof TaskFinished || error instanceof TaskNotReady) {
       return toToolResult({ token, status: error.status, error: error.message });
     }

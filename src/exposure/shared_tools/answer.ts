@@ -8,8 +8,9 @@ import { validate } from "../../schema/schema.ts";
 import { type Answer, isFinished, type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { canAsk } from "../answers/asking.ts";
-import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
-import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { resultForm } from "../answers/call_result.ts";
+import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
+import { endedAnswer, explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import type { CallClient, SharedJob, SurfaceTool } from "../surface.ts";
 import { askingOf, findShared, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
@@ -30,7 +31,7 @@ export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     description: "Passes on what the person has answered to a question of a task whose status is INPUT_REQUIRED. " +
       "Ask the person first: never answer for them.",
     inputSchema: schema,
-    outputSchema: responseSchema(undefined, { ...questionsSchema([{ answers: "model" }]), next: NEXT_SCHEMA }),
+    outputSchema: responseSchema(undefined, { ...questionsSchema([{ answers: "model" }]), ...PAGE_PROPERTIES }),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     // A client that can ask the person does so itself.
     listedTo: ({ elicitation }) => !elicitation,
@@ -44,9 +45,12 @@ export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
           ? await tasks.answer(task.id, owner, () => ({ [given.question]: answerOf(given) }), "model")
           : task;
         const asking = askingOf(client, job.registered, prefix);
-        const response = await readResponse(now, tasks, asking);
+        if (isFinished(now) && refusal === undefined) {
+          return await endedAnswer(now, tasks, resultForm(job.registered, names.status));
+        }
         const next = isFinished(now) ? {} : { next: nextStep(now, prefix, job.shortest, asking) };
-        return toToolResult({ ...response, ...next, ...(refusal !== undefined && { error: refusal }) });
+        const error = refusal === undefined ? {} : { error: refusal };
+        return toToolResult({ ...formatResponse(now, undefined, asking), ...next, ...error });
       });
       return { kind: "result", result };
     },

@@ -7,9 +7,10 @@ import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
-import { NEXT_SCHEMA, questionsSchema, responseSchema } from "../answers/response.ts";
+import { resultForm } from "../answers/call_result.ts";
+import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
 import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
-import { explainErrors, readResponse, tokenSchema, toToolResult } from "../answers/token_answer.ts";
+import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameStatusAs, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
 import { askingOf, findShared, knowsNoTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
@@ -18,29 +19,31 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
   const { status: name } = sharedNames(prefix);
   const longest = Math.max(...[...jobs.values()].map(({ answerWithin }) => answerWithin));
   const questions = questionsSchema([...jobs.values()].map(({ registered }) => registered));
-  const schema = tokenSchema({ wait_seconds: waitSecondsSchema({ most: longest, byDefault: longest }) });
+  const wait_seconds = waitSecondsSchema({ most: longest, byDefault: longest });
+  const schema = tokenSchema({ wait_seconds, page: PAGE_SCHEMA });
   return {
     name,
     title: "Task status",
     description:
       "Waits for a task that a call has started, up to wait_seconds. Returns as soon as the task changes its " +
-      "status, with the result once it is COMPLETED. If it is not finished, call again.",
+      "status, with the result once it is COMPLETED. If it is not finished, call again. A large result has pages.",
     inputSchema: schema,
-    outputSchema: responseSchema(undefined, { ...questions, next: NEXT_SCHEMA }),
+    outputSchema: responseSchema(undefined, { ...questions, ...PAGE_PROPERTIES }),
     annotations: { readOnlyHint: true, idempotentHint: true },
     listedTo: knowsNoTasks,
     call: async (input, ctx) => {
-      const { token, wait_seconds } = await validate(schema, input, `input for ${name}`) as StatusInput;
+      const given = await validate(schema, input, `input for ${name}`) as StatusInput;
+      const { token } = given;
       const result = await explainErrors(token, async () => {
         const { task, job } = await findShared(jobs, tasks, token, ctx.owner);
-        return await read(job, task, wait_seconds, tasks, ctx);
+        return await read(job, task, given, tasks, ctx);
       });
       return { kind: "result", result };
     },
     resume: async (id, ctx, storeAnswers) => {
       const { task, job } = await findShared(jobs, tasks, id, ctx.owner);
       await storeAnswers(task);
-      return { kind: "result", result: await read(job, task, undefined, tasks, ctx) };
+      return { kind: "result", result: await read(job, task, {}, tasks, ctx) };
     },
   };
 }
@@ -48,13 +51,14 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
 interface StatusInput {
   readonly token: string;
   readonly wait_seconds?: number;
+  readonly page?: number;
 }
 
 /** Waits for a change, and returns the status of the task and the next step. */
 async function read(
   { registered, prefix, answerWithin, shortest }: NamedJob,
   before: TaskInfo,
-  seconds: number | undefined,
+  { wait_seconds, page }: Omit<StatusInput, "token">,
   tasks: Tasks,
   ctx: CallContext,
 ): Promise<ToolResult> {
@@ -67,11 +71,17 @@ async function read(
     byDefault: shortest,
     whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
   };
-  const { task, cut } = await waitForSeconds(stays, before, seconds, limits, tasks, ctx);
-  const response = await readResponse(task, tasks, asking);
-  if (isFinished(task)) return toToolResult(response);
+  const { task, cut } = await waitForSeconds(stays, before, wait_seconds, limits, tasks, ctx);
+  if (isFinished(task)) {
+    return await endedAnswer(task, tasks, resultForm(registered, sharedNames(prefix).status), page);
+  }
   // The next wait is as long as this one: the client may not be able to wait for longer.
-  const wait = seconds !== undefined && seconds >= 1 ? Math.min(seconds * 1_000, answerWithin) : shortest;
+  const wait = wait_seconds !== undefined && wait_seconds >= 1
+    ? Math.min(wait_seconds * 1_000, answerWithin)
+    : shortest;
   const next = nextStep(task, prefix, wait, asking);
-  return toToolResult({ ...response, next: cut === undefined ? next : `${next} (${cut})` });
+  return toToolResult({
+    ...formatResponse(task, undefined, asking),
+    next: cut === undefined ? next : `${next} (${cut})`,
+  });
 }

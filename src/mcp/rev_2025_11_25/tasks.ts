@@ -6,7 +6,6 @@
  */
 import { METHOD_NOT_FOUND, ProtocolError, type Result } from "@modelcontextprotocol/server";
 import { TaskFinished } from "../../errors.ts";
-import { fitted } from "../../exposure/answers/fitted.ts";
 import { callResult } from "../../exposure/answers/call_result.ts";
 import type { Surface } from "../../exposure/surface.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
@@ -36,7 +35,7 @@ export interface TaskOperations {
 /** Binds the task operations to one connection. */
 export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, push, closed }: TaskOperations): void {
   const { owner, known } = peer;
-  const { cancellable, typed } = surface;
+  const { cancellable, forms } = surface;
   server.registerCapabilities({ tasks: tasksCapability(cancellable.length > 0, known) });
   const waits = new ResultWaits((requestId) => server.openStreamOf(requestId) !== undefined);
 
@@ -70,7 +69,7 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
       const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
       return tasks.wait(id, owner, given, (now) => ask(now, ctx));
     });
-    const result = fitted(callResult(task, await tasks.outcome(task)), typed.includes(task.job));
+    const result = callResult(task, await tasks.outcome(task), forms.get(task.job));
     return { ...taskResult(result, id) };
   });
 

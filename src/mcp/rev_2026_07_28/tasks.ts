@@ -87,13 +87,13 @@ export function bindTasks(
 /** Reads a task with its questions, its result or its error. */
 export async function readDetailed(
   tasks: Tasks,
-  { typed, answerTools }: NonNullable<Surface["tasks"]>,
+  { forms, answerTools }: NonNullable<Surface["tasks"]>,
   task: TaskInfo,
   capabilities: unknown,
 ): Promise<rev.DetailedTask> {
   const outcome = isFinished(task) ? await tasks.outcome(task) : undefined;
   const asking = { ...declaredAsking(capabilities), tool: answerTools?.[task.job] };
-  return rev.detailedTask(task, outcome, { typed: typed.includes(task.job), asking });
+  return rev.detailedTask(task, outcome, { form: forms.get(task.job), asking });
 }
 
 /** Error -32021, which names the extension that the client has to declare. */

@@ -5,10 +5,9 @@
  * @module
  */
 import { JobFault } from "../../errors.ts";
-import { fitted } from "../../exposure/answers/fitted.ts";
 import { type Asking, describeQuestions } from "../../exposure/answers/asking.ts";
 import { callResult, resourceUri } from "../../exposure/answers/call_result.ts";
-import type { ToolResult } from "../../exposure/surface.ts";
+import type { ResultForm, ToolResult } from "../../exposure/surface.ts";
 import { isObject } from "../../json.ts";
 import { cutToFit } from "../../text.ts";
 import { type Answer, type Json, openQuestions, type Outcome, type Question, type TaskInfo } from "../../task.ts";
@@ -70,7 +69,7 @@ export function createTaskResult(task: TaskInfo): WireTask & { resultType: "task
 export function detailedTask(
   task: TaskInfo,
   outcome: Outcome | undefined,
-  { typed, asking }: { readonly typed: boolean; readonly asking: Asking },
+  { form, asking }: { readonly form?: ResultForm; readonly asking: Asking },
 ): DetailedTask {
   const wire = wireTask(describeQuestions(task, asking));
   if (wire.status === "input_required") {
@@ -78,7 +77,7 @@ export function detailedTask(
   }
   if (outcome === undefined || wire.status === "cancelled") return wire;
   try {
-    return { ...wire, result: { resultType: "complete", ...fitted(callResult(task, outcome), typed) } };
+    return { ...wire, result: { resultType: "complete", ...callResult(task, outcome, form) } };
   } catch (error) {
     if (!(error instanceof JobFault)) throw error;
     return { ...wire, error: { code: error.code, message: cutToFit(error.message) } };

@@ -49,7 +49,7 @@ export interface CallSite {
 
 /** Calls a tool. */
 export function callTool(tool: SurfaceTool, input: unknown, ctx: RequestContext, site: CallSite): Promise<Result> {
-  return waitFor(tool, (call) => tool.call(input, call), ctx, site);
+  return waitFor((call) => tool.call(input, call), ctx, site);
 }
 
 /**
@@ -71,7 +71,6 @@ export function resumeTool(
   const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, site));
   // The call it goes on with was a plain one, whatever the client declares by now.
   return waitFor(
-    tool,
     (call) => resume.call(tool, id, call, answer, isWhole ? input : undefined),
     ctx,
     { ...site, request: undefined },
@@ -80,7 +79,6 @@ export function resumeTool(
 }
 
 async function waitFor(
-  { outputSchema }: SurfaceTool,
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
   { tasks, owner, connection, request, onAnswer }: CallSite,
@@ -118,9 +116,7 @@ async function waitFor(
   };
   try {
     const answer = await run(call);
-    return answer.kind === "task"
-      ? connection.created(answer.task, ctx)
-      : connection.completed(fitted(answer.result, outputSchema !== undefined));
+    return answer.kind === "task" ? connection.created(answer.task, ctx) : connection.completed(fitted(answer.result));
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
     return error.result;

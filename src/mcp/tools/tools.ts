@@ -69,7 +69,7 @@ export function bindTools(
       if (!plainCall) throw new ProtocolError(INVALID_PARAMS, `Unknown tool: ${params.name.slice(0, 100)}`);
       const answer = await plainCall(asRequest("tools/call", params, ctx), ctx);
       // How large its results are is a plain tool's own affair, but its errors may repeat a large input.
-      return isError(answer) ? { ...fitted(answer, false) } : answer;
+      return isError(answer) ? { ...fitted(answer) } : answer;
     } catch (error) {
       // The SDK uses this code only for an unknown tool.
       const unknown = error instanceof ProtocolError && error.code === INVALID_PARAMS;

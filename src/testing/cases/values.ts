@@ -4,6 +4,7 @@
  * @module
  */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import { content, file, image, text } from "../../content/content.ts";
 import { InvalidValue, TaskNotFound } from "../../errors.ts";
 import { newTaskId } from "../../ids.ts";
 import { type Json, openQuestions } from "../../task.ts";
@@ -30,9 +31,12 @@ const VALUES: readonly Json[] = [
 ];
 
 /** A text of about this many bytes, with characters of one to four bytes, so that cuts fall within all of them. */
-function text(bytes: number): string {
+function textOf(bytes: number): string {
   return "aé世👍".repeat(Math.ceil(bytes / 10));
 }
+
+/** Bytes of every value, whose number is no multiple of three. */
+const BYTES = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 
 export const values: Cases = {
   "an input reaches the job, and a result its owner, without any change": async (stage) => {
@@ -88,11 +92,54 @@ export const values: Cases = {
     await stage.finished(asking, second);
   },
 
+  "what a job returns for the model to see reaches its owner without any change, and no other value passes for it":
+    async (
+      stage,
+    ) => {
+      const second = await stage.connect();
+      const parts = [
+        text("a chart \ud800"),
+        image(BYTES, "image/png"),
+        file(BYTES, { name: "a.bin", mimeType: "a/b" }),
+      ];
+      const data = BYTES.toBase64();
+      const stored: Json = [
+        { type: "text", text: "a chart \ufffd" },
+        { type: "image", data, mimeType: "image/png" },
+        { type: "file", name: "a.bin", mimeType: "a/b", data },
+      ];
+      await stage.work({
+        content: () => content(parts),
+        content_and_data: () => content(parts, { structuredContent: { points: 3 } }),
+        large: () => content([file(new Uint8Array(3 * MIB).fill(7), { name: "a.bin", mimeType: "a/b" })]),
+        json: ({ value }) => value,
+      });
+      const run = async (job: string, input: Json = {}) => {
+        const task = await stage.create({ job, input });
+        strictEqual((await stage.finished(task, second)).status, "COMPLETED");
+        return await second.outcome(task.id, OWNER);
+      };
+      deepStrictEqual(await run("content"), { kind: "value", value: null, content: stored });
+      deepStrictEqual(await run("content_and_data"), { kind: "value", value: { points: 3 }, content: stored });
+      const large = await run("large");
+      const [part] = "content" in large ? large.content ?? [] : [];
+      strictEqual(part?.type === "file" && part.data === new Uint8Array(3 * MIB).fill(7).toBase64(), true);
+      const alike: readonly Json[] = [
+        stored,
+        { content: stored },
+        { kind: "value", value: 1, content: stored },
+        { "mcp-jobs": 1, content: true },
+      ];
+      for (const value of alike) {
+        deepStrictEqual(await run("json", { value }), { kind: "value", value });
+      }
+    },
+
   "values of 200 KB and of 5 MB do not change": async (stage) => {
     const second = await stage.connect();
     await stage.take("echo", ({ input }) => Promise.resolve({ kind: "value", value: input }));
     for (const size of [200_000, 5_000_000]) {
-      const input = { text: text(size) };
+      const input = { text: textOf(size) };
       const task = await stage.create({ job: "echo", input });
       await stage.finished(task, second);
       const outcome = await second.outcome(task.id, OWNER);

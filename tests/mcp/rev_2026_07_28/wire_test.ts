@@ -69,7 +69,7 @@ const CASES: { readonly [name: string]: readonly [TaskInfo, Outcome | undefined,
 
 for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
   Deno.test(`2026-07-28: ${name}`, () => {
-    const wire = detailedTask(task, outcome, { typed: false, asking: ASKING });
+    const wire = detailedTask(task, outcome, { asking: ASKING });
     assertEquals(wire.status, status);
     for (const field of ["inputRequests", "result", "error"]) assertEquals(field in wire, field === carries, field);
     GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
@@ -80,7 +80,7 @@ for (const [name, [task, outcome, status, carries]] of Object.entries(CASES)) {
 Deno.test("2026-07-28: a fault whose code is not a whole number has the code of an internal error", () => {
   const task: TaskInfo = { ...LIVE, ...end, status: "FAILED", failure: "fault" };
   for (const code of ["ENOENT", NaN, 404.5, null, 2 ** 60] as unknown as number[]) {
-    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { typed: false, asking: ASKING });
+    const wire = detailedTask(task, { kind: "fault", message: "gone", code }, { asking: ASKING });
     assertEquals(wire.error, { code: -32603, message: "gone" });
     GetTaskResultV2Schema.parse({ resultType: "complete", ...wire });
   }
@@ -100,7 +100,7 @@ Deno.test("2026-07-28: the poll interval grows with the age of a task, up to 2 s
 
 Deno.test("2026-07-28: a form has only keywords that forms allow", () => {
   const task: TaskInfo = { ...LIVE, status: "INPUT_REQUIRED", questions: [QUESTION] };
-  const { inputRequests } = detailedTask(task, undefined, { typed: false, asking: ASKING });
+  const { inputRequests } = detailedTask(task, undefined, { asking: ASKING });
   const params = { mode: "form", message: "Who?", requestedSchema: { type: "object", properties: {} } };
   assertEquals(inputRequests, { "question-1": { method: "elicitation/create", params } });
 });

@@ -6,15 +6,15 @@
  */
 import type { Job, Queue } from "bullmq";
 import type { KeyStore, NewTask, ProgressReport } from "../../../backend.ts";
-import { isObject } from "../../../json.ts";
 import type { Standing } from "../../../questions/open.ts";
-import type { Answer, Json, NewQuestion } from "../../../task.ts";
+import type { Answer, Json, NewQuestion, ResultValue } from "../../../task.ts";
 import { KEPT_MS } from "../../shared/store/keys.ts";
 import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
 import { ownPrefix } from "./keys.ts";
+import { fromStored, toStored, withoutRecord } from "../result.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
@@ -72,15 +72,6 @@ const MAX_SIZE = 4_194_304;
 
 /** How long a call waits for its turn while Redis is busy, in ms. */
 const PATIENCE_MS = 5_000;
-
-/**
- * The longest result that is stored in the job itself, in UTF-16 units: BullMQ sends a job's result to all subscribers
- * of its queue, and keeps it in the queue's events. A longer one is stored in the record.
- */
-const MAX_INLINE = 32_768;
-
-/** The key of an object that stands in the job for a result in the record. */
-const STORED_APART = "mcp-jobs";
 
 /** Our records on Redis. */
 export class RedisRecords implements KeyStore {
@@ -148,26 +139,16 @@ export class RedisRecords implements KeyStore {
   }
 
   /** The result of a completed task that was read with its result. */
-  async result({ id, result }: Snapshot): Promise<Json> {
-    const text = result ?? null;
-    const value = parse(text);
-    if (value === undefined) return text; // Not JSON, whoever wrote it: it is taken as it is.
-    if (!isObject(value) || !(STORED_APART in value)) return value;
-    const apart = await this.#scripts.run<Field>("field", id, `result:${value[STORED_APART]}`);
-    return apart === null ? value : JSON.parse(apart);
+  async result({ id, result }: Snapshot): Promise<ResultValue> {
+    return await fromStored(result ?? null, (field) => this.#scripts.run<Field>("field", id, field));
   }
 
-  /**
-   * Stores a result in the record if it is long, or looks like what stands in the job for one that is. Resolves with what
-   * is to be stored in the job.
-   */
-  async storeResult({ id, run }: Hold, value: Json): Promise<Json> {
-    const text = JSON.stringify(value);
-    const looksStoredApart = isObject(value) && STORED_APART in value;
-    if (text.length <= MAX_INLINE && !looksStoredApart) return value;
-    // A job that is no task of ours has no record; its result stays in the job.
-    const stored = await this.#scripts.run<0 | 1>("mark", id, `result:${run}`, text);
-    return stored === 1 ? { [STORED_APART]: run } : value;
+  /** Stores in the record what of a result belongs there. Resolves with what is to be stored in the job. */
+  async storeResult({ id, run }: Hold, result: ResultValue): Promise<Json> {
+    const { job, apart } = toStored(run, result);
+    if (apart === undefined) return job;
+    const stored = await this.#scripts.run<0 | 1>("mark", id, apart.field, apart.text);
+    return stored === 1 ? job : withoutRecord(result);
   }
 
   /**

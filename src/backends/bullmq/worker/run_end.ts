@@ -60,7 +60,7 @@ async function settle(store: RedisStore, locked: LockedJob, attempt: Attempt, in
   const { job } = locked;
   const hold = holdOf(locked);
   if (attempt.kind === "value") {
-    return await insist(() => records.storeResult(hold, attempt.value));
+    return await insist(() => records.storeResult(hold, attempt));
   }
   if (attempt.kind === "fault") {
     await insist(() => records.markFault(hold, attempt.code));

@@ -5,7 +5,7 @@
  */
 import type { Attempt, NewTask } from "../../../../../src/backend.ts";
 import { newTaskId } from "../../../../../src/ids.ts";
-import { type Answer, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
+import { type Answer, type ContentPart, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
 import type { Event } from "./events.ts";
 import { isHeld, type Model } from "./model.ts";
 
@@ -13,7 +13,18 @@ import { isHeld, type Model } from "./model.ts";
 export const OWNER = "ann";
 
 const TEXTS = ["no luck", "", "null", "NUL \0, ü, 😀", "x".repeat(1_500)];
-const VALUES: readonly Json[] = [null, "done", { sum: 1 }, { "mcp-jobs": 1 }, ["x".repeat(40_000)]];
+const VALUES: readonly Json[] = [
+  null,
+  "done",
+  { sum: 1 },
+  { "mcp-jobs": 1 },
+  { "mcp-jobs": 1, content: true },
+  ["x".repeat(40_000)],
+];
+const CONTENT: readonly ContentPart[] = [
+  { type: "text", text: "a chart" },
+  { type: "image", data: "iVBORw0KGgo=", mimeType: "image/png" },
+];
 const KEYS = ["color", "size", "both"];
 const ANSWERS: readonly Answer[] = [{ action: "accept", content: { ok: true } }, { action: "decline" }];
 const HOUR = 3_600_000;
@@ -135,7 +146,7 @@ function event(draw: Draw, kind: Event["kind"]): Event {
 
 function attempt(draw: Draw): Attempt {
   const kind = draw.weighted({ value: 2, error: 5, fault: 1 });
-  if (kind === "value") return { kind, value: draw.from(VALUES) };
+  if (kind === "value") return { kind, value: draw.from(VALUES), ...(draw.chance(0.2) && { content: CONTENT }) };
   const message = draw.from(TEXTS);
   if (kind === "fault") return { kind, message, ...draw.from([{}, { code: -32_001 }]) };
   const abandoned = draw.chance(0.1);

@@ -1,10 +1,10 @@
-import type { LiveTask, Outcome } from "../../backend.ts";
-import type { Json, JsonSchema, TaskInfo } from "../../mod.ts";
-import { InvalidInput } from "../../src/errors.ts";
-import { formatResponse, responseSchema } from "../../src/exposure/answers/response.ts";
-import { validate } from "../../src/schema/schema.ts";
-import { TaskStatus } from "../../src/task.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
+import type { LiveTask, Outcome } from "../../../backend.ts";
+import type { Json, JsonSchema, TaskInfo } from "../../../mod.ts";
+import { InvalidInput } from "../../../src/errors.ts";
+import { formatResponse, responseSchema } from "../../../src/exposure/answers/response.ts";
+import { validate } from "../../../src/schema/schema.ts";
+import { TaskStatus } from "../../../src/task.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
 const live: LiveTask = {
   id: "id-1",

@@ -1,0 +1,60 @@
+/**
+ * Where a result is stored: in the job, as BullMQ does it, or in our record beside the job.
+ *
+ * @module
+ */
+import { isObject } from "../../json.ts";
+import type { Json, ResultValue } from "../../task.ts";
+import { parse } from "./redis/scripts/read.ts";
+
+/**
+ * The longest result that is stored in the job itself, in UTF-16 units: BullMQ sends a job's result to all subscribers
+ * of its queue, and keeps it in the queue's events. A longer one is stored in the record.
+ */
+const MAX_INLINE = 32_768;
+
+/** The key of an object in the job that stands for a result in the record, and names the run that has returned it. */
+const STORED_APART = "mcp-jobs";
+
+/** Another key of that object: the record has a `ResultValue`, and not only the value. */
+const CONTENT = "content";
+
+/** What stands in the job and, if that is not the value, the field of the record and its text. */
+export interface StoredResult {
+  /** What stands in the job. */
+  readonly job: Json;
+  /** What stands in the record. */
+  readonly apart?: { readonly field: string; readonly text: string };
+}
+
+/** How the result of a run is stored: in the record if it is long, has content, or looks like what stands for such a one. */
+export function toStored(run: number, { value, content }: ResultValue): StoredResult {
+  if (content !== undefined) {
+    const text = JSON.stringify({ value, content });
+    return { job: { [STORED_APART]: run, [CONTENT]: true }, apart: { field: `content:${run}`, text } };
+  }
+  const text = JSON.stringify(value);
+  const looksStoredApart = isObject(value) && STORED_APART in value;
+  if (text.length <= MAX_INLINE && !looksStoredApart) return { job: value };
+  return { job: { [STORED_APART]: run }, apart: { field: `result:${run}`, text } };
+}
+
+/** What a job that is no task of ours, and has no record, returns to whoever has added it. */
+export function withoutRecord({ value, content }: ResultValue): Json {
+  if (content === undefined) return value;
+  return { content: content.map((part) => ({ ...part })), ...(value !== null && { structuredContent: value }) };
+}
+
+/** The result in a job; `read` reads a field of the record. What another worker has stored is taken as it is. */
+export async function fromStored(
+  text: string | null,
+  read: (field: string) => Promise<string | null>,
+): Promise<ResultValue> {
+  const job = parse<Json>(text);
+  if (job === undefined) return { value: text }; // Not JSON, whoever wrote it.
+  if (!isObject(job) || !(STORED_APART in job)) return { value: job };
+  const withContent = job[CONTENT] === true;
+  const apart = await read(`${withContent ? "content" : "result"}:${job[STORED_APART]}`);
+  if (apart === null) return { value: job };
+  return withContent ? JSON.parse(apart) : { value: JSON.parse(apart) };
+}

@@ -1,0 +1,179 @@
+/**
+ * What a job returns for the model to see: texts, images, sounds, files and links.
+ *
+ * @module
+ */
+import { InvalidValue } from "../errors.ts";
+import { isObject } from "../json.ts";
+import type { ContentPart } from "../task.ts";
+import { quote } from "../text.ts";
+
+/** Marks what `content` returns. It is global, because the code of a job may import another copy of this package. */
+const MARK = Symbol.for("@mcp-jobs/mcp-jobs/content");
+
+/** A result that consists of parts for the model, which {@linkcode content} makes. `Data` is its structured content. */
+export class Content<Data = undefined> {
+  /** What the model sees. */
+  readonly parts: readonly ContentPart[];
+  /** The result as data. */
+  readonly structuredContent: Data;
+
+  /** Use {@linkcode content}. */
+  constructor(parts: readonly ContentPart[], structuredContent: Data) {
+    Object.defineProperty(this, MARK, { value: true });
+    this.parts = parts;
+    this.structuredContent = structuredContent;
+  }
+
+  /** Throws `InvalidValue`: it is a result, and not a part of one. */
+  toJSON(): never {
+    throw new InvalidValue("it has content(…) inside: a job has to return that itself");
+  }
+}
+
+/** Whether a value was made by {@linkcode content}. */
+export function isContent(value: unknown): value is Content<unknown> {
+  return typeof value === "object" && value !== null && MARK in value;
+}
+
+/** The parts that were checked when they were made. */
+const MADE = new WeakSet<ContentPart>();
+
+/**
+ * A result of a job with what the model sees: texts, images, sounds, files and links, in this order. `structuredContent` is
+ * the result as data, an object: a job with an `output` schema must have it, and that schema validates it. Throws
+ * `InvalidValue` without parts, and for a part that was made otherwise.
+ *
+ * @example
+ * ```ts
+ * import { content, defineJob, image, text } from "@mcp-jobs/mcp-jobs";
+ * import { z } from "zod";
+ *
+ * const drawChart = defineJob({
+ *   name: "draw_chart",
+ *   input: z.object({ title: z.string() }),
+ *   run: async ({ title }) => {
+ *     const png = await Deno.readFile("chart.png");
+ *     return content([text(title), image(png, "image/png")], { structuredContent: { title, bytes: png.length } });
+ *   },
+ * });
+ * ```
+ */
+export function content(parts: readonly ContentPart[]): Content;
+/** With the result as data. */
+export function content<Data extends object>(
+  parts: readonly ContentPart[],
+  options: { readonly structuredContent: Data },
+): Content<Data>;
+export function content(
+  parts: readonly ContentPart[],
+  { structuredContent }: { readonly structuredContent?: unknown } = {},
+): Content<unknown> {
+  if (!Array.isArray(parts) || parts.length === 0) {
+    throw new InvalidValue("content(…) takes a list of at least one part, such as [text(…), image(…)]");
+  }
+  const other = parts.findIndex((part) => !MADE.has(part));
+  if (other >= 0) {
+    const makers = "text, image, audio, file or link";
+    throw new InvalidValue(`Part ${other + 1} of content(…) was not made by ${makers}`);
+  }
+  if (structuredContent !== undefined && !isObject(structuredContent)) {
+    throw new InvalidValue("The structuredContent of content(…) must be an object");
+  }
+  return new Content([...parts], structuredContent);
+}
+
+/** A text. */
+export function text(text: string): ContentPart {
+  return made({ type: "text", text: textOf(text, "text(…)") });
+}
+
+/** An image, such as `image(bytes, "image/png")`. Throws `InvalidValue` for no bytes, and for another media type. */
+export function image(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
+  return media("image", bytes, mimeType);
+}
+
+/** A sound, such as `audio(bytes, "audio/wav")`. Throws `InvalidValue` for no bytes, and for another media type. */
+export function audio(bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
+  return media("audio", bytes, mimeType);
+}
+
+/** A file, such as `file(bytes, { name: "report.pdf", mimeType: "application/pdf" })`. Throws `InvalidValue` for what is none. */
+export function file(
+  bytes: Uint8Array | ArrayBuffer,
+  options: { readonly name: string; readonly mimeType: string },
+): ContentPart {
+  const what = "file(…)";
+  const { name, mimeType }: Partial<typeof options> = options ?? {};
+  return made({
+    type: "file",
+    name: textOf(name, `The name of ${what}`, 1),
+    mimeType: mediaTypeOf(mimeType, what),
+    data: base64Of(bytes, what),
+  });
+}
+
+/**
+ * A link to a resource, of this server or elsewhere (MCP, `resource_link`). The default of `name` is the last part of the
+ * URI. LangChain agents fail on a link, and clients before 2025-06-18 get none. Throws `InvalidValue` for what is no URI.
+ */
+export function link(
+  uri: string,
+  { name, title, description, mimeType }: {
+    readonly name?: string;
+    readonly title?: string;
+    readonly description?: string;
+    readonly mimeType?: string;
+  } = {},
+): ContentPart {
+  const what = "link(…)";
+  const url = typeof uri === "string" ? URL.parse(uri) : null;
+  if (url === null) throw new InvalidValue(`${what} takes a URI with its scheme, not ${shown(uri)}`);
+  const lastPart = url.pathname.split("/").findLast((part) => part !== "") ?? uri;
+  return made({
+    type: "resource_link",
+    uri,
+    name: textOf(name ?? lastPart, `The name of ${what}`, 1),
+    ...(title !== undefined && { title: textOf(title, `The title of ${what}`) }),
+    ...(description !== undefined && { description: textOf(description, `The description of ${what}`) }),
+    ...(mimeType !== undefined && { mimeType: mediaTypeOf(mimeType, what) }),
+  });
+}
+
+function media(type: "image" | "audio", bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {
+  const what = `${type}(…)`;
+  const data = base64Of(bytes, what);
+  if (data === "") throw new InvalidValue(`${what} has no bytes`);
+  const given = mediaTypeOf(mimeType, what);
+  if (given.toLowerCase().startsWith(`${type}/`)) return made({ type, data, mimeType: given });
+  throw new InvalidValue(`${what} takes a media type ${type}/…, not ${quote(given)}; use file(…) for other bytes`);
+}
+
+function made(part: ContentPart): ContentPart {
+  MADE.add(part);
+  return part;
+}
+
+function base64Of(bytes: unknown, what: string): string {
+  if (bytes instanceof Uint8Array) return bytes.toBase64();
+  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes).toBase64();
+  throw new InvalidValue(`${what} takes its bytes as a Uint8Array or an ArrayBuffer, not ${shown(bytes)}`);
+}
+
+/** RFC 6838, section 4.2, and parameters. */
+const MEDIA_TYPE = /^[a-z0-9][\w!#$&^.+-]{0,126}\/[a-z0-9][\w!#$&^.+-]{0,126}( *;[\x20-\x7e]*)?$/i;
+
+function mediaTypeOf(mimeType: unknown, what: string): string {
+  if (typeof mimeType === "string" && MEDIA_TYPE.test(mimeType)) return mimeType;
+  throw new InvalidValue(`${what} takes a media type such as "image/png", not ${shown(mimeType)}`);
+}
+
+function textOf(text: unknown, what: string, least = 0): string {
+  if (typeof text === "string" && text.length >= least) return text;
+  throw new InvalidValue(`${what} must be a text${least > 0 ? " that is not empty" : ""}, not ${shown(text)}`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  return typeof value === "object" && value !== null ? `a ${value.constructor?.name ?? "object"}` : String(value);
+}

@@ -1,0 +1,74 @@
+/**
+ * The beginning of a result that is too large for one answer, and how to read the rest.
+ *
+ * @module
+ */
+import type { ResultValue } from "../../task.ts";
+import { cutToFit, lengthOf } from "../../text.ts";
+import type { ContentBlock, ResultForm } from "../surface.ts";
+import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
+import { pagesOf, partsOf } from "./pages.ts";
+
+/** The beginning of a result. */
+export interface Beginning {
+  /** The blocks that have room in the answer; the text at their end may be cut. */
+  readonly blocks: readonly ContentBlock[];
+  /** The beginning of the text. */
+  readonly head: string;
+  /** How many pages the result has. */
+  readonly pages: number;
+  /** Says how to read them. */
+  readonly next: string;
+  /** Instead of `blocks`, where the data of the answer are complete. */
+  readonly besideData: string;
+  /** A link to what is missing. Old clients do not know this block, and LangChain agents fail on it. */
+  readonly link: ContentBlock;
+}
+
+/** The beginning of the result of task `id`, whose resource is `uri`. */
+export function beginningOf(
+  result: ResultValue,
+  { id, uri }: { readonly id: string; readonly uri: string },
+  { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
+): Beginning {
+  const blocks = blocksOf(result, uri);
+  const whole = leading(blocks, inlineBytes / 2);
+  const next = blocks[whole.length];
+  const text = blocks.find((block) => block.type === "text")?.text ?? "";
+  const head = headOf(text, inlineBytes);
+  const { length: pages } = pagesOf(partsOf(result), inlineBytes);
+  const many = pages === 1 ? "1 page" : `${pages} pages`;
+  const how = `Read the resource ${uri}?page=1 and so on` +
+    (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${id} and page 1.`);
+  return {
+    blocks: next?.type === "text" ? [...whole, textBlock(headOf(next.text, inlineBytes))] : whole,
+    head,
+    pages,
+    next: `This is only the beginning of the result, which has ${many}. ${how}`,
+    besideData:
+      `${head}\n\nThis is only the beginning: \`structuredContent\` has the whole. As text it has ${many}. ${how}`,
+    link: linkTo(result, uri, whole.length),
+  };
+}
+
+/** The first blocks, as many as have at most `most` bytes together. */
+function leading(blocks: readonly ContentBlock[], most: number): readonly ContentBlock[] {
+  let left = most;
+  const end = blocks.findIndex((block) => (left -= lengthOf(JSON.stringify(block)) + 1) < 0);
+  return end < 0 ? blocks : blocks.slice(0, end);
+}
+
+/** The beginning of a text, short enough for three copies of it in one answer. */
+function headOf(text: string, inlineBytes: number): string {
+  return cutToFit(text, Math.min(2_000, inlineBytes / 8));
+}
+
+/** A link to the whole result, or to the last part of its content if only that is missing. */
+function linkTo({ content }: ResultValue, uri: string, whole: number): ContentBlock {
+  const last = content !== undefined && whole === content.length - 1 ? content[whole] : undefined;
+  const target = last !== undefined && "data" in last
+    ? { uri: partUri(uri, whole + 1), mimeType: last.mimeType }
+    : { uri, ...(content === undefined && { mimeType: "application/json" }) };
+  const name = target.uri.replace(/^mcp:\/\//, "");
+  return { type: "resource_link", name, description: "What is missing of the result", ...target };
+}

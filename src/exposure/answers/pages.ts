@@ -1,0 +1,106 @@
+/**
+ * The pages of a result: how it is read, part by part, if it is too large for one answer.
+ *
+ * @module
+ */
+import { JobsError } from "../../errors.ts";
+import type { ContentPart, ResultValue } from "../../task.ts";
+import { lengthOf, MAX_PAYLOAD_BYTES, quote, slicesOf } from "../../text.ts";
+
+/** A piece of a result: the value or a part of the content, or a slice of it. */
+export type Piece = PieceBase & ({ readonly text: string } | { readonly blob: string });
+
+interface PieceBase {
+  /** Which part of the content it is, from 1; 0 is the value. */
+  readonly part: number;
+  /** The media type of the whole part. */
+  readonly mimeType: string;
+  /** Which slice it is, from 1, and of how many; absent if it is the whole part. */
+  readonly slice?: { readonly number: number; readonly of: number };
+}
+
+/** A page: pieces that are sent together. */
+export type Page = readonly Piece[];
+
+/** There is no such page or part of a result. */
+export class ResultPartNotFound extends JobsError {}
+
+/** What a piece takes besides its text or its bytes. */
+const AROUND_BYTES = 400;
+
+/**
+ * How large a page is, in bytes. Tools send a page twice, as text and as data, and resources have the same pages. Binary
+ * parts may be larger, because they are cut only if no message can carry them.
+ */
+function pageBytesOf(inlineBytes: number): number {
+  return Math.floor((inlineBytes - 2_000) / 2);
+}
+
+/** The parts of a result, in order: its value as JSON, unless there is only content, and its content. */
+export function partsOf({ value, content }: ResultValue): readonly Piece[] {
+  const parts = content?.map((part, index) => partOf(part, index + 1)) ?? [];
+  if (content !== undefined && value === null) return parts;
+  return [{ part: 0, mimeType: "application/json", text: JSON.stringify(value) }, ...parts];
+}
+
+function partOf(part: ContentPart, number: number): Piece {
+  switch (part.type) {
+    case "text":
+      return { part: number, mimeType: "text/plain", text: part.text };
+    case "resource_link":
+      return { part: number, mimeType: "text/uri-list", text: part.uri };
+    default:
+      return { part: number, mimeType: part.mimeType, blob: part.data };
+  }
+}
+
+/**
+ * The pages of these parts. Small parts share a page. A text is cut at whole characters, and a binary part only if it is too
+ * large for any message; each slice has a page of its own.
+ */
+export function pagesOf(parts: readonly Piece[], inlineBytes: number): readonly Page[] {
+  const most = pageBytesOf(inlineBytes);
+  const pages: Piece[][] = [];
+  let left = 0;
+  for (const piece of parts.flatMap((part) => sliced(part, most))) {
+    const bytes = piece.slice ? most : bytesOf(piece);
+    left -= bytes;
+    const last = pages.at(-1);
+    if (last && left >= 0) last.push(piece);
+    else {
+      pages.push([piece]);
+      left = most - bytes;
+    }
+  }
+  return pages;
+}
+
+/** The page with this number. Throws `ResultPartNotFound`. */
+export function pageOf(pages: readonly Page[], number: string | number, of: string): Page {
+  const page = /^[1-9]\d*$/.test(`${number}`) ? pages[Number(number) - 1] : undefined;
+  if (page !== undefined) return page;
+  const many = pages.length === 1 ? "1 page" : `${pages.length} pages`;
+  throw new ResultPartNotFound(`There is no page ${quote(`${number}`)} of ${of}: it has ${many}, the first is page 1.`);
+}
+
+function sliced(piece: Piece, most: number): readonly Piece[] {
+  const slices = "text" in piece ? slicesOf(piece.text, most - AROUND_BYTES) : blobsOf(piece.blob);
+  if (slices.length === 1) return [piece];
+  return slices.map((slice, index) => {
+    const { part, mimeType } = piece;
+    const base = { part, mimeType, slice: { number: index + 1, of: slices.length } };
+    return "text" in piece ? { ...base, text: slice } : { ...base, blob: slice };
+  });
+}
+
+/** Base64 in pieces that stand for whole bytes each, and fit into one message each. */
+function blobsOf(data: string): readonly string[] {
+  const most = MAX_PAYLOAD_BYTES - MAX_PAYLOAD_BYTES % 4 - AROUND_BYTES;
+  const blobs = [];
+  for (let from = 0; from < data.length || from === 0; from += most) blobs.push(data.slice(from, from + most));
+  return blobs;
+}
+
+function bytesOf(piece: Piece): number {
+  return AROUND_BYTES + ("blob" in piece ? piece.blob.length : lengthOf(JSON.stringify(piece.text)));
+}

@@ -1,0 +1,122 @@
+import type { ContentPart, Json } from "../../../mod.ts";
+import type { ContentBlock, ToolResult } from "../../../strategy.ts";
+import { JobFault } from "../../../src/errors.ts";
+import { callResult } from "../../../src/exposure/answers/call_result.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
+import { completed as task, value } from "../support.ts";
+
+const URI = "mcp://results/report/id-1";
+const textOf = (block: ContentBlock | undefined) => block?.type === "text" ? block.text : "";
+const bytesOf = (result: unknown) => new TextEncoder().encode(JSON.stringify(result)).length;
+
+/** The structure of a result, without its texts. */
+function shapeOf({ content, structuredContent, isError }: ToolResult) {
+  return { blocks: content.map(({ type }) => type), data: Object.keys(structuredContent ?? {}), isError };
+}
+
+Deno.test("a result has text for the model, data for the client, and the URI of its resource in _meta", () => {
+  const result = callResult(task, value({ total: 3 }));
+  assertEquals(result.content, [{ type: "text", text: '{"total":3}' }]);
+  assertEquals([result.structuredContent, result._meta], [{ total: 3 }, { resourceUri: URI }]);
+});
+
+Deno.test("a text is not quoted, and only an object becomes structured content", () => {
+  const cases: [Json, string][] = [["plain", "plain"], [null, "null"], [[1], "[1]"], [7, "7"]];
+  for (const [given, text] of cases) {
+    const result = callResult(task, value(given));
+    assertEquals(result.content[0], { type: "text", text });
+    assertEquals("structuredContent" in result, false);
+  }
+});
+
+Deno.test("a tool error becomes an error result, and a fault is thrown with its code", () => {
+  const result = callResult(task, { kind: "tool_error", message: "no" });
+  assertEquals([result.isError, result.content], [true, [{ type: "text", text: "no" }]]);
+  const fault = { kind: "fault", message: "broken", code: -32001 } as const;
+  assertEquals(assertThrows(() => callResult(task, fault), JobFault, "broken").code, -32001);
+});
+
+const IMAGE: ContentPart = { type: "image", data: "AAAA", mimeType: "image/png" };
+const FILE: ContentPart = { type: "file", data: "AAAA", mimeType: "application/pdf", name: "a.pdf" };
+
+Deno.test("content becomes content blocks, a file with the URI of its own resource, and the value its data", () => {
+  const content: ContentPart[] = [{ type: "text", text: "two" }, IMAGE, FILE];
+  const resource = { uri: `${URI}/3`, mimeType: "application/pdf", blob: "AAAA", _meta: { name: "a.pdf" } };
+  const blocks = [{ type: "text", text: "two" }, IMAGE, { type: "resource", resource }];
+  const plain = callResult(task, { kind: "value", value: null, content });
+  assertEquals([plain.content, "structuredContent" in plain], [blocks, false]);
+  const typed = callResult(task, { kind: "value", value: { total: 3 }, content });
+  assertEquals([typed.content, typed.structuredContent], [blocks, { total: 3 }]);
+});
+
+Deno.test("of two copies that are too large together, the text stays, or the data that a schema promises", () => {
+  const outcome = value({ text: "x".repeat(60_000) });
+  const plain = callResult(task, outcome);
+  assertEquals(shapeOf(plain), { blocks: ["text"], data: [], isError: undefined });
+  assertEquals(textOf(plain.content[0]), `{"text":"${"x".repeat(60_000)}"}`);
+  const typed = callResult(task, outcome, { typed: true, pageCall: "task_status" });
+  assertEquals(shapeOf(typed), { blocks: ["text"], data: ["text"], isError: undefined });
+  const told = textOf(typed.content[0]);
+  assert(told.startsWith('{"text":"xxx') && told.length < 3_000);
+  assertStringIncludes(told, "`structuredContent` has the whole. As text it has 2 pages");
+  assertStringIncludes(told, "call task_status with the token id-1 and page 1");
+});
+
+Deno.test("a larger result is its beginning and a link to its resource; data that a schema promises are a handle", () => {
+  const outcome = value({ text: "x".repeat(600_000) });
+  for (const typed of [false, true]) {
+    const result = callResult(task, outcome, { typed });
+    const data = typed ? ["token", "status", "message", "resource", "pages", "next"] : [];
+    assertEquals(shapeOf(result), { blocks: ["text", "text", "resource_link"], data, isError: undefined });
+    const [head, note, link] = result.content;
+    assert(textOf(head).startsWith('{"text":"xxx') && textOf(head).length <= 2_001);
+    assertStringIncludes(textOf(note), `has 13 pages. Read the resource ${URI}?page=1`);
+    assertEquals(link?.type === "resource_link" && [link.uri, link.mimeType], [URI, "application/json"]);
+    assertEquals(result._meta, { resourceUri: URI });
+  }
+});
+
+Deno.test("content that is too large is answered with what has room, and a link to the rest, or to the one part that has none", () => {
+  const text: ContentPart = { type: "text", text: "A chart" };
+  const large: ContentPart = { type: "image", data: "AAAA".repeat(100_000), mimeType: "image/png" };
+  const one = callResult(task, { kind: "value", value: { total: 3 }, content: [text, IMAGE, large] }, { typed: true });
+  assertEquals(shapeOf(one), {
+    blocks: ["text", "image", "text", "resource_link"],
+    data: ["total"],
+    isError: undefined,
+  });
+  const link = one.content.at(-1);
+  assertEquals(link?.type === "resource_link" && [link.uri, link.mimeType], [`${URI}/3`, "image/png"]);
+  const two = callResult(task, { kind: "value", value: null, content: [large, text, FILE] });
+  assertEquals(shapeOf(two), { blocks: ["text", "resource_link"], data: [], isError: undefined });
+  const all = two.content.at(-1);
+  assertEquals(all?.type === "resource_link" && [all.uri, all.mimeType], [URI, undefined]);
+  const long: ContentPart = { type: "text", text: "é".repeat(90_000) };
+  const cut = callResult(task, { kind: "value", value: null, content: [IMAGE, long] });
+  assertEquals(shapeOf(cut).blocks, ["image", "text", "text", "resource_link"]);
+  assertEquals(textOf(cut.content[1]), `${"é".repeat(1_000)}…`);
+});
+
+Deno.test("an answer has at most as many bytes as its form allows, whatever the text, the error or the data", () => {
+  const samples = ["x", '"\\', "\u0000", "世", "👍"];
+  for (const inlineBytes of [8_000, 100_000]) {
+    for (const sample of samples) {
+      for (const length of [3_000, 40_000, 95_000]) {
+        const text = sample.repeat(length / sample.length);
+        for (const typed of [false, true]) {
+          const form = { inlineBytes, typed, pageCall: "task_status" };
+          const content = [IMAGE, { type: "text", text }, FILE] as const;
+          const results = [
+            callResult(task, value({ text }), form),
+            callResult(task, value(text), form),
+            callResult(task, { kind: "value", value: { text }, content }, form),
+            callResult(task, { kind: "tool_error", message: text }, form),
+          ];
+          for (const result of results) {
+            assert(bytesOf(result) <= inlineBytes, `${bytesOf(result)} bytes of ${length} ${sample}`);
+          }
+        }
+      }
+    }
+  }
+});
