@@ -76,6 +76,8 @@ export interface CallContext {
    * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.
    */
   readonly onChange?: (task: TaskInfo, whenNobodyCanAnswer?: "wait" | "cancel") => void;
+  /** Whether the client can receive the answer, as far as is known: it may have closed the stream of the call. */
+  readonly isReachable?: () => boolean;
   /** Called as the call is answered, with what to do if the client turns out not to have received the answer. */
   readonly onAnswer?: (lost: () => void) => void;
 }

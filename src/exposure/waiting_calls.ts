@@ -36,7 +36,7 @@ export function waitWhile(
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { owner, client, signal, idempotencyKey, onAnswer }: CallContext,
+  { owner, client, signal, idempotencyKey, isReachable, onAnswer }: CallContext,
   begin: (caller: Caller) => Promise<TaskInfo>,
   wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
@@ -55,7 +55,7 @@ export function waitForCall<T>(
     signal.addEventListener("abort", giveUp);
     try {
       const task = await begun;
-      caller.wait(task);
+      caller.wait(task, isReachable);
       try {
         const answer = await wait(task, caller);
         answered = true;

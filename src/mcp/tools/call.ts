@@ -43,6 +43,8 @@ export interface CallSite {
   readonly connection: Connection;
   /** How the client accepts a task, if it does. */
   readonly request: TaskRequest | undefined;
+  /** Whether the client reads the stream of a call. */
+  readonly isOpen: (ctx: RequestContext) => boolean;
   /** Called as a call is answered, with what to do if the client does not receive the answer. */
   readonly onAnswer: (ctx: RequestContext, lost: () => void) => void;
 }
@@ -81,7 +83,7 @@ export function resumeTool(
 async function waitFor(
   run: (call: CallContext) => Promise<CallAnswer>,
   ctx: RequestContext,
-  { tasks, owner, connection, request, onAnswer }: CallSite,
+  { tasks, owner, connection, request, isOpen, onAnswer }: CallSite,
   misfits: () => Misfits = () => new Map(),
 ): Promise<Result> {
   const given = new AbortController();
@@ -101,6 +103,7 @@ async function waitFor(
     client,
     idempotencyKey: idempotencyKeyOf(_meta),
     signal: given.signal,
+    isReachable: () => isOpen(ctx),
     onAnswer: (lost) => onAnswer(ctx, lost),
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
       progress?.report(describeQuestions(task, client));

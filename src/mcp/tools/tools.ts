@@ -51,15 +51,16 @@ export function bindTools(
   server.onCancelled = (id, reason) => {
     if (isTimeOut(reason)) sent.givenUp(id);
   };
-  const onAnswer: CallSite["onAnswer"] = ({ mcpReq: { id } }, lost) => {
+  const isOpen: CallSite["isOpen"] = ({ mcpReq: { id } }) => server.openStreamOf(id) !== undefined;
+  const onAnswer: CallSite["onAnswer"] = (ctx, lost) => {
     // A client that has closed the stream may resume it, or may call again.
-    if (server.openStreamOf(id) === undefined) lost();
-    else sent.add(id, lost);
+    if (isOpen(ctx)) sent.add(ctx.mcpReq.id, lost);
+    else lost();
   };
 
   server.setOwnHandler("tools/call", CallParams, (params, ctx) => {
     const tool = tools.get(params.name);
-    if (tool) return call(tool, params, ctx, { tasks, owner, connection, onAnswer });
+    if (tool) return call(tool, params, ctx, { tasks, owner, connection, isOpen, onAnswer });
     return inCallSpan(undefined, params.name, ctx, () => callPlainTool(params, ctx));
   });
 
@@ -92,7 +93,7 @@ export function bindTool(
     "tools/call",
     CallParams,
     // The connection ends with the answer: nobody can say that it was lost.
-    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection, onAnswer: () => {} }),
+    (params, ctx) => call(tool, params, ctx, { tasks, owner, connection, isOpen: () => true, onAnswer: () => {} }),
   );
 }
 

@@ -32,9 +32,9 @@ export class Caller {
     this.#found = true;
   }
 
-  /** The call begins to wait. */
-  wait(task: TaskInfo): void {
-    this.#wait = this.#callers.wait(task, this.#list, this.#found);
+  /** The call begins to wait. `isReachable`: whether its client can receive the answer, as far as is known. */
+  wait(task: TaskInfo, isReachable?: () => boolean): void {
+    this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable);
     this.#waits = true;
   }
 

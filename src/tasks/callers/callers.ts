@@ -20,7 +20,9 @@ const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** A task for which calls wait. */
 interface Awaited {
-  calls: number;
+  readonly calls: Set<Wait>;
+  /** Whether another call takes it over from calls here whose clients cannot be reached. */
+  taken: boolean;
   /** Whether a caller that does not wait has received it, too. */
   given: boolean;
   /** Whether one of the calls has started it: it is not the task of somebody whom this server does not know. */
@@ -30,6 +32,8 @@ interface Awaited {
 /** One call's wait. */
 export interface Wait extends Waiting {
   readonly awaited: Awaited;
+  /** Whether the client can receive the answer, as far as is known. */
+  readonly isReachable: () => boolean;
 }
 
 /** The calls of one server. */
@@ -58,10 +62,16 @@ export class Callers implements Disposable {
   }
 
   /** A call begins to wait for a task; `found`: for that of another start. */
-  wait({ id }: Pick<TaskInfo, "id">, list: () => ListName | undefined, found: boolean = false): Wait {
-    const awaited = this.#awaited.get(id) ?? { calls: 0, given: false, isOurs: false };
-    const wait = { id, list, since: this.#now(), awaited };
-    awaited.calls++;
+  wait(
+    { id }: Pick<TaskInfo, "id">,
+    list: () => ListName | undefined,
+    found: boolean = false,
+    isReachable: () => boolean = () => true,
+  ): Wait {
+    const awaited = this.#awaited.get(id) ?? { calls: new Set(), taken: false, given: false, isOurs: false };
+    const wait = { id, list, since: this.#now(), awaited, isReachable };
+    awaited.calls.add(wait);
+    awaited.taken = false;
     awaited.isOurs ||= !found;
     this.#awaited.set(id, awaited);
     this.#marks.add(wait);
@@ -71,7 +81,8 @@ export class Callers implements Disposable {
   /** A call no longer waits. `answered`: it has its answer, such as the task itself or its handle. */
   leave(wait: Wait, answered: boolean): void {
     wait.awaited.given ||= answered;
-    if (--wait.awaited.calls === 0) this.#awaited.delete(wait.id);
+    wait.awaited.calls.delete(wait);
+    if (wait.awaited.calls.size === 0) this.#awaited.delete(wait.id);
     this.#marks.delete(wait);
   }
 
@@ -81,7 +92,7 @@ export class Callers implements Disposable {
    * `false`.
    */
   async isShared({ id, awaited, list }: Wait): Promise<boolean> {
-    if (awaited.calls > 0 || awaited.given || !awaited.isOurs) return true;
+    if (isReachable(awaited) || awaited.given || !awaited.isOurs) return true;
     const name = list();
     if (name === undefined) return false;
     const servers = (await this.#lists.read(name)).flatMap((offer) => offer.id === id ? offer.server ?? [] : []);
@@ -122,7 +133,9 @@ export class Callers implements Disposable {
       const task = await read(offer.id).catch((error) => {
         if (!(error instanceof TaskNotFound || error instanceof TaskExpired)) throw error;
       });
-      const taken = await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
+      const taken = offer.server === this.#heartbeat.server
+        ? this.#takeHere(offer.id)
+        : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
       if (taken && task && isOfUse(task)) return task;
     }
   }
@@ -162,12 +175,27 @@ export class Callers implements Disposable {
   async #firstLeft(offers: readonly Offer[]): Promise<Offer | undefined> {
     const free = offers.find(({ server }) => server === undefined);
     if (free) return free;
-    const left = await Promise.all(offers.map(async ({ server = "" }) => !await this.#lives(server)));
+    const left = await Promise.all(offers.map(async ({ id, server = "" }) => {
+      return server === this.#heartbeat.server ? this.#isLeftHere(id) : !await this.#lives(server);
+    }));
     return offers.find((_, index) => left[index]);
   }
 
+  /** Whether calls of this server wait for a task, and none of their clients can be reached. */
+  #isLeftHere(id: string): boolean {
+    const awaited = this.#awaited.get(id);
+    return awaited !== undefined && !awaited.taken && !isReachable(awaited);
+  }
+
+  /** Takes over such a task, unless another call is doing so. The mark in the store stays: a call of this server waits. */
+  #takeHere(id: string): boolean {
+    const awaited = this.#awaited.get(id);
+    if (awaited === undefined || !this.#isLeftHere(id)) return false;
+    return awaited.taken = true;
+  }
+
   async #lives(server: string): Promise<boolean> {
-    return server === this.#heartbeat.server || !await this.#others.isDead(server);
+    return !await this.#others.isDead(server);
   }
 
   /** Writes in the background, and tries again if that fails. */
@@ -179,6 +207,11 @@ export class Callers implements Disposable {
     this.#writing.add(writing);
     return writing;
   }
+}
+
+/** Whether a call waits for a task whose client can be reached. */
+function isReachable({ calls }: Awaited): boolean {
+  return calls.values().some(({ isReachable }) => isReachable());
 }
 
 /** Whether a caller can still receive the result of a task. */

@@ -3,23 +3,27 @@
  *
  * @module
  */
-import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, MemoryBackend } from "../../../mod.ts";
+import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, type Job, MemoryBackend } from "../../../mod.ts";
+import { ANYBODY } from "../../../src/mcp/peer.ts";
 import { LostAnswers } from "../../../src/mcp/tools/lost_answers.ts";
+import { ToolRegistry } from "../../../src/registry.ts";
+import { listOf } from "../../../src/tasks/task_keys.ts";
 import { createWorker } from "../../../src/worker.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { until } from "../../support/processes.ts";
 import { Raw } from "../http/support/raw.ts";
 
 /** A server with a job that counts its runs, and a client in a session. */
-async function serve() {
+async function serve(...jobs: readonly Job[]) {
   let runs = 0;
   const count = defineJob({ name: "count", input: { type: "object" }, run: () => ({ runs: ++runs }) });
   const backend = new MemoryBackend();
   const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend });
-  server.registerAsyncTool(count);
+  for (const job of [count, ...jobs]) server.registerAsyncTool(job);
   // Nobody runs this one.
   const idle = defineJob({ name: "idle", input: { type: "object" } });
   server.registerAsyncTool(idle, { strategy: new AdaptiveExposureStrategy({ answerWithin: 0, toolPrefix: "idle_" }) });
-  await createWorker(backend, [count]).ready; // It stops with the backend.
+  await createWorker(backend, [count, ...jobs]).ready; // It stops with the backend.
   const client = await Raw.open(server.fetch);
   const call = async (name = "count") => {
     const { result } = await client.ask("tools/call", { name, arguments: {} });
@@ -64,6 +68,34 @@ Deno.test("a result whose stream the client had closed is that of the next call"
   await response.body?.cancel();
   await ended.promise;
   assertEquals(await call(), { runs: 1 });
+});
+
+Deno.test("a call whose client has closed its stream leaves its task to the next call, which may come before the end", async () => {
+  let runs = 0;
+  const opened = Promise.withResolvers<void>();
+  const slow = defineJob({
+    name: "slow",
+    input: { type: "object" },
+    run: async () => {
+      runs++;
+      await opened.promise;
+      return { runs };
+    },
+  });
+  const { server, backend, client, call } = await serve(slow);
+  await using _server = server;
+  const response = await client.post("tools/call", { name: "slow", arguments: {} });
+  const { owner, key } = listOf(new ToolRegistry().register(slow), {}, ANYBODY.owner);
+  await until(async () => await backend.keys.named(owner, key) !== undefined, "the store knows that the call waits");
+  await response.body?.cancel();
+  const again = [call("slow"), call("slow")];
+  await until(
+    async () => (await backend.list(owner, { limit: 9 })).tasks.length === 2,
+    "one of them has a task of its own",
+  );
+  opened.resolve();
+  assertEquals((await Promise.all(again)).length, 2);
+  assertEquals(runs, 2);
 });
 
 Deno.test("an answer counts as just sent for a minute, and only the last hundred of a connection do", () => {

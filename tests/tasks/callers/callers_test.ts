@@ -26,9 +26,12 @@ class Servers implements AsyncDisposable {
   }
 
   /** A task whose call waits in a server for long enough to be marked in the store. */
-  async waitingIn(server: Callers): Promise<{ readonly task: TaskInfo; readonly wait: Wait }> {
+  async waitingIn(
+    server: Callers,
+    isReachable?: () => boolean,
+  ): Promise<{ readonly task: TaskInfo; readonly wait: Wait }> {
     const task = await this.task();
-    const wait = server.wait(task, () => LIST);
+    const wait = server.wait(task, () => LIST, false, isReachable);
     const isMarked = async () => {
       while (!(await this.backend.keys.named("me", LIST.key))?.includes(task.id)) await rest(10);
     };
@@ -240,4 +243,16 @@ Deno.test("a task whose offer has run out is not taken", async () => {
   await servers.pass(server.offer(servers.task(), LIST, 60_000));
   await servers.pass(rest(60_000));
   assertEquals(await servers.take(server), undefined);
+});
+
+Deno.test("of several calls, one takes over the task of a call here whose client cannot be reached, and may cancel it", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  const { task } = await servers.waitingIn(server, () => false);
+  const taken = await Promise.all([servers.take(server), servers.take(server)]);
+  assertEquals(taken.toSorted(), [task.id, undefined]);
+  const wait = server.wait(task, () => LIST);
+  assertEquals(await servers.take(server), undefined);
+  server.leave(wait, false);
+  assertEquals(await servers.pass(server.isShared(wait)), false);
 });
