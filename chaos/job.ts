@@ -1,6 +1,7 @@
 /** The job of the chaos run: takes a moment, fails when it is told to, and marks each run with a number of its own. */
 import { defineJob, ToolError } from "../mod.ts";
 import { z } from "zod";
+import { approval } from "./approval/job.ts";
 
 /** After how long a silent worker counts as dead, in ms. */
 export const LEASE_MS = 3_000;
@@ -11,6 +12,9 @@ export const HANDLE_AFTER_MS = 50;
 
 /** How a task that fails on purpose begins its message. */
 export const PLANNED_FAILURE = "failed as planned";
+
+/** A job of three steps and a question. It is parked about as often as its answer comes in time. */
+export const approve = approval("approve", 20);
 
 export const step = defineJob({
   name: "step",

@@ -1,14 +1,16 @@
 /**
  * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
- * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Ends with status 0 only if nothing was
- * lost and nothing doubled, and no repeated call started its task again without a reason.
+ * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Some tasks take three steps and ask a question. Ends with status
+ * 0 only if nothing was lost and nothing doubled, no recorded step ran again, and no repeated call started its task again
+ * without a reason.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { parseArgs } from "../tools/std.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { randomFrom } from "../tools/random.ts";
-import { LEASE_MS } from "./job.ts";
+import { type Note, parseNote, runAgain } from "./approval/notes.ts";
+import { approve, LEASE_MS, step } from "./job.ts";
 import { Ledger, type Planned } from "./ledger.ts";
 import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
@@ -26,6 +28,9 @@ const FAIL_SHARE = 0.05;
 
 /** Of so many tasks, two are started by plain calls: one calls again at its time limit, one waits for a handle. */
 const PLAIN_PERIOD = 20;
+
+/** Of so many tasks, one takes three steps and asks a question. */
+const APPROVAL_PERIOD = 5;
 
 /** The longest work of an ordinary task, and of one of a plain call, in ms. */
 const LONGEST_MS = 30;
@@ -53,10 +58,18 @@ const crossed = new Map<number | undefined, number>();
 
 await using backend = await openBackend(backendName, place.folder, LEASE_MS);
 using recovery = new RecoveryWatch(backend);
-const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args)));
+const notes: Note[] = [];
+const onLine = (line: string) => {
+  const note = parseNote(line);
+  if (note) notes.push(note);
+};
+const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args, { onLine })));
 const connections = Array.from(
   { length: PRODUCERS },
-  () => new Connection(args, { onLate: (response) => count(crossed, numberIn(response)) }),
+  () => {
+    const accept = () => Promise.resolve({ action: "accept" as const, content: { yes: true } });
+    return new Connection(args, { onLate: (response) => count(crossed, numberIn(response)), answer: accept });
+  },
 );
 
 let next = 0;
@@ -86,6 +99,7 @@ await Promise.all([verifier, ...connections].map((connection) => connection.clos
 await Promise.all(workers.map((worker) => worker.stop()));
 
 const verdict = ledger.judge();
+const stepsAgain = runAgain(notes);
 const called = [...plain.values()];
 const circumstances = [...plain].map(([number, { deaths, told }]) =>
   [number, { deaths, crossed: crossed.get(number) ?? 0, fails: told.kind === "failed" }] as const
@@ -98,6 +112,8 @@ const rows: [string, string | number][] = [
   ["failed as planned", verdict.failedAsPlanned],
   ["lost", verdict.lost],
   ["results doubled", verdict.doubled],
+  ["with three steps and a question", Array.from({ length: total }, (_, number) => number).filter(asks).length],
+  ["... recorded steps that ran again", stepsAgain.length],
   ["plain calls", called.length],
   ["... repeated at their time limit", called.filter(({ repeats }) => repeats > 0).length],
   ["... repetitions in all", called.reduce((sum, { repeats }) => sum + repeats, 0)],
@@ -119,12 +135,19 @@ for (const number of again.examples) {
     `started again for no reason: ${number} ${JSON.stringify(plain.get(number))} ${tasksOf.get(number)} tasks`,
   );
 }
-const isWell = verdict.lost === 0 && verdict.doubled === 0 && again.forNoReason === 0 && verdict.sent === total;
+for (const step of stepsAgain.slice(0, 5)) console.error(`a recorded step ran again: ${step}`);
+const isWell = stepsAgain.length === 0 && verdict.lost === 0 && verdict.doubled === 0 && again.forNoReason === 0 &&
+  verdict.sent === total;
 if (!isWell) Deno.exitCode = 1;
 
 function plan(number: number): Planned {
   const longest = isPlain(number) ? LONGEST_PLAIN_MS : LONGEST_MS;
-  return { number, ms: Math.floor(random() * longest), fail: random() < FAIL_SHARE };
+  const [ms, fail] = [Math.floor(random() * longest), random() < FAIL_SHARE];
+  return { number, ms, fail: fail && !asks(number) };
+}
+
+function asks(number: number): boolean {
+  return number % APPROVAL_PERIOD === 1;
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {
@@ -158,9 +181,11 @@ async function storedIds(): Promise<readonly string[]> {
 
 async function sendAndAwait(connection: Connection, planned: Planned): Promise<void> {
   if (isPlain(planned.number)) return await callPlainly(connection, planned);
+  const { number, ms } = planned;
+  const [name, input] = asks(number) ? [approve.name, { number, point: "in a step", ms }] : [step.name, { ...planned }];
   const request = {
     method: "tools/call" as const,
-    params: { name: "step", arguments: { ...planned }, task: { ttl: 3_600_000 } },
+    params: { name, arguments: input, task: { ttl: 3_600_000 } },
   };
   const created = await connection.use((client) => client.request(request, CreateTaskResultSchema));
   ledger.sent(created.task.taskId, planned);
@@ -187,7 +212,7 @@ async function makeChaos(signal: AbortSignal): Promise<void> {
       kills = { ...kills, worker: kills.worker + 1 };
       recovery.killed();
       await worker.kill();
-      workers[index] = await WorkerProcess.start(args);
+      workers[index] = await WorkerProcess.start(args, { onLine });
     }
     if (place.hasDatabase && random() < RESTART_CHANCE) {
       kills = { ...kills, database: kills.database + 1 };

@@ -1,7 +1,7 @@
 /** A server of the chaos run, on stdio. */
 import { AsyncToolServer } from "../mod.ts";
 import { openBackend } from "../tools/place.ts";
-import { HANDLE_AFTER_MS, LEASE_MS, step, STEP_OR_HANDLE } from "./job.ts";
+import { approve, HANDLE_AFTER_MS, LEASE_MS, step, STEP_OR_HANDLE } from "./job.ts";
 
 const [name = "", folder = ""] = Deno.args;
 const server = new AsyncToolServer({
@@ -12,5 +12,6 @@ const server = new AsyncToolServer({
   limits: { creationsPerMinute: Infinity, readsPerMinute: Infinity, requestsPerMinute: Infinity, openTasks: Infinity },
 });
 server.registerAsyncTool(step);
+server.registerAsyncTool(approve);
 server.registerAsyncTool(step, { name: STEP_OR_HANDLE, answerWithin: HANDLE_AFTER_MS });
 await server.run();

@@ -1,5 +1,5 @@
 /** A job of three steps with a question in the middle, which notes on stdout what it does. */
-import { defineJob, type Job, type JobContext } from "../../mod.ts";
+import { defineJob, HoldLost, type Job, type JobContext } from "../../mod.ts";
 import { z } from "zod";
 import type { Note } from "./notes.ts";
 
@@ -40,7 +40,7 @@ export function approval(name: string, parkAfter: number): Job {
           if (inside) await stand(inside);
           return mark;
         });
-        note("has", name, mark);
+        if (!(ctx.signal.reason instanceof HoldLost)) note("has", name, mark);
         return mark;
       };
       await stand("running");

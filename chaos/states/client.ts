@@ -47,6 +47,7 @@ if (import.meta.main) {
   for await (const line of lines(Deno.stdin.readable)) {
     const request: ClientRequest = JSON.parse(line);
     const done: Promise<void> = act(connection, request)
+      .catch((error) => `refused ${error}`)
       .then((text) => say({ call: request.call, text }))
       .finally(() => running.delete(done));
     running.add(done);

@@ -6,6 +6,7 @@ export function inTime(ms: number, what: () => string): <T>(done: Promise<T>) =>
   return async (done) => {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error(what())), end - Date.now());
+    Deno.unrefTimer(timer); // What is awaited may be given up.
     try {
       return await Promise.race([done, late.promise]);
     } finally {

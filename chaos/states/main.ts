@@ -29,6 +29,8 @@ for (let i = 0; i < rounds; i++) {
     }
   }
 }
+let last = plan.length;
+let missed = 0;
 const killed = new Map<string, number>();
 const problems: string[] = [];
 const started = Date.now();
@@ -41,6 +43,11 @@ await using place = await Place.make(backendName, { persistent: true });
     await using lane = new Lane(`${index}`, [backendName, place.folder]);
     for (let round = left.shift(); round; round = left.shift()) {
       const found = await run(round, lane, backend);
+      if (found === undefined) {
+        left.push({ ...round, number: last++ });
+        missed++;
+        continue;
+      }
       for (const problem of found) console.error(`${JSON.stringify(round)}: ${problem}`);
       problems.push(...found);
       killed.set(round.state, (killed.get(round.state) ?? 0) + 1);
@@ -51,6 +58,7 @@ const rows: [string, string | number][] = [
   ["backend", backendName],
   ["rounds", plan.length],
   ...STATES.map((state): [string, number] => [`killed while ${state}`, killed.get(state) ?? 0]),
+  ["repeated, because the state was over already", missed],
   ["problems", problems.length],
   ["time in all", `${((Date.now() - started) / 1_000).toFixed(0)} s`],
 ];

@@ -28,8 +28,9 @@ export interface Round {
   readonly later: number;
 }
 
-/** For how long the code of a task stays at a point, in ms. */
+/** For how long the code of a task stays at a point, in ms, and for how long another occupies the worker before it. */
 const STAY_MS = 400;
+const OCCUPY_MS = 2_000;
 
 /** The longest that a round may take, in ms: after that its task counts as lost. */
 const PATIENCE_MS = 120_000;
@@ -37,8 +38,11 @@ const PATIENCE_MS = 120_000;
 /** The owner of everything that clients start over stdio. */
 const OWNER = "local";
 
-/** Runs a round. Resolves with what was not as it should be. */
-export async function run(round: Round, lane: Lane, backend: Backend): Promise<readonly string[]> {
+/**
+ * Runs a round. Resolves with what was not as it should be, or with nothing if the task was not in the state any longer when
+ * the process was to be killed: the machine was too busy.
+ */
+export async function run(round: Round, lane: Lane, backend: Backend): Promise<readonly string[] | undefined> {
   const { number, state, victim, later } = round;
   const problems: string[] = [];
   const point = state === "running" || state === "in a step" || state === "resumed" ? state : "nowhere";
@@ -51,7 +55,8 @@ export async function run(round: Round, lane: Lane, backend: Backend): Promise<r
     const told: Promise<string>[] = [];
     // A client that is killed is told nothing more.
     const goOn = () => void told.push(lane.client.await(id).catch(() => ""));
-    await patience(reach(round, lane, seen, goOn));
+    const reached = await Promise.race([patience(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
+    if (reached !== true) return undefined;
     await new Promise((resolve) => setTimeout(resolve, later));
     await patience(lane.kill(victim));
     goOn();
@@ -90,6 +95,6 @@ async function reach(round: Round, lane: Lane, seen: Seen, goOn: () => void): Pr
 /** Occupies the only slot of the lane's worker for a while. */
 async function occupy({ number }: Round, lane: Lane): Promise<void> {
   const blocker = -number - 1;
-  await lane.client.start(parking(lane.name), { number: blocker, point: "running", ms: STAY_MS });
+  await lane.client.start(parking(lane.name), { number: blocker, point: "running", ms: OCCUPY_MS });
   await lane.stood(blocker, "running");
 }

@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Claim } from "../backend.ts";
-import { DefinitionError, JobFault, ToolError } from "../errors.ts";
+import { DefinitionError, HoldLost, JobFault, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
@@ -123,6 +123,8 @@ export class Steps {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
       const value = toJson(await scopes.run(new Scope(name), async () => await run(step)), `The step ${quote(name)}`);
       await this.#claim.record(recordOf(call, textOf(name, value), index));
+      // It is not recorded then, and another run takes this step.
+      if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
       recorded = true;
       return value;
     } finally {

@@ -11,7 +11,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertMatch } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
@@ -167,6 +167,15 @@ test("a job from another producer can record steps and sleep, and its end delete
   await until(async () => await state() === "completed", "the job has ended");
   assertEquals(ran, ["one", "end"]);
   await until(async () => (await admin.keys(`${prefix}:mcp-jobs:steps:*`)).length === 0, "its steps are deleted");
+});
+
+test("a job from another producer that asks fails, because nobody can be shown its questions", async (place) => {
+  await using worker = createWorker(place.backend, [job("asks", (_, ctx) => ctx.elicit(QUESTION))]);
+  await worker.ready;
+  const added = await place.queue("asks").add("any", {});
+  const reason = () => place.queue("asks").getJob(added.id ?? "").then((found) => found?.failedReason);
+  await until(async () => await reason() !== undefined, "the job has failed");
+  assertMatch(await reason() ?? "", /^Cannot ask: another program has queued this job/);
 });
 
 test("waiting calls notice that drain, clean or obliterate has deleted the job of a parked task", async (place) => {

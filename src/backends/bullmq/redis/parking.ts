@@ -30,9 +30,9 @@ export class RedisParking {
     return steps.sort((a, b) => a.index - b.index);
   }
 
-  /** Stores a step of a run that holds its job. */
-  async record(queue: string, { id, token }: Hold, { index, text }: RecordedStep): Promise<void> {
-    await this.#scripts.run("record", queue, id, token, index, text);
+  /** Stores a step of a run that holds its job. Resolves with whether it does. */
+  async record(queue: string, { id, token }: Hold, { index, text }: RecordedStep): Promise<boolean> {
+    return await this.#scripts.run<0 | 1>("record", queue, id, token, index, text) === 1;
   }
 
   /** Deletes the steps of a job from a number on, for a run that holds it. */

@@ -181,6 +181,7 @@ export class JobRun {
     const { store, name, job, token } = this.#options;
     return this.#during(() => {
       const stored: Promise<void> = this.#insist(() => store.parking.record(name, holdOf({ job, token }), step))
+        .then((held) => void (held || this.lose()))
         .finally(() => this.#recording.delete(stored));
       this.#recording.add(stored);
       this.hasRecorded = true;

@@ -66,11 +66,12 @@ else
 end
 return "parked"`;
 
-/** ARGV: queue, id, token, index, text. Stores a step of a run that holds the job. */
+/** ARGV: queue, id, token, index, text. Stores a step of a run that holds the job. Returns whether it holds that. */
 export const RECORD = `${COMMON}
 local queue, id = ARGV[1], ARGV[2]
 local fields = call("HMGET", record(id), "queue", "work")
-if fields[2] or not isHeld(queue, id, ARGV[3]) then return 0 end
+if not isHeld(queue, id, ARGV[3]) then return 0 end
+if fields[2] then return 1 end
 call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;

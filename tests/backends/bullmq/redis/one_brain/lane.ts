@@ -114,10 +114,10 @@ export class Lane {
         return;
       }
       case "record":
-        return await this.#store.parking.record(this.#queue.name, holdOf(this.#running()), event.step);
+        return void await this.#store.parking.record(this.#queue.name, holdOf(this.#running()), event.step);
       case "record late": {
         const [run] = this.#late;
-        return run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step);
+        return void (run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step));
       }
       case "answer":
         return await records.storeAnswers(this.#id, event.answers);
