@@ -226,7 +226,8 @@ export function writingOnce(connection: Redis): Redis {
       if (!held) {
         held = true;
         socket.cork();
-        nextTick(send);
+        // Ticks come before microtasks, but those that a microtask asks for come when all of these are done.
+        queueMicrotask(() => nextTick(send));
       }
       return write(...args);
     };
