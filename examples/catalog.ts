@@ -7,7 +7,7 @@
 import type { Answer } from "./shared/update.ts";
 
 /** What an example shows, and what its client, or each of its clients, must have seen at the end. */
-export type Expected = OneClient | SeveralClients;
+export type Expected = OneClient | SeveralClients | Interrupted;
 
 /** An example whose client runs one report. */
 export interface OneClient {
@@ -23,6 +23,13 @@ export interface SeveralClients {
   readonly about: string;
   /** What the calls of each client return, in order, by the name of the client and of the job. */
   readonly answers: { readonly [client: string]: { readonly [job: string]: readonly Answer[] } };
+}
+
+/** An example whose task waits for an answer while its worker and its server are killed. */
+export interface Interrupted {
+  readonly about: string;
+  /** The question that the second client is asked. */
+  readonly question: string;
 }
 
 const POLLED = ["PENDING", "RUNNING", "COMPLETED"];
@@ -43,6 +50,10 @@ export const EXAMPLES: ReadonlyMap<string, Expected> = new Map<string, Expected>
   ["approach3", { about: "a native MCP task, and its result as a resource", statuses: NATIVE, resource: true }],
   ["http", { about: "over HTTP with a token, for clients of both revisions", statuses: NATIVE, resource: true }],
   ["approach3_notify", { about: "the same, with every change pushed", statuses: NATIVE, resource: true }],
+  ["approval", {
+    about: "three steps and an approval, with worker and server killed while the task waits for it",
+    question: "Publish the report of user 42, with a revenue of 42000?",
+  }],
 ]);
 
 /** The example that runs without a name. */
@@ -68,5 +79,8 @@ export const ROLES: ReadonlyMap<string, () => Promise<unknown>> = new Map([
   ["http server", () => import("./http/server.ts")],
   ["http worker", () => import("./http/worker.ts")],
   ["http client", () => import("./http/client.ts")],
+  ["approval server", () => import("./approval/server.ts")],
+  ["approval worker", () => import("./approval/worker.ts")],
+  ["approval client", () => import("./approval/client.ts")],
   ["background_command server", () => import("./background_command/server.ts")],
 ]);

@@ -10,6 +10,7 @@ import { Child } from "./runner/child.ts";
 import { Display } from "./runner/display.ts";
 import { Aborted, Interruption } from "./runner/interruption.ts";
 import { BACKENDS, openQueue } from "./runner/queue.ts";
+import { RestartableWorker } from "./runner/worker.ts";
 import type { RunQueue } from "./runner/run_queue.ts";
 import { roleCommand } from "./shared/role.ts";
 import type { Update } from "./shared/update.ts";
@@ -59,7 +60,9 @@ async function observe(name: string, backend: string): Promise<readonly Update[]
 }
 
 async function runRoles(name: string, { options, env }: RunQueue, aborted: Promise<never>): Promise<readonly Update[]> {
-  await using worker = new Child("worker", roleCommand(name, "worker", options), env, "inherit");
+  await using worker = new RestartableWorker(() =>
+    new Child("worker", roleCommand(name, "worker", options), env, "inherit")
+  );
   await using client = new Child("client", roleCommand(name, "client", options), env, "piped");
   const updates: Update[] = [];
   const display = new Display();
@@ -68,6 +71,7 @@ async function runRoles(name: string, { options, env }: RunQueue, aborted: Promi
       const update: Update = JSON.parse(line);
       updates.push(update);
       display.show(update);
+      if (update.killed) await worker.killAndRestart();
     }
   })();
   const ended = worker.ended.then((code) => {

@@ -4,7 +4,8 @@
  * @module
  */
 import { isDeepStrictEqual } from "node:util";
-import type { Expected, OneClient, SeveralClients } from "../catalog.ts";
+import { z } from "zod";
+import type { Expected, Interrupted, OneClient, SeveralClients } from "../catalog.ts";
 import type { Answer, Update } from "../shared/update.ts";
 
 /** What was checked, and whether it is right. */
@@ -28,6 +29,7 @@ interface Run {
 
 /** Checks what the client, or each of several clients, has seen. */
 export function check(updates: readonly Update[], expected: Expected): readonly Finding[] {
+  if ("question" in expected) return checkInterrupted(updates, expected);
   return "answers" in expected ? checkEach(updates, expected) : checkOne(updates, expected);
 }
 
@@ -70,6 +72,22 @@ function checkOne(updates: readonly Update[], { statuses, resource }: OneClient)
     compareProgress(withoutRepeats(updates.map(({ progress }) => jobProgress(progress)))),
     compare("result", updates.flatMap(({ result }) => result === undefined ? [] : [result]), [RESULT]),
     ...(resource ? [compare("resource", resources.map(({ content }) => content), [RESULT])] : []),
+  ];
+}
+
+/** Checks that the task went on where it was: what it had recorded before its worker was killed did not run again. */
+function checkInterrupted(updates: readonly Update[], { question }: Interrupted): readonly Finding[] {
+  const result: unknown = updates.at(-1)?.result;
+  const { workers, url, ...approved } = z.looseObject({
+    workers: z.tuple([z.number(), z.number()]),
+    url: z.string(),
+  }).catch({ workers: [0, 0], url: "" }).parse(result);
+  return [
+    compare("states", withoutRepeats(updates.map(({ status }) => status)), ["working", "input_required", "completed"]),
+    compare("asked, once", updates.flatMap(({ asked }) => asked ?? []), [question]),
+    { ok: workers[0] !== workers[1], text: `the first step ran on worker ${workers[0]}, the last on ${workers[1]}` },
+    { ok: url.endsWith(":publish"), text: `the idempotency key of the last step: ${url.split("key=").at(-1)}` },
+    compare("result", [approved], [{ revenue: 42_000, approvedBy: "Ann" }]),
   ];
 }
 

@@ -42,6 +42,13 @@ export class Child implements AsyncDisposable {
     }
   }
 
+  /** Kills it with SIGKILL. */
+  async kill(): Promise<void> {
+    this.#send("SIGKILL");
+    await this.ended;
+    await this.#process.stdin.close().catch(() => {});
+  }
+
   /** Ends it. Rejects if it had to be killed, because an example's process must end on SIGTERM. */
   async [Symbol.asyncDispose](): Promise<void> {
     let killed = false;

@@ -21,16 +21,19 @@ export class Display {
     else if (this.#live) this.#showTask({ ...update, call: undefined, status: update.call.job });
   }
 
-  #showTask({ result, resource, ...state }: Update): void {
+  #showTask({ result, resource, asked, killed, ...state }: Update): void {
+    if (asked !== undefined) return this.#line(`asked     ${asked}`);
     if (result !== undefined) return this.#line(`result    ${JSON.stringify(result)}`);
     if (resource !== undefined) return this.#line(`resource  ${resource.uri}`);
     const known = Object.entries(state).filter(([, value]) => value !== undefined);
     this.#state = { ...this.#state, ...Object.fromEntries(known) };
     const text = this.#live ? bar(this.#state) : line(this.#state);
-    if (text === this.#shown) return;
-    this.#shown = text;
-    if (this.#live) write(`\r\x1b[K${text}`);
-    else write(`${text}\n`);
+    if (text !== this.#shown) {
+      this.#shown = text;
+      if (this.#live) write(`\r\x1b[K${text}`);
+      else write(`${text}\n`);
+    }
+    if (killed) this.#line(`killed    ${killed.join(" and ")}; both start again`);
   }
 
   /** Moves the terminal to a new line. */

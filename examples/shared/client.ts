@@ -4,15 +4,19 @@
  * @module
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { Client, type ClientOptions } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { roleCommand } from "./role.ts";
 import type { Update } from "./update.ts";
 
 /** Starts the server of an example, uses it, and stops it. */
-export async function withServer(example: string, use: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ name: `${example}-client`, version: "1.0.0" });
+export async function withServer(
+  example: string,
+  use: (client: Client) => Promise<void>,
+  options?: ClientOptions,
+): Promise<void> {
+  const client = new Client({ name: `${example}-client`, version: "1.0.0" }, options);
   let closing: Promise<void> | undefined;
   const close = () => void (closing ??= client.close().finally(() => Deno.exit(1)));
   Deno.addSignalListener("SIGINT", close);

@@ -26,6 +26,10 @@ export interface Update {
   readonly progress?: number;
   /** What the job does now. */
   readonly message?: string;
+  /** A question that the client was asked. */
+  readonly asked?: string;
+  /** The client kills its server, and has the runner kill the worker with SIGKILL. Both are started again. */
+  readonly killed?: readonly ["worker", "server"];
   /** The result of the task. */
   readonly result?: unknown;
   /** The same result, as read from its resource. */

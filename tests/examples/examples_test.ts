@@ -124,6 +124,23 @@ Deno.test("every example of one report passes, and shows what its client sees", 
   await runAll(t, ["baseline", "with_package", "approach3", "http", "approach3_notify"], []);
 });
 
+Deno.test("an approval fails its checks if its first step ran again on the second worker, or if it asked twice", () => {
+  const expected = { about: "", question: "Publish?" };
+  const result = { revenue: 42_000, approvedBy: "Ann", url: "https://reports.example.com/42?key=1:publish" };
+  const seen = (workers: readonly number[], asked: readonly string[]): readonly Update[] => [
+    ...["working", "input_required"].map((status) => ({ status })),
+    ...asked.map((question) => ({ asked: question })),
+    { status: "completed" },
+    { result: { ...result, workers } },
+  ];
+  const wrong = (updates: readonly Update[]) =>
+    check(updates, expected).filter(({ ok }) => !ok).map(({ text }) => text);
+  assertEquals(wrong(seen([1, 2], ["Publish?"])), []);
+  assertEquals(wrong(seen([2, 2], ["Publish?"])), ["the first step ran on worker 2, the last on 2"]);
+  assertEquals(wrong(seen([1, 2], ["Publish?", "Publish?"])), ["asked, once: Publish?, Publish?, not Publish?"]);
+  assertEquals(wrong(seen([1, 2], ["Publish?"]).slice(0, -1)).length, 3);
+});
+
 testUnless(
   noRedis,
   "examples pass on the Redis of REDIS_URL, and leave no keys behind",
