@@ -46,3 +46,16 @@ Deno.test("a start does not wait for a task that was deleted long ago", async ()
   assertEquals(await createKeyed(keys, tasks, start, Date.now), made);
   assertEquals([keys.value, keys.lookups], [made.id, 1]);
 });
+
+Deno.test("a start does not take a key over from a task that is stored in the moment before", async () => {
+  const slow = ended(DELETED); // Its start stood still after it had made the id.
+  const keys = new OneKey(slow.id);
+  let looks = 0;
+  const tasks = {
+    read: (id: string) => Promise.resolve(id === slow.id && ++looks > 1 ? slow : undefined),
+    create: () => Promise.resolve(ended(newTaskId())),
+  };
+  const start = { id: newTaskId(), owner: OWNER, key: { name: "daily", window: 60_000 } };
+  assertEquals(await createKeyed(keys, tasks, start, Date.now), slow);
+  assertEquals(keys.value, slow.id);
+});

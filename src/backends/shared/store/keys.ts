@@ -54,6 +54,11 @@ export async function createKeyed(
     }
     const named = id + (key?.fingerprint ?? "");
     if (key && !await keys.rename(owner, key.name, from, named)) continue;
+    // From here on no other start can store the task that the key named before. One may just have done so.
+    if (key && from !== undefined && holder === undefined && await tasks.read(from.slice(0, ID_LENGTH))) {
+      await keys.rename(owner, key.name, named, from);
+      continue;
+    }
     try {
       await (admitted ??= tasks.admit?.());
     } catch (error) {
