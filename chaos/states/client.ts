@@ -53,6 +53,7 @@ if (import.meta.main) {
     running.add(done);
   }
   await connection.close();
+  Deno.exit(); // A call that still waits would start the next server, and again, after whoever started this process is gone.
 }
 
 async function act(connection: Connection, request: ClientRequest): Promise<string> {
