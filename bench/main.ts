@@ -9,22 +9,23 @@ import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { openSchema } from "./finished.ts";
-import { newTick, tick } from "./jobs.ts";
-import { type Latency, latency, percentile, throughput } from "./measure.ts";
+import { newTask, newTick, threeSteps, tick } from "./jobs.ts";
+import { inTurns, type Latency, latency, percentile, throughput, type Way } from "./measure.ts";
 import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw/bullmq.ts";
 import { countReads, rawCommits, rawMutations, rawTasks } from "./raw/kv.ts";
 import { RawPostgres } from "./raw/postgres.ts";
+import { besideParked } from "./waiting.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
 const quick = options.quick === true;
 const TASKS = quick ? 2_000 : 20_000;
-const ROUNDS = 10;
 const IN_FLIGHT = 64;
 /** More slots than tasks, as in bench/worker.ts: the worker is never the one that waits. */
 const CONCURRENCY = 100;
 const IDLE_TASKS = quick ? 50 : 300;
 const WATCHED = 1_000;
+const PARKED = 1_000;
 const FINISHED = quick ? 50_000 : 1_000_000;
 
 const show = (what: string, figure: string) => console.log(`${what.padEnd(66)} ${figure}`);
@@ -35,22 +36,6 @@ function showLatency(name: string, { enqueueToRun, finishToSeen }: Latency): voi
     const [p50, p99] = [percentile(times, 0.5).toFixed(2), percentile(times, 0.99).toFixed(2)];
     show(`${name}: ${what}, two processes, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
   }
-}
-
-/** Does so many tasks, and says how many a second that was. */
-type Way = (total: number) => Promise<number>;
-
-/** Tasks per second of each way, in turns, so that what else the machine does meets all alike. */
-async function inTurns(ways: readonly Way[]): Promise<number[]> {
-  const seconds = ways.map(() => 0);
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [index, way] of ways.entries()) {
-      const taken = TASKS / ROUNDS / await way(TASKS / ROUNDS);
-      // The first round warms up.
-      if (round > 0) seconds[index] = (seconds[index] ?? 0) + taken;
-    }
-  }
-  return seconds.map((taken) => TASKS / taken);
 }
 
 /** What a backend stands on, with nothing of ours. */
@@ -66,7 +51,7 @@ const onRedis = (url: string): Itself => ({
 
 async function rates(name: string, where: string, backend: Backend, itself?: Itself): Promise<void> {
   const way: Way = (total) => throughput(backend, total, IN_FLIGHT);
-  const [ours = NaN, raw] = await inTurns(itself ? [way, itself.way] : [way]);
+  const [ours = NaN, raw] = await inTurns(itself ? [way, itself.way] : [way], TASKS);
   const what = `tasks, ${where}, ${IN_FLIGHT} in flight`;
   if (itself === undefined || raw === undefined) return show(`${name}: ${what}`, rate(ours));
   show(`${itself.name}: ${what}`, rate(raw));
@@ -135,9 +120,33 @@ async function besideFinished(): Promise<void> {
   await using many = await openSchema(url, "many", FINISHED);
   const [without = NaN, beside = NaN] = await inTurns(
     [none, many].map(({ backend }): Way => (total) => throughput(backend, total, IN_FLIGHT)),
+    TASKS,
   );
   const what = `postgres: tasks, beside ${FINISHED.toLocaleString("en")} that are finished`;
   show(what, `${rate(beside)}, ${(beside / without).toFixed(2)} of what it is beside none`);
+}
+
+/** What it costs that a task has three steps, in turns with tasks that have none. */
+async function withSteps(name: string): Promise<void> {
+  await using place = await Place.make(name);
+  await using backend = await openBackend(name, place.folder);
+  await using worker = createWorker(backend, [tick, threeSteps], { concurrency: CONCURRENCY });
+  await worker.ready;
+  const ways = [tick, threeSteps].map((job): Way => (total) => {
+    return throughput(backend, total, IN_FLIGHT, () => backend.create(newTask(job.name)));
+  });
+  const [without = NaN, steps = NaN] = await inTurns(ways, TASKS);
+  show(`${name}: tasks of three steps`, `${rate(steps)}, ${(steps / without).toFixed(2)} of those without`);
+}
+
+/** What parked tasks cost the others, with four slots. */
+async function withParked(name: string): Promise<void> {
+  await using place = await Place.make(name);
+  await using backend = await openBackend(name, place.folder);
+  const { startsWithin, tasks, answers } = await besideParked(backend, PARKED, IN_FLIGHT);
+  const beside = `${name}: beside ${PARKED.toLocaleString("en")} parked tasks`;
+  show(`${beside}, enqueue to run`, `p95 ${startsWithin.toFixed(2)} ms`);
+  show(`${beside}, answered ones`, `${rate(answers)}, ${(answers / tasks).toFixed(2)} of new ones`);
 }
 
 async function kvItself(): Promise<void> {
@@ -154,6 +163,8 @@ for (const name of BACKENDS.filter((name) => options.backend === undefined || op
   }
   if (name === "kv") await kvItself();
   await oneProcess(name);
+  await withSteps(name);
+  await withParked(name);
   if (name === "memory") continue;
   await twoProcesses(name);
   if (name === "kv") await idleReads();

@@ -2,23 +2,48 @@
 import type { Backend } from "../mod.ts";
 import { newTick, now } from "./jobs.ts";
 
-/** Tasks per second from enqueue to completed, with `inFlight` tasks under way. */
-export async function throughput(backend: Backend, total: number, inFlight: number): Promise<number> {
+/**
+ * Tasks per second from `start` to completed, with `inFlight` tasks under way. `start` enqueues a task, or makes one go on.
+ */
+export async function throughput(
+  backend: Backend,
+  total: number,
+  inFlight: number,
+  start: () => Promise<unknown> = () => backend.create(newTick()),
+): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let [sent, done] = [0, 0];
   const send = () => {
-    if (sent++ < total) backend.create(newTick()).catch(reject);
+    if (sent++ < total) start().catch(reject);
   };
   const stop = backend.watch((event) => {
     if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
     if (++done === total) resolve();
     else send();
   });
-  const start = now();
+  const begun = now();
   for (let i = 0; i < inFlight; i++) send();
   await promise;
   stop();
-  return total / ((now() - start) / 1_000);
+  return total / ((now() - begun) / 1_000);
+}
+
+/** Does so many tasks, and says how many a second that was. */
+export type Way = (total: number) => Promise<number>;
+
+const ROUNDS = 10;
+
+/** Tasks per second of each way, of `tasks` in all, in turns, so that what else the machine does meets all alike. */
+export async function inTurns(ways: readonly Way[], tasks: number): Promise<number[]> {
+  const seconds = ways.map(() => 0);
+  // The first round warms up.
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, way] of ways.entries()) {
+      const taken = 1 / await way(Math.floor(tasks / ROUNDS));
+      if (round > 0) seconds[index] = (seconds[index] ?? 0) + taken / (ROUNDS - 1);
+    }
+  }
+  return seconds.map((taken) => 1 / taken);
 }
 
 /** Times in ms, the smallest first. */
