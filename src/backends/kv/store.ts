@@ -102,8 +102,8 @@ export class KvStore implements Store<KvEntry> {
     const ends = isFinished(info);
     const inputIsDone = ends && "blob" in input;
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
-    const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined) && entry.steps?.may !== false;
-    const gone = hasSteps ? await this.#steps.deletion(info.id, 0, this.now()) : { sets: [], deletes: [] };
+    const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined);
+    const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
     const versionstamp = await this.#committer.commit({
       ...write,
       checks: [check],
@@ -112,7 +112,7 @@ export class KvStore implements Store<KvEntry> {
     });
     if (versionstamp === null) return undefined;
     const isClaim = before.holder === undefined && record.holder !== undefined;
-    const steps = isClaim ? { may: mayHaveSteps(record) } : entry.steps;
+    const steps = isClaim && !mayHaveSteps(record) ? new Map() : entry.steps;
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
   }
 
@@ -121,8 +121,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   record({ record: { info }, check, steps }: KvEntry, step: RecordedStep): Promise<boolean> {
-    if (steps) steps.may = true;
-    return this.#steps.record(info.id, check, step);
+    return this.#steps.record(info.id, check, step, steps);
   }
 
   forget({ record: { info } }: KvEntry, from: number): Promise<void> {

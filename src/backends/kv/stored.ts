@@ -27,8 +27,8 @@ export interface StoredTask {
  */
 export interface KvEntry extends StoredTask {
   readonly check: Deno.AtomicCheck;
-  /** Whether it may have recorded steps, shared by all entries of one claim; absent: not known. */
-  readonly steps?: { may: boolean };
+  /** All its recorded steps: their numbers, and the pieces of large ones. All entries of one claim share it; absent: not known. */
+  readonly steps?: Map<number, BlobRef | undefined>;
 }
 
 /** Writes a task, and moves it from its old place in the queues to its new one. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { RecordedStep } from "../../../backend.ts";
-import { claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
+import { type BlobRef, claimBlob, dropBlob, readBlob, writeBlob } from "./blobs.ts";
 import { type Committer, reading, type Write } from "../committer.ts";
 import { stepKey } from "../keys.ts";
 import type { Text } from "../stored.ts";
@@ -31,10 +31,16 @@ export class KvSteps {
     }));
   }
 
-  /** Writes a step, if the task is unchanged. Resolves with whether it was. */
-  async record(id: string, check: Deno.AtomicCheck, { index, text }: RecordedStep): Promise<boolean> {
+  /** Writes a step, if the task is unchanged, and adds it to those that are `known`. Resolves with whether it was. */
+  async record(
+    id: string,
+    check: Deno.AtomicCheck,
+    { index, text }: RecordedStep,
+    known?: Map<number, BlobRef | undefined>,
+  ): Promise<boolean> {
     const small = text.length <= INLINE_LIMIT;
     const value: Text = small ? { inline: text } : { blob: await writeBlob(this.#committer, text) };
+    known?.set(index, "blob" in value ? value.blob : undefined);
     const versionstamp = await this.#committer.commit({
       checks: [check],
       sets: [{ key: stepKey(id, index), value }],
@@ -46,20 +52,33 @@ export class KvSteps {
 
   /** Deletes the steps from a number on. */
   async forget(id: string, from: number, now: number): Promise<void> {
-    const { sets, deletes } = await this.deletion(id, from, now);
-    if (deletes.length > 0) await this.#committer.commit({ sets, deletes, bytes: 100 * sets.length });
+    const gone = new Map([...await this.#find(id)].filter(([index]) => index >= from));
+    if (gone.size === 0) return;
+    const { sets, deletes } = deletionOf(id, gone, now);
+    await this.#committer.commit({ sets, deletes, bytes: 100 * sets.length });
   }
 
-  /** What deletes the steps from a number on. */
-  async deletion(id: string, from: number, now: number): Promise<Required<Pick<Write, "sets" | "deletes">>> {
-    const gone = (await this.#list(id)).filter(({ key }) => Number(key.at(-1)) >= from);
-    return {
-      sets: gone.flatMap(({ value }) => "blob" in value ? dropBlob(value.blob, now) : []),
-      deletes: gone.map(({ key }) => key),
-    };
+  /** What deletes all steps of a task; those that are not `known` are read first. */
+  async deletion(id: string, known: ReadonlyMap<number, BlobRef | undefined> | undefined, now: number): Promise<Gone> {
+    return deletionOf(id, known ?? await this.#find(id), now);
+  }
+
+  async #find(id: string): Promise<ReadonlyMap<number, BlobRef | undefined>> {
+    const found = await this.#list(id);
+    return new Map(found.map(({ key, value }) => [Number(key.at(-1)), "blob" in value ? value.blob : undefined]));
   }
 
   #list(id: string): Promise<Deno.KvEntry<Text>[]> {
     return reading(() => Array.fromAsync(this.#kv.list<Text>({ prefix: stepKey(id) })));
   }
+}
+
+/** What a commit sets and deletes. */
+type Gone = Required<Pick<Write, "sets" | "deletes">>;
+
+function deletionOf(id: string, steps: ReadonlyMap<number, BlobRef | undefined>, now: number): Gone {
+  return {
+    sets: [...steps.values()].flatMap((blob) => blob ? dropBlob(blob, now) : []),
+    deletes: [...steps.keys()].map((index) => stepKey(id, index)),
+  };
 }
