@@ -4,7 +4,8 @@
  *
  * Each step has a name, numbered if it repeats, and a place: how many steps were called before it. Code that calls one step
  * after the other calls the same steps at the same places in every run, so another name at a place means that the code has
- * changed. Where steps overlap, their order depends on which ends first, and from there on only the names count.
+ * changed. From where that need not hold, only the names count: where steps overlap, as their order depends on which ends
+ * first, and after a step that failed in an earlier run, whose code went on in another way.
  *
  * @module
  */
@@ -20,8 +21,8 @@ interface Entry {
   readonly name: string;
   /** How many steps were called before it in the same scope. */
   readonly place: number;
-  /** Steps of its scope had overlapped when it was called, so its place tells nothing. */
-  readonly overlapped?: true;
+  /** The order of calls was no longer fixed when it was called, so its place tells nothing. */
+  readonly unordered?: true;
   /** Its result. */
   readonly value: Json;
 }
@@ -32,11 +33,11 @@ export interface Call extends Omit<Entry, "value"> {
   readonly scope: Scope;
 }
 
-/** What becomes of a call: its result is recorded, another step is recorded at its place, or it is to run. */
+/** What becomes of a call: its result is recorded, another step is recorded at its place, or `call` is to run. */
 export type Found =
   | { readonly kind: "recorded"; readonly value: Json }
   | { readonly kind: "other"; readonly name: string; readonly index: number }
-  | { readonly kind: "new" };
+  | { readonly kind: "new"; readonly call: Call };
 
 /** The calls of the job's code, or of the code of one step. */
 export class Scope {
@@ -44,7 +45,7 @@ export class Scope {
   readonly #times = new Map<string, number>();
   #calls = 0;
   #open = 0;
-  #overlapped = false;
+  #unordered = false;
 
   /** `path` is the full name of the step whose code it is, or empty. */
   constructor(path: string = "") {
@@ -58,7 +59,12 @@ export class Scope {
 
   /** Something begins that others may overlap with: a step or a question. */
   enter(): void {
-    if (this.#open++ > 0) this.#overlapped = true;
+    if (this.#open++ > 0) this.loosen();
+  }
+
+  /** From here on, the order of calls may differ from run to run. */
+  loosen(): void {
+    this.#unordered = true;
   }
 
   /** It is over. */
@@ -75,7 +81,7 @@ export class Scope {
       scope: this,
       name: this.#path === "" ? numbered : `${this.#path}##${numbered}`,
       place: this.#calls++,
-      ...(this.#overlapped && { overlapped: true }),
+      ...(this.#unordered && { unordered: true }),
     };
   }
 
@@ -97,12 +103,18 @@ export class StepLog {
   }
 
   /** Finds what belongs to a call. */
-  find({ scope, name, place, overlapped }: Call): Found {
+  find(call: Call): Found {
+    const { scope, name, place, unordered } = call;
     const entries = [...this.#entries];
-    const there = entries.find(([, entry]) => entry.place === place && !entry.overlapped && scope.has(entry.name));
-    if (there && !overlapped && there[1].name !== name) return { kind: "other", name: there[1].name, index: there[0] };
-    const found = entries.find(([, entry]) => entry.name === name);
-    return found ? { kind: "recorded", value: found[1].value } : { kind: "new" };
+    const ordered = entries.filter(([, entry]) => !entry.unordered && scope.has(entry.name));
+    const there = ordered.find(([, entry]) => entry.place === place);
+    if (there && !unordered && there[1].name !== name) return { kind: "other", name: there[1].name, index: there[0] };
+    const found = entries.find(([, entry]) => entry.name === name)?.[1];
+    // An earlier run that has gone on without its result has caught its error.
+    const failed = found === undefined && ordered.some(([, entry]) => entry.place > place);
+    if (failed || found?.unordered) scope.loosen();
+    if (found) return { kind: "recorded", value: found.value };
+    return { kind: "new", call: failed ? { ...call, unordered: true } : call };
   }
 
   /** Reserves the lowest free number for a step that is to run; `undefined` if there are too many. */
@@ -126,7 +138,7 @@ export class StepLog {
 }
 
 /** What is to be recorded of a call that has run; `json` is its result. */
-export function recordOf({ name, place, overlapped }: Call, json: string, index: number): RecordedStep {
-  const about = JSON.stringify({ name, place, ...(overlapped && { overlapped }) });
+export function recordOf({ name, place, unordered }: Call, json: string, index: number): RecordedStep {
+  const about = JSON.stringify({ name, place, ...(unordered && { unordered }) });
   return { index, text: `${about.slice(0, -1)},"value":${json}}` };
 }

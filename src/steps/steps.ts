@@ -100,11 +100,10 @@ export class Steps {
     const log = await (this.#log ??= this.#read());
     const found = log.find(call);
     if (found.kind === "recorded") return found.value;
-    if (found.kind === "other") {
-      if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
-      await this.#claim.forget(found.index);
-      log.forget(found.index);
-    }
+    if (found.kind === "new") return await this.#run(log, found.call, run);
+    if (!this.#rerun) throw this.#fault = mismatch(call, found.name);
+    await this.#claim.forget(found.index);
+    log.forget(found.index);
     return await this.#run(log, call, run);
   }
 

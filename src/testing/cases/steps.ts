@@ -56,6 +56,25 @@ export const steps: Cases = {
     deepStrictEqual(ran, ["before", "after", "at last"]);
   },
 
+  "code that catches the error of a step may go on in another way when that succeeds in a later run": async (stage) => {
+    const ran: string[] = [];
+    const note = (name: string) => () => ran.push(name);
+    await stage.work({
+      work: async (_, ctx) => {
+        const down = () => {
+          throw new Error("down");
+        };
+        await ctx.step("first choice", ran.length === 0 ? down : note("first choice"))
+          .catch(() => ctx.step("second choice", note("second choice")));
+        if (ctx.attempt === 1) throw new Error("not today");
+        await ctx.step("tell", note("tell"));
+        if (ctx.attempt === 2) throw new Error("nor today");
+      },
+    });
+    await valueOf(stage, await stage.create({ job: "work", retry: { ...RETRY, attempts: 3 } }));
+    deepStrictEqual(ran, ["second choice", "first choice", "tell"]);
+  },
+
   "steps of one name are numbered, and each has the same idempotency key in every run": async (stage) => {
     const keys: string[] = [];
     await stage.work({
