@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { nextTick } from "node:process";
 import type { IRedisTransaction, Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 // A peer of BullMQ. If only an `import()` named it, `deno check` without a lock file, as in every new folder, would
@@ -167,7 +166,6 @@ export function askRedisWhatIsDue(worker: Worker): void {
  * connection that has ended already would start a timer that nobody stops.
  */
 export function closable(connection: Redis): Redis {
-  writingOnce(connection);
   internalOf("ioredis", "Redis", connection, "status", isString);
   const disconnect = connection.disconnect.bind(connection);
   connection.disconnect = (reconnect) => {
@@ -207,40 +205,6 @@ export function withDuplicate<T>(connection: Redis, make: () => T): readonly [ma
   const [first] = duplicates;
   if (first === undefined) throw new MissingInternal("bullmq", "Worker that duplicates its connection");
   return [made, first];
-}
-
-/**
- * Makes a connection send all commands of one turn of the event loop with one write to its socket: for a small command, the
- * write costs more than all else.
- */
-export function writingOnce(connection: Redis): Redis {
-  connection.on("connect", () => {
-    const socket = internalOf("ioredis", "Redis", connection, "stream", isSocket);
-    const write = socket.write.bind(socket);
-    let held = false;
-    const send = () => {
-      held = false;
-      socket.uncork();
-    };
-    socket.write = (...args) => {
-      if (!held) {
-        held = true;
-        socket.cork();
-        // Ticks come before microtasks, but those that a microtask asks for come when all of these are done.
-        queueMicrotask(() => nextTick(send));
-      }
-      return write(...args);
-    };
-  });
-  return connection;
-}
-
-/** The parts of a connection's socket that are used. */
-interface Socket {
-  write(...args: unknown[]): boolean;
-  cork(): void;
-  uncork(): void;
-  destroy(): void;
 }
 
 /** The socket of a connection. */
@@ -287,9 +251,8 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isSocket(value: unknown): value is Socket {
-  return isObject(value) &&
-    ["write", "cork", "uncork", "destroy"].every((name) => isFunction(Reflect.get(value, name)));
+function isSocket(value: unknown): value is { destroy(): void } {
+  return isObject(value) && isFunction(Reflect.get(value, "destroy"));
 }
 
 function isScript(value: unknown): value is Script {

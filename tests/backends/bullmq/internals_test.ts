@@ -10,7 +10,6 @@ import {
   scriptsOn,
   socketOf,
   withDuplicate,
-  writingOnce,
 } from "../../../src/backends/bullmq/internals.ts";
 import { MissingInternal } from "../../../src/libraries/internals.ts";
 import { assertEquals, assertMatch, assertThrows } from "../../../tools/std.ts";
@@ -111,26 +110,6 @@ Deno.test("a worker or a connection that lacks a member is an error when it is u
     const broken: Redis = Object.create(connection(), { [field]: { value: undefined } });
     assertMissing("ioredis", `Redis.${field}`, () => use(broken));
   }
-});
-
-Deno.test("the commands of one turn of the event loop go to Redis with one write", async () => {
-  const calls: string[] = [];
-  const stream = {
-    write: (text: string) => calls.push(text),
-    cork: () => calls.push("cork"),
-    uncork: () => calls.push("uncork"),
-    destroy() {},
-  };
-  const redis = writingOnce(connection());
-  Reflect.set(redis, "stream", stream);
-  redis.emit("connect");
-  const write = (text: string) => Reflect.apply(Reflect.get(stream, "write"), stream, [text]);
-  write("1");
-  await Promise.resolve().then(() => write("2"));
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  write("3");
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assertEquals(calls, ["cork", "1", "2", "uncork", "cork", "3", "uncork"]);
 });
 
 Deno.test("a script that ioredis stores in another form is an error that names it", () => {
