@@ -3,11 +3,15 @@
  *
  * @module
  */
-import { Queue } from "bullmq";
+import { createIORedisClient, Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
 import type { NewTask } from "../../../backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { RedisParking } from "../../../src/backends/bullmq/redis/parking.ts";
+import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
+import { MAX_STEPS } from "../../../src/steps/log.ts";
+import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
@@ -150,6 +154,23 @@ test("steps are deleted when their task ends, whatever its end is", async (place
     await ended(place, task);
     await until(async () => (await steps()).length === 0, "its steps are deleted");
   }
+});
+
+test("large steps are read in pieces, so that each comes in time over a slow line", async ({ admin, prefix }) => {
+  const scripts = new RedisScripts(createIORedisClient(admin), prefix);
+  const replies: number[] = [];
+  const run = async (...args: Parameters<RedisScripts["run"]>) => {
+    const reply = await scripts.run<unknown>(...args);
+    replies.push(JSON.stringify(reply).length);
+    return reply;
+  };
+  const parking = new RedisParking(Object.assign(Object.create(scripts), { run }));
+  const text = "x".repeat(MAX_STEP_BYTES);
+  const indexes = [0, 1, 2, 3, 4, 5, 6, 7, 9, 150, MAX_STEPS - 1];
+  await admin.hset(`${prefix}:mcp-jobs:steps:work:1`, Object.fromEntries(indexes.map((index) => [index, text])));
+  assertEquals(await parking.steps("work", "1"), indexes.map((index) => ({ index, text })));
+  assertEquals(replies.map((length) => Math.round(length / MAX_STEP_BYTES)), [4, 4, 3]);
+  assertEquals(await parking.steps("work", "2"), []);
 });
 
 test("a job from another producer can record steps and sleep, and its end deletes its steps", async (place) => {

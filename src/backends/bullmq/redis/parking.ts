@@ -9,6 +9,9 @@ import type { Hold } from "./records.ts";
 import type { ParkReply } from "./scripts/parking.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
+/** From where on there may be more, and the steps before that, each as its index and its text. */
+type StepsReply = readonly [next: number, ...found: (string | number)[]];
+
 /** Parks jobs, and keeps their steps. Each call names the queue, because a job need not be a task of ours. */
 export class RedisParking {
   readonly #scripts: RedisScripts;
@@ -24,10 +27,15 @@ export class RedisParking {
 
   /** Reads the steps of a job, in the order of their numbers. */
   async steps(queue: string, id: string): Promise<readonly RecordedStep[]> {
-    const found = await this.#scripts.run<readonly string[]>("steps", queue, id);
     const steps: RecordedStep[] = [];
-    for (let at = 0; at < found.length; at += 2) steps.push({ index: Number(found[at]), text: found[at + 1] ?? "" });
-    return steps.sort((a, b) => a.index - b.index);
+    for (let from = 0; from >= 0;) {
+      const [next, ...found] = await this.#scripts.run<StepsReply>("steps", queue, id, from);
+      for (let at = 0; at < found.length; at += 2) {
+        steps.push({ index: Number(found[at]), text: String(found[at + 1]) });
+      }
+      from = next;
+    }
+    return steps;
   }
 
   /** Stores a step of a run that holds its job. Resolves with whether it does. */

@@ -76,9 +76,28 @@ call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;
 
-/** ARGV: queue, id. Returns the steps, each as its index and its text. */
+/** How much of the steps one reply has, in bytes: a slow line carries that, and at most one step more, within its deadline. */
+const REPLY_BYTES = 1_048_576;
+
+/**
+ * ARGV: queue, id, index. Returns the steps from there on, each as its index and its text, after the index from where on
+ * there may be more, or -1.
+ */
 export const STEPS = `${COMMON}
-return call("HGETALL", stepsOf(ARGV[1], ARGV[2]))`;
+local found, bytes = { -1 }, 0
+for index = tonumber(ARGV[3]), ${MAX_STEPS} - 1 do
+  if bytes >= ${REPLY_BYTES} then
+    found[1] = index
+    break
+  end
+  local text = call("HGET", stepsOf(ARGV[1], ARGV[2]), index)
+  if text then
+    bytes = bytes + #text
+    table.insert(found, index)
+    table.insert(found, text)
+  end
+end
+return found`;
 
 /** ARGV: queue, id, token, index. Deletes the steps from there on, for a run that holds the job. */
 export const FORGET_STEPS = `${COMMON}
