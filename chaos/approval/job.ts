@@ -28,7 +28,7 @@ export function approval(name: string, parkAfter: number): Job {
     parkAfter,
     run: async ({ number, point, ms }, ctx) => {
       const note = (what: Note["what"], name: string, mark?: string) =>
-        console.log(JSON.stringify({ number, at: Date.now(), what, name, mark } satisfies Note));
+        console.log(JSON.stringify({ task: ctx.id, number, at: Date.now(), what, name, mark } satisfies Note));
       const stand = async (at: typeof POINTS[number]) => {
         note("at", at);
         if (at === point) await pause(ms, ctx.signal);

@@ -2,7 +2,8 @@
 
 /** A line of a worker's output. */
 export interface Note {
-  /** The number of the task's plan. */
+  /** The task's id, and the number of its plan: a client whose server died may have started two tasks of one plan. */
+  readonly task: string;
   readonly number: number;
   /** When it was noted, in ms since the epoch. */
   readonly at: number;
@@ -21,7 +22,7 @@ export function parseNote(line: string): Note | undefined {
 
 /** The steps that ran after they had been recorded, each with the notes of it. */
 export function runAgain(notes: readonly Note[]): readonly string[] {
-  const steps = Map.groupBy(notes.filter(({ what }) => what !== "at"), ({ number, name }) => `${number} ${name}`);
+  const steps = Map.groupBy(notes.filter(({ what }) => what !== "at"), ({ task, name }) => `${task} ${name}`);
   return [...steps].flatMap(([step, notes]) => {
     const recorded = notes.filter(({ what }) => what === "has");
     const first = Math.min(...recorded.map(({ at }) => at));
