@@ -31,13 +31,21 @@ export interface ClaimsListener {
   readonly lose: (id: string) => void;
 }
 
+/**
+ * A task that the worker holds, as it last saw it: one for each claim. A worker may have claimed a task again before it learns
+ * what became of its claim before.
+ */
+interface Held {
+  entry: Entry;
+}
+
 /** The claims of one worker. */
 export class Claims implements RunnerStore {
   readonly #store: Store;
   readonly #worker: string;
   readonly #queue: Queue;
   readonly #listener: ClaimsListener;
-  readonly #held = new Map<string, Entry>();
+  readonly #held = new Map<string, Held>();
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
   /** When the next delayed task is due by the store's clock, as far as this worker knows. Initially: at once. */
@@ -55,7 +63,8 @@ export class Claims implements RunnerStore {
 
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly TaskInfo[] {
-    return [...this.#claiming, ...this.#held.values()].map(({ record }) => record.info);
+    const held = [...this.#held.values()].map(({ entry }) => entry);
+    return [...this.#claiming, ...held].map(({ record }) => record.info);
   }
 
   /** Takes the due time of a delayed task from its event. */
@@ -87,19 +96,20 @@ export class Claims implements RunnerStore {
   }
 
   async report(id: string, report: ProgressReport): Promise<void> {
-    await this.#change(id, (record, now) => ({ record: change.reported(record, report, now) }));
+    await this.#change(this.#held.get(id), (record, now) => ({ record: change.reported(record, report, now) }));
   }
 
   async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {
-    await this.#change(id, (record, now) => ({ record: change.asked(record, questions, now) }));
+    const held = this.#held.get(id);
+    const ours = await this.#change(held, (record, now) => ({ record: change.asked(record, questions, now) }));
     // The answers may have come since the claim.
-    const held = this.#held.get(id)?.record;
-    return questions.map(({ key }) => held ? standingOf(change.askedOf(held), key, this.#store.now()) : {});
+    const asked = held && ours ? change.askedOf(held.entry.record) : undefined;
+    return questions.map(({ key }) => asked ? standingOf(asked, key, this.#store.now()) : {});
   }
 
   async answer(id: string, key: string): Promise<Answer | undefined> {
     const held = this.#held.get(id);
-    const entry = held && await this.#store.read(id, held.record.info.owner);
+    const entry = held && await this.#store.read(id, held.entry.record.info.owner);
     return entry?.record.answers?.[key];
   }
 
@@ -109,37 +119,35 @@ export class Claims implements RunnerStore {
 
   async steps(id: string): Promise<readonly RecordedStep[]> {
     const held = this.#held.get(id);
-    return held ? await this.#store.steps(held) : [];
+    return held ? await this.#store.steps(held.entry) : [];
   }
 
   async record(id: string, step: RecordedStep): Promise<void> {
-    let entry = this.#held.get(id);
+    const held = this.#held.get(id);
+    let entry = held?.entry;
     while (entry?.record.holder === this.#worker) {
       if (await this.#store.record(entry, step)) return;
       entry = await this.#store.read(id, entry.record.info.owner);
     }
-    this.#lose(id);
+    if (held) this.#lose(held);
   }
 
   async forget(id: string, from: number): Promise<void> {
     const held = this.#held.get(id);
-    if (held) await this.#store.forget(held, from);
+    if (held) await this.#store.forget(held.entry, from);
   }
 
   async park(id: string, awaited: change.WaitsFor): Promise<void> {
-    await this.#change(id, (record, now) => change.parked(record, awaited, now));
-    this.#held.delete(id);
+    await this.#end(id, (record, now) => change.parked(record, awaited, now));
   }
 
   async settle(id: string, attempt: Attempt): Promise<void> {
     const random = Math.random();
-    await this.#change(id, (record, now) => change.settled(record, attempt, now, random));
-    this.#held.delete(id);
+    await this.#end(id, (record, now) => change.settled(record, attempt, now, random));
   }
 
   async handBack(id: string, abandoned: boolean): Promise<void> {
-    await this.#change(id, (record, now) => change.handedBack(record, abandoned, now));
-    this.#held.delete(id);
+    await this.#end(id, (record, now) => change.handedBack(record, abandoned, now));
   }
 
   /** Makes due tasks ready. Resolves with the time until the next delayed one is due, in ms, as far as this worker knows. */
@@ -168,7 +176,7 @@ export class Claims implements RunnerStore {
     if (held === undefined) return undefined;
     const { info: task, timeout, trace } = held.record;
     const { id } = task;
-    this.#held.set(id, held);
+    this.#held.set(id, { entry: held });
     try {
       const input = await this.#store.input(entry);
       const mayHaveSteps = change.mayHaveSteps(held.record);
@@ -182,22 +190,39 @@ export class Claims implements RunnerStore {
 
   /** Puts a claimed task back whose code has not begun. */
   async #putBack(id: string): Promise<void> {
-    await this.#change(id, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
-    this.#held.delete(id);
+    await this.#end(id, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
   }
 
-  /** Changes a held task, or gives up one that another worker has taken over meanwhile. */
-  async #change(id: string, next: (record: change.TaskRecord, now: number) => change.Ended): Promise<void> {
+  /** Changes a held task for the last time. */
+  async #end(id: string, next: (record: change.TaskRecord, now: number) => change.Ended): Promise<void> {
+    const held = this.#held.get(id);
+    await this.#change(held, next);
+    if (held) this.#drop(held);
+  }
+
+  /** Changes a held task, or gives up one that another worker has taken over meanwhile. Resolves with whether it was ours. */
+  async #change(
+    held: Held | undefined,
+    next: (record: change.TaskRecord, now: number) => change.Ended,
+  ): Promise<boolean> {
+    if (held === undefined) return false;
     let ours = true;
-    const entry = await update(this.#store, this.#held.get(id), (record) => {
+    const entry = await update(this.#store, held.entry, (record) => {
       ours = record.holder === this.#worker;
       return ours ? next(record, this.#store.now()) : { record };
     });
-    if (entry && ours) this.#held.set(id, entry);
-    else this.#lose(id);
+    if (entry && ours) held.entry = entry;
+    else this.#lose(held);
+    return entry !== undefined && ours;
   }
 
-  #lose(id: string): void {
-    if (this.#held.delete(id)) this.#listener.lose(id);
+  #lose(held: Held): void {
+    if (this.#drop(held)) this.#listener.lose(held.entry.record.info.id);
+  }
+
+  /** Forgets a claim. Returns whether it was the last one of its task. */
+  #drop(held: Held): boolean {
+    const { id } = held.entry.record.info;
+    return this.#held.get(id) === held && this.#held.delete(id);
   }
 }
