@@ -123,7 +123,7 @@ onBoth("a job that asks while the database is away gets its answer once it is ba
 
 onBoth("a backend with a worker closes while the database is away", async (server) => {
   const backend = await server.connect();
-  const worker = createWorker(backend, [idle]);
+  const worker = createWorker(backend, [idle], { grace: 1_000 });
   await worker.ready;
   const stop = backend.watch(() => {});
   const task = await create(backend, "idle");
