@@ -98,7 +98,10 @@ export function audio(bytes: Uint8Array | ArrayBuffer, mimeType: string): Conten
   return media("audio", bytes, mimeType);
 }
 
-/** A file, such as `file(bytes, { name: "report.pdf", mimeType: "application/pdf" })`. Throws `InvalidValue` for what is none. */
+/**
+ * A file, such as `file(bytes, { name: "report.pdf", mimeType: "application/pdf" })`. The name has at most 200 characters.
+ * Throws `InvalidValue` beyond that, and for what is no file.
+ */
 export function file(
   bytes: Uint8Array | ArrayBuffer,
   options: { readonly name: string; readonly mimeType: string },
@@ -107,7 +110,7 @@ export function file(
   const { name, mimeType }: Partial<typeof options> = options ?? {};
   return made({
     type: "file",
-    name: textOf(name, `The name of ${what}`, 1),
+    name: nameOf(name, `The name of ${what}`),
     mimeType: mediaTypeOf(mimeType, what),
     data: base64Of(bytes, what),
   });
@@ -115,7 +118,8 @@ export function file(
 
 /**
  * A link to a resource, of this server or elsewhere (MCP, `resource_link`). The default of `name` is the last part of the
- * URI. LangChain agents fail on a link, and clients before 2025-06-18 get none. Throws `InvalidValue` for what is no URI.
+ * URI. LangChain agents fail on a link, and clients before 2025-06-18 get none. The URI has at most 2,000 characters, `name`
+ * and `title` 200, and `description` 1,000. Throws `InvalidValue` beyond that, and for what is no URI.
  */
 export function link(
   uri: string,
@@ -132,10 +136,12 @@ export function link(
   const lastPart = url.pathname.split("/").findLast((part) => part !== "") ?? uri;
   return made({
     type: "resource_link",
-    uri,
-    name: textOf(name ?? lastPart, `The name of ${what}`, 1),
-    ...(title !== undefined && { title: textOf(title, `The title of ${what}`) }),
-    ...(description !== undefined && { description: textOf(description, `The description of ${what}`) }),
+    uri: atMost(LONGEST_URI, uri, `The URI of ${what}`),
+    name: nameOf(name ?? lastPart.slice(0, LONGEST_NAME), `The name of ${what}`),
+    ...(title !== undefined && { title: atMost(LONGEST_NAME, title, `The title of ${what}`) }),
+    ...(description !== undefined && {
+      description: atMost(LONGEST_DESCRIPTION, description, `The description of ${what}`),
+    }),
     ...(mimeType !== undefined && { mimeType: mediaTypeOf(mimeType, what) }),
   });
 }
@@ -164,8 +170,25 @@ function base64Of(bytes: unknown, what: string): string {
 const MEDIA_TYPE = /^[a-z0-9][\w!#$&^.+-]{0,126}\/[a-z0-9][\w!#$&^.+-]{0,126}( *;[\x20-\x7e]*)?$/i;
 
 function mediaTypeOf(mimeType: unknown, what: string): string {
-  if (typeof mimeType === "string" && MEDIA_TYPE.test(mimeType)) return mimeType;
+  const isOne = typeof mimeType === "string" && MEDIA_TYPE.test(mimeType);
+  if (isOne) return atMost(LONGEST_NAME, mimeType, `The media type of ${what}`);
   throw new InvalidValue(`${what} takes a media type such as "image/png", not ${shown(mimeType)}`);
+}
+
+/** The longest texts around the bytes of a part, in UTF-16 units: they have to fit into a message with it. */
+const LONGEST_NAME = 200;
+const LONGEST_DESCRIPTION = 1_000;
+const LONGEST_URI = 2_000;
+
+function nameOf(name: unknown, what: string): string {
+  return atMost(LONGEST_NAME, textOf(name, what, 1), what);
+}
+
+function atMost(most: number, text: unknown, what: string): string {
+  const { length } = textOf(text, what);
+  if (length <= most) return String(text);
+  const [longest, given] = [most, length].map((number) => number.toLocaleString("en-US"));
+  throw new InvalidValue(`${what} must have at most ${longest} characters, not ${given}`);
 }
 
 function textOf(text: unknown, what: string, least = 0): string {

@@ -53,6 +53,22 @@ const BAD: Readonly<Record<string, readonly [make: () => unknown, message: strin
     "The name of file(…) must be a text that",
   ],
   "a text that is none": [() => text(7 as never), "text(…) must be a text, not 7"],
+  "a file with a name of 201 characters": [
+    () => file(BYTES, { name: "n".repeat(201), mimeType: "a/b" }),
+    "The name of file(…) must have at most 200 characters, not 201",
+  ],
+  "a media type of 201 characters": [
+    () => image(BYTES, `image/png;x=${"y".repeat(189)}`),
+    "The media type of image(…) must have at most 200 characters, not 201",
+  ],
+  "a link of 2,001 characters": [
+    () => link(`https://example.com/${"a".repeat(1_981)}`),
+    "The URI of link(…) must have at most 2,000 characters, not 2,001",
+  ],
+  "a description of 1,001 characters": [
+    () => link("https://example.com/", { description: "d".repeat(1_001) }),
+    "The description of link(…) must have at most 1,000 characters, not 1,001",
+  ],
   "a link without a scheme": [() => link("reports/7"), 'link(…) takes a URI with its scheme, not "reports/7"'],
   "no parts": [() => content([]), "content(…) takes a list of at least one part"],
   "a part alone": [() => content(text("a") as never), "content(…) takes a list of at least one part"],

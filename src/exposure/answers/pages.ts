@@ -28,6 +28,9 @@ export class ResultPartNotFound extends JobsError {}
 /** What a piece takes besides its text or its bytes. */
 const AROUND_BYTES = 400;
 
+/** What a message takes besides the bytes of one part, with the longest names, media type and URI. */
+const AROUND_PART_BYTES = 4_000;
+
 /**
  * How large a page is, in bytes. Tools send a page twice, as text and as data, and resources have the same pages. Binary
  * parts may be larger, because they are cut only if no message can carry them.
@@ -95,7 +98,7 @@ function sliced(piece: Piece, most: number): readonly Piece[] {
 
 /** Base64 in pieces that stand for whole bytes each, and fit into one message each. */
 function blobsOf(data: string): readonly string[] {
-  const most = MAX_PAYLOAD_BYTES - MAX_PAYLOAD_BYTES % 4 - AROUND_BYTES;
+  const most = MAX_PAYLOAD_BYTES - MAX_PAYLOAD_BYTES % 4 - AROUND_PART_BYTES;
   const blobs = [];
   for (let from = 0; from < data.length || from === 0; from += most) blobs.push(data.slice(from, from + most));
   return blobs;

@@ -76,7 +76,8 @@ function pageAnswer(
   const pages = pagesOf(partsOf(result), inlineBytes);
   const pieces = pageOf(pages, page, `the result of task ${token}`);
   const text = pieces.flatMap((piece) => "text" in piece ? [piece.text] : []).join("\n");
-  const next = page < pages.length && { next: `Call ${pageCall} with this token and page ${page + 1}.` };
+  const how = pageCall === undefined ? `Read the resource ${uri}?page=` : `Call ${pageCall} with this token and page `;
+  const next = page < pages.length && { next: `${how}${page + 1}.` };
   const structuredContent: { readonly [key: string]: Json } = {
     token,
     status,

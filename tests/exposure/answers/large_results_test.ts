@@ -13,6 +13,7 @@ import {
   file,
   image,
   isFinished,
+  link,
   OperationResourceStrategy,
   PollingExposureStrategy,
   SingleToolExposureStrategy,
@@ -45,6 +46,17 @@ const drawing = defineJob({
     ]),
 });
 
+/** A file that just fits into one message with the longest name and media type, and a link with the longest texts. */
+const packed = defineJob({
+  name: "packed",
+  input: z.object({}),
+  run: () =>
+    content([
+      file(new Uint8Array(584_700), { name: "世".repeat(200), mimeType: `application/${"x".repeat(100)}` }),
+      link(`https://example.com/${"a".repeat(1_980)}`, { name: "世".repeat(200), description: "世".repeat(1_000) }),
+    ]),
+});
+
 const textOf = ({ content }: ToolResult) => content.map((block) => block.type === "text" ? block.text : "").join("\n");
 
 /** The tools that read a task, by strategy: how one is started, and the input that reads it. */
@@ -74,15 +86,15 @@ const WAYS: Readonly<Record<string, Way>> = {
 
 /** A surface with these jobs, and how a client runs one and reads its answer, each checked against the output schema. */
 async function open(bench: Bench, { start, read }: Way) {
-  const surface = bench.exposeAll(large, drawing);
-  await bench.work(large, drawing);
+  const surface = bench.exposeAll(large, drawing, packed);
+  await bench.work(large, drawing, packed);
   const ask = async (tool: string, input: unknown): Promise<ToolResult> => {
     const result = await call(surface, tool, input);
     const { outputSchema = {} } = toolOf(surface, tool);
     if (!result.isError) await validate(outputSchema, result.structuredContent, "an answer");
     // A binary part stands whole on its page.
-    const most = result.content.some(({ type }) => type === "image") ? 780_000 : 100_000;
-    assert(JSON.stringify(result).length <= most);
+    const most = result.content.some(({ type }) => type === "image" || type === "resource") ? 780_000 : 100_000;
+    assert(new TextEncoder().encode(JSON.stringify(result)).length <= most);
     return result;
   };
   const run = async (job: string, input: unknown) => {
@@ -132,6 +144,21 @@ for (const [name, way] of Object.entries(WAYS)) {
       `There is no page "${pages + 1}" of the result of task ${token}: it has ${pages}`,
     );
     await assertRejects(() => answer({ page: 0 }), InvalidInput, "page");
+  });
+
+  Deno.test(`${name}: every page fits into a message, also with the longest names`, async () => {
+    await using bench = new Bench(way.strategy);
+    const { run } = await open(bench, way);
+    const { answer } = await run("packed", {});
+    const { structuredContent } = await answer();
+    const kinds: string[] = [];
+    for (let page = 1; page <= Number(structuredContent?.pages); page++) {
+      const { content: [_, ...blocks], isError } = await answer({ page });
+      assertEquals(isError, undefined);
+      kinds.push(...blocks.map(({ type }) => type));
+    }
+    // Where one message cannot carry the file, the page says where its pieces are.
+    assertEquals(kinds, ["text", "text", "resource_link"]);
   });
 
   Deno.test(`${name}: content is in the answer as blocks, and where it is too large on its page`, async () => {
