@@ -53,20 +53,24 @@ export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean 
 
 /** Splits a list into pieces that fit into one message each, in order. An item that is too large is a piece of its own. */
 export function piecesOf<T>(items: readonly T[]): readonly (readonly T[])[] {
-  if (fits(items)) return [items];
-  const pieces: T[][] = [];
+  return fits(items) ? [items] : packed(items, (item) => lengthOf(JSON.stringify(item)) + 1, MAX_PAYLOAD_BYTES);
+}
+
+/** Groups items, in order, so that those of a group have at most `most` bytes together; a larger one has its own group. */
+export function packed<T>(items: readonly T[], bytesOf: (item: T) => number, most: number): readonly (readonly T[])[] {
+  const groups: T[][] = [];
   let left = 0;
   for (const item of items) {
-    const bytes = lengthOf(JSON.stringify(item)) + 1;
+    const bytes = bytesOf(item);
     left -= bytes;
-    const last = pieces.at(-1);
+    const last = groups.at(-1);
     if (last && left >= 0) last.push(item);
     else {
-      pieces.push([item]);
-      left = MAX_PAYLOAD_BYTES - bytes;
+      groups.push([item]);
+      left = most - bytes;
     }
   }
-  return pieces;
+  return groups;
 }
 
 /** A text, or the beginning of it that fits into `most` bytes of a message; "…" marks that it was cut. */

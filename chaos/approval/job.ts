@@ -1,5 +1,6 @@
 /** A job of three steps with a question in the middle, which notes on stdout what it does. */
 import { defineJob, HoldLost, type Job, type JobContext } from "../../mod.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import type { Note } from "./notes.ts";
 
@@ -31,7 +32,7 @@ export function approval(name: string, parkAfter: number): Job {
         console.log(JSON.stringify({ task: ctx.id, number, at: Date.now(), what, name, mark } satisfies Note));
       const stand = async (at: typeof POINTS[number]) => {
         note("at", at);
-        if (at === point) await pause(ms, ctx.signal);
+        if (at === point) await pause(ms, undefined, { signal: ctx.signal });
       };
       const step = async (ctx: JobContext, name: string, inside?: typeof POINTS[number]) => {
         const mark = await ctx.step(name, async () => {
@@ -51,19 +52,5 @@ export function approval(name: string, parkAfter: number): Job {
       note("at", "finishing");
       return { number, run: crypto.randomUUID(), action, marks };
     },
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
   });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { McpServer } from "@modelcontextprotocol/server";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type AsyncToolServer, type JobContext, JobFault, ToolError } from "../../mod.ts";
 
@@ -21,7 +22,7 @@ export function addTaskFixtures(server: AsyncToolServer): void {
     description: "Sleeps, and says what it is called",
     input: z.object({ seconds: z.number().min(0), label: z.string().optional() }),
   }, async ({ seconds, label }, { signal }) => {
-    await sleep(seconds * 1_000, signal);
+    await sleep(seconds * 1_000, undefined, { signal });
     return { label: label ?? "", seconds };
   });
   server.asyncTool({
@@ -30,7 +31,7 @@ export function addTaskFixtures(server: AsyncToolServer): void {
     input: z.object({}),
     taskSupport: "required",
   }, async (_, { signal }) => {
-    await sleep(1_000, signal);
+    await sleep(1_000, undefined, { signal });
     throw new ToolError("This job always fails.");
   });
   server.asyncTool({
@@ -67,18 +68,4 @@ export function addTaskFixtures(server: AsyncToolServer): void {
 
 function confirm(ctx: JobContext, message: string) {
   return ctx.elicit({ message, schema: z.object({ confirm: z.boolean() }) });
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

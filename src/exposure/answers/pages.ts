@@ -5,7 +5,7 @@
  */
 import { JobsError } from "../../errors.ts";
 import type { ContentPart, ResultValue } from "../../task.ts";
-import { lengthOf, MAX_PAYLOAD_BYTES, quote, slicesOf } from "../../text.ts";
+import { lengthOf, MAX_PAYLOAD_BYTES, packed, quote, slicesOf } from "../../text.ts";
 
 /** A piece of a result: the value or a part of the content, or a slice of it. */
 export type Piece = PieceBase & ({ readonly text: string } | { readonly blob: string });
@@ -63,19 +63,8 @@ function partOf(part: ContentPart, number: number): Piece {
  */
 export function pagesOf(parts: readonly Piece[], inlineBytes: number): readonly Page[] {
   const most = pageBytesOf(inlineBytes);
-  const pages: Piece[][] = [];
-  let left = 0;
-  for (const piece of parts.flatMap((part) => sliced(part, most))) {
-    const bytes = piece.slice ? most : bytesOf(piece);
-    left -= bytes;
-    const last = pages.at(-1);
-    if (last && left >= 0) last.push(piece);
-    else {
-      pages.push([piece]);
-      left = most - bytes;
-    }
-  }
-  return pages;
+  const pieces = parts.flatMap((part) => sliced(part, most));
+  return packed(pieces, (piece) => piece.slice ? most : bytesOf(piece), most);
 }
 
 /** The page with this number. Throws `ResultPartNotFound`. */

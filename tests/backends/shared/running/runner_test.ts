@@ -28,9 +28,10 @@ const UNUSED = {
   park: () => Promise.resolve(),
 };
 
-Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
+/** A store with one task, `claimed`, that stores all it is given; `own` is what a case does itself. */
+function withOneTask(own: Partial<RunnerStore>): RunnerStore {
   let left = 1;
-  const store: RunnerStore = {
+  return {
     ...UNUSED,
     claim: () =>
       Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
@@ -39,7 +40,12 @@ Deno.test("what is told late of a task before it was claimed takes it from nobod
     answer: () => Promise.resolve(undefined),
     settle: () => Promise.resolve(),
     handBack: () => Promise.resolve(),
+    ...own,
   };
+}
+
+Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
+  const store = withOneTask({});
   const { promise: running, resolve } = Promise.withResolvers<Claim>();
   const runner = new Runner(store, {
     jobs: ["wait"],
@@ -113,21 +119,13 @@ Deno.test("what the code of a lost run says and returns is past once its task ha
 /** Runs one task to its end on a store that does with each settling as it likes. Resolves once one was stored. */
 async function settleOn(attempt: Attempt, settle: (attempt: Attempt) => void): Promise<Attempt> {
   const { promise: stored, resolve } = Promise.withResolvers<Attempt>();
-  let left = 1;
-  const store: RunnerStore = {
-    ...UNUSED,
-    claim: () =>
-      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
-    report: () => Promise.resolve(),
-    ask: () => Promise.resolve([]),
-    answer: () => Promise.resolve(undefined),
+  const store = withOneTask({
     // deno-lint-ignore require-await
     settle: async (_id, attempt) => {
       settle(attempt);
       resolve(attempt);
     },
-    handBack: () => Promise.resolve(),
-  };
+  });
   const options = { jobs: ["wait"], concurrency: 1, run: () => Promise.resolve(attempt) };
   using time = new FakeTime();
   const runner = new Runner(store, options, Promise.resolve());
@@ -277,15 +275,11 @@ Deno.test("a worker whose store stays away shuts down all the same", async () =>
 
 Deno.test("a job's question is stored, and its answer read, again while the store fails", async () => {
   using time = new FakeTime();
-  let [left, asks, answers] = [1, 0, 0];
+  let [asks, answers] = [0, 0];
   const away = new BackendError("The store is away.");
   const settled = Promise.withResolvers<Attempt>();
   const stored = Promise.withResolvers<void>();
-  const store: RunnerStore = {
-    ...UNUSED,
-    claim: () =>
-      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
-    report: () => Promise.resolve(),
+  const store = withOneTask({
     ask: () => {
       if (asks++ === 0) return Promise.reject(away);
       stored.resolve();
@@ -293,8 +287,7 @@ Deno.test("a job's question is stored, and its answer read, again while the stor
     },
     answer: () => answers++ === 0 ? Promise.reject(away) : Promise.resolve({ action: "decline" }),
     settle: (_id, attempt) => Promise.resolve(settled.resolve(attempt)),
-    handBack: () => Promise.resolve(),
-  };
+  });
   const runner = new Runner(store, {
     jobs: ["wait"],
     concurrency: 1,
