@@ -97,6 +97,8 @@ export interface TaskBase {
   readonly updatedAt: number;
   /** How long the result is kept once the task is finished, in ms. */
   readonly resultTtl: number;
+  /** The task that this one repeats, because an operator asked for it. */
+  readonly retryOf?: string;
 }
 
 /** A question that a running job asks a person. */

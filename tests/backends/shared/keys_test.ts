@@ -1,7 +1,7 @@
 import type { KeyStore } from "../../../backend.ts";
 import { createKeyed } from "../../../src/backends/shared/store/keys.ts";
 import { newTaskId, timeOfTaskId } from "../../../src/ids.ts";
-import type { CompletedTask } from "../../../src/task.ts";
+import type { CancelledTask, CompletedTask } from "../../../src/task.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
 const OWNER = "me";
@@ -58,4 +58,23 @@ Deno.test("a start does not take a key over from a task that is stored in the mo
   const start = { id: newTaskId(), owner: OWNER, key: { name: "daily", window: 60_000 } };
   assertEquals(await createKeyed(keys, tasks, start, Date.now), slow);
   assertEquals(keys.value, slow.id);
+});
+
+Deno.test("a task that was cancelled gives up its key, unless the key says that all tasks hold it", async () => {
+  const now = Date.now();
+  const cancelled: CancelledTask = { ...ended(newTaskId(now)), status: "CANCELLED", work: "never_started" };
+  for (const heldByAll of [undefined, true] as const) {
+    const id = newTaskId();
+    const start = { id, owner: OWNER, key: { name: "daily", window: 60_000, heldByAll } };
+    const made = await createKeyed(
+      new OneKey(cancelled.id),
+      {
+        read: () => Promise.resolve(cancelled),
+        create: () => Promise.resolve({ ...cancelled, id }),
+      },
+      start,
+      () => now,
+    );
+    assertEquals(made.id, heldByAll ? cancelled.id : id);
+  }
 });

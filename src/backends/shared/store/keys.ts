@@ -7,10 +7,10 @@
  *
  * @module
  */
-import type { KeyStore, NewTask } from "../../../backend.ts";
+import type { KeyStore, NewTask, TaskKey } from "../../../backend.ts";
 import { InvalidInput } from "../../../errors.ts";
 import { timeOfTaskId } from "../../../ids.ts";
-import type { TaskInfo } from "../../../task.ts";
+import { isFinished, type TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
 
@@ -48,7 +48,7 @@ export async function createKeyed(
   while (true) {
     const from = key && await keys.named(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
-    if (key && from !== undefined && holder && hasKey(holder, key.window, now())) {
+    if (key && from !== undefined && holder && hasKey(holder, key, now())) {
       if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
       throw new InvalidInput("idempotency key", [{ path: "", message: "was used before with another input" }]);
     }
@@ -72,16 +72,9 @@ export async function createKeyed(
 }
 
 /** Whether a task still has its key. */
-function hasKey(task: TaskInfo, window: number, now: number): boolean {
-  switch (task.status) {
-    case "COMPLETED":
-      return task.finishedAt + Math.min(window, task.resultTtl) > now;
-    case "FAILED":
-    case "CANCELLED":
-      return false;
-    default:
-      return !task.stopRequested;
-  }
+function hasKey(task: TaskInfo, { window, heldByAll }: TaskKey, now: number): boolean {
+  if (!isFinished(task)) return heldByAll ?? !task.stopRequested;
+  return (heldByAll ?? task.status === "COMPLETED") && task.finishedAt + Math.min(window, task.resultTtl) > now;
 }
 
 /**
