@@ -25,12 +25,15 @@ export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
 export type {
   DeadWorker,
   Entry,
+  LivingWorker,
   Queue,
   ReadyTasks,
   Store,
   Worker,
   WorkerLease,
 } from "./src/backends/shared/store/store.ts";
+export type { OperatingStore } from "./src/backends/shared/store/operating.ts";
+export type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "./src/operator/primitives.ts";
 export * from "./src/errors.ts";
 export { isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";

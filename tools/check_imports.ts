@@ -18,6 +18,16 @@ const RULES: readonly Rule[] = [
   { from: /^src\/exposure\//, never: /^src\/(backends|mcp)\//, why: "an exposure strategy knows the contract alone" },
   { from: /^src\/backends\//, never: /^src\/(exposure|mcp)\//, why: "a backend knows task records alone" },
   { from: /^src\/mcp\//, never: /^src\/backends\//, why: "the protocol knows the contract alone" },
+  {
+    from: /^src\/operator\//,
+    never: /^src\/(backends|exposure|mcp)\//,
+    why: "the operator knows the contract and its primitives alone",
+  },
+  {
+    from: /^src\/(exposure|mcp)\//,
+    never: /^src\/(operator\/|contract\/operator\.ts)/,
+    why: "no MCP client may reach the operator",
+  },
   { from: /^(?!tools\/std\.ts$)/, never: /^jsr:/, why: "only tools/std.ts reaches std, so that all runs without JSR" },
 ];
 

@@ -32,7 +32,10 @@ export interface JobCounts {
   readonly counts: { readonly [status in TaskStatus]: number };
   /** How many of them no worker holds while they wait for an answer or for a time. */
   readonly parked: number;
-  /** When the oldest of the tasks was created that could run now and waits for a worker, in ms since the epoch. */
+  /**
+   * Since when the oldest of the tasks that could run now waits for a worker, in ms since the epoch: since it was created,
+   * or was due.
+   */
   readonly oldestWaiting?: number;
   /** Whether the job is paused. */
   readonly paused: boolean;
@@ -76,7 +79,11 @@ export interface ScheduleInfo {
 
 /** What an operator sees and does. Methods reject with `BackendError` while the store fails. */
 export interface Operator {
-  /** Lists tasks of all owners, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend. */
+  /**
+   * Lists tasks of all owners, newest first. A page may have fewer tasks than its limit, or none, and still a next page:
+   * where few tasks match, each page reads a bounded number. Rejects with `InvalidInput` if the cursor is not from a page of
+   * this backend.
+   */
   tasks(filter?: TaskFilter): Promise<{ readonly tasks: readonly TaskInfo[]; readonly nextCursor?: string }>;
   /** Reads a task of any owner. Rejects with `TaskNotFound`, or with `TaskExpired`. */
   get(id: string): Promise<TaskInfo>;

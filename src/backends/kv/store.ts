@@ -9,7 +9,7 @@ import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.t
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
-import type { Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { LivingWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
@@ -162,7 +162,7 @@ export class KvStore implements Store<KvEntry> {
     return new KvQueue(this.#kv, this.#committer, this, jobs);
   }
 
-  lease(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease {
+  lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {
     return new KvLease(this.#kv, this.#committer, { ...worker, duration: this.#lease, held, now: this.now });
   }
 

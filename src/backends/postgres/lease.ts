@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { DeadWorker, LivingWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 
 /** A task, by what names it. */
@@ -15,7 +15,7 @@ type TaskName = Pick<TaskInfo, "id" | "owner">;
 export class PgLease implements WorkerLease {
   readonly duration: number;
   readonly #database: Database;
-  readonly #worker: Worker;
+  readonly #worker: LivingWorker;
   readonly #known: () => readonly TaskInfo[];
   readonly #putBack: (task: TaskName) => Promise<void>;
   /** Tasks that the database says this worker holds, and that it did not know of at the last renewal. */
@@ -24,7 +24,7 @@ export class PgLease implements WorkerLease {
   /** `known`: the tasks that it knows to hold. `putBack` puts back one that it never ran. */
   constructor(
     database: Database,
-    worker: Worker,
+    worker: LivingWorker,
     duration: number,
     known: () => readonly TaskInfo[],
     putBack: (task: TaskName) => Promise<void>,

@@ -50,6 +50,7 @@ export function created(task: NewTask, now: number): TaskRecord {
       updatedAt: now,
       resultTtl: task.resultTtl,
       ...(task.delay && { dueAt: now + task.delay }),
+      ...(task.retryOf !== undefined && { retryOf: task.retryOf }),
     },
     retry: task.retry,
     timeout: task.timeout,

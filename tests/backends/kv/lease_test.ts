@@ -8,6 +8,7 @@ import * as change from "../../../src/backends/shared/record.ts";
 import { Lease } from "../../../src/backends/shared/store/lease.ts";
 import type { WorkerLease } from "../../../src/backends/shared/store/store.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { newWorker } from "../../../src/operator/workers.ts";
 import type { TaskInfo } from "../../../src/task.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { found, LEASE, OWNER, storeOf } from "./support/store.ts";
@@ -35,7 +36,7 @@ async function withLeases(use: (opened: Opened) => Promise<void>): Promise<void>
   const clock = { now: Date.now() };
   const store = storeOf(kv, committer, { now: () => clock.now });
   const keep = async (name: string, held: () => readonly TaskInfo[]) => {
-    const own = store.lease({ name, jobs: ["job"] }, held);
+    const own = store.lease({ ...newWorker(["job"]), name }, held);
     const lease = leases.use(new Lease(store, own, () => {}));
     await lease.ready;
     return { lease, own };

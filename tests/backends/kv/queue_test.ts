@@ -6,6 +6,7 @@ import { Lease } from "../../../src/backends/shared/store/lease.ts";
 import type { Worker } from "../../../src/backends/shared/store/store.ts";
 import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { newWorker } from "../../../src/operator/workers.ts";
 import type { Json } from "../../../src/task.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
@@ -102,7 +103,7 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     assertEquals([claims.held.length, looks[2]?.claims, looks[2]?.more], [all.length, [], false]);
     assert((looks[2]?.dueIn ?? 0) > 0, "It looks again soon.");
     const jobs = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(64, "x"));
-    const lease = new Lease(store, store.lease({ name: "worker", jobs }, () => claims.held), () => {});
+    const lease = new Lease(store, store.lease({ ...newWorker(jobs), name: "worker" }, () => claims.held), () => {});
     await lease.ready;
     await lease[Symbol.asyncDispose]();
     await claims.settle(all[0]?.task.id ?? "", { kind: "value", value: 1 });

@@ -5,6 +5,7 @@ import { PostgresStore } from "../../../src/backends/postgres/store.ts";
 import { Writer } from "../../../src/backends/postgres/writer.ts";
 import { created } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { newWorker } from "../../../src/operator/workers.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
@@ -23,7 +24,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const name = crypto.randomUUID();
   await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} });
   const store = new PostgresStore(database, new Writer(database, name, () => {}), 60_000);
-  const worker = { name: crypto.randomUUID(), jobs: ["job"] };
+  const worker = newWorker(["job"]);
   const [lease, queue] = [store.lease(worker, () => []), store.queue(worker)];
   await lease.renew();
   await lease.dead();

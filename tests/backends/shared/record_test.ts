@@ -53,6 +53,13 @@ function cancelledWith(record: TaskRecord): readonly [work: string, outcome: str
   return [record.info.work, outcome.message];
 }
 
+Deno.test("a task that repeats another one names it, and goes on naming it", () => {
+  assertEquals(look(pending().info, "retryOf"), [undefined]);
+  const record = claimed(pending({ retryOf: "id-0" }), "worker-1", 2_000);
+  const { info } = settled(record, { kind: "value", value: null }, 3_000, 0).record;
+  assertEquals(look(info, "status", "retryOf"), ["COMPLETED", "id-0"]);
+});
+
 Deno.test("a new task is PENDING, of nobody, and due at once or after its delay", () => {
   const record = pending();
   const { info, holder, priority, crashes } = record;

@@ -16,6 +16,7 @@ import type {
 import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
 import { isTaskId, NO_TASK } from "../../../ids.ts";
 import { toText } from "../../../json.ts";
+import { newWorker } from "../../../operator/workers.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
 import { awaitEnd } from "../await_end.ts";
 import { Claims } from "./claims.ts";
@@ -153,7 +154,7 @@ export class StoreBackend implements Backend {
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
     const { jobs } = options;
-    const worker = { name: crypto.randomUUID(), jobs };
+    const worker = newWorker(jobs);
     const claims = new Claims(this.#store, worker, {
       hold: () => lease?.hold?.(),
       lose: (id) => runner.lose(id),

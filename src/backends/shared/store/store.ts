@@ -4,9 +4,10 @@
  *
  * @module
  */
-import type { KeyStore, RecordedStep, StreamStore } from "../../../backend.ts";
+import type { KeyStore, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
+import type { OperatingStore } from "./operating.ts";
 
 /**
  * A task as it was read or written. Each store adds what tells it whether the task has changed since; the others only hand
@@ -17,18 +18,18 @@ export interface Entry {
   readonly record: TaskRecord;
 }
 
-/** A worker, as its store knows it. */
-export interface Worker {
-  /** A UUID. */
-  readonly name: string;
-  /** The names of the jobs that it runs. */
-  readonly jobs: readonly string[];
-}
+/** A worker that claims tasks. */
+export type Worker = Pick<WorkerInfo, "name" | "jobs">;
+
+/** A worker, as its lease stores it for operators. Its name is a UUID. */
+export type LivingWorker = Omit<WorkerInfo, "running">;
 
 /** Reads and writes tasks. Rejects with `BackendError` while it fails. */
 export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
+  /** What it does for an operator. Inputs are kept as long as their tasks then, because a task may be repeated. */
+  readonly operating?: OperatingStore<E>;
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
   /** Throws `StoreLost` where the store is gone for good. Called before each use. */
@@ -68,7 +69,7 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** The tasks that wait for a worker. */
   queue(worker: Worker): Queue<E>;
   /** What says that a worker is alive, and which tasks it holds. Without it, workers die with their store. */
-  lease?(worker: Worker, held: () => readonly TaskInfo[]): WorkerLease;
+  lease?(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease;
 }
 
 /** The tasks that wait for one worker. */
