@@ -5,12 +5,14 @@
  * @module
  */
 import type { DocumentStore, KeyStore, StreamStore } from "./contract/keep.ts";
+import type { LogLine } from "./contract/log.ts";
 import type { Operator } from "./contract/operator.ts";
 import type { TraceContext } from "./contract/trace.ts";
 import type { WorkHandle, WorkOptions } from "./contract/work.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 
 export type * from "./contract/keep.ts";
+export type * from "./contract/log.ts";
 export type * from "./contract/operator.ts";
 export type * from "./contract/trace.ts";
 export type * from "./contract/work.ts";
@@ -111,6 +113,11 @@ export interface Backend extends AsyncDisposable {
   get(id: string, owner: string): Promise<TaskInfo>;
   /** Reads the outcome of a finished task; that of a cancelled one is a fault that says so. Rejects as `get`, and with `TaskNotReady`. */
   outcome(id: string, owner: string): Promise<Outcome>;
+  /**
+   * Reads the log of a task: its last 200 lines, of at most 65,536 bytes together, in order. It is kept as long as the task.
+   * Rejects as `get`.
+   */
+  log?(id: string, owner: string): Promise<readonly LogLine[]>;
   /**
    * Cancels a task. If it is running, asks the worker to stop it, and waits up to `wait` ms until it has. Resolves with the
    * CANCELLED task, whose `work` says what is known. Rejects as `get`, and with `TaskFinished`.

@@ -91,6 +91,8 @@ export interface TaskBase {
   readonly progress?: number;
   /** The last message about the task, from the job or from the system. */
   readonly message?: string;
+  /** How many lines its job has logged; absent: none. That is the number of the last line of its log. */
+  readonly logged?: number;
   /** When the task was stored. */
   readonly createdAt: number;
   /** When the record last changed. */
