@@ -15,6 +15,7 @@ export const PAGES: readonly string[] = [
   "CONTRIBUTING.md",
   "CHANGELOG.md",
   "docs/*.md",
+  "docs/recipes/*.md",
   "examples/background_command/README.md",
   "examples/python_worker/README.md",
 ];

@@ -4,10 +4,12 @@
  * @module
  */
 import type { Backend } from "../backend.ts";
+import type { Content } from "../content/content.ts";
 import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import { checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
+import type { Stored } from "../steps/context.ts";
 import type { Accepted, Schema } from "../schema/schema.ts";
 import type { FinishedTask, TaskInfo } from "../task.ts";
 import { Tasks } from "../tasks/tasks.ts";
@@ -41,11 +43,11 @@ export interface TaskClient extends Disposable {
     job: Job<never, Output, In>,
     input: Accepted<In>,
     options?: ClientStartOptions,
-  ): Promise<StartedTask<Output>>;
+  ): Promise<StartedTask<Output extends Content<infer Data> ? Stored<Data> : Output>>;
   /** Reads a task. Rejects with `TaskNotFound`, or with `TaskExpired` once its result is deleted. */
   get(id: string): Promise<TaskInfo>;
   /**
-   * Waits for a task, and resolves with its result. Rejects with `ToolError` or `JobFault` if it has failed, with
+   * Waits for a task, and resolves with its result: of `content(…)` its `structuredContent`, or `null`. Rejects with `ToolError` or `JobFault` if it has failed, with
    * `TaskCancelled`, as `get`, and with the reason of `signal`. Aborting the signal ends the waiting, not the task.
    */
   wait<Output>(task: StartedTask<Output> | string, signal?: AbortSignal): Promise<Output>;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InvalidInput, type NewTask, TaskNotFound } from "../../backend.ts";
 import {
+  content,
   createClient,
   createWorker,
   defineJob,
@@ -9,6 +10,7 @@ import {
   MemoryBackend,
   TaskCancelled,
   TaskStatus,
+  text,
   ToolError,
 } from "../../mod.ts";
 import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
@@ -52,6 +54,22 @@ Deno.test("code starts a job with the input that its schema takes, and awaits th
   const { status, owner } = await client.get(started.id);
   assertEquals({ status, owner }, { status: TaskStatus.COMPLETED, owner: "user:ann" });
   assertEquals(await client.wait<number>(started.id), 3);
+});
+
+Deno.test("of a result for a model, code receives the data", async () => {
+  const draw = defineJob({
+    name: "draw",
+    input: z.object({}),
+    run: () => content([text("Six months")], { structuredContent: { best: 0.9 } }),
+  });
+  const say = defineJob({ name: "say", input: z.object({}), run: () => content([text("Hello")]) });
+  await using backend = new MemoryBackend();
+  await using _worker = createWorker(backend, [draw, say]);
+  using client = createClient(backend, { owner: "user:ann" });
+  const { best }: { best: number } = await client.wait(await client.start(draw, {}));
+  assertEquals(best, 0.9);
+  const nothing: null = await client.wait(await client.start(say, {}));
+  assertEquals(nothing, null);
 });
 
 Deno.test("an input that does not fit is refused, by the compiler and when it is passed, and nothing is stored", async () => {

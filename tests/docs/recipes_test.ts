@@ -1,0 +1,111 @@
+import { refund } from "../../docs/recipes/approval.ts";
+import { drawSales } from "../../docs/recipes/image.ts";
+import { chargeWith } from "../../docs/recipes/safe_retry.ts";
+import { runProgram } from "../../docs/recipes/subprocess.ts";
+import { createClient, createWorker, type Job, MemoryBackend, type TaskClient, ToolError } from "../../mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+
+/** A backend with a worker for one job, and a client. */
+class Shop implements AsyncDisposable {
+  readonly backend = new MemoryBackend();
+  readonly client: TaskClient = createClient(this.backend, { owner: "me" });
+
+  constructor(job: Job) {
+    createWorker(this.backend, [job]);
+  }
+
+  /** Resolves with the key of the next question. */
+  async asked(): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const leave = this.backend.watch((event) => {
+      const question = event.kind === "change" && event.task.status === "INPUT_REQUIRED" && event.task.questions?.[0];
+      if (question) resolve(question.key);
+    });
+    return await promise.finally(leave);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    await this.backend.close();
+  }
+}
+
+Deno.test("recipe approval: the refund is paid once a person has approved it", async () => {
+  await using shop = new Shop(refund);
+  const asked = shop.asked();
+  const task = await shop.client.start(refund, { order: "A-1", amount: 500 });
+  const content = { approved: true };
+  await shop.backend.answer(task.id, "me", { [await asked]: { action: "accept", content } });
+  assertEquals(await shop.client.wait(task), { refunded: true });
+});
+
+Deno.test("recipe approval: a question that nobody has answered in time ends the task with an error", async () => {
+  await using shop = new Shop(refund);
+  const asked = shop.asked();
+  const task = await shop.client.start(refund, { order: "A-1", amount: 500 });
+  await shop.backend.answer(task.id, "me", { [await asked]: { action: "expired" } });
+  await assertRejects(() => shop.client.wait(task), ToolError, "Nobody decided");
+});
+
+Deno.test("recipe subprocess: the lines of a program are the result, and a failure is an error with them", async () => {
+  await using shop = new Shop(runProgram);
+  const built = await shop.client.start(runProgram, { program: "build" });
+  assertEquals(await shop.client.wait(built), { lines: ["compiling", "linking"] });
+  const broken = await shop.client.start(runProgram, { program: "broken" });
+  await assertRejects(() => shop.client.wait(broken), ToolError, "broken ended with 3: no such file");
+});
+
+Deno.test("recipe subprocess: a cancelled task ends its program", async () => {
+  await using shop = new Shop(runProgram);
+  const said = Promise.withResolvers<void>();
+  shop.backend.watch((event) => {
+    if (event.kind === "change" && event.task.message === "serving") said.resolve();
+  });
+  const task = await shop.client.start(runProgram, { program: "serve" });
+  await said.promise;
+  const { status, work } = await shop.client.cancel(task.id) as { status: string; work?: string };
+  assertEquals([status, work], ["CANCELLED", "stopped"]);
+});
+
+Deno.test("recipe image: the result has a text, a PNG and data", async () => {
+  await using shop = new Shop(drawSales);
+  const task = await shop.client.start(drawSales, { months: 6 });
+  assertEquals(await shop.client.wait(task), { best: 1 });
+  const outcome = await shop.backend.outcome(task.id, "me");
+  assert(outcome.kind === "value");
+  const [text, image] = outcome.content ?? [];
+  assert(text?.type === "text" && image?.type === "image");
+  assertStringIncludes(text.text, "last 6 months");
+  assertEquals(Uint8Array.fromBase64(image.data).subarray(1, 4), new TextEncoder().encode("PNG"));
+});
+
+Deno.test("recipe safe retry: a failed mail is sent again, and the customer is charged once", async () => {
+  const charges: string[] = [];
+  let mails = 0;
+  const payments = {
+    charge: (_customer: string, _amount: number, key: string) => {
+      charges.push(key);
+      return Promise.resolve({ receipt: "R-1" });
+    },
+  };
+  const charge = chargeWith(payments, () => ++mails < 2 ? Promise.reject(new Error("busy")) : Promise.resolve());
+  const job = { ...charge, policy: { ...charge.policy, backoff: { delay: 0 } } };
+  await using shop = new Shop(job);
+  const task = await shop.client.start(job, { customer: "ann", amount: 5 });
+  assertEquals(await shop.client.wait(task), { receipt: "R-1" });
+  assertEquals([charges.length, mails], [1, 2]);
+});
+
+Deno.test("recipe safe retry: a refused payment is not tried again", async () => {
+  let tries = 0;
+  const job = chargeWith({
+    charge: () => {
+      tries++;
+      return Promise.resolve({ refused: "no money" });
+    },
+  }, () => Promise.resolve());
+  await using shop = new Shop(job);
+  const task = await shop.client.start(job, { customer: "ann", amount: 5 });
+  await assertRejects(() => shop.client.wait(task), ToolError, "no money");
+  assertEquals(tries, 1);
+});
