@@ -149,7 +149,7 @@ export interface Backend extends AsyncDisposable {
   /** What an operator sees and does. */
   readonly operator?: Operator;
   /** Documents of the system, such as schedules. */
-  readonly documents?: DocumentStore;
+  readonly documents: DocumentStore;
   /** Keeps the streams of HTTP sessions. If absent, the server keeps them in memory. */
   readonly streams?: StreamStore;
   /** Starts a worker. */

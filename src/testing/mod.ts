@@ -32,7 +32,8 @@
 import { asking } from "./cases/asking.ts";
 import { cancelling } from "./cases/cancelling.ts";
 import { expiring } from "./cases/expiring.ts";
-import { keying } from "./cases/keying.ts";
+import { documents } from "./cases/keeping/documents.ts";
+import { keying } from "./cases/keeping/keying.ts";
 import { parking } from "./cases/parking.ts";
 import { reading } from "./cases/reading.ts";
 import { running } from "./cases/running.ts";
@@ -70,6 +71,7 @@ export function exerciseBackend(
     ...running,
     ...cancelling,
     ...keying,
+    ...documents,
     ...asking,
     ...expiring,
     ...parking,

@@ -6,6 +6,7 @@
 import type { Queue } from "bullmq";
 import type {
   Backend,
+  DocumentStore,
   KeyStore,
   NewTask,
   Route,
@@ -34,6 +35,7 @@ import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
+import { keepingOf } from "./keeping.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { RedisStore } from "./redis/store.ts";
@@ -73,6 +75,8 @@ export class BullMqBackend implements Backend {
   readonly streams: StreamStore;
   /** Keeps what keys name. */
   readonly keys: KeyStore;
+  /** Documents of the system. */
+  readonly documents: DocumentStore;
   readonly #store: RedisStore;
   readonly #lease: number;
   readonly #feed: QueueFeed;
@@ -85,11 +89,10 @@ export class BullMqBackend implements Backend {
 
   private constructor(store: RedisStore, lease: number) {
     this.#store = store;
-    this.streams = this.#guarded(store.streams);
-    this.keys = {
-      named: (owner, key) => this.#request("read a key", () => store.records.named(owner, key)),
-      rename: (...change) => this.#request("change a key", () => store.records.rename(...change)),
-    };
+    const keeping = keepingOf(store, (what, act) => this.#request(what, act));
+    this.streams = keeping.streams;
+    this.keys = keeping.keys;
+    this.documents = keeping.documents;
     this.#lease = lease;
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
@@ -251,14 +254,6 @@ export class BullMqBackend implements Backend {
       this.#feed.seen(snapshot.queue);
       return snapshot;
     });
-  }
-
-  #guarded(streams: StreamStore): StreamStore {
-    return {
-      append: (stream, event, ttl) => this.#request("store a message", () => streams.append(stream, event, ttl)),
-      readAfter: (stream, id) => this.#request("read messages", () => streams.readAfter(stream, id)),
-      clear: (stream) => this.#request("delete messages", () => streams.clear(stream)),
-    };
   }
 
   /** Subscribes to a queue, and opens it. */

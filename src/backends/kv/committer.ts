@@ -15,6 +15,8 @@ export interface Write {
   readonly deletes?: readonly Deno.KvKey[];
   /** The task that the write changes, as it is afterwards, with the same as JSON. */
   readonly event?: { readonly task: TaskInfo; readonly text: string };
+  /** The document that it changes. */
+  readonly document?: string;
   /** An upper bound of the size of its values, in bytes. */
   readonly bytes: number;
 }
@@ -40,6 +42,9 @@ const LOCKED_FOR_MS = 10_000;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 20;
 
+/** Is told which tasks and documents a commit has changed. */
+type Committed = (tasks: readonly TaskInfo[], documents: readonly string[]) => void;
+
 interface Pending {
   readonly write: Write;
   readonly resolve: (versionstamp: string | null) => void;
@@ -50,17 +55,17 @@ interface Pending {
 export class Committer {
   readonly #kv: Deno.Kv;
   readonly #writer: string;
-  readonly #onCommitted: (events: readonly TaskInfo[]) => void;
+  readonly #onCommitted: Committed;
   readonly #checkFile: () => void;
   #queue: Pending[] = [];
   #working: Promise<void> | undefined;
   #eventNumber = 0;
 
-  /** `onCommitted` is called with the changes of each commit. `checkFile` throws if the file is gone. */
+  /** `onCommitted` is called with what each commit has changed. `checkFile` throws if the file is gone. */
   constructor(
     kv: Deno.Kv,
     writer: string,
-    onCommitted: (events: readonly TaskInfo[]) => void,
+    onCommitted: Committed,
     checkFile: () => void = () => {},
   ) {
     this.#kv = kv;
@@ -122,7 +127,11 @@ export class Committer {
 
   async #apply(writes: readonly Write[]): Promise<string | null> {
     const events = writes.flatMap(({ event }) => event ?? []);
-    const texts = eventTexts(events.map(({ text }) => text));
+    const documents = writes.flatMap(({ document }) => document ?? []);
+    const texts = eventTexts([
+      ...events.map(({ text }) => text),
+      ...documents.map((document) => JSON.stringify({ document })),
+    ]);
     const atomic = this.#kv.atomic();
     for (const { checks = [], sets = [], deletes = [] } of writes) {
       atomic.check(...checks);
@@ -136,14 +145,14 @@ export class Committer {
     this.#checkFile();
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
-    if (events.length > 0) this.#report(events.map(({ task }) => task));
+    if (texts.length > 0) this.#report(events.map(({ task }) => task), documents);
     return result.versionstamp;
   }
 
   /** The write is on disk, so an error of a listener must not reject it: it is reported like that of an event listener. */
-  #report(tasks: readonly TaskInfo[]): void {
+  #report(tasks: readonly TaskInfo[], documents: readonly string[]): void {
     try {
-      this.#onCommitted(tasks);
+      this.#onCommitted(tasks, documents);
     } catch (error) {
       reportError(error);
     }

@@ -6,6 +6,7 @@
  * @module
  */
 import { logError, logFailureOf } from "../../log/log_error.ts";
+import type { TaskInfo } from "../../task.ts";
 import type { HubListener } from "../shared/store/hub.ts";
 import { untilUnlocked } from "./committer.ts";
 import { makeFolder, openOwn } from "./file.ts";
@@ -157,7 +158,10 @@ export class EventLog implements AsyncDisposable {
       this.#positions.set(writer, number);
       if (number !== expected) this.#listener.event({ kind: "gap" });
       expected = number + 1;
-      for (const task of JSON.parse(value)) this.#listener.event({ kind: "change", task });
+      for (const changed of JSON.parse(value) as (TaskInfo | { readonly document: string })[]) {
+        if ("document" in changed) this.#listener.document?.(changed.document);
+        else this.#listener.event({ kind: "change", task: changed });
+      }
     }
     return expected > position + 1;
   }

@@ -12,6 +12,7 @@
  * | blob, id, number | a piece of a large input or result |
  * | stream, name, event id | a message on its way to a client |
  * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
+ * | document, name | a text of the system, in UTF-8 |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
@@ -41,5 +42,6 @@ export const eventKey = (...rest: [writer: string, number: number] | [writer: st
 export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, number];
 export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
 export const nameKey = (owner: string, name: string): Key => [ROOT, "key", owner, name];
+export const documentKey = (...name: [string] | []): Key => [ROOT, "document", ...name];
 export const checkKey = (writer: string): Key => [ROOT, "check", writer];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

@@ -77,10 +77,16 @@ export class DenoKvBackend extends StoreBackend {
         await EventLog.open(kv, writer, path, {
           event: (event) => hub.event(event),
           ready: () => hub.ready(),
+          document: (name) => hub.document(name),
           check: checkUsable,
         }),
       );
-      const committer = new Committer(kv, writer, (tasks) => log.wake(hub.written(tasks)), () => file.checkNow());
+      const committer = new Committer(
+        kv,
+        writer,
+        (tasks, documents) => log.wake(hub.written(tasks, documents)),
+        () => file.checkNow(),
+      );
       opened.defer(() => committer.drained());
       opened.use(
         new Sweeper({

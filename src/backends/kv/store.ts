@@ -16,6 +16,7 @@ import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { KvQueue } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
+import { KvDocuments } from "./values/documents.ts";
 import { KvSteps } from "./values/steps.ts";
 import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
@@ -39,6 +40,7 @@ const CHECK_KEPT_MS = 60_000;
 /** Reads and writes the tasks of a KV file. */
 export class KvStore implements Store<KvEntry> {
   readonly streams: StreamStore;
+  readonly documents: KvDocuments;
   readonly now: () => number;
   readonly checkUsable: () => void;
   readonly #kv: Deno.Kv;
@@ -58,6 +60,7 @@ export class KvStore implements Store<KvEntry> {
     this.checkUsable = checkUsable;
     this.now = now;
     this.streams = new KvStreams(kv, committer);
+    this.documents = new KvDocuments(kv, committer);
     this.#get = batched((keys) => reading(() => kv.getMany<unknown[]>(keys)), READ_AT_ONCE);
   }
 

@@ -11,6 +11,7 @@ import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import type { Entry, Queue, ReadyTasks, Store, Worker } from "../shared/store/store.ts";
+import { MemoryDocuments } from "./documents.ts";
 import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
 
@@ -29,6 +30,7 @@ const FIRST_SWEEP = 1_000;
 /** Keeps the tasks of this process; nothing outlives it. */
 export class MemoryStore implements Store<MemoryEntry> {
   readonly streams: StreamStore = new MemoryStreams();
+  readonly documents: MemoryDocuments;
   readonly #hub: Hub;
   /** Task ids sort by age, and so do the entries. */
   readonly #tasks = new Map<string, MemoryEntry>();
@@ -42,6 +44,7 @@ export class MemoryStore implements Store<MemoryEntry> {
 
   constructor(hub: Hub) {
     this.#hub = hub;
+    this.documents = new MemoryDocuments((name) => hub.document(name));
   }
 
   now(): number {

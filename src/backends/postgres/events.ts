@@ -47,6 +47,7 @@ interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
   readonly seq: number;
   /** `null` for what this process has written. */
   readonly tasks: string | null;
+  readonly document: string | null;
 }
 
 /** Reads the events of all other processes. */
@@ -194,17 +195,18 @@ export class EventLog implements AsyncDisposable {
     const rows = await run<EventRow>({
       name: "mcp_jobs_events",
       text:
-        `SELECT seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, holder, claimed_at AS "claimedAt"
+        `SELECT seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder, claimed_at AS "claimedAt"
         FROM ((SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
           UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)) AS found ORDER BY seq`,
     }, [this.#last, [...this.#missing.keys()], this.#writer]);
     if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#readAt = begun;
     let ready = false;
-    for (const { seq, tasks, holder, claimedAt } of rows) {
+    for (const { seq, tasks, document, holder, claimedAt } of rows) {
       this.#advance(seq, begun);
       // Changes of this process were reported at once.
       if (tasks === null) continue;
+      if (document !== null) this.#listener.document?.(document);
       for (const stored of JSON.parse(tasks) as TaskRecord[]) {
         const { info: task } = recordOf(stored, holder, claimedAt);
         ready ||= task.status === "PENDING" || task.status === "RETRYING";

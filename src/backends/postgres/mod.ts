@@ -10,6 +10,7 @@ import { Hub } from "../shared/store/hub.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { Database } from "./database.ts";
 import { EventLog } from "./events.ts";
+import { PgDocuments } from "./tables/documents.ts";
 import { deleteExpired } from "./tables/expiry.ts";
 import { checkSchema, migrate } from "./tables/schema.ts";
 import { PostgresStore } from "./store.ts";
@@ -100,7 +101,8 @@ export class PostgresBackend extends StoreBackend {
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
-      return new PostgresBackend(new PostgresStore(database, writer, lease), hub, opened);
+      const documents = new PgDocuments(database, name, (changed) => log.wake(hub.written([], [changed]), false));
+      return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened);
     } catch (error) {
       await opened.disposeAsync();
       throw error;

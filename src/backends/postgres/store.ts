@@ -17,6 +17,7 @@ import { PgQueue } from "./queue.ts";
 import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
+import type { PgDocuments } from "./tables/documents.ts";
 import type { Writer } from "./writer.ts";
 
 /** The most tasks read at once. */
@@ -25,6 +26,7 @@ const MOST_READ = 200;
 /** Reads and writes the tasks of one schema. */
 export class PostgresStore implements Store<PgEntry> {
   readonly streams: StreamStore;
+  readonly documents: PgDocuments;
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #steps: PgSteps;
@@ -32,8 +34,9 @@ export class PostgresStore implements Store<PgEntry> {
   readonly #read: (id: string) => Promise<PgEntry | undefined>;
 
   /** `lease`: how long the lease of a worker lasts, in ms. */
-  constructor(database: Database, writer: Writer, lease: number) {
+  constructor(database: Database, writer: Writer, documents: PgDocuments, lease: number) {
     this.streams = new PostgresStreams(database);
+    this.documents = documents;
     this.#database = database;
     this.#writer = writer;
     this.#steps = new PgSteps(database);

@@ -10,8 +10,8 @@ Deno.test("KV: when a process closes, the others do not read again what it has t
   const path = `${folder}/jobs.kv`;
   const event = (one: unknown) => heard.push(one);
   const tell = (writer: string, number: number, text: string) =>
-    kv.set(eventKey(writer, number), JSON.stringify([text]));
-  const told = (task: string) => ({ kind: "change", task });
+    kv.set(eventKey(writer, number), JSON.stringify([{ id: text }]));
+  const told = (task: string) => ({ kind: "change", task: { id: task } });
   try {
     await using _reader = await EventLog.open(kv, "reader", path, { event, ready: () => {}, check: () => {} });
     const closing = await EventLog.open(kv, "closing", path, { event: () => {}, ready: () => {}, check: () => {} });
@@ -35,7 +35,7 @@ Deno.test("KV: a process hears what the others tell from its start on, and of a 
   using kv = await Deno.openKv(":memory:");
   const heard: unknown[] = [];
   let ready = 0;
-  const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([`told ${number}`]));
+  const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
   try {
     await tell(1);
     const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++, check: () => {} };
@@ -44,7 +44,7 @@ Deno.test("KV: a process hears what the others tell from its start on, and of a 
     await until(() => Promise.resolve(heard.length > 0), "the change is heard");
     await tell(4);
     await until(() => Promise.resolve(JSON.stringify(heard).includes("told 4")), "the next one is heard");
-    const told = (number: number) => ({ kind: "change", task: `told ${number}` });
+    const told = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
     assertEquals(heard, [told(2), { kind: "gap" }, told(4)]);
     // No wake file told of them, so there may be tasks that nobody has looked for.
     await until(() => Promise.resolve(ready === 2), "it is looked for work");

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { BackendError, DefinitionError, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
-import { checkSchema } from "../../../src/backends/postgres/tables/schema.ts";
+import { checkSchema, LATEST } from "../../../src/backends/postgres/tables/schema.ts";
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
@@ -132,11 +132,12 @@ testUnless(
     const url = await server.makeDatabase();
     await PostgresBackend.migrate({ url });
     await using database = await Database.open(url, "mcp_jobs", 1);
-    const older = await assertRejects(() => checkSchema(database, 2), BackendError);
-    assertStringIncludes(older.message, "has tables of version 1, this code needs 2. Run PostgresBackend.migrate");
+    const older = await assertRejects(() => checkSchema(database, LATEST + 1), BackendError);
+    const what = `has tables of version ${LATEST}, this code needs ${LATEST + 1}. Run PostgresBackend.migrate`;
+    assertStringIncludes(older.message, what);
     await query(url, "INSERT INTO mcp_jobs.migrations VALUES (99, now())");
     for (const use of ["connect", "migrate"] as const) {
-      assertStringIncludes(await refusal(url, use), "have version 99, this code knows 1. Update mcp-jobs here");
+      assertStringIncludes(await refusal(url, use), `have version 99, this code knows ${LATEST}. Update mcp-jobs here`);
     }
   },
 );
@@ -160,7 +161,7 @@ testUnless(
     await Promise.all(Array.from({ length: 8 }, () => PostgresBackend.migrate({ url })));
     const versions = () => query(url, "SELECT version, at::text FROM mcp_jobs.migrations");
     const once = await versions();
-    assertEquals(once.map(({ version }) => version), [1]);
+    assertEquals(once.map(({ version }) => version), Array.from({ length: LATEST }, (_, index) => index + 1));
     await PostgresBackend.migrate({ url });
     assertEquals(await versions(), once);
   },

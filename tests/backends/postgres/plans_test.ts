@@ -1,3 +1,4 @@
+import { PgDocuments } from "../../../src/backends/postgres/tables/documents.ts";
 import { PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
@@ -23,7 +24,12 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
   const name = crypto.randomUUID();
   await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} });
-  const store = new PostgresStore(database, new Writer(database, name, () => {}), 60_000);
+  const store = new PostgresStore(
+    database,
+    new Writer(database, name, () => {}),
+    new PgDocuments(database, name, () => {}),
+    60_000,
+  );
   const worker = newWorker(["job"]);
   const [lease, queue] = [store.lease(worker, () => []), store.queue(worker)];
   await lease.renew();

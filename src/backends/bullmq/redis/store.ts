@@ -11,6 +11,7 @@ import type { Redis } from "ioredis";
 import { type Deadline, redisDeadline } from "../deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
+import { RedisDocuments } from "./documents.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
 import { RedisParking } from "./parking.ts";
@@ -34,6 +35,7 @@ export class RedisStore {
   readonly records: RedisRecords;
   readonly parking: RedisParking;
   readonly streams: RedisStreams;
+  readonly documents: RedisDocuments;
   /** How long an answer of Redis may take. */
   readonly deadline: Deadline = redisDeadline();
   readonly #prefix: string;
@@ -53,6 +55,7 @@ export class RedisStore {
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
     this.parking = new RedisParking(scripts);
     this.streams = new RedisStreams(scripts);
+    this.documents = new RedisDocuments(scripts, (listener) => this.onSignal(listener));
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */

@@ -118,7 +118,7 @@ export class QueueWork implements WorkHandle {
 
   #handle(signal: Signal): void {
     if (signal.kind === "gap") return void this.#check.now();
-    if (signal.kind === "queue") return;
+    if (signal.kind === "queue" || signal.kind === "document") return;
     const runs = [...this.#runs].filter(({ id }) => id === signal.id);
     if (signal.kind === "stop" && runs.length === 0) this.#earlyStops.add(signal.id);
     for (const run of runs) {

@@ -78,9 +78,18 @@ const STEPS: readonly ((schema: string) => string)[] = [
       body text NOT NULL,
       PRIMARY KEY (id, number)
     );`,
+  (schema) => `
+    CREATE TABLE ${schema}.documents (
+      name text COLLATE "C" PRIMARY KEY,
+      body text NOT NULL
+    );
+    ALTER TABLE ${schema}.events ADD COLUMN document text;`,
 ];
 
-const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps"];
+const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps", "documents"];
+
+/** The version of the present tables. */
+export const LATEST: number = STEPS.length;
 
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
@@ -88,7 +97,7 @@ const LOCK = 0x6d63706a;
 /** Makes or updates the tables; does nothing where they are up to date. */
 export async function migrate({ run, schema }: Database): Promise<void> {
   for (const [index, step] of STEPS.entries()) await run({ text: transaction(schema, step(schema), index + 1) });
-  refuseNewer(await versionOf(run, schema), schema, STEPS.length);
+  refuseNewer(await versionOf(run, schema), schema, LATEST);
 }
 
 /** Runs a step unless another server has done so. The right to create a schema is needed only if there is none. */
@@ -105,7 +114,7 @@ function transaction(schema: string, step: string, version: number): string {
 }
 
 /** Rejects with `BackendError` if the tables are not those of the `latest` step, or if this user cannot write to them. */
-export async function checkSchema({ run, schema }: Database, latest: number = STEPS.length): Promise<void> {
+export async function checkSchema({ run, schema }: Database, latest: number = LATEST): Promise<void> {
   const [state] = await run<{ there: boolean; readOnly: boolean }>({
     text: `SELECT to_regclass($1) IS NOT NULL AS there,
       pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,

@@ -5,6 +5,7 @@
  */
 import type {
   Backend,
+  DocumentStore,
   KeyStore,
   NewTask,
   StreamStore,
@@ -34,6 +35,8 @@ export class StoreBackend implements Backend {
   readonly streams: StreamStore;
   /** Keeps what keys name. */
   readonly keys: KeyStore;
+  /** Documents of the system. */
+  readonly documents: DocumentStore;
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
@@ -52,6 +55,24 @@ export class StoreBackend implements Backend {
       rename: async (owner, key, from, to) => {
         this.#checkOpen();
         return await store.rename(owner, key, from, to);
+      },
+    };
+    this.documents = {
+      read: async (name) => {
+        this.#checkOpen();
+        return await store.documents.read(name);
+      },
+      list: async (prefix) => {
+        this.#checkOpen();
+        return await store.documents.list(prefix);
+      },
+      write: async (name, from, to) => {
+        this.#checkOpen();
+        return await store.documents.write(name, from, to);
+      },
+      watch: (listener) => {
+        const event = ({ kind }: TaskEvent) => kind === "gap" && listener(undefined);
+        return hub.add({ event, ready() {}, document: listener });
       },
     };
     this.#store = store;

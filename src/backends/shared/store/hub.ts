@@ -12,6 +12,8 @@ export interface HubListener {
   event(event: TaskEvent): void;
   /** A task may be ready to run. Its event comes as well, perhaps later. */
   ready(): void;
+  /** A document has changed. */
+  document?(name: string): void;
 }
 
 /** Passes every call on to all listeners. */
@@ -34,8 +36,14 @@ export class Hub implements HubListener {
     for (const listener of [...this.#listeners]) listener.ready();
   }
 
+  /** Tells all listeners that a document has changed. */
+  document(name: string): void {
+    for (const listener of [...this.#listeners]) listener.document?.(name);
+  }
+
   /** Tells what this process has just written. Returns whether a task may be ready to run. */
-  written(tasks: readonly TaskInfo[]): boolean {
+  written(tasks: readonly TaskInfo[], documents: readonly string[] = []): boolean {
+    for (const name of documents) this.document(name);
     for (const task of tasks) this.event({ kind: "change", task });
     const ready = tasks.some(({ status }) => status === "PENDING" || status === "RETRYING");
     if (ready) this.ready();

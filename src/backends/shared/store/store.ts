@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { KeyStore, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
+import type { DocumentStore, KeyStore, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 import type { OperatingStore } from "./operating.ts";
@@ -28,6 +28,8 @@ export type LivingWorker = Omit<WorkerInfo, "running">;
 export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Keeps the streams of HTTP sessions. */
   readonly streams: StreamStore;
+  /** Keeps documents, and tells the `Hub` of their changes. */
+  readonly documents: Omit<DocumentStore, "watch">;
   /** What it does for an operator. Inputs are kept as long as their tasks then, because a task may be repeated. */
   readonly operating?: OperatingStore<E>;
   /** The time by the store's clock, in ms since the epoch. */

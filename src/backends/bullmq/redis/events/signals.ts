@@ -1,5 +1,6 @@
 /**
- * Signals between processes, through a Redis channel: a task is to stop, a question has its answer, a queue is new.
+ * Signals between processes, through a Redis channel: a task is to stop, a question has its answer, a queue is new, a
+ * document has changed.
  *
  * @module
  */
@@ -14,15 +15,17 @@ import { signalChannel } from "../keys.ts";
 export type Signal =
   | { readonly kind: "stop" | "answer"; readonly id: string }
   | { readonly kind: "queue"; readonly queue: string; readonly since: number }
+  | { readonly kind: "document"; readonly name: string }
   | { readonly kind: "gap" };
 
 /** The pause before the next attempt after Redis has refused to subscribe, in ms. */
 const RETRY_MS = 5_000;
 
-/** Parses a message: `stop <id>`, `answer <id>` or `queue <since> <name>`, as the scripts send them. */
+/** Parses a message: `stop <id>`, `answer <id>`, `queue <since> <name>` or `document <name>`, as the scripts send them. */
 function parse(message: string): Signal | undefined {
   const [kind, id = "", ...queue] = message.split(" ");
   if (kind === "stop" || kind === "answer") return { kind, id };
+  if (kind === "document") return { kind, name: message.slice(kind.length + 1) };
   if (kind === "queue") return { kind, since: Number(id), queue: queue.join(" ") };
 }
 

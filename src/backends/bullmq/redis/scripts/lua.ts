@@ -9,7 +9,7 @@
  */
 import { CREATE } from "./create.ts";
 import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
-import { CANCEL, COMMON, DUE } from "./parts.ts";
+import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
 import { READ } from "./read.ts";
 import { SET_BACK } from "./set_back.ts";
@@ -26,6 +26,18 @@ export const SCRIPTS = {
 local key = ours .. "key:" .. ARGV[1] .. ":" .. ARGV[2]
 if (call("GET", key) or "") ~= ARGV[3] then return 0 end
 if ARGV[4] == "" then call("DEL", key) else call("SET", key, ARGV[4], "PX", ARGV[5]) end
+return 1`,
+
+  /**
+   * ARGV: name, and the text from which and that to which the document changes, each after 1, or 0 and "" where there is
+   * none. Returns whether it was changed.
+   */
+  document: `${PLACES}
+local key, name, now = ours .. "documents", ARGV[1], call("HGET", ours .. "documents", ARGV[1])
+if now ~= (ARGV[2] == "1" and ARGV[3]) then return 0 end
+if now == (ARGV[4] == "1" and ARGV[5]) then return 1 end
+if ARGV[4] == "1" then call("HSET", key, name, ARGV[5]) else call("HDEL", key, name) end
+signal("document " .. name)
 return 1`,
 
   /** Returns the names of the queues that hold tasks. */

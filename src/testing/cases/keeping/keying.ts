@@ -4,10 +4,10 @@
  * @module
  */
 import { deepStrictEqual, notStrictEqual, rejects, strictEqual } from "node:assert";
-import type { Backend, TaskKey } from "../../backend.ts";
-import { InvalidInput, LimitExceeded } from "../../errors.ts";
-import type { TaskInfo } from "../../task.ts";
-import { type Cases, OWNER, type Stage } from "../stage.ts";
+import type { Backend, TaskKey } from "../../../backend.ts";
+import { InvalidInput, LimitExceeded } from "../../../errors.ts";
+import type { TaskInfo } from "../../../task.ts";
+import { type Cases, OWNER, type Stage } from "../../stage.ts";
 
 const KEY: TaskKey = { name: "report:1", window: 0 };
 
