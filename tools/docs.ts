@@ -61,8 +61,12 @@ function cutRegion(text: string, path: string, region: string): string {
   return lines.slice(start + 1, end).join("\n").trim();
 }
 
+/** What Markdown calls the language of a file, where that is not its extension. */
+const LANGUAGES: { readonly [extension: string]: string } = { service: "ini" };
+
 function fence(path: string, snippet: string): string {
-  const language = path.slice(path.lastIndexOf(".") + 1);
+  const extension = path.slice(path.lastIndexOf(".") + 1);
+  const language = LANGUAGES[extension] ?? extension;
   return `\`\`\`${language}\n${snippet}\n\`\`\``;
 }
 
