@@ -70,6 +70,7 @@ export {
 export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
 export type { JobContext, StepContext, Stored } from "./src/steps/context.ts";
 export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
+export type { PerCallField } from "./src/schema/per_call.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";
 export { AsyncToolServer } from "./src/server/server.ts";

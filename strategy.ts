@@ -84,6 +84,7 @@ export type { Job, JobAnnotations, Returned } from "./src/job.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";
 export { withoutAsked } from "./src/questions/input_fields.ts";
 export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";
+export { type PerCallField, withPerCall } from "./src/schema/per_call.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export { relocateSchema } from "./src/schema/relocate.ts";
 export { type Accepted, type Schema, type StandardResult, type StandardSchema, validate } from "./src/schema/schema.ts";

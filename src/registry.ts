@@ -6,6 +6,7 @@
 import { questionsFor } from "./questions/input_fields.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
+import { checkPerCall, PER_CALL, type PerCallField } from "./schema/per_call.ts";
 import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
 import { checkOptions, flag, namedTexts, oneOf, type Rule, type Rules, text, wholeNumber } from "./options.ts";
 import type { Question } from "./task.ts";
@@ -45,6 +46,12 @@ export interface RegisterOptions extends JobPolicy {
    */
   readonly askFor?: { readonly [field: string]: string };
   /**
+   * What a call may set for its task, with fields that the tool's input schema has beside those of the job: `startAt`, an ISO
+   * 8601 date and time with a time zone, at most 365 days ahead, and `priority`, 0 (the most urgent) to 1,000. They never reach
+   * the job, and do not count where starts are compared, as by `unique`. Default: neither.
+   */
+  readonly perCall?: readonly PerCallField[];
+  /**
    * Who may answer what its tasks ask. `"model"` adds the tool `task_answer`, with which the model of a client that cannot
    * ask its person passes on what they said in the chat; nobody can verify that they did. Must be the same for all names of
    * a job, as `whenNobodyCanAnswer`; needs a strategy with shared tools, as `AdaptiveExposureStrategy`. Default: `"person"`.
@@ -74,6 +81,7 @@ export const REGISTRATION: Rules<RegisterOptions> = {
   resultTtl: wholeNumber(1),
   taskSupport: oneOf("optional", "required"),
   askFor: namedTexts,
+  perCall: PER_CALL,
   answers: oneOf("person", "model"),
   queue: text,
   jobName: text,
@@ -104,6 +112,8 @@ export interface RegisteredJob {
   readonly taskSupport: TaskSupport;
   /** What the person is asked for before there is a task, where a call lacks it; the key is the field of the input. */
   readonly askFor: readonly Question[];
+  /** What a call may set for its task. */
+  readonly perCall: readonly PerCallField[];
   /** Who may answer what its tasks ask. */
   readonly answers: "person" | "model";
   /** How its tasks are tried, timed and queued. */
@@ -129,8 +139,8 @@ export class ToolRegistry {
   readonly #jobs = new Map<string, RegisteredJob>();
 
   /**
-   * Adds a job. Throws `DefinitionError` if its name is taken or cannot name a tool, an option cannot be used, or the job
-   * is registered already with another `cancel`, `answers` or `whenNobodyCanAnswer`.
+   * Adds a job. Throws `DefinitionError` if its name is taken or cannot name a tool, an option cannot be used, its input has
+   * a field of `perCall`, or the job is registered already with another `cancel`, `answers` or `whenNobodyCanAnswer`.
    */
   register(job: Job, options: RegisterOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
@@ -144,9 +154,10 @@ export class ToolRegistry {
       taskSupport = "optional",
       ...others
     } = rest;
-    const { askFor = {}, answers = "person", queue, jobName, ...given } = others;
+    const { askFor = {}, perCall = [], answers = "person", queue, jobName, ...given } = others;
     const policy = { ...job.policy, ...onlyGiven(given) };
     checkName(name);
+    checkPerCall(name, job.inputSchema, perCall);
     if (this.#jobs.has(name)) {
       throw new DefinitionError(`Cannot register ${name} twice: pass another \`name\` to registerAsyncTool.`);
     }
@@ -166,6 +177,7 @@ export class ToolRegistry {
       resultTtl,
       taskSupport,
       askFor: questionsFor(name, job.inputSchema, askFor),
+      perCall,
       answers,
       policy,
       route: routeOf(name, job, queue, jobName),

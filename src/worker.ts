@@ -15,7 +15,8 @@ import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
 import { Steps } from "./steps/steps.ts";
 import type { ResultValue } from "./task.ts";
-import { inSpan, markFailed, messageAttributes } from "./telemetry/spans.ts";
+import { activeTrace } from "./telemetry/spans.ts";
+import { inProcessSpan } from "./telemetry/task_spans.ts";
 import { cutMessage } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
 
@@ -85,7 +86,7 @@ export function startWorker(
     jobs: [...byName.keys()],
     concurrency,
     after,
-    run: (claim) => runTraced(byName.get(claim.task.job), claim),
+    run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim)),
   });
   let closing: Promise<void> | undefined;
   const close = (wait = grace) => {
@@ -93,18 +94,6 @@ export function startWorker(
     return closing ??= stopped;
   };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
-}
-
-/** Runs one attempt in a span, which is also active in the job's code: the spans of that are its children. */
-function runTraced(job: Job | undefined, claim: Claim): Promise<Attempt> {
-  const { task: { id, job: name, attempt }, trace } = claim;
-  const attributes = { ...messageAttributes("process", name, id), "mcp_jobs.attempt": attempt };
-  return inSpan({ name: `process ${name}`, kind: "CONSUMER", attributes, parent: trace }, async (span) => {
-    const ended = await runClaim(job, claim);
-    if (ended.kind === "error") markFailed(span, ended.retry ? "job_error" : "tool_error");
-    else if (ended.kind === "fault") markFailed(span, "fault");
-    return ended;
-  });
 }
 
 async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
@@ -178,10 +167,11 @@ async function withTimeout<T>(
 class Abandoned extends TimedOut {}
 
 function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: Steps): JobContext {
+  const { id, job, owner, attempt } = claim.task;
+  const trace = activeTrace() ?? claim.trace;
   return {
-    id: claim.task.id,
-    attempt: claim.task.attempt,
-    signal,
+    ...{ id, job, owner, attempt, signal },
+    ...(trace && { trace }),
     progress: async (fraction, message) => {
       await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
     },

@@ -156,7 +156,7 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
   await using _worker = createWorker(backend, [asks]);
   const run = await promise;
   const attempt = await run({
-    task: { id: newTaskId(), job: "asks", attempt: 1 },
+    task: { id: newTaskId(), job: "asks", owner: "me", attempt: 1 },
     input: {},
     signal: new AbortController().signal,
     report: () => Promise.resolve(),

@@ -36,8 +36,11 @@ export interface RecordedStep {
 
 /** A task that a worker holds and runs. */
 export interface Claim {
-  /** The task id, the job whose code runs it, and the number of this attempt, from 1. */
-  readonly task: Pick<TaskInfo, "id" | "job" | "attempt">;
+  /**
+   * The task id, the job whose code runs it, its owner (`""` if another program has queued it), and the number of this
+   * attempt, from 1.
+   */
+  readonly task: Pick<TaskInfo, "id" | "job" | "owner" | "attempt">;
   /** The input as it is stored. */
   readonly input: Json;
   /** The longest time that this attempt may take, in ms; absent: no limit. */

@@ -124,6 +124,7 @@ async function answerFor(
   { registered, answerWithin, inlineWithin, prefix }: Settings,
 ): Promise<CallAnswer> {
   const { tasks: client } = ctx.client;
+  const waits = startsWithin(begun, answerWithin) ? answerWithin : 0;
   const leavesQuestions = whenNobodyCanAnswer(registered, "cancel") === "wait";
   const asking = askingOf(ctx.client, registered, prefix);
   if (client === "demanded") return { kind: "task", task: begun };
@@ -131,7 +132,7 @@ async function answerFor(
     // The questions of a job are asked through its task.
     ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
     // Where a question waits for somebody else to answer it, the model has to hear of that.
-    : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, answerWithin, tasks, ctx);
+    : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, waits, tasks, ctx);
   if (isFinished(task)) {
     // A client with tasks does not see the shared tools, and reads the pages of a large result as resources.
     const form = resultForm(registered, client === "none" ? sharedNames(prefix).status : undefined);
@@ -145,4 +146,9 @@ async function answerFor(
       next: nextStep(task, prefix, answerWithin, asking),
     }),
   };
+}
+
+/** Whether a task may start within so many ms, so that a call may see its end. */
+function startsWithin(task: TaskInfo, ms: number): boolean {
+  return isFinished(task) || task.dueAt === undefined || task.dueAt - task.updatedAt <= ms;
 }

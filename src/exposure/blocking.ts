@@ -53,6 +53,7 @@ export class BlockingExposureStrategy implements ExposureStrategy {
           registered,
           tasks,
           (task, ctx, caller) => resultOrCancel(task, tasks, ctx, { caller, maxWait: this.#maxWait, form }),
+          this.#maxWait, // A task that starts later would be cancelled before.
         ),
       ],
       templates: [resultTemplate(registered, tasks)],

@@ -7,6 +7,7 @@ import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
+import { withPerCall } from "../schema/per_call.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
@@ -70,20 +71,20 @@ export class PollingExposureStrategy implements ExposureStrategy {
 }
 
 function startTool(registered: RegisteredJob, { most }: WaitLimits, tasks: Tasks): SurfaceTool {
-  const { name, title = name, description, job, askFor } = registered;
+  const { name, title = name, description, job, askFor, perCall } = registered;
   return {
     name: `${name}_start`,
     title: `${title}: start`,
     description: `${description}\n\nRuns in the background and may take minutes. Returns a token at once: ` +
       `call ${name}_status with it and wait_seconds ${Math.floor(most / 1_000)} until the status is COMPLETED; it ` +
       "returns the result then.",
-    inputSchema: withoutAsked(job.inputSchema, askFor),
+    inputSchema: withPerCall(withoutAsked(job.inputSchema, askFor), perCall),
     outputSchema: responseSchema(job.outputSchema),
     annotations: { readOnlyHint: false, ...job.annotations },
     askFor,
-    call: async (input, { owner, idempotencyKey }) => ({
+    call: async (input, { owner, idempotencyKey, trace }) => ({
       kind: "result",
-      result: toToolResult(formatResponse(await tasks.start(registered, input, owner, { idempotencyKey }))),
+      result: toToolResult(formatResponse(await tasks.start(registered, input, owner, { idempotencyKey, trace }))),
     }),
   };
 }

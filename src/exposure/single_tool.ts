@@ -7,6 +7,7 @@ import { InvalidInput } from "../errors.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
+import { type PerCallField, withPerCall } from "../schema/per_call.ts";
 import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
@@ -58,7 +59,7 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
 
 /** The input of a call, with what its action needs. */
 type ActionInput =
-  | { readonly action: "start"; readonly input?: unknown }
+  | { readonly action: "start"; readonly input?: object } & { readonly [field in PerCallField]?: unknown }
   | { readonly action: "check"; readonly token: string } & CheckInput
   | { readonly action: "cancel"; readonly token: string };
 
@@ -82,11 +83,10 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
-      return toToolResult(
-        formatResponse(
-          await tasks.start(registered, given.input ?? {}, ctx.owner, { idempotencyKey: ctx.idempotencyKey }),
-        ),
-      );
+      const { action: _, input, ...perCall } = given;
+      const { owner, idempotencyKey, trace } = ctx;
+      const task = await tasks.start(registered, { ...input, ...perCall }, owner, { idempotencyKey, trace });
+      return toToolResult(formatResponse(task));
     }
     const { token } = given;
     return await explainErrors(token, async () => {
@@ -119,8 +119,8 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   };
 }
 
-function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonSchema {
-  return {
+function actionSchema({ job, cancel, perCall }: RegisteredJob, limits: WaitLimits): JsonSchema {
+  const schema: JsonSchema = {
     type: "object",
     properties: {
       action: { type: "string", enum: cancel ? ["start", "check", "cancel"] : ["start", "check"] },
@@ -132,6 +132,7 @@ function actionSchema({ job, cancel }: RegisteredJob, limits: WaitLimits): JsonS
     required: ["action"],
     additionalProperties: false,
   };
+  return withPerCall(schema, perCall);
 }
 
 /** Throws `InvalidInput` for a check or cancellation without a token. Few models understand a JSON Schema that requires it. */

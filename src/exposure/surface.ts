@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TraceContext } from "../contract/trace.ts";
 import { JobsError } from "../errors.ts";
 import type { JobAnnotations } from "../job.ts";
 import type { RegisteredJob, TaskSupport } from "../registry.ts";
@@ -69,6 +70,8 @@ export interface CallContext {
   readonly client: CallClient;
   /** The caller's own key of this call: a repeated call with it finds the task of the first. */
   readonly idempotencyKey?: string;
+  /** The trace that the call names. */
+  readonly trace?: TraceContext;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
   /**

@@ -77,9 +77,10 @@ export function waitForCall<T>(
 }
 
 /** The options with which a waiting call starts its task. */
-export function startOptions({ client, idempotencyKey }: CallContext, caller?: Caller): StartOptions {
+export function startOptions({ client, idempotencyKey, trace }: CallContext, caller?: Caller): StartOptions {
   // A call with its own key finds its own task, and must not be given one of another key.
-  return { ttl: client.ttl, adopt: client.tasks === "none" && idempotencyKey === undefined, idempotencyKey, caller };
+  const adopt = client.tasks === "none" && idempotencyKey === undefined;
+  return { ttl: client.ttl, adopt, idempotencyKey, trace, caller };
 }
 
 /** Whether a signal has aborted because the caller no longer waits. */

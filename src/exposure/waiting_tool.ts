@@ -5,6 +5,7 @@
  */
 import { withoutAsked } from "../questions/input_fields.ts";
 import type { RegisteredJob } from "../registry.ts";
+import { withPerCall } from "../schema/per_call.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
@@ -18,14 +19,15 @@ import { startOptions, waitForCall } from "./waiting_calls.ts";
 /**
  * Returns a tool that is named and described as the job is registered, with an output schema that allows handles. A call
  * starts a task, and `answer` waits for what the call returns. A call that goes on with an earlier one first stores the
- * answers to the questions of its task.
+ * answers to the questions of its task. `startWithin`: how far ahead a call may start its task, in ms; default: 365 days.
  */
 export function waitingTool(
   registered: RegisteredJob,
   tasks: Tasks,
   answer: (task: TaskInfo, ctx: CallContext, caller: Caller) => Promise<CallAnswer>,
+  startWithin?: number,
 ): SurfaceTool {
-  const { name, title, description, job, askFor } = registered;
+  const { name, title, description, job, askFor, perCall } = registered;
   const unasked = whenNobodyCanAnswer(registered, "cancel");
   const respond = (ctx: CallContext, begin: (caller: Caller) => Promise<TaskInfo>, input?: unknown) => {
     const asking = { ...ctx, onChange: (task: TaskInfo) => ctx.onChange?.(task, unasked) };
@@ -35,12 +37,16 @@ export function waitingTool(
     name,
     title,
     description,
-    inputSchema: withoutAsked(job.inputSchema, askFor),
+    inputSchema: withPerCall(withoutAsked(job.inputSchema, askFor), perCall, startWithin),
     outputSchema: job.outputSchema && resultOrHandle(job.outputSchema),
     annotations: job.annotations,
     askFor,
     call: (input, ctx) =>
-      respond(ctx, (caller) => tasks.start(registered, input, ctx.owner, startOptions(ctx, caller)), input),
+      respond(
+        ctx,
+        (caller) => tasks.start(registered, input, ctx.owner, { ...startOptions(ctx, caller), startWithin }),
+        input,
+      ),
     resume: (id, ctx, storeAnswers, input) =>
       respond(ctx, async () => {
         const task = await taskOfJob(tasks, job.name, id, ctx.owner);

@@ -106,11 +106,11 @@ export class AsyncToolServer implements AsyncDisposable {
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);
-    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, answers, strategy, ...rest } =
-      definition;
+    const { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, ...others } = definition;
+    const { askFor, perCall, answers, strategy, ...rest } = others;
     const job = defineJob({ ...rest, run });
-    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport, askFor, answers, strategy };
-    this.registerAsyncTool(job, offer);
+    const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport };
+    this.registerAsyncTool(job, { ...offer, askFor, perCall, answers, strategy });
     return job;
   }
 

@@ -3,14 +3,24 @@
  *
  * @module
  */
+import type { TraceContext } from "../contract/trace.ts";
 import type { Elicit } from "../questions/elicit.ts";
 
 /** What a running job knows about itself, and can do. */
 export interface JobContext {
   /** The task id. */
   readonly id: string;
+  /** The name of the job. */
+  readonly job: string;
+  /** The principal that the task belongs to; `""` if another program has queued it. */
+  readonly owner: string;
   /** The number of this attempt, from 1. */
   readonly attempt: number;
+  /**
+   * The trace to which this attempt belongs, for systems that OpenTelemetry does not reach by itself: its own span if the
+   * process has a provider of OpenTelemetry, otherwise that in which the task was created. Absent without either.
+   */
+  readonly trace?: TraceContext;
   /**
    * Aborts when the code should stop; pass it on to what you await. Its `reason` says why: `TaskCancelled`, `TimedOut`,
    * `WorkerStopping`, `HoldLost` if another worker has taken the task over, or `TaskParked` if the task waits without one.

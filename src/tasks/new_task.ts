@@ -6,15 +6,16 @@
 import type { NewTask } from "../backend.ts";
 import { retryPolicy } from "../job.ts";
 import type { RegisteredJob } from "../registry.ts";
+import type { PerCall } from "../schema/per_call.ts";
 import type { Json } from "../task.ts";
 
-/** A new task of a job, as its registration says. A client may ask for another `ttl` of its result, in ms. */
+/** A new task of a job, as its registration says, unless its call says otherwise; `ttl` of its result is in ms. */
 export function newTask(
   { job, policy, resultTtl, route }: RegisteredJob,
   id: string,
   input: Json,
   owner: string,
-  ttl: number | undefined,
+  { ttl, delay = policy.delay, priority = policy.priority }: PerCall & { readonly ttl?: number },
 ): NewTask {
   return {
     id,
@@ -24,8 +25,6 @@ export function newTask(
     resultTtl: ttl === undefined ? resultTtl : Math.max(1, Math.round(ttl)),
     retry: retryPolicy(policy),
     timeout: policy.timeout,
-    delay: policy.delay,
-    priority: policy.priority,
-    route,
+    ...{ delay, priority, route },
   };
 }

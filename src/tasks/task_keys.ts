@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { TaskKey } from "../backend.ts";
+import type { TaskKey, TraceContext } from "../backend.ts";
 import type { Caller } from "./callers/caller.ts";
 import type { ListName } from "./callers/offer_lists.ts";
 import { JobsError } from "../errors.ts";
@@ -24,6 +24,10 @@ export interface StartOptions {
   readonly adopt?: boolean;
   /** The caller's own key: starts with the same key receive the task of the first one. */
   readonly idempotencyKey?: string;
+  /** How far ahead the call may start its task, in ms. Default: 365 days. */
+  readonly startWithin?: number;
+  /** The trace of the caller, in case that this process has no provider of OpenTelemetry. */
+  readonly trace?: TraceContext;
   /** The call that is to wait for the task. */
   readonly caller?: Caller;
 }

@@ -6,19 +6,20 @@
  */
 import { Answering } from "./answering/answering.ts";
 import type { AuditEvent } from "./audit.ts";
-import type { Backend, TaskPage } from "../backend.ts";
+import type { Backend, TaskPage, TraceContext } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
-import { activeTrace, inSpan, messageAttributes } from "../telemetry/spans.ts";
+import { inSendSpan } from "../telemetry/task_spans.ts";
 import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
+import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
@@ -68,25 +69,25 @@ export class Tasks implements Disposable {
     const asked = { operation: "create", owner, job: job.name } as const;
     const id = newTaskId();
     return this.#guard.audited(asked, async () => {
-      const json = this.#guard.admit(owner, input, options.ttl);
-      await validate(job.input, json, `input for ${registered.name}`);
+      const whole = this.#guard.admit(owner, input, options.ttl);
+      const { name, perCall } = registered;
+      const what = `input for ${name}`;
+      const call = readPerCall(whole, perCall, { what, now: this.#now(), within: options.startWithin });
+      const json = withoutPerCall(whole, perCall);
+      await validate(job.input, json, what);
       if (options.adopt) {
         const list = listOf(registered, json, owner);
         options.caller?.setList(list);
         const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner));
         if (taken) return taken;
       }
-      const task = { ...newTask(registered, id, json, owner, options.ttl), key: keyOf(registered, json, options) };
-      const attributes = messageAttributes("send", job.name, id);
-      const span = { name: `send ${job.name}`, kind: "PRODUCER", attributes } as const;
-      const stored = await inSpan(span, async (span) => {
-        const stored = await this.#guard.create(
-          task,
-          (admit) => this.#backend.create({ ...task, trace: activeTrace() }, admit),
-        );
-        if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id); // It was there before.
-        return stored;
-      });
+      const task = {
+        ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }),
+        key: keyOf(registered, json, options),
+      };
+      const create = (trace?: TraceContext) =>
+        this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace: trace ?? options.trace }, admit));
+      const stored = await inSendSpan(task, create);
       if (stored.id !== id && options.idempotencyKey === undefined) {
         options.caller?.found();
         this.#callers.found(stored, listOf(registered, json, owner), options.caller !== undefined);
@@ -102,7 +103,8 @@ export class Tasks implements Disposable {
   caller(registered: RegisteredJob, owner: string, input?: unknown): Caller {
     return new Caller(this.#callers, () => {
       try {
-        return input === undefined ? undefined : listOf(registered, toJson(input, "the input"), owner);
+        if (input === undefined) return undefined;
+        return listOf(registered, withoutPerCall(toJson(input, "the input"), registered.perCall), owner);
       } catch {
         return undefined; // The start says why; a call that goes on with an earlier one may have sent anything.
       }

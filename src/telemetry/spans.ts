@@ -63,14 +63,3 @@ export function activeTrace(): TraceContext | undefined {
 export function isTraced(): boolean {
   return trace.getActiveSpan() !== undefined;
 }
-
-/** The attributes of a message span (OpenTelemetry's conventions for messaging): the job is the destination, the task the message. */
-export function messageAttributes(operation: "send" | "process", job: string, task: string): Attributes {
-  return {
-    "messaging.system": "mcp_jobs",
-    "messaging.operation.name": operation,
-    "messaging.operation.type": operation,
-    "messaging.destination.name": job,
-    "messaging.message.id": task,
-  };
-}

@@ -18,12 +18,12 @@ const OURS = "mcp-jobs";
 
 /** The job of a task, which is not stored yet. */
 export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
-  const { id, route, job, input, retry, delay, priority, timeout, trace } = task;
+  const { id, route, job, owner, input, retry, delay, priority, timeout, trace } = task;
   return new Job(queue, route?.jobName ?? job, input, {
     attempts: retry.attempts,
-    // BullMQ has neither a longest pause, a time-out nor a trace of this form. Our workers read them here.
+    // BullMQ has neither a longest pause, an owner, a time-out nor a trace of this form. Our workers read them here.
     backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
-    ...(timeout === undefined && trace === undefined ? {} : { [OURS]: { timeout, trace } }),
+    ...{ [OURS]: { owner, timeout, trace } },
     delay,
     priority: Math.min(priority ?? 0, LEAST_URGENT),
     // Each task has its own `resultTtl`; the queue's and the worker's settings must not delete its result.
@@ -32,12 +32,26 @@ export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
   }, id);
 }
 
-/** What a job has of ours: the time-out of an attempt, in ms, and the trace in which its task was created. */
-export function oursOf({ opts }: Job): { readonly timeout?: number; readonly trace?: TraceContext } {
+/** What a job has of ours. */
+export interface Ours {
+  /** The owner of its task; absent if another program, or an earlier version, has queued it. */
+  readonly owner?: string;
+  /** The time-out of an attempt, in ms. */
+  readonly timeout?: number;
+  /** The trace in which its task was created. */
+  readonly trace?: TraceContext;
+}
+
+/** What a job has of ours. */
+export function oursOf({ opts }: Job): Ours {
   const ours: unknown = Reflect.get(opts, OURS);
   if (!isObject(ours)) return {};
-  const { timeout, trace } = ours;
-  return { ...(typeof timeout === "number" && { timeout }), ...(isTrace(trace) && { trace }) };
+  const { owner, timeout, trace } = ours;
+  return {
+    ...(typeof owner === "string" && { owner }),
+    ...(typeof timeout === "number" && { timeout }),
+    ...(isTrace(trace) && { trace }),
+  };
 }
 
 function isTrace(trace: unknown): trace is TraceContext {

@@ -22,6 +22,7 @@ import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
 import type { Client, Connection, TaskRequest } from "../revision.ts";
+import { traceOf } from "./call_span.ts";
 import { CallProgress } from "./call_progress.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
 import { askAgain, questionsToElicit } from "../words.ts";
@@ -102,6 +103,7 @@ async function waitFor(
     owner,
     client,
     idempotencyKey: idempotencyKeyOf(_meta),
+    trace: traceOf(ctx),
     signal: given.signal,
     isReachable: () => isOpen(ctx),
     onAnswer: (lost) => onAnswer(ctx, lost),

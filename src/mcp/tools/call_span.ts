@@ -42,13 +42,22 @@ async function marked(span: Span, calling: Promise<Result>): Promise<Result> {
 }
 
 /** The client's trace: from `_meta` of the request, else from the HTTP headers, unless the process follows these itself. */
-function traceOf({ mcpReq: { _meta }, http }: RequestContext): TraceContext | undefined {
+export function traceOf({ mcpReq: { _meta }, http }: RequestContext): TraceContext | undefined {
   const meta: unknown = _meta;
   if (isObject(meta) && typeof meta.traceparent === "string") return stated(meta.traceparent, meta.tracestate);
   const traceparent = http?.req?.headers.get("traceparent");
   return traceparent && !isTraced() ? stated(traceparent, http?.req?.headers.get("tracestate")) : undefined;
 }
 
-function stated(traceparent: string, tracestate: unknown): TraceContext {
-  return { traceparent, ...(typeof tracestate === "string" && { tracestate }) };
+/** A `traceparent` (W3C "Trace Context"): version, trace, span and flags; later versions may have more. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,100})?$/;
+
+/** The longest `tracestate` that is passed on, in characters: as long as the recommendation asks for. */
+const MAX_TRACESTATE = 512;
+
+/** The trace that a client states; `undefined` for a malformed one, which is to be ignored. It is stored with the task. */
+function stated(traceparent: string, tracestate: unknown): TraceContext | undefined {
+  if (!TRACEPARENT.test(traceparent)) return undefined;
+  const fits = typeof tracestate === "string" && tracestate !== "" && tracestate.length <= MAX_TRACESTATE;
+  return { traceparent, ...(fits && { tracestate }) };
 }

@@ -59,6 +59,18 @@ export const running: Cases = {
     strictEqual((await stage.backend.get(task.id, OWNER)).status, "PENDING");
   },
 
+  "the code of a job knows its task, its job, the owner and the trace in which the task was created": async (stage) => {
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
+    await stage.work({
+      knows: (_, { id, job, owner, attempt, trace }) => ({ id, job, owner, attempt, trace: trace ?? null }),
+    });
+    const task = await stage.create({ job: "knows", owner: "user:ann", trace });
+    await stage.finished(task);
+    const { id } = task;
+    const value = { id, job: "knows", owner: "user:ann", attempt: 1, trace };
+    deepStrictEqual(await stage.backend.outcome(id, "user:ann"), { kind: "value", value });
+  },
+
   "each attempt receives the trace in which its task was created": async (stage) => {
     const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
     const seen: Claim["trace"][] = [];

@@ -94,12 +94,12 @@ export class JobRun {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. The record shows
       // a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#insist(() => this.#readStop());
+      const { owner = await this.#insist(() => this.#readOwner()), timeout, trace } = oursOf(job);
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
-        task: { id: this.id, job: name, attempt: job.attemptsMade + job.stalledCounter + 1 },
+        task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
         input: job.data,
-        ...oursOf(job),
-        signal,
+        ...{ timeout, trace, signal },
         report: this.#reports.report,
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
         stored: () => this.#questions.stored(),
@@ -205,6 +205,11 @@ export class JobRun {
     }, () => true);
     this.#controller.abort(new TaskParked());
     await this.#parking;
+  }
+
+  /** The owner by the record of the task; `""` if another program has queued the job. */
+  async #readOwner(): Promise<string> {
+    return (await this.#options.store.records.read(this.id))?.owner ?? "";
   }
 
   async #readStop(): Promise<void> {

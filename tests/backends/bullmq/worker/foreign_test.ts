@@ -386,7 +386,14 @@ test("a large result of another producer's job stays in the job, where they look
   const events = new QueueEvents("images", { connection, prefix });
   await events.waitUntilReady();
   const large = "x".repeat(100_000);
-  const images = defineJob({ name: "images", input: { type: "object" }, run: () => large });
+  const images = defineJob({
+    name: "images",
+    input: { type: "object" },
+    run: (_, { job, owner }) => {
+      assertEquals({ job, owner }, { job: "images", owner: "" }); // No principal of ours has queued it.
+      return large;
+    },
+  });
   await using _worker = createWorker(backend, [images]);
   const job = await queue.add("images", {});
   assertEquals(await job.waitUntilFinished(events) === large, true);
