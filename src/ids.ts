@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The latest time that an id can hold, in ms since the epoch. */
+const MOST_MS = 2 ** 48 - 1;
+
 let last = 0;
 let counter = 0;
 
@@ -37,6 +40,13 @@ export const NO_TASK = "00000000-0000-7000-8000-000000000000";
 /** Whether a text has the form of a task id. */
 export function isTaskId(text: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text);
+}
+
+/** The least id that a task of this time may have; `time` is in ms since the epoch, and may be infinite. */
+export function firstIdOf(time: number): string {
+  const ms = Math.trunc(Math.min(Math.max(0, time), MOST_MS));
+  const text = ms.toString(16).padStart(12, "0");
+  return `${text.slice(0, 8)}-${text.slice(8)}-7000-8000-000000000000`;
 }
 
 /** When a task id was made, in ms since the epoch by the clock of its maker. */

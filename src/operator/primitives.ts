@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { JobCounts, NewTask } from "../backend.ts";
-import type { TaskInfo, TerminalStatus } from "../task.ts";
+import type { JobCounts, NewTask, WorkerInfo } from "../backend.ts";
+import type { Json, TaskInfo, TerminalStatus } from "../task.ts";
 
 /** Which tasks are read, by the newest id first. Absent fields match every task. */
 export interface TaskQuery {
@@ -53,3 +53,23 @@ export interface PurgedPage {
 
 /** A finished task as it was submitted. */
 export type SubmittedTask = Omit<NewTask, "id" | "key" | "delay" | "trace" | "retryOf">;
+
+/** What an operator needs of a backend besides its contract. Methods reject with `BackendError` while the store fails. */
+export interface OperatedStore {
+  /** The time by the store's clock, in ms since the epoch. */
+  now(): number;
+  /** Reads a task of any owner. Rejects with `TaskNotFound`, or with `TaskExpired`. */
+  get(id: string): Promise<TaskInfo>;
+  /** Reads the input of a task. Rejects as `get`. */
+  input(id: string): Promise<Json>;
+  /** Reads a task as it was submitted. Rejects as `get`. */
+  submitted(id: string): Promise<SubmittedTask>;
+  /** Reads about `limit` tasks that a query asks for, and a bounded number whatever it asks. */
+  page(query: TaskQuery, limit: number): Promise<FoundTasks>;
+  /** Counts the tasks of every job that has any. */
+  counts(): Promise<readonly TaskCounts[]>;
+  /** Lists the workers of all processes that are alive. */
+  workers(): Promise<readonly WorkerInfo[]>;
+  /** Deletes one page of finished tasks; `cursor` is `next` of the page before. */
+  purge(which: Purged, cursor: string | undefined): Promise<PurgedPage>;
+}

@@ -21,6 +21,7 @@
  *     "a task whose worker dies three times fails, and says why": "its store lives in one process",
  *     "a parked task outlives its worker, which is killed": "its store lives in one process",
  *     "a step that a killed worker has recorded is not run again": "its store lives in one process",
+ *     "an operator sees no worker of a process that was killed": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
  *       "its store lives in one process",
  *   },
@@ -34,6 +35,7 @@ import { cancelling } from "./cases/cancelling.ts";
 import { expiring } from "./cases/expiring.ts";
 import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
+import { operating } from "./cases/operating/mod.ts";
 import { parking } from "./cases/parking.ts";
 import { reading } from "./cases/reading.ts";
 import { running } from "./cases/running.ts";
@@ -78,6 +80,7 @@ export function exerciseBackend(
     ...steps,
     ...watching,
     ...stopping,
+    ...operating,
     ...signalling,
   };
   for (const unknown of Object.keys(skip).filter((title) => !Object.hasOwn(cases, title))) {

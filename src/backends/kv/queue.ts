@@ -17,23 +17,20 @@ const MAX_BATCH = 100;
 /** The pause before the next claim when the worker's list has no room for another task, in ms. */
 const FULL_PAUSE_MS = 50;
 
-/** Finds tasks of these jobs. */
+/** Finds and promotes tasks. */
 export class KvQueue implements Queue<KvEntry> {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #store: Pick<Store<KvEntry>, "change" | "now">;
-  readonly #jobs: readonly string[];
 
   constructor(
     kv: Deno.Kv,
     committer: Committer,
     store: Pick<Store<KvEntry>, "change" | "now">,
-    jobs: readonly string[],
   ) {
     this.#kv = kv;
     this.#committer = committer;
     this.#store = store;
-    this.#jobs = jobs;
   }
 
   async promote(setBack: boolean): Promise<number | undefined> {
@@ -53,8 +50,8 @@ export class KvQueue implements Queue<KvEntry> {
     return due.length === MAX_BATCH ? now : next;
   }
 
-  async ready(max: number, held: readonly TaskInfo[]): Promise<ReadyTasks<KvEntry>> {
-    const lists = await Promise.all(this.#jobs.map((job) => Array.fromAsync(this.#list(readyKey(job), max))));
+  async ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<KvEntry>> {
+    const lists = await Promise.all(jobs.map((job) => Array.fromAsync(this.#list(readyKey(job), max))));
     const [only = []] = lists;
     const found = lists.length === 1 ? only : lists.flat().sort(byUrgency).slice(0, max);
     const entries = fitting(found, held, ({ record }) => record.info.owner);

@@ -9,7 +9,7 @@ import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.t
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
-import type { LivingWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
@@ -161,8 +161,8 @@ export class KvStore implements Store<KvEntry> {
     return workers.some(({ value }) => isAlive(value, this.now()) && value.jobs.includes(job));
   }
 
-  queue({ jobs }: Worker): Queue<KvEntry> {
-    return new KvQueue(this.#kv, this.#committer, this, jobs);
+  queue(): Queue<KvEntry> {
+    return new KvQueue(this.#kv, this.#committer, this);
   }
 
   lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {

@@ -23,6 +23,11 @@ export class ReadyQueues {
     this.#ready.get(record.info.job)?.get(urgencyOf(record))?.delete(record.info.id);
   }
 
+  /** The first id of each urgency of a job. */
+  heads(job: string): readonly string[] {
+    return [...this.#ready.get(job)?.values() ?? []].flatMap((queue) => queue.values().take(1).toArray());
+  }
+
   /** Up to `max` ids: of all these jobs together the most urgent first. */
   first(jobs: readonly string[], max: number): readonly string[] {
     return jobs.flatMap((job) => [...this.#ready.get(job) ?? []]).sort(([a], [b]) => a - b)

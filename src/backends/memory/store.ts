@@ -10,10 +10,13 @@ import { credibleDue } from "../shared/clock.ts";
 import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
-import type { Entry, Queue, ReadyTasks, Store, Worker } from "../shared/store/store.ts";
 import { MemoryDocuments } from "./documents.ts";
+import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
+import type { OperatingStore } from "../shared/store/operating.ts";
+import { MemoryOperating } from "./operating.ts";
 import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
+import { TaskTable } from "./tasks.ts";
 
 /**
  * A task as it is now. Each change makes another entry. Input and outcome are kept as JSON, so that objects outside the
@@ -32,14 +35,18 @@ export class MemoryStore implements Store<MemoryEntry> {
   readonly streams: StreamStore = new MemoryStreams();
   readonly documents: MemoryDocuments;
   readonly #hub: Hub;
-  /** Task ids sort by age, and so do the entries. */
-  readonly #tasks = new Map<string, MemoryEntry>();
+  readonly #tasks = new TaskTable<MemoryEntry>();
   readonly #ready = new ReadyQueues();
   readonly #delayed = new Map<string, MemoryEntry>();
   /** The recorded steps of tasks that are not finished, by id and number. */
   readonly #steps = new Map<string, Map<number, string>>();
   /** What keys name. */
   readonly #keys = new Map<string, string>();
+  readonly operating: OperatingStore<MemoryEntry> = new MemoryOperating(
+    this.#tasks,
+    (job) => this.#ready.heads(job),
+    (ids) => this.#tasks.deleteAll(ids),
+  );
   #sweepAt = FIRST_SWEEP;
 
   constructor(hub: Hub) {
@@ -54,7 +61,7 @@ export class MemoryStore implements Store<MemoryEntry> {
   // deno-lint-ignore require-await
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
     const { id, owner } = record.info;
-    if (this.#tasks.has(id) || key !== undefined && this.#keys.get(keyOf(owner, key))?.slice(0, ID_LENGTH) !== id) {
+    if (this.#tasks.get(id) || key !== undefined && this.#keys.get(keyOf(owner, key))?.slice(0, ID_LENGTH) !== id) {
       return false;
     }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
@@ -116,9 +123,8 @@ export class MemoryStore implements Store<MemoryEntry> {
   }
 
   list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]> {
-    const tasks = [...this.#tasks.values()].map(({ record }) => record.info)
-      .filter((task) => task.owner === owner && (before === undefined || task.id < before));
-    return Promise.resolve(tasks.sort((a, b) => a.id < b.id ? 1 : -1).slice(0, limit));
+    const tasks = this.#tasks.newest(before).map(({ record }) => record.info).filter((task) => task.owner === owner);
+    return Promise.resolve(tasks.take(limit).toArray());
   }
 
   check(): Promise<void> {
@@ -129,8 +135,8 @@ export class MemoryStore implements Store<MemoryEntry> {
     return Promise.resolve(false); // There are no other processes.
   }
 
-  queue({ jobs }: Worker): Queue<MemoryEntry> {
-    return { promote: () => this.#promote(), ready: (max) => Promise.resolve(this.#find(jobs, max)) };
+  queue(): Queue<MemoryEntry> {
+    return { promote: () => this.#promote(), ready: (max, _held, jobs) => Promise.resolve(this.#find(jobs, max)) };
   }
 
   async #promote(): Promise<number | undefined> {
@@ -155,7 +161,7 @@ export class MemoryStore implements Store<MemoryEntry> {
   #put(entry: MemoryEntry): void {
     const { record } = entry;
     const { info } = record;
-    this.#tasks.set(info.id, entry);
+    this.#tasks.set(entry);
     if (dueAtOf(record) !== undefined) this.#delayed.set(info.id, entry);
     else if (info.status === "PENDING") this.#ready.add(record);
     // Asynchronously, so that all listeners are told in order, even if one of them changes another task.
@@ -164,13 +170,11 @@ export class MemoryStore implements Store<MemoryEntry> {
 
   /** Deletes tasks that expired long ago. */
   #sweep(): void {
-    for (const [id, { record }] of this.#tasks) {
-      const end = expiresAt(record.info);
-      if (end !== undefined && end + EXPIRED_TOLD_MS < this.now()) this.#tasks.delete(id);
-    }
+    const isGone = ({ record: { info } }: MemoryEntry) => (expiresAt(info) ?? Infinity) + EXPIRED_TOLD_MS < this.now();
+    this.#tasks.deleteAll(new Set(this.#tasks.newest().filter(isGone).map(({ record }) => record.info.id)));
     for (const [key, named] of this.#keys) {
       const id = named.slice(0, ID_LENGTH);
-      if (isTaskId(id) && !this.#tasks.has(id)) this.#keys.delete(key);
+      if (isTaskId(id) && !this.#tasks.get(id)) this.#keys.delete(key);
     }
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#tasks.size);
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Json } from "../../task.ts";
+import type { Json, TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { Queue, ReadyTasks, Worker } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
@@ -45,9 +45,9 @@ export class PgQueue implements Queue<PgEntry> {
     return row?.due ?? undefined;
   }
 
-  async ready(max: number): Promise<ReadyTasks<PgEntry>> {
+  async ready(max: number, _held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<PgEntry>> {
     const { schema, run } = this.#database;
-    const { name, jobs } = this.#worker;
+    const { name } = this.#worker;
     const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
     const [row] = await run<ClaimRow>(statement, [name, jobs, max, this.#writer.name]);
     if (row === undefined) return { entries: [], more: false };

@@ -38,7 +38,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
   assert(await store.create(created(task, store.now()), "{}"));
   await queue.promote(false);
-  assertEquals((await queue.ready(1, [])).entries.length, 1);
+  assertEquals((await queue.ready(1, [], worker.jobs)).entries.length, 1);
   const entry = await store.read(task.id, task.owner);
   assert(entry);
   await Promise.all([store.input(entry), store.outcome(entry), store.list("ann", undefined, 1)]);

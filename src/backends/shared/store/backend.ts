@@ -8,15 +8,19 @@ import type {
   DocumentStore,
   KeyStore,
   NewTask,
+  Operator,
   StreamStore,
   TaskEvent,
   TaskPage,
+  WorkerInfo,
   WorkHandle,
   WorkOptions,
 } from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
 import { isTaskId, NO_TASK } from "../../../ids.ts";
 import { toText } from "../../../json.ts";
+import { operatorOf } from "../../../operator/operator.ts";
+import { Pauses } from "../../../operator/pauses.ts";
 import { newWorker } from "../../../operator/workers.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
 import { awaitEnd } from "../await_end.ts";
@@ -25,6 +29,7 @@ import type { Hub } from "./hub.ts";
 import { Lease } from "./lease.ts";
 import * as change from "../record.ts";
 import { createKeyed } from "./keys.ts";
+import { operated } from "./operated.ts";
 import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { update } from "./update.ts";
@@ -37,11 +42,14 @@ export class StoreBackend implements Backend {
   readonly keys: KeyStore;
   /** Documents of the system. */
   readonly documents: DocumentStore;
+  /** What an operator sees and does. */
+  readonly operator?: Operator;
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
-  /** The workers of this process, and their jobs. */
-  readonly #workers = new Map<WorkHandle, readonly string[]>();
+  /** The workers of this process, and what tells how each stands. */
+  readonly #workers = new Map<WorkHandle, () => WorkerInfo>();
+  readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
 
   /** `hub` is told of the changes of all processes. `opened` is disposed of when the backend closes. */
@@ -78,6 +86,11 @@ export class StoreBackend implements Backend {
     this.#store = store;
     this.#hub = hub;
     this.#opened = opened;
+    this.#pauses = new Pauses(this.documents, () => hub.ready());
+    const here = () => [...this.#workers.values()].map((now) => now());
+    const { operating } = store;
+    const seen = operating && operated(store, operating, () => this.#checkOpen(), here);
+    this.operator = seen && operatorOf(this, seen, this.#pauses);
   }
 
   /** Stores a task and queues it, unless another one holds its key. */
@@ -162,7 +175,7 @@ export class StoreBackend implements Backend {
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
-    const isHere = this.#workers.values().some((jobs) => jobs.includes(job));
+    const isHere = this.#workers.values().some((now) => now().jobs.includes(job));
     return isHere || await this.#store.hasWorker(job);
   }
 
@@ -179,10 +192,10 @@ export class StoreBackend implements Backend {
     const claims = new Claims(this.#store, worker, {
       hold: () => lease?.hold?.(),
       lose: (id) => runner.lose(id),
-    });
+    }, () => this.#pauses.unpaused(jobs));
     const lease = this.#store.lease?.(worker, () => claims.held);
-    // With each renewal the worker also looks for tasks that no event has announced.
-    const kept = lease && new Lease(this.#store, lease, () => runner.wake());
+    // With each renewal the worker also looks for pauses and tasks that no event has announced.
+    const kept = lease && new Lease(this.#store, lease, () => this.#pauses.reread());
     const runner = new Runner(claims, options, kept?.ready ?? Promise.resolve());
     const leave = this.#hub.add({
       ready: () => runner.wake(),
@@ -205,7 +218,7 @@ export class StoreBackend implements Backend {
         });
       },
     };
-    this.#workers.set(handle, jobs);
+    this.#workers.set(handle, () => ({ ...worker, running: claims.held.map(({ id }) => id) }));
     return handle;
   }
 

@@ -45,6 +45,7 @@ export class Claims implements RunnerStore {
   readonly #worker: string;
   readonly #queue: Queue;
   readonly #listener: ClaimsListener;
+  readonly #jobs: () => Promise<readonly string[]>;
   readonly #held = new Map<string, Held>();
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
@@ -53,12 +54,13 @@ export class Claims implements RunnerStore {
   /** When this worker last claimed. */
   #claimedAt = Infinity;
 
-  /** Claims nothing yet. */
-  constructor(store: Store, worker: Worker, listener: ClaimsListener) {
+  /** Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all. */
+  constructor(store: Store, worker: Worker, listener: ClaimsListener, jobs?: () => Promise<readonly string[]>) {
     this.#store = store;
     this.#worker = worker.name;
     this.#queue = store.queue(worker);
     this.#listener = listener;
+    this.#jobs = jobs ?? (() => Promise.resolve(worker.jobs));
   }
 
   /** The tasks that this worker holds, or may hold in a moment. */
@@ -75,7 +77,9 @@ export class Claims implements RunnerStore {
 
   async claim(max: number): Promise<ClaimResult> {
     const dueIn = await this.#promote();
-    const { entries, more, pause = Infinity } = await this.#queue.ready(Math.min(max, MAX_BATCH), this.held);
+    const jobs = await this.#jobs();
+    if (jobs.length === 0) return { claims: [], more: false, dueIn };
+    const { entries, more, pause = Infinity } = await this.#queue.ready(Math.min(max, MAX_BATCH), this.held, jobs);
     this.#claiming = entries;
     try {
       if (entries.length > 0) this.#listener.hold();

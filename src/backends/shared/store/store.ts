@@ -82,10 +82,10 @@ export interface Queue<E extends Entry = Entry> {
    */
   promote(setBack: boolean): Promise<number | undefined>;
   /**
-   * Finds up to `max` tasks that are ready: of all jobs together the most urgent first, then the oldest. It may claim them,
+   * Finds up to `max` tasks of these jobs that are ready: of all of them together the most urgent first, then the oldest. It may claim them,
    * too: their records then name this worker as their holder.
    */
-  ready(max: number, held: readonly TaskInfo[]): Promise<ReadyTasks<E>>;
+  ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<E>>;
 }
 
 /** Tasks that a worker may claim. */

@@ -1,0 +1,71 @@
+/**
+ * What the store in memory does for an operator.
+ *
+ * @module
+ */
+import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../../operator/primitives.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
+import type { OperatingStore } from "../shared/store/operating.ts";
+import type { Entry } from "../shared/store/store.ts";
+import type { TaskTable } from "./tasks.ts";
+
+/** The most tasks that one read looks at. */
+const MOST_READ = 10_000;
+
+/** Reads the tasks of all owners. */
+export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
+  readonly #tasks: TaskTable<E>;
+  readonly #headsOf: (job: string) => readonly string[];
+  readonly #delete: (ids: ReadonlySet<string>) => void;
+
+  /** `headsOf`: the tasks that head the queues of a job. `purge` deletes tasks with all that there is about them. */
+  constructor(
+    tasks: TaskTable<E>,
+    headsOf: (job: string) => readonly string[],
+    purge: (ids: ReadonlySet<string>) => void,
+  ) {
+    this.#tasks = tasks;
+    this.#headsOf = headsOf;
+    this.#delete = purge;
+  }
+
+  find(id: string): Promise<E | undefined> {
+    return Promise.resolve(this.#tasks.get(id));
+  }
+
+  page({ job, status, owner, before, from = "" }: TaskQuery, limit: number): Promise<FoundTasks> {
+    const fits = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+    const tasks: TaskInfo[] = [];
+    let read = 0;
+    for (const { record: { info } } of this.#tasks.newest(before)) {
+      if (info.id < from) break;
+      if (fits(job, info.job) && fits(status, info.status) && fits(owner, info.owner)) tasks.push(info);
+      if (tasks.length === limit || ++read === MOST_READ) return Promise.resolve({ tasks, next: info.id });
+    }
+    return Promise.resolve({ tasks });
+  }
+
+  counts(): Promise<readonly TaskCounts[]> {
+    return Promise.resolve(
+      this.#tasks.counted().map((counted) => {
+        const heads = this.#headsOf(counted.job).flatMap((id) => this.#tasks.get(id)?.record.info ?? []);
+        const since = heads.map((info) => Math.max(info.createdAt, "dueAt" in info && info.dueAt || 0));
+        return since.length === 0 ? counted : { ...counted, oldestWaiting: Math.min(...since) };
+      }),
+    );
+  }
+
+  /** There are no other processes. */
+  workers(): Promise<readonly never[]> {
+    return Promise.resolve([]);
+  }
+
+  purge({ status, before }: Purged): Promise<PurgedPage> {
+    const gone = new Set<string>();
+    for (const { record: { info } } of this.#tasks.newest()) {
+      if (isFinished(info) && info.status === status && info.finishedAt < before) gone.add(info.id);
+    }
+    this.#delete(gone);
+    return Promise.resolve({ deleted: gone.size });
+  }
+}

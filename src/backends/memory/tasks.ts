@@ -1,0 +1,89 @@
+/**
+ * The tasks in memory, in the order of their ids, and how many of each job are in each state.
+ *
+ * @module
+ */
+import type { JobCounts } from "../../backend.ts";
+import type { TaskInfo, TaskStatus } from "../../task.ts";
+import type { Entry } from "../shared/store/store.ts";
+
+/** The tasks of one job, counted. */
+interface Tally {
+  readonly counts: { [status in TaskStatus]: number };
+  parked: number;
+}
+
+/** Entries by the ids of their tasks. */
+export class TaskTable<E extends Entry> {
+  readonly #entries = new Map<string, E>();
+  /** The ids of all entries, sorted: by age, mostly in the order in which they come. */
+  #ids: string[] = [];
+  readonly #tallies = new Map<string, Tally>();
+
+  /** How many tasks there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry of a task. */
+  get(id: string): E | undefined {
+    return this.#entries.get(id);
+  }
+
+  /** Adds a task, or replaces what there is of it. */
+  set(entry: E): void {
+    const { info } = entry.record;
+    const before = this.#entries.get(info.id);
+    this.#entries.set(info.id, entry);
+    if (before) this.#count(before.record.info, -1);
+    else this.#ids.splice(this.#placeOf(info.id), 0, info.id);
+    this.#count(info, 1);
+  }
+
+  /** Deletes tasks. */
+  deleteAll(ids: ReadonlySet<string>): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry) this.#count(entry.record.info, -1);
+      this.#entries.delete(id);
+    }
+    this.#ids = this.#ids.filter((id) => !ids.has(id));
+  }
+
+  /** All tasks, or those whose ids sort before this one, the newest first. */
+  *newest(before?: string): Generator<E> {
+    for (let place = before === undefined ? this.#ids.length : this.#placeOf(before); place > 0; place--) {
+      const entry = this.#entries.get(this.#ids[place - 1] ?? "");
+      if (entry) yield entry;
+    }
+  }
+
+  /** How many tasks of each job are in each state. */
+  counted(): readonly Omit<JobCounts, "oldestWaiting" | "paused">[] {
+    const all = [...this.#tallies].map(([job, { counts, parked }]) => ({ job, counts: { ...counts }, parked }));
+    return all.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
+  }
+
+  /** How many ids sort before this one. */
+  #placeOf(id: string): number {
+    let [low, high] = [0, this.#ids.length];
+    // Most ids are newer than all others.
+    if (high > 0 && (this.#ids[high - 1] ?? "") < id) return high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#ids[middle] ?? "") < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #count(info: TaskInfo, change: 1 | -1): void {
+    const tally = this.#tallies.get(info.job) ?? {
+      counts: { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
+      parked: 0,
+    };
+    this.#tallies.set(info.job, tally);
+    tally.counts[info.status] += change;
+    if ("parked" in info && info.parked) tally.parked += change;
+  }
+}

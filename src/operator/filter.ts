@@ -1,0 +1,54 @@
+/**
+ * From what an operator asks for to what a store reads, and back: a store may read more than what matches.
+ *
+ * @module
+ */
+import type { TaskFilter } from "../backend.ts";
+import { InvalidInput } from "../errors.ts";
+import { firstIdOf, isTaskId } from "../ids.ts";
+import { numberFrom, oneOf, required, type Rules, text, wholeNumber } from "../options.ts";
+import { isTerminal, type TaskInfo, TaskStatus } from "../task.ts";
+import type { Purged, TaskQuery } from "./primitives.ts";
+
+/** The most tasks of a page. */
+const MOST = 1_000;
+
+/** How far the clock that made an id may be from the one that stored its task, in ms. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** The rules of a filter. */
+export const FILTER: Rules<TaskFilter> = {
+  job: text,
+  status: oneOf(...Object.values(TaskStatus)),
+  owner: text,
+  since: numberFrom(-Infinity),
+  until: numberFrom(-Infinity),
+  cursor: text,
+  limit: wholeNumber(1, MOST),
+};
+
+/** The rules of a purge. */
+export const PURGE: Rules<Purged> = {
+  status: required(oneOf(...Object.values(TaskStatus).filter(isTerminal))),
+  before: required(numberFrom(-Infinity)),
+};
+
+/** What the first read asks for. Throws `InvalidInput` for a cursor that is not the id of a task. */
+export function queryOf({ job, status, owner, since, until, cursor }: TaskFilter): TaskQuery {
+  if (cursor !== undefined && !isTaskId(cursor)) {
+    throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
+  }
+  const end = until === undefined ? undefined : firstIdOf(until + CLOCKS_DIFFER_MS);
+  const before = [cursor, end].filter((id) => id !== undefined).sort()[0];
+  return { job, status, owner, before, from: since === undefined ? undefined : firstIdOf(since - CLOCKS_DIFFER_MS) };
+}
+
+/** Whether a task is one of those that the filter asks for. */
+export function matches(
+  task: TaskInfo,
+  { job, status, owner, since = -Infinity, until = Infinity }: TaskFilter,
+): boolean {
+  const fits = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+  return fits(job, task.job) && fits(status, task.status) && fits(owner, task.owner) &&
+    since <= task.createdAt && task.createdAt < until;
+}

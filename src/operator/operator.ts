@@ -1,0 +1,123 @@
+/**
+ * What an operator sees and does, the same on every backend: it is made of the contract for owners and of what a store tells
+ * an operator.
+ *
+ * @module
+ */
+import type { Backend, JobCounts, Operator, TaskFilter } from "../backend.ts";
+import { InvalidInput, TaskNotReady } from "../errors.ts";
+import { newTaskId } from "../ids.ts";
+import { checkOptions } from "../options.ts";
+import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
+import { pause } from "../waiting.ts";
+import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
+import type { Pauses } from "./pauses.ts";
+import type { OperatedStore, Purged } from "./primitives.ts";
+
+/** How many tasks a page has, unless its reader says otherwise. */
+const PAGE = 100;
+
+/** How often a page is read on where too few tasks match. */
+const MOST_READS = 5;
+
+/** The longest key of a retry: it is part of the key of the new task. */
+const MOST_KEY = 150;
+
+/** How long a cancelled task has to stop, in ms. */
+const STOP_MS = 2_000;
+
+/** The pause between two pages of a purge, in ms, in which others can write. */
+const PURGE_PAUSE_MS = 5;
+
+/** The operator of a backend. */
+export function operatorOf(
+  backend: Pick<Backend, "cancel" | "create">,
+  store: OperatedStore,
+  pauses: Pauses,
+): Operator {
+  return {
+    tasks: (filter = {}) => listTasks(store, filter),
+    get: (id) => store.get(id),
+    input: (id) => store.input(id),
+    counts: () => countAll(store, pauses),
+    workers: async () => [...await store.workers()].sort((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1)),
+    cancel: async (id, wait = STOP_MS) => await backend.cancel(id, (await store.get(id)).owner, wait),
+    retry: (id, key) => repeat(backend, store, id, key),
+    pause: (job) => pauses.pause(job),
+    resume: (job) => pauses.resume(job),
+    purge: (which) => purgeAll(store, which),
+    // No server can declare a schedule yet.
+    schedules: () => Promise.resolve([]),
+    pauseSchedule: () => Promise.resolve(false),
+    removeSchedule: () => Promise.resolve(false),
+  };
+}
+
+async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<Operator["tasks"]> {
+  checkOptions("tasks", filter, FILTER);
+  const { limit = PAGE } = filter;
+  const tasks: TaskInfo[] = [];
+  let query = queryOf(filter);
+  for (let reads = 0; reads < MOST_READS; reads++) {
+    const found = await store.page(query, limit - tasks.length + 1);
+    for (const task of found.tasks) {
+      if (!matches(task, filter) || hasExpired(task, store.now())) continue;
+      if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
+      tasks.push(task);
+    }
+    if (found.next === undefined) return { tasks };
+    query = { ...query, before: found.next };
+  }
+  return { tasks, nextCursor: query.before };
+}
+
+async function countAll(store: OperatedStore, pauses: Pauses): Promise<readonly JobCounts[]> {
+  const [counted, paused] = await Promise.all([store.counts(), pauses.jobs()]);
+  const jobs = new Map<string, JobCounts>();
+  for (const job of paused) jobs.set(job, { job, counts: NONE, parked: 0, paused: true });
+  for (const one of counted) jobs.set(one.job, { ...one, paused: paused.has(one.job) });
+  return [...jobs.values()].sort((a, b) => a.job < b.job ? -1 : 1);
+}
+
+const NONE: JobCounts["counts"] = {
+  PENDING: 0,
+  RUNNING: 0,
+  RETRYING: 0,
+  INPUT_REQUIRED: 0,
+  COMPLETED: 0,
+  FAILED: 0,
+  CANCELLED: 0,
+};
+
+async function repeat(
+  backend: Pick<Backend, "create">,
+  store: OperatedStore,
+  id: string,
+  key: string | undefined,
+): Promise<TaskInfo> {
+  if (key !== undefined && key.length > MOST_KEY) {
+    throw new InvalidInput("key", [{ path: "", message: `it has more than ${MOST_KEY} characters` }]);
+  }
+  const { status, resultTtl } = await store.get(id);
+  if (!isTerminal(status)) throw new TaskNotReady(id, status);
+  const name = key === undefined ? undefined : `retry:${id}:${key}`;
+  return await backend.create({
+    ...await store.submitted(id),
+    id: newTaskId(),
+    retryOf: id,
+    ...(name !== undefined && { key: { name, window: resultTtl, heldByAll: true } }),
+  });
+}
+
+async function purgeAll(store: OperatedStore, which: Purged): Promise<number> {
+  checkOptions("purge", which, PURGE);
+  let deleted = 0;
+  let cursor: string | undefined;
+  while (true) {
+    const page = await store.purge(which, cursor);
+    deleted += page.deleted;
+    cursor = page.next;
+    if (cursor === undefined) return deleted;
+    await pause(PURGE_PAUSE_MS);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Which jobs are paused: one document each. Workers keep what they have read until they hear that it has changed.
+ *
+ * @module
+ */
+import type { DocumentStore } from "../backend.ts";
+
+/** How the names of these documents begin; the job's name follows. */
+const PREFIX = "paused:";
+
+/** Reads and changes pauses. */
+export class Pauses implements Disposable {
+  readonly #documents: DocumentStore;
+  readonly #changed: () => void;
+  readonly #unsubscribe: () => void;
+  /** The paused jobs, as last read or being read; absent: they are to be read again. */
+  #jobs: Promise<ReadonlySet<string>> | undefined;
+
+  /** `changed` is called when the pauses may have changed: jobs that wait may be free now. */
+  constructor(documents: DocumentStore, changed: () => void = () => {}) {
+    this.#documents = documents;
+    this.#changed = changed;
+    this.#unsubscribe = documents.watch((name) => {
+      if (name === undefined || name.startsWith(PREFIX)) this.reread();
+    });
+  }
+
+  /** From now on, the pauses are read again before anything begins. */
+  reread(): void {
+    this.#jobs = undefined;
+    this.#changed();
+  }
+
+  /** The paused jobs. Rejects with `BackendError` while they cannot be read. */
+  async jobs(): Promise<ReadonlySet<string>> {
+    while (true) {
+      const reading = this.#jobs ??= this.#read();
+      try {
+        const jobs = await reading;
+        // What has changed meanwhile counts, too.
+        if (reading === this.#jobs) return jobs;
+      } catch (error) {
+        if (reading === this.#jobs) this.#jobs = undefined;
+        throw error;
+      }
+    }
+  }
+
+  /** Those of these jobs that are not paused. */
+  async unpaused(jobs: readonly string[]): Promise<readonly string[]> {
+    const paused = await this.jobs();
+    return paused.size === 0 ? jobs : jobs.filter((job) => !paused.has(job));
+  }
+
+  /** Pauses a job. */
+  async pause(job: string): Promise<void> {
+    await this.#write(job, JSON.stringify({ job }));
+  }
+
+  /** Ends a pause. */
+  async resume(job: string): Promise<void> {
+    await this.#write(job, undefined);
+  }
+
+  /** Hears of no more changes. */
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+  }
+
+  /** Writes the document of a job, whatever others write at the same moment. */
+  async #write(job: string, text: string | undefined): Promise<void> {
+    const name = PREFIX + job;
+    while (true) {
+      const before = await this.#documents.read(name);
+      if (before === text || await this.#documents.write(name, before, text)) return this.reread();
+    }
+  }
+
+  async #read(): Promise<ReadonlySet<string>> {
+    const documents = await this.#documents.list(PREFIX);
+    return new Set(documents.map(({ name }) => name.slice(PREFIX.length)));
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Cases: how many tasks an operator counts, and which workers they see.
+ *
+ * @module
+ */
+import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import type { WorkerInfo } from "../../../backend.ts";
+import { type Cases, CONFIRM, eventually, OWNER, whereWorkersDie } from "../../stage.ts";
+import { countsOf, endless, fail, operatorOf } from "./operator.ts";
+
+const NONE = { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
+const LATER = 3_600_000;
+
+export const counting: Cases = {
+  "an operator counts the tasks of each job in each state": async (stage) => {
+    const second = await stage.connect();
+    deepStrictEqual(await operatorOf(stage.backend).counts(), []);
+    await stage.work({
+      any: ({ does }, ctx) => {
+        if (does === "run") return endless({}, ctx);
+        if (does === "ask") return ctx.elicit(CONFIRM);
+        if (does === "fail") throw new Error("no luck");
+      },
+    }, { parkAfter: Infinity, concurrency: 20 });
+    await stage.work({
+      parks: ({ does }, ctx) => does === "sleep" ? ctx.sleep("for long", LATER) : ctx.elicit(CONFIRM),
+    }, { parkAfter: 0 });
+    const start = (does: string, attempts = 1) =>
+      stage.create({ job: "any", owner: does, input: { does }, retry: { attempts, delay: LATER, maxDelay: LATER } });
+    for (let i = 0; i < 3; i++) await stage.finished(await start("return"));
+    for (let i = 0; i < 2; i++) await stage.finished(await start("fail"));
+    for (let i = 0; i < 2; i++) await stage.running(await start("run"));
+    const cancelled = await stage.create({ job: "any", delay: LATER });
+    await stage.backend.cancel(cancelled.id, OWNER, 0);
+    await stage.until(cancelled, "CANCELLED", ({ status }) => status === "CANCELLED");
+    await stage.until(await start("fail", 2), "RETRYING", ({ status }) => status === "RETRYING");
+    await stage.until(await start("ask"), "asking", ({ status }) => status === "INPUT_REQUIRED");
+    await stage.create({ job: "any", delay: LATER });
+    for (const does of ["ask", "sleep"]) await stage.parked(await stage.create({ job: "parks", input: { does } }));
+    const waits = await stage.create({ job: "waits", priority: 7 });
+    await stage.create({ job: "waits" });
+    const counts = { PENDING: 1, RUNNING: 2, RETRYING: 1, INPUT_REQUIRED: 1, COMPLETED: 3, FAILED: 2, CANCELLED: 1 };
+    const all = [
+      { job: "any", counts, parked: 0, paused: false },
+      { job: "parks", counts: { ...NONE, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
+      { job: "waits", counts: { ...NONE, PENDING: 2 }, parked: 0, paused: false, oldestWaiting: waits.createdAt },
+    ];
+    for (const backend of [stage.backend, second]) deepStrictEqual(await operatorOf(backend).counts(), all);
+  },
+
+  "what a worker has handed back or what is answered is counted as what it is then": async (stage) => {
+    const worker = await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: endless }, { parkAfter: 0 });
+    const [asks, runs] = [await stage.create({ job: "asks" }), await stage.create({ job: "runs" })];
+    const parked = await stage.parked(asks);
+    await stage.running(runs);
+    await worker.close(0);
+    const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
+    await stage.backend.answer(asks.id, OWNER, { [key]: { action: "decline" } });
+    for (const job of ["asks", "runs"]) {
+      const counted = await countsOf(stage.backend, job);
+      deepStrictEqual([counted?.counts, counted?.parked], [{ ...NONE, PENDING: 1 }, 0]);
+      ok(counted?.oldestWaiting);
+    }
+    await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: fail });
+    for (const task of [asks, runs]) await stage.finished(task);
+    deepStrictEqual((await countsOf(stage.backend, "asks"))?.counts, { ...NONE, COMPLETED: 1 });
+    deepStrictEqual((await countsOf(stage.backend, "runs"))?.counts, { ...NONE, FAILED: 1 });
+  },
+
+  "an operator sees the workers of all connections, and what each runs, until they stop": async (stage) => {
+    const second = await stage.connect();
+    const before = Date.now();
+    const worker = await stage.work({ endless, other: fail });
+    await stage.work({ more: endless }, { backend: second });
+    const [task, other] = [await stage.create({ job: "endless" }), await stage.create({ job: "more" })];
+    for (const one of [task, other]) await stage.running(one);
+    for (const backend of [stage.backend, second]) {
+      let workers: readonly WorkerInfo[] = [];
+      await eventually("each worker is seen with its task", async () => {
+        workers = [...await operatorOf(backend).workers()].sort((a, b) => b.jobs.length - a.jobs.length);
+        return workers.flatMap(({ running }) => running).length === 2;
+      });
+      deepStrictEqual(workers.map(({ jobs, running }) => [[...jobs].sort(), running]), [
+        [["endless", "other"], [task.id]],
+        [["more"], [other.id]],
+      ]);
+      strictEqual(new Set(workers.map(({ name }) => name)).size, 2);
+      for (const { pid, host, since } of workers) {
+        deepStrictEqual([pid, host], [Deno.pid, Deno.hostname()]);
+        ok(since >= before && since <= Date.now());
+      }
+    }
+    await worker.close(0);
+    for (const backend of [stage.backend, second]) {
+      await eventually("the worker is gone", async () => (await operatorOf(backend).workers()).length === 1);
+    }
+  },
+
+  "an operator sees no worker of a process that was killed": whereWorkersDie(async (stage) => {
+    const doomed = await stage.startDoomedWorker("doomed");
+    const task = await stage.create({ job: "doomed" });
+    await stage.running(task);
+    const operator = operatorOf(stage.backend);
+    const workers: WorkerInfo[] = [];
+    await eventually("the worker is seen with its task", async () => {
+      workers.splice(0, Infinity, ...await operator.workers());
+      return workers[0]?.running.includes(task.id) === true;
+    });
+    deepStrictEqual(workers.map(({ host, pid }) => [host, pid !== Deno.pid]), [[Deno.hostname(), true]]);
+    await doomed.kill();
+    await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
+  }),
+};

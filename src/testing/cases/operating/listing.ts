@@ -1,0 +1,113 @@
+/**
+ * Cases: an operator lists and reads the tasks of all owners.
+ *
+ * @module
+ */
+import { deepStrictEqual, rejects, strictEqual } from "node:assert";
+import type { TaskFilter } from "../../../backend.ts";
+import { DefinitionError, InvalidInput, TaskExpired, TaskNotFound } from "../../../errors.ts";
+import { newTaskId } from "../../../ids.ts";
+import type { TaskInfo } from "../../../task.ts";
+import { type Cases, eventually, type Stage } from "../../stage.ts";
+import { fail, operatorOf } from "./operator.ts";
+
+/** All pages of a list. */
+async function listed(stage: Stage, filter?: TaskFilter): Promise<readonly string[]> {
+  const operator = operatorOf(stage.backend);
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await operator.tasks({ ...filter, cursor });
+    ids.push(...page.tasks.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return ids;
+}
+
+export const listing: Cases = {
+  "an operator lists the tasks of all owners, newest first, and reads each with its input": async (stage) => {
+    const operator = operatorOf(await stage.connect());
+    deepStrictEqual((await operator.tasks()).tasks, []);
+    const tasks: TaskInfo[] = [];
+    for (const owner of ["ann", "bob", "cara"]) {
+      tasks.unshift(await stage.create({ job: "waits", owner, input: { of: owner } }));
+    }
+    deepStrictEqual(await operator.tasks(), { tasks });
+    for (const task of tasks) {
+      deepStrictEqual(await operator.get(task.id), task);
+      deepStrictEqual(await operator.input(task.id), { of: task.owner });
+    }
+  },
+
+  "the filters of an operator's list count alone and together": async (stage) => {
+    await stage.work({ quick: () => 1, fails: fail });
+    const tasks: TaskInfo[] = [];
+    for (const owner of ["ann", "bob"]) {
+      for (const job of ["quick", "fails", "waits", "waits"]) {
+        const task = await stage.create({ job, owner });
+        if (job !== "waits") tasks.unshift(await stage.finished(task));
+        else if (tasks[0]?.job !== "waits") tasks.unshift(await stage.backend.cancel(task.id, owner, 0));
+        else tasks.unshift(task);
+        await eventually("the clock moves on", () => Date.now() > task.createdAt);
+      }
+    }
+    const times = [tasks[2], tasks[5]].map((task) => task?.createdAt ?? 0);
+    for (const job of [undefined, "quick", "waits", "no such job"]) {
+      for (const status of [undefined, "PENDING", "COMPLETED", "FAILED", "CANCELLED", "RUNNING"] as const) {
+        for (const owner of [undefined, "ann"]) {
+          for (const [until, since] of [[], times, [times[0]], [undefined, times[0]]]) {
+            const filter = { job, status, owner, since, until };
+            const wanted = tasks.filter((task) =>
+              (job ?? task.job) === task.job && (status ?? task.status) === task.status &&
+              (owner ?? task.owner) === task.owner && (since ?? 0) <= task.createdAt &&
+              task.createdAt < (until ?? Infinity)
+            );
+            deepStrictEqual(await listed(stage, filter), wanted.map(({ id }) => id), JSON.stringify(filter));
+          }
+        }
+      }
+    }
+  },
+
+  "the pages of an operator's list neither repeat nor leave out a task while others are created": async (stage) => {
+    const operator = operatorOf(stage.backend);
+    const ids: string[] = [];
+    for (let i = 0; i < 7; i++) ids.unshift((await stage.create({ job: "waits", owner: `owner-${i % 3}` })).id);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await operator.tasks({ limit: 2, cursor });
+      seen.push(...page.tasks.map(({ id }) => id));
+      cursor = page.nextCursor;
+      await stage.create({ job: "waits" });
+    } while (cursor !== undefined && seen.length < 20);
+    deepStrictEqual(seen, ids);
+  },
+
+  "an operator's list refuses a cursor of no page, and a limit or a filter that cannot be": async (stage) => {
+    const operator = operatorOf(stage.backend);
+    for (const cursor of ["", "nonsense", "x".repeat(5_000)]) await rejects(operator.tasks({ cursor }), InvalidInput);
+    const status = "DONE" as "PENDING";
+    for (const filter of [{ limit: 0 }, { limit: 1_001 }, { limit: 1.5 }, { status }, { since: NaN }]) {
+      await rejects(operator.tasks(filter), DefinitionError);
+    }
+  },
+
+  "an operator finds no task of an unknown id, and learns that one has expired": async (stage) => {
+    const operator = operatorOf(stage.backend);
+    for (const id of [newTaskId(), "", "a/b", "__proto__"]) {
+      for (const read of [operator.get(id), operator.input(id), operator.cancel(id), operator.retry(id)]) {
+        await rejects(read, TaskNotFound);
+      }
+    }
+    const task = await stage.create({ job: "waits", resultTtl: 1 });
+    await stage.backend.cancel(task.id, task.owner, 0);
+    await eventually("the task expires", () => operator.get(task.id).then(() => false, () => true));
+    for (const read of [operator.get(task.id), operator.input(task.id), operator.retry(task.id)]) {
+      await rejects(read, TaskExpired);
+    }
+    const live = await stage.create({ job: "waits" });
+    deepStrictEqual(await listed(stage, { limit: 1 }), [live.id]);
+    strictEqual((await listed(stage, { status: "CANCELLED" })).length, 0);
+  },
+};

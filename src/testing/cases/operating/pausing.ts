@@ -1,0 +1,105 @@
+/**
+ * Cases: an operator pauses a job, and ends the pause.
+ *
+ * @module
+ */
+import { deepStrictEqual, strictEqual } from "node:assert";
+import type { Backend } from "../../../backend.ts";
+import type { TaskInfo } from "../../../task.ts";
+import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
+import { countsOf, operatorOf } from "./operator.ts";
+
+/** Waits until a connection has heard whether a job is paused. Its workers know it then, too. */
+async function heard(backend: Backend, job: string, paused: boolean): Promise<void> {
+  await eventually("the other connection hears", async () => {
+    return ((await countsOf(backend, job))?.paused ?? false) === paused;
+  });
+}
+
+export const pausing: Cases = {
+  "no worker of any process begins a task of a paused job until the pause ends, and running ones go on": async (
+    stage,
+  ) => {
+    const second = await stage.connect();
+    const go = Promise.withResolvers<void>();
+    let begun = 0;
+    const jobs = {
+      held: async () => {
+        begun++;
+        await go.promise;
+      },
+      free: () => 1,
+    };
+    for (const backend of [stage.backend, second]) await stage.work(jobs, { backend, concurrency: 4 });
+    const runs = await stage.create({ job: "held" });
+    await stage.running(runs);
+    await operatorOf(stage.backend).pause("held");
+    await heard(second, "held", true);
+    const waiting: TaskInfo[] = [];
+    for (const backend of [stage.backend, second]) waiting.push(await stage.create({ job: "held" }, backend));
+    // Workers that are free take others meanwhile.
+    for (let i = 0; i < 6; i++) await stage.finished(await stage.create({ job: "free" }, i % 2 ? second : undefined));
+    go.resolve();
+    strictEqual((await stage.finished(runs)).status, "COMPLETED");
+    for (let i = 0; i < 2; i++) await stage.finished(await stage.create({ job: "free" }, i % 2 ? second : undefined));
+    strictEqual(begun, 1);
+    for (const task of waiting) deepStrictEqual(await stage.backend.get(task.id, OWNER), task);
+    await operatorOf(second).resume("held");
+    for (const task of waiting) await stage.finished(task);
+    strictEqual(begun, 3);
+  },
+
+  "a parked task whose time is over waits for the end of the pause": async (stage) => {
+    let [sleeps, asked] = [0, 0];
+    await stage.work({
+      sleeps: async (_, ctx) => {
+        sleeps++;
+        await ctx.sleep("shortly", 300);
+      },
+      asks: async (_, ctx) => {
+        asked++;
+        await ctx.elicit(CONFIRM);
+      },
+      free: () => 1,
+    }, { parkAfter: 0 });
+    const [sleeping, asking] = [await stage.create({ job: "sleeps" }), await stage.create({ job: "asks" })];
+    const [asleep, parked] = [await stage.parked(sleeping), await stage.parked(asking)];
+    const operator = operatorOf(stage.backend);
+    for (const job of ["sleeps", "asks"]) await operator.pause(job);
+    const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
+    await stage.backend.answer(asking.id, OWNER, { [key]: { action: "decline" } });
+    await eventually("its time is over", () => Date.now() > ("dueAt" in asleep && asleep.dueAt || 0) + 50);
+    for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
+    deepStrictEqual([sleeps, asked], [1, 1]);
+    for (const job of ["sleeps", "asks"]) await operator.resume(job);
+    for (const task of [sleeping, asking]) await stage.finished(task);
+    deepStrictEqual([sleeps, asked], [2, 2]);
+  },
+
+  "a worker that starts while a job is paused begins none of its tasks": async (stage) => {
+    await operatorOf(stage.backend).pause("held");
+    const second = await stage.connect();
+    const task = await stage.create({ job: "held" });
+    await stage.work({ held: () => 1, free: () => 1 }, { backend: second });
+    for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
+    deepStrictEqual(await stage.backend.get(task.id, OWNER), task);
+    await operatorOf(stage.backend).resume("held");
+    await stage.finished(task);
+  },
+
+  "a paused job is counted as paused, also without tasks, and a second pause or resume changes nothing": async (
+    stage,
+  ) => {
+    const operator = operatorOf(stage.backend);
+    const second = await stage.connect();
+    for (let i = 0; i < 2; i++) await operator.pause("no task");
+    for (const backend of [stage.backend, second]) {
+      await heard(backend, "no task", true);
+      const counted = await countsOf(backend, "no task");
+      strictEqual(Object.values(counted?.counts ?? {}).reduce((sum, count) => sum + count, 0), 0);
+    }
+    for (let i = 0; i < 2; i++) await operator.resume("no task");
+    await heard(second, "no task", false);
+    deepStrictEqual(await operator.counts(), []);
+  },
+};
