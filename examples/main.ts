@@ -1,6 +1,6 @@
 /**
  * The entry of all examples: `example [name] [--backend kv|redis|postgres]` runs a whole example, `<example> <role>` one of its
- * processes.
+ * processes, and `cli …` the command line of mcp-jobs.
  *
  * @module
  */
@@ -21,6 +21,9 @@ if (role) {
   const stopWatching = Deno.args.includes(END_WITH_STDIN) ? endWithStdin() : undefined;
   await role();
   await stopWatching?.();
+} else if (first === "cli") {
+  const { main } = await import("../cli.ts");
+  Deno.exitCode = await main(Deno.args.slice(1));
 } else if (first === "example" && surplus.length > 0) {
   console.error(`Cannot use ${surplus.join(" ")}. Usage: example [name] [--backend kv|redis|postgres]`);
   Deno.exitCode = 2;
@@ -29,6 +32,7 @@ if (role) {
 } else {
   console.error(`Cannot run ${JSON.stringify(Deno.args.join(" "))}. Use one of:`);
   for (const [name, { about }] of EXAMPLES) console.error(`  example ${name.padEnd(24)} ${about}`);
+  console.error(`  ${"cli".padEnd(32)} the command line of mcp-jobs; cli --help lists its commands`);
   for (const name of ROLES.keys()) console.error(`  ${name}`);
   Deno.exitCode = 2;
 }

@@ -1,0 +1,30 @@
+/**
+ * All commands, in the order of the help.
+ *
+ * @module
+ */
+import type { Command } from "../command.ts";
+import { cancel, retry } from "./change.ts";
+import { pause, resume } from "./pause.ts";
+import { purge } from "./purge.ts";
+import { schedules } from "./schedules.ts";
+import { show } from "./show.ts";
+import { stats } from "./stats.ts";
+import { tasks } from "./tasks.ts";
+import { watch } from "./watch.ts";
+import { workers } from "./workers.ts";
+
+/** All commands. */
+export const COMMANDS: readonly Command[] = [
+  tasks,
+  show,
+  cancel,
+  retry,
+  pause,
+  resume,
+  workers,
+  schedules,
+  stats,
+  watch,
+  purge,
+];

@@ -1,0 +1,73 @@
+/**
+ * `mcp-jobs show`: one task, with its input and how it ended.
+ *
+ * @module
+ */
+import { isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
+import { oneLine } from "../../text.ts";
+import { type Command, command, first } from "../command.ts";
+import { percent, timeOf } from "../format.ts";
+import { show as write } from "../output.ts";
+
+/** Shows one task. */
+export const show: Command = command({
+  name: "show",
+  about: "Show one task, with its input and its result",
+  operands: ["ID"],
+  options: {},
+  run: async ({ backend, operator, operands, out }) => {
+    const task = await operator.get(first({ operands }));
+    const input = await operator.input(task.id);
+    const outcome = isFinished(task) ? await backend.outcome(task.id, task.owner) : undefined;
+    write(out, { ...task, input, outcome }, () => textOf(task, input, outcome));
+  },
+});
+
+function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): string {
+  const at = (ms: number | undefined) => ms === undefined ? undefined : timeOf(ms);
+  const fields: { readonly [name: string]: string | undefined } = {
+    id: task.id,
+    job: task.job,
+    owner: task.owner,
+    status: task.status,
+    attempt: String(task.attempt),
+    progress: task.progress === undefined ? undefined : percent(task.progress),
+    message: task.message,
+    created: at(task.createdAt),
+    "last change": at(task.updatedAt),
+    due: at("dueAt" in task ? task.dueAt : undefined),
+    finished: at(isFinished(task) ? task.finishedAt : undefined),
+    "kept until": at(isFinished(task) ? task.finishedAt + task.resultTtl : undefined),
+    "retry of": task.retryOf,
+    code: task.status === "CANCELLED" ? task.work.replaceAll("_", " ") : undefined,
+  };
+  const lines = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name.padEnd(12)}  ${oneLine(value, 2_000)}`]
+  );
+  for (const { message } of openQuestions(task)) lines.push(`${"asks".padEnd(12)}  ${oneLine(message, 2_000)}`);
+  lines.push("", "input:", jsonOf(input));
+  if (outcome) lines.push("", ...outcomeOf(outcome));
+  return lines.join("\n");
+}
+
+function outcomeOf(outcome: Outcome): readonly string[] {
+  if (outcome.kind !== "value") return [`${outcome.kind.replace("_", " ")}:`, safe(outcome.message)];
+  const parts = (outcome.content ?? []).map((part) => part.type === "text" ? safe(part.text) : jsonOf(sizeOf(part)));
+  return ["result:", jsonOf(outcome.value), ...parts];
+}
+
+/** A part without its bytes, which no terminal shows. */
+function sizeOf(part: object): Json {
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => name === "data" ? ["base64Characters", value.length] : [name, value]),
+  );
+}
+
+function jsonOf(value: Json): string {
+  return safe(JSON.stringify(value, null, 2));
+}
+
+/** A text of several lines without what a terminal takes for a command. */
+function safe(text: string): string {
+  return text.split("\n").map((line) => oneLine(line, Infinity)).join("\n");
+}

@@ -1,0 +1,137 @@
+/**
+ * `mcp-jobs watch`: follows tasks, with a bar for each.
+ *
+ * @module
+ */
+import type { Operator } from "../../backend.ts";
+import { isFinished, type TaskInfo, TaskStatus } from "../../task.ts";
+import { oneLine } from "../../text.ts";
+import { type Call, type Command, command } from "../command.ts";
+import { percent } from "../format.ts";
+import { text } from "../option.ts";
+import { cutTo } from "../table.ts";
+
+/** How often the bars are drawn at most, in ms. */
+const DRAW_MS = 100;
+
+/** How long a finished task stays among those that run, in ms. */
+const STAYS_MS = 5_000;
+
+/** Follows tasks. */
+export const watch: Command = command({
+  name: "watch",
+  about: "Follow the tasks that are not finished, or those that are named until they are",
+  operands: ["[ID]..."],
+  options: { job: text("NAME", "only those of this job") },
+  run: async (call) => {
+    const { backend, operator, operands, options: { job }, out, signal } = call;
+    const draw = out.terminal && !out.json ? new Bars(out, out.terminal) : new Lines(out);
+    const tasks = new Map<string, TaskInfo>();
+    const wanted = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const seen = (task: TaskInfo) => {
+      if (!wanted(task) || (tasks.get(task.id)?.revision ?? -1) >= task.revision) return;
+      tasks.set(task.id, task);
+      draw.changed(task);
+      if (operands.length > 0 && operands.every((id) => isDone(tasks.get(id)))) end();
+    };
+    const reread = async () => (await current(operator, operands, job)).forEach(seen);
+    const failed = Promise.withResolvers<never>();
+    const leave = backend.watch((event) => {
+      if (event.kind === "change") seen(event.task);
+      else reread().catch(failed.reject);
+    });
+    signal.addEventListener("abort", () => end(), { once: true });
+    const timer = setInterval(() => draw.draw(shown(tasks, operands)), DRAW_MS);
+    try {
+      await reread();
+      if (signal.aborted) end();
+      await Promise.race([over, failed.promise]);
+    } finally {
+      clearInterval(timer);
+      leave();
+      draw.draw(shown(tasks, operands));
+    }
+    const ended = operands.map((id) => tasks.get(id));
+    return ended.every((task) => task?.status === "COMPLETED") ? 0 : 1;
+  },
+});
+
+function isDone(task: TaskInfo | undefined): boolean {
+  return task !== undefined && isFinished(task);
+}
+
+/** The tasks that are named, or those that are not finished. */
+async function current(operator: Operator, ids: readonly string[], job?: string): Promise<readonly TaskInfo[]> {
+  if (ids.length > 0) return await Promise.all(ids.map((id) => operator.get(id)));
+  const states = [TaskStatus.RUNNING, TaskStatus.INPUT_REQUIRED, TaskStatus.RETRYING, TaskStatus.PENDING];
+  const pages = await Promise.all(states.map((status) => operator.tasks({ status, job })));
+  return pages.flatMap(({ tasks }) => tasks);
+}
+
+/** The tasks to be drawn, the oldest first. Finished ones that nobody named leave after a while. */
+function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
+  const now = Date.now();
+  for (const task of tasks.values()) {
+    if (named.length === 0 && isFinished(task) && task.updatedAt + STAYS_MS < now) tasks.delete(task.id);
+  }
+  return [...tasks.values()].sort((a, b) => a.id < b.id ? -1 : 1);
+}
+
+/** One line for each change, where stdout is no terminal. */
+class Lines {
+  readonly #out: Call["out"];
+
+  constructor(out: Call["out"]) {
+    this.#out = out;
+  }
+
+  changed(task: TaskInfo): void {
+    const { id, job, status, progress, message = "" } = task;
+    const line = [id, job, status, percent(progress), oneLine(message, 500)].filter((part) => part !== "").join(" ");
+    this.#out.write(`${this.#out.json ? JSON.stringify(task) : line}\n`);
+  }
+
+  draw(): void {}
+}
+
+/** A bar for each task, drawn over the last ones. */
+class Bars {
+  readonly #out: Call["out"];
+  readonly #columns: number;
+  readonly #rows: number;
+  #drawn = "";
+  #lines = 0;
+
+  constructor(out: Call["out"], { columns, rows }: { readonly columns: number; readonly rows: number }) {
+    this.#out = out;
+    this.#columns = columns;
+    this.#rows = rows;
+  }
+
+  changed(): void {}
+
+  draw(tasks: readonly TaskInfo[]): void {
+    const fitting = tasks.slice(0, Math.max(1, this.#rows - 2));
+    const lines = fitting.map((task) => cutTo(barOf(task), this.#columns));
+    if (fitting.length < tasks.length) lines.push(`and ${tasks.length - fitting.length} more`);
+    if (tasks.length === 0) lines.push("No task is under way.");
+    const text = lines.join("\n");
+    if (text === this.#drawn) return;
+    const back = this.#lines > 0 ? `\x1b[${this.#lines}A` : "";
+    this.#out.write(`${back}\x1b[0J${text}\n`);
+    this.#drawn = text;
+    this.#lines = lines.length;
+  }
+}
+
+/** How long a bar is, in characters. */
+const BAR = 20;
+
+function barOf({ id, job, status, progress, message = "" }: TaskInfo): string {
+  const share = status === "COMPLETED" ? 1 : progress ?? 0;
+  const full = Math.round(share * BAR);
+  const bar = "█".repeat(full) + "░".repeat(BAR - full);
+  const done = percent(status === "COMPLETED" ? 1 : progress).padStart(4);
+  return `${id}  ${bar} ${done}  ${status.padEnd(14)}  ${job}  ${oneLine(message, 500)}`;
+}

@@ -1,0 +1,26 @@
+/**
+ * Times, shares and values as people read them.
+ *
+ * @module
+ */
+
+/** How long `ms` ms are, as `12s`, `5m`, `3h` or `2d`. */
+export function lengthOfTime(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 100) return `${seconds}s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 100) return `${minutes}m`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours}h` : `${Math.round(hours / 24)}d`;
+}
+
+/** A time as `2026-11-28 14:05:09`, in the local time zone. */
+export function timeOf(ms: number): string {
+  const date = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+  return date.toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** A share as `42%`; nothing while it is not known. */
+export function percent(share: number | undefined): string {
+  return share === undefined ? "" : `${Math.floor(share * 100)}%`;
+}

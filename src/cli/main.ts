@@ -1,0 +1,144 @@
+/**
+ * From arguments to a command, its help, its errors and its exit code.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import { JobsError } from "../errors.ts";
+import { oneLine } from "../text.ts";
+import { type Command, type Option, type Options, UsageError, type Values } from "./command.ts";
+import { COMMANDS } from "./commands/mod.ts";
+import { flag } from "./option.ts";
+import type { Output } from "./output.ts";
+import { PLACE } from "./place.ts";
+import { parseArgs } from "./std.ts";
+
+/** What every command has. */
+const COMMON = {
+  json: flag("write JSON"),
+  help: flag("show this help"),
+} as const satisfies Options;
+
+/** What the command line takes from its process. */
+export interface Surroundings extends Omit<Output, "json"> {
+  /** Aborts on SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** The time in ms since the epoch. */
+  now(): number;
+  /** Opens the backend that the options name. */
+  open(place: Values<typeof PLACE>): Promise<Backend>;
+}
+
+/** Exit codes: the command failed, or was not understood. */
+const FAILED = 1;
+const MISUSED = 2;
+
+/** Runs the command line. Resolves with the exit code: 0, 1 if the command failed, 2 if it was not understood. */
+export async function runCli(args: readonly string[], around: Surroundings): Promise<number> {
+  const [name = "", ...rest] = args.map((arg) => arg === "-h" ? "--help" : arg);
+  const command = COMMANDS.find((each) => each.name === name);
+  if (name === "--help" || name === "help") {
+    around.write(`${overview()}\n`);
+    return 0;
+  }
+  if (command === undefined) {
+    around.say(name === "" ? overview() : `mcp-jobs: there is no command ${JSON.stringify(name)}.\n\n${overview()}`);
+    return MISUSED;
+  }
+  try {
+    return await runCommand(command, rest, around);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      around.say(`mcp-jobs ${name}: ${error.message}\nSee mcp-jobs ${name} --help.`);
+      return MISUSED;
+    }
+    if (!(error instanceof JobsError)) throw error;
+    around.say(`mcp-jobs ${name}: ${oneLine(error.message, 2_000)}`);
+    return FAILED;
+  }
+}
+
+async function runCommand(command: Command, args: readonly string[], around: Surroundings): Promise<number> {
+  const rules: Options = { ...command.options, ...PLACE, ...COMMON };
+  const { values, operands } = read(args, rules, around.now());
+  const { help, json = false, ...options } = values as Values<typeof COMMON & typeof PLACE>;
+  if (help) {
+    around.write(`${helpOf(command)}\n`);
+    return 0;
+  }
+  checkOperands(command, operands);
+  const backend = await around.open(options);
+  try {
+    const out: Output = { json, terminal: around.terminal, write: around.write, say: around.say };
+    const { operator } = backend;
+    if (operator === undefined) throw new JobsError("Nothing can be seen here: this backend has no operator.");
+    return await command.run({ backend, operator, operands, options, out, signal: around.signal }) ?? 0;
+  } finally {
+    await backend.close();
+  }
+}
+
+/** Reads options and operands. Throws `UsageError`. */
+function read(args: readonly string[], rules: Options, now: number): { values: object; operands: readonly string[] } {
+  const named = Object.entries(rules);
+  const { _: operands, ...parsed } = parseArgs(args, {
+    string: named.filter(([, { takes }]) => takes !== undefined).map(([name]) => name),
+    boolean: named.filter(([, { takes }]) => takes === undefined).map(([name]) => name),
+    unknown: (option) => {
+      throw new UsageError(`there is no option ${option}.`);
+    },
+  });
+  const values: { [name: string]: unknown } = {};
+  for (const [name, option] of named) {
+    const value = parsed[name];
+    if (value === undefined || value === false) continue;
+    values[name] = readOption(name, option, value, now);
+  }
+  return { values, operands: operands.map(String) };
+}
+
+function readOption(name: string, option: Option<unknown>, value: unknown, now: number): unknown {
+  if (Array.isArray(value)) throw new UsageError(`--${name} was passed more than once.`);
+  if (option.takes !== undefined && (value === "" || typeof value !== "string")) {
+    throw new UsageError(`--${name} needs ${option.takes}.`);
+  }
+  try {
+    return option.read(String(value), now);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`--${name} ${error.message}.`);
+    throw error;
+  }
+}
+
+function checkOperands({ operands }: Command, passed: readonly string[]): void {
+  const missing = operands.slice(passed.length).find((name) => !name.startsWith("["));
+  if (missing !== undefined) throw new UsageError(`${missing.replace("...", "")} is missing.`);
+  const surplus = operands.at(-1)?.endsWith("...") ? undefined : passed[operands.length];
+  if (surplus !== undefined) throw new UsageError(`${JSON.stringify(surplus)} is one argument too many.`);
+}
+
+function overview(): string {
+  const widest = Math.max(...COMMANDS.map(({ name }) => name.length));
+  return [
+    "See and steer the tasks of mcp-jobs.",
+    "",
+    "Usage: mcp-jobs COMMAND (--kv PATH | --redis URL | --postgres URL) [options]",
+    "",
+    ...COMMANDS.map(({ name, about }) => `  ${name.padEnd(widest)}  ${about}`),
+    "",
+    "mcp-jobs COMMAND --help tells more of one.",
+  ].join("\n");
+}
+
+function helpOf({ name, about, operands, options }: Command): string {
+  const groups: readonly (readonly [string, Options])[] = [["Options", { ...options, ...COMMON }], ["Place", PLACE]];
+  const listed = groups.map(([title, group]) => [
+    "",
+    `${title}:`,
+    ...Object.entries(group).map(([option, { takes, about }]) =>
+      `  ${`--${option}${takes ? ` ${takes}` : ""}`.padEnd(18)}  ${about}`
+    ),
+  ]);
+  const usage = ["mcp-jobs", name, ...operands, "(--kv PATH | --redis URL | --postgres URL)", "[options]"].join(" ");
+  return [`${about}.`, "", `Usage: ${usage}`, ...listed.flat()].join("\n");
+}

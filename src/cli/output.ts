@@ -1,0 +1,29 @@
+/**
+ * Where commands write: data to stdout, talk to stderr.
+ *
+ * @module
+ */
+import { type Column, tableOf } from "./table.ts";
+
+/** Where a command writes. */
+export interface Output {
+  /** Whether data is written as JSON. */
+  readonly json: boolean;
+  /** The size of the terminal, if stdout is one. */
+  readonly terminal: { readonly columns: number; readonly rows: number } | undefined;
+  /** Writes data. */
+  write(text: string): void;
+  /** Writes a line for the person. */
+  say(line: string): void;
+}
+
+/** Writes a value as JSON, or as `shown` says. */
+export function show(out: Output, value: unknown, shown: () => string): void {
+  out.write(`${out.json ? JSON.stringify(value, null, 2) : shown()}\n`);
+}
+
+/** Writes rows as a table, or as a JSON array. With no rows, only `none` is said. */
+export function showRows<T>(out: Output, rows: readonly T[], columns: readonly Column<T>[], none: string): void {
+  if (rows.length === 0 && !out.json) return out.say(none);
+  show(out, rows, () => tableOf(rows, columns, out.terminal?.columns));
+}

@@ -1,0 +1,45 @@
+/**
+ * The command line in its process: its streams, its terminal, and the signals that end it.
+ *
+ * @module
+ */
+import { runCli } from "./main.ts";
+import { openPlace } from "./place.ts";
+
+/**
+ * Runs a command, such as `["tasks", "--kv", "jobs.kv"]`, with stdout for data and stderr for the person. Resolves with the exit code:
+ * 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM.
+ *
+ * @example
+ * ```ts
+ * import { main } from "@mcp-jobs/mcp-jobs/cli";
+ * console.assert(await main(["--help"]) === 0);
+ * ```
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, end);
+  try {
+    return await runCli(args, {
+      terminal: Deno.stdout.isTerminal() ? Deno.consoleSize() : undefined,
+      write: (text) => writeAll(Deno.stdout, text),
+      say: (line) => writeAll(Deno.stderr, `${line}\n`),
+      signal: ended.signal,
+      now: Date.now,
+      open: openPlace,
+    });
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, end);
+  }
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  try {
+    for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) bytes = bytes.subarray(stream.writeSync(bytes));
+  } catch (error) {
+    // The reader has seen enough, as `head` does.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

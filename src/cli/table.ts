@@ -1,0 +1,74 @@
+/**
+ * Rows as a table that fits the terminal.
+ *
+ * @module
+ */
+import { oneLine } from "../text.ts";
+import { widthOf } from "./std.ts";
+
+/** A column of a table. */
+export interface Column<T> {
+  /** Its title. */
+  readonly title: string;
+  /** Its text in a row. */
+  cell(row: T): string;
+  /** It holds numbers, which stand at its right. */
+  readonly right?: true;
+  /** It gets narrower where the terminal is too narrow, down to 8 columns. */
+  readonly shrinks?: true;
+}
+
+/** The longest cell, in UTF-16 units. */
+const LONGEST = 1_000;
+
+/** What stands between two columns. */
+const GAP = "  ";
+
+/** The narrowest that a column becomes. */
+const NARROWEST = 8;
+
+/** A table with a line of titles, at most `width` columns wide if it can be; with no `width`, as wide as it is. */
+export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[], width = Infinity): string {
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ cell }) => oneLine(cell(row), LONGEST))),
+  ];
+  const widest = columns.map((_, index) => Math.max(...cells.map((line) => widthOf(line[index] ?? ""))));
+  const widths = fitted(widest, columns.map(({ shrinks = false }) => shrinks), width);
+  return cells.map((line) =>
+    line.map((cell, index) => fill(cell, widths[index] ?? 0, columns[index]?.right)).join(GAP).trimEnd()
+  ).join("\n");
+}
+
+/** The widths of columns after the widest of those that shrink have given what is missing. */
+function fitted(widest: readonly number[], shrinks: readonly boolean[], width: number): readonly number[] {
+  const widths = [...widest];
+  let over = widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length) - width;
+  while (over > 0 && over !== Infinity) {
+    const candidates = widths.map((each, index) => shrinks[index] && each > NARROWEST ? each : 0);
+    const most = Math.max(...candidates);
+    if (most === 0) break;
+    widths[candidates.indexOf(most)] = most - 1;
+    over--;
+  }
+  return widths;
+}
+
+function fill(cell: string, width: number, right = false): string {
+  const text = cutTo(cell, width);
+  const space = " ".repeat(Math.max(0, width - widthOf(text)));
+  return right ? space + text : text + space;
+}
+
+/** A text of at most so many columns; "…" marks that it was cut. */
+export function cutTo(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let shown = "";
+  let taken = 1;
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    taken += widthOf(segment);
+    if (taken > width) break;
+    shown += segment;
+  }
+  return `${shown}…`;
+}

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { runCli } from "../../src/cli/main.ts";
+import { createClient, createWorker, defineJob, MemoryBackend, type TaskClient, ToolError } from "../../mod.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+
+const add = defineJob({
+  name: "add",
+  input: z.object({ a: z.number(), b: z.number() }),
+  run: ({ a, b }) => a + b,
+});
+
+const refuse = defineJob({
+  name: "refuse",
+  input: z.object({}),
+  run: (): string => {
+    throw new ToolError("The card was\ndeclined.");
+  },
+});
+
+const endless = defineJob({
+  name: "endless",
+  input: z.object({}),
+  run: async (_, { signal, progress }) => {
+    await progress(0.5, "half of it");
+    await sleep(60_000, undefined, { signal });
+  },
+});
+
+/** A backend that the command line does not close, with a worker. */
+class Shop extends MemoryBackend {
+  readonly client: TaskClient = createClient(this, { owner: "ann" });
+
+  constructor({ works = true }: { readonly works?: boolean } = {}) {
+    super();
+    if (works) createWorker(this, [add, refuse, endless]);
+  }
+
+  override close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    await super.close();
+  }
+
+  /** Runs a command, and resolves with what it wrote. */
+  async run(args: string, { signal = new AbortController().signal, terminal }: Partial<Terminal> = {}): Promise<Said> {
+    let [stdout, stderr] = ["", ""];
+    const code = await runCli(args.split(" "), {
+      terminal,
+      write: (text) => stdout += text,
+      say: (line) => stderr += `${line}\n`,
+      signal,
+      now: Date.now,
+      open: () => Promise.resolve(this),
+    });
+    return { code, stdout, stderr };
+  }
+}
+
+interface Terminal {
+  readonly signal: AbortSignal;
+  readonly terminal: { readonly columns: number; readonly rows: number };
+}
+
+interface Said {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+Deno.test("tasks lists the tasks of all owners, and filters them", async () => {
+  await using shop = new Shop({ works: false });
+  using bob = createClient(shop, { owner: "bob" });
+  const ann = await shop.client.start(add, { a: 1, b: 2 });
+  const other = await bob.start(refuse, {});
+  const { code, stdout } = await shop.run("tasks");
+  assertEquals(code, 0);
+  const [titles = "", ...rows] = stdout.trimEnd().split("\n");
+  assertMatch(titles, /^ID +JOB +STATUS +DONE +TRY +CREATED +OWNER +MESSAGE$/);
+  assertEquals(rows.map((row) => row.split(" ")[0]), [other.id, ann.id]);
+  const mine: unknown = JSON.parse((await shop.run("tasks --owner ann --status pending --since 1h --json")).stdout);
+  assertEquals((mine as { id: string }[]).map(({ id }) => id), [ann.id]);
+});
+
+Deno.test("where there are more tasks, the cursor is for the person, and data stays data", async () => {
+  await using shop = new Shop({ works: false });
+  for (let a = 0; a < 3; a++) await shop.client.start(add, { a, b: 0 });
+  const { stdout, stderr } = await shop.run("tasks --limit 2 --json");
+  assertEquals(JSON.parse(stdout).length, 2);
+  const [, cursor] = /--cursor (\S+)/.exec(stderr) ?? [];
+  assertEquals(JSON.parse((await shop.run(`tasks --json --cursor ${cursor}`)).stdout).length, 1);
+});
+
+Deno.test("an empty list is said on stderr, and is an empty array in JSON", async () => {
+  await using shop = new Shop({ works: false });
+  assertEquals(await shop.run("tasks"), { code: 0, stdout: "", stderr: "There is no such task.\n" });
+  assertEquals((await shop.run("tasks --json")).stdout, "[]\n");
+});
+
+Deno.test("show prints a task with its input, and with its result or its error", async () => {
+  await using shop = new Shop();
+  const sum = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(sum);
+  const { stdout } = await shop.run(`show ${sum.id}`);
+  assertStringIncludes(stdout, "status        COMPLETED");
+  assertStringIncludes(stdout, '"b": 2');
+  assertStringIncludes(stdout, "result:\n3");
+  const bad = await shop.client.start(refuse, {});
+  await shop.client.wait(bad).catch(() => {});
+  assertStringIncludes((await shop.run(`show ${bad.id}`)).stdout, "tool error:\nThe card was\ndeclined.");
+  assertEquals(JSON.parse((await shop.run(`show ${sum.id} --json`)).stdout).outcome, { kind: "value", value: 3 });
+});
+
+Deno.test("an unknown task is an error on stderr, with 1", async () => {
+  await using shop = new Shop();
+  const { code, stdout, stderr } = await shop.run("show nothing");
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(stderr, 'mcp-jobs show: Cannot find task "nothing"');
+});
+
+Deno.test("cancel stops tasks, also if one of them cannot be cancelled", async () => {
+  await using shop = new Shop();
+  const task = await shop.client.start(endless, {});
+  const { code, stdout, stderr } = await shop.run(`cancel nothing ${task.id}`);
+  assertEquals(code, 1);
+  assertMatch(stdout, new RegExp(`^${task.id} is CANCELLED`));
+  assertStringIncludes(stderr, "nothing");
+});
+
+Deno.test("retry makes a new task with the same input, which names the old one", async () => {
+  await using shop = new Shop();
+  const task = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(task);
+  const { stdout } = await shop.run(`retry ${task.id} --json`);
+  const { id, retryOf } = JSON.parse(stdout);
+  assertEquals(retryOf, task.id);
+  assertEquals(await shop.client.wait(id), 3);
+});
+
+Deno.test("pause and resume hold a job and let it go on, and stats says so", async () => {
+  await using shop = new Shop();
+  assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
+  await shop.client.start(add, { a: 1, b: 2 });
+  assertMatch((await shop.run("stats")).stdout, /^add \(paused\) +1 +0/m);
+  assertEquals((await shop.run("resume add")).code, 0);
+});
+
+Deno.test("workers lists who is alive", async () => {
+  await using shop = new Shop();
+  const [worker] = JSON.parse((await shop.run("workers --json")).stdout);
+  assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "endless"]]);
+});
+
+Deno.test("purge deletes nothing unless it is told what", async () => {
+  await using shop = new Shop();
+  const { code, stderr } = await shop.run("purge --status COMPLETED");
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "needs --status and --before");
+  const task = await shop.client.start(add, { a: 1, b: 2 });
+  await shop.client.wait(task);
+  assertEquals((await shop.run("purge --status completed --before 2100-01-01")).stdout, "1 deleted\n");
+});
+
+Deno.test("watch follows named tasks until they are finished, and says by its code how they ended", async () => {
+  await using shop = new Shop({ works: false });
+  const [good, bad] = [await shop.client.start(add, { a: 1, b: 2 }), await shop.client.start(refuse, {})];
+  const watching = [shop.run(`watch ${good.id}`), shop.run(`watch ${bad.id} --json`)];
+  createWorker(shop, [add, refuse]);
+  const [first, second] = await Promise.all(watching);
+  assertEquals([first?.code, second?.code], [0, 1]);
+  assertMatch(first?.stdout ?? "", new RegExp(`^${good.id} add COMPLETED$`, "m"));
+  const lines = (second?.stdout ?? "").trimEnd().split("\n").map((line) => JSON.parse(line).status);
+  assertEquals(lines.at(-1), "FAILED");
+});
+
+Deno.test("watch draws bars on a terminal, until the person has seen enough", async () => {
+  await using shop = new Shop();
+  const task = await shop.client.start(endless, {});
+  const ended = new AbortController();
+  shop.watch((event) => {
+    if (event.kind === "change" && event.task.progress === 0.5) ended.abort();
+  });
+  const terminal = { columns: 100, rows: 20 };
+  const { code, stdout } = await shop.run("watch", { signal: ended.signal, terminal });
+  assertEquals(code, 0);
+  const drawn = stdout.slice(stdout.lastIndexOf("\x1b[0J") + "\x1b[0J".length).split("\n");
+  assertStringIncludes(drawn[0] ?? "", `${task.id}  ${"█".repeat(10)}${"░".repeat(10)}  50%  RUNNING`);
+  assert(drawn.every((line) => line.length <= 100));
+});
+
+Deno.test("what is not understood is explained on stderr, with 2", async () => {
+  await using shop = new Shop({ works: false });
+  for (const args of ["", "nothing", "tasks --nothing", "show", "tasks extra", "tasks --limit many", "cancel"]) {
+    const { code, stdout, stderr } = await shop.run(args);
+    assertEquals([code, stdout], [2, ""], args);
+    assertStringIncludes(stderr, "--help");
+  }
+});
+
+Deno.test("every command has help on stdout, with 0", async () => {
+  await using shop = new Shop({ works: false });
+  const { stdout } = await shop.run("--help");
+  const names = [...stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name = ""]) => name);
+  assert(names.length >= 11);
+  for (const name of names) {
+    const { code, stdout, stderr } = await shop.run(`${name} --help`);
+    assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, `Usage: mcp-jobs ${name}`);
+  }
+});

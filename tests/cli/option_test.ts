@@ -1,0 +1,43 @@
+import { UsageError } from "../../src/cli/command.ts";
+import { lengthOfTime, percent, timeOf } from "../../src/cli/format.ts";
+import { number, status, time } from "../../src/cli/option.ts";
+import { assertEquals, assertThrows } from "../../tools/std.ts";
+
+const NOW = Date.parse("2026-11-28T12:00:00Z");
+
+Deno.test("a time is an age or a date", () => {
+  const { read } = time("created then or later");
+  assertEquals(read("90s", NOW), NOW - 90_000);
+  assertEquals(read("15m", NOW), NOW - 900_000);
+  assertEquals(read("2h", NOW), NOW - 7_200_000);
+  assertEquals(read("7d", NOW), NOW - 604_800_000);
+  assertEquals(read("2026-11-28T11:00:00Z", NOW), NOW - 3_600_000);
+  for (const wrong of ["", "2", "2w", "-2h", "yesterday"]) assertThrows(() => read(wrong, NOW), UsageError);
+});
+
+Deno.test("a number is whole and within its limits", () => {
+  const { read } = number("N", "at most so many", 1, 1_000);
+  assertEquals(read("1000", NOW), 1_000);
+  for (const wrong of ["0", "1001", "1.5", "-1", "1e2", "x"]) assertThrows(() => read(wrong, NOW), UsageError);
+});
+
+Deno.test("a status may be written in small letters", () => {
+  assertEquals(status.read("failed", NOW), "FAILED");
+  assertThrows(() => status.read("done", NOW), UsageError, "INPUT_REQUIRED");
+});
+
+Deno.test("lengths of time have one unit that people can compare", () => {
+  assertEquals([400, 12_000, 99_000, 101_000, 7_200_000, 200_000_000].map(lengthOfTime), [
+    "0s",
+    "12s",
+    "99s",
+    "2m",
+    "2h",
+    "2d",
+  ]);
+});
+
+Deno.test("times stand in the local time zone, and shares are never rounded up to 100%", () => {
+  assertEquals(timeOf(new Date(2026, 10, 28, 14, 5, 9).getTime()), "2026-11-28 14:05:09");
+  assertEquals([undefined, 0, 0.999, 1].map(percent), ["", "0%", "99%", "100%"]);
+});
