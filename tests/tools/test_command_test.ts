@@ -9,7 +9,15 @@ const COMMAND = fileURLToPath(new URL("../../tools/test/main.ts", import.meta.ur
 const SAYS = "console.log('what it says')";
 
 /** The modules that hold no tests, of which the command takes the examples in their comments. */
-const EMPTY = { "mod.ts": "", "strategy.ts": "", "backend.ts": "", "testing.ts": "", "src/a.ts": "" };
+const EMPTY = {
+  "mod.ts": "",
+  "strategy.ts": "",
+  "backend.ts": "",
+  "testing.ts": "",
+  "dashboard.ts": "",
+  "docs/recipes/README.md": "",
+  "src/a.ts": "",
+};
 
 /** A folder with these files. */
 async function folderWith(files: Readonly<Record<string, string>>) {
@@ -52,7 +60,7 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
     "",
     "",
     "",
-    "mod.ts strategy.ts backend.ts testing.ts src | ok | 1 passed | 0 failed (time)",
+    "docs/recipes mod.ts strategy.ts backend.ts testing.ts dashboard.ts src | ok | 1 passed | 0 failed (time)",
     "ok | 4 passed (1 step) | 0 failed (time)",
     "tests/a_test.ts | ok | 1 passed (1 step) | 0 failed (time)",
     "tests/b/b_test.ts | ok | 2 passed | 0 failed (time)",

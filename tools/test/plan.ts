@@ -36,7 +36,7 @@ const LONGEST_FOLDERS: readonly string[] = [
 ];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */
-const ALL = ["tests", "docs/recipes", "mod.ts", "strategy.ts", "backend.ts", "testing.ts", "src"];
+const ALL = ["tests", "docs/recipes", "mod.ts", "strategy.ts", "backend.ts", "testing.ts", "dashboard.ts", "src"];
 
 /** What the command is told. */
 export interface Arguments {

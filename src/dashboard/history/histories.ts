@@ -1,0 +1,51 @@
+/**
+ * What happened to the tasks that changed last, observed while the page is served and kept in memory: the record of a task
+ * says how it is now, and not how it came there.
+ *
+ * @module
+ */
+import type { TaskEvent } from "../../backend.ts";
+import { remember } from "../../recent.ts";
+import type { TaskInfo } from "../../task.ts";
+import type { TimelineEntry } from "../wire.ts";
+import { happenings } from "./happenings.ts";
+
+/** Of how many tasks the history is kept. */
+const MOST_TASKS = 2_000;
+
+/** How many entries a history has at most; older ones are dropped. */
+const MOST_ENTRIES = 100;
+
+/** What was observed of a task. */
+export interface History {
+  /** The record as it was seen last. */
+  readonly last: TaskInfo;
+  /** The revision of the record as it was seen first. */
+  readonly firstRevision: number;
+  readonly entries: readonly TimelineEntry[];
+}
+
+/** The histories of the tasks that changed last. */
+export class Histories {
+  readonly #histories = new Map<string, History>();
+
+  /** Takes in an event. */
+  observe(event: TaskEvent): void {
+    if (event.kind !== "change") return;
+    const { task } = event;
+    const before = this.#histories.get(task.id);
+    if (before && before.last.revision >= task.revision) return;
+    const added = happenings(before?.last, task).map((text) => ({ at: task.updatedAt, text }));
+    const history: History = {
+      last: task,
+      firstRevision: before?.firstRevision ?? task.revision,
+      entries: [...before?.entries ?? [], ...added].slice(-MOST_ENTRIES),
+    };
+    remember(this.#histories, task.id, history, MOST_TASKS);
+  }
+
+  /** What was observed of a task; `undefined` if nothing, or too long ago. */
+  of(id: string): History | undefined {
+    return this.#histories.get(id);
+  }
+}

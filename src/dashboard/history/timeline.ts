@@ -1,0 +1,48 @@
+/**
+ * The timeline of a task: its creation and end, which its record tells, and between them what was observed.
+ *
+ * @module
+ */
+import { isFinished, type TaskInfo } from "../../task.ts";
+import type { TimelineEntry } from "../wire.ts";
+import type { History } from "./histories.ts";
+
+/** The timeline, oldest first. */
+export function timelineOf(task: TaskInfo, history: History | undefined): readonly TimelineEntry[] {
+  const entries: TimelineEntry[] = [{
+    at: task.createdAt,
+    text: task.retryOf ? `Created, to repeat ${task.retryOf}` : "Created",
+  }];
+  if (task.attempt > 0 && !(history && history.firstRevision === 1)) {
+    // What came before was not observed.
+    const earlier = history?.entries.length ? history.entries[0]?.at ?? task.updatedAt : task.updatedAt;
+    entries.push({ at: earlier, text: `${attempts(task.attempt)} so far, the earlier course was not observed` });
+  }
+  entries.push(...history?.entries ?? []);
+  if (isFinished(task)) entries.push({ at: task.finishedAt, text: endOf(task) });
+  return entries;
+}
+
+function attempts(count: number): string {
+  return count === 1 ? "1 attempt" : `${count} attempts`;
+}
+
+function endOf(task: TaskInfo): string {
+  switch (task.status) {
+    case "COMPLETED":
+      return "Completed";
+    case "FAILED":
+      return `Failed: ${task.message ?? "no reason given"}`;
+    case "CANCELLED":
+      return `Cancelled: ${WORK[task.work]}`;
+    default:
+      return task.status;
+  }
+}
+
+/** What is known about the code of a cancelled task. */
+const WORK = {
+  never_started: "its code never started",
+  stopped: "its code has stopped",
+  stop_requested: "its code was asked to stop, and has not confirmed",
+} as const;

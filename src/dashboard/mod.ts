@@ -1,0 +1,92 @@
+/**
+ * A live page of all tasks, for the person who runs the system.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import { DefinitionError, JobsError } from "../errors.ts";
+import { logFailureOf } from "../log/log_error.ts";
+import { checkOptions, type Rules, text, wholeNumber } from "../options.ts";
+import { newToken } from "./access.ts";
+import { answer } from "./handler.ts";
+import { Histories } from "./history/histories.ts";
+import { Samples, SPAN_MS } from "./samples.ts";
+import type { PageStream } from "./stream.ts";
+
+/** The options of {@linkcode serveDashboard}. */
+export interface DashboardOptions {
+  /** The port on 127.0.0.1. Default: 0, any free one. */
+  readonly port?: number;
+  /** What the page's URL ends with, and its requests have to know. Default: a new random one. */
+  readonly token?: string;
+}
+
+const RULES: Rules<DashboardOptions> = { port: wholeNumber(0, 65_535), token: text };
+
+/** A page that is being served. */
+export interface Dashboard extends AsyncDisposable {
+  /** Where to open it. Whoever knows this URL can see and stop all tasks. */
+  readonly url: string;
+  /** Resolves once it is no longer served. */
+  readonly finished: Promise<void>;
+}
+
+/**
+ * Serves the live page of a backend on 127.0.0.1: tasks of all owners, jobs, workers and schedules, with buttons to cancel,
+ * retry and pause. Only who knows its `url` can use it. Rates and timelines are observed from now on, and kept in memory.
+ * Throws `DefinitionError` if the backend has no operator, and `JobsError` if the port is taken.
+ */
+export async function serveDashboard(backend: Backend, options: DashboardOptions = {}): Promise<Dashboard> {
+  checkOptions("serveDashboard", options, RULES);
+  const { operator } = backend;
+  if (operator === undefined) {
+    throw new DefinitionError("Cannot serve the page: this backend has no operator, who sees the tasks of all owners.");
+  }
+  const { port = 0, token = newToken() } = options;
+  const samples = new Samples(Date.now());
+  const histories = new Histories();
+  const streams = new Set<PageStream>();
+  const served = { backend, operator, samples, histories, streams, token };
+  await using opened = new AsyncDisposableStack();
+  const server = listen(port, (request, port) => answer(request, port, served), opened);
+  const sample = async () => samples.sample(await operator.counts(), Date.now());
+  const failed = logFailureOf("count the tasks for the live page");
+  const timer = setInterval(() => void sample().catch(failed), SPAN_MS);
+  opened.defer(() => clearInterval(timer));
+  opened.defer(backend.watch((event) => {
+    samples.observe(event);
+    histories.observe(event);
+  }));
+  // Last, so that it comes first when all is closed.
+  opened.defer(() => [...streams].forEach((stream) => stream.close()));
+  await sample();
+  const all = opened.move();
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/#token=${token}`,
+    finished: server.finished,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+/** Takes the port, until `opened` is closed. */
+function listen(
+  port: number,
+  fetch: (request: Request, port: number) => Promise<Response>,
+  opened: AsyncDisposableStack,
+): Deno.HttpServer<Deno.NetAddr> {
+  const cutOff = new AbortController();
+  try {
+    const server = Deno.serve(
+      { port, hostname: "127.0.0.1", signal: cutOff.signal, onListen: () => {} },
+      (request): Promise<Response> => fetch(request, server.addr.port),
+    );
+    opened.defer(async () => {
+      cutOff.abort();
+      await server.finished;
+    });
+    return server;
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port`." : `${cause}`;
+    throw new JobsError(`Cannot serve the page on 127.0.0.1:${port}: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Views build new elements each time; `patch` then changes only what is different. So what has the focus, is selected or
+ * scrolled stays as it is.
+ *
+ * @module
+ */
+
+/** @typedef {string | number | Node | false | null | undefined} Child */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** What the person has changed in an element, and no view takes back. */
+const OF_THE_PERSON = ["open", "value"];
+
+/**
+ * Makes an element. Functions become event handlers; `true` is an attribute without a value; `false` and `undefined` are none.
+ *
+ * @param {string} tag
+ * @param {{ readonly [name: string]: unknown }} [props]
+ * @param {...(Child | readonly Child[])} children
+ * @returns {HTMLElement}
+ */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/**
+ * Makes an element of SVG.
+ *
+ * @param {string} tag
+ * @param {{ readonly [name: string]: unknown }} [props]
+ * @param {...(Child | readonly Child[])} children
+ * @returns {Element}
+ */
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {{ readonly [name: string]: unknown }} props
+ * @param {readonly (Child | readonly Child[])[]} children
+ * @returns {E}
+ */
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (typeof value === "function") Reflect.set(element, name, value);
+    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat()) {
+    if (child !== undefined && child !== null && child !== false) {
+      element.append(typeof child === "number" ? String(child) : /** @type {Node | string} */ (child));
+    }
+  }
+  return element;
+}
+
+/**
+ * Gives `parent` these children. Elements with the same `data-key`, or of the same kind at the same place, are changed and not
+ * replaced.
+ *
+ * @param {Element} parent
+ * @param {readonly Node[]} wanted
+ */
+export function patch(parent, wanted) {
+  const keys = new Set(wanted.map(keyOf));
+  /** @type {Map<string, Node>} */
+  const kept = new Map();
+  for (const child of [...parent.childNodes]) {
+    const key = keyOf(child);
+    if (key === undefined) continue;
+    if (keys.has(key)) kept.set(key, child);
+    else child.remove();
+  }
+  let at = parent.firstChild;
+  for (const node of wanted) {
+    const key = keyOf(node);
+    // An element with a key is used for nothing else.
+    const old = key === undefined ? (at && keyOf(at) === undefined ? at : null) : kept.get(key) ?? null;
+    if (old === null || old.nodeName !== node.nodeName) {
+      parent.insertBefore(node, at);
+      continue;
+    }
+    if (old === at) at = at.nextSibling;
+    else parent.insertBefore(old, at);
+    update(old, node);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+/**
+ * @param {Node} old
+ * @param {Node} node
+ */
+function update(old, node) {
+  if (!(old instanceof Element && node instanceof Element)) {
+    if (old.nodeValue !== node.nodeValue) old.nodeValue = node.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!node.hasAttribute(name) && !OF_THE_PERSON.includes(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of node.attributes) {
+    if (old.getAttribute(name) !== value && !OF_THE_PERSON.includes(name)) old.setAttribute(name, value);
+  }
+  for (const name of ["onclick", "onchange", "onsubmit"]) Reflect.set(old, name, Reflect.get(node, name));
+  if (old.hasAttribute("data-own")) return;
+  patch(old, [...node.childNodes]);
+}
+
+/** @param {Node} node */
+function keyOf(node) {
+  return node instanceof HTMLElement ? node.dataset.key : undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * The overview: figures with their charts, and the jobs.
+ *
+ * @module
+ */
+import { button } from "./actions.js";
+import { chart } from "./charts.js";
+import { h } from "./dom.js";
+import { ago, number, timeOfDay } from "./format.js";
+
+/** @import { JobCounts } from "../../contract/operator.ts" */
+/** @import { TaskStatus } from "../../task.ts" */
+/** @import { OverviewShown, Sample } from "../wire.ts" */
+
+const MINUTE_MS = 60_000;
+
+/**
+ * @param {OverviewShown | undefined} shown
+ * @returns {readonly Node[]}
+ */
+export function drawOverview(shown) {
+  if (shown === undefined) return [h("h1", {}, "Overview"), h("p", { class: "quiet" }, "Loading…")];
+  return [
+    h("h1", {}, "Overview"),
+    h("section", { class: "charts", "aria-label": "The last hour" }, charts(shown)),
+    h(
+      "p",
+      { class: "quiet" },
+      `The charts begin when this page's server started, at ${timeOfDay(shown.since)}, and are kept in its memory.`,
+    ),
+    h("h2", { id: "jobs" }, "Jobs"),
+    shown.jobs.length === 0
+      ? h("p", { class: "empty" }, "There are no tasks yet.")
+      : h("div", { class: "wide", role: "region", "aria-labelledby": "jobs", tabindex: 0 }, jobTable(shown)),
+    h(
+      "p",
+      { class: "quiet" },
+      shown.workers === 1 ? "1 worker is alive." : `${number(shown.workers)} workers are alive.`,
+    ),
+  ];
+}
+
+/** @param {OverviewShown} shown */
+function charts({ jobs, samples, span }) {
+  const count = (/** @type {(job: JobCounts) => number} */ of) => jobs.reduce((total, job) => total + of(job), 0);
+  const course = (/** @type {"waiting" | "running"} */ of) =>
+    samples.map((sample) => ({ at: sample.at, value: sample[of] }));
+  /** @param {"created" | "completed" | "failed"} of */
+  const rate = (of) => samples.map((sample) => ({ at: sample.at, value: sample[of] * MINUTE_MS / span }));
+  const minute = samples.slice(-MINUTE_MS / span);
+  /** @param {"created" | "completed" | "failed"} of */
+  const lately = (of) =>
+    minute.reduce((total, sample) => total + sample[of], 0) * MINUTE_MS / (span * Math.max(1, minute.length));
+  const perMinute = " / min";
+  return [
+    chart({
+      title: "Waiting",
+      kind: "waiting",
+      value: count(({ counts }) => counts.PENDING + counts.RETRYING),
+      points: course("waiting"),
+    }),
+    chart({
+      title: "Running",
+      kind: "running",
+      value: count(({ counts }) => counts.RUNNING),
+      points: course("running"),
+    }),
+    chart({ title: "Created", kind: "created", value: lately("created"), unit: perMinute, points: rate("created") }),
+    chart({
+      title: "Completed",
+      kind: "completed",
+      value: lately("completed"),
+      unit: perMinute,
+      points: rate("completed"),
+    }),
+    chart({ title: "Failed", kind: "failed", value: lately("failed"), unit: perMinute, points: rate("failed") }),
+  ];
+}
+
+/** @type {readonly (readonly [TaskStatus, string, string])[]} */
+const COLUMNS = [
+  ["PENDING", "Pending", ""],
+  ["RUNNING", "Running", ""],
+  ["RETRYING", "Retrying", "roomy"],
+  ["INPUT_REQUIRED", "Input required", "roomy"],
+  ["COMPLETED", "Completed", "roomy"],
+  ["FAILED", "Failed", ""],
+  ["CANCELLED", "Cancelled", "roomy"],
+];
+
+/** @param {OverviewShown} shown */
+function jobTable({ jobs }) {
+  return h(
+    "table",
+    {},
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "Job"),
+        COLUMNS.map(([, title, style]) => h("th", { scope: "col", class: `count ${style}` }, title)),
+        h("th", { scope: "col", class: "roomy" }, "Oldest waiting"),
+        h("th", { scope: "col" }, h("span", { class: "unseen" }, "Pause or resume")),
+      ),
+    ),
+    h("tbody", {}, jobs.map(jobRow)),
+  );
+}
+
+/** @param {JobCounts} job */
+function jobRow({ job, counts, oldestWaiting, paused }) {
+  const link = (/** @type {Record<string, string>} */ query) => `#/tasks?${new URLSearchParams(query)}`;
+  return h(
+    "tr",
+    { "data-key": job },
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: link({ job }) }, job),
+      paused && h("span", { class: "badge paused" }, "Paused"),
+    ),
+    COLUMNS.map(([status, title, style]) =>
+      h(
+        "td",
+        { class: `count ${style}` },
+        counts[status] === 0 ? h("span", { class: "quiet" }, "0") : h("a", {
+          href: link({ job, status }),
+          "aria-label": `${number(counts[status])} ${title} of ${job}`,
+        }, number(counts[status])),
+      )
+    ),
+    h("td", { class: "roomy" }, oldestWaiting === undefined ? h("span", { class: "quiet" }, "–") : ago(oldestWaiting)),
+    h(
+      "td",
+      { class: "act" },
+      paused
+        ? button("Resume", { kind: "jobs", name: job, verb: "resume", what: job })
+        : button("Pause", { kind: "jobs", name: job, verb: "pause", what: job }),
+    ),
+  );
+}

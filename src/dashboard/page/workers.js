@@ -1,0 +1,55 @@
+/**
+ * The workers.
+ *
+ * @module
+ */
+import { h } from "./dom.js";
+import { ago } from "./format.js";
+
+/** @import { WorkerInfo } from "../../contract/operator.ts" */
+/** @import { WorkersShown } from "../wire.ts" */
+
+/** How many of the tasks that a worker runs are named. */
+const MOST = 10;
+
+/**
+ * @param {WorkersShown | undefined} shown
+ * @returns {readonly Node[]}
+ */
+export function drawWorkers(shown) {
+  if (shown === undefined) return [h("h1", {}, "Workers"), h("p", { class: "quiet" }, "Loading…")];
+  return [
+    h("h1", {}, "Workers"),
+    shown.workers.length === 0
+      ? h("p", { class: "empty" }, "No worker is alive: tasks wait until one starts.")
+      : h("ul", { class: "cards" }, shown.workers.map(card)),
+  ];
+}
+
+/** @param {WorkerInfo} worker */
+function card({ name, host, pid, jobs, running, since }) {
+  return h(
+    "li",
+    { "data-key": name },
+    h("h2", {}, `${host}, process ${pid}`),
+    h("p", { class: "id" }, name),
+    h(
+      "dl",
+      {},
+      h("div", {}, h("dt", {}, "Started"), h("dd", {}, ago(since))),
+      h("div", {}, h("dt", {}, "Jobs"), h("dd", {}, jobs.join(", "))),
+      h(
+        "div",
+        {},
+        h("dt", {}, `Running (${running.length})`),
+        h(
+          "dd",
+          {},
+          running.length === 0 && "nothing",
+          running.slice(0, MOST).map((id) => h("a", { class: "id", href: `#/tasks/${id}` }, id)),
+          running.length > MOST && `and ${running.length - MOST} more`,
+        ),
+      ),
+    ),
+  );
+}

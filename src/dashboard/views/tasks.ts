@@ -1,0 +1,114 @@
+/**
+ * One page of tasks that follows the events: a change of a task that is shown costs no read of the store.
+ *
+ * @module
+ */
+import type { TaskEvent } from "../../backend.ts";
+import type { Operator, TaskFilter } from "../../contract/operator.ts";
+import { matches } from "../../operator/filter.ts";
+import type { TaskInfo } from "../../task.ts";
+import type { TasksShown } from "../wire.ts";
+import { FRAME_MS, type View } from "./view.ts";
+
+/** How often the page is read from the store at most, in ms, while events add and remove tasks. */
+const REREAD_MS = 1_000;
+
+/** And how often it is read although they added and removed none, in ms. */
+const PERIOD_MS = 10_000;
+
+/** How often the store is read for one page; what it has not found then is on the next. */
+const MOST_READS = 20;
+
+/** A page of tasks, newest first. */
+export class TasksView implements View {
+  readonly pause = FRAME_MS;
+  readonly #operator: Operator;
+  readonly #filter: TaskFilter & { readonly limit: number };
+  /** `undefined` before the first reading. */
+  #tasks: readonly TaskInfo[] | undefined;
+  #nextCursor: string | undefined;
+  #jobs: readonly string[] = [];
+  /** Whether tasks have joined or left the page since it was read, so that only the store knows its end. */
+  #stale = true;
+  #readAt = -Infinity;
+  /** What came while the store was read. */
+  #meanwhile: TaskEvent[] = [];
+
+  constructor(operator: Operator, filter: TaskFilter & { readonly limit: number }) {
+    this.#operator = operator;
+    this.#filter = filter;
+  }
+
+  get period(): number {
+    return this.#stale ? REREAD_MS : PERIOD_MS;
+  }
+
+  observe(event: TaskEvent): boolean {
+    this.#meanwhile.push(event);
+    return this.#apply(event);
+  }
+
+  #apply(event: TaskEvent): boolean {
+    const before = this.#tasks;
+    if (event.kind === "gap" || before === undefined) {
+      this.#stale = true;
+      return true;
+    }
+    const { task } = event;
+    const known = before.find(({ id }) => id === task.id);
+    if (known && known.revision >= task.revision) return false;
+    const belongs = matches(task, this.#filter) && (known !== undefined || this.#hasPlaceFor(task));
+    if (!belongs && known === undefined) return false;
+    const others = before.filter(({ id }) => id !== task.id);
+    const tasks = belongs ? [...others, task].sort((a, b) => a.id < b.id ? 1 : -1) : others;
+    this.#stale ||= tasks.length !== before.length;
+    this.#tasks = tasks.slice(0, this.#filter.limit);
+    return true;
+  }
+
+  async read(): Promise<TasksShown> {
+    const now = Date.now();
+    if (performance.now() - this.#readAt >= this.period) await this.#reread();
+    this.#meanwhile = [];
+    return {
+      view: "tasks",
+      now,
+      tasks: this.#tasks ?? [],
+      ...(this.#nextCursor !== undefined && { nextCursor: this.#nextCursor }),
+      jobs: this.#jobs,
+    };
+  }
+
+  async #reread(): Promise<void> {
+    this.#meanwhile = [];
+    this.#readAt = performance.now();
+    const [page, jobs] = await Promise.all([this.#readPage(), this.#operator.counts()]);
+    this.#jobs = jobs.map(({ job }) => job);
+    this.#tasks = page.tasks;
+    this.#nextCursor = page.nextCursor;
+    this.#stale = false;
+    // These may tell more than the store had when it was read.
+    for (const event of this.#meanwhile) this.#apply(event);
+  }
+
+  /** A page of the store may have fewer tasks than asked for, and yet not be the last: with a filter that fits few of many. */
+  async #readPage(): Promise<{ readonly tasks: readonly TaskInfo[]; readonly nextCursor?: string }> {
+    const tasks: TaskInfo[] = [];
+    let { cursor } = this.#filter;
+    for (let reads = 0; reads < MOST_READS; reads++) {
+      const page = await this.#operator.tasks({ ...this.#filter, cursor, limit: this.#filter.limit - tasks.length });
+      tasks.push(...page.tasks);
+      cursor = page.nextCursor;
+      if (cursor === undefined || tasks.length === this.#filter.limit) break;
+    }
+    return { tasks, nextCursor: cursor };
+  }
+
+  /** Whether a task that is not shown belongs on this page: after its first task, unless that is the newest, and before its last. */
+  #hasPlaceFor({ id }: TaskInfo): boolean {
+    const [first] = this.#tasks ?? [];
+    const last = this.#tasks?.at(-1);
+    const isBeforeEnd = last === undefined || this.#nextCursor === undefined || id > last.id;
+    return isBeforeEnd && (this.#filter.cursor === undefined || first !== undefined && id < first.id);
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The live page in a real Chromium: one browser and one page for all cases, which follow one another as a person would.
+ */
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { MemoryBackend } from "../../mod.ts";
+import { noChromium, startChromium } from "../../tools/page/chromium.ts";
+import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
+import { testUnless } from "../support/test_unless.ts";
+import { startSystem } from "./support/system.ts";
+
+/** What Playwright waits for at most, in ms: a test machine may be slow. */
+const PATIENCE_MS = 30_000;
+
+/** What axe-core finds wrong on the page as it is now, one line each. */
+async function flaws(page: Page): Promise<readonly string[]> {
+  // Not as an element of the page, which its policy would refuse.
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { violations } = await Reflect.get(globalThis, "axe").run();
+    return violations.flatMap(({ id, nodes }: { id: string; nodes: { html: string }[] }) =>
+      nodes.map(({ html }) => `${id}: ${html}`)
+    );
+  });
+}
+
+/** What has the focus, as it is named. */
+async function focused(page: Page): Promise<string> {
+  return await page.evaluate(() => {
+    const element = Reflect.get(globalThis, "document").activeElement;
+    return element.getAttribute("aria-label") ?? element.textContent.trim();
+  });
+}
+
+testUnless(noChromium, "the live page in Chromium", async (t) => {
+  await using system = await startSystem(new MemoryBackend());
+  const browser = await startChromium();
+  await using _ = { [Symbol.asyncDispose]: () => browser.close() };
+  const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  page.setDefaultTimeout(PATIENCE_MS);
+  const requested = new Set<string>();
+  const errors: string[] = [];
+  page.on("request", (request) => void requested.add(new URL(request.url()).origin));
+  page.on("pageerror", (error) => void errors.push(error.message));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  const main = page.locator("main");
+  const seen = (words: string | RegExp) => main.getByText(words).first().waitFor();
+  const origin = new URL(system.url).origin;
+
+  await t.step("the token leaves the address as soon as the page is opened", async () => {
+    await page.goto(system.url);
+    await page.getByText("Live", { exact: true }).waitFor();
+    assertEquals(page.url(), `${origin}/#/overview`);
+  });
+
+  await t.step(
+    "a task is watched from its start to its end: progress, timeline, input, and the image of its result",
+    async () => {
+      await page.getByRole("link", { name: "Tasks" }).click();
+      await seen("No task fits.");
+      const id = await system.start("draw_chart", { name: "first", months: 12 });
+      await main.getByRole("link", { name: "draw_chart" }).click();
+      assertEquals(page.url(), `${origin}/#/tasks/${id}`);
+      await seen("half of it is drawn");
+      await main.getByRole("progressbar").waitFor();
+      await seen("Attempt 1 began");
+      await main.getByRole("group", { name: "Input" }).getByText(/"months": 12/).waitFor();
+      await seen("The task has not finished.");
+      system.gates.open("first");
+      await main.getByRole("heading", { name: "draw_chart Completed" }).waitFor();
+      await main.getByRole("status").getByText("The task is completed.").waitFor({ state: "attached" });
+      await seen("Revenue by month");
+      const picture = main.getByRole("img", { name: /image\/png/ });
+      await picture.waitFor();
+      assertEquals(await picture.evaluate((element) => Reflect.get(element, "naturalWidth")), 8);
+      await main.locator(".timeline").getByText("Completed").waitFor();
+    },
+  );
+
+  await t.step(
+    "a running task is cancelled, but only after a second question, and its code is told to stop",
+    async () => {
+      const id = await system.start("draw_chart", { name: "second" });
+      await page.goto(`${origin}/#/tasks/${id}`);
+      await seen("half of it is drawn");
+      const button = main.getByRole("button", { name: "Cancel" });
+      await button.focus();
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      assertEquals([await focused(page), system.stopped.has("second")], ["Cancel", false]);
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+      await page.getByText("The task is cancelled.").waitFor();
+      await main.getByRole("heading", { name: "draw_chart Cancelled" }).waitFor();
+      assert(system.stopped.has("second"));
+    },
+  );
+
+  await t.step("a failed task says why each attempt failed, and is retried as a new task that names it", async () => {
+    const id = await system.start("flaky", {}, "you");
+    await page.goto(`${origin}/#/tasks/${id}`);
+    await main.getByRole("heading", { name: "flaky Failed" }).waitFor();
+    await main.locator(".timeline").getByText("Attempt 1 of 2 failed: The mail server is down").waitFor();
+    await main.getByRole("group", { name: "Error" }).getByText("The mail server is down").waitFor();
+    await main.getByRole("button", { name: "Retry" }).click();
+    await main.getByRole("link", { name: id }).waitFor();
+    assert(!page.url().endsWith(id));
+    await main.getByRole("link", { name: id }).click();
+    await page.waitForURL(`**/#/tasks/${id}`);
+  });
+
+  await t.step("tasks are found by status, owner and id", async () => {
+    const id = await system.start("draw_chart", { name: "third" });
+    await page.getByRole("link", { name: "Tasks" }).click();
+    const rows = main.locator("tbody tr");
+    await rows.nth(4).waitFor();
+    await page.getByLabel("Status").selectOption("Running");
+    await page.waitForURL("**/#/tasks?status=RUNNING");
+    await rows.nth(1).waitFor({ state: "detached" });
+    assertMatch(await rows.first().innerText(), /Running\s+draw_chart/);
+    system.gates.open("third");
+    await seen("No task fits.");
+    await page.getByLabel("Status").selectOption("All states");
+    await page.getByLabel("Task id or owner").fill("you");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/#/tasks?owner=you");
+    await rows.nth(2).waitFor({ state: "detached" });
+    assertEquals(await rows.count(), 2);
+    await page.getByLabel("Task id or owner").fill(id);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/#/tasks/${id}`);
+  });
+
+  await t.step("a job is paused and resumed, and a task that waits for it runs then", async () => {
+    await page.getByRole("link", { name: "Overview" }).click();
+    await main.getByRole("button", { name: "Pause draw_chart" }).click();
+    await seen("Paused");
+    const id = await system.start("draw_chart", { name: "fourth" });
+    await main.getByRole("link", { name: "1 Pending of draw_chart" }).waitFor();
+    await main.getByRole("button", { name: "Resume draw_chart" }).click();
+    await main.getByRole("link", { name: "1 Running of draw_chart" }).waitFor();
+    await page.getByRole("link", { name: "Workers" }).click();
+    await main.getByRole("link", { name: id }).waitFor();
+    system.gates.open("fourth");
+    await page.getByRole("link", { name: "Schedules" }).click();
+    await seen("There is no schedule.");
+  });
+
+  await t.step(
+    "the keyboard reaches everything in order, and what has the focus keeps it while the page changes",
+    async () => {
+      await page.getByRole("link", { name: "Tasks" }).click();
+      await main.locator("tbody tr").nth(4).waitFor();
+      assertEquals(await page.evaluate(() => Reflect.get(globalThis, "document").activeElement.id), "main");
+      await page.reload();
+      await main.locator("tbody tr").nth(4).waitFor();
+      const order: string[] = [];
+      for (let step = 0; step < 11; step++) {
+        await page.keyboard.press("Tab");
+        order.push(await focused(page));
+      }
+      assertEquals(order.slice(0, 5), ["Skip to the content", "Overview", "Tasks", "Workers", "Schedules"]);
+      assertEquals(order.slice(9), ["Search", "draw_chart"]);
+      const first = page.url();
+      const id = await system.start("flaky");
+      await main.locator(`tr[data-key="${id}"]`).getByText("Failed").waitFor();
+      assertEquals(await focused(page), "draw_chart");
+      const outline = await page.evaluate(() => {
+        const { document, getComputedStyle } = Object(globalThis);
+        return getComputedStyle(document.activeElement).outlineStyle;
+      });
+      assertEquals(outline, "solid");
+      await page.keyboard.press("Enter");
+      await page.waitForURL(/tasks\/.+/);
+      assert(page.url() !== first);
+    },
+  );
+
+  await t.step(
+    "axe finds nothing wrong, in the light and in the dark, and all fits on a screen of 400 px",
+    async () => {
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width: colorScheme === "dark" ? 400 : 1200, height: 900 });
+        for (const view of ["overview", "tasks", "workers", "schedules", `tasks/${await system.start("flaky")}`]) {
+          await page.goto(`${origin}/#/${view}`);
+          await main.getByText("Loading…").first().waitFor({ state: "detached" });
+          assertEquals(await flaws(page), [], `${view}, ${colorScheme}`);
+          const width = await page.evaluate(() => Reflect.get(globalThis, "document").documentElement.scrollWidth);
+          assert(colorScheme === "light" || width <= 400, `${view} is ${width} px wide.`);
+        }
+      }
+    },
+  );
+
+  await t.step("nothing was requested from elsewhere, and nothing went wrong", () => {
+    assertEquals([[...requested], errors], [[origin], []]);
+  });
+
+  await t.step("without the token there is no access", async () => {
+    const other = await browser.newPage();
+    await other.goto(`${origin}/#token=wrong`);
+    await other.getByRole("heading", { name: "No access" }).waitFor();
+    await other.close();
+  });
+});

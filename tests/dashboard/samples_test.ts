@@ -1,0 +1,27 @@
+import { Samples } from "../../src/dashboard/samples.ts";
+import { assertEquals } from "../../tools/std.ts";
+import { countsOf, taskOf } from "./support/tasks.ts";
+
+const ended = (status: "COMPLETED" | "FAILED" | "CANCELLED") =>
+  ({ kind: "change", task: taskOf({ status, finishedAt: 2_000 }) }) as const;
+
+Deno.test("a sample has how many tasks wait and run, how many ended since the last, and how many must have been created", () => {
+  const samples = new Samples(0);
+  samples.sample([countsOf({ PENDING: 3, RUNNING: 2, COMPLETED: 10 })], 0);
+  samples.observe({ kind: "change", task: taskOf() });
+  for (const status of ["COMPLETED", "COMPLETED", "FAILED", "CANCELLED"] as const) samples.observe(ended(status));
+  // Five were alive. Four of them ended, and six are alive now: five are new.
+  samples.sample([countsOf({ PENDING: 2, RETRYING: 1 }), countsOf({ RUNNING: 2, INPUT_REQUIRED: 1 }, "other")], 10_000);
+  samples.sample([countsOf({ PENDING: 6 })], 20_000);
+  assertEquals(samples.all, [
+    { at: 0, waiting: 3, running: 2, created: 0, completed: 0, failed: 0, cancelled: 0 },
+    { at: 10_000, waiting: 3, running: 2, created: 5, completed: 2, failed: 1, cancelled: 1 },
+    { at: 20_000, waiting: 6, running: 0, created: 0, completed: 0, failed: 0, cancelled: 0 },
+  ]);
+});
+
+Deno.test("the samples of an hour are kept, and none before", () => {
+  const samples = new Samples(0);
+  for (let at = 0; at <= 4_000_000; at += 10_000) samples.sample([], at);
+  assertEquals([samples.all.length, samples.all[0]?.at, samples.all.at(-1)?.at], [360, 410_000, 4_000_000]);
+});
