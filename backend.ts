@@ -38,4 +38,5 @@ export * from "./src/errors.ts";
 export { isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
+export { keptLines, type NewLines } from "./src/task_log/kept.ts";
 export { createKeyed, ID_LENGTH, KEPT_MS, type KeyedTasks } from "./src/backends/shared/store/keys.ts";

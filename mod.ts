@@ -36,7 +36,7 @@ export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src
 export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
-export type { Backend } from "./src/backend.ts";
+export type { Backend, LogLevel, LogLine } from "./src/backend.ts";
 export { type ClientStartOptions, createClient, type StartedTask, type TaskClient } from "./src/client/client.ts";
 export { audio, type Content, content, file, image, link, text } from "./src/content/content.ts";
 export {

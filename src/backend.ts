@@ -117,7 +117,7 @@ export interface Backend extends AsyncDisposable {
    * Reads the log of a task: its last 200 lines, of at most 65,536 bytes together, in order. It is kept as long as the task.
    * Rejects as `get`.
    */
-  log?(id: string, owner: string): Promise<readonly LogLine[]>;
+  log(id: string, owner: string): Promise<readonly LogLine[]>;
   /**
    * Cancels a task. If it is running, asks the worker to stop it, and waits up to `wait` ms until it has. Resolves with the
    * CANCELLED task, whose `work` says what is known. Rejects as `get`, and with `TaskFinished`.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Attempt, Backend, Claim } from "./backend.ts";
+import type { Attempt, Backend, Claim, LogLevel } from "./backend.ts";
 import { isContent } from "./content/content.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
 import type { Job } from "./job.ts";
@@ -17,7 +17,9 @@ import { Steps } from "./steps/steps.ts";
 import type { ResultValue } from "./task.ts";
 import { activeTrace } from "./telemetry/spans.ts";
 import { inProcessSpan } from "./telemetry/task_spans.ts";
-import { cutMessage } from "./text.ts";
+import { logLine } from "./task_log/kept.ts";
+import { isLogLevel, LOG_LEVELS } from "./task_log/levels.ts";
+import { cutMessage, quote } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";
 
 /** The options of {@linkcode createWorker}. */
@@ -176,9 +178,22 @@ function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: S
       await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });
     },
     ...steps.methods,
-    log: async (message) => await claim.report({ message: asText(message) }),
+    log: (...args: readonly [text: string] | readonly [level: LogLevel, text: string]) => {
+      const [level, text] = args.length === 1 ? ["info" as const, ...args] : args;
+      return logTo(claim, level, text);
+    },
     elicit: elicitOf({ ask: (question) => parking.ask(question), beside: (wait) => steps.beside(wait) }, signal),
   };
+}
+
+/** Throws synchronously: nobody may await a line, and an error that nobody awaits would end the process. */
+function logTo(claim: Claim, level: unknown, text: unknown): Promise<void> {
+  if (!isLogLevel(level)) {
+    throw new DefinitionError(`Cannot log with the level ${quote(String(level))}: use ${LOG_LEVELS.join(", ")}.`);
+  }
+  const line = logLine(claim.now(), level, String(text));
+  if (level !== "debug") void claim.report({ message: asText(line.text) }); // Stored with the line.
+  return claim.log(line);
 }
 
 function asText(message: unknown): string | undefined {

@@ -160,6 +160,7 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
     input: {},
     signal: new AbortController().signal,
     report: () => Promise.resolve(),
+    log: () => Promise.resolve(),
     ask: () => Promise.reject(new InvalidValue("Cannot store the question: it is too large.")),
     stored: () => Promise.resolve(),
     now: () => 0,
@@ -281,6 +282,13 @@ Deno.test("progress is clamped to 0 to 1, and a message is converted to text", a
   });
   await wait;
   assertEquals(seen.slice(-5), [[0, undefined], [1, undefined], [0, undefined], [0.5, "42"], [0.5, "last words"]]);
+});
+
+Deno.test("a line with an unknown level ends its task with a fault that names the levels", async () => {
+  const job = defineJob({ name: "wild", input, run: (_, ctx) => void ctx.log("warn" as "warning", "page 3 is empty") });
+  const { outcome } = await runOnce(job);
+  assert(outcome.kind === "fault");
+  assertMatch(outcome.message, /level "warn": use debug, info, notice, warning, error/);
 });
 
 Deno.test("the messages of a job are cut before they are stored", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Answer, Json, NewQuestion, ResultValue, TaskInfo } from "../task.ts";
+import type { NewLogLine } from "./log.ts";
 import type { TraceContext } from "./trace.ts";
 
 /** How one attempt ended, as the worker reports it. */
@@ -58,6 +59,13 @@ export interface Claim {
   readonly mayHaveSteps: boolean;
   /** Stores a report of the job. One that is followed by a newer report may be skipped. */
   report(report: ProgressReport): Promise<void>;
+  /**
+   * Adds a line to the log of the task, whose revision increases with it. Lines that come faster than they are stored are
+   * stored together, and of those no more than are kept. All are stored before the end of the attempt is, before the task
+   * is parked, and before it is handed back. A line of a worker that no longer holds the task is not stored. Never rejects
+   * because the store fails.
+   */
+  log(line: NewLogLine): Promise<void>;
   /**
    * Stores a question with the task, which is INPUT_REQUIRED until it is answered, and resolves with the answer; questions
    * that are asked at the same time are stored together. If an earlier attempt received the answer to the same key,

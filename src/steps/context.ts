@@ -4,6 +4,7 @@
  * @module
  */
 import type { TraceContext } from "../contract/trace.ts";
+import type { LogLevel } from "../contract/log.ts";
 import type { Elicit } from "../questions/elicit.ts";
 
 /** What a running job knows about itself, and can do. */
@@ -28,8 +29,18 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Reports how much is done, from 0 to 1, and what the job is doing. Resolves when this or a newer report is stored. */
   progress(fraction: number, message?: string): Promise<void>;
-  /** Reports what the job is doing, and leaves the progress as it is. */
-  log(message: string): Promise<void>;
+  /**
+   * Adds a line to the log of the task, with the level `info`, and reports it as what the job is doing. The last 200 lines are
+   * kept, of at most 64 KiB together; a text of more than 4,000 characters is cut. The owner of the task can read them, as
+   * the resource `mcp://results/<job>/<task_id>/log`: log nothing that they must not see. Resolves when it is stored, and
+   * need not be awaited: lines that come faster than they can be stored are stored together, and all before the task ends.
+   */
+  log(text: string): Promise<void>;
+  /**
+   * As `log(text)`, with another level. A line with the level `debug` is not reported as what the job is doing. Throws
+   * `DefinitionError` for an unknown level.
+   */
+  log(level: LogLevel, text: string): Promise<void>;
   /**
    * Asks the person who uses the client. The task is INPUT_REQUIRED until the answer arrives. Question and answer are
    * stored with the task, so a job that runs again after its worker died receives the answer without asking twice.

@@ -7,7 +7,7 @@ import { defineJob, type Job } from "../job.ts";
 import { CONFIRM } from "./stage.ts";
 
 /**
- * A job that never ends. With `step` in its input it first records a step, with `ask` it asks, and with `park` it asks and
+ * A job that never ends. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
  * sleeps for an hour, so that it is parked.
  */
 export function doomedJob(name: string): Job {
@@ -15,6 +15,7 @@ export function doomedJob(name: string): Job {
     name,
     input: { type: "object" },
     run: async ({ step, ask, park }, ctx) => {
+      if (step) await ctx.log("debug", "logged before the worker died");
       if (step) await ctx.step("first", () => "recorded before the worker died");
       if (park) await Promise.all([ctx.elicit(CONFIRM), ctx.sleep("an hour", 3_600_000)]);
       if (ask) await ctx.elicit(CONFIRM);

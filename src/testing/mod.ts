@@ -36,6 +36,7 @@ import { expiring } from "./cases/expiring.ts";
 import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
 import { operating } from "./cases/operating/mod.ts";
+import { logging } from "./cases/keeping/logging.ts";
 import { parking } from "./cases/parking.ts";
 import { reading } from "./cases/reading.ts";
 import { running } from "./cases/running.ts";
@@ -73,6 +74,7 @@ export function exerciseBackend(
     ...running,
     ...cancelling,
     ...keying,
+    ...logging,
     ...documents,
     ...asking,
     ...expiring,

@@ -8,6 +8,7 @@ import type {
   Backend,
   DocumentStore,
   KeyStore,
+  LogLine,
   NewTask,
   Route,
   StreamStore,
@@ -149,6 +150,12 @@ export class BullMqBackend implements Backend {
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
     if (task.status === "FAILED") return failureOf(snapshot);
     return { kind: "value", ...await this.#request("read a result", () => this.#store.records.result(snapshot)) };
+  }
+
+  /** Reads the log of a task. */
+  async log(id: string, owner: string): Promise<readonly LogLine[]> {
+    const { logged } = toTask(await this.#find(id, owner));
+    return logged === undefined ? [] : await this.#request("read a log", () => this.#store.records.log(id));
   }
 
   /** Cancels a task; waits up to `wait` ms for the worker's answer. */

@@ -100,6 +100,8 @@ export interface Snapshot {
   readonly failedRun?: number;
   /** The run, of those that were started, that asked last. */
   readonly askedBy?: number;
+  /** How many lines its runs have logged. */
+  readonly logged?: number;
   /** Whether a worker of ours ran it last. */
   readonly ours: boolean;
   /** It has expired, and is being deleted. */
@@ -139,6 +141,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     revision: revisionOf(snapshot),
     attempt: attemptOf(snapshot),
     ...progressOf(snapshot.cancelled ?? { progress: snapshot.progress, started: lastRun(snapshot) }),
+    ...(snapshot.logged !== undefined && { logged: snapshot.logged }),
     createdAt: snapshot.createdAt,
     updatedAt: Math.max(snapshot.createdAt, snapshot.processedOn ?? 0, snapshot.changedAt),
     resultTtl: snapshot.resultTtl,

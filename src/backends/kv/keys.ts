@@ -6,6 +6,7 @@
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
  * | ready, job, urgency, id | the record; exists exactly while the task can be claimed |
  * | step, id, number | a recorded step of a task that is not finished |
+ * | log, id, number | lines of its log, from this number on |
  * | delayed, due time, id | the record; its task becomes ready once it is due |
  * | worker, name | the jobs it runs, when its lease ends, and the tasks it may hold |
  * | event, writer, number | the changes of one commit, for a minute |
@@ -32,6 +33,7 @@ export const readyKey = (job: string, ...rest: [urgency: number, id: string] | [
   ...rest,
 ];
 export const stepKey = (id: string, ...number: [number] | []): Key => [ROOT, "step", id, ...number];
+export const logKey = (id: string, ...number: [number] | []): Key => [ROOT, "log", id, ...number];
 export const delayedKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "delayed", ...rest];
 export const workerKey = (...name: [string] | []): Key => [ROOT, "worker", ...name];
 export const eventKey = (...rest: [writer: string, number: number] | [writer: string] | []): Key => [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RecordedStep, StreamStore } from "../../backend.ts";
+import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
@@ -17,6 +17,7 @@ import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { KvQueue } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
+import { KvLogs } from "./values/log.ts";
 import { KvSteps } from "./values/steps.ts";
 import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
@@ -46,6 +47,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #steps: KvSteps;
+  readonly #logs: KvLogs;
   readonly #lease: number;
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
@@ -56,6 +58,7 @@ export class KvStore implements Store<KvEntry> {
     this.#kv = kv;
     this.#committer = committer;
     this.#steps = new KvSteps(kv, committer);
+    this.#logs = new KvLogs(kv);
     this.#lease = lease;
     this.checkUsable = checkUsable;
     this.now = now;
@@ -95,7 +98,12 @@ export class KvStore implements Store<KvEntry> {
     return value === null ? undefined : { ...value, check: { key, versionstamp } };
   }
 
-  async change(entry: KvEntry, record: TaskRecord, outcome?: Outcome): Promise<KvEntry | undefined> {
+  async change(
+    entry: KvEntry,
+    record: TaskRecord,
+    outcome?: Outcome,
+    lines: readonly LogLine[] = [],
+  ): Promise<KvEntry | undefined> {
     const { input, record: before, check } = entry;
     const { info } = record;
     refuseTooLarge(record, before);
@@ -107,16 +115,23 @@ export class KvStore implements Store<KvEntry> {
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
     const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
+    const logs = lines.length > 0 || ends && info.logged !== undefined;
+    const log = logs && await this.#logs.writing(info.id, lines, ends ? keptFor(info) : undefined);
     const versionstamp = await this.#committer.commit({
       ...write,
       checks: [check],
-      sets: [...sets, ...gone.sets, ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
-      deletes: [...deletes, ...gone.deletes, ...marksOf(text)],
+      sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
+      deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
+      bytes: write.bytes + (log ? log.bytes : 0),
     });
     if (versionstamp === null) return undefined;
     const isClaim = before.holder === undefined && record.holder !== undefined;
     const steps = isClaim && !mayHaveSteps(record) ? new Map() : entry.steps;
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
+  }
+
+  log({ record: { info } }: KvEntry): Promise<readonly LogLine[]> {
+    return this.#logs.read(info.id);
   }
 
   steps({ record: { info } }: KvEntry): Promise<readonly RecordedStep[]> {

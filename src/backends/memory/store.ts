@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RecordedStep, StreamStore } from "../../backend.ts";
+import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
@@ -14,6 +14,7 @@ import { MemoryDocuments } from "./documents.ts";
 import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import { MemoryOperating } from "./operating.ts";
+import { keptLines } from "../../task_log/kept.ts";
 import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
 import { TaskTable } from "./tasks.ts";
@@ -25,6 +26,7 @@ import { TaskTable } from "./tasks.ts";
 interface MemoryEntry extends Entry {
   readonly input: string;
   readonly outcome?: string;
+  readonly log?: readonly LogLine[];
 }
 
 /** Expired tasks are deleted when there are this many tasks, and then each time that the number has doubled. */
@@ -86,14 +88,27 @@ export class MemoryStore implements Store<MemoryEntry> {
     return Promise.resolve(entry?.record.info.owner === owner ? entry : undefined);
   }
 
-  change(before: MemoryEntry, record: TaskRecord, outcome?: Outcome): Promise<MemoryEntry | undefined> {
+  change(
+    before: MemoryEntry,
+    record: TaskRecord,
+    outcome?: Outcome,
+    lines?: readonly LogLine[],
+  ): Promise<MemoryEntry | undefined> {
     if (this.#tasks.get(record.info.id) !== before) return Promise.resolve(undefined);
-    const entry: MemoryEntry = { record, input: before.input, outcome: outcome && JSON.stringify(outcome) };
+    const { input, log = [] } = before;
+    const entry: MemoryEntry = {
+      ...{ record, input, outcome: outcome && JSON.stringify(outcome) },
+      log: lines ? keptLines([...log, ...lines]) : before.log,
+    };
     this.#ready.delete(before.record);
     this.#delayed.delete(record.info.id);
     if (isFinished(record.info)) this.#steps.delete(record.info.id);
     this.#put(entry);
     return Promise.resolve(entry);
+  }
+
+  log({ log = [] }: MemoryEntry): Promise<readonly LogLine[]> {
+    return Promise.resolve(log);
   }
 
   steps({ record: { info: { id } } }: MemoryEntry): Promise<readonly RecordedStep[]> {

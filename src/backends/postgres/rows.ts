@@ -5,6 +5,8 @@
  */
 import { Buffer } from "node:buffer";
 import { expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
+import type { LogLine } from "../../backend.ts";
+import { sizeOf } from "../../task_log/kept.ts";
 import { claimed, EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
@@ -36,6 +38,8 @@ export interface Write {
   readonly body?: string;
   /** The key that must name a new task. */
   readonly key?: string;
+  /** Lines to be added to its log. */
+  readonly lines?: readonly LogLine[];
 }
 
 /** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
@@ -74,6 +78,16 @@ export function columnsOf(writes: readonly Write[]): readonly unknown[] {
     text(({ body }) => body ?? null),
     plain(({ record: { info } }) => deletedAt(info)),
     text(({ key }) => key ?? null),
+  ];
+}
+
+/** The columns that are added to these where tasks log. */
+export function logColumnsOf(writes: readonly Write[]): readonly unknown[] {
+  const logs = writes.map(({ lines = [] }) => lines);
+  return [
+    textArray(logs.map((lines) => lines.length === 0 ? null : JSON.stringify(lines))),
+    logs.map(({ length }) => length),
+    logs.map((lines) => lines.reduce((sum, line) => sum + sizeOf(line), 0)),
   ];
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RecordedStep, StreamStore } from "../../backend.ts";
+import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -87,9 +87,18 @@ export class PostgresStore implements Store<PgEntry> {
     { record: before, version }: PgEntry,
     record: TaskRecord,
     outcome?: Outcome,
+    lines?: readonly LogLine[],
   ): Promise<PgEntry | undefined> {
-    const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome) });
+    const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome), lines });
     return done ? { record, version: version + 1 } : undefined;
+  }
+
+  async log({ record: { info } }: PgEntry): Promise<readonly LogLine[]> {
+    const rows = await this.#database.run<{ body: string }>({
+      name: "mcp_jobs_log",
+      text: `SELECT body FROM ${this.#database.schema}.logs WHERE id = $1::uuid ORDER BY version`,
+    }, [info.id]);
+    return rows.flatMap<LogLine>(({ body }) => JSON.parse(body));
   }
 
   steps({ record: { info } }: PgEntry): Promise<readonly RecordedStep[]> {

@@ -6,9 +6,10 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
+import { MOST_BYTES, MOST_LINES } from "../../task_log/kept.ts";
 import { batched } from "../shared/batch.ts";
 import { type Database, isAway } from "./database.ts";
-import { columnsOf, type Write } from "./rows.ts";
+import { columnsOf, logColumnsOf, type Write } from "./rows.ts";
 
 /** The most writes of one statement, statements under way at once, and text of all of these, in UTF-16 units. */
 export const MOST_WRITES = 100;
@@ -36,13 +37,16 @@ export class Writer {
   constructor({ schema, run }: Database, name: string, written: Written) {
     this.name = name;
     this.written = written;
-    const sql = { name: "mcp_jobs_write", text: writeStatement(schema) };
+    const plain = { name: "mcp_jobs_write", text: writeStatement(schema, false) };
+    const logging = { name: "mcp_jobs_write_log", text: writeStatement(schema, true) };
     const many = async (writes: readonly Write[]) => {
       // Of two changes of one task that was read at the same version, the first one counts.
       const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
       // In the order of their ids, so that no two statements wait for each other.
       const sorted = [...first.values()].sort((a, b) => a.record.info.id < b.record.info.id ? -1 : 1);
-      const [row] = await run<{ ids: string | null }>(sql, [...columnsOf(sorted), this.name]);
+      const logs = sorted.some(({ lines = [] }) => lines.length > 0);
+      const values = [...columnsOf(sorted), this.name, ...logs ? logColumnsOf(sorted) : []];
+      const [row] = await run<{ ids: string | null }>(logs ? logging : plain, values);
       const ids = new Set(row?.ids?.split(","));
       const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
       if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), false);
@@ -55,15 +59,17 @@ export class Writer {
 
 /**
  * Changes tasks, and then what stands about them elsewhere. A row of the queue that another statement has locked is left to
- * that one: it claims tasks, and deletes what it finds outdated.
+ * that one: it claims tasks, and deletes what it finds outdated. Only where tasks log does it concern itself with logs.
  */
-function writeStatement(schema: string): string {
+function writeStatement(schema: string, logs: boolean): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[],
-    $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[])
+    $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[]${
+    logs ? ", $16::text[], $17::integer[], $18::integer[]" : ""
+  })
   AS input (id, version, owner, record, holder, job, priority, due_at, delayed, was_priority, was_due_at, body,
-    expires_at, key)
+    expires_at, key${logs ? ", log, log_lines, log_bytes" : ""})
 ), named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
@@ -95,9 +101,28 @@ WITH input AS (
   INSERT INTO ${schema}.expiries (expires_at, ids)
   SELECT to_timestamp(max(expires_at) / 1000), array_agg(id) FROM written WHERE expires_at IS NOT NULL
   GROUP BY floor(expires_at / ${EXPIRY_STEP_MS})
-), told AS (
+), ${logs ? logParts(schema) : ""}told AS (
   INSERT INTO ${schema}.events (writer, tasks)
   SELECT $15::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
 )
 SELECT string_agg(id::text, ',') AS ids FROM written`;
+}
+
+/**
+ * The parts that add to logs, one row for each write. Of the rows before, those are deleted that have as many lines behind
+ * them as a task keeps.
+ */
+function logParts(schema: string): string {
+  return `logged AS (
+  INSERT INTO ${schema}.logs (id, version, lines, size, body)
+  SELECT id, version + 1, log_lines, log_bytes, log FROM written WHERE log IS NOT NULL
+), dropped AS (
+  DELETE FROM ${schema}.logs WHERE (id, version) IN (
+    SELECT id, version FROM (
+      SELECT id, version, sum(lines) OVER newer AS lines, sum(size) OVER newer AS size FROM ${schema}.logs
+      WHERE id = ANY($1::uuid[])
+      WINDOW newer AS (PARTITION BY id ORDER BY version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ) AS kept WHERE lines >= ${MOST_LINES} OR size >= ${MOST_BYTES}
+  )
+), `;
 }

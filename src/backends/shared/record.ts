@@ -21,6 +21,7 @@ import {
   workerDiedTooOften,
 } from "./texts.ts";
 
+export { logged } from "./changes/log.ts";
 export { answered, asked, askedOf } from "./changes/questions.ts";
 export type { Ended, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";

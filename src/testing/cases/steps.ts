@@ -268,6 +268,9 @@ export const steps: Cases = {
     await stage.work({ work: (_, ctx) => ctx.step("first", () => ran = true) });
     strictEqual(await valueOf(stage, task), "recorded before the worker died");
     strictEqual(ran, false);
+    // Here, because a process is costly: it has logged, too.
+    const log = await stage.backend.log(task.id, OWNER);
+    deepStrictEqual(log.map(({ text }) => text), ["logged before the worker died"]);
   }),
 };
 

@@ -8,6 +8,7 @@ import { claimed, crashed, created, settled } from "../../../src/backends/shared
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import type { Json } from "../../../src/task.ts";
+import { NO_LINES } from "../../../src/task_log/kept.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
 
@@ -146,7 +147,7 @@ Deno.test("KV: a worker whose task somebody else has taken over hears that it ha
     const heir = claimsOf(store, { lose }, { name: "heir" });
     for (
       const act of [
-        (id: string) => claims.report(id, { progress: 0.5 }),
+        (id: string) => claims.report(id, { progress: 0.5 }, NO_LINES),
         (id: string) => claims.settle(id, { kind: "value", value: "late" }),
         (id: string) => claims.handBack(id, false),
         (id: string) => claims.ask(id, [{ key: "which", message: "Which?", schema: { type: "object" } }]),

@@ -9,7 +9,7 @@ import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
   noPostgres,
-  "the sweep of PostgreSQL deletes tasks, events and messages whose time is over, and no others",
+  "the sweep of PostgreSQL deletes tasks with their logs, events and messages whose time is over, and no others",
   async () => {
     await using server = await PostgresServer.start();
     const url = await server.makeDatabase();
@@ -17,7 +17,7 @@ testUnless(
     await using backend = await PostgresBackend.connect({ url });
     using feed = new TaskFeed(backend);
     await using _worker = createWorker(backend, [
-      defineJob({ name: "echo", input: { type: "object" }, run: () => "done" }),
+      defineJob({ name: "echo", input: { type: "object" }, run: (_, ctx) => void ctx.log("done") }),
     ]);
     const end = async (resultTtl: number) => {
       const id = newTaskId();
@@ -38,14 +38,14 @@ testUnless(
       (await database.run<{ id: string }>({ text: `SELECT DISTINCT id::text FROM mcp_jobs.${table} ORDER BY id` }))
         .map(({ id }) => id);
     await sweep();
-    assertEquals(await idsIn("tasks"), [old, kept]);
+    for (const table of ["tasks", "logs"]) assertEquals(await idsIn(table), [old, kept]);
 
     const past = "now() - interval '1 hour'";
     await database.run({ text: `UPDATE mcp_jobs.expiries SET expires_at = ${past} WHERE $1::uuid = ANY(ids)` }, [old]);
     await database.run({ text: `UPDATE mcp_jobs.streams SET expires_at = ${past} WHERE id = '1'` });
     await database.run({ text: `UPDATE mcp_jobs.events SET at = ${past}` });
     await sweep();
-    assertEquals(await idsIn("tasks"), [kept]);
+    for (const table of ["tasks", "logs"]) assertEquals(await idsIn(table), [kept]);
     assertEquals(await database.run({ text: "SELECT ids FROM mcp_jobs.expiries" }), [{ ids: [kept] }]);
     assertEquals(await idsIn("streams"), ["2"]);
     assertEquals(await database.run({ text: "SELECT FROM mcp_jobs.events" }), []);

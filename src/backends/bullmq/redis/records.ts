@@ -5,7 +5,7 @@
  * @module
  */
 import type { Job, Queue } from "bullmq";
-import type { KeyStore, NewTask, ProgressReport } from "../../../backend.ts";
+import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
 import type { Standing } from "../../../questions/open.ts";
 import type { Answer, Json, NewQuestion, ResultValue } from "../../../task.ts";
 import { KEPT_MS } from "../../shared/store/keys.ts";
@@ -19,6 +19,8 @@ import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
 import { askArguments, parseStanding } from "./scripts/questions.ts";
+import { type NewLines, NO_LINES } from "../../../task_log/kept.ts";
+import { lineArgument, parseLine } from "./scripts/log.ts";
 import { parse, parseReply } from "./scripts/read.ts";
 import type { Snapshot } from "../snapshot.ts";
 
@@ -192,9 +194,20 @@ export class RedisRecords implements KeyStore {
     await this.#markHeld(hold, "failedRun", hold.run);
   }
 
-  /** Stores how far a run of a job in this queue is, if that holds the job. */
-  async storeProgress(queue: string, { id, run, token }: Hold, report: ProgressReport): Promise<void> {
-    await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }));
+  /** Stores how far a run of a job in this queue is, and adds lines to the log of its task, if it holds the job. */
+  async storeProgress(
+    queue: string,
+    { id, run, token }: Hold,
+    report: ProgressReport,
+    { skipped, lines }: NewLines = NO_LINES,
+  ): Promise<void> {
+    const log = lines.length > 0 ? [skipped, ...lines.map(lineArgument)] : [];
+    await this.#scripts.run("report", queue, id, token, JSON.stringify({ ...report, run }), ...log);
+  }
+
+  /** Reads the log of a task. */
+  async log(id: string): Promise<readonly LogLine[]> {
+    return (await this.#scripts.run<string[]>("log", id)).map(parseLine);
   }
 
   /** Stores questions that a run asks, if that holds the task. Resolves with how each stands, unless it is no task of ours. */

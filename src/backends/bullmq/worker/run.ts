@@ -101,6 +101,7 @@ export class JobRun {
         input: job.data,
         ...{ timeout, trace, signal },
         report: this.#reports.report,
+        log: async (line) => this.#isOver ? undefined : await this.#reports.log(line),
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
         stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
@@ -120,6 +121,7 @@ export class JobRun {
       // Its last report is stored before its end, or not at all.
       const storing = this.#reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
+      await this.#insist(() => this.#flush());
       if (this.#lost) throw new store.bullmq.WaitingError(); // BullMQ leaves the job as it is.
       const abandoned = started && (attempt === undefined || isAbandoned(attempt));
       const handBack = attempt === undefined || this.#stopping && signal.aborted && attempt.kind !== "value";
@@ -171,9 +173,19 @@ export class JobRun {
     this.#questions.recheck();
   }
 
+  /** Whether nothing counts any longer that its code does. */
+  get #isOver(): boolean {
+    return this.#over || this.#parking !== undefined || this.#lost;
+  }
+
+  /** Stores the lines that its code has logged. */
+  async #flush(): Promise<void> {
+    await this.#reports.flush();
+  }
+
   /** Calls Redis for code that has not ended. */
   async #during<T>(act: () => Promise<T>): Promise<T> {
-    if (this.#over || this.#parking || this.#lost) throw new JobsError("The attempt is over.");
+    if (this.#isOver) throw new JobsError("The attempt is over.");
     return await act();
   }
 
@@ -191,12 +203,13 @@ export class JobRun {
 
   /** From its first line on, the end of the code is no end of the attempt. */
   async #park(until?: number): Promise<void> {
-    if (this.#over || this.#parking || this.#lost) return;
+    if (this.#isOver) return;
     const { store, name, job, token } = this.#options;
     const [keys, asked] = [this.#questions.awaited, this.#questions.stored()];
-    const stored = asked.then(() =>
-      this.#insist(() => store.parking.park(name, holdOf({ job, token }), { keys, until }))
-    );
+    const stored = asked.then(async () => {
+      await this.#insist(() => this.#flush());
+      return await this.#insist(() => store.parking.park(name, holdOf({ job, token }), { keys, until }));
+    });
     this.#parking = stored.then((reply) => {
       // Somebody has asked to cancel it meanwhile: that its code has stopped is still to be stored.
       if (reply === "stop") this.#cancelled = true;
@@ -233,14 +246,14 @@ export class JobRun {
     throw new this.#options.store.bullmq.WaitingError();
   }
 
-  /** A report is stored at once or dropped: the code does not wait for a Redis that is away. */
+  /** A report is stored at once or dropped: the code does not wait for a Redis that is away. The end waits for the log. */
   #mergeReports(): Reports {
     const { store, name, job, token } = this.#options;
     let latest: ProgressReport = {};
-    return mergeReports(async (report) => {
-      if (this.#parking) return;
+    return mergeReports(async (report, added) => {
+      if (this.#parking && added.lines.length === 0) return;
       latest = { progress: report.progress ?? latest.progress, message: report.message ?? latest.message };
-      await store.records.storeProgress(name, holdOf({ job, token }), latest);
+      await store.records.storeProgress(name, holdOf({ job, token }), latest, added);
     });
   }
 }

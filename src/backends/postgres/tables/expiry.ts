@@ -16,6 +16,7 @@ export async function deleteExpired({ run, schema }: Database, page: number): Pr
   const statements = [
     `WITH gone AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
       steps AS (DELETE FROM ${schema}.steps WHERE id IN (SELECT unnest(ids) FROM gone)),
+      logs AS (DELETE FROM ${schema}.logs WHERE id IN (SELECT unnest(ids) FROM gone)),
       tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM gone))
       SELECT FROM gone`,
     `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,

@@ -84,9 +84,30 @@ const STEPS: readonly ((schema: string) => string)[] = [
       body text NOT NULL
     );
     ALTER TABLE ${schema}.events ADD COLUMN document text;`,
+  (schema) => `
+    CREATE TABLE ${schema}.logs (
+      id uuid,
+      version integer,
+      lines integer NOT NULL,
+      size integer NOT NULL,
+      body text NOT NULL,
+      PRIMARY KEY (id, version)
+    );`,
 ];
 
-const TABLES = ["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps", "documents"];
+const TABLES = [
+  "tasks",
+  "queue",
+  "claims",
+  "expiries",
+  "events",
+  "workers",
+  "streams",
+  "keys",
+  "steps",
+  "documents",
+  "logs",
+];
 
 /** The version of the present tables. */
 export const LATEST: number = STEPS.length;

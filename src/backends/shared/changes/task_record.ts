@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RetryPolicy, TraceContext } from "../../../backend.ts";
+import type { LogLine, RetryPolicy, TraceContext } from "../../../backend.ts";
 import {
   type Answer,
   canMove,
@@ -42,12 +42,14 @@ export interface TaskRecord {
   readonly answers?: { readonly [key: string]: Answer };
 }
 
-/** A changed record and, where the task is finished, how it ended. */
+/** A changed record, with what is stored beside it in the same write. */
 export interface Ended {
   /** The record as it is to be stored. */
   readonly record: TaskRecord;
   /** How the task ended, to be stored beside the record; absent while it is not finished, and when it was cancelled. */
   readonly outcome?: Outcome;
+  /** Lines to be added to the log of the task. */
+  readonly lines?: readonly LogLine[];
 }
 
 /** The record of a task that has ended: nobody holds it, and no code reads its answers any longer. */

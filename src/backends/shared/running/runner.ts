@@ -26,6 +26,8 @@ interface Running {
   readonly attempt: number;
   readonly controller: AbortController;
   readonly questions: OpenQuestions;
+  /** Stores the lines that its code has logged. */
+  readonly flush: () => Promise<void> | undefined;
   readonly done: Promise<void>;
 }
 
@@ -169,14 +171,22 @@ export class Runner implements WorkHandle {
       parked = true;
       this.#running.delete(id);
       const [awaited, asked] = [{ keys: questions.awaited, until }, questions.stored()];
-      const stored = this.#write(id, () => asked.then(() => store.park(id, awaited)));
+      const stored = this.#write(id, async () => {
+        await asked;
+        await flush();
+        await store.park(id, awaited);
+      });
       controller.abort(new TaskParked());
       this.#claimMore();
       await stored;
     };
-    const { report } = mergeReports(async (newest) => parked || isPast() ? undefined : await store.report(id, newest));
+    const { report, log, flush } = mergeReports(async (newest, added) => {
+      if (isPast() || parked && added.lines.length === 0) return;
+      await store.report(id, newest, added);
+    });
     const claim: Claim = {
       ...{ task, input, timeout, trace, signal, mayHaveSteps, report, record, park },
+      log: async (line) => isOver() ? undefined : await log(line),
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
       stored: () => questions.stored(),
@@ -189,10 +199,13 @@ export class Runner implements WorkHandle {
       if (parked || isPast()) return;
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      void this.#write(id, () => handBack ? store.handBack(id, isAbandoned(attempt)) : store.settle(id, attempt));
+      void this.#write(id, async () => {
+        await flush();
+        await (handBack ? store.handBack(id, isAbandoned(attempt)) : store.settle(id, attempt));
+      });
       this.#claimMore();
     });
-    this.#running.set(id, { revision: task.revision, attempt: task.attempt, controller, questions, done });
+    this.#running.set(id, { revision: task.revision, attempt: task.attempt, controller, questions, flush, done });
     const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
   }
@@ -248,7 +261,12 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const id of this.#running.keys()) void this.#write(id, () => this.#store.handBack(id, true));
+    for (const [id, { flush }] of this.#running) {
+      void this.#write(id, async () => {
+        await flush();
+        await this.#store.handBack(id, true);
+      });
+    }
     await Promise.all(this.#settling);
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Attempt, ProgressReport, RecordedStep, TraceContext } from "../../../backend.ts";
 import type { Json, TaskInfo } from "../../../task.ts";
+import type { NewLines } from "../../../task_log/kept.ts";
 import type { WaitsFor } from "../record.ts";
 import type { QuestionStore } from "./open_questions.ts";
 
@@ -51,8 +52,8 @@ export interface RunnerStore extends QuestionStore {
   now(): number;
   /** Claims up to `max` tasks that are due. */
   claim(max: number): Promise<ClaimResult>;
-  /** Stores what a running job says of itself. */
-  report(id: string, report: ProgressReport): Promise<void>;
+  /** Stores what a running job says of itself, and adds lines to the log of its task. */
+  report(id: string, report: ProgressReport, added: NewLines): Promise<void>;
   /** Stores how an attempt ended: its task is finished, or tried again. */
   settle(id: string, attempt: Attempt): Promise<void>;
   /** Reads what a running task has recorded, in the order of the numbers. */

@@ -7,6 +7,7 @@ import type {
   Backend,
   DocumentStore,
   KeyStore,
+  LogLine,
   NewTask,
   Operator,
   StreamStore,
@@ -32,6 +33,7 @@ import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
 import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
+import { keptLines } from "../../../task_log/kept.ts";
 import { update } from "./update.ts";
 
 /** A backend on a `Store`. A subclass opens the store, and passes it on with the `Hub` that is told of its changes. */
@@ -117,6 +119,12 @@ export class StoreBackend implements Backend {
     const outcome = isFinished(info) ? await this.#store.outcome(entry) : undefined;
     if (outcome === undefined) throw new TaskNotReady(id, info.status);
     return outcome;
+  }
+
+  /** Reads the log of a task. */
+  async log(id: string, owner: string): Promise<readonly LogLine[]> {
+    const entry = await this.#find(id, owner);
+    return entry.record.info.logged === undefined ? [] : keptLines(await this.#store.log(entry));
   }
 
   /** Cancels a task. Waits up to `wait` ms for its worker to confirm. */

@@ -8,6 +8,7 @@ import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../
 import { logError } from "../../../log/log_error.ts";
 import { type Standing, standingOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
+import type { NewLines } from "../../../task_log/kept.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
@@ -99,8 +100,11 @@ export class Claims implements RunnerStore {
     }
   }
 
-  async report(id: string, report: ProgressReport): Promise<void> {
-    await this.#change(this.#held.get(id), (record, now) => ({ record: change.reported(record, report, now) }));
+  async report(id: string, report: ProgressReport, added: NewLines): Promise<void> {
+    await this.#change(
+      this.#held.get(id),
+      (record, now) => change.logged(change.reported(record, report, now), added),
+    );
   }
 
   async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DocumentStore, KeyStore, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
+import type { DocumentStore, KeyStore, LogLine, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 import type { OperatingStore } from "./operating.ts";
@@ -44,11 +44,16 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**
-   * Writes a change of a task and, once it is finished, how it ended. Resolves with the entry as it is then, or with
+   * Writes a change of a task, with `lines` that are added to its log and, once it is finished, how it ended. Resolves with the entry as it is then, or with
    * `undefined` if the task has changed since it was read; nothing is written then. Rejects with `InvalidValue` for what
    * it can never store.
    */
-  change(entry: E, record: TaskRecord, outcome?: Outcome): Promise<E | undefined>;
+  change(entry: E, record: TaskRecord, outcome?: Outcome, lines?: readonly LogLine[]): Promise<E | undefined>;
+  /**
+   * Reads the log of a task, in order. Older lines than a task keeps may be among them, but a store deletes them soon. They
+   * are deleted with the task.
+   */
+  log(entry: E): Promise<readonly LogLine[]>;
   /** Reads the recorded steps of a task, in the order of their numbers. Once it is finished, they are deleted. */
   steps(entry: E): Promise<readonly RecordedStep[]>;
   /**

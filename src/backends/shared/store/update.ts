@@ -17,9 +17,9 @@ export async function update(
 ): Promise<Entry | undefined> {
   let seen = entry;
   while (seen !== undefined) {
-    const { record, outcome } = decide(seen.record);
+    const { record, outcome, lines } = decide(seen.record);
     if (record === seen.record) return seen;
-    const changed = await store.change(seen, record, outcome);
+    const changed = await store.change(seen, record, outcome, lines);
     if (changed) return changed;
     const { id, owner } = record.info;
     seen = await store.read(id, owner);

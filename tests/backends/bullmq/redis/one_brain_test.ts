@@ -64,6 +64,7 @@ async function live(seed: number, job: string, lane: Lane, backend: BullMqBacken
   const compare = async () => {
     const found = await look(backend, task.id);
     assertEquals(found === undefined, model.expired);
+    assertEquals(await lane.log(), found ? model.log : []);
     if (found === undefined) return;
     assertEquals(seen(found.task), seen(model.record.info));
     assertEquals(found.outcome, model.outcome);

@@ -8,6 +8,7 @@
  * @module
  */
 import { CREATE } from "./create.ts";
+import { LOG, REPORT } from "./log.ts";
 import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
@@ -80,16 +81,9 @@ for _, id in ipairs(ARGV) do
 end
 return stops`,
 
-  /**
-   * ARGV: queue, id, token, progress. Stores the progress of a run that holds the job. As BullMQ's own script, which takes
-   * it of any run; also for a job that is no task of ours.
-   */
-  report: `${COMMON}
-local queue, id, progress = ARGV[1], ARGV[2], ARGV[4]
-if not isHeld(queue, id, ARGV[3]) then return 0 end
-call("HSET", bull .. queue .. ":" .. id, "progress", progress)
-publish(queue, id, "progress", "data", progress)
-return 1`,
+  report: REPORT,
+
+  log: LOG,
 
   ask: ASK,
 
@@ -151,7 +145,7 @@ return call("ZADD", ours .. "expiry", "XX", clock() + tonumber(ARGV[2]), ARGV[1]
 local id, owner = ARGV[1], ARGV[2]
 local queue = call("HGET", record(id), "queue")
 if queue then
-  call("DEL", record(id), stepsOf(queue, id))
+  call("DEL", record(id), stepsOf(queue, id), logOf(id))
   call("HSET", record(id), "queue", queue, "owner", owner, "expired", 1)
   call("PEXPIRE", record(id), ARGV[3])
 end

@@ -73,6 +73,9 @@ local function changed(id, now)
   call("HSET", record(id), "changedAt", now)
 end
 
+-- Where the log of a task is: a list of lines, each as its number, its time in ms, its level and its text.
+local function logOf(id) return ours .. "log:" .. id end
+
 -- Where the steps of a job are, one field each. Of jobs that are no tasks of ours, only queue and id together are unique.
 local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id end
 `;

@@ -37,6 +37,7 @@ const RECORD_FIELDS = [
   "workDied",
   "resumes",
   "parks",
+  "logged",
 ] as const;
 
 /** The fields of BullMQ's job that are read, in this order. */
@@ -173,6 +174,7 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
     resumes: number(record.resumes),
     failedRun: number(record.failedRun),
     askedBy: number(record.askedBy),
+    logged: number(record.logged),
     ours: job.pb === WORKER,
     expired: record.expired !== undefined,
     state,

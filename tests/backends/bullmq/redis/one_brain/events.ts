@@ -7,11 +7,12 @@ import type { Attempt, ProgressReport, RecordedStep } from "../../../../../src/b
 import type { RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
 import type { WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { Answer, NewQuestion } from "../../../../../src/task.ts";
+import type { NewLines } from "../../../../../src/task_log/kept.ts";
 
 /** One thing that happens to a task. */
 export type Event =
   | { readonly kind: "claim" }
-  | { readonly kind: "report"; readonly report: ProgressReport }
+  | { readonly kind: "report"; readonly report: ProgressReport; readonly added: NewLines }
   | { readonly kind: "ask"; readonly questions: readonly NewQuestion[] }
   | { readonly kind: "answer"; readonly answers: { readonly [key: string]: Answer } }
   /** "ask" asks the worker of a task that runs; "stop_requested" waits for it no longer. */
@@ -24,7 +25,7 @@ export type Event =
   /** `taken`: another worker takes the job before anybody reads the task. */
   | { readonly kind: "die"; readonly taken: boolean }
   /** A run that has lost its task, or whose task was cancelled over its head, reports, asks, records, parks or ends after all. */
-  | { readonly kind: "report late"; readonly report: ProgressReport }
+  | { readonly kind: "report late"; readonly report: ProgressReport; readonly added: NewLines }
   | { readonly kind: "ask late"; readonly questions: readonly NewQuestion[] }
   | { readonly kind: "record late"; readonly step: RecordedStep }
   | { readonly kind: "park late"; readonly awaited: WaitsFor }

@@ -6,7 +6,7 @@
  */
 import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
+import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
 import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
@@ -25,6 +25,9 @@ interface Run {
   said: ProgressReport;
   end?: RunEnd;
 }
+
+/** What a run says of itself at once. */
+type Reported = Pick<Event & { kind: "report" }, "report" | "added">;
 
 /** No lock ends by itself. */
 const LEASE_MS = 600_000;
@@ -94,10 +97,10 @@ export class Lane {
         this.#current = await this.#take();
         return;
       case "report":
-        return await this.#report(this.#running(), event.report);
+        return await this.#report(this.#running(), event);
       case "report late": {
         const [run] = this.#late;
-        return run && await this.#report(run, event.report);
+        return run && await this.#report(run, event);
       }
       case "ask":
         return void await records.storeQuestions(holdOf(this.#running()), event.questions);
@@ -147,6 +150,11 @@ export class Lane {
     }
   }
 
+  /** The lines of its log, also once it has expired. */
+  log(): Promise<readonly LogLine[]> {
+    return this.#store.records.log(this.#id);
+  }
+
   /** Leaves the queue as it was before the task. */
   async clear(): Promise<void> {
     this.#lose();
@@ -177,10 +185,10 @@ export class Lane {
     return run;
   }
 
-  async #report(run: Run, report: ProgressReport): Promise<void> {
+  async #report(run: Run, { report, added }: Reported): Promise<void> {
     const { progress = run.said.progress, message = run.said.message } = report;
     run.said = { progress, message };
-    await this.#store.records.storeProgress(this.#queue.name, holdOf(run), run.said);
+    await this.#store.records.storeProgress(this.#queue.name, holdOf(run), run.said, added);
   }
 
   /** Ends the run that holds the task: as stopped, where somebody wants that. */

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { NewTask, RecordedStep } from "../../../../../src/backend.ts";
+import type { LogLine, NewTask, RecordedStep } from "../../../../../src/backend.ts";
 import * as change from "../../../../../src/backends/shared/record.ts";
 import { isFinished, type Outcome } from "../../../../../src/task.ts";
+import { keptLines } from "../../../../../src/task_log/kept.ts";
 import type { Event } from "./events.ts";
 
 /** Where a task stands. */
@@ -15,6 +16,8 @@ export interface Model {
   readonly outcome?: Outcome;
   /** The steps that its runs have recorded. */
   readonly steps: readonly RecordedStep[];
+  /** The lines of its log that are kept. */
+  readonly log: readonly LogLine[];
   /** Its time is over. */
   readonly expired: boolean;
 }
@@ -23,7 +26,7 @@ const HOLDER = "worker";
 
 /** A task that was just stored. */
 export function stored(task: NewTask): Model {
-  return { record: change.created(task, Date.now()), steps: [], expired: false };
+  return { record: change.created(task, Date.now()), steps: [], log: [], expired: false };
 }
 
 /** Whether a worker holds the task. */
@@ -39,8 +42,10 @@ export function after(model: Model, event: Event): Model {
   switch (event.kind) {
     case "claim":
       return { ...model, record: change.claimed(record, HOLDER, now) };
-    case "report":
-      return { ...model, record: change.reported(record, event.report, now) };
+    case "report": {
+      const { record: after, lines = [] } = change.logged(change.reported(record, event.report, now), event.added);
+      return { ...model, record: after, log: keptLines([...model.log, ...lines]) };
+    }
     case "ask":
       return { ...model, record: change.asked(record, event.questions, now) };
     case "answer":

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { Attempt, NewTask } from "../../../../../src/backend.ts";
+import type { Attempt, NewLogLine, NewTask } from "../../../../../src/backend.ts";
 import { newTaskId } from "../../../../../src/ids.ts";
 import { type Answer, type ContentPart, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
+import { logLine, type NewLines, NO_LINES } from "../../../../../src/task_log/kept.ts";
+import { LOG_LEVELS } from "../../../../../src/task_log/levels.ts";
 import type { Event } from "./events.ts";
 import { isHeld, type Model } from "./model.ts";
 
@@ -102,6 +104,7 @@ function event(draw: Draw, kind: Event["kind"]): Event {
       return {
         kind,
         report: { progress: draw.from([undefined, 0, 0.25, 1]), message: draw.from([undefined, ...TEXTS]) },
+        added: draw.from([NO_LINES, lines(draw)]),
       };
     case "ask":
     case "ask late": {
@@ -142,6 +145,13 @@ function event(draw: Draw, kind: Event["kind"]): Event {
     case "expire":
       return { kind };
   }
+}
+
+/** Some lines: few, as many as are kept, or so long that few are kept. */
+function lines(draw: Draw): NewLines {
+  const long = draw.chance(0.2) ? "世".repeat(1_000) : "";
+  const line = (): NewLogLine => logLine(Date.now(), draw.from(LOG_LEVELS), draw.from(TEXTS) + long);
+  return { skipped: draw.from([0, 0, 7]), lines: Array.from({ length: draw.from([1, 3, 150]) }, line) };
 }
 
 function attempt(draw: Draw): Attempt {

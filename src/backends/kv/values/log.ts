@@ -1,0 +1,74 @@
+/**
+ * The logs of tasks in a KV file: lines in segments, each the value of a key. Only the last segment is written again as lines
+ * are added, so that a line costs no more than that.
+ *
+ * @module
+ */
+import type { LogLine } from "../../../backend.ts";
+import { keptLines } from "../../../task_log/kept.ts";
+import { packed } from "../../../text.ts";
+import { reading, type Write } from "../committer.ts";
+import { logKey } from "../keys.ts";
+
+/** The size of a full segment, in bytes, to which the longest line may come on top. KV takes 65,536 in a value. */
+const SEGMENT_BYTES = 16_000;
+
+/** What a line takes besides its text, in bytes. */
+const LINE_BYTES = 100;
+
+/** Reads logs, and says what changes them. */
+export class KvLogs {
+  readonly #kv: Deno.Kv;
+
+  constructor(kv: Deno.Kv) {
+    this.#kv = kv;
+  }
+
+  /** Reads the lines of a task, in order. */
+  async read(id: string): Promise<readonly LogLine[]> {
+    return (await this.#list(id)).flat();
+  }
+
+  /**
+   * What a change of a task writes that adds lines to its log. With `expireIn`, in ms, the task is finished, and its log is
+   * deleted after that time. The change must check that the task is as it was before this reads its log.
+   */
+  async writing(id: string, added: readonly LogLine[], expireIn?: number): Promise<Required<LogWrite>> {
+    const before = await this.#list(id);
+    const segments = [
+      ...before.slice(0, -1),
+      ...packed([...before.at(-1) ?? [], ...added], bytesOf, SEGMENT_BYTES),
+    ];
+    const [first] = keptLines([...before.flat(), ...added]);
+    const isKept = (lines: readonly LogLine[]) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number;
+    // At the end all of them are written once more: only then is it known how long they are kept.
+    const written = segments.filter((lines) => isKept(lines) && (expireIn !== undefined || isNew(lines, added)));
+    return {
+      sets: written.map((lines) => ({ key: logKey(id, numberOf(lines)), value: lines, expireIn })),
+      deletes: before.filter((lines) => !isKept(lines)).map((lines) => logKey(id, numberOf(lines))),
+      bytes: written.flat().reduce((sum, line) => sum + bytesOf(line), 0),
+    };
+  }
+
+  async #list(id: string): Promise<readonly (readonly LogLine[])[]> {
+    const found = await reading(() => Array.fromAsync(this.#kv.list<readonly LogLine[]>({ prefix: logKey(id) })));
+    return found.map(({ value }) => value);
+  }
+}
+
+/** What a commit sets and deletes. */
+type LogWrite = Pick<Write, "sets" | "deletes" | "bytes">;
+
+/** The name of a segment: the number of its first line. */
+function numberOf(segment: readonly LogLine[]): number {
+  return segment[0]?.number ?? 0;
+}
+
+function isNew(segment: readonly LogLine[], added: readonly LogLine[]): boolean {
+  return (segment.at(-1)?.number ?? 0) >= (added[0]?.number ?? Infinity);
+}
+
+/** An upper bound of the size of a line in KV: a character outside Latin-1 doubles the text. */
+function bytesOf({ text }: LogLine): number {
+  return 2 * text.length + LINE_BYTES;
+}

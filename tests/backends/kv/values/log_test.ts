@@ -1,0 +1,73 @@
+import { createWorker, defineJob, DenoKvBackend, isFinished, type LogLine } from "../../../../mod.ts";
+import { KvLogs } from "../../../../src/backends/kv/values/log.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { keptLines } from "../../../../src/task_log/kept.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+
+const ID = "01a20500-0000-7000-8000-000000000000";
+
+/** Adds lines to a log, as the commit of a change does. */
+async function add(kv: Deno.Kv, logs: KvLogs, lines: readonly LogLine[], expireIn?: number) {
+  const write = await logs.writing(ID, lines, expireIn);
+  const atomic = kv.atomic();
+  for (const { key, value, expireIn } of write.sets) atomic.set(key, value, { expireIn });
+  for (const key of write.deletes) atomic.delete(key);
+  await atomic.commit();
+  return write;
+}
+
+Deno.test("KV: a log is kept in a few values, of which only the last one is written again as lines come", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const logs = new KvLogs(kv);
+  const all: LogLine[] = [];
+  const make = (text: string): LogLine => ({ number: all.length + 1, at: 1_764_340_000_000, level: "info", text });
+  for (let batch = 0; batch < 120; batch++) {
+    const lines: LogLine[] = [];
+    for (let count = batch % 7; count >= 0; count--) {
+      const line = make(batch % 10 === 0 ? "世".repeat(4_000) : "x".repeat(17 * batch));
+      all.push(line);
+      lines.push(line);
+    }
+    const { sets } = await add(kv, logs, lines);
+    assert(sets.length <= 1 + lines.length, `${lines.length} lines were added with ${sets.length} values.`);
+    assertEquals(keptLines(await logs.read(ID)), keptLines(all));
+  }
+  const kept = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "log", ID] }));
+  assert(kept.length < 15, `${kept.length} values are kept.`);
+  const end = await add(kv, logs, [], 1_000);
+  assertEquals(end.sets.map(({ key, expireIn }) => [key, expireIn]), kept.map(({ key }) => [key, 1_000]));
+  assertEquals(keptLines(await logs.read(ID)), keptLines(all));
+});
+
+Deno.test("KV: a task that logs nothing has no key of a log, and that of one which does ends with it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-log-" });
+  const path = `${folder}/jobs.kv`;
+  const backend = await DenoKvBackend.open({ path, lease: 60_000 });
+  const job = (name: string, lines: number) =>
+    defineJob({
+      name,
+      input: { type: "object" },
+      run: (_, ctx) => {
+        for (let line = 0; line < lines; line++) void ctx.log(`line ${line}`);
+      },
+    });
+  const worker = createWorker(backend, [job("quiet", 0), job("tells", 3)]);
+  const ended = Promise.withResolvers<void>();
+  let left = 2;
+  backend.watch((event) => {
+    if (event.kind === "change" && isFinished(event.task) && --left === 0) ended.resolve();
+  });
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const ids = [newTaskId(), newTaskId()];
+  for (const [index, job] of ["quiet", "tells"].entries()) {
+    await backend.create({ id: ids[index] ?? "", job, owner: "ann", input: {}, resultTtl: 60_000, retry });
+  }
+  await ended.promise;
+  const kv = await Deno.openKv(path);
+  const keys = (await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "log"] }))).map(({ key }) => key);
+  assertEquals(keys, [["mcp-jobs", "log", ids[1] ?? "", 1]]);
+  kv.close();
+  await worker.close(0);
+  await backend.close();
+  await Deno.remove(folder, { recursive: true });
+});

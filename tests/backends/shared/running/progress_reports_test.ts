@@ -1,0 +1,75 @@
+import type { NewLogLine, ProgressReport } from "../../../../src/backend.ts";
+import { mergeReports } from "../../../../src/backends/shared/running/progress_reports.ts";
+import { BackendError, InvalidValue } from "../../../../src/errors.ts";
+import type { NewLines } from "../../../../src/task_log/kept.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+
+const line = (text: string): NewLogLine => ({ at: 1, level: "info", text });
+
+/** Takes reports for a store whose writes end when the test says so. */
+function slowStore() {
+  const writes: { readonly report: ProgressReport; readonly texts: readonly string[]; readonly skipped: number }[] = [];
+  const ends: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  const reports = mergeReports((report, { lines, skipped }: NewLines) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    ends.push({ resolve, reject });
+    writes.push({ report, texts: lines.map(({ text }) => text), skipped });
+    return promise;
+  });
+  return { reports, writes, ends };
+}
+
+Deno.test("a report and a line of the same tick are one write; what comes during it is the next one", async () => {
+  const { reports, writes, ends } = slowStore();
+  void reports.report({ message: "a" });
+  const stored = reports.log(line("a"));
+  await undefined;
+  await undefined;
+  for (const text of ["b", "c"]) void reports.log(line(text));
+  void reports.report({ progress: 0.5 });
+  ends[0]?.resolve();
+  await new Promise((done) => setTimeout(done, 0));
+  ends[1]?.resolve();
+  await stored;
+  assertEquals(writes, [
+    { report: { progress: undefined, message: "a" }, texts: ["a"], skipped: 0 },
+    { report: { progress: 0.5, message: undefined }, texts: ["b", "c"], skipped: 0 },
+  ]);
+  assertEquals(reports.flush(), undefined);
+});
+
+Deno.test("while the store is slow no more lines are held than a task keeps", async () => {
+  const { reports, writes, ends } = slowStore();
+  void reports.log(line("first"));
+  await new Promise((done) => setTimeout(done, 0));
+  for (let number = 1; number <= 5_000; number++) void reports.log(line(`${number}`));
+  const flushed = reports.flush();
+  ends[0]?.resolve();
+  await new Promise((done) => setTimeout(done, 0));
+  ends[1]?.resolve();
+  await flushed;
+  assertEquals(writes.map(({ texts, skipped }) => [texts.length, texts.at(-1), skipped]), [
+    [1, "first", 0],
+    [200, "5000", 4_800],
+  ]);
+});
+
+Deno.test("lines that could not be stored are stored with the next ones, before them, and `flush` tells that", async () => {
+  const stored: string[][] = [];
+  let away = true;
+  const reports = mergeReports((_, { lines }) => {
+    if (away) return Promise.reject(new BackendError("The store is away."));
+    return Promise.resolve(void stored.push(lines.map(({ text }) => text)));
+  });
+  await reports.log(line("a"));
+  await assertRejects(async () => await reports.flush(), BackendError);
+  away = false;
+  await reports.log(line("b"));
+  assertEquals([stored, reports.flush()], [[["a", "b"]], undefined]);
+});
+
+Deno.test("lines that can never be stored are left out, so that the task can end", async () => {
+  const reports = mergeReports(() => Promise.reject(new InvalidValue("They are too large.")));
+  await reports.log(line("a"));
+  assertEquals(reports.flush(), undefined);
+});
