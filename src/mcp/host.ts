@@ -22,6 +22,7 @@ import { prefixOf } from "../exposure/answers/call_result.ts";
 import type { Surface } from "../exposure/surface.ts";
 import type { Json } from "../task.ts";
 import { sendable } from "./messages/sendable.ts";
+import { inSentSpan } from "./messages/sent_span.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 
 /** What the SDK knows of a request. */
@@ -52,7 +53,7 @@ export class TaskServer extends OpenServer {
     await super.connect(transport);
     const { onmessage } = transport;
     const send = transport.send.bind(transport);
-    transport.send = (message, options) => send(sendable(message), options);
+    transport.send = (message, options) => inSentSpan(sendable(message), (traced) => send(traced, options));
     transport.onmessage = (message, extra) => {
       if ("method" in message && "id" in message && this.handlerOf(message.method) === undefined) {
         this.onUnknownMethod?.(message.method);

@@ -8,6 +8,7 @@ import { DefinitionError, InvalidInput, ToolError } from "../errors.ts";
 import { wellFormed } from "../json.ts";
 import { anything, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
 import { checkSchema, type Infer, type Schema, toJsonSchema, validate } from "../schema/schema.ts";
+import { inElicitSpan } from "../telemetry/task_spans.ts";
 import type { Answer, NewQuestion } from "../task.ts";
 import { quote } from "../text.ts";
 import { unlessAborted } from "../waiting.ts";
@@ -98,7 +99,10 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   const room = new QuestionRoom();
   const keys = new QuestionKeys();
   const ask = async ({ question, read }: Prepared): Promise<Answer<unknown>> => {
-    const answer = await unlessAborted(room.ask(question, (asked) => asker.ask(asked)), signal);
+    const answer = await inElicitSpan(
+      question.url === undefined ? "form" : "url",
+      () => unlessAborted(room.ask(question, (asked) => asker.ask(asked)), signal),
+    );
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
   const elicit = async (question: AnyQuestion) => {

@@ -23,6 +23,7 @@ import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { Infer, Schema } from "../schema/schema.ts";
 import { ASYNC_TOOL, OFFER, type OfferOptions, RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
+import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
 import { settle } from "./settle.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../worker.ts";
@@ -272,7 +273,10 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Builds what is served, once: from then on the tools are fixed. */
   #serve(): Promise<Served> {
-    return this.#served ??= settle(
+    if (this.#served) return this.#served;
+    const { operator } = this.#options.backend;
+    if (operator) observe(operator, this.#end.signal);
+    return this.#served = settle(
       this.#options,
       this.registry.list(),
       this.#strategies,

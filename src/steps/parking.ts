@@ -56,18 +56,18 @@ export class Parking {
   }
 
   /**
-   * Resolves with the wait for the time that `due` resolves with, in ms since the epoch by the store's clock. The task is not
-   * parked before that time is known, and from then on no longer than until then.
+   * Resolves with the wait for the time that `due` resolves with, in ms since the epoch by the store's clock, or with
+   * `undefined` if it has passed. The task is not parked before that time is known, and from then on no longer than until then.
    */
-  async sleep(due: () => Promise<number>): Promise<() => Promise<void>> {
+  async sleep(due: () => Promise<number>): Promise<(() => Promise<void>) | undefined> {
     const sleep = await this.during(async () => {
       const until = await due();
       const sleep = until > this.#claim.now() ? { until } : undefined;
       if (sleep) this.#sleeps.add(sleep);
       return sleep;
     });
+    if (sleep === undefined) return undefined;
     return async () => {
-      if (sleep === undefined) return;
       try {
         if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
         const left = sleep.until - this.#claim.now();

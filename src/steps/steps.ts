@@ -11,6 +11,7 @@ import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
 import type { Json } from "../task.ts";
 import { quote } from "../text.ts";
+import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
 import type { Parking } from "./parking.ts";
 
@@ -52,10 +53,12 @@ export class Steps {
   get methods(): StepMethods {
     const until = async (name: string, time: () => number) => {
       const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())));
-      await this.beside(wait);
+      if (wait) await this.beside(() => inSleepSpan(name, wait));
     };
     return {
-      step: ((name, run) => handled(this.#step(name, run))) as JobContext["step"],
+      step: ((name, run) => {
+        return handled(this.#step(name, (step) => inStepSpan(name, () => run(step))));
+      }) as JobContext["step"],
       sleep: (name, ms) => handled(until(name, () => this.#claim.now() + durationOf(name, ms))),
       until: (name, time) => handled(until(name, () => timeOf(name, time))),
       now: () => handled(this.#step("now", () => this.#claim.now()) as Promise<number>),

@@ -7,6 +7,7 @@
 import type { Backend, TaskEvent } from "../backend.ts";
 import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
 import { logError } from "../log/log_error.ts";
+import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 import { remember } from "../recent.ts";
@@ -83,7 +84,7 @@ export class TaskFeed implements Disposable {
     listener: Listener,
     onError: (error: JobsError) => void = () => {},
   ): () => void {
-    return this.#add(task, { listener, onError, revision: 0 });
+    return this.#add(task, { listener: inThisContext(listener), onError, revision: 0 });
   }
 
   /**
@@ -93,12 +94,13 @@ export class TaskFeed implements Disposable {
    */
   follow(task: TaskInfo, listener: Listener): () => void {
     let last = task;
+    const inContext = inThisContext(listener);
     const listen = (now: TaskInfo) => {
       last = now;
-      listener(now);
+      inContext(now);
     };
     const onError = ({ message }: JobsError) => {
-      if (!isFinished(last)) listener(lost(last, message));
+      if (!isFinished(last)) inContext(lost(last, message));
     };
     const stop = this.#add(task, { listener: listen, onError, revision: task.revision - 1 });
     const watched = this.#watched.get(keyOf(task));

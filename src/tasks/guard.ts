@@ -20,6 +20,7 @@ import { type Limits, RateLimit, withDefaults } from "./limits.ts";
 import { withSource } from "./audit_source.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "../task.ts";
+import { countStoreError } from "../telemetry/metrics.ts";
 import { cut } from "../text.ts";
 
 /** The options of a guard. */
@@ -101,6 +102,7 @@ export class Guard implements Disposable {
       for (const event of done ? [done(result)].flat() : []) this.#write(request, event);
       return result;
     } catch (error) {
+      if (error instanceof BackendError) countStoreError(request.operation);
       if (isRefusal(error)) this.refuse(request, reasonOf(error, request));
       throw error;
     }

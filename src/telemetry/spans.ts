@@ -6,6 +6,7 @@
  */
 import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
+import { TaskParked } from "../errors.ts";
 
 /** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
 const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
@@ -16,14 +17,17 @@ export type { Span };
 export interface SpanOptions {
   /** The name. It has few different values: no ids. */
   readonly name: string;
-  /** `SERVER` for a request, `PRODUCER` for a task that is stored, `CONSUMER` for an attempt. */
+  /** `SERVER` for a request, `CLIENT` for a message to the client, `PRODUCER` for a task that is stored, `CONSUMER` for an attempt. */
   readonly kind: keyof typeof SpanKind;
   readonly attributes: Attributes;
   /** The span is a child of this context, and linked to it. Default: a child of the active span. */
   readonly parent?: TraceContext;
 }
 
-/** Runs `run` inside a span, which ends with it. An error marks the span as failed, with the error's class as its type. */
+/**
+ * Runs `run` inside a span, which ends with it. An error marks the span as failed, with the error's class as its type; that
+ * the task is parked is no error, but an attribute.
+ */
 export function inSpan<T>(
   { name, kind, attributes, parent }: SpanOptions,
   run: (span: Span) => Promise<T>,
@@ -38,11 +42,17 @@ async function recorded<T>(span: Span, run: (span: Span) => Promise<T>): Promise
   try {
     return await run(span);
   } catch (error) {
-    markFailed(span, error instanceof Error ? error.name : "_OTHER");
+    if (error instanceof TaskParked) span.setAttribute("mcp_jobs.parked", true);
+    else markFailed(span, errorTypeOf(error));
     throw error;
   } finally {
     span.end();
   }
+}
+
+/** The type of an error, one of few values: its class. */
+export function errorTypeOf(error: unknown): string {
+  return error instanceof Error ? error.name : "_OTHER";
 }
 
 /** Marks a span as failed; `type` is one of few values, such as the class of an error. */
@@ -57,6 +67,11 @@ export function activeTrace(): TraceContext | undefined {
   propagation.inject(context.active(), carrier);
   const { traceparent, tracestate } = carrier;
   return traceparent === undefined ? undefined : { traceparent, ...(tracestate && { tracestate }) };
+}
+
+/** A function that runs in the context that is active now, whoever calls it. */
+export function inThisContext<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
+  return context.bind(context.active(), run);
 }
 
 /** Whether a span is active, for example one that the process has begun for the HTTP request. */

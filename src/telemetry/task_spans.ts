@@ -5,8 +5,10 @@
  */
 import type { Attributes } from "@opentelemetry/api";
 import type { Attempt, Claim, NewTask, TraceContext } from "../backend.ts";
+import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
-import { activeTrace, inSpan, markFailed } from "./spans.ts";
+import { measured, messaging, recordAttempt } from "./metrics.ts";
+import { activeTrace, errorTypeOf, inSpan, markFailed } from "./spans.ts";
 
 /**
  * Stores a task in a span, to which its attempts are linked. `create` is given the context of the span, if the process has a
@@ -17,31 +19,91 @@ export function inSendSpan(
   create: (trace: TraceContext | undefined) => Promise<TaskInfo>,
 ): Promise<TaskInfo> {
   const attributes = messageAttributes("send", job, id);
+  const end = measured("send", messaging("send", job));
   return inSpan({ name: `send ${job}`, kind: "PRODUCER", attributes }, async (span) => {
-    const stored = await create(activeTrace());
-    if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id);
-    return stored;
+    try {
+      const stored = await create(activeTrace());
+      if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id);
+      end?.();
+      return stored;
+    } catch (error) {
+      end?.({ "error.type": errorTypeOf(error) });
+      throw error;
+    }
   });
 }
 
-/** Runs one attempt in a span, which is also active in the job's code: the spans of that are its children. */
-export function inProcessSpan({ task, trace }: Claim, run: () => Promise<Attempt>): Promise<Attempt> {
-  const { id, job, attempt } = task;
+/** How a run ended: of these, the code's own failures count as errors. */
+export type RunEnd =
+  | "completed"
+  | "job_error"
+  | "tool_error"
+  | "fault"
+  | "parked"
+  | "cancelled"
+  | "handed_back"
+  | "lost";
+
+const ERRORS: readonly RunEnd[] = ["job_error", "tool_error", "fault"];
+
+/**
+ * Runs a task once in a span, which is also active in the job's code: the spans of that are its children. Each attempt, and
+ * each further run of a parked one, has its own, linked to where the task was created.
+ */
+export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promise<Attempt> {
+  const { task: { id, job, attempt }, trace } = claim;
   const attributes = { ...messageAttributes("process", job, id), "mcp_jobs.attempt": attempt };
+  const measured = recordAttempt(job);
   return inSpan({ name: `process ${job}`, kind: "CONSUMER", attributes, parent: trace }, async (span) => {
-    const ended = await run();
-    if (ended.kind === "error") markFailed(span, ended.retry ? "job_error" : "tool_error");
-    else if (ended.kind === "fault") markFailed(span, "fault");
-    return ended;
+    const attempt = await run();
+    const end = endOf(attempt, claim.signal);
+    span.setAttribute("mcp_jobs.run.end", end);
+    const type = ERRORS.includes(end) ? end : undefined;
+    if (type !== undefined) markFailed(span, type);
+    measured?.(end, type);
+    return attempt;
+  });
+}
+
+/** How a run ended, as far as its worker knows: why it had to stop counts for more than what the code made of that. */
+function endOf(attempt: Attempt, { aborted, reason }: AbortSignal): RunEnd {
+  if (aborted && reason instanceof TaskParked) return "parked";
+  if (aborted && reason instanceof HoldLost) return "lost";
+  if (aborted && reason instanceof TaskCancelled) return "cancelled";
+  if (attempt.kind === "value") return "completed";
+  if (aborted && reason instanceof WorkerStopping) return "handed_back";
+  if (attempt.kind === "fault") return "fault";
+  return attempt.retry ? "job_error" : "tool_error";
+}
+
+/** Runs the code of a step in a span. A step that an earlier run has recorded has none: its code does not run again. */
+export function inStepSpan<T>(name: string, run: () => T | Promise<T>): Promise<T> {
+  const attributes = { "mcp_jobs.step.name": name };
+  return inSpan({ name: `step ${name}`, kind: "INTERNAL", attributes }, async () => await run());
+}
+
+/** Sleeps in a span, which ends when the run does: the task may be parked, and run again when the time is over. */
+export function inSleepSpan(name: string, wait: () => Promise<void>): Promise<void> {
+  const attributes = { "mcp_jobs.step.name": name };
+  return inSpan({ name: `sleep ${name}`, kind: "INTERNAL", attributes }, wait);
+}
+
+/**
+ * Waits for the answer to a question in a span, which ends when the run does: if the task is parked, the run that gets the
+ * answer has a span of its own. The span holds neither the question nor the answer, only whether a person accepted.
+ */
+export function inElicitSpan<A extends { readonly action: string }>(
+  mode: "form" | "url",
+  ask: () => Promise<A>,
+): Promise<A> {
+  const attributes = { "mcp_jobs.question.mode": mode };
+  return inSpan({ name: "elicit", kind: "INTERNAL", attributes }, async (span) => {
+    const answer = await ask();
+    span.setAttribute("mcp_jobs.answer.action", answer.action);
+    return answer;
   });
 }
 
 function messageAttributes(operation: "send" | "process", job: string, task: string): Attributes {
-  return {
-    "messaging.system": "mcp_jobs",
-    "messaging.operation.name": operation,
-    "messaging.operation.type": operation,
-    "messaging.destination.name": job,
-    "messaging.message.id": task,
-  };
+  return { ...messaging(operation, job), "messaging.operation.type": operation, "messaging.message.id": task };
 }

@@ -1,4 +1,4 @@
-/** What a tracing backend sees: a server with Deno's own provider sends its spans to a receiver in the test. */
+/** What a tracing backend sees: a server with Deno's own provider sends its spans and metrics to a receiver in the test. */
 import { fileURLToPath } from "node:url";
 import { Place } from "../../tools/place.ts";
 import { hasPostgresServer } from "../../tools/postgres_server.ts";
@@ -18,6 +18,7 @@ interface Span {
   readonly parentSpanId?: string;
   readonly name: string;
   readonly kind: number;
+  readonly startTimeUnixNano: string;
   readonly attributes: readonly Attribute[];
   readonly links?: readonly { readonly spanId: string }[];
   readonly status?: { readonly code?: number };
@@ -27,27 +28,73 @@ const KINDS = ["", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 const CLIENT_SPAN = "b7ad6b7169203331";
 
 /** Receives what is exported. */
-function receiver() {
-  const bodies: string[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
-    bodies.push(await request.text());
+class Receiver implements AsyncDisposable {
+  readonly bodies: string[] = [];
+  #came = Promise.withResolvers<void>();
+  readonly #server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    this.bodies.push(await request.text());
+    this.#came.resolve();
     return Response.json({});
   });
-  return { bodies, url: `http://127.0.0.1:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
+
+  readonly url = `http://127.0.0.1:${this.#server.addr.port}`;
+
+  /** Resolves once what has come so far is enough. */
+  async until(isEnough: () => boolean): Promise<void> {
+    while (!isEnough()) {
+      this.#came = Promise.withResolvers();
+      await this.#came.promise;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server.shutdown();
+  }
 }
 
+/** A value of a metric, as OTLP has it in JSON. */
+interface Point {
+  readonly attributes: readonly Attribute[];
+  readonly asInt?: string | number;
+  readonly asDouble?: number;
+  readonly count?: string | number;
+}
+
+/** The newest values of a metric: of a histogram its count; by the values of its attributes, but for the job's name. */
+function valuesOf(bodies: readonly string[], metric: string, job: string): Readonly<Record<string, number>> {
+  const points: readonly Point[] = bodies.filter((body) => body.includes(`"${metric}"`)).map((body) => JSON.parse(body))
+    .flatMap(({ resourceMetrics = [] }) => resourceMetrics)
+    .flatMap(({ scopeMetrics }) => scopeMetrics).flatMap(({ metrics }) => metrics)
+    .filter(({ name }) => name === metric)
+    .flatMap(({ sum, gauge, histogram }) => (sum ?? gauge ?? histogram).dataPoints);
+  const own = points.filter(({ attributes }) => attributes.some(({ value }) => value.stringValue === job));
+  return Object.fromEntries(own.map((point) => {
+    const others = point.attributes.filter(({ key, value }) => value.stringValue !== job && OWN.test(key));
+    const name = others.map(({ value }) => value.stringValue).join(" ");
+    return [name, Number(point.asInt ?? point.asDouble ?? point.count)];
+  }));
+}
+
+/** The attributes that tell the values of a metric apart. */
+const OWN = /^(mcp_jobs\.|error\.type$)/;
+
+/** The spans, in the order in which they began. */
 function spansOf(bodies: readonly string[]): readonly Span[] {
-  return bodies.map((body) => JSON.parse(body)).flatMap(({ resourceSpans = [] }) => resourceSpans)
+  const spans: readonly Span[] = bodies.map((body) => JSON.parse(body)).flatMap(({ resourceSpans = [] }) =>
+    resourceSpans
+  )
     .flatMap(({ scopeSpans }) => scopeSpans).flatMap(({ spans }) => spans);
+  return spans.toSorted((one, other) => Number(BigInt(one.startTimeUnixNano) - BigInt(other.startTimeUnixNano)));
 }
 
 /** The spans of a trace as a tree of lines, below the span with this id. */
 function treeOf(spans: readonly Span[], above: string, indent = ""): readonly string[] {
   return spans.filter(({ parentSpanId = "" }) => parentSpanId === above).flatMap((span) => {
     const failed = span.status?.code === 2 ? `  ${valueOf(span, "error.type")}` : "";
+    const parked = span.attributes.some(({ key }) => key === "mcp_jobs.parked") ? "  parked" : "";
     const linked = span.links?.some(({ spanId }) => spanId === above) ? "  linked" : "";
     return [
-      `${indent}${KINDS[span.kind]} ${span.name}${failed}${linked}`,
+      `${indent}${KINDS[span.kind]} ${span.name}${failed}${parked}${linked}`,
       ...treeOf(spans, span.spanId, `${indent}  `),
     ];
   });
@@ -71,57 +118,186 @@ const backends = Object.entries(MISSING).map(([backend, missing]) => ({
 }));
 
 /** What one process exports that uses one backend after the other, each in a trace of its own. */
-async function exported(): Promise<readonly string[]> {
+async function exported(): Promise<{ readonly bodies: readonly string[]; readonly counted: ReadonlySet<string> }> {
   await using stack = new AsyncDisposableStack();
-  const otlp = stack.use(receiver());
+  const otlp = stack.use(new Receiver());
+  const used = backends.filter(({ missing }) => missing === undefined);
   const args: string[] = [];
-  for (const { backend, traceId } of backends.filter(({ missing }) => missing === undefined)) {
+  for (const { backend, traceId } of used) {
     const { folder } = stack.use(await Place.make(backend));
     args.push(backend, folder, `00-${traceId}-${CLIENT_SPAN}-01`);
   }
   const script = fileURLToPath(new URL("traced_call.ts", import.meta.url));
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-all", "--unstable-kv", script, ...args],
     env: {
       OTEL_DENO: "true",
       OTEL_DENO_CONSOLE: "ignore",
+      OTEL_METRIC_EXPORT_INTERVAL: "100",
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
     },
-  }).output();
-  assert(success);
-  return otlp.bodies;
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const said = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const input = child.stdin.getWriter();
+  const counted = new Set<string>();
+  for (const { backend } of used) {
+    const { value } = await said.read();
+    if (value === "counted\n") {
+      counted.add(backend);
+      await otlp.until(() => valuesOf(otlp.bodies, "mcp_jobs.task.count", `order_${backend}`).completed === 2);
+    }
+    await input.write(new TextEncoder().encode("next\n"));
+  }
+  await input.close();
+  await said.cancel();
+  assert((await child.status).success);
+  return { bodies: otlp.bodies, counted };
 }
 
-let shared: Promise<readonly string[]> | undefined;
+let shared: ReturnType<typeof exported> | undefined;
+
+/** Spans below that of the client, on every backend. A client may be notified more than once. */
+const TREE = [
+  "SERVER tools/call report  linked",
+  "  PRODUCER send report",
+  "    CONSUMER process report  linked",
+  "      INTERNAL query orders",
+  "SERVER tools/call report  tool_error  linked",
+  "  PRODUCER send report",
+  "    CONSUMER process report  tool_error  linked",
+  "      INTERNAL query orders",
+  "SERVER tools/call order  linked",
+  "  PRODUCER send order",
+  "    CONSUMER process order  job_error  linked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL step load prices",
+  "        INTERNAL fetch",
+  "      INTERNAL sleep cool down  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit",
+  "  CLIENT elicitation/create",
+  "SERVER tools/call report  linked",
+  "  PRODUCER send report",
+  "    CONSUMER process report  linked",
+  "      INTERNAL query orders",
+  "  CLIENT notifications/tasks/status",
+  "SERVER tools/call order  linked",
+  "  PRODUCER send order",
+  "    CONSUMER process order  job_error  linked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL step load prices",
+  "        INTERNAL fetch",
+  "      INTERNAL sleep cool down  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit",
+  "CLIENT notifications/tasks  linked",
+];
+
+/** How often each metric was recorded, by the values of its attributes. */
+const RECORDED = {
+  report: {
+    "mcp_jobs.task.created": { "": 3 },
+    "mcp_jobs.task.ended": { completed: 2, failed: 1 },
+    "mcp_jobs.attempts": { completed: 2, tool_error: 1 },
+    "mcp_jobs.task.time_to_start": { "": 3 },
+    "mcp_jobs.task.time_to_end": { completed: 2, failed: 1 },
+    "mcp.server.operation.duration": { "": 2, tool_error: 1 },
+    "messaging.client.operation.duration": { "": 3 },
+    "messaging.process.duration": { "": 2, tool_error: 1 },
+  },
+  order: {
+    "mcp_jobs.task.created": { "": 2 },
+    "mcp_jobs.task.ended": { completed: 2 },
+    "mcp_jobs.attempts": { job_error: 2, parked: 4, completed: 2 },
+    "mcp_jobs.task.time_to_start": { "": 2 },
+    "mcp_jobs.task.time_to_end": { completed: 2 },
+    "mcp.server.operation.duration": { "": 2 },
+    "messaging.client.operation.duration": { "": 2 },
+    "messaging.process.duration": { "": 6, job_error: 2 },
+  },
+  hold: {
+    "mcp_jobs.task.created": { "": 2 },
+    "mcp_jobs.task.ended": { cancelled: 2 },
+    "mcp_jobs.attempts": { cancelled: 1 },
+    "mcp_jobs.task.time_to_start": { "": 1 },
+    "mcp_jobs.task.time_to_end": { cancelled: 2 },
+  },
+};
+
+const NONE = { pending: 0, running: 0, retrying: 0, input_required: 0, completed: 0, failed: 0, cancelled: 0 };
+
+/** What the gauges say once all is done. */
+const STANDING = {
+  report: { "mcp_jobs.task.count": { ...NONE, completed: 2, failed: 1 } },
+  order: { "mcp_jobs.task.count": { ...NONE, completed: 2 } },
+};
 
 for (const { backend, missing, traceId } of backends) {
-  testUnless(missing, `one trace leads on ${backend} from the client's span to what the job's code does`, async () => {
-    const bodies = await (shared ??= exported());
-    const spans = spansOf(bodies).filter((span) => span.traceId === traceId);
-    assertEquals(treeOf(spans, CLIENT_SPAN), [
-      "SERVER tools/call report  linked",
-      "  PRODUCER send report",
-      "    CONSUMER process report  linked",
-      "      INTERNAL query orders",
-      "SERVER tools/call report  tool_error  linked",
-      "  PRODUCER send report",
-      "    CONSUMER process report  tool_error  linked",
-      "      INTERNAL query orders",
-    ]);
-    const [call, sent, processed] = ["tools/call", "send", "process"].map((name) =>
-      spans.find((span) => span.name === `${name} report`)
-    );
-    assert(call && sent && processed);
-    assertEquals(
-      ["mcp.method.name", "gen_ai.tool.name", "network.transport"].map((key) => valueOf(call, key)),
-      ["tools/call", "report", "tcp"],
-    );
-    assertEquals(
-      ["messaging.system", "messaging.destination.name", "mcp_jobs.attempt"].map((key) => valueOf(processed, key)),
-      ["mcp_jobs", "report", 1],
-    );
-    assertEquals(valueOf(sent, "messaging.message.id"), valueOf(processed, "messaging.message.id"));
-    assertEquals(bodies.filter((body) => body.includes("secret")), []);
-  });
+  testUnless(
+    missing,
+    `one trace leads on ${backend} from the client's span to each step, wait and notification`,
+    async () => {
+      const { bodies } = await (shared ??= exported());
+      const spans = spansOf(bodies).filter((span) => span.traceId === traceId);
+      const tree = treeOf(spans, CLIENT_SPAN).map((line) => line.replace(`_${backend}`, ""));
+      assertEquals(tree.filter((line, index) => !line.includes("notifications/") || line !== tree[index - 1]), TREE);
+      const [call, sent, processed] = ["tools/call", "send", "process"].map((name) =>
+        spans.find((span) => span.name === `${name} report_${backend}`)
+      );
+      assert(call && sent && processed);
+      assertEquals(
+        ["mcp.method.name", "gen_ai.tool.name", "network.transport"].map((key) => valueOf(call, key)),
+        ["tools/call", `report_${backend}`, "tcp"],
+      );
+      assertEquals(
+        ["messaging.system", "messaging.destination.name", "mcp_jobs.attempt"].map((key) => valueOf(processed, key)),
+        ["mcp_jobs", `report_${backend}`, 1],
+      );
+      assertEquals(valueOf(sent, "messaging.message.id"), valueOf(processed, "messaging.message.id"));
+      const answers = spans.filter(({ name }) => name === "elicit").map((span) =>
+        valueOf(span, "mcp_jobs.answer.action")
+      );
+      assertEquals(answers, [undefined, "accept", undefined, "accept"]);
+    },
+  );
+
+  testUnless(
+    missing,
+    `tasks on ${backend} are counted and measured once each, and the gauges say how they stand`,
+    async () => {
+      const { bodies, counted } = await (shared ??= exported());
+      for (const [job, metrics] of Object.entries(RECORDED)) {
+        for (const [metric, values] of Object.entries(metrics)) {
+          assertEquals(valuesOf(bodies, metric, `${job}_${backend}`), values, `${metric} of ${job}`);
+        }
+      }
+      if (!counted.has(backend)) return;
+      for (const [job, metrics] of Object.entries(STANDING)) {
+        const standing = {
+          ...metrics,
+          "mcp_jobs.task.parked": { "": 0 },
+          "mcp_jobs.queue.age": { "": 0 },
+          "mcp_jobs.worker.count": { "": 1 },
+        };
+        for (const [metric, values] of Object.entries(standing)) {
+          assertEquals(valuesOf(bodies, metric, `${job}_${backend}`), values, `${metric} of ${job}`);
+        }
+      }
+    },
+  );
 }
+
+Deno.test("nothing that is exported holds an input, a question, an answer, a result or the text of an error", async () => {
+  const { bodies } = await (shared ??= exported());
+  assert(
+    bodies.some((body) => body.includes("resourceSpans")) && bodies.some((body) => body.includes("resourceMetrics")),
+  );
+  assertEquals(bodies.filter((body) => body.includes("secret")), []);
+});

@@ -29,6 +29,7 @@ import {
 import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import { countCreated, countEnded } from "../../telemetry/metrics.ts";
 import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { cancelledOutcome } from "../shared/record.ts";
@@ -127,7 +128,9 @@ export class BullMqBackend implements Backend {
       const create = (key?: string) =>
         this.#feed.storing(id, async () => {
           const storedAt = await records.create(toJob(bullmq, open, task), queue, task, size, key);
-          return storedAt === undefined ? undefined : toTask(newSnapshot(task, queue, storedAt));
+          if (storedAt === undefined) return undefined;
+          countCreated(name);
+          return toTask(newSnapshot(task, queue, storedAt));
         });
       const read = async (id: string) => {
         const found = await records.read(id, owner);
@@ -175,6 +178,7 @@ export class BullMqBackend implements Backend {
     const task = toTask(await this.#find(id, owner, { expired: true })); // It may have expired already.
     if (!isFinished(task)) throw new BackendError(`Cannot cancel task ${id}: Redis says ${reply}. Try again.`);
     if (task.status !== "CANCELLED" || reply === "finished" && !asked) throw new TaskFinished(id, task.status);
+    if (reply === "cancelled") countEnded(task);
     return task;
   }
 

@@ -15,6 +15,7 @@ import {
   SUBSCRIPTION_ID_META_KEY,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
 import { fits } from "../../text.ts";
@@ -24,6 +25,7 @@ import type { Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { sendable } from "../messages/sendable.ts";
 import { TaskSubscription, type Write } from "./subscription.ts";
+import { traceOfMeta } from "../tools/call_span.ts";
 import { missingExtension } from "./tasks.ts";
 import { declaresTasks } from "./wire.ts";
 
@@ -50,6 +52,7 @@ interface Requested {
   readonly taskIds: readonly string[];
   readonly uris: readonly string[];
   readonly capabilities: unknown;
+  readonly trace?: TraceContext;
 }
 
 /** The task subscriptions of one connection. */
@@ -93,7 +96,7 @@ export class TaskListener implements Disposable {
       this.#served.tasks.refuse(this.#owner, "read", message);
       return refuse(id, code, message, data);
     }
-    this.#requested.set(id, { taskIds: taskIds ?? [], uris, capabilities });
+    this.#requested.set(id, { taskIds: taskIds ?? [], uris, capabilities, trace: traceOfMeta(params._meta) });
     const notifications = taskIds ? { ...filter, resourceSubscriptions: [...uris, PLACEHOLDER] } : filter;
     return { forward: { ...message, params: { ...params, notifications } } };
   }

@@ -5,10 +5,12 @@
  * @module
  */
 import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
+import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
+import { inSentSpan } from "../messages/sent_span.ts";
 import type { Served } from "../served.ts";
 import { readDetailed } from "./tasks.ts";
 import { type DetailedTask, wireTask } from "./wire.ts";
@@ -25,6 +27,8 @@ export interface Subscribed {
   readonly uris: readonly string[];
   /** What the client declares, which decides whether it gets the questions of a task. */
   readonly capabilities: unknown;
+  /** The trace that the request names, to which the notifications belong. */
+  readonly trace?: TraceContext;
 }
 
 /** How many changes may wait for the client, before those that newer ones have overtaken are dropped. */
@@ -116,7 +120,7 @@ export class TaskSubscription implements Disposable {
   async #send(method: string, params: Record<string, unknown>): Promise<void> {
     if (this.#closed) return;
     const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#covers.id };
-    await this.#write({ jsonrpc: "2.0", method, params: { ...params, _meta } });
+    await inSentSpan({ jsonrpc: "2.0", method, params: { ...params, _meta } }, this.#write, this.#covers.trace);
   }
 }
 

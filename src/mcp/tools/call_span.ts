@@ -6,7 +6,8 @@
 import type { Result } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
-import { inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
+import { measured } from "../../telemetry/metrics.ts";
+import { errorTypeOf, inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
 import type { RequestContext } from "../host.ts";
 
 /**
@@ -29,24 +30,40 @@ export function inCallSpan(
     ...(sessionId !== undefined && { "mcp.session.id": sessionId }),
   };
   const name = ours === undefined ? "tools/call" : `tools/call ${ours}`;
-  return inSpan(
-    { name, kind: "SERVER", attributes, parent: traceOf(ctx) },
-    (span) => span.isRecording() ? marked(span, run()) : run(),
-  );
+  const end = measured("call", {
+    "mcp.method.name": "tools/call",
+    ...(ours !== undefined && { "gen_ai.tool.name": ours }),
+    "network.transport": attributes["network.transport"],
+  });
+  return inSpan({ name, kind: "SERVER", attributes, parent: traceOf(ctx) }, (span) => {
+    return end || span.isRecording() ? ended(span, run(), end) : run();
+  });
 }
 
-async function marked(span: Span, calling: Promise<Result>): Promise<Result> {
-  const result = await calling;
-  if (result.isError === true) markFailed(span, "tool_error");
-  return result;
+/** Says of a call how it has ended. */
+async function ended(span: Span, calling: Promise<Result>, end: ReturnType<typeof measured>): Promise<Result> {
+  try {
+    const result = await calling;
+    if (result.isError === true) markFailed(span, "tool_error");
+    end?.(result.isError === true ? { "error.type": "tool_error" } : {});
+    return result;
+  } catch (error) {
+    end?.({ "error.type": errorTypeOf(error) });
+    throw error;
+  }
 }
 
 /** The client's trace: from `_meta` of the request, else from the HTTP headers, unless the process follows these itself. */
 export function traceOf({ mcpReq: { _meta }, http }: RequestContext): TraceContext | undefined {
-  const meta: unknown = _meta;
-  if (isObject(meta) && typeof meta.traceparent === "string") return stated(meta.traceparent, meta.tracestate);
+  if (_meta?.traceparent !== undefined) return traceOfMeta(_meta);
   const traceparent = http?.req?.headers.get("traceparent");
   return traceparent && !isTraced() ? stated(traceparent, http?.req?.headers.get("tracestate")) : undefined;
+}
+
+/** The trace that `_meta` of a request names. */
+export function traceOfMeta(meta: unknown): TraceContext | undefined {
+  if (!isObject(meta) || typeof meta.traceparent !== "string") return undefined;
+  return stated(meta.traceparent, meta.tracestate);
 }
 
 /** A `traceparent` (W3C "Trace Context"): version, trace, span and flags; later versions may have more. */

@@ -7,6 +7,8 @@ import type { Job, Processor, Worker } from "bullmq";
 import type { WorkHandle, WorkOptions } from "../../../backend.ts";
 import { WorkerStopping } from "../../../errors.ts";
 import type { Json } from "../../../task.ts";
+import type { TerminalStatus } from "../../../task.ts";
+import { countEnded } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { MAX_CRASHES } from "../../shared/record.ts";
 import type { Signal } from "../redis/events/signals.ts";
@@ -45,6 +47,8 @@ export class QueueWork implements WorkHandle {
   readonly #runs = new Set<JobRun>();
   /** Jobs with steps of their first run. */
   readonly #recorded = new WeakSet<Job>();
+  /** Jobs whose runs were cancelled. */
+  readonly #cancelled = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
   readonly #check = new PeriodicCheck(() => this.#checkRuns(), () => this.#runs.size > 0);
   readonly #unsubscribe: () => void;
@@ -94,6 +98,8 @@ export class QueueWork implements WorkHandle {
       void this.#store.parking.drop(name, job.id ?? "").catch(() => {});
     };
     worker.on("completed", dropSteps).on("failed", dropSteps);
+    worker.on("completed", (job) => this.#count(name, job, "COMPLETED"));
+    worker.on("failed", (job) => job && this.#count(name, job, this.#cancelled.has(job) ? "CANCELLED" : "FAILED"));
     const locks = new Locks(worker, lease);
     this.#locks.push(locks);
     void after?.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
@@ -113,7 +119,13 @@ export class QueueWork implements WorkHandle {
       releaseLock();
       this.#runs.delete(run);
       if (run.hasRecorded) this.#recorded.add(job);
+      if (run.isCancelled) this.#cancelled.add(job);
     }
+  }
+
+  /** Counts a task that a worker of this process has ended; a job that is to be tried again has no end. */
+  #count(job: string, { timestamp: createdAt, finishedOn }: Job, status: TerminalStatus): void {
+    if (finishedOn !== undefined) countEnded({ job, status, createdAt, finishedAt: finishedOn });
   }
 
   #handle(signal: Signal): void {

@@ -9,6 +9,7 @@ import type { Claim, ProgressReport, RecordedStep, WorkOptions } from "../../../
 import { HoldLost, JobFault, JobsError, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import { logError } from "../../../log/log_error.ts";
 import type { Json, NewQuestion } from "../../../task.ts";
+import { measureStart } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { OpenQuestions } from "../../shared/running/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
@@ -114,6 +115,9 @@ export class JobRun {
         park: (until) => this.#park(until),
       };
       const started = !this.#cancelled && !this.#lost;
+      if (job.attemptsStarted === 1) {
+        measureStart(name, Number(job.processedOn) - job.timestamp - (job.opts.delay ?? 0));
+      }
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;
       this.#over = true;
       await Promise.allSettled(this.#recording);
@@ -135,6 +139,11 @@ export class JobRun {
       this.#ended = true;
       this.#released.resolve(undefined);
     }
+  }
+
+  /** Whether somebody has asked to cancel the task. */
+  get isCancelled(): boolean {
+    return this.#cancelled;
   }
 
   /** The task is cancelled: its code is to stop. */

@@ -24,6 +24,7 @@ import { operatorOf } from "../../../operator/operator.ts";
 import { Pauses } from "../../../operator/pauses.ts";
 import { newWorker } from "../../../operator/workers.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
+import { countCreated } from "../../../telemetry/metrics.ts";
 import { awaitEnd } from "../await_end.ts";
 import { Claims } from "./claims.ts";
 import type { Hub } from "./hub.ts";
@@ -101,7 +102,11 @@ export class StoreBackend implements Backend {
     change.refuseRoute(task);
     const record = change.created(task, this.#store.now());
     const input = toText(task.input, "The input");
-    const create = async (key?: string) => await this.#store.create(record, input, key) ? record.info : undefined;
+    const create = async (key?: string) => {
+      if (!await this.#store.create(record, input, key)) return undefined;
+      countCreated(task.job);
+      return record.info;
+    };
     const read = async (id: string) => (await this.#store.read(id, task.owner))?.record.info;
     return await createKeyed(this.#store, { read, create, admit }, task, () => this.#store.now());
   }

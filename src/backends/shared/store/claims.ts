@@ -9,6 +9,7 @@ import { logError } from "../../../log/log_error.ts";
 import { type Standing, standingOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/kept.ts";
+import { measureStart } from "../../../telemetry/metrics.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
@@ -185,6 +186,10 @@ export class Claims implements RunnerStore {
     const { info: task, timeout, trace } = held.record;
     const { id } = task;
     this.#held.set(id, { entry: held });
+    const { createdAt, updatedAt, attempt } = task;
+    if (attempt === 1 && !change.mayHaveSteps(held.record)) {
+      measureStart(task.job, updatedAt - createdAt - (held.record.delay ?? 0));
+    }
     try {
       const input = await this.#store.input(entry);
       const mayHaveSteps = change.mayHaveSteps(held.record);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isFinished } from "../../../task.ts";
+import { countEnded } from "../../../telemetry/metrics.ts";
 import type { Ended, TaskRecord } from "../record.ts";
 import type { Entry, Store } from "./store.ts";
 
@@ -20,7 +22,10 @@ export async function update(
     const { record, outcome, lines } = decide(seen.record);
     if (record === seen.record) return seen;
     const changed = await store.change(seen, record, outcome, lines);
-    if (changed) return changed;
+    if (changed) {
+      if (isFinished(changed.record.info)) countEnded(changed.record.info);
+      return changed;
+    }
     const { id, owner } = record.info;
     seen = await store.read(id, owner);
   }

@@ -1,0 +1,29 @@
+/**
+ * The spans of notifications and requests to the client (OpenTelemetry's conventions for MCP, "Client": who initiates a
+ * message is its client).
+ *
+ * @module
+ */
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+import type { TraceContext } from "../../backend.ts";
+import { activeTrace, inSpan } from "../../telemetry/spans.ts";
+
+/**
+ * Sends a message. A notification or a request is sent in a span, whose context goes with it in `_meta`; for a response,
+ * which belongs to the span of its request, there is none. `parent`: the span is below this one, and not the active one.
+ */
+export function inSentSpan(
+  message: JSONRPCMessage,
+  send: (message: JSONRPCMessage) => Promise<void>,
+  parent?: TraceContext,
+): Promise<void> {
+  if (!("method" in message)) return send(message);
+  const { method } = message;
+  const id = "id" in message ? message.id : undefined;
+  const attributes = { "mcp.method.name": method, ...(id !== undefined && { "jsonrpc.request.id": String(id) }) };
+  return inSpan({ name: method, kind: "CLIENT", attributes, parent }, (span) => {
+    if (!span.isRecording()) return send(message);
+    const params = { ...message.params, _meta: { ...message.params?._meta, ...activeTrace() } };
+    return send({ ...message, params });
+  });
+}

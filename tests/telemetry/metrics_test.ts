@@ -1,0 +1,130 @@
+/** Metrics with a provider of the test's own, which keeps what it is given. */
+import {
+  type BatchObservableCallback,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  type Observable,
+} from "@opentelemetry/api";
+import type { Operator } from "../../backend.ts";
+import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
+import { countCreated, countStoreError, EVENTS, measured } from "../../src/telemetry/metrics.ts";
+import { assert, assertEquals } from "../../tools/std.ts";
+
+/** A provider, what was recorded with it, and a way to collect. */
+class Recorder implements MeterProvider, Disposable {
+  readonly recorded: (readonly [name: string, value: number, attributes: unknown])[] = [];
+  readonly units = new Map<string, string | undefined>();
+  readonly #callbacks = new Set<BatchObservableCallback>();
+
+  constructor() {
+    assert(metrics.setGlobalMeterProvider(this));
+  }
+
+  getMeter(): Meter {
+    const make = (name: string, { unit }: { readonly unit?: string } = {}) => {
+      this.units.set(name, unit);
+      const record = (value: number, attributes: unknown) => void this.recorded.push([name, value, attributes]);
+      return { name, add: record, record };
+    };
+    return {
+      createCounter: make,
+      createHistogram: make,
+      createObservableGauge: make,
+      addBatchObservableCallback: (callback: BatchObservableCallback) => this.#callbacks.add(callback),
+      removeBatchObservableCallback: (callback: BatchObservableCallback) => this.#callbacks.delete(callback),
+    } as unknown as Meter;
+  }
+
+  /** Collects once, and returns what was observed. */
+  async collect(): Promise<readonly (readonly unknown[])[]> {
+    const observed: unknown[][] = [];
+    const observe = (of: Observable, value: number, attributes: unknown) =>
+      observed.push([Reflect.get(of, "name"), value, attributes]);
+    for (const callback of this.#callbacks) await callback({ observe } as never);
+    return observed;
+  }
+
+  [Symbol.dispose](): void {
+    metrics.disable();
+  }
+}
+
+const COUNTS = {
+  job: "report",
+  counts: { PENDING: 2, RUNNING: 1, RETRYING: 0, INPUT_REQUIRED: 1, COMPLETED: 7, FAILED: 0, CANCELLED: 0 },
+  parked: 1,
+  oldestWaiting: 60_000,
+  paused: false,
+};
+const WORKER = { host: "one", pid: 1, running: [], since: 0 };
+
+/** An operator that counts how often it is asked. */
+function operatorOf(counts: Operator["counts"]): Pick<Operator, "counts" | "workers"> & { asked: number } {
+  const operator = {
+    asked: 0,
+    counts: () => {
+      operator.asked++;
+      return counts();
+    },
+    workers: () =>
+      Promise.resolve([
+        { ...WORKER, name: "a", jobs: ["report", "order"] },
+        { ...WORKER, name: "b", jobs: ["report"] },
+      ]),
+  };
+  return operator;
+}
+
+Deno.test("without a provider nothing is measured and no operator is asked; a provider that comes later gets what follows", () => {
+  const operator = operatorOf(() => Promise.resolve([COUNTS]));
+  observe(operator, new AbortController().signal);
+  countCreated("before");
+  assertEquals([measured("call", {}), operator.asked], [undefined, 0]);
+  for (const job of ["first", "second"]) {
+    using recorder = new Recorder();
+    countCreated(job);
+    countStoreError("read");
+    measured("send", {})?.({ "error.type": "BackendError" });
+    const [created, failed, sent] = recorder.recorded;
+    assertEquals(created, [EVENTS.created.name, 1, { "mcp_jobs.job": job }]);
+    assertEquals(failed, [EVENTS.storeErrors.name, 1, { "mcp_jobs.store.operation": "read" }]);
+    assertEquals([sent?.[0], sent?.[2]], [EVENTS.send.name, { "error.type": "BackendError" }]);
+    for (const { name, unit } of Object.values(EVENTS)) assertEquals(recorder.units.get(name), unit);
+  }
+  countCreated("after");
+});
+
+Deno.test("the gauges ask the operator once per collection, until their server is closed", async () => {
+  using recorder = new Recorder();
+  const operator = operatorOf(() => Promise.resolve([COUNTS]));
+  const closed = new AbortController();
+  observe(operator, closed.signal, () => 90_000);
+  const observed = await recorder.collect();
+  assertEquals(operator.asked, 1);
+  const report = { "mcp_jobs.job": "report" };
+  const count = (status: string) =>
+    observed.find(([name, , of]) =>
+      name === GAUGES.tasks.name && Reflect.get(of as object, "mcp_jobs.task.status") === status
+    );
+  assertEquals([count("pending")?.[1], count("running")?.[1], count("completed")?.[1]], [2, 1, 7]);
+  assertEquals(observed.filter(([name]) => name !== GAUGES.tasks.name), [
+    [GAUGES.parked.name, 1, report],
+    [GAUGES.age.name, 30, report],
+    [GAUGES.workers.name, 2, report],
+    [GAUGES.workers.name, 1, { "mcp_jobs.job": "order" }],
+  ]);
+  closed.abort();
+  assertEquals([await recorder.collect(), operator.asked], [[], 1]);
+});
+
+Deno.test("a store that fails as it is counted is a store error, and the next collection asks again", async () => {
+  using recorder = new Recorder();
+  let fails = true;
+  const counts = () => fails ? Promise.reject(new Error("away")) : Promise.resolve([COUNTS]);
+  observe(operatorOf(counts), new AbortController().signal);
+  assertEquals(await recorder.collect(), []);
+  assertEquals(recorder.recorded, [[EVENTS.storeErrors.name, 1, { "mcp_jobs.store.operation": "count" }]]);
+  fails = false;
+  assert((await recorder.collect()).length > 0);
+});
