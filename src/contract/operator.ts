@@ -77,6 +77,14 @@ export interface ScheduleInfo {
   readonly last?: { readonly dueAt: number; readonly task: string };
 }
 
+/** A step that a task has recorded. */
+export interface StepInfo {
+  /** Its name; that of a step inside another one begins with the name of that one and `##`. */
+  readonly name: string;
+  /** When it was recorded, in ms since the epoch; absent for steps of earlier versions. */
+  readonly at?: number;
+}
+
 /** What an operator sees and does. Methods reject with `BackendError` while the store fails. */
 export interface Operator {
   /**
@@ -89,6 +97,8 @@ export interface Operator {
   get(id: string): Promise<TaskInfo>;
   /** Reads the input of a task. Rejects as `get`. */
   input(id: string): Promise<Json>;
+  /** Lists the recorded steps of a task, in the order of their numbers; none once it has finished. Rejects as `get`. */
+  steps(id: string): Promise<readonly StepInfo[]>;
   /** Counts the tasks of every job that has any, or is paused, sorted by the job's name. */
   counts(): Promise<readonly JobCounts[]>;
   /** Lists the workers of all processes that are alive. */

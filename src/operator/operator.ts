@@ -8,6 +8,7 @@ import type { Backend, JobCounts, Operator, TaskFilter } from "../backend.ts";
 import { InvalidInput, TaskNotReady } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { checkOptions } from "../options.ts";
+import { stepInfoOf } from "../steps/log.ts";
 import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
@@ -39,6 +40,7 @@ export function operatorOf(
     tasks: (filter = {}) => listTasks(store, filter),
     get: (id) => store.get(id),
     input: (id) => store.input(id),
+    steps: async (id) => (await store.steps(id)).map(stepInfoOf),
     counts: () => countAll(store, pauses),
     workers: async () => [...await store.workers()].sort((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1)),
     cancel: async (id, wait = STOP_MS) => await backend.cancel(id, (await store.get(id)).owner, wait),

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobCounts, NewTask, WorkerInfo } from "../backend.ts";
+import type { JobCounts, NewTask, RecordedStep, WorkerInfo } from "../backend.ts";
 import type { Json, TaskInfo, TerminalStatus } from "../task.ts";
 
 /** Which tasks are read, by the newest id first. Absent fields match every task. */
@@ -62,6 +62,8 @@ export interface OperatedStore {
   get(id: string): Promise<TaskInfo>;
   /** Reads the input of a task. Rejects as `get`. */
   input(id: string): Promise<Json>;
+  /** Reads the recorded steps of a task, in the order of their numbers. Rejects as `get`. */
+  steps(id: string): Promise<readonly RecordedStep[]>;
   /** Reads a task as it was submitted. Rejects as `get`. */
   submitted(id: string): Promise<SubmittedTask>;
   /** Reads about `limit` tasks that a query asks for, and a bounded number whatever it asks. */

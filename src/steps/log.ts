@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { RecordedStep } from "../backend.ts";
+import type { RecordedStep, StepInfo } from "../backend.ts";
 import type { Json } from "../task.ts";
 
 /** The most steps of a task. */
@@ -23,12 +23,14 @@ interface Entry {
   readonly place: number;
   /** The order of calls was no longer fixed when it was called, so its place tells nothing. */
   readonly unordered?: true;
+  /** When it was recorded, in ms since the epoch; absent for those of earlier versions. */
+  readonly at?: number;
   /** Its result. */
   readonly value: Json;
 }
 
 /** A call of a step, as this run makes it. */
-export interface Call extends Omit<Entry, "value"> {
+export interface Call extends Omit<Entry, "at" | "value"> {
   /** The scope that it was called in. */
   readonly scope: Scope;
 }
@@ -137,8 +139,14 @@ export class StepLog {
   }
 }
 
-/** What is to be recorded of a call that has run; `json` is its result. */
-export function recordOf({ name, place, unordered }: Call, json: string, index: number): RecordedStep {
-  const about = JSON.stringify({ name, place, ...(unordered && { unordered }) });
+/** What an operator sees of a recorded step. */
+export function stepInfoOf({ text }: RecordedStep): StepInfo {
+  const { name, at }: Entry = JSON.parse(text);
+  return { name, ...(at !== undefined && { at }) };
+}
+
+/** What is to be recorded of a call that has run by now, in ms since the epoch; `json` is its result. */
+export function recordOf({ name, place, unordered }: Call, json: string, index: number, now: number): RecordedStep {
+  const about = JSON.stringify({ name, place, ...(unordered && { unordered }), at: now });
   return { index, text: `${about.slice(0, -1)},"value":${json}}` };
 }

@@ -124,7 +124,7 @@ export class Steps {
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
       const value = toJson(await scopes.run(new Scope(name), async () => await run(step)), `The step ${quote(name)}`);
-      await this.#claim.record(recordOf(call, textOf(name, value), index));
+      await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
       recorded = true;

@@ -34,6 +34,7 @@ export function operated(
     now: () => store.now(),
     get: async (id) => (await find(id)).record.info,
     input,
+    steps: async (id) => await store.steps(await find(id)),
     submitted: async (id) => {
       const { info: { job, owner, resultTtl }, retry, timeout, priority } = (await find(id)).record;
       return { job, owner, input: await input(id), resultTtl, retry, timeout, priority };

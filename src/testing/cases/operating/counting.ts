@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { WorkerInfo } from "../../../backend.ts";
+import { TaskNotFound } from "../../../errors.ts";
 import { type Cases, CONFIRM, eventually, OWNER, whereWorkersDie } from "../../stage.ts";
 import { countsOf, endless, fail, operatorOf } from "./operator.ts";
 
@@ -110,4 +111,27 @@ export const counting: Cases = {
     await doomed.kill();
     await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
   }),
+
+  "an operator sees the steps of a task that runs, and when each was recorded": async (stage) => {
+    const second = await stage.connect();
+    await stage.work({
+      steps: async ({ fail }, ctx) => {
+        if (fail) return "no step";
+        await ctx.step("load", () => ctx.step("parse", () => 1));
+        await ctx.step("load", () => 2);
+        await ctx.progress(0.5, "both are done");
+        return await endless({}, ctx);
+      },
+    });
+    const operator = operatorOf(second);
+    const without = await stage.create({ job: "steps", input: { fail: true } });
+    await stage.finished(without);
+    deepStrictEqual(await operator.steps(without.id), []);
+    const task = await stage.create({ job: "steps", owner: "ann" });
+    await stage.until(task, "at both steps", ({ message }) => message === "both are done");
+    const steps = await operator.steps(task.id);
+    deepStrictEqual(steps.map(({ name }) => name).sort(), ["load", "load##parse", "load#2"]);
+    ok(steps.every(({ at = 0 }) => Math.abs(at - task.createdAt) < 60_000));
+    await rejects(operator.steps(crypto.randomUUID()), TaskNotFound);
+  },
 };
