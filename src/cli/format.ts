@@ -4,6 +4,8 @@
  * @module
  */
 
+import { oneLine } from "../text.ts";
+
 /** How long `ms` ms are, as `12s`, `5m`, `3h` or `2d`. */
 export function lengthOfTime(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
@@ -23,4 +25,9 @@ export function timeOf(ms: number): string {
 /** A share as `42%`; nothing while it is not known. */
 export function percent(share: number | undefined): string {
   return share === undefined ? "" : `${Math.floor(share * 100)}%`;
+}
+
+/** A text of several lines without what a terminal takes for a command. */
+export function printable(text: string): string {
+  return text.split("\n").map((line) => oneLine(line, Infinity)).join("\n");
 }

@@ -18,6 +18,15 @@ const refuse = defineJob({
   },
 });
 
+const talk = defineJob({
+  name: "talk",
+  input: z.object({}),
+  run: async (_, { log }) => {
+    await log("warning", "running\nlow \x1b[31m");
+    await log("done");
+  },
+});
+
 const endless = defineJob({
   name: "endless",
   input: z.object({}),
@@ -33,7 +42,7 @@ class Shop extends MemoryBackend {
 
   constructor({ works = true }: { readonly works?: boolean } = {}) {
     super();
-    if (works) createWorker(this, [add, refuse, endless]);
+    if (works) createWorker(this, [add, refuse, talk, endless]);
   }
 
   override close(): Promise<void> {
@@ -46,11 +55,17 @@ class Shop extends MemoryBackend {
   }
 
   /** Runs a command, and resolves with what it wrote. */
-  async run(args: string, { signal = new AbortController().signal, terminal }: Partial<Terminal> = {}): Promise<Said> {
+  async run(
+    args: string,
+    { signal = new AbortController().signal, terminal, wrote }: Partial<Terminal> = {},
+  ): Promise<Said> {
     let [stdout, stderr] = ["", ""];
     const code = await runCli(args.split(" "), {
       terminal,
-      write: (text) => stdout += text,
+      write: (text) => {
+        stdout += text;
+        void wrote?.(text.trim());
+      },
       say: (line) => stderr += `${line}\n`,
       signal,
       now: Date.now,
@@ -63,6 +78,8 @@ class Shop extends MemoryBackend {
 interface Terminal {
   readonly signal: AbortSignal;
   readonly terminal: { readonly columns: number; readonly rows: number };
+  /** Called with what was written to stdout. */
+  readonly wrote: (text: string) => Promise<void>;
 }
 
 interface Said {
@@ -121,6 +138,37 @@ Deno.test("an unknown task is an error on stderr, with 1", async () => {
   assertStringIncludes(stderr, 'mcp-jobs show: Cannot find task "nothing"');
 });
 
+Deno.test("logs shows what a job has logged, and follows it until the task has ended", async () => {
+  await using shop = new Shop({ works: false });
+  const task = await shop.client.start(talk, {});
+  const following = shop.run(`logs ${task.id} --follow`);
+  createWorker(shop, [talk]);
+  const lines = (await following).stdout.trimEnd().split("\n");
+  assertMatch(lines[0] ?? "", /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d warning {3}running$/);
+  assertEquals(lines[1], "low \\u001b[31m");
+  assertMatch(lines[2] ?? "", / info {6}done$/);
+  assertEquals(lines.length, 3);
+  const kept = (await shop.run(`logs ${task.id} --json`)).stdout.trimEnd().split("\n");
+  assertEquals(kept.map((line) => JSON.parse(line).level), ["warning", "info"]);
+});
+
+Deno.test("dashboard serves the page until the person has seen enough", async () => {
+  await using shop = new Shop({ works: false });
+  const ended = new AbortController();
+  const served = shop.run("dashboard", {
+    signal: ended.signal,
+    wrote: async (url) => {
+      const { status, body } = await fetch(url);
+      await body?.cancel();
+      assertEquals(status, 200);
+      ended.abort();
+    },
+  });
+  const { code, stderr } = await served;
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, "Whoever knows this URL");
+});
+
 Deno.test("cancel stops tasks, also if one of them cannot be cancelled", async () => {
   await using shop = new Shop();
   const task = await shop.client.start(endless, {});
@@ -151,7 +199,7 @@ Deno.test("pause and resume hold a job and let it go on, and stats says so", asy
 Deno.test("workers lists who is alive", async () => {
   await using shop = new Shop();
   const [worker] = JSON.parse((await shop.run("workers --json")).stdout);
-  assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "endless"]]);
+  assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "talk", "endless"]]);
 });
 
 Deno.test("purge deletes nothing unless it is told what", async () => {
@@ -204,7 +252,7 @@ Deno.test("every command has help on stdout, with 0", async () => {
   await using shop = new Shop({ works: false });
   const { stdout } = await shop.run("--help");
   const names = [...stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name = ""]) => name);
-  assert(names.length >= 11);
+  assert(names.length >= 13);
   for (const name of names) {
     const { code, stdout, stderr } = await shop.run(`${name} --help`);
     assertEquals([code, stderr], [0, ""]);

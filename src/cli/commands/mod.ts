@@ -5,6 +5,8 @@
  */
 import type { Command } from "../command.ts";
 import { cancel, retry } from "./change.ts";
+import { dashboard } from "./dashboard.ts";
+import { logs } from "./logs.ts";
 import { pause, resume } from "./pause.ts";
 import { purge } from "./purge.ts";
 import { schedules } from "./schedules.ts";
@@ -18,6 +20,7 @@ import { workers } from "./workers.ts";
 export const COMMANDS: readonly Command[] = [
   tasks,
   show,
+  logs,
   cancel,
   retry,
   pause,
@@ -27,4 +30,5 @@ export const COMMANDS: readonly Command[] = [
   stats,
   watch,
   purge,
+  dashboard,
 ];

@@ -6,7 +6,7 @@
 import { isFinished, type Json, openQuestions, type Outcome, type TaskInfo } from "../../task.ts";
 import { oneLine } from "../../text.ts";
 import { type Command, command, first } from "../command.ts";
-import { percent, timeOf } from "../format.ts";
+import { percent, printable, timeOf } from "../format.ts";
 import { show as write } from "../output.ts";
 
 /** Shows one task. */
@@ -51,8 +51,10 @@ function textOf(task: TaskInfo, input: Json, outcome: Outcome | undefined): stri
 }
 
 function outcomeOf(outcome: Outcome): readonly string[] {
-  if (outcome.kind !== "value") return [`${outcome.kind.replace("_", " ")}:`, safe(outcome.message)];
-  const parts = (outcome.content ?? []).map((part) => part.type === "text" ? safe(part.text) : jsonOf(sizeOf(part)));
+  if (outcome.kind !== "value") return [`${outcome.kind.replace("_", " ")}:`, printable(outcome.message)];
+  const parts = (outcome.content ?? []).map((part) =>
+    part.type === "text" ? printable(part.text) : jsonOf(sizeOf(part))
+  );
   return ["result:", jsonOf(outcome.value), ...parts];
 }
 
@@ -64,10 +66,5 @@ function sizeOf(part: object): Json {
 }
 
 function jsonOf(value: Json): string {
-  return safe(JSON.stringify(value, null, 2));
-}
-
-/** A text of several lines without what a terminal takes for a command. */
-function safe(text: string): string {
-  return text.split("\n").map((line) => oneLine(line, Infinity)).join("\n");
+  return printable(JSON.stringify(value, null, 2));
 }
