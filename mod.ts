@@ -29,15 +29,22 @@
  *
  * @module
  */
-export { BullMqBackend, type BullMqOptions } from "./src/backends/bullmq/mod.ts";
+export { BullMqBackend } from "./src/backends/bullmq/mod.ts";
+export type { BullMqOptions } from "./src/backends/bullmq/options.ts";
 export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
 export { MemoryBackend } from "./src/backends/memory/mod.ts";
 export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
 export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
-export type { Backend, LogLevel, LogLine } from "./src/backend.ts";
-export { type ClientStartOptions, createClient, type StartedTask, type TaskClient } from "./src/client/client.ts";
+export type { Backend, BackendOptions, LogLevel, LogLine } from "./src/backend.ts";
+export {
+  type ClientOptions,
+  type ClientStartOptions,
+  createClient,
+  type StartedTask,
+  type TaskClient,
+} from "./src/client/client.ts";
 export { audio, type Content, content, file, image, link, text } from "./src/content/content.ts";
 export {
   BackendError,
@@ -52,6 +59,7 @@ export {
   ToolError,
   WorkerStopping,
 } from "./src/errors.ts";
+export type { ErrorPlace, OnError } from "./src/log/on_error.ts";
 export { AdaptiveExposureStrategy, type AdaptiveOptions } from "./src/exposure/adaptive.ts";
 export { BlockingExposureStrategy, type BlockingOptions } from "./src/exposure/blocking.ts";
 export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";

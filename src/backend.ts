@@ -9,6 +9,7 @@ import type { LogLine } from "./contract/log.ts";
 import type { Operator } from "./contract/operator.ts";
 import type { TraceContext } from "./contract/trace.ts";
 import type { WorkHandle, WorkOptions } from "./contract/work.ts";
+import type { OnError } from "./log/on_error.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 
 export type * from "./contract/keep.ts";
@@ -16,6 +17,12 @@ export type * from "./contract/log.ts";
 export type * from "./contract/operator.ts";
 export type * from "./contract/trace.ts";
 export type * from "./contract/work.ts";
+
+/** What the function that opens a backend takes, among other things. */
+export interface BackendOptions {
+  /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
+  readonly onError?: OnError;
+}
 
 /** How often a task is tried, and how long the pauses are. */
 export interface RetryPolicy {

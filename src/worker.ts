@@ -5,10 +5,11 @@
  */
 import type { Attempt, Backend, Claim, LogLevel } from "./backend.ts";
 import { isContent } from "./content/content.ts";
-import { DefinitionError, InvalidInput, InvalidValue, JobFault, TimedOut, ToolError } from "./errors.ts";
+import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, TimedOut, ToolError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import { toJson } from "./json.ts";
-import { checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
+import { type OnError, reporterOf, RUN_A_JOB } from "./log/on_error.ts";
+import { callback, checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
 import { elicitOf } from "./questions/elicit.ts";
 import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
@@ -28,10 +29,19 @@ export interface WorkerOptions {
   readonly concurrency?: number;
   /** How long `close` waits for running tasks before it hands them back, in ms; may be `Infinity`. Default: 30,000. */
   readonly grace?: number;
+  /**
+   * Receives errors that no caller receives, and those with which an attempt fails unexpectedly: not `ToolError` and `JobFault`.
+   * Default: a line of JSON on stderr; errors of the store go where the backend's do.
+   */
+  readonly onError?: OnError;
 }
 
 /** The rules of a worker's options. */
-export const WORKER: Rules<WorkerOptions> = { concurrency: wholeNumber(1), grace: numberFrom(0) };
+export const WORKER: Rules<WorkerOptions> = {
+  concurrency: wholeNumber(1),
+  grace: numberFrom(0),
+  onError: callback,
+};
 
 /** The rule of a backend. */
 export const BACKEND: Rule = required(having("create", "a backend, as DenoKvBackend.open gives one"));
@@ -74,6 +84,7 @@ export function startWorker(
   checkOptions("createWorker", { backend }, { backend: BACKEND });
   checkOptions("createWorker", options, WORKER);
   const { concurrency = 4, grace = 30_000 } = options;
+  const onError = reporterOf(options.onError);
   const byName = new Map<string, Job>();
   for (const job of jobs) {
     if (byName.has(job.name)) throw new DefinitionError(`Cannot run two jobs named ${job.name} in one worker.`);
@@ -88,7 +99,8 @@ export function startWorker(
     jobs: [...byName.keys()],
     concurrency,
     after,
-    run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim)),
+    onError: options.onError,
+    run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError)),
   });
   let closing: Promise<void> | undefined;
   const close = (wait = grace) => {
@@ -98,8 +110,13 @@ export function startWorker(
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
 }
 
-async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
-  if (!job?.run) return { kind: "fault", message: `This worker has no code for the job ${claim.task.job}.` };
+async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): Promise<Attempt> {
+  const report = (error: unknown) => onError(error, { where: RUN_A_JOB, job: claim.task.job, task: claim.task.id });
+  if (!job?.run) {
+    const message = `This worker has no code for the job ${claim.task.job}.`;
+    report(new JobsError(message));
+    return { kind: "fault", message };
+  }
   const parking = new Parking(claim, job.parkAfter);
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
@@ -115,6 +132,7 @@ async function runClaim(job: Job | undefined, claim: Claim): Promise<Attempt> {
     const returned = await withTimeout(claim, parking, run);
     return { kind: "value", ...await resultOf(job, returned).catch(refuseResult) };
   } catch (error) {
+    if (!claim.signal.aborted && !isExpected(error)) report(error);
     return explain(error);
   } finally {
     parking.end();
@@ -134,12 +152,20 @@ async function resultOf({ name, output }: Job, returned: unknown): Promise<Resul
   return toJson({ value, content }, "it") as unknown as ResultValue; // It counts as a whole.
 }
 
+/** The job has returned what cannot be its result. */
+class UnusableResult extends ToolError {}
+
+/** Whether the job has said by itself that it fails. */
+function isExpected(error: unknown): boolean {
+  return (error instanceof ToolError || error instanceof JobFault) && !(error instanceof UnusableResult);
+}
+
 /** Without retries: another attempt would repeat the work, only to end in the same way. */
 function refuseResult(error: unknown): never {
   if (!(error instanceof InvalidValue)) {
-    throw error instanceof InvalidInput ? new ToolError(error.message, { cause: error }) : error;
+    throw error instanceof InvalidInput ? new UnusableResult(error.message, { cause: error }) : error;
   }
-  throw new ToolError(`The result cannot be stored: ${error.message}.`, { cause: error });
+  throw new UnusableResult(`The result cannot be stored: ${error.message}.`, { cause: error });
 }
 
 /** How long the worker waits for code to stop after its time-out, in ms. */

@@ -73,6 +73,7 @@ Deno.test("an unknown option is refused by every function, and the error names t
       "concurency of createWorker: did you mean concurrency?",
       () => untyped(createWorker)(backend, [echo], { concurency: 8 }),
     ],
+    ["onEror of MemoryBackend: did you mean onError?", () => Reflect.construct(MemoryBackend, [{ onEror() {} }])],
     ["pth of DenoKvBackend.open: did you mean path?", () => untyped(DenoKvBackend.open)({ pth: "x.kv" })],
     [
       "leese of BullMqBackend.connect: did you mean lease?",

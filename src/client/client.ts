@@ -7,7 +7,8 @@ import type { Backend } from "../backend.ts";
 import type { Content } from "../content/content.ts";
 import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
-import { checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
+import type { OnError } from "../log/on_error.ts";
+import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { Stored } from "../steps/context.ts";
 import type { Accepted, Schema } from "../schema/schema.ts";
@@ -25,6 +26,14 @@ export interface ClientStartOptions {
   readonly priority?: number;
   /** How long the result is kept after the task has finished, in ms. Default: 3,600,000, one hour. */
   readonly resultTtl?: number;
+}
+
+/** What {@linkcode createClient} takes. */
+export interface ClientOptions {
+  /** The principal that the tasks belong to: 1 to 128 characters, such as `user:ann`. */
+  readonly owner: string;
+  /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
+  readonly onError?: OnError;
 }
 
 /** A started task, which remembers the type of its result. */
@@ -58,7 +67,11 @@ export interface TaskClient extends Disposable {
   cancel(id: string): Promise<FinishedTask>;
 }
 
-const CLIENT: Rules<{ backend: Backend; owner: string }> = { backend: BACKEND, owner: required(text) };
+const CLIENT: Rules<ClientOptions & { backend: Backend }> = {
+  backend: BACKEND,
+  owner: required(text),
+  onError: callback,
+};
 
 const START: Rules<ClientStartOptions> = {
   key: text,
@@ -71,8 +84,7 @@ const START: Rules<ClientStartOptions> = {
 const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity, ttl: Infinity };
 
 /**
- * Creates a client for the tasks of one owner, the principal that they belong to: 1 to 128 characters, such as `user:ann`.
- * Throws `DefinitionError` if an option is unknown or cannot be used.
+ * Creates a client for the tasks of one owner. Throws `DefinitionError` if an option is unknown or cannot be used.
  *
  * @example
  * ```ts
@@ -92,10 +104,10 @@ const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerM
  * console.assert(sum === 3);
  * ```
  */
-export function createClient(backend: Backend, options: { readonly owner: string }): TaskClient {
+export function createClient(backend: Backend, options: ClientOptions): TaskClient {
   checkOptions("createClient", { ...options, backend }, CLIENT);
-  const { owner } = options;
-  const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED });
+  const { owner, onError } = options;
+  const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED, onError });
   return {
     start: async (job, input, options = {}) => {
       checkOptions("start", options, START);

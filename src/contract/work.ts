@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OnError } from "../log/on_error.ts";
 import type { Answer, Json, NewQuestion, ResultValue, TaskInfo } from "../task.ts";
 import type { NewLogLine } from "./log.ts";
 import type { TraceContext } from "./trace.ts";
@@ -107,6 +108,8 @@ export interface WorkOptions {
    * uses it to wait for its client's first call. Default: no waiting.
    */
   readonly after?: Promise<void>;
+  /** Receives errors that no caller receives. Default: the backend's own. */
+  readonly onError?: OnError;
   /** Runs one attempt. It never throws. */
   run(claim: Claim): Promise<Attempt>;
 }

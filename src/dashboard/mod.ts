@@ -5,8 +5,8 @@
  */
 import type { Backend } from "../backend.ts";
 import { DefinitionError, JobsError } from "../errors.ts";
-import { logFailureOf } from "../log/log_error.ts";
-import { checkOptions, type Rules, text, wholeNumber } from "../options.ts";
+import { type OnError, reporterOf } from "../log/on_error.ts";
+import { callback, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
 import { newToken } from "./access.ts";
 import { answer } from "./handler.ts";
 import { Histories } from "./history/histories.ts";
@@ -19,9 +19,11 @@ export interface DashboardOptions {
   readonly port?: number;
   /** What the page's URL ends with, and its requests have to know. Default: a new random one. */
   readonly token?: string;
+  /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
+  readonly onError?: OnError;
 }
 
-const RULES: Rules<DashboardOptions> = { port: wholeNumber(0, 65_535), token: text };
+const RULES: Rules<DashboardOptions> = { port: wholeNumber(0, 65_535), token: text, onError: callback };
 
 /** A page that is being served. */
 export interface Dashboard extends AsyncDisposable {
@@ -50,7 +52,8 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
   await using opened = new AsyncDisposableStack();
   const server = listen(port, (request, port) => answer(request, port, served), opened);
   const sample = async () => samples.sample(await operator.counts(), Date.now());
-  const failed = logFailureOf("count the tasks for the live page");
+  const onError = reporterOf(options.onError);
+  const failed = (error: unknown) => onError(error, { where: "count the tasks for the live page" });
   const timer = setInterval(() => void sample().catch(failed), SPAN_MS);
   opened.defer(() => clearInterval(timer));
   opened.defer(backend.watch((event) => {

@@ -11,6 +11,7 @@ import {
   SdkError,
 } from "@modelcontextprotocol/server";
 import {
+  BackendError,
   InvalidInput,
   InvalidValue,
   JobFault,
@@ -20,7 +21,7 @@ import {
   TaskNotFound,
   TaskNotReady,
 } from "../errors.ts";
-import { logError } from "../log/log_error.ts";
+import type { OnError } from "../log/on_error.ts";
 import { cutToFit, messageOf } from "../text.ts";
 
 /** Ours: JSON-RPC leaves -32000 to -32099 to servers, and MCP claims those from -32020 on. */
@@ -31,32 +32,36 @@ export const MISSING_CAPABILITY: number = ProtocolErrorCode.MissingRequiredClien
 
 /**
  * Gives an error its JSON-RPC code, and a text that fits into a message. An error that the caller can correct is "invalid
- * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: it goes to stderr, and the
- * caller learns only that there was an internal error.
+ * params" (2025-11-25, Tasks, "Protocol Errors"). An error that is not one of ours is a defect: `onError` receives it, and
+ * the caller learns only that there was an internal error. It also receives errors of the store.
  */
-export function toProtocolError(error: unknown): ProtocolError {
+export function toProtocolError(error: unknown, onError: OnError): ProtocolError {
   if (error instanceof ProtocolError) return error;
   const message = cutToFit(messageOf(error));
   if (error instanceof JobFault) return new ProtocolError(error.code, message);
-  if (error instanceof LimitExceeded) {
-    const { limit, retryAfter } = error;
-    return new ProtocolError(LIMIT_EXCEEDED, message, { limit, ...(retryAfter && { retryAfterMs: retryAfter }) });
-  }
+  if (error instanceof LimitExceeded) return limitError(error);
   const correctable = [TaskNotFound, TaskNotReady, TaskFinished, InvalidInput, InvalidValue];
   if (correctable.some((kind) => error instanceof kind)) return new ProtocolError(INVALID_PARAMS, message);
+  if (error instanceof BackendError || isDefect(error)) onError(error, { where: "answer a request" });
   if (error instanceof JobsError) return new ProtocolError(INTERNAL_ERROR, message);
-  if (isDefect(error)) logError("answer a request", error.stack);
   return new ProtocolError(INTERNAL_ERROR, "Internal error.");
 }
 
 /** A request that its client gave up rejects with an error of the SDK, or with the client's reason: no defect. */
-function isDefect(error: unknown): error is Error {
-  return error instanceof Error && !(error instanceof SdkError) && error.name !== "AbortError";
+function isDefect(error: unknown): boolean {
+  const known = error instanceof JobsError || error instanceof SdkError;
+  return error instanceof Error && !known && error.name !== "AbortError";
+}
+
+function limitError(error: LimitExceeded): ProtocolError {
+  const { limit, retryAfter } = error;
+  const data = { limit, ...(retryAfter && { retryAfterMs: retryAfter }) };
+  return new ProtocolError(LIMIT_EXCEEDED, cutToFit(error.message), data);
 }
 
 /** The HTTP response to a request that exceeds a limit. */
 export function limitResponse(error: LimitExceeded, status: 429 | 503, id: string | number | null = null): Response {
-  const { code, message, data } = toProtocolError(error);
+  const { code, message, data } = limitError(error);
   const headers = { "retry-after": `${Math.ceil((error.retryAfter ?? 0) / 1_000)}` };
   return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status, headers });
 }

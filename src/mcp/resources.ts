@@ -68,7 +68,7 @@ export function bindResources(
       return { contents: await template.read(placeOf(uri.slice(prefix.length)), owner) };
     } catch (error) {
       const isMissing = error instanceof TaskNotFound || error instanceof ResultPartNotFound;
-      throw isMissing ? noResource(error.message, uri) : toProtocolError(error);
+      throw isMissing ? noResource(error.message, uri) : toProtocolError(error, tasks.onError);
     }
   });
 }

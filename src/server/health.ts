@@ -6,7 +6,7 @@
 import type { Backend } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Unavailable } from "../errors.ts";
-import { logError } from "../log/log_error.ts";
+import { type OnError, reporterOf } from "../log/on_error.ts";
 
 /** How long the check of a backend may take, in ms. */
 const PATIENCE_MS = 2_000;
@@ -17,13 +17,15 @@ const HOLDS_MS = 5_000;
 /** Checks one backend for all requests. */
 export class Health {
   readonly #backend: Pick<Backend, "check">;
+  readonly #onError: OnError;
   readonly #now: () => number;
   #answer: { readonly at: number; readonly healthy: Promise<void> } | undefined;
   #checking: Promise<void> | undefined;
 
   /** `now` is a monotonic clock, in ms. */
-  constructor(backend: Pick<Backend, "check">, now: () => number = () => performance.now()) {
+  constructor(backend: Pick<Backend, "check">, onError?: OnError, now: () => number = () => performance.now()) {
     this.#backend = backend;
+    this.#onError = reporterOf(onError);
     this.#now = now;
   }
 
@@ -44,7 +46,7 @@ export class Health {
     try {
       inTime = await doneWithin(this.#checking, PATIENCE_MS);
     } catch (error) {
-      logError("check the backend for /healthz", error);
+      this.#onError(error, { where: "check the backend for /healthz" });
       throw new Unavailable("The backend takes no tasks.");
     }
     if (!inTime) throw new Unavailable("The backend does not answer.");

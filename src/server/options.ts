@@ -8,6 +8,7 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import type { Backend } from "../backend.ts";
 import { DEFINITION } from "../job.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
+import type { OnError } from "../log/on_error.ts";
 import { LIMITS, type Limits } from "../tasks/limits.ts";
 import {
   callback,
@@ -70,6 +71,11 @@ export interface ServerOptions {
    * for `run` with HTTP, otherwise none.
    */
   readonly audit?: Audit | "stderr";
+  /**
+   * Receives errors that no caller receives, also those of the `worker` of `run` unless that has its own `onError`. Default: a
+   * line of JSON on stderr.
+   */
+  readonly onError?: OnError;
 }
 
 /** The options of `registerAsyncTool`. */
@@ -126,6 +132,7 @@ export const SERVER: Rules<ServerOptions> = {
   authenticate: callback,
   limits: nested(LIMITS),
   audit: either(callback, oneOf("stderr")),
+  onError: callback,
 };
 
 /** The rules of a run's options. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Audit } from "../tasks/audit.ts";
-import { AuditLog } from "../tasks/audit_log.ts";
+import { AuditLog } from "./audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
@@ -75,7 +75,7 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
     this.#hosts = allowedHosts(options.allowedHosts);
     this.#origins = new Origins(options.allowedOrigins);
-    this.#health = new Health(options.backend);
+    this.#health = new Health(options.backend, options.onError);
   }
 
   /**
@@ -257,7 +257,8 @@ export class AsyncToolServer implements AsyncDisposable {
     if (options === undefined) return;
     // A job that is registered under two names is still one job.
     const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
-    this.#worker = startWorker(this.#options.backend, jobs, options, after);
+    const { backend, onError } = this.#options;
+    this.#worker = startWorker(backend, jobs, { ...options, onError: options.onError ?? onError }, after);
     await this.#worker.ready;
   }
 

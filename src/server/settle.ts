@@ -22,13 +22,14 @@ import { Tasks } from "../tasks/tasks.ts";
  * name, a job hides an extension, or a job's JSON Schema is invalid.
  */
 export async function settle(
-  { name, version, title, instructions, backend, strategy = new AdaptiveExposureStrategy(), limits }: ServerOptions,
+  options: ServerOptions,
   jobs: readonly RegisteredJob[],
   strategies: ReadonlyMap<string, ExposureStrategy>,
   extensions: Served["extensions"],
   audit: Audit,
 ): Promise<Served> {
-  const tasks = new Tasks(backend, Date.now, { limits, audit }, jobs);
+  const { name, version, title, instructions, strategy = new AdaptiveExposureStrategy(), limits, onError } = options;
+  const tasks = new Tasks(options.backend, Date.now, { limits, audit, onError }, jobs);
   try {
     const surfaces = jobs.map((job) => {
       const surface = (strategies.get(job.name) ?? strategy).expose(job, tasks);

@@ -6,7 +6,7 @@
  */
 import type { Backend, TaskEvent } from "../backend.ts";
 import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
-import { logError } from "../log/log_error.ts";
+import { type OnError, reporterOf } from "../log/on_error.ts";
 import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
@@ -55,6 +55,7 @@ interface Watched {
 /** Distributes the events of one backend to the watchers of single tasks. */
 export class TaskFeed implements Disposable {
   readonly #backend: Backend;
+  readonly #report: OnError;
   readonly #watched = new Map<string, Watched>();
   /** The newest state of the tasks that have changed last. There was no event of them since. */
   readonly #recent = new Map<string, TaskInfo>();
@@ -64,7 +65,8 @@ export class TaskFeed implements Disposable {
   readonly #stop: () => void;
 
   /** `reread`: after how long without an event a watched task is read again, in ms. */
-  constructor(backend: Backend, reread: number = REREAD_MS) {
+  constructor(backend: Backend, onError?: OnError, reread: number = REREAD_MS) {
+    this.#report = reporterOf(onError);
     this.#backend = backend;
     this.#rereads = new Rereads((watched) => this.#read(watched), reread);
     this.#stop = backend.watch((event) => this.#receive(event));
@@ -202,7 +204,7 @@ export class TaskFeed implements Disposable {
 
   #readLater(watched: Watched, error: unknown): void {
     if (this.#watched.get(keyOf(watched)) !== watched) return;
-    logError("read a task that somebody waits for", error);
+    this.#report(error, { where: "read a task that somebody waits for", task: watched.id });
     watched.retry ??= setTimeout(() => {
       watched.retry = undefined;
       void this.#read(watched);

@@ -13,6 +13,7 @@ import { Callers } from "./callers/callers.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
+import { type OnError, reporterOf } from "../log/on_error.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
 import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
 import { newTaskId } from "../ids.ts";
@@ -20,11 +21,9 @@ import { newTask } from "./new_task.ts";
 import { toJson, wellFormed } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
+import { saidToWait, waitsLong } from "./waits.ts";
 import { validate, validateOutput } from "../schema/schema.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
-
-/** How long a task may wait before its message says that no worker is running, in ms. */
-const QUIET_MS = 3_000;
 
 /** How long calls that have ended may take to cancel their work, in ms. */
 const CLOSING_MS = 5_000;
@@ -32,8 +31,16 @@ const CLOSING_MS = 5_000;
 /** How long a cancellation waits for the worker to confirm it, in ms. */
 const CANCEL_WAIT_MS = 2_000;
 
+/** What `Tasks` takes. */
+export interface TasksOptions extends GuardOptions {
+  /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
+  readonly onError?: OnError;
+}
+
 /** The tasks of one backend, within the limits of each owner. */
 export class Tasks implements Disposable {
+  /** Receives errors that no caller receives; it never fails itself. */
+  readonly onError: OnError;
   readonly #backend: Backend;
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
@@ -48,16 +55,17 @@ export class Tasks implements Disposable {
   constructor(
     backend: Backend,
     now: () => number = Date.now,
-    guard: GuardOptions = {},
+    options: TasksOptions = {},
     jobs: readonly RegisteredJob[] = [],
   ) {
+    this.onError = reporterOf(options.onError);
     this.#backend = backend;
     this.#now = now;
     this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
-    this.#guard = new Guard(backend, guard, now);
+    this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, now);
-    this.#feed = new TaskFeed(backend);
-    this.#callers = new Callers(backend.keys, now);
+    this.#feed = new TaskFeed(backend, this.onError);
+    this.#callers = new Callers(backend.keys, now, this.onError);
   }
 
   /**
@@ -119,14 +127,7 @@ export class Tasks implements Disposable {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
       const task = await this.#backend.get(id, owner);
-      if (task.status !== "PENDING" && task.status !== "RETRYING") return task;
-      const waitsSince = Math.max(task.updatedAt, task.dueAt ?? 0);
-      if (this.#now() - waitsSince < QUIET_MS) return task;
-      if (!await this.#lacksWorker(task.job)) return task;
-      const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
-      // The reason for the retry stays in the message.
-      const why = task.status === "RETRYING" ? task.message?.replace(/\.?$/, ". ") ?? "" : "";
-      return { ...task, message: `${why}${waits}` };
+      return waitsLong(task, this.#now()) && await this.#lacksWorker(task.job) ? saidToWait(task) : task;
     });
   }
 

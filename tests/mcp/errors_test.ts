@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { BackendError, InvalidInput, InvalidValue, TaskNotFound } from "../../src/errors.ts";
 import { toProtocolError } from "../../src/mcp/errors.ts";
+import { ignored } from "../support/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 Deno.test("an error that the caller can correct is invalid params, and one that only the operator can is an internal error", () => {
@@ -11,12 +12,12 @@ Deno.test("an error that the caller can correct is invalid params, and one that 
     [new BackendError("Redis is away."), -32603, "Redis is away."],
   ];
   for (const [error, code, told] of errors) {
-    const { code: given, message } = toProtocolError(error);
+    const { code: given, message } = toProtocolError(error, ignored);
     assertEquals([given, message.includes(told)], [code, true], message);
   }
 });
 
-Deno.test("the text of a defect goes to stderr and not to the caller", async () => {
+Deno.test("a defect goes to onError, by default a line on stderr, and not to the caller", async () => {
   const server = fileURLToPath(new URL("./support/broken_server.ts", import.meta.url));
   const args = ["run", "--quiet", "--allow-env", "--allow-read", "--allow-sys", "--unstable-kv", server];
   const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
@@ -41,6 +42,8 @@ Deno.test("the text of a defect goes to stderr and not to the caller", async () 
   const answer = JSON.parse(text.split("\n")[1] ?? "");
   assertEquals([answer.id, answer.error.code], [2, -32603]);
   assert(!text.includes("the secret of the store"), text);
-  assertStringIncludes(await stderr, "mcp-jobs: cannot answer a request: Error: the secret of the store");
+  const told = JSON.parse(await stderr);
+  assertEquals(told.where, "answer a request");
+  assertStringIncludes(told.error, "the secret of the store (at ");
   await child.status;
 });

@@ -6,6 +6,7 @@
 import { BackendError } from "../../mod.ts";
 import { Health } from "../../src/server/health.ts";
 import { Unavailable } from "../../src/errors.ts";
+import { ignored } from "../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 
 Deno.test("a backend is checked once in 5 s, however many requests there are, and all share the result", async () => {
@@ -14,7 +15,7 @@ Deno.test("a backend is checked once in 5 s, however many requests there are, an
     checks++;
     return fails ? Promise.reject(new BackendError("disk full")) : Promise.resolve();
   };
-  const health = new Health({ check }, () => now);
+  const health = new Health({ check }, ignored, () => now);
   await Promise.all(Array.from({ length: 100 }, () => health.check()));
   now = 4_999;
   await health.check();
@@ -37,7 +38,7 @@ Deno.test("a backend that does not answer in time counts as unavailable, and is 
     checks.push(next);
     return next.promise;
   };
-  const health = new Health({ check }, () => time.now);
+  const health = new Health({ check }, ignored, () => time.now);
   for (let asked = 1; asked <= 2; asked++) {
     const silent = assertRejects(() => health.check(), Unavailable, "The backend does not answer.");
     time.tick(5_000);
@@ -56,5 +57,5 @@ Deno.test("the error of a check that throws has a public message", async () => {
   const check = () => {
     throw new TypeError("secret-host");
   };
-  await assertRejects(() => new Health({ check }).check(), Unavailable, "The backend takes no tasks.");
+  await assertRejects(() => new Health({ check }, ignored).check(), Unavailable, "The backend takes no tasks.");
 });

@@ -246,7 +246,7 @@ Deno.test("a feed that is disposed of reads nothing, however many gaps there wer
 
 Deno.test("watched tasks without events are read again, in batches, so that no wait lasts for ever", async () => {
   await using backend = new LossyBackend();
-  using feed = new TaskFeed(backend, 20);
+  using feed = new TaskFeed(backend, undefined, 20);
   const tasks = await Promise.all(Array.from({ length: 250 }, () => create(backend)));
   const waits = tasks.map(({ id }) => feed.wait(id, "me", never));
   const ends = await Promise.all(tasks.map(({ id }) => backend.cancel(id, "me", 0)));
@@ -256,7 +256,7 @@ Deno.test("watched tasks without events are read again, in batches, so that no w
 
 Deno.test("when the store loses a task without an event, waits reject, and followers see that it failed", async () => {
   await using backend = new LossyBackend();
-  using feed = new TaskFeed(backend, 20);
+  using feed = new TaskFeed(backend, undefined, 20);
   const task = await create(backend);
   const { wait } = await waiting(feed, task.id);
   const heard = Promise.withResolvers<TaskInfo>();

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
-import { logError, logFailureOf } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Subscription } from "./redis/events/events.ts";
@@ -19,9 +19,6 @@ const REMEMBERED = 10_000;
 /** The pause before a failed read is repeated, in ms. */
 const READ_RETRY_MS = 500;
 
-/** What fails when a queue cannot be subscribed to, for the log. */
-const SUBSCRIBE = "subscribe to the events of a queue";
-
 /** The part of the store that the feed uses. */
 type FeedStore = Pick<RedisStore, "onSignal" | "onReconnect" | "subscribe"> & {
   readonly records: Pick<RedisRecords, "queues" | "read">;
@@ -31,6 +28,7 @@ type FeedStore = Pick<RedisStore, "onSignal" | "onReconnect" | "subscribe"> & {
 export class QueueFeed {
   readonly #store: FeedStore;
   readonly #emit: (event: TaskEvent) => void;
+  readonly #onError: OnError;
   readonly #queues = new Map<string, Promise<Subscription>>();
   /** The revision of each task that was emitted last. */
   readonly #emitted = new Map<string, number>();
@@ -44,7 +42,8 @@ export class QueueFeed {
   #closed = false;
 
   /** Subscribes to nothing yet. */
-  constructor(store: FeedStore, emit: (event: TaskEvent) => void) {
+  constructor(store: FeedStore, emit: (event: TaskEvent) => void, onError: OnError) {
+    this.#onError = onError;
     this.#store = store;
     this.#emit = emit;
   }
@@ -53,7 +52,7 @@ export class QueueFeed {
   start(): void {
     if (this.#unsubscribe) return;
     this.#unsubscribe = this.#store.onSignal((signal) => {
-      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(logFailureOf(SUBSCRIBE));
+      if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(this.#notSubscribed);
       if (signal.kind === "gap") void this.#followAll();
     });
     this.#store.onReconnect(() => void this.#followAll());
@@ -75,7 +74,7 @@ export class QueueFeed {
   /** A task of this queue was read. If the queue is not subscribed to yet, ends of its tasks may have been missed. */
   seen(queue: string): void {
     if (this.#unsubscribe === undefined || this.#queues.has(queue)) return;
-    void this.follow(queue).then(() => this.#gap(), logFailureOf(SUBSCRIBE));
+    void this.follow(queue).then(() => this.#gap(), this.#notSubscribed);
   }
 
   /** Stores a task with `store`, and emits it. */
@@ -105,10 +104,14 @@ export class QueueFeed {
       await Promise.all(queues.map((queue) => this.follow(queue)));
     } catch (error) {
       // Redis is away. This is repeated after the reconnect.
-      return this.#closed ? undefined : logError(SUBSCRIBE, error);
+      return this.#notSubscribed(error);
     }
     this.#gap();
   }
+
+  readonly #notSubscribed = (error: unknown) => {
+    if (!this.#closed) this.#onError(error, { where: "subscribe to the events of a queue" });
+  };
 
   #subscribe(queue: string, since?: number): Promise<Subscription> {
     const changed = (id: string, stored: boolean) => {
@@ -131,7 +134,7 @@ export class QueueFeed {
       const ids = [...this.#changed];
       this.#changed = new Set();
       const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch((error) => {
-        if (!this.#closed) logError("read tasks that have changed", error);
+        if (!this.#closed) this.#onError(error, { where: "read tasks that have changed" });
       });
       if (snapshots === undefined) {
         if (this.#closed) return;

@@ -30,7 +30,8 @@ import { isTaskId, NO_TASK } from "../../ids.ts";
 import { toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { countCreated, countEnded } from "../../telemetry/metrics.ts";
-import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { type OnError, reporterOf } from "../../log/on_error.ts";
+import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
 import { cancelledOutcome } from "../shared/record.ts";
 import { createKeyed } from "../shared/store/keys.ts";
@@ -40,22 +41,11 @@ import { inTime } from "./deadline.ts";
 import { keepingOf } from "./keeping.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
+import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import { sweepExpired } from "./sweeper.ts";
 import { QueueWork } from "./worker/mod.ts";
-
-/** What {@linkcode BullMqBackend.connect} takes. */
-export interface BullMqOptions {
-  /** The Redis, as `redis://user:password@host:port/database`, or `rediss://` with TLS. */
-  readonly redis: string;
-  /** The prefix of BullMQ's keys; default `bull`, as in BullMQ itself. Our keys begin with `<prefix>:mcp-jobs:`. */
-  readonly prefix?: string;
-  /** After how long a silent worker counts as dead, in ms; default 5,000, at least 300. Its tasks then run again. */
-  readonly lease?: number;
-}
-
-const OPTIONS: Rules<BullMqOptions> = { redis: required(text), prefix: text, lease: wholeNumber(300) };
 
 /** How long a call waits for a reconnect, in ms. */
 const RECONNECT_MS = 600;
@@ -81,6 +71,7 @@ export class BullMqBackend implements Backend {
   readonly documents: DocumentStore;
   readonly #store: RedisStore;
   readonly #lease: number;
+  readonly #onError: OnError;
   readonly #feed: QueueFeed;
   readonly #sweeper: AsyncDisposable;
   readonly #listeners = new Set<(event: TaskEvent) => void>();
@@ -89,17 +80,18 @@ export class BullMqBackend implements Backend {
   readonly #open = new Map<string, Queue>();
   #closing: Promise<void> | undefined;
 
-  private constructor(store: RedisStore, lease: number) {
+  private constructor(store: RedisStore, lease: number, onError: OnError) {
     this.#store = store;
     const keeping = keepingOf(store, (what, act) => this.#request(what, act));
     this.streams = keeping.streams;
     this.keys = keeping.keys;
     this.documents = keeping.documents;
     this.#lease = lease;
+    this.#onError = onError;
     this.#feed = new QueueFeed(store, (event) => {
       for (const listener of [...this.#listeners]) listener(event);
-    });
-    this.#sweeper = sweepExpired(store.records);
+    }, onError);
+    this.#sweeper = sweepExpired(store.records, onError);
   }
 
   /**
@@ -113,7 +105,8 @@ export class BullMqBackend implements Backend {
     }
     checkOptions("BullMqBackend.connect", options, OPTIONS);
     const { redis, prefix, lease = 5_000 } = options;
-    return new BullMqBackend(await RedisStore.open(redis, prefix), lease);
+    const onError = reporterOf(options.onError);
+    return new BullMqBackend(await RedisStore.open(redis, onError, prefix), lease, onError);
   }
 
   /** Stores a task and queues it, unless another one holds its key. */
@@ -232,7 +225,8 @@ export class BullMqBackend implements Backend {
   /** Starts to take and run tasks. */
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
-    const work = new QueueWork(this.#store, { ...options, lease: this.#lease });
+    const onError = options.onError ? reporterOf(options.onError) : this.#onError;
+    const work = new QueueWork(this.#store, { ...options, onError, lease: this.#lease });
     this.#works.add(work);
     return { ready: work.ready, stop: (grace) => work.stop(grace).finally(() => this.#works.delete(work)) };
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { OnError } from "../../log/on_error.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import { expiryOf, hasExpired, isParked, type Snapshot } from "./snapshot.ts";
@@ -29,7 +30,7 @@ const RETRY_MS = 60_000;
 type SweptRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
 
 /** Deletes expired tasks at regular intervals. */
-export function sweepExpired(records: SweptRecords): Sweeper {
+export function sweepExpired(records: SweptRecords, onError: OnError): Sweeper {
   const page = async () => {
     const ids = await records.due(BATCH);
     // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
@@ -37,7 +38,7 @@ export function sweepExpired(records: SweptRecords): Sweeper {
     const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(() => retry(id))));
     return ids.length === BATCH && checks.every(({ status }) => status === "fulfilled");
   };
-  return new Sweeper({ what: "look for tasks that have expired", every: SWEEP_MS, page, pause: 0 });
+  return new Sweeper({ what: "look for tasks that have expired", every: SWEEP_MS, page, pause: 0, onError });
 }
 
 async function check(records: SweptRecords, id: string): Promise<void> {

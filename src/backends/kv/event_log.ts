@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { logError, logFailureOf } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { HubListener } from "../shared/store/hub.ts";
 import { untilUnlocked } from "./committer.ts";
@@ -53,7 +53,7 @@ export class EventLog implements AsyncDisposable {
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
     this.#watcher = watch(folder);
     // If it fails, the poll finds the events.
-    this.#watching = this.#watch().catch(logFailureOf("watch the wake files of other processes"));
+    this.#watching = this.#watch().catch((error) => this.#failed(error, "watch the wake files of other processes"));
     this.#timer = setInterval(() => this.#poll(), FALLBACK_POLL_MS);
   }
 
@@ -78,7 +78,7 @@ export class EventLog implements AsyncDisposable {
       file.writeSync(new Uint8Array(1));
     } catch (error) {
       // The others find the events with their next poll.
-      logError("touch the wake file", error);
+      this.#failed(error, "touch the wake file");
     }
   }
 
@@ -124,7 +124,8 @@ export class EventLog implements AsyncDisposable {
   #read(all: boolean): void {
     if (this.#closed || (this.#reading && all)) return;
     // After an error the next poll starts at the same position.
-    this.#reading ??= this.#readOn(all).catch(logFailureOf("read the events of other processes")).finally(() => {
+    const failed = (error: unknown) => this.#failed(error, "read the events of other processes");
+    this.#reading ??= this.#readOn(all).catch(failed).finally(() => {
       this.#reading = undefined;
       if (this.#woken.size > 0) this.#read(false);
     });
@@ -179,6 +180,10 @@ export class EventLog implements AsyncDisposable {
     }
   }
 
+  #failed(error: unknown, where: string): void {
+    this.#listener.onError(error, { where });
+  }
+
   async #lastNumber(writer: string): Promise<number> {
     const last = await this.#kv.list({ prefix: eventKey(writer) }, { limit: 1, reverse: true }).next();
     return last.done ? 0 : Number(last.value.key.at(-1));
@@ -189,6 +194,8 @@ export class EventLog implements AsyncDisposable {
 export interface LogListener extends HubListener {
   /** Called with each poll: checks that the KV file is still there, and throws if it is not. */
   check(): void;
+  /** Receives errors that no caller receives. */
+  readonly onError: OnError;
 }
 
 /** Watches a folder, unless the system has no watcher left. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { logFailureOf } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
 import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
@@ -29,6 +29,7 @@ export interface KvLeaseOptions extends Worker {
   readonly held: () => readonly TaskInfo[];
   /** The time, in ms since the epoch. */
   readonly now: () => number;
+  readonly onError: OnError;
 }
 
 /** A worker that is late more often than this in a row is busy; the machine has not slept. */
@@ -62,7 +63,9 @@ export class KvLease implements WorkerLease {
 
   /** Others find a dead worker's tasks by the list in its key, so tasks are listed before they are claimed. */
   hold(): void {
-    void this.renew().catch(logFailureOf("write down which tasks a worker holds"));
+    void this.renew().catch((error) =>
+      this.#options.onError(error, { where: "write down which tasks a worker holds" })
+    );
   }
 
   async end(): Promise<void> {

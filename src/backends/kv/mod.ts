@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { WorkHandle, WorkOptions } from "../../backend.ts";
+import type { BackendOptions, WorkHandle, WorkOptions } from "../../backend.ts";
 import { BackendError, DefinitionError } from "../../errors.ts";
-import { checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { type OnError, reporterOf } from "../../log/on_error.ts";
+import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Sweeper } from "../shared/sweeper.ts";
@@ -16,14 +17,14 @@ import { KvFile, makeFile } from "./file.ts";
 import { KvStore } from "./store.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
-export interface DenoKvOptions {
+export interface DenoKvOptions extends BackendOptions {
   /** The KV file. It is created with its folder if it does not exist. Wake files are kept beside it, in `<path>.wake/`. */
   readonly path: string;
   /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
 }
 
-const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber(300) };
+const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber(300), onError: callback };
 
 /** The most tasks that one worker runs at once: one KV value lists them all. */
 const MAX_CONCURRENCY = 200;
@@ -45,8 +46,8 @@ const SWEEP_PAUSE_MS = 50;
  * ```
  */
 export class DenoKvBackend extends StoreBackend {
-  private constructor(store: KvStore, hub: Hub, opened: AsyncDisposable) {
-    super(store, hub, opened);
+  private constructor(store: KvStore, hub: Hub, opened: AsyncDisposable, onError: OnError) {
+    super(store, hub, opened, { onError });
   }
 
   /**
@@ -56,6 +57,7 @@ export class DenoKvBackend extends StoreBackend {
   static async open(options: DenoKvOptions): Promise<DenoKvBackend> {
     checkOptions("DenoKvBackend.open", options, OPTIONS);
     const { path, lease = 10_000 } = options;
+    const onError = reporterOf(options.onError);
     if (typeof Deno.openKv !== "function") {
       throw new BackendError(
         'Cannot open Deno KV: run deno with --unstable-kv, or put "unstable": ["kv"] into deno.json.',
@@ -79,6 +81,7 @@ export class DenoKvBackend extends StoreBackend {
           ready: () => hub.ready(),
           document: (name) => hub.document(name),
           check: checkUsable,
+          onError,
         }),
       );
       const committer = new Committer(
@@ -94,9 +97,10 @@ export class DenoKvBackend extends StoreBackend {
           every: SWEEP_MS,
           page: () => sweepBlobs(kv, committer, Date.now()),
           pause: SWEEP_PAUSE_MS,
+          onError,
         }),
       );
-      return new DenoKvBackend(new KvStore(kv, committer, { lease, checkUsable }), hub, opened);
+      return new DenoKvBackend(new KvStore(kv, committer, { lease, checkUsable, onError }), hub, opened, onError);
     } catch (cause) {
       await opened.disposeAsync();
       throw new BackendError(`Cannot open the KV file ${path}: ${cause}`, { cause });

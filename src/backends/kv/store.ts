@@ -5,6 +5,7 @@
  */
 import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
+import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
@@ -30,6 +31,8 @@ export interface KvStoreOptions {
   readonly checkUsable?: () => void;
   /** The time, in ms since the epoch; default: the machine's. */
   readonly now?: () => number;
+  /** Receives errors that no caller receives; default: a line of JSON on stderr. */
+  readonly onError?: OnError;
 }
 
 /** The longest text kept in the record, in UTF-16 units: input and outcome together are far below KV's 65,536 bytes. */
@@ -49,6 +52,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #steps: KvSteps;
   readonly #logs: KvLogs;
   readonly #lease: number;
+  readonly #onError: OnError;
   /** The name of this process in the keys of checks. */
   readonly #name: string = crypto.randomUUID();
   readonly #get: (key: Deno.KvKey) => Promise<Deno.KvEntryMaybe<unknown>>;
@@ -60,6 +64,7 @@ export class KvStore implements Store<KvEntry> {
     this.#steps = new KvSteps(kv, committer);
     this.#logs = new KvLogs(kv);
     this.#lease = lease;
+    this.#onError = reporterOf(options.onError);
     this.checkUsable = checkUsable;
     this.now = now;
     this.streams = new KvStreams(kv, committer);
@@ -181,7 +186,8 @@ export class KvStore implements Store<KvEntry> {
   }
 
   lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {
-    return new KvLease(this.#kv, this.#committer, { ...worker, duration: this.#lease, held, now: this.now });
+    const [duration, onError] = [this.#lease, this.#onError];
+    return new KvLease(this.#kv, this.#committer, { ...worker, duration, held, now: this.now, onError });
   }
 
   async #storeText(text: string, expireIn?: number): Promise<Text> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BackendOptions } from "../../backend.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Hub } from "../shared/store/hub.ts";
 import { MemoryStore } from "./store.ts";
@@ -17,9 +18,9 @@ import { MemoryStore } from "./store.ts";
  * ```
  */
 export class MemoryBackend extends StoreBackend {
-  /** Opens a backend of its own. */
-  constructor() {
+  /** Opens a backend of its own. Throws `DefinitionError` for an option that is unknown or cannot be used. */
+  constructor(options?: BackendOptions) {
     const hub = new Hub();
-    super(new MemoryStore(hub), hub, new AsyncDisposableStack());
+    super(new MemoryStore(hub), hub, new AsyncDisposableStack(), options);
   }
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import { doneWithin } from "../../waiting.ts";
-import { logError, logFailureOf } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { cutOff, type Database } from "./database.ts";
 import type { HubListener } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
@@ -54,6 +54,7 @@ interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
 export class EventLog implements AsyncDisposable {
   readonly #database: Database;
   readonly #listener: HubListener;
+  readonly #onError: OnError;
   readonly #channel: string;
   readonly #writer: string;
   readonly #closed = Promise.withResolvers<void>();
@@ -72,7 +73,15 @@ export class EventLog implements AsyncDisposable {
   /** The connection that listens, while it does. */
   #client: pg.Client | undefined;
 
-  private constructor(database: Database, writer: string, last: number, listens: boolean, listener: HubListener) {
+  private constructor(
+    database: Database,
+    writer: string,
+    last: number,
+    listens: boolean,
+    listener: HubListener,
+    onError: OnError,
+  ) {
+    this.#onError = onError;
     this.#database = database;
     this.#writer = writer;
     this.#last = last;
@@ -84,14 +93,20 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Opens the log. Every later change is reported, also of statements that are under way now. */
-  static async open(database: Database, writer: string, listens: boolean, listener: HubListener): Promise<EventLog> {
+  static async open(
+    database: Database,
+    writer: string,
+    listens: boolean,
+    listener: HubListener,
+    onError: OnError,
+  ): Promise<EventLog> {
     const { schema } = database;
     const rows = await database.run<{ seq: number }>({
       text: `SELECT seq::float8 AS seq FROM ${schema}.events
         WHERE seq > (SELECT max(seq) FROM ${schema}.events) - ${RECENT} ORDER BY seq`,
     });
     const first = Math.max(0, (rows.at(-1)?.seq ?? 0) - RECENT);
-    const log = new EventLog(database, writer, first, listens, listener);
+    const log = new EventLog(database, writer, first, listens, listener, onError);
     for (const { seq } of rows) log.#advance(seq, performance.now());
     return log;
   }
@@ -148,7 +163,7 @@ export class EventLog implements AsyncDisposable {
         await Promise.race([lost.promise, this.#listenOn(client), this.#closed.promise]);
       } catch (error) {
         // Until it listens again, events are polled.
-        logError("listen to PostgreSQL", error);
+        this.#onError(error, { where: "listen to PostgreSQL" });
         this.#database.cutOffIdle();
       }
       this.#client = undefined;
@@ -182,7 +197,8 @@ export class EventLog implements AsyncDisposable {
     if (!this.#open) return;
     this.#again = this.#reading !== undefined;
     // After an error the next poll starts at the same number.
-    this.#reading ??= this.#readOn(polled).catch(logFailureOf("read events of PostgreSQL")).finally(() => {
+    const failed = (error: unknown) => this.#onError(error, { where: "read events of PostgreSQL" });
+    this.#reading ??= this.#readOn(polled).catch(failed).finally(() => {
       this.#reading = undefined;
       this.#wait();
       if (this.#again) this.#read();

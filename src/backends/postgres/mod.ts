@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
+import type { BackendOptions } from "../../backend.ts";
+import { type OnError, reporterOf } from "../../log/on_error.ts";
+import { callback, checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
 import { doneWithin } from "../../waiting.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Hub } from "../shared/store/hub.ts";
@@ -25,7 +27,7 @@ export interface PostgresPlace {
 }
 
 /** What {@linkcode PostgresBackend.connect} takes. */
-export interface PostgresOptions extends PostgresPlace {
+export interface PostgresOptions extends PostgresPlace, BackendOptions {
   /** After how long a silent worker counts as dead, in ms; default 10,000, at least 300. Its tasks then run again. */
   readonly lease?: number;
   /** The most connections of this process, besides the one that listens; default 6, at least 3. */
@@ -47,7 +49,13 @@ const CLOSE_MS = 1_000;
 
 const PLACE: Rules<PostgresPlace> = { url: required(text), schema: text };
 
-const OPTIONS: Rules<PostgresOptions> = { ...PLACE, lease: wholeNumber(300), pool: wholeNumber(3), listen: flag };
+const OPTIONS: Rules<PostgresOptions> = {
+  ...PLACE,
+  lease: wholeNumber(300),
+  pool: wholeNumber(3),
+  listen: flag,
+  onError: callback,
+};
 
 /**
  * Queues and stores tasks in PostgreSQL 13 or later.
@@ -61,8 +69,8 @@ const OPTIONS: Rules<PostgresOptions> = { ...PLACE, lease: wholeNumber(300), poo
  * ```
  */
 export class PostgresBackend extends StoreBackend {
-  private constructor(store: PostgresStore, hub: Hub, opened: AsyncDisposable) {
-    super(store, hub, opened);
+  private constructor(store: PostgresStore, hub: Hub, opened: AsyncDisposable, onError: OnError) {
+    super(store, hub, opened, { onError });
   }
 
   /**
@@ -83,26 +91,28 @@ export class PostgresBackend extends StoreBackend {
   static async connect(options: PostgresOptions): Promise<PostgresBackend> {
     checkOptions("PostgresBackend.connect", options, OPTIONS);
     const { url, schema = "mcp_jobs", lease = 10_000, pool = 6, listen = true } = options;
+    const onError = reporterOf(options.onError);
     const opened = new AsyncDisposableStack();
     try {
       const database = opened.use(await Database.open(url, schema, pool, !listen));
       await checkSchema(database);
       const hub = new Hub();
       const name = crypto.randomUUID();
-      const log = await EventLog.open(database, name, listen, hub);
+      const log = await EventLog.open(database, name, listen, hub, onError);
       const writer = new Writer(database, name, (tasks, later) => log.wake(hub.written(tasks), later));
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,
         page: () => deleteExpired(database, SWEEP_PAGE),
         pause: SWEEP_PAUSE_MS,
+        onError,
       });
       // Both may wait for a server that does not answer, until its connections are closed.
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
       const documents = new PgDocuments(database, name, (changed) => log.wake(hub.written([], [changed]), false));
-      return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened);
+      return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened, onError);
     } catch (error) {
       await opened.disposeAsync();
       throw error;

@@ -3,19 +3,21 @@
  *
  * @module
  */
-import { logError } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 
-/** Does something at regular intervals, one run at a time. An error is reported on stderr, and the next run follows. */
+/** Does something at regular intervals, one run at a time. An error is reported, and the next run follows. */
 export class Recurring implements AsyncDisposable {
   readonly #act: () => Promise<unknown>;
   readonly #every: number;
   readonly #what: string;
+  readonly #onError: OnError;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  /** `what` is for the report, as "renew the lease of a worker". Times are in ms. */
-  constructor(what: string, act: () => Promise<unknown>, every: number, first: number = every) {
+  /** `what` is for the report of an error, as "renew the lease of a worker". Times are in ms. */
+  constructor(what: string, act: () => Promise<unknown>, onError: OnError, every: number, first: number = every) {
+    this.#onError = onError;
     this.#act = act;
     this.#every = every;
     this.#what = what;
@@ -33,7 +35,7 @@ export class Recurring implements AsyncDisposable {
       await this.#act();
     } catch (error) {
       // What ends with its connection when all is closed has nothing to report.
-      if (!this.#closed) logError(this.#what, error);
+      if (!this.#closed) this.#onError(error, { where: this.#what });
     }
     this.#wait(Math.max(0, begun + this.#every - performance.now()));
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OnError } from "../../log/on_error.ts";
 import { pause } from "../../waiting.ts";
 import { Recurring } from "./recurring.ts";
 
@@ -16,6 +17,8 @@ export interface Swept {
   readonly page: () => Promise<boolean>;
   /** How long to wait between two pages, in ms. */
   readonly pause: number;
+  /** Receives the error of a sweep that fails. */
+  readonly onError: OnError;
 }
 
 /** Sweeps for one process. */
@@ -27,7 +30,8 @@ export class Sweeper implements AsyncDisposable {
   /** Starts; the first sweep is after a random part of the time between two, so that processes take turns. */
   constructor(swept: Swept) {
     this.#swept = swept;
-    this.#sweeps = new Recurring(swept.what, () => this.sweep(), swept.every, swept.every * Math.random());
+    const { what, every, onError } = swept;
+    this.#sweeps = new Recurring(what, () => this.sweep(), onError, every, every * Math.random());
   }
 
   /** Deletes all that is due. */

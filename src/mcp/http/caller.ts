@@ -5,6 +5,7 @@
  */
 import type { AuthInfo } from "@modelcontextprotocol/server";
 import type { Authenticate, Identity } from "../../auth/authenticate.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { messageOf } from "../../text.ts";
 import { ANYBODY, type Peer, peerOf } from "../peer.ts";
 
@@ -28,6 +29,7 @@ export interface Rejection {
 export async function identify(
   request: Request,
   authenticate: Authenticate | undefined,
+  onError: OnError,
 ): Promise<Caller | Rejection> {
   if (authenticate === undefined) return { peer: ANYBODY };
   try {
@@ -39,6 +41,7 @@ export async function identify(
     const peer = await peerOf(identity);
     if (peer) return { peer, authInfo: authInfoOf(identity), client, expiresAt };
   } catch (error) {
+    onError(error, { where: "authenticate a caller" });
     return { response: unavailable("Authentication is unavailable."), reason: messageOf(error) };
   }
   const error = "The principal is empty or not well-formed text.";

@@ -98,7 +98,8 @@ export class HttpEndpoint implements AsyncDisposable {
     const limits = { ofOne: options.sessionsOfOne ?? Infinity };
     const record = (event: SessionEvent) => this.#record({ operation: "session", ...event });
     const begin = (peer: Peer) => bind(served, peer, "legacy");
-    this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits);
+    const { onError } = served.tasks;
+    this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits, Date.now, onError);
     const factory: McpServerFactory = ({ requestInfo }) => {
       const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANYBODY };
       return exchange.server = bindRequest(served, exchange.peer, exchange.message);
@@ -130,7 +131,7 @@ export class HttpEndpoint implements AsyncDisposable {
     }
     const preflight = this.#origins.preflight(request);
     if (preflight) return preflight;
-    const caller = await identify(request, this.#options.authenticate);
+    const caller = await identify(request, this.#options.authenticate, this.#served.tasks.onError);
     if ("response" in caller) return this.#reject(caller.response, caller.reason);
     // Unless `authenticate` answers this, there is no metadata that tells clients how to get a token.
     if (url.pathname.startsWith("/.well-known/")) return Response.json({ error: "not_found" }, { status: 404 });
@@ -152,8 +153,9 @@ export class HttpEndpoint implements AsyncDisposable {
       return response.status === 400 ? await this.#refusedBySdk(caller.peer, response) : response;
     } catch (error) {
       if (error instanceof Unavailable) return shuttingDown();
-      if (error instanceof BackendError) return unavailable("The backend does not answer.");
-      throw error;
+      if (!(error instanceof BackendError)) throw error;
+      this.#served.tasks.onError(error, { where: "answer a request" });
+      return unavailable("The backend does not answer.");
     }
   }
 

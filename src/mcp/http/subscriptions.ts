@@ -5,7 +5,7 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { MissingInternal } from "../../libraries/internals.ts";
-import { logError } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { TaskListener } from "../bind.ts";
 import type { Peer } from "../peer.ts";
 import { messageInChunk } from "../sdk_internals.ts";
@@ -24,13 +24,17 @@ export async function listenOverHttp(
   const response = await respond(received.forward);
   const stream = response.headers.get("content-type") === "text/event-stream" ? response.body : null;
   if (stream === null) return response;
-  return new Response(withTasks(stream, listener), response);
+  return new Response(withTasks(stream, listener, served.tasks.onError), response);
 }
 
 /**
  * Sends each event through the listener. Writing waits until the client reads on, so that a slow client fills no memory.
  */
-function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): ReadableStream<Uint8Array> {
+function withTasks(
+  stream: ReadableStream<Uint8Array>,
+  listener: TaskListener,
+  onError: OnError,
+): ReadableStream<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const over = new AbortController();
@@ -50,8 +54,10 @@ function withTasks(stream: ReadableStream<Uint8Array>, listener: TaskListener): 
     { signal: over.signal },
   );
   writer.closed.catch(() => over.abort()); // The client is gone.
-  // Any other end of the stream reaches its client.
-  passed.catch((error) => error instanceof MissingInternal && logError("serve a subscription", error)).finally(() => {
+  passed.catch((error) => {
+    // Any other end of the stream reaches its client.
+    if (error instanceof MissingInternal) onError(error, { where: "serve a subscription" });
+  }).finally(() => {
     listener[Symbol.dispose]();
     writer.close().catch(() => {});
   });

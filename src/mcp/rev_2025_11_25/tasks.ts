@@ -50,7 +50,7 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
       try {
         return await answer(taskId, ctx);
       } catch (error) {
-        throw toProtocolError(error);
+        throw toProtocolError(error, tasks.onError);
       }
     });
 
@@ -90,7 +90,7 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
         ...(page.nextCursor && { nextCursor: page.nextCursor }),
       };
     } catch (error) {
-      throw toProtocolError(error);
+      throw toProtocolError(error, tasks.onError);
     }
   });
 }

@@ -118,7 +118,7 @@ export class TaskListener implements Disposable {
     } catch (error) {
       this.#requested.delete(id);
       this.#refused.add(id);
-      const { code, message, data } = toProtocolError(error);
+      const { code, message, data } = toProtocolError(error, this.#served.tasks.onError);
       return await writeSendable(refuse(id, code, message, data).answer);
     }
     const taskIds = requested.taskIds.filter((taskId) => known.has(taskId));

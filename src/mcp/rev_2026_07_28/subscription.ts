@@ -8,6 +8,7 @@ import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprot
 import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
 import { inSentSpan } from "../messages/sent_span.ts";
@@ -109,7 +110,7 @@ export class TaskSubscription implements Disposable {
     const { taskIds, uris, capabilities } = this.#covers;
     if (taskIds.includes(task.id) && surface.tasks) {
       const detailed = await readDetailed(tasks, surface.tasks, task, capabilities).catch((error) =>
-        lostTask(task, error)
+        lostTask(task, error, tasks.onError)
       );
       await this.#send("notifications/tasks", { ...detailed });
     }
@@ -125,8 +126,8 @@ export class TaskSubscription implements Disposable {
 }
 
 /** A task that the store has lost counts as failed, with the error that `tasks/get` gives. Throws every other error. */
-function lostTask(task: TaskInfo, error: unknown): DetailedTask {
+function lostTask(task: TaskInfo, error: unknown, onError: OnError): DetailedTask {
   if (!(error instanceof TaskNotFound)) throw error;
-  const { code, message } = toProtocolError(error);
+  const { code, message } = toProtocolError(error, onError);
   return { ...wireTask(task), status: "failed", statusMessage: message, error: { code, message } };
 }

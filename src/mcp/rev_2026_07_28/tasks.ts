@@ -45,7 +45,7 @@ export function bindTasks(
       try {
         return await answer(taskId, ctx);
       } catch (error) {
-        throw toProtocolError(error);
+        throw toProtocolError(error, tasks.onError);
       }
     });
 

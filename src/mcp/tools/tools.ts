@@ -131,7 +131,7 @@ function call(
       if (readable && resumed === undefined && !request?.demanded) {
         return { content: [{ type: "text", text: cutToFit(messageOf(error)) }], isError: true };
       }
-      throw toProtocolError(error);
+      throw toProtocolError(error, tasks.onError);
     }
   });
 }

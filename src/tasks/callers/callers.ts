@@ -7,7 +7,7 @@
  */
 import type { KeyStore } from "../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
-import { logError } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
@@ -42,6 +42,7 @@ export class Callers implements Disposable {
   readonly #heartbeat: Heartbeat;
   readonly #others: OtherServers;
   readonly #now: () => number;
+  readonly #onError: OnError;
   /** The tasks for which calls wait, by their ids. */
   readonly #awaited = new Map<string, Awaited>();
   readonly #marks: Marks;
@@ -52,10 +53,11 @@ export class Callers implements Disposable {
   /** What callers leave behind whose tasks are not stored yet, by their lists. */
   readonly #leaving = new Map<string, Set<Promise<void>>>();
 
-  constructor(keys: KeyStore, now: () => number) {
+  constructor(keys: KeyStore, now: () => number, onError: OnError) {
+    this.#onError = onError;
     this.#now = now;
     this.#lists = new OfferLists(keys, now);
-    this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0);
+    this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0, onError);
     const write = (act: () => Promise<void>) => this.#write(act);
     this.#marks = new Marks({ lists: this.#lists, heartbeat: this.#heartbeat, now, write });
     this.#others = new OtherServers(keys, now);
@@ -201,7 +203,8 @@ export class Callers implements Disposable {
   /** Writes in the background, and tries again if that fails. */
   #write(act: () => Promise<void>): Promise<void> {
     const writing = tryAgain(act, PAUSES_MS, () => false).then((done) => {
-      if (!done) logError("store which tasks calls wait for", new BackendError("The store does not answer."));
+      const error = new BackendError("The store does not answer.");
+      if (!done) this.#onError(error, { where: "store which tasks calls wait for" });
       this.#writing.delete(writing);
     });
     this.#writing.add(writing);

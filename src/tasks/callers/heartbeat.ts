@@ -5,7 +5,7 @@
  * @module
  */
 import type { KeyStore } from "../../backend.ts";
-import { logFailureOf } from "../../log/log_error.ts";
+import type { OnError } from "../../log/on_error.ts";
 import { pause } from "../../waiting.ts";
 
 /** How often a server counts, in ms. */
@@ -26,6 +26,7 @@ export class Heartbeat {
   readonly server: string = crypto.randomUUID();
   readonly #keys: KeyStore;
   readonly #isNeeded: () => boolean;
+  readonly #onError: OnError;
   #count = 0;
   #last: string | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -34,7 +35,8 @@ export class Heartbeat {
   #written: Promise<void> = Promise.resolve();
 
   /** `isNeeded`: whether to go on counting. */
-  constructor(keys: KeyStore, isNeeded: () => boolean) {
+  constructor(keys: KeyStore, isNeeded: () => boolean, onError: OnError) {
+    this.#onError = onError;
     this.#keys = keys;
     this.#isNeeded = isNeeded;
   }
@@ -62,7 +64,9 @@ export class Heartbeat {
   }
 
   #write(act: () => Promise<void>): void {
-    this.#written = this.#written.then(act).catch(logFailureOf("say that this server lives"));
+    this.#written = this.#written.then(act).catch((error) =>
+      this.#onError(error, { where: "say that this server lives" })
+    );
   }
 
   async #beat(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -17,7 +18,7 @@ function test(name: string, fn: (place: Place) => Promise<void>): void {
   testUnless(noRedis, `bullmq on Redis: ${name}`, async () => {
     await using redis = await openRedis();
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;
-    const store = await RedisStore.open(redis.url, prefix);
+    const store = await RedisStore.open(redis.url, ignored, prefix);
     const admin = new Redis(redis.url);
     const received: string[] = [];
     const waiting = new Map<string, () => void>();

@@ -4,6 +4,7 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 
@@ -42,7 +43,7 @@ Deno.test("a change whose read fails is read again, together with later changes"
   const both = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event: TaskEvent) => {
     if (event.kind === "change" && emitted.push(event.task.id) === 2) both.resolve();
-  });
+  }, ignored);
   feed.start();
   await feed.follow("job");
   const [first = "", second = ""] = ids;
@@ -62,7 +63,7 @@ Deno.test("a read that fails after the feed was closed leaves no timer behind", 
     reading.resolve();
     return answer.promise;
   });
-  const feed = new QueueFeed(store, () => {});
+  const feed = new QueueFeed(store, () => {}, ignored);
   feed.start();
   await feed.follow("job");
   store.changed(newTaskId(), false);
@@ -81,7 +82,7 @@ Deno.test("a task that is stored here is emitted once without a read, even if it
     reads.push(id);
     return Promise.resolve(snapshotOf(id));
   });
-  const feed = new QueueFeed(store, (event) => event.kind === "change" && emitted.push(event.task.id));
+  const feed = new QueueFeed(store, (event) => event.kind === "change" && emitted.push(event.task.id), ignored);
   feed.start();
   await feed.follow("job");
   await feed.storing(early, () => {
@@ -103,7 +104,7 @@ Deno.test("if a task expires before its end is read, one gap is emitted; the exp
   const feed = new QueueFeed(store, (event: TaskEvent) => {
     emitted.push(event.kind === "change" ? event.task.id : event.kind);
     next.resolve();
-  });
+  }, ignored);
   const change = async (...ids: string[]) => {
     next = Promise.withResolvers();
     for (const id of ids) store.changed(id, false);
@@ -136,7 +137,7 @@ Deno.test("a failed subscription to a queue is repeated after a reconnect, and f
     },
   };
   const gap = Promise.withResolvers<void>();
-  const feed = new QueueFeed(broken, ({ kind }) => kind === "gap" && gap.resolve());
+  const feed = new QueueFeed(broken, ({ kind }) => kind === "gap" && gap.resolve(), ignored);
   feed.start();
   await assertRejects(() => feed.follow("job"), Error, "Redis is away.");
   subscribed.length = 0;
@@ -157,7 +158,7 @@ Deno.test("a task that has expired, or is gone, is not emitted", async () => {
     if (event.kind !== "change") return;
     emitted.push(event.task.id);
     if (event.task.id === last) all.resolve();
-  });
+  }, ignored);
   feed.start();
   await feed.follow("job");
   for (const id of ids) store.changed(id, false);

@@ -8,6 +8,7 @@ import { BullMqBackend } from "../../../mod.ts";
 import { Health } from "../../../src/server/health.ts";
 import { messageOf } from "../../../src/text.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -20,7 +21,7 @@ testUnless(
     const admin = new Redis(redis.url);
     await using backend = await BullMqBackend.connect({ redis: redis.url });
     let now = 0;
-    const checks = new Health(backend, () => now += 5_000); // No answer is reused.
+    const checks = new Health(backend, ignored, () => now += 5_000); // No answer is reused.
     const health = () => checks.check().then(() => "ok", messageOf);
     const becomes = (wanted: string) => until(async () => await health() === wanted, `a check says: ${wanted}`);
     try {

@@ -10,6 +10,7 @@ import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
 import { change, isBefore } from "../../../src/backends/bullmq/redis/events/tally.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
 import { wait } from "../../mcp/http/support/waiters.ts";
@@ -77,7 +78,7 @@ test("waiting calls notice that FLUSHALL has deleted everything", async (url) =>
 });
 
 test("after FLUSHALL new tasks emit events as before, even if Redis's clock was set back", async (url) => {
-  const store = await RedisStore.open(url);
+  const store = await RedisStore.open(url, ignored);
   const admin = new Redis(url);
   const events = "bull:queue:events";
   const received: string[] = [];
@@ -120,7 +121,7 @@ test("ordinary events of a queue are not reported as missed", async (url) => {
   });
   await using worker = createWorker(backend, [flaky]);
   await worker.ready;
-  const store = await RedisStore.open(url);
+  const store = await RedisStore.open(url, ignored);
   let gaps = 0;
   const subscription = await store.subscribe("flaky", () => {}, () => gaps++);
   try {

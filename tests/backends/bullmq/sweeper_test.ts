@@ -2,6 +2,7 @@ import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { sweepExpired } from "../../../src/backends/bullmq/sweeper.ts";
 import type { Snapshot } from "../../../src/backends/bullmq/snapshot.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 
@@ -22,7 +23,7 @@ Deno.test("a task that cannot be read is postponed, and the others expire", asyn
       id === bad ? Promise.reject(new SyntaxError("Unexpected end of JSON input")) : Promise.resolve(expired(id)),
     expire: ({ id }) => Promise.resolve(did(`${id} expires`)).then(() => true),
     postpone: (id) => Promise.resolve(did(`${id} later`)),
-  });
+  }, ignored);
   await pass(time, both.promise);
   assertEquals(done.toSorted(), [`${bad} later`, `${good} expires`].toSorted());
 });
@@ -41,7 +42,7 @@ Deno.test("closing a sweeper waits for every check under way, although one of th
     },
     expire: () => Promise.resolve(order.push("checked")).then(() => true),
     postpone: () => Promise.reject(new Error("Redis is away.")),
-  });
+  }, ignored);
   await pass(time, reading.promise);
   const closed = sweeper[Symbol.asyncDispose]().then(() => order.push("closed"));
   await time.runMicrotasks();
@@ -63,7 +64,7 @@ Deno.test("an expired task whose job still runs, and a task that is gone, are no
       if (later.set(id, ms).size === 2) both.resolve();
       return Promise.resolve();
     },
-  });
+  }, ignored);
   await pass(time, both.promise);
   assertEquals([later.get(runs), later.get(gone)], [60_000, Infinity]);
 });
@@ -86,7 +87,7 @@ Deno.test("a parked task is checked once a day, or when its sleep is over", asyn
       if (Object.keys(later).length === 3) all.resolve();
       return Promise.resolve();
     },
-  });
+  }, ignored);
   await pass(time, all.promise);
   assertEquals(later, { asks: DAY, naps: HOUR + 600_000, sleeps: DAY });
 });

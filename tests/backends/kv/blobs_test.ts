@@ -6,6 +6,7 @@ import { claimed, created, settled } from "../../../src/backends/shared/record.t
 import { Claims } from "../../../src/backends/shared/store/claims.ts";
 import { Sweeper } from "../../../src/backends/shared/sweeper.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { found, storeOf } from "./support/store.ts";
 
@@ -30,7 +31,8 @@ const later = () => Date.now() + 3_600_000;
 
 /** Sweeps as a backend does, but at a time when all marks of now are due. */
 function sweeperOf({ kv, committer }: Pick<Opened, "kv" | "committer">): Sweeper {
-  return new Sweeper({ what: "sweep", every: 600_000, page: () => sweepBlobs(kv, committer, later()), pause: 10 });
+  const page = () => sweepBlobs(kv, committer, later());
+  return new Sweeper({ what: "sweep", every: 600_000, page, pause: 10, onError: ignored });
 }
 
 Deno.test("KV: one sweep deletes all large texts that nobody needs, however many have come since the last one", () =>
@@ -86,7 +88,7 @@ Deno.test("KV: a long message leaves no mark to be swept, and stands as long as 
 Deno.test("KV: a large input is kept while its task lives, a large result while it is kept, and then nothing is left", () =>
   withKv(async ({ kv, committer, left }) => {
     const store = storeOf(kv, committer);
-    const claims = new Claims(store, { name: "worker", jobs: ["job"] }, { hold() {}, lose() {} });
+    const claims = new Claims(store, { name: "worker", jobs: ["job"] }, { hold() {}, lose() {}, onError: ignored });
     const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await store.create(

@@ -1,5 +1,6 @@
 import { EventLog } from "../../../src/backends/kv/event_log.ts";
 import { eventKey } from "../../../src/backends/kv/keys.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
@@ -13,8 +14,18 @@ Deno.test("KV: when a process closes, the others do not read again what it has t
     kv.set(eventKey(writer, number), JSON.stringify([{ id: text }]));
   const told = (task: string) => ({ kind: "change", task: { id: task } });
   try {
-    await using _reader = await EventLog.open(kv, "reader", path, { event, ready: () => {}, check: () => {} });
-    const closing = await EventLog.open(kv, "closing", path, { event: () => {}, ready: () => {}, check: () => {} });
+    await using _reader = await EventLog.open(kv, "reader", path, {
+      event,
+      ready: () => {},
+      check: () => {},
+      onError: ignored,
+    });
+    const closing = await EventLog.open(kv, "closing", path, {
+      event: () => {},
+      ready: () => {},
+      check: () => {},
+      onError: ignored,
+    });
     await tell("closing", 1, "said");
     closing.wake(false);
     await until(() => Promise.resolve(heard.length === 1), "the change is heard");
@@ -38,7 +49,12 @@ Deno.test("KV: a process hears what the others tell from its start on, and of a 
   const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
   try {
     await tell(1);
-    const hear = { event: (one: unknown) => heard.push(one), ready: () => void ready++, check: () => {} };
+    const hear = {
+      event: (one: unknown) => heard.push(one),
+      ready: () => void ready++,
+      check: () => {},
+      onError: ignored,
+    };
     await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, hear);
     await tell(2);
     await until(() => Promise.resolve(heard.length > 0), "the change is heard");
@@ -61,7 +77,12 @@ Deno.test("KV: the wake file of a process that died long ago is removed, and tha
     await Deno.mkdir(`${path}.wake`);
     for (const name of ["old", "young"]) await Deno.writeTextFile(`${path}.wake/${name}`, "");
     await Deno.utime(`${path}.wake/old`, 0, 0);
-    await using _log = await EventLog.open(kv, "new", path, { event: () => {}, ready: () => {}, check: () => {} });
+    await using _log = await EventLog.open(kv, "new", path, {
+      event: () => {},
+      ready: () => {},
+      check: () => {},
+      onError: ignored,
+    });
     const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
     assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
   } finally {

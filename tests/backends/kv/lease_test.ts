@@ -10,6 +10,7 @@ import type { WorkerLease } from "../../../src/backends/shared/store/store.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import type { TaskInfo } from "../../../src/task.ts";
+import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { found, LEASE, OWNER, storeOf } from "./support/store.ts";
 
@@ -37,7 +38,7 @@ async function withLeases(use: (opened: Opened) => Promise<void>): Promise<void>
   const store = storeOf(kv, committer, { now: () => clock.now });
   const keep = async (name: string, held: () => readonly TaskInfo[]) => {
     const own = store.lease({ ...newWorker(["job"]), name }, held);
-    const lease = leases.use(new Lease(store, own, () => {}));
+    const lease = leases.use(new Lease(store, own, () => {}, ignored));
     await lease.ready;
     return { lease, own };
   };

@@ -9,6 +9,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import type { Json } from "../../../src/task.ts";
 import { NO_LINES } from "../../../src/task_log/kept.ts";
+import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
 
@@ -22,7 +23,12 @@ interface Opened {
 
 /** The claims of a worker. It hears of nothing unless `tell` says otherwise. */
 function claimsOf(store: KvStore, tell: Partial<ClaimsListener> = {}, worker: Partial<Worker> = {}): Claims {
-  return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, { hold() {}, lose() {}, ...tell });
+  return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, {
+    hold() {},
+    lose() {},
+    onError: ignored,
+    ...tell,
+  });
 }
 
 async function withClaims(
@@ -104,7 +110,12 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     assertEquals([claims.held.length, looks[2]?.claims, looks[2]?.more], [all.length, [], false]);
     assert((looks[2]?.dueIn ?? 0) > 0, "It looks again soon.");
     const jobs = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(64, "x"));
-    const lease = new Lease(store, store.lease({ ...newWorker(jobs), name: "worker" }, () => claims.held), () => {});
+    const lease = new Lease(
+      store,
+      store.lease({ ...newWorker(jobs), name: "worker" }, () => claims.held),
+      () => {},
+      ignored,
+    );
     await lease.ready;
     await lease[Symbol.asyncDispose]();
     await claims.settle(all[0]?.task.id ?? "", { kind: "value", value: 1 });

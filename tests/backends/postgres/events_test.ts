@@ -4,6 +4,7 @@ import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -44,7 +45,7 @@ class Stage implements AsyncDisposable {
   async #openLog(): Promise<void> {
     const database = this.#stack.use(await Database.open(this.#url, "mcp_jobs", 3));
     const event = (event: TaskEvent) => void this.heard.push(event.kind === "change" ? event.task.id : "gap");
-    this.#stack.use(await EventLog.open(database, OWN, this.#listens, { event, ready: () => {} }));
+    this.#stack.use(await EventLog.open(database, OWN, this.#listens, { event, ready: () => {} }, ignored));
   }
 
   /** A transaction that has added an event of this name. */

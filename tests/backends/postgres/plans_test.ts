@@ -8,6 +8,7 @@ import { created } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -23,7 +24,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await PostgresBackend.migrate({ url });
   await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
   const name = crypto.randomUUID();
-  await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} });
+  await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);
   const store = new PostgresStore(
     database,
     new Writer(database, name, () => {}),

@@ -1,4 +1,5 @@
 import { Recurring } from "../../../src/backends/shared/recurring.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
 Deno.test("recurring work goes on after an error, and never runs twice at a time", async () => {
@@ -11,7 +12,7 @@ Deno.test("recurring work goes on after an error, and never runs twice at a time
     if (++runs === 3) enough.resolve();
     if (runs === 1) throw new Error("It fails.");
   };
-  await using _recurring = new Recurring("test recurring work", act, 1);
+  await using _recurring = new Recurring("test recurring work", act, ignored, 1);
   await enough.promise;
   assertEquals(most, 1);
 });
@@ -19,11 +20,16 @@ Deno.test("recurring work goes on after an error, and never runs twice at a time
 Deno.test("recurring work that is closed ends the run under way, and starts no other", async () => {
   const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const order: string[] = [];
-  const recurring = new Recurring("test recurring work", async () => {
-    begun.resolve();
-    await end.promise;
-    order.push("run");
-  }, 1);
+  const recurring = new Recurring(
+    "test recurring work",
+    async () => {
+      begun.resolve();
+      await end.promise;
+      order.push("run");
+    },
+    ignored,
+    1,
+  );
   await begun.promise;
   const closed = recurring[Symbol.asyncDispose]().then(() => order.push("closed"));
   end.resolve();

@@ -1,6 +1,7 @@
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { ignored } from "../../support/errors.ts";
 import { assertEquals, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 
@@ -14,7 +15,7 @@ class Servers implements AsyncDisposable {
 
   /** A server. */
   start(): Callers {
-    const server = new Callers(this.backend.keys, Date.now);
+    const server = new Callers(this.backend.keys, Date.now, ignored);
     this.#servers.push(server);
     return server;
   }
@@ -121,7 +122,7 @@ Deno.test("a call that is over soon writes nothing to the store", async () => {
       return rename(...change);
     },
   };
-  using server = new Callers(keys, Date.now);
+  using server = new Callers(keys, Date.now, ignored);
   const wait = server.wait(await servers.task(), () => LIST);
   await servers.pass(rest(200));
   server.leave(wait, true);

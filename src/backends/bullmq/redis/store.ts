@@ -8,6 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import type { OnError } from "../../../log/on_error.ts";
 import { type Deadline, redisDeadline } from "../deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
@@ -39,6 +40,7 @@ export class RedisStore {
   /** How long an answer of Redis may take. */
   readonly deadline: Deadline = redisDeadline();
   readonly #prefix: string;
+  readonly #onError: OnError;
   readonly #client: Redis;
   readonly #template: Redis;
   readonly #queues = new Map<string, Queue>();
@@ -46,7 +48,8 @@ export class RedisStore {
   #signals: RedisSignals | undefined;
   #reconnected: Promise<void> | undefined;
 
-  private constructor(bullmq: BullMq, client: Redis, prefix: string) {
+  private constructor(bullmq: BullMq, client: Redis, prefix: string, onError: OnError) {
+    this.#onError = onError;
     this.bullmq = bullmq;
     this.#client = client;
     this.#prefix = prefix;
@@ -59,9 +62,9 @@ export class RedisStore {
   }
 
   /** Connects. Rejects at once if Redis is not there, or lacks something that will be needed. */
-  static async open(url: string, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
+  static async open(url: string, onError: OnError, prefix: string = DEFAULT_PREFIX): Promise<RedisStore> {
     const { bullmq, Redis } = await loadLibraries();
-    return new RedisStore(bullmq, await connect(Redis, url, prefix), prefix);
+    return new RedisStore(bullmq, await connect(Redis, url, prefix), prefix, onError);
   }
 
   /** The queue of this name, for short calls that fail at once while Redis is away. */
@@ -80,7 +83,7 @@ export class RedisStore {
   async subscribe(queue: string, changed: JobListener, missed: () => void, since?: number): Promise<Subscription> {
     const stream = `${this.#prefix}:${queue}:events`;
     const from = since === undefined ? await this.#lastEvent(stream) : `${since - 1}`;
-    return new RedisEvents(this.#template, { stream, from, changed, missed });
+    return new RedisEvents(this.#template, { stream, from, changed, missed, onError: this.#onError });
   }
 
   /** Prepares to start BullMQ's workers. */
@@ -115,7 +118,7 @@ export class RedisStore {
     this.#listeners.add(listener);
     this.#signals ??= new RedisSignals(this.#template, this.#prefix, (signal) => {
       for (const listener of [...this.#listeners]) listener(signal);
-    });
+    }, this.#onError);
     return () => this.#listeners.delete(listener);
   }
 

@@ -7,7 +7,7 @@
  */
 import type { Worker } from "bullmq";
 import { doneWithin } from "../../../waiting.ts";
-import { logError } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import { type BullMq, retryMethodsOf } from "../internals.ts";
 
 /** The pause after the first error, in ms; it doubles with each further error. */
@@ -16,17 +16,22 @@ const FIRST_MS = 100;
 /** The longest pause, in ms. */
 const LONGEST_MS = 2_000;
 
-/** What has failed, for the log. */
-const TAKE_OR_END = "take a job from its queue, or store its end";
-
 /** Waits for `ms`, or until `unless` resolves. */
 export type Wait = (ms: number, unless?: Promise<void>) => Promise<void>;
 
-/** Makes a worker pause. If Redis refuses the end of a job, it is retried for `lease` ms: after that it is void. */
+/** What is to be known of a worker. */
+export interface PauseOptions {
+  readonly job: string;
+  /** If Redis refuses the end of a job, it is retried for so many ms: after that it is void. */
+  readonly lease: number;
+  readonly onError: OnError;
+}
+
+/** Makes a worker pause. */
 export function pauseAfterErrors(
   { isNotConnectionError }: Pick<BullMq, "isNotConnectionError">,
   worker: Worker,
-  lease: number,
+  { job, lease, onError }: PauseOptions,
   wait: Wait = pause,
 ): void {
   const methods = retryMethodsOf(worker);
@@ -34,6 +39,7 @@ export function pauseAfterErrors(
   const checkConnectionError = methods.checkConnectionError.bind(methods);
   const closing = Promise.withResolvers<void>();
   let [failures, reported, isClosing] = [0, 0, false];
+  const report = (error: unknown) => onError(error, { where: "take a job from its queue, or store its end", job });
   worker.once("closing", () => {
     isClosing = true;
     closing.resolve();
@@ -41,7 +47,7 @@ export function pauseAfterErrors(
   // An error while waiting for a job is reported only here.
   worker.on("error", (error) => {
     if (isNotConnectionError(error)) reported++;
-    if (!isClosing) logError(TAKE_OR_END, error);
+    if (!isClosing) report(error);
   });
   // A closing worker takes no more jobs; all it may still have to write are the ends of its jobs.
   const pauseNow = () =>
@@ -60,7 +66,7 @@ export function pauseAfterErrors(
           // After a lost connection, BullMQ itself pauses.
           if (!(error instanceof Error) || !isNotConnectionError(error)) throw error;
           const again = isRefusal(error) && performance.now() < until;
-          if (again) logError(TAKE_OR_END, error);
+          if (again) report(error);
           await pauseNow();
           if (!again) throw error;
         }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Worker } from "bullmq";
-import { logError } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 
 /** A run that holds the lock of its job. */
 interface Holder {
@@ -17,7 +17,9 @@ interface Holder {
 /** The locks that one worker of BullMQ holds. The worker is to be started with `skipLockRenewal`. */
 export class Locks {
   readonly #worker: Pick<Worker, "extendJobLocks">;
+  readonly #job: string;
   readonly #lease: number;
+  readonly #onError: OnError;
   /** By job id: only one run holds the lock. */
   readonly #holders = new Map<string, Holder>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -25,8 +27,10 @@ export class Locks {
   #closed = false;
 
   /** `lease` is how long a lock lasts, in ms. */
-  constructor(worker: Pick<Worker, "extendJobLocks">, lease: number) {
+  constructor(worker: Pick<Worker, "extendJobLocks">, job: string, lease: number, onError: OnError) {
     this.#worker = worker;
+    this.#job = job;
+    this.#onError = onError;
     this.#lease = lease;
   }
 
@@ -71,7 +75,7 @@ export class Locks {
       }
     } catch (error) {
       // Redis is away. Locks that are lost meanwhile are reported by the next renewal.
-      if (!this.#closed) logError("renew the locks of jobs", error);
+      if (!this.#closed) this.#onError(error, { where: "renew the locks of jobs", job: this.#job });
     }
     this.#renewing = false;
     this.#schedule();

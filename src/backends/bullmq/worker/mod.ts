@@ -6,6 +6,7 @@
 import type { Job, Processor, Worker } from "bullmq";
 import type { WorkHandle, WorkOptions } from "../../../backend.ts";
 import { WorkerStopping } from "../../../errors.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import type { Json } from "../../../task.ts";
 import type { TerminalStatus } from "../../../task.ts";
 import { countEnded } from "../../../telemetry/metrics.ts";
@@ -34,6 +35,7 @@ const DRAIN_S = 0.5;
 export interface QueueWorkOptions extends WorkOptions {
   /** After how long a silent worker counts as dead, in ms. */
   readonly lease: number;
+  readonly onError: OnError;
 }
 
 /** The BullMQ workers of one worker of ours. */
@@ -50,7 +52,11 @@ export class QueueWork implements WorkHandle {
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
-  readonly #check = new PeriodicCheck(() => this.#checkRuns(), () => this.#runs.size > 0);
+  readonly #check = new PeriodicCheck(
+    () => this.#checkRuns(),
+    () => this.#runs.size > 0,
+    (error) => this.#options.onError(error, { where: "look for tasks that are to stop" }),
+  );
   readonly #unsubscribe: () => void;
   /** Why the runs are to stop; set once the grace is over. */
   #reason: WorkerStopping | undefined;
@@ -77,7 +83,7 @@ export class QueueWork implements WorkHandle {
   }
 
   #startWorker(name: string): Worker {
-    const { concurrency, lease, after } = this.#options;
+    const { concurrency, lease, after, onError } = this.#options;
     const settings = {
       concurrency,
       autorun: after === undefined,
@@ -91,7 +97,7 @@ export class QueueWork implements WorkHandle {
     const run = (job: Job, token: string) => this.#run(name, locks, job, token);
     const start = (process: Processor) => this.#workers.start(name, process, settings);
     const worker = startWithHeadStart(start, run, concurrency);
-    pauseAfterErrors(this.#store.bullmq, worker, lease);
+    pauseAfterErrors(this.#store.bullmq, worker, { job: name, lease, onError });
     const dropSteps = (job?: Job) => {
       if (job?.finishedOn === undefined || job.attemptsStarted <= 1 && !this.#recorded.has(job)) return;
       // If this fails, they are deleted with the task.
@@ -100,14 +106,14 @@ export class QueueWork implements WorkHandle {
     worker.on("completed", dropSteps).on("failed", dropSteps);
     worker.on("completed", (job) => this.#count(name, job, "COMPLETED"));
     worker.on("failed", (job) => job && this.#count(name, job, this.#cancelled.has(job) ? "CANCELLED" : "FAILED"));
-    const locks = new Locks(worker, lease);
+    const locks = new Locks(worker, name, lease, onError);
     this.#locks.push(locks);
     void after?.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
     return worker;
   }
 
   async #run(name: string, locks: Locks, job: Job, token: string): Promise<Json> {
-    const run = new JobRun({ store: this.#store, name, job, token, run: this.#options.run });
+    const run = new JobRun({ ...this.#options, store: this.#store, name, job, token });
     const releaseLock = locks.hold(run.id, token, () => run.lose());
     this.#runs.add(run);
     if (this.#earlyStops.has(run.id)) run.cancel();

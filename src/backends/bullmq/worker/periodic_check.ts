@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { logFailureOf } from "../../../log/log_error.ts";
 
 /** The pause between two checks, in ms. */
 const CHECK_MS = 500;
@@ -12,12 +11,14 @@ const CHECK_MS = 500;
 export class PeriodicCheck implements Disposable {
   readonly #check: () => Promise<void>;
   readonly #isNeeded: () => boolean;
+  readonly #failed: (error: unknown) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #checking = false;
   #closed = false;
 
-  /** A check may fail; it is repeated after the usual pause. */
-  constructor(check: () => Promise<void>, isNeeded: () => boolean) {
+  /** `failed` receives the error of a check that fails; it is repeated after the usual pause. */
+  constructor(check: () => Promise<void>, isNeeded: () => boolean, failed: (error: unknown) => void) {
+    this.#failed = failed;
     this.#check = check;
     this.#isNeeded = isNeeded;
   }
@@ -33,7 +34,7 @@ export class PeriodicCheck implements Disposable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#checking = true;
-    await this.#check().catch(logFailureOf("look for tasks that are to stop"));
+    await this.#check().catch(this.#failed);
     this.#checking = false;
     if (this.#isNeeded()) this.start();
   }

@@ -7,7 +7,7 @@
 import type { Job } from "bullmq";
 import type { Claim, ProgressReport, RecordedStep, WorkOptions } from "../../../backend.ts";
 import { HoldLost, JobFault, JobsError, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
-import { logError } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import type { Json, NewQuestion } from "../../../task.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
@@ -34,6 +34,7 @@ export interface RunOptions {
   readonly token: string;
   /** Runs the job's code. */
   readonly run: WorkOptions["run"];
+  readonly onError: OnError;
 }
 
 /** One run of a job. */
@@ -234,6 +235,10 @@ export class JobRun {
     return (await this.#options.store.records.read(this.id))?.owner ?? "";
   }
 
+  #report(error: unknown, where: string): void {
+    this.#options.onError(error, { where, job: this.#options.name, task: this.id });
+  }
+
   async #readStop(): Promise<void> {
     if ((await this.#options.store.records.toStop([this.id])).length > 0) this.cancel();
   }
@@ -248,7 +253,7 @@ export class JobRun {
         return await Promise.race([act(), this.#abandoned.promise]);
       } catch (error) {
         if (this.#stopping) break;
-        if (!this.#lost) logError("read or store what a running task needs", error);
+        if (!this.#lost) this.#report(error, "read or store what a running task needs");
         await doneWithin(this.#released.promise, STORE_RETRY_MS);
       }
     }
@@ -263,6 +268,6 @@ export class JobRun {
       if (this.#parking && added.lines.length === 0) return;
       latest = { progress: report.progress ?? latest.progress, message: report.message ?? latest.message };
       await store.records.storeProgress(name, holdOf({ job, token }), latest, added);
-    });
+    }, (error) => this.#report(error, "store what a task reports"));
   }
 }

@@ -5,7 +5,6 @@
  */
 import type { NewLogLine, ProgressReport } from "../../../backend.ts";
 import { InvalidValue } from "../../../errors.ts";
-import { logError } from "../../../log/log_error.ts";
 import { NewestLines, type NewLines } from "../../../task_log/kept.ts";
 
 /** The reports and the log of one run. */
@@ -26,8 +25,14 @@ export interface Reports {
   end(): Promise<void> | undefined;
 }
 
-/** Takes the reports and lines of a run, merges those that come while some are being stored, and stores the result. */
-export function mergeReports(store: (report: ProgressReport, added: NewLines) => Promise<void>): Reports {
+/**
+ * Takes the reports and lines of a run, merges those that come while some are being stored, and stores the result. `failed`
+ * receives the error of what cannot be stored.
+ */
+export function mergeReports(
+  store: (report: ProgressReport, added: NewLines) => Promise<void>,
+  failed: (error: unknown) => void,
+): Reports {
   let ended = false;
   let isNew = false;
   let next: ProgressReport | undefined;
@@ -51,7 +56,7 @@ export function mergeReports(store: (report: ProgressReport, added: NewLines) =>
     while (isNew && !ended) {
       isNew = false;
       // The job does not fail because a report could not be stored.
-      await storeNext().catch((error) => logError("store what a task reports", error));
+      await storeNext().catch(failed);
     }
   };
   const storeSoon = () => {

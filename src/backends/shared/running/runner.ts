@@ -6,7 +6,7 @@
  */
 import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
-import { logError } from "../../../log/log_error.ts";
+import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
@@ -20,7 +20,11 @@ const ABORT_GRACE_MS = 1_000;
 /** The pause before a write is tried again while the store fails, in ms. */
 const STORE_RETRY_MS = 500;
 
+/** A task, and the job that it runs. */
+type Named = Pick<TaskInfo, "id" | "job">;
+
 interface Running {
+  readonly job: string;
   /** The revision that was claimed; events of older ones are outdated. */
   readonly revision: number;
   readonly attempt: number;
@@ -37,6 +41,7 @@ export class Runner implements WorkHandle {
   readonly ready: Promise<void>;
   readonly #store: RunnerStore;
   readonly #options: WorkOptions;
+  readonly #onError: OnError;
   readonly #running = new Map<string, Running>();
   readonly #settling = new Set<Promise<void>>();
   readonly #closed = new AbortController();
@@ -56,6 +61,7 @@ export class Runner implements WorkHandle {
   constructor(store: RunnerStore, options: WorkOptions, ready: Promise<void>) {
     this.#store = store;
     this.#options = options;
+    this.#onError = reporterOf(options.onError);
     this.#mayClaim = options.after === undefined;
     void options.after?.then(() => {
       this.#mayClaim = true;
@@ -75,7 +81,7 @@ export class Runner implements WorkHandle {
   #claimMore(): void {
     if (!this.#mayClaim || this.#stopping || this.#claiming || !this.#mayBeReady || this.#free <= 0) return;
     this.#claiming = this.#claim().catch((error) => {
-      logError("look for tasks to run", error);
+      this.#onError(error, { where: "look for tasks to run" });
       this.#wakeIn(STORE_RETRY_MS);
     }).finally(() => {
       this.#claiming = undefined;
@@ -126,7 +132,7 @@ export class Runner implements WorkHandle {
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#mayBeReady = true;
       for (const claim of claims) this.#start(claim);
-      for (const { id, end } of failed) void this.#write(id, end);
+      for (const { id, job, end } of failed) void this.#write({ id, job }, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }
@@ -138,7 +144,7 @@ export class Runner implements WorkHandle {
   }
 
   #start({ task, input, timeout, trace, mayHaveSteps }: ClaimedTask): void {
-    const { id } = task;
+    const { id, job } = task;
     const store = this.#store;
     const controller = new AbortController();
     const { signal } = controller;
@@ -146,7 +152,7 @@ export class Runner implements WorkHandle {
     const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
-    const insist = this.#insistent(isOver);
+    const insist = this.#insistent(task, isOver);
     const questions = new OpenQuestions(
       {
         ask: (id, questions) => insist(() => store.ask(id, questions)),
@@ -171,7 +177,7 @@ export class Runner implements WorkHandle {
       parked = true;
       this.#running.delete(id);
       const [awaited, asked] = [{ keys: questions.awaited, until }, questions.stored()];
-      const stored = this.#write(id, async () => {
+      const stored = this.#write(task, async () => {
         await asked;
         await flush();
         await store.park(id, awaited);
@@ -183,7 +189,7 @@ export class Runner implements WorkHandle {
     const { report, log, flush } = mergeReports(async (newest, added) => {
       if (isPast() || parked && added.lines.length === 0) return;
       await store.report(id, newest, added);
-    });
+    }, (error) => this.#onError(error, { where: "store what a task reports", job, task: id }));
     const claim: Claim = {
       ...{ task, input, timeout, trace, signal, mayHaveSteps, report, record, park },
       log: async (line) => isOver() ? undefined : await log(line),
@@ -199,26 +205,26 @@ export class Runner implements WorkHandle {
       if (parked || isPast()) return;
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      void this.#write(id, async () => {
+      void this.#write(task, async () => {
         await flush();
         await (handBack ? store.handBack(id, isAbandoned(attempt)) : store.settle(id, attempt));
       });
       this.#claimMore();
     });
-    this.#running.set(id, { revision: task.revision, attempt: task.attempt, controller, questions, flush, done });
+    this.#running.set(id, { job, revision: task.revision, attempt: task.attempt, controller, questions, flush, done });
     const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
   }
 
   /** Repeats calls of the store while it is away, so that no job fails because of that. */
-  #insistent(isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+  #insistent({ id, job }: Named, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
     return async (act) => {
       while (true) {
         try {
           return await act();
         } catch (error) {
           if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
-          logError("read or store what a running task needs", error);
+          this.#onError(error, { where: "read or store what a running task needs", job, task: id });
           await pause(STORE_RETRY_MS, this.#closed.signal);
         }
       }
@@ -226,13 +232,13 @@ export class Runner implements WorkHandle {
   }
 
   /** Writes how a task ended, repeatedly while the store fails, so that finished work is not lost. */
-  #write(id: string, write: () => Promise<void>): Promise<void> {
+  #write({ id, job }: Named, write: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       while (true) {
         try {
           return await this.#writeOrFault(id, write);
         } catch (error) {
-          logError("store how an attempt has ended", error);
+          this.#onError(error, { where: "store how an attempt has ended", job, task: id });
           if (this.#closed.signal.aborted) return;
           await pause(STORE_RETRY_MS);
         }
@@ -261,8 +267,8 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const [id, { flush }] of this.#running) {
-      void this.#write(id, async () => {
+    for (const [id, { job, flush }] of this.#running) {
+      void this.#write({ id, job }, async () => {
         await flush();
         await this.#store.handBack(id, true);
       });

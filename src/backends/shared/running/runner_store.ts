@@ -27,6 +27,8 @@ export interface ClaimedTask {
 export interface FailedClaim {
   /** The task's id. */
   readonly id: string;
+  /** Its job. */
+  readonly job: string;
   /** Writes what becomes of it instead. The runner calls it again while it fails. */
   readonly end: () => Promise<void>;
 }

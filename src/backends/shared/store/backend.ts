@@ -5,6 +5,7 @@
  */
 import type {
   Backend,
+  BackendOptions,
   DocumentStore,
   KeyStore,
   LogLine,
@@ -19,12 +20,14 @@ import type {
 } from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
 import { isTaskId, NO_TASK } from "../../../ids.ts";
+import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { toText } from "../../../json.ts";
 import { operatorOf } from "../../../operator/operator.ts";
 import { Pauses } from "../../../operator/pauses.ts";
 import { newWorker } from "../../../operator/workers.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
 import { countCreated } from "../../../telemetry/metrics.ts";
+import { callback, checkOptions, type Rules } from "../../../options.ts";
 import { awaitEnd } from "../await_end.ts";
 import { Claims } from "./claims.ts";
 import type { Hub } from "./hub.ts";
@@ -36,6 +39,8 @@ import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { keptLines } from "../../../task_log/kept.ts";
 import { update } from "./update.ts";
+
+const OPTIONS: Rules<BackendOptions> = { onError: callback };
 
 /** A backend on a `Store`. A subclass opens the store, and passes it on with the `Hub` that is told of its changes. */
 export class StoreBackend implements Backend {
@@ -50,13 +55,19 @@ export class StoreBackend implements Backend {
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
+  readonly #onError: OnError;
   /** The workers of this process, and what tells how each stands. */
   readonly #workers = new Map<WorkHandle, () => WorkerInfo>();
   readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
 
-  /** `hub` is told of the changes of all processes. `opened` is disposed of when the backend closes. */
-  protected constructor(store: Store, hub: Hub, opened: AsyncDisposable) {
+  /**
+   * `hub` is told of the changes of all processes. `opened` is disposed of when the backend closes. Throws `DefinitionError`
+   * for an option that is unknown or cannot be used.
+   */
+  protected constructor(store: Store, hub: Hub, opened: AsyncDisposable, options: BackendOptions = {}) {
+    checkOptions(new.target.name, options, OPTIONS);
+    this.#onError = reporterOf(options.onError);
     this.streams = store.streams;
     this.keys = {
       named: async (owner, key) => {
@@ -201,15 +212,17 @@ export class StoreBackend implements Backend {
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
     const { jobs } = options;
+    const onError = options.onError ? reporterOf(options.onError) : this.#onError;
     const worker = newWorker(jobs);
     const claims = new Claims(this.#store, worker, {
       hold: () => lease?.hold?.(),
       lose: (id) => runner.lose(id),
+      onError,
     }, () => this.#pauses.unpaused(jobs));
     const lease = this.#store.lease?.(worker, () => claims.held);
     // With each renewal the worker also looks for pauses and tasks that no event has announced.
-    const kept = lease && new Lease(this.#store, lease, () => this.#pauses.reread());
-    const runner = new Runner(claims, options, kept?.ready ?? Promise.resolve());
+    const kept = lease && new Lease(this.#store, lease, () => this.#pauses.reread(), onError);
+    const runner = new Runner(claims, { ...options, onError }, kept?.ready ?? Promise.resolve());
     const leave = this.#hub.add({
       ready: () => runner.wake(),
       event: (event) => {

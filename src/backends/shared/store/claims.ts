@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../backend.ts";
-import { logError } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import { type Standing, standingOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/kept.ts";
@@ -31,6 +31,8 @@ export interface ClaimsListener {
   readonly hold: () => void;
   /** The worker no longer holds a task. */
   readonly lose: (id: string) => void;
+  /** Receives errors that no caller receives. */
+  readonly onError: OnError;
 }
 
 /**
@@ -184,7 +186,7 @@ export class Claims implements RunnerStore {
       : await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
     if (held === undefined) return undefined;
     const { info: task, timeout, trace } = held.record;
-    const { id } = task;
+    const { id, job } = task;
     this.#held.set(id, { entry: held });
     const { createdAt, updatedAt, attempt } = task;
     if (attempt === 1 && !change.mayHaveSteps(held.record)) {
@@ -194,10 +196,10 @@ export class Claims implements RunnerStore {
       const input = await this.#store.input(entry);
       const mayHaveSteps = change.mayHaveSteps(held.record);
       if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps };
-      return { id, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
+      return { id, job, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
-      logError("read the input of a task", error);
-      return { id, end: () => this.#putBack(id) };
+      this.#listener.onError(error, { where: "read the input of a task", job, task: id });
+      return { id, job, end: () => this.#putBack(id) };
     }
   }
 

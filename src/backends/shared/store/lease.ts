@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError, StoreLost } from "../../../errors.ts";
-import { logError, logFailureOf } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { doneWithin, pause } from "../../../waiting.ts";
 import { crashed } from "../record.ts";
@@ -26,17 +26,19 @@ export class Lease implements AsyncDisposable {
   readonly #store: Store;
   readonly #lease: WorkerLease;
   readonly #closed = new AbortController();
+  readonly #onError: OnError;
   readonly #recurring: readonly Recurring[];
 
   /** Begins to keep it. `renewed` is called with each later renewal. */
-  constructor(store: Store, lease: WorkerLease, renewed: () => void) {
+  constructor(store: Store, lease: WorkerLease, renewed: () => void, onError: OnError) {
+    this.#onError = onError;
     this.#store = store;
     this.#lease = lease;
     this.ready = this.#begin();
     const { duration } = lease;
     this.#recurring = [
-      new Recurring("renew the lease of a worker", () => lease.renew().then(renewed), duration / 3),
-      new Recurring("look for dead workers", () => this.recover(), duration / 2),
+      new Recurring("renew the lease of a worker", () => lease.renew().then(renewed), onError, duration / 3),
+      new Recurring("look for dead workers", () => this.recover(), onError, duration / 2),
     ];
   }
 
@@ -55,7 +57,10 @@ export class Lease implements AsyncDisposable {
       await Promise.all(this.#recurring.map((one) => one[Symbol.asyncDispose]()));
       await this.#lease.end();
     };
-    await doneWithin(end().catch(logFailureOf("end the lease of a worker, which runs out by itself")), END_MS);
+    const failed = (error: unknown) => {
+      this.#onError(error, { where: "end the lease of a worker, which runs out by itself" });
+    };
+    await doneWithin(end().catch(failed), END_MS);
   }
 
   async #begin(): Promise<void> {
@@ -67,7 +72,7 @@ export class Lease implements AsyncDisposable {
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof StoreLost) throw error;
-        logError("start a worker", error);
+        this.#onError(error, { where: "start a worker" });
         await pause(RETRY_MS, signal);
         signal.throwIfAborted();
       }

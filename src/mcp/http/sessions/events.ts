@@ -7,7 +7,7 @@
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StreamEvent, StreamStore } from "../../../backend.ts";
 import { isTaskId, newTaskId } from "../../../ids.ts";
-import { logFailureOf } from "../../../log/log_error.ts";
+import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { remember } from "../../../recent.ts";
 import type { RecentEvents } from "./recent.ts";
 
@@ -35,6 +35,7 @@ export class SessionEvents implements EventStore {
   readonly #streams: StreamStore;
   readonly #recent: RecentEvents;
   readonly #session: string;
+  readonly #onError: OnError;
   readonly #shouldReplay: (message: JSONRPCMessage, stream: string) => boolean;
   readonly #storing = new Set<Promise<void>>();
   /** When each stream without a response began, by its name. */
@@ -46,8 +47,10 @@ export class SessionEvents implements EventStore {
     streams: StreamStore,
     recent: RecentEvents,
     session: string,
+    onError?: OnError,
     shouldReplay: (message: JSONRPCMessage, stream: string) => boolean = () => true,
   ) {
+    this.#onError = reporterOf(onError);
     this.#shouldReplay = shouldReplay;
     this.#streams = streams;
     this.#recent = recent;
@@ -113,7 +116,7 @@ export class SessionEvents implements EventStore {
     if (quick) return;
     // A stream goes on without a message that cannot be stored; it only cannot be resumed from there.
     const storing = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
-      .catch(logFailureOf("store a message of a session"))
+      .catch((error) => this.#onError(error, { where: "store a message of a session" }))
       .finally(() => this.#storing.delete(storing));
     this.#storing.add(storing);
   }

@@ -9,6 +9,7 @@ import type { AuditEvent } from "../../../tasks/audit.ts";
 import type { StreamStore } from "../../../backend.ts";
 import { Unavailable } from "../../../errors.ts";
 import { isTaskId } from "../../../ids.ts";
+import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { sessionMark } from "../../../tasks/audit_source.ts";
 import type { Peer } from "../../peer.ts";
 import { SessionEvents } from "./events.ts";
@@ -62,6 +63,7 @@ export class Sessions implements AsyncDisposable {
   readonly #slots: SessionSlots;
   readonly #record: (event: SessionEvent) => void;
   readonly #now: () => number;
+  readonly #onError: OnError;
   /** By id, the least recently used first. */
   readonly #sessions = new Map<string, Session>();
   readonly #restoring = new Map<string, Promise<Session | undefined>>();
@@ -79,10 +81,12 @@ export class Sessions implements AsyncDisposable {
     record: (event: SessionEvent) => void,
     limits: Partial<SessionLimits> = {},
     now: () => number = Date.now,
+    onError?: OnError,
   ) {
+    this.#onError = reporterOf(onError);
     this.#bind = bind;
     this.#streams = streams;
-    this.#store = new SessionStore(streams);
+    this.#store = new SessionStore(streams, this.#onError);
     this.#slots = new SessionSlots(this.#sessions, limits);
     this.#recent = new RecentEvents(now);
     this.#answers = answers;
@@ -164,14 +168,10 @@ export class Sessions implements AsyncDisposable {
     // A session that is still being read from the store would outlive the endpoint.
     if (this.#ended) throw new Unavailable("Cannot begin a session: the server is shutting down. Try another server.");
     const host = this.#bind(peer);
+    const shouldReplay = (message: JSONRPCMessage, stream: string) => host.taskServer.shouldReplay(message, stream);
     const transport = new SessionTransport({
       sessionIdGenerator: () => id,
-      eventStore: new SessionEvents(
-        this.#streams,
-        this.#recent,
-        id,
-        (message, stream) => host.taskServer.shouldReplay(message, stream),
-      ),
+      eventStore: new SessionEvents(this.#streams, this.#recent, id, this.#onError, shouldReplay),
       // Before the client knows the session: its next request may go to another process.
       onsessioninitialized: () => this.#use(id, session),
       onsessionclosed: async () => {

@@ -8,7 +8,7 @@ import type { StreamStore } from "../../../backend.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { BackendError } from "../../../errors.ts";
 import { newTaskId } from "../../../ids.ts";
-import { logFailureOf } from "../../../log/log_error.ts";
+import type { OnError } from "../../../log/on_error.ts";
 
 /** What a session can be restored from. */
 export interface StoredSession {
@@ -25,8 +25,10 @@ const MAX_TEXT = 16_384;
 /** The sessions on one backend. */
 export class SessionStore {
   readonly #streams: StreamStore;
+  readonly #onError: OnError;
 
-  constructor(streams: StreamStore) {
+  constructor(streams: StreamStore, onError: OnError) {
+    this.#onError = onError;
     this.#streams = streams;
   }
 
@@ -34,8 +36,8 @@ export class SessionStore {
   async save(id: string, session: StoredSession, ttl: number): Promise<void> {
     const text = JSON.stringify(session);
     if (text.length > MAX_TEXT) return;
-    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch(
-      logFailureOf("store a session"),
+    const saving = this.#streams.append(keyOf(id), { id: newTaskId(), text }, ttl).catch((error) =>
+      this.#onError(error, { where: "store a session" })
     );
     await doneWithin(saving, MAX_WAIT_MS);
   }

@@ -9,6 +9,7 @@ import { BullMqBackend, createWorker, defineJob, type TaskInfo } from "../../../
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { testUnless } from "../../../support/test_unless.ts";
@@ -172,7 +173,7 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
   await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
   // Nobody reads the tasks meanwhile, but the worker's process looks for expired tasks.
-  const store = await RedisStore.open(place.url, options.prefix);
+  const store = await RedisStore.open(place.url, ignored, options.prefix);
   assertEquals(await store.records.due(10), []);
   await store.close();
   const near = (ms: number, expected: number) => assert(Math.abs(ms - expected) < MINUTES, `${ms} is not ${expected}.`);
@@ -190,7 +191,7 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
 test("BullMQ's scripts return when the next delayed job is due by the clock of the calling worker", async (place) => {
   const task = newTask({ delay: 1 * HOURS });
   const { createdAt } = await place.backend.create(task);
-  const store = await RedisStore.open(place.url, place.options.prefix);
+  const store = await RedisStore.open(place.url, ignored, place.options.prefix);
   const workers = store.workers();
   const worker = workers.start(task.job, () => Promise.resolve(), {
     concurrency: 1,

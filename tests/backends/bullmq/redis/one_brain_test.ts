@@ -13,6 +13,7 @@ import { isFinished } from "../../../../src/task.ts";
 import { cut, messageOf } from "../../../../src/text.ts";
 import { randomFrom } from "../../../../tools/random.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import type { Event } from "./one_brain/events.ts";
@@ -101,7 +102,7 @@ testUnless(noRedis, `bullmq on Redis: ${SEQUENCES} tasks of random events stand 
   await using redis = await openRedis();
   const prefix = `test-${crypto.randomUUID()}`;
   await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
-  const store = await RedisStore.open(redis.url, prefix);
+  const store = await RedisStore.open(redis.url, ignored, prefix);
   const workers = store.workers();
   const client = new Redis(redis.url);
   let next = FIRST_SEED;

@@ -5,6 +5,7 @@ import { BackendError, BullMqBackend } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { SCRIPTS } from "../../../../src/backends/bullmq/redis/scripts/lua.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
 
@@ -97,7 +98,7 @@ test("only the fact that a task has expired is left of it, and Redis deletes tha
   const { backend, admin, url } = place;
   const { id } = await create(place);
   await backend.cancel(id, OWNER, 0);
-  const store = await RedisStore.open(url);
+  const store = await RedisStore.open(url, ignored);
   const snapshot = await store.records.read(id);
   assert(snapshot);
   assertEquals(await store.records.expire(snapshot), true);
@@ -113,7 +114,7 @@ test("only the fact that a task has expired is left of it, and Redis deletes tha
 test("an answer to a finished or cancelled task is not stored", async (place) => {
   const { backend, admin, url } = place;
   const question = { key: "which", message: "Which?", schema: { type: "object" } };
-  const store = await RedisStore.open(url);
+  const store = await RedisStore.open(url, ignored);
   const [ended, cancelled] = [await create(place), await create(place)];
   const worker = new Worker("job", null, { connection: { url } });
   const job = await worker.getNextJob("token");

@@ -20,6 +20,7 @@ import { BullMqBackend, createWorker, defineJob, isFinished, type TaskInfo } fro
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { until } from "../../../support/processes.ts";
@@ -311,7 +312,7 @@ test("a plain worker's failed run of a cancelled task is its last", async (place
 
 test("a plain worker does not run a cancelled task whose job has not been removed yet", async (place) => {
   const { connection: { url }, prefix } = place;
-  const store = await RedisStore.open(url, prefix);
+  const store = await RedisStore.open(url, ignored, prefix);
   const open = store.queue.bind(store);
   const over = Promise.withResolvers<string>();
   const { id } = await create(place, {});
@@ -332,7 +333,7 @@ test("a plain worker does not run a cancelled task whose job has not been remove
 
 test("a task is cancelled although the connection breaks before its job is removed", async (place) => {
   const { connection: { url }, prefix } = place;
-  const store = await RedisStore.open(url, prefix);
+  const store = await RedisStore.open(url, ignored, prefix);
   const { id } = await create(place, {});
   store.queue = () => Promise.reject(new Error("Connection is closed."));
   assertEquals(await store.records.cancel(id, "ask"), "cancelled");
@@ -365,7 +366,7 @@ test("a job that still runs when its cancelled task expires is deleted after its
   const { id } = await create(place, {});
   await started?.promise;
   await place.backend.cancel(id, OWNER, 0);
-  const store = await RedisStore.open(url, prefix);
+  const store = await RedisStore.open(url, ignored, prefix);
   const expire = async () => {
     const snapshot = await store.records.read(id);
     return snapshot && await store.records.expire(snapshot);

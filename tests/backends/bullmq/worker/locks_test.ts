@@ -4,6 +4,7 @@ import { Locks } from "../../../../src/backends/bullmq/worker/locks.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
@@ -28,7 +29,7 @@ function recorded() {
 
 Deno.test("when a job comes back to its worker, the earlier run loses it, and its end does not end the renewal of the later run's lock", async () => {
   const worker = recorded();
-  const locks = new Locks(worker, 20);
+  const locks = new Locks(worker, "job", 20, ignored);
   const lost: string[] = [];
   const endFirst = locks.hold("a", "first", () => lost.push("first"));
   const endSecond = locks.hold("a", "second", () => lost.push("second"));

@@ -8,6 +8,7 @@ import { createWorker, defineJob } from "../../../../mod.ts";
 import { pauseAfterErrors, type Wait } from "../../../../src/backends/bullmq/worker/error_pauses.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { EVERYTHING, type Place, testAsUser as test } from "../../support/redis_user.ts";
@@ -27,7 +28,7 @@ function startWorker({ url }: Place, meanwhile: (pauses: readonly number[]) => P
   worker.on("error", () => {});
   worker.on("completed", (job) => done.resolve(`${job.returnvalue}`));
   worker.on("failed", (_, error) => done.resolve(error.message));
-  pauseAfterErrors(bullmq, worker, LEASE, wait);
+  pauseAfterErrors(bullmq, worker, { job: "jobs", lease: LEASE, onError: ignored }, wait);
   return { worker, pauses, done: done.promise };
 }
 
@@ -87,7 +88,7 @@ test("a worker that pauses can be closed", async (place) => {
   const options = { connection: { url: place.url, maxRetriesPerRequest: null }, autorun: false };
   const worker = new bullmq.Worker("jobs", () => Promise.resolve(), options);
   worker.on("error", () => paused.resolve());
-  pauseAfterErrors(bullmq, worker, LEASE);
+  pauseAfterErrors(bullmq, worker, { job: "jobs", lease: LEASE, onError: ignored });
   await refuse(place, true);
   void worker.run();
   await paused.promise;

@@ -4,6 +4,7 @@ import { QueueWork } from "../../../../src/backends/bullmq/worker/mod.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 
@@ -21,7 +22,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
     await using redis = await openRedis();
     const prefix = `test-${crypto.randomUUID()}`;
     await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
-    const store = await RedisStore.open(redis.url, prefix);
+    const store = await RedisStore.open(redis.url, ignored, prefix);
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const create = (id: string, job: string) =>
       backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
@@ -57,6 +58,7 @@ test("a run that has ended no longer calls a store that fails", async ({ backend
   const work = new QueueWork(store, {
     jobs: ["asks"],
     concurrency: 1,
+    onError: ignored,
     lease: 5_000,
     run: async ({ ask }) => {
       ask({ key: "question-1", message: "Which?", schema: {} }).catch(() => {});
@@ -87,6 +89,7 @@ test("a request to stop whose signal is lost is found in the record, by a second
   const work = new QueueWork(store, {
     jobs: ["waits"],
     concurrency: 1,
+    onError: ignored,
     lease: 5_000,
     run: async ({ signal }) => {
       started.resolve();
@@ -107,7 +110,7 @@ test("a task whose request to stop arrives before its job does not start", async
   using signals = holdSignals(store);
   let runs = 0;
   const run = () => Promise.resolve({ kind: "value", value: ++runs } as const);
-  const work = new QueueWork(store, { jobs: ["quick"], concurrency: 1, lease: 5_000, run });
+  const work = new QueueWork(store, { jobs: ["quick"], concurrency: 1, lease: 5_000, onError: ignored, run });
   const [id, owner] = [newTaskId(), OWNER];
   signals.send({ kind: "stop", id });
   await create(id, "quick");
@@ -128,6 +131,7 @@ test("a request to stop from while the worker was disconnected is found afterwar
   const work = new QueueWork(store, {
     jobs: ["waits"],
     concurrency: 1,
+    onError: ignored,
     lease: 5_000,
     run: async ({ signal }) => {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));

@@ -15,7 +15,7 @@ function slowStore() {
     ends.push({ resolve, reject });
     writes.push({ report, texts: lines.map(({ text }) => text), skipped });
     return promise;
-  });
+  }, () => {});
   return { reports, writes, ends };
 }
 
@@ -60,7 +60,7 @@ Deno.test("lines that could not be stored are stored with the next ones, before 
   const reports = mergeReports((_, { lines }) => {
     if (away) return Promise.reject(new BackendError("The store is away."));
     return Promise.resolve(void stored.push(lines.map(({ text }) => text)));
-  });
+  }, () => {});
   await reports.log(line("a"));
   await assertRejects(async () => await reports.flush(), BackendError);
   away = false;
@@ -69,7 +69,7 @@ Deno.test("lines that could not be stored are stored with the next ones, before 
 });
 
 Deno.test("lines that can never be stored are left out, so that the task can end", async () => {
-  const reports = mergeReports(() => Promise.reject(new InvalidValue("They are too large.")));
+  const reports = mergeReports(() => Promise.reject(new InvalidValue("They are too large.")), () => {});
   await reports.log(line("a"));
   assertEquals(reports.flush(), undefined);
 });

@@ -168,7 +168,7 @@ Deno.test("what becomes of a task that was claimed but cannot run is written aga
     if (away-- > 0) throw new BackendError("The store is away.");
     resolve();
   };
-  const failed = { id: claimed.id, end };
+  const failed = { id: claimed.id, job: claimed.job, end };
   const store: RunnerStore = {
     ...UNUSED,
     claim: () => Promise.resolve({ claims: [], failed: left-- > 0 ? [failed] : [], more: false }),

@@ -5,13 +5,14 @@ import { Lease } from "../../../../src/backends/shared/store/lease.ts";
 import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts";
 import { StoreLost } from "../../../../src/errors.ts";
 import { doneWithin } from "../../../../src/waiting.ts";
+import { ignored } from "../../../support/errors.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 /** A lease that no timer renews while a test runs. */
 function leaseOf(own: Partial<WorkerLease>): Lease {
   const nothing = () => Promise.resolve();
   const lease = { duration: 600_000, renew: nothing, dead: () => Promise.resolve([]), end: nothing, ...own };
-  return new Lease(new MemoryStore(new Hub()), lease, () => {});
+  return new Lease(new MemoryStore(new Hub()), lease, () => {}, ignored);
 }
 
 Deno.test("a worker that starts while its store is away is ready once the store is back", async () => {

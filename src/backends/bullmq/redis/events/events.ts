@@ -8,7 +8,7 @@
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../../../waiting.ts";
-import { logError } from "../../../../log/log_error.ts";
+import type { OnError } from "../../../../log/on_error.ts";
 import { closeForGood } from "../../internals.ts";
 import { openWaiting } from "../connection.ts";
 import { LONGEST_BLOCK_MS } from "../heartbeat.ts";
@@ -54,6 +54,7 @@ export interface EventOptions {
   readonly changed: JobListener;
   /** Called after a reconnect, when events were dropped unread, and when jobs left the queue without an event. */
   readonly missed: () => void;
+  readonly onError: OnError;
 }
 
 /** Reads the events of one queue, on a connection of its own. */
@@ -108,7 +109,7 @@ export class RedisEvents implements Subscription {
         this.#unfinished = undefined;
         missed();
       } catch (error) {
-        if (this.#open) logError("read the events of a queue", error);
+        if (this.#open) this.#options.onError(error, { where: "read the events of a queue" });
         await doneWithin(this.#closed.promise, RETRY_MS);
       }
     }
@@ -133,7 +134,7 @@ export class RedisEvents implements Subscription {
   #countFailed(error: unknown): void {
     this.#countAt = performance.now() + COUNT_MS;
     this.#unfinished = undefined;
-    if (this.#open) logError("count the jobs of a queue", error);
+    if (this.#open) this.#options.onError(error, { where: "count the jobs of a queue" });
   }
 
   #handleAll(events: readonly QueueEvent[]): void {

@@ -6,7 +6,7 @@
  */
 import type { Redis } from "ioredis";
 import { doneWithin } from "../../../../waiting.ts";
-import { logError } from "../../../../log/log_error.ts";
+import type { OnError } from "../../../../log/on_error.ts";
 import { closeForGood } from "../../internals.ts";
 import { openWaiting } from "../connection.ts";
 import { signalChannel } from "../keys.ts";
@@ -32,11 +32,13 @@ function parse(message: string): Signal | undefined {
 /** A subscription to the signals, on a connection of its own. */
 export class RedisSignals {
   readonly #connection: Redis;
+  readonly #onError: OnError;
   readonly #closed = Promise.withResolvers<void>();
   #open = true;
 
   /** `template` is the connection to duplicate. */
-  constructor(template: Redis, prefix: string, listener: (signal: Signal) => void) {
+  constructor(template: Redis, prefix: string, listener: (signal: Signal) => void, onError: OnError) {
+    this.#onError = onError;
     this.#connection = openWaiting(template);
     this.#connection.on("message", (_channel, message) => {
       const signal = parse(message);
@@ -56,7 +58,7 @@ export class RedisSignals {
   async #subscribe(channel: string, listener: (signal: Signal) => void): Promise<void> {
     while (this.#connection.status === "ready") {
       const subscribed = await this.#connection.subscribe(channel).then(() => true, (error) => {
-        if (this.#open) logError("subscribe to the signals of other processes", error);
+        if (this.#open) this.#onError(error, { where: "subscribe to the signals of other processes" });
       });
       if (!this.#open) return;
       listener({ kind: "gap" });

@@ -4,7 +4,7 @@
  * @module
  */
 import { remember } from "../recent.ts";
-import type { AuditEvent } from "./audit.ts";
+import type { AuditEvent } from "../tasks/audit.ts";
 
 /** How many kinds are remembered. */
 const MAX_KINDS = 1_000;

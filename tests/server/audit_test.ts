@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { AuditEvent } from "../../mod.ts";
-import { AuditLog } from "../../src/tasks/audit_log.ts";
-import { RepeatedRefusals } from "../../src/tasks/repeated_refusals.ts";
+import { AuditLog } from "../../src/server/audit_log.ts";
+import { RepeatedRefusals } from "../../src/server/repeated_refusals.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 const AT = "2026-11-22T12:00:00.000Z";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Audit, AuditEvent } from "./audit.ts";
+import type { Audit, AuditEvent } from "../tasks/audit.ts";
 import { RepeatedRefusals } from "./repeated_refusals.ts";
 import { StderrLines } from "../log/stderr_lines.ts";
 

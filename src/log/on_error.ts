@@ -1,0 +1,132 @@
+/**
+ * Errors that no caller receives, such as a lease that cannot be renewed or a sweep that fails.
+ *
+ * @module
+ */
+import { JobsError } from "../errors.ts";
+import { cut, messageOf, oneLine } from "../text.ts";
+import { writeLine } from "./stderr.ts";
+
+/** Where an error happened. */
+export interface ErrorPlace {
+  /** What failed, such as "renew the lease of a worker": one of a few fixed texts, to count and filter by. */
+  readonly where: string;
+  /** The job that it concerns. */
+  readonly job?: string;
+  /** The id of the task that it concerns. */
+  readonly task?: string;
+}
+
+/**
+ * Receives an error that no caller receives. It is not awaited; one that throws or rejects is itself reported on stderr.
+ * The error may quote what a job was given, if the job's own code has thrown it.
+ *
+ * Default: a line of JSON on stderr with `at`, `where`, `job`, `task` and `error`; at most 10 a minute for each `where`,
+ * and then a line with `leftOut`, the number of those that were left out. It contains no message of a job's code.
+ */
+export type OnError = (error: unknown, place: ErrorPlace) => void;
+
+/** The `where` of an attempt that fails unexpectedly. */
+export const RUN_A_JOB = "run a job";
+
+/** How many errors of one place get a line within so many ms. */
+const MOST_LINES = 10;
+const WINDOW_MS = 60_000;
+
+/** The longest error text in a line, in UTF-16 units. */
+const LONGEST = 500;
+
+/** The errors of one place within a minute. */
+interface Minute {
+  /** When its first error came, in ms since the epoch. */
+  readonly since: number;
+  errors: number;
+}
+
+/** Writes errors as lines of JSON, a limited number for each place. */
+export class ErrorLines {
+  readonly #write: (line: string) => void;
+  readonly #now: () => number;
+  readonly #minutes = new Map<string, Minute>();
+
+  /** `now` is the time, in ms since the epoch. */
+  constructor(write: (line: string) => void, now: () => number) {
+    this.#write = write;
+    this.#now = now;
+  }
+
+  /** Writes an error, unless its place has had enough lines. The number of those left out follows once a minute is over. */
+  readonly report: OnError = (error, place) => {
+    const now = this.#now();
+    this.#tell(({ since }) => now - since >= WINDOW_MS || now < since);
+    const minute = this.#minutes.get(place.where) ?? { since: now, errors: 0 };
+    this.#minutes.set(place.where, minute);
+    if (++minute.errors <= MOST_LINES) this.#line({ ...place, error: cut(describe(error, place), LONGEST) });
+  };
+
+  /** Writes how many lines were left out so far. */
+  end(): void {
+    this.#tell(() => true);
+  }
+
+  #tell(isOver: (minute: Minute) => boolean): void {
+    for (const [where, minute] of this.#minutes) {
+      if (!isOver(minute)) continue;
+      this.#minutes.delete(where);
+      if (minute.errors > MOST_LINES) this.#line({ where, leftOut: minute.errors - MOST_LINES });
+    }
+  }
+
+  #line({ where, job, task, ...rest }: ErrorPlace & ({ readonly error: string } | { readonly leftOut: number })): void {
+    const line = JSON.stringify({ at: new Date(this.#now()).toISOString(), where, job, task, ...rest });
+    this.#write(oneLine(line, Infinity));
+  }
+}
+
+/** The text of an error. Code of jobs may quote its input in a message; then its class and its place in the code must do. */
+function describe(error: unknown, { where }: ErrorPlace): string {
+  if (error instanceof JobsError && where !== RUN_A_JOB) return error.message;
+  const text = where !== RUN_A_JOB
+    ? messageOf(error)
+    : error instanceof Error
+    ? error.name
+    : typeof error === "object"
+    ? "an object"
+    : `a ${typeof error}`;
+  const frame = firstFrame(error);
+  return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
+}
+
+/** Where in the code an error was made, as its stack says behind its message. */
+function firstFrame(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.stack === undefined) return undefined;
+  const at = error.stack.indexOf(error.message);
+  return at < 0 ? undefined : /^ {4}at (.+)$/m.exec(error.stack.slice(at + error.message.length))?.[1];
+}
+
+/** One for all who share this process's stderr, so that its limit counts for all of them. */
+const lines = new ErrorLines(writeLine, () => Date.now());
+let endsWithProcess = false;
+
+const toStderr: OnError = (error, place) => {
+  if (!endsWithProcess) globalThis.addEventListener("unload", () => lines.end());
+  endsWithProcess = true;
+  lines.report(error, place);
+};
+
+/** An `onError` that never fails, whatever the user's does; without one, the default. */
+export function reporterOf(onError?: OnError): OnError {
+  if (onError === undefined) return toStderr;
+  return (error, place) => {
+    const failed = (reason: unknown) => {
+      toStderr(error, place);
+      toStderr(reason, { where: "call onError" });
+    };
+    try {
+      const returned: unknown = onError(error, place); // Perhaps a promise.
+      Promise.resolve(returned).catch(failed);
+    } catch (reason) {
+      failed(reason);
+    }
+  };
+}

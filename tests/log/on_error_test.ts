@@ -1,0 +1,102 @@
+import { BackendError } from "../../mod.ts";
+import { ErrorLines, reporterOf } from "../../src/log/on_error.ts";
+import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
+
+/** Lines at a time that the test sets. */
+function linesAt(now: { ms: number }): { readonly errors: ErrorLines; readonly written: string[] } {
+  const written: string[] = [];
+  return { errors: new ErrorLines((line) => written.push(line), () => now.ms), written };
+}
+
+Deno.test("an error is one line of JSON, with its place and what is known of its task", () => {
+  const { errors, written } = linesAt({ ms: 1_000 });
+  errors.report(new BackendError("Redis is away."), { where: "renew the lease of a worker" });
+  errors.report("no space left", { where: "sweep", job: "report", task: "7" });
+  assertEquals(written, [
+    '{"at":"1970-01-01T00:00:01.000Z","where":"renew the lease of a worker","error":"Redis is away."}',
+    '{"at":"1970-01-01T00:00:01.000Z","where":"sweep","job":"report","task":"7","error":"no space left"}',
+  ]);
+});
+
+Deno.test("one place gets 10 lines a minute, and then one with the number left out; others lose nothing by it", () => {
+  const now = { ms: 0 };
+  const { errors, written } = linesAt(now);
+  const report = (where: string) => errors.report("away", { where });
+  for (let i = 0; i < 25; i++) report("renew");
+  report("sweep");
+  assertEquals(written.map((line) => JSON.parse(line).where), [...Array(10).fill("renew"), "sweep"]);
+  now.ms = 59_999;
+  report("renew");
+  assertEquals(written.length, 11);
+  now.ms = 60_000;
+  report("sweep");
+  const [leftOut, next] = written.slice(11).map((line) => JSON.parse(line));
+  assertEquals(leftOut, { at: "1970-01-01T00:01:00.000Z", where: "renew", leftOut: 16 });
+  assertEquals([next.where, next.error], ["sweep", "away"]);
+  for (let i = 0; i < 13; i++) report("renew");
+  errors.end();
+  errors.end();
+  assertEquals(written.slice(23).map((line) => JSON.parse(line).leftOut), [3]);
+});
+
+Deno.test("a clock that is set back silences nobody", () => {
+  const now = { ms: 3_600_000 };
+  const { errors, written } = linesAt(now);
+  for (let i = 0; i < 11; i++) errors.report("away", { where: "renew" });
+  now.ms = 0;
+  errors.report("still away", { where: "renew" });
+  assertEquals(written.slice(10).map((line) => JSON.parse(line).leftOut ?? JSON.parse(line).error), [1, "still away"]);
+});
+
+Deno.test("an error's text can neither break its line, nor change its direction, nor fill the disk", () => {
+  const { errors, written } = linesAt({ ms: 0 });
+  const hostile = "a\nb\u0085c\u2028d\u202ee\u001b[2J\ud800";
+  errors.report(hostile, { where: "read" });
+  errors.report("x".repeat(100_000), { where: "write" });
+  const [first = "", second = ""] = written;
+  assertMatch(first, /^[\x20-\x7e]+$/);
+  assertEquals(JSON.parse(first).error, hostile);
+  assert(second.length < 600, second);
+});
+
+Deno.test("the line of a failed job has the kind of its error and where it was thrown, but no message, which may quote the input", () => {
+  const { errors, written } = linesAt({ ms: 0 });
+  const place = { where: "run a job", job: "send", task: "7" };
+  class NoSuchUser extends Error {
+    override name = "NoSuchUser";
+  }
+  const changed = new Error("secret\n    at secret (secret.ts:1:1)");
+  assert(changed.stack?.includes("secret")); // From here on its stack is fixed.
+  changed.message = "another";
+  const secrets: unknown[] = [
+    new NoSuchUser("secret"),
+    new TypeError("two lines\n    at secret (secret.ts:1:1)"),
+    new BackendError("secret"),
+    changed,
+    "secret",
+    { secret: 1 },
+    new Error(""),
+  ];
+  for (const secret of secrets) errors.report(secret, place);
+  const told = written.map((line) => JSON.parse(line).error);
+  assert(!written.join().includes("secret"), written.join("\n"));
+  const frame = /on_error_test\.ts:\d+:\d+\)?\)$/;
+  for (const [index, name] of [[0, "NoSuchUser"], [1, "TypeError"], [2, "BackendError"], [6, "Error"]] as const) {
+    assert(told[index].startsWith(`${name} (at `) && frame.test(told[index]), told[index]);
+  }
+  assertEquals(told.slice(3, 6), ["Error", "a string", "an object"]);
+});
+
+Deno.test("an onError that throws or rejects breaks nothing", async () => {
+  const received: unknown[] = [];
+  const failing = [
+    (error: unknown) => {
+      received.push(error);
+      throw new Error("the log is full");
+    },
+    (error: unknown) => Promise.reject(new Error(`cannot send ${received.push(error)}`)),
+  ];
+  for (const onError of failing) reporterOf(onError)("away", { where: "test a reporter" });
+  await Promise.resolve();
+  assertEquals(received, ["away", "away"]);
+});
