@@ -1,0 +1,72 @@
+/** docs/telemetry.md and the compose file of examples/telemetry, compared with the code and with examples/deploy. */
+import { parse } from "yaml";
+import { GAUGES } from "../../src/telemetry/gauges.ts";
+import { EVENTS, type Metric } from "../../src/telemetry/metrics.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const readFile = (path: string) => Deno.readTextFile(new URL(path, ROOT));
+const page = await readFile("docs/telemetry.md");
+
+/** A metric as the page has it. */
+const row = ({ name, kind, unit, description, attributes }: Metric) => [
+  `\`${name}\``,
+  kind,
+  `\`${unit}\``,
+  description,
+  attributes.map((attribute) => `\`${attribute}\``).join(", "),
+];
+
+Deno.test("docs/telemetry.md lists every metric with its unit and its attributes, and no other", () => {
+  const [, table = ""] = /^\| Metric .*\n\|.*\n((?:\|.*\n)+)/m.exec(page) ?? [];
+  const rows = table.trimEnd().split("\n").map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assertEquals(rows, [...Object.values(EVENTS), ...Object.values(GAUGES)].map(row));
+});
+
+Deno.test("no metric has an attribute that names an owner, a task or anything that it holds", () => {
+  const known = [...Object.values(EVENTS), ...Object.values(GAUGES)].flatMap((metric): readonly string[] =>
+    metric.attributes
+  );
+  assertEquals(known.filter((attribute) => /owner|user|\bid\b|message\.id|input|result|principal/.test(attribute)), []);
+});
+
+Deno.test("docs/telemetry.md names every attribute of a span", async () => {
+  const files = [
+    "src/telemetry/spans.ts",
+    "src/telemetry/task_spans.ts",
+    "src/telemetry/metrics.ts",
+    "src/mcp/tools/call_span.ts",
+    "src/mcp/messages/sent_span.ts",
+  ];
+  const [, spans = ""] = page.split("\n## Spans\n");
+  for (const file of files) {
+    const names = (await readFile(file)).matchAll(
+      /"((?:mcp|mcp_jobs|messaging|gen_ai|jsonrpc|network|error)\.[a-z_.]+)"/g,
+    );
+    for (const [, name = ""] of names) {
+      const isMetric = Object.values(EVENTS).some((metric) => metric.name === name);
+      if (!isMetric) assertStringIncludes(spans, `\`${name}\``, `${name} of ${file}`);
+    }
+  }
+});
+
+interface Service {
+  readonly image?: string;
+  readonly environment?: { readonly [name: string]: string };
+}
+
+Deno.test("the compose file of examples/telemetry lets each service of examples/deploy export to its collector", async () => {
+  const read = async (path: string): Promise<{ readonly services: Readonly<Record<string, Service>> }> =>
+    parse(await readFile(path), { merge: true });
+  const { services } = await read("examples/telemetry/compose.yaml");
+  const deployed = Object.keys((await read("examples/deploy/compose.yaml")).services);
+  const { collector, ...exporting } = services;
+  assert(/:\d+\.\d+\.\d+$/.test(collector?.image ?? ""));
+  assertEquals(Object.keys(exporting), ["server", "worker"]);
+  for (const [name, { environment = {} }] of Object.entries(exporting)) {
+    assert(deployed.includes(name));
+    const { OTEL_DENO, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME } = environment;
+    assertEquals([OTEL_DENO, OTEL_EXPORTER_OTLP_ENDPOINT], ["true", "http://collector:4318"]);
+    assertEquals(OTEL_SERVICE_NAME, `reports-${name}`);
+  }
+});
