@@ -35,6 +35,7 @@ export type {
 export type { OperatingStore } from "./src/backends/shared/store/operating.ts";
 export type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "./src/operator/primitives.ts";
 export * from "./src/errors.ts";
+export { listSchedules, pauseSchedule, removeSchedule } from "./src/schedules/operate.ts";
 export { type ErrorPlace, type OnError, reporterOf } from "./src/log/on_error.ts";
 export { isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";

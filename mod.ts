@@ -81,6 +81,7 @@ export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
 export type { PerCallField } from "./src/schema/per_call.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";
+export type { ScheduleOptions } from "./src/schedules/declare.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
 export type { OfferOptions, RunOptions, ServerOptions } from "./src/server/options.ts";
 export { type Answer, type ContentPart, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";

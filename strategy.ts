@@ -42,6 +42,7 @@ export {
   resultOrHandle,
 } from "./src/exposure/answers/response.ts";
 export { ResultPartNotFound } from "./src/exposure/answers/pages.ts";
+export { latestTemplate } from "./src/exposure/answers/latest.ts";
 export { resultTemplate } from "./src/exposure/answers/results.ts";
 export {
   type CallAnswer,

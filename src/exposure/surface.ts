@@ -160,7 +160,7 @@ export interface SurfaceTool {
 
 /** What a client reads of a resource. */
 export interface ResourcePlace {
-  /** The task id. */
+  /** The task id; `""` where the template has no variable. */
   readonly id: string;
   /** What follows the id after a slash: a part of the result; absent: the whole. */
   readonly part?: string;
@@ -168,7 +168,7 @@ export interface ResourcePlace {
   readonly page?: string;
 }
 
-/** A resource template of a surface; its only variable is the task id. */
+/** A resource template of a surface; its only variable is the task id, if it has one. */
 export interface SurfaceTemplate {
   /** The name. */
   readonly name: string;
@@ -176,7 +176,7 @@ export interface SurfaceTemplate {
   readonly title?: string;
   /** What it contains, for the model. */
   readonly description: string;
-  /** The template, ending in `{task_id}`. */
+  /** The template, ending in `{task_id}` if it has a variable. Of two that fit a URI, the longer one is read. */
   readonly uriTemplate: string;
   /** The media type of its contents. */
   readonly mimeType: string;

@@ -35,7 +35,9 @@ export function bindResources(
   const plainList = server.handlerOf("resources/list");
   const plainTemplates = server.handlerOf("resources/templates/list");
   const plainRead = server.handlerOf("resources/read");
-  const prefixes = templates.map((template) => [prefixOf(template), template] as const);
+  // The longest first: `…/latest` is no task id.
+  const prefixes = templates.map((template) => [prefixOf(template), template] as const)
+    .sort(([one], [other]) => other.length - one.length);
 
   server.setOwnHandler(
     "resources/list",

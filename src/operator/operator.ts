@@ -8,6 +8,7 @@ import type { Backend, JobCounts, Operator, TaskFilter } from "../backend.ts";
 import { InvalidInput, TaskNotReady } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { checkOptions } from "../options.ts";
+import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/operate.ts";
 import { stepInfoOf } from "../steps/log.ts";
 import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
@@ -32,7 +33,7 @@ const PURGE_PAUSE_MS = 5;
 
 /** The operator of a backend. */
 export function operatorOf(
-  backend: Pick<Backend, "cancel" | "create">,
+  backend: Pick<Backend, "cancel" | "create" | "documents">,
   store: OperatedStore,
   pauses: Pauses,
 ): Operator {
@@ -48,10 +49,9 @@ export function operatorOf(
     pause: (job) => pauses.pause(job),
     resume: (job) => pauses.resume(job),
     purge: (which) => purgeAll(store, which),
-    // No server can declare a schedule yet.
-    schedules: () => Promise.resolve([]),
-    pauseSchedule: () => Promise.resolve(false),
-    removeSchedule: () => Promise.resolve(false),
+    schedules: () => listSchedules(backend.documents),
+    pauseSchedule: (name, paused) => pauseSchedule(backend.documents, name, paused, store.now()),
+    removeSchedule: (name) => removeSchedule(backend.documents, name),
   };
 }
 

@@ -21,15 +21,14 @@ import { serveOnStdio } from "../mcp/stdio/stdio.ts";
 import type { FetchInfo } from "../tasks/audit_source.ts";
 import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
-import type { Infer, Schema } from "../schema/schema.ts";
+import type { ScheduleOptions } from "../schedules/declare.ts";
+import type { Accepted, Infer, Schema } from "../schema/schema.ts";
 import { ASYNC_TOOL, OFFER, type OfferOptions, RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
 import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
+import { OwnWorker } from "./own_worker.ts";
+import { Schedules } from "./schedules.ts";
 import { settle } from "./settle.ts";
-import { startWorker, type Worker, type WorkerOptions } from "../worker.ts";
-
-/** How long the calls of a stdio client that is gone may take to cancel their work before the worker stops, in ms. */
-const CALLS_MS = 1_000;
 
 /**
  * An MCP server whose tools are background jobs.
@@ -61,7 +60,8 @@ export class AsyncToolServer implements AsyncDisposable {
   /** What all clients are served, through `fetch` and `run`; built for the first one. */
   #served: Promise<Served> | undefined;
   #endpoint: HttpEndpoint | undefined;
-  #worker: Worker | undefined;
+  readonly #schedules: Schedules;
+  readonly #worker = new OwnWorker();
   readonly #end = new AbortController();
   /** Resolves once `run` has ended. */
   #running: Promise<void> | undefined;
@@ -76,6 +76,7 @@ export class AsyncToolServer implements AsyncDisposable {
     this.#hosts = allowedHosts(options.allowedHosts);
     this.#origins = new Origins(options.allowedOrigins);
     this.#health = new Health(options.backend, options.onError);
+    this.#schedules = new Schedules(options, this.registry, this.#audit);
   }
 
   /**
@@ -113,6 +114,20 @@ export class AsyncToolServer implements AsyncDisposable {
     const offer = { cancel, cancelOnDisconnect, answerWithin, resultTtl, taskSupport };
     this.registerAsyncTool(job, { ...offer, askFor, perCall, answers, strategy });
     return job;
+  }
+
+  /**
+   * Creates a task of a job at each due time: exactly one, however many servers declare the same schedule. It begins with
+   * `run`, over stdio with the client's first call, or with the first request to `fetch`. Resolves once the input is
+   * validated. Rejects with `DefinitionError` for a name that is taken or an option that cannot be used, and with
+   * `InvalidInput`.
+   */
+  async schedule<In extends Schema, Output>(
+    job: Job<never, Output, In>,
+    options: ScheduleOptions<Accepted<In>>,
+  ): Promise<void> {
+    this.#refuseLate("a schedule");
+    await this.#schedules.add(job as Job, options);
   }
 
   /**
@@ -155,6 +170,7 @@ export class AsyncToolServer implements AsyncDisposable {
     if (this.#closing) return shuttingDown();
     const served = await this.#serve();
     if (this.#closing) return shuttingDown();
+    this.#schedules.start();
     const { backend, authenticate, limits } = this.#options;
     this.#endpoint ??= new HttpEndpoint(served, {
       authenticate,
@@ -208,11 +224,10 @@ export class AsyncToolServer implements AsyncDisposable {
     const served = await this.#serve();
     if (this.#end.signal.aborted) return;
     // No job starts before the server is certain to serve: one that fails at each start would begin and stop them each time.
-    const start = (after?: Promise<void>) => this.#startWorker(options.worker, after);
-    let closing: Promise<void> | undefined;
-    const closeWorker = () => closing ??= this.#worker && this.#closeWorker(this.#worker, options);
+    const start = (after?: Promise<void>) => this.#startWork(options, after);
+    const closeWorker = () => this.#worker.close(served.tasks, options);
     // At once: a slow client may delay the end of its connection, and a supervisor may not wait for that.
-    this.#end.signal.addEventListener("abort", () => void closeWorker()?.catch(() => {}), { once: true });
+    this.#end.signal.addEventListener("abort", () => void closeWorker().catch(() => {}), { once: true });
     if (options.transport === "http") await this.#runHttp(options, start);
     else await serveOnStdio(served, this.#end.signal, start);
     // The client waits for this process to exit: running tasks are handed back, and run again in the next one.
@@ -221,7 +236,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#end.abort();
-    await this.#running;
+    await Promise.all([this.#running, this.#schedules[Symbol.asyncDispose]()]);
     await this.#endpoint?.[Symbol.asyncDispose]();
     // If this failed, its caller got the error.
     const tasks = (await this.#served?.catch(() => {}))?.tasks;
@@ -252,24 +267,12 @@ export class AsyncToolServer implements AsyncDisposable {
     await listen({ port, hostname, onListen: begin, signal }, answer, close);
   }
 
-  /** Starts the worker, which claims tasks once `after` resolves. Resolves when it is ready, which takes a connected store. */
-  async #startWorker(options: WorkerOptions | undefined, after?: Promise<void>): Promise<void> {
-    if (options === undefined) return;
+  /** Starts the schedules and the worker, which claims tasks once `after` resolves. Resolves when it is ready. */
+  async #startWork(options: RunOptions, after?: Promise<void>): Promise<void> {
+    this.#schedules.start(after);
     // A job that is registered under two names is still one job.
-    const jobs = [...new Set(this.registry.list().map(({ job }) => job))];
-    const { backend, onError } = this.#options;
-    this.#worker = startWorker(backend, jobs, { ...options, onError: options.onError ?? onError }, after);
-    await this.#worker.ready;
-  }
-
-  async #closeWorker(worker: Worker, { transport, worker: { grace = 0 } = {} }: RunOptions): Promise<void> {
-    if (transport !== "http") {
-      // The calls of a stdio client that is gone cancel their tasks. If the worker handed these back first, nobody could
-      // confirm that the work has stopped. So for now it only claims no new tasks.
-      worker.close(Math.max(grace, CALLS_MS)).catch(() => {}); // The last line rejects with the same error.
-      await (await this.#served)?.tasks.allClosed(CALLS_MS);
-    }
-    await worker.close(grace);
+    const jobs = new Set([...this.registry.list().map(({ job }) => job), ...this.#schedules.jobs]);
+    await this.#worker.start(this.#options, [...jobs], options, after);
   }
 
   /** Builds what is served, once: from then on the tools are fixed. */
@@ -277,12 +280,8 @@ export class AsyncToolServer implements AsyncDisposable {
     if (this.#served) return this.#served;
     const { operator } = this.#options.backend;
     if (operator) observe(operator, this.#end.signal);
-    return this.#served = settle(
-      this.#options,
-      this.registry.list(),
-      this.#strategies,
-      this.#extensions,
-      this.#audit,
+    return this.#served = this.#schedules.checked().then(() =>
+      settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audit)
     );
   }
 

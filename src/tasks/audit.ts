@@ -55,7 +55,7 @@ export interface AuditEvent {
   readonly answeredBy?: "person" | "model" | "nobody";
   /**
    * Why it was refused, cut after 500 characters; for an input that does not fit, only that it does not. If a task was
-   * cancelled without its owner's request: why.
+   * cancelled or created without its owner's request: why.
    */
   readonly reason?: string;
 }

@@ -35,6 +35,7 @@ import { cancelling } from "./cases/cancelling.ts";
 import { expiring } from "./cases/expiring.ts";
 import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
+import { schedules } from "./cases/keeping/schedules.ts";
 import { operating } from "./cases/operating/mod.ts";
 import { logging } from "./cases/keeping/logging.ts";
 import { parking } from "./cases/parking.ts";
@@ -76,6 +77,7 @@ export function exerciseBackend(
     ...keying,
     ...logging,
     ...documents,
+    ...schedules,
     ...asking,
     ...expiring,
     ...parking,

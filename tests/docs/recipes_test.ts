@@ -1,9 +1,10 @@
 import { refund } from "../../docs/recipes/approval.ts";
 import { drawSales } from "../../docs/recipes/image.ts";
 import { chargeWith } from "../../docs/recipes/safe_retry.ts";
+import { newServer } from "../../docs/recipes/schedule.ts";
 import { runProgram } from "../../docs/recipes/subprocess.ts";
 import { createClient, createWorker, type Job, MemoryBackend, type TaskClient, ToolError } from "../../mod.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
 
 /** A backend with a worker for one job, and a client. */
 class Shop implements AsyncDisposable {
@@ -108,4 +109,18 @@ Deno.test("recipe safe retry: a refused payment is not tried again", async () =>
   const task = await shop.client.start(job, { customer: "ann", amount: 5 });
   await assertRejects(() => shop.client.wait(task), ToolError, "no money");
   assertEquals(tries, 1);
+});
+
+Deno.test("recipe schedule: both schedules create their tasks", async () => {
+  using time = new FakeTime(Date.parse("2026-11-30T01:59:00Z")); // Monday, 2:59 in Berlin
+  const backend = new MemoryBackend();
+  await using server = await newServer(backend);
+  await server.fetch(new Request("http://localhost/healthz"));
+  for (let minute = 0; minute < 21; minute++) await time.tickAsync(60_000);
+  await time.runMicrotasks();
+  const { tasks } = await backend.list("local", { limit: 10 });
+  const inputs = await Promise.all(tasks.map(({ id }) => backend.operator?.input(id)));
+  assertEquals(inputs, [{ region: "us" }, { region: "us" }, { region: "eu" }]);
+  const schedules = await backend.operator?.schedules();
+  assertEquals(schedules?.map(({ name }) => name), ["count_at_night", "count_often"]);
 });

@@ -63,7 +63,12 @@ Deno.test("each job gets one tool, and all jobs share three more for clients wit
   assertEquals(listed(false, true), ["report", "endless", "task_status", "task_cancel", "task_list"]);
   assertEquals(listed(false, false), ["report", "endless", "task_status", "task_cancel"]);
   assertEquals(listed(true, true), ["report", "endless"]);
-  assertEquals(surface.templates.map(({ name }) => name), ["report results", "endless results"]);
+  assertEquals(surface.templates.map(({ name }) => name), [
+    "report results",
+    "report latest result",
+    "endless results",
+    "endless latest result",
+  ]);
 });
 
 Deno.test("a prefix distinguishes the shared tools of two servers in one client", async () => {

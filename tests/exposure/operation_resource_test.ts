@@ -24,7 +24,10 @@ Deno.test("a job gets one tool, a resource template for its results, and the nat
   assertEquals(tool.inputSchema, report.inputSchema);
   // A result that is too large is answered with a handle.
   assertEquals(tool.outputSchema, report.outputSchema && resultOrHandle(report.outputSchema));
-  assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), ["mcp://results/report/{task_id}"]);
+  assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), [
+    "mcp://results/report/{task_id}",
+    "mcp://results/report/latest",
+  ]);
   const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };
   assertEquals(surface.tasks, { cancellable: ["report"], forms: new Map([["report", form]]), notifications: true });
 });

@@ -33,7 +33,10 @@ Deno.test("a job gets four tools and a resource template for its results, or thr
     cancel: false,
   });
   assertEquals(tools.map(({ name }) => name), ["plain_start", "plain_status", "plain_result"]);
-  assertEquals(templates.map(({ uriTemplate }) => uriTemplate), ["mcp://results/plain/{task_id}"]);
+  assertEquals(templates.map(({ uriTemplate }) => uriTemplate), [
+    "mcp://results/plain/{task_id}",
+    "mcp://results/plain/latest",
+  ]);
   assertEquals(tasks, undefined);
 });
 

@@ -29,7 +29,8 @@ export function resultTemplate(registered: RegisteredJob, tasks: Tasks): Surface
   };
 }
 
-async function readResult(
+/** Reads the result of a task, or a part or page of it. */
+export async function readResult(
   { job, inlineBytes }: RegisteredJob,
   tasks: Tasks,
   { id, part, page }: ResourcePlace,

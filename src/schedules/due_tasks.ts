@@ -1,0 +1,104 @@
+/**
+ * Creates the task of a due time once, whichever servers try at the same time, and whichever of them die.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import { BackendError, JobsError, TaskExpired, TaskNotFound } from "../errors.ts";
+import { newTaskId, NO_TASK, timeOfTaskId } from "../ids.ts";
+import type { OnError } from "../log/on_error.ts";
+import type { RegisteredJob } from "../registry.ts";
+import type { Audit } from "../tasks/audit.ts";
+import { newTask } from "../tasks/new_task.ts";
+import { inSendSpan } from "../telemetry/task_spans.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** How long the key of a due time is held after the end of its task, in ms. */
+const KEY_MS = 24 * 3_600_000;
+
+/** A due time of a schedule. */
+export interface DueTime {
+  /** The name of the schedule. */
+  readonly name: string;
+  readonly schedule: Schedule;
+  /** In ms since the epoch. */
+  readonly dueAt: number;
+}
+
+/** Nothing was created, because the schedule has changed meanwhile. */
+export class ScheduleChanged extends JobsError {}
+
+/** Creates tasks of due times. */
+export class DueTasks {
+  readonly #backend: Pick<Backend, "create" | "get" | "keys">;
+  readonly #audit: Audit;
+  readonly #onError: OnError;
+  readonly #now: () => number;
+
+  constructor(
+    backend: Pick<Backend, "create" | "get" | "keys">,
+    { audit, onError, now }: { readonly audit: Audit; readonly onError: OnError; readonly now: () => number },
+  ) {
+    this.#backend = backend;
+    this.#audit = audit;
+    this.#onError = onError;
+    this.#now = now;
+  }
+
+  /**
+   * Creates the task of a due time, or finds it. Resolves with its id, or with `undefined` if it can never be stored. Rejects
+   * with `ScheduleChanged` if `isCurrent` does not hold just before it would be stored, and with `BackendError`.
+   */
+  async create(
+    { name, schedule: { owner, input, job }, dueAt }: DueTime,
+    registered: RegisteredJob,
+    isCurrent: () => Promise<boolean>,
+  ): Promise<string | undefined> {
+    const key = `schedule:${name}:${dueAt}`;
+    const before = (await this.#backend.keys.named(owner, key))?.slice(0, NO_TASK.length);
+    if (before !== undefined && await this.#wasStored(before, owner, registered.resultTtl)) return before;
+    const id = newTaskId();
+    const task = {
+      ...newTask(registered, id, input, owner, {}),
+      key: { name: key, window: KEY_MS, heldByAll: true } as const,
+    };
+    const admit = async () => {
+      if (!await isCurrent()) throw new ScheduleChanged(`The schedule ${name} has changed.`);
+    };
+    try {
+      const made = await inSendSpan(task, (trace) => this.#backend.create({ ...task, trace }, admit));
+      if (made.id === id) this.#note(name, owner, job, id);
+      return made.id;
+    } catch (error) {
+      const isFinal = error instanceof JobsError &&
+        !(error instanceof BackendError || error instanceof ScheduleChanged);
+      if (!isFinal) throw error;
+      this.#onError(error, { where: "create the task of a schedule", job });
+    }
+  }
+
+  /** Whether a task that a key names was stored. If it is gone, and its result might have expired since, it was. */
+  async #wasStored(id: string, owner: string, resultTtl: number): Promise<boolean> {
+    try {
+      await this.#backend.get(id, owner);
+      return true;
+    } catch (error) {
+      if (error instanceof TaskExpired) return true;
+      if (error instanceof TaskNotFound) return this.#now() - timeOfTaskId(id) > resultTtl;
+      throw error;
+    }
+  }
+
+  #note(name: string, principal: string, job: string, task: string): void {
+    const at = new Date(this.#now()).toISOString();
+    this.#audit({
+      at,
+      event: "created",
+      principal,
+      operation: "create",
+      job,
+      task,
+      reason: `By the schedule ${name}.`,
+    });
+  }
+}

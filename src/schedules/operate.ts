@@ -1,0 +1,39 @@
+/**
+ * What an operator sees and does of schedules, over the documents of any backend.
+ *
+ * @module
+ */
+import type { DocumentStore, ScheduleInfo } from "../backend.ts";
+import { infoOf, parse, toText, withPause } from "./schedule.ts";
+
+/** What the names of their documents begin with. */
+export const SCHEDULE = "schedule:";
+
+/** Lists the schedules, sorted by name. */
+export async function listSchedules(documents: DocumentStore): Promise<readonly ScheduleInfo[]> {
+  const found = await documents.list(SCHEDULE);
+  return found.map(({ name, text }) => infoOf(name.slice(SCHEDULE.length), parse(text)));
+}
+
+/** Pauses a schedule or ends the pause. Resolves with whether there is one of this name. `now` is in ms since the epoch. */
+export async function pauseSchedule(
+  documents: DocumentStore,
+  name: string,
+  paused: boolean,
+  now: number,
+): Promise<boolean> {
+  while (true) {
+    const text = await documents.read(SCHEDULE + name);
+    if (text === undefined) return false;
+    if (await documents.write(SCHEDULE + name, text, toText(withPause(parse(text), paused, now)))) return true;
+  }
+}
+
+/** Removes a schedule. Resolves with whether there was one. */
+export async function removeSchedule(documents: DocumentStore, name: string): Promise<boolean> {
+  while (true) {
+    const text = await documents.read(SCHEDULE + name);
+    if (text === undefined) return false;
+    if (await documents.write(SCHEDULE + name, text, undefined)) return true;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * A schedule as it is stored, and what may become of it, as pure functions.
+ *
+ * @module
+ */
+import type { ScheduleInfo } from "../backend.ts";
+import { canonicalJson } from "../json.ts";
+import type { Json } from "../task.ts";
+import { dueAfter, dueBefore, type Times } from "./times.ts";
+
+/** What a server declares of a schedule. */
+export interface Declaration {
+  readonly job: string;
+  readonly owner: string;
+  readonly input: Json;
+  readonly times: Times;
+  /** Whether one task makes up for the due times of a downtime. */
+  readonly catchUp: boolean;
+}
+
+/** A schedule, as its document has it. */
+export interface Schedule extends Declaration {
+  readonly paused: boolean;
+  /** The times of `every` are counted from here, in ms since the epoch. */
+  readonly anchor: number;
+  /** The next due time that nobody has served, in ms since the epoch; absent if there is none. */
+  readonly nextAt?: number;
+  readonly last?: ScheduleInfo["last"];
+}
+
+/** What a server is to do about a schedule. */
+export type Decision =
+  | { readonly kind: "wait"; readonly until: number }
+  /** Create the task of this due time; `skip`: create none. Then it is served, and so are all times before it. */
+  | { readonly kind: "create" | "skip"; readonly dueAt: number };
+
+/** How late a task may be created while a server runs: the store may be away, or the machine busy. */
+export const LATE_MS = 60_000;
+
+/** How long a server that has just started leaves due times of before to others, which may be about to serve them. */
+export const PATIENCE_MS = 3_000;
+
+/** A schedule that a server declares: new, or another than the one that is stored. It stays paused if it is. */
+export function declared(declaration: Declaration, stored: Schedule | undefined, now: number): Schedule {
+  if (stored && sameTimes(stored.times, declaration.times)) return { ...stored, ...declaration };
+  const { paused = false, last } = stored ?? {};
+  const nextAt = dueAfter(declaration.times, now, now);
+  return { ...declaration, paused, anchor: now, nextAt, last };
+}
+
+/** A schedule that an operator pauses or resumes. What was due in the pause is left out. */
+export function withPause(schedule: Schedule, paused: boolean, now: number): Schedule {
+  if (schedule.paused === paused) return schedule;
+  return { ...schedule, paused, nextAt: paused ? schedule.nextAt : dueAfter(schedule.times, schedule.anchor, now) };
+}
+
+/** A schedule after a due time; with the id of its task, unless it was skipped. */
+export function served(schedule: Schedule, dueAt: number, task: string | undefined): Schedule {
+  const nextAt = dueAfter(schedule.times, schedule.anchor, dueAt);
+  return { ...schedule, nextAt, last: task === undefined ? schedule.last : { dueAt, task } };
+}
+
+/**
+ * What a server is to do that has run `since` then. It creates a task for each due time since, even if it is late. Nobody
+ * has served those of before: no server ran, and of these only the last one is made up for. So are times that are more than
+ * a minute late, as after the sleep of a machine.
+ */
+export function decide({ times, anchor, paused, nextAt, catchUp }: Schedule, now: number, since: number): Decision {
+  if (paused || nextAt === undefined) return { kind: "wait", until: Infinity };
+  if (now < nextAt) return { kind: "wait", until: nextAt };
+  const missed = Math.max(since, now - LATE_MS);
+  if (nextAt >= missed) return { kind: "create", dueAt: nextAt };
+  if (now < since + PATIENCE_MS) return { kind: "wait", until: since + PATIENCE_MS };
+  const last = Math.max(dueBefore(times, anchor, missed) ?? nextAt, nextAt);
+  const next = dueAfter(times, anchor, last);
+  if (next !== undefined && next <= now) return { kind: "create", dueAt: next }; // It makes up for them as well.
+  return { kind: catchUp ? "create" : "skip", dueAt: last };
+}
+
+/** The text of a schedule's document. */
+export function toText(schedule: Schedule): string {
+  return canonicalJson(schedule);
+}
+
+/** The schedule of a document. */
+export function parse(text: string): Schedule {
+  return JSON.parse(text);
+}
+
+/** What an operator sees of a schedule. */
+export function infoOf(name: string, { job, owner, input, times, paused, nextAt, last }: Schedule): ScheduleInfo {
+  const next = paused || nextAt === undefined ? {} : { nextAt };
+  return { name, job, owner, input, times, paused, ...next, ...(last && { last }) };
+}
+
+function sameTimes(one: Times, other: Times): boolean {
+  return canonicalJson(one) === canonicalJson(other);
+}

@@ -1,0 +1,48 @@
+/**
+ * When the tasks of a schedule are due: by a cron expression in a time zone, or every so many ms.
+ *
+ * @module
+ */
+import { Cron } from "croner";
+import type { ScheduleInfo } from "../backend.ts";
+import { DefinitionError } from "../errors.ts";
+import { messageOf, quote } from "../text.ts";
+
+/** When tasks are due. */
+export type Times = ScheduleInfo["times"];
+
+/** Throws `DefinitionError` for an expression or a time zone that cannot be, or if no task would ever be due. */
+export function checkTimes(times: Times, name: string): void {
+  if ("every" in times) return;
+  const what = `Cannot schedule ${name} at ${quote(times.cron)} in the time zone ${quote(times.timeZone)}`;
+  // Croner also takes a date.
+  if (!/^@|\s/.test(times.cron.trim())) throw new DefinitionError(`${what}: a cron expression has five or six fields.`);
+  let next: number | undefined;
+  try {
+    next = dueAfter(times, 0, Date.now());
+  } catch (cause) {
+    throw new DefinitionError(`${what}: ${messageOf(cause)}`, { cause });
+  }
+  if (next === undefined) throw new DefinitionError(`${what}: there is no such time.`);
+}
+
+/**
+ * The first due time after a time. Those of `every` are whole multiples of it after `anchor`. A cron expression for one
+ * time of day is due once each day: if clocks skip that time, at the first moment after the gap; if it comes twice, at the
+ * first. One with `*` or steps in its minutes or hours follows the time that passes: also through the hour that is repeated.
+ */
+export function dueAfter(times: Times, anchor: number, after: number): number | undefined {
+  if ("cron" in times) return cronOf(times).nextRun(new Date(after))?.getTime();
+  return anchor + Math.max(1, Math.floor((after - anchor) / times.every) + 1) * times.every;
+}
+
+/** The last due time before a time. */
+export function dueBefore(times: Times, anchor: number, before: number): number | undefined {
+  if ("cron" in times) return cronOf(times).previousRuns(1, new Date(before))[0]?.getTime();
+  const count = Math.ceil((before - anchor) / times.every) - 1;
+  return count < 1 ? undefined : anchor + count * times.every;
+}
+
+function cronOf({ cron, timeZone }: Extract<Times, { readonly cron: string }>): Cron {
+  return new Cron(cron, { timezone: timeZone });
+}

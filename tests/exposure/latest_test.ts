@@ -1,0 +1,32 @@
+import { OperationResourceStrategy } from "../../mod.ts";
+import { ResultPartNotFound } from "../../strategy.ts";
+import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { Bench, endless, ME, report, start } from "./support.ts";
+
+Deno.test("the latest result of a job is that of the owner's newest completed task, with its parts and pages", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.exposeAll(report, endless);
+  await bench.work(report, endless);
+  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
+  assert(latest);
+  const read = async (owner = ME, page?: string) => {
+    const [content] = await latest.read({ id: "", page }, owner);
+    assert(content && "text" in content);
+    return [content.text, content.uri];
+  };
+  await assertRejects(() => read(), ResultPartNotFound, "No task of report has completed.");
+  const finish = async (tool: string, input: unknown) => {
+    const { id } = await start(surface, tool, input);
+    await bench.until(id, ({ status }) => status === "COMPLETED" || status === "FAILED");
+    return id;
+  };
+  await finish("report", { user: "Ada" });
+  const id = await finish("report", { user: "Grace" });
+  await finish("report", { user: "Joan", fail: "error" }); // Has no result.
+  await start(surface, "endless", {}); // Is of another job.
+  assertEquals(await read(), ['{"total":5}', `mcp://results/report/${id}`]);
+  assertEquals((await read(ME, "1"))[0], '{"total":5}');
+  await assertRejects(() => read(ME, "2"), ResultPartNotFound);
+  await assertRejects(() => read("somebody else"), ResultPartNotFound, "No task of report has completed.");
+  await assertRejects(() => latest.read({ id: "er" }, ME), ResultPartNotFound);
+});

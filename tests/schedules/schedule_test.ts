@@ -1,0 +1,88 @@
+import {
+  decide,
+  declared,
+  infoOf,
+  LATE_MS,
+  PATIENCE_MS,
+  type Schedule,
+  served,
+  withPause,
+} from "../../src/schedules/schedule.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+const HOUR = 3_600_000;
+const START = Date.parse("2026-11-28T12:00:00Z");
+const declaration = {
+  job: "report",
+  owner: "ann",
+  input: {},
+  times: { cron: "0 * * * *", timeZone: "UTC" },
+  catchUp: true,
+} as const;
+const hourly: Schedule = { ...declaration, paused: false, anchor: START, nextAt: START };
+
+Deno.test("a schedule waits for its next due time, creates its task, and goes on to the time after that", () => {
+  assertEquals(decide(hourly, START - 1, 0), { kind: "wait", until: START });
+  assertEquals(decide(hourly, START, 0), { kind: "create", dueAt: START });
+  const next = served(hourly, START, "task-1");
+  assertEquals(next, { ...hourly, nextAt: START + HOUR, last: { dueAt: START, task: "task-1" } });
+  assertEquals(decide(next, START, 0), { kind: "wait", until: START + HOUR });
+});
+
+Deno.test("a server that ran all the time creates a task for each due time, though it is late", () => {
+  const everySecond = { ...hourly, times: { every: 1_000 }, anchor: START - 1_000 };
+  let schedule: Schedule = everySecond;
+  const due: number[] = [];
+  const now = START + 5_500; // It was busy for 5 s.
+  for (let decision = decide(schedule, now, START - HOUR); decision.kind !== "wait";) {
+    due.push(decision.dueAt);
+    schedule = served(schedule, decision.dueAt, "task");
+    decision = decide(schedule, now, START - HOUR);
+  }
+  assertEquals(due, [0, 1, 2, 3, 4, 5].map((second) => START + 1_000 * second));
+});
+
+Deno.test("of the due times of a downtime only the last one is made up for, once another server had time to", () => {
+  const since = START + 5 * HOUR + 60_000;
+  assertEquals(decide(hourly, since, since), { kind: "wait", until: since + PATIENCE_MS });
+  assertEquals(decide(hourly, since + PATIENCE_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
+  assertEquals(served(hourly, START + 5 * HOUR, "task").nextAt, START + 6 * HOUR);
+});
+
+Deno.test("a due time just after the start of a server makes up for those of before", () => {
+  const since = START + 5 * HOUR - 1_000;
+  assertEquals(decide(hourly, since + PATIENCE_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
+});
+
+Deno.test("without catch-up, the due times of a downtime are left out", () => {
+  const since = START + 5 * HOUR + 60_000;
+  const decision = decide({ ...hourly, catchUp: false }, since + PATIENCE_MS, since);
+  assertEquals(decision, { kind: "skip", dueAt: START + 5 * HOUR });
+  assertEquals(served(hourly, START + 5 * HOUR, undefined), { ...hourly, nextAt: START + 6 * HOUR, last: undefined });
+});
+
+Deno.test("after the sleep of its machine a server makes up for the last due time only", () => {
+  assertEquals(decide(hourly, START + 5 * HOUR + LATE_MS, 0), { kind: "create", dueAt: START + 5 * HOUR });
+  assertEquals(decide(hourly, START + 5 * HOUR + LATE_MS + 1, 0), { kind: "create", dueAt: START + 5 * HOUR });
+  assertEquals(decide(hourly, START + LATE_MS, 0), { kind: "create", dueAt: START });
+});
+
+Deno.test("a paused schedule waits, and leaves out what was due in the pause", () => {
+  const paused = withPause(hourly, true, START - 1);
+  assertEquals(decide(paused, START + HOUR, 0), { kind: "wait", until: Infinity });
+  assertEquals(infoOf("report", paused).nextAt, undefined);
+  const resumed = withPause(paused, false, START + 3 * HOUR + 1);
+  assertEquals(decide(resumed, START + 3 * HOUR + 1, 0), { kind: "wait", until: START + 4 * HOUR });
+  assertEquals(withPause(hourly, false, START + HOUR), hourly);
+});
+
+Deno.test("a server that declares a schedule again keeps its next due time, unless the times are others", () => {
+  const stored = { ...hourly, paused: true, last: { dueAt: START - HOUR, task: "task-1" } };
+  const now = START + 10 * HOUR;
+  assertEquals(declared(declaration, stored, now), stored);
+  assertEquals(declared({ ...declaration, input: { a: 1 } }, stored, now), { ...stored, input: { a: 1 } });
+  const times = { every: 500 };
+  assertEquals(declared({ ...declaration, times }, stored, now), { ...stored, times, anchor: now, nextAt: now + 500 });
+  const fresh = declared(declaration, undefined, START);
+  assertEquals(fresh, { ...hourly, anchor: START, nextAt: START + HOUR, last: undefined });
+});

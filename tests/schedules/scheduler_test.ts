@@ -1,0 +1,164 @@
+import type { Backend } from "../../src/backend.ts";
+import { MemoryBackend } from "../../src/backends/memory/mod.ts";
+import { BackendError } from "../../src/errors.ts";
+import { defineJob } from "../../src/job.ts";
+import { reporterOf } from "../../src/log/on_error.ts";
+import { ToolRegistry } from "../../src/registry.ts";
+import { listSchedules, pauseSchedule, removeSchedule } from "../../src/schedules/operate.ts";
+import type { Declaration } from "../../src/schedules/schedule.ts";
+import { type DeclaredSchedule, Scheduler } from "../../src/schedules/scheduler.ts";
+import type { AuditEvent } from "../../src/tasks/audit.ts";
+import { assertEquals, FakeTime } from "../../tools/std.ts";
+
+const START = Date.parse("2026-11-28T12:00:00Z");
+const MINUTE = 60_000;
+const report = defineJob({ name: "report", input: { type: "object" }, run: () => null });
+
+function everyMinute(changes: Partial<Declaration> = {}): DeclaredSchedule {
+  const times = { cron: "* * * * *", timeZone: "UTC" };
+  const declaration = { job: "report", owner: "ann", input: {}, times, catchUp: true, ...changes };
+  return { name: "minutely", registered: new ToolRegistry().register(report), declaration };
+}
+
+function run(
+  backend: Pick<Backend, "create" | "documents" | "get" | "keys">,
+  schedule: DeclaredSchedule = everyMinute(),
+  audit: (event: AuditEvent) => void = () => {},
+): Scheduler {
+  return new Scheduler(backend, [schedule], { audit, onError: reporterOf() });
+}
+
+/** Lets time pass, and everything that is due in it happen, to the second. */
+async function pass(time: FakeTime, ms: number): Promise<void> {
+  for (const end = time.now + ms; time.now < end;) await time.tickAsync(Math.min(1_000, end - time.now));
+  await time.runMicrotasks();
+  await time.runMicrotasks();
+}
+
+/** When the tasks of an owner were created, in s since the start, the oldest first. */
+async function created(backend: Backend): Promise<number[]> {
+  const { tasks } = await backend.list("ann", { limit: 100 });
+  return tasks.map(({ createdAt }) => (createdAt - START) / 1_000).reverse();
+}
+
+Deno.test("of three servers with the same schedule, one creates each task, and the audit log says by which schedule", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  const events: AuditEvent[] = [];
+  await using _first = run(backend, everyMinute(), (event) => events.push(event));
+  await using _second = run(backend, everyMinute(), (event) => events.push(event));
+  await using _third = run(backend, everyMinute(), (event) => events.push(event));
+  await pass(time, 5 * MINUTE);
+  await pass(time, 1_000); // The others look for the last task.
+  assertEquals(await created(backend), [60, 120, 180, 240, 300]);
+  assertEquals(events.length, 5);
+  assertEquals(events[0]?.reason, "By the schedule minutely.");
+  const [schedule] = await listSchedules(backend.documents);
+  assertEquals(schedule?.nextAt, START + 6 * MINUTE);
+  assertEquals(schedule?.last?.dueAt, START + 5 * MINUTE);
+});
+
+Deno.test("a server that dies after its task is stored leaves the next step to others, which find that task", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  const dead = new Promise<never>(() => {});
+  const { documents } = backend;
+  let stored = false;
+  const dying = {
+    create: async (...task: Parameters<Backend["create"]>) => {
+      const created = await backend.create(...task);
+      stored = true;
+      return created;
+    },
+    documents: {
+      ...documents,
+      write: (...change: Parameters<typeof documents.write>) => stored ? dead : documents.write(...change),
+    },
+    get: (id: string, owner: string) => backend.get(id, owner),
+    keys: backend.keys,
+  };
+  run(dying);
+  await pass(time, MINUTE);
+  assertEquals([await created(backend), (await listSchedules(documents))[0]?.last], [[60], undefined]);
+  await using _other = run(backend);
+  await pass(time, MINUTE);
+  assertEquals(await created(backend), [60, 120]);
+  // Its task may even have expired since.
+  assertEquals((await listSchedules(documents))[0]?.last?.dueAt, START + 2 * MINUTE);
+});
+
+Deno.test("after a downtime of an hour, one task makes up for all due times, and none without catch-up", async () => {
+  using time = new FakeTime(START);
+  for (const catchUp of [true, false]) {
+    await using backend = new MemoryBackend();
+    const begun = Date.now();
+    await run(backend, everyMinute({ catchUp }))[Symbol.asyncDispose]();
+    await time.tickAsync(60 * MINUTE + 10_000);
+    await using _restarted = run(backend, everyMinute({ catchUp }));
+    await pass(time, 3 * MINUTE - 10_000);
+    const times = (await created(backend)).map((seconds) => seconds - (begun - START) / 1_000);
+    assertEquals(times, [...catchUp ? [3_613] : [], 3_660, 3_720, 3_780]);
+    await pass(time, MINUTE - (Date.now() - START) % MINUTE);
+  }
+});
+
+Deno.test("an operator pauses, resumes and removes a schedule, and a server that starts brings it back", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  const { documents } = backend;
+  await using first = run(backend);
+  await pass(time, MINUTE);
+  assertEquals(await pauseSchedule(documents, "minutely", true, Date.now()), true);
+  await pass(time, 2 * MINUTE);
+  assertEquals((await listSchedules(documents)).map(({ paused, nextAt }) => [paused, nextAt]), [[true, undefined]]);
+  assertEquals(await pauseSchedule(documents, "minutely", false, Date.now()), true);
+  await pass(time, MINUTE);
+  assertEquals(await created(backend), [60, 240]);
+  assertEquals(await removeSchedule(documents, "minutely"), true);
+  assertEquals(await removeSchedule(documents, "minutely"), false);
+  assertEquals(await pauseSchedule(documents, "minutely", true, Date.now()), false);
+  await pass(time, 2 * MINUTE);
+  assertEquals(await created(backend), [60, 240]);
+  await first[Symbol.asyncDispose]();
+  await using _restarted = run(backend);
+  await pass(time, MINUTE);
+  assertEquals(await created(backend), [60, 240, 420]);
+});
+
+Deno.test("a due time is not lost while the store is away", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let away = false;
+  const flaky = {
+    create: (...task: Parameters<Backend["create"]>) =>
+      away ? Promise.reject(new BackendError("The store is away.")) : backend.create(...task),
+    documents: backend.documents,
+    get: (id: string, owner: string) => backend.get(id, owner),
+    keys: backend.keys,
+  };
+  await using _scheduler = run(flaky, everyMinute({ times: { every: 10_000 } }));
+  await pass(time, 10_000);
+  away = true;
+  await pass(time, 25_000);
+  away = false;
+  await pass(time, 15_000);
+  assertEquals((await created(backend)).length, 5);
+});
+
+Deno.test("an idle scheduler reads nothing until the next due time", async () => {
+  using time = new FakeTime(START);
+  await using backend = new MemoryBackend();
+  let reads = 0;
+  const { documents } = backend;
+  const counted = {
+    create: (...task: Parameters<Backend["create"]>) => backend.create(...task),
+    documents: { ...documents, read: (name: string) => (reads++, documents.read(name)) },
+    get: (id: string, owner: string) => backend.get(id, owner),
+    keys: backend.keys,
+  };
+  await using _scheduler = run(counted, everyMinute({ times: { every: 60 * 24 * 3_600_000 } })); // 60 days
+  await pass(time, 1_000);
+  const before = reads;
+  for (let minute = 0; minute < 60; minute++) await time.tickAsync(MINUTE);
+  assertEquals(reads, before);
+});

@@ -1,0 +1,78 @@
+import { AsyncToolServer, defineJob, type Job, MemoryBackend } from "../../mod.ts";
+import { DefinitionError, InvalidInput } from "../../src/errors.ts";
+import type { ScheduleOptions } from "../../src/schedules/declare.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { z } from "zod";
+
+const report = defineJob({
+  name: "report",
+  input: z.object({ team: z.string() }),
+  run: ({ team }) => `of ${team}`,
+});
+
+function newServer(backend = new MemoryBackend()) {
+  const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend });
+  return { backend, server };
+}
+
+/** Serves HTTP until `done` resolves. */
+async function serve(server: AsyncToolServer, done: Promise<unknown>): Promise<void> {
+  const end = new AbortController();
+  const running = server.run({ transport: "http", port: 0, worker: {}, onListen: () => {}, signal: end.signal });
+  await Promise.race([done, running]);
+  end.abort();
+  await running;
+}
+
+Deno.test("a scheduled job runs in the server's own worker though no tool offers it, for the owner of the schedule", async () => {
+  const { server, backend } = newServer();
+  await server.schedule(report, { every: 100, input: { team: "blue" }, owner: "ann" });
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve());
+  const read = ended.then(async () => {
+    const [schedule] = await backend.operator?.schedules() ?? [];
+    assertEquals([schedule?.name, schedule?.owner, schedule?.input, schedule?.times], [
+      "report",
+      "ann",
+      { team: "blue" },
+      { every: 100 },
+    ]);
+    const { tasks } = await backend.list("ann", { limit: 100 });
+    const last = tasks.findLast(({ status }) => status === "COMPLETED");
+    assertEquals(await backend.outcome(last?.id ?? "", "ann"), { kind: "value", value: "of blue" });
+  });
+  await serve(server, read);
+});
+
+Deno.test("the input of a schedule is validated where it is declared, and the server does not serve with a wrong one", async () => {
+  const { server } = newServer();
+  const wrong = { every: 1_000, input: { team: 7 }, owner: "ann" } as unknown as ScheduleOptions<{ team: string }>;
+  await assertRejects(() => server.schedule(report, wrong), InvalidInput, "team");
+  await assertRejects(() => server.run({ transport: "http", port: 0, onListen: () => {} }), InvalidInput, "team");
+});
+
+Deno.test("a schedule that cannot be is refused, with what to do", async () => {
+  await using server = newServer().server;
+  const refusal = async (options: Partial<ScheduleOptions<{ team: string }>>, job: Job<never> = report as Job<never>) =>
+    (await assertRejects(() => server.schedule(job, { owner: "ann", ...options }), DefinitionError)).message;
+  assertEquals(
+    await refusal({}),
+    "Cannot schedule report: pass either `cron`, with or without `timeZone`, or `every`.",
+  );
+  assertEquals((await refusal({ cron: "0 3 * * *", every: 1_000 })).includes("either"), true);
+  assertEquals((await refusal({ every: 1_000, timeZone: "UTC" })).includes("either"), true);
+  assertEquals((await refusal({ every: 1 })).includes("a whole number from 100"), true);
+  assertEquals((await refusal({ every: 1_000, owner: "" })).includes("a text of 1 to 128 characters"), true);
+  assertEquals((await refusal({ every: 1_000, name: "a b" })).includes("as a name"), true);
+  assertEquals((await refusal({ cron: "0 3 * *" })).includes('at "0 3 * *"'), true);
+  assertEquals((await refusal({ every: 1_000, input: { team: "x".repeat(60_000) } })).includes("50000"), true);
+  await server.schedule(report, { every: 1_000, input: { team: "blue" }, owner: "ann" });
+  assertEquals((await refusal({ every: 1_000 })).startsWith("Cannot schedule report twice"), true);
+  await server.schedule(report, { name: "second", every: 1_000, input: { team: "red" }, owner: "ann" });
+  await server.fetch(new Request("http://localhost/healthz"));
+  await assertRejects(
+    () => server.schedule(report, { name: "late", every: 1_000, input: { team: "red" }, owner: "ann" }),
+    DefinitionError,
+    "already serving",
+  );
+});
