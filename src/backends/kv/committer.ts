@@ -13,12 +13,20 @@ export interface Write {
   readonly checks?: readonly Deno.AtomicCheck[];
   readonly sets?: readonly { readonly key: Deno.KvKey; readonly value: unknown; readonly expireIn?: number }[];
   readonly deletes?: readonly Deno.KvKey[];
+  /** By how much counters change: these add up, so writers never wait for each other. */
+  readonly counts?: readonly Count[];
   /** The task that the write changes, as it is afterwards, with the same as JSON. */
   readonly event?: { readonly task: TaskInfo; readonly text: string };
   /** The document that it changes. */
   readonly document?: string;
   /** An upper bound of the size of its values, in bytes. */
   readonly bytes: number;
+}
+
+/** A change of a counter. */
+export interface Count {
+  readonly key: Deno.KvKey;
+  readonly by: number;
 }
 
 /** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What these leave is for events. */
@@ -138,6 +146,7 @@ export class Committer {
       for (const { key, value, expireIn } of sets) atomic.set(key, value, { expireIn });
       for (const key of deletes) atomic.delete(key);
     }
+    for (const { key, by } of sums(writes)) atomic.sum(key, BigInt.asUintN(64, BigInt(by)));
     texts.forEach((text, index) => {
       atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
     });
@@ -181,7 +190,7 @@ function groupLength(queue: readonly Pending[]): number {
   let [checks, mutations, bytes] = [0, 0, 0];
   for (const [index, { write }] of queue.entries()) {
     checks += write.checks?.length ?? 0;
-    mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0);
+    mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0) + (write.counts?.length ?? 0);
     bytes += write.bytes;
     const writes = [...(write.sets ?? []).map(({ key }) => nameOf(key)), ...(write.deletes ?? []).map(nameOf)];
     const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];
@@ -191,6 +200,16 @@ function groupLength(queue: readonly Pending[]): number {
     for (const name of writes) written.add(name);
   }
   return queue.length;
+}
+
+/** What a group adds to each counter. KV's counters have no sign: they wrap around, so a negative number subtracts. */
+function sums(writes: readonly Write[]): Count[] {
+  const sums = new Map<string, Count>();
+  for (const { key, by } of writes.flatMap(({ counts = [] }) => counts)) {
+    const name = nameOf(key);
+    sums.set(name, { key, by: by + (sums.get(name)?.by ?? 0) });
+  }
+  return [...sums.values()].filter(({ by }) => by !== 0);
 }
 
 /** A key as text, for a set. */

@@ -5,6 +5,9 @@
  * | --- | --- |
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
  * | ready, job, urgency, id | the record; exists exactly while the task can be claimed |
+ * | index, job, id | the task's owner and, once it has one, its final status; exists exactly as long as the task |
+ * | notable, job, status, id | the task's owner; exists while the task has a status by which it is looked for (`operating/indexes.ts`) |
+ * | count, end, job, name | how many tasks of the job are counted under the name (`operating/counters.ts`) |
  * | step, id, number | a recorded step of a task that is not finished |
  * | log, id, number | lines of its log, from this number on |
  * | delayed, due time, id | the record; its task becomes ready once it is due |
@@ -30,6 +33,19 @@ export const readyKey = (job: string, ...rest: [urgency: number, id: string] | [
   ROOT,
   "ready",
   job,
+  ...rest,
+];
+export const indexKey = (job: string, ...id: [string] | []): Key => [ROOT, "index", job, ...id];
+export const notableKey = (job: string, status: string, ...id: [string] | []): Key => [
+  ROOT,
+  "notable",
+  job,
+  status,
+  ...id,
+];
+export const countKey = (...rest: [end: number, job: string, name: string] | [end: number] | []): Key => [
+  ROOT,
+  "count",
   ...rest,
 ];
 export const stepKey = (id: string, ...number: [number] | []): Key => [ROOT, "step", id, ...number];

@@ -7,13 +7,12 @@
 import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
-import type { DeadWorker, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { DeadWorker, LivingWorker, WorkerLease } from "../shared/store/store.ts";
 import { type Committer, reading } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 
 /** What a worker's key holds. */
-export interface WorkerRecord {
-  readonly jobs: readonly string[];
+export interface WorkerRecord extends Omit<LivingWorker, "name"> {
   readonly expiresAt: number;
   /** How long the lease of this worker lasts, in ms; absent in records of an earlier version. */
   readonly lease?: number;
@@ -22,7 +21,7 @@ export interface WorkerRecord {
 }
 
 /** What a lease needs. */
-export interface KvLeaseOptions extends Worker {
+export interface KvLeaseOptions extends LivingWorker {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
   /** The tasks held now. */
@@ -101,9 +100,12 @@ export class KvLease implements WorkerLease {
   }
 
   async #write(duration: number): Promise<void> {
-    const { name, jobs, held, now } = this.#options;
+    const { name, host, pid, jobs, since, held, now } = this.#options;
     const value: WorkerRecord = {
+      host,
+      pid,
       jobs,
+      since,
       expiresAt: now() + duration,
       lease: this.duration,
       held: held().map(({ owner, id }) => [owner, id]),

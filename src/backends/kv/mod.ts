@@ -14,6 +14,7 @@ import { sweepBlobs } from "./values/blobs.ts";
 import { Committer, untilUnlocked } from "./committer.ts";
 import { EventLog } from "./event_log.ts";
 import { KvFile, makeFile } from "./file.ts";
+import { sweepCounters } from "./operating/counters.ts";
 import { KvStore } from "./store.ts";
 
 /** What {@linkcode DenoKvBackend.open} takes. */
@@ -29,7 +30,7 @@ const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber
 /** The most tasks that one worker runs at once: one KV value lists them all. */
 const MAX_CONCURRENCY = 200;
 
-/** How often pieces of large texts that nothing refers to are deleted, in ms. KV expires the rest itself. */
+/** How often pieces of large texts are deleted that nothing refers to, and counters that have ended, in ms. KV expires the rest itself. */
 const SWEEP_MS = 60_000;
 
 /** The pause after a full page of them, in ms, in which other processes can write. */
@@ -95,7 +96,7 @@ export class DenoKvBackend extends StoreBackend {
         new Sweeper({
           what: "delete what the KV file no longer needs",
           every: SWEEP_MS,
-          page: () => sweepBlobs(kv, committer, Date.now()),
+          page: () => sweep(kv, committer, Date.now()),
           pause: SWEEP_PAUSE_MS,
           onError,
         }),
@@ -117,4 +118,10 @@ export class DenoKvBackend extends StoreBackend {
     }
     return super.work(options);
   }
+}
+
+/** Deletes a page of each kind. Resolves with whether there may be more. */
+async function sweep(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
+  const more = await Promise.all([sweepBlobs(kv, committer, now), sweepCounters(kv, committer, now)]);
+  return more.includes(true);
 }

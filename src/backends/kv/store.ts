@@ -10,6 +10,7 @@ import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.t
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
+import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
@@ -19,8 +20,10 @@ import { KvQueue } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
 import { KvLogs } from "./values/log.ts";
+import { expiryOf, keptUntil } from "./operating/kept.ts";
+import { KvOperating } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
-import { keptFor, type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
+import { type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
 import { KvStreams } from "./streams.ts";
 
 /** How a store is used. */
@@ -45,6 +48,7 @@ const CHECK_KEPT_MS = 60_000;
 export class KvStore implements Store<KvEntry> {
   readonly streams: StreamStore;
   readonly documents: KvDocuments;
+  readonly operating: OperatingStore<KvEntry>;
   readonly now: () => number;
   readonly checkUsable: () => void;
   readonly #kv: Deno.Kv;
@@ -70,6 +74,8 @@ export class KvStore implements Store<KvEntry> {
     this.streams = new KvStreams(kv, committer);
     this.documents = new KvDocuments(kv, committer);
     this.#get = batched((keys) => reading(() => kv.getMany<unknown[]>(keys)), READ_AT_ONCE);
+    const read = (id: string, owner: string) => this.read(id, owner);
+    this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
@@ -112,20 +118,20 @@ export class KvStore implements Store<KvEntry> {
     const { input, record: before, check } = entry;
     const { info } = record;
     refuseTooLarge(record, before);
-    const text = outcome && await this.#storeText(JSON.stringify(outcome), keptFor(info));
+    const text = outcome && await this.#storeText(JSON.stringify(outcome), expiryOf(info));
     const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
     const ends = isFinished(info);
-    const inputIsDone = ends && "blob" in input;
+    const inputEnds = ends && "blob" in input ? dropBlob(input.blob, keptUntil(info)) : [];
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
     const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };
     const logs = lines.length > 0 || ends && info.logged !== undefined;
-    const log = logs && await this.#logs.writing(info.id, lines, ends ? keptFor(info) : undefined);
+    const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
     const versionstamp = await this.#committer.commit({
       ...write,
       checks: [check],
-      sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputIsDone ? dropBlob(input.blob, this.now()) : []],
+      sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
     });

@@ -1,15 +1,16 @@
 /**
- * What the KV file holds of one task, and the writes that change it. The record, its place in the queues and the large
- * texts that it refers to change in one commit.
+ * What the KV file holds of one task, and the writes that change it. The record, its place in the queues and the indexes,
+ * the counters and the large texts that it refers to change in one commit.
  *
  * @module
  */
-import { isFinished, type TaskInfo } from "../../task.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
+import { type TaskRecord, urgencyOf } from "../shared/record.ts";
 import type { BlobRef } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
-import { expiryIn } from "./limits.ts";
+import { counting } from "./operating/counters.ts";
+import { indexing } from "./operating/indexes.ts";
+import { expiryOf } from "./operating/kept.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
 export type Text = { readonly inline: string } | { readonly blob: BlobRef };
@@ -35,14 +36,19 @@ export interface KvEntry extends StoredTask {
 export function writing(stored: StoredTask, before: TaskRecord | undefined): Write {
   const { info } = stored.record;
   const key = taskKey(info.owner, info.id);
-  const expireIn = isFinished(info) ? keptFor(info) : undefined;
   const place = placeOf(stored.record);
   const text = JSON.stringify(info);
+  const indexed = indexing(info, before?.info);
   return {
-    sets: [{ key, value: stored, expireIn }, ...place ? [{ key: place, value: stored }] : []],
-    deletes: before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [],
+    sets: [
+      { key, value: stored, expireIn: expiryOf(info) },
+      ...place ? [{ key: place, value: stored }] : [],
+      ...indexed.sets,
+    ],
+    deletes: [...before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [], ...indexed.deletes],
+    counts: counting(info, before?.info),
     event: { task: info, text },
-    bytes: sizeOf(stored, text) * (place ? 2 : 1),
+    bytes: sizeOf(stored, text) * (place ? 2 : 1) + indexed.bytes,
   };
 }
 
@@ -55,11 +61,6 @@ export function promoting({ check, ...stored }: KvEntry): Write {
     sets: [{ key: readyPlace(record), value: stored }],
     bytes: sizeOf(stored, JSON.stringify(record.info)),
   };
-}
-
-/** How long KV keeps a finished task, in ms. */
-export function keptFor({ resultTtl }: TaskInfo): number {
-  return expiryIn(resultTtl + EXPIRED_TOLD_MS);
 }
 
 /** The place of a record in the queues: among the ready or the delayed; none while it runs and once it is finished. */

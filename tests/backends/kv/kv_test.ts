@@ -1,7 +1,6 @@
 import { DenoKvBackend } from "../../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
-import { withoutOperator } from "../support/without_operator.ts";
 
 exerciseBackend("kv", async (needs): Promise<BackendHarness> => {
   const lease = leaseFor(needs);
@@ -18,4 +17,4 @@ exerciseBackend("kv", async (needs): Promise<BackendHarness> => {
       await Deno.remove(folder, { recursive: true });
     },
   };
-}, { skip: withoutOperator });
+});

@@ -239,7 +239,7 @@ Deno.test("KV: a worker whose lease has run out counts as none, also before anyb
     const known: boolean[] = [];
     // The last is of a clock that was set back since.
     for (const left of [60_000, -1, 7_200_000]) {
-      const record: WorkerRecord = { jobs: ["job"], expiresAt: Date.now() + left, lease: 90_000, held: [] };
+      const record: WorkerRecord = { ...newWorker(["job"]), expiresAt: Date.now() + left, lease: 90_000, held: [] };
       await kv.set(workerKey("silent"), record);
       known.push(await backend.hasWorker("job"), await backend.hasWorker("other"));
     }

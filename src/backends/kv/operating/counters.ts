@@ -1,0 +1,100 @@
+/**
+ * How many tasks of a job have which status. Each commit that changes a task changes the counters, too, so they are exact
+ * however a process ends.
+ *
+ * A finished task is counted under the time until which KV keeps it. Once that has passed, the counter is not read any more,
+ * and a sweep deletes it.
+ *
+ * @module
+ */
+import type { TaskCounts } from "../../../operator/primitives.ts";
+import { isFinished, type TaskInfo } from "../../../task.ts";
+import { type Committer, type Count, reading } from "../committer.ts";
+import { countKey } from "../keys.ts";
+import { keptUntil } from "./kept.ts";
+
+/** The end of counters that last: those of tasks that are not finished. */
+const LASTS = 0;
+
+/** The name under which tasks are counted that wait without a worker, besides their status. */
+const PARKED = "parked";
+
+/** The most counters deleted at once. */
+const SWEPT = 500;
+
+/** How a change of a task changes the counters. */
+export function counting(info: TaskInfo, before: TaskInfo | undefined): readonly Count[] {
+  if (before?.status === info.status && isParked(before) === isParked(info)) return [];
+  return [...before ? uncounting(before) : [], ...keysOf(info).map((key) => ({ key, by: 1 }))];
+}
+
+/** What takes a task out of the counters. */
+export function uncounting(info: TaskInfo): readonly Count[] {
+  return keysOf(info).map((key) => ({ key, by: -1 }));
+}
+
+/** Counts the tasks of each job that has any. */
+export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly TaskCounts[]> {
+  const [lasting, ending] = await Promise.all([
+    reading(() => list(kv, { prefix: countKey(LASTS) })),
+    reading(() => list(kv, { start: countKey(now), end: countKey(Infinity) })),
+  ]);
+  const jobs = new Map<string, Map<string, number>>();
+  for (const { key, value: { value } } of [...lasting, ...ending]) {
+    const [job = "", name = ""] = key.slice(3).map(String);
+    const counted = jobs.get(job) ?? new Map<string, number>();
+    jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(BigInt.asIntN(64, value))));
+  }
+  // Below zero are those of a file that was made before there were counters.
+  const counts = [...jobs].map(([job, counted]) => countsOf(job, (name) => Math.max(0, counted.get(name) ?? 0)));
+  return counts.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
+}
+
+function countsOf(job: string, count: (name: string) => number): TaskCounts {
+  return {
+    job,
+    counts: {
+      PENDING: count("PENDING"),
+      RUNNING: count("RUNNING"),
+      RETRYING: count("RETRYING"),
+      INPUT_REQUIRED: count("INPUT_REQUIRED"),
+      COMPLETED: count("COMPLETED"),
+      FAILED: count("FAILED"),
+      CANCELLED: count("CANCELLED"),
+    },
+    parked: count(PARKED),
+  };
+}
+
+/** The jobs that have, or have had, tasks. */
+export async function countedJobs(kv: Deno.Kv): Promise<readonly string[]> {
+  const lasting = await reading(() => list(kv, { prefix: countKey(LASTS) }));
+  return [...new Set(lasting.map(({ key }) => String(key[3])))];
+}
+
+/** Deletes a page of counters whose tasks have expired. Resolves with whether there may be more. */
+export async function sweepCounters(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
+  const range = { start: countKey(LASTS + 1), end: countKey(now) };
+  const ended = await reading(() => list(kv, range, { limit: SWEPT }));
+  if (ended.length === 0) return false;
+  await committer.commit({ deletes: ended.map(({ key }) => key), bytes: 0 });
+  return ended.length === SWEPT;
+}
+
+function list(
+  kv: Deno.Kv,
+  range: Deno.KvListSelector,
+  options?: Deno.KvListOptions,
+): Promise<Deno.KvEntry<Deno.KvU64>[]> {
+  return Array.fromAsync(kv.list<Deno.KvU64>(range, { batchSize: 500, ...options }));
+}
+
+function keysOf(info: TaskInfo): Deno.KvKey[] {
+  if (isFinished(info)) return [countKey(keptUntil(info), info.job, info.status)];
+  const key = countKey(LASTS, info.job, info.status);
+  return isParked(info) ? [key, countKey(LASTS, info.job, PARKED)] : [key];
+}
+
+function isParked(info: TaskInfo): boolean {
+  return "parked" in info && info.parked === true;
+}

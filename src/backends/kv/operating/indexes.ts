@@ -1,0 +1,49 @@
+/**
+ * The indexes by which an operator finds tasks of all owners. Each key costs more than the rest of its task's bookkeeping, so
+ * a task that just runs and completes has one, which never moves: its job and id. Others are found in the queues and in the
+ * lists of workers, or have a second key, if few tasks have their status or if they may wait for long.
+ *
+ * @module
+ */
+import { isFinished, type TaskInfo, type TerminalStatus } from "../../../task.ts";
+import type { Write } from "../committer.ts";
+import { indexKey, notableKey } from "../keys.ts";
+import { expiryOf } from "./kept.ts";
+
+/** What the index of jobs holds of a task. */
+export interface Indexed {
+  readonly owner: string;
+  /** How it has ended; absent: it has not. */
+  readonly status?: TerminalStatus;
+}
+
+/** How a change of a task changes the indexes. */
+export function indexing(
+  info: TaskInfo,
+  before: TaskInfo | undefined,
+): Required<Pick<Write, "sets" | "deletes" | "bytes">> {
+  const { id, job, owner } = info;
+  const expireIn = expiryOf(info);
+  const sets: { key: Deno.KvKey; value: Indexed; expireIn?: number }[] = [];
+  if (isFinished(info)) sets.push({ key: indexKey(job, id), value: { owner, status: info.status }, expireIn });
+  else if (before === undefined) sets.push({ key: indexKey(job, id), value: { owner } });
+  const [place, was] = [notablePlace(info), before && notablePlace(before)];
+  const moves = place?.join() !== was?.join();
+  if (place && moves) sets.push({ key: place, value: { owner }, expireIn });
+  return { sets, deletes: was && moves ? [was] : [], bytes: sets.length * (100 + 2 * owner.length) };
+}
+
+/** All keys of a task in the indexes. */
+export function indexKeys(info: TaskInfo): Deno.KvKey[] {
+  const place = notablePlace(info);
+  return [indexKey(info.job, info.id), ...place ? [place] : []];
+}
+
+/** The second key of a task, if it has one. */
+function notablePlace(info: TaskInfo): Deno.KvKey | undefined {
+  // Completed tasks are most tasks, so that the index of jobs has few others to skip. Those that run are in the lists of
+  // their workers, and those that are ready in the queue of their job.
+  const isFoundElsewhere = info.status === "COMPLETED" || info.status === "RUNNING" ||
+    info.status === "PENDING" && info.dueAt === undefined;
+  return isFoundElsewhere ? undefined : notableKey(info.job, info.status, info.id);
+}

@@ -1,0 +1,28 @@
+/**
+ * How long a finished task is kept. KV deletes what has expired and tells nobody, so the tasks that expire at about the same
+ * time expire together, and are counted together: their counter ends with them.
+ *
+ * @module
+ */
+import { type FinishedTask, isFinished, type TaskInfo } from "../../../task.ts";
+import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
+import { expiryIn } from "../limits.ts";
+
+/** Into how many parts the time for which a task is kept is divided, at least: a job has at most twice as many counters a status. */
+const PARTS = 32;
+
+/**
+ * Until when KV keeps a finished task, in ms since the epoch: until an hour after its result has expired, in which its owner
+ * is told so, and then up to a 32nd of that time longer.
+ */
+export function keptUntil({ finishedAt, resultTtl }: FinishedTask): number {
+  const kept = expiryIn(resultTtl + EXPIRED_TOLD_MS);
+  // A power of two, so that tasks of about the same lifetime share a counter.
+  const step = 2 ** Math.floor(Math.log2(kept / PARTS));
+  return Math.ceil((finishedAt + kept) / step) * step;
+}
+
+/** The expiry to give to KV with the write that finishes a task, in ms; `undefined` for a task that is not finished. */
+export function expiryOf(info: TaskInfo): number | undefined {
+  return isFinished(info) ? expiryIn(keptUntil(info) - info.finishedAt) : undefined;
+}

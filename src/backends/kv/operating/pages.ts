@@ -1,0 +1,89 @@
+/**
+ * Pages of tasks of all owners.
+ *
+ * @module
+ */
+import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
+import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
+import { reading } from "../committer.ts";
+import { workerKey } from "../keys.ts";
+import type { WorkerRecord } from "../lease.ts";
+import { countedJobs } from "./counters.ts";
+import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
+import { headsOf } from "./waiting.ts";
+
+/** The most tasks that one page looks at, unless it is to have more. */
+const MOST_SEEN = 1_000;
+
+/** How many tasks of one range are read at once, at least and at most. */
+const SMALLEST_BATCH = 10;
+const LARGEST_BATCH = 500;
+
+/** Reads the tasks of a query; `read` reads a task. */
+export async function readPage(
+  kv: Deno.Kv,
+  query: TaskQuery,
+  limit: number,
+  read: (found: Found) => Promise<TaskInfo | undefined>,
+): Promise<FoundTasks> {
+  const ranges = await rangesOf(kv, query);
+  const batch = Math.ceil(2 * limit / Math.max(1, ranges.length));
+  const batchSize = Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, batch));
+  const { found, next } = await reading(() => firstOf(merged(ranges, batchSize), query, limit));
+  const tasks = await Promise.all(found.map((one) => one.task ?? read(one)));
+  return { tasks: tasks.filter((task) => task !== undefined), ...(next !== undefined && { next }) };
+}
+
+/** The first tasks that may match, as far as their ranges know. */
+async function firstOf(
+  all: AsyncIterable<Found>,
+  query: TaskQuery,
+  limit: number,
+): Promise<{ readonly found: readonly Found[]; readonly next?: string }> {
+  const found: Found[] = [];
+  let seen = 0;
+  let last: string | undefined;
+  for await (const one of all) {
+    if (found.length === limit || seen === Math.max(MOST_SEEN, limit)) return { found, next: last };
+    if (mayMatch(one, query)) found.push(one);
+    last = one.id;
+    seen++;
+  }
+  return { found };
+}
+
+function mayMatch({ owner, end, task }: Found, query: TaskQuery): boolean {
+  const fits = (wanted: string | undefined, is: string | undefined) => {
+    return wanted === undefined || is === undefined || wanted === is;
+  };
+  const mayHave = (status: TaskStatus) => end === undefined || (isTerminal(status) ? end === status : end === "none");
+  return fits(query.owner, owner) && fits(query.job, task?.job) && fits(query.status, task?.status) &&
+    (query.status === undefined || mayHave(query.status));
+}
+
+/** The ranges that together have every task that matches, and the fewest others. */
+async function rangesOf(kv: Deno.Kv, query: TaskQuery): Promise<readonly Range[]> {
+  const { job, status, owner } = query;
+  if (status === "RUNNING") return [listed(await heldTasks(kv), query)];
+  const isCommon = status === undefined || status === "COMPLETED";
+  if (owner !== undefined && (isCommon || status === "PENDING")) return [ofOwner(kv, owner, query)];
+  const jobs = job === undefined ? await countedJobs(kv) : [job];
+  if (isCommon) return jobs.map((job) => ofJob(kv, job, query));
+  const found = jobs.map((job) => notable(kv, job, status, query));
+  return status === "PENDING" ? [...found, ...await waiting(kv, jobs, query)] : found;
+}
+
+/** The queues of jobs. */
+async function waiting(kv: Deno.Kv, jobs: readonly string[], query: TaskQuery): Promise<readonly Range[]> {
+  const ranges = await Promise.all(jobs.map(async (job) => {
+    const { heads, all } = await headsOf(kv, job);
+    return all ? heads.map(({ urgency }) => ready(kv, job, urgency, query)) : [ofJob(kv, job, query)];
+  }));
+  return ranges.flat();
+}
+
+/** The tasks that workers hold, or are about to. */
+async function heldTasks(kv: Deno.Kv): Promise<Found[]> {
+  const workers = await reading(() => Array.fromAsync(kv.list<WorkerRecord>({ prefix: workerKey() })));
+  return workers.flatMap(({ value }) => value.held.map(([owner, id]) => ({ id, owner })));
+}

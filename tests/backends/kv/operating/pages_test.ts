@@ -1,0 +1,114 @@
+import type { TaskQuery } from "../../../../src/operator/primitives.ts";
+import * as change from "../../../../src/backends/shared/record.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { type TaskInfo, TaskStatus } from "../../../../src/task.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { type Opened, withFile } from "./support.ts";
+
+const QUESTION = { key: "which", message: "Which?", schema: { type: "object" } };
+
+/** All tasks that match, read page by page. */
+async function all({ store }: Opened, query: TaskQuery, limit: number): Promise<readonly string[]> {
+  const ids: string[] = [];
+  let before = query.before;
+  while (true) {
+    const page = await store.operating.page({ ...query, before }, limit);
+    const matching = page.tasks.filter(({ job, status, owner }) =>
+      (query.job ?? job) === job && (query.status ?? status) === status && (query.owner ?? owner) === owner
+    );
+    ids.push(...matching.map(({ id }) => id));
+    if (page.next === undefined) return ids;
+    assert(before === undefined || page.next < before);
+    before = page.next;
+  }
+}
+
+Deno.test("KV: pages of any filter have every task once, in whatever queue, list or index it is", () =>
+  withFile(async (opened) => {
+    const { store, create, change: write, finish, clock } = opened;
+    const { now } = clock;
+    const held: TaskInfo[] = [];
+    const tasks: TaskInfo[] = [];
+    for (let i = 0; i < 90; i++) {
+      const [job, owner, priority] = [`job-${i % 4}`, `owner-${i % 3}`, i % 5];
+      const entry = await create({ job, owner, priority, delay: i % 9 === 7 ? 60_000 : undefined });
+      const claim = () => write(entry, change.claimed(entry.record, "worker", now));
+      const ways = [
+        () => finish(entry),
+        () => finish(entry, { kind: "error", message: "no", retry: false }),
+        () => finish(entry, { kind: "error", message: "later", retry: true }),
+        () => write(entry, change.cancelledNow(entry.record, now)),
+        claim,
+        async () => {
+          const running = await claim();
+          return await write(running, change.asked(running.record, [QUESTION], now));
+        },
+        async () => {
+          const running = await claim();
+          return await write(running, change.parked(running.record, { keys: [], until: now + 60_000 }, now));
+        },
+      ];
+      const { record } = await (ways[i % 9] ?? (() => Promise.resolve(entry)))();
+      tasks.unshift(record.info);
+      if (record.holder !== undefined) held.push(record.info);
+    }
+    const living = { name: "worker", host: "here", pid: 1, jobs: ["job-0"], since: now };
+    await store.lease(living, () => held).renew();
+    const middle = [tasks[30]?.id, tasks[60]?.id];
+    for (const status of [undefined, ...Object.values(TaskStatus)]) {
+      for (const job of [undefined, "job-1", "no job"]) {
+        for (const owner of [undefined, "owner-2"]) {
+          for (const [before, from] of [[], middle]) {
+            const wanted = tasks.filter((task) =>
+              (job ?? task.job) === task.job && (status ?? task.status) === task.status &&
+              (owner ?? task.owner) === task.owner && (before === undefined || task.id < before) &&
+              (from === undefined || task.id >= from)
+            );
+            const query = { status, job, owner, before, from };
+            for (const limit of [3, 100]) {
+              assertEquals(await all(opened, query, limit), wanted.map(({ id }) => id), JSON.stringify(query));
+            }
+          }
+        }
+      }
+    }
+    assertEquals(new Set(tasks.map(({ status }) => status)).size, 7);
+    for (const { id } of tasks) assertEquals((await store.operating.find(id))?.record.info.id, id);
+    assertEquals(await store.operating.find(newTaskId()), undefined);
+  }));
+
+Deno.test("KV: tasks of more priorities than are told apart are listed, too", () =>
+  withFile(async (opened) => {
+    const ids: string[] = [];
+    for (let priority = 0; priority < 120; priority++) ids.unshift((await opened.create({ priority })).record.info.id);
+    assertEquals(await all(opened, { status: "PENDING" }, 50), ids);
+  }));
+
+Deno.test("KV: a page that finds nothing among many tasks looks at a bounded number, and says where to go on", () =>
+  withFile(async (opened) => {
+    const { store, create, finish } = opened;
+    const old = await finish(await create());
+    await Promise.all(Array.from({ length: 2_500 }, () => create()));
+    let pages = 0;
+    let before: string | undefined;
+    do {
+      const page = await store.operating.page({ status: "COMPLETED", before }, 10);
+      before = page.next;
+      pages++;
+      assertEquals(page.tasks.map(({ id }) => id), before === undefined ? [old.record.info.id] : []);
+    } while (before !== undefined);
+    assertEquals(pages, 3);
+  }));
+
+Deno.test("KV: of a job's queue, the task counts as oldest that has waited longest, whatever its priority", () =>
+  withFile(async ({ store, create, clock }) => {
+    const times: number[] = [];
+    for (const priority of [5, 0, 9]) {
+      times.push(clock.now);
+      await create({ priority });
+      clock.now += 10;
+    }
+    await create({ job: "delayed", delay: 10_000 });
+    const counted = new Map((await store.operating.counts()).map(({ job, oldestWaiting }) => [job, oldestWaiting]));
+    assertEquals([counted.get("job"), counted.get("delayed")], [times[0], undefined]);
+  }));
