@@ -1,4 +1,5 @@
 import { sweepBlobs } from "../../../../src/backends/kv/values/blobs.ts";
+import * as record from "../../../../src/backends/shared/record.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { type Opened, withFile } from "./support.ts";
 
@@ -18,11 +19,15 @@ const sum = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum 
 
 Deno.test("KV: a purge leaves nothing of the tasks that it deletes, and goes on over all jobs and pages", () =>
   withFile(async (opened) => {
-    const { kv, committer, store, create, finish, clock } = opened;
+    const { kv, committer, store, create, change, finish, clock } = opened;
     const large = "x".repeat(20_000);
     const make = async (job: string) => {
       const entry = await create({ job, input: { large } });
-      if (job === "b") return await finish(entry, { kind: "error", message: "no", retry: false });
+      if (job === "b") {
+        const lines = [{ at: clock.now, level: "info", text: "a line" }] as const;
+        const logged = await change(entry, record.logged(entry.record, { skipped: 0, lines }));
+        return await finish(logged, { kind: "error", message: "no", retry: false });
+      }
       return await finish(entry, { kind: "value", value: large });
     };
     for (const [job, count] of [["a", 130], ["b", 5], ["c", 110]] as const) {

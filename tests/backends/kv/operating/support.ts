@@ -36,8 +36,8 @@ export async function withFile(use: (opened: Opened) => Promise<void>): Promise<
     return entry;
   };
   const write = async (entry: KvEntry, ended: change.Ended | change.TaskRecord) => {
-    const { record, outcome } = "record" in ended ? ended : { record: ended, outcome: undefined };
-    const changed = await store.change(entry, record, outcome);
+    const { record, outcome, lines }: change.Ended = "record" in ended ? ended : { record: ended };
+    const changed = await store.change(entry, record, outcome, lines);
     assert(changed);
     return changed;
   };
