@@ -43,18 +43,19 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  if (signal) await unlessAborted(over, signal).catch(() => clearTimeout(timer));
+  if (signal) await unlessAborted(over, signal).catch(() => clearTimeout(timer)); // It has aborted.
   else await over;
 }
 
 /**
  * Does a thing, and again after each pause, in ms, while it fails. Resolves with whether it was done, or `isOver` says of
- * its error that nothing is left to do.
+ * its error that nothing is left to do. If not, `failed` receives the error of the last try.
  */
 export async function tryAgain(
   act: () => Promise<unknown>,
   pauses: readonly number[],
   isOver: (error: unknown) => boolean,
+  failed: (error: unknown) => void,
 ): Promise<boolean> {
   for (const ms of [...pauses, undefined]) {
     try {
@@ -62,8 +63,9 @@ export async function tryAgain(
       return true;
     } catch (error) {
       if (isOver(error)) return true;
+      if (ms === undefined) failed(error);
+      else await pause(ms);
     }
-    if (ms !== undefined) await pause(ms);
   }
   return false;
 }

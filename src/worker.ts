@@ -183,7 +183,7 @@ async function withTimeout<T>(
   if (timeout === undefined) return await run(signal);
   const timeUp = new AbortController();
   const running = run(AbortSignal.any([signal, timeUp.signal]));
-  const ended = running.then(() => {}, () => {});
+  const ended = running.then(() => {}, () => {}); // `running` itself is awaited below.
   if (await doneWithin(ended, timeout)) return await running;
   if (parking.waits) await parking.park();
   const reason = new TimedOut(timeout);
@@ -260,6 +260,7 @@ function describe(error: unknown): string {
   try {
     return JSON.stringify(error) ?? String(error);
   } catch {
+    // It cannot be JSON.
     return typeof error;
   }
 }

@@ -49,7 +49,12 @@ Deno.test("tryAgain repeats a failing operation after each pause, until it succe
     return () => ++tries <= times ? Promise.reject(reason) : Promise.resolve();
   };
   const isOver = (error: unknown) => error !== reason;
-  assertEquals([await tryAgain(failing(2), [0, 0], isOver), tries], [true, 3]);
-  assertEquals([await tryAgain(failing(3), [0, 0], isOver), tries], [false, 3]);
-  assertEquals([await tryAgain(failing(9), [0, 0], () => true), tries], [true, 1]);
+  const last: unknown[] = [];
+  const failed = (error: unknown) => void last.push(error);
+  assertEquals([await tryAgain(failing(2), [0, 0], isOver, failed), tries], [true, 3]);
+  assertEquals(last, []);
+  assertEquals([await tryAgain(failing(3), [0, 0], isOver, failed), tries], [false, 3]);
+  assertEquals(last, [reason]);
+  assertEquals([await tryAgain(failing(9), [0, 0], () => true, failed), tries], [true, 1]);
+  assertEquals(last, [reason]);
 });

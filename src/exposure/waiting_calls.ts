@@ -100,12 +100,15 @@ function whenLost(tasks: Tasks, caller: Caller, begun: Promise<TaskInfo>): () =>
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
 /** Cancels the task of a call that has ended. It retries, because no caller is left who could do so. */
-async function cancelWork(tasks: Tasks, { id, owner }: TaskInfo, reason: unknown, caller: Caller): Promise<void> {
+async function cancelWork(tasks: Tasks, { id, owner, job }: TaskInfo, reason: unknown, caller: Caller): Promise<void> {
   const why = reason instanceof CallerGone ? reason.message : undefined;
   // A task that has just ended needs no cancellation.
   const isOver = (error: unknown) => error instanceof TaskFinished || error instanceof TaskNotFound;
   const cancel = async () => {
     if (!await caller.leaveToOthers()) await tasks.cancel(id, owner, why);
   };
-  await tryAgain(cancel, PAUSES_MS, isOver);
+  const failed = (error: unknown) => {
+    tasks.onError(error, { where: "cancel the task of a call that has ended", job, task: id });
+  };
+  await tryAgain(cancel, PAUSES_MS, isOver, failed);
 }

@@ -114,19 +114,25 @@ const toStderr: OnError = (error, place) => {
   lines.report(error, place);
 };
 
+/** A user's function that nobody awaits: what it throws or rejects with goes to `failed`. */
+export function guarded<Args extends readonly unknown[]>(
+  act: (...args: Args) => unknown,
+  failed: (reason: unknown, ...args: Args) => void,
+): (...args: Args) => void {
+  return (...args) => {
+    try {
+      Promise.resolve(act(...args)).catch((reason) => failed(reason, ...args));
+    } catch (reason) {
+      failed(reason, ...args);
+    }
+  };
+}
+
 /** An `onError` that never fails, whatever the user's does; without one, the default. */
 export function reporterOf(onError?: OnError): OnError {
   if (onError === undefined) return toStderr;
-  return (error, place) => {
-    const failed = (reason: unknown) => {
-      toStderr(error, place);
-      toStderr(reason, { where: "call onError" });
-    };
-    try {
-      const returned: unknown = onError(error, place); // Perhaps a promise.
-      Promise.resolve(returned).catch(failed);
-    } catch (reason) {
-      failed(reason);
-    }
-  };
+  return guarded(onError, (reason, error, place) => {
+    toStderr(error, place);
+    toStderr(reason, { where: "call onError" });
+  });
 }

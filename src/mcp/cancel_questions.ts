@@ -29,6 +29,8 @@ export async function cancelQuestions(
       return;
     } catch (error) {
       if (error instanceof TaskNotFound) return;
+      const { id, job } = task;
+      tasks.onError(error, { where: "answer a question that nobody can be asked", job, task: id });
     }
     await pause(PAUSE_MS, ended);
   }

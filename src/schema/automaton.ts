@@ -60,6 +60,7 @@ function parse(source: string): ReturnType<JS.Parser["parse"]> {
   try {
     return JS.Parser.fromLiteral({ source, flags: "u" }).parse(options);
   } catch {
+    // It has no meaning in Unicode mode.
     return JS.Parser.fromLiteral({ source, flags: "" }).parse(options);
   }
 }

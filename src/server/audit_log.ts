@@ -4,6 +4,8 @@
  * @module
  */
 import type { Audit, AuditEvent } from "../tasks/audit.ts";
+import { guarded, reporterOf } from "../log/on_error.ts";
+import type { ServerOptions } from "./options.ts";
 import { RepeatedRefusals } from "./repeated_refusals.ts";
 import { StderrLines } from "../log/stderr_lines.ts";
 
@@ -13,6 +15,16 @@ const REPEATED_MS = 10_000;
 /** Where the lines are written. */
 export interface Lines extends AsyncDisposable {
   write(line: string): void;
+}
+
+/**
+ * Where the events of a server go: to the user's function, or else to the log on stderr once there is one. No request fails
+ * because the function does: its error goes to `onError`.
+ */
+export function auditOf({ audit, onError }: ServerOptions, log: () => AuditLog | undefined): Audit {
+  if (typeof audit !== "function") return (event) => log()?.write(event);
+  const report = reporterOf(onError);
+  return guarded(audit, (error, { task, job }) => report(error, { where: "write the audit log", task, job }));
 }
 
 /** Writes events as lines. Disposing of it writes what was held back, as far as stderr has a reader. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Audit } from "../tasks/audit.ts";
-import { AuditLog } from "./audit_log.ts";
+import { AuditLog, auditOf } from "./audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
@@ -72,7 +72,7 @@ export class AsyncToolServer implements AsyncDisposable {
     checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
     if (options.audit === "stderr") this.#log = new AuditLog();
-    this.#audit = typeof options.audit === "function" ? options.audit : (event) => this.#log?.write(event);
+    this.#audit = auditOf(options, () => this.#log);
     this.#hosts = allowedHosts(options.allowedHosts);
     this.#origins = new Origins(options.allowedOrigins);
     this.#health = new Health(options.backend, options.onError);

@@ -137,7 +137,7 @@ export class Steps {
 
 /** Code that does not await a step never reads its error; unhandled, that would end the worker with all its tasks. */
 function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
+  promise.catch(() => {}); // Code that awaits it gets it.
   return promise;
 }
 

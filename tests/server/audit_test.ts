@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import type { AuditEvent } from "../../mod.ts";
 import { AuditLog } from "../../src/server/audit_log.ts";
 import { RepeatedRefusals } from "../../src/server/repeated_refusals.ts";
+import { AsyncToolServer, MemoryBackend, PollingExposureStrategy } from "../../mod.ts";
+import { Reported } from "../support/errors.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 const AT = "2026-11-22T12:00:00.000Z";
@@ -180,4 +182,29 @@ Deno.test("an audit log whose reader is gone makes no request fail", async () =>
   await server.deafen();
   await server.beRefused(10);
   assertEquals((await server.end()).code, 0);
+});
+
+Deno.test("a request succeeds although the audit function fails, and its error goes to onError", async () => {
+  const failing = [
+    () => {
+      throw new Error("the log is full");
+    },
+    () => Promise.reject(new Error("the log is away")),
+  ];
+  for (const audit of failing) {
+    const { all, onError } = new Reported();
+    const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
+    await using server = new AsyncToolServer({ name: "audited", version: "1.0.0", backend, strategy, audit, onError });
+    server.asyncTool({ name: "echo", input: { type: "object" } }, () => 1);
+    const [headers, method] = [
+      { "content-type": "application/json", accept: "application/json, text/event-stream" },
+      "POST",
+    ];
+    const initialize = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: initialize });
+    const response = await server.fetch(new Request("http://localhost/mcp", { method, headers, body }));
+    assertEquals(response.status, 200);
+    await response.body?.cancel();
+    assertEquals(all.map(({ where }) => where), ["write the audit log"]);
+  }
 });

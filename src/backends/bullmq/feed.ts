@@ -66,7 +66,7 @@ export class QueueFeed {
     if (opening === undefined) {
       opening = this.#subscribe(queue, since);
       this.#queues.set(queue, opening);
-      opening.catch(() => this.#queues.delete(queue));
+      opening.catch(() => this.#queues.delete(queue)); // Whoever awaits it gets the error.
     }
     await opening;
   }

@@ -26,6 +26,9 @@ const PARKED_MS = 86_400_000;
  */
 const RETRY_MS = 60_000;
 
+/** What a sweep does, for the report of one that fails. */
+const LOOK = "look for tasks that have expired";
+
 /** The part of the records that a sweeper uses. */
 type SweptRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
 
@@ -34,11 +37,14 @@ export function sweepExpired(records: SweptRecords, onError: OnError): Sweeper {
   const page = async () => {
     const ids = await records.due(BATCH);
     // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
-    const retry = (id: string) => records.postpone(id, RETRY_MS);
-    const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(() => retry(id))));
+    const retry = (id: string) => async (error: unknown) => {
+      onError(error, { where: LOOK, task: id });
+      await records.postpone(id, RETRY_MS);
+    };
+    const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(retry(id))));
     return ids.length === BATCH && checks.every(({ status }) => status === "fulfilled");
   };
-  return new Sweeper({ what: "look for tasks that have expired", every: SWEEP_MS, page, pause: 0, onError });
+  return new Sweeper({ what: LOOK, every: SWEEP_MS, page, pause: 0, onError });
 }
 
 async function check(records: SweptRecords, id: string): Promise<void> {

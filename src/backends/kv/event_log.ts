@@ -51,7 +51,7 @@ export class EventLog implements AsyncDisposable {
     this.#listener = listener;
     this.#wakeFile = openOwn(`${folder}/${writer}`);
     this.#readyFile = openOwn(`${folder}/${writer}${READY}`);
-    this.#watcher = watch(folder);
+    this.#watcher = this.#openWatcher();
     // If it fails, the poll finds the events.
     this.#watching = this.#watch().catch((error) => this.#failed(error, "watch the wake files of other processes"));
     this.#timer = setInterval(() => this.#poll(), FALLBACK_POLL_MS);
@@ -92,7 +92,17 @@ export class EventLog implements AsyncDisposable {
     this.#wakeFile.close();
     this.#readyFile.close();
     const own = `${this.#folder}/${this.#writer}`;
+    // What stays is removed by others after a day.
     await Promise.allSettled([Deno.remove(own), Deno.remove(`${own}${READY}`)]);
+  }
+
+  /** Without a watcher, which a system has only so many of, the poll finds the events. */
+  #openWatcher(): Deno.FsWatcher | undefined {
+    try {
+      return Deno.watchFs(this.#folder, { recursive: false });
+    } catch (error) {
+      this.#failed(error, "watch the wake files of other processes");
+    }
   }
 
   async #watch(): Promise<void> {
@@ -198,19 +208,11 @@ export interface LogListener extends HubListener {
   readonly onError: OnError;
 }
 
-/** Watches a folder, unless the system has no watcher left. */
-function watch(folder: string): Deno.FsWatcher | undefined {
-  try {
-    return Deno.watchFs(folder, { recursive: false });
-  } catch {
-    return undefined;
-  }
-}
-
 async function removeStale(folder: string): Promise<void> {
   for await (const { name } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
+    // Another process may remove them, too.
     const { mtime } = await Deno.stat(path).catch(() => ({ mtime: null }));
-    if (mtime && mtime.getTime() + STALE_WAKE_FILE_MS < Date.now()) await Deno.remove(path).catch(() => {});
+    if (mtime && mtime.getTime() + STALE_WAKE_FILE_MS < Date.now()) await Deno.remove(path).catch(() => {}); // Likewise.
   }
 }

@@ -151,7 +151,10 @@ export class EventLog implements AsyncDisposable {
     while (this.#open) {
       const client = this.#database.client();
       const lost = Promise.withResolvers<void>();
-      client.on("error", () => lost.resolve());
+      client.on("error", (error) => {
+        if (this.#open) this.#onError(error, { where: "listen to PostgreSQL" });
+        lost.resolve();
+      });
       client.on("end", () => lost.resolve());
       client.on("notification", ({ payload = "" }) => {
         const [writer, ready] = payload.split(" ");

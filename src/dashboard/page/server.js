@@ -30,6 +30,7 @@ async function ask(path, init) {
   const authorization = `Bearer ${sessionStorage.getItem(KEY) ?? ""}`;
   const response = await fetch(path, { ...init, headers: { authorization } });
   if (response.ok) return response;
+  // The status of an answer without JSON says it, too.
   const { error } = await response.json().catch(() => ({ error: response.statusText }));
   throw response.status === 401 ? new TokenRefused(error) : new Error(error);
 }

@@ -28,7 +28,7 @@ export async function readBody(request: Request, { maxBytes, timeout }: BodyLimi
   if (!isJsonContentType(request.headers.get("content-type"))) return { size: 0, refusal: notJson(), status: 415 };
   const length = request.headers.get("content-length");
   if (Number(length) > maxBytes) {
-    await request.body?.cancel().catch(() => {});
+    await request.body?.cancel().catch(() => {}); // It has ended already.
     return { size: 0, refusal: tooLong(maxBytes), status: 413 };
   }
   const message = new MessageReader(maxBytes);

@@ -205,6 +205,7 @@ export class HttpEndpoint implements AsyncDisposable {
 
   /** The SDK's text may quote the request, so only its code goes to the audit log. */
   async #refusedBySdk(peer: Peer, answer: Response): Promise<Response> {
+    // What is not JSON has no code.
     const code = (await answer.clone().json().catch(() => undefined))?.error?.code;
     // A missing capability is in the audit log already.
     return code === MISSING_CAPABILITY ? answer : this.#refuse(peer, answer, `JSON-RPC error ${code}`);

@@ -36,6 +36,7 @@ export async function listen(
   const sending = new Set<Promise<void>>();
   const server = serve({ port, hostname, signal: cutOff.signal }, (request, info) => {
     const gone = new AbortController();
+    // There is nobody left who could be answered.
     const sent = info.completed.catch(() => gone.abort(new Error("The client is gone.")))
       .finally(() => sending.delete(sent));
     sending.add(sent);

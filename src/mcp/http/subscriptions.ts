@@ -59,7 +59,7 @@ function withTasks(
     if (error instanceof MissingInternal) onError(error, { where: "serve a subscription" });
   }).finally(() => {
     listener[Symbol.dispose]();
-    writer.close().catch(() => {});
+    writer.close().catch(() => {}); // It is closed already.
   });
   return readable;
 }

@@ -134,7 +134,8 @@ export class Elicitor {
     this.#storing.add(id);
     // An answer to a question that was not sent here is tried only once: anybody could send many of them.
     const pauses = this.#sent.has(id) ? this.#pauses : [];
-    const stored = await tryAgain(store, pauses, (error) => error instanceof TaskNotFound);
+    const failed = (error: unknown) => this.#tasks.onError(error, { where: "store an answer" });
+    const stored = await tryAgain(store, pauses, (error) => error instanceof TaskNotFound, failed);
     this.#storing.delete(id);
     if (!stored) this.#sent.delete(id);
   }

@@ -63,7 +63,7 @@ export class LineTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#unanswered.clear();
-    await this.#reader.cancel().catch(() => {});
+    await this.#reader.cancel().catch(() => {}); // It has ended already.
     this.onclose?.();
   }
 
@@ -93,7 +93,7 @@ export class LineTransport implements Transport {
   }
 
   #refuse(refusal: Refusal): void {
-    this.#write(`${JSON.stringify(refusal)}\n`).catch(() => {});
+    this.#write(`${JSON.stringify(refusal)}\n`).catch(() => {}); // The client is gone.
   }
 
   /** Resolves once a line is written, or dropped because newer progress has overtaken it. */

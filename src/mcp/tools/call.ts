@@ -96,7 +96,7 @@ async function waitFor(
   signal.addEventListener("abort", giveUp, { once: true });
   const token = _meta?.progressToken;
   const notifyProgress = (params: Record<string, Json>) =>
-    void notify({ method: "notifications/progress", params }).catch(() => {});
+    void notify({ method: "notifications/progress", params }).catch(() => {}); // The client is gone.
   using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
   const client = clientOf(request, connection.client(ctx), token !== undefined);
   const call: CallContext = {

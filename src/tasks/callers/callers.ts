@@ -6,7 +6,7 @@
  * @module
  */
 import type { KeyStore } from "../../backend.ts";
-import { BackendError, TaskExpired, TaskNotFound } from "../../errors.ts";
+import { TaskExpired, TaskNotFound } from "../../errors.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { tryAgain } from "../../waiting.ts";
@@ -108,6 +108,7 @@ export class Callers implements Disposable {
    */
   async offer(begun: Promise<TaskInfo>, list: ListName, ms?: number): Promise<void> {
     const until = ms === undefined ? undefined : this.#now() + ms;
+    // The call that starts it gets the error.
     const offering = begun.catch(() => undefined).then(async (task) => {
       if (task === undefined) return;
       await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));
@@ -202,9 +203,8 @@ export class Callers implements Disposable {
 
   /** Writes in the background, and tries again if that fails. */
   #write(act: () => Promise<void>): Promise<void> {
-    const writing = tryAgain(act, PAUSES_MS, () => false).then((done) => {
-      const error = new BackendError("The store does not answer.");
-      if (!done) this.#onError(error, { where: "store which tasks calls wait for" });
+    const failed = (error: unknown) => this.#onError(error, { where: "store which tasks calls wait for" });
+    const writing = tryAgain(act, PAUSES_MS, () => false, failed).then(() => {
       this.#writing.delete(writing);
     });
     this.#writing.add(writing);

@@ -64,7 +64,7 @@ export class OfferLists {
   }
 
   async #after(before: Batch | undefined, write: () => Promise<void>): Promise<void> {
-    await before?.done.catch(() => {});
+    await before?.done.catch(() => {}); // Whoever made that change gets the error.
     await write();
   }
 

@@ -47,7 +47,7 @@ async function check(connection: Redis): Promise<void> {
   }
   // A refusal is an answer, too. With an old Redis, a connection that subscribes may send PING but not ROLE.
   const ping = connection.ping().catch(() => {});
-  const [role] = await connection.role().catch(() => []);
+  const [role] = await connection.role().catch(() => []); // Likewise.
   await ping;
   if (role === "slave") throw new Error("The connection leads to a replica.");
 }

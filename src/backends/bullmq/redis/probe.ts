@@ -130,6 +130,6 @@ function about(info: string): About {
 
 /** Some hosts leave the policy out of INFO. A user who may not read the configuration gets no warning. */
 async function configuredPolicy(client: Redis): Promise<string | undefined> {
-  const [, policy] = await client.config("GET", "maxmemory-policy").catch(() => []) as string[];
+  const [, policy] = await client.config("GET", "maxmemory-policy").catch(() => []) as string[]; // As said above.
   return policy;
 }

@@ -153,7 +153,7 @@ export class RedisStore {
       skipMetasUpdate: true,
       skipVersionCheck: true,
     });
-    queue.on("error", () => {});
+    queue.on("error", () => {}); // The call on it that fails rejects, too.
     this.#queues.set(name, queue);
     return queue;
   }

@@ -28,7 +28,7 @@ export class RedisWorkers {
     const settings = { ...options, connection: this.#client, prefix: this.#prefix, name: WORKER };
     const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, process, settings));
     askRedisWhatIsDue(worker);
-    worker.on("error", () => {});
+    worker.on("error", () => {}); // Until `pauseAfterErrors` listens, which reports them.
     this.#closers.push(async () => {
       const closed = worker.close();
       await closeForGood(blocking);

@@ -72,12 +72,13 @@ export class QueueWork implements WorkHandle {
     this.#workers = store.workers();
     const workers = options.jobs.map((name) => this.#startWorker(name));
     this.ready = Promise.all(workers.map((worker) => worker.waitUntilReady())).then(() => {});
-    this.ready.catch(() => {});
+    this.ready.catch(() => {}); // Whoever awaits it gets the error.
   }
 
   /** Another call can shorten the grace. */
   stop(grace: number): Promise<void> {
     if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
+    // Whoever awaits the end gets its error.
     void doneWithin(this.#stopping, grace).then((done) => done || this.#graceCut.resolve(), () => {});
     return this.#stopping;
   }

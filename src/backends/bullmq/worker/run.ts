@@ -70,7 +70,7 @@ export class JobRun {
     this.id = job.id ?? "";
     const now = Date.now();
     this.#ahead = (job.processedOn ?? now) - now;
-    this.#abandoned.promise.catch(() => {});
+    this.#abandoned.promise.catch(() => {}); // What races with it gets the reason.
     this.#reports = this.#mergeReports();
     this.#questions = new OpenQuestions(
       {
@@ -121,7 +121,7 @@ export class JobRun {
       }
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;
       this.#over = true;
-      await Promise.allSettled(this.#recording);
+      await Promise.allSettled(this.#recording); // The code that records a step gets its error.
       if (await this.#parking) throw new store.bullmq.WaitingError(); // The job waits already.
       // Its last report is stored before its end, or not at all.
       const storing = this.#reports.end();

@@ -68,7 +68,7 @@ export class Runner implements WorkHandle {
       this.#claimMore();
     });
     this.ready = ready.then(() => this.wake());
-    this.ready.catch(() => {});
+    this.ready.catch(() => {}); // Whoever awaits it gets the error.
   }
 
   /** Tasks may be ready: claims some, now or as soon as the claim under way is over. */
@@ -122,6 +122,7 @@ export class Runner implements WorkHandle {
   /** Stops as `WorkHandle` says. A second call shortens the grace. */
   stop(grace: number): Promise<void> {
     if (this.#stopping === undefined) return this.#stopping = this.#stop(grace);
+    // Whoever awaits the end gets its error.
     void doneWithin(this.#stopping, grace).then((done) => done || this.#graceOver.resolve(), () => {});
     return this.#stopping;
   }
@@ -201,7 +202,7 @@ export class Runner implements WorkHandle {
     };
     const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
-      await Promise.allSettled(recording);
+      await Promise.allSettled(recording); // The code that records a step gets its error.
       if (parked || isPast()) return;
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
@@ -236,7 +237,7 @@ export class Runner implements WorkHandle {
     const attempt = async () => {
       while (true) {
         try {
-          return await this.#writeOrFault(id, write);
+          return await this.#writeOrFault({ id, job }, write);
         } catch (error) {
           this.#onError(error, { where: "store how an attempt has ended", job, task: id });
           if (this.#closed.signal.aborted) return;
@@ -250,11 +251,12 @@ export class Runner implements WorkHandle {
   }
 
   /** Writes. A result that can never be stored ends its task with a fault that says so. */
-  async #writeOrFault(id: string, write: () => Promise<void>): Promise<void> {
+  async #writeOrFault({ id, job }: Named, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
+      this.#onError(error, { where: "store how an attempt has ended", job, task: id });
       const message = `The result of the attempt could not be stored: ${error.message}`;
       await this.#store.settle(id, { kind: "fault", message });
     }

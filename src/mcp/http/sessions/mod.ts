@@ -249,7 +249,7 @@ export class Sessions implements AsyncDisposable {
     if (this.#sweeper === undefined) {
       this.#sweeper = setInterval(() => {
         this.#recent.dropOld();
-        this.closeIdle().catch(() => {});
+        this.closeIdle().catch((error) => this.#onError(error, { where: "close idle sessions" }));
       }, SWEEP_MS);
       Deno.unrefTimer(this.#sweeper);
     }
@@ -269,7 +269,7 @@ export class Sessions implements AsyncDisposable {
     this.#slots.reserve(id, peer, (idle) => {
       const session = this.#sessions.get(idle);
       this.#sessions.delete(idle);
-      session?.host.close().catch(() => {});
+      session?.host.close().catch((error) => this.#onError(error, { where: "close idle sessions" }));
     });
   }
 }

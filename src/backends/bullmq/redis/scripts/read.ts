@@ -208,6 +208,7 @@ export function parse<T extends Answer | Json>(text: string | null): T | undefin
   try {
     return text === null ? undefined : JSON.parse(text);
   } catch {
+    // Another program has written it.
     return undefined;
   }
 }
