@@ -37,12 +37,13 @@ export class PgLease implements WorkerLease {
   }
 
   async renew(): Promise<void> {
-    const { name, jobs } = this.#worker;
+    const { name, jobs, host, pid, since } = this.#worker;
     await this.#database.run({
       name: "mcp_jobs_renew",
-      text: `INSERT INTO ${this.#database.schema}.workers VALUES ($1, $2, now() + $3::float8 * interval '1 ms')
+      text: `INSERT INTO ${this.#database.schema}.workers (name, jobs, expires_at, host, pid, since)
+        VALUES ($1, $2, now() + $3::float8 * interval '1 ms', $4, $5, $6)
         ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
-    }, [name, jobs, this.duration]);
+    }, [name, jobs, this.duration, host, pid, since]);
     await this.#database.readClock();
     await this.#putBackUnknown();
   }

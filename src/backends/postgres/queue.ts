@@ -8,6 +8,7 @@ import type { Json, TaskInfo } from "../../task.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import type { Queue, ReadyTasks, Worker } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
+import { stateOf } from "./operating/states.ts";
 import { type PgEntry, recordOf } from "./rows.ts";
 import type { Writer } from "./writer.ts";
 
@@ -54,6 +55,7 @@ export class PgQueue implements Queue<PgEntry> {
     const tasks: readonly Claimed[] = JSON.parse(row.tasks ?? "[]");
     const entries = tasks.map(([version, record, input]) => ({
       version,
+      state: stateOf(record.info),
       record: recordOf(record, name, row.at),
       input,
     }));

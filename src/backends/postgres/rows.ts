@@ -7,12 +7,15 @@ import { Buffer } from "node:buffer";
 import { expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
 import type { LogLine } from "../../backend.ts";
 import { sizeOf } from "../../task_log/kept.ts";
+import { stateOf } from "./operating/states.ts";
 import { claimed, EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
 export interface PgEntry {
   readonly record: TaskRecord;
   readonly version: number;
+  /** The word for the state in which it is stored. */
+  readonly state: string;
   /** Its input, where that came with it. */
   readonly input?: Json;
 }
@@ -20,20 +23,21 @@ export interface PgEntry {
 /** A row of `tasks`, read with {@linkcode TASK_COLUMNS}. */
 export interface TaskRow {
   readonly version: number;
+  readonly state: string;
   readonly record: string;
   readonly holder: string | null;
   readonly claimedAt: number | null;
 }
 
-export const TASK_COLUMNS = `version, record, holder, claimed_at AS "claimedAt"`;
+export const TASK_COLUMNS = `version, state, record, holder, claimed_at AS "claimedAt"`;
 
 /** One change of one task. */
 export interface Write {
   readonly record: TaskRecord;
   /** The version that the task was read at; 0 for a new one. */
   readonly version: number;
-  /** The record as it was read; absent for a new task. */
-  readonly before?: TaskRecord;
+  /** The record as it was read, and the word for the state in which it was stored; absent for a new task. */
+  readonly before?: Pick<PgEntry, "record" | "state">;
   /** The input of a new task, or how it ended: JSON text. */
   readonly body?: string;
   /** The key that must name a new task. */
@@ -46,8 +50,8 @@ export interface Write {
 const LATEST_MS = 8.64e15;
 
 /** The task in a row. */
-export function entryOf({ version, record, holder, claimedAt }: TaskRow): PgEntry {
-  return { version, record: recordOf(JSON.parse(record), holder, claimedAt) };
+export function entryOf({ version, state, record, holder, claimedAt }: TaskRow): PgEntry {
+  return { version, state, record: recordOf(JSON.parse(record), holder, claimedAt) };
 }
 
 /**
@@ -73,11 +77,13 @@ export function columnsOf(writes: readonly Write[]): readonly unknown[] {
     plain(({ record }) => urgencyOf(record)),
     plain(({ record }) => dueOf(record) ?? null),
     plain(({ record: { info } }) => "dueAt" in info && info.dueAt !== undefined),
-    plain(({ record, before = record }) => urgencyOf(before)),
-    plain(({ before }) => before && dueOf(before) || null),
+    plain(({ record, before }) => urgencyOf(before?.record ?? record)),
+    plain(({ before }) => before && dueOf(before.record) || null),
     text(({ body }) => body ?? null),
     plain(({ record: { info } }) => deletedAt(info)),
     text(({ key }) => key ?? null),
+    plain(({ record }) => stateOf(record.info)),
+    plain(({ before }) => before?.state ?? null),
   ];
 }
 

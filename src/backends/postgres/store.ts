@@ -14,6 +14,8 @@ import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
+import { PgOperating } from "./operating/operating.ts";
+import { stateOf } from "./operating/states.ts";
 import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
@@ -27,6 +29,7 @@ const MOST_READ = 200;
 export class PostgresStore implements Store<PgEntry> {
   readonly streams: StreamStore;
   readonly documents: PgDocuments;
+  readonly operating: PgOperating;
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #steps: PgSteps;
@@ -42,6 +45,7 @@ export class PostgresStore implements Store<PgEntry> {
     this.#steps = new PgSteps(database);
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MOST_READ, { isFatal: isAway });
+    this.operating = new PgOperating(database, this.#read);
   }
 
   now(): number {
@@ -84,13 +88,15 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async change(
-    { record: before, version }: PgEntry,
+    before: PgEntry,
     record: TaskRecord,
     outcome?: Outcome,
     lines?: readonly LogLine[],
   ): Promise<PgEntry | undefined> {
-    const done = await this.#writer.write({ record, version, before, body: outcome && JSON.stringify(outcome), lines });
-    return done ? { record, version: version + 1 } : undefined;
+    const { version } = before;
+    const body = outcome && JSON.stringify(outcome);
+    const done = await this.#writer.write({ record, version, before, body, lines });
+    return done ? { record, version: version + 1, state: stateOf(record.info) } : undefined;
   }
 
   async log({ record: { info } }: PgEntry): Promise<readonly LogLine[]> {

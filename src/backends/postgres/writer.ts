@@ -9,6 +9,7 @@ import { ID_LENGTH } from "../shared/store/keys.ts";
 import { MOST_BYTES, MOST_LINES } from "../../task_log/kept.ts";
 import { batched } from "../shared/batch.ts";
 import { type Database, isAway } from "./database.ts";
+import { writtenStatements } from "./operating/written.ts";
 import { columnsOf, logColumnsOf, type Write } from "./rows.ts";
 
 /** The most writes of one statement, statements under way at once, and text of all of these, in UTF-16 units. */
@@ -65,21 +66,20 @@ function writeStatement(schema: string, logs: boolean): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[],
-    $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[]${
-    logs ? ", $16::text[], $17::integer[], $18::integer[]" : ""
-  })
+    $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[], $15::text[],
+    $16::text[]${logs ? ", $18::text[], $19::integer[], $20::integer[]" : ""})
   AS input (id, version, owner, record, holder, job, priority, due_at, delayed, was_priority, was_due_at, body,
-    expires_at, key${logs ? ", log, log_lines, log_bytes" : ""})
+    expires_at, key, state, was_state${logs ? ", log, log_lines, log_bytes" : ""})
 ), named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
 ), made AS (
-  INSERT INTO ${schema}.tasks (id, owner, version, record, input)
-  SELECT id, owner, 1, record, body FROM input WHERE version = 0 AND (key IS NULL OR id IN (SELECT task FROM named))
+  INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input)
+  SELECT id, owner, job, 1, state, record, body FROM input WHERE version = 0 AND (key IS NULL OR id IN (SELECT task FROM named))
   ON CONFLICT DO NOTHING RETURNING id
 ), changed AS (
   UPDATE ${schema}.tasks
-  SET version = tasks.version + 1, record = input.record, holder = input.holder, claimed_at = NULL, outcome = body
+  SET version = tasks.version + 1, state = input.state, record = input.record, holder = input.holder, claimed_at = NULL, outcome = body
   FROM input WHERE input.version > 0 AND tasks.id = input.id AND tasks.version = input.version
   RETURNING input.*
 ), written AS (
@@ -101,9 +101,9 @@ WITH input AS (
   INSERT INTO ${schema}.expiries (expires_at, ids)
   SELECT to_timestamp(max(expires_at) / 1000), array_agg(id) FROM written WHERE expires_at IS NOT NULL
   GROUP BY floor(expires_at / ${EXPIRY_STEP_MS})
-), ${logs ? logParts(schema) : ""}told AS (
+), ${writtenStatements(schema)}, ${logs ? logParts(schema) : ""}told AS (
   INSERT INTO ${schema}.events (writer, tasks)
-  SELECT $15::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
+  SELECT $17::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
 )
 SELECT string_agg(id::text, ',') AS ids FROM written`;
 }

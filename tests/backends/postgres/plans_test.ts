@@ -43,6 +43,12 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const entry = await store.read(task.id, task.owner);
   assert(entry);
   await Promise.all([store.input(entry), store.outcome(entry), store.list("ann", undefined, 1)]);
+  const { operating } = store;
+  await Promise.all([operating.counts(), operating.workers()]);
+  for (const status of [undefined, "COMPLETED", "PENDING", "RUNNING", "FAILED"] as const) {
+    for (const query of [{}, { job: "job" }, { owner: "ann" }]) await operating.page({ status, ...query }, 10);
+  }
+  for (const status of ["COMPLETED", "FAILED"] as const) await operating.purge({ status, before: 1 }, undefined);
 
   const prepared = () =>
     database.run<Prepared>({

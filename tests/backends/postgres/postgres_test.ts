@@ -4,7 +4,6 @@ import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.t
 import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
-import { withoutOperator } from "../support/without_operator.ts";
 
 if (noPostgres === undefined) {
   // One database for all cases; each has a schema of its own.
@@ -25,7 +24,7 @@ if (noPostgres === undefined) {
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ ...place, lease }, job)),
       close: () => backend.close(),
     };
-  }, { skip: withoutOperator });
+  });
 
   Deno.test("postgres: a second task of one id is its caller's defect, and no value that cannot be stored", async () => {
     const place = { url, schema: "twice" };

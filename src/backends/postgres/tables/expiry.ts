@@ -5,20 +5,22 @@
  */
 import type { Database } from "../database.ts";
 import { EVENT_TTL_MS } from "../events.ts";
+import { mergeCounts } from "../operating/counts.ts";
+import { goneStatements } from "../operating/gone.ts";
 import { MOST_WRITES } from "../writer.ts";
 
 /** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
-export async function deleteExpired({ run, schema }: Database, page: number): Promise<boolean> {
+export async function deleteExpired(database: Database, page: number): Promise<boolean> {
+  const { run, schema } = database;
   const expired = (table: string, key: string, where: string, most = page) =>
     `DELETE FROM ${schema}.${table} WHERE (${key}) IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
       LIMIT ${most} FOR UPDATE SKIP LOCKED) RETURNING`;
   const groups = Math.ceil(page / MOST_WRITES);
   const statements = [
-    `WITH gone AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
-      steps AS (DELETE FROM ${schema}.steps WHERE id IN (SELECT unnest(ids) FROM gone)),
-      logs AS (DELETE FROM ${schema}.logs WHERE id IN (SELECT unnest(ids) FROM gone)),
-      tasks AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM gone))
-      SELECT FROM gone`,
+    `WITH expired AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
+      gone AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM expired) RETURNING id, job, state),
+      ${goneStatements(schema)}
+      SELECT FROM expired`,
     `${expired("events", "seq", `at <= now() - interval '${EVENT_TTL_MS} ms'`)} seq`,
     `${expired("streams", "stream, id", "expires_at <= now()")} id`,
     `${expired("keys", "owner, name", "expires_at <= now()")} name`,
@@ -31,7 +33,7 @@ export async function deleteExpired({ run, schema }: Database, page: number): Pr
       )
     } name`,
   ];
-  let more = false;
+  let more = await mergeCounts(database);
   for (const [index, text] of statements.entries()) {
     more = (await run({ text })).length === (index === 0 ? groups : page) || more;
   }

@@ -93,20 +93,34 @@ const STEPS: readonly ((schema: string) => string)[] = [
       body text NOT NULL,
       PRIMARY KEY (id, version)
     );`,
+  // For an operator. A record is JSON text in which the job and the status come before all that a job or a person wrote.
+  (schema) => `
+    ALTER TABLE ${schema}.tasks ADD COLUMN job text COLLATE "C", ADD COLUMN state text;
+    UPDATE ${schema}.tasks SET
+      job = ('"' || substring(record FROM '"job":"((?:[^"\\\\]|\\\\.)*)"') || '"')::json #>> '{}',
+      state = substring(record FROM '"status":"([A-Z_]+)"')
+        || CASE WHEN record ~ '"parked":true' AND record !~ '"finishedAt":' THEN '*' ELSE '' END;
+    CREATE INDEX ON ${schema}.tasks (job, id);
+    CREATE TABLE ${schema}.counts (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      job text COLLATE "C" NOT NULL,
+      state text NOT NULL,
+      tasks bigint NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+    INSERT INTO ${schema}.counts (job, state, tasks) SELECT job, state, count(*) FROM ${schema}.tasks GROUP BY job, state;
+    CREATE TABLE ${schema}.marks (
+      status text COLLATE "C",
+      id uuid,
+      PRIMARY KEY (status, id)
+    );
+    INSERT INTO ${schema}.marks SELECT status, id FROM ${schema}.tasks, rtrim(state, '*') AS status
+      WHERE status IN ('RETRYING', 'INPUT_REQUIRED', 'FAILED', 'CANCELLED');
+    ALTER TABLE ${schema}.workers ADD COLUMN host text, ADD COLUMN pid integer, ADD COLUMN since double precision;`,
 ];
 
 const TABLES = [
-  "tasks",
-  "queue",
-  "claims",
-  "expiries",
-  "events",
-  "workers",
-  "streams",
-  "keys",
-  "steps",
-  "documents",
-  "logs",
+  ...["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps", "documents", "logs"],
+  ...["counts", "marks"],
 ];
 
 /** The version of the present tables. */
@@ -115,10 +129,12 @@ export const LATEST: number = STEPS.length;
 /** The advisory lock that lets one server migrate at a time: "mcpj" as a number. */
 const LOCK = 0x6d63706a;
 
-/** Makes or updates the tables; does nothing where they are up to date. */
-export async function migrate({ run, schema }: Database): Promise<void> {
-  for (const [index, step] of STEPS.entries()) await run({ text: transaction(schema, step(schema), index + 1) });
-  refuseNewer(await versionOf(run, schema), schema, LATEST);
+/** Makes or updates the tables, up to a version; does nothing where they are up to date. */
+export async function migrate({ run, schema }: Database, latest: number = LATEST): Promise<void> {
+  for (const [index, step] of STEPS.slice(0, latest).entries()) {
+    await run({ text: transaction(schema, step(schema), index + 1) });
+  }
+  refuseNewer(await versionOf(run, schema), schema, latest);
 }
 
 /** Runs a step unless another server has done so. The right to create a schema is needed only if there is none. */

@@ -1,0 +1,100 @@
+/**
+ * How many tasks of each job are in each state. Each statement that changes tasks adds rows to the table `counts`, of what it
+ * adds and takes away, so that no two statements wait for each other; the sweep makes one row of many. A claim adds nothing:
+ * what is claimed and not written since is counted anew each time, and there are few of these.
+ *
+ * @module
+ */
+import type { TaskCounts } from "../../../operator/primitives.ts";
+import type { TaskStatus } from "../../../task.ts";
+import type { Database } from "../database.ts";
+import { heldIds } from "./held.ts";
+import { parseState } from "./states.ts";
+
+/** The most rows that a sweep merges at once. */
+const PAGE = 5_000;
+
+interface CountRow {
+  readonly job: string;
+  readonly state: string;
+  readonly tasks: number;
+}
+
+interface WaitingRow {
+  readonly job: string;
+  readonly since: number;
+}
+
+/** Counts the tasks of every job that has any. */
+export async function countTasks({ schema, run }: Database): Promise<readonly TaskCounts[]> {
+  const [rows, waiting] = await Promise.all([
+    run<CountRow>({ name: "mcp_jobs_counts", text: countStatement(schema) }),
+    run<WaitingRow>({ name: "mcp_jobs_waiting", text: waitingStatement(schema) }),
+  ]);
+  const oldest = new Map(waiting.map(({ job, since }) => [job, Math.round(since)]));
+  const jobs = [...Map.groupBy(rows, ({ job }) => job)];
+  return jobs.map(([job, states]) => {
+    const oldestWaiting = oldest.get(job);
+    return { job, ...sumOf(states), ...(oldestWaiting !== undefined && { oldestWaiting }) };
+  });
+}
+
+function sumOf(rows: readonly CountRow[]): Pick<TaskCounts, "counts" | "parked"> {
+  const counts: { [status in TaskStatus]: number } = {
+    ...{ PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
+  };
+  let waitParked = 0;
+  for (const { state, tasks } of rows) {
+    const { status, parked } = parseState(state);
+    counts[status] += tasks;
+    if (parked) waitParked += tasks;
+  }
+  return { counts, parked: waitParked };
+}
+
+/** Sums up what is counted, and moves the tasks that are claimed, in whatever state they are stored, to the running ones. */
+function countStatement(schema: string): string {
+  return `
+WITH claimed AS MATERIALIZED (
+  SELECT job, state, count(*) AS tasks FROM ${heldIds(schema)} AS held, LATERAL (
+    SELECT job, state FROM ${schema}.tasks WHERE tasks.id = held.id AND claimed_at IS NOT NULL OFFSET 0
+  ) AS task GROUP BY job, state
+)
+SELECT job, state, sum(tasks)::float8 AS tasks FROM (
+  SELECT job, state, tasks FROM ${schema}.counts WHERE seq > 0
+  UNION ALL SELECT job, state, -tasks FROM claimed
+  UNION ALL SELECT job, 'RUNNING', tasks FROM claimed
+) AS changes GROUP BY job, state HAVING sum(tasks) > 0`;
+}
+
+/** Since when the oldest of the tasks waits that are ready: those that head the queue of each job, one for each priority. */
+function waitingStatement(schema: string): string {
+  return `
+WITH RECURSIVE heads AS (
+  (SELECT job, priority, due_at FROM ${schema}.queue WHERE NOT delayed ORDER BY job, delayed, priority, due_at LIMIT 1)
+  UNION ALL
+  SELECT next.* FROM heads, LATERAL (
+    SELECT job, priority, due_at FROM ${schema}.queue
+    WHERE (job, delayed, priority) > (heads.job, false, heads.priority) AND NOT delayed
+    ORDER BY job, delayed, priority, due_at LIMIT 1
+  ) AS next
+)
+SELECT job, (extract(epoch FROM min(due_at)) * 1000)::float8 AS since FROM heads GROUP BY job`;
+}
+
+/** Makes one row of many. Resolves with whether there may be more. */
+export async function mergeCounts({ schema, run }: Database): Promise<boolean> {
+  const [row] = await run<{ merged: number }>({
+    text: `
+WITH old AS (
+  DELETE FROM ${schema}.counts WHERE seq IN (
+    SELECT seq FROM ${schema}.counts ORDER BY seq LIMIT ${PAGE} FOR UPDATE SKIP LOCKED
+  ) RETURNING job, state, tasks
+), made AS (
+  INSERT INTO ${schema}.counts (job, state, tasks)
+  SELECT job, state, sum(tasks) FROM old GROUP BY job, state HAVING sum(tasks) <> 0
+)
+SELECT count(*)::integer AS merged FROM old`,
+  });
+  return row?.merged === PAGE;
+}

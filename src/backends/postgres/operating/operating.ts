@@ -1,0 +1,50 @@
+/**
+ * What the store in PostgreSQL does for an operator.
+ *
+ * @module
+ */
+import type { WorkerInfo } from "../../../backend.ts";
+import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../../../operator/primitives.ts";
+import type { OperatingStore } from "../../shared/store/operating.ts";
+import type { Database } from "../database.ts";
+import type { PgEntry } from "../rows.ts";
+import { heldIds } from "./held.ts";
+import { countTasks } from "./counts.ts";
+import { pageOf } from "./page.ts";
+import { purgePage } from "./purge.ts";
+
+/** Reads the tasks of all owners. */
+export class PgOperating implements OperatingStore<PgEntry> {
+  readonly find: (id: string) => Promise<PgEntry | undefined>;
+  readonly #database: Database;
+
+  /** `find` reads a task of any owner. */
+  constructor(database: Database, find: (id: string) => Promise<PgEntry | undefined>) {
+    this.#database = database;
+    this.find = find;
+  }
+
+  page(query: TaskQuery, limit: number): Promise<FoundTasks> {
+    return pageOf(this.#database, query, limit);
+  }
+
+  counts(): Promise<readonly TaskCounts[]> {
+    return countTasks(this.#database);
+  }
+
+  async workers(): Promise<readonly WorkerInfo[]> {
+    const { run, schema } = this.#database;
+    return await run<WorkerInfo>({
+      name: "mcp_jobs_workers",
+      text: `SELECT name, host, pid, jobs, since, ARRAY(
+          SELECT id::text FROM ${heldIds(schema, "workers.name")} AS held WHERE EXISTS (
+            SELECT FROM ${schema}.tasks WHERE tasks.id = held.id AND holder = workers.name OFFSET 0
+          ) ORDER BY id
+        ) AS running FROM ${schema}.workers WHERE name IS NOT NULL AND since IS NOT NULL AND expires_at > now()`,
+    });
+  }
+
+  purge(which: Purged, cursor: string | undefined): Promise<PurgedPage> {
+    return purgePage(this.#database, which, cursor);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Pages of the tasks of all owners. Each source lists ids, the newest first, by an index; of these the tasks are read, and
+ * what the source cannot tell is checked.
+ *
+ * @module
+ */
+import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
+import type { Database } from "../database.ts";
+import { entryOf, TASK_COLUMNS, type TaskRow } from "../rows.ts";
+import { heldIds } from "./held.ts";
+import { MARKED, statesOf } from "./states.ts";
+
+/** The most ids that one page reads. */
+const MOST_READ = 5_000;
+
+/** Sort behind and before every id. */
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
+/** Lists ids. */
+interface Source {
+  /** For the names of its statements. */
+  readonly name: string;
+  /** A table with a column `id`, and a condition; `$3` is the key. */
+  readonly where: (schema: string) => string;
+  readonly key?: string;
+}
+
+/** Reads a page. `OFFSET 0` keeps the plan: each task is read by its id, however few the planner expects to match. */
+export async function pageOf(database: Database, query: TaskQuery, limit: number): Promise<FoundTasks> {
+  const { run, schema } = database;
+  const { job, status, before = LAST_ID, from = FIRST_ID } = query;
+  const owner = query.owner === undefined ? null : JSON.stringify(query.owner);
+  // What runs is stored in the state in which it was claimed.
+  const states = status === undefined || status === "RUNNING" ? null : statesOf(status);
+  const { name, where, key = null } = await sourceOf(database, query);
+  const ids = `SELECT id FROM ${where(schema)} AND id < $1::uuid AND id >= $2::uuid ORDER BY id DESC`;
+  const rows = await run<TaskRow & { readonly id: string }>({
+    name: `mcp_jobs_page_${name}`,
+    text: `SELECT task.* FROM (${ids} LIMIT ${MOST_READ}) AS found, LATERAL (
+        SELECT id, ${TASK_COLUMNS} FROM ${schema}.tasks WHERE tasks.id = found.id AND ($5::text IS NULL OR job = $5)
+        AND ($6::text IS NULL OR owner = $6) AND ($7::text[] IS NULL OR state = ANY($7)) OFFSET 0
+      ) AS task ORDER BY found.id DESC LIMIT $4`,
+  }, [before, from, key, limit, job ?? null, owner, states]);
+  const tasks = rows.map((row) => entryOf(row).record.info);
+  if (rows.length === limit) return { tasks, next: rows.at(-1)?.id };
+  const [edge] = await run<{ id: string }>({
+    name: `mcp_jobs_edge_${name}`,
+    text: `${ids} OFFSET ${MOST_READ - 1} LIMIT 1`,
+  }, [before, from, key]);
+  return { tasks, next: edge?.id };
+}
+
+/** The source with the fewest ids beside those that are asked for. */
+async function sourceOf(database: Database, { job, owner, status }: TaskQuery): Promise<Source> {
+  if (status === "RUNNING") {
+    return { name: "running", where: (schema) => `${heldIds(schema)} AS held WHERE $3::text IS NULL` };
+  }
+  if (status !== undefined && MARKED.includes(status)) {
+    return { name: "marked", where: (schema) => `${schema}.marks WHERE status = $3`, key: status };
+  }
+  // Where many tasks wait, most of the newest ones do.
+  if (status === "PENDING" && await waitsFew(database, job)) {
+    const condition = job === undefined ? "$3::text IS NULL" : "job = $3";
+    const waiting = (schema: string) => `(SELECT DISTINCT id FROM ${schema}.queue WHERE ${condition}) AS waiting`;
+    const name = job === undefined ? "waiting" : "waiting_job";
+    return { name, where: (schema) => `${waiting(schema)} WHERE true`, key: job };
+  }
+  if (owner !== undefined) {
+    return { name: "owner", where: (schema) => `${schema}.tasks WHERE owner = $3`, key: JSON.stringify(owner) };
+  }
+  if (job !== undefined) return { name: "job", where: (schema) => `${schema}.tasks WHERE job = $3`, key: job };
+  return { name: "all", where: (schema) => `${schema}.tasks WHERE $3::text IS NULL` };
+}
+
+/** Whether all that waits can be read at once. */
+async function waitsFew({ run, schema }: Database, job: string | undefined): Promise<boolean> {
+  const condition = job === undefined ? "" : "WHERE job = $1";
+  const [row] = await run<{ waiting: number }>({
+    name: `mcp_jobs_few_${job === undefined ? "waiting" : "waiting_job"}`,
+    text: `SELECT count(*)::integer AS waiting
+      FROM (SELECT FROM ${schema}.queue ${condition} LIMIT ${MOST_READ}) AS first`,
+  }, job === undefined ? [] : [job]);
+  return row !== undefined && row.waiting < MOST_READ;
+}

@@ -1,0 +1,38 @@
+/**
+ * In which state a task is, as one word of the tables: counts, marks and filters go by it.
+ *
+ * @module
+ */
+import type { TaskInfo, TaskStatus } from "../../../task.ts";
+
+/** Ends the word for a task that is parked. */
+const PARKED = "*";
+
+/** The word for the state of a task, as it is stored. A claim leaves the word as it was. */
+export function stateOf(info: TaskInfo): string {
+  return "parked" in info && info.parked ? info.status + PARKED : info.status;
+}
+
+/** The words for the states of a status. */
+export function statesOf(status: TaskStatus): readonly string[] {
+  return [status, status + PARKED];
+}
+
+/** What a word says. */
+export function parseState(state: string): { readonly status: TaskStatus; readonly parked: boolean } {
+  const parked = state.endsWith(PARKED);
+  return { status: (parked ? state.slice(0, -PARKED.length) : state) as TaskStatus, parked };
+}
+
+/** Of each status that few tasks have, the table `marks` lists the tasks. The others are found without. */
+export const MARKED: readonly TaskStatus[] = ["RETRYING", "INPUT_REQUIRED", "FAILED", "CANCELLED"];
+
+/** The condition in SQL that a word is of a marked status. */
+export function isMarked(state: string): string {
+  return `rtrim(${state}, '${PARKED}') IN (${MARKED.map((status) => `'${status}'`).join()})`;
+}
+
+/** The status of a word, in SQL. */
+export function statusIn(state: string): string {
+  return `rtrim(${state}, '${PARKED}')`;
+}
