@@ -54,7 +54,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
   });
 
   await t.step(
-    "a task is watched from its start to its end: progress, timeline, input, and the image of its result",
+    "a task is watched from its start to its end: progress, timeline, log, input, and the image of its result",
     async () => {
       await page.getByRole("link", { name: "Tasks" }).click();
       await seen("No task fits.");
@@ -64,6 +64,8 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       await seen("half of it is drawn");
       await main.getByRole("progressbar").waitFor();
       await seen("Attempt 1 began");
+      await seen("Step axes is done");
+      await main.getByRole("log").getByText("The axes are drawn").waitFor();
       await main.getByRole("group", { name: "Input" }).getByText(/"months": 12/).waitFor();
       await seen("The task has not finished.");
       system.gates.open("first");
@@ -74,6 +76,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       await picture.waitFor();
       assertEquals(await picture.evaluate((element) => Reflect.get(element, "naturalWidth")), 8);
       await main.locator(".timeline").getByText("Completed").waitFor();
+      await main.locator(".timeline").getByText("Step axes is done").waitFor();
     },
   );
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskEvent } from "../../backend.ts";
+import type { StepInfo } from "../../contract/operator.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
@@ -23,6 +24,8 @@ export interface History {
   /** The revision of the record as it was seen first. */
   readonly firstRevision: number;
   readonly entries: readonly TimelineEntry[];
+  /** The steps that it had recorded when they were read last. The store deletes them at its end. */
+  readonly steps: readonly StepInfo[];
 }
 
 /** The histories of the tasks that changed last. */
@@ -40,8 +43,16 @@ export class Histories {
       last: task,
       firstRevision: before?.firstRevision ?? task.revision,
       entries: [...before?.entries ?? [], ...added].slice(-MOST_ENTRIES),
+      steps: before?.steps ?? [],
     };
     remember(this.#histories, task.id, history, MOST_TASKS);
+  }
+
+  /** Takes in a task as it was just read, with the steps that it has recorded: no event tells of these. */
+  read(task: TaskInfo, steps: readonly StepInfo[]): void {
+    this.observe({ kind: "change", task });
+    const history = this.#histories.get(task.id);
+    if (history) this.#histories.set(task.id, { ...history, steps });
   }
 
   /** What was observed of a task; `undefined` if nothing, or too long ago. */

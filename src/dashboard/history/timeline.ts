@@ -4,6 +4,7 @@
  * @module
  */
 import { isFinished, type TaskInfo } from "../../task.ts";
+import type { StepInfo } from "../../contract/operator.ts";
 import type { TimelineEntry } from "../wire.ts";
 import type { History } from "./histories.ts";
 
@@ -19,8 +20,14 @@ export function timelineOf(task: TaskInfo, history: History | undefined): readon
     entries.push({ at: earlier, text: `${attempts(task.attempt)} so far, the earlier course was not observed` });
   }
   entries.push(...history?.entries ?? []);
+  entries.push(...(history?.steps ?? []).map((step) => stepEntry(step, task)));
+  entries.sort((a, b) => a.at - b.at);
   if (isFinished(task)) entries.push({ at: task.finishedAt, text: endOf(task) });
   return entries;
+}
+
+function stepEntry({ name, at }: StepInfo, { createdAt }: TaskInfo): TimelineEntry {
+  return { at: at ?? createdAt, text: `Step ${name.replaceAll("##", " › ")} is done` };
 }
 
 function attempts(count: number): string {

@@ -9,13 +9,18 @@ import type { Operator } from "../../contract/operator.ts";
 import { TaskNotFound } from "../../errors.ts";
 import type { Histories } from "../history/histories.ts";
 import { timelineOf } from "../history/timeline.ts";
+import { isFinished, type TaskInfo } from "../../task.ts";
 import type { TaskShown } from "../wire.ts";
 import { FRAME_MS, type View } from "./view.ts";
+
+/** How often it is read although no event tells of a change, in ms: no event tells of steps. */
+const LIVE_MS = 1_000;
+const FINISHED_MS = 10_000;
 
 /** The task with an id. */
 export class TaskView implements View {
   readonly pause = FRAME_MS;
-  readonly period = 5_000;
+  period = LIVE_MS;
   readonly #backend: Pick<Backend, "log">;
   readonly #operator: Operator;
   readonly #histories: Histories;
@@ -23,6 +28,8 @@ export class TaskView implements View {
   #log: readonly LogLine[] = [];
   /** How many lines the task had logged when its log was read. */
   #logged = 0;
+  /** When the steps may be read again, by `performance.now()`. */
+  #stepsAt = -Infinity;
 
   constructor(backend: Pick<Backend, "log">, operator: Operator, histories: Histories, id: string) {
     this.#backend = backend;
@@ -46,6 +53,17 @@ export class TaskView implements View {
       this.#log = await this.#backend.log?.(task.id, task.owner) ?? [];
       this.#logged = task.logged;
     }
+    this.period = isFinished(task) ? FINISHED_MS : LIVE_MS;
+    if (!isFinished(task)) await this.#readSteps(task);
     return { view: "task", now, task, timeline: timelineOf(task, this.#histories.of(this.#id)), log: this.#log };
+  }
+
+  /** Reads the recorded steps, whose results may be large: not so often that most of the time would go into that. */
+  async #readSteps(task: TaskInfo): Promise<void> {
+    const start = performance.now();
+    if (start < this.#stepsAt) return;
+    this.#histories.read(task, await this.#operator.steps(task.id));
+    const end = performance.now();
+    this.#stepsAt = end + Math.max(LIVE_MS / 2, 10 * (end - start));
   }
 }

@@ -77,6 +77,8 @@ function jobs(gates: Gates, stopped: Set<string>): readonly Job[] {
       run: async (value, ctx) => {
         const name = nameOf(value);
         ctx.signal.addEventListener("abort", () => void stopped.add(name));
+        await ctx.step("axes", () => "drawn");
+        await ctx.log("The axes are drawn");
         await ctx.progress(0.5, "half of it is drawn");
         await gates.pass(name, ctx.signal);
         const parts = [text("Revenue by month"), image(Uint8Array.fromBase64(PICTURE), "image/png")];
