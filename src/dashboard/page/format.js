@@ -56,6 +56,15 @@ export function timeOfDay(at) {
   return date.toDateString() === new Date(now()).toDateString() ? time : `${dayOf(date)} ${time}`;
 }
 
+/**
+ * The same to the millisecond, for what happens in quick succession.
+ *
+ * @param {number} at
+ */
+export function exactTime(at) {
+  return `${timeOfDay(at)}.${String(at % 1_000).padStart(3, "0")}`;
+}
+
 /** @param {Date} date */
 function dayOf(date) {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;

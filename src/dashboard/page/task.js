@@ -5,7 +5,7 @@
  */
 import { button } from "./actions.js";
 import { h } from "./dom.js";
-import { ago, badge, duration, now, progressOf, timeOfDay, wordsOf } from "./format.js";
+import { ago, badge, duration, exactTime, now, progressOf, timeOfDay, wordsOf } from "./format.js";
 import { drawInput, drawOutcome } from "./values.js";
 
 /** @import { LogLine } from "../../contract/log.ts" */
@@ -122,5 +122,5 @@ function logLines(log) {
 
 /** @param {TimelineEntry} entry */
 function entry({ at, text }) {
-  return h("li", {}, h("time", { datetime: new Date(at).toISOString() }, timeOfDay(at)), h("span", {}, text));
+  return h("li", {}, h("time", { datetime: new Date(at).toISOString() }, exactTime(at)), h("span", {}, text));
 }
