@@ -4,6 +4,8 @@
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { MemoryBackend } from "../../mod.ts";
+import { SCHEDULE } from "../../src/schedules/operate.ts";
+import { declared, toText } from "../../src/schedules/schedule.ts";
 import { noChromium, startChromium } from "../../tools/page/chromium.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -33,7 +35,8 @@ async function focused(page: Page): Promise<string> {
 }
 
 testUnless(noChromium, "the live page in Chromium", async (t) => {
-  await using system = await startSystem(new MemoryBackend());
+  const backend = new MemoryBackend();
+  await using system = await startSystem(backend);
   const browser = await startChromium();
   await using _ = { [Symbol.asyncDispose]: () => browser.close() };
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
@@ -147,7 +150,23 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     await page.getByRole("link", { name: "Workers" }).click();
     await main.getByRole("link", { name: id }).waitFor();
     system.gates.open("fourth");
+  });
+
+  await t.step("a schedule is paused, resumed and removed", async () => {
+    const times = { cron: "0 3 * * *", timeZone: "Europe/Berlin" };
+    const declaration = { job: "draw_chart", owner: "finance", input: { name: "nightly" }, times, catchUp: true };
     await page.getByRole("link", { name: "Schedules" }).click();
+    await seen("There is no schedule.");
+    const text = toText(declared(declaration, undefined, Date.now()));
+    await backend.documents.write(`${SCHEDULE}nightly`, undefined, text);
+    await seen("0 3 * * * (Europe/Berlin)");
+    await main.getByRole("button", { name: "Pause nightly" }).click();
+    await seen("Paused");
+    assertEquals((await backend.operator?.schedules())?.map(({ paused }) => paused), [true]);
+    await main.getByRole("button", { name: "Resume nightly" }).click();
+    await main.getByRole("button", { name: "Pause nightly" }).waitFor();
+    await main.getByRole("button", { name: "Remove nightly" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await seen("There is no schedule.");
   });
 

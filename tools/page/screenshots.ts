@@ -5,6 +5,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import type { TaskEvent } from "../../backend.ts";
 import { type Backend, content, createWorker, defineJob, image, type Json, MemoryBackend, text } from "../../mod.ts";
 import { answer } from "../../src/dashboard/handler.ts";
 import { Histories } from "../../src/dashboard/history/histories.ts";
@@ -84,13 +85,14 @@ function hour(now: number): Samples {
   return samples;
 }
 
-function end(status: "COMPLETED" | "FAILED", at: number) {
+/** The event of a task that ended. */
+function end(status: "COMPLETED" | "FAILED", at: number): TaskEvent {
   const task = { id: "", job: "", owner: "", revision: 1, attempt: 1, createdAt: at, updatedAt: at, resultTtl: 0 };
   const finished = { ...task, finishedAt: at };
   return {
     kind: "change",
     task: status === "FAILED" ? { ...finished, status, failure: "fault" } : { ...finished, status },
-  } as const;
+  };
 }
 
 async function start(backend: Backend, job: string, owner: string, input: Json = {}): Promise<string> {
@@ -108,7 +110,7 @@ backend.watch((event) => {
   histories.observe(event);
   if (event.kind === "change" && isFinished(event.task) && ++ended === 58) enough.resolve();
 });
-const worker = createWorker(backend, JOBS, { concurrency: 8, grace: 0 });
+const worker = createWorker(backend, JOBS, { concurrency: 8, grace: 0, onError: () => {} });
 await worker.ready;
 const draws = await start(backend, "draw_chart", "finance", { year: 2026 });
 await start(backend, "approve_invoice", "finance", { invoice: 4711 });

@@ -50,7 +50,7 @@ export async function startSystem(backend: Backend, token?: string): Promise<Sys
   const stopped = new Set<string>();
   await using opened = new AsyncDisposableStack();
   opened.use(backend);
-  const worker = opened.use(createWorker(backend, jobs(gates, stopped), { concurrency: 4 }));
+  const worker = opened.use(createWorker(backend, jobs(gates, stopped), { concurrency: 4, onError: () => {} }));
   await worker.ready;
   const { url } = opened.use(await serveDashboard(backend, { token }));
   const all = opened.move();
