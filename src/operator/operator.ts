@@ -13,8 +13,7 @@ import { stepInfoOf } from "../steps/log.ts";
 import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
-import type { Pauses } from "./pauses.ts";
-import type { OperatedStore, Purged } from "./primitives.ts";
+import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
 
 /** How many tasks a page has, unless its reader says otherwise. */
 const PAGE = 100;
@@ -35,7 +34,7 @@ const PURGE_PAUSE_MS = 5;
 export function operatorOf(
   backend: Pick<Backend, "cancel" | "create" | "documents">,
   store: OperatedStore,
-  pauses: Pauses,
+  pauses: JobPauses,
 ): Operator {
   return {
     tasks: (filter = {}) => listTasks(store, filter),
@@ -73,7 +72,7 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   return { tasks, nextCursor: query.before };
 }
 
-async function countAll(store: OperatedStore, pauses: Pauses): Promise<readonly JobCounts[]> {
+async function countAll(store: OperatedStore, pauses: JobPauses): Promise<readonly JobCounts[]> {
   const [counted, paused] = await Promise.all([store.counts(), pauses.jobs()]);
   const jobs = new Map<string, JobCounts>();
   for (const job of paused) jobs.set(job, { job, counts: NONE, parked: 0, paused: true });

@@ -4,12 +4,13 @@
  * @module
  */
 import type { DocumentStore } from "../backend.ts";
+import type { JobPauses } from "./primitives.ts";
 
 /** How the names of these documents begin; the job's name follows. */
 const PREFIX = "paused:";
 
 /** Reads and changes pauses. */
-export class Pauses implements Disposable {
+export class Pauses implements JobPauses, Disposable {
   readonly #documents: DocumentStore;
   readonly #changed: () => void;
   readonly #unsubscribe: () => void;

@@ -75,3 +75,13 @@ export interface OperatedStore {
   /** Deletes one page of finished tasks; `cursor` is `next` of the page before. */
   purge(which: Purged, cursor: string | undefined): Promise<PurgedPage>;
 }
+
+/** Which jobs are paused. Methods reject with `BackendError` while the store fails. */
+export interface JobPauses {
+  /** The paused jobs. */
+  jobs(): Promise<ReadonlySet<string>>;
+  /** Pauses a job. */
+  pause(job: string): Promise<void>;
+  /** Ends a pause. */
+  resume(job: string): Promise<void>;
+}

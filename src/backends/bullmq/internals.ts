@@ -1,7 +1,7 @@
 /**
- * Every use of what BullMQ and ioredis do not promise: private members, members that are replaced, and scripts that are
- * changed. Each is looked up by name when the libraries are loaded or when an object is made, and a version without it
- * is an error that names it.
+ * Every use of what BullMQ and ioredis do not promise: private members, and members that are replaced;
+ * redis/scripts/changed.ts has the scripts that are changed. Each is looked up by name when the libraries are loaded or when an object is made, and
+ * a version without it is an error that names it.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import type { Redis } from "ioredis";
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
 import { internalOf, MissingInternal } from "../../libraries/internals.ts";
+import { checkScripts } from "./redis/scripts/changed.ts";
 
 /** BullMQ's module, which is loaded when the backend connects. */
 export type BullMq = typeof import("bullmq");
@@ -26,12 +27,6 @@ export async function loadLibraries(): Promise<{ readonly bullmq: BullMq; readon
   return { bullmq, Redis };
 }
 
-/** The scripts with which a worker takes jobs, moves them and recovers those of dead workers: all go by a clock. */
-const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveStalledJobsToWait", "retryJob"];
-
-/** Those of them that queue delayed jobs that are due. */
-const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
-
 /** The parts of BullMQ that are looked up. */
 export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection" | "RedisQueueBackend" | "Worker">;
 
@@ -40,15 +35,7 @@ export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }:
   retryMethodsOf(Worker.prototype);
   internalOf("bullmq", "Job", Job.prototype, "addJob", isFunction);
   internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, "waitForJob", isFunction);
-  const scripts = scriptTexts(RedisConnection);
-  for (const name of CLOCK_SCRIPTS) {
-    const hasClock = TIMESTAMP.test(scripts.get(name) ?? "");
-    if (!hasClock) throw new MissingInternal("bullmq", `script ${name} with an argument called timestamp`);
-  }
-  for (const name of PROMOTING_SCRIPTS) {
-    const promotes = PROMOTED.test(scripts.get(name) ?? "");
-    if (!promotes) throw new MissingInternal("bullmq", `script ${name} that promotes delayed jobs by their priority`);
-  }
+  checkScripts(scriptTexts(RedisConnection));
 }
 
 /** Throws `MissingInternal` if ioredis lacks what is used here. */
@@ -94,59 +81,6 @@ interface ScriptTransaction {
 /** Makes a job add its scripts to a transaction. */
 export async function addJobTo(job: Job, transaction: ScriptTransaction): Promise<void> {
   await job.addJob(transaction as unknown as IRedisTransaction);
-}
-
-/** How the comments of BullMQ's scripts name the argument that is the caller's clock. */
-const TIMESTAMP = /^\s*ARGV\[(\d+)\]\s+timestamp\s*$/m;
-
-/**
- * Changes a script of BullMQ so that it goes by Redis's clock. By itself each worker goes by its own: one whose clock
- * is fast takes delayed jobs too early and stores retry times that others have to wait for; one whose clock is slow
- * takes them too late and stores an end that lies before the start.
- */
-export function byRedisClock(lua: string): string {
-  const [, index] = lua.match(TIMESTAMP) ?? [];
-  if (index === undefined) return lua; // It uses no clock.
-  return `
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ahead = now - tonumber(ARGV[${index}])
-ARGV[${index}] = string.format("%d", now)
-
-local function script()
-${lua}
-end
-
-local reply = script()
--- The last part of a reply about the next job is when a delayed one is due. The worker compares it with its own clock.
-if type(reply) == "table" and type(reply[4]) == "number" and reply[4] > 0 then reply[4] = reply[4] - ahead end
-return reply`;
-}
-
-/** The field that we add to a job of BullMQ's: the number of its run that was parked last. */
-export const PARKED = "mcp-jobs:parked";
-
-/** How BullMQ's scripts queue a delayed job that is due: behind all others, or behind all of its priority. */
-const PROMOTED =
-  /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
-
-/** Changes a script of BullMQ so that a parked job that is due comes before those that never ran. */
-export function parkedFirst(lua: string): string {
-  return lua.replace(PROMOTED, (_, priority, queue) =>
-    `${priority}
-            local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
-            if run[1] and run[1] == run[2] then
-                if priority == 0 then rcall("RPUSH", targetKey, jobId)
-                else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
-            else${queue}`);
-}
-
-/** Makes all scripts that BullMQ will define on a connection go by Redis's clock, and promote parked jobs first. */
-export function useOurRules(connection: Redis): Redis {
-  const define = connection.defineCommand.bind(connection);
-  connection.defineCommand = (name, { lua, ...script }) =>
-    define(name, { ...script, lua: byRedisClock(parkedFirst(lua)) });
-  return connection;
 }
 
 /** Makes a worker ask Redis what is due, not its own clock. With delayed jobs it waits no longer than without. */
@@ -259,4 +193,9 @@ function isScript(value: unknown): value is Script {
   if (!isObject(value)) return false;
   return isString(Reflect.get(value, "lua")) && isString(Reflect.get(value, "sha")) &&
     typeof Reflect.get(value, "numberOfKeys") === "number";
+}
+
+/** The id of the BullMQ worker that has made a token: BullMQ adds a colon and a number to it. */
+export function holderOf(token: string): string {
+  return token.slice(0, Math.max(0, token.lastIndexOf(":")));
 }

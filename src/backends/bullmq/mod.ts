@@ -10,6 +10,7 @@ import type {
   KeyStore,
   LogLine,
   NewTask,
+  Operator,
   Route,
   StreamStore,
   TaskEvent,
@@ -41,6 +42,7 @@ import { inTime } from "./deadline.ts";
 import { keepingOf } from "./keeping.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
+import { type Calls, operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
@@ -69,6 +71,8 @@ export class BullMqBackend implements Backend {
   readonly keys: KeyStore;
   /** Documents of the system. */
   readonly documents: DocumentStore;
+  /** What an operator sees and does. */
+  readonly operator: Operator;
   readonly #store: RedisStore;
   readonly #lease: number;
   readonly #onError: OnError;
@@ -86,6 +90,8 @@ export class BullMqBackend implements Backend {
     this.streams = keeping.streams;
     this.keys = keeping.keys;
     this.documents = keeping.documents;
+    const call: Calls["call"] = (what, act) => this.#call(what, act);
+    this.operator = operatorOn(this, store, { find: (id) => this.#find(id, ""), call });
     this.#lease = lease;
     this.#onError = onError;
     this.#feed = new QueueFeed(store, (event) => {

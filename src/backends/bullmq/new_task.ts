@@ -6,6 +6,7 @@
 import type { Job, Queue } from "bullmq";
 import type { NewTask, TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
+import type { SubmittedTask } from "../../operator/primitives.ts";
 import { backoff } from "../shared/record.ts";
 import type { BullMq } from "./internals.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -56,6 +57,35 @@ export function oursOf({ opts }: Job): Ours {
 
 function isTrace(trace: unknown): trace is TraceContext {
   return isObject(trace) && typeof trace.traceparent === "string";
+}
+
+/**
+ * A task as it was submitted, from its job, owner, queue and `resultTtl`, and the name, the input and the options of its
+ * job in that queue; `undefined` if that job is gone.
+ */
+export function submittedFrom(
+  [job = "", owner = "", queue = "", ttl = "", name = "", data = "", opts = ""]: readonly string[],
+): SubmittedTask | undefined {
+  if (opts === "") return undefined;
+  const { attempts = 1, backoff, priority, [OURS]: ours }: StoredOptions = JSON.parse(opts);
+  return {
+    job,
+    owner,
+    input: JSON.parse(data),
+    resultTtl: Number(ttl),
+    retry: { attempts, delay: backoff?.delay ?? 0, maxDelay: backoff?.maxDelay ?? 0 },
+    ...(ours?.timeout !== undefined && { timeout: ours.timeout }),
+    ...(priority !== undefined && { priority }),
+    ...(queue !== job || name !== job ? { route: { queue, jobName: name } } : {}),
+  };
+}
+
+/** What `toJob` has put into the options of a job. */
+interface StoredOptions {
+  readonly attempts?: number;
+  readonly backoff?: { readonly delay?: number; readonly maxDelay?: number };
+  readonly priority?: number;
+  readonly [OURS]?: { readonly timeout?: number };
 }
 
 /** Applies the longest pause of our backoff, which BullMQ's exponential backoff does not have. */

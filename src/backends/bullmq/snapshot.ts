@@ -102,6 +102,8 @@ export interface Snapshot {
   readonly askedBy?: number;
   /** How many lines its runs have logged. */
   readonly logged?: number;
+  /** The task that this one repeats. */
+  readonly retryOf?: string;
   /** Whether a worker of ours ran it last. */
   readonly ours: boolean;
   /** It has expired, and is being deleted. */
@@ -145,6 +147,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     createdAt: snapshot.createdAt,
     updatedAt: Math.max(snapshot.createdAt, snapshot.processedOn ?? 0, snapshot.changedAt),
     resultTtl: snapshot.resultTtl,
+    ...(snapshot.retryOf !== undefined && { retryOf: snapshot.retryOf }),
   };
   const { cancelled } = snapshot;
   if (cancelled) {

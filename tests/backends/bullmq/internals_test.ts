@@ -1,7 +1,7 @@
 import * as bullmq from "bullmq";
 import { Redis } from "ioredis";
+import { byRedisClock } from "../../../src/backends/bullmq/redis/scripts/changed.ts";
 import {
-  byRedisClock,
   checkBullMq,
   type CheckedBullMq,
   checkIoRedis,

@@ -244,14 +244,14 @@ export class RedisRecords implements KeyStore {
   }
 
   /**
-   * Deletes job and record of an expired task, and remembers for a while that it has expired. Resolves with `false` for
-   * a cancelled job that still runs: BullMQ deletes none that a worker holds.
+   * Deletes job and record of a finished task, and remembers for `told` ms that it has expired. Resolves with `false` for a
+   * cancelled job that still runs: BullMQ deletes none that a worker holds.
    */
-  async expire({ id, owner, queue }: Snapshot): Promise<boolean> {
+  async expire({ id, owner, queue }: Snapshot, told: number = EXPIRED_TOLD_MS): Promise<boolean> {
     // In this order, so that it is repeated if it fails half-way.
     await this.#scripts.run("mark", id, "expired", 1);
     if (await (await this.#queue(queue)).remove(id) !== 1) return false;
-    await this.#scripts.run("forget", id, owner, EXPIRED_TOLD_MS);
+    await this.#scripts.run("forget", id, owner, told);
     return true;
   }
 

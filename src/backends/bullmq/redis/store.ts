@@ -15,6 +15,7 @@ import { connect, waitingTemplate } from "./connection.ts";
 import { RedisDocuments } from "./documents.ts";
 import { type JobListener, RedisEvents, type Subscription } from "./events/events.ts";
 import { ownPrefix } from "./keys.ts";
+import { RedisOperating } from "./operating.ts";
 import { RedisParking } from "./parking.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisScripts } from "./scripts/run.ts";
@@ -35,6 +36,7 @@ export class RedisStore {
   readonly bullmq: BullMq;
   readonly records: RedisRecords;
   readonly parking: RedisParking;
+  readonly operating: RedisOperating;
   readonly streams: RedisStreams;
   readonly documents: RedisDocuments;
   /** How long an answer of Redis may take. */
@@ -57,6 +59,7 @@ export class RedisStore {
     const scripts = new RedisScripts(bullmq.createIORedisClient(client), prefix);
     this.records = new RedisRecords(scripts, transactionsOn(client), (name) => this.queue(name), this.deadline);
     this.parking = new RedisParking(scripts);
+    this.operating = new RedisOperating(scripts, this.records, (name) => this.queue(name), this.deadline);
     this.streams = new RedisStreams(scripts);
     this.documents = new RedisDocuments(scripts, (listener) => this.onSignal(listener));
   }

@@ -5,7 +5,8 @@
  */
 import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
-import { askRedisWhatIsDue, type BullMq, closeForGood, useOurRules, withDuplicate } from "../internals.ts";
+import { useOurRules } from "./scripts/changed.ts";
+import { askRedisWhatIsDue, type BullMq, closeForGood, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { WORKER } from "./scripts/read.ts";
 

@@ -8,6 +8,7 @@ import type { WorkHandle, WorkOptions } from "../../../backend.ts";
 import { WorkerStopping } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import type { Json } from "../../../task.ts";
+import { newWorker } from "../../../operator/workers.ts";
 import type { TerminalStatus } from "../../../task.ts";
 import { countEnded } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
@@ -20,6 +21,7 @@ import { pauseAfterErrors } from "./error_pauses.ts";
 import { startWithHeadStart } from "./head_start.ts";
 import { Locks } from "./locks.ts";
 import { PeriodicCheck } from "./periodic_check.ts";
+import { Presence } from "./presence.ts";
 import { JobRun } from "./run.ts";
 
 /** How long a job has to stop by itself after its signal has aborted on shutdown, in ms. */
@@ -57,6 +59,7 @@ export class QueueWork implements WorkHandle {
     () => this.#runs.size > 0,
     (error) => this.#options.onError(error, { where: "look for tasks that are to stop" }),
   );
+  readonly #presence: Presence;
   readonly #unsubscribe: () => void;
   /** Why the runs are to stop; set once the grace is over. */
   #reason: WorkerStopping | undefined;
@@ -70,8 +73,24 @@ export class QueueWork implements WorkHandle {
     this.#options = options;
     this.#unsubscribe = store.onSignal((signal) => this.#handle(signal));
     this.#workers = store.workers();
+    const me = newWorker(options.jobs);
     const workers = options.jobs.map((name) => this.#startWorker(name));
-    this.ready = Promise.all(workers.map((worker) => worker.waitUntilReady())).then(() => {});
+    const { operating } = store;
+    this.#presence = new Presence(
+      {
+        present: () => operating.tellPresent({ ...me, ids: workers.map(({ id }) => id) }, options.lease),
+        gone: () => operating.tellGone(me.name),
+      },
+      options.lease / 2,
+      options.onError,
+    );
+    const begin = Promise.all([this.#presence.known, options.after]);
+    for (const worker of workers) {
+      void begin.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
+    }
+    this.ready = Promise.all([this.#presence.known, ...workers.map((worker) => worker.waitUntilReady())]).then(
+      () => {},
+    );
     this.ready.catch(() => {}); // Whoever awaits it gets the error.
   }
 
@@ -84,10 +103,10 @@ export class QueueWork implements WorkHandle {
   }
 
   #startWorker(name: string): Worker {
-    const { concurrency, lease, after, onError } = this.#options;
+    const { concurrency, lease, onError } = this.#options;
     const settings = {
       concurrency,
-      autorun: after === undefined,
+      autorun: false,
       lockDuration: lease,
       stalledInterval: Math.ceil(lease * 0.4),
       maxStalledCount: MAX_CRASHES - 1,
@@ -109,7 +128,6 @@ export class QueueWork implements WorkHandle {
     worker.on("failed", (job) => job && this.#count(name, job, this.#cancelled.has(job) ? "CANCELLED" : "FAILED"));
     const locks = new Locks(worker, name, lease, onError);
     this.#locks.push(locks);
-    void after?.then(() => this.#stopping ?? worker.run().catch((error) => worker.emit("error", error)));
     return worker;
   }
 
@@ -168,6 +186,7 @@ export class QueueWork implements WorkHandle {
       }
       await closed;
     }
+    await this.#presence[Symbol.asyncDispose]();
     this.#check[Symbol.dispose]();
     for (const locks of this.#locks) locks.close();
     this.#unsubscribe();

@@ -65,9 +65,11 @@ async function live(seed: number, job: string, lane: Lane, backend: BullMqBacken
   const compare = async () => {
     const found = await look(backend, task.id);
     assertEquals(found === undefined, model.expired);
-    assertEquals(await lane.log(), found ? model.log : []);
-    if (found === undefined) return;
+    if (found === undefined) return; // Its job and its log are deleted as soon as no run holds them.
+    assertEquals(await lane.log(), model.log);
     assertEquals(seen(found.task), seen(model.record.info));
+    assertEquals((await lane.lists()).length, 1, `The lists of a task that is ${found.task.status}`);
+    assert(await lane.isFoundAs(found.task.status), `An operator does not find the task as ${found.task.status}.`);
     assertEquals(found.outcome, model.outcome);
     if (!isFinished(found.task)) assertEquals(await lane.steps(), model.steps);
     if (before) assertFollows(before, found.task);

@@ -5,6 +5,7 @@
  */
 import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../shared/store/keys.ts";
+import { MOVES } from "./lists.ts";
 import { PLACES } from "./parts.ts";
 
 /** Why a task was not stored whose key names another one. */
@@ -12,13 +13,13 @@ export const KEY_MOVED = "its key names another task";
 
 /**
  * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments
- * that follow, and these: the record's other fields, each with its value. Returns for each when it was stored, or an
+ * that follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was stored, or an
  * error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
  *
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
  * earlier.
  */
-export const CREATE = `${PLACES}
+export const CREATE = `${PLACES}${MOVES}
 -- BullMQ's script may have failed half-way. The job was only just added, so it is near the start of the list.
 local function isQueued(q, id)
   return call("LPOS", q .. "wait", id, "MAXLEN", 1000) or call("ZSCORE", q .. "delayed", id) or
@@ -33,13 +34,16 @@ local function store(known, id, owner, queue, delay, ttl, key, ...)
   if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
   call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
   call("ZADD", ours .. "owner:" .. owner, 0, id)
+  local job = select(2, ...)
+  if not known then call("ZADD", listKey("open", job), 0, id) end
+  if job ~= queue then call("SADD", ours .. "routes", queue .. ":" .. job) end
   call("ZADD", ours .. "expiry", now + delay + ttl, id)
   local isNew = call("SADD", ours .. "queues", queue) == 1
   if isNew then signal("queue " .. string.format("%d", now - 1000) .. " " .. queue) end
   return now
 end
 
-local function undo(id, owner, queue)
+local function undo(id, owner, queue, job)
   local q = bull .. queue .. ":"
   try("LREM", q .. "wait", 1, id)
   try("ZREM", q .. "delayed", id)
@@ -47,6 +51,7 @@ local function undo(id, owner, queue)
   try("DEL", q .. id)
   try("ZREM", ours .. "expiry", id)
   try("ZREM", ours .. "owner:" .. owner, id)
+  try("ZREM", listKey("open", job), id)
   try("DEL", record(id))
 end
 
@@ -57,7 +62,7 @@ while i < #ARGV do
   local known = redis.pcall("EXISTS", record(id)) == 1
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], unpack(ARGV, i + 7, last))
-  if not done and not known then undo(id, owner, queue) end
+  if not done and not known then undo(id, owner, queue, ARGV[i + 8]) end
   table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
   i = last + 1
 end
@@ -67,7 +72,9 @@ return stored`;
 export function createArguments(
   { queue, task, key = "" }: { readonly queue: string; readonly task: NewTask; readonly key?: string },
 ): (string | number)[] {
-  const { id, owner, job, resultTtl, retry, delay = 0 } = task;
-  const fields = ["job", job, "attempts", retry.attempts, ...(delay > 0 ? ["delayed", 1] : [])];
+  const { id, owner, job, resultTtl, retry, delay = 0, retryOf } = task;
+  const fields = ["job", job, "attempts", retry.attempts];
+  if (delay > 0) fields.push("delayed", delay);
+  if (retryOf !== undefined) fields.push("retryOf", retryOf);
   return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
 }

@@ -8,7 +8,9 @@
  * @module
  */
 import { CREATE } from "./create.ts";
+import { MOVES } from "./lists.ts";
 import { LOG, REPORT } from "./log.ts";
+import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
 import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
@@ -70,7 +72,11 @@ if state == "active" and mode == "ask" then
   return { "asked" }
 end
 cancelTask(queue, id, state, now, mode)
-return { "cancelled", state ~= "active" and queue }`,
+if state == "active" then return { "cancelled" } end
+-- Its job is about to be removed. This is what an operator needs to repeat the task.
+local job = call("HMGET", bull .. queue .. ":" .. id, "name", "data", "opts")
+if job[3] then try("HSET", record(id), "jobName", job[1], "data", job[2], "opts", job[3]) end
+return { "cancelled", queue }`,
 
   /** ARGV: ids. Returns those of tasks that are to stop, or are cancelled. */
   stops: `${COMMON}
@@ -141,18 +147,44 @@ return call("ZRANGEBYSCORE", ours .. "expiry", "-inf", now, "LIMIT", 0, ARGV[1])
 return call("ZADD", ours .. "expiry", "XX", clock() + tonumber(ARGV[2]), ARGV[1])`,
 
   /** ARGV: id, owner, and for how many ms the owner gets "expired" before the id is unknown. */
-  forget: `${COMMON}
-local id, owner = ARGV[1], ARGV[2]
-local queue = call("HGET", record(id), "queue")
-if queue then
-  call("DEL", record(id), stepsOf(queue, id), logOf(id))
-  call("HSET", record(id), "queue", queue, "owner", owner, "expired", 1)
-  call("PEXPIRE", record(id), ARGV[3])
+  forget: `${COMMON}${MOVES}
+local id, owner, ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local fields = call("HMGET", record(id), "queue", "job")
+if fields[1] then
+  call("DEL", record(id), stepsOf(fields[1], id), logOf(id))
+  if ms > 0 then
+    call("HSET", record(id), "queue", fields[1], "owner", owner, "expired", 1)
+    call("PEXPIRE", record(id), ms)
+  end
 end
+if fields[2] then drop(id, fields[2]) end
 call("ZREM", ours .. "owner:" .. owner, id)
 -- Last: until then, the sweeper tries again.
 call("ZREM", ours .. "expiry", id)
 return 1`,
+
+  page: PAGE,
+
+  counts: COUNTS,
+
+  workers: WORKERS,
+
+  /** ARGV: name, what a worker tells of itself, and for how many ms it then counts as alive. */
+  present: `${COMMON}
+local text = string.format('{"until":%d,', clock() + tonumber(ARGV[3])) .. string.sub(ARGV[2], 2)
+return call("HSET", ours .. "workers", ARGV[1], text)`,
+
+  /** ARGV: name of a worker. */
+  gone: `${COMMON}
+return call("HDEL", ours .. "workers", ARGV[1])`,
+
+  pause: PAUSE,
+
+  paused: PAUSED,
+
+  after: AFTER,
+
+  submitted: SUBMITTED,
 
   /** ARGV: stream, event id, text, ms to keep it. A stream holds its last 1,000 events. */
   streamAppend: `${COMMON}

@@ -6,7 +6,7 @@
  * @module
  */
 import { MAX_STEPS } from "../../../../steps/log.ts";
-import { PARKED } from "../../internals.ts";
+import { PARKED } from "./changed.ts";
 import { COMMON, NEVER_MS, TO_FRONT } from "./parts.ts";
 import { OPEN } from "./questions.ts";
 
@@ -58,6 +58,7 @@ end
 if not waits then
   toFront(queue, id, "active")
 else
+  moveTo(#kept > 0 and "asking" or "sleeping", queue, id)
   -- This is the time that waiting workers go by.
   if first < ${NEVER_MS} then
     call("ZADD", q .. "marker", call("ZRANGE", q .. "delayed", 0, 0, "WITHSCORES")[2] / 0x1000, "1")

@@ -5,7 +5,8 @@
  */
 
 import { TaskCancelled } from "../../../../errors.ts";
-import { PARKED } from "../../internals.ts";
+import { PARKED } from "./changed.ts";
+import { MOVES } from "./lists.ts";
 
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
@@ -81,11 +82,11 @@ local function stepsOf(queue, id) return ours .. "steps:" .. queue .. ":" .. id 
 `;
 
 /** How a task is cancelled. */
-export const CANCEL = `
+export const CANCEL = `${MOVES}
 -- The field "stop" holds how often the task's worker had died when the task was asked to stop. If it died once more
 -- since, that ended the task's work.
 local function cancelTask(queue, id, state, now, mode)
-  local fields = call("HMGET", record(id), "stop", "abandoned")
+  local fields = call("HMGET", record(id), "stop", "abandoned", "job")
   local job = call("HMGET", bull .. queue .. ":" .. id, "ats", "atm", "stc", "progress")
   local run, ended, deaths = tonumber(job[1]) or 0, tonumber(job[2]) or 0, tonumber(job[3]) or 0
   local died = fields[1] and deaths > tonumber(fields[1])
@@ -109,6 +110,7 @@ local function cancelTask(queue, id, state, now, mode)
   call("HSET", record(id), "work", work, "workAt", now, "workAttempt", attempt, "workRun", run,
     "workProgress", progress, "workDied", died and 1 or 0)
   try("DEL", stepsOf(queue, id))
+  listIn("CANCELLED", id, fields[3])
   publish(queue, id)
 end
 `;
@@ -132,7 +134,7 @@ end
 `;
 
 /** Queues a job ahead of new work, as BullMQ does with a job that a worker gives back. */
-export const TO_FRONT = `
+export const TO_FRONT = `${MOVES}
 local function toFront(queue, id, from)
   local q = bull .. queue .. ":"
   local priority = tonumber(call("HGET", q .. id, "priority")) or 0
@@ -151,6 +153,7 @@ local function resume(queue, id, now)
   if not job[1] or job[1] ~= job[2] or call("ZREM", q .. "delayed", id) == 0 then return end
   call("HSET", q .. id, "delay", 0)
   toFront(queue, id, "delayed")
+  moveTo("open", queue, id)
   -- Its end is to be noticed soon.
   call("ZADD", ours .. "expiry", "XX", now + tonumber(call("HGET", record(id), "ttl")), id)
 end

@@ -5,7 +5,7 @@
  */
 import type { Answer, CancelledTask, Json } from "../../../../task.ts";
 import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
-import { PARKED } from "../../internals.ts";
+import { PARKED } from "./changed.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
 
 /** The fields of a record that are read, in this order. */
@@ -38,6 +38,7 @@ const RECORD_FIELDS = [
   "resumes",
   "parks",
   "logged",
+  "retryOf",
 ] as const;
 
 /** The fields of BullMQ's job that are read, in this order. */
@@ -89,12 +90,20 @@ for i = 1, #ARGV, 3 do
       if pcall(cancelTask, queue, id, state, now) then fields = fieldsOf(id) end
     end
     if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
-      try("HSET", rec, "goneAt", now)
+      if try("HSET", rec, "goneAt", now) then listIn("FAILED", id, fields[2]) end
       fields[14] = now
     end
     if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
       -- It ended by the clock of a worker that is not ours. What counts is when it was first seen here.
-      if try("HSET", rec, "endedAt", now) then fields[${ENDED_AT}] = now end
+      if try("HSET", rec, "endedAt", now) then
+        fields[${ENDED_AT}] = now
+        moveTo(string.upper(state), queue, id)
+      end
+    end
+    if job[3] and job[${RUN_BY}] ~= "${WORKER}" and not isOver(state) and not fields[${WORK}] then
+      -- A worker that is not ours does not keep the lists, so whoever reads its task does.
+      local list = waits(state) and (job[${REASON}] or tonumber(job[4] or 0) > 0) and "retrying" or "open"
+      if not call("ZSCORE", listKey(list, fields[2]), id) then listIn(list, id, fields[2]) end
     end
     if state == "active" and job[6] then
       -- A worker that is not ours counts no changes, so whoever sees one counts it.
@@ -171,6 +180,7 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
     handBacks: Number(record.handBacks ?? 0),
     parkedRun: number(job[PARKED]),
     parks: Number(record.parks ?? 0),
+    retryOf: record.retryOf,
     resumes: number(record.resumes),
     failedRun: number(record.failedRun),
     askedBy: number(record.askedBy),

@@ -8,6 +8,7 @@ import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { LogLine, NewTask, ProgressReport, RecordedStep } from "../../../../../src/backend.ts";
 import { newSnapshot, toJob } from "../../../../../src/backends/bullmq/new_task.ts";
+import { LISTS } from "../../../../../src/backends/bullmq/redis/scripts/lists.ts";
 import type { RedisStore } from "../../../../../src/backends/bullmq/redis/store.ts";
 import type { RedisWorkers } from "../../../../../src/backends/bullmq/redis/workers.ts";
 import { toTask } from "../../../../../src/backends/bullmq/snapshot.ts";
@@ -212,6 +213,20 @@ export class Lane {
   /** The steps that are recorded. */
   steps(): Promise<readonly RecordedStep[]> {
     return this.#store.parking.steps(this.#queue.name, this.#id);
+  }
+
+  /** The lists in which the task is. */
+  async lists(): Promise<readonly string[]> {
+    const key = (list: string) =>
+      `${this.#prefix.slice(0, -this.#queue.name.length - 1)}mcp-jobs:list:${list}:${this.#queue.name}`;
+    const found = await Promise.all(LISTS.map((list) => this.#client.zscore(key(list), this.#id)));
+    return LISTS.filter((_, index) => found[index] !== null);
+  }
+
+  /** Whether an operator who asks for tasks of this status finds it. */
+  async isFoundAs(status: TaskInfo["status"]): Promise<boolean> {
+    const { tasks } = await this.#store.operating.page({ job: this.#queue.name, status }, 1);
+    return tasks.some(({ id }) => id === this.#id);
   }
 
   /** Has BullMQ's worker end a run. */

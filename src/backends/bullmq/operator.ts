@@ -1,0 +1,62 @@
+/**
+ * What an operator sees and does, on BullMQ.
+ *
+ * @module
+ */
+import type { Backend, Operator } from "../../backend.ts";
+import { BackendError } from "../../errors.ts";
+import { operatorOf } from "../../operator/operator.ts";
+import type { JobPauses, OperatedStore, SubmittedTask } from "../../operator/primitives.ts";
+import type { RedisStore } from "./redis/store.ts";
+import { type Snapshot, toTask } from "./snapshot.ts";
+
+/** What is used of the backend. */
+export interface Calls {
+  /** Reads a task of any owner. Rejects with `TaskNotFound`, or with `TaskExpired`. */
+  find(id: string): Promise<Snapshot>;
+  /** Runs calls to Redis; an error becomes a `BackendError`. */
+  call<T>(what: string, act: () => Promise<T>): Promise<T>;
+}
+
+/** The operator of a backend. */
+export function operatorOn(
+  backend: Pick<Backend, "cancel" | "create" | "documents">,
+  store: RedisStore,
+  calls: Calls,
+): Operator {
+  return operatorOf(backend, operatedOn(store, calls), pausesOn(store, calls));
+}
+
+/** The tasks of all owners. */
+function operatedOn({ operating, parking, deadline }: RedisStore, { find, call }: Calls): OperatedStore {
+  const submitted = async (id: string): Promise<SubmittedTask> => {
+    await find(id);
+    const task = await call("read what was submitted", () => operating.submitted(id));
+    if (task !== undefined) return task;
+    throw new BackendError(`Cannot read the input of task ${id}: its job was deleted from the queue.`);
+  };
+  return {
+    // Pages leave out what has expired by Redis's clock, so that nothing is compared with ours.
+    now: () => 0,
+    get: async (id) => toTask(await find(id)),
+    submitted,
+    async steps(id) {
+      const { queue } = await find(id);
+      return await call("read steps", () => deadline.wait(parking.steps(queue, id)));
+    },
+    input: async (id) => (await submitted(id)).input,
+    page: (query, limit) => call("list tasks", () => operating.page(query, limit)),
+    counts: () => call("count tasks", () => operating.counts()),
+    workers: () => call("list workers", () => operating.workers()),
+    purge: (which, cursor) => call("delete tasks", () => operating.purge(which, cursor)),
+  };
+}
+
+/** The pauses of jobs: BullMQ itself starts no job of a paused queue, whatever worker asks for one. */
+function pausesOn({ operating }: RedisStore, { call }: Calls): JobPauses {
+  return {
+    pause: (job) => call("pause a job", () => operating.setPaused(job, true)),
+    resume: (job) => call("resume a job", () => operating.setPaused(job, false)),
+    jobs: () => call("read what is paused", () => operating.paused()),
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, and keep the lists of
+ * tasks. What is needed of a script is looked up in its text, and checked when the library is loaded.
+ *
+ * @module
+ */
+import type { Redis } from "ioredis";
+import { MissingInternal } from "../../../../libraries/internals.ts";
+import { MOVES } from "./lists.ts";
+
+/** The field that we add to a job of BullMQ's: the number of its run that was parked last. */
+export const PARKED = "mcp-jobs:parked";
+
+/** The scripts with which a worker takes jobs, moves them and recovers those of dead workers: all go by a clock. */
+const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveStalledJobsToWait", "retryJob"];
+
+/** Those of them that queue delayed jobs that are due. */
+const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
+
+/** Those after which a task may belong in another list. */
+const MOVING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "retryJob"];
+
+/** Throws `MissingInternal` if a script lacks what is used here. */
+export function checkScripts(scripts: ReadonlyMap<string, string>): void {
+  const check = (names: readonly string[], what: string, has: (name: string, lua: string) => boolean) => {
+    const missing = names.find((name) => !has(name, scripts.get(name) ?? ""));
+    if (missing !== undefined) throw new MissingInternal("bullmq", `script ${missing} ${what}`);
+  };
+  check(CLOCK_SCRIPTS, "with an argument called timestamp", (_, lua) => TIMESTAMP.test(lua));
+  check(PROMOTING_SCRIPTS, "that promotes delayed jobs by their priority", (_, lua) => PROMOTED.test(lua));
+  check(MOVING_SCRIPTS, "with the arguments that name its job", (name, lua) => movesOf(name, lua) !== undefined);
+}
+
+/** Makes all scripts that BullMQ will define on a connection follow our rules. */
+export function useOurRules(connection: Redis): Redis {
+  const define = connection.defineCommand.bind(connection);
+  connection.defineCommand = (name, { lua, ...script }) => {
+    const [plain = ""] = name.split(":");
+    return define(name, { ...script, lua: byRedisClock(keepingLists(plain, parkedFirst(lua))) });
+  };
+  return connection;
+}
+
+/** How the comments of BullMQ's scripts name the argument that is the caller's clock. */
+const TIMESTAMP = /^\s*ARGV\[(\d+)\]\s+timestamp\s*$/m;
+
+/**
+ * Changes a script of BullMQ so that it goes by Redis's clock. By itself each worker goes by its own: one whose clock
+ * is fast takes delayed jobs too early and stores retry times that others have to wait for; one whose clock is slow
+ * takes them too late and stores an end that lies before the start.
+ */
+export function byRedisClock(lua: string): string {
+  const [, index] = lua.match(TIMESTAMP) ?? [];
+  if (index === undefined) return lua; // It uses no clock.
+  return `
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ahead = now - tonumber(ARGV[${index}])
+ARGV[${index}] = string.format("%d", now)
+
+local function script()
+${lua}
+end
+
+local reply = script()
+-- The last part of a reply about the next job is when a delayed one is due. The worker compares it with its own clock.
+if type(reply) == "table" and type(reply[4]) == "number" and reply[4] > 0 then reply[4] = reply[4] - ahead end
+return reply`;
+}
+
+/** How BullMQ's scripts queue a delayed job that is due: behind all others, or behind all of its priority. */
+const PROMOTED =
+  /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
+
+/** Changes a script of BullMQ so that a parked job that is due comes before those that never ran. */
+function parkedFirst(lua: string): string {
+  return lua.replace(PROMOTED, (_, priority, queue) =>
+    `${priority}
+            local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
+            if run[1] and run[1] == run[2] then
+                if priority == 0 then rcall("RPUSH", targetKey, jobId)
+                else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
+                moveTo("open", queue, jobId)
+            else${queue}`);
+}
+
+/** Where a script finds the prefix of its queue's keys, the id of the job that it moves, and where that goes. */
+interface Moves {
+  readonly prefix: string;
+  readonly id?: string;
+  readonly target?: string;
+}
+
+/** How the comments of BullMQ's scripts name these arguments. */
+const PREFIX = /^\s*ARGV\[(\d+)\]\s+keys? prefix\s*$/m;
+const JOB = /^\s*ARGV\[(\d+)\]\s+(?:jobId|the id of the job)\s*$/m;
+const TARGET = /^\s*ARGV\[(\d+)\]\s+target \(completed\/failed\)\s*$/m;
+
+function movesOf(name: string, lua: string): Moves | undefined {
+  const [prefix, id, target] = [PREFIX, JOB, TARGET].map((argument) => lua.match(argument)?.[1]);
+  if (prefix === undefined || name !== "moveToActive" && id === undefined) return undefined;
+  if (name === "moveToFinished" && target === undefined) return undefined;
+  return { prefix, id, target };
+}
+
+/**
+ * Changes a script of BullMQ so that it moves a task to another list when it moves its job: when the job has ended, waits
+ * for its next attempt, or starts for a second time. A job that starts for the first time is in its list.
+ */
+function keepingLists(name: string, lua: string): string {
+  const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;
+  if (moves === undefined) return lua;
+  const { prefix, id, target } = moves;
+  const list = target === undefined ? '"retrying"' : `string.upper(ARGV[${target}])`;
+  // The prefix of a queue is that of all queues, and the queue's name, which has no colon.
+  return `
+local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
+local ours = bull .. "mcp-jobs:"
+${MOVES}
+local function moveJob()
+${lua}
+end
+
+local reply = moveJob()
+local nextJob = type(reply) == "table" and type(reply[1]) == "table" and reply[1]
+${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then moveTo(${list}, queue, ARGV[${id}]) end`}
+for i = 1, nextJob and #nextJob or 0, 2 do
+  if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then moveTo("open", queue, reply[2]) end
+end
+return reply`;
+}
