@@ -56,8 +56,8 @@ export class StoreBackend implements Backend {
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
   readonly #onError: OnError;
-  /** The workers of this process, and what tells how each stands. */
-  readonly #workers = new Map<WorkHandle, () => WorkerInfo>();
+  /** The workers of this process. */
+  readonly #workers = new Map<WorkHandle, { readonly info: () => WorkerInfo; readonly claims: Claims }>();
   readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
 
@@ -101,10 +101,18 @@ export class StoreBackend implements Backend {
     this.#hub = hub;
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
-    const here = () => [...this.#workers.values()].map((now) => now());
+    const here = () => [...this.#workers.values()].map(({ info }) => info());
     const { operating } = store;
     const seen = operating && operated(store, operating, () => this.#checkOpen(), here);
-    this.operator = seen && operatorOf(this, seen, this.#pauses);
+    this.operator = seen && operatorOf(this, seen, {
+      jobs: () => this.#pauses.jobs(),
+      resume: (job) => this.#pauses.resume(job),
+      pause: async (job) => {
+        await this.#pauses.pause(job);
+        // What was claimed meanwhile has begun before.
+        await Promise.all([...this.#workers.values()].map(({ claims }) => claims.settled()));
+      },
+    });
   }
 
   /** Stores a task and queues it, unless another one holds its key. */
@@ -199,7 +207,7 @@ export class StoreBackend implements Backend {
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
-    const isHere = this.#workers.values().some((now) => now().jobs.includes(job));
+    const isHere = this.#workers.values().some(({ info }) => info().jobs.includes(job));
     return isHere || await this.#store.hasWorker(job);
   }
 
@@ -244,7 +252,7 @@ export class StoreBackend implements Backend {
         });
       },
     };
-    this.#workers.set(handle, () => ({ ...worker, running: claims.held.map(({ id }) => id) }));
+    this.#workers.set(handle, { info: () => ({ ...worker, running: claims.held.map(({ id }) => id) }), claims });
     return handle;
   }
 

@@ -55,6 +55,8 @@ export class Claims implements RunnerStore {
   #claiming: readonly Entry[] = [];
   /** When the next delayed task is due by the store's clock, as far as this worker knows. Initially: at once. */
   #dueAt = 0;
+  /** The last claim, which may be under way. */
+  #last: Promise<unknown> = Promise.resolve();
   /** When this worker last claimed. */
   #claimedAt = Infinity;
 
@@ -79,7 +81,18 @@ export class Claims implements RunnerStore {
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
 
-  async claim(max: number): Promise<ClaimResult> {
+  claim(max: number): Promise<ClaimResult> {
+    const claim = this.#claim(max);
+    this.#last = claim;
+    return claim;
+  }
+
+  /** Resolves once the claim under way has taken its tasks, or has failed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#last]);
+  }
+
+  async #claim(max: number): Promise<ClaimResult> {
     const dueIn = await this.#promote();
     const jobs = await this.#jobs();
     if (jobs.length === 0) return { claims: [], more: false, dueIn };

@@ -7,7 +7,7 @@ import { deepStrictEqual, strictEqual } from "node:assert";
 import type { Backend } from "../../../backend.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
-import { countsOf, operatorOf } from "./operator.ts";
+import { countsOf, endless, operatorOf } from "./operator.ts";
 
 /** Waits until a connection has heard whether a job is paused. Its workers know it then, too. */
 async function heard(backend: Backend, job: string, paused: boolean): Promise<void> {
@@ -47,6 +47,24 @@ export const pausing: Cases = {
     await operatorOf(second).resume("held");
     for (const task of waiting) await stage.finished(task);
     strictEqual(begun, 3);
+  },
+
+  "once a pause has resolved, no task begins that has not begun before": async (stage) => {
+    const operator = operatorOf(stage.backend);
+    await stage.work({ held: endless, free: () => 1 }, { concurrency: 40 });
+    for (let i = 0; i < 10; i++) {
+      const creating = stage.create({ job: "held" });
+      // The worker may be about to claim it.
+      const [task] = await Promise.all([
+        creating,
+        i % 2 ? creating.then(() => operator.pause("held")) : operator.pause("held"),
+      ]);
+      const before = await operator.get(task.id);
+      await stage.finished(await stage.create({ job: "free" }));
+      deepStrictEqual(await operator.get(task.id), before);
+      await operator.resume("held");
+      await stage.running(task);
+    }
   },
 
   "a parked task whose time is over waits for the end of the pause": async (stage) => {
