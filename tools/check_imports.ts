@@ -24,7 +24,7 @@ const RULES: readonly Rule[] = [
     why: "the operator knows the contract and its primitives alone",
   },
   {
-    from: /^src\/(exposure|mcp)\//,
+    from: /^src\/(exposure|mcp|tasks)\//,
     never: /^src\/(operator\/|contract\/operator\.ts)/,
     why: "no MCP client may reach the operator",
   },
@@ -45,6 +45,9 @@ const URL_AS_PATH = /import\.meta\.url\)\.pathname\b/;
 
 /** What begins a comment stands at the start of a line, or behind a space: "https://" and "*\/*" begin none. */
 const COMMENT = /(?<=^|\s)(\/\/.*$|\/\*[^]*?\*\/)/gm;
+
+/** The operator of a backend, as a property: `backend.operator`, `backend["operator"]` or `{ operator }`. */
+const OPERATOR = /[.?{,["'`]\s*operator\b/;
 
 const MAX_LINES = 300;
 
@@ -78,6 +81,7 @@ export async function findViolations(root: URL, long: { readonly [path: string]:
     ...badFolders(files),
     ...badLengths(texts, long),
     ...badPaths(texts),
+    ...reachedOperators(texts),
   ];
 }
 
@@ -162,6 +166,14 @@ function badPaths(texts: ReadonlyMap<string, string>): string[] {
   const why = "takes the pathname of a file's URL, which has %20 for a space: use fileURLToPath of node:url";
   return [...texts].flatMap(([file, text]) =>
     text.split("\n").flatMap((line, index) => URL_AS_PATH.test(line) ? [`${file}:${index + 1} ${why}`] : [])
+  );
+}
+
+/** Where code that answers MCP clients takes the operator from a backend. */
+function reachedOperators(texts: ReadonlyMap<string, string>): string[] {
+  const answering = [...texts].filter(([file]) => /^src\/(exposure|mcp|tasks)\//.test(file));
+  return answering.filter(([, text]) => OPERATOR.test(text.replace(COMMENT, ""))).map(([file]) =>
+    `${file} takes the operator of a backend: no MCP client may reach it`
   );
 }
 

@@ -3,7 +3,16 @@ import { drawSales } from "../../docs/recipes/image.ts";
 import { chargeWith } from "../../docs/recipes/safe_retry.ts";
 import { newServer } from "../../docs/recipes/schedule.ts";
 import { runProgram } from "../../docs/recipes/subprocess.ts";
-import { createClient, createWorker, type Job, MemoryBackend, type TaskClient, ToolError } from "../../mod.ts";
+import { failures, repeat } from "../../docs/recipes/what_failed_last_night.ts";
+import {
+  createClient,
+  createWorker,
+  defineJob,
+  type Job,
+  MemoryBackend,
+  type TaskClient,
+  ToolError,
+} from "../../mod.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
 
 /** A backend with a worker for one job, and a client. */
@@ -109,6 +118,37 @@ Deno.test("recipe safe retry: a refused payment is not tried again", async () =>
   const task = await shop.client.start(job, { customer: "ann", amount: 5 });
   await assertRejects(() => shop.client.wait(task), ToolError, "no money");
   assertEquals(tries, 1);
+});
+
+Deno.test("recipe what failed last night: failures are grouped by their error, and each is repeated once", async () => {
+  let away = true;
+  const job = defineJob({
+    name: "charge",
+    input: { type: "object", properties: { card: { type: "string" } }, required: ["card"] },
+    run: ({ card }) => {
+      if (card === "lost") throw new ToolError("The card is lost.");
+      if (away) throw new ToolError("The payment service is away.");
+      return "charged";
+    },
+  });
+  await using shop = new Shop(job);
+  const { operator } = shop.backend;
+  assert(operator);
+  for (const card of ["one", "lost", "two"]) {
+    const task = await shop.client.start(job, { card });
+    await assertRejects(() => shop.client.wait(task), ToolError);
+  }
+  away = false;
+  const found = await failures(operator, { job: "charge", since: 0 });
+  assertEquals([...found].map(([error, { length }]) => [error, length]), [
+    ["The payment service is away.", 2],
+    ["The card is lost.", 1],
+  ]);
+  const tasks = found.get("The payment service is away.") ?? [];
+  const again = await repeat(operator, tasks, "morning");
+  for (const task of again) assertEquals(await shop.client.wait(task), "charged");
+  assertEquals(await repeat(operator, tasks, "morning"), await Promise.all(again.map(({ id }) => operator.get(id))));
+  assertEquals(again.map(({ retryOf }) => retryOf), tasks.map(({ id }) => id));
 });
 
 Deno.test("recipe schedule: both schedules create their tasks", async () => {

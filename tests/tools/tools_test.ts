@@ -42,6 +42,26 @@ Deno.test("a room that imports what lies behind another room's door is named", a
   ]);
 });
 
+Deno.test("code that answers MCP clients can neither import the operator nor take it from a backend", async () => {
+  const found = await violationsOf({
+    "src/operator/operator.ts": "",
+    "src/contract/operator.ts": "",
+    "src/mcp/tools.ts": `import "../operator/operator.ts"; // backend.operator`,
+    "src/exposure/polling.ts": `import type {} from "../contract/operator.ts";`,
+    "src/mcp/a.ts": `export const reach = (backend: any) => backend.operator;`,
+    "src/tasks/b.ts": `export const reach = ({ create, operator }: any) => [create, operator];`,
+    "src/exposure/c.ts": `export const reach = (backend: any) => backend["operator"];`,
+    "src/cli/d.ts": `export const reach = (backend: any) => backend.operator;`,
+  });
+  assertEquals(found.toSorted(), [
+    "src/exposure/c.ts takes the operator of a backend: no MCP client may reach it",
+    "src/exposure/polling.ts imports src/contract/operator.ts: no MCP client may reach the operator",
+    "src/mcp/a.ts takes the operator of a backend: no MCP client may reach it",
+    "src/mcp/tools.ts imports src/operator/operator.ts: no MCP client may reach the operator",
+    "src/tasks/b.ts takes the operator of a backend: no MCP client may reach it",
+  ]);
+});
+
 Deno.test("only src/mcp may import an MCP SDK, be it lazily or as a type", async () => {
   const found = await violationsOf({
     "mod.ts": `import type { Server } from "npm:@modelcontextprotocol/server"; export type S = Server;`,

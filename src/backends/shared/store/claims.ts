@@ -89,6 +89,7 @@ export class Claims implements RunnerStore {
 
   /** Resolves once the claim under way has taken its tasks, or has failed. */
   async settled(): Promise<void> {
+    // The runner receives its error.
     await Promise.allSettled([this.#last]);
   }
 

@@ -1,0 +1,40 @@
+import { InvalidInput } from "../../src/errors.ts";
+import { firstIdOf, isTaskId, newTaskId, timeOfTaskId } from "../../src/ids.ts";
+import { matches, queryOf } from "../../src/operator/filter.ts";
+import type { TaskInfo } from "../../src/task.ts";
+import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
+
+const NOW = 1_795_000_000_000;
+const MINUTE = 60_000;
+
+Deno.test("times become ids, a minute further apart for clocks that differ", () => {
+  const { from = "", before = "" } = queryOf({ since: NOW, until: NOW + 1_000 });
+  assertEquals([timeOfTaskId(from), timeOfTaskId(before)], [NOW - MINUTE, NOW + 1_000 + MINUTE]);
+  assertEquals(queryOf({}).before, undefined);
+});
+
+Deno.test("of a cursor and an end the earlier one counts, and no other cursor than an id is taken", () => {
+  const [older, newer] = [newTaskId(NOW), newTaskId(NOW + 10 * MINUTE)];
+  assertEquals(queryOf({ cursor: older, until: NOW + 5 * MINUTE }).before, older);
+  assertEquals(queryOf({ cursor: newer, until: NOW }).before, firstIdOf(NOW + MINUTE));
+  assertThrows(() => queryOf({ cursor: "1" }), InvalidInput);
+});
+
+Deno.test("every time has a first id, the earliest, the latest and those that are none", () => {
+  for (const time of [-Infinity, -1, 0, 0.5, NOW, 2 ** 48, Infinity]) assert(isTaskId(firstIdOf(time)), String(time));
+  const [later, id] = [NOW + 60 * MINUTE, newTaskId(NOW + 60 * MINUTE)];
+  assert(firstIdOf(later) <= id && id < firstIdOf(later + 1));
+});
+
+Deno.test("a task matches if it is all that the filter names, from `since` on and before `until`", () => {
+  const task: TaskInfo = {
+    ...{ id: newTaskId(), job: "report", owner: "ann", status: "PENDING", revision: 1, attempt: 0 },
+    ...{ createdAt: NOW, updatedAt: NOW, resultTtl: 1 },
+  };
+  assert(matches(task, { job: "report", owner: "ann", status: "PENDING", since: NOW, until: NOW + 1 }));
+  for (
+    const no of [{ job: "other" }, { owner: "bob" }, { status: "FAILED" }, { since: NOW + 1 }, { until: NOW }] as const
+  ) {
+    assert(!matches(task, no), JSON.stringify(no));
+  }
+});
