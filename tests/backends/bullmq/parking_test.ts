@@ -135,6 +135,44 @@ for (const priority of [0, 5]) {
   });
 }
 
+test("tasks that were parked run again in the order in which they were answered or became due, before new ones", async (place) => {
+  const { admin, prefix } = place;
+  const order: unknown[] = [];
+  const start = async () => {
+    const mixed = job("mixed", async ({ number, sleeps }, ctx) => {
+      if (sleeps) await ctx.sleep("an hour", HOUR);
+      else if (number < 9) await ctx.elicit(QUESTION);
+      order.push(number);
+    });
+    const worker = createWorker(place.backend, [mixed], { concurrency: 1 });
+    await worker.ready;
+    return worker;
+  };
+  const first = await start();
+  const tasks: TaskInfo[] = [];
+  for (let number = 0; number < 9; number++) {
+    const sleeps = number === 7 || number === 8;
+    tasks.push(await parked(place, await create(place, "mixed", { input: { number, sleeps } })));
+  }
+  await first.close();
+  tasks.push(
+    await create(place, "mixed", { input: { number: 9 } }),
+    await create(place, "mixed", { input: { number: 10 } }),
+  );
+  const answered = [3, 1, 4, 0, 5, 2, 6];
+  for (const number of answered) await answer(place, tasks[number] as TaskInfo);
+  // As if the hour had passed: the records of the sleeps, and when their jobs are due.
+  for (const number of [8, 7]) {
+    const [id, past] = [tasks[number]?.id ?? "", Date.now() - 1_000 * number];
+    const steps = `${prefix}:mcp-jobs:steps:mixed:${id}`;
+    await admin.hset(steps, "0", (await admin.hget(steps, "0") ?? "").replace(/"value":\d+/, `"value":${past}`));
+    await admin.zadd(`${prefix}:mixed:delayed`, "XX", past * 0x1000, id);
+  }
+  await using _second = await start();
+  for (const task of tasks) await ended(place, task);
+  assertEquals(order, [...answered, 8, 7, 9, 10]);
+});
+
 test("steps are deleted when their task ends, whatever its end is", async (place) => {
   const { admin, backend, prefix } = place;
   await using worker = createWorker(backend, [job("work", async ({ end }, ctx) => {

@@ -68,20 +68,48 @@ if type(reply) == "table" and type(reply[4]) == "number" and reply[4] > 0 then r
 return reply`;
 }
 
+/** The most jobs that one that is queued again can be put behind: as many as Lua passes to one command of Redis. */
+const MOST_AHEAD = 4_000;
+
+/**
+ * Lua that queues a job without priority that was parked: ahead of new work, and behind those that were parked and are
+ * queued already. New work is at the left of the list, and what runs next at its right.
+ */
+export const QUEUE_AGAIN = `
+local function queueAgain(wait, prefix, id)
+  local function wasParked(place)
+    local other = place <= ${MOST_AHEAD} and redis.call("LINDEX", wait, -place)
+    local run = other and redis.call("HMGET", prefix .. other, "ats", "${PARKED}")
+    return run and run[1] and run[1] == run[2]
+  end
+  -- They stand together, so that a few looks find how many there are.
+  local ahead, beyond = 0, 1
+  while wasParked(beyond) do ahead, beyond = beyond, beyond * 2 end
+  while beyond - ahead > 1 do
+    local middle = math.floor((ahead + beyond) / 2)
+    if wasParked(middle) then ahead = middle else beyond = middle end
+  end
+  local others = ahead > 0 and redis.call("LRANGE", wait, -ahead, -1) or {}
+  if ahead > 0 then redis.call("LTRIM", wait, 0, -ahead - 1) end
+  redis.call("RPUSH", wait, id, unpack(others))
+end
+`;
+
 /** How BullMQ's scripts queue a delayed job that is due: behind all others, or behind all of its priority. */
 const PROMOTED =
   /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
 
 /** Changes a script of BullMQ so that a parked job that is due comes before those that never ran. */
 function parkedFirst(lua: string): string {
-  return lua.replace(PROMOTED, (_, priority, queue) =>
+  const changed = lua.replace(PROMOTED, (_, priority, queue) =>
     `${priority}
             local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
             if run[1] and run[1] == run[2] then
-                if priority == 0 then rcall("RPUSH", targetKey, jobId)
+                if priority == 0 then queueAgain(targetKey, prefix, jobId)
                 else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
                 moveTo("open", queue, jobId)
             else${queue}`);
+  return changed === lua ? lua : `${QUEUE_AGAIN}${changed}`;
 }
 
 /** Where a script finds the prefix of its queue's keys, the id of the job that it moves, and where that goes. */

@@ -5,7 +5,7 @@
  */
 
 import { TaskCancelled } from "../../../../errors.ts";
-import { PARKED } from "./changed.ts";
+import { PARKED, QUEUE_AGAIN } from "./changed.ts";
 import { MOVES } from "./lists.ts";
 
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
@@ -133,12 +133,12 @@ local function dueAt(queue, id, now)
 end
 `;
 
-/** Queues a job ahead of new work, as BullMQ does with a job that a worker gives back. */
-export const TO_FRONT = `${MOVES}
+/** Queues a job that was parked ahead of new work. */
+export const TO_FRONT = `${MOVES}${QUEUE_AGAIN}
 local function toFront(queue, id, from)
   local q = bull .. queue .. ":"
   local priority = tonumber(call("HGET", q .. id, "priority")) or 0
-  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else call("RPUSH", q .. "wait", id) end
+  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else queueAgain(q .. "wait", q, id) end
   local meta = call("HMGET", q .. "meta", "paused", "concurrency")
   if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
     call("ZADD", q .. "marker", 0, "0")
