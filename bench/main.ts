@@ -15,6 +15,7 @@ import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw/bullmq.ts";
 import { countReads, rawCommits, rawMutations, rawTasks } from "./raw/kv.ts";
 import { RawPostgres } from "./raw/postgres.ts";
+import { type Compared, telemetryCost } from "./telemetry/main.ts";
 import { besideParked } from "./waiting.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
@@ -149,6 +150,16 @@ async function withParked(name: string): Promise<void> {
   show(`${beside}, answered ones`, `${rate(answers)}, ${(answers / tasks).toFixed(2)} of new ones`);
 }
 
+/** What traces and metrics cost, with Deno's provider and without one. */
+async function withTelemetry(name: string): Promise<void> {
+  const times = ({ none, ours }: Compared) =>
+    `${none.toFixed(0)} -> ${ours.toFixed(0)} µs (${(ours / none).toFixed(2)})`;
+  for (const { way, withoutProvider, withProvider } of await telemetryCost(name, quick ? 200 : 500, quick ? 5 : 40)) {
+    show(`${name}: processor time of a task, ${way}, no provider`, times(withoutProvider));
+    show(`${name}: processor time of a task, ${way}, Deno's provider`, times(withProvider));
+  }
+}
+
 async function kvItself(): Promise<void> {
   await using place = await Place.make("kv");
   const commits = await rawCommits(place.folder, quick ? 200 : 2_000);
@@ -165,6 +176,7 @@ for (const name of BACKENDS.filter((name) => options.backend === undefined || op
   await oneProcess(name);
   await withSteps(name);
   await withParked(name);
+  await withTelemetry(name);
   if (name === "memory") continue;
   await twoProcesses(name);
   if (name === "kv") await idleReads();

@@ -18,16 +18,18 @@ export interface Process {
  * waits for what will never come.
  */
 export async function withProcess<T>(
-  { script, args, flags = [] }: {
+  { script, args, flags = [], env = {} }: {
     readonly script: string;
     readonly args: readonly string[];
     readonly flags?: readonly string[];
+    readonly env?: Record<string, string>;
   },
   use: (process: Process) => Promise<T>,
 ): Promise<T> {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--unstable-kv", ...flags, path, ...args],
+    env,
     stdin: "piped",
     stdout: "piped",
   }).spawn();

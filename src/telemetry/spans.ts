@@ -4,14 +4,33 @@
  *
  * @module
  */
-import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  context,
+  INVALID_SPAN_CONTEXT,
+  propagation,
+  ProxyTracerProvider,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
 import { TaskParked } from "../errors.ts";
 
 /** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
 const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
 
+/** The span of everything in a process without a provider. */
+const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+
 export type { Span };
+
+/** Whether the process has a provider now. Without one, contexts and spans that do nothing would still take their time. */
+function isTracing(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer("") !== undefined;
+}
 
 /** What a span is to be. */
 export interface SpanOptions {
@@ -32,6 +51,7 @@ export function inSpan<T>(
   { name, kind, attributes, parent }: SpanOptions,
   run: (span: Span) => Promise<T>,
 ): Promise<T> {
+  if (!isTracing()) return run(NO_SPAN);
   const above = parent ? propagation.extract(context.active(), parent) : context.active();
   const linked = parent && trace.getSpanContext(above);
   const options = { kind: SpanKind[kind], attributes, links: linked ? [{ context: linked }] : [] };
@@ -63,6 +83,7 @@ export function markFailed(span: Span, type: string): void {
 
 /** The context of the active span, to be stored with a task; `undefined` without a provider. */
 export function activeTrace(): TraceContext | undefined {
+  if (!isTracing()) return undefined;
   const carrier: { traceparent?: string; tracestate?: string } = {};
   propagation.inject(context.active(), carrier);
   const { traceparent, tracestate } = carrier;
@@ -71,7 +92,7 @@ export function activeTrace(): TraceContext | undefined {
 
 /** A function that runs in the context that is active now, whoever calls it. */
 export function inThisContext<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
-  return context.bind(context.active(), run);
+  return isTracing() ? context.bind(context.active(), run) : run;
 }
 
 /** Whether a span is active, for example one that the process has begun for the HTTP request. */

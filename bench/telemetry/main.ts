@@ -1,0 +1,139 @@
+/**
+ * What traces and metrics cost: the processor time of a task in four processes, in turns. Two have no provider, and two have
+ * Deno's own and export to a receiver. Of each two, one has no code of ours that makes spans or metrics.
+ *
+ * @module
+ */
+import { Place } from "../../tools/place.ts";
+import { percentile } from "../measure.ts";
+import { type Process, withProcess } from "../process.ts";
+import { callTool } from "./calls.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** What stands for nothing in the first process. */
+const TELEMETRY = [
+  "src/telemetry/spans.ts",
+  "src/telemetry/task_spans.ts",
+  "src/telemetry/metrics.ts",
+  "src/telemetry/gauges.ts",
+  "src/mcp/tools/call_span.ts",
+  "src/mcp/messages/sent_span.ts",
+];
+
+/** The first rounds warm up. */
+const WARM_UP = 3;
+
+/** What is measured, by its name. */
+const WAYS = {
+  "created by code": (process: Process, total: number) => process.ask(`create ${total}`),
+  "created by a call over HTTP": async (process: Process, total: number) => {
+    await callTool(new URL(process.first), total, IN_FLIGHT);
+    return await process.ask("");
+  },
+  "run to its end": (process: Process, total: number) => process.ask(`run ${total}`),
+};
+
+const IN_FLIGHT = 32;
+
+/** The processor time of one task in each process, in µs. */
+type Times = readonly number[];
+
+/** What one way costs. */
+export interface Cost {
+  readonly way: string;
+  readonly withoutProvider: Compared;
+  readonly withProvider: Compared;
+}
+
+/**
+ * The processor time of one task without and with our spans and metrics, in µs: the lower quartile of all rounds, because
+ * whatever else the machine does only adds to it.
+ */
+export interface Compared {
+  readonly none: number;
+  readonly ours: number;
+}
+
+/** Measures a backend, with `total` tasks of each way in each process in every round. */
+export async function telemetryCost(backend: string, total: number, rounds: number): Promise<readonly Cost[]> {
+  await using stack = new AsyncDisposableStack();
+  let exported = 0;
+  const receiver = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    exported += (await request.arrayBuffer()).byteLength;
+    return new Response();
+  });
+  stack.defer(() => receiver.shutdown());
+  const places: Place[] = [];
+  for (let i = 0; i < 4; i++) places.push(stack.use(await Place.make(backend)));
+  const map = `${places[0]?.folder}/imports.json`;
+  await Deno.writeTextFile(map, await importsWithoutTelemetry());
+  const otlp = {
+    OTEL_DENO: "true",
+    OTEL_DENO_CONSOLE: "ignore",
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${receiver.addr.port}`,
+  };
+  const scripts = places.map(({ folder }, index) => ({
+    script: "telemetry/child.ts",
+    args: [backend, folder],
+    flags: index % 2 === 0 ? ["--no-check", "--import-map", map] : ["--no-check"],
+    env: index < 2 ? {} : otlp,
+  }));
+  const measured = await withProcesses(scripts, (processes) => inRounds(processes, total, rounds));
+  if (exported === 0) throw new Error("The provider has exported nothing.");
+  return measured;
+}
+
+/** Starts these scripts, and uses them all. */
+function withProcesses<T>(
+  [script, ...others]: readonly Parameters<typeof withProcess>[0][],
+  use: (processes: readonly Process[]) => Promise<T>,
+): Promise<T> {
+  if (script === undefined) return use([]);
+  return withProcess(script, (process) => withProcesses(others, (rest) => use([process, ...rest])));
+}
+
+/** Measures each way in each process, round by round; each is the first in turn. */
+async function inRounds(processes: readonly Process[], total: number, rounds: number): Promise<readonly Cost[]> {
+  const measured = Object.keys(WAYS).map((): Times[] => []);
+  for (let round = 0; round < WARM_UP + rounds; round++) {
+    for (const [index, way] of Object.values(WAYS).entries()) {
+      const times: number[] = [];
+      for (let turn = 0; turn < processes.length; turn++) {
+        const at = (round + turn) % processes.length;
+        const process = processes[at];
+        if (process) times[at] = await timeOf(() => process.ask(""), () => way(process, total)) / total;
+      }
+      if (round >= WARM_UP) measured[index]?.push(times);
+    }
+  }
+  return Object.keys(WAYS).map((way, index) => costOf(way, measured[index] ?? []));
+}
+
+/** The processor time that `act` takes; both resolve with that so far. */
+async function timeOf(before: () => Promise<string>, act: () => Promise<string>): Promise<number> {
+  const from = Number(await before());
+  return Number(await act()) - from;
+}
+
+function costOf(way: string, rounds: readonly Times[]): Cost {
+  const time = (process: number) => {
+    return percentile(rounds.map((times) => times[process] ?? NaN).sort((a, b) => a - b), 0.25);
+  };
+  return {
+    way,
+    withoutProvider: { none: time(0), ours: time(1) },
+    withProvider: { none: time(2), ours: time(3) },
+  };
+}
+
+/** The project's import map, with nothing in the place of telemetry. */
+async function importsWithoutTelemetry(): Promise<string> {
+  const { imports }: { readonly imports: Readonly<Record<string, string>> } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", ROOT)),
+  );
+  // In an import map of its own, the parts of a package need an entry.
+  const parts = Object.entries(imports).map(([name, to]) => [`${name}/`, `${to.replace(/^(npm|jsr):/, "$1:/")}/`]);
+  const none = TELEMETRY.map((file) => [new URL(file, ROOT).href, new URL("bench/telemetry/none.ts", ROOT).href]);
+  return JSON.stringify({ imports: { ...imports, ...Object.fromEntries([...parts, ...none]) } });
+}
