@@ -4,6 +4,7 @@
  *
  * @module
  */
+// deno-lint-ignore-file explicit-module-boundary-types -- no code is checked against it
 
 const SPAN = { isRecording: () => false, setAttribute() {} };
 const nothing = () => undefined;
@@ -22,6 +23,8 @@ export const inStepSpan = run;
 export const inSleepSpan = run;
 export const inElicitSpan = run;
 
+export const isObserved = () => false;
+export const countError = nothing;
 export const countCreated = nothing;
 export const countEnded = nothing;
 export const countStoreError = nothing;

@@ -4,6 +4,7 @@
  * @module
  */
 import { JobsError } from "../errors.ts";
+import { countError } from "../telemetry/metrics.ts";
 import { cut, messageOf, oneLine } from "../text.ts";
 import { writeLine } from "./stderr.ts";
 
@@ -128,11 +129,14 @@ export function guarded<Args extends readonly unknown[]>(
   };
 }
 
-/** An `onError` that never fails, whatever the user's does; without one, the default. */
+/** An `onError` that never fails, whatever the user's does; without one, the default. It counts the errors, too. */
 export function reporterOf(onError?: OnError): OnError {
-  if (onError === undefined) return toStderr;
-  return guarded(onError, (reason, error, place) => {
+  const report = onError === undefined ? toStderr : guarded(onError, (reason, error, place) => {
     toStderr(error, place);
     toStderr(reason, { where: "call onError" });
   });
+  return (error, place) => {
+    countError(place.where);
+    report(error, place);
+  };
 }

@@ -69,6 +69,13 @@ export const EVENTS = {
     description: "Failed requests to the store, by what was to be done",
     attributes: ["mcp_jobs.store.operation"],
   },
+  errors: {
+    name: "mcp_jobs.errors",
+    kind: "counter",
+    unit: "{error}",
+    description: "Errors that no caller receives, as `onError` gets them, by what failed",
+    attributes: ["mcp_jobs.error.where"],
+  },
   call: {
     name: "mcp.server.operation.duration",
     kind: "histogram",
@@ -107,6 +114,11 @@ let made: { readonly provider: unknown; readonly instruments: Instruments | unde
 export function currentMeter(): Meter | undefined {
   const meter = metrics.getMeter("@mcp-jobs/mcp-jobs");
   return meter === NOOP ? undefined : meter;
+}
+
+/** Whether the process has a meter provider now. */
+export function isMeasuring(): boolean {
+  return instruments() !== undefined;
 }
 
 /** Asks for the provider each time, because it may be there only after this module is loaded. */
@@ -151,6 +163,11 @@ export function countEnded({ job, status, createdAt, finishedAt }: EndedTask): v
 /** Measures how long a task has waited for its first run, in ms. */
 export function measureStart(job: string, waited: number): void {
   instruments()?.timeToStart(Math.max(0, waited) / 1_000, { "mcp_jobs.job": job });
+}
+
+/** Counts an error that no caller receives. `where` is one of a few fixed texts. */
+export function countError(where: string): void {
+  instruments()?.errors(1, { "mcp_jobs.error.where": where });
 }
 
 /** Counts a failed request to the store. */

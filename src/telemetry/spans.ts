@@ -27,7 +27,7 @@ const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 export type { Span };
 
 /** Whether the process has a provider now. Without one, contexts and spans that do nothing would still take their time. */
-function isTracing(): boolean {
+export function isTracing(): boolean {
   const provider = trace.getTracerProvider();
   return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer("") !== undefined;
 }

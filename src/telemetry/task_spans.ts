@@ -7,8 +7,13 @@ import type { Attributes } from "@opentelemetry/api";
 import type { Attempt, Claim, NewTask, TraceContext } from "../backend.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
-import { measured, messaging, recordAttempt } from "./metrics.ts";
-import { activeTrace, errorTypeOf, inSpan, markFailed } from "./spans.ts";
+import { isMeasuring, measured, messaging, recordAttempt } from "./metrics.ts";
+import { activeTrace, errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
+
+/** Whether anybody receives spans or metrics: if not, they are to cost nothing. */
+export function isObserved(): boolean {
+  return isTracing() || isMeasuring();
+}
 
 /**
  * Stores a task in a span, to which its attempts are linked. `create` is given the context of the span, if the process has a
@@ -18,6 +23,7 @@ export function inSendSpan(
   { id, job }: Pick<NewTask, "id" | "job">,
   create: (trace: TraceContext | undefined) => Promise<TaskInfo>,
 ): Promise<TaskInfo> {
+  if (!isObserved()) return create(undefined);
   const attributes = messageAttributes("send", job, id);
   const end = measured("send", messaging("send", job));
   return inSpan({ name: `send ${job}`, kind: "PRODUCER", attributes }, async (span) => {
@@ -51,6 +57,7 @@ const ERRORS: readonly RunEnd[] = ["job_error", "tool_error", "fault"];
  * each further run of a parked one, has its own, linked to where the task was created.
  */
 export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promise<Attempt> {
+  if (!isObserved()) return run();
   const { task: { id, job, attempt }, trace } = claim;
   const attributes = { ...messageAttributes("process", job, id), "mcp_jobs.attempt": attempt };
   const measured = recordAttempt(job);

@@ -7,6 +7,7 @@ import type { Result } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { measured } from "../../telemetry/metrics.ts";
+import { isObserved } from "../../telemetry/task_spans.ts";
 import { errorTypeOf, inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
 import type { RequestContext } from "../host.ts";
 
@@ -20,6 +21,7 @@ export function inCallSpan(
   ctx: RequestContext,
   run: () => Promise<Result>,
 ): Promise<Result> {
+  if (!isObserved()) return run();
   const { sessionId, mcpReq: { id }, http } = ctx;
   const attributes = {
     "mcp.method.name": "tools/call",
