@@ -61,13 +61,15 @@ export async function runCli(args: readonly string[], around: Surroundings): Pro
 async function runCommand(command: Command, args: readonly string[], around: Surroundings): Promise<number> {
   const rules: Options = { ...command.options, ...PLACE, ...COMMON };
   const { values, operands } = read(args, rules, around.now());
-  const { help, json = false, ...options } = values as Values<typeof COMMON & typeof PLACE>;
+  const { help, json = false, kv, redis, postgres, prefix, schema, ...options } = values as Values<
+    typeof COMMON & typeof PLACE
+  >;
   if (help) {
     around.write(`${helpOf(command)}\n`);
     return 0;
   }
   checkOperands(command, operands);
-  const backend = await around.open(options);
+  const backend = await around.open({ kv, redis, postgres, prefix, schema });
   try {
     const out: Output = { json, terminal: around.terminal, write: around.write, say: around.say };
     const { operator } = backend;

@@ -23,7 +23,7 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const signal of signals) Deno.addSignalListener(signal, end);
   try {
     return await runCli(args, {
-      terminal: Deno.stdout.isTerminal() ? Deno.consoleSize() : undefined,
+      terminal: terminalSize(),
       write: (text) => writeAll(Deno.stdout, text),
       say: (line) => writeAll(Deno.stderr, `${line}\n`),
       signal: ended.signal,
@@ -33,6 +33,12 @@ export async function main(args: readonly string[]): Promise<number> {
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, end);
   }
+}
+
+/** The size of the terminal. One without a size, such as that of a recorder, is treated like a file. */
+function terminalSize(): { readonly columns: number; readonly rows: number } | undefined {
+  const size = Deno.stdout.isTerminal() ? Deno.consoleSize() : undefined;
+  return size && size.columns > 0 && size.rows > 0 ? size : undefined;
 }
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -60,7 +60,7 @@ class Shop extends MemoryBackend {
     { signal = new AbortController().signal, terminal, wrote }: Partial<Terminal> = {},
   ): Promise<Said> {
     let [stdout, stderr] = ["", ""];
-    const code = await runCli(args.split(" "), {
+    const code = await runCli(`${args} --kv jobs.kv`.trim().split(" "), {
       terminal,
       write: (text) => {
         stdout += text;
@@ -69,7 +69,10 @@ class Shop extends MemoryBackend {
       say: (line) => stderr += `${line}\n`,
       signal,
       now: Date.now,
-      open: () => Promise.resolve(this),
+      open: ({ kv }) => {
+        assertEquals(kv, "jobs.kv");
+        return Promise.resolve(this);
+      },
     });
     return { code, stdout, stderr };
   }
