@@ -8,6 +8,7 @@ import { SCHEDULE } from "../../src/schedules/operate.ts";
 import { declared, toText } from "../../src/schedules/schedule.ts";
 import { noChromium, startChromium } from "../../tools/page/chromium.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { startSystem } from "./support/system.ts";
 
@@ -199,6 +200,36 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       assert(page.url() !== first);
     },
   );
+
+  await t.step("a filter that is chosen keeps the focus, and older tasks are on the next page", async () => {
+    for (let task = 0; task < 60; task++) await system.start("nobody_runs_it");
+    await page.goto(`${origin}/#/tasks`);
+    await page.reload();
+    const rows = main.locator("tbody tr");
+    await rows.nth(49).waitFor();
+    await page.getByLabel("Job").selectOption("nobody_runs_it");
+    await page.getByLabel("Status").focus();
+    await page.getByLabel("Status").selectOption("Pending");
+    await page.waitForURL("**/#/tasks?job=nobody_runs_it&status=PENDING");
+    assertEquals(await page.evaluate(() => Reflect.get(globalThis, "document").activeElement.name), "status");
+    await main.getByRole("link", { name: "Older" }).click();
+    await rows.nth(10).waitFor({ state: "detached" });
+    assertEquals(await rows.count(), 10);
+    await main.getByRole("link", { name: "Newest" }).click();
+    await rows.nth(49).waitFor();
+    for (let back = 0; back < 3; back++) await page.goBack();
+    assertEquals(page.url(), `${origin}/#/tasks?job=nobody_runs_it`);
+    await until(async () => await page.getByLabel("Status").inputValue() === "", "the field shows the address");
+  });
+
+  await t.step("a page whose server ends says so, and goes on once it is back", async () => {
+    await system.endPage();
+    await page.getByText("Connection lost, trying again…").waitFor();
+    await system.servePage();
+    await page.getByText("Live", { exact: true }).waitFor();
+    // That its requests failed meanwhile is expected.
+    errors.length = 0;
+  });
 
   await t.step(
     "axe finds nothing wrong, in the light and in the dark, and all fits on a screen of 400 px",

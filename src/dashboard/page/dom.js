@@ -9,6 +9,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** How to build what `once` has made. @type {WeakMap<Element, () => readonly Node[]>} */
+const builds = new WeakMap();
+
 /** What the person has changed in an element, and no view takes back. */
 const OF_THE_PERSON = ["open", "value"];
 
@@ -34,6 +37,19 @@ export function h(tag, props = {}, ...children) {
  */
 export function svg(tag, props = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+/**
+ * An element whose content is built once for each version: for what is large, or would load again.
+ *
+ * @param {string} version
+ * @param {() => readonly Node[]} build
+ * @returns {HTMLElement}
+ */
+export function once(version, build) {
+  const element = h("div", { "data-version": version });
+  builds.set(element, build);
+  return element;
 }
 
 /**
@@ -80,6 +96,7 @@ export function patch(parent, wanted) {
     const old = key === undefined ? (at && keyOf(at) === undefined ? at : null) : kept.get(key) ?? null;
     if (old === null || old.nodeName !== node.nodeName) {
       parent.insertBefore(node, at);
+      build(node);
       continue;
     }
     if (old === at) at = at.nextSibling;
@@ -102,6 +119,7 @@ function update(old, node) {
     if (old.nodeValue !== node.nodeValue) old.nodeValue = node.nodeValue;
     return;
   }
+  if (node.hasAttribute("data-version")) return rebuild(old, node);
   for (const { name } of [...old.attributes]) {
     if (!node.hasAttribute(name) && !OF_THE_PERSON.includes(name)) old.removeAttribute(name);
   }
@@ -109,8 +127,34 @@ function update(old, node) {
     if (old.getAttribute(name) !== value && !OF_THE_PERSON.includes(name)) old.setAttribute(name, value);
   }
   for (const name of ["onclick", "onchange", "onsubmit"]) Reflect.set(old, name, Reflect.get(node, name));
-  if (old.hasAttribute("data-own")) return;
   patch(old, [...node.childNodes]);
+  // A field shows what the address says, but not against the person who is using it.
+  if (old !== document.activeElement && "value" in old && "value" in node && old.value !== node.value) {
+    if (old instanceof HTMLInputElement || old instanceof HTMLSelectElement) old.value = String(node.value);
+  }
+}
+
+/**
+ * Builds what is to be built once, in an element that is new on the page.
+ *
+ * @param {Node} node
+ */
+function build(node) {
+  if (!(node instanceof Element)) return;
+  for (const element of [node, ...node.querySelectorAll("[data-version]")]) {
+    element.append(...builds.get(element)?.() ?? []);
+  }
+}
+
+/**
+ * @param {Element} old
+ * @param {Element} node
+ */
+function rebuild(old, node) {
+  const version = node.getAttribute("data-version") ?? "";
+  if (old.getAttribute("data-version") === version) return;
+  old.setAttribute("data-version", version);
+  old.replaceChildren(...builds.get(node)?.() ?? []);
 }
 
 /** @param {Node} node */

@@ -44,8 +44,7 @@ function filters(query, jobs) {
   const names = job === "" || jobs.includes(job) ? jobs : [job, ...jobs];
   return h(
     "form",
-    // Another address has other values in its fields.
-    { class: "filters", role: "search", "data-key": `filters ${query}`, onsubmit: submit, onchange: apply },
+    { class: "filters", role: "search", "data-key": "filters", onsubmit: submit, onchange: apply },
     h(
       "label",
       { class: "grow" },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { h } from "./dom.js";
+import { h, once } from "./dom.js";
 import { readValue } from "./server.js";
 
 /** @import { ContentPart, Json, Outcome, TaskInfo } from "../../task.ts" */
@@ -19,7 +19,8 @@ let known = new Map();
 export function drawInput(task) {
   const read = valueOf(task.id, "input");
   if (read === undefined) return h("p", { class: "quiet" }, "Loading…");
-  return read instanceof Error ? h("p", { role: "alert" }, read.message) : json("Input", read.input ?? null);
+  if (read instanceof Error) return h("p", { role: "alert" }, read.message);
+  return once(`input ${task.id}`, () => [json("Input", read.input ?? null)]);
 }
 
 /** @param {TaskInfo} task */
@@ -28,7 +29,9 @@ export function drawOutcome(task) {
   const read = valueOf(task.id, "outcome");
   if (read === undefined) return h("p", { class: "quiet" }, "Loading…");
   if (read instanceof Error) return h("p", { role: "alert" }, read.message);
-  return read.outcome ? outcome(read.outcome) : h("p", { class: "quiet" }, "It is not stored any more.");
+  const { outcome } = read;
+  if (outcome === undefined) return h("p", { class: "quiet" }, "It is not stored any more.");
+  return once(`outcome ${task.id}`, () => [drawOne(outcome)]);
 }
 
 /**
@@ -50,7 +53,7 @@ function valueOf(id, what) {
 }
 
 /** @param {Outcome} outcome */
-function outcome(outcome) {
+function drawOne(outcome) {
   if (outcome.kind !== "value") {
     const what = outcome.kind === "tool_error"
       ? "The job failed with an error for the model"

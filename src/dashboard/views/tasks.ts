@@ -31,8 +31,9 @@ export class TasksView implements View {
   /** Whether tasks have joined or left the page since it was read, so that only the store knows its end. */
   #stale = true;
   #readAt = -Infinity;
-  /** What came while the store was read. */
-  #meanwhile: TaskEvent[] = [];
+  #jobsReadAt = -Infinity;
+  /** What came while the store is being read; `undefined` while it is not. */
+  #meanwhile: TaskEvent[] | undefined;
 
   constructor(operator: Operator, filter: TaskFilter & { readonly limit: number }) {
     this.#operator = operator;
@@ -44,7 +45,7 @@ export class TasksView implements View {
   }
 
   observe(event: TaskEvent): boolean {
-    this.#meanwhile.push(event);
+    this.#meanwhile?.push(event);
     return this.#apply(event);
   }
 
@@ -69,7 +70,6 @@ export class TasksView implements View {
   async read(): Promise<TasksShown> {
     const now = Date.now();
     if (performance.now() - this.#readAt >= this.period) await this.#reread();
-    this.#meanwhile = [];
     return {
       view: "tasks",
       now,
@@ -80,15 +80,26 @@ export class TasksView implements View {
   }
 
   async #reread(): Promise<void> {
+    const start = performance.now();
     this.#meanwhile = [];
-    this.#readAt = performance.now();
-    const [page, jobs] = await Promise.all([this.#readPage(), this.#operator.counts()]);
-    this.#jobs = jobs.map(({ job }) => job);
-    this.#tasks = page.tasks;
-    this.#nextCursor = page.nextCursor;
-    this.#stale = false;
-    // These may tell more than the store had when it was read.
-    for (const event of this.#meanwhile) this.#apply(event);
+    try {
+      const [page] = await Promise.all([this.#readPage(), this.#readJobs(start)]);
+      this.#tasks = page.tasks;
+      this.#nextCursor = page.nextCursor;
+      this.#stale = false;
+      this.#readAt = start;
+      // These may tell more than the store had when it was read.
+      for (const event of this.#meanwhile) this.#apply(event);
+    } finally {
+      this.#meanwhile = undefined;
+    }
+  }
+
+  /** Their names come from counting all tasks, which costs more than reading a page. */
+  async #readJobs(now: number): Promise<void> {
+    if (now - this.#jobsReadAt < PERIOD_MS) return;
+    this.#jobs = (await this.#operator.counts()).map(({ job }) => job);
+    this.#jobsReadAt = now;
   }
 
   /** A page of the store may have fewer tasks than asked for, and yet not be the last: with a filter that fits few of many. */

@@ -21,7 +21,7 @@ Deno.test("a timeline has the creation of a task, its attempts, why one failed, 
       return "paid";
     },
   });
-  await using worker = createWorker(backend, [job]);
+  await using worker = createWorker(backend, [job], { onError: () => {} });
   await worker.ready;
   const id = newTaskId();
   const retry = { attempts: 2, delay: 1, maxDelay: 1 };

@@ -40,24 +40,35 @@ export interface System extends AsyncDisposable {
   readonly gates: Gates;
   /** Whether the code of the task with this name was told to stop. */
   readonly stopped: ReadonlySet<string>;
+  /** Ends the page. */
+  endPage(): Promise<void>;
+  /** Serves it again at the same URL. */
+  servePage(): Promise<void>;
   /** Creates a task. Resolves with its id. */
   start(job: string, input?: Json, owner?: string): Promise<string>;
 }
 
 /** Starts a worker and serves the page. Closing it closes the backend, too. */
-export async function startSystem(backend: Backend, token?: string): Promise<System> {
+export async function startSystem(backend: Backend): Promise<System> {
   const gates = new Gates();
   const stopped = new Set<string>();
   await using opened = new AsyncDisposableStack();
   opened.use(backend);
   const worker = opened.use(createWorker(backend, jobs(gates, stopped), { concurrency: 4, onError: () => {} }));
   await worker.ready;
-  const { url } = opened.use(await serveDashboard(backend, { token }));
+  let dashboard = await serveDashboard(backend);
+  const { url } = dashboard;
+  opened.defer(() => dashboard[Symbol.asyncDispose]());
   const all = opened.move();
   return {
     url,
     gates,
     stopped,
+    endPage: async () => await dashboard[Symbol.asyncDispose](),
+    servePage: async () => {
+      const { port, hash } = new URL(url);
+      dashboard = await serveDashboard(backend, { port: Number(port), token: hash.slice("#token=".length) });
+    },
     start: async (job, input = {}, owner = "me") => {
       const retry = { attempts: job === "flaky" ? 2 : 1, delay: 1, maxDelay: 1 };
       const task = { id: newTaskId(), job, owner, input, resultTtl: 3_600_000, retry };
