@@ -63,4 +63,4 @@ await using place = await Place.make("postgres");
 await using schema = await openSchema(place.postgresUrl ?? "", "many", FINISHED);
 const { backend } = schema;
 await addOthers(backend);
-if (backend.operator) await measure(backend.operator);
+await measure(backend.operator);

@@ -154,7 +154,7 @@ export interface Backend extends AsyncDisposable {
   /** What keys name, in the same place in which `create` looks for the key of a task. */
   readonly keys: KeyStore;
   /** What an operator sees and does. */
-  readonly operator?: Operator;
+  readonly operator: Operator;
   /** Documents of the system, such as schedules. */
   readonly documents: DocumentStore;
   /** Keeps the streams of HTTP sessions. If absent, the server keeps them in memory. */

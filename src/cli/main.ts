@@ -73,7 +73,6 @@ async function runCommand(command: Command, args: readonly string[], around: Sur
   try {
     const out: Output = { json, terminal: around.terminal, write: around.write, say: around.say };
     const { operator } = backend;
-    if (operator === undefined) throw new JobsError("Nothing can be seen here: this backend has no operator.");
     return await command.run({ backend, operator, operands, options, out, signal: around.signal }) ?? 0;
   } finally {
     await backend.close();

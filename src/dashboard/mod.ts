@@ -4,7 +4,7 @@
  * @module
  */
 import type { Backend } from "../backend.ts";
-import { DefinitionError, JobsError } from "../errors.ts";
+import { JobsError } from "../errors.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { callback, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
 import { newToken } from "./access.ts";
@@ -36,14 +36,11 @@ export interface Dashboard extends AsyncDisposable {
 /**
  * Serves the live page of a backend on 127.0.0.1: tasks of all owners, jobs, workers and schedules, with buttons to cancel,
  * retry and pause. Only who knows its `url` can use it. Rates and timelines are observed from now on, and kept in memory.
- * Throws `DefinitionError` if the backend has no operator, and `JobsError` if the port is taken.
+ * Throws `DefinitionError` for options that cannot be used, and `JobsError` if the port is taken.
  */
 export async function serveDashboard(backend: Backend, options: DashboardOptions = {}): Promise<Dashboard> {
   checkOptions("serveDashboard", options, RULES);
   const { operator } = backend;
-  if (operator === undefined) {
-    throw new DefinitionError("Cannot serve the page: this backend has no operator, who sees the tasks of all owners.");
-  }
   const { port = 0, token = newToken() } = options;
   const samples = new Samples(Date.now());
   const histories = new Histories();

@@ -163,7 +163,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     await seen("0 3 * * * (Europe/Berlin)");
     await main.getByRole("button", { name: "Pause nightly" }).click();
     await seen("Paused");
-    assertEquals((await backend.operator?.schedules())?.map(({ paused }) => paused), [true]);
+    assertEquals((await backend.operator.schedules()).map(({ paused }) => paused), [true]);
     await main.getByRole("button", { name: "Resume nightly" }).click();
     await main.getByRole("button", { name: "Pause nightly" }).waitFor();
     await main.getByRole("button", { name: "Remove nightly" }).click();

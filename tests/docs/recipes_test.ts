@@ -133,7 +133,6 @@ Deno.test("recipe what failed last night: failures are grouped by their error, a
   });
   await using shop = new Shop(job);
   const { operator } = shop.backend;
-  assert(operator);
   for (const card of ["one", "lost", "two"]) {
     const task = await shop.client.start(job, { card });
     await assertRejects(() => shop.client.wait(task), ToolError);
@@ -159,8 +158,8 @@ Deno.test("recipe schedule: both schedules create their tasks", async () => {
   for (let minute = 0; minute < 21; minute++) await time.tickAsync(60_000);
   await time.runMicrotasks();
   const { tasks } = await backend.list("local", { limit: 10 });
-  const inputs = await Promise.all(tasks.map(({ id }) => backend.operator?.input(id)));
+  const inputs = await Promise.all(tasks.map(({ id }) => backend.operator.input(id)));
   assertEquals(inputs, [{ region: "us" }, { region: "us" }, { region: "eu" }]);
-  const schedules = await backend.operator?.schedules();
+  const schedules = await backend.operator.schedules();
   assertEquals(schedules?.map(({ name }) => name), ["count_at_night", "count_often"]);
 });

@@ -30,7 +30,7 @@ Deno.test("a scheduled job runs in the server's own worker though no tool offers
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && resolve());
   const read = ended.then(async () => {
-    const [schedule] = await backend.operator?.schedules() ?? [];
+    const [schedule] = await backend.operator.schedules();
     assertEquals([schedule?.name, schedule?.owner, schedule?.input, schedule?.times], [
       "report",
       "ann",

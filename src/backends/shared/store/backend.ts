@@ -51,7 +51,7 @@ export class StoreBackend implements Backend {
   /** Documents of the system. */
   readonly documents: DocumentStore;
   /** What an operator sees and does. */
-  readonly operator?: Operator;
+  readonly operator: Operator;
   readonly #store: Store;
   readonly #hub: Hub;
   readonly #opened: AsyncDisposable;
@@ -102,9 +102,7 @@ export class StoreBackend implements Backend {
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
     const here = () => [...this.#workers.values()].map(({ info }) => info());
-    const { operating } = store;
-    const seen = operating && operated(store, operating, () => this.#checkOpen(), here);
-    this.operator = seen && operatorOf(this, seen, {
+    this.operator = operatorOf(this, operated(store, () => this.#checkOpen(), here), {
       jobs: () => this.#pauses.jobs(),
       resume: (job) => this.#pauses.resume(job),
       pause: async (job) => {

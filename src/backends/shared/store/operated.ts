@@ -8,16 +8,15 @@ import { BackendError, TaskExpired, TaskNotFound } from "../../../errors.ts";
 import { isTaskId } from "../../../ids.ts";
 import type { OperatedStore } from "../../../operator/primitives.ts";
 import { hasExpired } from "../../../task.ts";
-import type { OperatingStore } from "./operating.ts";
-import type { Entry, Store } from "./store.ts";
+import type { Store } from "./store.ts";
 
 /** Checks before each call that the store can be used. `here`: the workers of this process, of which it knows best. */
 export function operated(
   store: Store,
-  operating: OperatingStore<Entry>,
   checkOpen: () => void,
   here: () => readonly WorkerInfo[],
 ): OperatedStore {
+  const { operating } = store;
   const find = async (id: string) => {
     checkOpen();
     const entry = isTaskId(id) ? await operating.find(id) : undefined;

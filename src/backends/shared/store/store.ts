@@ -31,7 +31,7 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Keeps documents, and tells the `Hub` of their changes. */
   readonly documents: Omit<DocumentStore, "watch">;
   /** What it does for an operator. Inputs are kept as long as their tasks then, because a task may be repeated. */
-  readonly operating?: OperatingStore<E>;
+  readonly operating: OperatingStore<E>;
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
   /** Throws `StoreLost` where the store is gone for good. Called before each use. */

@@ -7,7 +7,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { WorkerInfo } from "../../../backend.ts";
 import { TaskNotFound } from "../../../errors.ts";
 import { type Cases, CONFIRM, eventually, OWNER, whereWorkersDie } from "../../stage.ts";
-import { countsOf, endless, fail, operatorOf } from "./operator.ts";
+import { countsOf, endless, fail } from "./operator.ts";
 
 const NONE = { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
 const LATER = 3_600_000;
@@ -15,7 +15,7 @@ const LATER = 3_600_000;
 export const counting: Cases = {
   "an operator counts the tasks of each job in each state": async (stage) => {
     const second = await stage.connect();
-    deepStrictEqual(await operatorOf(stage.backend).counts(), []);
+    deepStrictEqual(await stage.backend.operator.counts(), []);
     await stage.work({
       any: ({ does }, ctx) => {
         if (does === "run") return endless({}, ctx);
@@ -46,7 +46,7 @@ export const counting: Cases = {
       { job: "parks", counts: { ...NONE, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
       { job: "waits", counts: { ...NONE, PENDING: 2 }, parked: 0, paused: false, oldestWaiting: waits.createdAt },
     ];
-    for (const backend of [stage.backend, second]) deepStrictEqual(await operatorOf(backend).counts(), all);
+    for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },
 
   "what a worker has handed back or what is answered is counted as what it is then": async (stage) => {
@@ -78,7 +78,7 @@ export const counting: Cases = {
     for (const backend of [stage.backend, second]) {
       let workers: readonly WorkerInfo[] = [];
       await eventually("each worker is seen with its task", async () => {
-        workers = [...await operatorOf(backend).workers()].sort((a, b) => b.jobs.length - a.jobs.length);
+        workers = [...await backend.operator.workers()].sort((a, b) => b.jobs.length - a.jobs.length);
         return workers.flatMap(({ running }) => running).length === 2;
       });
       deepStrictEqual(workers.map(({ jobs, running }) => [[...jobs].sort(), running]), [
@@ -93,7 +93,7 @@ export const counting: Cases = {
     }
     await worker.close(0);
     for (const backend of [stage.backend, second]) {
-      await eventually("the worker is gone", async () => (await operatorOf(backend).workers()).length === 1);
+      await eventually("the worker is gone", async () => (await backend.operator.workers()).length === 1);
     }
   },
 
@@ -101,7 +101,7 @@ export const counting: Cases = {
     const doomed = await stage.startDoomedWorker("doomed");
     const task = await stage.create({ job: "doomed" });
     await stage.running(task);
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     const workers: WorkerInfo[] = [];
     await eventually("the worker is seen with its task", async () => {
       workers.splice(0, Infinity, ...await operator.workers());
@@ -123,7 +123,7 @@ export const counting: Cases = {
         return await endless({}, ctx);
       },
     });
-    const operator = operatorOf(second);
+    const operator = second.operator;
     const without = await stage.create({ job: "steps", input: { fail: true } });
     await stage.finished(without);
     deepStrictEqual(await operator.steps(without.id), []);

@@ -9,11 +9,11 @@ import { DefinitionError, InvalidInput, TaskExpired, TaskNotFound } from "../../
 import { newTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, eventually, type Stage } from "../../stage.ts";
-import { fail, operatorOf } from "./operator.ts";
+import { fail } from "./operator.ts";
 
 /** All pages of a list. */
 async function listed(stage: Stage, filter?: TaskFilter): Promise<readonly string[]> {
-  const operator = operatorOf(stage.backend);
+  const operator = stage.backend.operator;
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
@@ -26,7 +26,7 @@ async function listed(stage: Stage, filter?: TaskFilter): Promise<readonly strin
 
 export const listing: Cases = {
   "an operator lists the tasks of all owners, newest first, and reads each with its input": async (stage) => {
-    const operator = operatorOf(await stage.connect());
+    const operator = (await stage.connect()).operator;
     deepStrictEqual((await operator.tasks()).tasks, []);
     const tasks: TaskInfo[] = [];
     for (const owner of ["ann", "bob", "cara"]) {
@@ -70,7 +70,7 @@ export const listing: Cases = {
   },
 
   "the pages of an operator's list neither repeat nor leave out a task while others are created": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     const ids: string[] = [];
     for (let i = 0; i < 7; i++) ids.unshift((await stage.create({ job: "waits", owner: `owner-${i % 3}` })).id);
     const seen: string[] = [];
@@ -85,7 +85,7 @@ export const listing: Cases = {
   },
 
   "an operator's list refuses a cursor of no page, and a limit or a filter that cannot be": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     for (const cursor of ["", "nonsense", "x".repeat(5_000)]) await rejects(operator.tasks({ cursor }), InvalidInput);
     const status = "DONE" as "PENDING";
     for (const filter of [{ limit: 0 }, { limit: 1_001 }, { limit: 1.5 }, { status }, { since: NaN }]) {
@@ -94,7 +94,7 @@ export const listing: Cases = {
   },
 
   "an operator finds no task of an unknown id, and learns that one has expired": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     for (const id of [newTaskId(), "", "a/b", "__proto__"]) {
       for (const read of [operator.get(id), operator.input(id), operator.cancel(id), operator.retry(id)]) {
         await rejects(read, TaskNotFound);

@@ -3,19 +3,13 @@
  *
  * @module
  */
-import type { Backend, JobCounts, Operator } from "../../../backend.ts";
+import type { Backend, JobCounts } from "../../../backend.ts";
 import type { JobContext } from "../../../steps/context.ts";
 import { aborted } from "../../stage.ts";
 
-/** The operator of a backend. */
-export function operatorOf(backend: Backend): Operator {
-  if (backend.operator === undefined) throw new Error("The backend has no operator. Add it, or skip this case.");
-  return backend.operator;
-}
-
 /** The counts of one job. */
 export async function countsOf(backend: Backend, job: string): Promise<JobCounts | undefined> {
-  return (await operatorOf(backend).counts()).find((counts) => counts.job === job);
+  return (await backend.operator.counts()).find((counts) => counts.job === job);
 }
 
 /** Code that always fails. */

@@ -7,7 +7,7 @@ import { deepStrictEqual, strictEqual } from "node:assert";
 import type { Backend } from "../../../backend.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
-import { countsOf, endless, operatorOf } from "./operator.ts";
+import { countsOf, endless } from "./operator.ts";
 
 /** Waits until a connection has heard whether a job is paused. Its workers know it then, too. */
 async function heard(backend: Backend, job: string, paused: boolean): Promise<void> {
@@ -33,7 +33,7 @@ export const pausing: Cases = {
     for (const backend of [stage.backend, second]) await stage.work(jobs, { backend, concurrency: 4 });
     const runs = await stage.create({ job: "held" });
     await stage.running(runs);
-    await operatorOf(stage.backend).pause("held");
+    await stage.backend.operator.pause("held");
     await heard(second, "held", true);
     const waiting: TaskInfo[] = [];
     for (const backend of [stage.backend, second]) waiting.push(await stage.create({ job: "held" }, backend));
@@ -44,13 +44,13 @@ export const pausing: Cases = {
     for (let i = 0; i < 2; i++) await stage.finished(await stage.create({ job: "free" }, i % 2 ? second : undefined));
     strictEqual(begun, 1);
     for (const task of waiting) deepStrictEqual(await stage.backend.get(task.id, OWNER), task);
-    await operatorOf(second).resume("held");
+    await second.operator.resume("held");
     for (const task of waiting) await stage.finished(task);
     strictEqual(begun, 3);
   },
 
   "once a pause has resolved, no task begins that has not begun before": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     await stage.work({ held: endless, free: () => 1 }, { concurrency: 40 });
     for (let i = 0; i < 10; i++) {
       const creating = stage.create({ job: "held" });
@@ -82,7 +82,7 @@ export const pausing: Cases = {
     }, { parkAfter: 0 });
     const [sleeping, asking] = [await stage.create({ job: "sleeps" }), await stage.create({ job: "asks" })];
     const [asleep, parked] = [await stage.parked(sleeping), await stage.parked(asking)];
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     for (const job of ["sleeps", "asks"]) await operator.pause(job);
     const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
     await stage.backend.answer(asking.id, OWNER, { [key]: { action: "decline" } });
@@ -95,20 +95,20 @@ export const pausing: Cases = {
   },
 
   "a worker that starts while a job is paused begins none of its tasks": async (stage) => {
-    await operatorOf(stage.backend).pause("held");
+    await stage.backend.operator.pause("held");
     const second = await stage.connect();
     const task = await stage.create({ job: "held" });
     await stage.work({ held: () => 1, free: () => 1 }, { backend: second });
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), task);
-    await operatorOf(stage.backend).resume("held");
+    await stage.backend.operator.resume("held");
     await stage.finished(task);
   },
 
   "a paused job is counted as paused, also without tasks, and a second pause or resume changes nothing": async (
     stage,
   ) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     const second = await stage.connect();
     for (let i = 0; i < 2; i++) await operator.pause("no task");
     for (const backend of [stage.backend, second]) {

@@ -6,7 +6,7 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import { InvalidInput, TaskCancelled, TaskFinished, TaskNotFound, TaskNotReady } from "../../../errors.ts";
 import { type Cases, eventually, OWNER } from "../../stage.ts";
-import { countsOf, endless, fail, operatorOf } from "./operator.ts";
+import { countsOf, endless, fail } from "./operator.ts";
 
 export const steering: Cases = {
   "an operator cancels a task of any owner, and its code in another process learns of it": async (stage) => {
@@ -16,7 +16,7 @@ export const steering: Cases = {
       endless: (_, { signal }) =>
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(reason = signal.reason))),
     }, { backend: second });
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     const task = await stage.create({ job: "endless", owner: "ann" });
     await stage.running(task);
     const end = await operator.cancel(task.id, 30_000);
@@ -30,7 +30,7 @@ export const steering: Cases = {
   },
 
   "a task that an operator repeats is another task of the same owner, job, input and options": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     let attempts = 0;
     const seen: unknown[] = [];
     await stage.take("flaky", ({ input, timeout, trace }) => {
@@ -61,7 +61,7 @@ export const steering: Cases = {
   "each retry makes a task, and those with the same key make one, also at once and on two connections": async (
     stage,
   ) => {
-    const operators = [stage.backend, await stage.connect()].map(operatorOf);
+    const operators = [stage.backend, await stage.connect()].map(({ operator }) => operator);
     const task = await stage.create({ job: "waits" });
     await stage.backend.cancel(task.id, OWNER, 0);
     const retry = async (...keys: (string | undefined)[]) => {
@@ -80,7 +80,7 @@ export const steering: Cases = {
   },
 
   "a task that has not finished cannot be repeated": async (stage) => {
-    const operator = operatorOf(stage.backend);
+    const operator = stage.backend.operator;
     await stage.work({ endless });
     const [waits, runs] = [await stage.create({ job: "waits" }), await stage.create({ job: "endless" })];
     await stage.running(runs);
@@ -89,7 +89,7 @@ export const steering: Cases = {
   },
 
   "a purge deletes the tasks of one status that finished before a time, and counts them": async (stage) => {
-    const operator = operatorOf(await stage.connect());
+    const operator = (await stage.connect()).operator;
     await stage.work({ quick: () => "done", fails: fail });
     const make = async (job: string, owner = OWNER) => {
       const task = await stage.create({ job, owner });

@@ -68,18 +68,18 @@ testUnless(
       await backend.cancel(cancelled.id, cancelled.owner, 0);
       await backend.create(newTask("waits", { delay: 3_600_000 }));
       await worker.close();
-      const counts = await operator?.counts();
+      const counts = await operator.counts();
 
       await t.step("a sweep makes one row of all that was counted for a job in one state", async () => {
         while (await deleteExpired(database, 100));
         assertEquals(await rowsOf("counts"), 3);
-        assertEquals(await operator?.counts(), counts);
+        assertEquals(await operator.counts(), counts);
       });
 
       await t.step("what has expired is counted and marked no longer once it is deleted", async () => {
         await sql(`UPDATE mcp_jobs.expiries SET expires_at = now() - interval '1 hour'`);
         while (await deleteExpired(database, 100));
-        assertEquals((await operator?.counts())?.map(({ job, counts }) => [job, counts.PENDING]), [["waits", 1]]);
+        assertEquals((await operator.counts()).map(({ job, counts }) => [job, counts.PENDING]), [["waits", 1]]);
         assertEquals(await rowsOf("marks"), 0);
       });
     }
@@ -114,7 +114,6 @@ testUnless(
       await PostgresBackend.migrate({ url, schema: "older" });
       await using backend = await PostgresBackend.connect({ url, schema: "older" });
       const { operator } = backend;
-      assert(operator);
       const counted = (await operator.counts()).map(({ job, counts, parked }) => [job, counts, parked]);
       assertEquals(counted, [
         ["runs", { ...NONE, RUNNING: 1 }, 0],
@@ -131,7 +130,6 @@ testUnless(
       async () => {
         await using backend = await PostgresBackend.connect({ url });
         const { operator } = backend;
-        assert(operator);
         await using worker = createWorker(backend, [QUICK]);
         for (let i = 0; i < 8; i++) await copy(database, await finish(backend, QUICK.name), 4_000);
         await worker.close();
@@ -153,8 +151,8 @@ testUnless(
         `SELECT count(*)::integer AS tasks FROM mcp_jobs.tasks WHERE state = 'COMPLETED'`,
       );
       assert(tick && tick.tasks > 2_000);
-      assertEquals(await backend.operator?.purge({ status: "COMPLETED", before: Infinity }), tick.tasks);
-      assertEquals((await backend.operator?.counts())?.map(({ job }) => job), ["waits"]);
+      assertEquals(await backend.operator.purge({ status: "COMPLETED", before: Infinity }), tick.tasks);
+      assertEquals((await backend.operator.counts()).map(({ job }) => job), ["waits"]);
     });
   },
 );
