@@ -89,6 +89,7 @@ export class Tasks implements Disposable {
         const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner));
         if (taken) return taken;
       }
+      options.caller?.stores();
       const task = {
         ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }),
         key: keyOf(registered, json, options),

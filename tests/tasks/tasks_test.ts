@@ -2,9 +2,11 @@ import { z } from "zod";
 import type { Route } from "../../backend.ts";
 import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
+import { listOf } from "../../src/tasks/task_keys.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { createWorker } from "../../src/worker.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { until } from "../support/processes.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 
 const WEEK = 7 * 24 * 3_600_000;
 
@@ -154,4 +156,39 @@ Deno.test("where jobs may have other queues, a task of a job that is not registe
   const { id } = await tasks.start(registered, {}, "me");
   later = 60_000;
   assertEquals((await tasks.get(id, "me")).message, undefined);
+});
+
+Deno.test("a unique task whose call is gone is no longer left to the next call once another start has found it", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const unique = new ToolRegistry().register(echo, { unique: true });
+  const list = listOf(unique, {}, "me");
+  const offered = () => backend.keys.named(list.owner, list.key);
+  const gone = tasks.caller(unique, "me", {});
+  const begun = tasks.start(unique, {}, "me", { adopt: true, caller: gone });
+  await gone.abandon(begun);
+  const { id } = await begun;
+  assertStringIncludes(await offered() ?? "", id);
+  // A start by code that has no call to wait with, as of `createClient`.
+  assertEquals((await tasks.start(unique, {}, "me")).id, id);
+  await until(async () => await offered() === undefined, "the offer is withdrawn");
+  await using worker = createWorker(backend, [echo]);
+  await worker.ready;
+  await tasks.wait(id, "me", tasks.over);
+  const next = await tasks.start(unique, {}, "me", { adopt: true, caller: tasks.caller(unique, "me", {}) });
+  assert(next.id !== id, "It is another task.");
+});
+
+Deno.test("a call that is gone before it has begun to look for a task to take over holds up neither itself nor others", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const start = () => {
+    const caller = tasks.caller(registered, "me", {});
+    return { caller, begun: tasks.start(registered, {}, "me", { adopt: true, caller }) };
+  };
+  const gone = [start(), start()];
+  await Promise.all(gone.map(({ caller, begun }) => caller.abandon(begun)));
+  const left = await Promise.all(gone.map(async ({ begun }) => (await begun).id));
+  const taken = [(await start().begun).id, (await start().begun).id];
+  assertEquals(taken.toSorted(), left.toSorted());
 });

@@ -9,6 +9,9 @@ import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pagesOf, partsOf } from "./pages.ts";
 
+/** What is left of the room of the blocks for what is said around them, which the smallest answers need. */
+const SPARE_BYTES = 800;
+
 /** The beginning of a result. */
 export interface Beginning {
   /** The blocks that have room in the answer; the text at their end may be cut. */
@@ -32,7 +35,7 @@ export function beginningOf(
   { inlineBytes, pageCall }: ResultForm & { readonly inlineBytes: number },
 ): Beginning {
   const blocks = blocksOf(result, uri);
-  const whole = leading(blocks, inlineBytes / 2);
+  const whole = leading(blocks, inlineBytes / 2 - SPARE_BYTES);
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
   const head = headOf(text, inlineBytes);
@@ -58,9 +61,9 @@ function leading(blocks: readonly ContentBlock[], most: number): readonly Conten
   return end < 0 ? blocks : blocks.slice(0, end);
 }
 
-/** The beginning of a text, short enough for three copies of it in one answer. */
+/** The beginning of a text, short enough for three copies of it in one answer, one of them as JSON within JSON. */
 function headOf(text: string, inlineBytes: number): string {
-  return cutToFit(text, Math.min(2_000, inlineBytes / 8));
+  return cutToFit(text, Math.min(2_000, inlineBytes / 16));
 }
 
 /** A link to the whole result, or to the last part of its content if only that is missing. */

@@ -104,15 +104,21 @@ export class Callers implements Disposable {
 
   /**
    * Offers a task that is stored, or is about to be, to the next call; with `ms` only for so long. A task that is not
-   * stored after all is not offered.
+   * stored after all is not offered. If the task is being stored now, a call that comes meanwhile waits for it. It must not
+   * wait for one that may itself wait here for others.
    */
-  async offer(begun: Promise<TaskInfo>, list: ListName, ms?: number): Promise<void> {
+  async offer(
+    begun: Promise<TaskInfo>,
+    list: ListName,
+    { ms, isStoring = true }: { readonly ms?: number; readonly isStoring?: boolean } = {},
+  ): Promise<void> {
     const until = ms === undefined ? undefined : this.#now() + ms;
     // The call that starts it gets the error.
     const offering = begun.catch(() => undefined).then(async (task) => {
       if (task === undefined) return;
       await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));
     });
+    if (!isStoring) return await offering;
     const name = textOf(list);
     const leaving = this.#leaving.get(name) ?? new Set();
     this.#leaving.set(name, leaving.add(offering));

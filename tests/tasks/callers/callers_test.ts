@@ -241,7 +241,7 @@ Deno.test("an offered task that cannot be read just now is still there for the n
 Deno.test("a task whose offer has run out is not taken", async () => {
   await using servers = new Servers();
   const server = servers.start();
-  await servers.pass(server.offer(servers.task(), LIST, 60_000));
+  await servers.pass(server.offer(servers.task(), LIST, { ms: 60_000 }));
   await servers.pass(rest(60_000));
   assertEquals(await servers.take(server), undefined);
 });

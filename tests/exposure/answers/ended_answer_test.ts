@@ -1,0 +1,51 @@
+import type { CompletedTask, Outcome, ResultValue } from "../../../backend.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { endedAnswer } from "../../../src/exposure/answers/token_answer.ts";
+import { callResult } from "../../../src/exposure/answers/call_result.ts";
+import type { Tasks } from "../../../strategy.ts";
+import { assert } from "../../../tools/std.ts";
+
+const JOB = "j".repeat(100);
+
+/** The characters that take the most room in JSON, within JSON and alone. */
+const SAMPLES = ["x", '"', "\\", "\u0001", "é", "😀"];
+
+function taskOf(): CompletedTask {
+  const [id, at] = [newTaskId(), Date.now()];
+  const times = { createdAt: at, updatedAt: at, finishedAt: at, resultTtl: 60_000, revision: 1, attempt: 1 };
+  return { id, job: JOB, owner: "me", status: "COMPLETED", ...times };
+}
+
+/** Results whose parts fill an answer in different ways. */
+function* results(): Generator<ResultValue> {
+  for (const sample of SAMPLES) {
+    for (const length of [400, 1_300, 3_900, 7_700, 20_000]) {
+      const text = sample.repeat(length / sample.length);
+      yield { value: text };
+      yield { value: { text } };
+      yield { value: null, content: [{ type: "text", text }] };
+      const image = { type: "image", mimeType: "image/png", data: "A".repeat(1_600) } as const;
+      yield { value: { text }, content: [image, { type: "text", text }, image] };
+      yield { value: null, content: Array.from({ length: 30 }, () => ({ type: "text", text: text.slice(0, 400) })) };
+    }
+  }
+}
+
+Deno.test("no answer with a result is larger than inlineBytes, not even the smallest one, whatever the result", async () => {
+  const task = taskOf();
+  for (const inlineBytes of [8_000, 20_000, 100_000]) {
+    for (const result of results()) {
+      const outcome: Outcome = { kind: "value", ...result };
+      const tasks = { outcome: () => Promise.resolve(outcome) } as unknown as Tasks;
+      const form = { inlineBytes, pageCall: `${JOB}_result` };
+      const answers = [
+        await endedAnswer(task, tasks, form),
+        ...[true, false].map((typed) => callResult(task, outcome, { ...form, typed })),
+      ];
+      for (const answer of answers) {
+        const { length } = new TextEncoder().encode(JSON.stringify(answer));
+        assert(length <= inlineBytes, `${length} bytes: ${JSON.stringify(answer).slice(0, 300)}`);
+      }
+    }
+  }
+});
