@@ -25,6 +25,7 @@ export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
 export type {
   DeadWorker,
   Entry,
+  LimitedTasks,
   LivingWorker,
   Queue,
   ReadyTasks,

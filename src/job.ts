@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RetryPolicy } from "./backend.ts";
+import type { JobLimits, RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import type { Content } from "./content/content.ts";
 import {
@@ -15,6 +15,7 @@ import {
   nested,
   numberFrom,
   oneOf,
+  required,
   type Rules,
   text,
   wholeNumber,
@@ -98,6 +99,13 @@ export interface JobDefinition<In extends Schema, Out extends Returned<Output>, 
    * the task with a fault, `"rerun"` forgets the steps from there on and runs them again. Default: `"fail"`.
    */
   readonly onStepMismatch?: "fail" | "rerun";
+  /** How many of its tasks run at once, over all workers on the same backend. Parked ones do not count. Default: no limit. */
+  readonly concurrency?: number;
+  /**
+   * At most `max` runs begin within `per` ms, counted from the first one, over all workers on the same backend; retries and
+   * parked tasks that go on count, too. Default: no limit.
+   */
+  readonly rateLimit?: { readonly max: number; readonly per: number };
   /**
    * The code. It returns any JSON value, or what the model is to see, as `content(…)`. Without it the job is a contract, and
    * workers elsewhere run it.
@@ -129,6 +137,8 @@ export interface Job<Input = unknown, Output = unknown, In extends Schema = Sche
   readonly parkAfter: number;
   /** What happens if its code calls another step than was recorded. */
   readonly onStepMismatch: "fail" | "rerun";
+  /** How many of its tasks run at once, and how often they begin; absent: no limit. */
+  readonly limits?: JobLimits;
   /** The code; absent on a contract. A method, so that jobs with different inputs fit into one list. */
   run?(input: Input, ctx: JobContext): Output | Promise<Output>;
 }
@@ -157,7 +167,8 @@ export function defineJob<In extends Schema, Out extends Returned<Output>, Outpu
 ): Job<Infer<In>, Out, In> {
   checkOptions(`defineJob(${JSON.stringify(definition?.name)})`, definition, DEFINITION);
   const { name, title, description, input, output, annotations, run, ...rest } = definition;
-  const { parkAfter = 10_000, onStepMismatch = "fail", ...policy } = rest;
+  const { parkAfter = 10_000, onStepMismatch = "fail", concurrency, rateLimit, ...policy } = rest;
+  const hasLimits = concurrency !== undefined || rateLimit !== undefined;
   checkName(name);
   return {
     name,
@@ -171,6 +182,7 @@ export function defineJob<In extends Schema, Out extends Returned<Output>, Outpu
     policy,
     parkAfter,
     onStepMismatch,
+    ...(hasLimits && { limits: { concurrency, rateLimit } }),
     ...(run && { run }),
   };
 }
@@ -227,6 +239,11 @@ export const POLICY: Rules<JobPolicy> = {
   unique: either(flag, nested(UNIQUE)),
 };
 
+const RATE_LIMIT: Rules<NonNullable<JobLimits["rateLimit"]>> = {
+  max: required(wholeNumber(1)),
+  per: required(wholeNumber(1, LONGEST_TIMER_MS)),
+};
+
 const ANNOTATIONS: Rules<JobAnnotations> = {
   readOnlyHint: flag,
   destructiveHint: flag,
@@ -244,6 +261,8 @@ export const DEFINITION: Rules<JobDefinition<Schema, unknown>> = {
   annotations: nested(ANNOTATIONS),
   parkAfter: numberFrom(0),
   onStepMismatch: oneOf("fail", "rerun"),
+  concurrency: wholeNumber(1),
+  rateLimit: nested(RATE_LIMIT),
   run: callback,
   ...POLICY,
 };

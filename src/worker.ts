@@ -98,6 +98,7 @@ export function startWorker(
   const handle = backend.work({
     jobs: [...byName.keys()],
     concurrency,
+    limits: Object.fromEntries(byName.values().flatMap(({ name, limits }) => limits ? [[name, limits]] : [])),
     after,
     onError: options.onError,
     run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError)),

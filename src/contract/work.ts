@@ -97,12 +97,25 @@ export interface Claim {
   park(until?: number): Promise<void>;
 }
 
+/**
+ * How many tasks of a job may run at once, and how many may begin, over all workers. Every begin of a run counts: of a first
+ * attempt, of a retry, and of a parked task that goes on.
+ */
+export interface JobLimits {
+  /** At most so many tasks of the job are held by workers at once; a parked one is held by none. */
+  readonly concurrency?: number;
+  /** At most `max` begin within `per` ms, counted from the first one; those that wait begin when the time is over. */
+  readonly rateLimit?: { readonly max: number; readonly per: number };
+}
+
 /** The options of a worker at a backend. */
 export interface WorkOptions {
   /** The names of the jobs that it can run. */
   readonly jobs: readonly string[];
   /** How many tasks it runs at once: of all jobs together, but on BullMQ of each job, because each has its own queue. */
   readonly concurrency: number;
+  /** The limits of these jobs, by name, for jobs that have any. All workers should have the same for a job. */
+  readonly limits?: { readonly [job: string]: JobLimits };
   /**
    * The worker gets ready at once, but claims its first task only when this resolves; it never rejects. A stdio server
    * uses it to wait for its client's first call. Default: no waiting.

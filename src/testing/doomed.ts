@@ -7,13 +7,14 @@ import { defineJob, type Job } from "../job.ts";
 import { CONFIRM } from "./stage.ts";
 
 /**
- * A job that never ends. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
+ * A job that never ends; one named `limited` runs one task at once. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
  * sleeps for an hour, so that it is parked.
  */
 export function doomedJob(name: string): Job {
   return defineJob({
     name,
     input: { type: "object" },
+    ...(name === "limited" && { concurrency: 1 }),
     run: async ({ step, ask, park }, ctx) => {
       if (step) await ctx.log("debug", "logged before the worker died");
       if (step) await ctx.step("first", () => "recorded before the worker died");

@@ -20,6 +20,7 @@
  *     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": "its store lives in one process",
  *     "a task whose worker dies three times fails, and says why": "its store lives in one process",
  *     "a parked task outlives its worker, which is killed": "its store lives in one process",
+ *     "a worker that is killed frees its slots": "its store lives in one process",
  *     "a step that a killed worker has recorded is not run again": "its store lives in one process",
  *     "an operator sees no worker of a process that was killed": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
@@ -35,6 +36,7 @@ import { cancelling } from "./cases/cancelling.ts";
 import { expiring } from "./cases/expiring.ts";
 import { documents } from "./cases/keeping/documents.ts";
 import { keying } from "./cases/keeping/keying.ts";
+import { limits } from "./cases/keeping/limits.ts";
 import { schedules } from "./cases/keeping/schedules.ts";
 import { operating } from "./cases/operating/mod.ts";
 import { logging } from "./cases/keeping/logging.ts";
@@ -78,6 +80,7 @@ export function exerciseBackend(
     ...logging,
     ...documents,
     ...schedules,
+    ...limits,
     ...asking,
     ...expiring,
     ...parking,

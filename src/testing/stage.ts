@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Backend, NewTask, WorkHandle, WorkOptions } from "../backend.ts";
+import type { Backend, JobLimits, NewTask, WorkHandle, WorkOptions } from "../backend.ts";
 import { newTaskId } from "../ids.ts";
 import { defineJob, type JobDefinition } from "../job.ts";
 import type { JobContext } from "../steps/context.ts";
@@ -61,6 +61,10 @@ export type Code = (input: { readonly [key: string]: Json }, ctx: JobContext) =>
 export interface WorkerUse extends Pick<JobDefinition<Schema, unknown>, "parkAfter" | "onStepMismatch"> {
   readonly backend?: Backend;
   readonly concurrency?: number;
+  /** The limits of each of its jobs. */
+  readonly limits?: JobLimits;
+  /** The limits of some of its jobs, by name. */
+  readonly limitsOf?: { readonly [job: string]: JobLimits };
 }
 
 /** How long a case waits for anything, in ms. Only failing cases wait that long. */
@@ -113,10 +117,12 @@ export class Stage implements AsyncDisposable {
   /** Starts a worker for these jobs, and waits until it takes tasks. */
   async work(
     jobs: { readonly [name: string]: Code },
-    { backend = this.backend, concurrency = 8, ...options }: WorkerUse = {},
+    { backend = this.backend, concurrency = 8, limits, limitsOf = {}, ...options }: WorkerUse = {},
   ): Promise<Worker> {
     const input = { type: "object" };
-    const defined = Object.entries(jobs).map(([name, run]) => defineJob({ name, input, run, ...options }));
+    const defined = Object.entries(jobs).map(([name, run]) =>
+      defineJob({ name, input, run, ...options, ...limits, ...limitsOf[name] })
+    );
     const worker = createWorker(backend, defined, { concurrency });
     this.#opened.defer(() => worker.close(0));
     await worker.ready;

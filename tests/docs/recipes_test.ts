@@ -1,6 +1,7 @@
 import { refund } from "../../docs/recipes/approval.ts";
 import { drawSales } from "../../docs/recipes/image.ts";
 import { chargeWith } from "../../docs/recipes/safe_retry.ts";
+import { translateWith } from "../../docs/recipes/limit.ts";
 import { newServer } from "../../docs/recipes/schedule.ts";
 import { runProgram } from "../../docs/recipes/subprocess.ts";
 import { failures, repeat } from "../../docs/recipes/what_failed_last_night.ts";
@@ -162,4 +163,22 @@ Deno.test("recipe schedule: both schedules create their tasks", async () => {
   assertEquals(inputs, [{ region: "us" }, { region: "us" }, { region: "eu" }]);
   const schedules = await backend.operator.schedules();
   assertEquals(schedules?.map(({ name }) => name), ["count_at_night", "count_often"]);
+});
+
+Deno.test("recipe limit: the service is asked twice at once at most, by two workers", async () => {
+  let [now, most] = [0, 0];
+  const job = translateWith(async (text, language) => {
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    now--;
+    return `${text} in ${language}`;
+  });
+  await using shop = new Shop(job);
+  createWorker(shop.backend, [job]);
+  const tasks = await Promise.all(
+    Array.from({ length: 8 }, (_, index) => shop.client.start(job, { text: `${index}`, language: "fr" })),
+  );
+  const results = await Promise.all(tasks.map((task) => shop.client.wait(task)));
+  assertEquals(results.map(({ text }) => text), tasks.map((_, index) => `${index} in fr`));
+  assertEquals(most, 2);
 });

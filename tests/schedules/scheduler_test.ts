@@ -2,12 +2,12 @@ import type { Backend } from "../../src/backend.ts";
 import { MemoryBackend } from "../../src/backends/memory/mod.ts";
 import { BackendError } from "../../src/errors.ts";
 import { defineJob } from "../../src/job.ts";
-import { reporterOf } from "../../src/log/on_error.ts";
 import { ToolRegistry } from "../../src/registry.ts";
 import { listSchedules, pauseSchedule, removeSchedule } from "../../src/schedules/operate.ts";
 import type { Declaration } from "../../src/schedules/schedule.ts";
 import { type DeclaredSchedule, Scheduler } from "../../src/schedules/scheduler.ts";
 import type { AuditEvent } from "../../src/tasks/audit.ts";
+import { ignored } from "../support/errors.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
 
 const START = Date.parse("2026-11-28T12:00:00Z");
@@ -25,7 +25,7 @@ function run(
   schedule: DeclaredSchedule = everyMinute(),
   audit: (event: AuditEvent) => void = () => {},
 ): Scheduler {
-  return new Scheduler(backend, [schedule], { audit, onError: reporterOf() });
+  return new Scheduler(backend, [schedule], { audit, onError: ignored });
 }
 
 /** Lets time pass, and everything that is due in it happen, to the second. */

@@ -17,6 +17,7 @@
  * | stream, name, event id | a message on its way to a client |
  * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
  * | document, name | a text of the system, in UTF-8 |
+ * | limit, job | which tasks of a job with limits may be held, and how many have begun of late |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
@@ -61,5 +62,6 @@ export const blobKey = (id: string, number: number): Key => [ROOT, "blob", id, n
 export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "stream", stream, ...id];
 export const nameKey = (owner: string, name: string): Key => [ROOT, "key", owner, name];
 export const documentKey = (...name: [string] | []): Key => [ROOT, "document", ...name];
+export const limitKey = (job: string): Key => [ROOT, "limit", job];
 export const checkKey = (writer: string): Key => [ROOT, "check", writer];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

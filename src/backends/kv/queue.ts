@@ -3,10 +3,13 @@
  *
  * @module
  */
+import type { JobLimits } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credibleDue } from "../shared/clock.ts";
-import type { Queue, ReadyTasks, Store } from "../shared/store/store.ts";
+import type { LimitedTasks, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { Committer } from "./committer.ts";
+import { moreOf } from "../shared/job_limits.ts";
+import type { KvLimits } from "./job_limits.ts";
 import { delayedKey, readyKey } from "./keys.ts";
 import { fitting } from "./limits.ts";
 import { type KvEntry, promoting, type StoredTask } from "./stored.ts";
@@ -22,12 +25,15 @@ export class KvQueue implements Queue<KvEntry> {
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #store: Pick<Store<KvEntry>, "change" | "now">;
+  readonly #limits: KvLimits;
 
   constructor(
     kv: Deno.Kv,
     committer: Committer,
     store: Pick<Store<KvEntry>, "change" | "now">,
+    limits: KvLimits,
   ) {
+    this.#limits = limits;
     this.#kv = kv;
     this.#committer = committer;
     this.#store = store;
@@ -58,6 +64,18 @@ export class KvQueue implements Queue<KvEntry> {
     const full = found.length > 0 && entries.length === 0;
     if (full) return { entries, more: false, pause: FULL_PAUSE_MS };
     return { entries, more: found.length === max || entries.length < found.length };
+  }
+
+  async limited(
+    max: number,
+    held: readonly TaskInfo[],
+    job: string,
+    limits: JobLimits,
+  ): Promise<LimitedTasks<KvEntry>> {
+    const { free, pause } = await this.#limits.room(job, limits);
+    if (free === 0) return { entries: [], more: false, full: true, pause };
+    const found = await this.ready(Math.min(max, free), held, [job]);
+    return { ...found, ...moreOf(found.more, max, free, limits) };
   }
 
   /** Corrects the due times of delayed tasks after the clock was set back. */

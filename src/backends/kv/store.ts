@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
+import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
@@ -16,6 +16,7 @@ import { claimBlob, dropBlob, READ_AT_ONCE, readBlob, writeBlob } from "./values
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
+import { type BesideClaim, KvLimits } from "./job_limits.ts";
 import { KvQueue } from "./queue.ts";
 import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
@@ -55,6 +56,7 @@ export class KvStore implements Store<KvEntry> {
   readonly #committer: Committer;
   readonly #steps: KvSteps;
   readonly #logs: KvLogs;
+  readonly #limits: KvLimits;
   readonly #lease: number;
   readonly #onError: OnError;
   /** The name of this process in the keys of checks. */
@@ -73,6 +75,7 @@ export class KvStore implements Store<KvEntry> {
     this.now = now;
     this.streams = new KvStreams(kv, committer);
     this.documents = new KvDocuments(kv, committer);
+    this.#limits = new KvLimits(kv, now);
     this.#get = batched((keys) => reading(() => kv.getMany<unknown[]>(keys)), READ_AT_ONCE);
     const read = (id: string, owner: string) => this.read(id, owner);
     this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
@@ -114,6 +117,7 @@ export class KvStore implements Store<KvEntry> {
     record: TaskRecord,
     outcome?: Outcome,
     lines: readonly LogLine[] = [],
+    beside: BesideClaim = {},
   ): Promise<KvEntry | undefined> {
     const { input, record: before, check } = entry;
     const { info } = record;
@@ -130,8 +134,8 @@ export class KvStore implements Store<KvEntry> {
     const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
     const versionstamp = await this.#committer.commit({
       ...write,
-      checks: [check],
-      sets: [...sets, ...gone.sets, ...log ? log.sets : [], ...inputEnds],
+      checks: [check, ...beside.checks ?? []],
+      sets: [...sets, ...beside.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
     });
@@ -139,6 +143,10 @@ export class KvStore implements Store<KvEntry> {
     const isClaim = before.holder === undefined && record.holder !== undefined;
     const steps = isClaim && !mayHaveSteps(record) ? new Map() : entry.steps;
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
+  }
+
+  claim(entry: KvEntry, record: TaskRecord, limits: JobLimits): Promise<KvEntry | undefined> {
+    return this.#limits.claim(entry, limits, (beside) => this.change(entry, record, undefined, undefined, beside));
   }
 
   log({ record: { info } }: KvEntry): Promise<readonly LogLine[]> {
@@ -188,7 +196,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   queue(): Queue<KvEntry> {
-    return new KvQueue(this.#kv, this.#committer, this);
+    return new KvQueue(this.#kv, this.#committer, this, this.#limits);
   }
 
   lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
+import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
@@ -15,6 +15,8 @@ import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import { MemoryOperating } from "./operating.ts";
 import { keptLines } from "../../task_log/kept.ts";
+import { moreOf } from "../shared/job_limits.ts";
+import { MemoryLimits } from "./job_limits.ts";
 import { ReadyQueues } from "./queues.ts";
 import { MemoryStreams } from "./streams.ts";
 import { TaskTable } from "./tasks.ts";
@@ -44,6 +46,7 @@ export class MemoryStore implements Store<MemoryEntry> {
   readonly #steps = new Map<string, Map<number, string>>();
   /** What keys name. */
   readonly #keys = new Map<string, string>();
+  readonly #limits = new MemoryLimits((id) => this.#tasks.get(id)?.record.holder !== undefined);
   readonly operating: OperatingStore<MemoryEntry> = new MemoryOperating(
     this.#tasks,
     (job) => this.#ready.heads(job),
@@ -150,8 +153,27 @@ export class MemoryStore implements Store<MemoryEntry> {
     return Promise.resolve(false); // There are no other processes.
   }
 
+  claim(before: MemoryEntry, record: TaskRecord, limits: JobLimits): Promise<MemoryEntry | undefined> {
+    const { id, job } = record.info;
+    if (this.#tasks.get(id) !== before || this.#limits.room(job, limits, this.now()).free === 0) {
+      return Promise.resolve(undefined);
+    }
+    const claimed = this.change(before, record);
+    this.#limits.add(job, id, limits, this.now());
+    return claimed;
+  }
+
   queue(): Queue<MemoryEntry> {
-    return { promote: () => this.#promote(), ready: (max, _held, jobs) => Promise.resolve(this.#find(jobs, max)) };
+    return {
+      promote: () => this.#promote(),
+      ready: (max, _held, jobs) => Promise.resolve(this.#find(jobs, max)),
+      limited: (max, _held, job, limits) => {
+        const { free, pause } = this.#limits.room(job, limits, this.now());
+        if (free === 0) return Promise.resolve({ entries: [], more: false, full: true, pause });
+        const found = this.#find([job], Math.min(max, free));
+        return Promise.resolve({ ...found, ...moreOf(found.more, max, free, limits) });
+      },
+    };
   }
 
   async #promote(): Promise<number | undefined> {

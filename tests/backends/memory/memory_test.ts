@@ -11,6 +11,7 @@ exerciseBackend("memory", () => {
     "a task whose worker is killed runs again on another worker": noProcess,
     "a task that is cancelled after its worker was killed ends as cancelled": noProcess,
     "a task whose worker dies three times fails, and says why": noProcess,
+    "a worker that is killed frees its slots": noProcess,
     "a parked task outlives its worker, which is killed": noProcess,
     "a step that a killed worker has recorded is not run again": noProcess,
     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": noProcess,

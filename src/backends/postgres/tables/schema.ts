@@ -116,11 +116,19 @@ const STEPS: readonly ((schema: string) => string)[] = [
     INSERT INTO ${schema}.marks SELECT status, id FROM ${schema}.tasks, rtrim(state, '*') AS status
       WHERE status IN ('RETRYING', 'INPUT_REQUIRED', 'FAILED', 'CANCELLED');
     ALTER TABLE ${schema}.workers ADD COLUMN host text, ADD COLUMN pid integer, ADD COLUMN since double precision;`,
+  (schema) => `
+    CREATE TABLE ${schema}.limits (
+      job text COLLATE "C" PRIMARY KEY,
+      changes bigint NOT NULL DEFAULT 0,
+      claimed uuid[] NOT NULL DEFAULT '{}',
+      since double precision NOT NULL DEFAULT 0,
+      begun integer NOT NULL DEFAULT 0
+    ) WITH (fillfactor = 50);`,
 ];
 
 const TABLES = [
   ...["tasks", "queue", "claims", "expiries", "events", "workers", "streams", "keys", "steps", "documents", "logs"],
-  ...["counts", "marks"],
+  ...["counts", "marks", "limits"],
 ];
 
 /** The version of the present tables. */

@@ -220,11 +220,17 @@ export class StoreBackend implements Backend {
     const { jobs } = options;
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
     const worker = newWorker(jobs);
-    const claims = new Claims(this.#store, worker, {
-      hold: () => lease?.hold?.(),
-      lose: (id) => runner.lose(id),
-      onError,
-    }, () => this.#pauses.unpaused(jobs));
+    const claims = new Claims(
+      this.#store,
+      worker,
+      {
+        hold: () => lease?.hold?.(),
+        lose: (id) => runner.lose(id),
+        onError,
+      },
+      () => this.#pauses.unpaused(jobs),
+      options.limits,
+    );
     const lease = this.#store.lease?.(worker, () => claims.held);
     // With each renewal the worker also looks for pauses and tasks that no event has announced.
     const kept = lease && new Lease(this.#store, lease, () => this.#pauses.reread(), onError);
@@ -236,7 +242,8 @@ export class StoreBackend implements Backend {
         if (event.kind === "gap") return runner.recheck();
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
-        if ("dueAt" in event.task && jobs.includes(event.task.job)) runner.wake();
+        const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
+        if (isDelayed || claims.makesRoom(event.task)) runner.wake();
       },
     });
     let stopping: Promise<void> | undefined;

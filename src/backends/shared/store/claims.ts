@@ -12,6 +12,7 @@ import type { NewLines } from "../../../task_log/kept.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
+import { Finder, type LimitsOf } from "./finder.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
 import { unclaimed } from "../unclaimed.ts";
 import { update } from "./update.ts";
@@ -48,6 +49,8 @@ export class Claims implements RunnerStore {
   readonly #store: Store;
   readonly #worker: string;
   readonly #queue: Queue;
+  readonly #limits: LimitsOf;
+  readonly #finder: Finder;
   readonly #listener: ClaimsListener;
   readonly #jobs: () => Promise<readonly string[]>;
   readonly #held = new Map<string, Held>();
@@ -60,11 +63,22 @@ export class Claims implements RunnerStore {
   /** When this worker last claimed. */
   #claimedAt = Infinity;
 
-  /** Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all. */
-  constructor(store: Store, worker: Worker, listener: ClaimsListener, jobs?: () => Promise<readonly string[]>) {
+  /**
+   * Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all. Throws `DefinitionError`
+   * if jobs have limits, and the store keeps none.
+   */
+  constructor(
+    store: Store,
+    worker: Worker,
+    listener: ClaimsListener,
+    jobs?: () => Promise<readonly string[]>,
+    limits: LimitsOf = {},
+  ) {
     this.#store = store;
+    this.#limits = limits;
     this.#worker = worker.name;
     this.#queue = store.queue(worker);
+    this.#finder = new Finder(this.#queue, limits);
     this.#listener = listener;
     this.#jobs = jobs ?? (() => Promise.resolve(worker.jobs));
   }
@@ -79,6 +93,11 @@ export class Claims implements RunnerStore {
   receive(event: TaskEvent): void {
     if (event.kind === "gap") this.#dueAt = 0;
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
+  }
+
+  /** Whether a task has made room for others of its job, which wait for that. */
+  makesRoom(task: TaskInfo): boolean {
+    return this.#finder.makesRoom(task);
   }
 
   claim(max: number): Promise<ClaimResult> {
@@ -97,7 +116,7 @@ export class Claims implements RunnerStore {
     const dueIn = await this.#promote();
     const jobs = await this.#jobs();
     if (jobs.length === 0) return { claims: [], more: false, dueIn };
-    const { entries, more, pause = Infinity } = await this.#queue.ready(Math.min(max, MAX_BATCH), this.held, jobs);
+    const { entries, more, pause = Infinity } = await this.#finder.find(Math.min(max, MAX_BATCH), this.held, jobs);
     this.#claiming = entries;
     try {
       if (entries.length > 0) this.#listener.hold();
@@ -193,11 +212,22 @@ export class Claims implements RunnerStore {
     return Math.max(0, this.#dueAt - now);
   }
 
+  /** Writes that this worker holds a task, if the limits of its job allow it. */
+  async #take(entry: Entry): Promise<Entry | undefined> {
+    const record = change.claimed(entry.record, this.#worker, this.#store.now());
+    const { job } = record.info;
+    const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
+    if (limits && this.#store.claim) {
+      const taken = await this.#store.claim(entry, record, limits);
+      if (taken === undefined) this.#finder.failed(job); // Perhaps another worker has taken its last slot.
+      return taken;
+    }
+    return await this.#store.change(entry, record);
+  }
+
   /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
-    const held = entry.record.holder === this.#worker
-      ? entry
-      : await this.#store.change(entry, change.claimed(entry.record, this.#worker, this.#store.now()));
+    const held = entry.record.holder === this.#worker ? entry : await this.#take(entry);
     if (held === undefined) return undefined;
     const { info: task, timeout, trace } = held.record;
     const { id, job } = task;

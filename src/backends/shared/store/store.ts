@@ -4,7 +4,15 @@
  *
  * @module
  */
-import type { DocumentStore, KeyStore, LogLine, RecordedStep, StreamStore, WorkerInfo } from "../../../backend.ts";
+import type {
+  DocumentStore,
+  JobLimits,
+  KeyStore,
+  LogLine,
+  RecordedStep,
+  StreamStore,
+  WorkerInfo,
+} from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 import type { OperatingStore } from "./operating.ts";
@@ -54,6 +62,11 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
    * are deleted with the task.
    */
   log(entry: E): Promise<readonly LogLine[]>;
+  /**
+   * As `change`, for the claim of a task whose job has limits: only if they allow another one, whatever other processes claim
+   * at the same moment. For stores whose `Queue.limited` finds tasks without claiming them.
+   */
+  claim?(entry: E, record: TaskRecord, limits: JobLimits): Promise<E | undefined>;
   /** Reads the recorded steps of a task, in the order of their numbers. Once it is finished, they are deleted. */
   steps(entry: E): Promise<readonly RecordedStep[]>;
   /**
@@ -91,6 +104,11 @@ export interface Queue<E extends Entry = Entry> {
    * too: their records then name this worker as their holder.
    */
   ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<E>>;
+  /**
+   * As `ready`, of a job with limits: no more than these allow now, over all workers. If it claims the tasks, it does so for
+   * all processes one after the other; otherwise `Store.claim` does. Absent: the store keeps no limits.
+   */
+  limited?(max: number, held: readonly TaskInfo[], job: string, limits: JobLimits): Promise<LimitedTasks<E>>;
 }
 
 /** Tasks that a worker may claim. */
@@ -101,6 +119,12 @@ export interface ReadyTasks<E extends Entry = Entry> {
   readonly more: boolean;
   /** When to look again though nothing is heard, in ms. */
   readonly pause?: number;
+}
+
+/** Tasks of a job with limits that a worker may claim. */
+export interface LimitedTasks<E extends Entry = Entry> extends ReadyTasks<E> {
+  /** Whether more may be ready, but all slots of the job are taken. */
+  readonly full: boolean;
 }
 
 /** The lease of one worker. */

@@ -1,0 +1,96 @@
+/**
+ * What tasks of jobs with limits have begun in the KV file: one key a job, which each claim checks and rewrites. Which of the
+ * tasks that it lists are held, their records say: so a slot is free with the write that ends, parks or hands back its task.
+ *
+ * @module
+ */
+import type { JobLimits } from "../../backend.ts";
+import { type Begun, NONE_BEGUN, roomOf, withAnother } from "../shared/job_limits.ts";
+import { reading, type Write } from "./committer.ts";
+import { limitKey, taskKey } from "./keys.ts";
+import type { KvEntry, StoredTask } from "./stored.ts";
+
+/** KV reads at most so many keys at once. */
+const READ_AT_ONCE = 10;
+
+/** What the key of a job holds. */
+interface Stored extends Begun {
+  /** The owner and id of each task that may still be held. */
+  readonly claimed: readonly (readonly [owner: string, id: string])[];
+}
+
+/** What has begun of a job. */
+interface Usage {
+  readonly check: Deno.AtomicCheck;
+  readonly begun: Begun;
+  readonly held: Stored["claimed"];
+}
+
+/** What is written beside a claim. */
+export type BesideClaim = Pick<Write, "checks" | "sets">;
+
+/** Reads and changes them. */
+export class KvLimits {
+  readonly #kv: Deno.Kv;
+  readonly #now: () => number;
+  /** The last claim of each job in this process: one at a time, or all but one would be in vain. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(kv: Deno.Kv, now: () => number) {
+    this.#kv = kv;
+    this.#now = now;
+  }
+
+  /** How many more tasks of a job may begin. */
+  async room(job: string, limits: JobLimits): Promise<ReturnType<typeof roomOf>> {
+    const { held, begun } = await this.#read(job);
+    return roomOf(limits, held.length, begun, this.#now());
+  }
+
+  /**
+   * Claims a task with `write`, together with what it is given, if the limits of its job allow that. Resolves with what
+   * `write` does, or with `undefined` if they do not, or the task has changed.
+   */
+  claim(
+    { record: { info: { job, owner, id } } }: KvEntry,
+    limits: JobLimits,
+    write: (beside: BesideClaim) => Promise<KvEntry | undefined>,
+  ): Promise<KvEntry | undefined> {
+    return this.#inTurn(job, async () => {
+      while (true) {
+        const { check, begun, held } = await this.#read(job);
+        const now = this.#now();
+        if (roomOf(limits, held.length, begun, now).free === 0) return undefined;
+        const value: Stored = { ...withAnother(limits, begun, now), claimed: [...held, [owner, id]] };
+        const done = await write({ checks: [check], sets: [{ key: check.key, value }] });
+        if (done) return done;
+        const { versionstamp } = await reading(() => this.#kv.get(check.key));
+        if (versionstamp === check.versionstamp) return undefined;
+      }
+    });
+  }
+
+  async #read(job: string): Promise<Usage> {
+    const { key, value, versionstamp } = await reading(() => this.#kv.get<Stored>(limitKey(job)));
+    const { claimed = [], ...begun } = value ?? NONE_BEGUN as Stored;
+    const held: (readonly [string, string])[] = [];
+    for (let from = 0; from < claimed.length; from += READ_AT_ONCE) {
+      const names = claimed.slice(from, from + READ_AT_ONCE);
+      const keys = names.map(([owner, id]) => taskKey(owner, id));
+      const entries = await reading(() => this.#kv.getMany<StoredTask[]>(keys));
+      held.push(...names.filter((_, index) => entries[index]?.value?.record.holder !== undefined));
+    }
+    return { check: { key, versionstamp }, begun, held };
+  }
+
+  async #inTurn<T>(job: string, act: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(job) ?? Promise.resolve()).then(act);
+    const over = turn.catch(() => {}); // Its caller gets the error.
+    this.#turns.set(job, over);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(job) === over) this.#turns.delete(job);
+    }
+  }
+}

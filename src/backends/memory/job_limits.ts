@@ -1,0 +1,35 @@
+/**
+ * What tasks of jobs with limits have begun in memory.
+ *
+ * @module
+ */
+import type { JobLimits } from "../../backend.ts";
+import { type Begun, NONE_BEGUN, roomOf, withAnother } from "../shared/job_limits.ts";
+
+/** Counts them, per job. */
+export class MemoryLimits {
+  /** The tasks that may still be held. */
+  readonly #claimed = new Map<string, ReadonlySet<string>>();
+  readonly #begun = new Map<string, Begun>();
+  readonly #isHeld: (id: string) => boolean;
+
+  /** `isHeld`: whether a worker holds a task now. */
+  constructor(isHeld: (id: string) => boolean) {
+    this.#isHeld = isHeld;
+  }
+
+  /** How many more tasks of a job may begin. */
+  room(job: string, limits: JobLimits, now: number): ReturnType<typeof roomOf> {
+    return roomOf(limits, this.#held(job).length, this.#begun.get(job) ?? NONE_BEGUN, now);
+  }
+
+  /** A task was claimed. */
+  add(job: string, id: string, limits: JobLimits, now: number): void {
+    this.#claimed.set(job, new Set([...this.#held(job), id]));
+    this.#begun.set(job, withAnother(limits, this.#begun.get(job) ?? NONE_BEGUN, now));
+  }
+
+  #held(job: string): readonly string[] {
+    return [...this.#claimed.get(job) ?? []].filter(this.#isHeld);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The statements that claim tasks, with and without limits of their job.
+ *
+ * @module
+ */
+
+/** Inputs up to this size come with the task, in bytes; larger ones are read one by one. */
+const SMALL_INPUT = 65_536;
+
+/**
+ * Claims what is ready, of all jobs together the most urgent first, unless the worker's lease has run out. A task that has
+ * changed since it was queued only leaves the queue. Parameters: the worker, jobs, the most tasks, the writer of events.
+ */
+export function claimStatement(schema: string): string {
+  return `
+WITH ${alive(schema)}, found AS MATERIALIZED (
+  SELECT ready.*, at FROM unnest($2::text[]) AS name, alive, LATERAL (
+    SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = name.name AND NOT delayed
+    ORDER BY priority, due_at, id LIMIT $3::integer FOR UPDATE SKIP LOCKED
+  ) AS ready ORDER BY priority, due_at, id LIMIT $3::integer
+), ${taken(schema)}
+SELECT ${FOUND} FROM alive`;
+}
+
+/**
+ * As that, for one job and its limits: the most tasks at once, and so many within so many ms, as the last three parameters;
+ * NULL: no limit. Which of the claimed tasks are held, their rows say: so a slot is free with the write that ends, parks or
+ * hands back its task.
+ *
+ * Claims of a job lock its row one after the other, but each sees the tasks as they were when it began. So it claims nothing
+ * if the row has changed since, and the worker tries again. Ends of tasks that it does not see only make room.
+ */
+export function limitedClaimStatement(schema: string): string {
+  return `
+WITH ${alive(schema)}, locked AS MATERIALIZED (
+  SELECT * FROM ${schema}.limits WHERE job = $2::text FOR UPDATE
+), held AS MATERIALIZED (
+  SELECT tasks.id FROM locked, unnest(claimed) AS one (id), ${schema}.tasks WHERE tasks.id = one.id AND holder IS NOT NULL
+), now AS MATERIALIZED (
+  SELECT at, CASE WHEN past THEN at ELSE since END AS since, CASE WHEN past THEN 0 ELSE begun END AS begun
+  FROM alive, (SELECT *, NOT coalesce((SELECT at FROM alive) BETWEEN since AND since + $7::float8 - 1, false) AS past
+    FROM locked) AS locked
+  WHERE changes = (SELECT changes FROM ${schema}.limits WHERE job = $2::text)
+), room AS MATERIALIZED (
+  SELECT *, greatest(0, least($5::integer - (SELECT count(*) FROM held), $6::integer - begun, 1000000))::integer AS free
+  FROM now
+), found AS MATERIALIZED (
+  SELECT ready.*, at FROM room, LATERAL (
+    SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = $2::text AND NOT delayed
+    ORDER BY priority, due_at, id LIMIT least($3::integer, room.free) FOR UPDATE SKIP LOCKED
+  ) AS ready
+), ${taken(schema)}, counted AS (
+  UPDATE ${schema}.limits SET changes = changes + 1, since = room.since,
+    claimed = ARRAY(SELECT id FROM held UNION SELECT id FROM taken),
+    begun = room.begun + (SELECT count(*) FROM taken)
+  FROM room WHERE job = $2::text AND EXISTS (SELECT FROM taken)
+)
+SELECT ${FOUND}, free, CASE WHEN room.begun >= $6::integer THEN since + $7::float8 - room.at END AS pause
+FROM alive LEFT JOIN room ON true`;
+}
+
+/** The worker, while its lease lasts, and the time, in ms since the epoch. */
+function alive(schema: string): string {
+  return `alive AS MATERIALIZED (
+  SELECT floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM ${schema}.workers
+  WHERE name = $1::uuid AND expires_at > now() FOR SHARE
+)`;
+}
+
+/** Takes what was found, notes it with the worker, and tells the other processes. */
+function taken(schema: string): string {
+  return `gone AS (
+  DELETE FROM ${schema}.queue WHERE ctid = ANY(ARRAY(SELECT place FROM found))
+), taken AS (
+  UPDATE ${schema}.tasks SET version = tasks.version + 1, holder = $1::uuid, claimed_at = at
+  FROM (SELECT * FROM found ORDER BY id) AS found WHERE tasks.id = found.id AND tasks.version = found.version
+  RETURNING tasks.id, tasks.version, record, priority, due_at,
+    CASE WHEN octet_length(input) <= ${SMALL_INPUT} THEN ',' || input ELSE '' END AS input
+), noted AS (
+  INSERT INTO ${schema}.claims (worker, ids) SELECT $1::uuid, array_agg(id) FROM taken HAVING count(*) > 0
+), told AS (
+  INSERT INTO ${schema}.events (writer, holder, claimed_at, tasks)
+  SELECT $4::uuid, $1::uuid, (SELECT at FROM alive), '[' || string_agg(record, ',') || ']' FROM taken HAVING count(*) > 0
+)`;
+}
+
+const FOUND = `(SELECT count(*)::integer FROM found) AS found, alive.at, '[' || (
+  SELECT string_agg('[' || version || ',' || record || input || ']', ',' ORDER BY priority, due_at, id) FROM taken
+) || ']' AS tasks`;

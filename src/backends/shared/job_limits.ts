@@ -1,0 +1,59 @@
+/**
+ * How many more tasks of a job with limits may begin.
+ *
+ * @module
+ */
+import type { JobLimits } from "../../backend.ts";
+
+/** How often tasks of a job have begun of late. */
+export interface Begun {
+  /** When the first one of this window began, in ms since the epoch. */
+  readonly since: number;
+  /** How many have begun in it. */
+  readonly count: number;
+}
+
+/** A job of which none has begun. */
+export const NONE_BEGUN: Begun = { since: 0, count: 0 };
+
+/** How many more may begin now, while workers hold `held`; `pause`: how long until the rate allows another, in ms. */
+export function roomOf(
+  { concurrency = Infinity, rateLimit }: JobLimits,
+  held: number,
+  begun: Begun,
+  now: number,
+): { readonly free: number; readonly pause?: number } {
+  const slots = Math.max(0, concurrency - held);
+  if (rateLimit === undefined) return { free: slots };
+  const { since, count } = windowAt(rateLimit.per, begun, now);
+  const rest = Math.max(0, rateLimit.max - count);
+  return rest > 0 ? { free: Math.min(slots, rest) } : { free: 0, pause: since + rateLimit.per - now };
+}
+
+/**
+ * What is known of a job once up to `max` of its tasks were looked for while `free` more might begin, and as many were found
+ * or not. Where the rate is used up, the next look tells until when.
+ */
+export function moreOf(
+  foundAll: boolean,
+  max: number,
+  free: number,
+  { rateLimit }: JobLimits,
+): { readonly more: boolean; readonly full: boolean } {
+  return {
+    more: foundAll && free > 0 && (free > max || rateLimit !== undefined),
+    full: foundAll && free <= max,
+  };
+}
+
+/** What has begun once another one does. */
+export function withAnother({ rateLimit }: JobLimits, begun: Begun, now: number): Begun {
+  if (rateLimit === undefined) return NONE_BEGUN;
+  const { since, count } = windowAt(rateLimit.per, begun, now);
+  return { since, count: count + 1 };
+}
+
+/** The window of a time. It is a new one if the last one is over, or if the clock was set back. */
+function windowAt(per: number, begun: Begun, now: number): Begun {
+  return now >= begun.since && now < begun.since + per ? begun : { since: now, count: 0 };
+}

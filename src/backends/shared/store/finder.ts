@@ -1,0 +1,80 @@
+/**
+ * Finds tasks for one worker: of all its jobs together, and of each job with limits by itself, so that a job which may begin
+ * no more holds up no other.
+ *
+ * @module
+ */
+import type { JobLimits } from "../../../backend.ts";
+import { DefinitionError } from "../../../errors.ts";
+import { isFinished, type TaskInfo } from "../../../task.ts";
+import type { Entry, Queue, ReadyTasks } from "./store.ts";
+
+/** The limits of jobs, by name. */
+export type LimitsOf = { readonly [job: string]: JobLimits };
+
+/** Finds what a worker may claim. */
+export class Finder {
+  readonly #queue: Queue;
+  readonly #limits: LimitsOf;
+  /** Jobs with more tasks that are ready than slots when it last looked. */
+  readonly #full = new Set<string>();
+  /** Counts the looks: each begins with another job. */
+  #looks = 0;
+
+  /** Throws `DefinitionError` if there are limits, and the store has none. */
+  constructor(queue: Queue, limits: LimitsOf) {
+    if (Object.keys(limits).length > 0 && queue.limited === undefined) {
+      throw new DefinitionError(
+        "Cannot keep the limits of a job: this backend has none. Leave `concurrency` and `rateLimit` out.",
+      );
+    }
+    this.#queue = queue;
+    this.#limits = limits;
+  }
+
+  /** Finds up to `max` tasks of these jobs. `held` are those that the worker holds. */
+  async find(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
+    const limited = jobs.filter((job) => Object.hasOwn(this.#limits, job));
+    if (limited.length === 0) return await this.#queue.ready(max, held, jobs);
+    const others = jobs.filter((job) => !Object.hasOwn(this.#limits, job));
+    const groups = [...limited.map((job) => [job]), ...others.length > 0 ? [others] : []];
+    const first = this.#looks++ % groups.length;
+    const entries: Entry[] = [];
+    let [more, pause] = [false, Infinity];
+    for (const group of [...groups.slice(first), ...groups.slice(0, first)]) {
+      const left = max - entries.length;
+      if (left === 0) return { entries, more: true, pause };
+      try {
+        const found = await this.#ofGroup(left, [...held, ...entries.map(({ record }) => record.info)], group);
+        entries.push(...found.entries);
+        more ||= found.more;
+        pause = Math.min(pause, found.pause ?? Infinity);
+      } catch (error) {
+        if (entries.length === 0) throw error;
+        return { entries, more: true, pause }; // What was claimed has to run.
+      }
+    }
+    return { entries, more, pause };
+  }
+
+  /** A task of a job was found that could not be claimed. */
+  failed(job: string): void {
+    this.#full.add(job);
+  }
+
+  /** Whether a task has made room for others of its job, which wait for that. */
+  makesRoom(task: TaskInfo): boolean {
+    if (!this.#full.has(task.job)) return false;
+    return isFinished(task) || task.parked !== undefined || task.status === "PENDING" || task.status === "RETRYING";
+  }
+
+  async #ofGroup(max: number, held: readonly TaskInfo[], group: readonly string[]): Promise<ReadyTasks> {
+    const [job = ""] = group;
+    const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
+    if (limits === undefined || this.#queue.limited === undefined) return await this.#queue.ready(max, held, group);
+    const found = await this.#queue.limited(max, held, job, limits);
+    if (found.full) this.#full.add(job);
+    else this.#full.delete(job);
+    return found;
+  }
+}
