@@ -70,9 +70,9 @@ export const pausing: Cases = {
   "a parked task whose time is over waits for the end of the pause": async (stage) => {
     let [sleeps, asked] = [0, 0];
     await stage.work({
-      sleeps: async (_, ctx) => {
+      sleeps: async ({ ms }, ctx) => {
         sleeps++;
-        await ctx.sleep("shortly", 300);
+        await ctx.sleep("a while", Number(ms));
       },
       asks: async (_, ctx) => {
         asked++;
@@ -80,10 +80,12 @@ export const pausing: Cases = {
       },
       free: () => 1,
     }, { parkAfter: 0 });
-    const [sleeping, asking] = [await stage.create({ job: "sleeps" }), await stage.create({ job: "asks" })];
+    const sleep = (ms: number) => stage.create({ job: "sleeps", input: { ms } });
+    const [sleeping, asking] = [await sleep(300), await stage.create({ job: "asks" })];
     const [asleep, parked] = [await stage.parked(sleeping), await stage.parked(asking)];
     const operator = stage.backend.operator;
     for (const job of ["sleeps", "asks"]) await operator.pause(job);
+    const others = [await sleep(3_600_000), await stage.create({ job: "asks" })];
     const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
     await stage.backend.answer(asking.id, OWNER, { [key]: { action: "decline" } });
     await eventually("its time is over", () => Date.now() > ("dueAt" in asleep && asleep.dueAt || 0) + 50);
@@ -91,7 +93,9 @@ export const pausing: Cases = {
     deepStrictEqual([sleeps, asked], [1, 1]);
     for (const job of ["sleeps", "asks"]) await operator.resume(job);
     for (const task of [sleeping, asking]) await stage.finished(task);
-    deepStrictEqual([sleeps, asked], [2, 2]);
+    // What was created meanwhile begins, too.
+    for (const task of others) await stage.parked(task);
+    deepStrictEqual([sleeps, asked], [3, 3]);
   },
 
   "a worker that starts while a job is paused begins none of its tasks": async (stage) => {
