@@ -1,15 +1,17 @@
 /**
  * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
- * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Some tasks take three steps and ask a question. Ends with status
- * 0 only if nothing was lost and nothing doubled, no recorded step ran again, and no repeated call started its task again
- * without a reason.
+ * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Some tasks take three steps
+ * and ask a question. Ends with status 0 only if nothing was lost and nothing doubled, no recorded step ran again, no repeated
+ * call started its task again without a reason, and an operator lists and counts exactly the tasks that are stored.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema, type ElicitResult } from "@modelcontextprotocol/sdk/types.js";
 import { parseArgs } from "../tools/std.ts";
 import { openBackend, Place } from "../tools/place.ts";
 import { randomFrom } from "../tools/random.ts";
+import type { TaskInfo } from "../mod.ts";
 import { type Note, parseNote, runAgain } from "./approval/notes.ts";
+import { miscounted } from "./counted.ts";
 import { approve, LEASE_MS, step } from "./job.ts";
 import { Ledger, type Planned } from "./ledger.ts";
 import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
@@ -87,7 +89,7 @@ for (const id of ledger.ids) ledger.told(id, await ask(verifier, id));
 // A client whose server died may have started its task twice, and knows only the second.
 const known = new Set(ledger.ids);
 const tasksOf = new Map<number, number>();
-for (const id of await storedIds()) {
+for (const { id } of await storedTasks()) {
   const { text } = known.has(id) ? ledger.lastTold(id) : await ask(verifier, id);
   const number = numberIn(text);
   if (number !== undefined) count(tasksOf, number);
@@ -95,6 +97,7 @@ for (const id of await storedIds()) {
 await Promise.all([verifier, ...connections].map((connection) => connection.close()));
 await Promise.all(workers.map((worker) => worker.stop()));
 
+const wrong = backend.operator ? await miscounted(backend.operator, await storedTasks()) : [];
 const verdict = ledger.judge();
 const stepsAgain = runAgain(notes);
 const called = [...plain.values()];
@@ -119,6 +122,7 @@ const rows: [string, string | number][] = [
   ["started again after a result crossed the time limit", again.afterCrossing],
   ["started again after the task had failed", again.afterFailure],
   ["started again for no reason", again.forNoReason],
+  ["tasks that an operator lists or counts wrongly", wrong.length],
   ["workers killed", kills.worker],
   ["servers killed", kills.server],
   ["database killed", kills.database],
@@ -133,7 +137,9 @@ for (const number of again.examples) {
   );
 }
 for (const step of stepsAgain.slice(0, 5)) console.error(`a recorded step ran again: ${step}`);
-const isWell = stepsAgain.length === 0 && verdict.lost === 0 && verdict.doubled === 0 && again.forNoReason === 0 &&
+for (const difference of wrong.slice(0, 5)) console.error(`wrong for an operator: ${difference}`);
+const isWell = stepsAgain.length === 0 && wrong.length === 0 && verdict.lost === 0 && verdict.doubled === 0 &&
+  again.forNoReason === 0 &&
   verdict.sent === total;
 if (!isWell) Deno.exitCode = 1;
 
@@ -169,15 +175,15 @@ async function callPlainly(connection: Connection, planned: Planned): Promise<vo
   ledger.told(id, told);
 }
 
-async function storedIds(): Promise<readonly string[]> {
-  const ids: string[] = [];
+async function storedTasks(): Promise<readonly TaskInfo[]> {
+  const tasks: TaskInfo[] = [];
   let cursor: string | undefined;
   do {
     const page = await backend.list(OWNER, { cursor, limit: 500 });
-    ids.push(...page.tasks.map(({ id }) => id));
+    tasks.push(...page.tasks);
     cursor = page.nextCursor;
   } while (cursor !== undefined);
-  return ids;
+  return tasks;
 }
 
 async function sendAndAwait(connection: Connection, planned: Planned): Promise<void> {
