@@ -82,13 +82,14 @@ export function urgencyOf({ priority, resumes }: TaskRecord): number {
 /** The running job says what it does and how far it is. */
 export function reported(record: TaskRecord, report: ProgressReport, now: number): TaskRecord {
   const info = live(record);
+  const { progress, message } = report;
   return {
     ...record,
     info: next(info, now, {
       status: info.status,
-      progress: report.progress ?? info.progress,
+      ...(progress !== undefined && { progress }),
       // That it was asked to stop says more than what its code does until it hears of that.
-      message: report.message === undefined || info.stopRequested ? info.message : cutMessage(report.message),
+      ...(message !== undefined && !info.stopRequested && { message: cutMessage(message) }),
     }),
   };
 }

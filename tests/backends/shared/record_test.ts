@@ -94,6 +94,7 @@ Deno.test("a report changes only what it says, and a long message is cut", () =>
   assertEquals(look(half.info, "progress", "message"), [0.5, "half way"]);
   assertEquals(look(reported(half, { message: "on" }, 2_600).info, "progress", "message"), [0.5, "on"]);
   assertEquals(look(reported(half, { progress: 0.6 }, 2_600).info, "progress", "message"), [0.6, "half way"]);
+  assertEquals(["progress", "message"].filter((name) => name in reported(running(), {}, 2_500).info), []);
   const stopping = reported(stopRequested(half, 2_600), { progress: 0.6, message: "on" }, 2_700);
   assertEquals(look(stopping.info, "progress", "message"), [0.6, "Asked to stop; waits for the worker's answer."]);
   assert((reported(half, { message: "x".repeat(5_000) }, 2_600).info.message?.length ?? 0) <= 1_001);
