@@ -46,9 +46,14 @@ export function toText(value: Json | Outcome, what: string): string {
  * already. As `toJson`, but for values that are known to be JSON.
  */
 export function wellFormed<T>(value: T): T {
+  return measured(value).value;
+}
+
+/** The same value as well-formed text, with its length in characters of JSON. */
+export function measured<T>(value: T): { readonly value: T; readonly length: number } {
   const text = JSON.stringify(value);
   const whole = wellFormedText(text);
-  return whole === text ? value : JSON.parse(whole);
+  return { value: whole === text ? value : JSON.parse(whole), length: text.length };
 }
 
 /** JSON with sorted keys, so that equal values (JSON Schema core 4.2.2) give equal texts. */

@@ -12,17 +12,17 @@ import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
-import { InvalidInput, InvalidValue } from "../errors.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
 import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
+import { Outcomes } from "./outcomes.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
-import { toJson, wellFormed } from "../json.ts";
+import { toJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
 import { saidToWait, waitsLong } from "./waits.ts";
-import { validate, validateOutput } from "../schema/schema.ts";
+import { validate } from "../schema/schema.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
 /** How long calls that have ended may take to cancel their work, in ms. */
@@ -45,6 +45,7 @@ export class Tasks implements Disposable {
   readonly #feed: TaskFeed;
   readonly #guard: Guard;
   readonly #answering: Answering;
+  readonly #outcomes: Outcomes;
   readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
@@ -65,6 +66,9 @@ export class Tasks implements Disposable {
     this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, now);
     this.#feed = new TaskFeed(backend, this.onError);
+    this.#outcomes = new Outcomes(backend, (job) => {
+      return this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
+    });
     this.#callers = new Callers(backend.keys, now, this.onError);
   }
 
@@ -140,7 +144,7 @@ export class Tasks implements Disposable {
   outcome({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
     return this.#guard.audited(
       { operation: "result", owner, task: id },
-      async () => await this.#asPromised(job, wellFormed(await this.#backend.outcome(id, owner))),
+      () => this.#outcomes.read({ id, owner, job }),
       () => ({ event: "result_read" }),
     );
   }
@@ -264,9 +268,10 @@ export class Tasks implements Disposable {
     return this.#feed.follow(task, listener);
   }
 
-  /** Closes the event feed. */
+  /** Closes the event feed, and forgets what is kept. */
   [Symbol.dispose](): void {
     this.#guard[Symbol.dispose]();
+    this.#outcomes[Symbol.dispose]();
     this.#callers[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
   }
@@ -280,20 +285,5 @@ export class Tasks implements Disposable {
     if (offered === undefined) return !this.#backend.routes && !await this.#backend.hasWorker(job);
     for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
     return true;
-  }
-
-  /**
-   * Clients know the output schema, and refuse results that do not fit it. Our own workers have validated theirs; the
-   * workers of another queue have not.
-   */
-  async #asPromised(job: string, outcome: Outcome): Promise<Outcome> {
-    const schema = this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
-    if (outcome.kind !== "value" || schema === undefined) return outcome;
-    try {
-      return { ...outcome, value: await validateOutput(schema, outcome.value, job) };
-    } catch (error) {
-      if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
-      return { kind: "tool_error", message: error.message };
-    }
   }
 }

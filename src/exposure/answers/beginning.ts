@@ -7,7 +7,7 @@ import type { ResultValue } from "../../task.ts";
 import { cutToFit, lengthOf } from "../../text.ts";
 import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { pagesOf, partsOf } from "./pages.ts";
+import { pagesOf } from "./pages.ts";
 
 /** What is left of the room of the blocks for what is said around them, which the smallest answers need. */
 const SPARE_BYTES = 800;
@@ -39,7 +39,7 @@ export function beginningOf(
   const next = blocks[whole.length];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
   const head = headOf(text, inlineBytes);
-  const { length: pages } = pagesOf(partsOf(result), inlineBytes);
+  const { length: pages } = pagesOf(result, inlineBytes);
   const many = pages === 1 ? "1 page" : `${pages} pages`;
   const how = `Read the resource ${uri}?page=1 and so on` +
     (pageCall === undefined ? "." : `, or call ${pageCall} with the token ${id} and page 1.`);

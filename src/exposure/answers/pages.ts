@@ -40,7 +40,7 @@ function pageBytesOf(inlineBytes: number): number {
 }
 
 /** The parts of a result, in order: its value as JSON, unless there is only content, and its content. */
-export function partsOf({ value, content }: ResultValue): readonly Piece[] {
+function partsOf({ value, content }: ResultValue): readonly Piece[] {
   const parts = content?.map((part, index) => partOf(part, index + 1)) ?? [];
   if (content !== undefined && value === null) return parts;
   return [{ part: 0, mimeType: "application/json", text: JSON.stringify(value) }, ...parts];
@@ -57,11 +57,28 @@ function partOf(part: ContentPart, number: number): Piece {
   }
 }
 
+/** The pages of results that are in use, by what an answer may have inline, and the part. */
+const cut = new WeakMap<ResultValue, Map<string, readonly Page[]>>();
+
 /**
- * The pages of these parts. Small parts share a page. A text is cut at whole characters, and a binary part only if it is too
- * large for any message; each slice has a page of its own.
+ * The pages of a result, or of one part of it; none if it has no such part. Small parts share a page. A text is cut at whole
+ * characters, and a binary part only if it is too large for any message; each slice has a page of its own. The pages of the
+ * same object are cut once.
  */
-export function pagesOf(parts: readonly Piece[], inlineBytes: number): readonly Page[] {
+export function pagesOf(result: ResultValue, inlineBytes: number, part?: string): readonly Page[] {
+  const known = cut.get(result) ?? new Map<string, readonly Page[]>();
+  cut.set(result, known);
+  const name = `${inlineBytes} ${part}`;
+  const before = known.get(name);
+  if (before) return before;
+  const all = partsOf(result);
+  const parts = part === undefined ? all : all.filter((one) => one.part > 0 && `${one.part}` === part);
+  const pages = cutInto(parts, inlineBytes);
+  if (pages.length > 0) known.set(name, pages);
+  return pages;
+}
+
+function cutInto(parts: readonly Piece[], inlineBytes: number): readonly Page[] {
   const most = pageBytesOf(inlineBytes);
   const pieces = parts.flatMap((part) => sliced(part, most));
   return packed(pieces, (piece) => piece.slice ? most : bytesOf(piece), most);

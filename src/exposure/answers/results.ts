@@ -10,7 +10,7 @@ import { quote } from "../../text.ts";
 import { taskOfJob } from "../task_of_job.ts";
 import { resourceUri } from "./call_result.ts";
 import { partUri } from "./content_blocks.ts";
-import { pageOf, pagesOf, partsOf, type Piece, ResultPartNotFound } from "./pages.ts";
+import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import type { ResourceContent, ResourcePlace, SurfaceTemplate } from "../surface.ts";
 
 /**
@@ -42,15 +42,13 @@ export async function readResult(
     throw new JobFault(`Task ${id} has no result, it is ${task.status}: ${outcome.message}`);
   }
   const uri = resourceUri(task);
-  const all = partsOf(outcome);
-  const parts = part === undefined ? all : all.filter((one) => one.part > 0 && `${one.part}` === part);
-  if (parts.length === 0) {
+  const pages = pagesOf(outcome, inlineBytes, part);
+  if (pages.length === 0) {
     throw new ResultPartNotFound(
       `There is no part ${quote(part ?? "")} of ${uri}: it has ${outcome.content?.length ?? 0}.`,
     );
   }
   const of = part === undefined ? uri : `${uri}/${part}`;
-  const pages = pagesOf(parts, inlineBytes);
   const found = pageOf(pages, page ?? 1, of);
   if (page === undefined && pages.length === 1) return found.map((piece) => contentOf(piece, partUri(uri, piece.part)));
   const number = Number(page ?? 1);

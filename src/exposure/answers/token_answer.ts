@@ -12,7 +12,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { beginningOf } from "./beginning.ts";
 import { INLINE_BYTES, resourceUri } from "./call_result.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
-import { pageOf, pagesOf, partsOf, type Piece, ResultPartNotFound } from "./pages.ts";
+import { pageOf, pagesOf, type Piece, ResultPartNotFound } from "./pages.ts";
 import { formatResponse, type PollingResponse } from "./response.ts";
 import type { ContentBlock, ResultForm, ToolResult } from "../surface.ts";
 
@@ -73,7 +73,7 @@ function pageAnswer(
   page: number,
 ): ToolResult {
   const uri = resourceUri({ id: token, job });
-  const pages = pagesOf(partsOf(result), inlineBytes);
+  const pages = pagesOf(result, inlineBytes);
   const pieces = pageOf(pages, page, `the result of task ${token}`);
   const text = pieces.flatMap((piece) => "text" in piece ? [piece.text] : []).join("\n");
   const how = pageCall === undefined ? `Read the resource ${uri}?page=` : `Call ${pageCall} with this token and page `;
@@ -86,7 +86,7 @@ function pageAnswer(
     ...(text !== "" && { text }),
     ...next,
   };
-  const blocks = blocksOf(result, uri);
+  const blocks = result.content === undefined ? [] : blocksOf(result, uri);
   const title = `Page ${page} of ${pages.length}.${next ? ` ${next.next}` : ""}`;
   return {
     content: [textBlock(title), ...pieces.map((piece) => blockOf(piece, blocks, uri))],

@@ -1,12 +1,12 @@
 import type { ContentPart, Json } from "../../../mod.ts";
-import { type Page, pageOf, pagesOf, partsOf, ResultPartNotFound } from "../../../src/exposure/answers/pages.ts";
+import { type Page, pageOf, pagesOf, ResultPartNotFound } from "../../../src/exposure/answers/pages.ts";
 import { assert, assertEquals, assertThrows } from "../../../tools/std.ts";
 
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 const textOf = (pages: readonly Page[]) => pages.flat().map((piece) => "text" in piece ? piece.text : "").join("");
 const blobOf = (pages: readonly Page[]) => pages.flat().map((piece) => "blob" in piece ? piece.blob : "").join("");
 const pages = (value: Json, content?: readonly ContentPart[], inlineBytes = 100_000) =>
-  pagesOf(partsOf({ value, content }), inlineBytes);
+  pagesOf({ value, content }, inlineBytes);
 
 Deno.test("the pages of a value join to its JSON, and are cut at whole characters", () => {
   for (const sample of ["x", '"\\', "\u0000", "世", "👍"]) {

@@ -1,0 +1,88 @@
+/**
+ * Reads how tasks ended. Large results are read page by page, so a large one is kept for a moment after each read.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import { InvalidInput, InvalidValue } from "../errors.ts";
+import { measured } from "../json.ts";
+import { type Schema, validateOutput } from "../schema/schema.ts";
+import type { Outcome, TaskInfo } from "../task.ts";
+
+/** From which length on a result is kept, in characters of JSON: smaller ones have few pages. */
+const LARGE = 50_000;
+
+/** The most that are kept together: one of the largest that there may be, or several smaller ones. */
+const MOST = 20_000_000;
+
+/** For how long they are kept after the last read of one, in ms. */
+const KEPT_MS = 10_000;
+
+interface Kept {
+  readonly outcome: Outcome;
+  readonly owner: string;
+  readonly length: number;
+}
+
+/** Reads outcomes. Whoever asks for one has read its task just before, so a kept one is never of a task that is gone. */
+export class Outcomes implements Disposable {
+  readonly #backend: Pick<Backend, "outcome">;
+  readonly #schemaOf: (job: string) => Schema | undefined;
+  /** By the id of the task; the one that was read last is at the end. */
+  readonly #kept = new Map<string, Kept>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. */
+  constructor(backend: Pick<Backend, "outcome">, schemaOf: (job: string) => Schema | undefined) {
+    this.#backend = backend;
+    this.#schemaOf = schemaOf;
+  }
+
+  /** Reads an outcome, as well-formed text and as the job's schema promises it. Rejects as `Backend.outcome`. */
+  async read({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
+    const known = this.#kept.get(id);
+    if (known?.owner === owner) {
+      this.#keep(id, known);
+      return known.outcome;
+    }
+    const { value, length } = measured(await this.#backend.outcome(id, owner));
+    const outcome = await this.#asPromised(job, value);
+    if (length >= LARGE && length <= MOST) this.#keep(id, { outcome, owner, length });
+    return outcome;
+  }
+
+  /** Forgets all that is kept. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#kept.clear();
+  }
+
+  #keep(id: string, kept: Kept): void {
+    this.#kept.delete(id);
+    this.#kept.set(id, kept);
+    let length = this.#kept.values().reduce((sum, one) => sum + one.length, 0);
+    for (const [oldest, one] of this.#kept) {
+      if (length <= MOST) break;
+      this.#kept.delete(oldest);
+      length -= one.length;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#kept.clear(), KEPT_MS);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  /**
+   * Clients know the output schema, and refuse results that do not fit it. Our own workers have validated theirs; the
+   * workers of another queue have not.
+   */
+  async #asPromised(job: string, outcome: Outcome): Promise<Outcome> {
+    const schema = this.#schemaOf(job);
+    if (outcome.kind !== "value" || schema === undefined) return outcome;
+    try {
+      return { ...outcome, value: await validateOutput(schema, outcome.value, job) };
+    } catch (error) {
+      if (!(error instanceof InvalidInput || error instanceof InvalidValue)) throw error;
+      return { kind: "tool_error", message: error.message };
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { Json } from "../../mod.ts";
+import { TaskNotFound } from "../../src/errors.ts";
+import { pagesOf } from "../../src/exposure/answers/pages.ts";
+import { Outcomes } from "../../src/tasks/outcomes.ts";
+import type { Outcome } from "../../src/task.ts";
+import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
+
+const LARGE = "x".repeat(60_000);
+const of = (id: string, owner = "ann") => ({ id, owner, job: "job" });
+
+/** The outcomes of a store with the tasks of one owner. `reads` are those that the store was asked for. */
+function outcomesOf(values: { readonly [id: string]: Json }) {
+  const reads: string[] = [];
+  const outcome = (id: string, owner: string): Promise<Outcome> => {
+    reads.push(id);
+    const value = values[id];
+    if (owner !== "ann" || value === undefined) return Promise.reject(new TaskNotFound(id));
+    return Promise.resolve({ kind: "value", value: structuredClone(value) });
+  };
+  return { reads, outcomes: new Outcomes({ outcome }, () => undefined) };
+}
+
+Deno.test("a large result is read from the store once, and cut into pages once, however many of its pages are read", async () => {
+  const { reads, outcomes } = outcomesOf({ large: LARGE, small: "x" });
+  using _ = outcomes;
+  const pages: (readonly unknown[])[] = [];
+  for (let i = 0; i < 3; i++) {
+    const result = await outcomes.read(of("large"));
+    assert(result.kind === "value");
+    pages.push(pagesOf(result, 20_000));
+    await outcomes.read(of("small"));
+  }
+  assertEquals(reads, ["large", "small", "small", "small"]);
+  assert(pages[0] && pages[0].length > 1);
+  assertEquals(pages.map((again) => again === pages[0]), [true, true, true]);
+});
+
+Deno.test("a result that is kept is given to nobody but its owner", async () => {
+  const { outcomes } = outcomesOf({ large: LARGE });
+  using _ = outcomes;
+  await outcomes.read(of("large"));
+  await assertRejects(() => outcomes.read(of("large", "bob")), TaskNotFound);
+});
+
+Deno.test("a large result is forgotten ten seconds after its last page was read, or when the server closes", async () => {
+  using time = new FakeTime();
+  const { reads, outcomes } = outcomesOf({ large: LARGE });
+  using _ = outcomes;
+  for (const ms of [0, 9_000, 9_000, 10_000, 1]) {
+    time.tick(ms);
+    await outcomes.read(of("large"));
+  }
+  assertEquals(reads.length, 2);
+  outcomes[Symbol.dispose]();
+  await outcomes.read(of("large"));
+  assertEquals(reads.length, 3);
+});
+
+Deno.test("of large results, those that were read last are kept, up to the size of the largest that there may be", async () => {
+  const half = "x".repeat(9_000_000);
+  const { reads, outcomes } = outcomesOf({ a: half, b: half, c: half });
+  using _ = outcomes;
+  for (const id of ["a", "b", "a", "c", "a", "b"]) await outcomes.read(of(id));
+  assertEquals(reads, ["a", "b", "c", "b"]);
+});
