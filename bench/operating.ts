@@ -1,15 +1,17 @@
 /**
- * Measures what an operator asks for beside 1,000,000 finished tasks on PostgreSQL:
- * `deno run -A bench/operating.ts [--quick]`. Nothing here is asserted.
+ * Measures what an operator asks for beside 1,000,000 finished tasks:
+ * `deno run -A bench/operating.ts [--backend kv|postgres] [--quick]`. Nothing here is asserted.
  */
 import type { Backend, Operator } from "../backend.ts";
 import { Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
 import { openSchema } from "./finished.ts";
+import { openFile } from "./finished_kv.ts";
 import { newTask, now } from "./jobs.ts";
 import { percentile } from "./measure.ts";
 
-const FINISHED = parseArgs(Deno.args, { boolean: ["quick"] }).quick ? 50_000 : 1_000_000;
+const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"], default: { backend: "postgres" } });
+const FINISHED = options.quick ? 50_000 : 1_000_000;
 const TIMES = 40;
 /** How many tasks are cancelled, and how many wait. */
 const FEW = 500;
@@ -59,8 +61,17 @@ async function measure(operator: Operator): Promise<void> {
   await show("a page of the common job and the rare owner, none", () => operator.tasks({ job: "tick", owner: "ann" }));
 }
 
-await using place = await Place.make("postgres");
-await using schema = await openSchema(place.postgresUrl ?? "", "many", FINISHED);
-const { backend } = schema;
-await addOthers(backend);
-await measure(backend.operator);
+async function measureIn(backend: Backend): Promise<void> {
+  await addOthers(backend);
+  await measure(backend.operator);
+}
+
+const name = String(options.backend);
+await using place = await Place.make(name);
+if (name === "kv") {
+  await using backend = await openFile(place.folder, FINISHED);
+  await measureIn(backend);
+} else {
+  await using schema = await openSchema(place.postgresUrl ?? "", "many", FINISHED);
+  await measureIn(schema.backend);
+}

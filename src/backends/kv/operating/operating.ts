@@ -44,7 +44,7 @@ export class KvOperating implements OperatingStore<KvEntry> {
   }
 
   page(query: TaskQuery, limit: number): Promise<FoundTasks> {
-    return readPage(this.#kv, query, limit, async ({ id, owner }) => (await this.#tasks.read(id, owner))?.record.info);
+    return readPage(this.#kv, query, limit);
   }
 
   async counts(): Promise<readonly TaskCounts[]> {

@@ -6,8 +6,10 @@
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
 import { reading } from "../committer.ts";
-import { workerKey } from "../keys.ts";
+import { taskKey, workerKey } from "../keys.ts";
 import type { WorkerRecord } from "../lease.ts";
+import type { StoredTask } from "../stored.ts";
+import { READ_AT_ONCE } from "../values/blobs.ts";
 import { countedJobs } from "./counters.ts";
 import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
 import { headsOf } from "./waiting.ts";
@@ -19,19 +21,24 @@ const MOST_SEEN = 1_000;
 const SMALLEST_BATCH = 10;
 const LARGEST_BATCH = 500;
 
-/** Reads the tasks of a query; `read` reads a task. */
-export async function readPage(
-  kv: Deno.Kv,
-  query: TaskQuery,
-  limit: number,
-  read: (found: Found) => Promise<TaskInfo | undefined>,
-): Promise<FoundTasks> {
+/** Reads the tasks of a query. */
+export async function readPage(kv: Deno.Kv, query: TaskQuery, limit: number): Promise<FoundTasks> {
   const ranges = await rangesOf(kv, query);
   const batch = Math.ceil(2 * limit / Math.max(1, ranges.length));
   const batchSize = Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, batch));
   const { found, next } = await reading(() => firstOf(merged(ranges, batchSize), query, limit));
-  const tasks = await Promise.all(found.map((one) => one.task ?? read(one)));
-  return { tasks: tasks.filter((task) => task !== undefined), ...(next !== undefined && { next }) };
+  return { tasks: await tasksOf(kv, found), ...(next !== undefined && { next }) };
+}
+
+/** Reads the tasks that are not in their range, all at once. */
+async function tasksOf(kv: Deno.Kv, found: readonly Found[]): Promise<readonly TaskInfo[]> {
+  const keys = found.flatMap(({ id, owner, task }) => task ? [] : [taskKey(owner, id)]);
+  const parts = Array.from({ length: Math.ceil(keys.length / READ_AT_ONCE) }, (_, part) => {
+    return keys.slice(part * READ_AT_ONCE, (part + 1) * READ_AT_ONCE);
+  });
+  const read = await Promise.all(parts.map((part) => reading(() => kv.getMany<StoredTask[]>(part))));
+  const tasks = new Map(read.flat().flatMap(({ value }) => value ? [[value.record.info.id, value.record.info]] : []));
+  return found.flatMap(({ id, task }) => task ?? tasks.get(id) ?? []);
 }
 
 /** The first tasks that may match, as far as their ranges know. */
