@@ -10,6 +10,9 @@ import { cancelledNow, claimed, created, settled } from "../src/backends/shared/
 import { firstIdOf } from "../src/ids.ts";
 import { newTask, tick } from "./jobs.ts";
 
+/** The jobs of the tasks. */
+const RARER = Array.from({ length: 9 }, (_, number) => `job-${number}`);
+
 /** How many tasks are written at once. */
 const AT_ONCE = 2_000;
 
@@ -22,6 +25,10 @@ const DAY = 24 * 3_600_000;
 export async function openFile(folder: string, finished: number): Promise<Backend & AsyncDisposable> {
   const path = `${folder}/many.kv`;
   const backend = await DenoKvBackend.open({ path });
+  for (const job of [tick.name, ...RARER]) { // A job is known by its first task that has not finished.
+    const { id, owner } = await backend.create(newTask(job));
+    await backend.cancel(id, owner, 0);
+  }
   using kv = await Deno.openKv(path);
   const committer = new Committer(kv, "bench", () => {});
   const from = Date.now() - finished - 60_000;
@@ -35,7 +42,7 @@ export async function openFile(folder: string, finished: number): Promise<Backen
 /** What the backend writes of a task once it has finished, without the event. */
 function finishedTask(number: number, at: number): Write {
   const id = firstIdOf(at).slice(0, 19) + crypto.randomUUID().slice(19);
-  const job = number % 10 === 5 ? `job-${number % 9}` : tick.name;
+  const job = number % 10 === 5 ? RARER[number % 9] ?? "" : tick.name;
   const task = { ...newTask(job), id, owner: `owner-${number % 1_000}`, resultTtl: 7 * DAY };
   const record = created(task, at);
   const value = { kind: "value", value: { ranAt: at } } as const;
