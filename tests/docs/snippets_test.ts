@@ -7,12 +7,14 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { fileURLToPath } from "node:url";
 import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
 import { logEnds } from "../../docs/snippets/log_ends.ts";
+import { remind } from "../../docs/snippets/reminder.ts";
 import { WaitingStrategy } from "../../docs/snippets/waiting_strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { createWorker, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import { createClient, createWorker, isFinished, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { CallCancelled } from "../../strategy.ts";
 import { freePort } from "../../tools/redis_server.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
+import { pass } from "../support/time.ts";
 import { Bench, call, endless, ME, PLAIN, report, toolOf } from "../exposure/support.ts";
 
 const pathOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -162,4 +164,41 @@ Deno.test("the log of ends writes a line for each task that ends", async () => {
   assertEquals(line, { id, job: "report", status: "COMPLETED" });
   assert(ms >= 0);
   stop();
+});
+
+Deno.test("the reminder waits for days, sends each text once although its code runs again, and decides the same", async () => {
+  using time = new FakeTime(Date.UTC(2026, 10, 28, 12));
+  const [begun, HOUR] = [Date.now(), 3_600_000];
+  const sent: { readonly text: string; readonly key: string; readonly at: number }[] = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = async (...request) => {
+    const { headers, body } = new Request(...request);
+    const { text } = await new Response(body).json();
+    sent.push({ text, key: headers.get("idempotency-key") ?? "", at: Date.now() - begun });
+    return new Response();
+  };
+  using _restored = { [Symbol.dispose]: () => void (globalThis.fetch = fetch) };
+  const backend = new MemoryBackend();
+  const worker = createWorker(backend, [remind]);
+  const client = createClient(backend, { owner: ME });
+  const appointment = "2026-12-02T12:00:00.000Z";
+  const runOnce = async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    // A waiting client would look at the task every 30 s of these days.
+    const stop = backend.watch((event) => event.kind === "change" && isFinished(event.task) && resolve(event.task.id));
+    await client.start(remind, { user_id: "7", appointment });
+    const id = await pass(time, promise);
+    stop();
+    return await backend.outcome(id, ME);
+  };
+  assertEquals(await runOnce(), { kind: "value", value: { asked: "2026-11-28T12:00:00.000Z" } });
+  const [first, second, ...more] = sent;
+  assert(first !== undefined && second !== undefined && more.length === 0 && first.key !== second.key);
+  assertEquals([first.text, second.text], [`Your appointment: ${appointment}`, "It begins in an hour."]);
+  assert(first.at >= 72 * HOUR && first.at < 72 * HOUR + 61_000, `${first.at}`);
+  assert(second.at >= 95 * HOUR && second.at < 95 * HOUR + 1_000, `${second.at}`);
+  assertEquals(await runOnce(), { kind: "tool_error", message: "It begins within an hour." });
+  client[Symbol.dispose]();
+  await pass(time, worker.close());
+  await pass(time, backend.close());
 });
