@@ -9,7 +9,6 @@ import { assertEquals } from "../../../tools/std.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
 import { leastPermissions, refusals } from "../support/redis_user.ts";
-import { withoutLimits } from "../support/without_limits.ts";
 
 /** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
@@ -36,7 +35,7 @@ if (noRedis === undefined) {
       startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ redis, prefix, lease }, job)),
       close: () => backend.close(),
     };
-  }, { skip: withoutLimits });
+  });
 
   Deno.test("bullmq: a task that comes back to the worker that lost it gets its answer, and both runs end with the worker", async () => {
     const prefix = `mcp-jobs-test-${crypto.randomUUID()}`;

@@ -72,18 +72,33 @@ Deno.test("a BullMQ whose scripts go by a clock that cannot be found is an error
   assertMissing("bullmq", "script moveToActive with an argument called timestamp", () => checkBullMq(other));
 });
 
-Deno.test("a BullMQ that queues due jobs in another way is an error that names the script", () => {
-  const scripts = new Map<string, string>();
-  Reflect.get(bullmq.RedisConnection.prototype, "loadCommands").call({
-    _client: { defineCommand: (name: string, { lua }: { lua: string }) => scripts.set(name, lua) },
-  }, ["check"]);
-  const other = withLoad(function () {
-    for (const [name, lua] of scripts) {
-      this._client.defineCommand(name, { lua: name.startsWith("retryJob") ? lua.replaceAll("LPUSH", "RPUSH") : lua });
-    }
+/** What of a script may change in a later BullMQ: the script, how it would change, and what would be missing. */
+const changes: readonly [script: string, from: string, to: string, missing: string][] = [
+  ["retryJob", "LPUSH", "RPUSH", "that promotes delayed jobs by their priority"],
+  ["moveToDelayed", "the id of the job", "the job", "with the arguments that name its job"],
+  ["moveToFinished", "target (completed/failed)", "target", "with the arguments that name its job"],
+  [
+    "moveToActive",
+    "return false, queueAttributes[3]",
+    "return nil, queueAttributes[3]",
+    "that tells whether its queue is full",
+  ],
+];
+
+for (const [script, from, to, what] of changes) {
+  Deno.test(`a BullMQ whose script ${script} has no ${JSON.stringify(from)} is an error that names the script`, () => {
+    const scripts = new Map<string, string>();
+    Reflect.get(bullmq.RedisConnection.prototype, "loadCommands").call({
+      _client: { defineCommand: (name: string, { lua }: { lua: string }) => scripts.set(name, lua) },
+    }, ["check"]);
+    const other = withLoad(function () {
+      for (const [name, lua] of scripts) {
+        this._client.defineCommand(name, { lua: name.startsWith(`${script}:`) ? lua.replaceAll(from, to) : lua });
+      }
+    });
+    assertMissing("bullmq", `script ${script} ${what}`, () => checkBullMq(other));
   });
-  assertMissing("bullmq", "script retryJob that promotes delayed jobs by their priority", () => checkBullMq(other));
-});
+}
 
 Deno.test("a BullMQ whose scripts cannot be found is an error that says so", () => {
   for (const load of [() => {}, () => Reflect.get(Object(undefined), "client").defineCommand("moveToActive", {})]) {

@@ -8,6 +8,7 @@
  */
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import type { WorkOptions } from "../../../backend.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { type Deadline, redisDeadline } from "../deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
@@ -89,9 +90,9 @@ export class RedisStore {
     return new RedisEvents(this.#template, { stream, from, changed, missed, onError: this.#onError });
   }
 
-  /** Prepares to start BullMQ's workers. */
-  workers(): RedisWorkers {
-    return new RedisWorkers(this.bullmq, this.#template, this.#prefix);
+  /** Prepares to start BullMQ's workers, which keep the limits of these jobs. */
+  workers(limits?: WorkOptions["limits"]): RedisWorkers {
+    return new RedisWorkers(this.bullmq, this.#template, this.#prefix, limits);
   }
 
   /** Writes a small key that nobody reads. Rejects if Redis takes no writes. */

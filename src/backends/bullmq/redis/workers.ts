@@ -5,6 +5,7 @@
  */
 import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
+import type { WorkOptions } from "../../../backend.ts";
 import { useOurRules } from "./scripts/changed.ts";
 import { askRedisWhatIsDue, type BullMq, closeForGood, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
@@ -17,11 +18,11 @@ export class RedisWorkers {
   readonly #prefix: string;
   readonly #closers: (() => Promise<void>)[] = [];
 
-  /** `template` is the connection to duplicate. */
-  constructor(bullmq: BullMq, template: Redis, prefix: string) {
+  /** `template` is the connection to duplicate; the workers keep the limits of these jobs. */
+  constructor(bullmq: BullMq, template: Redis, prefix: string, limits: WorkOptions["limits"]) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = useOurRules(openWaiting(template));
+    this.#client = useOurRules(openWaiting(template), limits);
   }
 
   /** Starts the worker of a queue. */

@@ -33,6 +33,9 @@ const RUN_RETRY_MS = 500;
 /** A worker with room for several tasks sometimes misses that a retry is due; it notices after this time, in s. */
 const DRAIN_S = 0.5;
 
+/** For how long a worker whose rate is used up asks for nothing, in ms: it may not notice that it is to stop. */
+const RATE_PAUSE_MS = 1_000;
+
 /** What a worker needs besides its store. */
 export interface QueueWorkOptions extends WorkOptions {
   /** After how long a silent worker counts as dead, in ms. */
@@ -72,7 +75,7 @@ export class QueueWork implements WorkHandle {
     this.#store = store;
     this.#options = options;
     this.#unsubscribe = store.onSignal((signal) => this.#handle(signal));
-    this.#workers = store.workers();
+    this.#workers = store.workers(options.limits);
     const me = newWorker(options.jobs);
     const workers = options.jobs.map((name) => this.#startWorker(name));
     const { operating } = store;
@@ -103,7 +106,8 @@ export class QueueWork implements WorkHandle {
   }
 
   #startWorker(name: string): Worker {
-    const { concurrency, lease, onError } = this.#options;
+    const { concurrency, limits, lease, onError } = this.#options;
+    const rate = limits?.[name]?.rateLimit;
     const settings = {
       concurrency,
       autorun: false,
@@ -113,6 +117,8 @@ export class QueueWork implements WorkHandle {
       skipLockRenewal: true,
       runRetryDelay: RUN_RETRY_MS,
       drainDelay: DRAIN_S,
+      maximumRateLimitDelay: RATE_PAUSE_MS,
+      ...(rate && { limiter: { max: rate.max, duration: rate.per } }),
     };
     const run = (job: Job, token: string) => this.#run(name, locks, job, token);
     const start = (process: Processor) => this.#workers.start(name, process, settings);

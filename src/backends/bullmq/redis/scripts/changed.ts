@@ -1,12 +1,16 @@
 /**
- * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, and keep the lists of
- * tasks. What is needed of a script is looked up in its text, and checked when the library is loaded.
+ * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
+ * tasks, and start no more jobs than their limits allow. What is needed of a script is looked up in its text, and checked when the library is loaded.
  *
  * @module
  */
 import type { Redis } from "ioredis";
+import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
+
+/** The limits of the jobs of a worker. */
+type Limits = NonNullable<WorkOptions["limits"]>;
 
 /** The field that we add to a job of BullMQ's: the number of its run that was parked last. */
 export const PARKED = "mcp-jobs:parked";
@@ -16,6 +20,9 @@ const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveS
 
 /** Those of them that queue delayed jobs that are due. */
 const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
+
+/** Those that start a job if the queue is neither paused nor full. */
+const CLAIMING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed"];
 
 /** Those after which a task may belong in another list. */
 const MOVING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "retryJob"];
@@ -29,14 +36,15 @@ export function checkScripts(scripts: ReadonlyMap<string, string>): void {
   check(CLOCK_SCRIPTS, "with an argument called timestamp", (_, lua) => TIMESTAMP.test(lua));
   check(PROMOTING_SCRIPTS, "that promotes delayed jobs by their priority", (_, lua) => PROMOTED.test(lua));
   check(MOVING_SCRIPTS, "with the arguments that name its job", (name, lua) => movesOf(name, lua) !== undefined);
+  check(CLAIMING_SCRIPTS, "that tells whether its queue is full", (_, lua) => lua.includes(FREE));
 }
 
-/** Makes all scripts that BullMQ will define on a connection follow our rules. */
-export function useOurRules(connection: Redis): Redis {
+/** Makes all scripts that BullMQ will define on a connection follow our rules, and keep the limits of these jobs. */
+export function useOurRules(connection: Redis, limits: Limits = {}): Redis {
   const define = connection.defineCommand.bind(connection);
   connection.defineCommand = (name, { lua, ...script }) => {
     const [plain = ""] = name.split(":");
-    return define(name, { ...script, lua: byRedisClock(keepingLists(plain, parkedFirst(lua))) });
+    return define(name, { ...script, lua: byRedisClock(keepingLists(plain, parkedFirst(withinLimits(lua, limits)))) });
   };
   return connection;
 }
@@ -107,9 +115,34 @@ function parkedFirst(lua: string): string {
             if run[1] and run[1] == run[2] then
                 if priority == 0 then queueAgain(targetKey, prefix, jobId)
                 else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
-                moveTo("open", queue, jobId)
+                move("open", jobId)
             else${queue}`);
   return changed === lua ? lua : `${QUEUE_AGAIN}${changed}`;
+}
+
+/** How BullMQ's scripts find that a queue is neither paused nor full. */
+const FREE = "return false, queueAttributes[3]";
+
+/**
+ * Changes a script of BullMQ so that for a job with limits its queue is also full while as many of its jobs are active as the
+ * limit allows. BullMQ has such a limit itself, but as a setting of the queue: it would outlive the code that has set it, and
+ * be the same for all workers. The rate is limited by BullMQ; a window that began under a longer limit ends earlier.
+ */
+function withinLimits(lua: string, limits: Limits): string {
+  const all = Object.entries(limits).map(([job, { concurrency = "nil", rateLimit }]) =>
+    `[${JSON.stringify(job)}] = { most = ${concurrency}, per = ${rateLimit?.per ?? "nil"} }`
+  );
+  if (all.length === 0 || !lua.includes(FREE)) return lua;
+  return `
+local LIMITS = { ${all.join(", ")} }
+local function isFull(activeKey)
+  local q, queue = string.match(activeKey, "^(.*:([^:]*):)active$")
+  local limits = LIMITS[queue] or {}
+  local left = limits.per and redis.call("PTTL", q .. "limiter") or 0
+  if left > (limits.per or 0) then redis.call("PEXPIRE", q .. "limiter", limits.per) end
+  return limits.most and redis.call("LLEN", activeKey) >= limits.most
+end
+${lua.replaceAll(FREE, "return isFull(activeKey), queueAttributes[3]")}`;
 }
 
 /** Where a script finds the prefix of its queue's keys, the id of the job that it moves, and where that goes. */
@@ -140,20 +173,25 @@ function keepingLists(name: string, lua: string): string {
   if (moves === undefined) return lua;
   const { prefix, id, target } = moves;
   const list = target === undefined ? '"retrying"' : `string.upper(ARGV[${target}])`;
-  // The prefix of a queue is that of all queues, and the queue's name, which has no colon.
+  // The prefix of a queue's keys is that of all queues, and the queue's name, which has no colon.
   return `
-local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
-local ours = bull .. "mcp-jobs:"
+local ours
 ${MOVES}
+local function move(name, id)
+  local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
+  ours = bull .. "mcp-jobs:"
+  moveTo(name, queue, id)
+end
+
 local function moveJob()
 ${lua}
 end
 
 local reply = moveJob()
 local nextJob = type(reply) == "table" and type(reply[1]) == "table" and reply[1]
-${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then moveTo(${list}, queue, ARGV[${id}]) end`}
+${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then move(${list}, ARGV[${id}]) end`}
 for i = 1, nextJob and #nextJob or 0, 2 do
-  if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then moveTo("open", queue, reply[2]) end
+  if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then move("open", reply[2]) end
 end
 return reply`;
 }

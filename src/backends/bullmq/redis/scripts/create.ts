@@ -5,7 +5,6 @@
  */
 import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../shared/store/keys.ts";
-import { MOVES } from "./lists.ts";
 import { PLACES } from "./parts.ts";
 
 /** Why a task was not stored whose key names another one. */
@@ -19,7 +18,7 @@ export const KEY_MOVED = "its key names another task";
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
  * earlier.
  */
-export const CREATE = `${PLACES}${MOVES}
+export const CREATE = `${PLACES}
 -- BullMQ's script may have failed half-way. The job was only just added, so it is near the start of the list.
 local function isQueued(q, id)
   return call("LPOS", q .. "wait", id, "MAXLEN", 1000) or call("ZSCORE", q .. "delayed", id) or
@@ -35,7 +34,7 @@ local function store(known, id, owner, queue, delay, ttl, key, ...)
   call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
   call("ZADD", ours .. "owner:" .. owner, 0, id)
   local job = select(2, ...)
-  if not known then call("ZADD", listKey("open", job), 0, id) end
+  if not known then call("ZADD", ours .. "list:open:" .. job, 0, id) end
   if job ~= queue then call("SADD", ours .. "routes", queue .. ":" .. job) end
   call("ZADD", ours .. "expiry", now + delay + ttl, id)
   local isNew = call("SADD", ours .. "queues", queue) == 1
@@ -51,7 +50,7 @@ local function undo(id, owner, queue, job)
   try("DEL", q .. id)
   try("ZREM", ours .. "expiry", id)
   try("ZREM", ours .. "owner:" .. owner, id)
-  try("ZREM", listKey("open", job), id)
+  try("ZREM", ours .. "list:open:" .. job, id)
   try("DEL", record(id))
 end
 

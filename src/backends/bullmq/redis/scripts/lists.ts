@@ -14,17 +14,18 @@ export const LISTS = ["open", "retrying", "asking", "sleeping", "COMPLETED", "FA
 /** One of these lists. */
 export type List = typeof LISTS[number];
 
+/** Their names, as a table of Lua. */
+export const LUA_LISTS = `{ ${LISTS.map((name) => `"${name}"`).join(", ")} }`;
+
 /**
  * Moves tasks between lists. This comes after the write that counts, so nothing here may fail: a task in the wrong list is
  * corrected by its next move. Needs `ours`, the prefix of our keys.
  */
 export const MOVES = `
-local LISTS = { ${LISTS.map((name) => `"${name}"`).join(", ")} }
-
 local function listKey(name, job) return ours .. "list:" .. name .. ":" .. job end
 
 local function drop(id, job)
-  for _, name in ipairs(LISTS) do
+  for _, name in ipairs(${LUA_LISTS}) do
     redis.pcall("ZREM", listKey(name, job), id)
   end
 end

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MOVES } from "./lists.ts";
+import { LUA_LISTS, MOVES } from "./lists.ts";
 import { COMMON } from "./parts.ts";
 
 /** Every job that has tasks, each with its queues: that of its name, and those that it is routed to. */
@@ -86,7 +86,7 @@ export const COUNTS = `${COMMON}${MOVES}${JOBS}
 local now, jobs, counts = clock(), {}, {}
 for job in pairs(queuesOf("")) do
   local sizes = {}
-  for _, name in ipairs(LISTS) do
+  for _, name in ipairs(${LUA_LISTS}) do
     table.insert(sizes, call("ZCARD", listKey(name, job)))
   end
   jobs[job] = { job, sizes, 0, 0, false }
@@ -166,7 +166,7 @@ for job, queues in pairs(jobs) do
   local all = true
   for _, queue in ipairs(queues) do all = all and call("HEXISTS", bull .. queue .. ":meta", "paused") == 1 end
   local tasks = 0
-  for _, name in ipairs(LISTS) do tasks = tasks + (all and call("ZCARD", listKey(name, job)) or 0) end
+  for _, name in ipairs(${LUA_LISTS}) do tasks = tasks + (all and call("ZCARD", listKey(name, job)) or 0) end
   if all and (known[job] or tasks > 0) then table.insert(paused, job) end
 end
 return paused`;
