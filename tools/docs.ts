@@ -4,10 +4,11 @@
  *     <!-- snippet: docs/quickstart.ts -->      or docs/quickstart.ts#server for the region named "server"
  *     <!-- end -->
  *
- * `deno task docs:update` refreshes them; tests/docs/docs_test.ts fails if one is out of date.
+ * `deno task docs:update` refreshes them, and `llms.txt`; tests/docs/docs_test.ts fails if one is out of date.
  *
  * @module
  */
+import { indexOf } from "./llms.ts";
 
 /** The Markdown files that hold snippets and links. */
 export const PAGES: readonly string[] = [
@@ -85,4 +86,6 @@ if (import.meta.main) {
     await Deno.writeTextFile(new URL(path, root), fresh);
     console.log(`Updated ${path}`);
   }
+  const read = (path: string) => Deno.readTextFile(new URL(path, root));
+  await Deno.writeTextFile(new URL("llms.txt", root), await indexOf(await listPages(root), read));
 }

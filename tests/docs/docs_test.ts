@@ -9,6 +9,7 @@ import { wireTask } from "../../src/mcp/rev_2025_11_25/wire.ts";
 import { wireTask as extensionTask } from "../../src/mcp/rev_2026_07_28/wire.ts";
 import { canMove, type TaskInfo, TaskStatus } from "../../src/task.ts";
 import { listPages, localLinks, refresh } from "../../tools/docs.ts";
+import { indexOf } from "../../tools/llms.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -32,6 +33,18 @@ for (const path of await listPages(ROOT)) {
     }
   });
 }
+
+Deno.test("llms.txt lists every page with its title and its first sentence", async () => {
+  assertEquals(
+    await readFile("llms.txt"),
+    await indexOf(await listPages(ROOT), readFile),
+    "Run `deno task docs:update`.",
+  );
+  const pages = { "README.md": "# Jobs\n\nThey run.", "docs/a.md": "# A\n\nWhat [it](b.md) is: much. More.\n" };
+  const text = await indexOf(["docs/a.md"], (path) => Promise.resolve(pages[path as keyof typeof pages]));
+  assertStringIncludes(text, "\n> They run.\n");
+  assertStringIncludes(text, "\n- [A](docs/a.md): What it is: much.\n");
+});
 
 Deno.test("a page of the published package links only to what is published with it", async () => {
   const args = ["publish", "--dry-run", "--allow-dirty", "--no-check"];
