@@ -15,7 +15,7 @@ import { withProcess } from "./process.ts";
 import { rawLatency, rawThroughput, rawWorker } from "./raw/bullmq.ts";
 import { countReads, rawCommits, rawMutations, rawTasks } from "./raw/kv.ts";
 import { RawPostgres } from "./raw/postgres.ts";
-import { type Compared, telemetryCost } from "./telemetry/main.ts";
+import { telemetryCost } from "./telemetry/main.ts";
 import { besideParked } from "./waiting.ts";
 
 const options = parseArgs(Deno.args, { boolean: ["quick"], string: ["backend"] });
@@ -152,11 +152,12 @@ async function withParked(name: string): Promise<void> {
 
 /** What traces and metrics cost, with Deno's provider and without one. */
 async function withTelemetry(name: string): Promise<void> {
-  const times = ({ none, ours }: Compared) =>
-    `${none.toFixed(0)} -> ${ours.toFixed(0)} µs (${(ours / none).toFixed(2)})`;
-  for (const { way, withoutProvider, withProvider } of await telemetryCost(name, quick ? 200 : 500, quick ? 5 : 40)) {
-    show(`${name}: processor time of a task, ${way}, no provider`, times(withoutProvider));
-    show(`${name}: processor time of a task, ${way}, Deno's provider`, times(withProvider));
+  for (const { way, provider, none, ours } of await telemetryCost(name, quick ? 200 : 500, quick ? 5 : 40)) {
+    const [thread, process] = ours.map((time, index) => {
+      const before = none[index] ?? NaN;
+      return `${before.toFixed(0)} -> ${time.toFixed(0)} µs (${(time / before).toFixed(2)})`;
+    });
+    show(`${name}: a task ${way}, ${provider ? "Deno's" : "no"} provider`, `thread ${thread}, process ${process}`);
   }
 }
 

@@ -36,23 +36,18 @@ const WAYS = {
 
 const IN_FLIGHT = 32;
 
-/** The processor time of one task in each process, in µs. */
-type Times = readonly number[];
+/** A processor time in µs: of the thread that runs the code, and of the whole process. */
+type Time = readonly [thread: number, process: number];
 
-/** What one way costs. */
+/** The time of one task in each process. */
+type Times = readonly Time[];
+
+/** What one way costs: the time of one task without and with our spans and metrics. */
 export interface Cost {
   readonly way: string;
-  readonly withoutProvider: Compared;
-  readonly withProvider: Compared;
-}
-
-/**
- * The processor time of one task without and with our spans and metrics, in µs: the lower quartile of all rounds, because
- * whatever else the machine does only adds to it.
- */
-export interface Compared {
-  readonly none: number;
-  readonly ours: number;
+  readonly provider: boolean;
+  readonly none: Time;
+  readonly ours: Time;
 }
 
 /** Measures a backend, with `total` tasks of each way in each process in every round. */
@@ -98,33 +93,34 @@ async function inRounds(processes: readonly Process[], total: number, rounds: nu
   const measured = Object.keys(WAYS).map((): Times[] => []);
   for (let round = 0; round < WARM_UP + rounds; round++) {
     for (const [index, way] of Object.values(WAYS).entries()) {
-      const times: number[] = [];
+      const times: Time[] = [];
       for (let turn = 0; turn < processes.length; turn++) {
         const at = (round + turn) % processes.length;
         const process = processes[at];
-        if (process) times[at] = await timeOf(() => process.ask(""), () => way(process, total)) / total;
+        if (process) times[at] = await timeOf(() => process.ask(""), () => way(process, total), total);
       }
       if (round >= WARM_UP) measured[index]?.push(times);
     }
   }
-  return Object.keys(WAYS).map((way, index) => costOf(way, measured[index] ?? []));
+  return Object.keys(WAYS).flatMap((way, index) => costsOf(way, measured[index] ?? []));
 }
 
-/** The processor time that `act` takes; both resolve with that so far. */
-async function timeOf(before: () => Promise<string>, act: () => Promise<string>): Promise<number> {
-  const from = Number(await before());
-  return Number(await act()) - from;
+/** The processor time that each of `total` takes in `act`; both functions resolve with that so far. */
+async function timeOf(before: () => Promise<string>, act: () => Promise<string>, total: number): Promise<Time> {
+  const [thread, process]: Time = JSON.parse(await before());
+  const [threadNow, processNow]: Time = JSON.parse(await act());
+  return [(threadNow - thread) / total, (processNow - process) / total];
 }
 
-function costOf(way: string, rounds: readonly Times[]): Cost {
-  const time = (process: number) => {
-    return percentile(rounds.map((times) => times[process] ?? NaN).sort((a, b) => a - b), 0.25);
-  };
-  return {
-    way,
-    withoutProvider: { none: time(0), ours: time(1) },
-    withProvider: { none: time(2), ours: time(3) },
-  };
+/** The lower quartiles of all rounds, because whatever else the machine does only adds to a time. */
+function costsOf(way: string, rounds: readonly Times[]): readonly Cost[] {
+  const quartile = (process: number, of: 0 | 1) =>
+    percentile(rounds.map((times) => times[process]?.[of] ?? NaN).sort((a, b) => a - b), 0.25);
+  const time = (process: number): Time => [quartile(process, 0), quartile(process, 1)];
+  return [
+    { way, provider: false, none: time(0), ours: time(1) },
+    { way, provider: true, none: time(2), ours: time(3) },
+  ];
 }
 
 /** The project's import map, with nothing in the place of telemetry. */
