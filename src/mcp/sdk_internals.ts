@@ -14,6 +14,7 @@ import {
   type StandardSchemaV1,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import { inRequestTime } from "./messages/request_time.ts";
 import { internalOf, MissingInternal } from "../libraries/internals.ts";
 
 const SDK = "@modelcontextprotocol/server";
@@ -45,7 +46,8 @@ export class OpenServer extends Server {
   ): ReturnType<Server["_wrapHandler"]> {
     const { unwrapped } = this;
     this.unwrapped = false;
-    return unwrapped ? handler : super._wrapHandler(method, handler);
+    const wrapped = unwrapped ? handler : super._wrapHandler(method, handler);
+    return (request, ctx) => inRequestTime(method, ctx.http !== undefined, () => wrapped(request, ctx));
   }
 }
 

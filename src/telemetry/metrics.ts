@@ -80,7 +80,7 @@ export const EVENTS = {
     name: "mcp.server.operation.duration",
     kind: "histogram",
     unit: "s",
-    description: "Duration of calls of tools, until their answer",
+    description: "Duration of requests of clients, until their answer",
     attributes: ["mcp.method.name", "gen_ai.tool.name", "network.transport", "error.type"],
   },
   send: {

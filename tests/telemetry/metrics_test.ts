@@ -9,6 +9,8 @@ import {
 import type { Operator } from "../../backend.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { countCreated, countStoreError, EVENTS, measured } from "../../src/telemetry/metrics.ts";
+import { AsyncToolServer, defineJob, MemoryBackend } from "../../mod.ts";
+import { request, TASKS } from "../mcp/support/modern.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
 /** A provider, what was recorded with it, and a way to collect. */
@@ -127,4 +129,26 @@ Deno.test("a store that fails as it is counted is a store error, and the next co
   assertEquals(recorder.recorded, [[EVENTS.storeErrors.name, 1, { "mcp_jobs.store.operation": "count" }]]);
   fails = false;
   assert((await recorder.collect()).length > 0);
+});
+
+Deno.test("each request of a client is measured by its method, and a call by its tool", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "measured", version: "1.0.0", backend });
+  server.registerAsyncTool(defineJob({ name: "report", input: { type: "object" } }), { answerWithin: 0 });
+  const url = new URL("http://localhost/mcp");
+  const requests = [["tools/list", {}], ["tools/call", { name: "report", arguments: {} }], ["tasks/get", {
+    taskId: "none",
+  }]];
+  for (const [method, params] of requests as [string, Record<string, unknown>][]) {
+    await (await server.fetch(request(url, method, params, method === "tools/call" ? {} : TASKS))).text();
+  }
+  await server.close();
+  const http = { "network.transport": "tcp" };
+  const calls = recorder.recorded.filter(([name]) => name === EVENTS.call.name);
+  assertEquals(calls.map(([, , attributes]) => attributes), [
+    { "mcp.method.name": "tools/list", ...http },
+    { "mcp.method.name": "tools/call", "gen_ai.tool.name": "report", ...http },
+    { "mcp.method.name": "tasks/get", ...http, "error.type": "ProtocolError" },
+  ]);
 });
