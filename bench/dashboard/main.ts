@@ -11,7 +11,7 @@ import { parseArgs } from "../../tools/std.ts";
 import { newTask } from "../jobs.ts";
 import { percentile } from "../measure.ts";
 import { withProcess } from "../process.ts";
-import { type Said, SPEAKERS, startSpeakers } from "./speakers.ts";
+import { type Said, saidFile, SPEAKERS, startSpeakers } from "./speakers.ts";
 
 const options = parseArgs(Deno.args, { string: ["backend", "tasks"] });
 const name = String(options.backend ?? "kv");
@@ -114,6 +114,9 @@ if (name === "memory") {
   await measure(backend, () => Promise.resolve(said));
 } else {
   await withProcess({ script: "dashboard/speakers.ts", args: [name, place.folder] }, async ({ ask }) => {
-    await measure(backend, async () => new Map(JSON.parse(await ask("said"))));
+    await measure(backend, async () => {
+      await ask("said");
+      return new Map(JSON.parse(await Deno.readTextFile(saidFile(place.folder))));
+    });
   });
 }

@@ -36,7 +36,10 @@ export function startSpeakers(backend: Backend, said: Said): AsyncDisposable & {
   return createWorker(backend, [speak], { concurrency: SPEAKERS });
 }
 
-/** In a process of its own: `speakers.ts <backend> <folder>`. Asked, it says what was said; it ends with its stdin. */
+/** Where a process of its own writes what was said. */
+export const saidFile = (folder: string): string => `${folder}/said.json`;
+
+/** In a process of its own: `speakers.ts <backend> <folder>`. Asked, it writes what was said; it ends with its stdin. */
 if (import.meta.main) {
   const { openBackend } = await import("../../tools/place.ts");
   const [name = "", folder = ""] = Deno.args;
@@ -45,6 +48,9 @@ if (import.meta.main) {
   const worker = startSpeakers(backend, said);
   await worker.ready;
   console.log("ready");
-  for await (const _ of Deno.stdin.readable) console.log(JSON.stringify([...said]));
+  for await (const _ of Deno.stdin.readable) {
+    await Deno.writeTextFile(saidFile(folder), JSON.stringify([...said]));
+    console.log("written");
+  }
   Deno.exit();
 }
