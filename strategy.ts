@@ -43,7 +43,9 @@ export {
 } from "./src/exposure/answers/response.ts";
 export { ResultPartNotFound } from "./src/exposure/answers/pages.ts";
 export { latestTemplate } from "./src/exposure/answers/latest.ts";
+export { logTemplate, logUri } from "./src/exposure/answers/log.ts";
 export { resultTemplate } from "./src/exposure/answers/results.ts";
+export { taskTemplates } from "./src/exposure/answers/templates.ts";
 export {
   type CallAnswer,
   CallCancelled,

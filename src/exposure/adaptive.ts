@@ -10,8 +10,7 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
-import { latestTemplate } from "./answers/latest.ts";
-import { resultTemplate } from "./answers/results.ts";
+import { taskTemplates } from "./answers/templates.ts";
 import { askingOf, knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { toToolResult } from "./answers/token_answer.ts";
@@ -97,7 +96,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
         taskSupport,
       }],
-      templates: [resultTemplate(registered, tasks), latestTemplate(registered, tasks)],
+      templates: taskTemplates(registered, tasks),
       shared: { registered, prefix: this.#prefix, answerWithin },
       tasks: {
         cancellable: registered.cancel ? [job.name] : [],

@@ -10,8 +10,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { latestTemplate } from "./answers/latest.ts";
-import { resultTemplate } from "./answers/results.ts";
+import { taskTemplates } from "./answers/templates.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
@@ -57,7 +56,7 @@ export class BlockingExposureStrategy implements ExposureStrategy {
           this.#maxWait, // A task that starts later would be cancelled before.
         ),
       ],
-      templates: [resultTemplate(registered, tasks), latestTemplate(registered, tasks)],
+      templates: taskTemplates(registered, tasks),
     };
   }
 }

@@ -8,8 +8,7 @@ import type { RegisteredJob } from "../registry.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { latestTemplate } from "./answers/latest.ts";
-import { resultTemplate } from "./answers/results.ts";
+import { taskTemplates } from "./answers/templates.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
@@ -54,7 +53,7 @@ export class OperationResourceStrategy implements ExposureStrategy {
     const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, form);
     return {
       tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
-      templates: [resultTemplate(registered, tasks), latestTemplate(registered, tasks)],
+      templates: taskTemplates(registered, tasks),
       tasks: {
         cancellable: cancel ? [job.name] : [],
         forms: new Map([[job.name, form]]),

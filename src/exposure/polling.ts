@@ -14,8 +14,7 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, responseSchema } from "./answers/response.ts";
-import { latestTemplate } from "./answers/latest.ts";
-import { resultTemplate } from "./answers/results.ts";
+import { taskTemplates } from "./answers/templates.ts";
 import type {
   CallAnswer,
   CallContext,
@@ -66,7 +65,7 @@ export class PollingExposureStrategy implements ExposureStrategy {
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
     return {
       tools: [startTool(registered, limits, tasks), ...reading, ...cancel],
-      templates: [resultTemplate(registered, tasks), latestTemplate(registered, tasks)],
+      templates: taskTemplates(registered, tasks),
     };
   }
 }

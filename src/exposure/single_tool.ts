@@ -14,8 +14,7 @@ import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, PAGE_PROPERTIES, responseSchema } from "./answers/response.ts";
-import { latestTemplate } from "./answers/latest.ts";
-import { resultTemplate } from "./answers/results.ts";
+import { taskTemplates } from "./answers/templates.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, toToolResult } from "./answers/token_answer.ts";
 import type { CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
@@ -54,10 +53,7 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
-    return {
-      tools: [jobTool(registered, limits, tasks)],
-      templates: [resultTemplate(registered, tasks), latestTemplate(registered, tasks)],
-    };
+    return { tools: [jobTool(registered, limits, tasks)], templates: taskTemplates(registered, tasks) };
   }
 }
 

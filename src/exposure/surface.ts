@@ -74,6 +74,8 @@ export interface CallContext {
   readonly trace?: TraceContext;
   /** Aborts with `CallCancelled`, `CallTimedOut` or `CallerGone` when the caller no longer waits. */
   readonly signal: AbortSignal;
+  /** Receives the task that the call waits for, before it waits. */
+  readonly onTask?: (task: TaskInfo) => void;
   /**
    * Receives each change of the task while the call waits, and puts its questions to the client. Those that the client
    * cannot ask wait for whoever else can answer, or are answered with `cancel`, the default.
@@ -176,7 +178,10 @@ export interface SurfaceTemplate {
   readonly title?: string;
   /** What it contains, for the model. */
   readonly description: string;
-  /** The template, ending in `{task_id}` if it has a variable. Of two that fit a URI, the longer one is read. */
+  /**
+   * The template, ending in `{task_id}` or `{task_id}/<part>` if it has a variable. Of those that fit a URI, the one is read
+   * that leaves the least of it open.
+   */
   readonly uriTemplate: string;
   /** The media type of its contents. */
   readonly mimeType: string;

@@ -36,7 +36,7 @@ export function waitWhile(
 export function waitForCall<T>(
   registered: RegisteredJob,
   tasks: Tasks,
-  { owner, client, signal, idempotencyKey, isReachable, onAnswer }: CallContext,
+  { owner, client, signal, idempotencyKey, isReachable, onAnswer, onTask }: CallContext,
   begin: (caller: Caller) => Promise<TaskInfo>,
   wait: (task: TaskInfo, caller: Caller) => Promise<T>,
   input?: unknown,
@@ -56,6 +56,7 @@ export function waitForCall<T>(
     try {
       const task = await begun;
       caller.wait(task, isReachable);
+      onTask?.(task);
       try {
         const answer = await wait(task, caller);
         answered = true;

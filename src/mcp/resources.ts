@@ -6,9 +6,9 @@
 import { type ProtocolError, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TaskNotFound } from "../errors.ts";
-import { prefixOf } from "../exposure/answers/call_result.ts";
+import { partOf, prefixOf } from "../exposure/answers/call_result.ts";
 import { ResultPartNotFound } from "../exposure/answers/pages.ts";
-import type { ResourcePlace } from "../exposure/surface.ts";
+import type { ResourcePlace, SurfaceTemplate } from "../exposure/surface.ts";
 import { quote } from "../text.ts";
 import { toProtocolError } from "./errors.ts";
 import { asRequest, type TaskServer } from "./host.ts";
@@ -35,9 +35,6 @@ export function bindResources(
   const plainList = server.handlerOf("resources/list");
   const plainTemplates = server.handlerOf("resources/templates/list");
   const plainRead = server.handlerOf("resources/read");
-  // The longest first: `…/latest` is no task id.
-  const prefixes = templates.map((template) => [prefixOf(template), template] as const)
-    .sort(([one], [other]) => other.length - one.length);
 
   server.setOwnHandler(
     "resources/list",
@@ -55,8 +52,8 @@ export function bindResources(
 
   server.setOwnHandler("resources/read", ReadParams, async (params, ctx) => {
     const { uri } = params;
-    const found = prefixes.find(([prefix]) => uri.startsWith(prefix));
-    if (found === undefined) {
+    const [template, place] = resourceAt(uri, templates) ?? [];
+    if (template === undefined || place === undefined) {
       try {
         if (plainRead) return await plainRead(asRequest("resources/read", params, ctx), ctx);
         throw noResource(`Resource not found: ${uri.slice(0, 200)}`, uri);
@@ -65,14 +62,26 @@ export function bindResources(
         throw error;
       }
     }
-    const [prefix, template] = found;
     try {
-      return { contents: await template.read(placeOf(uri.slice(prefix.length)), owner) };
+      return { contents: await template.read(place, owner) };
     } catch (error) {
       const isMissing = error instanceof TaskNotFound || error instanceof ResultPartNotFound;
       throw isMissing ? noResource(error.message, uri) : toProtocolError(error, tasks.onError);
     }
   });
+}
+
+/** The template that says the most about a URI, and the place in it; `undefined` if the URI is that of no template. */
+function resourceAt(uri: string, templates: readonly SurfaceTemplate[]): [SurfaceTemplate, ResourcePlace] | undefined {
+  return templates.filter((template) => uri.startsWith(prefixOf(template)))
+    .map((template): [SurfaceTemplate, ResourcePlace] => [template, placeOf(uri.slice(prefixOf(template).length))])
+    .filter(([template, { part }]) => partOf(template) === undefined || partOf(template) === part)
+    .sort(([one], [other]) => saidBy(other) - saidBy(one))[0];
+}
+
+/** How much of a URI a template says: `…/latest` is no task id, and `log` no part of a result. */
+function saidBy(template: SurfaceTemplate): number {
+  return prefixOf(template).length + (partOf(template)?.length ?? 0);
 }
 
 /** Parses what follows the prefix of a URI: `<id>`, `<id>/<part>`, and either with `?page=<number>`. */

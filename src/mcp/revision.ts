@@ -69,4 +69,15 @@ export interface Connection {
    * the client calls again with the answers.
    */
   ask(task: TaskInfo, questions: readonly Question[], ctx: RequestContext): Result | undefined;
+  /**
+   * Sends the client of a call what the task that it waits for logs, if the client wants that. Absent: clients of this
+   * revision get no log messages.
+   */
+  followLog?(task: TaskInfo, ctx: RequestContext): CallLog | undefined;
+}
+
+/** The log of a task, as it is sent on the stream of a call. Disposing of it ends that. */
+export interface CallLog extends Disposable {
+  /** Resolves once all is sent that the task had logged when its last change was seen. */
+  sent(): Promise<void>;
 }

@@ -18,6 +18,7 @@ export interface AuditEvent {
     | "answered"
     | "cancelled"
     | "result_read"
+    | "log_read"
     | "session_begun"
     | "session_deleted"
     | "refused";
@@ -34,6 +35,7 @@ export interface AuditEvent {
     | "create"
     | "read"
     | "result"
+    | "log"
     | "cancel"
     | "answer"
     | "list"

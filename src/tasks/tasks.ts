@@ -6,7 +6,7 @@
  */
 import { Answering } from "./answering/answering.ts";
 import type { AuditEvent } from "./audit.ts";
-import type { Backend, TaskPage, TraceContext } from "../backend.ts";
+import type { Backend, LogLine, TaskPage, TraceContext } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
@@ -147,6 +147,16 @@ export class Tasks implements Disposable {
       () => this.#outcomes.read({ id, owner, job }),
       () => ({ event: "result_read" }),
     );
+  }
+
+  /**
+   * Reads the log of a task that the caller has read. `pushed`: for a client that is told of each line as it comes; the audit
+   * log leaves that out. Rejects as `Backend.log`.
+   */
+  log({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, pushed = false): Promise<readonly LogLine[]> {
+    const read = () => this.#backend.log(id, owner);
+    const asked = { operation: "log", owner, task: id } as const;
+    return pushed ? read() : this.#guard.audited(asked, read, () => ({ event: "log_read", job }));
   }
 
   /**

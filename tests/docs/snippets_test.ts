@@ -6,11 +6,12 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { fileURLToPath } from "node:url";
 import { BothStrategy } from "../../docs/snippets/both_strategy.ts";
+import { followLog } from "../../docs/snippets/follow_log.ts";
 import { logEnds } from "../../docs/snippets/log_ends.ts";
 import { remind } from "../../docs/snippets/reminder.ts";
 import { WaitingStrategy } from "../../docs/snippets/waiting_strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { createClient, createWorker, isFinished, MemoryBackend, type TaskInfo } from "../../mod.ts";
+import { createClient, createWorker, defineJob, isFinished, MemoryBackend, type TaskInfo } from "../../mod.ts";
 import { CallCancelled } from "../../strategy.ts";
 import { freePort } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, FakeTime } from "../../tools/std.ts";
@@ -201,4 +202,30 @@ Deno.test("the reminder waits for days, sends each text once although its code r
   client[Symbol.dispose]();
   await pass(time, worker.close());
   await pass(time, backend.close());
+});
+
+Deno.test("the snippet that follows a log writes each line once, as it comes, and ends with the task", async () => {
+  await using backend = new MemoryBackend();
+  const [written, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const job = defineJob({
+    name: "tells",
+    input: { type: "object" },
+    run: async (_, ctx) => {
+      for (let line = 1; line <= 3; line++) await ctx.log(`line ${line}`);
+      await go.promise;
+      void ctx.log("warning", "the last line");
+    },
+  });
+  await using _worker = createWorker(backend, [job]);
+  const retry = { attempts: 1, delay: 1, maxDelay: 1 };
+  const task = { id: newTaskId(), job: "tells", owner: ME, input: {}, resultTtl: 60_000, retry };
+  await backend.create(task);
+  const lines: string[] = [];
+  const followed = followLog(backend, task, ({ level, text }) => {
+    if (lines.push(`${level} ${text}`) === 3) written.resolve();
+  });
+  await written.promise;
+  go.resolve();
+  await followed;
+  assertEquals(lines, ["info line 1", "info line 2", "info line 3", "warning the last line"]);
 });

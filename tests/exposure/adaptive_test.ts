@@ -64,10 +64,8 @@ Deno.test("each job gets one tool, and all jobs share three more for clients wit
   assertEquals(listed(false, false), ["report", "endless", "task_status", "task_cancel"]);
   assertEquals(listed(true, true), ["report", "endless"]);
   assertEquals(surface.templates.map(({ name }) => name), [
-    "report results",
-    "report latest result",
-    "endless results",
-    "endless latest result",
+    ...["report results", "report logs", "report latest result"],
+    ...["endless results", "endless logs", "endless latest result"],
   ]);
 });
 

@@ -14,7 +14,7 @@ async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   return content.text;
 }
 
-Deno.test("a job gets one tool, a resource template for its results, and the native task operations", async () => {
+Deno.test("a job gets one tool, resource templates for its results and its logs, and the native task operations", async () => {
   await using bench = new Bench(new OperationResourceStrategy({ notifications: true }));
   const surface = bench.expose(report, { name: "make_report" });
   assertEquals(surface.tools.map(({ name, title, description }) => [name, title, description]), [
@@ -26,6 +26,7 @@ Deno.test("a job gets one tool, a resource template for its results, and the nat
   assertEquals(tool.outputSchema, report.outputSchema && resultOrHandle(report.outputSchema));
   assertEquals(surface.templates.map(({ uriTemplate }) => uriTemplate), [
     "mcp://results/report/{task_id}",
+    "mcp://results/report/{task_id}/log",
     "mcp://results/report/latest",
   ]);
   const form = { inlineBytes: 100_000, typed: true, pageCall: undefined };

@@ -25,7 +25,7 @@ async function start(surface: Surface, name: string, input: unknown): Promise<st
   return structuredContent.token;
 }
 
-Deno.test("a job gets four tools and a resource template for its results, or three without cancellation", async () => {
+Deno.test("a job gets four tools and resource templates for its results and its logs, or three without cancellation", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const names = bench.expose(report).tools.map(({ name }) => name);
   assertEquals(names, ["report_start", "report_status", "report_result", "report_cancel"]);
@@ -35,6 +35,7 @@ Deno.test("a job gets four tools and a resource template for its results, or thr
   assertEquals(tools.map(({ name }) => name), ["plain_start", "plain_status", "plain_result"]);
   assertEquals(templates.map(({ uriTemplate }) => uriTemplate), [
     "mcp://results/plain/{task_id}",
+    "mcp://results/plain/{task_id}/log",
     "mcp://results/plain/latest",
   ]);
   assertEquals(tasks, undefined);

@@ -136,13 +136,14 @@ Deno.test("a creation that fails in the backend does not count as an open task",
   assertEquals(stage.audited.map(({ event }) => event), ["created"]);
 });
 
-Deno.test("the audit log has each creation, result read, cancellation and refusal", async () => {
+Deno.test("the audit log has each creation, read of a result or a log, cancellation and refusal", async () => {
   await using stage = new Stage({ ttl: 1_000 });
   const { tasks } = stage;
   await using _worker = createWorker(stage.backend, [echo]);
   const done = await tasks.start(registered, { secret: "of the input" }, "ann");
   await tasks.finish(done, new AbortController().signal);
   await tasks.outcome(done);
+  await tasks.log(done);
   await assertRejects(() => tasks.get(done.id, "bob"), TaskNotFound);
   await assertRejects(() => tasks.cancel("x".repeat(1_000), "ann"), TaskNotFound);
   await assertRejects(() => tasks.start(registered, {}, "ann", { ttl: 1_001 }), LimitExceeded);
@@ -153,6 +154,7 @@ Deno.test("the audit log has each creation, result read, cancellation and refusa
   assertEquals(stage.audited, [
     { ...who, event: "created", operation: "create", job, task: done.id },
     { ...who, event: "result_read", operation: "result", task: done.id },
+    { ...who, event: "log_read", operation: "log", job, task: done.id },
     {
       ...refused,
       principal: "bob",

@@ -12,9 +12,17 @@ import type { ResultForm, SurfaceTemplate, ToolResult } from "../surface.ts";
 import { beginningOf } from "./beginning.ts";
 import { blocksOf, textBlock } from "./content_blocks.ts";
 
+/** The variable of a template. */
+const TASK_ID = "{task_id}";
+
 /** The prefix of the URIs of a template's resources, before the task id. */
 export function prefixOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string {
-  return uriTemplate.replace("{task_id}", "");
+  return uriTemplate.split(TASK_ID)[0] ?? uriTemplate;
+}
+
+/** The part of a task that the URIs of a template's resources name, behind the task id; absent where they may name any. */
+export function partOf({ uriTemplate }: Pick<SurfaceTemplate, "uriTemplate">): string | undefined {
+  return uriTemplate.split(`${TASK_ID}/`)[1];
 }
 
 /** The URI of the resource with the result of a task. */

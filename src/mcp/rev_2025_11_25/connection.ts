@@ -6,6 +6,7 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/server";
 import { Unavailable } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
+import type { TaskInfo } from "../../task.ts";
 import type { TaskServer } from "../host.ts";
 import type { Peer } from "../peer.ts";
 import type { Client, Connection } from "../revision.ts";
@@ -13,10 +14,14 @@ import type { Served } from "../served.ts";
 import { declaredAsking } from "../words.ts";
 import { elicitFields } from "./ask_for_input.ts";
 import { Elicitor } from "./elicit.ts";
+import { LogPush } from "./log_push.ts";
 import { readableIn } from "./older_revisions.ts";
 import { StatusPush } from "./status_push.ts";
 import { bindTasks } from "./tasks.ts";
 import { createTaskResult } from "./wire.ts";
+
+/** Section "Log Message Notifications". */
+const LOG_MESSAGE = "notifications/message";
 
 /** Sets up the revision on one connection. Where the surface has no tasks, the `task` of a call is ignored. */
 export function bindConnection(server: TaskServer, { surface, tasks }: Served, peer: Peer): Connection {
@@ -24,19 +29,26 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
   // calls are to become tasks, it says with each call.
   const client = (): Client => ({ ...declaredAsking(server.getClientCapabilities()), tasks: false });
   const elicitor = new Elicitor(server, tasks, peer.owner);
+  const logs = new LogPush(tasks, (params) => server.notification({ method: LOG_MESSAGE, params }));
+  logs.bind(server);
+  const followLog = (task: TaskInfo) => void logs.follow(task);
   const push = new StatusPush(tasks, {
     // A client that is gone needs no push: it reads the task when it comes back.
     notify: (method, params) => void server.notification({ method, params }).catch(() => {}),
     notifications: surface.tasks?.notifications ?? false,
+    onFollow: followLog,
     asking: (job) => ({ ...client(), tool: surface.tasks?.answerTools?.[job] }),
   });
   const closed = new AbortController();
   server.onclose = () => {
     closed.abort(new Unavailable("The connection was closed."));
     push[Symbol.dispose]();
+    logs[Symbol.dispose]();
     elicitor.close();
   };
-  if (surface.tasks) bindTasks(server, { tasks, surface: surface.tasks, peer, elicitor, push, closed: closed.signal });
+  if (surface.tasks) {
+    bindTasks(server, { tasks, surface: surface.tasks, peer, elicitor, push, followLog, closed: closed.signal });
+  }
 
   return {
     subscriptions: false,
@@ -63,6 +75,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
     },
     completed: (result) => ({ ...readableIn(server.getNegotiatedProtocolVersion(), result) }),
     elicit: elicitFields,
+    followLog: (task, ctx) => logs.follow(task, (params) => ctx.mcpReq.notify({ method: LOG_MESSAGE, params })),
     resumed: () => undefined,
     answers: () => ({}),
     ask(task, _, ctx) {

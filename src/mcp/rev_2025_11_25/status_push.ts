@@ -18,6 +18,8 @@ export interface PushOptions {
   readonly notify: (method: string, params: Record<string, unknown>) => void;
   /** Whether every change of a task is pushed; otherwise only the progress of those whose call has a token. */
   readonly notifications: boolean;
+  /** Called with each task that the client follows. */
+  readonly onFollow?: (task: TaskInfo) => void;
   /** How the questions of a job can be answered through the client; the status message says so. */
   readonly asking: (job: string) => Asking;
 }
@@ -56,7 +58,8 @@ export class StatusPush implements Disposable {
     this.#waiting.delete(task.id);
     if (this.#closed || this.isFollowing(task.id)) return;
     if (isFinished(task)) return void this.#tokens.delete(task.id);
-    const { notify, notifications } = this.#options;
+    const { notify, notifications, onFollow } = this.#options;
+    onFollow?.(task);
     const token = this.#tokens.get(task.id);
     if (!notifications && token === undefined) return;
     const report = token !== undefined && progressTo(token, (params) => {

@@ -28,12 +28,15 @@ export interface TaskOperations {
   readonly peer: Peer;
   readonly elicitor: Elicitor;
   readonly push: StatusPush;
+  /** Sends what a task logs, if the client wants that. */
+  readonly followLog: (task: TaskInfo) => void;
   /** Aborts when the connection is closed. */
   readonly closed: AbortSignal;
 }
 
 /** Binds the task operations to one connection. */
-export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, push, closed }: TaskOperations): void {
+export function bindTasks(server: TaskServer, operations: TaskOperations): void {
+  const { tasks, surface, peer, elicitor, push, followLog, closed } = operations;
   const { owner, known } = peer;
   const { cancellable, forms } = surface;
   server.registerCapabilities({ tasks: tasksCapability(cancellable.length > 0, known) });
@@ -67,7 +70,10 @@ export function bindTasks(server: TaskServer, { tasks, surface, peer, elicitor, 
   operation("tasks/result", async (id, ctx) => {
     const task = await waits.wait(id, ctx.mcpReq.id, (replaced) => {
       const given = AbortSignal.any([ctx.mcpReq.signal, closed, replaced]);
-      return tasks.wait(id, owner, given, (now) => ask(now, ctx));
+      return tasks.wait(id, owner, given, (now) => {
+        ask(now, ctx);
+        followLog(now);
+      });
     });
     const result = callResult(task, await tasks.outcome(task), forms.get(task.job));
     return { ...taskResult(result, id) };

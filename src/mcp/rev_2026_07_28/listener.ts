@@ -18,6 +18,7 @@ import { z } from "zod";
 import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { prefixOf, resourceUri } from "../../exposure/answers/call_result.ts";
+import { logUri } from "../../exposure/answers/log.ts";
 import { fits } from "../../text.ts";
 import type { TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
@@ -163,19 +164,25 @@ export class TaskListener implements Disposable {
       return reading;
     };
     const names = [...taskIds, ...uris.filter((uri) => this.#isResult(uri))];
-    const tasks = await Promise.all(names.map((name) => get(name.slice(name.lastIndexOf("/") + 1))));
+    const tasks = await Promise.all(names.map((name) => get(idIn(name))));
     // In the order of the request, whichever was read first.
     for (const [index, name] of names.entries()) {
       const task = tasks[index];
-      if (task && (task.id === name || resourceUri(task) === name)) known.set(name, task);
+      if (task && [task.id, resourceUri(task), logUri(task)].includes(name)) known.set(name, task);
     }
     return known;
   }
 
-  /** Whether a URI is that of a result, which the SDK knows nothing of. */
+  /** Whether a URI is that of a result or a log, which the SDK knows nothing of. */
   #isResult(uri: string): boolean {
     return this.#served.surface.templates.some((template) => uri.startsWith(prefixOf(template)));
   }
+}
+
+/** The id in the URI of a result or a log, or the id itself. */
+function idIn(name: string): string {
+  const path = name.replace(/\/log$/, "");
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** A task that cannot be read now must not be taken for an unknown one. */

@@ -8,6 +8,7 @@ import { type JSONRPCMessage, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprot
 import type { TraceContext } from "../../backend.ts";
 import { TaskNotFound } from "../../errors.ts";
 import { resourceUri } from "../../exposure/answers/call_result.ts";
+import { logUri } from "../../exposure/answers/log.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { toProtocolError } from "../errors.ts";
@@ -24,7 +25,7 @@ export interface Subscribed {
   /** The id of the request that opened it. */
   readonly id: string | number;
   readonly taskIds: readonly string[];
-  /** The URIs of results. */
+  /** The URIs of results and logs. */
   readonly uris: readonly string[];
   /** What the client declares, which decides whether it gets the questions of a task. */
   readonly capabilities: unknown;
@@ -48,6 +49,8 @@ export class TaskSubscription implements Disposable {
   readonly #covers: Subscribed;
   readonly #write: Write;
   readonly #followed = new Map<string, () => void>();
+  /** How many lines of each task the client was told of. */
+  readonly #logged = new Map<string, number>();
   #waiting: Change[] = [];
   #notifying = false;
   #mostWaiting = MAX_WAITING;
@@ -115,6 +118,11 @@ export class TaskSubscription implements Disposable {
       await this.#send("notifications/tasks", { ...detailed });
     }
     const uri = resourceUri(task);
+    const log = logUri(task);
+    if (uris.includes(log) && (task.logged ?? 0) > (this.#logged.get(task.id) ?? 0)) {
+      this.#logged.set(task.id, task.logged ?? 0);
+      await this.#send("notifications/resources/updated", { uri: log });
+    }
     if (task.status === "COMPLETED" && uris.includes(uri)) await this.#send("notifications/resources/updated", { uri });
   }
 

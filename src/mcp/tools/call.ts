@@ -21,7 +21,8 @@ import type { Json, Question, TaskInfo } from "../../task.ts";
 import { messageOf } from "../../text.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RequestContext } from "../host.ts";
-import type { Client, Connection, TaskRequest } from "../revision.ts";
+import { doneWithin } from "../../waiting.ts";
+import type { CallLog, Client, Connection, TaskRequest } from "../revision.ts";
 import { traceOf } from "./call_span.ts";
 import { CallProgress } from "./call_progress.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
@@ -33,6 +34,9 @@ class InputNeeded extends JobsError {
     super("The task of this call asks for input.");
   }
 }
+
+/** How long the answer of a call waits for the last lines that its task has logged to be sent, in ms. */
+const LAST_LINES_MS = 1_000;
 
 /** Why answers that came with a call do not fit, by the keys of their questions. */
 type Misfits = ReadonlyMap<string, InvalidInput>;
@@ -99,6 +103,10 @@ async function waitFor(
     void notify({ method: "notifications/progress", params }).catch(() => {}); // The client is gone.
   using progress = token === undefined ? undefined : new CallProgress(token, notifyProgress);
   const client = clientOf(request, connection.client(ctx), token !== undefined);
+  let log: CallLog | undefined;
+  const followLog = (task: TaskInfo) => {
+    if (request === undefined) log ??= connection.followLog?.(task, ctx);
+  };
   const call: CallContext = {
     owner,
     client,
@@ -107,7 +115,9 @@ async function waitFor(
     signal: given.signal,
     isReachable: () => isOpen(ctx),
     onAnswer: (lost) => onAnswer(ctx, lost),
+    onTask: followLog,
     onChange: (task, whenNobodyCanAnswer = "cancel") => {
+      followLog(task);
       progress?.report(describeQuestions(task, client));
       const { askable, others } = questionsToElicit(task, client);
       if (whenNobodyCanAnswer === "cancel" && others.length > 0) {
@@ -121,11 +131,13 @@ async function waitFor(
   };
   try {
     const answer = await run(call);
+    if (log) await doneWithin(log.sent(), LAST_LINES_MS);
     return answer.kind === "task" ? connection.created(answer.task, ctx) : connection.completed(fitted(answer.result));
   } catch (error) {
     if (!(error instanceof InputNeeded)) throw error;
     return error.result;
   } finally {
+    log?.[Symbol.dispose]();
     ended?.abort();
     signal.removeEventListener("abort", giveUp);
   }

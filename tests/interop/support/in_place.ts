@@ -1,10 +1,11 @@
 /**
- * The transport of an official client to a fixture server on stdio that runs in the test's process: the SDK's own starts
+ * The transport of an official client to a server on stdio, a fixture or another, that runs in the test's process: the SDK's own starts
  * a process, which `clients_test.ts` does.
  *
  * @module
  */
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import type { AsyncToolServer } from "../../../mod.ts";
 import { runInPlace } from "../../mcp/support/program.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
 
@@ -16,8 +17,8 @@ export class InPlaceTransport implements Transport {
   readonly #stdin;
   #closed: Promise<void> | undefined;
 
-  constructor(strategy: StrategyName) {
-    this.#program = runInPlace(fixtureServer(strategy));
+  constructor(server: StrategyName | AsyncToolServer) {
+    this.#program = runInPlace(typeof server === "string" ? fixtureServer(server) : server);
     this.#stdin = this.#program.stdin.getWriter();
   }
 

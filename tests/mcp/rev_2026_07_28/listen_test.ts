@@ -67,6 +67,46 @@ Deno.test("the end of a task is sent even if the store fails just when the resul
   assertEquals(reads, 2);
 });
 
+Deno.test("a subscriber to the log of a task is notified when lines come; there are no log messages", async () => {
+  const gate = Promise.withResolvers<void>();
+  const backend = new MemoryBackend();
+  const server = new AsyncToolServer({ name: "talking", version: "1.0.0", backend, audit: () => {} });
+  server.asyncTool({ name: "talk", input: { type: "object" } }, async (_, ctx) => {
+    await ctx.log("begun");
+    await gate.promise;
+    await ctx.progress(0.5);
+    await ctx.log("error", "ended");
+  });
+  const end = new AbortController();
+  const listening = Promise.withResolvers<string>();
+  const running = server.run({
+    transport: "http",
+    port: 0,
+    worker: {},
+    signal: end.signal,
+    onListen: listening.resolve,
+  });
+  const url = new URL(await listening.promise);
+  const discovered = (await ask(url, "server/discover", {})).result;
+  assertEquals(discovered?.capabilities.logging, undefined);
+  const { taskId } = await callTool(url, "talk");
+  const uri = `mcp://results/talk/${taskId}/log`;
+  const other = "mcp://results/talk/01a20500-0000-7000-8000-000000000000/log";
+  {
+    await using events = await listen(url, { resourceSubscriptions: [uri, other] });
+    assertEquals((await events.next()).params?.notifications, { resourceSubscriptions: [uri] });
+    assertEquals((await events.next()).params?.uri, uri);
+    gate.resolve();
+    while (events.messages.length < 3) await events.next();
+    const told = events.messages.slice(1).map(({ method, params }) => [method, params?.uri]);
+    assertEquals(told, Array.from({ length: 2 }, () => ["notifications/resources/updated", uri]));
+  }
+  const read = (await ask(url, "resources/read", { uri })).result;
+  assertStringIncludes(read?.contents[0].text, " info begun\n");
+  end.abort();
+  await running;
+});
+
 Deno.test("a subscriber to a result is notified when it is there, and of no other resource", async () => {
   await using http = await serveHttp("operation");
   const { taskId, _meta } = await callTool(http.url, "hold", { gate: "resource" });

@@ -65,7 +65,12 @@ export function mergeReports(
   };
   const flush = async () => {
     await storing;
-    while (waiting.added.lines.length > 0) await storeNext();
+    while (waiting.added.lines.length > 0) {
+      await storeNext().catch((error) => {
+        if (!(error instanceof InvalidValue)) throw error; // Lines that never can be stored must not keep the task from its end.
+        failed(error);
+      });
+    }
   };
   return {
     report: (report) => {

@@ -1,6 +1,7 @@
 import type { NewLogLine, ProgressReport } from "../../../../src/backend.ts";
 import { mergeReports } from "../../../../src/backends/shared/running/progress_reports.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
+import { messageOf } from "../../../../src/text.ts";
 import type { NewLines } from "../../../../src/task_log/kept.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
@@ -69,7 +70,16 @@ Deno.test("lines that could not be stored are stored with the next ones, before 
 });
 
 Deno.test("lines that can never be stored are left out, so that the task can end", async () => {
-  const reports = mergeReports(() => Promise.reject(new InvalidValue("They are too large.")), () => {});
+  const errors: unknown[] = [];
+  let away = true;
+  const store = () => Promise.reject(away ? new BackendError("The store is away.") : new InvalidValue("Too large."));
+  const reports = mergeReports(store, (error) => errors.push(error));
   await reports.log(line("a"));
-  assertEquals(reports.flush(), undefined);
+  away = false;
+  await reports.flush();
+  await reports.log(line("b"));
+  assertEquals([errors.map(messageOf), reports.flush()], [
+    ["The store is away.", "Too large.", "Too large."],
+    undefined,
+  ]);
 });
