@@ -1,0 +1,41 @@
+/** The jobs of the steering run. Each tells on stdout when a run begins and ends. */
+import { defineJob, type Job, type JobContext } from "../../mod.ts";
+import { z } from "zod";
+
+/** How many tasks of the limited job may run at once. */
+export const MOST_AT_ONCE = 2;
+
+/** How often a task of the scheduled job is due, in ms, and the name of its schedule. */
+export const EVERY_MS = 1_000;
+export const SCHEDULE = "each_second";
+
+/** The owner of all tasks. */
+export const OWNER = "chaos";
+
+/** What a run writes, as a line of JSON. */
+export interface Told {
+  readonly kind: "begin" | "end";
+  readonly job: string;
+  readonly task: string;
+  /** By the machine's clock, in ms since the epoch. */
+  readonly at: number;
+}
+
+const input = z.strictObject({ ms: z.number() });
+
+async function run({ ms }: { readonly ms: number }, { id: task, job }: JobContext): Promise<string> {
+  const tell = (kind: Told["kind"]) => console.log(JSON.stringify({ kind, job, task, at: Date.now() } satisfies Told));
+  tell("begin");
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  tell("end");
+  return task;
+}
+
+/** At most two of its tasks run at once. */
+export const limited: Job = defineJob({ name: "limited", input, run, concurrency: MOST_AT_ONCE });
+
+/** It is paused and resumed. */
+export const held: Job = defineJob({ name: "held", input, run });
+
+/** Its tasks are those of a schedule. */
+export const timed: Job = defineJob({ name: "timed", input, run });

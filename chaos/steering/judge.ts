@@ -1,0 +1,39 @@
+/** What the lines of all runs say: how many ran at once, and which began during a pause. */
+import type { Told } from "./jobs.ts";
+
+/** A time from and to, in ms since the epoch. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What one process has told. */
+export interface Witness {
+  readonly told: Told[];
+  /** When it was dead or had ended: what had not ended by then did so. */
+  over: number;
+}
+
+/** The runs of a job. One that was killed ended with its process. */
+export function runsOf(job: string, witnesses: readonly Witness[]): readonly Span[] {
+  return witnesses.flatMap(({ told, over }) => {
+    const ends = new Map(told.filter(({ kind }) => kind === "end").map(({ task, at }) => [task, at]));
+    const begun = told.filter((line) => line.kind === "begin" && line.job === job);
+    return begun.map(({ task, at }) => ({ from: at, to: ends.get(task) ?? over }));
+  });
+}
+
+/** The most runs at the same moment. */
+export function mostAtOnce(runs: readonly Span[]): number {
+  const changes = runs.flatMap(({ from, to }) => [{ at: from, by: 1 }, { at: to, by: -1 }]);
+  // Of what happens in the same millisecond, ends come first.
+  changes.sort((a, b) => a.at - b.at || a.by - b.by);
+  let [now, most] = [0, 0];
+  for (const { by } of changes) most = Math.max(most, now += by);
+  return most;
+}
+
+/** How many runs began within these times. */
+export function begunWithin(runs: readonly Span[], spans: readonly Span[]): number {
+  return runs.filter(({ from }) => spans.some((span) => span.from <= from && from < span.to)).length;
+}

@@ -1,0 +1,168 @@
+/**
+ * The steering run: `deno task chaos:steering [--backend kv|redis|postgres] [--seconds 30] [--seed 1]`. Workers and servers
+ * are killed with SIGKILL, while one job has a limit of two at once, another one is paused and resumed again and again, and a
+ * schedule has a task each second. Ends with status 0 only if the limit was kept, nothing began during a pause, each due time
+ * had exactly one task, and all tasks have ended once.
+ */
+import { isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
+import type { Job } from "../../mod.ts";
+import { openBackend, Place } from "../../tools/place.ts";
+import { randomFrom } from "../../tools/random.ts";
+import { parseArgs } from "../../tools/std.ts";
+import { LEASE_MS } from "../job.ts";
+import { WorkerProcess } from "../processes.ts";
+import { EVERY_MS, held, limited, MOST_AT_ONCE, OWNER, SCHEDULE, timed, type Told } from "./jobs.ts";
+import { begunWithin, mostAtOnce, runsOf, type Span, type Witness } from "./judge.ts";
+
+const WORKERS = 3;
+/** The first one lives on, so that there is always one that keeps the schedule. */
+const SERVERS = 3;
+const TICK_MS = 250;
+const KILL_CHANCE = 0.05;
+/** How long a pause lasts, and the time before the next one, in ticks. */
+const PAUSE_TICKS = 16;
+/** How long the other processes have to hear of a pause, in ms. */
+const HEARD_MS = LEASE_MS;
+/** How long all tasks have to end, once nothing is killed any more, in ms. */
+const PATIENCE_MS = 120_000;
+
+const options = parseArgs(Deno.args, {
+  string: ["backend", "seconds", "seed"],
+  default: { backend: "kv", seconds: "30", seed: "1" },
+});
+const name = String(options.backend);
+const ticks = Number(options.seconds) * 1_000 / TICK_MS;
+const random = randomFrom(Number(options.seed));
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A process, and what it tells. */
+class Watched {
+  readonly witness: Witness = { told: [], over: Infinity };
+  #process: WorkerProcess | undefined;
+
+  static async start(script: "steering/worker" | "steering/server"): Promise<Watched> {
+    const watched = new Watched();
+    const onLine = (line: string) => void watched.witness.told.push(JSON.parse(line) as Told);
+    watched.#process = await WorkerProcess.start([name, place.folder], { worker: script, onLine });
+    witnesses.push(watched.witness);
+    return watched;
+  }
+
+  async end(how: "kill" | "stop"): Promise<void> {
+    await this.#process?.[how]();
+    this.witness.over = Date.now();
+  }
+}
+
+await using place = await Place.make(name, { persistent: true });
+await using backend = await openBackend(name, place.folder, LEASE_MS);
+const { operator } = backend;
+const witnesses: Witness[] = [];
+const ends = new Map<string, number>();
+const leave = backend.watch((event) => {
+  if (event.kind === "change" && isFinished(event.task)) ends.set(event.task.id, (ends.get(event.task.id) ?? 0) + 1);
+});
+const start = (count: number, script: "steering/worker" | "steering/server") =>
+  Promise.all(Array.from({ length: count }, () => Watched.start(script)));
+const [workers, servers] = [await start(WORKERS, "steering/worker"), await start(SERVERS, "steering/server")];
+const sent: TaskInfo[] = [];
+const pauses: Span[] = [];
+let [kills, pausedAt] = [0, 0];
+
+for (let tick = 0; tick < ticks; tick++) {
+  await Promise.all([pause(TICK_MS), create(limited, 150), create(limited, 200), create(held, 5), create(held, 10)]);
+  if (tick % PAUSE_TICKS === 0) await (pausedAt === 0 ? pauseHeld() : resumeHeld());
+  for (const [group, script] of [[workers, "steering/worker"], [servers, "steering/server"]] as const) {
+    for (const [index, process] of group.entries()) {
+      if (random() >= KILL_CHANCE || process === servers[0]) continue;
+      kills++;
+      await process.end("kill");
+      group[index] = await Watched.start(script);
+    }
+  }
+}
+if (pausedAt !== 0) await resumeHeld();
+await Promise.all(servers.map((server) => server.end("stop")));
+const scheduled = await tasksOf(timed.name);
+const unfinished = await untilFinished([...sent, ...scheduled]);
+await Promise.all(workers.map((worker) => worker.end("stop")));
+leave();
+
+const due = await dueTimes();
+const dueIds = new Set(due);
+const rows: [string, number][] = [
+  ["tasks sent", sent.length],
+  ["tasks of the schedule", scheduled.length],
+  ["processes killed", kills],
+  ["pauses", pauses.length],
+  ["lost, or ended otherwise than COMPLETED", unfinished],
+  ["ended twice", [...ends.values()].filter((count) => count > 1).length],
+  ["the most at once of the limited job", mostAtOnce(runsOf(limited.name, witnesses))],
+  ["runs that began during a pause", begunWithin(runsOf(held.name, witnesses), pauses)],
+  ["due times", due.length],
+  ["due times that were left out", due.filter((id) => id === undefined).length],
+  ["tasks of the schedule beside those of due times", scheduled.filter(({ id }) => !dueIds.has(id)).length],
+];
+for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
+const [, , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
+  [, n],
+) => n);
+const isWell = lost + twice + begun + leftOut + beside === 0 && most <= MOST_AT_ONCE && times === scheduled.length;
+if (!isWell) Deno.exitCode = 1;
+
+async function create(job: Job, ms: number): Promise<void> {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = { id: newTaskId(), job: job.name, owner: OWNER, input: { ms }, resultTtl: 3_600_000, retry };
+  sent.push(await backend.create(task));
+}
+
+async function pauseHeld(): Promise<void> {
+  await operator.pause(held.name);
+  pausedAt = Date.now();
+}
+
+async function resumeHeld(): Promise<void> {
+  pauses.push({ from: pausedAt + HEARD_MS, to: Date.now() });
+  pausedAt = 0;
+  await operator.resume(held.name);
+}
+
+async function tasksOf(job: string): Promise<readonly TaskInfo[]> {
+  const tasks: TaskInfo[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await operator.tasks({ job, cursor, limit: 1_000 });
+    tasks.push(...page.tasks);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return tasks;
+}
+
+/** Waits for the ends of tasks. Resolves with how many have not ended well. */
+async function untilFinished(tasks: readonly TaskInfo[]): Promise<number> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let open = tasks;
+  let failed = 0;
+  while (true) {
+    const now = await Promise.all(open.map(({ id, owner }) => backend.get(id, owner)));
+    failed += now.filter((task) => isFinished(task) && task.status !== "COMPLETED").length;
+    open = now.filter((task) => !isFinished(task));
+    if (open.length === 0 || Date.now() > deadline) return failed + open.length;
+    await pause(TICK_MS);
+  }
+}
+
+/** The task of each due time so far, `undefined` where there is none. */
+async function dueTimes(): Promise<readonly (string | undefined)[]> {
+  const schedule = (await operator.schedules()).find(({ name }) => name === SCHEDULE);
+  const last = schedule?.last?.dueAt ?? 0;
+  const first = Math.min(...scheduled.map(({ createdAt }) => createdAt));
+  const times = Array.from(
+    { length: Math.floor((last - first) / EVERY_MS) + 2 },
+    (_, index) => last - index * EVERY_MS,
+  );
+  const named = times.map((time) => backend.keys.named(OWNER, `schedule:${SCHEDULE}:${time}`));
+  const ids = (await Promise.all(named)).map((id) => id?.slice(0, 36));
+  // The first due time is the last one that has a task.
+  return ids.slice(0, ids.findLastIndex((id) => id !== undefined) + 1);
+}

@@ -1,0 +1,25 @@
+import { begunWithin, mostAtOnce, runsOf } from "../../chaos/steering/judge.ts";
+import { assertEquals } from "../../tools/std.ts";
+
+Deno.test("a run that has not told its end lasts until its process is over", () => {
+  const line = (kind: "begin" | "end", task: string, at: number, job = "limited") => ({ kind, job, task, at });
+  const witnesses = [
+    {
+      told: [line("begin", "a", 1), line("begin", "b", 2), line("end", "a", 5), line("begin", "c", 3, "held")],
+      over: 9,
+    },
+    { told: [line("begin", "b", 20)], over: 30 },
+  ];
+  assertEquals(runsOf("limited", witnesses), [{ from: 1, to: 5 }, { from: 2, to: 9 }, { from: 20, to: 30 }]);
+});
+
+Deno.test("runs that meet in one moment are not at once, and those that overlap are", () => {
+  assertEquals(mostAtOnce([{ from: 1, to: 3 }, { from: 3, to: 5 }]), 1);
+  assertEquals(mostAtOnce([{ from: 1, to: 4 }, { from: 3, to: 5 }, { from: 2, to: 6 }]), 3);
+  assertEquals(mostAtOnce([]), 0);
+});
+
+Deno.test("a run counts as begun during a pause from its first moment on, and not at its end", () => {
+  const runs = [{ from: 1, to: 9 }, { from: 5, to: 6 }, { from: 7, to: 8 }];
+  assertEquals(begunWithin(runs, [{ from: 5, to: 7 }]), 1);
+});
