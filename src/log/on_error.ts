@@ -98,11 +98,16 @@ function describe(error: unknown, { where }: ErrorPlace): string {
   return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
 }
 
-/** Where in the code an error was made, as its stack says behind its message. */
+/** Frames of a stack that lie in Deno itself or in a package of npm. */
+const FOREIGN = /\b(ext|node|npm):|\/(npm|node_modules)\//;
+
+/** The first place outside of libraries that an error has passed, as its stack says behind its message. */
 function firstFrame(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.stack === undefined) return undefined;
   const at = error.stack.indexOf(error.message);
-  return at < 0 ? undefined : /^ {4}at (.+)$/m.exec(error.stack.slice(at + error.message.length))?.[1];
+  if (at < 0) return undefined;
+  const frames = error.stack.slice(at + error.message.length).matchAll(/^ {4}at (.+)$/gm);
+  return frames.map(([, frame = ""]) => frame).find((frame) => !FOREIGN.test(frame));
 }
 
 /** One for all who share this process's stderr, so that its limit counts for all of them. */

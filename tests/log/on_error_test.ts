@@ -87,6 +87,18 @@ Deno.test("the line of a failed job has the kind of its error and where it was t
   assertEquals(told.slice(3, 6), ["Error", "a string", "an object"]);
 });
 
+Deno.test("the place of an error is the first one outside of libraries, and is left out where there is none", () => {
+  const { errors, written } = linesAt({ ms: 0 });
+  const stackOf = (...frames: string[]) => ["Error: away", ...frames.map((frame) => `    at ${frame}`)].join("\n");
+  const library = "Redis.send (file:///home/me/.cache/deno/npm/registry.npmjs.org/ioredis/6.0.0/built/Redis.js:1:2)";
+  const own = "run (file:///srv/jobs.ts:3:4)";
+  for (const frames of [[library, own], ["ext:core/01_core.js:1:1", library], ["a (node:net:1:1)", own]]) {
+    errors.report(Object.assign(new Error("away"), { stack: stackOf(...frames) }), { where: "read" });
+  }
+  const told = written.map((line) => JSON.parse(line).error);
+  assertEquals(told, [`away (at ${own})`, "away", `away (at ${own})`]);
+});
+
 Deno.test("an onError that throws or rejects breaks nothing", async () => {
   const received: unknown[] = [];
   const failing = [
