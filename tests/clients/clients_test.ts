@@ -32,6 +32,20 @@ async function refuseOtherData(connect: (target: Target) => Promise<Session>, ta
   assertStringIncludes(message.toLowerCase(), "structured content");
 }
 
+/** A picture that fits comes as it is; of a picture or a text that is too large for an answer come what fits and a link. */
+async function getLargeResults(connect: (target: Target) => Promise<Session>, target: Target): Promise<void> {
+  await using session = await connect(target);
+  const blocksOf = async (name: string, args: { readonly [name: string]: number }) => {
+    const { blocks } = await session.call(name, args) as { readonly blocks: readonly (readonly [string, number])[] };
+    return blocks;
+  };
+  assertEquals(await blocksOf("draw", { bytes: 30_000 }), [["image", 40_000]]);
+  assertEquals((await blocksOf("draw", { bytes: 900_000 })).map(([type]) => type), ["text", "resource_link"]);
+  const text = await blocksOf("write", { length: 2_000_000 });
+  assertEquals(text.map(([type]) => type), ["text", "text", "resource_link"]);
+  assert(text.every(([, length]) => length < 100_000));
+}
+
 for (const [name, connect] of Object.entries({ "SDK 1": (target: Target) => sdk1(target), "SDK 2": sdk2 })) {
   Deno.test(`${name} refuses data that are neither a result nor a handle`, () =>
     withServer("http", (target) => refuseOtherData(connect, target)));
@@ -62,7 +76,9 @@ Deno.test("a client whose time limit is shorter than any answer calls again unti
 for (const { packages, kinds } of PYTHON_CLIENTS) {
   testUnless(
     noPython,
-    `${packages.join(" and ")} of PyPI: each gets the result of every job over stdio and HTTP, and refuses other data`,
+    `${
+      packages.join(" and ")
+    } of PyPI: each gets the result of every job over stdio and HTTP, pictures and large ones too, and refuses other data`,
     async (t) => {
       const folder = await Deno.makeTempDir();
       try {
@@ -74,6 +90,7 @@ for (const { packages, kinds } of PYTHON_CLIENTS) {
               withServer(transport, async (target) => {
                 await getAllResults(connect, target);
                 await refuseOtherData(connect, target);
+                await getLargeResults(connect, target);
               }));
           }
         }

@@ -1,7 +1,7 @@
 """A Python client under test: client.py mcp1|mcp2|fastmcp <url | command args...>.
 
-Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, null if the
-client's own time limit has passed, or a text if the client has failed in another way.
+Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, or else what it
+returned as blocks; null if the client's own time limit has passed, or a text if the client has failed in another way.
 """
 
 import asyncio
@@ -10,6 +10,13 @@ import sys
 from datetime import timedelta
 
 LIMIT_S = 2
+
+
+def data_of(structured, content):
+    """The data, or the type of each block with the length of its text or its base64."""
+    if structured is not None:
+        return structured
+    return {"blocks": [[block.type, len(getattr(block, "data", getattr(block, "text", "")))] for block in content]}
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -32,7 +39,7 @@ async def mcp1(target, use):
 
         async def call(name, args):
             result = await session.call_tool(name, args, read_timeout_seconds=timedelta(seconds=LIMIT_S))
-            return result.structuredContent
+            return data_of(result.structuredContent, result.content)
 
         await use(call)
 
@@ -45,7 +52,8 @@ async def mcp2(target, use):
         await client.list_tools()
 
         async def call(name, args):
-            return (await client.call_tool(name, args, read_timeout_seconds=LIMIT_S)).structured_content
+            result = await client.call_tool(name, args, read_timeout_seconds=LIMIT_S)
+            return data_of(result.structured_content, result.content)
 
         await use(call)
 
@@ -59,7 +67,8 @@ async def fastmcp(target, use):
         await client.list_tools()
 
         async def call(name, args):
-            return (await client.call_tool(name, args, timeout=LIMIT_S)).structured_content
+            result = await client.call_tool(name, args, timeout=LIMIT_S)
+            return data_of(result.structured_content, result.content)
 
         await use(call)
 

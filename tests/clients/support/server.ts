@@ -7,7 +7,14 @@
  * @module
  */
 import { z } from "zod";
-import { AdaptiveExposureStrategy, AsyncToolServer, type ExposureStrategy, MemoryBackend } from "../../../mod.ts";
+import {
+  AdaptiveExposureStrategy,
+  AsyncToolServer,
+  content,
+  type ExposureStrategy,
+  image,
+  MemoryBackend,
+} from "../../../mod.ts";
 import type { CallAnswer } from "../../../strategy.ts";
 
 const [log = "", transport] = Deno.args;
@@ -36,6 +43,18 @@ server.asyncTool({
   }
   return { worked: ms };
 });
+
+server.asyncTool({
+  name: "draw",
+  description: "Returns a picture of so many bytes",
+  input: z.object({ bytes: z.number() }),
+}, ({ bytes }) => content([image(new Uint8Array(bytes), "image/png")]));
+
+server.asyncTool({
+  name: "write",
+  description: "Returns a text of so many characters",
+  input: z.object({ length: z.number() }),
+}, ({ length }) => "x".repeat(length));
 
 /** As the default, but every call returns the same wrong data. */
 const lying: ExposureStrategy = {
