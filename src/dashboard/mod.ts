@@ -6,7 +6,7 @@
 import type { Backend } from "../backend.ts";
 import { JobsError } from "../errors.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
-import { callback, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
+import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { newToken } from "./access.ts";
 import { answer } from "./handler.ts";
 import { Histories } from "./history/histories.ts";
@@ -17,13 +17,20 @@ import type { PageStream } from "./stream.ts";
 export interface DashboardOptions {
   /** The port on 127.0.0.1. Default: 0, any free one. */
   readonly port?: number;
-  /** What the page's URL ends with, and its requests have to know. Default: a new random one. */
+  /** The secret at the end of the page's URL: at least 16 letters, digits, `-` and `_`. Default: a new random one. */
   readonly token?: string;
   /** Receives errors that no caller receives. Default: a line of JSON on stderr. */
   readonly onError?: OnError;
 }
 
-const RULES: Rules<DashboardOptions> = { port: wholeNumber(0, 65_535), token: text, onError: callback };
+const RULES: Rules<DashboardOptions> = {
+  port: wholeNumber(0, 65_535),
+  token: {
+    wanted: "at least 16 letters, digits, - and _",
+    fits: (value) => typeof value === "string" && /^[\w-]{16,}$/.test(value),
+  },
+  onError: callback,
+};
 
 /** A page that is being served. */
 export interface Dashboard extends AsyncDisposable {
