@@ -37,6 +37,9 @@ export type Decision =
 /** How late a task may be created while a server runs: the store may be away, or the machine busy. */
 export const LATE_MS = 60_000;
 
+/** How old a due time may be when a server starts, in ms, to be served as any other: the server before may just have died. */
+export const HANDOVER_MS = 1_000;
+
 /** How long a server that has just started leaves due times of before to others, which may be about to serve them. */
 export const PATIENCE_MS = 3_000;
 
@@ -61,14 +64,14 @@ export function served(schedule: Schedule, dueAt: number, task: string | undefin
 }
 
 /**
- * What a server is to do that has run `since` then. It creates a task for each due time since, even if it is late. Nobody
- * has served those of before: no server ran, and of these only the last one is made up for. So are times that are more than
- * a minute late, as after the sleep of a machine.
+ * What a server is to do that has run `since` then. It creates a task for each due time since, even if it is late. Those of
+ * before that nobody has served are those of a downtime, and only the last of them is made up for. So it is with times that
+ * are more than a minute late, as after the sleep of a machine.
  */
 export function decide({ times, anchor, paused, nextAt, catchUp }: Schedule, now: number, since: number): Decision {
   if (paused || nextAt === undefined) return { kind: "wait", until: Infinity };
   if (now < nextAt) return { kind: "wait", until: nextAt };
-  const missed = Math.max(since, now - LATE_MS);
+  const missed = Math.max(since - HANDOVER_MS, now - LATE_MS);
   if (nextAt >= missed) return { kind: "create", dueAt: nextAt };
   if (now < since + PATIENCE_MS) return { kind: "wait", until: since + PATIENCE_MS };
   const last = Math.max(dueBefore(times, anchor, missed) ?? nextAt, nextAt);

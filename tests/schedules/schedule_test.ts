@@ -49,6 +49,12 @@ Deno.test("of the due times of a downtime only the last one is made up for, once
   assertEquals(served(hourly, START + 5 * HOUR, "task").nextAt, START + 6 * HOUR);
 });
 
+Deno.test("a server that starts at once after another has died serves the due time between them, with or without catch-up", () => {
+  for (const catchUp of [true, false]) {
+    assertEquals(decide({ ...hourly, catchUp }, START + 900, START + 900), { kind: "create", dueAt: START });
+  }
+});
+
 Deno.test("a due time just after the start of a server makes up for those of before", () => {
   const since = START + 5 * HOUR - 1_000;
   assertEquals(decide(hourly, since + PATIENCE_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
