@@ -90,10 +90,10 @@ export class Tasks implements Disposable {
       if (options.adopt) {
         const list = listOf(registered, json, owner);
         options.caller?.setList(list);
-        const taken = await this.#callers.take(list, (id) => this.#backend.get(id, owner));
+        const read = (id: string) => this.#backend.get(id, owner);
+        const taken = await this.#callers.take(list, read, options.caller?.number);
         if (taken) return taken;
       }
-      options.caller?.stores();
       const task = {
         ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }),
         key: keyOf(registered, json, options),

@@ -9,16 +9,18 @@ import type { ListName } from "./offer_lists.ts";
 
 /** A call, from its start to its answer. */
 export class Caller {
+  /** Counts the calls of this server: a call waits only for those with a lower number. */
+  readonly number: number;
   readonly #callers: Callers;
   #list: () => ListName | undefined;
   #wait: Wait | undefined;
   #waits = false;
   #found = false;
-  #stores = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
   constructor(callers: Callers, list: () => ListName | undefined) {
     this.#callers = callers;
+    this.number = callers.nextNumber();
     this.#list = list;
   }
 
@@ -26,11 +28,6 @@ export class Caller {
   setList({ owner, key }: { readonly owner: string; readonly key: string }): void {
     const list = { owner, key };
     this.#list = () => list;
-  }
-
-  /** The call takes over no task any more: it stores its own. */
-  stores(): void {
-    this.#stores = true;
   }
 
   /** The call has found the task of another start, which may have a caller of its own. */
@@ -53,7 +50,7 @@ export class Caller {
   /** Leaves a task, which may still be on its way into the store, to the next call with the same input; for `ms`, if given. */
   async abandon(begun: Promise<TaskInfo>, ms?: number): Promise<void> {
     const list = this.#list();
-    if (list) await this.#callers.offer(begun, list, { ms, isStoring: this.#stores });
+    if (list) await this.#callers.offer(begun, list, { ms, number: this.number });
   }
 
   /** Leaves without an answer. Resolves with whether others may want the task, too, so that it must not be cancelled. */

@@ -51,7 +51,8 @@ export class Callers implements Disposable {
   /** What is being written. */
   readonly #writing = new Set<Promise<void>>();
   /** What callers leave behind whose tasks are not stored yet, by their lists. */
-  readonly #leaving = new Map<string, Set<Promise<void>>>();
+  readonly #leaving = new Map<string, Map<Promise<void>, number>>();
+  #numbers = 0;
 
   constructor(keys: KeyStore, now: () => number, onError: OnError) {
     this.#onError = onError;
@@ -61,6 +62,11 @@ export class Callers implements Disposable {
     const write = (act: () => Promise<void>) => this.#write(act);
     this.#marks = new Marks({ lists: this.#lists, heartbeat: this.#heartbeat, now, write });
     this.#others = new OtherServers(keys, now);
+  }
+
+  /** The number of the next call. */
+  nextNumber(): number {
+    return ++this.#numbers;
   }
 
   /** A call begins to wait for a task; `found`: for that of another start. */
@@ -104,13 +110,13 @@ export class Callers implements Disposable {
 
   /**
    * Offers a task that is stored, or is about to be, to the next call; with `ms` only for so long. A task that is not
-   * stored after all is not offered. If the task is being stored now, a call that comes meanwhile waits for it. It must not
-   * wait for one that may itself wait here for others.
+   * stored after all is not offered. Calls with a higher number that come meanwhile wait for the offer. The call that leaves may
+   * itself still wait for others, but only for those with a lower number.
    */
   async offer(
     begun: Promise<TaskInfo>,
     list: ListName,
-    { ms, isStoring = true }: { readonly ms?: number; readonly isStoring?: boolean } = {},
+    { ms, number = 0 }: { readonly ms?: number; readonly number?: number } = {},
   ): Promise<void> {
     const until = ms === undefined ? undefined : this.#now() + ms;
     // The call that starts it gets the error.
@@ -118,10 +124,9 @@ export class Callers implements Disposable {
       if (task === undefined) return;
       await this.#write(() => this.#lists.change(list, (offers) => withOffer(offers, { id: task.id, until })));
     });
-    if (!isStoring) return await offering;
     const name = textOf(list);
-    const leaving = this.#leaving.get(name) ?? new Set();
-    this.#leaving.set(name, leaving.add(offering));
+    const leaving = this.#leaving.get(name) ?? new Map();
+    this.#leaving.set(name, leaving.set(offering, number));
     try {
       await offering;
     } finally {
@@ -131,10 +136,17 @@ export class Callers implements Disposable {
 
   /**
    * Takes over a task that is offered and can still have a result; `read` rejects for one that is gone. Of several calls only
-   * one receives a task.
+   * one receives a task. Waits for the offers of calls with a lower number than `number`.
    */
-  async take(list: ListName, read: (id: string) => Promise<TaskInfo>): Promise<TaskInfo | undefined> {
-    await Promise.all(this.#leaving.get(textOf(list)) ?? []);
+  async take(
+    list: ListName,
+    read: (id: string) => Promise<TaskInfo>,
+    number: number = Infinity,
+  ): Promise<TaskInfo | undefined> {
+    const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
+    for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
+      await Promise.all(earlier.map(([offering]) => offering));
+    }
     while (true) {
       const offer = await this.#firstLeft(await this.#lists.read(list));
       if (offer === undefined) return undefined;
