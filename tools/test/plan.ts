@@ -33,6 +33,7 @@ const LONGEST_FOLDERS: readonly string[] = [
   "tests/mcp",
   "tests/backends/bullmq/redis",
   "tests/interop",
+  "tests/dashboard",
 ];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */

@@ -17,7 +17,7 @@ export function timelineOf(task: TaskInfo, history: History | undefined): readon
   if (task.attempt > 0 && !(history && history.firstRevision === 1)) {
     // What came before was not observed.
     const earlier = history?.entries.length ? history.entries[0]?.at ?? task.updatedAt : task.updatedAt;
-    entries.push({ at: earlier, text: `${attempts(task.attempt)} so far, the earlier course was not observed` });
+    entries.push({ at: earlier, text: `${attempts(task.attempt)}, which this page's server has not observed` });
   }
   entries.push(...history?.entries ?? []);
   entries.push(...(history?.steps ?? []).map((step) => stepEntry(step, task)));

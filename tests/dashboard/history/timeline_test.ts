@@ -63,7 +63,7 @@ Deno.test("of a task whose beginning was not observed, the timeline says so", ()
   } as const;
   const [created, observed, ended, ...more] = timelineOf(task, undefined).map(({ text }) => text);
   assertEquals(created, "Created, to repeat another");
-  assertMatch(observed ?? "", /2 attempts so far.*not observed/);
+  assertMatch(observed ?? "", /2 attempts, which .* has not observed/);
   assertMatch(ended ?? "", /Cancelled: .*has not confirmed/);
   assertEquals(more, []);
 });
