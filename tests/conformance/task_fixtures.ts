@@ -1,5 +1,5 @@
 /**
- * The tools that the ten `tasks-*` scenarios of the suite call.
+ * The jobs whose tools the ten `tasks-*` scenarios of the suite and those of logging call.
  *
  * @module
  */
@@ -57,6 +57,14 @@ export function addTaskFixtures(server: AsyncToolServer): void {
     const answers = await Promise.all([confirm(ctx, "Is the first thing right?"), confirm(ctx, "And the second?")]);
     return { actions: answers.map(({ action }) => action) };
   });
+  for (const name of ["test_tool_with_logging", "test_logging_tool"]) {
+    server.asyncTool({ name, description: "Logs three lines", input: z.object({}) }, async (_, ctx) => {
+      for (const text of ["Tool execution started", "Tool processing data", "Tool execution completed"]) {
+        await ctx.log(text);
+      }
+      return { logged: 3 };
+    });
+  }
   server.asyncTool({
     name: "test_tool_with_task",
     description: "Is told a name before it begins",
