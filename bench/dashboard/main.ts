@@ -78,6 +78,11 @@ function delaysOf(said: Said, seen: Seen): readonly number[] {
   }).sort((a, b) => a - b);
 }
 
+function shares(delays: readonly number[]): string {
+  const [p50, p95, most] = [percentile(delays, 0.5), percentile(delays, 0.95), delays.at(-1) ?? NaN];
+  return `p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, most ${most.toFixed(0)} ms`;
+}
+
 async function measure(backend: Backend, saidBy: () => Promise<Said>): Promise<void> {
   await Promise.all(Array.from({ length: SPEAKERS }, () => backend.create(newTask("speak"))));
   await using dashboard = await serveDashboard(backend);
@@ -92,16 +97,23 @@ async function measure(backend: Backend, saidBy: () => Promise<Said>): Promise<v
     `${overview.toFixed(0)}, ${tasks.toFixed(0)} ms`,
   );
   let changes = 0;
-  const unwatch = backend.watch(() => void changes++);
+  const told: { id: string; said: number; at: number }[] = [];
+  const unwatch = backend.watch((event) => {
+    changes++;
+    if (event.kind !== "change") return;
+    const { id, message } = event.task;
+    told.push({ id, said: Number(message), at: performance.timeOrigin + performance.now() });
+  });
   const seen = await watch(page, SECONDS * 1_000);
   unwatch();
-  const delays = delaysOf(await saidBy(), seen);
-  const [p50, p95, most] = [percentile(delays, 0.5), percentile(delays, 0.95), delays.at(-1) ?? NaN];
+  const said = await saidBy();
+  const delays = delaysOf(said, seen);
   show("changes stored", `${Math.round(changes / SECONDS)} /s`);
   show(
     `from a report to the page, ${delays.length.toLocaleString("en")} reports`,
-    `p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, most ${most.toFixed(0)} ms`,
+    shares(delays),
   );
+  show("of that, until the page's server is told of the change", shares(delaysOf(said, told)));
 }
 
 await using place = await Place.make(name);
