@@ -213,16 +213,15 @@ export class Claims implements RunnerStore {
   }
 
   /** Writes that this worker holds a task, if the limits of its job allow it. */
-  async #take(entry: Entry): Promise<Entry | undefined> {
+  #take(entry: Entry): Promise<Entry | undefined> {
     const record = change.claimed(entry.record, this.#worker, this.#store.now());
     const { job } = record.info;
     const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
-    if (limits && this.#store.claim) {
-      const taken = await this.#store.claim(entry, record, limits);
+    if (limits === undefined || this.#store.claim === undefined) return this.#store.change(entry, record);
+    return this.#store.claim(entry, record, limits).then((taken) => {
       if (taken === undefined) this.#finder.failed(job); // Perhaps another worker has taken its last slot.
       return taken;
-    }
-    return await this.#store.change(entry, record);
+    });
   }
 
   /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */

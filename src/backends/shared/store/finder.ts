@@ -16,6 +16,7 @@ export type LimitsOf = { readonly [job: string]: JobLimits };
 export class Finder {
   readonly #queue: Queue;
   readonly #limits: LimitsOf;
+  readonly #hasLimits: boolean;
   /** Jobs with more tasks that are ready than slots when it last looked. */
   readonly #full = new Set<string>();
   /** Counts the looks: each begins with another job. */
@@ -23,7 +24,8 @@ export class Finder {
 
   /** Throws `DefinitionError` if there are limits, and the store has none. */
   constructor(queue: Queue, limits: LimitsOf) {
-    if (Object.keys(limits).length > 0 && queue.limited === undefined) {
+    this.#hasLimits = Object.keys(limits).length > 0;
+    if (this.#hasLimits && queue.limited === undefined) {
       throw new DefinitionError(
         "Cannot keep the limits of a job: this backend has none. Leave `concurrency` and `rateLimit` out.",
       );
@@ -33,9 +35,12 @@ export class Finder {
   }
 
   /** Finds up to `max` tasks of these jobs. `held` are those that the worker holds. */
-  async find(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
+  find(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
+    return this.#hasLimits ? this.#findWithin(max, held, jobs) : this.#queue.ready(max, held, jobs);
+  }
+
+  async #findWithin(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks> {
     const limited = jobs.filter((job) => Object.hasOwn(this.#limits, job));
-    if (limited.length === 0) return await this.#queue.ready(max, held, jobs);
     const others = jobs.filter((job) => !Object.hasOwn(this.#limits, job));
     const groups = [...limited.map((job) => [job]), ...others.length > 0 ? [others] : []];
     const first = this.#looks++ % groups.length;

@@ -1,0 +1,36 @@
+import { MemoryStore } from "../../../../src/backends/memory/store.ts";
+import { StoreBackend } from "../../../../src/backends/shared/store/backend.ts";
+import { Hub } from "../../../../src/backends/shared/store/hub.ts";
+import { BackendError } from "../../../../src/errors.ts";
+import { assertEquals, assertRejects } from "../../../../tools/std.ts";
+
+class Opened extends StoreBackend {
+  constructor(hub: Hub) {
+    super(new MemoryStore(hub), hub, new AsyncDisposableStack());
+  }
+}
+
+Deno.test("who watches documents is told of changes, and to read again after a gap, but of no task", async () => {
+  const hub = new Hub();
+  await using backend = new Opened(hub);
+  const told: (string | undefined)[] = [];
+  const stop = backend.documents.watch((name) => told.push(name));
+  await backend.documents.write("one", undefined, "1");
+  await backend.documents.write("one", "2", "3"); // Changes nothing.
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const id = "01a20000-0000-7000-8000-000000000000";
+  await backend.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
+  hub.event({ kind: "gap" });
+  assertEquals(told, ["one", undefined]);
+  stop();
+  await backend.documents.write("two", undefined, "1");
+  assertEquals(told.length, 2);
+});
+
+Deno.test("documents of a closed backend are neither read nor changed", async () => {
+  const backend = new Opened(new Hub());
+  await backend.close();
+  await assertRejects(() => backend.documents.read("one"), BackendError, "it is closed");
+  await assertRejects(() => backend.documents.list(""), BackendError, "it is closed");
+  await assertRejects(() => backend.documents.write("one", undefined, "1"), BackendError, "it is closed");
+});
