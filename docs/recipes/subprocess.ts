@@ -1,6 +1,5 @@
 import { defineJob, ToolError } from "@mcp-jobs/mcp-jobs";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 
@@ -20,7 +19,11 @@ export const runProgram = defineJob({
     const [command, ...args] = PROGRAMS[program];
     // When the task is cancelled, the signal ends the program with SIGTERM.
     const child = spawn(command, args, { signal, stdio: ["ignore", "pipe", "pipe"] });
-    const ended = once(child, "close"); // Rejects if the program cannot be started, and when the signal aborts.
+    // Only once it has ended has its work stopped. Without a process id it could not be started.
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once("close", resolve);
+      child.once("error", (error) => child.pid === undefined && reject(error));
+    });
     const lines: string[] = [];
     const keep = async (stream: NonNullable<typeof child.stdout>) => {
       for await (const line of createInterface(stream)) {
@@ -29,7 +32,7 @@ export const runProgram = defineJob({
         await log(line);
       }
     };
-    const [[code]] = await Promise.all([ended, keep(child.stdout), keep(child.stderr)]);
+    const [code] = await Promise.all([ended, keep(child.stdout), keep(child.stderr)]);
     signal.throwIfAborted();
     if (code !== 0) throw new ToolError(`${program} ended with ${code}: ${lines.join("\n")}`);
     return { lines };
