@@ -44,3 +44,5 @@ export * from "./src/task.ts";
 export { keptLines, type NewLines } from "./src/task_log/kept.ts";
 export { createKeyed, ID_LENGTH, KEPT_MS, type KeyedTasks } from "./src/backends/shared/store/keys.ts";
 export { type Begun, moreOf, NONE_BEGUN, roomOf, withAnother } from "./src/backends/shared/job_limits.ts";
+export { isParked, NO_TASKS, oldestOf } from "./src/operator/counts.ts";
+export { matches } from "./src/operator/filter.ts";

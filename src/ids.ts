@@ -1,11 +1,14 @@
 /**
- * Task ids: UUIDs of version 7 (RFC 9562, section 5.7), so that later ids sort after earlier ones.
+ * Task ids and the names of owners. Ids are UUIDs of version 7 (RFC 9562, section 5.7), so that later ids sort after earlier ones.
  *
  * @module
  */
 
 /** The latest time that an id can hold, in ms since the epoch. */
 const MOST_MS = 2 ** 48 - 1;
+
+/** The longest name of an owner that backends accept, in UTF-16 units. */
+export const MAX_OWNER_LENGTH = 128;
 
 let last = 0;
 let counter = 0;
@@ -48,6 +51,9 @@ export function firstIdOf(time: number): string {
   const text = ms.toString(16).padStart(12, "0");
   return `${text.slice(0, 8)}-${text.slice(8)}-7000-8000-000000000000`;
 }
+
+/** How far the clock that made an id may be from the one that stored its task, in ms. */
+export const CLOCKS_DIFFER_MS = 60_000;
 
 /** When a task id was made, in ms since the epoch by the clock of its maker. */
 export function timeOfTaskId(id: string): number {

@@ -5,6 +5,7 @@
  */
 import { DefinitionError } from "./errors.ts";
 import { isObject } from "./json.ts";
+import { MAX_OWNER_LENGTH } from "./ids.ts";
 import { quote } from "./text.ts";
 
 /** The rule of one option. */
@@ -55,6 +56,12 @@ export const anything: Rule = { wanted: "anything", fits: () => true };
 
 /** A text. */
 export const text: Rule = { wanted: "a text", fits: (value) => typeof value === "string" };
+
+/** The name of an owner, as every backend takes it. */
+export const owner: Rule = {
+  wanted: `a text of 1 to ${MAX_OWNER_LENGTH} characters`,
+  fits: (value) => typeof value === "string" && value.length > 0 && value.length <= MAX_OWNER_LENGTH,
+};
 
 /** A boolean. A text such as "false" would otherwise count as true. */
 export const flag: Rule = { wanted: "true or false", fits: (value) => typeof value === "boolean" };

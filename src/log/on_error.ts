@@ -87,15 +87,15 @@ export class ErrorLines {
 /** The text of an error. Code of jobs may quote its input in a message; then its class and its place in the code must do. */
 function describe(error: unknown, { where }: ErrorPlace): string {
   if (error instanceof JobsError && where !== RUN_A_JOB) return error.message;
-  const text = where !== RUN_A_JOB
-    ? messageOf(error)
-    : error instanceof Error
-    ? error.name
-    : typeof error === "object"
-    ? "an object"
-    : `a ${typeof error}`;
+  const text = where === RUN_A_JOB ? kindOf(error) : messageOf(error);
   const frame = firstFrame(error);
   return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
+}
+
+/** What was thrown, without what it says. */
+function kindOf(error: unknown): string {
+  if (error instanceof Error) return error.name;
+  return typeof error === "object" ? "an object" : `a ${typeof error}`;
 }
 
 /** Frames of a stack that lie in Deno itself or in a package of npm. */

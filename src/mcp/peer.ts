@@ -4,6 +4,7 @@
  * @module
  */
 import type { Identity } from "../auth/authenticate.ts";
+import { MAX_OWNER_LENGTH } from "../ids.ts";
 
 /** Who is at the other end of a connection. */
 export interface Peer {
@@ -21,9 +22,6 @@ export const LOCAL: Peer = { owner: "local", known: true };
 
 /** Begins the owner of a principal that cannot itself be the name of an owner: its hash follows. */
 const HASHED = "sha256:";
-
-/** The longest name of an owner that backends accept. */
-const MAX_OWNER_LENGTH = 128;
 
 /**
  * The peer behind an identity; `undefined` if its principal is empty or not well-formed text. A principal that is too long,

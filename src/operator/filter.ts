@@ -5,16 +5,13 @@
  */
 import type { TaskFilter } from "../backend.ts";
 import { InvalidInput } from "../errors.ts";
-import { firstIdOf, isTaskId } from "../ids.ts";
+import { CLOCKS_DIFFER_MS, firstIdOf, isTaskId } from "../ids.ts";
 import { numberFrom, oneOf, required, type Rules, text, wholeNumber } from "../options.ts";
 import { isTerminal, type TaskInfo, TaskStatus } from "../task.ts";
 import type { Purged, TaskQuery } from "./primitives.ts";
 
 /** The most tasks of a page. */
 const MOST = 1_000;
-
-/** How far the clock that made an id may be from the one that stored its task, in ms. */
-const CLOCKS_DIFFER_MS = 60_000;
 
 /** The rules of a filter. */
 export const FILTER: Rules<TaskFilter> = {

@@ -12,6 +12,7 @@ import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/opera
 import { stepInfoOf } from "../steps/log.ts";
 import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
+import { NO_TASKS } from "./counts.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
 import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
 
@@ -75,20 +76,10 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
 async function countAll(store: OperatedStore, pauses: JobPauses): Promise<readonly JobCounts[]> {
   const [counted, paused] = await Promise.all([store.counts(), pauses.jobs()]);
   const jobs = new Map<string, JobCounts>();
-  for (const job of paused) jobs.set(job, { job, counts: NONE, parked: 0, paused: true });
+  for (const job of paused) jobs.set(job, { job, counts: NO_TASKS, parked: 0, paused: true });
   for (const one of counted) jobs.set(one.job, { ...one, paused: paused.has(one.job) });
   return [...jobs.values()].sort((a, b) => a.job < b.job ? -1 : 1);
 }
-
-const NONE: JobCounts["counts"] = {
-  PENDING: 0,
-  RUNNING: 0,
-  RETRYING: 0,
-  INPUT_REQUIRED: 0,
-  COMPLETED: 0,
-  FAILED: 0,
-  CANCELLED: 0,
-};
 
 async function repeat(
   backend: Pick<Backend, "create">,

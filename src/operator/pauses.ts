@@ -4,6 +4,7 @@
  * @module
  */
 import type { DocumentStore } from "../backend.ts";
+import { changeDocument } from "./documents.ts";
 import type { JobPauses } from "./primitives.ts";
 
 /** How the names of these documents begin; the job's name follows. */
@@ -68,13 +69,10 @@ export class Pauses implements JobPauses, Disposable {
     this.#unsubscribe();
   }
 
-  /** Writes the document of a job, whatever others write at the same moment. */
+  /** Writes the document of a job. */
   async #write(job: string, text: string | undefined): Promise<void> {
-    const name = PREFIX + job;
-    while (true) {
-      const before = await this.#documents.read(name);
-      if (before === text || await this.#documents.write(name, before, text)) return this.reread();
-    }
+    await changeDocument(this.#documents, PREFIX + job, () => text);
+    this.reread();
   }
 
   async #read(): Promise<ReadonlySet<string>> {

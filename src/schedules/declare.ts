@@ -6,8 +6,9 @@
 import { DefinitionError } from "../errors.ts";
 import { checkName, type Job } from "../job.ts";
 import { toJson } from "../json.ts";
-import { anything, checkOptions, flag, required, type Rules, text, wholeNumber } from "../options.ts";
+import { anything, checkOptions, flag, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { validate } from "../schema/schema.ts";
+import { lengthOf } from "../text.ts";
 import type { Declaration } from "./schedule.ts";
 import { checkTimes, type Times } from "./times.ts";
 
@@ -35,10 +36,7 @@ const SCHEDULE_OPTIONS: Rules<ScheduleOptions> = {
   timeZone: text,
   every: wholeNumber(100),
   input: anything,
-  owner: required({
-    wanted: "a text of 1 to 128 characters",
-    fits: (value) => typeof value === "string" && value.length > 0 && value.length <= 128,
-  }),
+  owner: required(owner),
   catchUp: flag,
 };
 
@@ -57,7 +55,7 @@ export interface Declared {
 /** Declares a schedule of a job. Throws `DefinitionError` for options that cannot be. */
 export function declare(job: Job, options: ScheduleOptions): Declared {
   checkOptions(`schedule(${JSON.stringify(job.name)})`, options, SCHEDULE_OPTIONS);
-  const { name = job.name, cron, timeZone = "UTC", every, owner, catchUp = true } = options;
+  const { name = job.name, cron, timeZone = "UTC", every, catchUp = true } = options;
   checkName(name);
   if ((cron === undefined) === (every === undefined) || every !== undefined && options.timeZone !== undefined) {
     throw new DefinitionError(
@@ -67,10 +65,10 @@ export function declare(job: Job, options: ScheduleOptions): Declared {
   const times: Times = cron === undefined ? { every: every ?? 0 } : { cron, timeZone };
   checkTimes(times, name);
   const input = toJson(options.input ?? {}, "the input");
-  const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+  const bytes = lengthOf(JSON.stringify(input));
   if (bytes > MAX_INPUT_BYTES) {
     throw new DefinitionError(`Cannot schedule ${name}: its input has ${bytes} bytes, ${MAX_INPUT_BYTES} is the most.`);
   }
   const check = async () => void await validate(job.input, input, `input for ${name}`);
-  return { name, job, declaration: { job: job.name, owner, input, times, catchUp }, check };
+  return { name, job, declaration: { job: job.name, owner: options.owner, input, times, catchUp }, check };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DocumentStore, ScheduleInfo } from "../backend.ts";
+import { changeDocument } from "../operator/documents.ts";
 import { infoOf, parse, toText, withPause } from "./schedule.ts";
 
 /** What the names of their documents begin with. */
@@ -22,18 +23,12 @@ export async function pauseSchedule(
   paused: boolean,
   now: number,
 ): Promise<boolean> {
-  while (true) {
-    const text = await documents.read(SCHEDULE + name);
-    if (text === undefined) return false;
-    if (await documents.write(SCHEDULE + name, text, toText(withPause(parse(text), paused, now)))) return true;
-  }
+  return await changeDocument(documents, SCHEDULE + name, (text) => {
+    return text === undefined ? undefined : toText(withPause(parse(text), paused, now));
+  });
 }
 
 /** Removes a schedule. Resolves with whether there was one. */
 export async function removeSchedule(documents: DocumentStore, name: string): Promise<boolean> {
-  while (true) {
-    const text = await documents.read(SCHEDULE + name);
-    if (text === undefined) return false;
-    if (await documents.write(SCHEDULE + name, text, undefined)) return true;
-  }
+  return await changeDocument(documents, SCHEDULE + name, () => undefined);
 }

@@ -1,5 +1,6 @@
 import { AsyncToolServer, defineJob, MemoryBackend } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { serve } from "../support/served.ts";
 import { connectHttp } from "./support/client.ts";
 import { connectModernHttp } from "./support/client_2026.ts";
 
@@ -14,19 +15,10 @@ Deno.test("clients of both revisions list and read the latest result of a schedu
   const server = new AsyncToolServer({ name: "test", version: "1.0.0", backend, authenticate, audit: () => {} });
   server.registerAsyncTool(count);
   await server.schedule(count, { every: 100, owner: "ann" });
-  const end = new AbortController();
-  const listening = Promise.withResolvers<string>();
-  const running = server.run({
-    transport: "http",
-    port: 0,
-    worker: {},
-    signal: end.signal,
-    onListen: listening.resolve,
-  });
-  const url = new URL(await listening.promise);
+  await using served = await serve(server);
   await completed.promise;
   for (const user of ["ann", "bob"]) {
-    const own = new URL(`/mcp?user=${user}`, url);
+    const own = new URL(`/mcp?user=${user}`, served.url);
     const connections = [await connectHttp(own), await connectModernHttp(own, { pin: "2026-07-28" })];
     for (const { client } of connections) {
       // Both have these methods, with types of their own.
@@ -38,6 +30,4 @@ Deno.test("clients of both revisions list and read the latest result of a schedu
     }
     for (const connection of connections) await connection[Symbol.asyncDispose]();
   }
-  end.abort();
-  await running;
 });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AsyncToolServer, defineJob, MemoryBackend, OperationResourceStrategy } from "../../mod.ts";
 import { assertEquals, assertMatch } from "../../tools/std.ts";
+import { serve } from "../support/served.ts";
 import { connect, connectHttp, type Connection, start } from "./support/client.ts";
 import { InPlaceTransport } from "./support/in_place.ts";
 
@@ -74,19 +75,7 @@ Deno.test("a client over stdio that sets a level gets what its calls and tasks l
 });
 
 Deno.test("a client over HTTP that sets a level gets what its calls and tasks log, and reads the log", async () => {
-  const end = new AbortController();
-  const listening = Promise.withResolvers<string>();
-  const running = talkingServer().run({
-    transport: "http",
-    port: 0,
-    worker: {},
-    signal: end.signal,
-    onListen: listening.resolve,
-  });
-  {
-    await using connection = await connectHttp(new URL(await listening.promise));
-    await converse(connection);
-  }
-  end.abort();
-  await running;
+  await using served = await serve(talkingServer());
+  await using connection = await connectHttp(served.url);
+  await converse(connection);
 });

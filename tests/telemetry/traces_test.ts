@@ -156,6 +156,20 @@ async function exported(): Promise<readonly string[]> {
 
 let shared: ReturnType<typeof exported> | undefined;
 
+/** Below the call of a job that fails once, sleeps, and asks: each time in another run. */
+const ORDER = [
+  "  PRODUCER send order",
+  "    CONSUMER process order  job_error  linked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL step load prices",
+  "        INTERNAL fetch",
+  "      INTERNAL sleep cool down  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit  parked",
+  "    CONSUMER process order  linked",
+  "      INTERNAL elicit",
+];
+
 /** Spans below that of the client, on every backend. A client may be notified more than once. */
 const TREE = [
   "SERVER tools/call report  linked",
@@ -167,16 +181,7 @@ const TREE = [
   "    CONSUMER process report  tool_error  linked",
   "      INTERNAL query orders",
   "SERVER tools/call order  linked",
-  "  PRODUCER send order",
-  "    CONSUMER process order  job_error  linked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL step load prices",
-  "        INTERNAL fetch",
-  "      INTERNAL sleep cool down  parked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL elicit  parked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL elicit",
+  ...ORDER,
   "  CLIENT elicitation/create",
   "SERVER tools/call report  linked",
   "  PRODUCER send report",
@@ -184,16 +189,7 @@ const TREE = [
   "      INTERNAL query orders",
   "  CLIENT notifications/tasks/status",
   "SERVER tools/call order  linked",
-  "  PRODUCER send order",
-  "    CONSUMER process order  job_error  linked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL step load prices",
-  "        INTERNAL fetch",
-  "      INTERNAL sleep cool down  parked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL elicit  parked",
-  "    CONSUMER process order  linked",
-  "      INTERNAL elicit",
+  ...ORDER,
   "CLIENT notifications/tasks  linked",
 ];
 

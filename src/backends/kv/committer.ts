@@ -7,6 +7,7 @@
 import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import { eventKey } from "./keys.ts";
+import { READ_AT_ONCE } from "./limits.ts";
 
 /** Changes that belong together: all are written if all checks hold, and none otherwise. */
 export interface Write {
@@ -239,6 +240,14 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw cause instanceof JobsError ? cause : new BackendError(`Cannot read the KV file: ${cause}`, { cause });
   }
+}
+
+/** Reads keys, however many, and returns their entries in the same order. */
+export async function readAll<T>(kv: Deno.Kv, keys: readonly Deno.KvKey[]): Promise<readonly Deno.KvEntryMaybe<T>[]> {
+  const parts = Array.from({ length: Math.ceil(keys.length / READ_AT_ONCE) }, (_, part) => {
+    return keys.slice(part * READ_AT_ONCE, (part + 1) * READ_AT_ONCE);
+  });
+  return (await Promise.all(parts.map((part) => reading(() => kv.getMany<T[]>(part))))).flat();
 }
 
 /** Repeats an operation while other processes lock the file. What fails because of a lock has written nothing. */

@@ -6,12 +6,9 @@
  */
 import type { JobLimits } from "../../backend.ts";
 import { type Begun, NONE_BEGUN, roomOf, withAnother } from "../shared/job_limits.ts";
-import { reading, type Write } from "./committer.ts";
+import { readAll, reading, type Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
-
-/** KV reads at most so many keys at once. */
-const READ_AT_ONCE = 10;
 
 /** What the key of a job holds. */
 interface Stored extends Begun {
@@ -73,13 +70,8 @@ export class KvLimits {
   async #read(job: string): Promise<Usage> {
     const { key, value, versionstamp } = await reading(() => this.#kv.get<Stored>(limitKey(job)));
     const { claimed = [], ...begun } = value ?? NONE_BEGUN as Stored;
-    const held: (readonly [string, string])[] = [];
-    for (let from = 0; from < claimed.length; from += READ_AT_ONCE) {
-      const names = claimed.slice(from, from + READ_AT_ONCE);
-      const keys = names.map(([owner, id]) => taskKey(owner, id));
-      const entries = await reading(() => this.#kv.getMany<StoredTask[]>(keys));
-      held.push(...names.filter((_, index) => entries[index]?.value?.record.holder !== undefined));
-    }
+    const entries = await readAll<StoredTask>(this.#kv, claimed.map(([owner, id]) => taskKey(owner, id)));
+    const held = claimed.filter((_, index) => entries[index]?.value?.record.holder !== undefined);
     return { check: { key, versionstamp }, begun, held };
   }
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { oldestOf } from "../../operator/counts.ts";
+import { matches } from "../../operator/filter.ts";
 import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../../operator/primitives.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
@@ -33,13 +35,12 @@ export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
     return Promise.resolve(this.#tasks.get(id));
   }
 
-  page({ job, status, owner, before, from = "" }: TaskQuery, limit: number): Promise<FoundTasks> {
-    const fits = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+  page({ before, from = "", ...filter }: TaskQuery, limit: number): Promise<FoundTasks> {
     const tasks: TaskInfo[] = [];
     let read = 0;
     for (const { record: { info } } of this.#tasks.newest(before)) {
       if (info.id < from) break;
-      if (fits(job, info.job) && fits(status, info.status) && fits(owner, info.owner)) tasks.push(info);
+      if (matches(info, filter)) tasks.push(info);
       if (tasks.length === limit || ++read === MOST_READ) return Promise.resolve({ tasks, next: info.id });
     }
     return Promise.resolve({ tasks });
@@ -49,8 +50,8 @@ export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
     return Promise.resolve(
       this.#tasks.counted().map((counted) => {
         const heads = this.#headsOf(counted.job).flatMap((id) => this.#tasks.get(id)?.record.info ?? []);
-        const since = heads.map((info) => Math.max(info.createdAt, "dueAt" in info && info.dueAt || 0));
-        return since.length === 0 ? counted : { ...counted, oldestWaiting: Math.min(...since) };
+        const oldestWaiting = oldestOf(heads);
+        return oldestWaiting === undefined ? counted : { ...counted, oldestWaiting };
       }),
     );
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { JobCounts } from "../../backend.ts";
+import { isParked, NO_TASKS } from "../../operator/counts.ts";
 import type { TaskInfo, TaskStatus } from "../../task.ts";
 import type { Entry } from "../shared/store/store.ts";
 
@@ -79,11 +80,11 @@ export class TaskTable<E extends Entry> {
 
   #count(info: TaskInfo, change: 1 | -1): void {
     const tally = this.#tallies.get(info.job) ?? {
-      counts: { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
+      counts: { ...NO_TASKS },
       parked: 0,
     };
     this.#tallies.set(info.job, tally);
     tally.counts[info.status] += change;
-    if ("parked" in info && info.parked) tally.parked += change;
+    if (isParked(info)) tally.parked += change;
   }
 }

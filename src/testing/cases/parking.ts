@@ -283,8 +283,7 @@ export const parking: Cases = {
     deepStrictEqual([await stage.backend.get(task.id, OWNER), noted], [parked, []]);
     await answer(stage, parked);
     const end = await stage.finished(task);
-    deepStrictEqual([end.status, end.attempt], ["COMPLETED", 1]);
-    deepStrictEqual(noted, [1, "recorded before the worker died"]);
+    deepStrictEqual([end.status, end.attempt, noted], ["COMPLETED", 1, [1, "recorded before the worker died"]]);
   }),
 };
 

@@ -1,5 +1,6 @@
 import type { Operator, TaskFilter } from "../../../backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { NO_TASKS } from "../../../src/operator/counts.ts";
 import type { JobCounts, TaskInfo } from "../../../backend.ts";
 
 /** A task as it was stored first, but for what is given. */
@@ -21,16 +22,7 @@ export function taskOf(given: Partial<TaskInfo> = {}): TaskInfo {
 
 /** The counts of a job, but for what is given none. */
 export function countsOf(counts: Partial<JobCounts["counts"]>, job = "report"): JobCounts {
-  const none = {
-    PENDING: 0,
-    RUNNING: 0,
-    RETRYING: 0,
-    INPUT_REQUIRED: 0,
-    COMPLETED: 0,
-    FAILED: 0,
-    CANCELLED: 0,
-  };
-  return { job, counts: { ...none, ...counts }, parked: 0, paused: false };
+  return { job, counts: { ...NO_TASKS, ...counts }, parked: 0, paused: false };
 }
 
 /** An operator of whom only `tasks` and `counts` are asked. */

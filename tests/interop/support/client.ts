@@ -19,6 +19,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
 import { type Backend, MemoryBackend } from "../../../mod.ts";
+import { serve, type Served } from "../../support/served.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
 
 export type TransportName = "stdio" | "http";
@@ -43,32 +44,14 @@ export interface Connection extends AsyncDisposable {
 }
 
 /** A fixture server that serves HTTP in this process. */
-export interface HttpFixture extends AsyncDisposable {
-  readonly url: URL;
+export interface HttpFixture extends Served {
   readonly backend: Backend;
 }
 
 /** Serves the fixture over HTTP, on any free port. */
 export async function serveHttp(strategy: StrategyName): Promise<HttpFixture> {
   const backend = new MemoryBackend();
-  const end = new AbortController();
-  const listening = Promise.withResolvers<string>();
-  const running = fixtureServer(strategy, backend).run({
-    transport: "http",
-    port: 0,
-    worker: { concurrency: 16 },
-    signal: end.signal,
-    onListen: listening.resolve,
-  });
-  const url = new URL(await listening.promise);
-  return {
-    url,
-    backend,
-    [Symbol.asyncDispose]: () => {
-      end.abort();
-      return running;
-    },
-  };
+  return { ...await serve(fixtureServer(strategy, backend), { concurrency: 16 }), backend };
 }
 
 /** Connects over HTTP, and waits until the stream for pushed messages is open. */

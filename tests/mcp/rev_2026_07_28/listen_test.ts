@@ -10,6 +10,7 @@ import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.t
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { serveHttp } from "../../interop/support/client.ts";
 import { contract, fixtureServer } from "../../interop/support/fixture.ts";
+import { serve } from "../../support/served.ts";
 import { ask, callTool, Events, listen, request, send } from "../support/modern.ts";
 import type { Fields, Message } from "../support/wire_message.ts";
 
@@ -77,16 +78,8 @@ Deno.test("a subscriber to the log of a task is notified when lines come; there 
     await ctx.progress(0.5);
     await ctx.log("error", "ended");
   });
-  const end = new AbortController();
-  const listening = Promise.withResolvers<string>();
-  const running = server.run({
-    transport: "http",
-    port: 0,
-    worker: {},
-    signal: end.signal,
-    onListen: listening.resolve,
-  });
-  const url = new URL(await listening.promise);
+  await using served = await serve(server);
+  const { url } = served;
   const discovered = (await ask(url, "server/discover", {})).result;
   assertEquals(discovered?.capabilities.logging, undefined);
   const { taskId } = await callTool(url, "talk");
@@ -103,8 +96,6 @@ Deno.test("a subscriber to the log of a task is notified when lines come; there 
   }
   const read = (await ask(url, "resources/read", { uri })).result;
   assertStringIncludes(read?.contents[0].text, " info begun\n");
-  end.abort();
-  await running;
 });
 
 Deno.test("a subscriber to a result is notified when it is there, and of no other resource", async () => {

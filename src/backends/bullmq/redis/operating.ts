@@ -5,7 +5,7 @@
  */
 import type { Queue } from "bullmq";
 import type { WorkerInfo } from "../../../backend.ts";
-import { timeOfTaskId } from "../../../ids.ts";
+import { CLOCKS_DIFFER_MS, timeOfTaskId } from "../../../ids.ts";
 import type {
   FoundTasks,
   Purged,
@@ -36,9 +36,6 @@ const PLACES: { readonly [status in TaskStatus]: { readonly lists: readonly List
 
 /** How many tasks are checked, and perhaps deleted, together. */
 const PURGE_BATCH = 100;
-
-/** By how much the clock that made a task's id may be ahead of Redis's, in ms. */
-const CLOCK_SLACK_MS = 60_000;
 
 /** What the script tells of a job: its name, the sizes of its lists, the running and the asking ones, and the first in line. */
 type CountReply = readonly [
@@ -134,7 +131,7 @@ export class RedisOperating {
     if (job === undefined) return { deleted: 0 };
     const ids = await this.#run<readonly string[]>("after", status, job, job === at ? last : "", PURGE_BATCH);
     // No task is created after it has finished.
-    const old = ids.filter((id) => timeOfTaskId(id) < before + CLOCK_SLACK_MS);
+    const old = ids.filter((id) => timeOfTaskId(id) < before + CLOCKS_DIFFER_MS);
     const ended = (await this.#readAll(old)).filter((snapshot) => {
       const task = toTask(snapshot);
       return task.status === status && isFinished(task) && task.finishedAt < before;

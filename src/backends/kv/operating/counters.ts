@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { isParked } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { type Committer, type Count, reading } from "../committer.ts";
@@ -93,8 +94,4 @@ function keysOf(info: TaskInfo): Deno.KvKey[] {
   if (isFinished(info)) return [countKey(keptUntil(info), info.job, info.status)];
   const key = countKey(LASTS, info.job, info.status);
   return isParked(info) ? [key, countKey(LASTS, info.job, PARKED)] : [key];
-}
-
-function isParked(info: TaskInfo): boolean {
-  return "parked" in info && info.parked === true;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { WorkerInfo } from "../../../backend.ts";
+import { oldestOf } from "../../../operator/counts.ts";
 import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../../../operator/primitives.ts";
 import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Store } from "../../shared/store/store.ts";
@@ -15,7 +16,7 @@ import { countedJobs, countTasks } from "./counters.ts";
 import type { Indexed } from "./indexes.ts";
 import { readPage } from "./pages.ts";
 import { purgePage } from "./purge.ts";
-import { headsOf, oldestOf } from "./waiting.ts";
+import { headsOf } from "./waiting.ts";
 
 /** What this needs of the store. */
 export interface Tasks extends Pick<Store<KvEntry>, "now" | "read"> {
@@ -51,7 +52,7 @@ export class KvOperating implements OperatingStore<KvEntry> {
     const counted = await countTasks(this.#kv, this.#tasks.now());
     return await Promise.all(counted.map(async (of) => {
       const { heads } = await headsOf(this.#kv, of.job);
-      const oldestWaiting = oldestOf(heads);
+      const oldestWaiting = oldestOf(heads.map(({ task }) => task));
       return { ...of, ...(oldestWaiting !== undefined && { oldestWaiting }) };
     }));
   }

@@ -5,11 +5,10 @@
  */
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import { isTerminal, type TaskInfo, type TaskStatus } from "../../../task.ts";
-import { reading } from "../committer.ts";
+import { readAll, reading } from "../committer.ts";
 import { taskKey, workerKey } from "../keys.ts";
 import type { WorkerRecord } from "../lease.ts";
 import type { StoredTask } from "../stored.ts";
-import { READ_AT_ONCE } from "../values/blobs.ts";
 import { countedJobs } from "./counters.ts";
 import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
 import { headsOf } from "./waiting.ts";
@@ -33,11 +32,8 @@ export async function readPage(kv: Deno.Kv, query: TaskQuery, limit: number): Pr
 /** Reads the tasks that are not in their range, all at once. */
 async function tasksOf(kv: Deno.Kv, found: readonly Found[]): Promise<readonly TaskInfo[]> {
   const keys = found.flatMap(({ id, owner, task }) => task ? [] : [taskKey(owner, id)]);
-  const parts = Array.from({ length: Math.ceil(keys.length / READ_AT_ONCE) }, (_, part) => {
-    return keys.slice(part * READ_AT_ONCE, (part + 1) * READ_AT_ONCE);
-  });
-  const read = await Promise.all(parts.map((part) => reading(() => kv.getMany<StoredTask[]>(part))));
-  const tasks = new Map(read.flat().flatMap(({ value }) => value ? [[value.record.info.id, value.record.info]] : []));
+  const read = await readAll<StoredTask>(kv, keys);
+  const tasks = new Map(read.flatMap(({ value }) => value ? [[value.record.info.id, value.record.info]] : []));
   return found.flatMap(({ id, task }) => task ?? tasks.get(id) ?? []);
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { timeOfTaskId } from "../../../ids.ts";
+import { CLOCKS_DIFFER_MS, timeOfTaskId } from "../../../ids.ts";
 import type { Purged, PurgedPage } from "../../../operator/primitives.ts";
 import { type FinishedTask, isFinished } from "../../../task.ts";
 import { type Committer, reading, type Write } from "../committer.ts";
@@ -16,9 +16,6 @@ import { keptUntil } from "./kept.ts";
 
 /** The most tasks that one page looks at: as many checks as one commit takes. */
 const PAGE = 100;
-
-/** How far the clock that made an id may be from the one by which its task has ended, in ms. */
-const CLOCKS_DIFFER_MS = 60_000;
 
 /** What a purge needs. */
 export interface Purging {

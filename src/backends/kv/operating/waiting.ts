@@ -38,9 +38,3 @@ export async function headsOf(
   }
   return { heads, all: false };
 }
-
-/** Since when the task waits that has waited longest of these, in ms since the epoch. */
-export function oldestOf(heads: readonly Head[]): number | undefined {
-  const since = heads.map(({ task }) => Math.max(task.createdAt, "dueAt" in task && task.dueAt || 0));
-  return since.length === 0 ? undefined : Math.min(...since);
-}

@@ -8,6 +8,7 @@
  */
 import { type Committer, reading, untilUnlocked, type Write } from "../committer.ts";
 import { blobKey, garbageKey } from "../keys.ts";
+import { READ_AT_ONCE } from "../limits.ts";
 
 /** A text kept in pieces. */
 export interface BlobRef {
@@ -18,9 +19,6 @@ export interface BlobRef {
 }
 
 const PIECE_BYTES = 60_000;
-
-/** How many keys KV reads at once. */
-export const READ_AT_ONCE = 10;
 
 /** How many marks, and about how many pieces, a sweep deletes at once: few, so that other processes can write in between. */
 const PAGE_MARKS = 100;

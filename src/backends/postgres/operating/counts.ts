@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { NO_TASKS } from "../../../operator/counts.ts";
 import type { TaskCounts } from "../../../operator/primitives.ts";
 import type { TaskStatus } from "../../../task.ts";
 import type { Database } from "../database.ts";
@@ -40,9 +41,7 @@ export async function countTasks({ schema, run }: Database): Promise<readonly Ta
 }
 
 function sumOf(rows: readonly CountRow[]): Pick<TaskCounts, "counts" | "parked"> {
-  const counts: { [status in TaskStatus]: number } = {
-    ...{ PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
-  };
+  const counts: { [status in TaskStatus]: number } = { ...NO_TASKS };
   let waitParked = 0;
   for (const { state, tasks } of rows) {
     const { status, parked } = parseState(state);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { firstIdOf } from "../../../ids.ts";
+import { CLOCKS_DIFFER_MS, firstIdOf } from "../../../ids.ts";
 import type { Purged, PurgedPage } from "../../../operator/primitives.ts";
 import type { Database } from "../database.ts";
 import { goneStatements } from "./gone.ts";
@@ -11,9 +11,6 @@ import { MARKED } from "./states.ts";
 
 /** The most tasks that one page looks at. */
 const PAGE = 1_000;
-
-/** How far the clock that made an id may be from the database's, in ms. */
-const CLOCKS_DIFFER_MS = 60_000;
 
 interface PageRow {
   readonly found: number;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isParked } from "../../../operator/counts.ts";
 import type { TaskInfo, TaskStatus } from "../../../task.ts";
 
 /** Ends the word for a task that is parked. */
@@ -10,7 +11,7 @@ const PARKED = "*";
 
 /** The word for the state of a task, as it is stored. A claim leaves the word as it was. */
 export function stateOf(info: TaskInfo): string {
-  return "parked" in info && info.parked ? info.status + PARKED : info.status;
+  return isParked(info) ? info.status + PARKED : info.status;
 }
 
 /** The words for the states of a status. */

@@ -8,8 +8,8 @@ import type { WorkerInfo } from "../../../backend.ts";
 import { TaskNotFound } from "../../../errors.ts";
 import { type Cases, CONFIRM, eventually, OWNER, whereWorkersDie } from "../../stage.ts";
 import { countsOf, endless, fail } from "./operator.ts";
+import { NO_TASKS } from "../../../operator/counts.ts";
 
-const NONE = { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
 const LATER = 3_600_000;
 
 export const counting: Cases = {
@@ -43,8 +43,8 @@ export const counting: Cases = {
     const counts = { PENDING: 1, RUNNING: 2, RETRYING: 1, INPUT_REQUIRED: 1, COMPLETED: 3, FAILED: 2, CANCELLED: 1 };
     const all = [
       { job: "any", counts, parked: 0, paused: false },
-      { job: "parks", counts: { ...NONE, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
-      { job: "waits", counts: { ...NONE, PENDING: 2 }, parked: 0, paused: false, oldestWaiting: waits.createdAt },
+      { job: "parks", counts: { ...NO_TASKS, PENDING: 1, INPUT_REQUIRED: 1 }, parked: 2, paused: false },
+      { job: "waits", counts: { ...NO_TASKS, PENDING: 2 }, parked: 0, paused: false, oldestWaiting: waits.createdAt },
     ];
     for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },
@@ -59,13 +59,13 @@ export const counting: Cases = {
     await stage.backend.answer(asks.id, OWNER, { [key]: { action: "decline" } });
     for (const job of ["asks", "runs"]) {
       const counted = await countsOf(stage.backend, job);
-      deepStrictEqual([counted?.counts, counted?.parked], [{ ...NONE, PENDING: 1 }, 0]);
+      deepStrictEqual([counted?.counts, counted?.parked], [{ ...NO_TASKS, PENDING: 1 }, 0]);
       ok(counted?.oldestWaiting);
     }
     await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: fail });
     for (const task of [asks, runs]) await stage.finished(task);
-    deepStrictEqual((await countsOf(stage.backend, "asks"))?.counts, { ...NONE, COMPLETED: 1 });
-    deepStrictEqual((await countsOf(stage.backend, "runs"))?.counts, { ...NONE, FAILED: 1 });
+    deepStrictEqual((await countsOf(stage.backend, "asks"))?.counts, { ...NO_TASKS, COMPLETED: 1 });
+    deepStrictEqual((await countsOf(stage.backend, "runs"))?.counts, { ...NO_TASKS, FAILED: 1 });
   },
 
   "an operator sees the workers of all connections, and what each runs, until they stop": async (stage) => {

@@ -7,8 +7,8 @@ import type { FinishedTask, TaskInfo } from "../../../../src/task.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { storeOf } from "../support/store.ts";
 import { type Opened, withFile } from "./support.ts";
+import { NO_TASKS } from "../../../../src/operator/counts.ts";
 
-const NONE = { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
 const HOUR = 3_600_000;
 const QUESTION = { key: "which", message: "Which?", schema: { type: "object" } };
 
@@ -75,7 +75,10 @@ Deno.test("KV: a finished task is counted for as long as it is kept, and its cou
     for (const hours of [0, 10, 24, 26, 50, 80]) {
       clock.now = begun + 47 * HOUR + hours * HOUR;
       const kept = last.filter((end) => end >= clock.now).length;
-      assertEquals(await countedOf(opened), kept === 0 ? [] : [{ job: "job", counts: { ...NONE, COMPLETED: kept } }]);
+      assertEquals(
+        await countedOf(opened),
+        kept === 0 ? [] : [{ job: "job", counts: { ...NO_TASKS, COMPLETED: kept } }],
+      );
       await sweepCounters(kv, committer, clock.now);
       const ends = new Set(last.filter((end) => end >= clock.now));
       assertEquals((await Array.fromAsync(kv.list({ start: countKey(1), end: countKey(Infinity) }))).length, ends.size);
@@ -105,7 +108,7 @@ Deno.test("KV: tasks of a file from before there were counters run to their end,
     await kv.delete(indexKey("job", old.record.info.id));
     const live = await create();
     await finish(old);
-    assertEquals(await countedOf(opened), [{ job: "job", counts: { ...NONE, COMPLETED: 1 } }]);
+    assertEquals(await countedOf(opened), [{ job: "job", counts: { ...NO_TASKS, COMPLETED: 1 } }]);
     assertEquals((await store.operating.page({}, 10)).tasks.map(({ id }) => id), [
       live.record.info.id,
       old.record.info.id,

@@ -10,6 +10,7 @@ import { noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
+import { NO_TASKS } from "../../../../src/operator/counts.ts";
 
 const QUICK = defineJob({ name: "quick", input: { type: "object" }, run: () => "done" });
 
@@ -20,8 +21,6 @@ function newTask(job: string, change: Partial<NewTask> = {}): NewTask {
 
 /** The version of the tables without counts and marks. */
 const BEFORE = 3;
-
-const NONE = { PENDING: 0, RUNNING: 0, RETRYING: 0, INPUT_REQUIRED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
 
 /** Creates a task and waits until it is finished. */
 async function finish(backend: Backend, job: string): Promise<TaskInfo> {
@@ -116,8 +115,8 @@ testUnless(
       const { operator } = backend;
       const counted = (await operator.counts()).map(({ job, counts, parked }) => [job, counts, parked]);
       assertEquals(counted, [
-        ["runs", { ...NONE, RUNNING: 1 }, 0],
-        ["waits", { ...NONE, PENDING: 2, CANCELLED: 1 }, 1],
+        ["runs", { ...NO_TASKS, RUNNING: 1 }, 0],
+        ["waits", { ...NO_TASKS, PENDING: 2, CANCELLED: 1 }, 1],
       ]);
       assertEquals((await operator.tasks({ job: "waits" })).tasks.length, 3);
       const { tasks } = await operator.tasks({ job: "waits", status: "CANCELLED" });

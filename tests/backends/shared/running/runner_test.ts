@@ -3,46 +3,9 @@ import { doneWithin } from "../../../../src/waiting.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
-import type { LiveTask } from "../../../../src/task.ts";
 import { assert, assertEquals, FakeTime } from "../../../../tools/std.ts";
 import { pass } from "../../../support/time.ts";
-
-const claimed: LiveTask = {
-  id: "01a20500-0000-7000-8000-000000000000",
-  job: "wait",
-  owner: "ann",
-  status: "RUNNING",
-  revision: 2,
-  attempt: 1,
-  createdAt: 1,
-  updatedAt: 2,
-  resultTtl: 60_000,
-};
-
-/** What no case here needs of a store. */
-const UNUSED = {
-  now: () => 0,
-  steps: () => Promise.resolve([]),
-  record: () => Promise.resolve(),
-  forget: () => Promise.resolve(),
-  park: () => Promise.resolve(),
-};
-
-/** A store with one task, `claimed`, that stores all it is given; `own` is what a case does itself. */
-function withOneTask(own: Partial<RunnerStore>): RunnerStore {
-  let left = 1;
-  return {
-    ...UNUSED,
-    claim: () =>
-      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
-    report: () => Promise.resolve(),
-    ask: () => Promise.resolve([]),
-    answer: () => Promise.resolve(undefined),
-    settle: () => Promise.resolve(),
-    handBack: () => Promise.resolve(),
-    ...own,
-  };
-}
+import { claimed, UNUSED, withOneTask } from "./one_task.ts";
 
 Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
   const store = withOneTask({});

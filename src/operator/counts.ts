@@ -1,0 +1,29 @@
+/**
+ * What counting has in common on all backends.
+ *
+ * @module
+ */
+import type { JobCounts } from "../contract/operator.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
+
+/** The counts of a job without tasks. */
+export const NO_TASKS: JobCounts["counts"] = {
+  PENDING: 0,
+  RUNNING: 0,
+  RETRYING: 0,
+  INPUT_REQUIRED: 0,
+  COMPLETED: 0,
+  FAILED: 0,
+  CANCELLED: 0,
+};
+
+/** Whether no worker holds a task while it waits. */
+export function isParked(task: TaskInfo): boolean {
+  return !isFinished(task) && task.parked === true;
+}
+
+/** Since when the task waits that has waited longest of these, which are ready, in ms since the epoch. */
+export function oldestOf(ready: readonly TaskInfo[]): number | undefined {
+  const since = ready.map((task) => Math.max(task.createdAt, isFinished(task) ? 0 : task.dueAt ?? 0));
+  return since.length === 0 ? undefined : Math.min(...since);
+}

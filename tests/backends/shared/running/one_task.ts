@@ -1,0 +1,40 @@
+import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
+import type { LiveTask } from "../../../../src/task.ts";
+
+/** The task of the store. */
+export const claimed: LiveTask = {
+  id: "01a20500-0000-7000-8000-000000000000",
+  job: "wait",
+  owner: "ann",
+  status: "RUNNING",
+  revision: 2,
+  attempt: 1,
+  createdAt: 1,
+  updatedAt: 2,
+  resultTtl: 60_000,
+};
+
+/** What no case here needs of a store. */
+export const UNUSED = {
+  now: () => 0,
+  steps: () => Promise.resolve([]),
+  record: () => Promise.resolve(),
+  forget: () => Promise.resolve(),
+  park: () => Promise.resolve(),
+};
+
+/** A store with one task, `claimed`, that stores all it is given; `own` is what a case does itself. */
+export function withOneTask(own: Partial<RunnerStore>): RunnerStore {
+  let left = 1;
+  return {
+    ...UNUSED,
+    claim: () =>
+      Promise.resolve({ claims: left-- > 0 ? [{ task: claimed, input: {}, mayHaveSteps: false }] : [], more: false }),
+    report: () => Promise.resolve(),
+    ask: () => Promise.resolve([]),
+    answer: () => Promise.resolve(undefined),
+    settle: () => Promise.resolve(),
+    handBack: () => Promise.resolve(),
+    ...own,
+  };
+}
