@@ -199,7 +199,11 @@ function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: S
   const { id, job, owner, attempt } = claim.task;
   const trace = activeTrace() ?? claim.trace;
   return {
-    ...{ id, job, owner, attempt, signal },
+    id,
+    job,
+    owner,
+    attempt,
+    signal,
     ...(trace && { trace }),
     progress: async (fraction, message) => {
       await claim.report({ progress: Math.min(1, Math.max(0, Number(fraction) || 0)), message: asText(message) });

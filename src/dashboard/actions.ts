@@ -6,21 +6,14 @@
 import type { Operator } from "../contract/operator.ts";
 import type { Done } from "./wire.ts";
 
-/** How long to wait for the code of a cancelled task to stop, in ms. */
-const CANCEL_WAIT_MS = 2_000;
-
 type Action = (operator: Operator, name: string) => Promise<Done>;
 
 const ACTIONS: { readonly [path: string]: Action } = {
   "tasks/cancel": async (operator, id) => {
-    const { work } = await operator.cancel(id, CANCEL_WAIT_MS).then((task) =>
-      task.status === "CANCELLED" ? task : { work: undefined }
-    );
-    return {
-      message: work === "stop_requested"
-        ? "The task is cancelled. Its code was asked to stop, and has not confirmed."
-        : "The task is cancelled.",
-    };
+    const task = await operator.cancel(id);
+    const isAsked = task.status === "CANCELLED" && task.work === "stop_requested";
+    const more = isAsked ? " Its code was asked to stop, and has not confirmed." : "";
+    return { message: `The task is cancelled.${more}` };
   },
   "tasks/retry": async (operator, id) => {
     const { id: task } = await operator.retry(id);

@@ -25,6 +25,8 @@ export function newTask(
     resultTtl: ttl === undefined ? resultTtl : Math.max(1, Math.round(ttl)),
     retry: retryPolicy(policy),
     timeout: policy.timeout,
-    ...{ delay, priority, route },
+    delay,
+    priority,
+    route,
   };
 }

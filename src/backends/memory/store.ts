@@ -100,7 +100,9 @@ export class MemoryStore implements Store<MemoryEntry> {
     if (this.#tasks.get(record.info.id) !== before) return Promise.resolve(undefined);
     const { input, log = [] } = before;
     const entry: MemoryEntry = {
-      ...{ record, input, outcome: outcome && JSON.stringify(outcome) },
+      record,
+      input,
+      outcome: outcome && JSON.stringify(outcome),
       log: lines ? keptLines([...log, ...lines]) : before.log,
     };
     this.#ready.delete(before.record);

@@ -50,7 +50,7 @@ export class TaskView implements View {
     });
     if (task === undefined) return { view: "task", now, timeline: [], log: [] };
     if (task.logged !== undefined && task.logged > this.#logged) {
-      this.#log = await this.#backend.log?.(task.id, task.owner) ?? [];
+      this.#log = await this.#backend.log(task.id, task.owner);
       this.#logged = task.logged;
     }
     this.period = isFinished(task) ? FINISHED_MS : LIVE_MS;

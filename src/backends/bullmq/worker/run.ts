@@ -101,7 +101,9 @@ export class JobRun {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
         task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
         input: job.data,
-        ...{ timeout, trace, signal },
+        timeout,
+        trace,
+        signal,
         report: this.#reports.report,
         log: async (line) => this.#isOver ? undefined : await this.#reports.log(line),
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),

@@ -192,7 +192,15 @@ export class Runner implements WorkHandle {
       await store.report(id, newest, added);
     }, (error) => this.#onError(error, { where: "store what a task reports", job, task: id }));
     const claim: Claim = {
-      ...{ task, input, timeout, trace, signal, mayHaveSteps, report, record, park },
+      task,
+      input,
+      timeout,
+      trace,
+      signal,
+      mayHaveSteps,
+      report,
+      record,
+      park,
       log: async (line) => isOver() ? undefined : await log(line),
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
