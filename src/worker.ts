@@ -127,6 +127,7 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
       try {
         return await job.run?.(input, contextOf(claim, signal, parking, steps));
       } finally {
+        parking.end(); // Nothing parks a task whose code has ended.
         steps.throwFault();
       }
     };

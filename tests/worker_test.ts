@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { assert, assertEquals, assertMatch, assertThrows, FakeTime } from "../tools/std.ts";
-import { InvalidValue, type Outcome, type WorkHandle, type WorkOptions } from "../backend.ts";
+import { type Answer, type Claim, InvalidValue, type Outcome, type WorkHandle, type WorkOptions } from "../backend.ts";
 import {
   createWorker,
   defineJob,
@@ -12,6 +12,7 @@ import {
   type Json,
   MemoryBackend,
   type TaskInfo,
+  TaskParked,
   ToolError,
 } from "../mod.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
@@ -143,7 +144,8 @@ Deno.test("the value that an output schema returns must also be JSON", async () 
   assertEquals(task.attempt, 1);
 });
 
-Deno.test("a question that cannot be stored ends its task at once, and is not taken for its result", async () => {
+/** What a backend does to run a claim of a job. */
+async function runnerOf(job: Job): Promise<WorkOptions["run"]> {
   const { promise, resolve } = Promise.withResolvers<WorkOptions["run"]>();
   class Caught extends MemoryBackend {
     override work({ run }: WorkOptions): WorkHandle {
@@ -152,16 +154,19 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
     }
   }
   await using backend = new Caught();
-  const asks = defineJob({ name: "asks", input, run: (_, { elicit }) => elicit({ message: "Which?", schema: input }) });
-  await using _worker = createWorker(backend, [asks]);
-  const run = await promise;
-  const attempt = await run({
-    task: { id: newTaskId(), job: "asks", owner: "me", attempt: 1 },
+  await using _worker = createWorker(backend, [job]);
+  return await promise;
+}
+
+/** A claim of a job in a store that does all at once. */
+function claimOf(job: Job): Claim {
+  return {
+    task: { id: newTaskId(), job: job.name, owner: "me", attempt: 1 },
     input: {},
     signal: new AbortController().signal,
     report: () => Promise.resolve(),
     log: () => Promise.resolve(),
-    ask: () => Promise.reject(new InvalidValue("Cannot store the question: it is too large.")),
+    ask: () => new Promise(() => {}),
     stored: () => Promise.resolve(),
     now: () => 0,
     mayHaveSteps: false,
@@ -169,9 +174,59 @@ Deno.test("a question that cannot be stored ends its task at once, and is not ta
     record: () => Promise.resolve(),
     forget: () => Promise.resolve(),
     park: () => Promise.resolve(),
+  };
+}
+
+Deno.test("a question that cannot be stored ends its task at once, and is not taken for its result", async () => {
+  const asks = defineJob({ name: "asks", input, run: (_, { elicit }) => elicit({ message: "Which?", schema: input }) });
+  const run = await runnerOf(asks);
+  const attempt = await run({
+    ...claimOf(asks),
+    ask: () => Promise.reject(new InvalidValue("Cannot store the question: it is too large.")),
   });
   assertEquals(attempt, { kind: "error", message: "Cannot store the question: it is too large.", retry: false });
 });
+
+for (const waitsFor of ["race", "all"] as const) {
+  const title = waitsFor === "race"
+    ? "a long sleep beside a question that an earlier run has asked does not park the task before its answer is there"
+    : "a task whose question is answered is parked for the sleep that it still waits for";
+  Deno.test(title, async () => {
+    const patient = defineJob({
+      name: "patient",
+      input,
+      parkAfter: 0,
+      run: async (_, { elicit, sleep }) => {
+        const waits = [
+          elicit({ message: "Which?", schema: z.object({}) }).then(() => "answered"),
+          sleep("patience", 3_600_000).then(() => "nobody answered"),
+        ];
+        return waitsFor === "race" ? await Promise.race(waits) : await Promise.all(waits);
+      },
+    });
+    const run = await runnerOf(patient);
+    const [parks, controller] = [[] as unknown[], new AbortController()];
+    // The store tells late that there is an answer: by then the end of the sleep is recorded.
+    const { promise: recorded, resolve } = Promise.withResolvers<void>();
+    const answer = recorded.then(() => new Promise<void>((later) => setTimeout(later, 20))).then((): Answer => {
+      return { action: "accept", content: {} };
+    });
+    const attempt = await run({
+      ...claimOf(patient),
+      signal: controller.signal,
+      ask: () => answer,
+      stored: async () => void await answer,
+      record: () => Promise.resolve(resolve()),
+      park: (until) => {
+        parks.push(until);
+        controller.abort(new TaskParked());
+        return Promise.resolve();
+      },
+    });
+    assertEquals(parks, waitsFor === "race" ? [] : [3_600_000]);
+    if (waitsFor === "race") assertEquals(attempt, { kind: "value", value: "answered" });
+  });
+}
 
 Deno.test("an invalid output schema is a fault before the code runs", async () => {
   let runs = 0;

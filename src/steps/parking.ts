@@ -112,11 +112,20 @@ export class Parking {
   async #await<T>(done: Promise<T>, ms: number): Promise<T> {
     const inTime = ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
     if (await inTime) return await done;
+    // An answer of an earlier run may be on its way, and with it the code goes on.
+    if (await Promise.race([done.then(() => true), this.#asked().then(() => false)])) return await done;
     while (this.#steps > 0) {
       if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
+    this.#ended.signal.throwIfAborted();
     return await this.park();
+  }
+
+  /** Resolves once the code has had a turn with each answer that was there when it asked. */
+  async #asked(): Promise<void> {
+    await this.#claim.stored();
+    await pause(0);
   }
 
   async #inPlace(until: number): Promise<void> {
