@@ -70,8 +70,9 @@ export class Parking {
     return async () => {
       try {
         if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
-        const left = sleep.until - this.#claim.now();
-        await this.#await(this.#inPlace(sleep.until), left > Math.max(this.#after, SHORTEST_MS) ? 0 : Infinity);
+        const parks = sleep.until - this.#claim.now() > Math.max(this.#after, SHORTEST_MS);
+        if (parks) await this.#asked();
+        await this.#await(this.#inPlace(sleep.until), parks ? 0 : Infinity);
       } finally {
         this.#sleeps.delete(sleep);
       }
@@ -112,8 +113,6 @@ export class Parking {
   async #await<T>(done: Promise<T>, ms: number): Promise<T> {
     const inTime = ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
     if (await inTime) return await done;
-    // An answer of an earlier run may be on its way, and with it the code goes on.
-    if (await Promise.race([done.then(() => true), this.#asked().then(() => false)])) return await done;
     while (this.#steps > 0) {
       if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
     }
@@ -122,10 +121,11 @@ export class Parking {
     return await this.park();
   }
 
-  /** Resolves once the code has had a turn with each answer that was there when it asked. */
+  /** Resolves once the code has had a turn with each answer that was there when it asked: it may sleep no longer then. */
   async #asked(): Promise<void> {
-    await this.#claim.stored();
-    await pause(0);
+    await unlessAborted(this.#claim.stored(), this.#signal);
+    await pause(0, this.#signal);
+    this.#signal.throwIfAborted();
   }
 
   async #inPlace(until: number): Promise<void> {
