@@ -5,6 +5,9 @@
  * @module
  */
 export * from "./src/backend.ts";
+export type { BullMqOptions } from "./src/backends/bullmq/options.ts";
+export type { DenoKvOptions } from "./src/backends/kv/mod.ts";
+export type { PostgresOptions, PostgresPlace } from "./src/backends/postgres/mod.ts";
 export { awaitEnd } from "./src/backends/shared/await_end.ts";
 export { credible, credibleDue } from "./src/backends/shared/clock.ts";
 export type { QuestionStore } from "./src/backends/shared/running/open_questions.ts";

@@ -27,17 +27,20 @@
  * // await server.run({ worker: { concurrency: 8 } });
  * ```
  *
+ * It exports the classes, functions and errors that a program uses, and the types that it names for values of its own.
+ * `./strategy` and `./backend` have the types that inference gives: options of strategies and backends, and what a job
+ * consists of.
+ *
  * @module
  */
 export { BullMqBackend } from "./src/backends/bullmq/mod.ts";
-export type { BullMqOptions } from "./src/backends/bullmq/options.ts";
-export { DenoKvBackend, type DenoKvOptions } from "./src/backends/kv/mod.ts";
+export { DenoKvBackend } from "./src/backends/kv/mod.ts";
 export { MemoryBackend } from "./src/backends/memory/mod.ts";
-export { PostgresBackend, type PostgresOptions, type PostgresPlace } from "./src/backends/postgres/mod.ts";
+export { PostgresBackend } from "./src/backends/postgres/mod.ts";
 export type { Authenticate, Identity } from "./src/auth/authenticate.ts";
 export { jwtAuthenticator, type JwtOptions } from "./src/auth/jwt.ts";
 export type { JwtClaims } from "./src/auth/jwt_claims.ts";
-export type { Backend, BackendOptions, LogLevel, LogLine } from "./src/backend.ts";
+export type { Backend, LogLine } from "./src/backend.ts";
 export {
   type ClientOptions,
   type ClientStartOptions,
@@ -59,32 +62,20 @@ export {
   ToolError,
   WorkerStopping,
 } from "./src/errors.ts";
-export type { ErrorPlace, OnError } from "./src/log/on_error.ts";
-export { AdaptiveExposureStrategy, type AdaptiveOptions } from "./src/exposure/adaptive.ts";
-export { BlockingExposureStrategy, type BlockingOptions } from "./src/exposure/blocking.ts";
-export { type OperationResourceOptions, OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
-export { PollingExposureStrategy, type PollingOptions } from "./src/exposure/polling.ts";
-export { SingleToolExposureStrategy, type SingleToolOptions } from "./src/exposure/single_tool.ts";
+export type { OnError } from "./src/log/on_error.ts";
+export { AdaptiveExposureStrategy } from "./src/exposure/adaptive.ts";
+export { BlockingExposureStrategy } from "./src/exposure/blocking.ts";
+export { OperationResourceStrategy } from "./src/exposure/operation_resource.ts";
+export { PollingExposureStrategy } from "./src/exposure/polling.ts";
+export { SingleToolExposureStrategy } from "./src/exposure/single_tool.ts";
 export type { ExposureStrategy } from "./src/exposure/surface.ts";
-export {
-  defineJob,
-  implement,
-  type Job,
-  type JobAnnotations,
-  type JobDefinition,
-  type JobPolicy,
-  type UniqueOptions,
-} from "./src/job.ts";
-export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
-export type { JobContext, StepContext, Stored } from "./src/steps/context.ts";
-export type { RegisterOptions, TaskSupport } from "./src/registry.ts";
-export type { PerCallField } from "./src/schema/per_call.ts";
-export type { JsonSchema } from "./src/schema/json_schema.ts";
+export { defineJob, implement, type Job } from "./src/job.ts";
+export type { JobContext } from "./src/steps/context.ts";
 export type { Infer, Schema } from "./src/schema/schema.ts";
 export type { ScheduleOptions } from "./src/schedules/declare.ts";
 export { AsyncToolServer } from "./src/server/server.ts";
-export type { OfferOptions, RunOptions, ServerOptions } from "./src/server/options.ts";
-export { type Answer, type ContentPart, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";
+export type { RegisterOptions, RunOptions, ServerOptions } from "./src/server/options.ts";
+export { type ContentPart, isFinished, type Json, type TaskInfo, TaskStatus } from "./src/task.ts";
 export type { Audit, AuditEvent } from "./src/tasks/audit.ts";
 export type { FetchInfo } from "./src/tasks/audit_source.ts";
 export type { Limits } from "./src/tasks/limits.ts";

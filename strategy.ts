@@ -65,6 +65,11 @@ export {
   type SurfaceTool,
   type ToolResult,
 } from "./src/exposure/surface.ts";
+export type { AdaptiveOptions } from "./src/exposure/adaptive.ts";
+export type { BlockingOptions } from "./src/exposure/blocking.ts";
+export type { OperationResourceOptions } from "./src/exposure/operation_resource.ts";
+export type { PollingOptions } from "./src/exposure/polling.ts";
+export type { SingleToolOptions } from "./src/exposure/single_tool.ts";
 export { askingOf, knowsNoTasks, nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export {
@@ -83,10 +88,12 @@ export {
 } from "./src/exposure/wait_seconds.ts";
 export { answerWithResult, waitingTool } from "./src/exposure/waiting_tool.ts";
 export { startOptions, waitForCall, waitWhile } from "./src/exposure/waiting_calls.ts";
-export type { Job, JobAnnotations, Returned } from "./src/job.ts";
+export type { Job, JobAnnotations, JobDefinition, JobPolicy, Returned, UniqueOptions } from "./src/job.ts";
+export type { AnswerTo, Elicit, FormQuestion, UrlQuestion } from "./src/questions/elicit.ts";
+export type { JobContext, StepContext, Stored } from "./src/steps/context.ts";
 export { checkOptions, flag, numberFrom, type Rule, type Rules, text, wholeNumber } from "./src/options.ts";
 export { withoutAsked } from "./src/questions/input_fields.ts";
-export { type RegisteredJob, ToolRegistry } from "./src/registry.ts";
+export { type RegisteredJob, type RegistryOptions, type TaskSupport, ToolRegistry } from "./src/registry.ts";
 export { type PerCallField, withPerCall } from "./src/schema/per_call.ts";
 export type { JsonSchema } from "./src/schema/json_schema.ts";
 export { relocateSchema } from "./src/schema/relocate.ts";

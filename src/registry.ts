@@ -12,7 +12,7 @@ import { checkOptions, flag, namedTexts, oneOf, type Rule, type Rules, text, who
 import type { Question } from "./task.ts";
 
 /** How a job is offered. Absent options come from the job, or from the server's defaults. */
-export interface RegisterOptions extends JobPolicy {
+export interface RegistryOptions extends JobPolicy {
   /** The tool's name. Default: the job's. */
   readonly name?: string;
   /** A title for people. Default: the job's. */
@@ -70,7 +70,7 @@ export type TaskSupport = "optional" | "required";
 export const INLINE_BYTES: Rule = wholeNumber(8_000, 780_000);
 
 /** The rules of a registration. */
-export const REGISTRATION: Rules<RegisterOptions> = {
+export const REGISTRATION: Rules<RegistryOptions> = {
   name: text,
   title: text,
   description: text,
@@ -142,7 +142,7 @@ export class ToolRegistry {
    * Adds a job. Throws `DefinitionError` if its name is taken or cannot name a tool, an option cannot be used, its input has
    * a field of `perCall`, or the job is registered already with another `cancel`, `answers` or `whenNobodyCanAnswer`.
    */
-  register(job: Job, options: RegisterOptions = {}): RegisteredJob {
+  register(job: Job, options: RegistryOptions = {}): RegisteredJob {
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
     const { name = job.name, title, description, ...rest } = options;
     const {

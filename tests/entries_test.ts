@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assert } from "../tools/std.ts";
+import { assert, assertEquals } from "../tools/std.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const pathOf = (path: string) => fileURLToPath(new URL(path, ROOT));
@@ -58,4 +58,15 @@ Deno.test("our own strategies and the backend in memory could be written outside
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("mod.ts exports what programs write, at most 65 names: no options of a strategy or a backend", async () => {
+  const source = await Deno.readTextFile(pathOf("mod.ts"));
+  assert(!source.includes("export *"), "An export of everything hides what it exports.");
+  const names = [...source.matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
+    .flatMap(([, list = ""]) => list.split(",").map((name) => name.replace("type ", "").trim()))
+    .filter((name) => name !== "");
+  assert(names.length > 50 && names.length <= 65, `It exports ${names.length} names.`);
+  const strategiesAndBackends = /^(Adaptive|Blocking|OperationResource|Polling|SingleTool|DenoKv|BullMq|Postgres)/;
+  assertEquals(names.filter((name) => strategiesAndBackends.test(name) && !/(Strategy|Backend)$/.test(name)), []);
 });

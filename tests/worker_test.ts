@@ -7,7 +7,6 @@ import {
   DefinitionError,
   type Job,
   JobFault,
-  type JobPolicy,
   JobsError,
   type Json,
   MemoryBackend,
@@ -15,6 +14,7 @@ import {
   TaskParked,
   ToolError,
 } from "../mod.ts";
+import type { JobPolicy } from "../strategy.ts";
 import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";

@@ -24,7 +24,7 @@ import {
   texts,
   wholeNumber,
 } from "../options.ts";
-import { INLINE_BYTES, type RegisterOptions, REGISTRATION } from "../registry.ts";
+import { INLINE_BYTES, REGISTRATION, type RegistryOptions } from "../registry.ts";
 import { BACKEND, WORKER, type WorkerOptions } from "../worker.ts";
 
 /** The options of `AsyncToolServer`. */
@@ -79,7 +79,7 @@ export interface ServerOptions {
 }
 
 /** The options of `registerAsyncTool`. */
-export interface OfferOptions extends RegisterOptions {
+export interface RegisterOptions extends RegistryOptions {
   /** Decides which MCP surface this job gets. Default: the server's `strategy`. */
   readonly strategy?: ExposureStrategy;
 }
@@ -109,10 +109,10 @@ export interface RunOptions {
 const STRATEGY = having("expose", "a strategy, as `new AdaptiveExposureStrategy()`");
 
 /** The rules of `registerAsyncTool`. */
-export const OFFER: Rules<OfferOptions> = { ...REGISTRATION, strategy: STRATEGY };
+export const REGISTER: Rules<RegisterOptions> = { ...REGISTRATION, strategy: STRATEGY };
 
 const { run: _run, ...DEFINED } = DEFINITION;
-const { queue: _queue, jobName: _jobName, ...OFFERED } = OFFER;
+const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTER;
 
 /** The rules of `asyncTool`: a job and its registration, without `run`, which is an argument, and queues of others. */
 export const ASYNC_TOOL: { readonly [name: string]: Rule } = { ...DEFINED, ...OFFERED };

@@ -23,7 +23,8 @@ import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { ScheduleOptions } from "../schedules/declare.ts";
 import type { Accepted, Infer, Schema } from "../schema/schema.ts";
-import { ASYNC_TOOL, OFFER, type OfferOptions, RUN, type RunOptions, SERVER, type ServerOptions } from "./options.ts";
+import { ASYNC_TOOL, REGISTER, RUN, SERVER } from "./options.ts";
+import type { RegisterOptions, RunOptions, ServerOptions } from "./options.ts";
 import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
 import { OwnWorker } from "./own_worker.ts";
@@ -83,8 +84,8 @@ export class AsyncToolServer implements AsyncDisposable {
    * Offers a job. Throws `DefinitionError` if its name is taken, an option cannot be used, the backend cannot reach its
    * `queue`, or the server is serving already.
    */
-  registerAsyncTool(job: Job, options: OfferOptions = {}): this {
-    checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, OFFER);
+  registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
+    checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTER);
     const { strategy, ...registration } = options;
     const { name = job.name, queue } = options;
     this.#refuseLate(name);
@@ -104,7 +105,7 @@ export class AsyncToolServer implements AsyncDisposable {
   asyncTool<In extends Schema, Out extends Returned<Output>, Output extends Schema = Schema>(
     definition:
       & Omit<JobDefinition<In, Out, Output>, "run">
-      & Omit<OfferOptions, "queue" | "jobName">,
+      & Omit<RegisterOptions, "queue" | "jobName">,
     run: (input: Infer<In>, ctx: JobContext) => Out | Promise<Out>,
   ): Job<Infer<In>, Out> {
     checkOptions(`asyncTool(${JSON.stringify(definition?.name)})`, definition, ASYNC_TOOL);

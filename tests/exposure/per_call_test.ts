@@ -13,10 +13,9 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
-  type RegisterOptions,
   SingleToolExposureStrategy,
 } from "../../mod.ts";
-import { ToolRegistry } from "../../strategy.ts";
+import { type RegistryOptions, ToolRegistry } from "../../strategy.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../tools/std.ts";
 import type { Fields } from "../mcp/support/wire_message.ts";
 
@@ -40,7 +39,7 @@ class Watched extends MemoryBackend {
 }
 
 /** A server of the job, and a client of one revision. */
-async function stage(strategy: ExposureStrategy, mode: "legacy" | { readonly pin: string }, options?: RegisterOptions) {
+async function stage(strategy: ExposureStrategy, mode: "legacy" | { readonly pin: string }, options?: RegistryOptions) {
   const backend = new Watched();
   const worker = createWorker(backend, [greet]);
   const server = new AsyncToolServer({ name: "per_call", version: "1.0.0", backend, strategy });
@@ -168,7 +167,7 @@ Deno.test("a registration without `perCall` offers neither field, and one with `
 });
 
 Deno.test("a job whose input has such a field, or may refuse it, cannot be registered with it", () => {
-  const register = (input: Fields, perCall: RegisterOptions["perCall"] = ["priority"]) =>
+  const register = (input: Fields, perCall: RegistryOptions["perCall"] = ["priority"]) =>
     new ToolRegistry().register(defineJob({ name: "own", input: { type: "object", ...input } }), { perCall });
   const priority = { type: "string" };
   for (

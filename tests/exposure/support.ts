@@ -11,13 +11,13 @@ import {
   type Job,
   JobFault,
   MemoryBackend,
-  type RegisterOptions,
   type TaskInfo,
 } from "../../mod.ts";
 import {
   type CompletedTask,
   type Json,
   type Outcome,
+  type RegistryOptions,
   type Surface,
   type SurfaceTool,
   ToolRegistry,
@@ -68,7 +68,7 @@ export class Bench implements AsyncDisposable {
     this.tasks = new Tasks(backend);
   }
 
-  expose(job: Job, options?: RegisterOptions): Surface {
+  expose(job: Job, options?: RegistryOptions): Surface {
     return this.strategy.expose(this.#registry.register(job, options), this.tasks);
   }
 

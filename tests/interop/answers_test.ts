@@ -26,10 +26,10 @@ import {
   createWorker,
   defineJob,
   DenoKvBackend,
-  type JobPolicy,
   OperationResourceStrategy,
   type Worker,
 } from "../../mod.ts";
+import type { JobPolicy } from "../../strategy.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";

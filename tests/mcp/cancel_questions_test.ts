@@ -6,7 +6,6 @@
  */
 import { z } from "zod";
 import {
-  type Answer,
   AsyncToolServer,
   BackendError,
   createWorker,
@@ -16,6 +15,7 @@ import {
   OperationResourceStrategy,
   type TaskInfo,
 } from "../../mod.ts";
+import type { Answer } from "../../strategy.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
 import { pass } from "../support/time.ts";
 import { Raw } from "./http/support/raw.ts";

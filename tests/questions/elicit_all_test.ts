@@ -1,14 +1,6 @@
 import { z } from "zod";
-import {
-  type Answer,
-  createWorker,
-  defineJob,
-  type Elicit,
-  type JobContext,
-  type Json,
-  MemoryBackend,
-} from "../../mod.ts";
-import { ToolRegistry } from "../../strategy.ts";
+import { createWorker, defineJob, type JobContext, type Json, MemoryBackend } from "../../mod.ts";
+import { type Answer, type Elicit, ToolRegistry } from "../../strategy.ts";
 import { openQuestions, type Question } from "../../src/task.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { assertEquals, assertStringIncludes } from "../../tools/std.ts";

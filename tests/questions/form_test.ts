@@ -8,8 +8,8 @@ import { specTypeSchemas } from "@modelcontextprotocol/client";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
-import { defineJob, DefinitionError, type JsonSchema } from "../../mod.ts";
-import { ToolRegistry } from "../../strategy.ts";
+import { defineJob, DefinitionError } from "../../mod.ts";
+import { type JsonSchema, ToolRegistry } from "../../strategy.ts";
 import { formOf } from "../../src/questions/form.ts";
 import { elicitation } from "../../src/mcp/words.ts";
 import { toJsonSchema } from "../../src/schema/schema.ts";

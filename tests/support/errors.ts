@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ErrorPlace, OnError } from "../../mod.ts";
+import type { ErrorPlace } from "../../backend.ts";
+import type { OnError } from "../../mod.ts";
 
 /** For errors that a test causes without a look at how they are reported. */
 export const ignored: OnError = (): void => {};

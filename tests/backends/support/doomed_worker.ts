@@ -4,16 +4,8 @@
  *
  * @module
  */
-import {
-  type Backend,
-  BullMqBackend,
-  type BullMqOptions,
-  createWorker,
-  DenoKvBackend,
-  type DenoKvOptions,
-  PostgresBackend,
-  type PostgresOptions,
-} from "../../../mod.ts";
+import type { BullMqOptions, DenoKvOptions, PostgresOptions } from "../../../backend.ts";
+import { type Backend, BullMqBackend, createWorker, DenoKvBackend, PostgresBackend } from "../../../mod.ts";
 import { type CaseNeeds, doomedJob } from "../../../src/testing/mod.ts";
 
 type Options = BullMqOptions | DenoKvOptions | PostgresOptions;

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { NewTask } from "../../../backend.ts";
-import type { BullMqOptions } from "../../../mod.ts";
+import type { BullMqOptions, NewTask } from "../../../backend.ts";
 
 /** What such a process does. */
 export type Deed =

@@ -1,5 +1,6 @@
 import type { LiveTask, Outcome } from "../../../backend.ts";
-import type { Json, JsonSchema, TaskInfo } from "../../../mod.ts";
+import type { Json, TaskInfo } from "../../../mod.ts";
+import type { JsonSchema } from "../../../strategy.ts";
 import { InvalidInput } from "../../../src/errors.ts";
 import { formatResponse, responseSchema } from "../../../src/exposure/answers/response.ts";
 import { validate } from "../../../src/schema/schema.ts";
