@@ -15,9 +15,12 @@ const SHORTEST_MS = 100;
 export class Parking {
   readonly #claim: Claim;
   readonly #after: number;
-  readonly #ended = new AbortController();
-  /** Aborts when the code is to stop, or the attempt is over. */
-  readonly #signal: AbortSignal;
+  /** Parks the task if the worker stops while the code only waits. */
+  readonly #onAbort: () => void;
+  #isOver = false;
+  /** Most code never waits, and an abort costs more than all else of such an attempt: these are made for the first wait. */
+  #ended: AbortController | undefined;
+  #either: AbortSignal | undefined;
   /** What the code sleeps until. */
   readonly #sleeps = new Set<{ readonly until: number }>();
   #questions = 0;
@@ -30,11 +33,11 @@ export class Parking {
   constructor(claim: Claim, after: number) {
     this.#claim = claim;
     this.#after = after;
-    // The first to listen, so that the task is parked before the code hears of it and ends.
-    claim.signal.addEventListener("abort", () => {
+    this.#onAbort = () => {
       if (claim.signal.reason instanceof WorkerStopping && this.waits) void this.#park();
-    }, { once: true, signal: this.#ended.signal });
-    this.#signal = AbortSignal.any([claim.signal, this.#ended.signal]);
+    };
+    // The first to listen, so that the task is parked before the code hears of it and ends.
+    claim.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** Whether the run waits, and no step is running. */
@@ -106,7 +109,24 @@ export class Parking {
 
   /** The attempt is over: what still waits rejects. */
   end(): void {
-    this.#ended.abort(over());
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#claim.signal.removeEventListener("abort", this.#onAbort);
+    this.#ended?.abort(over());
+  }
+
+  /** Aborts when the attempt is over. */
+  get #endSignal(): AbortSignal {
+    if (this.#ended === undefined) {
+      this.#ended = new AbortController();
+      if (this.#isOver) this.#ended.abort(over());
+    }
+    return this.#ended.signal;
+  }
+
+  /** Aborts when the code is to stop, or the attempt is over. */
+  get #signal(): AbortSignal {
+    return this.#either ??= AbortSignal.any([this.#claim.signal, this.#endSignal]);
   }
 
   /** Waits for `done`, and parks the task if that takes longer than `ms`. */
@@ -117,7 +137,7 @@ export class Parking {
       if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
-    this.#ended.signal.throwIfAborted();
+    this.#endSignal.throwIfAborted();
     return await this.park();
   }
 
