@@ -87,6 +87,14 @@ export interface NewTask {
   readonly route?: Route;
 }
 
+/** What became of the answers to a task. */
+export interface Answered {
+  /** The task as it is then. */
+  readonly task: TaskInfo;
+  /** The keys of the answers that count. The others were ignored: their questions are not open, or their time has passed. */
+  readonly counted: readonly string[];
+}
+
 /** One page of an owner's tasks, newest first. */
 export interface TaskPage {
   /** The tasks. */
@@ -132,9 +140,11 @@ export interface Backend extends AsyncDisposable {
   cancel(id: string, owner: string, wait: number): Promise<FinishedTask>;
   /**
    * Stores answers to a task's open questions, by key, and ignores all others; a question whose time has passed is
-   * answered with `expired` instead. The task continues once no question is open. Rejects as `get`, and with `InvalidValue` if the answers are too large to be stored.
+   * answered with `expired` instead. Of any number of answers to a question at the same moment, in any number of processes,
+   * only one counts. The task continues once no question is open. Rejects as `get`, and with `InvalidValue` if the answers are
+   * too large to be stored.
    */
-  answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo>;
+  answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered>;
   /** Lists an owner's tasks, newest first. Rejects with `InvalidInput` if the cursor is not from a page of this backend. */
   list(owner: string, options: { readonly cursor?: string; readonly limit: number }): Promise<TaskPage>;
   /**

@@ -101,6 +101,8 @@ export interface TaskBase {
   readonly resultTtl: number;
   /** The task that this one repeats, because an operator asked for it. */
   readonly retryOf?: string;
+  /** The keys of its questions that nobody answered in time, in the order in which they expired; absent: none. */
+  readonly expiredQuestions?: readonly string[];
 }
 
 /** A question that a running job asks a person. */

@@ -34,6 +34,17 @@ export function standingOf({ questions, answers }: Asked, key: string, now: numb
   return expiresAt === undefined ? {} : { expiresIn: expiresAt - now };
 }
 
+/** The keys of the answers in `given` that count: their questions are open, and their time has not passed. */
+export function countedOf({ questions }: Pick<Asked, "questions">, given: Answers, now: number): readonly string[] {
+  const open = questions.filter(({ expiresAt = Infinity }) => expiresAt > now);
+  return open.flatMap(({ key }) => Object.hasOwn(given, key) ? [key] : []);
+}
+
+/** The keys of the questions that have expired. */
+export function expiredOf({ answers }: Pick<Asked, "answers">): readonly string[] {
+  return Object.entries(answers).flatMap(([key, { action }]) => action === "expired" ? [key] : []);
+}
+
 /** Answers the open questions that `given` has an answer for, and those whose time has passed. The same object if there is none. */
 export function withAnswers(asked: Asked, given: Answers, now: number): Asked {
   const taken = asked.questions.flatMap(({ key, expiresAt = Infinity }): [string, Answer][] => {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Audit, AuditEvent } from "../tasks/audit.ts";
+import type { GuardOptions } from "../tasks/guard.ts";
 import { guarded, reporterOf } from "../log/on_error.ts";
 import type { ServerOptions } from "./options.ts";
 import { RepeatedRefusals } from "./repeated_refusals.ts";
@@ -17,14 +18,21 @@ export interface Lines extends AsyncDisposable {
   write(line: string): void;
 }
 
+/** Where the events of a server go, and whether somebody receives them now. */
+export type Audited = Required<Pick<GuardOptions, "audit" | "isAudited">>;
+
 /**
  * Where the events of a server go: to the user's function, or else to the log on stderr once there is one. No request fails
  * because the function does: its error goes to `onError`.
  */
-export function auditOf({ audit, onError }: ServerOptions, log: () => AuditLog | undefined): Audit {
-  if (typeof audit !== "function") return (event) => log()?.write(event);
+export function auditOf({ audit, onError }: ServerOptions, log: () => AuditLog | undefined): Audited {
+  if (typeof audit !== "function") {
+    return { audit: (event) => log()?.write(event), isAudited: () => log() !== undefined };
+  }
   const report = reporterOf(onError);
-  return guarded(audit, (error, { task, job }) => report(error, { where: "write the audit log", task, job }));
+  const failed = (error: unknown, { task, job }: AuditEvent) =>
+    report(error, { where: "write the audit log", task, job });
+  return { audit: guarded(audit, failed), isAudited: () => true };
 }
 
 /** Writes events as lines. Disposing of it writes what was held back, as far as stderr has a reader. */

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Audit } from "../tasks/audit.ts";
-import { AuditLog, auditOf } from "./audit_log.ts";
+import { type Audited, AuditLog, auditOf } from "./audit_log.ts";
 import { Health } from "./health.ts";
 import { MemoryStreams } from "../backends/memory/streams.ts";
 import { DefinitionError } from "../errors.ts";
@@ -55,7 +54,7 @@ export class AsyncToolServer implements AsyncDisposable {
   readonly #hosts: string[];
   readonly #origins: Origins;
   readonly #health: Health;
-  readonly #audit: Audit;
+  readonly #audited: Audited;
   /** The audit log on stderr; exists from the start, or once `run` serves HTTP. */
   #log: AuditLog | undefined;
   /** What all clients are served, through `fetch` and `run`; built for the first one. */
@@ -73,11 +72,11 @@ export class AsyncToolServer implements AsyncDisposable {
     checkOptions("AsyncToolServer", options, SERVER);
     this.#options = options;
     if (options.audit === "stderr") this.#log = new AuditLog();
-    this.#audit = auditOf(options, () => this.#log);
+    this.#audited = auditOf(options, () => this.#log);
     this.#hosts = allowedHosts(options.allowedHosts);
     this.#origins = new Origins(options.allowedOrigins);
     this.#health = new Health(options.backend, options.onError);
-    this.#schedules = new Schedules(options, this.registry, this.#audit);
+    this.#schedules = new Schedules(options, this.registry, this.#audited.audit);
   }
 
   /**
@@ -180,7 +179,7 @@ export class AsyncToolServer implements AsyncDisposable {
       requestsPerMinute: withDefaults(limits).requestsPerMinute,
       sessionsOfOne: withDefaults(limits).sessions,
       checkHealth: () => this.#health.check(),
-      audit: this.#audit,
+      audit: this.#audited.audit,
     });
     return await this.#endpoint.fetch(request, info, hosts);
   }
@@ -282,7 +281,7 @@ export class AsyncToolServer implements AsyncDisposable {
     const { operator } = this.#options.backend;
     if (operator) observe(operator, this.#end.signal);
     return this.#served = this.#schedules.checked().then(() =>
-      settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audit)
+      settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audited)
     );
   }
 

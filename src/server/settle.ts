@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Audit } from "../tasks/audit.ts";
+import type { Audited } from "./audit_log.ts";
 import { DefinitionError } from "../errors.ts";
 import { AdaptiveExposureStrategy } from "../exposure/adaptive.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
@@ -26,10 +26,10 @@ export async function settle(
   jobs: readonly RegisteredJob[],
   strategies: ReadonlyMap<string, ExposureStrategy>,
   extensions: Served["extensions"],
-  audit: Audit,
+  audited: Audited,
 ): Promise<Served> {
   const { name, version, title, instructions, strategy = new AdaptiveExposureStrategy(), limits, onError } = options;
-  const tasks = new Tasks(options.backend, Date.now, { limits, audit, onError }, jobs);
+  const tasks = new Tasks(options.backend, Date.now, { limits, ...audited, onError }, jobs);
   try {
     const surfaces = jobs.map((job) => {
       const surface = (strategies.get(job.name) ?? strategy).expose(job, tasks);

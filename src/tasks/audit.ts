@@ -16,13 +16,14 @@ export interface AuditEvent {
     | "created"
     | "found"
     | "answered"
+    | "expired"
     | "cancelled"
     | "result_read"
     | "log_read"
     | "session_begun"
     | "session_deleted"
     | "refused";
-  /** The principal of the request; absent if the caller is not known. */
+  /** The principal of the request, or the owner of a question that has expired; absent if the caller is not known. */
   readonly principal?: string;
   /** The OAuth client of the request, as `authenticate` returns it. */
   readonly client?: string;
@@ -46,7 +47,7 @@ export interface AuditEvent {
   readonly task?: string;
   /** The job's name, if it is known. */
   readonly job?: string;
-  /** The key of the question that was answered; the answer itself is not in the log. */
+  /** The key of the question that was answered, or has expired; the answer itself is not in the log. */
   readonly question?: string;
   /** What the answer says of itself: that there is one, or that the person declined, or did not decide. */
   readonly action?: Answer["action"];

@@ -20,6 +20,11 @@ export function fromSource<T>(source: AuditSource, act: () => T): T {
   return sources.run({ ...sources.getStore(), ...source }, act);
 }
 
+/** Runs `act` for no request. */
+export function fromNobody<T>(act: () => T): T {
+  return sources.run({}, act);
+}
+
 /** Adds the source of the request to each event. */
 export function withSource(audit: Audit): Audit {
   return (event) => audit({ ...event, ...sources.getStore() });

@@ -17,7 +17,7 @@ import {
 } from "../errors.ts";
 import { MAX_VALUE_BYTES, toJson } from "../json.ts";
 import { type Limits, RateLimit, withDefaults } from "./limits.ts";
-import { withSource } from "./audit_source.ts";
+import { fromNobody, withSource } from "./audit_source.ts";
 import { OpenTasks } from "./open_tasks.ts";
 import type { Json, TaskInfo } from "../task.ts";
 import { countStoreError } from "../telemetry/metrics.ts";
@@ -29,6 +29,8 @@ export interface GuardOptions {
   readonly limits?: Limits;
   /** Receives the events of the audit log. Default: nobody does. */
   readonly audit?: Audit;
+  /** Whether somebody receives them now. Default: if there is an `audit`. */
+  readonly isAudited?: () => boolean;
 }
 
 /** A request. */
@@ -41,14 +43,17 @@ type AuditedResult = Pick<AuditEvent, "event" | "task" | "job" | "reason" | "que
 export class Guard implements Disposable {
   readonly #limits: Required<Limits>;
   readonly #audit: Audit;
+  readonly #isAudited: () => boolean;
   readonly #now: () => number;
   readonly #creations: RateLimit;
   readonly #reads: RateLimit;
   readonly #open: OpenTasks;
 
-  constructor(backend: Pick<Backend, "list" | "watch">, { limits, audit = () => {} }: GuardOptions, now: () => number) {
+  constructor(backend: Pick<Backend, "list" | "watch">, options: GuardOptions, now: () => number) {
+    const { limits, audit, isAudited = () => audit !== undefined } = options;
     this.#limits = withDefaults(limits);
-    this.#audit = withSource(audit);
+    this.#audit = withSource(audit ?? (() => {}));
+    this.#isAudited = isAudited;
     this.#now = now;
     this.#creations = new RateLimit(this.#limits.creationsPerMinute);
     this.#reads = new RateLimit(this.#limits.readsPerMinute);
@@ -106,6 +111,16 @@ export class Guard implements Disposable {
       if (isRefusal(error)) this.refuse(request, reasonOf(error, request));
       throw error;
     }
+  }
+
+  /** Whether somebody receives the events of the audit log. */
+  get isAudited(): boolean {
+    return this.#isAudited();
+  }
+
+  /** Writes to the audit log that nobody has answered a question in time. */
+  expired({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, question: string): void {
+    fromNobody(() => this.#write({ operation: "answer", owner, task: id, job }, { event: "expired", question }));
   }
 
   /** Writes a refusal to the audit log. */

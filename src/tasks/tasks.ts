@@ -64,7 +64,7 @@ export class Tasks implements Disposable {
     this.#now = now;
     this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
     this.#guard = new Guard(backend, options, now);
-    this.#answering = new Answering(backend, this.#guard, now);
+    this.#answering = new Answering(backend, this.#guard, now, this.onError);
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
       return this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
@@ -280,6 +280,7 @@ export class Tasks implements Disposable {
 
   /** Closes the event feed, and forgets what is kept. */
   [Symbol.dispose](): void {
+    this.#answering[Symbol.dispose]();
     this.#guard[Symbol.dispose]();
     this.#outcomes[Symbol.dispose]();
     this.#callers[Symbol.dispose]();

@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import type { Answered } from "../../backend.ts";
 import {
   AsyncToolServer,
   BackendError,
@@ -13,7 +14,6 @@ import {
   type Limits,
   MemoryBackend,
   OperationResourceStrategy,
-  type TaskInfo,
 } from "../../mod.ts";
 import type { Answer } from "../../strategy.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
@@ -45,7 +45,7 @@ class Failing extends MemoryBackend {
     this.#left = times;
   }
 
-  override answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+  override answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
     if (this.#left-- <= 0) return super.answer(id, owner, answers);
     this.failed.resolve();
     return Promise.reject(new BackendError("Cannot store the answer: the store is away."));

@@ -5,6 +5,7 @@
  */
 import type { Queue } from "bullmq";
 import type {
+  Answered,
   Backend,
   DocumentStore,
   KeyStore,
@@ -182,10 +183,10 @@ export class BullMqBackend implements Backend {
   }
 
   /** Stores answers to a task's open questions. */
-  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
     await this.#find(id, owner);
-    await this.#request("store an answer", () => this.#store.records.storeAnswers(id, answers));
-    return await this.get(id, owner);
+    const counted = await this.#request("store an answer", () => this.#store.records.storeAnswers(id, answers));
+    return { task: await this.get(id, owner), counted };
   }
 
   /** Lists an owner's tasks, the newest first. */

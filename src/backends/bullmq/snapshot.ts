@@ -104,6 +104,8 @@ export interface Snapshot {
   readonly logged?: number;
   /** The task that this one repeats. */
   readonly retryOf?: string;
+  /** The keys of its questions that nobody answered in time. */
+  readonly expiredQuestions?: readonly string[];
   /** Whether a worker of ours ran it last. */
   readonly ours: boolean;
   /** It has expired, and is being deleted. */
@@ -148,6 +150,7 @@ export function toTask(snapshot: Snapshot): TaskInfo {
     updatedAt: Math.max(snapshot.createdAt, snapshot.processedOn ?? 0, snapshot.changedAt),
     resultTtl: snapshot.resultTtl,
     ...(snapshot.retryOf !== undefined && { retryOf: snapshot.retryOf }),
+    ...(snapshot.expiredQuestions && { expiredQuestions: snapshot.expiredQuestions }),
   };
   const { cancelled } = snapshot;
   if (cancelled) {

@@ -22,7 +22,7 @@ import {
 } from "./texts.ts";
 
 export { logged } from "./changes/log.ts";
-export { answered, asked, askedOf } from "./changes/questions.ts";
+export { answered, asked, askedOf, counted } from "./changes/questions.ts";
 export type { Ended, TaskRecord } from "./changes/task_record.ts";
 export type { WaitsFor } from "./changes/waiting.ts";
 export { refuseCursor, refuseRoute } from "./refusals.ts";

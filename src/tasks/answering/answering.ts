@@ -3,25 +3,37 @@
  *
  * @module
  */
-import type { Backend } from "../../backend.ts";
+import type { Answered, Backend } from "../../backend.ts";
 import { sortAnswers } from "../../questions/answers.ts";
 import type { Answers } from "../../questions/open.ts";
 import { openQuestions, type TaskInfo } from "../../task.ts";
 import { answeredBy } from "../audit.ts";
 import type { Guard } from "../guard.ts";
+import type { OnError } from "../../log/on_error.ts";
+import { ExpiredQuestions } from "./expired.ts";
 
 /** The task of a question. */
 type Owned = Pick<TaskInfo, "id" | "owner">;
 
+/** Why an answer does not count. */
+const IGNORED = "The answer was ignored: the question is not open, as it was answered before, or its time is over.";
+
 /** The answers to the tasks of one server. */
-export class Answering {
+export class Answering implements Disposable {
   readonly #backend: Pick<Backend, "get" | "answer">;
+  readonly #expired: ExpiredQuestions;
   readonly #guard: Guard;
   readonly #now: () => number;
   /** The cancellations of questions under way, by task and keys. */
   readonly #cancelling = new Map<string, Promise<void>>();
 
-  constructor(backend: Pick<Backend, "get" | "answer">, guard: Guard, now: () => number) {
+  constructor(
+    backend: Pick<Backend, "get" | "answer" | "watch" | "keys">,
+    guard: Guard,
+    now: () => number,
+    onError: OnError,
+  ) {
+    this.#expired = new ExpiredQuestions(backend, guard, onError);
     this.#backend = backend;
     this.#guard = guard;
     this.#now = now;
@@ -38,9 +50,11 @@ export class Answering {
       this.#guard.read(owner);
       const before = await this.#backend.get(id, owner);
       const { fitting, late } = await sortAnswers(before, answersTo(before), this.#now());
-      if (late.length > 0) this.refuse(before, "The question is not open: it was answered, or its time is over.");
-      const answers = Object.fromEntries(fitting);
-      return { answers, task: fitting.length === 0 ? before : await this.#backend.answer(id, owner, answers) };
+      const { task, counted } = await this.#store(before, Object.fromEntries(fitting));
+      // Another answer, or the end of its time, may have been faster.
+      const answers = Object.fromEntries(fitting.filter(([key]) => counted.includes(key)));
+      if (late.length > 0 || counted.length < fitting.length) this.refuse(task, IGNORED);
+      return { answers, task };
     }, ({ answers, task }) => answeredBy(by, task.job, answers));
     return task;
   }
@@ -55,14 +69,24 @@ export class Answering {
     return cancelling;
   }
 
+  async #store(task: TaskInfo, answers: Answers): Promise<Answered> {
+    if (Object.keys(answers).length === 0) return { task, counted: [] };
+    return await this.#backend.answer(task.id, task.owner, answers);
+  }
+
   async #cancel({ id, owner }: Owned, keys: readonly string[]): Promise<void> {
     await this.#guard.audited({ operation: "answer", owner, task: id }, async () => {
       const before = await this.#backend.get(id, owner);
       const open = openQuestions(before).filter(({ key }) => keys.includes(key));
       const answers = Object.fromEntries(open.map(({ key }) => [key, { action: "cancel" } as const]));
-      if (open.length > 0) await this.#backend.answer(id, owner, answers);
-      return answeredBy("nobody", before.job, answers);
+      const { counted } = await this.#store(before, answers);
+      const cancelled = Object.entries(answers).filter(([key]) => counted.includes(key));
+      return answeredBy("nobody", before.job, Object.fromEntries(cancelled));
     }, (events) => events);
+  }
+
+  [Symbol.dispose](): void {
+    this.#expired[Symbol.dispose]();
   }
 
   /** Writes to the audit log that an answer was refused. */

@@ -24,7 +24,8 @@ export const expiring: Cases = {
     const question = await askedBy(stage, task);
     ok(question.expiresAt !== undefined && question.expiresAt > task.createdAt);
     const end = await stage.finished(task);
-    deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: YES }), end);
+    deepStrictEqual(await stage.backend.answer(task.id, OWNER, { [question.key]: YES }), { task: end, counted: [] });
+    deepStrictEqual(end.expiredQuestions, [question.key]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
   },
 
@@ -36,12 +37,15 @@ export const expiring: Cases = {
     const { key } = await askedBy(stage, task);
     await worker.close(0);
     // An answer to another question shows the store that the time of this one has passed.
-    const isOpen = async (answers: Answers) =>
-      openQuestions(await stage.backend.answer(task.id, OWNER, answers)).length > 0;
-    await eventually("the question expires", async () => !await isOpen({ other: YES }));
-    await isOpen({ [key]: YES });
+    const answer = (answers: Answers) => stage.backend.answer(task.id, OWNER, answers);
+    await eventually("the question expires", async () => {
+      const { task, counted } = await answer({ other: YES });
+      deepStrictEqual([counted, task.expiredQuestions], [[], openQuestions(task).length > 0 ? undefined : [key]]);
+      return openQuestions(task).length === 0;
+    });
+    deepStrictEqual((await answer({ [key]: YES })).counted, []);
     await stage.work({ ask: askBriefly });
-    await stage.finished(task);
+    deepStrictEqual((await stage.finished(task)).expiredQuestions, [key]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
   },
 
@@ -53,6 +57,7 @@ export const expiring: Cases = {
     ok(question?.expiresAt !== undefined);
     const end = await stage.finished(task);
     deepStrictEqual([end.status, end.attempt, runs], ["COMPLETED", 1, 2]);
+    deepStrictEqual(end.expiredQuestions, [question.key]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: EXPIRED });
   },
 

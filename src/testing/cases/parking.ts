@@ -83,7 +83,7 @@ export const parking: Cases = {
     const task = await stage.create({ job: "twice" });
     const parked = await stage.parked(task);
     const [first, second] = openQuestions(parked);
-    const half = await stage.backend.answer(task.id, OWNER, { [first?.key ?? ""]: YES });
+    const { task: half } = await stage.backend.answer(task.id, OWNER, { [first?.key ?? ""]: YES });
     deepStrictEqual([half.status, "parked" in half, openQuestions(half)], ["INPUT_REQUIRED", true, [second]]);
     await stage.backend.answer(task.id, OWNER, { [second?.key ?? ""]: NO });
     await stage.finished(task);
@@ -166,7 +166,7 @@ export const parking: Cases = {
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
     await worker.close(0);
     await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: NO });
-    const after = await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: YES });
+    const { task: after } = await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: YES });
     strictEqual(after.status, "PENDING");
     await stage.work({ ask }, AT_ONCE);
     await stage.finished(task);
@@ -294,7 +294,7 @@ export const parking: Cases = {
 };
 
 /** Answers all open questions of a task with yes. */
-function answer(stage: Stage, task: TaskInfo, backend = stage.backend): Promise<TaskInfo> {
+async function answer(stage: Stage, task: TaskInfo, backend = stage.backend): Promise<TaskInfo> {
   const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, YES]));
-  return backend.answer(task.id, OWNER, answers);
+  return (await backend.answer(task.id, OWNER, answers)).task;
 }

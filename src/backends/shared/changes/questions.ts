@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Answers, type Asked, withAnswers, withQuestions } from "../../../questions/open.ts";
+import { type Answers, type Asked, countedOf, expiredOf, withAnswers, withQuestions } from "../../../questions/open.ts";
 import { type LiveTask, type NewQuestion, openQuestions } from "../../../task.ts";
 import { live, next, type TaskRecord } from "./task_record.ts";
 
@@ -31,6 +31,11 @@ export function answered(record: TaskRecord, answers: Answers, now: number): Tas
   return after === before ? record : withAsked(record, after, now, status);
 }
 
+/** The keys of the answers that count. */
+export function counted(record: TaskRecord, answers: Answers, now: number): readonly string[] {
+  return countedOf(askedOf(record), answers, now);
+}
+
 /** The questions of a task, and the answers so far. */
 export function askedOf({ info, answers = {} }: TaskRecord): Asked {
   return { questions: openQuestions(info), answers };
@@ -43,5 +48,11 @@ function withAsked(record: TaskRecord, asked: Asked, now: number, wanted: LiveTa
   const status = goesOn ? (parked ? "PENDING" : "RUNNING") : wanted;
   const waits = goesOn ? {} : { ...(parked && { parked }), ...(dueAt !== undefined && { dueAt }) };
   const open = questions.length > 0 && { questions };
-  return { ...record, answers, info: next({ ...info, ...waits, ...open }, now, { status }) };
+  return { ...record, answers, info: next({ ...info, ...waits, ...open, ...withExpired(asked) }, now, { status }) };
+}
+
+/** What a task says of questions that nobody answered in time. */
+export function withExpired(asked: Pick<Asked, "answers">): Pick<LiveTask, "expiredQuestions"> {
+  const expired = expiredOf(asked);
+  return expired.length === 0 ? {} : { expiredQuestions: expired };
 }

@@ -5,7 +5,7 @@
  */
 import { withAnswers } from "../../../questions/open.ts";
 import { sleepsUntil } from "../texts.ts";
-import { askedOf } from "./questions.ts";
+import { askedOf, withExpired } from "./questions.ts";
 import { live, next, type TaskRecord } from "./task_record.ts";
 
 /** What a task waits for without a worker. */
@@ -21,8 +21,9 @@ export interface WaitsFor {
  * left to wait for, it is ready at once.
  */
 export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: number): TaskRecord {
-  const { dueAt: _, questions: __, ...info } = live(record);
+  const { dueAt: _, questions: __, ...rest } = live(record);
   const asked = withAnswers(askedOf(record), {}, now);
+  const info = { ...rest, ...withExpired(asked) };
   const questions = asked.questions.filter(({ key }) => keys.includes(key));
   const open = questions.length > 0 && { questions };
   const free: TaskRecord = { ...record, answers: asked.answers, holder: undefined, resumes: true };

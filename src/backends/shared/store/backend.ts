@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  Answered,
   Backend,
   BackendOptions,
   DocumentStore,
@@ -168,12 +169,15 @@ export class StoreBackend implements Backend {
   }
 
   /** Stores answers to a task's open questions. */
-  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<TaskInfo> {
-    const entry = await update(this.#store, await this.#find(id, owner), (record) => ({
-      record: isFinished(record.info) ? record : change.answered(record, answers, this.#store.now()),
-    }));
+  async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
+    let counted: readonly string[] = [];
+    const entry = await update(this.#store, await this.#find(id, owner), (record) => {
+      const now = this.#store.now();
+      counted = change.counted(record, answers, now);
+      return { record: isFinished(record.info) ? record : change.answered(record, answers, now) };
+    });
     if (entry === undefined) throw new TaskNotFound(id);
-    return entry.record.info;
+    return { task: entry.record.info, counted };
   }
 
   /** Lists an owner's tasks, the newest first. */

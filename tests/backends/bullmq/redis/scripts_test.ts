@@ -127,7 +127,7 @@ test("an answer to a finished or cancelled task is not stored", async (place) =>
   await backend.cancel(cancelled.id, OWNER, 0);
   for (const { id } of [ended, cancelled]) {
     const before = await backend.get(id, OWNER);
-    assertEquals(await backend.answer(id, OWNER, { which: { action: "decline" } }), before);
+    assertEquals(await backend.answer(id, OWNER, { which: { action: "decline" } }), { task: before, counted: [] });
     assertEquals(await admin.hget(`bull:mcp-jobs:task:${id}`, "answer:which"), null);
   }
   await worker.close();

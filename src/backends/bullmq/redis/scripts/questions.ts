@@ -13,11 +13,14 @@ export const OPEN = `
 -- The names of the open questions that stay open, the answers to the others by name, and these as fields to be set and to
 -- be deleted.
 local function answerOpen(rec, names, given, now)
-  local open, answers, set, delete = {}, {}, {}, {}
+  local open, answers, set, delete, expired = {}, {}, {}, {}, {}
   for _, name in ipairs(names and cjson.decode(names) or {}) do
     local expiresAt = cjson.decode(call("HGET", rec, "question:" .. name) or "{}").expiresAt
     local answer = given[name]
-    if expiresAt and expiresAt <= now then answer = '{"action":"expired"}' end
+    if expiresAt and expiresAt <= now then
+      answer = '{"action":"expired"}'
+      table.insert(expired, name)
+    end
     if answer then
       answers[name] = answer
       table.insert(set, "answer:" .. name)
@@ -26,6 +29,12 @@ local function answerOpen(rec, names, given, now)
     else
       table.insert(open, name)
     end
+  end
+  if #expired > 0 then
+    local all = cjson.decode(call("HGET", rec, "expiredQuestions") or "[]")
+    for _, name in ipairs(expired) do table.insert(all, name) end
+    table.insert(set, "expiredQuestions")
+    table.insert(set, cjson.encode(all))
   end
   return open, answers, set, delete
 end
@@ -91,20 +100,24 @@ export function parseStanding(reply: string): Standing {
   return typeof stands === "number" ? { expiresIn: stands } : { answer: stands };
 }
 
-/** ARGV: id, then keys and answers. Returns how many questions are answered now, some perhaps as expired. */
+/** ARGV: id, then keys and answers. Returns the keys of the answers that count. */
 export const ANSWER = `${COMMON}${OPEN}${TO_FRONT}
 local id, now = ARGV[1], clock()
 local rec = record(id)
 local fields = call("HMGET", rec, "queue", "open", "work")
-if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return 0 end
+if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return {} end
 local given = {}
 for i = 2, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
-local open, _, set, delete = answerOpen(rec, fields[2], given, now)
-if #set == 0 then return 0 end
+local open, answers, set, delete = answerOpen(rec, fields[2], given, now)
+if #set == 0 then return {} end
 changed(id, now)
 call("HSET", rec, "open", listOf(open), unpack(set))
 try("HDEL", rec, unpack(delete))
 if #open == 0 then resume(fields[1], id, now) end
 publish(fields[1], id)
 signal("answer " .. id)
-return #delete`;
+local counted = {}
+for name, answer in pairs(answers) do
+  if answer == given[name] then table.insert(counted, name) end
+end
+return counted`;

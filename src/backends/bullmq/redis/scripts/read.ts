@@ -39,6 +39,7 @@ const RECORD_FIELDS = [
   "parks",
   "logged",
   "retryOf",
+  "expiredQuestions",
 ] as const;
 
 /** The fields of BullMQ's job that are read, in this order. */
@@ -181,6 +182,7 @@ function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot 
     parkedRun: number(job[PARKED]),
     parks: Number(record.parks ?? 0),
     retryOf: record.retryOf,
+    expiredQuestions: parse(record.expiredQuestions ?? null),
     resumes: number(record.resumes),
     failedRun: number(record.failedRun),
     askedBy: number(record.askedBy),
