@@ -5,10 +5,7 @@
  */
 import type { DocumentStore, ScheduleInfo } from "../backend.ts";
 import { changeDocument } from "../operator/documents.ts";
-import { infoOf, parse, toText, withPause } from "./schedule.ts";
-
-/** What the names of their documents begin with. */
-export const SCHEDULE = "schedule:";
+import { infoOf, parse, SCHEDULE, toText, withPause } from "./schedule.ts";
 
 /** Lists the schedules, sorted by name. */
 export async function listSchedules(documents: DocumentStore): Promise<readonly ScheduleInfo[]> {

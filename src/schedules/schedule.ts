@@ -34,6 +34,9 @@ export type Decision =
   /** Create the task of this due time; `skip`: create none. Then it is served, and so are all times before it. */
   | { readonly kind: "create" | "skip"; readonly dueAt: number };
 
+/** What the names of their documents begin with. */
+export const SCHEDULE = "schedule:";
+
 /** How late a task may be created while a server runs: the store may be away, or the machine busy. */
 export const LATE_MS = 60_000;
 

@@ -12,8 +12,7 @@ import type { RegisteredJob } from "../registry.ts";
 import type { Audit } from "../tasks/audit.ts";
 import { doneWithin } from "../waiting.ts";
 import { DueTasks, ScheduleChanged } from "./due_tasks.ts";
-import { SCHEDULE } from "./operate.ts";
-import { decide, type Declaration, declared, parse, type Schedule, served, toText } from "./schedule.ts";
+import { decide, type Declaration, declared, parse, SCHEDULE, type Schedule, served, toText } from "./schedule.ts";
 
 /** How long a wait lasts at most, in ms: a timer does not notice that the clock is set, or that the machine sleeps. */
 const LONGEST_MS = 60_000;

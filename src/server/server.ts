@@ -278,8 +278,7 @@ export class AsyncToolServer implements AsyncDisposable {
   /** Builds what is served, once: from then on the tools are fixed. */
   #serve(): Promise<Served> {
     if (this.#served) return this.#served;
-    const { operator } = this.#options.backend;
-    if (operator) observe(operator, this.#end.signal);
+    observe(this.#options.backend, this.#end.signal);
     return this.#served = this.#schedules.checked().then(() =>
       settle(this.#options, this.registry.list(), this.#strategies, this.#extensions, this.#audited)
     );

@@ -45,7 +45,7 @@ type Gauges = { readonly [gauge in keyof typeof GAUGES]: Observable };
 
 /** Observes a backend until `signal` aborts. `now` is the time, in ms since the epoch. */
 export function observe(
-  operator: Pick<Operator, "counts" | "workers">,
+  backend: { readonly operator: Pick<Operator, "counts" | "workers"> },
   signal: AbortSignal,
   now: () => number = Date.now,
 ): void {
@@ -58,7 +58,7 @@ export function observe(
   ) as Gauges;
   const collect = async (result: BatchObservableResult) => {
     try {
-      const [counts, workers] = await Promise.all([operator.counts(), operator.workers()]);
+      const [counts, workers] = await Promise.all([backend.operator.counts(), backend.operator.workers()]);
       report(result, gauges, counts, workers, now());
     } catch {
       countStoreError("count"); // The next collection tries again.

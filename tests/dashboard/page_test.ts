@@ -4,7 +4,7 @@
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { MemoryBackend } from "../../mod.ts";
-import { SCHEDULE } from "../../src/schedules/operate.ts";
+import { SCHEDULE } from "../../src/schedules/schedule.ts";
 import { declared, toText } from "../../src/schedules/schedule.ts";
 import { noChromium, startChromium } from "../../tools/page/chromium.ts";
 import { assert, assertEquals, assertMatch } from "../../tools/std.ts";

@@ -80,7 +80,7 @@ function operatorOf(counts: Operator["counts"]): Pick<Operator, "counts" | "work
 
 Deno.test("without a provider nothing is measured and no operator is asked; a provider that comes later gets what follows", () => {
   const operator = operatorOf(() => Promise.resolve([COUNTS]));
-  observe(operator, new AbortController().signal);
+  observe({ operator }, new AbortController().signal);
   countCreated("before");
   assertEquals([measured("call", {}), operator.asked], [undefined, 0]);
   for (const job of ["first", "second"]) {
@@ -101,7 +101,7 @@ Deno.test("the gauges ask the operator once per collection, until their server i
   using recorder = new Recorder();
   const operator = operatorOf(() => Promise.resolve([COUNTS]));
   const closed = new AbortController();
-  observe(operator, closed.signal, () => 90_000);
+  observe({ operator }, closed.signal, () => 90_000);
   const observed = await recorder.collect();
   assertEquals(operator.asked, 1);
   const report = { "mcp_jobs.job": "report" };
@@ -124,7 +124,7 @@ Deno.test("a store that fails as it is counted is a store error, and the next co
   using recorder = new Recorder();
   let fails = true;
   const counts = () => fails ? Promise.reject(new Error("away")) : Promise.resolve([COUNTS]);
-  observe(operatorOf(counts), new AbortController().signal);
+  observe({ operator: operatorOf(counts) }, new AbortController().signal);
   assertEquals(await recorder.collect(), []);
   assertEquals(recorder.recorded, [[EVENTS.storeErrors.name, 1, { "mcp_jobs.store.operation": "count" }]]);
   fails = false;

@@ -42,11 +42,16 @@ Deno.test("a room that imports what lies behind another room's door is named", a
   ]);
 });
 
-Deno.test("code that answers MCP clients can neither import the operator nor take it from a backend", async () => {
+Deno.test("code that answers MCP clients, or runs beside it, can neither import the operator nor take it from a backend", async () => {
   const found = await violationsOf({
     "src/operator/operator.ts": "",
     "src/contract/operator.ts": "",
+    "src/schedules/operate.ts": "",
+    "src/dashboard/mod.ts": `import "../operator/operator.ts"; import "../contract/operator.ts";`,
     "src/mcp/tools.ts": `import "../operator/operator.ts"; // backend.operator`,
+    "src/mcp/pages.ts": `import "../dashboard/mod.ts";`,
+    "src/server/server.ts": `export const reach = (backend: any) => backend.operator;`,
+    "src/worker.ts": `import "./schedules/operate.ts";`,
     "src/exposure/polling.ts": `import type {} from "../contract/operator.ts";`,
     "src/mcp/a.ts": `export const reach = (backend: any) => backend.operator;`,
     "src/tasks/b.ts": `export const reach = ({ create, operator }: any) => [create, operator];`,
@@ -57,8 +62,11 @@ Deno.test("code that answers MCP clients can neither import the operator nor tak
     "src/exposure/c.ts takes the operator of a backend: no MCP client may reach it",
     "src/exposure/polling.ts imports src/contract/operator.ts: no MCP client may reach the operator",
     "src/mcp/a.ts takes the operator of a backend: no MCP client may reach it",
+    "src/mcp/pages.ts imports src/dashboard/mod.ts: no MCP client may reach the operator",
     "src/mcp/tools.ts imports src/operator/operator.ts: no MCP client may reach the operator",
+    "src/server/server.ts takes the operator of a backend: no MCP client may reach it",
     "src/tasks/b.ts takes the operator of a backend: no MCP client may reach it",
+    "src/worker.ts imports src/schedules/operate.ts: no MCP client may reach the operator",
   ]);
 });
 
