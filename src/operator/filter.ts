@@ -30,12 +30,18 @@ export const PURGE: Rules<Purged> = {
   before: required(numberFrom(-Infinity)),
 };
 
-/** What the first read asks for. Throws `InvalidInput` for a cursor that is not the id of a task. */
-export function queryOf({ job, status, owner, since, until, cursor }: TaskFilter): TaskQuery {
+/**
+ * What the first read asks for. The clock that made an id was at most `ahead` ms ahead of the one that stored its task.
+ * Throws `InvalidInput` for a cursor that is not the id of a task.
+ */
+export function queryOf(
+  { job, status, owner, since, until, cursor }: TaskFilter,
+  ahead: number = CLOCKS_DIFFER_MS,
+): TaskQuery {
   if (cursor !== undefined && !isTaskId(cursor)) {
     throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);
   }
-  const end = until === undefined ? undefined : firstIdOf(until + CLOCKS_DIFFER_MS);
+  const end = until === undefined ? undefined : firstIdOf(Math.ceil(until + ahead));
   const before = [cursor, end].filter((id) => id !== undefined).sort()[0];
   return { job, status, owner, before, from: since === undefined ? undefined : firstIdOf(since - CLOCKS_DIFFER_MS) };
 }

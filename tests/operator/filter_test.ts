@@ -7,9 +7,11 @@ import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
 const NOW = 1_795_000_000_000;
 const MINUTE = 60_000;
 
-Deno.test("times become ids, a minute further apart for clocks that differ", () => {
+Deno.test("times become ids, a minute further apart for clocks that differ, or as far as a store says", () => {
   const { from = "", before = "" } = queryOf({ since: NOW, until: NOW + 1_000 });
   assertEquals([timeOfTaskId(from), timeOfTaskId(before)], [NOW - MINUTE, NOW + 1_000 + MINUTE]);
+  assertEquals(queryOf({ until: NOW }, 7).before, firstIdOf(NOW + 7));
+  assertEquals(queryOf({ until: NOW + 0.5 }, 0).before, firstIdOf(NOW + 1));
   assertEquals(queryOf({}).before, undefined);
 });
 

@@ -16,6 +16,8 @@ export interface Write {
   readonly deletes?: readonly Deno.KvKey[];
   /** By how much counters change: these add up, so writers never wait for each other. */
   readonly counts?: readonly Count[];
+  /** Numbers that become these, unless they are higher already. */
+  readonly raises?: readonly { readonly key: Deno.KvKey; readonly to: number }[];
   /** The task that the write changes, as it is afterwards, with the same as JSON. */
   readonly event?: { readonly task: TaskInfo; readonly text: string };
   /** The document that it changes. */
@@ -142,10 +144,11 @@ export class Committer {
       ...documents.map((document) => JSON.stringify({ document })),
     ]);
     const atomic = this.#kv.atomic();
-    for (const { checks = [], sets = [], deletes = [] } of writes) {
+    for (const { checks = [], sets = [], deletes = [], raises = [] } of writes) {
       atomic.check(...checks);
       for (const { key, value, expireIn } of sets) atomic.set(key, value, { expireIn });
       for (const key of deletes) atomic.delete(key);
+      for (const { key, to } of raises) atomic.max(key, BigInt(to));
     }
     for (const { key, by } of sums(writes)) atomic.sum(key, BigInt.asUintN(64, BigInt(by)));
     texts.forEach((text, index) => {
@@ -191,9 +194,10 @@ function groupLength(queue: readonly Pending[]): number {
   let [checks, mutations, bytes] = [0, 0, 0];
   for (const [index, { write }] of queue.entries()) {
     checks += write.checks?.length ?? 0;
-    mutations += (write.sets?.length ?? 0) + (write.deletes?.length ?? 0) + (write.counts?.length ?? 0);
+    const { sets = [], deletes = [], counts = [], raises = [] } = write;
+    mutations += sets.length + deletes.length + counts.length + raises.length;
     bytes += write.bytes;
-    const writes = [...(write.sets ?? []).map(({ key }) => nameOf(key)), ...(write.deletes ?? []).map(nameOf)];
+    const writes = [...sets.map(({ key }) => nameOf(key)), ...deletes.map(nameOf)];
     const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];
     const clash = touched.some((name) => written.has(name));
     const full = checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;

@@ -18,6 +18,7 @@
  * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
  * | document, name | a text of the system, in UTF-8 |
  * | limit, job | which tasks of a job with limits may be held, and how many have begun of late |
+ * | ahead | by how many ms the id of a task is ahead of its `createdAt` at most; absent: none is |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |
  *
@@ -63,5 +64,6 @@ export const streamKey = (stream: string, ...id: [string] | []): Key => [ROOT, "
 export const nameKey = (owner: string, name: string): Key => [ROOT, "key", owner, name];
 export const documentKey = (...name: [string] | []): Key => [ROOT, "document", ...name];
 export const limitKey = (job: string): Key => [ROOT, "limit", job];
+export const aheadKey = (): Key => [ROOT, "ahead"];
 export const checkKey = (writer: string): Key => [ROOT, "check", writer];
 export const garbageKey = (...rest: [dueAt: number, id: string] | []): Key => [ROOT, "garbage", ...rest];

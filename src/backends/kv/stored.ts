@@ -9,7 +9,7 @@ import type { BlobRef } from "./values/blobs.ts";
 import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 import { counting } from "./operating/counters.ts";
-import { indexing } from "./operating/indexes.ts";
+import { indexing, raising } from "./operating/indexes.ts";
 import { expiryOf } from "./operating/kept.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
@@ -47,6 +47,7 @@ export function writing(stored: StoredTask, before: TaskRecord | undefined): Wri
     ],
     deletes: [...before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [], ...indexed.deletes],
     counts: counting(info, before?.info),
+    ...before === undefined && raising(info),
     event: { task: info, text },
     bytes: sizeOf(stored, text) * (place ? 2 : 1) + indexed.bytes,
   };

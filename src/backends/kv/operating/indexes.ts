@@ -5,9 +5,10 @@
  *
  * @module
  */
+import { CLOCKS_DIFFER_MS, timeOfTaskId } from "../../../ids.ts";
 import { isFinished, type TaskInfo, type TerminalStatus } from "../../../task.ts";
 import type { Write } from "../committer.ts";
-import { indexKey, notableKey } from "../keys.ts";
+import { aheadKey, indexKey, notableKey } from "../keys.ts";
 import { expiryOf } from "./kept.ts";
 
 /** What the index of jobs holds of a task. */
@@ -31,6 +32,12 @@ export function indexing(
   const moves = place?.join() !== was?.join();
   if (place && moves) sets.push({ key: place, value: { owner }, expireIn });
   return { sets, deletes: was && moves ? [was] : [], bytes: sets.length * (100 + 2 * owner.length) };
+}
+
+/** What a new task notes, if its id is ahead of the time at which it is created. Almost none is. */
+export function raising({ id, createdAt }: TaskInfo): Required<Pick<Write, "raises">> {
+  const to = Math.min(timeOfTaskId(id) - createdAt, CLOCKS_DIFFER_MS);
+  return { raises: to > 0 ? [{ key: aheadKey(), to }] : [] };
 }
 
 /** All keys of a task in the indexes. */

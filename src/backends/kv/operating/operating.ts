@@ -9,7 +9,7 @@ import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../.
 import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Store } from "../../shared/store/store.ts";
 import { type Committer, reading } from "../committer.ts";
-import { indexKey, workerKey } from "../keys.ts";
+import { aheadKey, indexKey, workerKey } from "../keys.ts";
 import { isAlive, type WorkerRecord } from "../lease.ts";
 import type { KvEntry } from "../stored.ts";
 import { countedJobs, countTasks } from "./counters.ts";
@@ -42,6 +42,12 @@ export class KvOperating implements OperatingStore<KvEntry> {
     const found = await Promise.all(jobs.map((job) => this.#tasks.get(indexKey(job, id))));
     const [indexed] = found.flatMap(({ value }) => value === null ? [] : value as Indexed);
     return indexed && await this.#tasks.read(id, indexed.owner);
+  }
+
+  /** All processes on the file have the same clock, but it may be set back between an id and its task. */
+  async ahead(): Promise<number> {
+    const { value } = await this.#tasks.get(aheadKey()) as Deno.KvEntryMaybe<Deno.KvU64>;
+    return Number(value?.value ?? 0);
   }
 
   page(query: TaskQuery, limit: number): Promise<FoundTasks> {

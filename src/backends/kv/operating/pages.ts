@@ -16,16 +16,14 @@ import { headsOf } from "./waiting.ts";
 /** The most tasks that one page looks at, unless it is to have more. */
 const MOST_SEEN = 1_000;
 
-/** How many tasks of one range are read at once, at least and at most. */
-const SMALLEST_BATCH = 10;
-const LARGEST_BATCH = 500;
+/** How many tasks of one range are read at first, at least. */
+const SMALLEST_READ = 10;
 
 /** Reads the tasks of a query. */
 export async function readPage(kv: Deno.Kv, query: TaskQuery, limit: number): Promise<FoundTasks> {
   const ranges = await rangesOf(kv, query);
-  const batch = Math.ceil(2 * limit / Math.max(1, ranges.length));
-  const batchSize = Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, batch));
-  const { found, next } = await reading(() => firstOf(merged(ranges, batchSize), query, limit));
+  const first = Math.max(SMALLEST_READ, Math.ceil(2 * limit / Math.max(1, ranges.length)));
+  const { found, next } = await reading(() => firstOf(merged(ranges, first), query, limit));
   return { tasks: await tasksOf(kv, found), ...(next !== undefined && { next }) };
 }
 
@@ -39,18 +37,20 @@ async function tasksOf(kv: Deno.Kv, found: readonly Found[]): Promise<readonly T
 
 /** The first tasks that may match, as far as their ranges know. */
 async function firstOf(
-  all: AsyncIterable<Found>,
+  runs: AsyncIterable<readonly Found[]>,
   query: TaskQuery,
   limit: number,
 ): Promise<{ readonly found: readonly Found[]; readonly next?: string }> {
   const found: Found[] = [];
   let seen = 0;
   let last: string | undefined;
-  for await (const one of all) {
-    if (found.length === limit || seen === Math.max(MOST_SEEN, limit)) return { found, next: last };
-    if (mayMatch(one, query)) found.push(one);
-    last = one.id;
-    seen++;
+  for await (const run of runs) {
+    for (const one of run) {
+      if (found.length === limit || seen === Math.max(MOST_SEEN, limit)) return { found, next: last };
+      if (mayMatch(one, query)) found.push(one);
+      last = one.id;
+      seen++;
+    }
   }
   return { found };
 }

@@ -19,8 +19,8 @@ export interface Found {
   readonly task?: TaskInfo;
 }
 
-/** Tasks, the newest id first. */
-export type Range = (batchSize: number) => AsyncIterable<Found>;
+/** Reads tasks, the newest id first: about `limit` of those whose ids sort before one; absent: before none. */
+export type Range = (limit: number, before?: string) => Promise<readonly Found[]>;
 
 /** Which ids are read. */
 type Between = Pick<TaskQuery, "before" | "from">;
@@ -42,50 +42,86 @@ export const ofOwner = (kv: Deno.Kv, owner: string, between: Between): Range =>
   range(kv, taskKey(owner), between, wholeTask);
 
 /** These tasks. */
-export function listed(tasks: readonly Found[], { before, from = "" }: Between): Range {
-  const within = tasks.filter(({ id }) => id >= from && (before === undefined || id < before));
+export function listed(tasks: readonly Found[], { before: end, from = "" }: Between): Range {
+  const within = tasks.filter(({ id }) => id >= from && (end === undefined || id < end));
   const sorted = within.sort((a, b) => a.id < b.id ? 1 : -1);
-  return async function* () {
-    yield* sorted;
-  };
+  return (limit, before) =>
+    Promise.resolve(sorted.filter(({ id }) => before === undefined || id < before).slice(0, limit));
 }
 
-/** Several ranges as one, in which no task is twice. */
-export async function* merged(ranges: readonly Range[], batchSize: number): AsyncGenerator<Found> {
-  const heads = await Promise.all(ranges.map(async (range) => {
-    const rest = range(batchSize)[Symbol.asyncIterator]();
-    return { rest, found: await nextOf(rest) };
-  }));
+/** The most tasks of one range that are read at once. */
+const LARGEST_READ = 500;
+
+/**
+ * Several ranges as one, in which no task is twice: a run of tasks after the other. `first` is how many tasks of a range are
+ * read at first. Each further read is of twice as many, so that reading far takes few reads.
+ */
+export async function* merged(ranges: readonly Range[], first: number): AsyncGenerator<readonly Found[]> {
+  let readers = ranges.map((range) => new Reader(range, first));
   let last: string | undefined;
   while (true) {
-    const [first, ...others] = heads;
-    const newest = others.reduce(
-      (newest, head) => (head.found?.id ?? "") > (newest?.found?.id ?? "") ? head : newest,
-      first,
-    );
-    if (newest?.found === undefined) return;
-    if (newest.found.id !== last) yield newest.found;
-    last = newest.found.id;
-    newest.found = await nextOf(newest.rest);
+    await Promise.all(readers.map((reader) => reader.fill()));
+    readers = readers.filter(({ head }) => head !== undefined);
+    if (readers.length === 0) return;
+    const run: Found[] = [];
+    for (let next = newest(readers); next?.head; next = newest(readers)) {
+      if (next.head.id !== last) run.push(next.head);
+      last = next.head.id;
+      next.advance();
+      if (next.head === undefined) break; // Only more of its range tells what comes next.
+    }
+    yield run;
   }
 }
 
-async function nextOf(rest: AsyncIterator<Found>): Promise<Found | undefined> {
-  const next = await rest.next();
-  return next.done ? undefined : next.value;
+function newest(readers: readonly Reader[]): Reader | undefined {
+  const [first, ...others] = readers;
+  return others.reduce((newest, reader) => (reader.head?.id ?? "") > (newest?.head?.id ?? "") ? reader : newest, first);
+}
+
+/** Reads a range from its beginning to its end. */
+class Reader {
+  readonly #range: Range;
+  #limit: number;
+  #read: readonly Found[] = [];
+  #next = 0;
+  #ended = false;
+
+  constructor(range: Range, limit: number) {
+    this.#range = range;
+    this.#limit = limit;
+  }
+
+  /** The next task; absent: more of them must be read, or there are none. */
+  get head(): Found | undefined {
+    return this.#read[this.#next];
+  }
+
+  /** Goes on to the next task. */
+  advance(): void {
+    this.#next++;
+  }
+
+  /** Reads more if none is left. */
+  async fill(): Promise<void> {
+    if (this.#ended || this.head) return;
+    this.#read = await this.#range(this.#limit, this.#read.at(-1)?.id);
+    this.#next = 0;
+    this.#ended = this.#read.length < this.#limit;
+    this.#limit = Math.min(2 * this.#limit, LARGEST_READ);
+  }
 }
 
 function range<T>(
   kv: Deno.Kv,
   prefix: Deno.KvKey,
-  { before = "~", from = "" }: Between,
+  { before: end = "~", from = "" }: Between,
   foundOf: (id: string, value: T) => Found,
 ): Range {
-  return async function* (batchSize) {
+  return async (limit, before = end) => {
     const between = { start: [...prefix, from], end: [...prefix, before] };
-    for await (const { key, value } of kv.list<T>(between, { reverse: true, batchSize })) {
-      yield foundOf(String(key.at(-1)), value);
-    }
+    const entries = await Array.fromAsync(kv.list<T>(between, { reverse: true, limit, batchSize: LARGEST_READ }));
+    return entries.map(({ key, value }) => foundOf(String(key.at(-1)), value));
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import type { WorkerInfo } from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../../errors.ts";
-import { isTaskId } from "../../../ids.ts";
+import { CLOCKS_DIFFER_MS, isTaskId } from "../../../ids.ts";
 import type { OperatedStore } from "../../../operator/primitives.ts";
 import { hasExpired } from "../../../task.ts";
 import type { Store } from "./store.ts";
@@ -37,6 +37,10 @@ export function operated(
     submitted: async (id) => {
       const { info: { job, owner, resultTtl }, retry, timeout, priority } = (await find(id)).record;
       return { job, owner, input: await input(id), resultTtl, retry, timeout, priority };
+    },
+    ahead: async () => {
+      checkOpen();
+      return await operating.ahead?.() ?? CLOCKS_DIFFER_MS;
     },
     page: async (query, limit) => {
       checkOpen();

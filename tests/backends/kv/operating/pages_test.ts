@@ -1,11 +1,15 @@
 import type { TaskQuery } from "../../../../src/operator/primitives.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
-import { newTaskId } from "../../../../src/ids.ts";
+import { operated } from "../../../../src/backends/shared/store/operated.ts";
+import { firstIdOf, newTaskId } from "../../../../src/ids.ts";
+import { operatorOf } from "../../../../src/operator/operator.ts";
 import { type TaskInfo, TaskStatus } from "../../../../src/task.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 import { type Opened, withFile } from "./support.ts";
 
 const QUESTION = { key: "which", message: "Which?", schema: { type: "object" } };
+
+const never = () => Promise.reject(new Error("not called"));
 
 /** All tasks that match, read page by page. */
 async function all({ store }: Opened, query: TaskQuery, limit: number): Promise<readonly string[]> {
@@ -111,4 +115,30 @@ Deno.test("KV: of a job's queue, the task counts as oldest that has waited longe
     await create({ job: "delayed", delay: 10_000 });
     const counted = new Map((await store.operating.counts()).map(({ job, oldestWaiting }) => [job, oldestWaiting]));
     assertEquals([counted.get("job"), counted.get("delayed")], [times[0], undefined]);
+  }));
+
+Deno.test("KV: a page until a time begins right behind it, and has tasks whose ids are ahead of the clock", () =>
+  withFile(async ({ store, create, clock }) => {
+    const { tasks } = operatorOf(
+      { cancel: never, create: never, documents: { read: never, list: never, write: never, watch: () => never } },
+      operated(store, () => {}, () => []),
+      { jobs: never, pause: never, resume: never },
+    );
+    const idAt = (time: number) => firstIdOf(time).slice(0, 19) + crypto.randomUUID().slice(19);
+    const old = await create({ id: idAt(clock.now) });
+    const until = clock.now += 1;
+    await Promise.all(Array.from({ length: 20 }, () => create({ id: idAt(clock.now) })));
+    // Reads as few as there are: a page that began a minute later would go through the newer ones first.
+    const pages: TaskQuery[] = [];
+    const page = store.operating.page.bind(store.operating);
+    store.operating.page = (query, limit) => {
+      pages.push(query);
+      return page(query, limit);
+    };
+    assertEquals((await tasks({ until, limit: 5 })).tasks.map(({ id }) => id), [old.record.info.id]);
+    assertEquals(pages.map(({ before }) => before), [firstIdOf(until)]);
+    clock.now -= 5_000; // The clock is set back while an id is being stored.
+    const ahead = await create({ id: idAt(until + 10) });
+    const found = (await tasks({ until: clock.now + 1, limit: 5 })).tasks.map(({ id }) => id);
+    assertEquals(found, [ahead.record.info.id]);
   }));
