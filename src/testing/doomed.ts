@@ -4,10 +4,10 @@
  * @module
  */
 import { defineJob, type Job } from "../job.ts";
-import { CONFIRM } from "./stage.ts";
+import { aborted, CONFIRM } from "./stage.ts";
 
 /**
- * A job that never ends; one named `limited` runs one task at once. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
+ * A job that ends only if it is cancelled; one named `limited` runs one task at once. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
  * sleeps for an hour, so that it is parked.
  */
 export function doomedJob(name: string): Job {
@@ -20,7 +20,7 @@ export function doomedJob(name: string): Job {
       if (step) await ctx.step("first", () => "recorded before the worker died");
       if (park) await Promise.all([ctx.elicit(CONFIRM), ctx.sleep("an hour", 3_600_000)]);
       if (ask) await ctx.elicit(CONFIRM);
-      await new Promise(() => {});
+      await aborted(ctx.signal);
     },
   });
 }

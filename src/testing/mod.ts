@@ -22,7 +22,7 @@
  *     "a parked task outlives its worker, which is killed": "its store lives in one process",
  *     "a worker that is killed frees its slots": "its store lives in one process",
  *     "a step that a killed worker has recorded is not run again": "its store lives in one process",
- *     "an operator sees no worker of a process that was killed": "its store lives in one process",
+ *     "an operator stops code in another process, and sees its worker until it is killed": "its store lives in one process",
  *     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
  *       "its store lives in one process",
  *   },

@@ -15,7 +15,7 @@ exerciseBackend("memory", () => {
     "a parked task outlives its worker, which is killed": noProcess,
     "a step that a killed worker has recorded is not run again": noProcess,
     "a task whose worker is killed while it asks receives the answer that arrived meanwhile": noProcess,
-    "an operator sees no worker of a process that was killed": noProcess,
+    "an operator stops code in another process, and sees its worker until it is killed": noProcess,
     "the reason of the signal is HoldLost when another worker has taken the task over while this process was frozen":
       noProcess,
   },

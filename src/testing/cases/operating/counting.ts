@@ -97,7 +97,7 @@ export const counting: Cases = {
     }
   },
 
-  "an operator sees no worker of a process that was killed": whereWorkersDie(async (stage) => {
+  "an operator stops code in another process, and sees its worker until it is killed": whereWorkersDie(async (stage) => {
     const doomed = await stage.startDoomedWorker("doomed");
     const task = await stage.create({ job: "doomed" });
     await stage.running(task);
@@ -108,6 +108,8 @@ export const counting: Cases = {
       return workers[0]?.running.includes(task.id) === true;
     });
     deepStrictEqual(workers.map(({ host, pid }) => [host, pid !== Deno.pid]), [[Deno.hostname(), true]]);
+    const end = await operator.cancel(task.id, 30_000);
+    deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
     await doomed.kill();
     await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
   }),
