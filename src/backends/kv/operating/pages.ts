@@ -14,7 +14,7 @@ import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready 
 import { headsOf } from "./waiting.ts";
 
 /** The most tasks that one page looks at, unless it is to have more. */
-const MOST_SEEN = 1_000;
+const MOST_SEEN = 1_500;
 
 /** How many tasks of one range are read at first, at least. */
 const SMALLEST_READ = 10;

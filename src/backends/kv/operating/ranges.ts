@@ -120,7 +120,9 @@ function range<T>(
 ): Range {
   return async (limit, before = end) => {
     const between = { start: [...prefix, from], end: [...prefix, before] };
-    const entries = await Array.fromAsync(kv.list<T>(between, { reverse: true, limit, batchSize: LARGEST_READ }));
+    // KV reads a whole batch, whatever the limit is.
+    const batchSize = Math.min(limit, LARGEST_READ);
+    const entries = await Array.fromAsync(kv.list<T>(between, { reverse: true, limit, batchSize }));
     return entries.map(({ key, value }) => foundOf(String(key.at(-1)), value));
   };
 }

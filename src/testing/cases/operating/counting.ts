@@ -97,22 +97,24 @@ export const counting: Cases = {
     }
   },
 
-  "an operator stops code in another process, and sees its worker until it is killed": whereWorkersDie(async (stage) => {
-    const doomed = await stage.startDoomedWorker("doomed");
-    const task = await stage.create({ job: "doomed" });
-    await stage.running(task);
-    const operator = stage.backend.operator;
-    const workers: WorkerInfo[] = [];
-    await eventually("the worker is seen with its task", async () => {
-      workers.splice(0, Infinity, ...await operator.workers());
-      return workers[0]?.running.includes(task.id) === true;
-    });
-    deepStrictEqual(workers.map(({ host, pid }) => [host, pid !== Deno.pid]), [[Deno.hostname(), true]]);
-    const end = await operator.cancel(task.id, 30_000);
-    deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
-    await doomed.kill();
-    await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
-  }),
+  "an operator stops code in another process, and sees its worker until it is killed": whereWorkersDie(
+    async (stage) => {
+      const doomed = await stage.startDoomedWorker("doomed");
+      const task = await stage.create({ job: "doomed" });
+      await stage.running(task);
+      const operator = stage.backend.operator;
+      const workers: WorkerInfo[] = [];
+      await eventually("the worker is seen with its task", async () => {
+        workers.splice(0, Infinity, ...await operator.workers());
+        return workers[0]?.running.includes(task.id) === true;
+      });
+      deepStrictEqual(workers.map(({ host, pid }) => [host, pid !== Deno.pid]), [[Deno.hostname(), true]]);
+      const end = await operator.cancel(task.id, 30_000);
+      deepStrictEqual([end.status, "work" in end && end.work], ["CANCELLED", "stopped"]);
+      await doomed.kill();
+      await eventually("the worker is gone", async () => (await operator.workers()).length === 0);
+    },
+  ),
 
   "an operator sees the steps of a task that runs, and when each was recorded": async (stage) => {
     const second = await stage.connect();
