@@ -2,7 +2,8 @@
  * The chaos run: `deno task chaos [--backend kv|redis|postgres] [--tasks 2000] [--seed 1]`. Clients send tasks over MCP,
  * workers run them, and all the while workers, servers and the database are killed with SIGKILL. Some tasks take three steps
  * and ask a question. Ends with status 0 only if nothing was lost and nothing doubled, no recorded step ran again, no repeated
- * call started its task again without a reason, and an operator lists and counts exactly the tasks that are stored.
+ * call started its task again without a reason, an operator lists and counts exactly the tasks that are stored, and processes
+ * of each kind were killed.
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema, type ElicitResult } from "@modelcontextprotocol/sdk/types.js";
@@ -13,6 +14,8 @@ import type { TaskInfo } from "../mod.ts";
 import { type Note, parseNote, runAgain } from "./approval/notes.ts";
 import { miscounted } from "./counted.ts";
 import { approve, LEASE_MS, step } from "./job.ts";
+import { Milestones } from "./kills/milestones.ts";
+import { type Kill, planKills, type Victim } from "./kills/plan.ts";
 import { Ledger, type Planned } from "./ledger.ts";
 import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
@@ -23,9 +26,6 @@ import { numberIn, type Told, toldBy } from "./told.ts";
 const PRODUCERS = 2;
 const WORKERS = 3;
 const IN_FLIGHT = 32;
-const TICK_MS = 250;
-const KILL_CHANCE = 0.08;
-const RESTART_CHANCE = 0.02;
 const FAIL_SHARE = 0.05;
 
 /** Of so many tasks, two are started by plain calls: one calls again at its time limit, one waits for a handle. */
@@ -53,8 +53,10 @@ await using place = await Place.make(backendName, { persistent: true });
 const args = [backendName, place.folder];
 const ledger = new Ledger();
 const started = Date.now();
-let kills = { worker: 0, server: 0, database: 0 };
+const kills = { worker: 0, server: 0, database: 0 };
 let databaseStarts = 0;
+/** Resolves when it runs again. */
+let database = Promise.resolve();
 const plain = new Map<number, Called>();
 const crossed = new Map<number | undefined, number>();
 
@@ -65,23 +67,32 @@ const onLine = (line: string) => {
   const note = parseNote(line);
   if (note) notes.push(note);
 };
-const workers = await Promise.all(Array.from({ length: WORKERS }, () => WorkerProcess.start(args, { onLine })));
+/** Each may be one that still starts. */
+const workers = Array.from({ length: WORKERS }, startWorker);
+await Promise.all(workers);
 const connections = Array.from(
   { length: PRODUCERS },
   () => new Connection(args, { onLate: (response) => count(crossed, numberIn(response)), answer: accept }),
 );
 
 let next = 0;
-const produced = Promise.all(connections.flatMap((connection) =>
-  Array.from({ length: IN_FLIGHT }, async () => {
-    while (next < total) await sendAndAwait(connection, plan(next++));
-  })
-));
-const calm = new AbortController();
-const chaos = makeChaos(calm.signal);
-await produced;
-calm.abort();
-await chaos;
+const ended = new Milestones();
+const victims: readonly Victim[] = place.hasDatabase ? ["worker", "server", "database"] : ["worker", "server"];
+const plannedKills = planKills(total, victims, random);
+await Promise.all([
+  ...connections.flatMap((connection) =>
+    Array.from({ length: IN_FLIGHT }, async () => {
+      while (next < total) {
+        await sendAndAwait(connection, plan(next++));
+        ended.add();
+      }
+    })
+  ),
+  ...plannedKills.map(async (planned) => {
+    await ended.above(planned.after);
+    await kill(planned);
+  }),
+]);
 
 // Every end is asked for once more, from a server that saw none of it. A task that no client knows of may still ask.
 const verifier = new Connection(args, { answer: accept });
@@ -95,7 +106,7 @@ for (const { id } of await storedTasks()) {
   if (number !== undefined) count(tasksOf, number);
 }
 await Promise.all([verifier, ...connections].map((connection) => connection.close()));
-await Promise.all(workers.map((worker) => worker.stop()));
+await Promise.all(workers.map(async (worker) => (await worker).stop()));
 
 const wrong = backend.operator ? await miscounted(backend.operator, await storedTasks()) : [];
 const verdict = ledger.judge();
@@ -139,8 +150,7 @@ for (const number of again.examples) {
 for (const step of stepsAgain.slice(0, 5)) console.error(`a recorded step ran again: ${step}`);
 for (const difference of wrong.slice(0, 5)) console.error(`wrong for an operator: ${difference}`);
 const isWell = stepsAgain.length === 0 && wrong.length === 0 && verdict.lost === 0 && verdict.doubled === 0 &&
-  again.forNoReason === 0 &&
-  verdict.sent === total;
+  again.forNoReason === 0 && verdict.sent === total && victims.every((victim) => kills[victim] > 0);
 if (!isWell) Deno.exitCode = 1;
 
 function accept(): Promise<ElicitResult> {
@@ -211,25 +221,37 @@ async function ask(connection: Connection, taskId: string): Promise<Told> {
   }
 }
 
-async function makeChaos(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    for (const [index, worker] of workers.entries()) {
-      if (random() >= KILL_CHANCE) continue;
-      kills = { ...kills, worker: kills.worker + 1 };
-      recovery.killed();
-      await worker.kill();
-      workers[index] = await WorkerProcess.start(args, { onLine });
-    }
-    if (place.hasDatabase && random() < RESTART_CHANCE) {
-      kills = { ...kills, database: kills.database + 1 };
-      await place.restartDatabase();
-      databaseStarts++;
-    }
-    for (const connection of connections) {
-      if (random() >= KILL_CHANCE) continue;
-      kills = { ...kills, server: kills.server + 1 };
-      await connection.kill();
+/** Kills one of them, and starts it again. One that still starts is killed once it has started. */
+async function kill({ victim, which }: Kill): Promise<void> {
+  const index = Math.floor(which * (victim === "worker" ? WORKERS : PRODUCERS));
+  if (victim === "worker") await (workers[index] = replaceWorker(workers[index]));
+  else if (victim === "database") await (database = database.then(restartDatabase));
+  else if (await connections[index]?.kill()) kills.server++;
+}
+
+async function replaceWorker(worker: Promise<WorkerProcess> | undefined): Promise<WorkerProcess> {
+  const running = await worker;
+  kills.worker++;
+  recovery.killed();
+  await running?.kill();
+  return await startWorker();
+}
+
+/** A worker that ends because the database is away is started again when it is back. */
+async function startWorker(): Promise<WorkerProcess> {
+  while (true) {
+    const startsBefore = databaseStarts;
+    try {
+      return await WorkerProcess.start(args, { onLine });
+    } catch (error) {
+      if (kills.database === startsBefore) throw error;
+      await database;
     }
   }
+}
+
+async function restartDatabase(): Promise<void> {
+  kills.database++;
+  await place.restartDatabase();
+  databaseStarts++;
 }

@@ -129,14 +129,16 @@ export class Connection {
     }
   }
 
-  /** Kills the server with SIGKILL. */
-  async kill(): Promise<void> {
+  /** Kills the server with SIGKILL. Resolves with whether one was running. */
+  async kill(): Promise<boolean> {
     const pid = (await this.#current?.catch(() => undefined))?.transport.pid;
-    if (typeof pid !== "number") return;
+    if (typeof pid !== "number") return false;
     try {
       Deno.kill(pid, "SIGKILL");
+      return true;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound) && !(error instanceof TypeError)) throw error;
+      return false;
     }
   }
 

@@ -1,0 +1,17 @@
+/** A count that goes up, and promises for what it reaches. */
+export class Milestones {
+  #count = 0;
+  readonly #waiting: { readonly above: number; readonly resolve: () => void }[] = [];
+
+  /** Adds one. */
+  add(): void {
+    this.#count++;
+    for (const { above, resolve } of this.#waiting) if (this.#count > above) resolve();
+  }
+
+  /** Resolves once the count is above a number. */
+  above(count: number): Promise<void> {
+    if (this.#count > count) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ above: count, resolve }));
+  }
+}
