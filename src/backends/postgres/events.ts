@@ -33,7 +33,10 @@ const RETRY_MS = 200;
 /** How long a missing number is read again, in ms: longer than any statement takes. */
 const MISSING_MS = 15_000;
 
-/** How many numbers before the last one are checked for missing ones when a log opens: far more than are under way. */
+/**
+ * How many numbers before one are checked for missing ones: far more than are under way. A log that opens when all events
+ * have expired does not know the numbers before its first one.
+ */
 const RECENT = 1_000;
 
 /** The most rows read at once. */
@@ -242,7 +245,8 @@ export class EventLog implements AsyncDisposable {
 
   /** Notes that a number was read, and which ones before it are missing. */
   #advance(seq: number, now: number): void {
-    for (let number = this.#last + 1; number < seq; number++) this.#missing.set(number, now);
+    const first = Math.max(this.#last + 1, seq - RECENT);
+    for (let number = first; number < seq; number++) this.#missing.set(number, now);
     this.#missing.delete(seq);
     this.#last = Math.max(this.#last, seq);
   }

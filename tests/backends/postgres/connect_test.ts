@@ -5,6 +5,7 @@ import { checkSchema, LATEST } from "../../../src/backends/postgres/tables/schem
 import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const noServer = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
@@ -86,8 +87,7 @@ testUnless(
   noPostgres,
   "PostgreSQL: a database, tables and rights that are missing are told with what to do",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
+    const url = await sharedPostgres().makeDatabase();
     const none = new URL(url);
     none.pathname = "/none";
     assertStringIncludes(await refusal(none.href), 'database "none" does not exist. Create the database');
@@ -128,8 +128,7 @@ testUnless(
   noPostgres,
   "PostgreSQL: tables that are newer or older than the code are told with what to do",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
+    const url = await sharedPostgres().makeDatabase();
     await PostgresBackend.migrate({ url });
     await using database = await Database.open(url, "mcp_jobs", 1);
     const older = await assertRejects(() => checkSchema(database, LATEST + 1), BackendError);
@@ -156,8 +155,7 @@ testUnless(
   noPostgres,
   "servers that migrate at once make the tables once, and a second time changes nothing",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
+    const url = await sharedPostgres().makeDatabase();
     await Promise.all(Array.from({ length: 8 }, () => PostgresBackend.migrate({ url })));
     const versions = () => query(url, "SELECT version, at::text FROM mcp_jobs.migrations");
     const once = await versions();
@@ -168,8 +166,7 @@ testUnless(
 );
 
 testUnless(noPostgres, "a role without rights beyond its own schema can migrate and work", async () => {
-  await using server = await PostgresServer.start();
-  const url = await server.makeDatabase();
+  const url = await sharedPostgres().makeDatabase();
   await query(url, "CREATE ROLE jobs LOGIN; CREATE SCHEMA mcp_jobs AUTHORIZATION jobs");
   const own = new URL(url);
   own.username = "jobs";

@@ -6,6 +6,7 @@ import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
 
@@ -14,7 +15,7 @@ const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later"
 /** The connections that listen run nothing else but notifications, and ask whether the server is still there. */
 const LISTENING =
   "SELECT pid FROM pg_stat_activity WHERE query SIMILAR TO '(LISTEN|%transaction_read_only|%pg_notify)%' " +
-  "AND pid <> pg_backend_pid()";
+  "AND datname = current_database() AND pid <> pg_backend_pid()";
 
 /** One connection to look on: each costs the server a process. */
 async function open(url: string) {
@@ -31,11 +32,10 @@ async function open(url: string) {
 }
 
 testUnless(missing, "PostgreSQL: a connection that only listens is replaced when the network goes silent", async () => {
-  await using server = await PostgresServer.startOwn();
-  await PostgresBackend.migrate(server);
-  await using network = new Network(server.url);
+  const url = await emptyTables();
+  await using network = new Network(url);
   await using _backend = await PostgresBackend.connect({ url: network.url });
-  await using look = await open(server.url);
+  await using look = await open(url);
   const listening = async () => (await look.listening()).length;
   await until(async () => await listening() === 1, "it listens");
   network.cut();
@@ -43,12 +43,12 @@ testUnless(missing, "PostgreSQL: a connection that only listens is replaced when
 });
 
 testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs nobody", async () => {
-  await using server = await PostgresServer.startOwn();
-  await PostgresBackend.migrate(server);
-  await using look = await open(server.url); // What the role is told concerns later connections.
-  await server.query("ALTER ROLE postgres SET idle_session_timeout = 300");
-  await using front = await PostgresBackend.connect({ url: server.url });
-  await using host = await PostgresBackend.connect({ url: server.url });
+  const url = await sharedPostgres().makeDatabase();
+  await PostgresBackend.migrate({ url });
+  await using look = await open(url); // What the database is told concerns later connections.
+  await sharedPostgres().query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET idle_session_timeout = 300`);
+  await using front = await PostgresBackend.connect({ url });
+  await using host = await PostgresBackend.connect({ url });
   await using worker = createWorker(host, [defineJob({ name: "short", input: { type: "object" }, run: () => "done" })]);
   await worker.ready;
   using feed = new TaskFeed(front);

@@ -1,12 +1,12 @@
 import pg from "pg";
-import { PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const OWN = "00000000-0000-4000-8000-000000000001";
@@ -25,12 +25,9 @@ class Stage implements AsyncDisposable {
     this.#listens = listens;
   }
 
-  static async open(listens: boolean): Promise<Stage> {
-    const server = await PostgresServer.start();
-    const url = await server.makeDatabase();
-    const stage = new Stage(url, listens);
-    stage.#stack.use(server);
-    await PostgresBackend.migrate({ url });
+  /** A log on tables, by default empty ones. */
+  static async open(listens: boolean, url?: string): Promise<Stage> {
+    const stage = new Stage(url ?? await emptyTables(), listens);
     await stage.#openLog();
     return stage;
   }
@@ -108,3 +105,14 @@ for (const listens of [true, false]) {
     await stage.heardAll("other");
   });
 }
+
+testUnless(noPostgres, "a log that was opened when all of many events had expired tells the next one", async () => {
+  const url = await emptyTables();
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query("DELETE FROM mcp_jobs.events; ALTER TABLE mcp_jobs.events ALTER seq RESTART WITH 100000000");
+  await client.end();
+  await using stage = await Stage.open(true, url);
+  await (await stage.add("next")).end("COMMIT");
+  await stage.heardAll("next");
+});

@@ -3,17 +3,16 @@ import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { deleteExpired } from "../../../src/backends/postgres/tables/expiry.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
   noPostgres,
   "the sweep of PostgreSQL deletes tasks with their logs, events and messages whose time is over, and no others",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
-    await PostgresBackend.migrate({ url });
+    const url = await emptyTables();
     await using backend = await PostgresBackend.connect({ url });
     using feed = new TaskFeed(backend);
     await using _worker = createWorker(backend, [

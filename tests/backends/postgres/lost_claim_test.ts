@@ -2,8 +2,9 @@ import { newTaskId } from "../../../backend.ts";
 import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { MAX_HAND_BACKS } from "../../../src/backends/shared/record.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** What a connection sends when it claims, and what the answer contains if there was a task. */
@@ -66,9 +67,7 @@ testUnless(
   noPostgres,
   "a claim whose answer is lost takes neither an attempt nor a hand-back from its task",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
-    await PostgresBackend.migrate({ url });
+    const url = await emptyTables();
     await using network = new LossyNetwork(url, MAX_HAND_BACKS + 2);
     await using backend = await PostgresBackend.connect({ url: network.url, lease: 300 });
     const attempts: number[] = [];

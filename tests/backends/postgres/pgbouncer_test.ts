@@ -6,10 +6,11 @@
 import { newTaskId } from "../../../backend.ts";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { freePort } from "../../../tools/redis_server.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** As in "PgBouncer 1.18.0"; `undefined` where there is none. */
@@ -82,8 +83,7 @@ async function refusal(url: string): Promise<string> {
 for (const mode of ["session", "transaction"] as const) {
   const listen = mode === "session";
   testUnless(missing, `PostgreSQL behind PgBouncer in ${mode} mode runs tasks, with listen: ${listen}`, async () => {
-    await using server = await PostgresServer.start();
-    const direct = await server.makeDatabase();
+    const direct = await sharedPostgres().makeDatabase();
     await using bouncer = await PgBouncer.start(direct, mode, listen ? ",options" : "");
     const { url } = bouncer;
     await PostgresBackend.migrate({ url });
@@ -103,8 +103,7 @@ for (const mode of ["session", "transaction"] as const) {
 }
 
 testUnless(missing, "PostgreSQL behind a PgBouncer that does not fit says what to change", async () => {
-  await using server = await PostgresServer.start();
-  const direct = await server.makeDatabase();
+  const direct = await sharedPostgres().makeDatabase();
   await PostgresBackend.migrate({ url: direct });
   await using strict = await PgBouncer.start(direct, "session");
   const unknown = await refusal(strict.url);

@@ -1,5 +1,4 @@
 import { PgDocuments } from "../../../src/backends/postgres/tables/documents.ts";
-import { PostgresBackend } from "../../../mod.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { PostgresStore } from "../../../src/backends/postgres/store.ts";
@@ -7,10 +6,11 @@ import { Writer } from "../../../src/backends/postgres/writer.ts";
 import { created } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 interface Prepared {
@@ -19,9 +19,7 @@ interface Prepared {
 }
 
 testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty never reads them whole", async () => {
-  await using server = await PostgresServer.start();
-  const url = await server.makeDatabase();
-  await PostgresBackend.migrate({ url });
+  const url = await emptyTables();
   await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
   const name = crypto.randomUUID();
   await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);

@@ -1,35 +1,27 @@
 import { newTaskId } from "../../../backend.ts";
 import { JobsError, PostgresBackend } from "../../../mod.ts";
 import { type BackendHarness, exerciseBackend } from "../../../src/testing/mod.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { leaseFor, startDoomedWorker } from "../support/doomed_worker.ts";
 
 if (noPostgres === undefined) {
-  // One database for all cases; each has a schema of its own.
-  const server = await PostgresServer.start();
-  globalThis.addEventListener("unload", () => server.end());
-  const url = await server.makeDatabase();
-  let cases = 0;
-
   exerciseBackend("postgres", async (needs): Promise<BackendHarness> => {
     const lease = leaseFor(needs);
-    const place = { url, schema: `case ${++cases}` };
-    await PostgresBackend.migrate(place);
-    const connect = () => PostgresBackend.connect({ ...place, lease });
+    const url = await emptyTables();
+    const connect = () => PostgresBackend.connect({ url, lease });
     const backend = await connect();
     return {
       backend,
       connect,
-      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ ...place, lease }, job)),
+      startDoomedWorker: (job) => Promise.resolve(startDoomedWorker({ url, lease }, job)),
       close: () => backend.close(),
     };
   });
 
   Deno.test("postgres: a second task of one id is its caller's defect, and no value that cannot be stored", async () => {
-    const place = { url, schema: "twice" };
-    await PostgresBackend.migrate(place);
-    await using backend = await PostgresBackend.connect(place);
+    await using backend = await PostgresBackend.connect({ url: await emptyTables() });
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
     await backend.create(task);

@@ -3,16 +3,15 @@ import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
 import { TaskFinished } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { emptyTables } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const TASK = { owner: "ann", input: {}, resultTtl: 60_000, retry: { attempts: 1, delay: 0, maxDelay: 0 } };
 
 testUnless(noPostgres, "PostgreSQL: a task that ends while another statement holds its place never runs", async () => {
-  await using server = await PostgresServer.start();
-  const url = await server.makeDatabase();
-  await PostgresBackend.migrate({ url });
+  const url = await emptyTables();
   await using backend = await PostgresBackend.connect({ url });
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -38,9 +37,7 @@ testUnless(
   noPostgres,
   "PostgreSQL: claims and cancellations of the same tasks do not wait for each other",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
-    await PostgresBackend.migrate({ url });
+    const url = await emptyTables();
     await using front = await PostgresBackend.connect({ url });
     await using host = await PostgresBackend.connect({ url });
     const ran = new Set<string>();

@@ -4,17 +4,16 @@ import { PostgresBackend } from "../../../mod.ts";
 import { textArray } from "../../../src/backends/postgres/rows.ts";
 import { TaskFinished } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import { noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
+import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 testUnless(
   noPostgres,
   "processes that change the same tasks in different orders do not wait for each other",
   async () => {
-    await using server = await PostgresServer.start();
-    const url = await server.makeDatabase();
-    await PostgresBackend.migrate({ url });
+    const url = await emptyTables();
     await using one = await PostgresBackend.connect({ url });
     await using other = await PostgresBackend.connect({ url });
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
@@ -37,9 +36,8 @@ testUnless(
 );
 
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {
-  await using server = await PostgresServer.start();
   const texts = ["", "NULL", '{"a":"\\"é💥\\\\"}', null, ",{}", "x".repeat(100_000)];
-  const client = new pg.Client({ connectionString: await server.makeDatabase() });
+  const client = new pg.Client({ connectionString: sharedPostgres().url });
   await client.connect();
   const { rows } = await client.query("SELECT text FROM unnest($1::text[]) AS text", [
     textArray(texts),

@@ -5,8 +5,10 @@
  * @module
  */
 import type { BullMqOptions, DenoKvOptions, PostgresOptions } from "../../../backend.ts";
-import { type Backend, BullMqBackend, createWorker, DenoKvBackend, PostgresBackend } from "../../../mod.ts";
-import { type CaseNeeds, doomedJob } from "../../../src/testing/mod.ts";
+import type { Backend } from "../../../mod.ts";
+import { doomedJob } from "../../../src/testing/doomed.ts";
+import type { CaseNeeds } from "../../../src/testing/mod.ts";
+import { createWorker } from "../../../src/worker.ts";
 
 type Options = BullMqOptions | DenoKvOptions | PostgresOptions;
 
@@ -32,9 +34,18 @@ export function startDoomedWorker(options: Options, job: string): { kill(): Prom
   };
 }
 
-function open(options: Options): Promise<Backend> {
-  if ("url" in options) return PostgresBackend.connect(options);
-  return "path" in options ? DenoKvBackend.open(options) : BullMqBackend.connect(options);
+/** Loads no more than its backend: to load the whole package would take most of the time of such a process. */
+async function open(options: Options): Promise<Backend> {
+  if ("url" in options) {
+    const { PostgresBackend } = await import("../../../src/backends/postgres/mod.ts");
+    return await PostgresBackend.connect(options);
+  }
+  if ("path" in options) {
+    const { DenoKvBackend } = await import("../../../src/backends/kv/mod.ts");
+    return await DenoKvBackend.open(options);
+  }
+  const { BullMqBackend } = await import("../../../src/backends/bullmq/mod.ts");
+  return await BullMqBackend.connect(options);
 }
 
 if (import.meta.main) {

@@ -1,0 +1,51 @@
+/**
+ * One PostgreSQL for the tests of a process, and tables that are emptied between them: to start a server and to make the
+ * tables takes more processor time than most tests. Tests that change the server, or kill it, start their own.
+ *
+ * @module
+ */
+import pg from "pg";
+import { PostgresBackend } from "../../mod.ts";
+import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
+
+// Started before the first test, so that it belongs to none.
+const server = noPostgres === undefined ? await PostgresServer.start() : undefined;
+if (server) globalThis.addEventListener("unload", () => server.end());
+
+let database: string | undefined;
+
+/** The server that the tests of this process share. */
+export function sharedPostgres(): PostgresServer {
+  if (server === undefined) throw new Error(`There is no PostgreSQL: ${noPostgres}. Leave this test out.`);
+  return server;
+}
+
+/**
+ * The URL of a database whose tables, in the schema `mcp_jobs`, are empty. There is one for all tests of a process: whatever
+ * is connected to it when the next test asks for it is cut off.
+ */
+export async function emptyTables(): Promise<string> {
+  if (database === undefined) {
+    const url = await sharedPostgres().makeDatabase();
+    await PostgresBackend.migrate({ url });
+    return database = url;
+  }
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  await client.query(EMPTY).finally(() => client.end());
+  return database;
+}
+
+/** Ends what others do, and deletes all rows. The newest event stays, because events are numbered on. */
+const EMPTY = `DO $$ DECLARE name text; BEGIN
+  LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
+    EXIT WHEN NOT FOUND;
+    PERFORM pg_sleep(0.005), pg_stat_clear_snapshot();
+  END LOOP;
+  DELETE FROM mcp_jobs.events WHERE seq < (SELECT max(seq) FROM mcp_jobs.events);
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'mcp_jobs' AND tablename NOT IN ('events', 'migrations') LOOP
+    EXECUTE format('DELETE FROM mcp_jobs.%I', name);
+  END LOOP;
+END $$`;
