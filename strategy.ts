@@ -30,7 +30,7 @@
  * @module
  */
 export * from "./src/errors.ts";
-export { type Asking, isStuck, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
+export { type Asking, awaitsModel, isStuck, whenNobodyCanAnswer } from "./src/exposure/answers/asking.ts";
 export { callResult, resourceUri, resultForm } from "./src/exposure/answers/call_result.ts";
 export {
   formatResponse,
@@ -47,6 +47,7 @@ export { logTemplate, logUri } from "./src/exposure/answers/log.ts";
 export { resultTemplate } from "./src/exposure/answers/results.ts";
 export { taskTemplates } from "./src/exposure/answers/templates.ts";
 export {
+  type AnsweringJob,
   type CallAnswer,
   CallCancelled,
   type CallClient,
@@ -71,6 +72,7 @@ export type { OperationResourceOptions } from "./src/exposure/operation_resource
 export type { PollingOptions } from "./src/exposure/polling.ts";
 export type { SingleToolOptions } from "./src/exposure/single_tool.ts";
 export { askingOf, knowsNoTasks, nextStep, sharedNames } from "./src/exposure/shared_tools/jobs.ts";
+export { answeringOf } from "./src/exposure/shared_tools/answering.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export {
   endedAnswer,
@@ -81,6 +83,7 @@ export {
 } from "./src/exposure/answers/token_answer.ts";
 export {
   sameStatusAs,
+  sameUntilAsked,
   waitForSeconds,
   type WaitLimits,
   waitSecondsSchema,

@@ -54,7 +54,7 @@ export interface RegistryOptions extends JobPolicy {
   /**
    * Who may answer what its tasks ask. `"model"` adds the tool `task_answer`, with which the model of a client that cannot
    * ask its person passes on what they said in the chat; nobody can verify that they did. Must be the same for all names of
-   * a job, as `whenNobodyCanAnswer`; needs a strategy with shared tools, as `AdaptiveExposureStrategy`. Default: `"person"`.
+   * a job, as `whenNobodyCanAnswer`. `BlockingExposureStrategy` refuses it. Default: `"person"`.
    */
   readonly answers?: "person" | "model";
   /** The BullMQ queue whose workers run the job, if it is not named as the job. The job must have no `run` then. */

@@ -17,7 +17,8 @@ const ACCEPTED_NAME = /^[A-Za-z0-9_-]{1,64}$/;
  */
 export function merge(surfaces: readonly Surface[], all: Tasks): Surface {
   const shared = surfaces.flatMap((surface) => surface.shared ?? []);
-  const tools = [...surfaces.flatMap((surface) => surface.tools), ...sharedTools(shared, all)];
+  const answering = surfaces.flatMap((surface) => surface.answering ?? []);
+  const tools = [...surfaces.flatMap((surface) => surface.tools), ...sharedTools(shared, answering, all)];
   const names = tools.map((tool) => tool.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {

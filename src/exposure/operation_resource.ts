@@ -5,10 +5,15 @@
  */
 import { checkOptions, flag, type Rules } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
-import type { TaskInfo } from "../task.ts";
+import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
-import { resultForm } from "./answers/call_result.ts";
+import { awaitsModel, whenNobodyCanAnswer } from "./answers/asking.ts";
+import { resourceUri, resultForm } from "./answers/call_result.ts";
+import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
+import { toToolResult } from "./answers/token_answer.ts";
+import { answeringOf } from "./shared_tools/answering.ts";
+import { askingOf, nextWith, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, ResultForm, Surface } from "./surface.ts";
 import { answerWithResult, waitingTool } from "./waiting_tool.ts";
 
@@ -20,6 +25,9 @@ export interface OperationResourceOptions {
    */
   readonly notifications?: boolean;
 }
+
+/** How long `task_answer` waits for the result, in ms, where the registration does not say. */
+const ANSWER_WITHIN_MS = 25_000;
 
 const OPTIONS: Rules<OperationResourceOptions> = { notifications: flag };
 
@@ -48,29 +56,50 @@ export class OperationResourceStrategy implements ExposureStrategy {
 
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
-    const { job, cancel, taskSupport, policy } = registered;
+    const { job, cancel, taskSupport, answers, answerWithin = ANSWER_WITHIN_MS } = registered;
     const form = resultForm(registered);
-    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, form);
+    const answering = answeringOf(registered, { form, answerWithin, read: readResult });
+    const answer = (task: TaskInfo, ctx: CallContext) => taskOrResult(task, tasks, ctx, registered, form);
     return {
-      tools: [{ ...waitingTool(registered, tasks, answer), taskSupport }],
+      tools: [{
+        ...waitingTool(registered, tasks, answer),
+        outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
+        taskSupport,
+      }],
       templates: taskTemplates(registered, tasks),
+      ...answering,
       tasks: {
         cancellable: cancel ? [job.name] : [],
         forms: new Map([[job.name, form]]),
         notifications: this.#notifications,
-        ...(policy.whenNobodyCanAnswer === "cancel" && { cancelsQuestions: [job.name] }),
+        ...(whenNobodyCanAnswer(registered, "wait") === "cancel" && { cancelsQuestions: [job.name] }),
+        ...(answers === "model" && { answerTools: { [job.name]: sharedNames("").answer } }),
       },
     };
   }
 }
 
-/** Answers with the task if the client accepts tasks. Otherwise waits for the result. */
+/**
+ * Answers with the task if the client accepts tasks. Otherwise waits for the result, or until a model has to pass on an answer:
+ * then it gets a handle.
+ */
 async function taskOrResult(
-  task: TaskInfo,
+  begun: TaskInfo,
   tasks: Tasks,
   ctx: CallContext,
+  registered: RegisteredJob,
   form: ResultForm,
 ): Promise<CallAnswer> {
-  if (ctx.client.tasks !== "none") return { kind: "task", task };
-  return await answerWithResult(await tasks.finish(task, ctx.signal, ctx.onChange), tasks, form);
+  if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
+  const asking = askingOf(ctx.client, registered);
+  const { signal, onChange } = ctx;
+  const task = await tasks.waitFrom(begun, { signal, onChange, stays: (now) => !awaitsModel(now, asking) });
+  if (isFinished(task)) return await answerWithResult(task, tasks, form);
+  const next = nextWith(task, readResult(task), asking);
+  return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };
+}
+
+/** How a model gets the result of a task that its call no longer waits for. */
+function readResult(task: Pick<TaskInfo, "id" | "job">): string {
+  return `read the resource ${resourceUri(task)}`;
 }

@@ -12,8 +12,11 @@ import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { taskOfJob } from "./task_of_job.ts";
+import { answeringOf } from "./shared_tools/answering.ts";
+import { askingOf, waiting } from "./shared_tools/jobs.ts";
+import { awaitsModel } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { formatResponse, responseSchema } from "./answers/response.ts";
+import { formatResponse, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import type {
   CallAnswer,
@@ -25,7 +28,7 @@ import type {
   ToolResult,
 } from "./surface.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "./answers/token_answer.ts";
-import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
+import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode PollingExposureStrategy}. */
 export interface PollingOptions {
@@ -63,9 +66,11 @@ export class PollingExposureStrategy implements ExposureStrategy {
     const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
     const reading = [statusTool(registered, limits, tasks), resultTool(registered, limits, tasks)];
     const cancel = registered.cancel ? [cancelTool(registered, tasks)] : [];
+    const read = `call ${registered.name}_status with this token${waiting(limits.most)}`;
     return {
       tools: [startTool(registered, limits, tasks), ...reading, ...cancel],
       templates: taskTemplates(registered, tasks),
+      ...answeringOf(registered, { form: formOf(registered), read: () => read }),
     };
   }
 }
@@ -93,16 +98,19 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   const { name, title = name } = registered;
   return {
     ...readingTool(registered, `${name}_status`, limits, tasks, async (task, { wait_seconds }, ctx) => {
-      const read = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
+      const asking = askingOf(ctx.client, registered);
+      const read = await waitForSeconds(sameUntilAsked(task, asking), task, wait_seconds, limits, tasks, ctx);
       // That the task has failed is not an error of this tool, but its answer.
       return read.task.status === "COMPLETED"
         ? await endedAnswer(read.task, tasks, formOf(registered))
-        : toToolResult(withNote(formatResponse(read.task, undefined, ctx.client), read.cut));
+        : toToolResult(withNote(formatResponse(read.task, undefined, asking), read.cut));
     }),
     title: `${title}: status`,
     description: `Tells how far a ${name} task is, and its result once the status is COMPLETED. With wait_seconds it ` +
       "waits for a change of the status. FAILED or CANCELLED: `message` says why. INPUT_REQUIRED: it waits for a " +
-      "person who has to answer in another client.",
+      (registered.answers === "model"
+        ? `person's answer to its \`questions\`: \`message\` says how to answer.`
+        : "person who has to answer in another client."),
   };
 }
 
@@ -110,9 +118,11 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   const { name, title = name } = registered;
   return {
     ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds, page }, ctx) => {
-      const read = await waitForSeconds(() => true, task, wait_seconds, limits, tasks, ctx);
+      const asking = askingOf(ctx.client, registered);
+      const stays = (now: TaskInfo) => !awaitsModel(now, asking);
+      const read = await waitForSeconds(stays, task, wait_seconds, limits, tasks, ctx);
       if (isFinished(read.task)) return await endedAnswer(read.task, tasks, formOf(registered), page);
-      const response = withNote(formatResponse(read.task, undefined, ctx.client), read.cut);
+      const response = withNote(formatResponse(read.task, undefined, asking), read.cut);
       if (wait_seconds !== undefined) return toToolResult(response);
       // The message of a task that waits for a person says what to do.
       const next = response.status === "INPUT_REQUIRED" ? "" : ` Call ${name}_status until it is COMPLETED.`;
@@ -138,18 +148,19 @@ interface ReadingInput {
 
 /** A tool that reads a task, and may wait for it. */
 function readingTool(
-  { job }: RegisteredJob,
+  registered: RegisteredJob,
   name: string,
   limits: WaitLimits,
   tasks: Tasks,
   read: (task: TaskInfo, input: ReadingInput, ctx: CallContext) => Promise<ToolResult>,
   more: { readonly [name: string]: JsonSchema } = {},
 ): Omit<SurfaceTool, "title" | "description"> {
+  const { job } = registered;
   const schema = tokenSchema({ wait_seconds: waitSecondsSchema(limits), ...more });
   return {
     name,
     inputSchema: schema,
-    outputSchema: responseSchema(job.outputSchema),
+    outputSchema: responseSchema(job.outputSchema, questionsSchema([registered])),
     annotations: { readOnlyHint: true, idempotentHint: true },
     call: async (input, ctx) => {
       const given = await validate(schema, input, `input for ${name}`) as ReadingInput;

@@ -13,12 +13,14 @@ import { validate } from "../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { resultForm } from "./answers/call_result.ts";
-import { formatResponse, PAGE_PROPERTIES, responseSchema } from "./answers/response.ts";
+import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, toToolResult } from "./answers/token_answer.ts";
-import type { CallContext, ExposureStrategy, Surface, SurfaceTool, ToolResult } from "./surface.ts";
+import { answeringOf } from "./shared_tools/answering.ts";
+import { askingOf, waiting } from "./shared_tools/jobs.ts";
+import type { CallContext, ExposureStrategy, ResultForm, Surface, SurfaceTool, ToolResult } from "./surface.ts";
 import { taskOfJob } from "./task_of_job.ts";
-import { sameStatusAs, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
+import { sameUntilAsked, waitForSeconds, type WaitLimits, waitSecondsSchema, withNote } from "./wait_seconds.ts";
 
 /** The options of {@linkcode SingleToolExposureStrategy}. */
 export interface SingleToolOptions {
@@ -53,7 +55,12 @@ export class SingleToolExposureStrategy implements ExposureStrategy {
   /** Returns the tool and the resource template of a job. */
   expose(registered: RegisteredJob, tasks: Tasks): Surface {
     const limits = { most: registered.answerWithin ?? this.#answerWithin, byDefault: 0 };
-    return { tools: [jobTool(registered, limits, tasks)], templates: taskTemplates(registered, tasks) };
+    const read = `call ${registered.name} with action "check", this token${waiting(limits.most)}`;
+    return {
+      tools: [jobTool(registered, limits, tasks)],
+      templates: taskTemplates(registered, tasks),
+      ...answeringOf(registered, { form: formOf(registered), read: () => read }),
+    };
   }
 }
 
@@ -75,11 +82,13 @@ type GivenInput = ActionInput | { readonly action: "check" | "cancel"; readonly 
 function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {
   const { name, title, description, job, cancel } = registered;
   const schema = actionSchema(registered, limits);
-  const form = resultForm(registered, `${name} with action "check"`);
+  const form = formOf(registered);
   const check = async (task: TaskInfo, { wait_seconds, page }: CheckInput, ctx: CallContext): Promise<ToolResult> => {
-    const { task: now, cut } = await waitForSeconds(sameStatusAs(task), task, wait_seconds, limits, tasks, ctx);
+    const asking = askingOf(ctx.client, registered);
+    const stays = sameUntilAsked(task, asking);
+    const { task: now, cut } = await waitForSeconds(stays, task, wait_seconds, limits, tasks, ctx);
     if (isFinished(now)) return await endedAnswer(now, tasks, form, page);
-    return toToolResult(withNote(formatResponse(now, undefined, ctx.client), cut));
+    return toToolResult(withNote(formatResponse(now, undefined, asking), cut));
   };
   const act = async (given: ActionInput, ctx: CallContext): Promise<ToolResult> => {
     if (given.action === "start") {
@@ -105,7 +114,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
       "change of the status, and returns the result once it is COMPLETED" +
       (cancel ? '; action "cancel" with the token cancels it.' : "."),
     inputSchema: schema,
-    outputSchema: responseSchema(job.outputSchema, PAGE_PROPERTIES),
+    outputSchema: responseSchema(job.outputSchema, { ...questionsSchema([registered]), ...PAGE_PROPERTIES }),
     annotations: job.annotations,
     call: async (input, ctx) => {
       const given = withTarget(await validate(schema, input, `input for ${name}`) as GivenInput, name);
@@ -117,6 +126,11 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
       return { kind: "result", result: await check(task, { wait_seconds: limits.most / 1_000 }, ctx) };
     },
   };
+}
+
+/** How the results of a job are sent: pages of them by a check. */
+function formOf(registered: RegisteredJob): ResultForm {
+  return resultForm(registered, `${registered.name} with action "check"`);
 }
 
 function actionSchema({ job, cancel, perCall }: RegisteredJob, limits: WaitLimits): JsonSchema {

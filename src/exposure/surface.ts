@@ -10,6 +10,7 @@ import type { RegisteredJob, TaskSupport } from "../registry.ts";
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { ContentPart, Json, Question, TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import type { Asking } from "./answers/asking.ts";
 
 /** A block of a tool result's content. */
 export type ContentBlock =
@@ -207,6 +208,8 @@ export interface Surface {
   readonly templates: readonly SurfaceTemplate[];
   /** The job, if its tasks are read through the three tools that all jobs share. */
   readonly shared?: SharedJob;
+  /** The job, if clients come to know its tasks in another way than through the shared tools. */
+  readonly answering?: AnsweringJob;
   /** The native task operations of the surface; absent if it has none. */
   readonly tasks?: {
     /** The names of the jobs whose tasks clients may cancel. */
@@ -230,6 +233,20 @@ export interface SharedJob {
   readonly prefix: string;
   /** The longest time that a call waits, in ms. */
   readonly answerWithin: number;
+}
+
+/** A job whose questions a model can answer with the tool `task_answer`, if its registration allows that. */
+export interface AnsweringJob {
+  /** The job. */
+  readonly registered: RegisteredJob;
+  /** The prefix of the tool's name. */
+  readonly prefix: string;
+  /** How the result of a task that has ended is sent. */
+  readonly form: ResultForm;
+  /** How long an answer waits for the result, or for what the task asks next, in ms. */
+  readonly answerWithin: number;
+  /** What a model is to do next about a task that has not ended. */
+  next(task: TaskInfo, asking: Asking): string;
 }
 
 /** Decides which MCP surface a job gets. */

@@ -6,6 +6,7 @@
 import type { JsonSchema } from "../schema/json_schema.ts";
 import type { TaskInfo } from "../task.ts";
 import type { Tasks } from "../tasks/tasks.ts";
+import { type Asking, awaitsModel } from "./answers/asking.ts";
 import type { PollingResponse } from "./answers/response.ts";
 import type { CallContext } from "./surface.ts";
 import { waitWhile } from "./waiting_calls.ts";
@@ -32,6 +33,12 @@ export function waitSecondsSchema({ most, byDefault }: WaitLimits, how = "How"):
 /** Whether a task still has the same status as before. */
 export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
   return ({ status }) => status === before.status;
+}
+
+/** As `sameStatusAs`; but where the model has to answer first, nothing will change. */
+export function sameUntilAsked(before: TaskInfo, asking: Asking): (task: TaskInfo) => boolean {
+  const isSame = sameStatusAs(before);
+  return (task) => isSame(task) && !awaitsModel(task, asking);
 }
 
 /**

@@ -33,7 +33,7 @@ export async function settle(
   try {
     const surfaces = jobs.map((job) => {
       const surface = (strategies.get(job.name) ?? strategy).expose(job, tasks);
-      if (job.answers === "model" && surface.shared === undefined) throw cannotAnswer(job);
+      if (job.answers === "model" && !surface.shared && !surface.answering) throw cannotAnswer(job);
       return surface;
     });
     const surface = merge(surfaces, tasks);
@@ -54,7 +54,7 @@ export async function settle(
 
 function cannotAnswer({ name }: RegisteredJob): DefinitionError {
   return new DefinitionError(
-    `Cannot let a model answer what ${name} asks: its strategy has no tool for that. Use AdaptiveExposureStrategy, or leave ` +
-      '`answers: "model"` out.',
+    `Cannot let a model answer what ${name} asks: with its strategy, a client does not come to know the task while a call ` +
+      'waits for it. Use another one, such as AdaptiveExposureStrategy, or leave `answers: "model"` out.',
   );
 }

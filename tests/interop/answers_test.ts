@@ -27,6 +27,8 @@ import {
   defineJob,
   DenoKvBackend,
   OperationResourceStrategy,
+  PollingExposureStrategy,
+  SingleToolExposureStrategy,
   type Worker,
 } from "../../mod.ts";
 import type { JobPolicy } from "../../strategy.ts";
@@ -50,6 +52,9 @@ const pay = defineJob({
   attempts: 1,
   run: (_, ctx) => ctx.elicit({ message: "Pay for it.", url: PAGE }),
 });
+const byPolling = buying("by_polling");
+const byAction = buying("by_action");
+const byCall = buying("by_call");
 const pack = buying("pack", { whenNobodyCanAnswer: "cancel" });
 const hurry = defineJob({
   name: "hurry",
@@ -93,12 +98,26 @@ class Stage implements AsyncDisposable {
       audit: (event) => void this.audit.push(event),
     });
     this.server.registerAsyncTool(buy, { answers: "model" });
-    for (const job of [buyAlone, buyLater, pay, hurry, both]) this.server.registerAsyncTool(job);
     const plain = new OperationResourceStrategy();
+    for (const job of [buyAlone, buyLater, pay, hurry, both]) this.server.registerAsyncTool(job);
+    this.server.registerAsyncTool(byPolling, { answers: "model", strategy: new PollingExposureStrategy() });
+    this.server.registerAsyncTool(byAction, { answers: "model", strategy: new SingleToolExposureStrategy() });
+    this.server.registerAsyncTool(byCall, { answers: "model", strategy: plain });
     this.server.registerAsyncTool(buyLater, { name: "buy_and_wait", strategy: plain });
     this.server.registerAsyncTool(pack, { strategy: plain });
     this.server.registerAsyncTool(pay, { name: "pay_as_task", strategy: plain });
-    this.#worker = createWorker(backend, [buy, buyAlone, buyLater, pay, hurry, both, pack]);
+    this.#worker = createWorker(backend, [
+      buy,
+      buyAlone,
+      buyLater,
+      pay,
+      hurry,
+      both,
+      pack,
+      byPolling,
+      byAction,
+      byCall,
+    ]);
   }
 
   async connect(
@@ -181,7 +200,8 @@ onBoth(
     const { token, status, questions, message, next } = (await ann.call("buy")).structuredContent;
     assertEquals([status, questions.length, questions[0].message], ["INPUT_REQUIRED", 1, "Buy it?"]);
     assertEquals(Object.keys(questions[0].schema.properties), ["sure"]);
-    assertEquals(message, 'Waits for the answer to "Buy it?". Ask the person, and pass their answer to task_answer.');
+    const asks = 'Waits for the answer to "Buy it?". Ask the person, and pass their answer to task_answer';
+    assertEquals(message, `${asks}, with the token ${token} and the question ${questions[0].key}.`);
     assertStringIncludes(next, "call task_answer with this token, the key of the question and their answer");
     const question = questions[0].key;
     // It does not wait: nothing will happen before the model has answered.
@@ -210,6 +230,56 @@ onBoth(
       "answered ann buy accept model",
       "refused ann buy",
     ]);
+  },
+);
+
+onBoth("a model can answer whatever the strategy of the job is, and is told how it gets the result", async (stage) => {
+  const ann = await stage.connect("ann");
+  const answer = { sure: true };
+  const value = { action: "accept", content: answer };
+  /** Reads a task with a tool until it asks, or has ended. */
+  const read = async (tool: string, token: string, more: Fields = {}): Promise<Fields> => {
+    for (;;) {
+      const { structuredContent } = await ann.call(tool, { token, wait_seconds: 5, ...more });
+      if (!["PENDING", "RUNNING"].includes(structuredContent.status)) return structuredContent;
+    }
+  };
+  for (
+    const [start, input, check, more] of [
+      ["by_polling_start", {}, "by_polling_status", {}],
+      ["by_action", { action: "start" }, "by_action", { action: "check" }],
+    ] as const
+  ) {
+    const { token } = (await ann.call(start, input)).structuredContent;
+    const { message, questions: [{ key: question }] } = await read(check, token, more);
+    const how =
+      `Ask the person, and pass their answer to task_answer, with the token ${token} and the question ${question}.`;
+    assertEquals(message, `Waits for the answer to "Buy it?". ${how}`);
+    const { structuredContent } = await ann.call("task_answer", { token, question, answer });
+    if (structuredContent.status !== "COMPLETED") assertStringIncludes(structuredContent.next, `Call ${check} with `);
+    assertEquals((await read(check, token, more)).result, value);
+  }
+  const handle = (await ann.call("by_call")).structuredContent;
+  const { token, questions: [{ key: question }] } = handle;
+  assertStringIncludes(handle.next, `Then read the resource mcp://results/by_call/${token}.`);
+  assertEquals((await ann.call("task_answer", { token, question, answer })).structuredContent.result, value);
+  const ways = ["by_polling", "by_action", "by_call"].map((job) => `answered ann ${job} accept model`);
+  assertEquals(stage.answers, ways);
+});
+
+onBoth(
+  "a client with native tasks that cannot be asked is told in the status of its task how its model answers",
+  async (stage) => {
+    const ann = await stage.connect("ann");
+    const params = { name: "by_call", arguments: {}, task: { ttl: 60_000 } };
+    const { task: { taskId } } = await ann.client.request({ method: "tools/call", params }, CreateTaskResultSchema);
+    let message: string | undefined;
+    while (!message?.startsWith("Waits for the answer")) {
+      message = (await ann.client.experimental.tasks.getTask(taskId)).statusMessage;
+    }
+    const [, question] = /task_answer, with the token \S+ and the question (\S+)\.$/.exec(message) ?? [];
+    const end = (await ann.call("task_answer", { token: taskId, question, answer: { sure: true } })).structuredContent;
+    assertEquals(end.result, { action: "accept", content: { sure: true } });
   },
 );
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "zod";
-import { AsyncToolServer, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, MemoryBackend, OperationResourceStrategy, PollingExposureStrategy } from "../../mod.ts";
 import { Pipe, startFixture } from "./support/pipe.ts";
 import { runInPlace } from "./support/program.ts";
 import { difference, replay } from "./support/transcript.ts";
@@ -53,6 +53,27 @@ function asking(): AsyncToolServer {
     (_, ctx) => ctx.elicit({ message: "Pay for it.", url: "https://shop.example.com/pay" }),
   );
   return server;
+}
+
+/** Jobs of other strategies whose answer a model may pass on. */
+function answering(): AsyncToolServer {
+  const server = new AsyncToolServer({ name: "shop", version: "1.0.0", backend: new MemoryBackend(), audit: () => {} });
+  const confirm = { message: "Buy it?", schema: z.object({ sure: z.boolean() }) };
+  const strategies = { polled: new PollingExposureStrategy(), called: new OperationResourceStrategy() };
+  for (const [name, strategy] of Object.entries(strategies)) {
+    server.asyncTool(
+      { name, description: "Buys it", input: z.object({}), answers: "model", strategy },
+      (_, ctx) => ctx.elicit(confirm),
+    );
+  }
+  return server;
+}
+
+for (const name of ["answers", "answers_2026_07_28"]) {
+  Deno.test(`the conversation of ${name} is as recorded`, async () => {
+    await using pipe = new Pipe(runInPlace(answering()));
+    await check(name, { pipe });
+  });
 }
 
 for (const name of ["questions", "pages", "questions_2026_07_28"]) {

@@ -31,6 +31,11 @@ export function isStuck(task: TaskInfo, client: Asking): boolean {
   return task.status === "INPUT_REQUIRED" && !openQuestions(task).some((question) => canAsk(client, question));
 }
 
+/** Whether a task waits until a model passes on the person's answers. */
+export function awaitsModel(task: TaskInfo, client: Asking): boolean {
+  return client.tool !== undefined && isStuck(task, client);
+}
+
 /**
  * What becomes of questions that the client of a waiting call cannot ask: they wait for whoever else can answer, or are
  * cancelled. `usual` applies if neither the job nor its registration says.
@@ -46,7 +51,10 @@ export function whenNobodyCanAnswer(
 export function describeQuestions(task: TaskInfo, client: Asking = { elicitation: false }): TaskInfo {
   if (task.status !== "INPUT_REQUIRED" || task.stopRequested || !task.questions?.length) return task;
   const { questions } = task;
-  return { ...task, message: `Waits for the answer to ${describeAll(questions)}. ${whoAnswers(questions, client)}` };
+  return {
+    ...task,
+    message: `Waits for the answer to ${describeAll(questions)}. ${whoAnswers(task.id, questions, client)}`,
+  };
 }
 
 /** Each is there as a whole or not at all: half a URL would lead somewhere else. */
@@ -63,10 +71,14 @@ function describe({ message, url, expiresAt }: Question): string {
   return `${JSON.stringify(cut(message, QUESTION))}${page}${end}`;
 }
 
-function whoAnswers(questions: readonly Question[], client: Asking): string {
+function whoAnswers(token: string, questions: readonly Question[], client: Asking): string {
   const left = questions.filter((question) => !canAsk(client, question));
   if (left.length === 0) return "The person who uses this client can answer.";
-  if (client.tool !== undefined) return `Ask the person, and pass their answer to ${client.tool}.`;
+  if (client.tool !== undefined) {
+    // A client with tasks of its own sees nothing but this text.
+    const keys = left.map(({ key }) => key).join(" and ");
+    return `Ask the person, and pass their answer to ${client.tool}, with the token ${token} and the question ${keys}.`;
+  }
   const what = left.every(({ url }) => url !== undefined) && client.elicitation
     ? "This client cannot ask for a page to be opened"
     : "This client cannot be asked";

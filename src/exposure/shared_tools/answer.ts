@@ -7,12 +7,13 @@ import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
 import { type Answer, isFinished, type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { canAsk } from "../answers/asking.ts";
-import { resultForm } from "../answers/call_result.ts";
+import { awaitsModel, canAsk } from "../answers/asking.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
 import { endedAnswer, explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
-import type { CallClient, SharedJob, SurfaceTool } from "../surface.ts";
-import { askingOf, findShared, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+import type { AnsweringJob, CallClient, SurfaceTool } from "../surface.ts";
+import { waitWhile } from "../waiting_calls.ts";
+import type { AnsweringJobs } from "./answering.ts";
+import { askingOf, findShared, sharedNames } from "./jobs.ts";
 
 interface AnswerInput {
   readonly token: string;
@@ -22,9 +23,9 @@ interface AnswerInput {
 }
 
 /** The tool with which a model answers a question of a task. */
-export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
+export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): SurfaceTool {
   const names = sharedNames(prefix);
-  const schema = answerSchema(names.status);
+  const schema = answerSchema();
   return {
     name: names.answer,
     title: "Answer a question of a task",
@@ -35,32 +36,35 @@ export function answerTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
     // A client that can ask the person does so itself.
     listedTo: ({ elicitation }) => !elicitation,
-    call: async (input, { owner, client }) => {
+    call: async (input, ctx) => {
+      const { owner, client } = ctx;
       const given = await validate(schema, input, `input for ${names.answer}`) as AnswerInput;
       const result = await explainErrors(given.token, async () => {
         const { task, job } = await findShared(jobs, tasks, given.token, owner);
         const refusal = whyNot(given.question, task, job, client);
-        if (refusal !== undefined) tasks.refuseAnswer(task, refusal);
-        const now = refusal === undefined
-          ? await tasks.answer(task.id, owner, () => ({ [given.question]: answerOf(given) }), "model")
-          : task;
         const asking = askingOf(client, job.registered, prefix);
-        if (isFinished(now) && refusal === undefined) {
-          return await endedAnswer(now, tasks, resultForm(job.registered, names.status));
+        const stands = (now: TaskInfo) => ({
+          ...formatResponse(now, undefined, asking),
+          ...(!isFinished(now) && { next: job.next(now, asking) }),
+        });
+        if (refusal !== undefined) {
+          tasks.refuseAnswer(task, refusal);
+          return toToolResult({ ...stands(task), error: refusal });
         }
-        const next = isFinished(now) ? {} : { next: nextStep(now, prefix, job.shortest, asking) };
-        const error = refusal === undefined ? {} : { error: refusal };
-        return toToolResult({ ...formatResponse(now, undefined, asking), ...next, ...error });
+        const answers = { [given.question]: answerOf(given) };
+        const answered = await tasks.answer(task.id, owner, () => answers, "model");
+        const now = await waitWhile((one) => !awaitsModel(one, asking), answered, job.answerWithin, tasks, ctx);
+        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(stands(now));
       });
       return { kind: "result", result };
     },
   };
 }
 
-function answerSchema(status: string): JsonSchema {
+function answerSchema(): JsonSchema {
   return {
     ...tokenSchema({
-      question: { type: "string", description: `The key of the question, as ${status} shows it` },
+      question: { type: "string", description: "The key of the question, as `questions` shows it" },
       answer: { type: "object", description: "The person's answer, as the question's schema says; a page needs none" },
       action: {
         type: "string",
@@ -73,7 +77,7 @@ function answerSchema(status: string): JsonSchema {
 }
 
 /** Why a model may not answer a question; `undefined` if it may. */
-function whyNot(key: string, task: TaskInfo, { registered }: SharedJob, client: CallClient): string | undefined {
+function whyNot(key: string, task: TaskInfo, { registered }: AnsweringJob, client: CallClient): string | undefined {
   if (registered.answers !== "model") return `Only a person may answer what ${registered.name} asks.`;
   const question = openQuestions(task).find((question) => question.key === key);
   if (question === undefined) {

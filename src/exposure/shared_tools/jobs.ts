@@ -7,7 +7,7 @@ import { TaskNotFound } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
-import { type Asking, isStuck } from "../answers/asking.ts";
+import { type Asking, awaitsModel } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 
 /** A job, which may be registered under several names. */
@@ -49,7 +49,7 @@ export function sharedNames(
 }
 
 /** How the questions of a job can be answered through a client: by its model too, if the registration allows that. */
-export function askingOf(client: CallClient, { answers }: Pick<RegisteredJob, "answers">, prefix: string): Asking {
+export function askingOf(client: CallClient, { answers }: Pick<RegisteredJob, "answers">, prefix = ""): Asking {
   const { elicitation, urls } = client;
   return { elicitation, urls, ...(answers === "model" && { tool: sharedNames(prefix).answer }) };
 }
@@ -61,27 +61,32 @@ export function knowsNoTasks({ tasks }: ListClient): boolean {
 
 /** The sentence in a handle that says what to do next. `asking` says how its questions can be answered; by default they cannot. */
 export function nextStep(task: TaskInfo, prefix: string, answerWithin: number, asking?: Asking): string {
-  const names = sharedNames(prefix);
-  const seconds = Math.floor(answerWithin / 1_000);
-  // A call that cannot wait is to come later.
-  const how = seconds > 0 ? `with this token and wait_seconds ${seconds}` : "with this token after a while";
-  if (task.status === "INPUT_REQUIRED") {
-    if (asking === undefined || asking.tool === undefined || !isStuck(task, asking)) {
-      return `Tell the person what the task asks, then call ${names.status} ${how}.`;
-    }
-    return `Ask the person in the chat, and call ${asking.tool} with this token, the key of the question and their ` +
-      `answer. Then call ${names.status} ${how}.`;
+  return nextWith(task, `call ${sharedNames(prefix).status} with this token${waiting(answerWithin)}`, asking);
+}
+
+/** How a model says for how long a call is to wait, in ms. A call that cannot wait is to come later. */
+export function waiting(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  return seconds > 0 ? ` and wait_seconds ${seconds}` : " after a while";
+}
+
+/** As `nextStep`, of a task that is read as `read` says, such as "call report_status with this token". */
+export function nextWith(task: TaskInfo, read: string, asking?: Asking): string {
+  if (task.status !== "INPUT_REQUIRED") {
+    return `${read.charAt(0).toUpperCase()}${read.slice(1)}; it returns the result once the job has ended.`;
   }
-  return `Call ${names.status} ${how}; it returns the result once the job has ended.`;
+  if (asking === undefined || !awaitsModel(task, asking)) return `Tell the person what the task asks, then ${read}.`;
+  return `Ask the person in the chat, and call ${asking.tool} with this token, the key of the question and their ` +
+    `answer. Then ${read}.`;
 }
 
 /** Reads a task of one of these jobs, and its job. Rejects with `TaskNotFound` for any other task. */
-export async function findShared(
-  jobs: SharedJobs,
+export async function findShared<J>(
+  jobs: ReadonlyMap<string, J>,
   tasks: Tasks,
   id: string,
   owner: string,
-): Promise<{ readonly task: TaskInfo; readonly job: NamedJob }> {
+): Promise<{ readonly task: TaskInfo; readonly job: J }> {
   const task = await tasks.get(id, owner);
   const job = jobs.get(task.job);
   if (job === undefined) throw new TaskNotFound(id);

@@ -5,21 +5,31 @@
  * @module
  */
 import type { Tasks } from "../../tasks/tasks.ts";
-import type { SharedJob, SurfaceTool } from "../surface.ts";
+import type { AnsweringJob, SharedJob, SurfaceTool } from "../surface.ts";
 import { answerTool } from "./answer.ts";
+import { answeringShared } from "./answering.ts";
 import { cancelTool } from "./cancel.ts";
 import { sharedJobs } from "./jobs.ts";
 import { listTool } from "./list.ts";
 import { statusTool } from "./status.ts";
 
-/** The shared tools of all jobs, once for each prefix. */
-export function sharedTools(shared: readonly SharedJob[], tasks: Tasks): readonly SurfaceTool[] {
-  return [...Map.groupBy(shared, ({ prefix }) => prefix)].flatMap(([prefix, group]) => {
+/** The shared tools of all jobs, once for each prefix: of those in `answering`, only `task_answer`. */
+export function sharedTools(
+  shared: readonly SharedJob[],
+  answering: readonly AnsweringJob[],
+  tasks: Tasks,
+): readonly SurfaceTool[] {
+  const prefixes = new Set([...shared, ...answering].map(({ prefix }) => prefix));
+  return [...prefixes].flatMap((prefix) => {
+    const group = shared.filter((one) => one.prefix === prefix);
     const jobs = sharedJobs(group);
-    const cancel = group.some(({ registered }) => registered.cancel) ? [cancelTool(prefix, jobs, tasks)] : [];
-    const answer = group.some(({ registered }) => registered.answers === "model")
-      ? [answerTool(prefix, jobs, tasks)]
+    const answered = [...answering.filter((one) => one.prefix === prefix), ...answeringShared(jobs)];
+    const named = new Map(answered.map((one) => [one.registered.job.name, one]));
+    const answer = answered.some(({ registered }) => registered.answers === "model")
+      ? [answerTool(prefix, named, tasks)]
       : [];
+    const cancel = group.some(({ registered }) => registered.cancel) ? [cancelTool(prefix, jobs, tasks)] : [];
+    if (group.length === 0) return answer;
     return [statusTool(prefix, jobs, tasks), ...answer, ...cancel, listTool(prefix, jobs, tasks)];
   });
 }

@@ -6,12 +6,12 @@
 import { validate } from "../../schema/schema.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { isStuck, whenNobodyCanAnswer } from "../answers/asking.ts";
+import { whenNobodyCanAnswer } from "../answers/asking.ts";
 import { resultForm } from "../answers/call_result.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
 import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "../answers/token_answer.ts";
-import { sameStatusAs, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
+import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
 import { askingOf, findShared, knowsNoTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
@@ -63,9 +63,7 @@ async function read(
   ctx: CallContext,
 ): Promise<ToolResult> {
   const asking = askingOf(ctx.client, registered, prefix);
-  const isSame = sameStatusAs(before);
-  // Where the model has to answer first, nothing will change.
-  const stays = (now: TaskInfo) => isSame(now) && !(asking.tool !== undefined && isStuck(now, asking));
+  const stays = sameUntilAsked(before, asking);
   const limits = {
     most: answerWithin,
     byDefault: shortest,

@@ -1,6 +1,15 @@
-import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, DefinitionError, MemoryBackend } from "../../../mod.ts";
+import {
+  AdaptiveExposureStrategy,
+  AsyncToolServer,
+  BlockingExposureStrategy,
+  defineJob,
+  DefinitionError,
+  MemoryBackend,
+  OperationResourceStrategy,
+  PollingExposureStrategy,
+  SingleToolExposureStrategy,
+} from "../../../mod.ts";
 import type { LiveTask, Question } from "../../../strategy.ts";
-import { PollingExposureStrategy } from "../../../mod.ts";
 import { ToolRegistry } from "../../../strategy.ts";
 import { describeQuestions } from "../../../src/exposure/answers/asking.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../../../tools/std.ts";
@@ -62,18 +71,20 @@ Deno.test("all names of a job say the same of who answers: a task only knows its
   assertThrows(() => registry.register(buy, other), DefinitionError, "with `whenNobodyCanAnswer: wait`");
 });
 
-Deno.test("a server does not start if a model may answer and the strategy has no tool for that", async () => {
-  for (
-    const [strategy, starts] of [[new PollingExposureStrategy(), false], [
-      new AdaptiveExposureStrategy(),
-      true,
-    ]] as const
-  ) {
+Deno.test("a server does not start if a model may answer and no client comes to know the task", async () => {
+  const others = [
+    AdaptiveExposureStrategy,
+    PollingExposureStrategy,
+    SingleToolExposureStrategy,
+    OperationResourceStrategy,
+  ];
+  for (const Strategy of [BlockingExposureStrategy, ...others]) {
+    const strategy = new Strategy();
     const server = new AsyncToolServer({ name: "t", version: "1.0.0", backend: new MemoryBackend(), strategy });
     server.registerAsyncTool(buy, { answers: "model" });
     const answer = () => server.fetch(new Request("http://localhost/healthz", { headers: { host: "localhost" } }));
-    if (starts) assertEquals((await answer()).status, 200);
-    else await assertRejects(answer, DefinitionError, "Cannot let a model answer what buy asks");
+    if (Strategy !== BlockingExposureStrategy) assertEquals((await answer()).status, 200);
+    else await assertRejects(answer, DefinitionError, "does not come to know the task while a call waits for it");
     await server.close();
   }
 });

@@ -1,0 +1,34 @@
+/**
+ * What `task_answer` knows of the jobs.
+ *
+ * @module
+ */
+import type { AnsweringJob, SharedJob, Surface } from "../surface.ts";
+import { resultForm } from "../answers/call_result.ts";
+import { nextStep, nextWith, type SharedJobs, sharedNames } from "./jobs.ts";
+
+/** The jobs with the same prefix, by name. */
+export type AnsweringJobs = ReadonlyMap<string, AnsweringJob>;
+
+/** What the surface of a job says whose tasks a model reads as `read` says: "call report_status with this token", or the like. */
+export function answeringOf(
+  registered: SharedJob["registered"],
+  { form, answerWithin = 0, read }: Pick<AnsweringJob, "form"> & {
+    readonly answerWithin?: number;
+    readonly read: (task: { readonly id: string; readonly job: string }) => string;
+  },
+): Pick<Surface, "answering"> {
+  const next: AnsweringJob["next"] = (task, asking) => nextWith(task, read(task), asking);
+  return { answering: { registered, prefix: "", form, answerWithin, next } };
+}
+
+/** What is known of the jobs with shared tools. */
+export function answeringShared(jobs: SharedJobs): readonly AnsweringJob[] {
+  return [...jobs.values()].map(({ registered, prefix, shortest }) => ({
+    registered,
+    prefix,
+    form: resultForm(registered, sharedNames(prefix).status),
+    answerWithin: 0,
+    next: (task, asking) => nextStep(task, prefix, shortest, asking),
+  }));
+}
