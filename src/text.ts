@@ -46,9 +46,24 @@ export const MAX_PAYLOAD_BYTES = 780_000;
 
 /** Whether a value, as JSON, has at most `most` bytes; by default, whether it fits into one message. */
 export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean {
+  if (isLonger(value, most)) return false;
   const text = JSON.stringify(value);
   // Measured only if it could be too large: a UTF-16 unit takes at most three bytes.
   return text.length * 3 <= most || lengthOf(text) <= most;
+}
+
+/** Whether the texts in a value alone take more than `most` bytes, which is known sooner than its JSON is written. */
+function isLonger(value: unknown, most: number): boolean {
+  let left = most;
+  // An array hands out what is added to it while it is walked.
+  const items = [value];
+  for (const item of items) {
+    // A UTF-16 unit takes at least one byte.
+    if (typeof item === "string") left -= item.length;
+    else if (typeof item === "object" && item !== null) { for (const one of Object.values(item)) items.push(one); }
+    if (left < 0) return true;
+  }
+  return false;
 }
 
 /** Splits a list into pieces that fit into one message each, in order. An item that is too large is a piece of its own. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { BullMqBackend, DenoKvBackend } from "../../../mod.ts";
 import { FirstCall } from "../../../src/mcp/stdio/first_call.ts";
 import type { TaskInfo } from "../../../src/task.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
@@ -12,7 +11,8 @@ import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { envelope } from "../support/modern.ts";
 import { Pipe } from "../support/pipe.ts";
-import { startProcess } from "../support/program.ts";
+import { open, serverOn } from "../support/listing_only_server.ts";
+import { runInPlace, startProcess } from "../support/program.ts";
 import type { Fields } from "../support/wire_message.ts";
 
 const SERVER = new URL("../support/listing_only_server.ts", import.meta.url);
@@ -27,28 +27,38 @@ interface AppOptions {
   /** The URL of a Redis; default: a KV file. */
   readonly redis?: string;
   readonly cancelOnDisconnect?: boolean;
+  /** Whether each server is a process, which takes it longer to start. */
+  readonly inProcesses?: boolean;
 }
 
 /** An app: its server can be started any number of times, on one store. */
 class App implements AsyncDisposable {
   readonly #folder = Deno.makeTempDirSync();
-  readonly #redis: string | undefined;
-  readonly #args: readonly string[];
+  readonly #store: string;
+  readonly #cancelOnDisconnect: boolean | undefined;
+  readonly #inProcesses: boolean;
 
-  constructor({ redis, cancelOnDisconnect }: AppOptions = {}) {
-    this.#redis = redis;
-    const more = cancelOnDisconnect === undefined ? [] : [String(cancelOnDisconnect)];
-    this.#args = [redis ?? `${this.#folder}/jobs.kv`, `${this.#folder}/log`, ...more];
+  constructor({ redis, cancelOnDisconnect, inProcesses = false }: AppOptions = {}) {
+    this.#store = redis ?? `${this.#folder}/jobs.kv`;
+    this.#cancelOnDisconnect = cancelOnDisconnect;
+    this.#inProcesses = inProcesses;
   }
 
   /** Starts the server. */
-  start(): Pipe {
-    return new Pipe(startProcess(SERVER, ...this.#args));
+  async start(): Promise<Pipe> {
+    const [log, cancelOnDisconnect] = [`${this.#folder}/log`, this.#cancelOnDisconnect];
+    if (this.#inProcesses) {
+      const more = cancelOnDisconnect === undefined ? [] : [String(cancelOnDisconnect)];
+      return new Pipe(startProcess(SERVER, this.#store, log, ...more));
+    }
+    const backend = await open(this.#store);
+    const program = runInPlace(serverOn(backend, log, cancelOnDisconnect));
+    return new Pipe({ ...program, status: program.status.finally(() => backend.close()) });
   }
 
   /** Starts the server and opens a session of 2025-11-25. */
   async open(): Promise<Pipe> {
-    const pipe = this.start();
+    const pipe = await this.start();
     const clientInfo = { name: "host", version: "1" };
     await pipe.request("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo });
     await pipe.send({ jsonrpc: "2.0", method: "notifications/initialized" });
@@ -72,9 +82,7 @@ class App implements AsyncDisposable {
 
   /** All tasks in the store. */
   async tasks(): Promise<readonly TaskInfo[]> {
-    await using backend = this.#redis === undefined
-      ? await DenoKvBackend.open({ path: `${this.#folder}/jobs.kv` })
-      : await BullMqBackend.connect({ redis: this.#redis });
+    await using backend = await open(this.#store);
     return (await backend.list(OWNER, { limit: 10 })).tasks;
   }
 
@@ -106,8 +114,8 @@ async function listTools(app: App, times: number): Promise<void> {
 }
 
 Deno.test("a server that is started again and again only to list its tools runs no old work", async () => {
-  await using app = new App({ cancelOnDisconnect: false });
-  await listTools(app, 4);
+  await using app = new App({ cancelOnDisconnect: false, inProcesses: true });
+  await listTools(app, 2);
   const [task] = await app.tasks();
   assertEquals([task?.status, task?.attempt], ["PENDING", 0]);
 });
@@ -143,10 +151,10 @@ for (
   const [how, revision] of [["closes stdin", "2025-11-25"], ["closes stdin", "2026-07-28"], ["ends it", "2025-11-25"]]
 ) {
   Deno.test(`a plain call of ${revision} is cancelled when its stdio client ${how}, and its code sees its signal abort`, async () => {
-    await using app = new App();
+    await using app = new App({ inProcesses: how === "ends it" });
     {
       const isOld = revision === "2025-11-25";
-      await using pipe = isOld ? await app.open() : app.start();
+      await using pipe = isOld ? await app.open() : await app.start();
       await call(pipe, isOld ? {} : { _meta: envelope({}) });
       await app.begun(1);
       if (how === "ends it") pipe.kill("SIGTERM");
@@ -168,7 +176,7 @@ testUnless(
   "on Redis, too, a plain call is cancelled before its server ends, and not handed back",
   async () => {
     await using redis = await openRedis();
-    await using app = new App({ redis: redis.url });
+    await using app = new App({ redis: redis.url, inProcesses: true });
     {
       await using pipe = await app.open();
       await call(pipe);
