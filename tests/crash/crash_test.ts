@@ -1,5 +1,5 @@
 /**
- * What survives `kill -9`, with real processes on both backends, seen by the official client.
+ * What survives `kill -9`, on both backends, seen by the official client: what is killed is a real process.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 import { isObject } from "../../src/json.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
-import { Place, Session, WorkerProcess } from "./stage.ts";
+import { Place, Session, WorkerProcess, workHere } from "./stage.ts";
 
 /** After how long a silent worker counts as dead, in ms: short where one dies. */
 const LEASE = 3_000;
@@ -46,7 +46,7 @@ onBoth("an embedded server that is killed goes on with its task when it is start
   await first.runs(id, 1);
   await first.kill();
 
-  await using second = await Session.start("embedded", place);
+  await using second = await Session.here("embedded", place);
   await second.runs(id, 2);
   await place.openGate();
   assertAgain(await second.result(id));
@@ -55,13 +55,13 @@ onBoth("an embedded server that is killed goes on with its task when it is start
 onBoth(
   "a server that is killed takes nothing along: the worker goes on, the next server has the result",
   async (place) => {
-    await using _worker = await WorkerProcess.start(place);
+    await using _worker = await workHere(place);
     await using first = await Session.start("server", place);
     const id = await first.begin(place);
     await first.runs(id, 1);
     await first.kill();
 
-    await using second = await Session.start("server", place);
+    await using second = await Session.here("server", place);
     await place.openGate();
     assertEquals(await second.result(id), { attempt: 1 });
   },
@@ -70,13 +70,13 @@ onBoth(
 
 onBoth("a worker that is killed is replaced by another, and the client that waits gets the result", async (place) => {
   await using doomed = await WorkerProcess.start(place);
-  await using session = await Session.start("server", place);
+  await using session = await Session.here("server", place);
   const id = await session.begin(place);
   await session.runs(id, 1);
   const result = session.result(id);
   result.catch(() => {}); // The test may fail before it is awaited.
 
-  await using _heir = await WorkerProcess.start(place);
+  await using _heir = await workHere(place);
   await doomed.kill();
   await session.runs(id, 2);
   await place.openGate();
@@ -89,16 +89,16 @@ onBoth("a task that was waiting while everything was killed runs when a worker c
   const id = await first.begin(place);
   await first.kill();
 
-  await using second = await Session.start("server", place);
-  await using _worker = await WorkerProcess.start(place);
+  await using second = await Session.here("server", place);
+  await using _worker = await workHere(place);
   assertEquals(await second.result(id), { attempt: 1 });
 }, ENDLESS);
 
 onBoth("what one server begins, the other reads, watches and cancels, with three workers", async (place) => {
   await using _first = await WorkerProcess.start(place);
-  await using _second = await WorkerProcess.start(place);
-  await using _third = await WorkerProcess.start(place);
-  await using here = await Session.start("server", place);
+  await using _second = await workHere(place);
+  await using _third = await workHere(place);
+  await using here = await Session.here("server", place);
   await using there = await Session.start("server", place);
 
   const pushed: string[] = [];

@@ -1,24 +1,30 @@
 /**
- * A server or a worker of the crash tests, to be killed: `process.ts <server|embedded|worker> <KV file or Redis URL> <lease>`.
- * The job says in its progress that it runs, and ends once a file named after its input is there.
+ * A server or a worker of the crash tests: as a process, to be killed, `process.ts <server|embedded|worker> <KV file or Redis
+ * URL> <lease>`, or in the test's own process.
  *
  * @module
  */
 import {
   AsyncToolServer,
+  type Backend,
   BullMqBackend,
   createWorker,
   defineJob,
   DenoKvBackend,
+  type Job,
   OperationResourceStrategy,
+  type Worker,
 } from "../../mod.ts";
 
-const [role = "", store = "", lease = ""] = Deno.args;
-const backend = store.startsWith("redis:")
-  ? await BullMqBackend.connect({ redis: store, lease: Number(lease) })
-  : await DenoKvBackend.open({ path: store, lease: Number(lease) });
+/** Opens the store in which the tests' tasks are. */
+export async function open(store: string, lease: number): Promise<Backend> {
+  return store.startsWith("redis:")
+    ? await BullMqBackend.connect({ redis: store, lease })
+    : await DenoKvBackend.open({ path: store, lease });
+}
 
-const gated = defineJob({
+/** Says in its progress that it runs, and ends once the file that its input names is there. */
+const gated: Job = defineJob({
   name: "gated",
   input: { type: "object", properties: { gate: { type: "string" } }, required: ["gate"] },
   run: async ({ gate }, { progress, attempt, signal }) => {
@@ -31,20 +37,30 @@ const gated = defineJob({
   },
 });
 
-if (role === "worker") {
-  await using worker = createWorker(backend, [gated], { concurrency: 4, grace: 0 });
-  await worker.ready;
-  console.log("ready");
-  for await (const _ of Deno.stdin.readable);
-  await worker.close();
-  await backend.close();
-} else {
-  const server = new AsyncToolServer({
-    name: "crash",
-    version: "1.0.0",
-    backend,
-    strategy: new OperationResourceStrategy({ notifications: true }),
-  });
+/** Makes the server of a job that others run, or a worker of its own. */
+export function serverOn(backend: Backend): AsyncToolServer {
+  const strategy = new OperationResourceStrategy({ notifications: true });
+  const server = new AsyncToolServer({ name: "crash", version: "1.0.0", backend, strategy });
   server.registerAsyncTool(gated);
-  await server.run(role === "embedded" ? { worker: { concurrency: 4 } } : {});
+  return server;
+}
+
+/** Starts a worker. */
+export function workerOn(backend: Backend): Worker {
+  return createWorker(backend, [gated], { concurrency: 4, grace: 0 });
+}
+
+if (import.meta.main) {
+  const [role = "", store = "", lease = ""] = Deno.args;
+  const backend = await open(store, Number(lease));
+  if (role === "worker") {
+    await using worker = workerOn(backend);
+    await worker.ready;
+    console.log("ready");
+    for await (const _ of Deno.stdin.readable);
+    await worker.close();
+    await backend.close();
+  } else {
+    await serverOn(backend).run(role === "embedded" ? { worker: { concurrency: 4 } } : {});
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * The processes of the crash tests, and the place that they share.
+ * The servers and workers of the crash tests, and the place that they share: what a test kills is a process.
  *
  * @module
  */
@@ -10,7 +10,9 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { fileURLToPath } from "node:url";
+import { InPlaceTransport } from "../interop/support/in_place.ts";
 import { until } from "../support/processes.ts";
+import { open, serverOn, workerOn } from "./process.ts";
 
 const SCRIPT = fileURLToPath(new URL("process.ts", import.meta.url));
 
@@ -42,14 +44,28 @@ export class Place implements AsyncDisposable {
   }
 }
 
-/** A client and the server process that it has started. */
+/** A client and its server. */
 export class Session implements AsyncDisposable {
-  private constructor(readonly client: Client, readonly transport: StdioClientTransport) {}
+  private constructor(readonly client: Client, readonly transport: StdioClientTransport | InPlaceTransport) {}
 
-  static async start(role: "server" | "embedded", place: Place): Promise<Session> {
+  /** Starts the server as a process, which can be killed. */
+  static start(role: "server" | "embedded", place: Place): Promise<Session> {
+    return Session.#connect(new StdioClientTransport({ command: Deno.execPath(), args: processArgs(role, place) }));
+  }
+
+  /** Runs the server in this process, which takes it no time to start. */
+  static async here(role: "server" | "embedded", { store, lease }: Place): Promise<Session> {
+    const backend = await open(store, lease);
+    const options = role === "embedded" ? { worker: { concurrency: 4 } } : {};
+    const transport = new InPlaceTransport(serverOn(backend), options);
+    const { close } = transport;
+    transport.close = () => close.call(transport).finally(() => backend.close());
+    return await Session.#connect(transport);
+  }
+
+  static async #connect(transport: StdioClientTransport | InPlaceTransport): Promise<Session> {
     const client = new Client({ name: "crash-test", version: "1.0.0" });
-    const transport = new StdioClientTransport({ command: Deno.execPath(), args: processArgs(role, place) });
-    await client.connect(transport);
+    await client.connect(transport as StdioClientTransport);
     return new Session(client, transport);
   }
 
@@ -76,7 +92,7 @@ export class Session implements AsyncDisposable {
 
   /** Ends the server process; the client hears of it. */
   async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
-    const { pid } = this.transport;
+    const pid = "pid" in this.transport ? this.transport.pid : null;
     if (pid === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.client.onclose = () => resolve();
@@ -91,7 +107,15 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** A worker process. */
+/** Runs a worker in this process, and waits until it is ready. */
+export async function workHere({ store, lease }: Place): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const backend = stack.adopt(await open(store, lease), (backend) => backend.close());
+  await stack.use(workerOn(backend)).ready;
+  return stack.move();
+}
+
+/** A worker process, which can be killed. */
 export class WorkerProcess implements AsyncDisposable {
   #ended = false;
 

@@ -6,7 +6,7 @@
  */
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import type { AsyncToolServer } from "../../../mod.ts";
-import { runInPlace } from "../../mcp/support/program.ts";
+import { type InPlaceOptions, runInPlace } from "../../mcp/support/program.ts";
 import { fixtureServer, type StrategyName } from "./fixture.ts";
 
 export class InPlaceTransport implements Transport {
@@ -17,8 +17,8 @@ export class InPlaceTransport implements Transport {
   readonly #stdin;
   #closed: Promise<void> | undefined;
 
-  constructor(server: StrategyName | AsyncToolServer) {
-    this.#program = runInPlace(typeof server === "string" ? fixtureServer(server) : server);
+  constructor(server: StrategyName | AsyncToolServer, options?: InPlaceOptions) {
+    this.#program = runInPlace(typeof server === "string" ? fixtureServer(server) : server, options);
     this.#stdin = this.#program.stdin.getWriter();
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import type { AsyncToolServer } from "../../../mod.ts";
+import type { AsyncToolServer, WorkerOptions } from "../../../mod.ts";
 
 /** What a test needs of a server on stdio; a child process has it. */
 export interface Program {
@@ -28,8 +28,16 @@ export function startProcess(script: URL, ...args: readonly string[]): Program {
 /** The server that took stdin last; the next one waits for it. */
 let taken = Promise.resolve();
 
-/** Runs a server with a worker of its own on streams of this process, as if they were stdin and stdout. */
-export function runInPlace(server: AsyncToolServer): Program {
+/** Its own worker, if it is to have one. */
+export interface InPlaceOptions {
+  readonly worker?: WorkerOptions;
+}
+
+/** Runs a server, with a worker of its own or without, on streams of this process, as if they were stdin and stdout. */
+export function runInPlace(
+  server: AsyncToolServer,
+  options: InPlaceOptions = { worker: { concurrency: 16 } },
+): Program {
   const input = new TransformStream<Uint8Array, Uint8Array>({
     // As from another process, what is written arrives in a later turn of the event loop.
     transform: async (chunk, controller) => {
@@ -43,7 +51,7 @@ export function runInPlace(server: AsyncToolServer): Program {
   const { promise: status, resolve, reject } = Promise.withResolvers<Deno.CommandStatus>();
   const end = new AbortController();
   const run = async (): Promise<void> => {
-    await server.run({ worker: { concurrency: 16 }, signal: end.signal }).finally(() => output?.close());
+    await server.run({ ...options, signal: end.signal }).finally(() => output?.close());
     output = undefined;
     resolve({ success: true, code: 0, signal: null });
   };
