@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { inspector, mcpc, noCommandLines } from "./support/command_lines.ts";
-import { install, noPython, open, PYTHON_CLIENTS } from "./support/python.ts";
+import { install, noPython, PYTHON_CLIENTS, PythonClients } from "./support/python.ts";
 import { askForWork, type Session, type Target, withServer } from "./support/session.ts";
 import { extTasks, sdk1, sdk2 } from "./support/typescript.ts";
 
@@ -83,9 +83,10 @@ for (const { packages, kinds } of PYTHON_CLIENTS) {
       const folder = await Deno.makeTempDir();
       try {
         await install(packages, folder);
+        await using clients = new PythonClients(folder);
         for (const kind of kinds) {
           for (const transport of ["stdio", "http"] as const) {
-            const connect = (target: Target) => Promise.resolve(open(folder, kind, target));
+            const connect = (target: Target) => clients.connect(kind, target);
             await t.step(`${kind} over ${transport}`, () =>
               withServer(transport, async (target) => {
                 await getAllResults(connect, target);

@@ -7,6 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "../../tools/std.ts";
+import { commandOf } from "../support/npx.ts";
 import { fixtureServer, type StrategyName } from "./support/fixture.ts";
 
 const INSPECTOR = "@modelcontextprotocol/inspector@2.12.0";
@@ -15,8 +16,8 @@ const leftOut = ASKED_FOR ? "" : " (left out: set TEST_INSPECTOR=1; it downloads
 
 /** Runs one method through the Inspector and returns what it prints. */
 async function inspect(target: readonly string[], era: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { success, stdout, stderr } = await new Deno.Command("npx", {
-    args: ["-y", INSPECTOR, "--cli", "--format", "json", "--quiet", "--protocol-era", era, ...args, ...target],
+  const { success, stdout, stderr } = await new Deno.Command(await commandOf(INSPECTOR, "mcp-inspector"), {
+    args: ["--cli", "--format", "json", "--quiet", "--protocol-era", era, ...args, ...target],
     stdin: "null",
   }).output();
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

@@ -1,7 +1,9 @@
-"""A Python client under test: client.py mcp1|mcp2|fastmcp <url | command args...>.
+"""Python clients under test, one after the other in one process, because loading them takes longer than all they do.
 
-Reads one call a line from stdin, as JSON, and answers each with a line: the data that the tool returned, or else what it
-returned as blocks; null if the client's own time limit has passed, or a text if the client has failed in another way.
+Reads a line of JSON at a time from stdin. A list, [mcp1|mcp2|fastmcp, url | command, args...], connects a client. Each
+object is a call by this client, and is answered with a line: the data that the tool returned, or else what it returned
+as blocks; null if the client's own time limit has passed, or a text if the client has failed in another way. null
+closes the client, which is answered with null once it has closed.
 """
 
 import asyncio
@@ -73,9 +75,13 @@ async def fastmcp(target, use):
         await use(call)
 
 
+async def read():
+    line = await asyncio.to_thread(sys.stdin.readline)
+    return json.loads(line) if line else None
+
+
 async def serve(call):
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        request = json.loads(line)
+    while request := await read():
         try:
             answer = await call(request["name"], request["args"])
         except Exception as error:
@@ -83,5 +89,12 @@ async def serve(call):
         print(json.dumps(answer), flush=True)
 
 
-kind, *target = sys.argv[1:]
-asyncio.run({"mcp1": mcp1, "mcp2": mcp2, "fastmcp": fastmcp}[kind](target, serve))
+async def main():
+    clients = {"mcp1": mcp1, "mcp2": mcp2, "fastmcp": fastmcp}
+    while target := await read():
+        kind, *target = target
+        await clients[kind](target, serve)
+        print("null", flush=True)
+
+
+asyncio.run(main())

@@ -5,6 +5,7 @@
  */
 import { isObject } from "../../../src/json.ts";
 import { canRun } from "../../../tools/redis_server.ts";
+import { commandOf } from "../../support/npx.ts";
 import type { Answer, Session, Target } from "./session.ts";
 
 const MCPC = "@apify/mcpc@0.2.6";
@@ -21,10 +22,11 @@ export const noCommandLines: string | undefined = !Deno.env.has("TEST_CLIENTS")
 export async function mcpc({ url, command, args }: Target): Promise<Session> {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-mcpc-" });
   const env = { MCPC_HOME_DIR: folder };
-  const run = (...rest: readonly string[]) => json(["-p", MCPC, "mcpc", "--json", ...rest], env);
+  const program = await commandOf(MCPC, "mcpc");
+  const run = (...args: readonly string[]) => json(program, ["--json", ...args], env);
   const config = `${folder}/servers.json`;
   await Deno.writeTextFile(config, JSON.stringify({ mcpServers: { table: { command, args } } }));
-  await run("connect", url?.href ?? `${config}:table`, "@table");
+  await connect(() => run("connect", url?.href ?? `${config}:table`, "@table"));
   return {
     call: async (name, input) => dataOf(await run("@table", "tools-call", name, JSON.stringify(input))),
     async [Symbol.asyncDispose]() {
@@ -34,29 +36,41 @@ export async function mcpc({ url, command, args }: Target): Promise<Session> {
   };
 }
 
+/** mcpc gives the process of its session 5 s to start: on a busy machine it has to be told again. */
+async function connect(once: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; attempt <= 20; attempt++) {
+    try {
+      return void await once();
+    } catch (error) {
+      if (attempt === 20 || !String(error).includes("Bridge failed to start")) throw error;
+    }
+  }
+}
+
 /**
  * The Inspector, over HTTP: over stdio each call would start a server of its own. In the modern era it declares the tasks
  * extension, and a call ends only when its task does.
  */
 export function inspector(era: "legacy" | "modern"): (target: Target) => Promise<Session> {
-  return ({ url }) =>
-    Promise.resolve({
+  return async ({ url }) => {
+    const program = await commandOf(INSPECTOR, "mcp-inspector");
+    return {
       async call(name, input) {
         const how = ["--cli", "--format", "json", "--quiet", "--protocol-era", era, "--method", "tools/call"];
         const what = ["--tool-name", name, "--tool-args-json", JSON.stringify(input), url?.href ?? ""];
-        const { result } = await json([INSPECTOR, ...how, ...what]);
+        const { result } = await json(program, [...how, ...what]);
         return dataOf(result);
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+    };
+  };
 }
 
 /** What a command prints. */
-async function json(args: readonly string[], env: Record<string, string> = {}): Promise<Answer> {
-  const { success, stdout, stderr } = await new Deno.Command("npx", { args: ["-y", ...args], env, stdin: "null" })
-    .output();
+async function json(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<Answer> {
+  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args], env, stdin: "null" }).output();
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  if (!success || !out) throw new Error(`npx ${args.join(" ")} has failed: ${out}${errors}`);
+  if (!success || !out) throw new Error(`${program} ${args.join(" ")} has failed: ${out}${errors}`);
   return JSON.parse(out);
 }
 

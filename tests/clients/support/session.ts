@@ -4,6 +4,8 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { serve } from "../../support/served.ts";
+import { tableServer } from "./server.ts";
 
 /** What a tool has returned to the client, as data. */
 export type Answer = { readonly [key: string]: unknown };
@@ -42,26 +44,18 @@ export async function askForWork(
   throw new Error(`No result after ${MOST_CALLS} calls.`);
 }
 
-/** Prepares a server over stdio, or starts one over HTTP, and ends it. */
+/** Prepares a server over stdio, or serves over HTTP in this process until it was used. */
 export async function withServer(transport: "stdio" | "http", use: (target: Target) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   const log = `${folder}/begun`;
   await Deno.writeTextFile(log, "");
   const begun = async () => (await Deno.readTextFile(log)).split("\n").length - 1;
   const script = fileURLToPath(new URL("server.ts", import.meta.url));
-  const [command, args] = [Deno.execPath(), ["run", "--quiet", "--allow-all", script, log]];
+  const target: Target = { command: Deno.execPath(), args: ["run", "--quiet", "--allow-all", script, log], begun };
   try {
-    if (transport === "stdio") return await use({ command, args: [...args, "stdio"], begun });
-    const server = new Deno.Command(command, { args: [...args, "http"], stdout: "piped" }).spawn();
-    try {
-      const reader = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      const { value = "" } = await reader.read();
-      await reader.cancel();
-      await use({ command, args, url: new URL(value.trim()), begun });
-    } finally {
-      server.kill("SIGTERM");
-      await server.status;
-    }
+    if (transport === "stdio") return await use(target);
+    await using served = await serve(tableServer(log));
+    await use({ ...target, url: served.url });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
