@@ -1,6 +1,7 @@
 /** The job of the chaos run: takes a moment, fails when it is told to, and marks each run with a number of its own. */
-import { defineJob, ToolError } from "../mod.ts";
 import { z } from "zod";
+import { ToolError } from "../src/errors.ts";
+import { defineJob } from "../src/job.ts";
 import { approval } from "./approval/job.ts";
 
 /** After how long a silent worker counts as dead, in ms. */

@@ -1,5 +1,8 @@
-/** A worker of the chaos run: says "ready", and works until its stdin ends or it is killed. */
-import { createWorker } from "../mod.ts";
+/**
+ * A worker of the chaos run: says "ready", and works until its stdin ends or it is killed. Workers of chaos runs load no
+ * more of the package than a worker needs, because so many of them are started.
+ */
+import { createWorker } from "../src/worker.ts";
 import { openBackend } from "../tools/place.ts";
 import { approve, LEASE_MS, step } from "./job.ts";
 

@@ -4,7 +4,11 @@
  *
  * @module
  */
-import { type Backend, BullMqBackend, DenoKvBackend, MemoryBackend, PostgresBackend } from "../mod.ts";
+import type { Backend } from "../src/backend.ts";
+import { BullMqBackend } from "../src/backends/bullmq/mod.ts";
+import { DenoKvBackend } from "../src/backends/kv/mod.ts";
+import { MemoryBackend } from "../src/backends/memory/mod.ts";
+import { PostgresBackend } from "../src/backends/postgres/mod.ts";
 import { RedisServer } from "./redis_server.ts";
 
 /** The backends that a place can be made for. */

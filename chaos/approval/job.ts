@@ -1,8 +1,11 @@
 /** A job of three steps with a question in the middle, which notes on stdout what it does. */
-import { defineJob, HoldLost, type Job, type JobContext } from "../../mod.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
+import { HoldLost } from "../../src/errors.ts";
+import { defineJob, type Job } from "../../src/job.ts";
+import type { JobContext } from "../../src/steps/context.ts";
 import type { Note } from "./notes.ts";
+import { questionOf } from "./question.ts";
 
 /** The points at which the code of a task can be told to stay for a while. */
 export const POINTS = ["running", "in a step", "resumed", "nowhere"] as const;
@@ -15,10 +18,6 @@ export const APPROVAL_INPUT = z.strictObject({
   /** For how long it stays, in ms. */
   ms: z.number().default(0),
 });
-
-/** What the task of this number asks, and the number in such a question. */
-const asks = (number: number): string => `May task ${number} go on?`;
-export const numberAsked = (message: string): number => Number(/\d+/.exec(message)?.[0]);
 
 /** Defines it. */
 export function approval(name: string, parkAfter: number): Job {
@@ -46,7 +45,7 @@ export function approval(name: string, parkAfter: number): Job {
       };
       await stand("running");
       const first = await step(ctx, "first", "in a step");
-      const { action } = await ctx.elicit({ message: asks(number), schema: z.object({ yes: z.boolean() }) });
+      const { action } = await ctx.elicit({ message: questionOf(number), schema: z.object({ yes: z.boolean() }) });
       await stand("resumed");
       const marks = [first, await step(ctx, "second"), await step(ctx, "third")];
       note("at", "finishing");

@@ -4,7 +4,7 @@
  */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
-import { numberAsked } from "../approval/job.ts";
+import { numberAsked } from "../approval/question.ts";
 import { lines } from "../lines.ts";
 import { Connection } from "../processes.ts";
 import { toldBy } from "../told.ts";

@@ -1,5 +1,5 @@
 /** A worker of the lane whose name it is given, with one slot: says "ready", and works until its stdin ends or it is killed. */
-import { createWorker } from "../../mod.ts";
+import { createWorker } from "../../src/worker.ts";
 import { openBackend } from "../../tools/place.ts";
 import { jobsOf, LEASE_MS } from "./jobs.ts";
 

@@ -1,6 +1,7 @@
 /** The jobs of the steering run. Each tells on stdout when a run begins and ends. */
-import { defineJob, type Job, type JobContext } from "../../mod.ts";
 import { z } from "zod";
+import { defineJob, type Job } from "../../src/job.ts";
+import type { JobContext } from "../../src/steps/context.ts";
 
 /** How many tasks of the limited job may run at once. */
 export const MOST_AT_ONCE = 2;

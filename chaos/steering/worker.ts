@@ -1,5 +1,5 @@
 /** A worker of the steering run: says "ready", and works until its stdin ends or it is killed. */
-import { createWorker } from "../../mod.ts";
+import { createWorker } from "../../src/worker.ts";
 import { openBackend } from "../../tools/place.ts";
 import { LEASE_MS } from "../job.ts";
 import { held, limited, timed } from "./jobs.ts";
