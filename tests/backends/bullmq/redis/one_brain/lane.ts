@@ -162,7 +162,8 @@ export class Lane {
     this.#late = [];
     this.#runs.clear();
     const lists = ["wait", "active", "delayed", "prioritized", "pc", "stalled", "stalled-check", "marker"];
-    await this.#client.del([...lists, this.#id, `${this.#id}:lock`].map((key) => this.#prefix + key));
+    const keys = [...lists, this.#id, `${this.#id}:lock`].map((key) => this.#prefix + key);
+    await this.#client.del([...keys, ...LISTS.map((list) => this.#list(list))]);
   }
 
   #running(): Run {
@@ -217,10 +218,13 @@ export class Lane {
 
   /** The lists in which the task is. */
   async lists(): Promise<readonly string[]> {
-    const key = (list: string) =>
-      `${this.#prefix.slice(0, -this.#queue.name.length - 1)}mcp-jobs:list:${list}:${this.#queue.name}`;
-    const found = await Promise.all(LISTS.map((list) => this.#client.zscore(key(list), this.#id)));
+    const found = await Promise.all(LISTS.map((list) => this.#client.zscore(this.#list(list), this.#id)));
     return LISTS.filter((_, index) => found[index] !== null);
+  }
+
+  /** The key of a list of the tasks in this queue. */
+  #list(name: string): string {
+    return `${this.#prefix.slice(0, -this.#queue.name.length - 1)}mcp-jobs:list:${name}:${this.#queue.name}`;
   }
 
   /** Whether an operator who asks for tasks of this status finds it. */

@@ -150,8 +150,9 @@ function event(draw: Draw, kind: Event["kind"]): Event {
 /** Some lines: few, as many as are kept, or so long that few are kept. */
 function lines(draw: Draw): NewLines {
   const long = draw.chance(0.2) ? "世".repeat(1_000) : "";
+  const most = long === "" ? 150 : 30;
   const line = (): NewLogLine => logLine(Date.now(), draw.from(LOG_LEVELS), draw.from(TEXTS) + long);
-  return { skipped: draw.from([0, 0, 7]), lines: Array.from({ length: draw.from([1, 3, 150]) }, line) };
+  return { skipped: draw.from([0, 0, 7]), lines: Array.from({ length: draw.from([1, 3, most]) }, line) };
 }
 
 function attempt(draw: Draw): Attempt {
