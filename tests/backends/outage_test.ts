@@ -4,7 +4,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
-import { onBoth } from "./support/outage.ts";
+import { onBoth, onBothUnkilled } from "./support/outage.ts";
 
 const OWNER = "owner";
 
@@ -37,7 +37,7 @@ onBoth("while the database is away, every call rejects, and nothing is stored in
   );
 });
 
-onBoth("calls to a database that does not answer reject, and succeed once it answers again", async (server) => {
+onBothUnkilled("calls to a database that does not answer reject, and succeed once it answers again", async (server) => {
   await using backend = await server.connect();
   const task = await create(backend, "waits");
   await server.signal("SIGSTOP");
@@ -135,7 +135,7 @@ onBoth("a backend with a worker closes while the database is away", async (serve
   await backend.close();
 });
 
-onBoth("a backend with workers closes while the database does not answer", async (server) => {
+onBothUnkilled("a backend with workers closes while the database does not answer", async (server) => {
   const backend = await server.connect();
   const busy = Promise.withResolvers<void>();
   const frozen = Promise.withResolvers<void>();
@@ -165,7 +165,7 @@ onBoth("a backend with workers closes while the database does not answer", async
   }
 });
 
-onBoth("connecting to a database that does not answer is an error", async (server) => {
+onBothUnkilled("connecting to a database that does not answer is an error", async (server) => {
   await server.signal("SIGSTOP");
   try {
     await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);

@@ -2,10 +2,11 @@ import { type Backend, BackendError, BullMqBackend, createWorker, defineJob } fr
 import { PostgresBackend, type TaskInfo } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
-import { hasPostgresServer, PostgresServer } from "../../tools/postgres_server.ts";
+import { hasPostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 import { until } from "../support/processes.ts";
+import { emptyTables, ownPostgres } from "../support/postgres.ts";
 import { testUnless } from "../support/test_unless.ts";
 import { Network } from "./support/network.ts";
 
@@ -36,11 +37,10 @@ function behindNetwork(name: string, delay: number, fn: (place: Place) => Promis
     await fn({ network, connect });
   });
   testUnless(hasPostgresServer ? undefined : "install PostgreSQL", `PostgreSQL: ${name}`, async () => {
-    await using server = await PostgresServer.startOwn();
-    await PostgresBackend.migrate(server);
-    await using network = new Network(server.url, delay);
+    const url = await emptyTables(ownPostgres);
+    await using network = new Network(url, delay);
     const connect: Place["connect"] = ({ beside } = { beside: false }) =>
-      PostgresBackend.connect({ url: beside ? server.url : network.url });
+      PostgresBackend.connect({ url: beside ? url : network.url });
     await fn({ network, connect });
   });
 }

@@ -6,13 +6,20 @@
  */
 import pg from "pg";
 import { PostgresBackend } from "../../mod.ts";
-import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
+import { hasPostgresServer, noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 
 // Started before the first test, so that it belongs to none.
 const server = noPostgres === undefined ? await PostgresServer.start() : undefined;
-if (server) globalThis.addEventListener("unload", () => server.end());
 
-let database: string | undefined;
+/** The same one, or another where POSTGRES_URL names that: this one can be stopped, and let go on. */
+export const ownPostgres: PostgresServer | undefined = server?.data === undefined && hasPostgresServer
+  ? await PostgresServer.startOwn()
+  : server;
+
+globalThis.addEventListener("unload", () => new Set([server, ownPostgres]).forEach((one) => one?.end()));
+
+/** The database of each server whose tables were made. */
+const databases = new WeakMap<PostgresServer, string>();
 
 /** The server that the tests of this process share. */
 export function sharedPostgres(): PostgresServer {
@@ -21,19 +28,21 @@ export function sharedPostgres(): PostgresServer {
 }
 
 /**
- * The URL of a database whose tables, in the schema `mcp_jobs`, are empty. There is one for all tests of a process: whatever
- * is connected to it when the next test asks for it is cut off.
+ * The URL of a database whose tables, in the schema `mcp_jobs`, are empty: one for all tests of a process on a server, by
+ * default the shared one. Whatever is connected to it when the next test asks for it is cut off.
  */
-export async function emptyTables(): Promise<string> {
-  if (database === undefined) {
-    const url = await sharedPostgres().makeDatabase();
+export async function emptyTables(server: PostgresServer = sharedPostgres()): Promise<string> {
+  const known = databases.get(server);
+  if (known === undefined) {
+    const url = await server.makeDatabase();
     await PostgresBackend.migrate({ url });
-    return database = url;
+    databases.set(server, url);
+    return url;
   }
-  const client = new pg.Client({ connectionString: database });
+  const client = new pg.Client({ connectionString: known });
   await client.connect();
   await client.query(EMPTY).finally(() => client.end());
-  return database;
+  return known;
 }
 
 /** Ends what others do, and deletes all rows. The newest event stays, because events are numbered on. */

@@ -3,10 +3,10 @@ import { BackendError, createWorker, defineJob, PostgresBackend } from "../../..
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
-import { assertEquals, assertRejects } from "../../../tools/std.ts";
+import { hasPostgresServer } from "../../../tools/postgres_server.ts";
+import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
-import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
+import { emptyTables, ownPostgres, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 import { Network } from "../support/network.ts";
 
@@ -63,7 +63,8 @@ testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs 
 });
 
 testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that says nothing is given up", async () => {
-  await using server = await PostgresServer.startOwn();
+  const server = ownPostgres;
+  assert(server);
   await using database = await Database.open(server.url, "mcp_jobs", 3);
   const { run } = database;
   // Longer than it takes to find out whether the server is there.

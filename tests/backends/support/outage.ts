@@ -6,10 +6,13 @@
 import { type Backend, BullMqBackend, PostgresBackend } from "../../../mod.ts";
 import { hasPostgresServer, PostgresServer } from "../../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
+import { emptyTables, ownPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** Short, so that a dead worker is noticed soon. */
 const LEASE = 900;
+
+const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 
 /** A database server that keeps what it was told. */
 export interface Outage extends AsyncDisposable {
@@ -35,6 +38,17 @@ async function startPostgres(): Promise<Outage> {
   return toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE }));
 }
 
+/** The one of this process. */
+async function takePostgres(): Promise<Outage> {
+  if (ownPostgres === undefined) throw new Error("There is no PostgreSQL here that can be stopped. Install it.");
+  const server = ownPostgres;
+  const url = await emptyTables(server);
+  return {
+    ...toOutage(server, () => PostgresBackend.connect({ url, lease: LEASE })),
+    [Symbol.asyncDispose]: () => Promise.resolve(), // It ends with the process.
+  };
+}
+
 function toOutage(server: Omit<Outage, "connect">, connect: Outage["connect"]): Outage {
   return {
     connect,
@@ -48,8 +62,13 @@ function toOutage(server: Omit<Outage, "connect">, connect: Outage["connect"]): 
 /** Registers a case that holds on Redis and on PostgreSQL. */
 export function onBoth(name: string, fn: (server: Outage) => Promise<void>): void {
   onRedis(name, fn);
-  const missing = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
-  testUnless(missing, `PostgreSQL: ${name}`, () => run(startPostgres, fn));
+  testUnless(noServer, `PostgreSQL: ${name}`, () => run(startPostgres, fn));
+}
+
+/** Registers such a case that kills no server, but only stops it for a while. */
+export function onBothUnkilled(name: string, fn: (server: Omit<Outage, "kill" | "start">) => Promise<void>): void {
+  onRedis(name, fn);
+  testUnless(noServer, `PostgreSQL: ${name}`, () => run(takePostgres, fn));
 }
 
 /** Registers a case that holds on Redis. */

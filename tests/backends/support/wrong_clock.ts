@@ -56,16 +56,20 @@ async function run(how: Run): Promise<string> {
 }
 
 async function perform(deed: Deed): Promise<void> {
-  // Loaded only after the clock was set wrong.
-  const { BullMqBackend, createWorker, defineJob } = await import("../../../mod.ts");
+  // Loaded only after the clock was set wrong, and no more than it needs: that takes most of the time of such a process.
   if (deed.what === "work plainly") {
     const { Worker } = await import("bullmq");
     const worker = new Worker(deed.queue, () => run(deed.run), { connection: { url: deed.url } });
     worker.once("failed", () => void worker.close()); // By its clock, the retry would be due at once.
     return void await worker.waitUntilReady();
   }
+  const { BullMqBackend } = await import("../../../src/backends/bullmq/mod.ts");
   const backend = await BullMqBackend.connect(deed.options);
   if (deed.what === "create") return void await backend.create(deed.task);
+  const [{ defineJob }, { createWorker }] = await Promise.all([
+    import("../../../src/job.ts"),
+    import("../../../src/worker.ts"),
+  ]);
   const job = defineJob({ name: deed.job, input: { type: "object" }, run: () => run(deed.run) });
   await createWorker(backend, [job]).ready;
 }
