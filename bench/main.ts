@@ -8,7 +8,7 @@ import { hasPostgresServer } from "../tools/postgres_server.ts";
 import { hasRedisServer } from "../tools/redis_server.ts";
 import { BACKENDS, openBackend, Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
-import { openSchema } from "./finished.ts";
+import { openSchema } from "./finished/postgres.ts";
 import { newTask, newTick, threeSteps, tick } from "./jobs.ts";
 import { inTurns, type Latency, latency, percentile, throughput, type Way } from "./measure.ts";
 import { withProcess } from "./process.ts";

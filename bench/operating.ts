@@ -1,13 +1,14 @@
 /**
  * Measures what an operator asks for beside 1,000,000 finished tasks:
- * `deno run -A bench/operating.ts [--backend kv|postgres] [--quick]`. Nothing here is asserted.
+ * `deno run -A bench/operating.ts [--backend kv|postgres|redis] [--quick]`. Nothing here is asserted.
  */
 import { cpuUsage } from "node:process";
 import type { Backend, Operator } from "../backend.ts";
 import { Place } from "../tools/place.ts";
 import { parseArgs } from "../tools/std.ts";
-import { openSchema } from "./finished.ts";
-import { openFile } from "./finished_kv.ts";
+import { openFile } from "./finished/kv.ts";
+import { openSchema } from "./finished/postgres.ts";
+import { openRedis } from "./finished/redis.ts";
 import { newTask, now } from "./jobs.ts";
 import { percentile } from "./measure.ts";
 
@@ -75,6 +76,9 @@ const name = String(options.backend);
 await using place = await Place.make(name);
 if (name === "kv") {
   await using backend = await openFile(place.folder, FINISHED);
+  await measureIn(backend);
+} else if (name === "redis") {
+  await using backend = await openRedis(place.redisUrl ?? "", FINISHED);
   await measureIn(backend);
 } else {
   await using schema = await openSchema(place.postgresUrl ?? "", "many", FINISHED);

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Backend, DenoKvBackend } from "../mod.ts";
-import { Committer, type Write } from "../src/backends/kv/committer.ts";
-import { writing } from "../src/backends/kv/stored.ts";
-import { cancelledNow, claimed, created, settled } from "../src/backends/shared/record.ts";
-import { firstIdOf } from "../src/ids.ts";
-import { newTask, tick } from "./jobs.ts";
+import { type Backend, DenoKvBackend } from "../../mod.ts";
+import { Committer, type Write } from "../../src/backends/kv/committer.ts";
+import { writing } from "../../src/backends/kv/stored.ts";
+import { cancelledNow, claimed, created, settled } from "../../src/backends/shared/record.ts";
+import { firstIdOf } from "../../src/ids.ts";
+import { newTask, tick } from "../jobs.ts";
 
 /** The jobs of the tasks. */
 const RARER = Array.from({ length: 9 }, (_, number) => `job-${number}`);

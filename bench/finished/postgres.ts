@@ -4,9 +4,9 @@
  * @module
  */
 import pg from "pg";
-import { type Backend, createWorker, PostgresBackend } from "../mod.ts";
-import { tick } from "./jobs.ts";
-import { throughput } from "./measure.ts";
+import { type Backend, createWorker, PostgresBackend } from "../../mod.ts";
+import { tick } from "../jobs.ts";
+import { throughput } from "../measure.ts";
 
 /** Opens a schema of its own with a worker, after as many tasks of it have finished. */
 export async function openSchema(
