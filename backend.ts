@@ -14,7 +14,6 @@ export type { QuestionStore } from "./src/backends/shared/running/open_questions
 export type { Standing } from "./src/questions/open.ts";
 export {
   type Ended,
-  EXPIRED_TOLD_MS,
   type TaskRecord,
   urgencyOf,
   type WaitsFor,

@@ -222,6 +222,9 @@ export type Outcome =
   | { readonly kind: "tool_error"; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 
+/** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
+export const EXPIRED_TOLD_MS = 3_600_000;
+
 /** When the record of a finished task may be deleted, in ms since the epoch; `undefined` for others. */
 export function expiresAt(task: TaskInfo): number | undefined {
   return isFinished(task) ? task.finishedAt + task.resultTtl : undefined;

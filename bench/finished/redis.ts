@@ -10,7 +10,7 @@ import { tick } from "../jobs.ts";
 import { throughput } from "../measure.ts";
 
 /** How many copies one script makes. */
-const AT_ONCE = 2_000;
+const AT_ONCE = 500;
 
 /** Copies a task, with each key and list that has it, under the ids that are passed. */
 const COPY = `

@@ -9,6 +9,7 @@ import { newTaskId, NO_TASK, timeOfTaskId } from "../ids.ts";
 import type { OnError } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Audit } from "../tasks/audit.ts";
+import { EXPIRED_TOLD_MS } from "../task.ts";
 import { newTask } from "../tasks/new_task.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
 import type { Schedule } from "./schedule.ts";
@@ -77,14 +78,17 @@ export class DueTasks {
     }
   }
 
-  /** Whether a task that a key names was stored. If it is gone, and its result might have expired since, it was. */
+  /**
+   * Whether a task that a key names was stored. A task that is gone without a trace, although it may have expired since, was:
+   * it cannot be told, and nothing is to run twice.
+   */
   async #wasStored(id: string, owner: string, resultTtl: number): Promise<boolean> {
     try {
       await this.#backend.get(id, owner);
       return true;
     } catch (error) {
       if (error instanceof TaskExpired) return true;
-      if (error instanceof TaskNotFound) return this.#now() - timeOfTaskId(id) > resultTtl;
+      if (error instanceof TaskNotFound) return this.#now() - timeOfTaskId(id) > resultTtl + EXPIRED_TOLD_MS;
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import { OperationResourceStrategy } from "../../mod.ts";
+import { newTaskId } from "../../backend.ts";
 import { ResultPartNotFound } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
 import { Bench, endless, ME, report, start } from "./support.ts";
@@ -29,4 +30,25 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   await assertRejects(() => read(ME, "2"), ResultPartNotFound);
   await assertRejects(() => read("somebody else"), ResultPartNotFound, "No task of report has completed.");
   await assertRejects(() => latest.read({ id: "er" }, ME), ResultPartNotFound);
+});
+
+Deno.test("the latest result of a job is found behind thousands of newer tasks of other jobs, and it is said how far it is looked for", async () => {
+  await using bench = new Bench(new OperationResourceStrategy());
+  const surface = bench.exposeAll(report);
+  const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
+  assert(latest);
+  const create = (job: string, count: number) => {
+    const retry = { attempts: 1, delay: 1, maxDelay: 1 };
+    const task = { job, owner: ME, input: {}, resultTtl: 60_000, retry };
+    return Promise.all(Array.from({ length: count }, () => bench.backend.create({ ...task, id: newTaskId() })));
+  };
+  await bench.work(report);
+  const { id } = await start(surface, "report", { user: "Ada" });
+  await bench.until(id, ({ status }) => status === "COMPLETED");
+  await create("other", 9_999);
+  const [content] = await latest.read({ id: "" }, ME);
+  assertEquals(content?.uri, `mcp://results/report/${id}`);
+  await create("other", 1);
+  const none = "No task of report has completed among your 10,000 newest tasks.";
+  await assertRejects(async () => await latest.read({ id: "" }, ME), ResultPartNotFound, none);
 });

@@ -1,6 +1,7 @@
 import type { Backend } from "../../src/backend.ts";
 import { MemoryBackend } from "../../src/backends/memory/mod.ts";
 import { BackendError } from "../../src/errors.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { defineJob } from "../../src/job.ts";
 import { ToolRegistry } from "../../src/registry.ts";
 import { listSchedules, pauseSchedule, removeSchedule } from "../../src/schedules/operate.ts";
@@ -85,6 +86,25 @@ Deno.test("a server that dies after its task is stored leaves the next step to o
   assertEquals(await created(backend), [60, 120]);
   // Its task may even have expired since.
   assertEquals((await listSchedules(documents))[0]?.last?.dueAt, START + 2 * MINUTE);
+});
+
+Deno.test("a server that dies before its task is stored leaves the due time to others, also after the time of its result", async () => {
+  using time = new FakeTime(START);
+  for (const [downtime, served] of [[30, true], [100, true], [130, false]] as const) {
+    await using backend = new MemoryBackend();
+    const begun = Date.now();
+    const daily = everyMinute({ times: { every: 24 * 60 * MINUTE } });
+    await run(backend, daily)[Symbol.asyncDispose]();
+    await time.tickAsync(24 * 60 * MINUTE);
+    const dueAt = begun + 24 * 60 * MINUTE;
+    await backend.keys.rename("ann", `schedule:minutely:${dueAt}`, undefined, newTaskId()); // And then it died.
+    await time.tickAsync(downtime * MINUTE);
+    await using _restarted = run(backend, daily);
+    await pass(time, MINUTE);
+    // Once two hours have passed, a task may have been stored, and be gone.
+    assertEquals((await created(backend)).length, served ? 1 : 0, `${downtime} minutes`);
+    assertEquals((await listSchedules(backend.documents))[0]?.last?.dueAt, dueAt);
+  }
 });
 
 Deno.test("after a downtime of an hour, one task makes up for all due times, and none without catch-up", async () => {

@@ -4,10 +4,10 @@
  * @module
  */
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
-import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
-import { EXPIRED_TOLD_MS, type TaskRecord } from "../shared/record.ts";
+import type { TaskRecord } from "../shared/record.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
 import type { Hub } from "../shared/store/hub.ts";
 import { MemoryDocuments } from "./documents.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
+import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
 import type { LogLine } from "../../backend.ts";
 import { sizeOf } from "../../task_log/kept.ts";
 import { stateOf } from "./operating/states.ts";
-import { claimed, EXPIRED_TOLD_MS, type TaskRecord, urgencyOf } from "../shared/record.ts";
+import { claimed, type TaskRecord, urgencyOf } from "../shared/record.ts";
 
 /** A task, with the version that it was read or written at. */
 export interface PgEntry {

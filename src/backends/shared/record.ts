@@ -33,9 +33,6 @@ export const MAX_CRASHES = 3;
 /** A task is handed back at most this often, or a host that restarts its server over and over would repeat the work each time. */
 export const MAX_HAND_BACKS = 5;
 
-/** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
-export const EXPIRED_TOLD_MS = 3_600_000;
-
 /** The record of a new task. Throws for an owner or a `resultTtl` that no server would give. */
 export function created(task: NewTask, now: number): TaskRecord {
   refuseNew(task);

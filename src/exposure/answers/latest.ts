@@ -11,8 +11,8 @@ import { ResultPartNotFound } from "./pages.ts";
 import { readResult } from "./results.ts";
 import type { SurfaceTemplate } from "../surface.ts";
 
-/** How many pages of tasks are searched at most. */
-const MOST_PAGES = 10;
+/** How many pages of 100 tasks are searched at most. Each counts as a read of the owner. */
+const MOST_PAGES = 100;
 
 /**
  * The resource with the newest result of a job, `mcp://results/<job>/latest`: that of the owner's task that was created last,
@@ -27,22 +27,27 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     uriTemplate: resourceUri({ job: job.name, id: "latest" }),
     mimeType: "application/json",
     read: async (place, owner) => {
-      const id = place.id === "" ? await newest(tasks, job.name, owner) : undefined;
+      const { id, all } = place.id === "" ? await newest(tasks, job.name, owner) : { all: true };
       if (id !== undefined) return await readResult(registered, tasks, { ...place, id }, owner);
-      throw new ResultPartNotFound(`No task of ${job.name} has completed.`);
+      const among = all ? "" : ` among your ${(100 * MOST_PAGES).toLocaleString("en")} newest tasks`;
+      throw new ResultPartNotFound(`No task of ${job.name} has completed${among}.`);
     },
   };
 }
 
-/** The owner's newest task of a job that is completed, among their 1,000 newest tasks. */
-async function newest(tasks: Tasks, job: string, owner: string): Promise<string | undefined> {
+/** The owner's newest task of a job that is completed; without one, whether all of their tasks were searched. */
+async function newest(
+  tasks: Tasks,
+  job: string,
+  owner: string,
+): Promise<{ readonly id?: string; readonly all: boolean }> {
   const matches = (task: TaskInfo) => task.job === job && task.status === "COMPLETED";
   let cursor: string | undefined;
   for (let page = 0; page < MOST_PAGES; page++) {
     const found = await tasks.list(owner, cursor);
     const task = found.tasks.find(matches);
-    if (task) return task.id;
     cursor = found.nextCursor;
-    if (cursor === undefined) return undefined;
+    if (task || cursor === undefined) return { id: task?.id, all: true };
   }
+  return { all: false };
 }

@@ -7,9 +7,8 @@
 import type { Job, Queue } from "bullmq";
 import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
 import type { Standing } from "../../../questions/open.ts";
-import type { Answer, Json, NewQuestion, ResultValue } from "../../../task.ts";
+import { type Answer, EXPIRED_TOLD_MS, type Json, type NewQuestion, type ResultValue } from "../../../task.ts";
 import { KEPT_MS } from "../../shared/store/keys.ts";
-import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { type FinishedTask, isFinished, type TaskInfo } from "../../../task.ts";
-import { EXPIRED_TOLD_MS } from "../../shared/record.ts";
+import { EXPIRED_TOLD_MS, type FinishedTask, isFinished, type TaskInfo } from "../../../task.ts";
 import { expiryIn } from "../limits.ts";
 
 /** Into how many parts the time for which a task is kept is divided, at least: a job has at most twice as many counters a status. */
