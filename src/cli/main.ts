@@ -123,11 +123,12 @@ function overview(): string {
   return [
     "See and steer the tasks of mcp-jobs.",
     "",
-    "Usage: mcp-jobs COMMAND (--kv PATH | --redis URL | --postgres URL) [options]",
+    "Usage: mcp-jobs COMMAND [--kv PATH | --redis URL | --postgres URL] [options]",
     "",
     ...COMMANDS.map(({ name, about }) => `  ${name.padEnd(widest)}  ${about}`),
     "",
-    "mcp-jobs COMMAND --help tells more of one.",
+    "MCP_JOBS_KV, REDIS_URL or POSTGRES_URL of the environment can say where the tasks are, too. There, other users of the",
+    "machine do not see the password of a URL. mcp-jobs COMMAND --help tells more of one command.",
   ].join("\n");
 }
 
@@ -140,6 +141,6 @@ function helpOf({ name, about, operands, options }: Command): string {
       `  ${`--${option}${takes ? ` ${takes}` : ""}`.padEnd(18)}  ${about}`
     ),
   ]);
-  const usage = ["mcp-jobs", name, ...operands, "(--kv PATH | --redis URL | --postgres URL)", "[options]"].join(" ");
+  const usage = ["mcp-jobs", name, ...operands, "[--kv PATH | --redis URL | --postgres URL]", "[options]"].join(" ");
   return [`${about}.`, "", `Usage: ${usage}`, ...listed.flat()].join("\n");
 }

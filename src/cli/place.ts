@@ -13,25 +13,60 @@ import { text } from "./option.ts";
 
 /** The options that say where the tasks are. */
 export const PLACE = {
-  kv: text("PATH", "the Deno KV file of the tasks"),
-  redis: text("URL", "their Redis, as redis://user:password@host:port/database"),
-  postgres: text("URL", "their PostgreSQL, as postgres://user:password@host:port/database"),
-  prefix: text("PREFIX", "with --redis: the prefix of BullMQ's keys, if not bull"),
-  schema: text("SCHEMA", "with --postgres: the schema of the tables, if not mcp_jobs"),
+  kv: text("PATH", "the Deno KV file of the tasks; default: MCP_JOBS_KV of the environment"),
+  redis: text("URL", "their Redis, as redis://user:password@host:port/database; default: REDIS_URL"),
+  postgres: text("URL", "their PostgreSQL, as postgres://user:password@host:port/database; default: POSTGRES_URL"),
+  prefix: text("PREFIX", "with Redis: the prefix of BullMQ's keys, if not bull"),
+  schema: text("SCHEMA", "with PostgreSQL: the schema of the tables, if not mcp_jobs"),
 } as const satisfies Options;
 
-/** Opens a backend. Rejects with `UsageError` unless the options name one, and with `BackendError` if it cannot be opened. */
-export async function openPlace({ kv, redis, postgres, prefix, schema }: Values<typeof PLACE>): Promise<Backend> {
-  const [place, ...others] = [kv, redis, postgres].filter((each) => each !== undefined);
-  if (place === undefined || others.length > 0) {
-    throw new UsageError("Pass one of --kv PATH, --redis URL and --postgres URL: where the tasks are.");
-  }
-  if (prefix !== undefined && redis === undefined) throw new UsageError("--prefix goes with --redis.");
-  if (schema !== undefined && postgres === undefined) throw new UsageError("--schema goes with --postgres.");
+/** What the environment may name in place of an option: a URL on a command line can be seen by all users of the machine. */
+const VARIABLES = { kv: "MCP_JOBS_KV", redis: "REDIS_URL", postgres: "POSTGRES_URL" } as const;
+
+const KINDS = ["kv", "redis", "postgres"] as const;
+const PASS = "Pass one of --kv PATH, --redis URL and --postgres URL";
+
+/** Where the tasks are: one of the three, with what belongs to it. */
+type Place = Partial<Values<typeof PLACE>>;
+
+/** Opens a backend. Rejects as `placeOf` throws, and with `BackendError` if it cannot be opened. */
+export async function openPlace(
+  options: Values<typeof PLACE>,
+  variable: (name: string) => string | undefined,
+): Promise<Backend> {
+  const { kv, redis, postgres, prefix, schema } = placeOf(options, variable);
   if (redis !== undefined) return await BullMqBackend.connect({ redis, prefix });
   if (postgres !== undefined) return await PostgresBackend.connect({ url: postgres, schema });
-  await checkFile(place);
-  return await DenoKvBackend.open({ path: place });
+  await checkFile(kv ?? "");
+  return await DenoKvBackend.open({ path: kv ?? "" });
+}
+
+/** The place that the options name, or else the environment. Throws `UsageError` unless it is exactly one. */
+export function placeOf(options: Values<typeof PLACE>, variable: (name: string) => string | undefined): Place {
+  const { prefix, schema } = options;
+  const [kind, ...others] = KINDS.filter((kind) => options[kind] !== undefined);
+  if (others.length > 0) throw new UsageError(`${PASS}: where the tasks are.`);
+  const place = kind === undefined ? fromEnvironment(variable) : { [kind]: options[kind] };
+  if (prefix !== undefined && place.redis === undefined) throw new UsageError("--prefix goes with --redis.");
+  if (schema !== undefined && place.postgres === undefined) throw new UsageError("--schema goes with --postgres.");
+  return { ...place, ...(prefix !== undefined && { prefix }), ...(schema !== undefined && { schema }) };
+}
+
+function fromEnvironment(variable: (name: string) => string | undefined): Place {
+  const named = KINDS.flatMap((kind) => {
+    const value = variable(VARIABLES[kind]);
+    return value ? [[kind, value] as const] : [];
+  });
+  const names = named.map(([kind]) => VARIABLES[kind]);
+  if (names.length > 1) {
+    throw new UsageError(
+      `The environment names more than one place: ${names.join(" and ")}. ${PASS}, or unset all but one.`,
+    );
+  }
+  if (names.length === 0) {
+    throw new UsageError(`${PASS}, or set one of ${Object.values(VARIABLES).join(", ")}: where the tasks are.`);
+  }
+  return Object.fromEntries(named);
 }
 
 /** To open a KV file that does not exist would make one. */

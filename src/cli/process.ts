@@ -28,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
       say: (line) => writeAll(Deno.stderr, `${line}\n`),
       signal: ended.signal,
       now: Date.now,
-      open: openPlace,
+      open: (place) => openPlace(place, (name) => Deno.env.get(name)),
     });
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, end);

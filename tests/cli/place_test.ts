@@ -1,17 +1,17 @@
 import { UsageError } from "../../src/cli/command.ts";
-import { openPlace } from "../../src/cli/place.ts";
+import { openPlace, placeOf } from "../../src/cli/place.ts";
 import { DenoKvBackend, PostgresBackend } from "../../mod.ts";
 import { BackendError } from "../../backend.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
-import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 import { testUnless } from "../support/test_unless.ts";
 
 const NOTHING = { kv: undefined, redis: undefined, postgres: undefined, prefix: undefined, schema: undefined };
 
 /** What is counted at a place. */
 async function countAt(place: Partial<Parameters<typeof openPlace>[0]>): Promise<unknown> {
-  await using backend = await openPlace({ ...NOTHING, ...place });
+  await using backend = await openPlace({ ...NOTHING, ...place }, () => undefined);
   return await backend.operator?.counts();
 }
 
@@ -48,6 +48,22 @@ Deno.test("a database that does not answer is an error that names it, without it
     const error = await assertRejects(() => countAt(place), BackendError, "127.0.0.1:1");
     assert(!error.message.includes("secret"), error.message);
   }
+});
+
+Deno.test("without a place among the options, the one that the environment names is opened", () => {
+  const chosen = (place: object, env: { readonly [name: string]: string }) =>
+    placeOf({ ...NOTHING, ...place }, (name) => env[name]);
+  const [kv, redis, postgres] = ["a.kv", "redis://:secret@host", "postgres://me:secret@host"];
+  assertEquals(chosen({}, { MCP_JOBS_KV: kv }), { kv });
+  assertEquals(chosen({ prefix: "mine" }, { REDIS_URL: redis, POSTGRES_URL: "" }), { redis, prefix: "mine" });
+  assertEquals(chosen({ schema: "mine" }, { POSTGRES_URL: postgres }), { postgres, schema: "mine" });
+  assertEquals(chosen({ kv: "b.kv" }, { POSTGRES_URL: postgres, REDIS_URL: redis }), { kv: "b.kv" });
+  const error = assertThrows(() => chosen({}, { POSTGRES_URL: postgres, REDIS_URL: redis }), UsageError);
+  assertEquals(
+    error.message,
+    "The environment names more than one place: REDIS_URL and POSTGRES_URL. Pass one of --kv PATH, --redis URL and --postgres URL, or unset all but one.",
+  );
+  assertThrows(() => chosen({ prefix: "mine" }, { POSTGRES_URL: postgres }), UsageError, "--prefix goes with --redis");
 });
 
 Deno.test("the options name one place, and what belongs to it", async () => {
