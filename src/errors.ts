@@ -31,11 +31,11 @@ export class TaskExpired extends TaskNotFound {
   }
 }
 
-/** The result was read before the task finished. */
+/** The task has not finished: its result was read, or it was to be repeated. */
 export class TaskNotReady extends JobsError {
-  /** Names the task and its status. */
-  constructor(readonly id: string, readonly status: TaskStatus) {
-    super(`Cannot read the result of task ${quote(id)}: it is ${status}. Ask for its status until it is finished.`);
+  /** Names the task, its status, and what cannot be done with it. */
+  constructor(readonly id: string, readonly status: TaskStatus, what = "read the result of") {
+    super(`Cannot ${what} task ${quote(id)}: it is ${status}. Ask for its status until it is finished.`);
   }
 }
 

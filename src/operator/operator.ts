@@ -10,7 +10,7 @@ import { newTaskId } from "../ids.ts";
 import { checkOptions } from "../options.ts";
 import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/operate.ts";
 import { stepInfoOf } from "../steps/log.ts";
-import { hasExpired, isTerminal, type TaskInfo } from "../task.ts";
+import { isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
 import { NO_TASKS } from "./counts.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
@@ -50,7 +50,8 @@ export function operatorOf(
     resume: (job) => pauses.resume(job),
     purge: (which) => purgeAll(store, which),
     schedules: () => listSchedules(backend.documents),
-    pauseSchedule: (name, paused) => pauseSchedule(backend.documents, name, paused, store.now()),
+    // Schedules go by the clocks of their servers, not by that of the store.
+    pauseSchedule: (name, paused) => pauseSchedule(backend.documents, name, paused, Date.now()),
     removeSchedule: (name) => removeSchedule(backend.documents, name),
   };
 }
@@ -63,7 +64,7 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   for (let reads = 0; reads < MOST_READS; reads++) {
     const found = await store.page(query, limit - tasks.length + 1);
     for (const task of found.tasks) {
-      if (!matches(task, filter) || hasExpired(task, store.now())) continue;
+      if (!matches(task, filter) || store.hasExpired(task)) continue;
       if (tasks.length === limit) return { tasks, nextCursor: tasks.at(-1)?.id };
       tasks.push(task);
     }
@@ -91,7 +92,7 @@ async function repeat(
     throw new InvalidInput("key", [{ path: "", message: `it has more than ${MOST_KEY} characters` }]);
   }
   const { status, resultTtl } = await store.get(id);
-  if (!isTerminal(status)) throw new TaskNotReady(id, status);
+  if (!isTerminal(status)) throw new TaskNotReady(id, status, "repeat");
   const name = key === undefined ? undefined : `retry:${id}:${key}`;
   return await backend.create({
     ...await store.submitted(id),

@@ -56,8 +56,8 @@ export type SubmittedTask = Omit<NewTask, "id" | "key" | "delay" | "trace" | "re
 
 /** What an operator needs of a backend besides its contract. Methods reject with `BackendError` while the store fails. */
 export interface OperatedStore {
-  /** The time by the store's clock, in ms since the epoch. */
-  now(): number;
+  /** Whether a task of a page has expired, by the clock of the store. */
+  hasExpired(task: TaskInfo): boolean;
   /** Reads a task of any owner. Rejects with `TaskNotFound`, or with `TaskExpired`. */
   get(id: string): Promise<TaskInfo>;
   /** Reads the input of a task. Rejects as `get`. */

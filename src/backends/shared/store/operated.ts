@@ -30,7 +30,7 @@ export function operated(
     return input;
   };
   return {
-    now: () => store.now(),
+    hasExpired: (task) => hasExpired(task, store.now()),
     get: async (id) => (await find(id)).record.info,
     input,
     steps: async (id) => await store.steps(await find(id)),

@@ -45,6 +45,22 @@ export const schedules: Cases = {
     deepStrictEqual(new Set(named), new Set(tasks.map(({ id }) => id)));
   },
 
+  "a schedule that an operator resumes goes on with the next due time, and makes up for none of the pause": async (
+    stage,
+  ) => {
+    const { operator } = await stage.connect();
+    const server = serve(stage.backend, "held");
+    await eventually("there is a task", async () => await count(stage) > 0);
+    strictEqual(await operator.pauseSchedule("held", true), true);
+    await server[Symbol.asyncDispose](); // So that nobody serves what is due.
+    const resumedAt = Date.now();
+    strictEqual(await operator.pauseSchedule("held", false), true);
+    const [resumed] = await operator.schedules();
+    ok((resumed?.nextAt ?? 0) > resumedAt, `${resumed?.nextAt} instead of after ${resumedAt}`);
+    strictEqual(await operator.removeSchedule("held"), true);
+    deepStrictEqual(await operator.schedules(), []);
+  },
+
   "a schedule that an operator pauses or removes on another connection creates no more tasks": async (stage) => {
     const { documents } = await stage.connect();
     await using _server = serve(stage.backend, "steered");
