@@ -68,6 +68,19 @@ Deno.test("each file is one line, and the last line has the figures of all", asy
   assertEquals(lines.at(-3), "ok | 4 passed (1 step) | 0 failed (time)");
 });
 
+Deno.test("an example in a documentation comment is a test named by its place, unless it is to be ignored", async () => {
+  const example = (marks: string, code: string) => ` * \`\`\`ts${marks}\n * ${code}\n * \`\`\`\n *\n`;
+  const examples = [
+    example("", "export const fine: number = 1;"),
+    example(" ignore", "throw new Error('ignored');"),
+    example("", "throw new Error('broke');"),
+  ];
+  const { code, lines } = await run({ "mod.ts": `/**\n${examples.join("")} */\n` }, ["mod.ts", "--no-check"]);
+  assertEquals(code, 1);
+  assert(lines.includes("mod.ts | FAILED | 1 passed | 1 failed (time)"), lines.join("\n"));
+  assert(lines.includes("failed | mod.ts | mod.ts:10"), lines.join("\n"));
+});
+
 Deno.test("what a file that fails has written stands together, and the tests that failed are named at the end", async () => {
   const talks = (name: string) => `
     Deno.test("${name}", async () => {

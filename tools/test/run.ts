@@ -5,6 +5,7 @@
  */
 import { dirname } from "node:path";
 import { SHARED_FOLDER } from "../shared_folder.ts";
+import { entryOfExamples } from "./examples.ts";
 import { entryOf, fileOf } from "./groups.ts";
 import type { Arguments, Run } from "./plan.ts";
 import { type Case, count, failures, type Figures, figuresOf, lastLine, leftOut, readReport, show } from "./report.ts";
@@ -29,11 +30,11 @@ export async function perform(run: Run, told: Arguments, place: string): Promise
   const { name, files, doc } = run;
   const [report, entry] = [`${place}.xml`, `${place}_test.ts`];
   const isGroup = !doc && files.length > 1;
-  if (isGroup) await Deno.writeTextFile(entry, entryOf(files));
+  if (isGroup || doc) await Deno.writeTextFile(entry, doc ? await entryOfExamples(files) : entryOf(files));
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...doc ? ["--doc"] : [], ...told.options],
-      ...isGroup ? [entry] : files,
+      ...["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...told.options],
+      ...isGroup || doc ? [entry] : files,
       ...told.forTests,
     ],
     env: { [SHARED_FOLDER]: dirname(place) },
