@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
+import type { LogLine, RecordedStep, StreamStore, TaskMark } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -16,13 +16,20 @@ import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { PgOperating } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
-import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
+import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow, textArray } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { PgDocuments } from "./tables/documents.ts";
 import type { Writer } from "./writer.ts";
 
-/** The most tasks read at once. */
+/** A key of an owner. */
+interface OwnKey {
+  /** As JSON. */
+  readonly owner: string;
+  readonly name: string;
+}
+
+/** The most tasks, or keys, that are read at once. */
 const MOST_READ = 200;
 
 /** Reads and writes the tasks of one schema. */
@@ -35,6 +42,7 @@ export class PostgresStore implements Store<PgEntry> {
   readonly #steps: PgSteps;
   readonly #lease: number;
   readonly #read: (id: string) => Promise<PgEntry | undefined>;
+  readonly #named: (key: OwnKey) => Promise<string | undefined>;
 
   /** `lease`: how long the lease of a worker lasts, in ms. */
   constructor(database: Database, writer: Writer, documents: PgDocuments, lease: number) {
@@ -45,6 +53,7 @@ export class PostgresStore implements Store<PgEntry> {
     this.#steps = new PgSteps(database);
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MOST_READ, { isFatal: isAway });
+    this.#named = batched((keys) => this.#namedMany(keys), MOST_READ, { isFatal: isAway });
     this.operating = new PgOperating(database, this.#read);
   }
 
@@ -52,16 +61,12 @@ export class PostgresStore implements Store<PgEntry> {
     return Math.round(this.#database.now);
   }
 
-  create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    return this.#writer.write({ record, version: 0, body: input, key });
+  create(record: TaskRecord, input: string, key?: string, mark?: TaskMark): Promise<boolean> {
+    return this.#writer.write({ record, version: 0, body: input, key, mark });
   }
 
-  async named(owner: string, key: string): Promise<string | undefined> {
-    const [row] = await this.#database.run<{ named: string }>({
-      name: "mcp_jobs_named",
-      text: `SELECT named FROM ${this.#database.schema}.keys WHERE owner = $1 AND name = $2 AND expires_at > now()`,
-    }, [JSON.stringify(owner), key]);
-    return row?.named;
+  named(owner: string, key: string): Promise<string | undefined> {
+    return this.#named({ owner: JSON.stringify(owner), name: key });
   }
 
   async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
@@ -173,6 +178,17 @@ export class PostgresStore implements Store<PgEntry> {
     }, [[...new Set(ids)]]);
     const found = new Map(rows.map((row) => [row.id, entryOf(row)]));
     return ids.map((id) => found.get(id));
+  }
+
+  async #namedMany(keys: readonly OwnKey[]): Promise<readonly (string | undefined)[]> {
+    const rows = await this.#database.run<{ place: number; named: string }>({
+      name: "mcp_jobs_named",
+      text:
+        `SELECT place::integer, named FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (owner, name, place)
+        JOIN ${this.#database.schema}.keys USING (owner, name) WHERE expires_at > now()`,
+    }, [textArray(keys.map(({ owner }) => owner)), textArray(keys.map(({ name }) => name))]);
+    const found = new Map(rows.map(({ place, named }) => [place - 1, named]));
+    return keys.map((_, index) => found.get(index));
   }
 
   async #load<T>(id: string, what: "input" | "outcome"): Promise<T | undefined> {

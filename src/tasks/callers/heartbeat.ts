@@ -99,16 +99,17 @@ export class OtherServers {
     this.#now = now;
   }
 
-  /** Whether a server is dead. That may take 3 s to see. */
-  isDead(server: string): Promise<boolean> {
+  /** Whether a server is dead. That may take 3 s to see; `false` once the signal aborts. */
+  isDead(server: string, signal?: AbortSignal): Promise<boolean> {
+    if (signal) return this.#look(server, signal); // Others may want to look for longer.
     const looking = this.#looking.get(server) ?? this.#look(server).finally(() => this.#looking.delete(server));
     this.#looking.set(server, looking);
     return looking;
   }
 
-  async #look(server: string): Promise<boolean> {
+  async #look(server: string, signal?: AbortSignal): Promise<boolean> {
     let first: string | undefined;
-    while (true) {
+    while (!signal?.aborted) {
       const count = await this.#keys.named(SERVERS, nameOf(server));
       if (count === undefined) {
         this.#seen.delete(server);
@@ -122,8 +123,9 @@ export class OtherServers {
         await this.#keys.rename(SERVERS, nameOf(server), count, undefined);
       }
       if (count !== first) return false;
-      await pause(LOOK_MS);
+      await pause(LOOK_MS, signal);
     }
+    return false;
   }
 }
 
