@@ -41,7 +41,7 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
   for (const [name, { wanted, fits, required, inside }] of Object.entries(rules)) {
     const value = options[name];
     if (value === undefined && !required) continue;
-    if (inside) {
+    if (inside && isObject(value)) {
       checkOptions(of, value, inside, `${path}${name}.`);
       continue;
     }
@@ -108,7 +108,11 @@ export function oneOf(...choices: readonly string[]): Rule {
 
 /** A value that fits one rule or the other. */
 export function either(one: Rule, other: Rule): Rule {
-  return { wanted: `${one.wanted} or ${other.wanted}`, fits: (value) => one.fits(value) || other.fits(value) };
+  return {
+    wanted: `${one.wanted} or ${other.wanted}`,
+    fits: (value) => one.fits(value) || other.fits(value),
+    inside: one.inside ?? other.inside,
+  };
 }
 
 /** An object that has this method; `wanted` describes it. */

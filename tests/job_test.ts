@@ -53,6 +53,9 @@ Deno.test("an option with an impossible value is refused, and the error names it
     [{ timeout: 2 ** 31 }, '2147483648 as timeout of defineJob("odd"): it must be a whole number from 1 to 2147483647'],
     [{ delay: Infinity }, "Infinity as delay of"],
     [{ priority: -1 }, "-1 as priority of"],
+    [{ unique: { for: -1 } }, "-1 as unique.for of"],
+    [{ unique: { key: "id" as never } }, '"id" as unique.key of defineJob("odd"): it must be a function'],
+    [{ unique: 5 as never }, '5 as unique of defineJob("odd"): it must be true or false or an object'],
   ];
   for (const [policy, message] of bad) {
     assertThrows(() => defineJob({ name: "odd", input, ...policy }), DefinitionError, message);

@@ -113,7 +113,7 @@ Deno.test("a value of the wrong kind is refused, and the error says what it must
     ['Cannot use "8000" as port of run: it must be a whole number from 0 to 65535.', () => run({ port: "8000" })],
     ["Cannot use NaN as port of run", () => run({ transport: "http", port: NaN })],
     ["Cannot use 70000 as port of run", () => run({ port: 70_000 })],
-    ["Cannot use true as worker of run: pass an object", () => run({ worker: true })],
+    ["Cannot use true as worker of run: it must be an object", () => run({ worker: true })],
     ["Cannot use 0 as worker.concurrency of run", () => run({ worker: { concurrency: 0 } })],
     ["Cannot use a Promise as backend of AsyncToolServer: await it first.", () => newServer({ backend: open() })],
     ["Cannot use undefined as backend of AsyncToolServer", () => newServer({ backend: undefined })],
