@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Column, tableOf } from "./table.ts";
+import { type Column, columnsWithin, tableOf } from "./table.ts";
 
 /** Where a command writes. */
 export interface Output {
@@ -22,8 +22,12 @@ export function show(out: Output, value: unknown, shown: () => string): void {
   out.write(`${out.json ? JSON.stringify(value, null, 2) : shown()}\n`);
 }
 
-/** Writes rows as a table, or as a JSON array. With no rows, only `none` is said. */
+/** Writes rows as a table that fits the terminal, or as a JSON array. With no rows, only `none` is said. */
 export function showRows<T>(out: Output, rows: readonly T[], columns: readonly Column<T>[], none: string): void {
   if (rows.length === 0 && !out.json) return out.say(none);
-  show(out, rows, () => tableOf(rows, columns, out.terminal?.columns));
+  const width = out.terminal?.columns;
+  const shown = columnsWithin(rows, columns, width);
+  show(out, rows, () => tableOf(rows, shown, width));
+  const left = columns.filter((column) => !shown.includes(column)).map(({ title }) => title);
+  if (left.length > 0 && !out.json) out.say(`This terminal is too narrow for ${left.join(", ")}.`);
 }

@@ -8,7 +8,8 @@ import { openPlace } from "./place.ts";
 
 /**
  * Runs a command, such as `["tasks", "--kv", "jobs.kv"]`, with stdout for data and stderr for the person. Resolves with the exit code:
- * 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM.
+ * 0, 1 if the command failed, 2 if it was not understood. Ends commands that follow tasks on SIGINT and SIGTERM,
+ * and once nobody reads stdout.
  *
  * @example
  * ```ts
@@ -24,8 +25,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await runCli(args, {
       terminal: terminalSize(),
-      write: (text) => writeAll(Deno.stdout, text),
-      say: (line) => writeAll(Deno.stderr, `${line}\n`),
+      // A reader that is gone has seen enough, as `head` has.
+      write: (text) => writeAll(Deno.stdout, text) || end(),
+      say: (line) => void writeAll(Deno.stderr, `${line}\n`),
       signal: ended.signal,
       now: Date.now,
       open: (place) => openPlace(place, (name) => Deno.env.get(name)),
@@ -41,11 +43,13 @@ function terminalSize(): { readonly columns: number; readonly rows: number } | u
   return size && size.columns > 0 && size.rows > 0 ? size : undefined;
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+/** Writes a text. Returns whether there still is a reader. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
   try {
     for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) bytes = bytes.subarray(stream.writeSync(bytes));
+    return true;
   } catch (error) {
-    // The reader has seen enough, as `head` does.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
   }
 }

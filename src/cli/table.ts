@@ -16,6 +16,8 @@ export interface Column<T> {
   readonly right?: true;
   /** It gets narrower where the terminal is too narrow, down to 8 columns. */
   readonly shrinks?: true;
+  /** It is left out where even that does not help. */
+  readonly spare?: true;
 }
 
 /** The longest cell, in UTF-16 units. */
@@ -38,6 +40,24 @@ export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[], wi
   return cells.map((line) =>
     line.map((cell, index) => fill(cell, widths[index] ?? 0, columns[index]?.right)).join(GAP).trimEnd()
   ).join("\n");
+}
+
+/** The columns for which a terminal has room: those that may be spared are left out, the last one first. */
+export function columnsWithin<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  width = Infinity,
+): readonly Column<T>[] {
+  const narrowest = columns.map(({ title, cell, shrinks }) => {
+    const widest = Math.max(widthOf(title), ...rows.map((row) => widthOf(oneLine(cell(row), LONGEST))));
+    return GAP.length + (shrinks ? Math.min(NARROWEST, widest) : widest);
+  });
+  let over = narrowest.reduce((sum, each) => sum + each, -GAP.length) - width;
+  return columns.toReversed().filter(({ spare = false }, index) => {
+    if (over <= 0 || !spare) return true;
+    over -= narrowest.at(-1 - index) ?? 0;
+    return false;
+  }).toReversed();
 }
 
 /** The widths of columns after the widest of those that shrink have given what is missing. */

@@ -199,6 +199,16 @@ Deno.test("pause and resume hold a job and let it go on, and stats says so", asy
   assertEquals((await shop.run("resume add")).code, 0);
 });
 
+Deno.test("to pause a job that nobody knows is allowed, and asks whether the name is right", async () => {
+  await using shop = new Shop();
+  assertEquals(await shop.run("pause addd"), {
+    code: 0,
+    stdout: "addd is paused\n",
+    stderr: "No task and no worker of addd is there now. Is this its name?\n",
+  });
+  assertEquals((await shop.run("pause add")).stderr, "");
+});
+
 Deno.test("workers lists who is alive", async () => {
   await using shop = new Shop();
   const [worker] = JSON.parse((await shop.run("workers --json")).stdout);

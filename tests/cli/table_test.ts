@@ -1,4 +1,4 @@
-import { type Column, cutTo, tableOf } from "../../src/cli/table.ts";
+import { type Column, columnsWithin, cutTo, tableOf } from "../../src/cli/table.ts";
 import { assertEquals } from "../../tools/std.ts";
 
 interface Row {
@@ -32,6 +32,18 @@ Deno.test("a table fits the terminal: columns that shrink are cut, and say so", 
     "a           5  short",
     "longer  12345  a text that is…",
   ]);
+});
+
+Deno.test("what finds no room is left out, from the right, unless the table must have it", () => {
+  const columns = COLUMNS.map((column) => column.title === "NAME" ? column : { ...column, spare: true as const });
+  const titles = (width?: number) => columnsWithin(ROWS, columns, width).map(({ title }) => title);
+  // NAME takes 6 columns, COUNT 5, TEXT 8 or more, and each gap 2.
+  assertEquals(titles(), ["NAME", "COUNT", "TEXT"]);
+  assertEquals(titles(23), ["NAME", "COUNT", "TEXT"]);
+  assertEquals(titles(22), ["NAME", "COUNT"]);
+  assertEquals(titles(12), ["NAME"]);
+  assertEquals(titles(3), ["NAME"]);
+  assertEquals(columnsWithin([], columns, 22).length, 3); // Titles alone are narrow.
 });
 
 Deno.test("columns that do not shrink are never cut", () => {

@@ -15,6 +15,11 @@ export const pause: Command = command({
   run: async ({ operator, operands, out }) => {
     const job = first({ operands });
     await operator.pause(job);
+    const [jobs, workers] = await Promise.all([operator.counts(), operator.workers()]);
+    const hasTasks = jobs.some((each) => each.job === job && Object.values(each.counts).some((count) => count > 0));
+    if (!hasTasks && !workers.some(({ jobs }) => jobs.includes(job))) {
+      out.say(`No task and no worker of ${job} is there now. Is this its name?`);
+    }
     show(out, { job, paused: true }, () => `${job} is paused`);
   },
 });

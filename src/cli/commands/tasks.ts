@@ -15,11 +15,11 @@ export const TASK_COLUMNS: readonly Column<TaskInfo>[] = [
   { title: "ID", cell: ({ id }) => id },
   { title: "JOB", cell: ({ job }) => job, shrinks: true },
   { title: "STATUS", cell: ({ status }) => status },
-  { title: "DONE", cell: ({ progress }) => percent(progress), right: true },
-  { title: "TRY", cell: ({ attempt }) => String(attempt), right: true },
-  { title: "CREATED", cell: ({ createdAt }) => timeOf(createdAt) },
-  { title: "OWNER", cell: ({ owner }) => owner, shrinks: true },
-  { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true },
+  { title: "DONE", cell: ({ progress }) => percent(progress), right: true, spare: true },
+  { title: "TRY", cell: ({ attempt }) => String(attempt), right: true, spare: true },
+  { title: "CREATED", cell: ({ createdAt }) => timeOf(createdAt), spare: true },
+  { title: "OWNER", cell: ({ owner }) => owner, shrinks: true, spare: true },
+  { title: "MESSAGE", cell: ({ message = "" }) => message, shrinks: true, spare: true },
 ];
 
 /** Lists tasks, newest first. */
@@ -36,8 +36,13 @@ export const tasks: Command = command({
     limit: number("N", "at most so many, by default 100", 1, 1_000),
     cursor: text("CURSOR", "the page that begins there"),
   },
-  run: async ({ operator, options, out }) => {
-    const { tasks, nextCursor } = await operator.tasks(options);
+  run: async ({ operator, options, out, signal }) => {
+    let page = await operator.tasks(options);
+    // Where few tasks match, a page may have none yet.
+    while (page.tasks.length === 0 && page.nextCursor !== undefined && !signal.aborted) {
+      page = await operator.tasks({ ...options, cursor: page.nextCursor });
+    }
+    const { tasks, nextCursor } = page;
     showRows(out, tasks, TASK_COLUMNS, "There is no such task.");
     if (nextCursor !== undefined) out.say(`There are more: --cursor ${nextCursor}`);
   },
