@@ -184,8 +184,8 @@ export class BullMqBackend implements Backend {
 
   /** Stores answers to a task's open questions. */
   async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
-    await this.#find(id, owner);
-    const counted = await this.#request("store an answer", () => this.#store.records.storeAnswers(id, answers));
+    const store = () => this.#store.records.storeAnswers(isTaskId(id) ? id : NO_TASK, owner, answers);
+    const counted = await this.#request("store an answer", store);
     return { task: await this.get(id, owner), counted };
   }
 

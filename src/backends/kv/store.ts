@@ -130,7 +130,14 @@ export class KvStore implements Store<KvEntry> {
     const { info } = record;
     refuseTooLarge(record, before);
     const text = outcome && await this.#storeText(JSON.stringify(outcome), expiryOf(info));
-    const stored: StoredTask = { record, input, ...(text && { outcome: text }) };
+    const isClaim = before.holder === undefined && record.holder !== undefined;
+    const isStepless = entry.stepless || before.holder !== undefined && entry.steps?.size === 0;
+    const stored: StoredTask = {
+      record,
+      input,
+      ...(text && { outcome: text }),
+      ...(record.holder === undefined && !isFinished(info) && isStepless && { stepless: true }),
+    };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
     const ends = isFinished(info);
     const inputEnds = ends && "blob" in input ? dropBlob(input.blob, keptUntil(info)) : [];
@@ -147,8 +154,7 @@ export class KvStore implements Store<KvEntry> {
       bytes: write.bytes + (log ? log.bytes : 0),
     });
     if (versionstamp === null) return undefined;
-    const isClaim = before.holder === undefined && record.holder !== undefined;
-    const steps = isClaim && !mayHaveSteps(record) ? new Map() : entry.steps;
+    const steps = isClaim && (isStepless || !mayHaveSteps(record)) ? new Map() : entry.steps;
     return { ...stored, check: { key: taskKey(info.owner, info.id), versionstamp }, steps };
   }
 

@@ -20,6 +20,8 @@ export interface StoredTask {
   readonly record: TaskRecord;
   readonly input: Text;
   readonly outcome?: Text;
+  /** It waits for a worker, and has no recorded steps: its end need not look for them. */
+  readonly stepless?: true;
 }
 
 /**

@@ -257,3 +257,45 @@ test("waiting calls notice that drain, clean or obliterate has deleted the job o
     }),
   );
 });
+
+test("a run after an answer knows by one request whether it is to stop, what was answered, and if there are steps", async (place) => {
+  const jobs = [
+    job("asks", (_, ctx) => ctx.elicit(QUESTION)),
+    job("steps", async (_, ctx) => [await ctx.step("first", () => 1), await ctx.elicit(QUESTION)]),
+  ];
+  const all = ["resumed", "ask", "steps", "record", "dropSteps"];
+  for (
+    const { name, expected } of [
+      { name: "asks", expected: ["resumed"] },
+      { name: "steps", expected: ["resumed", "steps", "dropSteps"] },
+    ]
+  ) {
+    await using worker = createWorker(place.backend, jobs);
+    await worker.ready;
+    const task = await parked(place, await create(place, name));
+    using calls = new Calls();
+    await answer(place, task);
+    assertEquals((await ended(place, task)).status, "COMPLETED");
+    await worker.close(); // What follows the end is done by then.
+    assertEquals(calls.names.filter((name) => all.includes(name)), expected);
+  }
+});
+
+/** Which scripts are called, until it is disposed. */
+class Calls implements Disposable {
+  readonly names: string[] = [];
+  readonly #run = RedisScripts.prototype.run;
+
+  constructor() {
+    const { names } = this;
+    const run = this.#run;
+    RedisScripts.prototype.run = function (name, ...args) {
+      names.push(name);
+      return run.call(this, name, ...args) as ReturnType<typeof run<never>>;
+    };
+  }
+
+  [Symbol.dispose](): void {
+    RedisScripts.prototype.run = this.#run;
+  }
+}

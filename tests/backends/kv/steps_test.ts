@@ -1,5 +1,6 @@
-import { createWorker, defineJob, DenoKvBackend, isFinished, type TaskInfo } from "../../../mod.ts";
+import { createWorker, defineJob, DenoKvBackend, isFinished, type JobContext, type TaskInfo } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
+import { openQuestions } from "../../../src/task.ts";
 import { assertEquals } from "../../../tools/std.ts";
 
 const OWNER = "ann";
@@ -63,6 +64,60 @@ Deno.test("KV: the end of a task deletes its recorded steps, also when it is can
   const marks = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "garbage"] }));
   const marked = new Set(marks.map(({ key }) => key.at(-1)));
   assertEquals([marked.size, pieces.filter(({ key }) => !marked.has(key[2] ?? ""))], [4, []]);
+  kv.close();
+  await worker.close(0);
+  await backend.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("KV: the end of an answered task deletes the steps of all its runs, and looks for none where there are none", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-steps-" });
+  const path = `${folder}/jobs.kv`;
+  const backend = await DenoKvBackend.open({ path, lease: 60_000 });
+  const ask = { message: "Sure?", schema: { type: "object" } } as const;
+  const run = (steps: readonly string[]) => async (_: unknown, { step, elicit }: JobContext) => {
+    for (const name of steps) name === "ask" ? await elicit(ask) : await step(name, () => 1);
+  };
+  const orders = {
+    none: ["ask", "ask"],
+    before: ["1", "ask", "ask"],
+    between: ["ask", "1", "ask"],
+    after: ["ask", "ask", "1"],
+  };
+  const worker = createWorker(
+    backend,
+    Object.entries(orders).map(([name, steps]) =>
+      defineJob({ name, input: { type: "object" }, parkAfter: 0, run: run(steps) })
+    ),
+  );
+  const list = Deno.Kv.prototype.list;
+  const searches: Record<string, number> = {};
+  for (const job of Object.keys(orders)) {
+    const id = newTaskId();
+    const ended = Promise.withResolvers<void>();
+    const stop = backend.watch((event) => {
+      if (event.kind === "gap" || event.task.id !== id) return;
+      const { task } = event;
+      if (isFinished(task)) ended.resolve();
+      if (!("parked" in task)) return;
+      void backend.answer(
+        id,
+        OWNER,
+        Object.fromEntries(openQuestions(task).map(({ key }) => [key, { action: "decline" }])),
+      );
+    });
+    Deno.Kv.prototype.list = function (selector, options) {
+      const { prefix = [] } = selector as { readonly prefix?: Deno.KvKey };
+      if (prefix[1] === "step") searches[job] = (searches[job] ?? 0) + 1;
+      return list.call(this, selector, options) as Deno.KvListIterator<never>;
+    };
+    await backend.create({ id, job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+    await ended.promise.finally(() => Deno.Kv.prototype.list = list);
+    stop();
+  }
+  const kv = await Deno.openKv(path);
+  assertEquals(await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "step"] })), []);
+  assertEquals(searches.none, undefined);
   kv.close();
   await worker.close(0);
   await backend.close();

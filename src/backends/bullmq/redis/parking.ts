@@ -5,12 +5,27 @@
  */
 import type { RecordedStep } from "../../../backend.ts";
 import type { WaitsFor } from "../../shared/record.ts";
+import type { Answer } from "../../../task.ts";
 import type { Hold } from "./records.ts";
+import { parse } from "./scripts/read.ts";
 import type { ParkReply } from "./scripts/parking.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
 /** From where on there may be more, and the steps before that, each as its index and its text. */
 type StepsReply = readonly [next: number, ...found: (string | number)[]];
+
+/** What a run goes by that is not the first. */
+export interface Resumed {
+  /** Whether its task is to stop. */
+  readonly stops: boolean;
+  /** Whether steps are recorded. */
+  readonly hasSteps: boolean;
+  /** The answers so far, by the keys of their questions. */
+  readonly answers: ReadonlyMap<string, Answer>;
+}
+
+/** The same from the script: each answer after its key. */
+type ResumedReply = readonly [stops: number, hasSteps: number, ...answered: string[]];
 
 /** Parks jobs, and keeps their steps. Each call names the queue, because a job need not be a task of ours. */
 export class RedisParking {
@@ -23,6 +38,17 @@ export class RedisParking {
   /** Lets the job of a run wait without a worker, if the run holds it. */
   async park(queue: string, { id, token }: Hold, { keys, until }: WaitsFor): Promise<ParkReply> {
     return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
+  }
+
+  /** Reads what a run of a job goes by that is not the first. */
+  async resumed(queue: string, id: string): Promise<Resumed> {
+    const [stops, hasSteps, ...answered] = await this.#scripts.run<ResumedReply>("resumed", queue, id);
+    const answers = new Map<string, Answer>();
+    for (let at = 0; at < answered.length; at += 2) {
+      const answer = parse<Answer>(answered[at + 1] ?? null);
+      if (answer) answers.set(answered[at] ?? "", answer);
+    }
+    return { stops: stops === 1, hasSteps: hasSteps === 1, answers };
   }
 
   /** Reads the steps of a job, in the order of their numbers. */

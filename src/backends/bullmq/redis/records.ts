@@ -221,10 +221,14 @@ export class RedisRecords implements KeyStore {
     return parse(await this.#scripts.run<Field>("field", id, `answer:${key}`));
   }
 
-  /** Stores answers to open questions. Resolves with the keys of those that count. */
-  async storeAnswers(id: string, answers: { readonly [key: string]: Answer }): Promise<readonly string[]> {
+  /** Stores answers to open questions of an owner's task. Resolves with the keys of those that count. */
+  async storeAnswers(
+    id: string,
+    owner: string,
+    answers: { readonly [key: string]: Answer },
+  ): Promise<readonly string[]> {
     const given = Object.entries(answers).flatMap(([key, answer]) => [key, JSON.stringify(answer)]);
-    return await this.#scripts.run<string[]>("answer", id, ...given);
+    return await this.#scripts.run<string[]>("answer", id, owner, ...given);
   }
 
   /** The ids of an owner's tasks before the cursor, newest first. */

@@ -52,8 +52,8 @@ export class QueueWork implements WorkHandle {
   readonly #locks: Locks[] = [];
   /** A task may have two runs for a moment: one that has lost it, and one that started after it came back. */
   readonly #runs = new Set<JobRun>();
-  /** Jobs with steps of their first run. */
-  readonly #recorded = new WeakSet<Job>();
+  /** Jobs without recorded steps. */
+  readonly #stepless = new WeakSet<Job>();
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
@@ -125,7 +125,7 @@ export class QueueWork implements WorkHandle {
     const worker = startWithHeadStart(start, run, concurrency);
     pauseAfterErrors(this.#store.bullmq, worker, { job: name, lease, onError });
     const dropSteps = (job?: Job) => {
-      if (job?.finishedOn === undefined || job.attemptsStarted <= 1 && !this.#recorded.has(job)) return;
+      if (job?.finishedOn === undefined || this.#stepless.has(job)) return;
       // If this fails, they are deleted with the task.
       void this.#store.parking.drop(name, job.id ?? "").catch(() => {});
     };
@@ -149,7 +149,7 @@ export class QueueWork implements WorkHandle {
     } finally {
       releaseLock();
       this.#runs.delete(run);
-      if (run.hasRecorded) this.#recorded.add(job);
+      if (!run.hasSteps) this.#stepless.add(job);
       if (run.isCancelled) this.#cancelled.add(job);
     }
   }

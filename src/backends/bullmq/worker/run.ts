@@ -8,7 +8,7 @@ import type { Job } from "bullmq";
 import type { Claim, ProgressReport, RecordedStep, WorkOptions } from "../../../backend.ts";
 import { HoldLost, JobFault, JobsError, TaskCancelled, TaskParked, type WorkerStopping } from "../../../errors.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import type { Json, NewQuestion } from "../../../task.ts";
+import type { Answer, Json, NewQuestion } from "../../../task.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import { doneWithin } from "../../../waiting.ts";
 import { OpenQuestions } from "../../shared/running/open_questions.ts";
@@ -40,8 +40,8 @@ export interface RunOptions {
 /** One run of a job. */
 export class JobRun {
   readonly id: string;
-  /** Whether it has recorded steps. */
-  hasRecorded = false;
+  /** Whether its task may have recorded steps. */
+  hasSteps: boolean;
   readonly #options: RunOptions;
   readonly #controller = new AbortController();
   readonly #questions: OpenQuestions;
@@ -61,6 +61,8 @@ export class JobRun {
   #parking: Promise<boolean> | undefined;
   /** The steps that are being stored. */
   readonly #recording = new Set<Promise<void>>();
+  /** The answers that earlier runs have received. */
+  #answers: ReadonlyMap<string, Answer> = new Map();
   /** By how much Redis's clock is ahead of ours, in ms: this is read at the start of the run. */
   readonly #ahead: number;
 
@@ -68,6 +70,7 @@ export class JobRun {
     const { store: { records }, job, token } = options;
     this.#options = options;
     this.id = job.id ?? "";
+    this.hasSteps = job.attemptsStarted > 1;
     const now = Date.now();
     this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {}); // What races with it gets the reason.
@@ -75,6 +78,8 @@ export class JobRun {
     this.#questions = new OpenQuestions(
       {
         ask: async (_, questions) => {
+          const answers = questions.flatMap(({ key }) => this.#answers.get(key) ?? []);
+          if (answers.length === questions.length) return answers.map((answer) => ({ answer }));
           const standing = await this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions));
           if (standing) return standing;
           throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
@@ -95,7 +100,7 @@ export class JobRun {
     try {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. The record shows
       // a request to stop whose signal was lost.
-      if (job.attemptsStarted > 1) await this.#insist(() => this.#readStop());
+      if (job.attemptsStarted > 1) await this.#insist(() => this.#resume());
       const { owner = await this.#insist(() => this.#readOwner()), timeout, trace } = oursOf(job);
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
@@ -109,7 +114,7 @@ export class JobRun {
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
         stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
-        mayHaveSteps: job.attemptsStarted > 1,
+        mayHaveSteps: this.hasSteps,
         steps: () => this.#during(() => this.#insist(() => store.parking.steps(name, this.id))),
         record: (step) => this.#record(step),
         forget: (from) => {
@@ -208,7 +213,7 @@ export class JobRun {
         .then((held) => void (held || this.lose()))
         .finally(() => this.#recording.delete(stored));
       this.#recording.add(stored);
-      this.hasRecorded = true;
+      this.hasSteps = true;
       return stored;
     });
   }
@@ -241,8 +246,11 @@ export class JobRun {
     this.#options.onError(error, { where, job: this.#options.name, task: this.id });
   }
 
-  async #readStop(): Promise<void> {
-    if ((await this.#options.store.records.toStop([this.id])).length > 0) this.cancel();
+  async #resume(): Promise<void> {
+    const { stops, hasSteps, answers } = await this.#options.store.parking.resumed(this.#options.name, this.id);
+    this.hasSteps = hasSteps;
+    this.#answers = answers;
+    if (stops) this.cancel();
   }
 
   /**

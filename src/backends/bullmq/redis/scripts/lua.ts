@@ -11,7 +11,7 @@ import { CREATE } from "./create.ts";
 import { MOVES } from "./lists.ts";
 import { LOG, REPORT } from "./log.ts";
 import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
-import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, STEPS } from "./parking.ts";
+import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, RESUMED, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
 import { READ } from "./read.ts";
@@ -96,6 +96,8 @@ return stops`,
   answer: ANSWER,
 
   park: PARK,
+
+  resumed: RESUMED,
 
   record: RECORD,
 

@@ -77,6 +77,20 @@ call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;
 
+/**
+ * ARGV: queue, id. Returns what a run that is not the first goes by: whether its task is to stop, whether steps are recorded,
+ * and each answer after its key.
+ */
+export const RESUMED = `${COMMON}
+local queue, id = ARGV[1], ARGV[2]
+local fields = call("HMGET", record(id), "stop", "work", "answered")
+local found = { (fields[1] or fields[2]) and 1 or 0, call("EXISTS", stepsOf(queue, id)) }
+for _, name in ipairs(cjson.decode(fields[3] or "[]")) do
+  table.insert(found, name)
+  table.insert(found, call("HGET", record(id), "answer:" .. name) or "")
+end
+return found`;
+
 /** How much of the steps one reply has, in bytes: a slow line carries that, and at most one step more, within its deadline. */
 const REPLY_BYTES = 1_048_576;
 

@@ -30,6 +30,13 @@ local function answerOpen(rec, names, given, now)
       table.insert(open, name)
     end
   end
+  -- A later run is told the answers of those that are listed, without asking.
+  if #set > 0 then
+    local all = cjson.decode(call("HGET", rec, "answered") or "[]")
+    for name in pairs(answers) do table.insert(all, name) end
+    table.insert(set, "answered")
+    table.insert(set, cjson.encode(all))
+  end
   if #expired > 0 then
     local all = cjson.decode(call("HGET", rec, "expiredQuestions") or "[]")
     for _, name in ipairs(expired) do table.insert(all, name) end
@@ -100,14 +107,14 @@ export function parseStanding(reply: string): Standing {
   return typeof stands === "number" ? { expiresIn: stands } : { answer: stands };
 }
 
-/** ARGV: id, then keys and answers. Returns the keys of the answers that count. */
+/** ARGV: id, owner, then keys and answers. Returns the keys of the answers that count: none for the task of another owner. */
 export const ANSWER = `${COMMON}${OPEN}${TO_FRONT}
 local id, now = ARGV[1], clock()
 local rec = record(id)
-local fields = call("HMGET", rec, "queue", "open", "work")
-if not fields[1] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return {} end
+local fields = call("HMGET", rec, "queue", "open", "work", "owner")
+if not fields[1] or fields[4] ~= ARGV[2] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return {} end
 local given = {}
-for i = 2, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
+for i = 3, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
 local open, answers, set, delete = answerOpen(rec, fields[2], given, now)
 if #set == 0 then return {} end
 changed(id, now)

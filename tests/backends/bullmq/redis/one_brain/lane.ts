@@ -16,6 +16,7 @@ import { endRun, holdOf, type RunEnd } from "../../../../../src/backends/bullmq/
 import { isAbandoned, MAX_CRASHES, type WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { TaskInfo } from "../../../../../src/task.ts";
 import type { Event } from "./events.ts";
+import { OWNER } from "./random_events.ts";
 import { type Model, mustStop } from "./model.ts";
 
 /** A run of a task's code. */
@@ -124,7 +125,7 @@ export class Lane {
         return void (run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step));
       }
       case "answer":
-        return void await records.storeAnswers(this.#id, event.answers);
+        return void await records.storeAnswers(this.#id, OWNER, event.answers);
       case "cancel": {
         const done = await records.cancel(this.#id, event.work);
         if (done === "cancelled") this.#lose();
