@@ -45,6 +45,11 @@ export class Parking {
     return this.#steps === 0 && this.#questions + this.#sleeps.size > 0;
   }
 
+  /** Whether the attempt is over. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
     this.#questions++;

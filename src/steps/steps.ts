@@ -5,12 +5,12 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Claim } from "../backend.ts";
-import { DefinitionError, HoldLost, JobFault, ToolError } from "../errors.ts";
+import { DefinitionError, HoldLost, InvalidValue, JobFault, JobsError, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import type { JobContext } from "./context.ts";
 import { toJson } from "../json.ts";
 import type { Json } from "../task.ts";
-import { quote } from "../text.ts";
+import { messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
 import type { Parking } from "./parking.ts";
@@ -57,7 +57,7 @@ export class Steps {
     };
     return {
       step: ((name, run) => {
-        return handled(this.#step(name, (step) => inStepSpan(name, () => run(step))));
+        return handled(this.#step(name, (step) => inStepSpan(name, () => codeOf(name, run)(step))));
       }) as JobContext["step"],
       sleep: (name, ms) => handled(until(name, () => this.#claim.now() + durationOf(name, ms))),
       until: (name, time) => handled(until(name, () => timeOf(name, time))),
@@ -89,6 +89,7 @@ export class Steps {
   async #step(name: string, run: Parameters<JobContext["step"]>[1]): Promise<Json> {
     this.throwFault();
     this.#signal.throwIfAborted();
+    if (this.#parking.isOver) throw new JobsError(`Cannot run the step ${quote(name)}: the attempt is over.`);
     checkStepName(name);
     const scope = this.#scope;
     if (scope.isInside(name)) {
@@ -123,7 +124,7 @@ export class Steps {
     let recorded = false;
     try {
       const step = { idempotencyKey: `${this.#claim.task.id}:${name}`, signal: this.#signal };
-      const value = toJson(await scopes.run(new Scope(name), async () => await run(step)), `The step ${quote(name)}`);
+      const value = resultOf(name, await scopes.run(new Scope(name), async () => await run(step)));
       await this.#claim.record(recordOf(call, textOf(name, value), index, this.#claim.now()));
       // It is not recorded then, and another run takes this step.
       if (this.#claim.signal.reason instanceof HoldLost) throw this.#claim.signal.reason;
@@ -158,6 +159,20 @@ function timeOf(name: string, time: Date | number): number {
   throw new DefinitionError(`Cannot wait in ${quote(name)} until ${time}: pass a Date, or ms since the epoch.`);
 }
 
+function codeOf<F>(name: string, run: F): F {
+  if (typeof run === "function") return run;
+  throw new DefinitionError(`Cannot run the step ${quote(name)}: pass a function that does its work.`);
+}
+
+/** The result of a step as JSON. Throws `InvalidValue` for what is not. */
+function resultOf(name: string, value: unknown): Json {
+  try {
+    return toJson(value, "it");
+  } catch (cause) {
+    throw new InvalidValue(`Cannot record the result of the step ${quote(name)}: ${messageOf(cause)}.`, { cause });
+  }
+}
+
 function textOf(name: string, value: Json): string {
   const text = JSON.stringify(value);
   const bytes = text.length * 3 <= MAX_STEP_BYTES ? 0 : new TextEncoder().encode(text).length;
@@ -175,7 +190,7 @@ function mismatch({ name, place }: Call, recorded: string): JobFault {
     `Cannot continue the task: its step ${place + 1} was recorded as ${quote(recorded)}, and the code now calls ` +
       `${
         quote(name)
-      } there. Run it with the code that began it, or define the job with onStepMismatch: "rerun", which ` +
-      "repeats the steps from there on.",
+      } there. If the code was changed, run it with the code that began it, or define the job with onStepMismatch: "rerun", ` +
+      "which repeats the steps from there on. If parts of it run at the same time, put each part into a step of its own.",
   );
 }

@@ -203,6 +203,7 @@ export const steps: Cases = {
   "a step that cannot be recorded fails its task with the reason": async (stage) => {
     await stage.work({
       hollow: (_, ctx) => ctx.step("hollow", () => () => {}),
+      codeless: (_, ctx) => ctx.step("codeless", undefined as never),
       inside: (_, ctx) => ctx.step("pay", () => ctx.step("ask", () => ctx.step("pay", () => 1))),
       unnamed: (_, ctx) => ctx.step("", () => 1),
       hash: (_, ctx) => ctx.step("a#2", () => 1),
@@ -210,7 +211,8 @@ export const steps: Cases = {
       dateless: (_, ctx) => ctx.until("dateless", new Date("no date")),
     });
     const reasons: [string, RegExp][] = [
-      ["hollow", /it is a function, which is not JSON/],
+      ["hollow", /Cannot record the result of the step "hollow": it is a function, which is not JSON/],
+      ["codeless", /Cannot run the step "codeless": pass a function/],
       ["inside", /Cannot run the step "pay" inside a step of the same name/],
       ["unnamed", /Cannot use "" as the name of a step/],
       ["hash", /Cannot use "a#2" as the name of a step/],
@@ -236,7 +238,10 @@ export const steps: Cases = {
     });
     strictEqual(await valueOf(stage, await stage.create({ job: "hasty" })), "done");
     ended.resolve();
-    match(String(await within(late.promise, () => "The step is not refused.")), /The attempt is over/);
+    match(
+      String(await within(late.promise, () => "The step is not refused.")),
+      /Cannot run the step "late": the attempt is over/,
+    );
     strictEqual(ran, false);
   },
 
