@@ -18,7 +18,7 @@ const PATIENCE_MS = 30_000;
 /** What axe-core finds wrong on the page as it is now, one line each. */
 async function flaws(page: Page): Promise<readonly string[]> {
   // Not as an element of the page, which its policy would refuse.
-  await page.evaluate(axe.source);
+  if (!await page.evaluate(() => Reflect.has(globalThis, "axe"))) await page.evaluate(axe.source);
   return await page.evaluate(async () => {
     const { violations } = await Reflect.get(globalThis, "axe").run();
     return violations.flatMap(({ id, nodes }: { id: string; nodes: { html: string }[] }) =>

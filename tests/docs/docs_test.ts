@@ -127,18 +127,15 @@ Deno.test("the life cycle page says how many deaths and hand-backs a task surviv
 Deno.test("docs/api.md names every export in the section of the first entry that has it", async () => {
   const { name: module, exports }: Config = JSON.parse(await readFile("deno.json"));
   const page = await readFile("docs/api.md");
+  const args = ["doc", "--json", ...Object.values(exports).map(pathOf)];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
+  const { nodes }: Documentation = JSON.parse(new TextDecoder().decode(stdout));
   const known = new Set<string>();
   for (const [entry, file] of Object.entries(exports)) {
     const heading = `## \`${module}${entry.slice(1)}\``;
     const [, section = ""] = page.split(`\n${heading}\n`);
     const [text = ""] = section.split("\n## ");
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["doc", "--json", pathOf(file)],
-      stderr: "null",
-    })
-      .output();
-    const { nodes }: Documentation = JSON.parse(new TextDecoder().decode(stdout));
-    const names = Object.values(nodes).flatMap(({ symbols }) => symbols.map(({ name }) => name));
+    const names = nodes[new URL(file, ROOT).href]?.symbols.map(({ name }) => name) ?? [];
     assert(names.length > 0);
     const missing = names.filter((name) => !known.has(name) && !new RegExp(`\\b${name}\\b`).test(text));
     assertEquals(missing, [], `docs/api.md, "${heading}", does not name these exports of ${file}.`);
