@@ -6,34 +6,38 @@
 import { dirname } from "node:path";
 import { groupsOf } from "./groups.ts";
 
-/** Files that take long: each has a process of its own. They begin first: else one of them would run alone at the end. */
+/**
+ * What takes longest, most of it by waiting, and therefore begins first, lest it run alone at the end: files, of which each
+ * has a process of its own, and folders whose other files share one.
+ */
 export const LONGEST: readonly string[] = [
-  "tests/examples/examples_test.ts",
-  "tests/backends/outage_test.ts",
   "tests/backends/postgres/postgres_test.ts",
-  "tests/examples/first_app_test.ts",
-  "tests/crash/crash_test.ts",
-  "tests/mcp/sent_size_test.ts",
-  "tests/examples/compile_test.ts",
-  "tests/examples/background_command_test.ts",
-  "tests/backends/bullmq/bullmq_test.ts",
-  "tests/mcp/stdio/listing_only_test.ts",
-  "tests/crash/keys_test.ts",
-  "tests/clients/clients_test.ts",
-  "tests/backends/kv/kv_test.ts",
-  "tests/backends/bullmq/redis/clock_test.ts",
-  "tests/backends/silence_test.ts",
-  "tests/backends/bullmq/redis/failover_test.ts",
-  "tests/backends/memory/memory_test.ts",
-];
-
-/** And folders whose other files share a process for long. */
-const LONGEST_FOLDERS: readonly string[] = [
   "tests/backends/postgres",
-  "tests/mcp",
-  "tests/backends/bullmq/redis",
+  "tests/examples/examples_test.ts",
+  "tests/backends/bullmq/bullmq_test.ts",
+  "tests/backends/kv/kv_test.ts",
+  "tests/backends/outage_test.ts",
+  "tests/client/client_test.ts",
+  "tests/examples/compile_test.ts",
+  "tests/clients/clients_test.ts",
   "tests/interop",
+  "tests/mcp",
+  "tests/backends/memory/memory_test.ts",
+  "tests/backends/bullmq/worker",
+  "tests/backends/silence_test.ts",
+  "tests/crash/crash_test.ts",
+  "tests/crash/keys_test.ts",
   "tests/dashboard",
+  "tests/backends/bullmq/redis",
+  "tests/backends/bullmq/redis/failover_test.ts",
+  "tests/exposure",
+  "tests/backends/bullmq",
+  "tests/backends/kv/file",
+  "tests/examples/first_app_test.ts",
+  "tests/examples/background_command_test.ts",
+  "tests/mcp/sent_size_test.ts",
+  "tests/mcp/stdio/listing_only_test.ts",
+  "tests/backends/bullmq/redis/clock_test.ts",
 ];
 
 /** What is run where nothing is named. Of src/ it is the examples in the documentation comments. */
@@ -90,8 +94,7 @@ export async function plan(told: Pick<Arguments, "paths" | "options">): Promise<
     name: files.length > 1 ? dirname(files[0] ?? "") : files.join(),
     files,
   }));
-  const first = [...LONGEST, ...LONGEST_FOLDERS];
-  const rank = ({ name }: Run) => first.includes(name) ? first.indexOf(name) : first.length;
+  const rank = ({ name }: Run) => LONGEST.includes(name) ? LONGEST.indexOf(name) : LONGEST.length;
   runs.sort((a, b) => rank(a) - rank(b));
   if (documented.length > 0) runs.push({ name: documented.join(" "), files: documented, doc: true });
   return runs;
