@@ -10,9 +10,28 @@ interface Process {
   readonly parent: number;
 }
 
-/** Those processes that `ps` selects by this option; without one that is dead and only not yet collected. */
-async function processes(...option: readonly string[]): Promise<readonly Process[]> {
-  const { stdout } = await new Deno.Command("ps", { args: [...option, "-o", "pid=,ppid=,stat="] }).output();
+/** A process, or all of them, without those that are dead and only not yet collected. */
+async function processes(pid?: number): Promise<readonly Process[]> {
+  return Deno.build.os === "linux" ? readProc(pid) : await runPs(pid);
+}
+
+/** From the files in which Linux tells of processes: to start `ps` takes a hundred times as long. */
+function readProc(pid?: number): readonly Process[] {
+  const names = pid === undefined ? [...Deno.readDirSync("/proc")].map(({ name }) => name) : [`${pid}`];
+  return names.filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const text = Deno.readTextFileSync(`/proc/${name}/stat`);
+      const [state = "", parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      return state === "Z" || state === "X" ? [] : [{ pid: Number(name), parent: Number(parent) }];
+    } catch {
+      return []; // It has ended.
+    }
+  });
+}
+
+async function runPs(pid?: number): Promise<readonly Process[]> {
+  const args = [...pid === undefined ? ["-A"] : ["-p", `${pid}`], "-o", "pid=,ppid=,stat="];
+  const { stdout } = await new Deno.Command("ps", { args }).output();
   return new TextDecoder().decode(stdout).trim().split("\n").flatMap((line) => {
     const [pid, parent, state = ""] = line.trim().split(/\s+/);
     return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent) }];
@@ -26,12 +45,12 @@ export async function isRunning(pid: number): Promise<boolean> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
   }
-  return (await processes("-p", String(pid))).some((found) => found.pid === pid);
+  return (await processes(pid)).some((found) => found.pid === pid);
 }
 
 /** All that a process has started, and what these have started. */
 export async function descendants(pid: number): Promise<readonly number[]> {
-  const all = await processes("-A");
+  const all = await processes();
   const below = (pid: number): readonly number[] =>
     all.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
   return below(pid);
