@@ -86,13 +86,12 @@ export class KvStore implements Store<KvEntry> {
     const named = key === undefined ? undefined : await this.#named(owner, key);
     if (named && named.value?.slice(0, ID_LENGTH) !== id) return false;
     const text = await this.#storeText(input);
-    const { sets = [], ...write } = writing({ record, input: text }, undefined);
-    const marked = mark && { key: nameKey(owner, mark.key), value: mark.text, expireIn: expiryIn(MARK_KEPT_MS) };
+    const write = writing({ record, input: text }, undefined);
     return await this.#committer.commit({
       ...write,
-      sets: marked ? [...sets, marked] : sets,
       deletes: marksOf(text),
-      bytes: write.bytes + (marked ? 100 + 2 * marked.value.length : 0),
+      ...mark && { mark: { key: nameKey(owner, mark.key), value: mark.text, expireIn: expiryIn(MARK_KEPT_MS) } },
+      bytes: write.bytes + (mark ? 100 + 2 * mark.text.length : 0),
       checks: named && [named],
     }) !== null;
   }
