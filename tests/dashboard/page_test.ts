@@ -99,7 +99,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       assertEquals([await focused(page), system.stopped.has("second")], ["Cancel", false]);
       await page.keyboard.press("Enter");
       await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
-      await page.getByText("The task is cancelled.").waitFor();
+      await page.locator("#note").getByText("The task is cancelled.").waitFor();
       await main.getByRole("heading", { name: "draw_chart Cancelled" }).waitFor();
       assert(system.stopped.has("second"));
     },
@@ -134,6 +134,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**/#/tasks?owner=you");
     await rows.nth(2).waitFor({ state: "detached" });
+    await rows.nth(1).waitFor(); // The old rows leave before the new ones come.
     assertEquals(await rows.count(), 2);
     await page.getByLabel("Task id or owner").fill(id);
     await page.keyboard.press("Enter");
