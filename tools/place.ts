@@ -57,9 +57,10 @@ export class Place implements AsyncDisposable {
     return this.backend === "postgres" ? this.database?.url : undefined;
   }
 
-  /** Kills the database server and starts it again on the same data. */
-  async restartDatabase(): Promise<void> {
+  /** Kills the database server and starts it again on the same data, after `outage` ms. */
+  async restartDatabase(outage = 0): Promise<void> {
     await this.database?.kill();
+    await new Promise((resolve) => setTimeout(resolve, outage));
     await this.database?.start();
   }
 

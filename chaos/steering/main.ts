@@ -1,10 +1,10 @@
 /**
- * The steering run: `deno task chaos:steering [--backend kv|redis|postgres] [--seconds 30] [--seed 1]`. Workers and servers
- * are killed with SIGKILL, while one job has a limit of two at once, another one is paused and resumed again and again, and a
+ * The steering run: `deno task chaos:steering [--backend kv|redis|postgres] [--seconds 30] [--seed 1]`. Workers, servers and
+ * the database are killed with SIGKILL, while one job has a limit of two at once, another one is paused and resumed again and again, and a
  * schedule has a task each second. Ends with status 0 only if the limit was kept, nothing began during a pause, each due time
  * had exactly one task, and all tasks have ended once.
  */
-import { isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
+import { BackendError, isFinished, newTaskId, type TaskInfo } from "../../backend.ts";
 import type { Job } from "../../mod.ts";
 import { openBackend, Place } from "../../tools/place.ts";
 import { randomFrom } from "../../tools/random.ts";
@@ -19,6 +19,9 @@ const WORKERS = 3;
 const SERVERS = 3;
 const TICK_MS = 250;
 const KILL_CHANCE = 0.05;
+/** Of so many ticks, the database is killed in one, and for how long it is away, in ms. */
+const DATABASE_TICKS = 16;
+const OUTAGE_MS = 500;
 /** How long a pause lasts, and the time before the next one, in ticks. */
 const PAUSE_TICKS = 16;
 /** How long the other processes have to hear of a pause, in ms. */
@@ -67,9 +70,15 @@ const start = (count: number, script: "steering/worker" | "steering/server") =>
 const [workers, servers] = [await start(WORKERS, "steering/worker"), await start(SERVERS, "steering/server")];
 const sent: TaskInfo[] = [];
 const pauses: Span[] = [];
-let [kills, pausedAt] = [0, 0];
+let [kills, databaseKills, pausedAt] = [0, 0, 0];
+let [databaseTick, database] = [0, Promise.resolve()];
 
 for (let tick = 0; tick < ticks; tick++) {
+  if (tick % DATABASE_TICKS === 0) databaseTick = tick + Math.floor(random() * DATABASE_TICKS);
+  if (tick === databaseTick && place.hasDatabase) {
+    databaseKills++;
+    database = database.then(() => place.restartDatabase(OUTAGE_MS));
+  }
   await Promise.all([pause(TICK_MS), create(limited, 150), create(limited, 200), create(held, 5), create(held, 10)]);
   if (tick % PAUSE_TICKS === 0) await (pausedAt === 0 ? pauseHeld() : resumeHeld());
   for (const [group, script] of [[workers, "steering/worker"], [servers, "steering/server"]] as const) {
@@ -77,10 +86,12 @@ for (let tick = 0; tick < ticks; tick++) {
       if (random() >= KILL_CHANCE) continue;
       kills++;
       await process.end("kill");
+      await database; // What is started needs it.
       group[index] = await Watched.start(script);
     }
   }
 }
+await database;
 if (pausedAt !== 0) await resumeHeld();
 await Promise.all(servers.map((server) => server.end("stop")));
 const scheduled = await tasksOf(timed.name);
@@ -94,6 +105,7 @@ const rows: [string, number][] = [
   ["tasks sent", sent.length],
   ["tasks of the schedule", scheduled.length],
   ["processes killed", kills],
+  ["database killed", databaseKills],
   ["pauses", pauses.length],
   ["lost, or ended otherwise than COMPLETED", unfinished],
   ["ended twice", [...ends.values()].filter((count) => count > 1).length],
@@ -104,7 +116,7 @@ const rows: [string, number][] = [
   ["tasks of the schedule beside those of due times", scheduled.filter(({ id }) => !dueIds.has(id)).length],
 ];
 for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
-const [, , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
+const [, , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
   [, n],
 ) => n);
 const isWell = lost + twice + begun + leftOut + beside === 0 && most <= MOST_AT_ONCE && times === scheduled.length;
@@ -112,19 +124,34 @@ if (!isWell) Deno.exitCode = 1;
 
 async function create(job: Job, ms: number): Promise<void> {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const task = { id: newTaskId(), job: job.name, owner: OWNER, input: { ms }, resultTtl: 3_600_000, retry };
-  sent.push(await backend.create(task));
+  // By its key a call finds the task of one that the database has stored, but not answered.
+  const key = { name: crypto.randomUUID(), window: 3_600_000 };
+  const task = { job: job.name, owner: OWNER, input: { ms }, resultTtl: 3_600_000, retry, key };
+  sent.push(await untilStored(() => backend.create({ ...task, id: newTaskId() })));
+}
+
+/** Calls again while the database is away. */
+async function untilStored<T>(call: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (true) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof BackendError) || Date.now() > deadline) throw error;
+      await pause(TICK_MS);
+    }
+  }
 }
 
 async function pauseHeld(): Promise<void> {
-  await operator.pause(held.name);
+  await untilStored(() => operator.pause(held.name));
   pausedAt = Date.now();
 }
 
 async function resumeHeld(): Promise<void> {
   pauses.push({ from: pausedAt + HEARD_MS, to: Date.now() });
   pausedAt = 0;
-  await operator.resume(held.name);
+  await untilStored(() => operator.resume(held.name));
 }
 
 async function tasksOf(job: string): Promise<readonly TaskInfo[]> {
