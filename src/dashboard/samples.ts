@@ -8,7 +8,7 @@ import type { JobCounts } from "../contract/operator.ts";
 import { isFinished, type TerminalStatus } from "../task.ts";
 import type { Sample } from "./wire.ts";
 
-/** How long one sample is, in ms. */
+/** How often a sample is taken, in ms. */
 export const SPAN_MS = 10_000;
 
 /** How many samples are kept: an hour. */
@@ -54,6 +54,7 @@ export class Samples {
     this.#alive = alive;
     this.#samples.push({
       at: now,
+      ms: now - (this.#samples.at(-1)?.at ?? this.since),
       waiting,
       running,
       // Never negative, although counts and events are not of exactly the same moment.

@@ -11,6 +11,8 @@ import type { Json, Outcome, TaskInfo } from "../task.ts";
 export interface Sample {
   /** When the span ended, in ms since the epoch. */
   readonly at: number;
+  /** How long the span was, in ms: longer than others where the tasks could not be counted meanwhile. */
+  readonly ms: number;
   /** How many tasks waited for a worker then. */
   readonly waiting: number;
   /** How many tasks workers held then. */
@@ -33,8 +35,6 @@ export interface OverviewShown {
   readonly jobs: readonly JobCounts[];
   /** The charts, oldest sample first. */
   readonly samples: readonly Sample[];
-  /** How long one sample is, in ms. */
-  readonly span: number;
   /** When the first sample began, in ms since the epoch. */
   readonly since: number;
   readonly workers: number;

@@ -4,6 +4,7 @@
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { MemoryBackend } from "../../mod.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { SCHEDULE } from "../../src/schedules/schedule.ts";
 import { declared, toText } from "../../src/schedules/schedule.ts";
 import { noChromium, startChromium } from "../../tools/page/chromium.ts";
@@ -223,6 +224,84 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     await until(async () => await page.getByLabel("Status").inputValue() === "", "the field shows the address");
   });
 
+  await t.step("a bar and the options of a select show what they are changed to", async () => {
+    const shown = await page.evaluate(async (path) => {
+      const { h, patch } = await import(path);
+      const select = (...names: string[]) =>
+        h("select", {}, names.map((value) => h("option", { value }, `Job ${value}`)));
+      const parent = h("div", {}, h("progress", { max: 100, value: 20 }), select("b", "c"));
+      patch(parent, [h("progress", { max: 100, value: 80 }), select("a", "b", "c")]);
+      const [bar, { options }] = parent.children;
+      return { bar: bar.value, options: [...options].map(({ value, text }) => `${text} is ${value}`) };
+    }, "/dom.js");
+    assertEquals(shown, { bar: 80, options: ["Job a is a", "Job b is b", "Job c is c"] });
+  });
+
+  await t.step(
+    "where the newest tasks do not fit and there are older ones, the page does not say that none fits",
+    async () => {
+      const text = await page.evaluate(async (path) => {
+        const { drawTasks } = await import(path);
+        const shown = { view: "tasks", now: 0, tasks: [], nextCursor: "older", jobs: [] };
+        return drawTasks(new URLSearchParams(), shown).map((node: { textContent: string }) => node.textContent).join();
+      }, "/tasks.js");
+      assertMatch(text, /None of the newest tasks fits, but older ones may/);
+    },
+  );
+
+  await t.step("a chart says what was the most, also where that was nothing", async () => {
+    const said = await page.evaluate(async (path) => {
+      const { chart } = await import(path);
+      const labelOf = (value: number, ...values: number[]) => {
+        const points = values.map((value, at) => ({ at, value }));
+        const figure = chart({ title: "Failed", kind: "failed", unit: " / min", value, points });
+        return figure.querySelector("svg").getAttribute("aria-label");
+      };
+      return [labelOf(0, 0, 0), labelOf(7, 3, 1)];
+    }, "/charts.js");
+    assertEquals(said, [
+      "Failed: 0 / min now, at most 0 / min in the last hour",
+      "Failed: 7 / min now, at most 7 / min in the last hour",
+    ]);
+  });
+
+  await t.step("a task that is kept for longer than a date can say is shown all the same", async () => {
+    const retry = { attempts: 1, delay: 1, maxDelay: 1 };
+    const task = { job: "flaky", owner: "me", input: {}, resultTtl: Number.MAX_SAFE_INTEGER, retry };
+    const { id } = await backend.create({ ...task, id: newTaskId() });
+    await page.goto(`${origin}/#/tasks/${id}`);
+    await main.getByRole("heading", { name: "flaky Failed" }).waitFor();
+  });
+
+  await t.step("an input that cannot be read is read again, and never twice at once", async () => {
+    let reads = 0;
+    const again = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    await page.route("**/input", async (route) => {
+      if (++reads === 1) return await route.abort();
+      again.resolve();
+      await answered.promise;
+      await route.continue();
+    });
+    const id = await system.start("nobody_runs_it", { months: 3 });
+    await page.goto(`${origin}/#/tasks/${id}`);
+    await main.getByRole("alert").waitFor();
+    await again.promise;
+    await page.evaluate(async () => {
+      const { Event, dispatchEvent, requestAnimationFrame } = Object(globalThis);
+      for (let frame = 0; frame < 5; frame++) {
+        dispatchEvent(new Event("redraw"));
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      }
+    });
+    answered.resolve();
+    await seen(/"months": 3/);
+    assertEquals(reads, 2);
+    await page.unroute("**/input");
+    // That the first reading failed is expected.
+    errors.length = 0;
+  });
+
   await t.step("a page whose server ends says so, and goes on once it is back", async () => {
     await system.endPage();
     await page.getByText("Connection lost, trying again…").waitFor();
@@ -253,10 +332,32 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     assertEquals([[...requested], errors], [[origin], []]);
   });
 
-  await t.step("without the token there is no access", async () => {
+  await t.step("a page in the background reads nothing until somebody sees it", async () => {
+    const other = await browser.newPage();
+    const reads: string[] = [];
+    other.on("request", (request) => request.url().includes("/api/") && reads.push(request.url()));
+    await other.addInitScript(() =>
+      Object.defineProperty(Object(globalThis).document, "hidden", { value: true, configurable: true })
+    );
+    await other.goto(system.url);
+    await other.locator("main").getByText("Loading…").first().waitFor();
+    assertEquals(reads, []);
+    await other.evaluate(() => {
+      const { document, Event } = Object(globalThis);
+      Object.defineProperty(document, "hidden", { value: false });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await other.getByText("Live", { exact: true }).waitFor();
+    await other.close();
+  });
+
+  await t.step("without the token there is no access, and with it there is, also in the same tab", async () => {
     const other = await browser.newPage();
     await other.goto(`${origin}/#token=wrong`);
     await other.getByRole("heading", { name: "No access" }).waitFor();
+    await other.goto(system.url);
+    await other.getByText("Live", { exact: true }).waitFor();
+    assertEquals(other.url(), `${origin}/#/overview`);
     await other.close();
   });
 });

@@ -35,6 +35,8 @@ let isDrawing = false;
 
 takeToken();
 addEventListener("hashchange", ({ oldURL }) => {
+  // A new URL of the page that is opened in the same tab changes no more than this.
+  takeToken();
   open();
   // A filter that is used keeps the focus.
   if (pathOf(oldURL) === pathOf(location.href)) return;
@@ -68,6 +70,7 @@ function open() {
     else link.removeAttribute("aria-current");
   }
   draw();
+  if (document.hidden) return;
   follow(query, signal, (next) => {
     if (signal.aborted) return;
     line = next;

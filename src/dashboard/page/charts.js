@@ -22,10 +22,11 @@ const HOUR_MS = 3_600_000;
  * }} chart
  */
 export function chart({ title, value, unit = "", kind, points }) {
-  const most = Math.max(1, ...points.map((point) => point.value));
+  const most = Math.max(value, ...points.map((point) => point.value));
+  const scale = Math.max(1, most);
   const end = now();
   const x = (/** @type {number} */ at) => round(WIDTH * (1 - (end - at) / HOUR_MS));
-  const y = (/** @type {number} */ of) => round(HEIGHT - 2 - (HEIGHT - 6) * of / most);
+  const y = (/** @type {number} */ of) => round(HEIGHT - 2 - (HEIGHT - 6) * of / scale);
   const line = points.map((point, index) => `${index === 0 ? "M" : "L"}${x(point.at)} ${y(point.value)}`).join("");
   const [first, last] = [points[0], points.at(-1)];
   const area = first && last ? `${line}L${x(last.at)} ${HEIGHT}L${x(first.at)} ${HEIGHT}Z` : "";

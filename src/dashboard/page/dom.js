@@ -12,9 +12,6 @@ const SVG = "http://www.w3.org/2000/svg";
 /** How to build what `once` has made. @type {WeakMap<Element, () => readonly Node[]>} */
 const builds = new WeakMap();
 
-/** What the person has changed in an element, and no view takes back. */
-const OF_THE_PERSON = ["open", "value"];
-
 /**
  * Makes an element. Functions become event handlers; `true` is an attribute without a value; `false` and `undefined` are none.
  *
@@ -121,14 +118,14 @@ function update(old, node) {
   }
   if (node.hasAttribute("data-version")) return rebuild(old, node);
   for (const { name } of [...old.attributes]) {
-    if (!node.hasAttribute(name) && !OF_THE_PERSON.includes(name)) old.removeAttribute(name);
+    if (!node.hasAttribute(name)) old.removeAttribute(name);
   }
   for (const { name, value } of node.attributes) {
-    if (old.getAttribute(name) !== value && !OF_THE_PERSON.includes(name)) old.setAttribute(name, value);
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const name of ["onclick", "onchange", "onsubmit"]) Reflect.set(old, name, Reflect.get(node, name));
   patch(old, [...node.childNodes]);
-  // A field shows what the address says, but not against the person who is using it.
+  // A field that was used ignores its attribute. It shows what the address says, but not against the person who is using it.
   if (old !== document.activeElement && "value" in old && "value" in node && old.value !== node.value) {
     if (old instanceof HTMLInputElement || old instanceof HTMLSelectElement) old.value = String(node.value);
   }

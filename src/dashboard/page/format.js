@@ -9,6 +9,9 @@ import { h } from "./dom.js";
 
 const NUMBERS = new Intl.NumberFormat("en");
 
+/** The last time that a date can say, in ms since the epoch. */
+const LAST_DATE = 8_640_000_000_000_000;
+
 /** How far the server's clock is ahead of this one, in ms. */
 let ahead = 0;
 
@@ -80,8 +83,9 @@ function dayOf(date) {
  */
 export function ago(at) {
   const passed = now() - at;
+  const date = Math.min(at, LAST_DATE);
   const text = Math.abs(passed) < 1_000 ? "now" : passed > 0 ? `${roughly(passed)} ago` : `in ${roughly(-passed)}`;
-  return h("time", { datetime: new Date(at).toISOString(), title: timeOfDay(at) }, text);
+  return h("time", { datetime: new Date(date).toISOString(), title: timeOfDay(date) }, text);
 }
 
 /** @param {number} ms */

@@ -12,6 +12,8 @@ import { ago, number, timeOfDay } from "./format.js";
 /** @import { TaskStatus } from "../../task.ts" */
 /** @import { OverviewShown, Sample } from "../wire.ts" */
 
+/** What is counted in each sample. @typedef {"created" | "completed" | "failed"} Counted */
+
 const MINUTE_MS = 60_000;
 
 /**
@@ -41,17 +43,14 @@ export function drawOverview(shown) {
 }
 
 /** @param {OverviewShown} shown */
-function charts({ jobs, samples, span }) {
+function charts({ jobs, samples }) {
   const count = (/** @type {(job: JobCounts) => number} */ of) => jobs.reduce((total, job) => total + of(job), 0);
   const course = (/** @type {"waiting" | "running"} */ of) =>
     samples.map((sample) => ({ at: sample.at, value: sample[of] }));
-  /** @param {"created" | "completed" | "failed"} of */
-  const rate = (of) => samples.map((sample) => ({ at: sample.at, value: sample[of] * MINUTE_MS / span }));
-  const minute = samples.slice(-MINUTE_MS / span);
-  /** @param {"created" | "completed" | "failed"} of */
-  const lately = (of) =>
-    minute.reduce((total, sample) => total + sample[of], 0) * MINUTE_MS / (span * Math.max(1, minute.length));
-  const perMinute = " / min";
+  const rates = (/** @type {Counted} */ of, /** @type {string} */ title) => {
+    const { now, points } = perMinute(samples, of);
+    return chart({ title, kind: of, value: now, unit: " / min", points });
+  };
   return [
     chart({
       title: "Waiting",
@@ -65,16 +64,28 @@ function charts({ jobs, samples, span }) {
       value: count(({ counts }) => counts.RUNNING),
       points: course("running"),
     }),
-    chart({ title: "Created", kind: "created", value: lately("created"), unit: perMinute, points: rate("created") }),
-    chart({
-      title: "Completed",
-      kind: "completed",
-      value: lately("completed"),
-      unit: perMinute,
-      points: rate("completed"),
-    }),
-    chart({ title: "Failed", kind: "failed", value: lately("failed"), unit: perMinute, points: rate("failed") }),
+    rates("created", "Created"),
+    rates("completed", "Completed"),
+    rates("failed", "Failed"),
   ];
+}
+
+/**
+ * How many a minute there were, in each sample and over the last minute of them.
+ *
+ * @param {readonly Sample[]} samples
+ * @param {Counted} of
+ */
+export function perMinute(samples, of) {
+  const rate = (/** @type {readonly Sample[]} */ some) => {
+    const ms = some.reduce((total, sample) => total + sample.ms, 0);
+    return ms === 0 ? 0 : some.reduce((total, sample) => total + sample[of], 0) * MINUTE_MS / ms;
+  };
+  const begin = (samples.at(-1)?.at ?? 0) - MINUTE_MS;
+  return {
+    now: rate(samples.filter(({ at }) => at > begin)),
+    points: samples.map((sample) => ({ at: sample.at, value: rate([sample]) })),
+  };
 }
 
 /** @type {readonly (readonly [TaskStatus, string, string])[]} */

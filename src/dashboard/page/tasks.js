@@ -4,7 +4,7 @@
  * @module
  */
 import { h } from "./dom.js";
-import { ago, badge, progressOf, STATUSES } from "./format.js";
+import { ago, badge, now, progressOf, STATUSES } from "./format.js";
 
 /** @import { TaskInfo } from "../../task.ts" */
 /** @import { TasksShown } from "../wire.ts" */
@@ -29,10 +29,19 @@ export function drawTasks(query, shown) {
     shown === undefined
       ? h("p", { class: "quiet", "data-key": "loading" }, "Loading…")
       : shown.tasks.length === 0
-      ? h("p", { class: "empty", "data-key": "empty" }, "No task fits.")
+      ? h("p", { class: "empty", "data-key": "empty" }, noneOf(shown))
       : h("div", { class: "wide", "data-key": "list" }, table(shown.tasks)),
     pages(query, shown),
   ];
+}
+
+/**
+ * A page is searched only so far: with a filter that few of many tasks fit, they may all be on the next one.
+ *
+ * @param {TasksShown} shown
+ */
+function noneOf({ nextCursor }) {
+  return nextCursor === undefined ? "No task fits." : "None of the newest tasks fits, but older ones may.";
 }
 
 /**
@@ -102,7 +111,7 @@ function apply(event) {
     if (name && value) query.set(name, value);
   }
   // As of now, and not of each time that the page is read: else tasks would leave a page whose address stays.
-  if (within) query.set("since", String(Date.now() - Number(within)));
+  if (within) query.set("since", String(now() - Number(within)));
   location.hash = `#/tasks${query.size > 0 ? `?${query}` : ""}`;
 }
 

@@ -12,7 +12,16 @@ import { readValue } from "./server.js";
 /** What is shown of a long text, in UTF-16 units: far longer ones make a browser slow. */
 const LONGEST = 100_000;
 
-/** @type {Map<string, ValueRead | Error>} */
+/** How long after a failed reading the value is read again, in ms. */
+const AGAIN_MS = 2_000;
+
+/**
+ * A value as it was read last, if it was, and when it may be read again.
+ *
+ * @typedef {{ value?: ValueRead | Error, readAgainAt: number }} Known
+ */
+
+/** Those of the task that is open. @type {Map<string, Known>} */
 let known = new Map();
 
 /** @param {TaskInfo} task */
@@ -35,21 +44,26 @@ export function drawOutcome(task) {
 }
 
 /**
- * What is known of a value; reads it at first.
+ * What is known of a value; reads it at first, and after a failure.
  *
  * @param {string} id
  * @param {"input" | "outcome"} what
  */
 function valueOf(id, what) {
   const key = `${what} ${id}`;
-  if (known.has(key)) return known.get(key);
+  const last = known.get(key);
+  if (last && Date.now() < last.readAgainAt) return last.value;
   // Those of other tasks are not needed any more.
   known = new Map([...known].filter(([other]) => other.endsWith(id)));
+  /** @type {Known} */
+  const next = { value: last?.value, readAgainAt: Infinity };
+  known.set(key, next);
   readValue(id, what).catch((error) => error instanceof Error ? error : new Error(String(error))).then((value) => {
-    known.set(key, value);
+    next.value = value;
+    if (value instanceof Error) next.readAgainAt = Date.now() + AGAIN_MS;
     dispatchEvent(new Event("redraw"));
   });
-  return undefined;
+  return next.value;
 }
 
 /** @param {Outcome} outcome */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Operator } from "../../contract/operator.ts";
-import { type Samples, SPAN_MS } from "../samples.ts";
+import type { Samples } from "../samples.ts";
 import type { View } from "./view.ts";
 
 /** The overview. Counting all tasks costs the store more than reading a page of them, so it follows once a second. */
@@ -16,7 +16,7 @@ export function overview(operator: Operator, samples: Samples): View {
     async read() {
       const [jobs, workers] = await Promise.all([operator.counts(), operator.workers()]);
       const { since, all } = samples;
-      return { view: "overview", now: Date.now(), jobs, samples: all, span: SPAN_MS, since, workers: workers.length };
+      return { view: "overview", now: Date.now(), jobs, samples: all, since, workers: workers.length };
     },
   };
 }
