@@ -10,7 +10,6 @@ import {
 import type { ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
-import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import { pause } from "../../src/waiting.ts";
@@ -22,7 +21,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../tools/std.ts";
-import { Bench, call, callFor, endless, ME, PLAIN, report, start, toolOf } from "./support.ts";
+import { Bench, call, callFor, cancelAtHalf, endless, ME, PLAIN, report, start, toolOf } from "./support.ts";
 
 const ACCEPTED = { client: { ...PLAIN, tasks: "accepted" } } as const;
 
@@ -320,17 +319,8 @@ Deno.test("cancelling a waiting call cancels its task", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy());
   const surface = bench.exposeAll(endless);
   await bench.work(endless);
-  const caller = new AbortController();
-  const ids: string[] = [];
-  const answer = call(surface, "endless", {}, {
-    signal: caller.signal,
-    onChange: ({ id, progress }) => {
-      ids.push(id);
-      if (progress === 0.5) caller.abort(new CallCancelled("enough"));
-    },
-  });
-  await assertRejects(() => answer, CallCancelled);
-  assertEquals((await bench.tasks.get(ids[0] ?? "", ME)).status, "CANCELLED");
+  const id = await cancelAtHalf(surface);
+  assertEquals((await bench.tasks.get(id, ME)).status, "CANCELLED");
 });
 
 Deno.test("invalid times are refused", () => {

@@ -4,7 +4,7 @@ import { BackendError, InvalidInput, TaskExpired, TaskNotFound, TaskNotReady } f
 import { CallCancelled } from "../../src/exposure/surface.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
-import { Bench, call, endless, ME, report, start, toolOf } from "./support.ts";
+import { Bench, call, cancelAtHalf, endless, ME, report, start, toolOf } from "./support.ts";
 
 async function read(surface: Surface, id: string, owner = ME): Promise<string> {
   const [template] = surface.templates;
@@ -116,17 +116,8 @@ Deno.test("cancelling a call cancels its task even if the store fails at first",
   const { backend } = bench;
   const failing = [() => Promise.reject(new BackendError("Cannot cancel the task: the store is away."))];
   backend.cancel = (...args) => (failing.pop() ?? MemoryBackend.prototype.cancel.bind(backend))(...args);
-  const caller = new AbortController();
-  const ids: string[] = [];
-  const answer = call(surface, "endless", {}, {
-    signal: caller.signal,
-    onChange: ({ id, progress }) => {
-      ids.push(id);
-      if (progress === 0.5) caller.abort(new CallCancelled("enough"));
-    },
-  });
-  await assertRejects(() => answer, CallCancelled, "enough");
-  const { status } = await bench.tasks.get(ids[0] ?? "", ME);
+  const id = await cancelAtHalf(surface);
+  const { status } = await bench.tasks.get(id, ME);
   assertEquals([status, failing.length], ["CANCELLED", 0]);
 });
 

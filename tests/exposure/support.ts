@@ -23,7 +23,8 @@ import {
   ToolRegistry,
   type ToolResult,
 } from "../../strategy.ts";
-import type { CallAnswer, CallClient, CallContext } from "../../src/exposure/surface.ts";
+import { type CallAnswer, CallCancelled, type CallClient, type CallContext } from "../../src/exposure/surface.ts";
+import { assertRejects } from "../../tools/std.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 
@@ -161,4 +162,22 @@ export const completed: CompletedTask = {
 /** How a task ends that returns this value. */
 export function value(value: Json): Outcome {
   return { kind: "value", value };
+}
+
+/**
+ * Calls `endless`, and cancels the call at half. Resolves with the id of its task, once the call has rejected with
+ * `CallCancelled`.
+ */
+export async function cancelAtHalf(surface: Surface): Promise<string> {
+  const caller = new AbortController();
+  const ids: string[] = [];
+  const answer = call(surface, "endless", {}, {
+    signal: caller.signal,
+    onChange: ({ id, progress }) => {
+      ids.push(id);
+      if (progress === 0.5) caller.abort(new CallCancelled("enough"));
+    },
+  });
+  await assertRejects(() => answer, CallCancelled, "enough");
+  return ids[0] ?? "";
 }

@@ -13,7 +13,7 @@ import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../tools/redis_server.ts";
-import { wait } from "../../mcp/http/support/waiters.ts";
+import { assertLost, wait } from "../../mcp/http/support/waiters.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 /** An operation on the queue, or on all of Redis. */
@@ -65,16 +65,7 @@ for (const [name, act] of Object.entries(DELETIONS)) {
 test("waiting calls notice that FLUSHALL has deleted everything", async (url) => {
   await using waiters = await wait(await BullMqBackend.connect({ redis: url }));
   await withQueue(url, "contract", (_, admin) => admin.flushall());
-  for (const { error } of await waiters.answers) {
-    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
-      -32602,
-      "Cannot find task …: the id is unknown. Check it, or start a new task.",
-    ]);
-  }
-  const read = await waiters.read();
-  const [pushed, listened] = await waiters.ends;
-  assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], ["failed", read["2025-11-25"]?.error?.message]);
-  assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
+  await assertLost(waiters);
 });
 
 test("after FLUSHALL new tasks emit events as before, even if Redis's clock was set back", async (url) => {

@@ -28,12 +28,9 @@ function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
   });
 }
 
-Deno.test("where the system has no watcher to give, the changes of other connections are found all the same", async () => {
+/** Creates a task on one connection, and waits until another one of the same file has heard of it. */
+async function tellsOthers(): Promise<void> {
   const folder = await Deno.makeTempDir();
-  const { watchFs } = Deno;
-  Deno.watchFs = () => {
-    throw new Error("No space left on device (os error 28)");
-  };
   try {
     await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
     await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
@@ -41,8 +38,19 @@ Deno.test("where the system has no watcher to give, the changes of other connect
     const task = await one.create(newTask());
     assertEquals((await seen).id, task.id);
   } finally {
-    Deno.watchFs = watchFs;
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("where the system has no watcher to give, the changes of other connections are found all the same", async () => {
+  const { watchFs } = Deno;
+  Deno.watchFs = () => {
+    throw new Error("No space left on device (os error 28)");
+  };
+  try {
+    await tellsOthers();
+  } finally {
+    Deno.watchFs = watchFs;
   }
 });
 
@@ -100,20 +108,14 @@ Deno.test("a write that is on disk has succeeded, whoever fails to hear of it; t
 });
 
 Deno.test("a task is created, and told to others, though the wake file cannot be written", async () => {
-  const folder = await Deno.makeTempDir();
   const { writeSync } = Deno.FsFile.prototype;
   Deno.FsFile.prototype.writeSync = () => {
     throw new Error("Input/output error (os error 5)");
   };
   try {
-    await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    await using other = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
-    const seen = firstChange(other);
-    const task = await one.create(newTask());
-    assertEquals((await seen).id, task.id);
+    await tellsOthers();
   } finally {
     Deno.FsFile.prototype.writeSync = writeSync;
-    await Deno.remove(folder, { recursive: true });
   }
 });
 

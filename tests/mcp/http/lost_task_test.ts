@@ -1,7 +1,6 @@
 import { type Outcome, type TaskEvent, TaskNotFound } from "../../../backend.ts";
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
-import { assertEquals } from "../../../tools/std.ts";
-import { wait } from "./support/waiters.ts";
+import { assertLost, wait } from "./support/waiters.ts";
 
 /** A backend that loses all its tasks at once, as a flushed Redis does. */
 class LosingBackend extends MemoryBackend {
@@ -31,17 +30,5 @@ Deno.test("for a task that the store has lost, waiting calls get the error of ta
   const backend = new LosingBackend();
   await using waiters = await wait(backend);
   backend.lose();
-  for (const { error } of await waiters.answers) {
-    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
-      -32602,
-      "Cannot find task …: the id is unknown. Check it, or start a new task.",
-    ]);
-  }
-  const read = await waiters.read();
-  const [pushed, listened] = await waiters.ends;
-  assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], [
-    "failed",
-    read["2025-11-25"]?.error?.message,
-  ]);
-  assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
+  await assertLost(waiters);
 });

@@ -1,3 +1,4 @@
+import type { WorkOptions } from "../../../../backend.ts";
 import { BullMqBackend } from "../../../../mod.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { QueueWork } from "../../../../src/backends/bullmq/worker/mod.ts";
@@ -31,6 +32,11 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
+/** A worker of one job. */
+function workOn(store: RedisStore, job: string, run: WorkOptions["run"]): QueueWork {
+  return new QueueWork(store, { jobs: [job], concurrency: 1, onError: ignored, lease: 5_000, run });
+}
+
 /** Holds back the signals to the workers of a store. `stop` resolves with a request to stop; `send` sends a signal. */
 function holdSignals(store: RedisStore) {
   const subscribe = store.onSignal.bind(store);
@@ -55,16 +61,10 @@ test("a run that has ended no longer calls a store that fails", async ({ backend
     if (++calls === 2) failed.resolve();
     return Promise.reject(new Error("The store is away."));
   };
-  const work = new QueueWork(store, {
-    jobs: ["asks"],
-    concurrency: 1,
-    onError: ignored,
-    lease: 5_000,
-    run: async ({ ask }) => {
-      ask({ key: "question-1", message: "Which?", schema: {} }).catch(() => {});
-      await failed.promise;
-      return { kind: "value", value: "done without an answer" };
-    },
+  const work = workOn(store, "asks", async ({ ask }) => {
+    ask({ key: "question-1", message: "Which?", schema: {} }).catch(() => {});
+    await failed.promise;
+    return { kind: "value", value: "done without an answer" };
   });
   const [id, owner] = [newTaskId(), OWNER];
   await create(id, "asks");
@@ -86,16 +86,10 @@ test("a request to stop whose signal is lost is found in the record, by a second
     return await toStop(ids);
   };
   const started = Promise.withResolvers<void>();
-  const work = new QueueWork(store, {
-    jobs: ["waits"],
-    concurrency: 1,
-    onError: ignored,
-    lease: 5_000,
-    run: async ({ signal }) => {
-      started.resolve();
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      return { kind: "value", value: null };
-    },
+  const work = workOn(store, "waits", async ({ signal }) => {
+    started.resolve();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    return { kind: "value", value: null };
   });
   const [id, owner] = [newTaskId(), OWNER];
   await create(id, "waits");
@@ -110,7 +104,7 @@ test("a task whose request to stop arrives before its job does not start", async
   using signals = holdSignals(store);
   let runs = 0;
   const run = () => Promise.resolve({ kind: "value", value: ++runs } as const);
-  const work = new QueueWork(store, { jobs: ["quick"], concurrency: 1, lease: 5_000, onError: ignored, run });
+  const work = workOn(store, "quick", run);
   const [id, owner] = [newTaskId(), OWNER];
   signals.send({ kind: "stop", id });
   await create(id, "quick");
@@ -128,15 +122,9 @@ test("a request to stop from while the worker was disconnected is found afterwar
     if (++checks === 2) throw new Error("not connected yet");
     return await toStop(ids).finally(checked.resolve);
   };
-  const work = new QueueWork(store, {
-    jobs: ["waits"],
-    concurrency: 1,
-    onError: ignored,
-    lease: 5_000,
-    run: async ({ signal }) => {
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      return { kind: "value", value: null };
-    },
+  const work = workOn(store, "waits", async ({ signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    return { kind: "value", value: null };
   });
   const [id, owner] = [newTaskId(), OWNER];
   await create(id, "waits");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Backend, TaskInfo } from "../../../../mod.ts";
+import { assertEquals } from "../../../../tools/std.ts";
 import { fixtureServer } from "../../../interop/support/fixture.ts";
 import { Events, request } from "../../support/modern.ts";
 import type { Message } from "../../support/wire_message.ts";
@@ -67,4 +68,19 @@ export async function wait(backend: Backend): Promise<Waiters> {
       await server.close();
     },
   };
+}
+
+/** Asserts that every waiting call and subscriber learns that the store has lost their task. */
+export async function assertLost(waiters: Waiters): Promise<void> {
+  for (const { error } of await waiters.answers) {
+    assertEquals([error?.code, error?.message.replace(/"\S+"/, "…")], [
+      -32602,
+      "Cannot find task …: the id is unknown. Check it, or start a new task.",
+    ]);
+  }
+  const read = await waiters.read();
+  const [pushed, listened] = await waiters.ends;
+  const gone = ["failed", read["2025-11-25"]?.error?.message];
+  assertEquals([pushed?.params?.status, pushed?.params?.statusMessage], gone);
+  assertEquals([listened?.params?.status, listened?.params?.error], ["failed", read["2026-07-28"]?.error]);
 }
