@@ -7,6 +7,12 @@
 /** The longest time that a timer can wait, in ms; a longer one would fire at once. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 
+/** The latest time that a `Date` can have, in ms since the epoch. */
+export const LATEST_DATE_MS = 8.64e15;
+
+/** The longest wait for a time that a `Date` has to say, in ms: it ends before the latest one. */
+export const LONGEST_WAIT_MS: number = LATEST_DATE_MS / 2;
+
 /** Resolves with whether `done` has resolved within `ms`. Rejects if it rejects before. */
 export async function doneWithin(done: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;

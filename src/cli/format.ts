@@ -16,8 +16,12 @@ export function lengthOfTime(ms: number): string {
   return hours < 48 ? `${hours}h` : `${Math.round(hours / 24)}d`;
 }
 
+/** The last day with a year of four digits, in ms since the epoch. */
+const LAST_DAY = Date.UTC(9999, 11, 30);
+
 /** A time as `2026-11-28 14:05:09`, in the local time zone. */
 export function timeOf(ms: number): string {
+  if (ms > LAST_DAY) return "after the year 9999";
   const date = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
   return date.toISOString().slice(0, 19).replace("T", " ");
 }

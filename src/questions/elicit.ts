@@ -11,7 +11,7 @@ import { checkSchema, type Infer, type Schema, toJsonSchema, validate } from "..
 import { inElicitSpan } from "../telemetry/task_spans.ts";
 import type { Answer, NewQuestion } from "../task.ts";
 import { quote } from "../text.ts";
-import { unlessAborted } from "../waiting.ts";
+import { LONGEST_WAIT_MS, unlessAborted } from "../waiting.ts";
 import { QuestionRoom } from "./budget.ts";
 import { formOf } from "./form.ts";
 import { QuestionKeys } from "./key.ts";
@@ -80,7 +80,12 @@ export interface Elicit {
 
 type AnyQuestion = { readonly message: string; readonly schema?: Schema; readonly url?: string; expiresIn?: number };
 
-const QUESTION: Rules<AnyQuestion> = { message: anything, schema: anything, url: text, expiresIn: wholeNumber(1) };
+const QUESTION: Rules<AnyQuestion> = {
+  message: anything,
+  schema: anything,
+  url: text,
+  expiresIn: wholeNumber(1, LONGEST_WAIT_MS),
+};
 
 /** A question that may be asked, and how its accepted answers become what the job gets. */
 interface Prepared {

@@ -13,16 +13,11 @@ import type { Json } from "../task.ts";
 import { messageOf, quote } from "../text.ts";
 import { inSleepSpan, inStepSpan } from "../telemetry/task_spans.ts";
 import { type Call, MAX_STEPS, recordOf, Scope, StepLog } from "./log.ts";
+import { LATEST_DATE_MS, LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Parking } from "./parking.ts";
 
 /** The largest result of a step, in UTF-8 bytes of JSON. */
 export const MAX_STEP_BYTES = 256 * 1024;
-
-/** The latest time that a `Date` can have, in ms since the epoch. */
-const LATEST_MS = 8.64e15;
-
-/** The longest sleep, in ms: it ends before that time. */
-const LONGEST_MS = LATEST_MS / 2;
 
 /** In which scope the code runs: that of the job, or of the innermost step. */
 const scopes = new AsyncLocalStorage<Scope>();
@@ -149,13 +144,13 @@ function checkStepName(name: string): void {
 }
 
 function durationOf(name: string, ms: number): number {
-  if (typeof ms === "number" && ms <= LONGEST_MS) return Math.max(0, Math.ceil(ms));
+  if (typeof ms === "number" && ms <= LONGEST_WAIT_MS) return Math.max(0, Math.ceil(ms));
   throw new DefinitionError(`Cannot sleep in ${quote(name)} for ${ms} ms: pass a number of ms.`);
 }
 
 function timeOf(name: string, time: Date | number): number {
   const ms = Number(time);
-  if (Math.abs(ms) <= LATEST_MS) return Math.ceil(ms);
+  if (Math.abs(ms) <= LATEST_DATE_MS) return Math.ceil(ms);
   throw new DefinitionError(`Cannot wait in ${quote(name)} until ${time}: pass a Date, or ms since the epoch.`);
 }
 

@@ -67,6 +67,7 @@ Deno.test("if one of several questions cannot be asked, none is", async () => {
     [{ message: "Sign in.", url: "https://example.com/", schema: good.schema }, "pass either `schema`"],
     [{ message: "Sign in." }, "pass either `schema`"],
     [{ ...good, expiresIn: 0 }, "expiresIn"],
+    [{ ...good, expiresIn: Number.MAX_SAFE_INTEGER }, "expiresIn"],
     [{ ...good, expiresin: 5 }, "did you mean expiresIn?"],
   ];
   for (const [question, why] of bad) {
