@@ -15,7 +15,7 @@ import { checkSchema, validate, validateOutput } from "./schema/schema.ts";
 import type { JobContext } from "./steps/context.ts";
 import { Parking } from "./steps/parking.ts";
 import { Steps } from "./steps/steps.ts";
-import type { ResultValue } from "./task.ts";
+import type { Json, ResultValue } from "./task.ts";
 import { activeTrace } from "./telemetry/spans.ts";
 import { inProcessSpan } from "./telemetry/task_spans.ts";
 import { logLine } from "./task_log/kept.ts";
@@ -151,7 +151,7 @@ async function resultOf({ name, output }: Job, returned: unknown): Promise<Resul
   const value = output ? await validateOutput(output, json, name) : json;
   if (parts === undefined) return { value };
   const content: unknown = parts;
-  return toJson({ value, content }, "it") as unknown as ResultValue; // It counts as a whole.
+  return toJson({ value, content }, "it") as Json & ResultValue; // It counts as a whole.
 }
 
 /** The job has returned what cannot be its result. */

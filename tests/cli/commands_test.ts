@@ -36,7 +36,7 @@ const endless = defineJob({
   },
 });
 
-/** A backend that the command line does not close, with a worker. */
+/** A backend that the command line does not close, with a client and, unless told otherwise, a worker. */
 class Shop extends MemoryBackend {
   readonly client: TaskClient = createClient(this, { owner: "ann" });
 
@@ -57,7 +57,7 @@ class Shop extends MemoryBackend {
   /** Runs a command, and resolves with what it wrote. */
   async run(
     args: string,
-    { signal = new AbortController().signal, terminal, wrote }: Partial<Terminal> = {},
+    { signal = new AbortController().signal, terminal, wrote }: Partial<Surroundings> = {},
   ): Promise<Said> {
     let [stdout, stderr] = ["", ""];
     const code = await runCli(`${args} --kv jobs.kv`.trim().split(" "), {
@@ -78,7 +78,8 @@ class Shop extends MemoryBackend {
   }
 }
 
-interface Terminal {
+/** What a command runs in. */
+interface Surroundings {
   readonly signal: AbortSignal;
   readonly terminal: { readonly columns: number; readonly rows: number };
   /** Called with what was written to stdout. */
@@ -105,7 +106,7 @@ Deno.test("tasks lists the tasks of all owners, and filters them", async () => {
   assertEquals((mine as { id: string }[]).map(({ id }) => id), [ann.id]);
 });
 
-Deno.test("where there are more tasks, the cursor is for the person, and data stays data", async () => {
+Deno.test("the cursor of the next page is written to stderr, so that stdout has only the tasks", async () => {
   await using shop = new Shop({ works: false });
   for (let a = 0; a < 3; a++) await shop.client.start(add, { a, b: 0 });
   const { stdout, stderr } = await shop.run("tasks --limit 2 --json");
@@ -114,7 +115,7 @@ Deno.test("where there are more tasks, the cursor is for the person, and data st
   assertEquals(JSON.parse((await shop.run(`tasks --json --cursor ${cursor}`)).stdout).length, 1);
 });
 
-Deno.test("an empty list is said on stderr, and is an empty array in JSON", async () => {
+Deno.test("a list without tasks writes a sentence to stderr, and with --json an empty array to stdout", async () => {
   await using shop = new Shop({ works: false });
   assertEquals(await shop.run("tasks"), { code: 0, stdout: "", stderr: "There is no such task.\n" });
   assertEquals((await shop.run("tasks --json")).stdout, "[]\n");
@@ -134,7 +135,7 @@ Deno.test("show prints a task with its input, and with its result or its error",
   assertEquals(JSON.parse((await shop.run(`show ${sum.id} --json`)).stdout).outcome, { kind: "value", value: 3 });
 });
 
-Deno.test("an unknown task is an error on stderr, with 1", async () => {
+Deno.test("an unknown task is an error on stderr, and the exit code is 1", async () => {
   await using shop = new Shop();
   const { code, stdout, stderr } = await shop.run("show nothing");
   assertEquals([code, stdout], [1, ""]);
@@ -252,7 +253,7 @@ Deno.test("watch draws bars on a terminal, until the person has seen enough", as
   assert(drawn.every((line) => line.length <= 100));
 });
 
-Deno.test("what is not understood is explained on stderr, with 2", async () => {
+Deno.test("arguments that are not understood are explained on stderr, and the exit code is 2", async () => {
   await using shop = new Shop({ works: false });
   for (const args of ["", "nothing", "tasks --nothing", "show", "tasks extra", "tasks --limit many", "cancel"]) {
     const { code, stdout, stderr } = await shop.run(args);
@@ -261,7 +262,7 @@ Deno.test("what is not understood is explained on stderr, with 2", async () => {
   }
 });
 
-Deno.test("every command has help on stdout, with 0", async () => {
+Deno.test("every command writes its help to stdout, and the exit code is 0", async () => {
   await using shop = new Shop({ works: false });
   const { stdout } = await shop.run("--help");
   const names = [...stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name = ""]) => name);

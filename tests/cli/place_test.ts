@@ -12,7 +12,7 @@ const NOTHING = { kv: undefined, redis: undefined, postgres: undefined, prefix: 
 /** What is counted at a place. */
 async function countAt(place: Partial<Parameters<typeof openPlace>[0]>): Promise<unknown> {
   await using backend = await openPlace({ ...NOTHING, ...place }, () => undefined);
-  return await backend.operator?.counts();
+  return await backend.operator.counts();
 }
 
 Deno.test("--kv opens the file of a server, and makes none", async () => {
