@@ -8,7 +8,7 @@ import { newTaskId } from "../ids.ts";
 import { defineJob, type JobDefinition } from "../job.ts";
 import type { JobContext } from "../steps/context.ts";
 import type { Schema } from "../schema/schema.ts";
-import { type FinishedTask, isFinished, type Json, type TaskInfo } from "../task.ts";
+import { type Answer, type FinishedTask, isFinished, type Json, openQuestions, type TaskInfo } from "../task.ts";
 import { doneWithin, pause, unlessAborted } from "../waiting.ts";
 import { createWorker, type Worker } from "../worker.ts";
 
@@ -147,6 +147,12 @@ export class Stage implements AsyncDisposable {
     const kill = () => killing ??= doomed.kill();
     this.#opened.defer(kill);
     return { kill };
+  }
+
+  /** Answers all questions that a task has open, as it is given. Resolves with the task after that. */
+  async answer(task: TaskInfo, answer: Answer, backend: Backend = this.backend): Promise<TaskInfo> {
+    const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, answer]));
+    return (await backend.answer(task.id, OWNER, answers)).task;
   }
 
   /** The events of a task that a connection has emitted so far. */

@@ -112,21 +112,6 @@ const noOwnRedis = hasRedisServer ? undefined : "install redis-server";
 /** Without a named Redis, the runner looks for one or starts one. */
 const FIND_REDIS = { REDIS_URL: "" };
 
-testUnless(noOwnRedis, "Ctrl+C also ends a Redis that the runner has started", async () => {
-  const run = await begin(["task", "example", "approach3", "--backend", "redis"], FIND_REDIS);
-  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
-  assertEquals(code, 130);
-  assertStringIncludes(err, "approach3 failed: it was interrupted.");
-  await assertEmpty(run.temp);
-});
-
-testUnless(noOwnRedis, "when the runner is killed, the Redis that it has started ends", async () => {
-  const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "redis"], FIND_REDIS);
-  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
-  assertEquals(code, 137);
-  await assertEmpty(run.temp);
-});
-
 testUnless(
   noPostgres,
   "an example passes on the PostgreSQL of POSTGRES_URL, and leaves no schema behind",
@@ -146,20 +131,27 @@ const noOwnPostgres = hasPostgresServer ? undefined : "install PostgreSQL 13 or 
 /** Without a named PostgreSQL, the runner starts one. */
 const START_POSTGRES = { POSTGRES_URL: "" };
 
-testUnless(noOwnPostgres, "Ctrl+C also ends a PostgreSQL that the runner has started", async () => {
-  const run = await begin(["task", "example", "approach3", "--backend", "postgres"], START_POSTGRES);
-  const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
-  assertEquals(code, 130);
-  assertStringIncludes(err, "approach3 failed: it was interrupted.");
-  await assertEmpty(run.temp);
-});
+for (
+  const [database, backend, missing, env] of [
+    ["a Redis", "redis", noOwnRedis, FIND_REDIS],
+    ["a PostgreSQL", "postgres", noOwnPostgres, START_POSTGRES],
+  ] as const
+) {
+  testUnless(missing, `Ctrl+C also ends ${database} that the runner has started`, async () => {
+    const run = await begin(["task", "example", "approach3", "--backend", backend], env);
+    const { code, err } = await interrupt(run, (pid) => Deno.kill(-pid, "SIGINT"));
+    assertEquals(code, 130);
+    assertStringIncludes(err, "approach3 failed: it was interrupted.");
+    await assertEmpty(run.temp);
+  });
 
-testUnless(noOwnPostgres, "when the runner is killed, the PostgreSQL that it has started ends", async () => {
-  const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", "postgres"], START_POSTGRES);
-  const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
-  assertEquals(code, 137);
-  await assertEmpty(run.temp);
-});
+  testUnless(missing, `when the runner is killed, ${database} that it has started ends`, async () => {
+    const run = await begin(["run", "--allow-all", MAIN, "example", "baseline", "--backend", backend], env);
+    const { code } = await interrupt(run, (pid) => Deno.kill(pid, "SIGKILL"));
+    assertEquals(code, 137);
+    await assertEmpty(run.temp);
+  });
+}
 
 Deno.test("if the PostgreSQL of POSTGRES_URL does not answer, the error does not show its password", async () => {
   const args = ["task", "example", "approach3", "--backend", "postgres"];

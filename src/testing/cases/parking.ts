@@ -6,7 +6,7 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { TaskNotFound, TaskParked } from "../../errors.ts";
 import { openQuestions, type TaskInfo } from "../../task.ts";
-import { type Cases, type Code, CONFIRM, OWNER, type Stage, whereWorkersDie, within } from "../stage.ts";
+import { type Cases, type Code, CONFIRM, OWNER, whereWorkersDie, within } from "../stage.ts";
 
 const YES = { action: "accept", content: { sure: true } } as const;
 const NO = { action: "decline" } as const;
@@ -28,7 +28,7 @@ export const parking: Cases = {
     deepStrictEqual([parked.status, parked.attempt, openQuestions(parked).length], ["INPUT_REQUIRED", 1, 1]);
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
-    const ready = await answer(stage, parked); // It may run already.
+    const ready = await stage.answer(parked, YES); // It may run already.
     deepStrictEqual(["parked" in ready, openQuestions(ready)], [false, []]);
     const end = await stage.finished(task);
     deepStrictEqual([end.status, end.attempt, "parked" in end, runs], ["COMPLETED", 1, false, 2]);
@@ -39,9 +39,7 @@ export const parking: Cases = {
     const second = await stage.connect();
     await stage.work({ ask }, AT_ONCE);
     const task = await stage.create({ job: "ask" }, second);
-    const parked = await stage.parked(task, second);
-    const [question] = openQuestions(parked);
-    await second.answer(task.id, OWNER, { [question?.key ?? ""]: NO });
+    await stage.answer(await stage.parked(task, second), NO, second);
     await stage.finished(task, second);
     deepStrictEqual(await second.outcome(task.id, OWNER), { kind: "value", value: NO });
   },
@@ -73,7 +71,7 @@ export const parking: Cases = {
     deepStrictEqual(await over.promise, [true, true, true, true, true]);
     await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
-    await answer(stage, parked);
+    await stage.answer(parked, YES);
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
@@ -104,7 +102,7 @@ export const parking: Cases = {
     await worker.close(0);
     await within(new Promise((resolve) => setTimeout(resolve, 600)), () => "");
     const urgent = await stage.create({ job: "note", input: { name: "urgent" }, priority: 1 });
-    await answer(stage, parked);
+    await stage.answer(parked, YES);
     await stage.work({ note: code }, AT_ONCE);
     for (const one of [late, task, urgent]) await stage.finished(one);
     deepStrictEqual(order, ["urgent", "answered", "late"]);
@@ -125,7 +123,7 @@ export const parking: Cases = {
       parked = await stage.until(task, `parked for the ${i + 1}. time`, (now) => {
         return "parked" in now && now.revision > parked.revision && openQuestions(now).length > 0;
       });
-      parked = await answer(stage, parked);
+      parked = await stage.answer(parked, YES);
     }
     const end = await stage.finished(task);
     deepStrictEqual([end.status, end.attempt, attempts], ["COMPLETED", 1, [1, 1, 1, 1, 1, 1]]);
@@ -140,7 +138,7 @@ export const parking: Cases = {
       },
     }, AT_ONCE);
     const task = await stage.create({ job: "ask", retry: { attempts: 2, delay: 10, maxDelay: 10 } });
-    await answer(stage, await stage.parked(task));
+    await stage.answer(await stage.parked(task), YES);
     await stage.finished(task);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: 2 });
   },
@@ -152,7 +150,7 @@ export const parking: Cases = {
     const parked = await stage.parked(task);
     const end = await stage.backend.cancel(task.id, OWNER, 20_000);
     deepStrictEqual([end.status, "work" in end && end.work, openQuestions(end)], ["CANCELLED", "stopped", []]);
-    deepStrictEqual(["parked" in end, await answer(stage, parked)], [false, end]);
+    deepStrictEqual(["parked" in end, await stage.answer(parked, YES)], [false, end]);
     await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual([runs, await stage.backend.get(task.id, OWNER)], [1, end]);
   },
@@ -165,8 +163,8 @@ export const parking: Cases = {
     await rejects(stage.backend.answer(task.id, "owner-2", { [question?.key ?? ""]: YES }), TaskNotFound);
     deepStrictEqual(await stage.backend.get(task.id, OWNER), parked);
     await worker.close(0);
-    await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: NO });
-    const { task: after } = await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: YES });
+    await stage.answer(parked, NO);
+    const after = await stage.answer(parked, YES);
     strictEqual(after.status, "PENDING");
     await stage.work({ ask }, AT_ONCE);
     await stage.finished(task);
@@ -178,7 +176,8 @@ export const parking: Cases = {
     await stage.work({ ask }, { parkAfter: 0 });
     const tasks = await Promise.all(Array.from({ length: 30 }, async () => {
       const task = await stage.create({ job: "ask" });
-      await answer(stage, await stage.until(task, "asking", (now) => openQuestions(now).length > 0), second);
+      const asking = await stage.until(task, "asking", (now) => openQuestions(now).length > 0);
+      await stage.answer(asking, YES, second);
       return task;
     }));
     for (const task of tasks) {
@@ -245,7 +244,7 @@ export const parking: Cases = {
     deepStrictEqual([end.status, openQuestions(end)], ["COMPLETED", []]);
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: "nobody answered" });
     const other = await stage.create({ job: "both", input: { patience: 3_600_000 } });
-    await answer(stage, await stage.parked(other));
+    await stage.answer(await stage.parked(other), YES);
     await stage.finished(other);
     deepStrictEqual(await stage.backend.outcome(other.id, OWNER), { kind: "value", value: YES });
   },
@@ -285,16 +284,10 @@ export const parking: Cases = {
     });
     await stage.finished(await stage.create({ job: "quick" }));
     deepStrictEqual([await stage.backend.get(task.id, OWNER), noted], [parked, []]);
-    await answer(stage, parked);
+    await stage.answer(parked, YES);
     const end = await stage.finished(task);
     // Mostly the first; a machine that stands still while the other process starts makes it the second.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", parked.attempt]);
     deepStrictEqual(noted, [parked.attempt, "recorded before the worker died"]);
   }),
 };
-
-/** Answers all open questions of a task with yes. */
-async function answer(stage: Stage, task: TaskInfo, backend = stage.backend): Promise<TaskInfo> {
-  const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, YES]));
-  return (await backend.answer(task.id, OWNER, answers)).task;
-}

@@ -49,9 +49,7 @@ export const steps: Cases = {
       },
     }, AT_ONCE);
     const task = await stage.create({ job: "work" });
-    const parked = await stage.parked(task);
-    const [question] = openQuestions(parked);
-    await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: { action: "decline" } });
+    await stage.answer(await stage.parked(task), { action: "decline" });
     strictEqual(await valueOf(stage, task), "decline");
     deepStrictEqual(ran, ["before", "after", "at last"]);
   },
@@ -138,7 +136,7 @@ export const steps: Cases = {
     const parked = await stage.parked(task);
     await worker.close(0);
     await stage.work({ work: working("refund") }, AT_ONCE);
-    await answer(stage, parked);
+    await stage.answer(parked, { action: "decline" });
     const end = await stage.finished(task);
     deepStrictEqual([end.status, "failure" in end && end.failure], ["FAILED", "fault"]);
     match(end.message ?? "", /step 2 was recorded as "charge", and the code now calls "refund"/);
@@ -157,12 +155,12 @@ export const steps: Cases = {
     const task = await stage.create({ job: "work", retry: RETRY });
     const parked = await stage.parked(task);
     await worker.close(0);
-    await answer(stage, parked);
+    await stage.answer(parked, { action: "decline" });
     await stage.work({ work: working(["a", "x", "c", "b"]) }, rerun);
     const again = await stage.until(task, "asking again", (now) => {
       return "parked" in now && openQuestions(now).some(({ message }) => message.includes("a,x,c,b"));
     });
-    await answer(stage, again);
+    await stage.answer(again, { action: "decline" });
     await valueOf(stage, task);
     deepStrictEqual(ran, ["a", "b", "c", "x", "c", "b"]);
   },
@@ -285,10 +283,4 @@ async function valueOf(stage: Stage, task: TaskInfo): Promise<Json> {
   const outcome = await stage.backend.outcome(task.id, OWNER);
   if (outcome.kind !== "value") throw new Error(`Task ${task.id} has failed: ${outcome.message}`);
   return outcome.value;
-}
-
-/** Answers all open questions of a task. */
-async function answer(stage: Stage, task: TaskInfo): Promise<void> {
-  const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, { action: "decline" }] as const));
-  await stage.backend.answer(task.id, OWNER, answers);
 }

@@ -88,7 +88,7 @@ export const values: Cases = {
       "question \ufffd",
       { sure: { type: "boolean", title: "title \ufffd" } },
     ]);
-    await second.answer(asking.id, OWNER, { [question?.key ?? ""]: { action: "decline" } });
+    await stage.answer(asked, { action: "decline" }, second);
     await stage.finished(asking, second);
   },
 

@@ -88,8 +88,7 @@ export const logging: Cases = {
     const task = await stage.create({ job: "tell", retry: RETRY });
     const parked = await stage.parked(task);
     deepStrictEqual(await textsOf(stage, task), ["attempt 1", "attempt 2", "asks"]);
-    const [question] = "questions" in parked ? parked.questions ?? [] : [];
-    await stage.backend.answer(task.id, OWNER, { [question?.key ?? ""]: { action: "decline" } });
+    await stage.answer(parked, { action: "decline" });
     await stage.finished(task);
     const lines = await logOf(stage, task);
     const texts = ["attempt 1", "attempt 2", "asks", "attempt 2", "asks", "decline"];

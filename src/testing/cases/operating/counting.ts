@@ -55,8 +55,7 @@ export const counting: Cases = {
     const parked = await stage.parked(asks);
     await stage.running(runs);
     await worker.close(0);
-    const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
-    await stage.backend.answer(asks.id, OWNER, { [key]: { action: "decline" } });
+    await stage.answer(parked, { action: "decline" });
     for (const job of ["asks", "runs"]) {
       const counted = await countsOf(stage.backend, job);
       deepStrictEqual([counted?.counts, counted?.parked], [{ ...NO_TASKS, PENDING: 1 }, 0]);

@@ -86,8 +86,7 @@ export const pausing: Cases = {
     const operator = stage.backend.operator;
     for (const job of ["sleeps", "asks"]) await operator.pause(job);
     const others = [await sleep(3_600_000), await stage.create({ job: "asks" })];
-    const key = "questions" in parked ? parked.questions?.[0]?.key ?? "" : "";
-    await stage.backend.answer(asking.id, OWNER, { [key]: { action: "decline" } });
+    await stage.answer(parked, { action: "decline" });
     await eventually("its time is over", () => Date.now() > ("dueAt" in asleep && asleep.dueAt || 0) + 50);
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
     deepStrictEqual([sleeps, asked], [1, 1]);
