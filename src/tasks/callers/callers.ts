@@ -204,8 +204,8 @@ export class Callers implements Disposable {
     await Promise.all(this.#calls);
     this[Symbol.dispose]();
     while (this.#writing.size > 0) await Promise.all(this.#writing);
-    await this.#write(() => this.#servers.leave());
-    await this.#heartbeat.close();
+    const failed = (error: unknown) => this.#onError(error, { where: "say that this server is gone" });
+    await Promise.all([this.#servers.leave().catch(failed), this.#heartbeat.close()]);
   }
 
   /** Stops all timers. */

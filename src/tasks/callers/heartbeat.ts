@@ -33,6 +33,8 @@ export class Heartbeat {
   #stopped = false;
   /** The writes so far, one after another. */
   #written: Promise<void> = Promise.resolve();
+  /** The write of the first count. While the store fails, those behind it may be many. */
+  #begun: Promise<void> = Promise.resolve();
 
   /** `isNeeded`: whether to go on counting. */
   constructor(keys: KeyStore, isNeeded: () => boolean, onError: OnError) {
@@ -46,8 +48,9 @@ export class Heartbeat {
     if (this.#timer === undefined && !this.#stopped) {
       this.#timer = setInterval(() => this.#write(() => this.#isNeeded() ? this.#beat() : this.#end()), BEAT_MS);
       this.#write(() => this.#beat());
+      this.#begun = this.#written;
     }
-    await this.#written;
+    await this.#begun;
   }
 
   /** Stops counting at once, for good. */

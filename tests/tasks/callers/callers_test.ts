@@ -257,6 +257,32 @@ Deno.test("a server that no call waits in any more stops counting, and leaves no
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
 
+Deno.test("a call does not wait for later counts of its server, which the store may not take", async () => {
+  await using servers = new Servers();
+  const { rename } = servers.backend.keys;
+  const stuck = Promise.withResolvers<boolean>();
+  Object.assign(servers.backend.keys, {
+    rename: (owner: string, key: string, from?: string, to?: string) =>
+      to === "2" ? stuck.promise : rename(owner, key, from, to),
+  });
+  const server = servers.start();
+  await servers.begunIn(server);
+  await servers.pass(rest(5_000));
+  await servers.begunIn(server);
+  stuck.resolve(true);
+});
+
+Deno.test("a server whose store fails ends at once, although it cannot say that it is gone", async () => {
+  await using servers = new Servers();
+  const server = servers.start();
+  await servers.take(server);
+  const away = () => Promise.reject(new Error("The store is away."));
+  Object.assign(servers.backend.keys, { named: away, rename: away });
+  const begun = Date.now();
+  await servers.pass(server.close());
+  assertEquals(Date.now() - begun < 200, true);
+});
+
 Deno.test("a server that was frozen and counted as dead lives again once it counts", async () => {
   await using servers = new Servers();
   const server = servers.start();
