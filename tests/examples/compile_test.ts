@@ -1,6 +1,7 @@
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/stdio"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { fileURLToPath } from "node:url";
+import { DenoKvBackend } from "../../mod.ts";
 import { DEFAULT_EXAMPLE, EXAMPLES, ROLES } from "../../examples/catalog.ts";
 import { PERMISSIONS } from "../../examples/shared/role.ts";
 import { hasRedisServer, RedisServer } from "../../tools/redis_server.ts";
@@ -101,6 +102,25 @@ Deno.test("a bundle of the same entry runs every role from an empty folder", asy
 
   await t.step("cli", async () => {
     assertStringIncludes(await deno([...args, "cli", "--help"], { cwd, env }), "Usage: mcp-jobs COMMAND");
+  });
+
+  await t.step("cli dashboard: it serves its page", async () => {
+    const kv = `${folder}/jobs.kv`;
+    await (await DenoKvBackend.open({ path: kv })).close();
+    await using served = new Deno.Command(Deno.execPath(), {
+      ...{ args: [...args, "cli", "dashboard", "--kv", kv], cwd, env },
+      ...{ stdout: "piped", stderr: "null" },
+    }).spawn();
+    const reader = served.stdout.getReader();
+    const url = new TextDecoder().decode((await reader.read()).value).trim();
+    for (const [path, type] of [["/", "text/html"], ["/app.js", "text/javascript"]] as const) {
+      const response = await fetch(new URL(path, url));
+      assertEquals([response.status, response.headers.get("content-type")?.split(";")[0]], [200, type]);
+      await response.body?.cancel();
+    }
+    await reader.cancel();
+    served.kill("SIGINT");
+    assertEquals((await served.status).code, 0);
   });
 
   // The one that runs without a name takes 42 s: the bundle starts it, and `.ci/run` runs it to its end.
