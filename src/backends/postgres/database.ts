@@ -66,6 +66,7 @@ export class Database implements AsyncDisposable {
       options: pooled ? undefined : SETTINGS,
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: QUERY_MS,
+      pipeline: !pooled,
       max,
     });
     // Each query reports its own failure. After an error of an idle connection the next query opens another one.
@@ -114,22 +115,53 @@ export class Database implements AsyncDisposable {
     if (row) this.#ahead = row.now - (asked + performance.now()) / 2;
   }
 
-  /** Runs one statement on any connection. Rejects with `BackendError`. */
-  readonly run = async <Row>(query: pg.Query, values: readonly unknown[] = []): Promise<readonly Row[]> => {
-    const { text, name } = query;
+  /**
+   * Runs one statement on any connection, and then `next`, in which nobody waits for its answer. Rejects with `BackendError`
+   * for the first one.
+   */
+  readonly run = async <Row>(
+    query: pg.Query,
+    values: readonly unknown[] = [],
+    next?: pg.Query,
+  ): Promise<readonly Row[]> => {
     try {
-      const answer = this.#pool.query<Row>({ text, values, ...(!this.#pooled && { name }) });
+      const first = this.#named({ ...query, values });
+      const answer = next ? this.#send<Row>(first, this.#named(next)) : this.#pool.query<Row>(first);
       while (!await doneWithin(answer, PATIENCE_MS)) {
         this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
         await Promise.race([answer, this.#probing]);
       }
       return (await answer).rows;
     } catch (cause) {
-      if (codeOf(cause) === IDLE) return await this.run(query, values);
+      if (codeOf(cause) === IDLE) return await this.run(query, values, next);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
     }
   };
+
+  /** Without its name, a statement is not prepared. */
+  #named({ name, ...query }: pg.Query): pg.Query {
+    return this.#pooled ? query : { ...query, name };
+  }
+
+  /** Sends two statements on one connection, the second without a wait for the first. Each is a transaction of its own. */
+  async #send<Row>(first: pg.Query, second: pg.Query): Promise<{ readonly rows: readonly Row[] }> {
+    const client = await this.#pool.connect();
+    const lost = () => {}; // Both statements fail as well.
+    client.on("error", lost);
+    const release = (error?: unknown) => {
+      client.removeListener("error", lost);
+      client.release(error);
+    };
+    // With one write to the socket: a second one would fail, and hide why the server has closed the connection.
+    const stream = this.#pooled ? undefined : client.connection?.stream;
+    stream?.cork();
+    const answer = client.query<Row>(first);
+    if (this.#pooled) await answer.catch(() => {}); // Its caller gets the error.
+    void Promise.all([answer, client.query(second)]).then(() => release(), release);
+    stream?.uncork();
+    return await answer;
+  }
 
   /** Finds out whether the server is there. If it says nothing, all connections are closed, and what they run rejects. */
   async #probe(): Promise<void> {

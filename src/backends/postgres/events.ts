@@ -11,7 +11,7 @@
 import { doneWithin } from "../../waiting.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { cutOff, type Database } from "./database.ts";
-import type { HubListener } from "../shared/store/hub.ts";
+import { type HubListener, mayBeReady } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -114,6 +114,18 @@ export class EventLog implements AsyncDisposable {
     return log;
   }
 
+  /**
+   * The statement that tells the other processes that there is something to read, to be sent right behind the one that
+   * writes it. It also tells of what was to be told a little later.
+   */
+  notification(ready: boolean): pg.Query {
+    const payload = ready || this.#notify === "ready" ? "ready" : "";
+    this.#notify = undefined;
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    return this.#notification(payload);
+  }
+
   /** Tells the other processes that there is something to read, and whether a task may be ready to run. `later`: soon is enough. */
   wake(ready: boolean, later: boolean): void {
     this.#notify = ready || this.#notify === "ready" ? "ready" : "";
@@ -137,15 +149,22 @@ export class EventLog implements AsyncDisposable {
     this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
   }
 
+  /** It is worth no wait for the disk, and while it is committed no other notification is. */
+  #notification(payload: string): pg.Query {
+    return {
+      name: "mcp_jobs_notify",
+      text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`,
+      values: [`${this.#writer} ${payload}`],
+    };
+  }
+
   async #notifyAll(): Promise<void> {
-    // It is worth no wait for the disk, and while it is committed no other notification is.
-    const text = `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${this.#channel}', $1)`;
     while (this.#notify !== undefined) {
       const payload = this.#notify;
       this.#notify = undefined;
-      const [query, values] = [{ name: "mcp_jobs_notify", text }, [`${this.#writer} ${payload}`]];
+      const query = this.#notification(payload);
       // The server need not wake the connection that listens for what it has sent itself.
-      const sent = this.#client?.query({ ...query, values }) ?? this.#database.run(query, values);
+      const sent = this.#client?.query(query) ?? this.#database.run(query, query.values);
       await sent.catch(() => {}); // The others find the events with their next poll.
     }
   }
@@ -231,7 +250,7 @@ export class EventLog implements AsyncDisposable {
       if (document !== null) this.#listener.document?.(document);
       for (const stored of JSON.parse(tasks) as TaskRecord[]) {
         const { info: task } = recordOf(stored, holder, claimedAt);
-        ready ||= task.status === "PENDING" || task.status === "RETRYING";
+        ready ||= mayBeReady(task);
         this.#listener.event({ kind: "change", task });
       }
     }

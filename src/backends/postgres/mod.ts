@@ -6,6 +6,7 @@
 import type { BackendOptions } from "../../backend.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { callback, checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
+import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
 import { Hub } from "../shared/store/hub.ts";
@@ -99,7 +100,11 @@ export class PostgresBackend extends StoreBackend {
       const hub = new Hub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, name, listen, hub, onError);
-      const writer = new Writer(database, name, (tasks, later) => log.wake(hub.written(tasks), later));
+      const written = (tasks: readonly TaskInfo[], told: boolean) => {
+        const ready = hub.written(tasks);
+        if (!told) log.wake(ready, true);
+      };
+      const writer = new Writer(database, name, written, (ready) => log.notification(ready));
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,

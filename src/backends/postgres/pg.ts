@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Duplex } from "node:stream";
+
 /** A query; with a name, each connection prepares it once. */
 export interface Query {
   readonly name?: string;
@@ -17,14 +19,21 @@ export interface Client {
   query<Row = unknown>(query: string | Query): Promise<{ readonly rows: Row[] }>;
   on(event: "error" | "end", listener: (error?: Error) => void): void;
   on(event: "notification", listener: (message: { readonly payload?: string }) => void): void;
+  removeListener(event: "error", listener: (error?: Error) => void): void;
   end(): Promise<void>;
   /** The socket; to end a connection in peace is to wait for a server that may not answer. */
-  readonly connection?: { readonly stream?: { destroy(): void } };
+  readonly connection?: { readonly stream?: Pick<Duplex, "destroy" | "cork" | "uncork"> };
+}
+
+/** A connection that is lent. One with an error is closed as it is given back. */
+export interface LentClient extends Client {
+  release(error?: unknown): void;
 }
 
 /** Connections that are lent. */
 export interface Pool {
   query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
+  connect(): Promise<LentClient>;
   on(event: "error", listener: (error: Error) => void): void;
   /** A connection was opened, is lent, or is closed. */
   on(event: "connect" | "acquire" | "remove", listener: (client: Client) => void): void;
@@ -39,6 +48,8 @@ export interface Config {
   readonly connectionTimeoutMillis?: number;
   readonly query_timeout?: number;
   readonly max?: number;
+  /** Whether a query is sent before the one before it is answered. */
+  readonly pipeline?: boolean;
   /** Settings of the session, as `-c name=value`. */
   readonly options?: string;
 }

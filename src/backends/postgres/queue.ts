@@ -95,7 +95,7 @@ export class PgQueue implements Queue<PgEntry> {
       record: record(stored),
       input,
     }));
-    if (entries.length > 0) this.#writer.written(entries.map(({ record }) => record.info), true);
+    if (entries.length > 0) this.#writer.written(entries.map(({ record }) => record.info), false);
     return entries;
   }
 }

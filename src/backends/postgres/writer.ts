@@ -8,7 +8,9 @@ import type { TaskInfo } from "../../task.ts";
 import { ID_LENGTH, MARK_KEPT_MS } from "../shared/store/keys.ts";
 import { MOST_BYTES, MOST_LINES } from "../../task_log/kept.ts";
 import { batched } from "../shared/batch.ts";
+import { mayBeReady } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
+import type { Query } from "./pg.ts";
 import { writtenStatements } from "./operating/written.ts";
 import { columnsOf, logColumnsOf, markColumnsOf, type Write } from "./rows.ts";
 
@@ -20,8 +22,11 @@ const MOST_TEXT = 32 * 1024 * 1024;
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;
 
-/** Takes changes that are stored. `later`: the other processes may hear of them a little later. */
-export type Written = (tasks: readonly TaskInfo[], later: boolean) => void;
+/** Takes changes that are stored. `told`: the other processes hear of them already. */
+export type Written = (tasks: readonly TaskInfo[], told: boolean) => void;
+
+/** The statement that tells the other processes of a write, and whether a task may be ready to run. */
+export type Announce = (ready: boolean) => Query;
 
 /** Writes for one process. */
 export class Writer {
@@ -35,7 +40,7 @@ export class Writer {
   /** Called with what a statement has changed, once it is stored. */
   readonly written: Written;
 
-  constructor({ schema, run }: Database, name: string, written: Written) {
+  constructor({ schema, run }: Database, name: string, written: Written, announce: Announce) {
     this.name = name;
     this.written = written;
     // PostgreSQL prepares each when it is first used: most writes have neither marks nor logs.
@@ -54,10 +59,12 @@ export class Writer {
       const marks = sorted.some(({ mark }) => mark !== undefined);
       const added = [...logs ? logColumnsOf(sorted) : [], ...marks ? markColumnsOf(sorted) : []];
       const statement = logs ? marks ? both : logging : marks ? marking : plain;
-      const [row] = await run<{ ids: string | null }>(statement, [...columnsOf(sorted), this.name, ...added]);
+      const ready = sorted.some(({ record }) => mayBeReady(record.info));
+      const values = [...columnsOf(sorted), this.name, ...added];
+      const [row] = await run<{ ids: string | null }>(statement, values, announce(ready));
       const ids = new Set(row?.ids?.split(","));
       const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
-      if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), false);
+      if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), true);
       return done;
     };
     const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT, isFatal: isAway };

@@ -22,10 +22,10 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const url = await emptyTables();
   await using database = await Database.open(url, "mcp_jobs", 1); // One connection, which prepares every statement.
   const name = crypto.randomUUID();
-  await using _log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);
+  await using log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);
   const store = new PostgresStore(
     database,
-    new Writer(database, name, () => {}),
+    new Writer(database, name, () => {}, (ready) => log.notification(ready)),
     new PgDocuments(database, name, () => {}),
     60_000,
   );

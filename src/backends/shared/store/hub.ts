@@ -16,6 +16,11 @@ export interface HubListener {
   document?(name: string): void;
 }
 
+/** Whether a worker may begin a task now, or once it is due. */
+export function mayBeReady({ status }: TaskInfo): boolean {
+  return status === "PENDING" || status === "RETRYING";
+}
+
 /** Passes every call on to all listeners. */
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
@@ -45,7 +50,7 @@ export class Hub implements HubListener {
   written(tasks: readonly TaskInfo[], documents: readonly string[] = []): boolean {
     for (const name of documents) this.document(name);
     for (const task of tasks) this.event({ kind: "change", task });
-    const ready = tasks.some(({ status }) => status === "PENDING" || status === "RETRYING");
+    const ready = tasks.some(mayBeReady);
     if (ready) this.ready();
     return ready;
   }
