@@ -113,7 +113,10 @@ Deno.test("2026-07-28: a page is among the input requests of a task only for a c
     ["answered", key, "decline", "person"],
     ["refused", undefined, undefined, undefined],
   ]);
-  assertEquals(events[1]?.reason, "The question is not open: it was answered, or its time is over.");
+  assertEquals(
+    events[1]?.reason,
+    "The answer was ignored: the question is not open, as it was answered before, or its time is over.",
+  );
 });
 
 Deno.test("2026-07-28: a task's question is cancelled if its client cannot ask it and the job says so", async () => {
