@@ -54,14 +54,6 @@ export interface TaskKey {
   readonly fingerprint?: string;
 }
 
-/** A text that says of a new task which call waits for it. */
-export interface TaskMark {
-  /** A key, at most 200 characters. Like those of `keys`, which reads it; each owner has their own. */
-  readonly key: string;
-  /** What it names from then on, whatever it named before: at most 200 characters, the id of the task first. Kept for 5 minutes. */
-  readonly text: string;
-}
-
 /** A task to be stored. */
 export interface NewTask {
   /**
@@ -87,8 +79,6 @@ export interface NewTask {
   readonly priority?: number;
   /** If a task holds this key, `create` resolves with that task, and stores nothing. */
   readonly key?: TaskKey;
-  /** What is stored in the same step as the task. */
-  readonly mark?: TaskMark;
   /** The task that it repeats; `TaskInfo.retryOf` says so. */
   readonly retryOf?: string;
   /** The trace to which its attempts belong; `Claim.trace` returns it. */

@@ -6,7 +6,6 @@
 import { checkOptions, flag, type Rule, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { isFinished, type TaskInfo } from "../task.ts";
-import type { Caller } from "../tasks/callers/caller.ts";
 import type { Tasks } from "../tasks/tasks.ts";
 import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
@@ -91,7 +90,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
       `call ${sharedNames(this.#prefix).status} with it for the result.`;
     return {
       tools: [{
-        ...waitingTool(registered, tasks, (task, ctx, caller) => answerFor(task, tasks, ctx, caller, settings)),
+        ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         description: withHandle,
         describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
@@ -122,7 +121,6 @@ async function answerFor(
   begun: TaskInfo,
   tasks: Tasks,
   ctx: CallContext,
-  caller: Caller,
   { registered, answerWithin, inlineWithin, prefix }: Settings,
 ): Promise<CallAnswer> {
   const { tasks: client } = ctx.client;
@@ -141,7 +139,6 @@ async function answerFor(
     return await answerWithResult(task, tasks, form);
   }
   if (client === "accepted") return { kind: "task", task };
-  caller.given(task);
   return {
     kind: "result",
     result: toToolResult({

@@ -10,7 +10,6 @@ import type { Backend, LogLine, TaskPage, TraceContext } from "../backend.ts";
 import { doneWithin } from "../waiting.ts";
 import { Caller } from "./callers/caller.ts";
 import { Callers } from "./callers/callers.ts";
-import { readsOf } from "./callers/task_reads.ts";
 import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
@@ -78,32 +77,33 @@ export class Tasks implements Disposable {
    * before anything is stored: first with `LimitExceeded`, then with `InvalidInput` or `InvalidValue`.
    */
   start(registered: RegisteredJob, input: unknown, owner: string, options: StartOptions = {}): Promise<TaskInfo> {
-    const { job, name, perCall } = registered;
+    const { job } = registered;
+    const asked = { operation: "create", owner, job: job.name } as const;
     const id = newTaskId();
-    return this.#guard.audited({ operation: "create", owner, job: job.name }, async () => {
+    return this.#guard.audited(asked, async () => {
       const whole = this.#guard.admit(owner, input, options.ttl);
+      const { name, perCall } = registered;
       const what = `input for ${name}`;
       const call = readPerCall(whole, perCall, { what, now: this.#now(), within: options.startWithin });
       const json = withoutPerCall(whole, perCall);
       await validate(job.input, json, what);
-      const { adopt, caller } = options;
-      const list = adopt ? listOf(registered, json, owner) : undefined;
-      if (list) caller?.setList(list);
-      // Of a unique job, the next call finds the task by its key.
-      const marking = registered.policy.unique ? undefined : list && caller?.begin(id);
-      const taken = list && await this.#callers.take(list, readsOf(this.#backend, this.#feed, owner), caller?.number);
-      if (taken) return taken;
+      if (options.adopt) {
+        const list = listOf(registered, json, owner);
+        options.caller?.setList(list);
+        const read = (id: string) => this.#backend.get(id, owner);
+        const taken = await this.#callers.take(list, read, options.caller?.number);
+        if (taken) return taken;
+      }
       const task = {
         ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }),
         key: keyOf(registered, json, options),
-        mark: await marking,
       };
       const create = (trace?: TraceContext) =>
         this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace: trace ?? options.trace }, admit));
       const stored = await inSendSpan(task, create);
       if (stored.id !== id && options.idempotencyKey === undefined) {
-        caller?.found();
-        this.#callers.found(stored, listOf(registered, json, owner), caller !== undefined);
+        options.caller?.found();
+        this.#callers.found(stored, listOf(registered, json, owner), options.caller !== undefined);
       }
       return stored;
     }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));

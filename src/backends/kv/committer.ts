@@ -14,8 +14,6 @@ export interface Write {
   readonly checks?: readonly Deno.AtomicCheck[];
   readonly sets?: readonly { readonly key: Deno.KvKey; readonly value: unknown; readonly expireIn?: number }[];
   readonly deletes?: readonly Deno.KvKey[];
-  /** What a key is set to, whatever else the commit does with it: of several marks in a commit, the last one counts. */
-  readonly mark?: { readonly key: Deno.KvKey; readonly value: string; readonly expireIn: number };
   /** By how much counters change: these add up, so writers never wait for each other. */
   readonly counts?: readonly Count[];
   /** Numbers that become these, unless they are higher already. */
@@ -152,8 +150,6 @@ export class Committer {
       for (const key of deletes) atomic.delete(key);
       for (const { key, to } of raises) atomic.max(key, BigInt(to));
     }
-    const marks = new Map(writes.flatMap(({ mark }) => mark ? [[nameOf(mark.key), mark]] : []));
-    for (const { key, value, expireIn } of marks.values()) atomic.set(key, value, { expireIn });
     for (const { key, by } of sums(writes)) atomic.sum(key, BigInt.asUintN(64, BigInt(by)));
     texts.forEach((text, index) => {
       atomic.set(eventKey(this.#writer, this.#eventNumber + index + 1), text, { expireIn: EVENT_TTL_MS });
@@ -198,8 +194,8 @@ function groupLength(queue: readonly Pending[]): number {
   let [checks, mutations, bytes] = [0, 0, 0];
   for (const [index, { write }] of queue.entries()) {
     checks += write.checks?.length ?? 0;
-    const { sets = [], deletes = [], counts = [], raises = [], mark } = write;
-    mutations += sets.length + deletes.length + counts.length + raises.length + (mark ? 1 : 0);
+    const { sets = [], deletes = [], counts = [], raises = [] } = write;
+    mutations += sets.length + deletes.length + counts.length + raises.length;
     bytes += write.bytes;
     const writes = [...sets.map(({ key }) => nameOf(key)), ...deletes.map(nameOf)];
     const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];

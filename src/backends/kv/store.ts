@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { JobLimits, LogLine, RecordedStep, StreamStore, TaskMark } from "../../backend.ts";
+import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { ID_LENGTH, KEPT_MS, MARK_KEPT_MS } from "../shared/store/keys.ts";
+import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
@@ -81,19 +81,13 @@ export class KvStore implements Store<KvEntry> {
     this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
   }
 
-  async create(record: TaskRecord, input: string, key?: string, mark?: TaskMark): Promise<boolean> {
+  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
     const { id, owner } = record.info;
     const named = key === undefined ? undefined : await this.#named(owner, key);
     if (named && named.value?.slice(0, ID_LENGTH) !== id) return false;
     const text = await this.#storeText(input);
-    const write = writing({ record, input: text }, undefined);
-    return await this.#committer.commit({
-      ...write,
-      deletes: marksOf(text),
-      ...mark && { mark: { key: nameKey(owner, mark.key), value: mark.text, expireIn: expiryIn(MARK_KEPT_MS) } },
-      bytes: write.bytes + (mark ? 100 + 2 * mark.text.length : 0),
-      checks: named && [named],
-    }) !== null;
+    const write = { ...writing({ record, input: text }, undefined), deletes: marksOf(text) };
+    return await this.#committer.commit({ ...write, checks: named && [named] }) !== null;
   }
 
   async named(owner: string, key: string): Promise<string | undefined> {

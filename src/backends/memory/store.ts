@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JobLimits, LogLine, RecordedStep, StreamStore, TaskMark } from "../../backend.ts";
+import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
@@ -64,13 +64,12 @@ export class MemoryStore implements Store<MemoryEntry> {
   }
 
   // deno-lint-ignore require-await
-  async create(record: TaskRecord, input: string, key?: string, mark?: TaskMark): Promise<boolean> {
+  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
     const { id, owner } = record.info;
     if (this.#tasks.get(id) || key !== undefined && this.#keys.get(keyOf(owner, key))?.slice(0, ID_LENGTH) !== id) {
       return false;
     }
     if (this.#tasks.size >= this.#sweepAt) this.#sweep();
-    if (mark) this.#keys.set(keyOf(owner, mark.key), mark.text);
     this.#put({ record, input });
     return true;
   }

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
-import type { LogLine, TaskMark } from "../../backend.ts";
+import type { LogLine } from "../../backend.ts";
 import { sizeOf } from "../../task_log/kept.ts";
 import { stateOf } from "./operating/states.ts";
 import { claimed, type TaskRecord, urgencyOf } from "../shared/record.ts";
@@ -42,8 +42,6 @@ export interface Write {
   readonly body?: string;
   /** The key that must name a new task. */
   readonly key?: string;
-  /** What is stored with a new task. */
-  readonly mark?: TaskMark;
   /** Lines to be added to its log. */
   readonly lines?: readonly LogLine[];
 }
@@ -86,14 +84,6 @@ export function columnsOf(writes: readonly Write[]): readonly unknown[] {
     text(({ key }) => key ?? null),
     plain(({ record }) => stateOf(record.info)),
     plain(({ before }) => before?.state ?? null),
-  ];
-}
-
-/** The columns that are added to these where new tasks have marks. */
-export function markColumnsOf(writes: readonly Write[]): readonly unknown[] {
-  return [
-    textArray(writes.map(({ mark }) => mark?.key ?? null)),
-    textArray(writes.map(({ mark }) => mark?.text ?? null)),
   ];
 }
 

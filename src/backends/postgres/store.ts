@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogLine, RecordedStep, StreamStore, TaskMark } from "../../backend.ts";
+import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -61,8 +61,8 @@ export class PostgresStore implements Store<PgEntry> {
     return Math.round(this.#database.now);
   }
 
-  create(record: TaskRecord, input: string, key?: string, mark?: TaskMark): Promise<boolean> {
-    return this.#writer.write({ record, version: 0, body: input, key, mark });
+  create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    return this.#writer.write({ record, version: 0, body: input, key });
   }
 
   named(owner: string, key: string): Promise<string | undefined> {

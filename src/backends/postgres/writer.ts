@@ -5,14 +5,14 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import { ID_LENGTH, MARK_KEPT_MS } from "../shared/store/keys.ts";
+import { ID_LENGTH } from "../shared/store/keys.ts";
 import { MOST_BYTES, MOST_LINES } from "../../task_log/kept.ts";
 import { batched } from "../shared/batch.ts";
 import { mayBeReady } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
 import type { Query } from "./pg.ts";
 import { writtenStatements } from "./operating/written.ts";
-import { columnsOf, logColumnsOf, markColumnsOf, type Write } from "./rows.ts";
+import { columnsOf, logColumnsOf, type Write } from "./rows.ts";
 
 /** The most writes of one statement, statements under way at once, and text of all of these, in UTF-16 units. */
 export const MOST_WRITES = 100;
@@ -43,25 +43,17 @@ export class Writer {
   constructor({ schema, run }: Database, name: string, written: Written, announce: Announce) {
     this.name = name;
     this.written = written;
-    // PostgreSQL prepares each when it is first used: most writes have neither marks nor logs.
-    const statement = (logs: boolean, marks: boolean) => ({
-      name: `mcp_jobs_write${logs ? "_log" : ""}${marks ? "_mark" : ""}`,
-      text: writeStatement(schema, logs, marks),
-    });
-    const [plain, marking] = [statement(false, false), statement(false, true)];
-    const [logging, both] = [statement(true, false), statement(true, true)];
+    const plain = { name: "mcp_jobs_write", text: writeStatement(schema, false) };
+    const logging = { name: "mcp_jobs_write_log", text: writeStatement(schema, true) };
     const many = async (writes: readonly Write[]) => {
       // Of two changes of one task that was read at the same version, the first one counts.
       const first = new Map(writes.map((write) => [write.record.info.id, write] as const).reverse());
       // In the order of their ids, so that no two statements wait for each other.
       const sorted = [...first.values()].sort((a, b) => a.record.info.id < b.record.info.id ? -1 : 1);
       const logs = sorted.some(({ lines = [] }) => lines.length > 0);
-      const marks = sorted.some(({ mark }) => mark !== undefined);
-      const added = [...logs ? logColumnsOf(sorted) : [], ...marks ? markColumnsOf(sorted) : []];
-      const statement = logs ? marks ? both : logging : marks ? marking : plain;
       const ready = sorted.some(({ record }) => mayBeReady(record.info));
-      const values = [...columnsOf(sorted), this.name, ...added];
-      const [row] = await run<{ ids: string | null }>(statement, values, announce(ready));
+      const values = [...columnsOf(sorted), this.name, ...logs ? logColumnsOf(sorted) : []];
+      const [row] = await run<{ ids: string | null }>(logs ? logging : plain, values, announce(ready));
       const ids = new Set(row?.ids?.split(","));
       const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
       if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), true);
@@ -74,19 +66,16 @@ export class Writer {
 
 /**
  * Changes tasks, and then what stands about them elsewhere. A row of the queue that another statement has locked is left to
- * that one: it claims tasks, and deletes what it finds outdated. Only where tasks log does it concern itself with logs, and
- * only where new ones have marks with these.
+ * that one: it claims tasks, and deletes what it finds outdated. Only where tasks log does it concern itself with logs.
  */
-function writeStatement(schema: string, logs: boolean, marks: boolean): string {
-  const first = logs ? 21 : 18;
-  const marked = marks ? `, $${first}::text[], $${first + 1}::text[]` : "";
+function writeStatement(schema: string, logs: boolean): string {
   return `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[],
     $8::float8[], $9::boolean[], $10::float8[], $11::float8[], $12::text[], $13::float8[], $14::text[], $15::text[],
-    $16::text[]${logs ? ", $18::text[], $19::integer[], $20::integer[]" : ""}${marked})
+    $16::text[]${logs ? ", $18::text[], $19::integer[], $20::integer[]" : ""})
   AS input (id, version, owner, record, holder, job, priority, due_at, delayed, was_priority, was_due_at, body,
-    expires_at, key, state, was_state${logs ? ", log, log_lines, log_bytes" : ""}${marks ? ", mark, mark_text" : ""})
+    expires_at, key, state, was_state${logs ? ", log, log_lines, log_bytes" : ""})
 ), named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
@@ -118,21 +107,11 @@ WITH input AS (
   INSERT INTO ${schema}.expiries (expires_at, ids)
   SELECT to_timestamp(max(expires_at) / 1000), array_agg(id) FROM written WHERE expires_at IS NOT NULL
   GROUP BY floor(expires_at / ${EXPIRY_STEP_MS})
-), ${writtenStatements(schema)}, ${logs ? logParts(schema) : ""}${marks ? markPart(schema) : ""}told AS (
+), ${writtenStatements(schema)}, ${logs ? logParts(schema) : ""}told AS (
   INSERT INTO ${schema}.events (writer, tasks)
   SELECT $17::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
 )
 SELECT string_agg(id::text, ',') AS ids FROM written`;
-}
-
-/** The part that stores marks: of several with one key that of the newest task, in the order of their keys, as above. */
-function markPart(schema: string): string {
-  return `noted AS (
-  INSERT INTO ${schema}.keys (owner, name, named, expires_at)
-  SELECT DISTINCT ON (owner, mark) owner, mark, mark_text, now() + interval '${MARK_KEPT_MS} ms' FROM written
-  WHERE mark IS NOT NULL ORDER BY owner, mark, id DESC
-  ON CONFLICT (owner, name) DO UPDATE SET named = excluded.named, expires_at = excluded.expires_at
-), `;
 }
 
 /**

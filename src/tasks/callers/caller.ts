@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { TaskMark } from "../../backend.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Callers, Wait } from "./callers.ts";
 import type { ListName } from "./offer_lists.ts";
@@ -17,8 +16,6 @@ export class Caller {
   #wait: Wait | undefined;
   #waits = false;
   #found = false;
-  /** Whether the store may name it as the newest one. */
-  #begun = false;
 
   /** `list` names the list of the call's input; `undefined` if its task is never left to others. */
   constructor(callers: Callers, list: () => ListName | undefined) {
@@ -38,19 +35,6 @@ export class Caller {
     this.#found = true;
   }
 
-  /** The call is about to start a task: what is to be stored with it. */
-  async begin(id: string): Promise<TaskMark | undefined> {
-    const list = this.#list();
-    this.#begun = true;
-    return list && await this.#callers.begin(this, id, list);
-  }
-
-  /** The client gets the task or its handle, and the task goes on. */
-  given({ id }: Pick<TaskInfo, "id">): void {
-    const list = this.#begun && this.#list();
-    if (list) this.#callers.given(id, list);
-  }
-
   /** The call begins to wait. `isReachable`: whether its client can receive the answer, as far as is known. */
   wait(task: TaskInfo, isReachable?: () => boolean): void {
     this.#wait = this.#callers.wait(task, this.#list, this.#found, isReachable);
@@ -61,7 +45,6 @@ export class Caller {
   leave(answered: boolean): void {
     if (this.#wait && this.#waits) this.#callers.leave(this.#wait, answered);
     this.#waits = false;
-    this.#callers.end(this);
   }
 
   /** Leaves a task, which may still be on its way into the store, to the next call with the same input; for `ms`, if given. */

@@ -1,20 +1,18 @@
 /**
  * The calls of this server that wait for their tasks, and what they leave to others: a task whose caller is gone without an
- * answer is offered to the next call with the same input. So that this holds even if this server is killed, the store is told
- * of each call together with its task, and once more of those that wait for longer.
+ * answer is offered to the next call with the same input. A call that waits for longer also says so in the store, so that
+ * its task is offered even if this server is killed.
  *
  * @module
  */
-import type { KeyStore, TaskMark } from "../../backend.ts";
+import type { KeyStore } from "../../backend.ts";
+import { TaskExpired, TaskNotFound } from "../../errors.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { isFinished, type TaskInfo } from "../../task.ts";
 import { tryAgain } from "../../waiting.ts";
 import { Heartbeat, OtherServers } from "./heartbeat.ts";
 import { type ListName, OfferLists, textOf } from "./offer_lists.ts";
 import { Marks, type Waiting } from "./marks.ts";
-import { NewestCalls } from "./newest_calls.ts";
-import { Servers } from "./servers.ts";
-import type { TaskReads } from "./task_reads.ts";
 import { type Offer, withOffer, withoutOffer } from "./offers.ts";
 
 /** The pauses before a failed write is tried again, in ms. */
@@ -48,10 +46,6 @@ export class Callers implements Disposable {
   /** The tasks for which calls wait, by their ids. */
   readonly #awaited = new Map<string, Awaited>();
   readonly #marks: Marks;
-  readonly #servers: Servers;
-  readonly #newest: NewestCalls;
-  /** The calls that have begun and not ended, and may leave a task. */
-  readonly #begun = new Set<object>();
   /** The calls for which `close` waits. */
   readonly #calls = new Set<Promise<void>>();
   /** What is being written. */
@@ -64,33 +58,15 @@ export class Callers implements Disposable {
     this.#onError = onError;
     this.#now = now;
     this.#lists = new OfferLists(keys, now);
-    this.#heartbeat = new Heartbeat(keys, () => this.#marks.size + this.#begun.size > 0, onError);
+    this.#heartbeat = new Heartbeat(keys, () => this.#marks.size > 0, onError);
     const write = (act: () => Promise<void>) => this.#write(act);
     this.#marks = new Marks({ lists: this.#lists, heartbeat: this.#heartbeat, now, write });
     this.#others = new OtherServers(keys, now);
-    this.#servers = new Servers(this.#lists, this.#heartbeat.server, now);
-    this.#newest = new NewestCalls(keys, this.#heartbeat, this.#others, this.#servers);
   }
 
   /** The number of the next call. */
   nextNumber(): number {
     return ++this.#numbers;
-  }
-
-  /** A call is about to store a task, and to wait for it until `leave`. Resolves with what is to be stored with the task. */
-  begin(call: object, id: string, list: ListName): Promise<TaskMark> {
-    this.#begun.add(call);
-    return this.#newest.mark(id, list);
-  }
-
-  /** Such a call has ended. */
-  end(call: object): void {
-    this.#begun.delete(call);
-  }
-
-  /** The caller of such a call gets its task, which has not ended: nobody is to take it over. */
-  given(id: string, list: ListName): void {
-    void this.#write(() => this.#newest.drop(id, list));
   }
 
   /** A call begins to wait for a task; `found`: for that of another start. */
@@ -159,21 +135,25 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Takes over a task that is offered and can still have a result, or one whose call had only begun when its server was killed.
-   * Of several calls only one receives a task. Waits for the offers of calls with a lower number than `number`.
+   * Takes over a task that is offered and can still have a result; `read` rejects for one that is gone. Of several calls only
+   * one receives a task. Waits for the offers of calls with a lower number than `number`.
    */
-  async take(list: ListName, reads: TaskReads, number: number = Infinity): Promise<TaskInfo | undefined> {
+  async take(
+    list: ListName,
+    read: (id: string) => Promise<TaskInfo>,
+    number: number = Infinity,
+  ): Promise<TaskInfo | undefined> {
     const leaving = () => [...this.#leaving.get(textOf(list)) ?? []].filter(([, other]) => other < number);
     for (let earlier = leaving(); earlier.length > 0; earlier = leaving()) {
       await Promise.all(earlier.map(([offering]) => offering));
     }
     while (true) {
-      const [offers, newest] = await Promise.all([this.#lists.read(list), this.#newest.read(list)]);
-      const offer = await this.#firstLeft(offers);
-      if (offer === undefined) return await this.#newest.take(list, newest, reads);
+      const offer = await this.#firstLeft(await this.#lists.read(list));
+      if (offer === undefined) return undefined;
       // Read first: if the store fails here, the next call still finds the task.
-      const task = await reads.read(offer.id);
-      if (newest?.id === offer.id) await this.#newest.takeFrom(newest, list);
+      const task = await read(offer.id).catch((error) => {
+        if (!(error instanceof TaskNotFound || error instanceof TaskExpired)) throw error;
+      });
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
@@ -204,8 +184,7 @@ export class Callers implements Disposable {
     await Promise.all(this.#calls);
     this[Symbol.dispose]();
     while (this.#writing.size > 0) await Promise.all(this.#writing);
-    const failed = (error: unknown) => this.#onError(error, { where: "say that this server is gone" });
-    await Promise.all([this.#servers.leave().catch(failed), this.#heartbeat.close()]);
+    await this.#heartbeat.close();
   }
 
   /** Stops all timers. */

@@ -33,8 +33,6 @@ export class Heartbeat {
   #stopped = false;
   /** The writes so far, one after another. */
   #written: Promise<void> = Promise.resolve();
-  /** The write of the first count. While the store fails, those behind it may be many. */
-  #begun: Promise<void> = Promise.resolve();
 
   /** `isNeeded`: whether to go on counting. */
   constructor(keys: KeyStore, isNeeded: () => boolean, onError: OnError) {
@@ -48,9 +46,8 @@ export class Heartbeat {
     if (this.#timer === undefined && !this.#stopped) {
       this.#timer = setInterval(() => this.#write(() => this.#isNeeded() ? this.#beat() : this.#end()), BEAT_MS);
       this.#write(() => this.#beat());
-      this.#begun = this.#written;
     }
-    await this.#begun;
+    await this.#written;
   }
 
   /** Stops counting at once, for good. */
@@ -102,17 +99,16 @@ export class OtherServers {
     this.#now = now;
   }
 
-  /** Whether a server is dead. That may take 3 s to see; `false` once the signal aborts. */
-  isDead(server: string, signal?: AbortSignal): Promise<boolean> {
-    if (signal) return this.#look(server, signal); // Others may want to look for longer.
+  /** Whether a server is dead. That may take 3 s to see. */
+  isDead(server: string): Promise<boolean> {
     const looking = this.#looking.get(server) ?? this.#look(server).finally(() => this.#looking.delete(server));
     this.#looking.set(server, looking);
     return looking;
   }
 
-  async #look(server: string, signal?: AbortSignal): Promise<boolean> {
+  async #look(server: string): Promise<boolean> {
     let first: string | undefined;
-    while (!signal?.aborted) {
+    while (true) {
       const count = await this.#keys.named(SERVERS, nameOf(server));
       if (count === undefined) {
         this.#seen.delete(server);
@@ -126,9 +122,8 @@ export class OtherServers {
         await this.#keys.rename(SERVERS, nameOf(server), count, undefined);
       }
       if (count !== first) return false;
-      await pause(LOOK_MS, signal);
+      await pause(LOOK_MS);
     }
-    return false;
   }
 }
 

@@ -189,17 +189,3 @@ Deno.test("KV: with server and worker in one process, no task that was told canc
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-Deno.test("KV: new tasks with marks of one key are stored in one commit, and the last mark counts", () =>
-  withStore(async ({ kv, store }) => {
-    const retry = { attempts: 3, delay: 0, maxDelay: 0 };
-    const ids = [newTaskId(), newTaskId(), newTaskId()];
-    const stored = await Promise.all(ids.map((id) => {
-      const record = change.created({ id, job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry }, NOW);
-      return store.create(record, "{}", undefined, { key: "call", text: id });
-    }));
-    assertEquals(stored, [true, true, true]);
-    const versions = await Promise.all(ids.map(async (id) => (await kv.get(taskKey(OWNER, id))).versionstamp));
-    assertEquals(new Set(versions).size, 1);
-    assertEquals(await store.named(OWNER, "call"), ids.at(-1));
-  }));

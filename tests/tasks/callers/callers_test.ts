@@ -1,8 +1,4 @@
 import { MemoryBackend, type TaskInfo } from "../../../mod.ts";
-import type { TaskMark } from "../../../src/backend.ts";
-import { Caller } from "../../../src/tasks/callers/caller.ts";
-import { readsOf } from "../../../src/tasks/callers/task_reads.ts";
-import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { Callers, type Wait } from "../../../src/tasks/callers/callers.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
@@ -16,7 +12,6 @@ class Servers implements AsyncDisposable {
   readonly backend = new MemoryBackend();
   readonly time = new FakeTime();
   readonly #servers: Callers[] = [];
-  readonly #feed = new TaskFeed(this.backend, ignored);
 
   /** A server. */
   start(): Callers {
@@ -26,18 +21,9 @@ class Servers implements AsyncDisposable {
   }
 
   /** A task that is stored. */
-  task(id = newTaskId(), mark?: TaskMark): Promise<TaskInfo> {
+  task(): Promise<TaskInfo> {
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    return this.backend.create({ id, job: "report", owner: "me", input: {}, resultTtl: 60_000, retry, mark });
-  }
-
-  /** A task whose call has begun to wait in a server at this moment. */
-  async begunIn(server: Callers): Promise<{ readonly task: TaskInfo; readonly caller: Caller }> {
-    const caller = new Caller(server, () => LIST);
-    const id = newTaskId();
-    const task = await this.task(id, await this.pass(caller.begin(id)));
-    caller.wait(task);
-    return { task, caller };
+    return this.backend.create({ id: newTaskId(), job: "report", owner: "me", input: {}, resultTtl: 60_000, retry });
   }
 
   /** A task whose call waits in a server for long enough to be marked in the store. */
@@ -56,7 +42,8 @@ class Servers implements AsyncDisposable {
 
   /** Takes the task that is left over. */
   take(server: Callers): Promise<string | undefined> {
-    return this.pass(server.take(LIST, readsOf(this.backend, this.#feed, "me")).then((task) => task?.id));
+    const read = (id: string) => this.backend.get(id, "me");
+    return this.pass(server.take(LIST, read).then((task) => task?.id));
   }
 
   pass<T>(promise: Promise<T>): Promise<T> {
@@ -65,7 +52,6 @@ class Servers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) server[Symbol.dispose]();
-    this.#feed[Symbol.dispose]();
     await this.backend.close();
     this.time.restore();
   }
@@ -83,101 +69,6 @@ Deno.test("the task of a call whose server was killed is taken over by one other
   const [other, third] = [servers.start(), servers.start()];
   const taken = await Promise.all([servers.take(other), servers.take(third)]);
   assertEquals(taken.toSorted(), [task.id, undefined]);
-});
-
-Deno.test("the task of a call whose server was killed at once is taken over by one other call, and again if that is killed", async () => {
-  await using servers = new Servers();
-  const killed = servers.start();
-  const { task } = await servers.begunIn(killed);
-  killed[Symbol.dispose]();
-  const [other, third] = [servers.start(), servers.start()];
-  const taken = await Promise.all([servers.take(other), servers.take(third)]);
-  assertEquals(taken.toSorted(), [task.id, undefined]);
-  const [taker, fourth] = [taken[0] ? other : third, servers.start()];
-  assertEquals(await servers.take(taker), undefined);
-  taker[Symbol.dispose]();
-  assertEquals(await servers.take(fourth), task.id);
-});
-
-Deno.test("a call that has begun and is marked later is taken over only once if its server is killed", async () => {
-  await using servers = new Servers();
-  const killed = servers.start();
-  const { task } = await servers.begunIn(killed);
-  await servers.pass(rest(400));
-  killed[Symbol.dispose]();
-  const other = servers.start();
-  assertEquals([await servers.take(other), await servers.take(other)], [task.id, undefined]);
-  assertEquals(await servers.take(servers.start()), task.id); // Nothing in `other` says that it lives.
-});
-
-Deno.test("a task that has ended is left to nobody by a call that had only begun when its server was killed", async () => {
-  await using servers = new Servers();
-  const killed = servers.start();
-  const { task } = await servers.begunIn(killed);
-  killed[Symbol.dispose]();
-  await servers.backend.cancel(task.id, "me", 0);
-  assertEquals(await servers.take(servers.start()), undefined);
-});
-
-Deno.test("nobody takes over the task of a call that has just begun in a living server", async () => {
-  await using servers = new Servers();
-  const living = servers.start();
-  await servers.begunIn(living);
-  assertEquals(await servers.take(living), undefined);
-  assertEquals(await servers.take(servers.start()), undefined);
-});
-
-Deno.test("a call waits for the end of another server's task with the same input, not for what that server says later", async () => {
-  await using servers = new Servers();
-  const living = servers.start();
-  const { task } = await servers.begunIn(living);
-  const begun = Date.now();
-  const taken = servers.take(servers.start());
-  await servers.pass(servers.backend.cancel(task.id, "me", 0));
-  assertEquals(await taken, undefined);
-  assertEquals(Date.now() - begun < 500, true); // The server counts after 1,000 ms.
-});
-
-Deno.test("a call whose client has received its handle leaves nothing behind, even if its server is killed at once", async () => {
-  await using servers = new Servers();
-  const killed = servers.start();
-  const { task, caller } = await servers.begunIn(killed);
-  caller.given(task);
-  caller.leave(true);
-  await servers.pass(rest(10));
-  killed[Symbol.dispose]();
-  assertEquals(await servers.take(servers.start()), undefined);
-});
-
-Deno.test("a server that is alone reads one key for a call, and one more while there are others or one was killed of late", async () => {
-  await using servers = new Servers();
-  const { named } = servers.backend.keys;
-  let reads: string[] = [];
-  Object.assign(servers.backend.keys, {
-    named: (owner: string, key: string) => {
-      if (owner === "me") reads.push(key);
-      return named(owner, key);
-    },
-  });
-  const keysRead = async (server: Callers) => {
-    await servers.pass(rest(1_000));
-    reads = [];
-    await servers.take(server);
-    return reads;
-  };
-  const both = [LIST.key, `${LIST.key}:new`];
-  const [one, other] = [servers.start(), servers.start()];
-  assertEquals(await keysRead(one), [LIST.key]);
-  assertEquals(await keysRead(other), both);
-  assertEquals(await keysRead(one), both);
-  await servers.pass(other.close());
-  assertEquals(await keysRead(one), [LIST.key]);
-  const killed = servers.start();
-  await servers.take(killed);
-  killed[Symbol.dispose]();
-  assertEquals(await keysRead(one), both);
-  await servers.pass(rest(10 * 60_000));
-  assertEquals(await keysRead(one), [LIST.key]);
 });
 
 Deno.test("several calls with the same input that a server has left are taken over one by one", async () => {
@@ -257,32 +148,6 @@ Deno.test("a server that no call waits in any more stops counting, and leaves no
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
 
-Deno.test("a call does not wait for later counts of its server, which the store may not take", async () => {
-  await using servers = new Servers();
-  const { rename } = servers.backend.keys;
-  const stuck = Promise.withResolvers<boolean>();
-  Object.assign(servers.backend.keys, {
-    rename: (owner: string, key: string, from?: string, to?: string) =>
-      to === "2" ? stuck.promise : rename(owner, key, from, to),
-  });
-  const server = servers.start();
-  await servers.begunIn(server);
-  await servers.pass(rest(5_000));
-  await servers.begunIn(server);
-  stuck.resolve(true);
-});
-
-Deno.test("a server whose store fails ends at once, although it cannot say that it is gone", async () => {
-  await using servers = new Servers();
-  const server = servers.start();
-  await servers.take(server);
-  const away = () => Promise.reject(new Error("The store is away."));
-  Object.assign(servers.backend.keys, { named: away, rename: away });
-  const begun = Date.now();
-  await servers.pass(server.close());
-  assertEquals(Date.now() - begun < 200, true);
-});
-
 Deno.test("a server that was frozen and counted as dead lives again once it counts", async () => {
   await using servers = new Servers();
   const server = servers.start();
@@ -353,8 +218,8 @@ Deno.test("an offer waits for the task to be stored, and only starts with the sa
   const server = servers.start();
   const storing = Promise.withResolvers<TaskInfo>();
   const offering = server.offer(storing.promise, LIST);
-  const reads = { read: (id: string) => servers.backend.get(id, "me"), ended: () => Promise.resolve() };
-  assertEquals(await servers.pass(server.take({ ...LIST, key: "orphan:report:2" }, reads)), undefined);
+  const read = (id: string) => servers.backend.get(id, "me");
+  assertEquals(await servers.pass(server.take({ ...LIST, key: "orphan:report:2" }, read)), undefined);
   const taking = servers.take(server);
   const task = await servers.task();
   storing.resolve(task);
@@ -368,9 +233,7 @@ Deno.test("an offered task that cannot be read just now is still there for the n
   const task = await servers.task();
   await servers.pass(server.offer(Promise.resolve(task), LIST));
   const failing = () => Promise.reject(new Error("The store is away."));
-  const error = await servers.pass(
-    server.take(LIST, { read: failing, ended: failing }).catch(({ message }) => message),
-  );
+  const error = await servers.pass(server.take(LIST, failing).catch(({ message }) => message));
   assertEquals(error, "The store is away.");
   assertEquals(await servers.take(server), task.id);
 });

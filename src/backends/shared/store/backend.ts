@@ -121,7 +121,7 @@ export class StoreBackend implements Backend {
     const record = change.created(task, this.#store.now());
     const input = toText(task.input, "The input");
     const create = async (key?: string) => {
-      if (!await this.#store.create(record, input, key, task.mark)) return undefined;
+      if (!await this.#store.create(record, input, key)) return undefined;
       countCreated(task.job);
       return record.info;
     };

@@ -27,9 +27,6 @@ export interface KeyedTasks {
 /** For how long a key names a task at most, in ms: 30 days, whatever its window. */
 export const KEPT_MS: number = 30 * 24 * 3_600_000;
 
-/** For how long the mark of a new task is kept, in ms. */
-export const MARK_KEPT_MS: number = 5 * 60_000;
-
 /** How many characters of what a key names are the id. */
 export const ID_LENGTH = 36;
 

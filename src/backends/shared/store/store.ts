@@ -11,7 +11,6 @@ import type {
   LogLine,
   RecordedStep,
   StreamStore,
-  TaskMark,
   WorkerInfo,
 } from "../../../backend.ts";
 import type { Json, Outcome, TaskInfo } from "../../../task.ts";
@@ -46,10 +45,10 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** Throws `StoreLost` where the store is gone for good. Called before each use. */
   checkUsable?(): void;
   /**
-   * Writes a new task, and with it its mark; `input` is JSON. With a `key`, only if that names this task at that moment.
-   * Resolves with whether it was written.
+   * Writes a new task; `input` is JSON. With a `key`, only if that names this task at that moment. Resolves with whether
+   * it was written.
    */
-  create(record: TaskRecord, input: string, key?: string, mark?: TaskMark): Promise<boolean>;
+  create(record: TaskRecord, input: string, key?: string): Promise<boolean>;
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**

@@ -47,30 +47,6 @@ export const keying: Cases = {
     strictEqual(await count(stage), 2); // The third is of another owner.
   },
 
-  "the mark of a new task is stored with it, replaces an earlier one, and can be changed like any key": async (
-    stage,
-  ) => {
-    const { keys } = stage.backend;
-    const mark = (text: string) => ({ key: "call:1", text });
-    const store = (text: string, owner = OWNER) => stage.create({ job: "marked", owner, mark: mark(text) });
-    await Promise.all([store("first"), store("other", "owner-2")]);
-    strictEqual(await keys.named(OWNER, "call:1"), "first");
-    strictEqual(await keys.named("owner-2", "call:1"), "other");
-    // Both at once, and of one key.
-    await Promise.all([store("second"), store("third"), stage.create({ job: "unmarked", owner: OWNER })]);
-    const newest = await keys.named(OWNER, "call:1");
-    strictEqual(newest === "second" || newest === "third", true);
-    strictEqual(await keys.rename(OWNER, "call:1", "first", undefined), false);
-    strictEqual(await keys.rename(OWNER, "call:1", newest, undefined), true);
-    strictEqual(await keys.named(OWNER, "call:1"), undefined);
-  },
-
-  "a start that finds its task stores no mark": async (stage) => {
-    await start(stage);
-    await stage.create({ job: "keyed", owner: OWNER, key: KEY, mark: { key: "call:1", text: "found" } });
-    strictEqual(await stage.backend.keys.named(OWNER, "call:1"), undefined);
-  },
-
   "a completed task holds its key for the window, and releases it without one": async (stage) => {
     await stage.work({ keyed: () => 1 });
     const first = await start(stage);

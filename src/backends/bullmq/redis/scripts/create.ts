@@ -4,14 +4,15 @@
  * @module
  */
 import type { NewTask } from "../../../../backend.ts";
-import { ID_LENGTH, MARK_KEPT_MS } from "../../../shared/store/keys.ts";
+import { ID_LENGTH } from "../../../shared/store/keys.ts";
 import { PLACES } from "./parts.ts";
 
 /** Why a task was not stored whose key names another one. */
 export const KEY_MOVED = "its key names another task";
 
 /**
- * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the key and the text of its mark or "" twice, the number of arguments that follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was stored, or an
+ * ARGV, for each task: id, owner, queue, delay, `resultTtl`, the key that must name it or "", the number of arguments
+ * that follow, and these: the record's other fields, the first of which is "job", each with its value. Returns for each when it was stored, or an
  * error, after which nothing of the task is left: whatever BullMQ's script did, a task is stored whole or not at all.
  *
  * A new queue's first events were written before this, in the same transaction, so subscriptions start a second
@@ -24,7 +25,7 @@ local function isQueued(q, id)
     call("ZSCORE", q .. "prioritized", id)
 end
 
-local function store(known, id, owner, queue, delay, ttl, key, mark, text, ...)
+local function store(known, id, owner, queue, delay, ttl, key, ...)
   if key ~= "" and string.sub(call("GET", ours .. "key:" .. owner .. ":" .. key) or "", 1, ${ID_LENGTH}) ~= id then error("${KEY_MOVED}") end
   local q, now = bull .. queue .. ":", clock()
   if not known and not isQueued(q, id) then error("its job is not in the queue") end
@@ -36,7 +37,6 @@ local function store(known, id, owner, queue, delay, ttl, key, mark, text, ...)
   if not known then call("ZADD", ours .. "list:open:" .. job, 0, id) end
   if job ~= queue then call("SADD", ours .. "routes", queue .. ":" .. job) end
   call("ZADD", ours .. "expiry", now + delay + ttl, id)
-  if mark ~= "" then call("SET", ours .. "key:" .. owner .. ":" .. mark, text, "PX", ${MARK_KEPT_MS}) end
   local isNew = call("SADD", ours .. "queues", queue) == 1
   if isNew then signal("queue " .. string.format("%d", now - 1000) .. " " .. queue) end
   return now
@@ -57,11 +57,11 @@ end
 local stored = {}
 local i = 1
 while i < #ARGV do
-  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 8 + ARGV[i + 8]
+  local id, owner, queue, last = ARGV[i], ARGV[i + 1], ARGV[i + 2], i + 6 + ARGV[i + 6]
   local known = redis.pcall("EXISTS", record(id)) == 1
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], unpack(ARGV, i + 9, last))
-  if not done and not known then undo(id, owner, queue, ARGV[i + 10]) end
+  local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], unpack(ARGV, i + 7, last))
+  if not done and not known then undo(id, owner, queue, ARGV[i + 8]) end
   table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
   i = last + 1
 end
@@ -71,9 +71,9 @@ return stored`;
 export function createArguments(
   { queue, task, key = "" }: { readonly queue: string; readonly task: NewTask; readonly key?: string },
 ): (string | number)[] {
-  const { id, owner, job, resultTtl, retry, delay = 0, retryOf, mark } = task;
+  const { id, owner, job, resultTtl, retry, delay = 0, retryOf } = task;
   const fields = ["job", job, "attempts", retry.attempts];
   if (delay > 0) fields.push("delayed", delay);
   if (retryOf !== undefined) fields.push("retryOf", retryOf);
-  return [id, owner, queue, delay, resultTtl, key, mark?.key ?? "", mark?.text ?? "", fields.length, ...fields];
+  return [id, owner, queue, delay, resultTtl, key, fields.length, ...fields];
 }
