@@ -254,9 +254,9 @@ export class Tasks implements Disposable {
     return this.#callers.untilClosed(call);
   }
 
-  /** Resolves once all these calls have ended, or after `ms`; default 5 s. Call `stopWaiting` before. */
+  /** Resolves once these calls have ended and the audit log is written, or after `ms`; default 5 s. First call `stopWaiting`. */
   async allClosed(ms: number = CLOSING_MS): Promise<void> {
-    await doneWithin(this.#callers.close(), ms);
+    await doneWithin(this.#callers.close().then(() => this.#answering.written()), ms);
   }
 
   /** Rejects all waiting calls; their tasks go on. */

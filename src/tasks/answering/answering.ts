@@ -85,6 +85,11 @@ export class Answering implements Disposable {
     }, (events) => events);
   }
 
+  /** Resolves once the audit log has every question that has expired so far. */
+  written(): Promise<void> {
+    return this.#expired.written();
+  }
+
   [Symbol.dispose](): void {
     this.#expired[Symbol.dispose]();
   }

@@ -19,6 +19,8 @@ export class ExpiredQuestions implements Disposable {
   readonly #guard: Guard;
   readonly #onError: OnError;
   readonly #seen = new Map<string, true>();
+  /** The events that are not written yet. */
+  readonly #writing = new Set<Promise<void>>();
   readonly #stop: () => void;
 
   /** Begins to watch. */
@@ -31,6 +33,11 @@ export class ExpiredQuestions implements Disposable {
     });
   }
 
+  /** Resolves once every question that has expired so far is in the audit log. The backend has to stay open until then. */
+  async written(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
   [Symbol.dispose](): void {
     this.#stop();
   }
@@ -41,7 +48,8 @@ export class ExpiredQuestions implements Disposable {
       const key = `expired:${task.id}:${question}`;
       if (this.#seen.has(key)) continue;
       remember(this.#seen, key, true, REMEMBERED);
-      void this.#write(task, question, key);
+      const writing = this.#write(task, question, key).finally(() => this.#writing.delete(writing));
+      this.#writing.add(writing);
     }
   }
 

@@ -115,3 +115,25 @@ Deno.test("an answer that is too late is told as ignored, and its question once 
   await tasks?.answer(id, "ann", () => ({ [String(expired)]: NO }));
   assertEquals(stage.told, [["expired", "ann", "ask", expired], ["refused", "ann", "ask", IGNORED]]);
 });
+
+Deno.test("a server that closes first writes to the audit log which questions have expired", async () => {
+  await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 1 })), [true]);
+  const { keys } = stage.backend;
+  const [slow, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const rename: typeof keys.rename = keys.rename.bind(keys);
+  keys.rename = async (owner, key, from, to) => {
+    if (key.startsWith("expired:")) {
+      begun.resolve();
+      await slow.promise;
+    }
+    return await rename(owner, key, from, to);
+  };
+  await stage.start(({ status }) => status === "COMPLETED");
+  await begun.promise;
+  const order: string[] = [];
+  const closed = stage.servers[0]?.allClosed().then(() => order.push("closed"));
+  const told = stage.expired.then(() => order.push("expired"));
+  setTimeout(slow.resolve); // A server that does not wait has closed by then.
+  await Promise.all([closed, told]);
+  assertEquals(order, ["expired", "closed"]);
+});
