@@ -34,6 +34,7 @@ import {
 import type { JobPolicy } from "../../strategy.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
+import { Events, request } from "../mcp/support/modern.ts";
 import { testUnless } from "../support/test_unless.ts";
 
 const confirm = { message: "Buy it?", schema: z.object({ sure: z.boolean() }) };
@@ -67,6 +68,20 @@ const both = defineJob({
   input: z.object({}),
   attempts: 1,
   run: async (_, ctx) => ({ said: await ctx.elicit.all([confirm, { ...confirm, message: "Wrap it?" }]) }),
+});
+const twice = defineJob({
+  name: "twice",
+  input: z.object({}),
+  attempts: 1,
+  run: async (_, ctx) => ({ said: [await ctx.elicit(confirm), await ctx.elicit({ ...confirm, message: "Wrap it?" })] }),
+});
+const payFirst = defineJob({
+  name: "pay_first",
+  input: z.object({}),
+  attempts: 1,
+  run: async (_, ctx) => ({
+    said: [await ctx.elicit({ message: "Pay for it.", url: PAGE }), await ctx.elicit(confirm)],
+  }),
 });
 
 /** The fields of a result. */
@@ -103,6 +118,7 @@ class Stage implements AsyncDisposable {
     this.server.registerAsyncTool(byPolling, { answers: "model", strategy: new PollingExposureStrategy() });
     this.server.registerAsyncTool(byAction, { answers: "model", strategy: new SingleToolExposureStrategy() });
     this.server.registerAsyncTool(byCall, { answers: "model", strategy: plain });
+    for (const job of [twice, payFirst]) this.server.registerAsyncTool(job, { answers: "model", strategy: plain });
     this.server.registerAsyncTool(buyLater, { name: "buy_and_wait", strategy: plain });
     this.server.registerAsyncTool(pack, { strategy: plain });
     this.server.registerAsyncTool(pay, { name: "pay_as_task", strategy: plain });
@@ -117,6 +133,8 @@ class Stage implements AsyncDisposable {
       byPolling,
       byAction,
       byCall,
+      twice,
+      payFirst,
     ]);
   }
 
@@ -159,6 +177,15 @@ class Stage implements AsyncDisposable {
       tools: async () => (await client.listTools()).tools.map(({ name }) => name),
       call: async (name, args = {}) => await client.callTool({ name, arguments: args }),
     };
+  }
+
+  /** Calls a tool as a client of 2026-07-28 that can do no more than these capabilities say. */
+  async callModern(principal: string, name: string, args: Fields, capabilities: Fields): Promise<Fields> {
+    const call = request(new URL("http://localhost/mcp"), "tools/call", { name, arguments: args }, capabilities);
+    call.headers.set("authorization", `Bearer ${principal}`);
+    await using events = new Events(await this.server.fetch(call));
+    const { result } = await events.next(({ result, error }) => result !== undefined || error !== undefined);
+    return result ?? {};
   }
 
   /** The events of answers. */
@@ -266,6 +293,38 @@ onBoth("a model can answer whatever the strategy of the job is, and is told how 
   const ways = ["by_polling", "by_action", "by_call"].map((job) => `answered ann ${job} accept model`);
   assertEquals(stage.answers, ways);
 });
+
+onBoth("the next question of a job is left to the model that has answered the one before", async (stage) => {
+  const ann = await stage.connect("ann");
+  const { token, questions: [first] } = (await ann.call("twice")).structuredContent;
+  const answer = (question: string, sure: boolean) => ann.call("task_answer", { token, question, answer: { sure } });
+  const { status, questions: [second] } = (await answer(first.key, true)).structuredContent;
+  assertEquals([status, second.message], ["INPUT_REQUIRED", "Wrap it?"]);
+  const { result } = (await answer(second.key, false)).structuredContent;
+  assertEquals(result.said.map(({ content }: Fields) => content), [{ sure: true }, { sure: false }]);
+  assertEquals(stage.answers, Array(2).fill("answered ann twice accept model"));
+});
+
+onBoth(
+  "an answer of a model is not asked for again if the job's next question is one that the client can ask",
+  async (stage) => {
+    const ask = (args: Fields, capabilities: Fields) => stage.callModern("ann", "task_answer", args, capabilities);
+    const forms = { elicitation: {} };
+    const { token, questions: [page] } = (await stage.callModern("ann", "pay_first", {}, forms)).structuredContent;
+    const { resultType, structuredContent } = await ask({ token, question: page.key }, forms);
+    assertEquals([resultType, structuredContent?.status], ["complete", "INPUT_REQUIRED"]);
+    assertEquals(
+      structuredContent.message,
+      'Waits for the answer to "Buy it?". The person who uses this client can answer.',
+    );
+    // It waits for an answer, such as that of another client.
+    const { questions: [form] } = (await ask({ token, question: page.key }, {})).structuredContent;
+    const end = (await ask({ token, question: form.key, answer: { sure: true } }, {})).structuredContent;
+    assertEquals(end.result, {
+      said: [{ action: "accept", content: {} }, { action: "accept", content: { sure: true } }],
+    });
+  },
+);
 
 onBoth(
   "a client with native tasks that cannot be asked is told in the status of its task how its model answers",

@@ -7,7 +7,7 @@ import type { JsonSchema } from "../../schema/json_schema.ts";
 import { validate } from "../../schema/schema.ts";
 import { type Answer, isFinished, type Json, openQuestions, type TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
-import { awaitsModel, canAsk } from "../answers/asking.ts";
+import { canAsk } from "../answers/asking.ts";
 import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from "../answers/response.ts";
 import { endedAnswer, explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import type { AnsweringJob, CallClient, SurfaceTool } from "../surface.ts";
@@ -43,18 +43,21 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
         const { task, job } = await findShared(jobs, tasks, given.token, owner);
         const refusal = whyNot(given.question, task, job, client);
         const asking = askingOf(client, job.registered, prefix);
-        const stands = (now: TaskInfo) => ({
+        const standing = (now: TaskInfo) => ({
           ...formatResponse(now, undefined, asking),
           ...(!isFinished(now) && { next: job.next(now, asking) }),
         });
         if (refusal !== undefined) {
           tasks.refuseAnswer(task, refusal);
-          return toToolResult({ ...stands(task), error: refusal });
+          return toToolResult({ ...standing(task), error: refusal });
         }
         const answers = { [given.question]: answerOf(given) };
         const answered = await tasks.answer(task.id, owner, () => answers, "model");
-        const now = await waitWhile((one) => !awaitsModel(one, asking), answered, job.answerWithin, tasks, ctx);
-        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(stands(now));
+        // It asks and cancels nothing: the next question is the affair of the call that follows.
+        const { signal } = ctx;
+        const stays = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
+        const now = await waitWhile(stays, answered, job.answerWithin, tasks, { signal });
+        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(standing(now));
       });
       return { kind: "result", result };
     },
