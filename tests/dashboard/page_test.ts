@@ -103,6 +103,12 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
       await page.locator("#note").getByText("The task is cancelled.").waitFor();
       await main.getByRole("heading", { name: "draw_chart Cancelled" }).waitFor();
       assert(system.stopped.has("second"));
+      // Whoever is about to press Cancel when the task ends does not press Retry.
+      assertEquals(await button.getAttribute("aria-disabled"), "true");
+      await button.focus();
+      await page.keyboard.press("Enter");
+      assertEquals([await focused(page), await page.getByRole("dialog").count()], ["Cancel", 0]);
+      assert(page.url().endsWith(id));
     },
   );
 

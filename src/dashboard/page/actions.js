@@ -26,18 +26,19 @@ let hiding;
  *   readonly what?: string,
  *   readonly question?: string,
  *   readonly style?: string,
- * }} action `what` tells buttons with the same label apart for those who hear them
+ *   readonly idle?: boolean,
+ * }} action `what` tells buttons with the same label apart for those who hear them; an `idle` one does nothing
  */
-export function button(label, { kind, name, verb, what, question, style = "" }) {
+export function button(label, { kind, name, verb, what, question, style = "", idle = false }) {
   const path = `${kind}/${name}/${verb}`;
   return h("button", {
     type: "button",
     class: style,
     // Not `disabled`, which would take the focus away.
-    "aria-disabled": pending.has(path) ? "true" : undefined,
+    "aria-disabled": idle || pending.has(path) ? "true" : undefined,
     "aria-label": what && `${label} ${what}`,
     onclick: async () => {
-      if (pending.has(path) || question && !await confirmed(question, label)) return;
+      if (idle || pending.has(path) || question && !await confirmed(question, label)) return;
       pending.add(path);
       dispatchEvent(new Event("redraw"));
       try {

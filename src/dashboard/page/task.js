@@ -47,20 +47,26 @@ export function drawTask(id, shown) {
   ];
 }
 
-/** @param {TaskInfo} task */
+/**
+ * Both buttons are always there: if one took the other's place when the task ends, a click in that moment would do the other.
+ *
+ * @param {TaskInfo} task
+ */
 function buttons(task) {
   const { id, job } = task;
   const isFinished = "finishedAt" in task;
   return h(
     "p",
     { class: "buttons" },
-    isFinished ? button("Retry", { kind: "tasks", name: id, verb: "retry", style: "strong" }) : button("Cancel", {
+    button("Cancel", {
       kind: "tasks",
       name: id,
       verb: "cancel",
       style: "danger",
       question: `Cancel this task of ${job}? It will not run again.`,
+      idle: isFinished,
     }),
+    button("Retry", { kind: "tasks", name: id, verb: "retry", style: "strong", idle: !isFinished }),
   );
 }
 
