@@ -12,7 +12,7 @@ import { readResult } from "./results.ts";
 import type { SurfaceTemplate } from "../surface.ts";
 
 /** How many pages of 100 tasks are searched at most. Each counts as a read of the owner. */
-const MOST_PAGES = 100;
+const MOST_PAGES = 10;
 
 /**
  * The resource with the newest result of a job, `mcp://results/<job>/latest`: that of the owner's task that was created last,
@@ -20,6 +20,13 @@ const MOST_PAGES = 100;
  */
 export function latestTemplate(registered: RegisteredJob, tasks: Tasks): SurfaceTemplate {
   const { name, title, job } = registered;
+  /** The searches that are under way, by owner: reads at the same moment share one. */
+  const searches = new Map<string, ReturnType<typeof newest>>();
+  const search = (owner: string) => {
+    const found = searches.get(owner) ?? newest(tasks, job.name, owner).finally(() => searches.delete(owner));
+    searches.set(owner, found);
+    return found;
+  };
   return {
     name: `${job.name} latest result`,
     title: title && `${title}: latest result`,
@@ -27,7 +34,7 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     uriTemplate: resourceUri({ job: job.name, id: "latest" }),
     mimeType: "application/json",
     read: async (place, owner) => {
-      const { id, all } = place.id === "" ? await newest(tasks, job.name, owner) : { all: true };
+      const { id, all } = place.id === "" ? await search(owner) : { all: true };
       if (id !== undefined) return await readResult(registered, tasks, { ...place, id }, owner);
       const among = all ? "" : ` among your ${(100 * MOST_PAGES).toLocaleString("en")} newest tasks`;
       throw new ResultPartNotFound(`No task of ${job.name} has completed${among}.`);
