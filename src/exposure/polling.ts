@@ -171,8 +171,7 @@ function readingTool(
       return { kind: "result", result };
     },
     resume: async (id, ctx, storeAnswers) => {
-      const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-      await storeAnswers(task);
+      const task = await storeAnswers(await taskOfJob(tasks, job.name, id, ctx.owner));
       return {
         kind: "result",
         result: await read(task, { token: id, wait_seconds: limits.most / 1_000 }, ctx),

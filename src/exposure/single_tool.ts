@@ -121,8 +121,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
       return { kind: "result", result: await act(given, ctx) };
     },
     resume: async (id, ctx, storeAnswers) => {
-      const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-      await storeAnswers(task);
+      const task = await storeAnswers(await taskOfJob(tasks, job.name, id, ctx.owner));
       return { kind: "result", result: await check(task, { wait_seconds: limits.most / 1_000 }, ctx) };
     },
   };

@@ -141,13 +141,13 @@ export interface SurfaceTool {
   call(input: unknown, ctx: CallContext): Promise<CallAnswer>;
   /**
    * Continues a call that was answered before its task had ended; absent if calls do not wait. `answer` stores the client's
-   * answers, and must be called once the task is known to be one of this tool. `input` is that of the call, if the client
-   * has sent it whole again.
+   * answers, and must be called once the task is known to be one of this tool; it resolves with the task as it is then.
+   * `input` is that of the call, if the client has sent it whole again.
    */
   readonly resume?: (
     id: string,
     ctx: CallContext,
-    answer: (task: TaskInfo) => Promise<void>,
+    answer: (task: TaskInfo) => Promise<TaskInfo>,
     input?: unknown,
   ) => Promise<CallAnswer>;
   /** The questions for fields that a call may lack; the key is the field of the input. */

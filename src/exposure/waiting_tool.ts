@@ -50,8 +50,7 @@ export function waitingTool(
     resume: (id, ctx, storeAnswers, input) =>
       respond(ctx, async () => {
         const task = await taskOfJob(tasks, job.name, id, ctx.owner);
-        await storeAnswers(task);
-        return task;
+        return await storeAnswers(task);
       }, input),
   };
 }

@@ -180,8 +180,15 @@ class Stage implements AsyncDisposable {
   }
 
   /** Calls a tool as a client of 2026-07-28 that can do no more than these capabilities say. */
-  async callModern(principal: string, name: string, args: Fields, capabilities: Fields): Promise<Fields> {
-    const call = request(new URL("http://localhost/mcp"), "tools/call", { name, arguments: args }, capabilities);
+  async callModern(
+    principal: string,
+    name: string,
+    args: Fields,
+    capabilities: Fields,
+    more: Fields = {},
+  ): Promise<Fields> {
+    const params = { name, arguments: args, ...more };
+    const call = request(new URL("http://localhost/mcp"), "tools/call", params, capabilities);
     call.headers.set("authorization", `Bearer ${principal}`);
     await using events = new Events(await this.server.fetch(call));
     const { result } = await events.next(({ result, error }) => result !== undefined || error !== undefined);
@@ -325,6 +332,27 @@ onBoth(
     });
   },
 );
+
+onBoth("a call that reads a task asks the person once, and goes on with their answer", async (stage) => {
+  const ann = await stage.connect("ann");
+  for (
+    const [start, input, check, more] of [
+      ["buy_later", {}, "task_status", {}],
+      ["by_polling_start", {}, "by_polling_status", {}],
+      ["by_action", { action: "start" }, "by_action", { action: "check" }],
+    ] as const
+  ) {
+    const { token } = (await ann.call(start, input)).structuredContent;
+    const read = (round: Fields = {}) =>
+      stage.callModern("ann", check, { token, wait_seconds: 5, ...more }, { elicitation: {} }, round);
+    let asked = await read();
+    while (asked.resultType !== "input_required") asked = await read();
+    const [key = ""] = Object.keys(asked.inputRequests);
+    const { requestState } = asked;
+    const answered = { requestState, inputResponses: { [key]: { action: "accept", content: { sure: true } } } };
+    assertEquals([check, (await read(answered)).resultType], [check, "complete"]);
+  }
+});
 
 onBoth(
   "a client with native tasks that cannot be asked is told in the status of its task how its model answers",

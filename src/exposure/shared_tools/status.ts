@@ -42,8 +42,8 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     },
     resume: async (id, ctx, storeAnswers) => {
       const { task, job } = await findShared(jobs, tasks, id, ctx.owner);
-      await storeAnswers(task);
-      return { kind: "result", result: await read(job, task, {}, tasks, ctx) };
+      const answered = await storeAnswers(task);
+      return { kind: "result", result: await read(job, answered, {}, tasks, ctx) };
     },
   };
 }

@@ -75,7 +75,11 @@ export function resumeTool(
   // Fields for which the person was asked are not in what the client sends again.
   const isWhole = tool.askFor?.every(({ key }) => Object.hasOwn(input, key)) ?? true;
   let misfits: Misfits = new Map();
-  const answer = async (task: TaskInfo) => void (misfits = await storeAnswers(task, ctx, site));
+  const answer = async (task: TaskInfo) => {
+    const stored = await storeAnswers(task, ctx, site);
+    misfits = stored.misfits;
+    return stored.task;
+  };
   // The call it goes on with was a plain one, whatever the client declares by now.
   return waitFor(
     (call) => resume.call(tool, id, call, answer, isWhole ? input : undefined),
@@ -181,16 +185,21 @@ function withReason(question: Question, misfits: Misfits): Question {
   return misfit ? askAgain(question, misfit) : question;
 }
 
-/** Stores the answers that came with the call, each by itself, and returns why some do not fit. */
-async function storeAnswers(task: TaskInfo, ctx: RequestContext, { tasks, connection }: CallSite): Promise<Misfits> {
+/** Stores the answers that came with the call, each by itself. Returns the task as it is then, and why some do not fit. */
+async function storeAnswers(
+  before: TaskInfo,
+  ctx: RequestContext,
+  { tasks, connection }: CallSite,
+): Promise<{ readonly task: TaskInfo; readonly misfits: Misfits }> {
   const misfits = new Map<string, InvalidInput>();
-  for (const [key, answer] of Object.entries(connection.answers(task, ctx))) {
+  let task = before;
+  for (const [key, answer] of Object.entries(connection.answers(before, ctx))) {
     try {
-      await tasks.answer(task.id, task.owner, () => ({ [key]: answer }));
+      task = await tasks.answer(task.id, task.owner, () => ({ [key]: answer }));
     } catch (error) {
       if (!(error instanceof InvalidInput)) throw error;
       misfits.set(key, error);
     }
   }
-  return misfits;
+  return { task, misfits };
 }
