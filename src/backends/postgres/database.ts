@@ -156,10 +156,14 @@ export class Database implements AsyncDisposable {
     // With one write to the socket: a second one would fail, and hide why the server has closed the connection.
     const stream = this.#pooled ? undefined : client.connection?.stream;
     stream?.cork();
-    const answer = client.query<Row>(first);
-    if (this.#pooled) await answer.catch(() => {}); // Its caller gets the error.
-    void Promise.all([answer, client.query(second)]).then(() => release(), release);
-    stream?.uncork();
+    let answer;
+    try {
+      answer = client.query<Row>(first);
+      if (this.#pooled) await answer.catch(() => {}); // Its caller gets the error.
+      void Promise.all([answer, client.query(second)]).then(() => release(), release);
+    } finally {
+      stream?.uncork();
+    }
     return await answer;
   }
 
