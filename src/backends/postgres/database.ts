@@ -53,6 +53,7 @@ export class Database implements AsyncDisposable {
   /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();
   #probing: Promise<void> | undefined;
+  #closing = false;
   /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
   #ahead = 0;
 
@@ -128,8 +129,8 @@ export class Database implements AsyncDisposable {
       const first = this.#named({ ...query, values });
       const answer = next ? this.#send<Row>(first, this.#named(next)) : this.#pool.query<Row>(first);
       while (!await doneWithin(answer, PATIENCE_MS)) {
-        this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
-        await Promise.race([answer, this.#probing]);
+        if (!this.#closing) this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
+        await Promise.race([answer, this.#probing ?? answer]);
       }
       return (await answer).rows;
     } catch (cause) {
@@ -198,6 +199,7 @@ export class Database implements AsyncDisposable {
 
   /** Closes all connections, also those to a server that does not answer: what runs there rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true; // A probe that begins now would outlive it; what runs ends with its connection.
     const ended = this.#pool.end();
     const closed = Promise.withResolvers<void>();
     this.#pool.on("remove", () => this.#connections.size === 0 && closed.resolve());
