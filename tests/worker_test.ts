@@ -1,6 +1,14 @@
 import { z } from "zod";
 import { assert, assertEquals, assertMatch, assertThrows, FakeTime } from "../tools/std.ts";
-import { type Answer, type Claim, InvalidValue, type Outcome, type WorkHandle, type WorkOptions } from "../backend.ts";
+import {
+  type Answer,
+  type Claim,
+  InvalidValue,
+  type Outcome,
+  type RecordedStep,
+  type WorkHandle,
+  type WorkOptions,
+} from "../backend.ts";
 import {
   createWorker,
   defineJob,
@@ -228,6 +236,46 @@ for (const waitsFor of ["race", "all"] as const) {
     if (waitsFor === "race") assertEquals(attempt, { kind: "value", value: "answered" });
   });
 }
+
+Deno.test("a question does not park a task whose sleep is found to be over only after the question could be parked", async () => {
+  const patient = defineJob({
+    name: "patient",
+    input,
+    parkAfter: 0,
+    run: async (_, { elicit, sleep }) => {
+      return await Promise.race([
+        elicit({ message: "Which?", schema: z.object({}) }),
+        sleep("patience", 3_600_000).then(() => "nobody answered"),
+      ]);
+    },
+  });
+  const run = await runnerOf(patient);
+  const recorded: RecordedStep[] = [];
+  const parks: unknown[] = [];
+  const attempt = async (now: number) => {
+    const controller = new AbortController();
+    return await run({
+      ...claimOf(patient),
+      signal: controller.signal,
+      now: () => now,
+      ask: () => new Promise(() => {}),
+      stored: () => Promise.resolve(),
+      mayHaveSteps: recorded.length > 0,
+      // The store is slower than the wait of a question that is parked at once.
+      steps: () => new Promise((resolve) => setTimeout(() => resolve([...recorded]), 20)),
+      record: (step) => Promise.resolve(void recorded.push(step)),
+      park: (until) => {
+        parks.push(until);
+        controller.abort(new TaskParked());
+        return Promise.resolve();
+      },
+    });
+  };
+  await attempt(0);
+  assertEquals(parks, [3_600_000]);
+  assertEquals(await attempt(3_600_000), { kind: "value", value: "nobody answered" });
+  assertEquals(parks, [3_600_000]);
+});
 
 Deno.test("an invalid output schema is a fault before the code runs", async () => {
   let runs = 0;

@@ -140,6 +140,7 @@ export class Parking {
     if (await inTime) return await done;
     while (this.#steps > 0) {
       if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
+      await pause(0, this.#signal); // The code has a turn with the step's result: it may end now, or begin another step.
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
     this.#endSignal.throwIfAborted();
