@@ -5,8 +5,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import { nextTick } from "node:process";
 import type { IRedisTransaction, Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 // A peer of BullMQ. If only an `import()` named it, `deno check` without a lock file, as in every new folder, would
@@ -102,7 +100,6 @@ export function askRedisWhatIsDue(worker: Worker): void {
  * connection that has ended already would start a timer that nobody stops.
  */
 export function closable(connection: Redis): Redis {
-  writingOnce(connection);
   internalOf("ioredis", "Redis", connection, "status", isString);
   const disconnect = connection.disconnect.bind(connection);
   connection.disconnect = (reconnect) => {
@@ -145,55 +142,8 @@ export function withDuplicate<T>(connection: Redis, make: () => T): readonly [ma
 }
 
 /** The socket of a connection. */
-export function socketOf(connection: Redis): Socket {
+export function socketOf(connection: Redis): { destroy(): void } {
   return internalOf("ioredis", "Redis", connection, "stream", isSocket);
-}
-
-/** What is used of a socket. */
-interface Socket {
-  readonly destroyed?: boolean;
-  write(chunk: string | Uint8Array): boolean;
-  end(): unknown;
-  destroy(): unknown;
-}
-
-/** The longest command that waits for others, in UTF-16 units or bytes: joining longer ones costs more than it saves. */
-const MAX_JOINED = 16_384;
-
-/**
- * Makes a connection send all commands of one turn of the event loop with one write to its socket: for a small command the
- * write costs more than all else. It is one ordinary write of their text, later in the same turn. What waits for it when the
- * connection breaks is lost like all that Redis has not received, and ioredis, which counts it as sent, does the same about it.
- */
-export function writingOnce(connection: Redis): Redis {
-  connection.on("connect", () => {
-    const socket = socketOf(connection);
-    const [write, end] = [socket.write.bind(socket), socket.end.bind(socket)];
-    let waiting: (string | Uint8Array)[] = [];
-    const send = () => {
-      const chunks = waiting;
-      waiting = [];
-      if (chunks.length > 0 && !socket.destroyed) write(joined(chunks));
-    };
-    socket.write = (chunk) => {
-      // Ticks come before microtasks, but those that a microtask asks for come when all of these are done.
-      if (waiting.push(chunk) === 1) queueMicrotask(() => nextTick(send));
-      if (chunk.length > MAX_JOINED) send();
-      return true; // ioredis does not look at it.
-    };
-    socket.end = () => {
-      send();
-      return end();
-    };
-  });
-  return connection;
-}
-
-function joined(chunks: readonly (string | Uint8Array)[]): string | Uint8Array {
-  const [first = "", ...others] = chunks;
-  if (others.length === 0) return first;
-  if (chunks.every((chunk) => typeof chunk === "string")) return chunks.join("");
-  return Buffer.concat(chunks.map((chunk) => typeof chunk === "string" ? Buffer.from(chunk) : chunk));
 }
 
 /** A script that is defined on a connection. */
@@ -235,8 +185,8 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isSocket(value: unknown): value is Socket {
-  return isObject(value) && ["write", "end", "destroy"].every((name) => isFunction(Reflect.get(value, name)));
+function isSocket(value: unknown): value is { destroy(): void } {
+  return isObject(value) && isFunction(Reflect.get(value, "destroy"));
 }
 
 function isScript(value: unknown): value is Script {

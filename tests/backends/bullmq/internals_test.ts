@@ -1,5 +1,5 @@
 import * as bullmq from "bullmq";
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import { byRedisClock } from "../../../src/backends/bullmq/redis/scripts/changed.ts";
 import {
   checkBullMq,
@@ -10,12 +10,9 @@ import {
   scriptsOn,
   socketOf,
   withDuplicate,
-  writingOnce,
 } from "../../../src/backends/bullmq/internals.ts";
 import { MissingInternal } from "../../../src/libraries/internals.ts";
-import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assertEquals, assertMatch, assertThrows } from "../../../tools/std.ts";
-import { testUnless } from "../../support/test_unless.ts";
 
 /** The error for a library that lacks `what`. */
 function missing(library: string, what: string): RegExp {
@@ -129,94 +126,6 @@ Deno.test("a worker or a connection that lacks a member is an error when it is u
     assertMissing("ioredis", `Redis.${field}`, () => use(broken));
   }
 });
-
-/** A connection that has just connected, through a socket that keeps what is done with it. */
-function connected(): {
-  readonly socket: Record<"write" | "end", (chunk?: unknown) => unknown>;
-  readonly done: unknown[];
-} {
-  const done: unknown[] = [];
-  const socket = {
-    write: (chunk: unknown) => done.push(chunk),
-    end: () => done.push("end"),
-    destroy: () => {},
-  };
-  const redis = writingOnce(connection());
-  Reflect.set(redis, "stream", socket);
-  redis.emit("connect");
-  return { socket, done };
-}
-
-/** Resolves in the next turn of the event loop. */
-const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
-
-Deno.test("the commands of one turn of the event loop go to Redis with one write, in their order", async () => {
-  const { socket, done } = connected();
-  socket.write("1");
-  await Promise.resolve().then(() => socket.write("2"));
-  await nextTurn();
-  socket.write("3");
-  await nextTurn();
-  assertEquals(done, ["12", "3"]);
-});
-
-Deno.test("commands of text and of bytes go to Redis in one write of bytes", async () => {
-  const { socket, done } = connected();
-  socket.write("é");
-  socket.write(new Uint8Array([1, 2]));
-  socket.write("3");
-  await nextTurn();
-  assertEquals(done.map((chunk) => [...chunk as Uint8Array]), [[0xc3, 0xa9, 1, 2, 0x33]]);
-});
-
-Deno.test("a long command goes to Redis at once, behind those that wait", async () => {
-  const { socket, done } = connected();
-  const long = "x".repeat(20_000);
-  socket.write("1");
-  socket.write(long);
-  socket.write("2");
-  assertEquals(done, [`1${long}`]);
-  await nextTurn();
-  assertEquals(done, [`1${long}`, "2"]);
-});
-
-Deno.test("what waits is sent before a connection ends", async () => {
-  const { socket, done } = connected();
-  socket.write("1");
-  socket.end();
-  await nextTurn();
-  assertEquals(done, ["1", "end"]);
-});
-
-testUnless(
-  noRedis,
-  "a command that waits when its connection breaks is sent again on the next one, or rejects",
-  async () => {
-    await using server = await openRedis();
-    const connect = async (options: RedisOptions) => {
-      const redis = writingOnce(new Redis(server.url, { lazyConnect: true, retryStrategy: () => 1, ...options }));
-      redis.on("error", () => {});
-      await redis.connect();
-      await nextTurn();
-      return redis;
-    };
-    const [patient, strict] = await Promise.all([
-      connect({ maxRetriesPerRequest: null }),
-      connect({ maxRetriesPerRequest: 0 }),
-    ]);
-    try {
-      const answers = [patient.incr("patient"), strict.incr("strict")];
-      socketOf(patient).destroy();
-      socketOf(strict).destroy();
-      const [sent, rejected] = await Promise.allSettled(answers);
-      assertEquals(sent, { status: "fulfilled", value: 1 });
-      assertEquals(rejected?.status, "rejected");
-    } finally {
-      patient.disconnect();
-      strict.disconnect();
-    }
-  },
-);
 
 Deno.test("a script that ioredis stores in another form is an error that names it", () => {
   const redis = connection();
