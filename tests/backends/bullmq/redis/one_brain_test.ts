@@ -7,7 +7,6 @@
  */
 import { Redis } from "ioredis";
 import { BullMqBackend, type TaskInfo } from "../../../../mod.ts";
-import { writingOnce } from "../../../../src/backends/bullmq/internals.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { TaskExpired } from "../../../../src/errors.ts";
 import { isFinished } from "../../../../src/task.ts";
@@ -114,7 +113,7 @@ testUnless(noRedis, `bullmq on Redis: ${SEQUENCES} tasks of random events stand 
   await using backend = await BullMqBackend.connect({ redis: redis.url, prefix });
   const store = await RedisStore.open(redis.url, ignored, prefix);
   const workers = store.workers();
-  const client = writingOnce(new Redis(redis.url));
+  const client = new Redis(redis.url);
   let next = FIRST_SEED;
   await Promise.all(Array.from({ length: LANES }, async (_, index) => {
     const name = `lane-${index}`;
