@@ -53,7 +53,7 @@ export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean 
 }
 
 /** Whether the texts in a value alone take more than `most` bytes, which is known sooner than its JSON is written. */
-function isLonger(value: unknown, most: number): boolean {
+export function isLonger(value: unknown, most: number): boolean {
   let left = most;
   // An array hands out what is added to it while it is walked.
   const items = [value];

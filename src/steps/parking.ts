@@ -120,18 +120,12 @@ export class Parking {
     this.#ended?.abort(over());
   }
 
-  /** Aborts when the attempt is over. */
-  get #endSignal(): AbortSignal {
-    if (this.#ended === undefined) {
-      this.#ended = new AbortController();
-      if (this.#isOver) this.#ended.abort(over());
-    }
-    return this.#ended.signal;
-  }
-
   /** Aborts when the code is to stop, or the attempt is over. */
   get #signal(): AbortSignal {
-    return this.#either ??= AbortSignal.any([this.#claim.signal, this.#endSignal]);
+    if (this.#either) return this.#either;
+    this.#ended = new AbortController();
+    if (this.#isOver) this.#ended.abort(over());
+    return this.#either = AbortSignal.any([this.#claim.signal, this.#ended.signal]);
   }
 
   /** Waits for `done`, and parks the task if that takes longer than `ms`. */
@@ -139,11 +133,12 @@ export class Parking {
     const inTime = ms === Infinity ? done.then(() => true) : doneWithin(done, Math.min(ms, LONGEST_TIMER_MS));
     if (await inTime) return await done;
     while (this.#steps > 0) {
-      if (await Promise.race([done.then(() => true), this.#idle.promise.then(() => false)])) return await done;
-      await pause(0, this.#signal); // The code has a turn with the step's result: it may end now, or begin another step.
+      // Then the code has a turn with the step's result: it may end, or begin another step.
+      const idle = this.#idle.promise.then(() => pause(0, this.#signal));
+      if (await Promise.race([done.then(() => true), idle.then(() => false)])) return await done;
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
-    this.#endSignal.throwIfAborted();
+    if (this.#isOver) throw over();
     return await this.park();
   }
 
