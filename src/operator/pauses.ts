@@ -8,7 +8,7 @@ import { changeDocument } from "./documents.ts";
 import type { JobPauses } from "./primitives.ts";
 
 /** How the names of these documents begin; the job's name follows. */
-const PREFIX = "paused:";
+export const PAUSED = "paused:";
 
 /** Reads and changes pauses. */
 export class Pauses implements JobPauses, Disposable {
@@ -23,7 +23,7 @@ export class Pauses implements JobPauses, Disposable {
     this.#documents = documents;
     this.#changed = changed;
     this.#unsubscribe = documents.watch((name) => {
-      if (name === undefined || name.startsWith(PREFIX)) this.reread();
+      if (name === undefined || name.startsWith(PAUSED)) this.reread();
     });
   }
 
@@ -71,12 +71,12 @@ export class Pauses implements JobPauses, Disposable {
 
   /** Writes the document of a job. */
   async #write(job: string, text: string | undefined): Promise<void> {
-    await changeDocument(this.#documents, PREFIX + job, () => text);
+    await changeDocument(this.#documents, PAUSED + job, () => text);
     this.reread();
   }
 
   async #read(): Promise<ReadonlySet<string>> {
-    const documents = await this.#documents.list(PREFIX);
-    return new Set(documents.map(({ name }) => name.slice(PREFIX.length)));
+    const documents = await this.#documents.list(PAUSED);
+    return new Set(documents.map(({ name }) => name.slice(PAUSED.length)));
   }
 }

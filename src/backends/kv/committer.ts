@@ -144,8 +144,8 @@ export class Committer {
       ...documents.map((document) => JSON.stringify({ document })),
     ]);
     const atomic = this.#kv.atomic();
-    for (const { checks = [], sets = [], deletes = [], raises = [] } of writes) {
-      atomic.check(...checks);
+    for (const check of checksOf(writes).values()) atomic.check(check);
+    for (const { sets = [], deletes = [], raises = [] } of writes) {
       for (const { key, value, expireIn } of sets) atomic.set(key, value, { expireIn });
       for (const key of deletes) atomic.delete(key);
       for (const { key, to } of raises) atomic.max(key, BigInt(to));
@@ -190,21 +190,27 @@ function refusal({ event }: Write, cause: TypeError): InvalidValue {
  * for the next commit: otherwise its check would hold although the key has changed, or both would get the same version.
  */
 function groupLength(queue: readonly Pending[]): number {
-  const written = new Set<string>();
-  let [checks, mutations, bytes] = [0, 0, 0];
+  const [written, checked] = [new Set<string>(), new Set<string>()];
+  let [mutations, bytes] = [0, 0];
   for (const [index, { write }] of queue.entries()) {
-    checks += write.checks?.length ?? 0;
+    for (const name of checksOf([write]).keys()) checked.add(name);
     const { sets = [], deletes = [], counts = [], raises = [] } = write;
     mutations += sets.length + deletes.length + counts.length + raises.length;
     bytes += write.bytes;
     const writes = [...sets.map(({ key }) => nameOf(key)), ...deletes.map(nameOf)];
     const touched = [...(write.checks ?? []).map(({ key }) => nameOf(key)), ...writes];
     const clash = touched.some((name) => written.has(name));
-    const full = checks > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;
+    const full = checked.size > MAX_CHECKS || mutations > MAX_MUTATIONS || bytes > MAX_BYTES;
     if (index > 0 && (clash || full)) return index;
     for (const name of writes) written.add(name);
   }
   return queue.length;
+}
+
+/** The checks of a group, each once: many claims check the same pause. */
+function checksOf(writes: readonly Write[]): ReadonlyMap<string, Deno.AtomicCheck> {
+  const all = writes.flatMap(({ checks = [] }) => checks);
+  return new Map(all.map((check) => [`${nameOf(check.key)}\0${check.versionstamp}`, check]));
 }
 
 /** What a group adds to each counter. KV's counters have no sign: they wrap around, so a negative number subtracts. */

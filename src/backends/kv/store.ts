@@ -6,6 +6,7 @@
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { BackendError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
+import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
@@ -14,7 +15,7 @@ import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
-import { checkKey, nameKey, taskKey, workerKey } from "./keys.ts";
+import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { type BesideClaim, KvLimits } from "./job_limits.ts";
 import { KvQueue } from "./queue.ts";
@@ -141,7 +142,7 @@ export class KvStore implements Store<KvEntry> {
     const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
     const versionstamp = await this.#committer.commit({
       ...write,
-      checks: [check, ...beside.checks ?? []],
+      checks: [check, ...isClaim ? [unpaused(info.job)] : [], ...beside.checks ?? []],
       sets: [...sets, ...beside.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
@@ -219,6 +220,11 @@ export class KvStore implements Store<KvEntry> {
     const json = "inline" in text ? text.inline : await readBlob(this.#kv, text.blob);
     return json === undefined ? undefined : JSON.parse(json);
   }
+}
+
+/** The check that a job is not paused: once a pause is stored, no process claims a task of the job. */
+function unpaused(job: string): Deno.AtomicCheck {
+  return { key: documentKey(PAUSED + job), versionstamp: null };
 }
 
 function marksOf(text: Text | undefined): Deno.KvKey[] {

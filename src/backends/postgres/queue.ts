@@ -21,7 +21,8 @@ const MOST_PROMOTED = 100;
 /** What a claim returns: how many places of the queue it has taken, when, and the tasks in order, as JSON. */
 interface ClaimRow {
   readonly found: number;
-  readonly at: number;
+  /** Absent: a job was paused meanwhile, and nothing was claimed. */
+  readonly at: number | null;
   readonly tasks: string | null;
 }
 
@@ -61,7 +62,8 @@ export class PgQueue implements Queue<PgEntry> {
     const { name } = this.#worker;
     const statement = { name: "mcp_jobs_claim", text: claimStatement(schema) };
     const [row] = await run<ClaimRow>(statement, [name, jobs, max, this.#writer.name]);
-    return row === undefined ? { entries: [], more: false } : { entries: this.#claimed(row), more: row.found === max };
+    if (row === undefined) return { entries: [], more: false };
+    return { entries: this.#claimed(row), more: row.at === null || row.found === max };
   }
 
   async limited(

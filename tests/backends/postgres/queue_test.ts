@@ -6,6 +6,7 @@ import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { emptyTables } from "../../support/postgres.ts";
+import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const TASK = { owner: "ann", input: {}, resultTtl: 60_000, retry: { attempts: 1, delay: 0, maxDelay: 0 } };
@@ -58,5 +59,37 @@ testUnless(
       }));
       for (const [index, end] of ends.entries()) if (end === "finished") assertEquals(ran.has(ids[index] ?? ""), true);
     }
+  },
+);
+
+testUnless(
+  noPostgres,
+  "PostgreSQL: a claim that began before a pause, and cannot know of it, claims nothing if it comes behind it",
+  async () => {
+    const url = await emptyTables();
+    await using backend = await PostgresBackend.connect({ url });
+    await using other = await PostgresBackend.connect({ url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const jobs = ["job", "free"].map((name) => defineJob({ name, input: { type: "object" }, run: () => 1 }));
+    await using worker = createWorker(backend, jobs);
+    using feed = new TaskFeed(backend);
+    await worker.ready;
+
+    await client.query("BEGIN; SELECT FROM mcp_jobs.workers FOR UPDATE");
+    const [task, free] = [newTaskId(), newTaskId()];
+    await backend.create({ ...TASK, id: task, job: "job" });
+    await backend.create({ ...TASK, id: free, job: "free" });
+    const waits = async () => (await client.query("SELECT FROM pg_locks WHERE NOT granted")).rowCount ?? 0;
+    await until(async () => await waits() > 0, "the worker claims");
+    const pausing = other.operator.pause("job");
+    await until(async () => (await backend.operator.counts()).some(({ paused }) => paused), "the pause is stored");
+    await client.query("UPDATE mcp_jobs.workers SET pauses = pauses + 1; COMMIT");
+    await pausing;
+    assertEquals((await feed.wait(free, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
+    assertEquals((await backend.get(task, "ann")).status, "PENDING");
+    await other.operator.resume("job");
+    assertEquals((await feed.wait(task, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
+    await client.end();
   },
 );

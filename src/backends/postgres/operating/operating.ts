@@ -44,6 +44,16 @@ export class PgOperating implements OperatingStore<PgEntry> {
     });
   }
 
+  /** Each claim locks the row of its worker, and is void if this has changed it since the claim began. */
+  async passClaims(): Promise<void> {
+    const { run, schema } = this.#database;
+    await run({
+      name: "mcp_jobs_pass_claims",
+      text: `WITH alive AS (SELECT name FROM ${schema}.workers WHERE expires_at > now() ORDER BY name FOR UPDATE)
+        UPDATE ${schema}.workers SET pauses = pauses + 1 FROM alive WHERE workers.name = alive.name`,
+    });
+  }
+
   purge(which: Purged, cursor: string | undefined): Promise<PurgedPage> {
     return purgePage(this.#database, which, cursor);
   }

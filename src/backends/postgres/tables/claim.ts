@@ -4,22 +4,29 @@
  * @module
  */
 
+import { PAUSED } from "../../../operator/pauses.ts";
+
 /** Inputs up to this size come with the task, in bytes; larger ones are read one by one. */
 const SMALL_INPUT = 65_536;
 
 /**
  * Claims what is ready, of all jobs together the most urgent first, unless the worker's lease has run out. A task that has
  * changed since it was queued only leaves the queue. Parameters: the worker, jobs, the most tasks, the writer of events.
+ *
+ * It returns no row if the lease has run out, and one without a time if a job was paused since the claim began: then it has
+ * claimed nothing, because it may not know of the pause, and the worker tries again.
  */
 export function claimStatement(schema: string): string {
   return `
-WITH ${alive(schema)}, found AS MATERIALIZED (
-  SELECT ready.*, at FROM unnest($2::text[]) AS name, alive, LATERAL (
-    SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = name.name AND NOT delayed
+WITH ${alive(schema)}, open AS MATERIALIZED (
+  SELECT job FROM unnest($2::text[]) AS job WHERE NOT ${isPaused(schema, "job")}
+), found AS MATERIALIZED (
+  SELECT ready.*, at FROM open, alive, LATERAL (
+    SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = open.job AND NOT delayed
     ORDER BY priority, due_at, id LIMIT $3::integer FOR UPDATE SKIP LOCKED
   ) AS ready ORDER BY priority, due_at, id LIMIT $3::integer
 ), ${taken(schema)}
-SELECT ${FOUND} FROM alive`;
+SELECT ${FOUND} FROM worker LEFT JOIN alive ON true`;
 }
 
 /**
@@ -48,7 +55,7 @@ WITH ${alive(schema)}, locked AS MATERIALIZED (
   SELECT ready.*, at FROM room, LATERAL (
     SELECT ctid AS place, priority, due_at, id, version FROM ${schema}.queue WHERE job = $2::text AND NOT delayed
     ORDER BY priority, due_at, id LIMIT least($3::integer, room.free) FOR UPDATE SKIP LOCKED
-  ) AS ready
+  ) AS ready WHERE NOT ${isPaused(schema, "$2")}
 ), ${taken(schema)}, counted AS (
   UPDATE ${schema}.limits SET changes = changes + 1, since = room.since,
     claimed = ARRAY(SELECT id FROM held UNION SELECT id FROM taken),
@@ -56,15 +63,25 @@ WITH ${alive(schema)}, locked AS MATERIALIZED (
   FROM room WHERE job = $2::text AND EXISTS (SELECT FROM taken)
 )
 SELECT ${FOUND}, free, CASE WHEN room.begun >= $6::integer THEN since + $7::float8 - room.at END AS pause
-FROM alive LEFT JOIN room ON true`;
+FROM worker LEFT JOIN alive ON true LEFT JOIN room ON true`;
 }
 
-/** The worker, while its lease lasts, and the time, in ms since the epoch. */
+/**
+ * The worker, while its lease lasts, and the time, in ms since the epoch, unless a job was paused since the claim began: the
+ * lock finds the row of the worker as it is by now, and all else is as it was then.
+ */
 function alive(schema: string): string {
-  return `alive AS MATERIALIZED (
-  SELECT floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM ${schema}.workers
-  WHERE name = $1::uuid AND expires_at > now() FOR SHARE
+  return `worker AS MATERIALIZED (
+  SELECT pauses FROM ${schema}.workers WHERE name = $1::uuid AND expires_at > now() FOR SHARE
+), alive AS MATERIALIZED (
+  SELECT floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM worker
+  WHERE pauses = (SELECT pauses FROM ${schema}.workers WHERE name = $1::uuid)
 )`;
+}
+
+/** Whether a job is paused. */
+function isPaused(schema: string, job: string): string {
+  return `EXISTS (SELECT FROM ${schema}.documents WHERE documents.name = '${PAUSED}' || ${job}::text)`;
 }
 
 /** Takes what was found, notes it with the worker, and tells the other processes. */

@@ -124,6 +124,8 @@ const STEPS: readonly ((schema: string) => string)[] = [
       since double precision NOT NULL DEFAULT 0,
       begun integer NOT NULL DEFAULT 0
     ) WITH (fillfactor = 50);`,
+  (schema) => `
+    ALTER TABLE ${schema}.workers ADD COLUMN pauses integer NOT NULL DEFAULT 0;`,
 ];
 
 const TABLES = [

@@ -109,7 +109,8 @@ export class StoreBackend implements Backend {
       pause: async (job) => {
         await this.#pauses.pause(job);
         // What was claimed meanwhile has begun before.
-        await Promise.all([...this.#workers.values()].map(({ claims }) => claims.settled()));
+        const here = [...this.#workers.values()].map(({ claims }) => claims.settled());
+        await Promise.all([store.operating.passClaims?.(), ...here]);
       },
     });
   }

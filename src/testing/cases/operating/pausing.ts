@@ -67,6 +67,25 @@ export const pausing: Cases = {
     }
   },
 
+  "once a pause has resolved, no worker of another process begins a task that it has not begun before": async (
+    stage,
+  ) => {
+    const [operator, second] = [stage.backend.operator, await stage.connect()];
+    await stage.work({ held: endless, free: () => 1 }, { backend: second, concurrency: 100 });
+    for (let i = 0; i < 30; i++) {
+      const creating = Array.from({ length: 2 }, () => stage.create({ job: "held" }));
+      // The worker may be about to claim them.
+      for (let turn = 0; turn < i % 10; turn++) await Promise.race([Promise.all(creating), operator.counts()]);
+      await operator.pause("held");
+      const tasks = await Promise.all(creating);
+      const before = await Promise.all(tasks.map(({ id }) => operator.get(id)));
+      await stage.finished(await stage.create({ job: "free" }));
+      deepStrictEqual(await Promise.all(tasks.map(({ id }) => operator.get(id))), before);
+      await operator.resume("held");
+      for (const task of tasks) await stage.running(task);
+    }
+  },
+
   "a parked task whose time is over waits for the end of the pause": async (stage) => {
     let [sleeps, asked] = [0, 0];
     await stage.work({
