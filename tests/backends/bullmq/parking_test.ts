@@ -10,12 +10,14 @@ import type { NewTask } from "../../../backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { RedisParking } from "../../../src/backends/bullmq/redis/parking.ts";
 import { RedisScripts } from "../../../src/backends/bullmq/redis/scripts/run.ts";
+import { RedisStore } from "../../../src/backends/bullmq/redis/store.ts";
 import { MAX_STEPS } from "../../../src/steps/log.ts";
 import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
 import { assertEquals, assertMatch } from "../../../tools/std.ts";
+import { ignored } from "../../support/errors.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
@@ -25,6 +27,7 @@ const QUESTION = { message: "Sure?", schema: { type: "object", properties: {} } 
 const GONE = "The queue no longer has the job of this task: it was removed, or Redis has lost it.";
 
 interface Place {
+  readonly url: string;
   readonly backend: BullMqBackend;
   readonly feed: TaskFeed;
   readonly admin: Redis;
@@ -46,7 +49,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
       return opened;
     };
     try {
-      await run({ backend, feed, admin, prefix, queue });
+      await run({ url: redis.url, backend, feed, admin, prefix, queue });
     } finally {
       for (const opened of queues) await opened.close();
       await admin.quit();
@@ -258,26 +261,64 @@ test("waiting calls notice that drain, clean or obliterate has deleted the job o
   );
 });
 
-test("a run after an answer knows by one request whether it is to stop, what was answered, and if there are steps", async (place) => {
+test("a run after an answer requests nothing but what is too large to come with its claim", async (place) => {
+  const runs: unknown[] = [];
   const jobs = [
     job("asks", (_, ctx) => ctx.elicit(QUESTION)),
-    job("steps", async (_, ctx) => [await ctx.step("first", () => 1), await ctx.elicit(QUESTION)]),
+    job("steps", async ({ bytes }, ctx) => {
+      const steps = [];
+      for (const name of ["a", "b", "c"]) steps.push(await ctx.step(name, () => runs.push(name) && "x".repeat(bytes)));
+      return [steps.join("").length, await ctx.elicit(QUESTION)];
+    }),
   ];
-  const all = ["resumed", "ask", "steps", "record", "dropSteps"];
+  const all = ["resumed", "ask", "steps", "record"];
   for (
-    const { name, expected } of [
-      { name: "asks", expected: ["resumed"] },
-      { name: "steps", expected: ["resumed", "steps", "dropSteps"] },
+    const { name, bytes, expected } of [
+      { name: "asks", bytes: 0, expected: [] },
+      { name: "steps", bytes: 10, expected: [] },
+      { name: "steps", bytes: 10_000, expected: ["steps"] },
     ]
   ) {
     await using worker = createWorker(place.backend, jobs);
     await worker.ready;
-    const task = await parked(place, await create(place, name));
+    const task = await parked(place, await create(place, name, { input: { bytes } }));
     using calls = new Calls();
     await answer(place, task);
     assertEquals((await ended(place, task)).status, "COMPLETED");
-    await worker.close(); // What follows the end is done by then.
     assertEquals(calls.names.filter((name) => all.includes(name)), expected);
+    if (bytes === 0) continue;
+    const outcome = await place.backend.outcome(task.id, OWNER);
+    assertEquals(outcome.kind === "value" && outcome.value, [3 * bytes, { action: "decline" }]);
+    assertEquals(runs.splice(0), ["a", "b", "c"]);
+  }
+});
+
+test("what comes with the claim of a run is what a request would read", async (place) => {
+  const { url, prefix, backend } = place;
+  const twice = job("twice", async (_, ctx) => {
+    await ctx.step("one", () => "ü\u0000");
+    await ctx.elicit.all([QUESTION, { ...QUESTION, message: "Really?" }]);
+  });
+  const first = createWorker(backend, [twice]);
+  await first.ready;
+  const task = await parked(place, await create(place, "twice"));
+  await first.close();
+  await answer(place, task);
+  const store = await RedisStore.open(url, ignored, prefix);
+  const workers = store.workers();
+  try {
+    const taken = await workers.start("twice", () => Promise.resolve(), { autorun: false }).getNextJob("token", {
+      block: false,
+    });
+    if (taken === undefined) throw new Error("The queue gave out no job.");
+    const carried = await store.parking.resumed("twice", taken);
+    assertEquals(carried, await store.parking.resumed("twice", taken)); // It is taken out of the job.
+    assertEquals([carried.answers.size, carried.stops], [2, false]);
+    assertEquals(carried.recorded, { steps: await store.parking.steps("twice", task.id) });
+    assertEquals(carried.recorded.steps.length, 1);
+  } finally {
+    await workers.close();
+    await store.close();
   }
 });
 

@@ -3,29 +3,17 @@
  *
  * @module
  */
+import type { Job } from "bullmq";
 import type { RecordedStep } from "../../../backend.ts";
 import type { WaitsFor } from "../../shared/record.ts";
-import type { Answer } from "../../../task.ts";
+import { takeCarried } from "../internals.ts";
 import type { Hold } from "./records.ts";
-import { parse } from "./scripts/read.ts";
 import type { ParkReply } from "./scripts/parking.ts";
+import { isResumed, parseResumed, parseSteps, type Resumed, type StepsPage } from "./scripts/resuming/resumed.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
-/** From where on there may be more, and the steps before that, each as its index and its text. */
-type StepsReply = readonly [next: number, ...found: (string | number)[]];
-
-/** What a run goes by that is not the first. */
-export interface Resumed {
-  /** Whether its task is to stop. */
-  readonly stops: boolean;
-  /** Whether steps are recorded. */
-  readonly hasSteps: boolean;
-  /** The answers so far, by the keys of their questions. */
-  readonly answers: ReadonlyMap<string, Answer>;
-}
-
-/** The same from the script: each answer after its key. */
-type ResumedReply = readonly [stops: number, hasSteps: number, ...answered: string[]];
+/** Nothing is read yet. */
+const FROM_THE_FIRST: StepsPage = { steps: [], next: 0 };
 
 /** Parks jobs, and keeps their steps. Each call names the queue, because a job need not be a task of ours. */
 export class RedisParking {
@@ -40,28 +28,22 @@ export class RedisParking {
     return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
   }
 
-  /** Reads what a run of a job goes by that is not the first. */
-  async resumed(queue: string, id: string): Promise<Resumed> {
-    const [stops, hasSteps, ...answered] = await this.#scripts.run<ResumedReply>("resumed", queue, id);
-    const answers = new Map<string, Answer>();
-    for (let at = 0; at < answered.length; at += 2) {
-      const answer = parse<Answer>(answered[at + 1] ?? null);
-      if (answer) answers.set(answered[at] ?? "", answer);
-    }
-    return { stops: stops === 1, hasSteps: hasSteps === 1, answers };
+  /** What a run of a job goes by that is not the first: as it came with its claim, or else as it is read. */
+  async resumed(queue: string, job: Job): Promise<Resumed> {
+    const carried = takeCarried(job);
+    if (isResumed(carried)) return parseResumed(carried);
+    return parseResumed(JSON.parse(await this.#scripts.run("resumed", queue, job.id ?? "")));
   }
 
-  /** Reads the steps of a job, in the order of their numbers. */
-  async steps(queue: string, id: string): Promise<readonly RecordedStep[]> {
-    const steps: RecordedStep[] = [];
-    for (let from = 0; from >= 0;) {
-      const [next, ...found] = await this.#scripts.run<StepsReply>("steps", queue, id, from);
-      for (let at = 0; at < found.length; at += 2) {
-        steps.push({ index: Number(found[at]), text: String(found[at + 1]) });
-      }
-      from = next;
-    }
-    return steps;
+  /** Reads the steps of a job in the order of their numbers, after those that were read. */
+  async steps(
+    queue: string,
+    id: string,
+    { steps, next }: StepsPage = FROM_THE_FIRST,
+  ): Promise<readonly RecordedStep[]> {
+    if (next === undefined) return steps;
+    const page = parseSteps(await this.#scripts.run("steps", queue, id, next));
+    return await this.steps(queue, id, { ...page, steps: [...steps, ...page.steps] });
   }
 
   /** Stores a step of a run that holds its job. Resolves with whether it does. */
@@ -72,10 +54,5 @@ export class RedisParking {
   /** Deletes the steps of a job from a number on, for a run that holds it. */
   async forget(queue: string, { id, token }: Hold, from: number): Promise<void> {
     await this.#scripts.run("forgetSteps", queue, id, token, from);
-  }
-
-  /** Deletes the steps of a job if it has ended. */
-  async drop(queue: string, id: string): Promise<void> {
-    await this.#scripts.run("dropSteps", queue, id);
   }
 }

@@ -52,8 +52,6 @@ export class QueueWork implements WorkHandle {
   readonly #locks: Locks[] = [];
   /** A task may have two runs for a moment: one that has lost it, and one that started after it came back. */
   readonly #runs = new Set<JobRun>();
-  /** Jobs without recorded steps. */
-  readonly #stepless = new WeakSet<Job>();
   /** Jobs whose runs were cancelled. */
   readonly #cancelled = new WeakSet<Job>();
   readonly #earlyStops = new EarlyStops();
@@ -124,12 +122,6 @@ export class QueueWork implements WorkHandle {
     const start = (process: Processor) => this.#workers.start(name, process, settings);
     const worker = startWithHeadStart(start, run, concurrency);
     pauseAfterErrors(this.#store.bullmq, worker, { job: name, lease, onError });
-    const dropSteps = (job?: Job) => {
-      if (job?.finishedOn === undefined || this.#stepless.has(job)) return;
-      // If this fails, they are deleted with the task.
-      void this.#store.parking.drop(name, job.id ?? "").catch(() => {});
-    };
-    worker.on("completed", dropSteps).on("failed", dropSteps);
     worker.on("completed", (job) => this.#count(name, job, "COMPLETED"));
     worker.on("failed", (job) => job && this.#count(name, job, this.#cancelled.has(job) ? "CANCELLED" : "FAILED"));
     const locks = new Locks(worker, name, lease, onError);
@@ -149,7 +141,6 @@ export class QueueWork implements WorkHandle {
     } finally {
       releaseLock();
       this.#runs.delete(run);
-      if (!run.hasSteps) this.#stepless.add(job);
       if (run.isCancelled) this.#cancelled.add(job);
     }
   }

@@ -15,6 +15,7 @@ import { OpenQuestions } from "../../shared/running/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { oursOf } from "../new_task.ts";
+import { NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
 
@@ -40,8 +41,6 @@ export interface RunOptions {
 /** One run of a job. */
 export class JobRun {
   readonly id: string;
-  /** Whether its task may have recorded steps. */
-  hasSteps: boolean;
   readonly #options: RunOptions;
   readonly #controller = new AbortController();
   readonly #questions: OpenQuestions;
@@ -61,6 +60,8 @@ export class JobRun {
   #parking: Promise<boolean> | undefined;
   /** The steps that are being stored. */
   readonly #recording = new Set<Promise<void>>();
+  /** The first steps of earlier runs; `undefined` once this run has changed some. */
+  #recorded: StepsPage | undefined = NO_STEPS;
   /** The answers that earlier runs have received. */
   #answers: ReadonlyMap<string, Answer> = new Map();
   /** By how much Redis's clock is ahead of ours, in ms: this is read at the start of the run. */
@@ -70,7 +71,6 @@ export class JobRun {
     const { store: { records }, job, token } = options;
     this.#options = options;
     this.id = job.id ?? "";
-    this.hasSteps = job.attemptsStarted > 1;
     const now = Date.now();
     this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {}); // What races with it gets the reason.
@@ -98,8 +98,8 @@ export class JobRun {
     const { store, name, job, token, run } = this.#options;
     const { signal } = this.#controller;
     try {
-      // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. The record shows
-      // a request to stop whose signal was lost.
+      // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
+      // record shows a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#insist(() => this.#resume());
       const { owner = await this.#insist(() => this.#readOwner()), timeout, trace } = oursOf(job);
       const claim: Claim = {
@@ -114,10 +114,11 @@ export class JobRun {
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
         stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
-        mayHaveSteps: this.hasSteps,
-        steps: () => this.#during(() => this.#insist(() => store.parking.steps(name, this.id))),
+        mayHaveSteps: this.#recorded !== NO_STEPS,
+        steps: () => this.#during(() => this.#insist(() => store.parking.steps(name, this.id, this.#recorded))),
         record: (step) => this.#record(step),
         forget: (from) => {
+          this.#recorded = undefined;
           return this.#during(() => this.#insist(() => store.parking.forget(name, holdOf({ job, token }), from)));
         },
         park: (until) => this.#park(until),
@@ -213,7 +214,7 @@ export class JobRun {
         .then((held) => void (held || this.lose()))
         .finally(() => this.#recording.delete(stored));
       this.#recording.add(stored);
-      this.hasSteps = true;
+      this.#recorded = undefined;
       return stored;
     });
   }
@@ -247,8 +248,9 @@ export class JobRun {
   }
 
   async #resume(): Promise<void> {
-    const { stops, hasSteps, answers } = await this.#options.store.parking.resumed(this.#options.name, this.id);
-    this.hasSteps = hasSteps;
+    const { name, job, store } = this.#options;
+    const { stops, recorded, answers } = await store.parking.resumed(name, job);
+    this.#recorded = recorded;
     this.#answers = answers;
     if (stops) this.cancel();
   }

@@ -1,6 +1,7 @@
 /**
  * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
- * tasks, and start no more jobs than their limits allow. What is needed of a script is looked up in its text, and checked when the library is loaded.
+ * tasks, tell a run what earlier ones have left, and start no more jobs than their limits allow. What is needed of a script is
+ * looked up in its text, and checked when the library is loaded.
  *
  * @module
  */
@@ -8,12 +9,11 @@ import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
+import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
+import { CARRIER, RESUMED } from "./resuming/resumed.ts";
 
 /** The limits of the jobs of a worker. */
 type Limits = NonNullable<WorkOptions["limits"]>;
-
-/** The field that we add to a job of BullMQ's: the number of its run that was parked last. */
-export const PARKED = "mcp-jobs:parked";
 
 /** The scripts with which a worker takes jobs, moves them and recovers those of dead workers: all go by a clock. */
 const CLOCK_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "moveStalledJobsToWait", "retryJob"];
@@ -76,33 +76,6 @@ if type(reply) == "table" and type(reply[4]) == "number" and reply[4] > 0 then r
 return reply`;
 }
 
-/** The most jobs that one that is queued again can be put behind: as many as Lua passes to one command of Redis. */
-const MOST_AHEAD = 4_000;
-
-/**
- * Lua that queues a job without priority that was parked: ahead of new work, and behind those that were parked and are
- * queued already. New work is at the left of the list, and what runs next at its right.
- */
-export const QUEUE_AGAIN = `
-local function queueAgain(wait, prefix, id)
-  local function wasParked(place)
-    local other = place <= ${MOST_AHEAD} and redis.call("LINDEX", wait, -place)
-    local run = other and redis.call("HMGET", prefix .. other, "ats", "${PARKED}")
-    return run and run[1] and run[1] == run[2]
-  end
-  -- They stand together, so that a few looks find how many there are.
-  local ahead, beyond = 0, 1
-  while wasParked(beyond) do ahead, beyond = beyond, beyond * 2 end
-  while beyond - ahead > 1 do
-    local middle = math.floor((ahead + beyond) / 2)
-    if wasParked(middle) then ahead = middle else beyond = middle end
-  end
-  local others = ahead > 0 and redis.call("LRANGE", wait, -ahead, -1) or {}
-  if ahead > 0 then redis.call("LTRIM", wait, 0, -ahead - 1) end
-  redis.call("RPUSH", wait, id, unpack(others))
-end
-`;
-
 /** How BullMQ's scripts queue a delayed job that is due: behind all others, or behind all of its priority. */
 const PROMOTED =
   /(tonumber\(rcall\("HGET", jobKey, "priority"\)\) or 0\s+)(if priority == 0 then\s[^\n]*\s+rcall\("LPUSH", targetKey, jobId\))/;
@@ -113,7 +86,7 @@ function parkedFirst(lua: string): string {
     `${priority}
             local run = rcall("HMGET", jobKey, "ats", "${PARKED}")
             if run[1] and run[1] == run[2] then
-                if priority == 0 then queueAgain(targetKey, prefix, jobId)
+                if priority == 0 then queueAgain(targetKey, prefix, { jobId })
                 else rcall("ZADD", prioritizedKey, priority * 0x100000000, jobId) end
                 move("open", jobId)
             else${queue}`);
@@ -166,22 +139,23 @@ function movesOf(name: string, lua: string): Moves | undefined {
 
 /**
  * Changes a script of BullMQ so that it moves a task to another list when it moves its job: when the job has ended, waits
- * for its next attempt, or starts for a second time. A job that starts for the first time is in its list.
+ * for its next attempt, or starts for a second time. A job that starts for the first time is in its list. The steps of one
+ * that has ended are deleted, and one that starts again is told what its earlier runs have left.
  */
 function keepingLists(name: string, lua: string): string {
   const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;
   if (moves === undefined) return lua;
   const { prefix, id, target } = moves;
-  const list = target === undefined ? '"retrying"' : `string.upper(ARGV[${target}])`;
+  const moved = target === undefined
+    ? `move("retrying", ARGV[${id}])`
+    : `move(string.upper(ARGV[${target}]), ARGV[${id}])
+  redis.pcall("DEL", ours .. "steps:" .. queue .. ":" .. ARGV[${id}])`;
   // The prefix of a queue's keys is that of all queues, and the queue's name, which has no colon.
   return `
-local ours
-${MOVES}
-local function move(name, id)
-  local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
-  ours = bull .. "mcp-jobs:"
-  moveTo(name, queue, id)
-end
+local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
+local ours = bull .. "mcp-jobs:"
+${MOVES}${RESUMED}
+local function move(name, id) moveTo(name, queue, id) end
 
 local function moveJob()
 ${lua}
@@ -189,9 +163,16 @@ end
 
 local reply = moveJob()
 local nextJob = type(reply) == "table" and type(reply[1]) == "table" and reply[1]
-${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then move(${list}, ARGV[${id}]) end`}
+${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then ${moved} end`}
 for i = 1, nextJob and #nextJob or 0, 2 do
-  if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then move("open", reply[2]) end
+  if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then
+    move("open", reply[2])
+    local isRead, text = pcall(resumed, queue, reply[2])
+    if isRead then
+      table.insert(nextJob, "${CARRIER}")
+      table.insert(nextJob, text)
+    end
+  end
 end
 return reply`;
 }

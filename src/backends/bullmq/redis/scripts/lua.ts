@@ -11,7 +11,7 @@ import { CREATE } from "./create.ts";
 import { MOVES } from "./lists.ts";
 import { LOG, REPORT } from "./log.ts";
 import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
-import { DROP_STEPS, FORGET_STEPS, PARK, RECORD, RESUMED, STEPS } from "./parking.ts";
+import { FORGET_STEPS, PARK, RECORD, RESUMED, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
 import { ANSWER, ASK } from "./questions.ts";
 import { READ } from "./read.ts";
@@ -104,8 +104,6 @@ return stops`,
   steps: STEPS,
 
   forgetSteps: FORGET_STEPS,
-
-  dropSteps: DROP_STEPS,
 
   /** ARGV: id, field. Returns a field of the record. */
   field: `${COMMON}

@@ -6,9 +6,10 @@
  * @module
  */
 import { MAX_STEPS } from "../../../../steps/log.ts";
-import { PARKED } from "./changed.ts";
 import { COMMON, NEVER_MS, TO_FRONT } from "./parts.ts";
 import { OPEN } from "./questions.ts";
+import { PARKED } from "./resuming/queue_again.ts";
+import { READ_STEPS, RESUMED as READ_RESUMED } from "./resuming/resumed.ts";
 
 /** What became of a run that was to be parked. `lost`: it no longer holds the job. `stop`: the task is to stop. */
 export type ParkReply = "parked" | "lost" | "stop";
@@ -77,42 +78,16 @@ call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;
 
-/**
- * ARGV: queue, id. Returns what a run that is not the first goes by: whether its task is to stop, whether steps are recorded,
- * and each answer after its key.
- */
-export const RESUMED = `${COMMON}
-local queue, id = ARGV[1], ARGV[2]
-local fields = call("HMGET", record(id), "stop", "work", "answered")
-local found = { (fields[1] or fields[2]) and 1 or 0, call("EXISTS", stepsOf(queue, id)) }
-for _, name in ipairs(cjson.decode(fields[3] or "[]")) do
-  table.insert(found, name)
-  table.insert(found, call("HGET", record(id), "answer:" .. name) or "")
-end
-return found`;
+/** ARGV: queue, id. Returns what a run goes by that is not the first, if that did not come with its claim. */
+export const RESUMED = `${COMMON}${READ_RESUMED}
+return resumed(ARGV[1], ARGV[2])`;
 
 /** How much of the steps one reply has, in bytes: a slow line carries that, and at most one step more, within its deadline. */
 const REPLY_BYTES = 1_048_576;
 
-/**
- * ARGV: queue, id, index. Returns the steps from there on, each as its index and its text, after the index from where on
- * there may be more, or -1.
- */
-export const STEPS = `${COMMON}
-local found, bytes = { -1 }, 0
-for index = tonumber(ARGV[3]), ${MAX_STEPS} - 1 do
-  if bytes >= ${REPLY_BYTES} then
-    found[1] = index
-    break
-  end
-  local text = call("HGET", stepsOf(ARGV[1], ARGV[2]), index)
-  if text then
-    bytes = bytes + #text
-    table.insert(found, index)
-    table.insert(found, text)
-  end
-end
-return found`;
+/** ARGV: queue, id, index. Returns the steps from there on, as `readSteps` does. */
+export const STEPS = `${COMMON}${READ_STEPS}
+return readSteps(stepsOf(ARGV[1], ARGV[2]), tonumber(ARGV[3]), ${REPLY_BYTES})`;
 
 /** ARGV: queue, id, token, index. Deletes the steps from there on, for a run that holds the job. */
 export const FORGET_STEPS = `${COMMON}
@@ -120,8 +95,3 @@ if not isHeld(ARGV[1], ARGV[2], ARGV[3]) then return 0 end
 local indexes = {}
 for index = ARGV[4], ${MAX_STEPS} - 1 do table.insert(indexes, index) end
 return call("HDEL", stepsOf(ARGV[1], ARGV[2]), unpack(indexes))`;
-
-/** ARGV: queue, id. Deletes the steps of a job that has ended. */
-export const DROP_STEPS = `${COMMON}
-if not isOver(stateOf(ARGV[1], ARGV[2])) then return 0 end
-return call("DEL", stepsOf(ARGV[1], ARGV[2]))`;

@@ -5,8 +5,8 @@
  */
 
 import { TaskCancelled } from "../../../../errors.ts";
-import { PARKED, QUEUE_AGAIN } from "./changed.ts";
 import { MOVES } from "./lists.ts";
+import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
 
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
@@ -138,7 +138,7 @@ export const TO_FRONT = `${MOVES}${QUEUE_AGAIN}
 local function toFront(queue, id, from)
   local q = bull .. queue .. ":"
   local priority = tonumber(call("HGET", q .. id, "priority")) or 0
-  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else queueAgain(q .. "wait", q, id) end
+  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else queueAgain(q .. "wait", q, { id }) end
   local meta = call("HMGET", q .. "meta", "paused", "concurrency")
   if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
     call("ZADD", q .. "marker", 0, "0")

@@ -5,8 +5,8 @@
  */
 import type { Answer, CancelledTask, Json } from "../../../../task.ts";
 import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
-import { PARKED } from "./changed.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
+import { PARKED } from "./resuming/queue_again.ts";
 
 /** The fields of a record that are read, in this order. */
 const RECORD_FIELDS = [

@@ -1,0 +1,111 @@
+/**
+ * What a run goes by that is not the first. It travels with BullMQ's reply to the claim, so that nothing is requested
+ * between the claim and the code.
+ *
+ * @module
+ */
+import type { RecordedStep } from "../../../../../backend.ts";
+import { MAX_STEPS } from "../../../../../steps/log.ts";
+import type { Answer } from "../../../../../task.ts";
+import { parse } from "../read.ts";
+
+/** The field of BullMQ's job in which it travels: BullMQ drops those that it does not know, and a job that runs has no result. */
+export const CARRIER = "returnvalue";
+
+/** How many steps are read with one command. */
+const AT_ONCE = 20;
+
+/** How much of the steps travels with a claim, in bytes. */
+const CLAIM_BYTES = 16_384;
+
+/**
+ * Lua that reads the steps of a job from an index on, each as its index and its text, after the index from where on there may
+ * be more, or -1. It stops once they have `most` bytes.
+ */
+export const READ_STEPS = `
+local function readSteps(key, from, most)
+  local found, bytes = { -1 }, 0
+  while from < ${MAX_STEPS} do
+    local indexes = {}
+    for index = from, math.min(from + ${AT_ONCE}, ${MAX_STEPS}) - 1 do table.insert(indexes, index) end
+    local texts = redis.call("HMGET", key, unpack(indexes))
+    for i, index in ipairs(indexes) do
+      if texts[i] then
+        if bytes >= most then
+          found[1] = index
+          return found
+        end
+        bytes = bytes + #texts[i]
+        table.insert(found, index)
+        table.insert(found, texts[i])
+      end
+    end
+    from = from + ${AT_ONCE}
+  end
+  return found
+end
+`;
+
+/** Lua that reads what a run of a job goes by that is not the first, as JSON. Needs `ours`, the prefix of our keys. */
+export const RESUMED = `${READ_STEPS}
+local function resumed(queue, id)
+  local rec, steps = ours .. "task:" .. id, ours .. "steps:" .. queue .. ":" .. id
+  local fields = redis.call("HMGET", rec, "stop", "work", "answered")
+  local answers = {}
+  for _, name in ipairs(fields[3] and cjson.decode(fields[3]) or {}) do
+    table.insert(answers, name)
+    table.insert(answers, redis.call("HGET", rec, "answer:" .. name) or "")
+  end
+  local found = redis.call("EXISTS", steps) == 1 and readSteps(steps, 0, ${CLAIM_BYTES}) or { -1 }
+  return cjson.encode({ (fields[1] or fields[2]) and 1 or 0, found, #answers > 0 and answers })
+end
+`;
+
+/** Steps, each as its index and its text, after the index from where on there may be more, or -1. */
+export type StepsReply = readonly [next: number, ...found: (string | number)[]];
+
+/** Some of the steps of a job, in the order of their numbers. */
+export interface StepsPage {
+  readonly steps: readonly RecordedStep[];
+  /** From where on there may be more. */
+  readonly next?: number;
+}
+
+/** Nothing is recorded. */
+export const NO_STEPS: StepsPage = { steps: [] };
+
+/** What a run goes by that is not the first. */
+export interface Resumed {
+  /** Whether its task is to stop. */
+  readonly stops: boolean;
+  /** The first steps that are recorded; `NO_STEPS` if there are none. */
+  readonly recorded: StepsPage;
+  /** The answers so far, by the keys of their questions. */
+  readonly answers: ReadonlyMap<string, Answer>;
+}
+
+/** Parses a reply with steps. */
+export function parseSteps([next, ...found]: StepsReply): StepsPage {
+  const steps: RecordedStep[] = [];
+  for (let at = 0; at < found.length; at += 2) steps.push({ index: Number(found[at]), text: String(found[at + 1]) });
+  if (next >= 0) return { steps, next };
+  return steps.length > 0 ? { steps } : NO_STEPS;
+}
+
+/** Whether its task is to stop, its steps, and each answer after its key. */
+type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[] | false];
+
+/** Whether this is what `RESUMED` returns. */
+export function isResumed(value: unknown): value is ResumedReply {
+  return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
+}
+
+/** Parses what `RESUMED` returns. */
+export function parseResumed([stops, steps, answered]: ResumedReply): Resumed {
+  const answers = new Map<string, Answer>();
+  for (let at = 0; answered && at < answered.length; at += 2) {
+    const answer = parse<Answer>(answered[at + 1] ?? null);
+    if (answer) answers.set(answered[at] ?? "", answer);
+  }
+  return { stops: stops === 1, recorded: parseSteps(steps), answers };
+}
