@@ -144,10 +144,12 @@ async function withSteps(name: string): Promise<void> {
 async function withParked(name: string): Promise<void> {
   await using place = await Place.make(name);
   await using backend = await openBackend(name, place.folder);
-  const { startsWithin, tasks, answers } = await besideParked(backend, PARKED, IN_FLIGHT);
+  const { startsWithin, inFlight, waiting } = await besideParked(backend, PARKED, IN_FLIGHT);
   const beside = `${name}: beside ${PARKED.toLocaleString("en")} parked tasks`;
   show(`${beside}, enqueue to run`, `p95 ${startsWithin.toFixed(2)} ms`);
-  show(`${beside}, answered ones`, `${rate(answers)}, ${(answers / tasks).toFixed(2)} of new ones`);
+  for (const [what, { tasks, answers }] of [["answered", inFlight], ["all answered before", waiting]] as const) {
+    show(`${beside}, ${what}`, `${rate(answers)}, ${(answers / tasks).toFixed(2)} of ${rate(tasks)} new`);
+  }
 }
 
 /** What traces and metrics cost, with Deno's provider and without one. */

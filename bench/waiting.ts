@@ -5,37 +5,79 @@
  */
 import { type Backend, createWorker, type TaskInfo } from "../mod.ts";
 import { openQuestions } from "../src/task.ts";
-import { approval, newTask, tick } from "./jobs.ts";
-import { inTurns, latency, percentile, throughput } from "./measure.ts";
+import { approval, newTask, now, tick } from "./jobs.ts";
+import { inTurns, latency, percentile, throughput, type Way } from "./measure.ts";
+
+/** How fast new tasks and answered ones are done, a second. */
+export interface Rates {
+  readonly tasks: number;
+  readonly answers: number;
+}
 
 /** What new tasks and answers meet beside parked tasks. */
 export interface BesideParked {
   /** 95 of 100 new tasks start within this time, in ms. */
   readonly startsWithin: number;
-  /** New tasks a second. */
-  readonly tasks: number;
-  /** Answered tasks a second, from the answer to the end. */
-  readonly answers: number;
+  /** With so many in flight: from the creation, or the answer, to the end. */
+  readonly inFlight: Rates;
+  /** All of them are created, or answered, before the worker starts. */
+  readonly waiting: Rates;
 }
+
+const work = (backend: Backend) => createWorker(backend, [tick, approval], { concurrency: 4 });
 
 /** Parks so many tasks, measures new ones beside them, and answers all: in turns with new ones. */
 export async function besideParked(backend: Backend, parked: number, inFlight: number): Promise<BesideParked> {
-  await using worker = createWorker(backend, [tick, approval], { concurrency: 4 });
-  await worker.ready;
-  const waiting = await park(backend, parked, inFlight);
-  const { enqueueToRun } = await latency(backend, 100);
+  const tasks: TaskInfo[] = [];
+  const create = () => backend.create(newTask(tick.name));
   const answer = async () => {
-    const task = waiting.pop();
+    const task = tasks.pop();
     if (task === undefined) throw new Error("There are fewer parked tasks than answers.");
     const given = openQuestions(task).map(({ key }) => [key, { action: "accept", content: {} }] as const);
     await backend.answer(task.id, task.owner, Object.fromEntries(given));
   };
-  const create = () => backend.create(newTask(tick.name));
-  const [tasks = NaN, answers = NaN] = await inTurns(
-    [create, answer].map((start) => (total: number) => throughput(backend, total, inFlight, start)),
-    parked,
-  );
-  return { startsWithin: percentile(enqueueToRun, 0.95), tasks, answers };
+  const measure = async (way: (start: () => Promise<unknown>) => Way): Promise<Rates> => {
+    const [created = NaN, answered = NaN] = await inTurns([create, answer].map(way), parked);
+    return { tasks: created, answers: answered };
+  };
+  await using worker = work(backend);
+  await worker.ready;
+  tasks.push(...await park(backend, parked, inFlight));
+  const { enqueueToRun } = await latency(backend, 100);
+  const whileInFlight = await measure((start) => (total) => throughput(backend, total, inFlight, start));
+  tasks.push(...await park(backend, parked, inFlight));
+  await worker.close();
+  const whileWaiting = await measure((start) => (total) => workedOff(backend, total, inFlight, start));
+  return { startsWithin: percentile(enqueueToRun, 0.95), inFlight: whileInFlight, waiting: whileWaiting };
+}
+
+/** Calls a function so often, so many at a time. */
+async function repeat(count: number, inFlight: number, act: () => Promise<unknown>): Promise<void> {
+  let left = count;
+  await Promise.all(Array.from({ length: inFlight }, async () => {
+    while (left-- > 0) await act();
+  }));
+}
+
+/** Starts tasks, then a worker. Resolves with how many it does a second, from the first end to the last. */
+async function workedOff(
+  backend: Backend,
+  total: number,
+  inFlight: number,
+  start: () => Promise<unknown>,
+): Promise<number> {
+  await repeat(total, inFlight, start);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const ends: number[] = [];
+  const stop = backend.watch((event) => {
+    if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
+    if (ends.push(now()) === total) resolve();
+  });
+  await using _ = work(backend);
+  await promise;
+  stop();
+  const [first = NaN, last = NaN] = [ends.at(0), ends.at(-1)];
+  return (total - 1) / ((last - first) / 1_000);
 }
 
 /** Creates tasks that ask, and resolves with them once all are parked. */
@@ -46,10 +88,7 @@ async function park(backend: Backend, count: number, inFlight: number): Promise<
     if (event.kind !== "change" || !("parked" in event.task)) return;
     if (parked.set(event.task.id, event.task).size === count) resolve();
   });
-  let left = count;
-  await Promise.all(Array.from({ length: inFlight }, async () => {
-    while (left-- > 0) await backend.create(newTask(approval.name));
-  }));
+  await repeat(count, inFlight, () => backend.create(newTask(approval.name)));
   await promise;
   stop();
   return [...parked.values()];
