@@ -43,9 +43,10 @@ async function copyTask(url: string, schema: string, copies: number): Promise<vo
   for (const { name } of tables) {
     await client.query(
       `INSERT INTO ${schema}.${name} SELECT made.* FROM (SELECT id, to_jsonb(row)::text AS old FROM ${schema}.${name} row) task,
-        LATERAL (SELECT lpad(to_hex($1::bigint + n), 12, '0') AS hex FROM generate_series(1, $2::integer) n) number,
+        LATERAL (SELECT n, lpad(to_hex($1::bigint + n), 12, '0') AS hex FROM generate_series(1, $2::integer) n) number,
         LATERAL (SELECT substr(hex, 1, 8) || '-' || substr(hex, 9) || substr(id::text, 14) AS id) new,
-        LATERAL jsonb_populate_record(NULL::${schema}.${name}, replace(old, task.id::text, new.id)::jsonb) made`,
+        LATERAL regexp_replace(old, '(\\\\"createdAt\\\\":)\\d+', '\\1' || ($1::bigint + n)) AS dated,
+        LATERAL jsonb_populate_record(NULL::${schema}.${name}, replace(dated, task.id::text, new.id)::jsonb) made`,
       [from, copies],
     );
     await client.query(`VACUUM ANALYZE ${schema}.${name}`); // No vacuum runs meanwhile.

@@ -20,6 +20,8 @@ local score, due = redis.call("ZSCORE", completed, old), redis.call("ZSCORE", ex
 for _, id in ipairs(ARGV) do
   redis.call("HSET", string.sub(job, 1, -37) .. id, unpack(fields))
   redis.call("HSET", string.sub(record, 1, -37) .. id, unpack(values))
+  local at = tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16)
+  redis.call("HSET", string.sub(record, 1, -37) .. id, "createdAt", string.format("%.0f", at))
   redis.call("ZADD", list, 0, id)
   redis.call("ZADD", owner, 0, id)
   redis.call("ZADD", completed, score, id)

@@ -31,12 +31,13 @@ export const PURGE: Rules<Purged> = {
 };
 
 /**
- * What the first read asks for. The clock that made an id was at most `ahead` ms ahead of the one that stored its task.
+ * What the first read asks for. The clock that made an id was at most `ahead` ms ahead of the one that stored its task, and
+ * at most a minute behind it.
  * Throws `InvalidInput` for a cursor that is not the id of a task.
  */
 export function queryOf(
   { job, status, owner, since, until, cursor }: TaskFilter,
-  ahead: number = CLOCKS_DIFFER_MS,
+  ahead: number,
 ): TaskQuery {
   if (cursor !== undefined && !isTaskId(cursor)) {
     throw new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]);

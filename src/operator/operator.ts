@@ -60,7 +60,7 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   checkOptions("tasks", filter, FILTER);
   const { limit = PAGE } = filter;
   const tasks: TaskInfo[] = [];
-  let query = queryOf(filter, filter.until === undefined ? undefined : await store.ahead?.());
+  let query = queryOf(filter, filter.until === undefined ? 0 : await store.ahead());
   for (let reads = 0; reads < MOST_READS; reads++) {
     const found = await store.page(query, limit - tasks.length + 1);
     for (const task of found.tasks) {

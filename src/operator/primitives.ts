@@ -66,11 +66,8 @@ export interface OperatedStore {
   steps(id: string): Promise<readonly RecordedStep[]>;
   /** Reads a task as it was submitted. Rejects as `get`. */
   submitted(id: string): Promise<SubmittedTask>;
-  /**
-   * By how many ms the id of a task may be ahead of its `createdAt`. Absent: by a minute, as the clocks of a server and of its
-   * store may differ.
-   */
-  ahead?(): Promise<number>;
+  /** By how many ms the id of any task is ahead of its `createdAt` at most: the clocks of a server and of its store may differ. */
+  ahead(): Promise<number>;
   /** Reads about `limit` tasks that a query asks for, and a bounded number whatever it asks. */
   page(query: TaskQuery, limit: number): Promise<FoundTasks>;
   /** Counts the tasks of every job that has any. */

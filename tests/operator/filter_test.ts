@@ -7,19 +7,18 @@ import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
 const NOW = 1_795_000_000_000;
 const MINUTE = 60_000;
 
-Deno.test("times become ids, a minute further apart for clocks that differ, or as far as a store says", () => {
-  const { from = "", before = "" } = queryOf({ since: NOW, until: NOW + 1_000 });
-  assertEquals([timeOfTaskId(from), timeOfTaskId(before)], [NOW - MINUTE, NOW + 1_000 + MINUTE]);
-  assertEquals(queryOf({ until: NOW }, 7).before, firstIdOf(NOW + 7));
+Deno.test("times become ids: from a minute before, for clocks that differ, and as far behind as a store says", () => {
+  const { from = "", before = "" } = queryOf({ since: NOW, until: NOW + 1_000 }, 7);
+  assertEquals([timeOfTaskId(from), timeOfTaskId(before)], [NOW - MINUTE, NOW + 1_007]);
   assertEquals(queryOf({ until: NOW + 0.5 }, 0).before, firstIdOf(NOW + 1));
-  assertEquals(queryOf({}).before, undefined);
+  assertEquals(queryOf({}, 0).before, undefined);
 });
 
 Deno.test("of a cursor and an end the earlier one counts, and no other cursor than an id is taken", () => {
   const [older, newer] = [newTaskId(NOW), newTaskId(NOW + 10 * MINUTE)];
-  assertEquals(queryOf({ cursor: older, until: NOW + 5 * MINUTE }).before, older);
-  assertEquals(queryOf({ cursor: newer, until: NOW }).before, firstIdOf(NOW + MINUTE));
-  assertThrows(() => queryOf({ cursor: "1" }), InvalidInput);
+  assertEquals(queryOf({ cursor: older, until: NOW + 5 * MINUTE }, 0).before, older);
+  assertEquals(queryOf({ cursor: newer, until: NOW }, MINUTE).before, firstIdOf(NOW + MINUTE));
+  assertThrows(() => queryOf({ cursor: "1" }, 0), InvalidInput);
 });
 
 Deno.test("every time has a first id, the earliest, the latest and those that are none", () => {

@@ -45,6 +45,7 @@ function operatedOn({ operating, parking, deadline }: RedisStore, { find, call }
       return await call("read steps", () => deadline.wait(parking.steps(queue, id)));
     },
     input: async (id) => (await submitted(id)).input,
+    ahead: () => call("list tasks", () => operating.ahead()),
     page: (query, limit) => call("list tasks", () => operating.page(query, limit)),
     counts: () => call("count tasks", () => operating.counts()),
     workers: () => call("list workers", () => operating.workers()),

@@ -31,6 +31,10 @@ export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
     this.#delete = purge;
   }
 
+  ahead(): Promise<number> {
+    return Promise.resolve(this.#tasks.ahead);
+  }
+
   find(id: string): Promise<E | undefined> {
     return Promise.resolve(this.#tasks.get(id));
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { JobCounts } from "../../backend.ts";
+import { aheadOf } from "../../ids.ts";
 import { isParked, NO_TASKS } from "../../operator/counts.ts";
 import type { TaskInfo, TaskStatus } from "../../task.ts";
 import type { Entry } from "../shared/store/store.ts";
@@ -20,6 +21,12 @@ export class TaskTable<E extends Entry> {
   /** The ids of all entries, sorted: by age, mostly in the order in which they come. */
   #ids: string[] = [];
   readonly #tallies = new Map<string, Tally>();
+  #ahead = 0;
+
+  /** By how many ms the id of any task is ahead of its creation at most: the clock may have been set back in between. */
+  get ahead(): number {
+    return this.#ahead;
+  }
 
   /** How many tasks there are. */
   get size(): number {
@@ -39,6 +46,7 @@ export class TaskTable<E extends Entry> {
     if (before) this.#count(before.record.info, -1);
     else this.#ids.splice(this.#placeOf(info.id), 0, info.id);
     this.#count(info, 1);
+    this.#ahead = Math.max(this.#ahead, aheadOf(info));
   }
 
   /** Deletes tasks. */

@@ -14,6 +14,7 @@ import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
+import { Ahead } from "./operating/ahead.ts";
 import { PgOperating } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
 import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow, textArray } from "./rows.ts";
@@ -40,6 +41,7 @@ export class PostgresStore implements Store<PgEntry> {
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #steps: PgSteps;
+  readonly #ahead: Ahead;
   readonly #lease: number;
   readonly #read: (id: string) => Promise<PgEntry | undefined>;
   readonly #named: (key: OwnKey) => Promise<string | undefined>;
@@ -54,15 +56,17 @@ export class PostgresStore implements Store<PgEntry> {
     this.#lease = lease;
     this.#read = batched((ids) => this.#readMany(ids), MOST_READ, { isFatal: isAway });
     this.#named = batched((keys) => this.#namedMany(keys), MOST_READ, { isFatal: isAway });
-    this.operating = new PgOperating(database, this.#read);
+    this.#ahead = new Ahead(documents);
+    this.operating = new PgOperating(database, this.#ahead, this.#read);
   }
 
   now(): number {
     return Math.round(this.#database.now);
   }
 
-  create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    return this.#writer.write({ record, version: 0, body: input, key });
+  async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    await this.#ahead.note(record.info);
+    return await this.#writer.write({ record, version: 0, body: input, key });
   }
 
   named(owner: string, key: string): Promise<string | undefined> {

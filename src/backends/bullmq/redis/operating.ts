@@ -19,6 +19,7 @@ import type { Deadline } from "../deadline.ts";
 import { holderOf } from "../internals.ts";
 import { submittedFrom } from "../new_task.ts";
 import { hasExpired, type Snapshot, toTask } from "../snapshot.ts";
+import { ownPrefix } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
 import { type List, LISTS } from "./scripts/lists.ts";
 import type { RedisScripts } from "./scripts/run.ts";
@@ -67,6 +68,12 @@ export class RedisOperating {
     this.#records = records;
     this.#queue = queue;
     this.#deadline = deadline;
+  }
+
+  /** By how many ms the id of any task is ahead of its `createdAt` at most. */
+  async ahead(): Promise<number> {
+    const { client, prefix } = this.#scripts;
+    return Number(await this.#deadline.wait(client.get(`${ownPrefix(prefix)}ahead`)) ?? 0);
   }
 
   /** Reads a page of tasks, newest first. Some may not match. */

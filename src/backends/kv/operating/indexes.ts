@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { CLOCKS_DIFFER_MS, timeOfTaskId } from "../../../ids.ts";
+import { aheadOf } from "../../../ids.ts";
 import { isFinished, type TaskInfo, type TerminalStatus } from "../../../task.ts";
 import type { Write } from "../committer.ts";
 import { aheadKey, indexKey, notableKey } from "../keys.ts";
@@ -35,8 +35,8 @@ export function indexing(
 }
 
 /** What a new task notes, if its id is ahead of the time at which it is created. Almost none is. */
-export function raising({ id, createdAt }: TaskInfo): Required<Pick<Write, "raises">> {
-  const to = Math.min(timeOfTaskId(id) - createdAt, CLOCKS_DIFFER_MS);
+export function raising(info: TaskInfo): Required<Pick<Write, "raises">> {
+  const to = aheadOf(info);
   return { raises: to > 0 ? [{ key: aheadKey(), to }] : [] };
 }
 

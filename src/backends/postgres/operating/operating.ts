@@ -8,6 +8,7 @@ import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../.
 import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Database } from "../database.ts";
 import type { PgEntry } from "../rows.ts";
+import type { Ahead } from "./ahead.ts";
 import { heldIds } from "./held.ts";
 import { countTasks } from "./counts.ts";
 import { pageOf } from "./page.ts";
@@ -16,11 +17,14 @@ import { purgePage } from "./purge.ts";
 /** Reads the tasks of all owners. */
 export class PgOperating implements OperatingStore<PgEntry> {
   readonly find: (id: string) => Promise<PgEntry | undefined>;
+  /** By how many ms the id of any task is ahead of its `createdAt` at most. */
+  readonly ahead: () => Promise<number>;
   readonly #database: Database;
 
   /** `find` reads a task of any owner. */
-  constructor(database: Database, find: (id: string) => Promise<PgEntry | undefined>) {
+  constructor(database: Database, ahead: Ahead, find: (id: string) => Promise<PgEntry | undefined>) {
     this.#database = database;
+    this.ahead = () => ahead.read();
     this.find = find;
   }
 

@@ -6,6 +6,8 @@
  */
 import type { Database } from "../database.ts";
 import { BackendError } from "../../../errors.ts";
+import { CLOCKS_DIFFER_MS } from "../../../ids.ts";
+import { AHEAD } from "../operating/ahead.ts";
 
 /** The steps from an empty schema to the present tables; each runs in one transaction. Never change a released one. */
 const STEPS: readonly ((schema: string) => string)[] = [
@@ -125,7 +127,11 @@ const STEPS: readonly ((schema: string) => string)[] = [
       begun integer NOT NULL DEFAULT 0
     ) WITH (fillfactor = 50);`,
   (schema) => `
-    ALTER TABLE ${schema}.workers ADD COLUMN pauses integer NOT NULL DEFAULT 0;`,
+    ALTER TABLE ${schema}.workers ADD COLUMN pauses integer NOT NULL DEFAULT 0;
+    INSERT INTO ${schema}.documents SELECT '${AHEAD}', least(max(
+        ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint
+        - substring(record FROM '"createdAt":([0-9]+)')::bigint
+      ), ${CLOCKS_DIFFER_MS})::text FROM ${schema}.tasks HAVING count(*) > 0;`,
 ];
 
 const TABLES = [

@@ -5,7 +5,7 @@
  */
 import type { WorkerInfo } from "../../../backend.ts";
 import { BackendError, TaskExpired, TaskNotFound } from "../../../errors.ts";
-import { CLOCKS_DIFFER_MS, isTaskId } from "../../../ids.ts";
+import { isTaskId } from "../../../ids.ts";
 import type { OperatedStore } from "../../../operator/primitives.ts";
 import { hasExpired } from "../../../task.ts";
 import type { Store } from "./store.ts";
@@ -40,7 +40,7 @@ export function operated(
     },
     ahead: async () => {
       checkOpen();
-      return await operating.ahead?.() ?? CLOCKS_DIFFER_MS;
+      return await operating.ahead();
     },
     page: async (query, limit) => {
       checkOpen();

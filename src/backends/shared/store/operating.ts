@@ -10,8 +10,8 @@ import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../.
 export interface OperatingStore<E> {
   /** Reads a task of any owner; `undefined` if there is none of this id. */
   find(id: string): Promise<E | undefined>;
-  /** By how many ms the id of a task may be ahead of its `createdAt`. Absent: by a minute, as clocks may differ. */
-  ahead?(): Promise<number>;
+  /** By how many ms the id of any task is ahead of its `createdAt` at most; a minute is the most that counts. */
+  ahead(): Promise<number>;
   /**
    * Reads about `limit` tasks that a query asks for, by the newest id first. It uses the best index that it has, reads a
    * bounded number of tasks whatever the query is, and need not check what its index does not: its caller does.

@@ -6,7 +6,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import type { TaskFilter } from "../../../backend.ts";
 import { DefinitionError, InvalidInput, TaskExpired, TaskNotFound } from "../../../errors.ts";
-import { newTaskId } from "../../../ids.ts";
+import { firstIdOf, newTaskId } from "../../../ids.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { type Cases, eventually, type Stage } from "../../stage.ts";
 import { fail } from "./operator.ts";
@@ -82,6 +82,35 @@ export const listing: Cases = {
       await stage.create({ job: "waits" });
     } while (cursor !== undefined && seen.length < 20);
     deepStrictEqual(seen, ids);
+  },
+
+  "an operator's page of tasks until a time has tasks, however many were created since": async (stage) => {
+    const operator = stage.backend.operator;
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.unshift((await stage.create({ job: "waits" })).id);
+    const { createdAt: last } = await operator.get(ids[0] ?? "");
+    await eventually("the clock moves on", () => Date.now() > last + 5);
+    const until = (await stage.create({ job: "waits" })).createdAt;
+    for (let i = 0; i < 40; i++) await stage.create({ job: "waits" });
+    const page = await operator.tasks({ until, limit: 2 });
+    deepStrictEqual(page.tasks.map(({ id }) => id), ids.slice(0, 2));
+    deepStrictEqual((await operator.tasks({ until, limit: 2, cursor: page.nextCursor })).tasks[0]?.id, ids[2]);
+  },
+
+  "a task whose id was made by a clock that is ahead is on the page of the time at which it was created": async (
+    stage,
+  ) => {
+    const operator = stage.backend.operator;
+    const ahead = firstIdOf(Date.now() + 40_000).slice(0, 19) + newTaskId().slice(19);
+    const task = await stage.create({ job: "waits", id: ahead });
+    const second = await stage.connect();
+    await eventually("the clock moves on", () => Date.now() > task.createdAt + 5);
+    const { createdAt: until } = await stage.create({ job: "waits" }, second);
+    for (const backend of [stage.backend, second]) {
+      deepStrictEqual((await backend.operator.tasks({ until })).tasks, [task]);
+    }
+    deepStrictEqual(await listed(stage, { since: task.createdAt, until }), [task.id]);
+    deepStrictEqual((await operator.tasks({ until: task.createdAt })).tasks, []);
   },
 
   "an operator's list refuses a cursor of no page, and a limit or a filter that cannot be": async (stage) => {

@@ -5,6 +5,7 @@
  */
 import type { NewTask } from "../../../../backend.ts";
 import { ID_LENGTH } from "../../../shared/store/keys.ts";
+import { CLOCKS_DIFFER_MS } from "../../../../ids.ts";
 import { PLACES } from "./parts.ts";
 
 /** Why a task was not stored whose key names another one. */
@@ -32,6 +33,10 @@ local function store(known, id, owner, queue, delay, ttl, key, ...)
   -- BullMQ used the clock of whoever created the job.
   if delay > 0 then call("ZADD", q .. "delayed", "XX", math.ceil(now + delay) * 0x1000, id) end
   call("HSET", record(id), "owner", owner, "queue", queue, "ttl", ttl, "createdAt", now, ...)
+  local ahead = tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) - now
+  if ahead > tonumber(call("GET", ours .. "ahead") or 0) then
+    call("SET", ours .. "ahead", string.format("%.0f", math.min(ahead, ${CLOCKS_DIFFER_MS})))
+  end
   call("ZADD", ours .. "owner:" .. owner, 0, id)
   local job = select(2, ...)
   if not known then call("ZADD", ours .. "list:open:" .. job, 0, id) end
