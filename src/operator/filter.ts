@@ -6,8 +6,9 @@
 import type { TaskFilter } from "../backend.ts";
 import { InvalidInput } from "../errors.ts";
 import { CLOCKS_DIFFER_MS, firstIdOf, isTaskId } from "../ids.ts";
-import { numberFrom, oneOf, required, type Rules, text, wholeNumber } from "../options.ts";
+import { numberFrom, oneOf, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { isTerminal, type TaskInfo, TaskStatus } from "../task.ts";
+import { NAME } from "./arguments.ts";
 import type { Purged, TaskQuery } from "./primitives.ts";
 
 /** The most tasks of a page. */
@@ -15,9 +16,9 @@ const MOST = 1_000;
 
 /** The rules of a filter. */
 export const FILTER: Rules<TaskFilter> = {
-  job: text,
+  job: NAME,
   status: oneOf(...Object.values(TaskStatus)),
-  owner: text,
+  owner,
   since: numberFrom(-Infinity),
   until: numberFrom(-Infinity),
   cursor: text,

@@ -5,13 +5,14 @@
  * @module
  */
 import type { Backend, JobCounts, Operator, TaskFilter } from "../backend.ts";
-import { InvalidInput, TaskNotReady } from "../errors.ts";
+import { TaskNotReady } from "../errors.ts";
 import { newTaskId } from "../ids.ts";
 import { checkOptions } from "../options.ts";
 import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/operate.ts";
 import { stepInfoOf } from "../steps/log.ts";
 import { isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
+import { checkCancel, checkId, checkJob, checkRetry, checkSchedule } from "./arguments.ts";
 import { NO_TASKS } from "./counts.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
 import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
@@ -21,9 +22,6 @@ const PAGE = 100;
 
 /** How often a page is read on where too few tasks match. */
 const MOST_READS = 5;
-
-/** The longest key of a retry: it is part of the key of the new task. */
-const MOST_KEY = 150;
 
 /** How long a cancelled task has to stop, in ms. */
 const STOP_MS = 2_000;
@@ -39,20 +37,44 @@ export function operatorOf(
 ): Operator {
   return {
     tasks: (filter = {}) => listTasks(store, filter),
-    get: (id) => store.get(id),
-    input: (id) => store.input(id),
-    steps: async (id) => (await store.steps(id)).map(stepInfoOf),
+    get: async (id) => {
+      checkId("get", id);
+      return await store.get(id);
+    },
+    input: async (id) => {
+      checkId("input", id);
+      return await store.input(id);
+    },
+    steps: async (id) => {
+      checkId("steps", id);
+      return (await store.steps(id)).map(stepInfoOf);
+    },
     counts: () => countAll(store, pauses),
     workers: async () => [...await store.workers()].sort((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1)),
-    cancel: async (id, wait = STOP_MS) => await backend.cancel(id, (await store.get(id)).owner, wait),
+    cancel: async (id, wait = STOP_MS) => {
+      checkCancel(id, wait);
+      return await backend.cancel(id, (await store.get(id)).owner, wait);
+    },
     retry: (id, key) => repeat(backend, store, id, key),
-    pause: (job) => pauses.pause(job),
-    resume: (job) => pauses.resume(job),
+    pause: async (job) => {
+      checkJob("pause", job);
+      await pauses.pause(job);
+    },
+    resume: async (job) => {
+      checkJob("resume", job);
+      await pauses.resume(job);
+    },
     purge: (which) => purgeAll(store, which),
     schedules: () => listSchedules(backend.documents),
     // Schedules go by the clocks of their servers, not by that of the store.
-    pauseSchedule: (name, paused) => pauseSchedule(backend.documents, name, paused, Date.now()),
-    removeSchedule: (name) => removeSchedule(backend.documents, name),
+    pauseSchedule: async (name, paused) => {
+      checkSchedule("pauseSchedule", name, paused);
+      return await pauseSchedule(backend.documents, name, paused, Date.now());
+    },
+    removeSchedule: async (name) => {
+      checkSchedule("removeSchedule", name, true);
+      return await removeSchedule(backend.documents, name);
+    },
   };
 }
 
@@ -88,9 +110,7 @@ async function repeat(
   id: string,
   key: string | undefined,
 ): Promise<TaskInfo> {
-  if (key !== undefined && key.length > MOST_KEY) {
-    throw new InvalidInput("key", [{ path: "", message: `it has more than ${MOST_KEY} characters` }]);
-  }
+  checkRetry(id, key);
   const { status, resultTtl } = await store.get(id);
   if (!isTerminal(status)) throw new TaskNotReady(id, status, "repeat");
   const name = key === undefined ? undefined : `retry:${id}:${key}`;

@@ -1,0 +1,53 @@
+/**
+ * Checks what an operator passes: a script may have read it from anywhere, and stores differ in what they make of a name that
+ * can be none.
+ *
+ * @module
+ */
+import { InvalidInput } from "../errors.ts";
+import { checkOptions, flag, numberFrom, required, type Rule, text } from "../options.ts";
+
+/** The longest name of a job or a schedule. */
+const LONGEST_NAME = 100;
+
+/** The longest key of a retry: it is part of the key of the new task. */
+const LONGEST_KEY = 150;
+
+/** The name of a job or a schedule. Another program may have queued a job whose name ours could not have. */
+export const NAME: Rule = {
+  wanted: `a text of 1 to ${LONGEST_NAME} characters, none of them a control character`,
+  fits: (value) => typeof value === "string" && value.length <= LONGEST_NAME && /^\P{Cc}+$/u.test(value),
+};
+
+const KEY: Rule = {
+  wanted: "a text without control characters",
+  fits: (value) => typeof value === "string" && /^\P{Cc}*$/u.test(value),
+};
+
+/** Throws `DefinitionError` unless it is a text; one that is the id of no task is not found later. */
+export function checkId(of: string, id: unknown): void {
+  checkOptions(of, { id }, { id: required(text) });
+}
+
+/** Throws `DefinitionError` unless both can be passed to `cancel`. */
+export function checkCancel(id: unknown, wait: unknown): void {
+  checkOptions("cancel", { id, wait }, { id: required(text), wait: numberFrom(0) });
+}
+
+/** Throws `DefinitionError` unless both can be passed to `retry`, and `InvalidInput` if the key is too long. */
+export function checkRetry(id: unknown, key: unknown): void {
+  checkOptions("retry", { id, key }, { id: required(text), key: KEY });
+  if (typeof key === "string" && key.length > LONGEST_KEY) {
+    throw new InvalidInput("key", [{ path: "", message: `it has more than ${LONGEST_KEY} characters` }]);
+  }
+}
+
+/** Throws `DefinitionError` unless it can name a job. */
+export function checkJob(of: string, job: unknown): void {
+  checkOptions(of, { job }, { job: required(NAME) });
+}
+
+/** Throws `DefinitionError` unless it can name a schedule, and it is said whether that is to be paused. */
+export function checkSchedule(of: string, name: unknown, paused: unknown): void {
+  checkOptions(of, { name, paused }, { name: required(NAME), paused: required(flag) });
+}
