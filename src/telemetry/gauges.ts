@@ -6,7 +6,8 @@
  */
 import type { BatchObservableResult, Observable } from "@opentelemetry/api";
 import type { JobCounts, Operator, WorkerInfo } from "../contract/operator.ts";
-import { countStoreError, currentMeter, type Metric } from "./metrics.ts";
+import type { Metric } from "./events.ts";
+import { countStoreError, currentMeter } from "./metrics.ts";
 
 /** The metrics, by what they say. */
 export const GAUGES = {

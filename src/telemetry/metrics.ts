@@ -13,91 +13,7 @@ import {
   metrics,
 } from "@opentelemetry/api";
 import type { FinishedTask } from "../task.ts";
-
-/** A metric, by OpenTelemetry's rules for names and units. */
-export interface Metric {
-  readonly name: string;
-  readonly kind: "counter" | "histogram" | "gauge";
-  readonly unit: string;
-  /** What it says. */
-  readonly description: string;
-  /** The attributes of its values. */
-  readonly attributes: readonly string[];
-}
-
-/** Every metric that counts or measures events as they happen, by what happens. */
-export const EVENTS = {
-  created: {
-    name: "mcp_jobs.task.created",
-    kind: "counter",
-    unit: "{task}",
-    description: "Tasks that were stored",
-    attributes: ["mcp_jobs.job"],
-  },
-  ended: {
-    name: "mcp_jobs.task.ended",
-    kind: "counter",
-    unit: "{task}",
-    description: "Tasks that have ended, by how",
-    attributes: ["mcp_jobs.job", "mcp_jobs.outcome"],
-  },
-  attempts: {
-    name: "mcp_jobs.attempts",
-    kind: "counter",
-    unit: "{attempt}",
-    description: "Runs of tasks that have ended, by how; a parked task runs again within its attempt",
-    attributes: ["mcp_jobs.job", "mcp_jobs.run.end"],
-  },
-  timeToStart: {
-    name: "mcp_jobs.task.time_to_start",
-    kind: "histogram",
-    unit: "s",
-    description: "Time from when a task could first run, until it did",
-    attributes: ["mcp_jobs.job"],
-  },
-  timeToEnd: {
-    name: "mcp_jobs.task.time_to_end",
-    kind: "histogram",
-    unit: "s",
-    description: "Time from the creation of a task to its end, with all pauses and waits",
-    attributes: ["mcp_jobs.job", "mcp_jobs.outcome"],
-  },
-  storeErrors: {
-    name: "mcp_jobs.store.errors",
-    kind: "counter",
-    unit: "{error}",
-    description: "Failed requests to the store, by what was to be done",
-    attributes: ["mcp_jobs.store.operation"],
-  },
-  errors: {
-    name: "mcp_jobs.errors",
-    kind: "counter",
-    unit: "{error}",
-    description: "Errors that no caller receives, as `onError` gets them, by what failed",
-    attributes: ["mcp_jobs.error.where"],
-  },
-  call: {
-    name: "mcp.server.operation.duration",
-    kind: "histogram",
-    unit: "s",
-    description: "Duration of requests of clients, until their answer",
-    attributes: ["mcp.method.name", "gen_ai.tool.name", "network.transport", "error.type"],
-  },
-  send: {
-    name: "messaging.client.operation.duration",
-    kind: "histogram",
-    unit: "s",
-    description: "Duration of storing a task",
-    attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
-  },
-  process: {
-    name: "messaging.process.duration",
-    kind: "histogram",
-    unit: "s",
-    description: "Duration of the runs of tasks",
-    attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
-  },
-} as const satisfies { readonly [event: string]: Metric };
+import { EVENTS } from "./events.ts";
 
 type Event = keyof typeof EVENTS;
 
@@ -134,19 +50,51 @@ function instrumentsOf(meter: Meter): Instruments {
   const advice = { explicitBucketBoundaries: BOUNDARIES };
   return Object.fromEntries(
     Object.entries(EVENTS).map(([event, { name, kind, unit, description }]) => {
-      if (kind === "counter") {
-        const counter: Counter = meter.createCounter(name, { unit, description });
-        return [event, counter.add.bind(counter)];
-      }
+      if (kind === "counter") return [event, summed(meter.createCounter(name, { unit, description }))];
       const histogram: Histogram = meter.createHistogram(name, { unit, description, advice });
       return [event, histogram.record.bind(histogram)];
     }),
   ) as Instruments;
 }
 
+/**
+ * Adds up what is counted in one turn, and gives the provider the sum: the tasks of a group commit become one call. The sums
+ * stand by the identity of their attributes. (An observable counter would be cheaper still, but Deno's provider does not
+ * read it again before the process ends.)
+ */
+function summed(counter: Counter): (value: number, attributes: Attributes) => void {
+  const sums = new Map<Attributes, number>();
+  const add = () => {
+    for (const [attributes, sum] of sums) counter.add(sum, attributes);
+    sums.clear();
+  };
+  return (value, attributes) => {
+    if (sums.size === 0) queueMicrotask(add);
+    sums.set(attributes, (sums.get(attributes) ?? 0) + value);
+  };
+}
+
+/** Makes each value once. Only for keys of which there are few: names of jobs, and fixed words. */
+function once<T>(make: (key: string) => T): (key: string) => T {
+  const values = new Map<string, T>();
+  return (key) => {
+    let value = values.get(key);
+    if (value === undefined) values.set(key, value = make(key));
+    return value;
+  };
+}
+
+const ofJob = once((job): Attributes => ({ "mcp_jobs.job": job }));
+const ofOutcome = once((job) =>
+  once((outcome): Attributes => ({ "mcp_jobs.job": job, "mcp_jobs.outcome": outcome.toLowerCase() }))
+);
+const ofRunEnd = once((job) => once((end): Attributes => ({ "mcp_jobs.job": job, "mcp_jobs.run.end": end })));
+const ofPlace = once((where): Attributes => ({ "mcp_jobs.error.where": where }));
+const ofOperation = once((operation): Attributes => ({ "mcp_jobs.store.operation": operation }));
+
 /** Counts a task that was stored. */
 export function countCreated(job: string): void {
-  instruments()?.created(1, { "mcp_jobs.job": job });
+  instruments()?.created(1, ofJob(job));
 }
 
 type EndedTask = Pick<FinishedTask, "job" | "status" | "createdAt" | "finishedAt">;
@@ -155,49 +103,52 @@ type EndedTask = Pick<FinishedTask, "job" | "status" | "createdAt" | "finishedAt
 export function countEnded({ job, status, createdAt, finishedAt }: EndedTask): void {
   const to = instruments();
   if (to === undefined) return;
-  const attributes = { "mcp_jobs.job": job, "mcp_jobs.outcome": status.toLowerCase() };
+  const attributes = ofOutcome(job)(status);
   to.ended(1, attributes);
   to.timeToEnd(Math.max(0, finishedAt - createdAt) / 1_000, attributes);
 }
 
 /** Measures how long a task has waited for its first run, in ms. */
 export function measureStart(job: string, waited: number): void {
-  instruments()?.timeToStart(Math.max(0, waited) / 1_000, { "mcp_jobs.job": job });
+  instruments()?.timeToStart(Math.max(0, waited) / 1_000, ofJob(job));
 }
 
 /** Counts an error that no caller receives. `where` is one of a few fixed texts. */
 export function countError(where: string): void {
-  instruments()?.errors(1, { "mcp_jobs.error.where": where });
+  instruments()?.errors(1, ofPlace(where));
 }
 
 /** Counts a failed request to the store. */
 export function countStoreError(operation: string): void {
-  instruments()?.storeErrors(1, { "mcp_jobs.store.operation": operation });
+  instruments()?.storeErrors(1, ofOperation(operation));
 }
 
-/** Begins to measure a call, a send or a run. Returns what ends it with more attributes; `undefined` without a provider. */
-export function measured(
-  event: "call" | "send" | "process",
-  attributes: Attributes,
-): ((more?: Attributes) => void) | undefined {
+/** Ends a measurement; `errorType` is one of few values, such as the class of an error. */
+export type Measured = (errorType?: string) => void;
+
+/** Begins to measure a call, a send or a run. Returns what ends it; `undefined` without a provider. */
+export function measured(event: "call" | "send" | "process", attributes: Attributes): Measured | undefined {
   const to = instruments();
   if (to === undefined) return undefined;
   const from = performance.now();
-  return (more = {}) => to[event]((performance.now() - from) / 1_000, { ...attributes, ...more });
+  return (type) => {
+    const all = type === undefined ? attributes : { ...attributes, "error.type": type };
+    to[event]((performance.now() - from) / 1_000, all);
+  };
 }
 
-/** Begins to measure a run of a task. Returns what counts its end; `undefined` without a provider. */
-export function recordAttempt(job: string): ((end: string, errorType: string | undefined) => void) | undefined {
-  const attributes = messaging("process", job);
-  const duration = measured("process", attributes);
-  return duration && ((end, type) => {
-    duration(type === undefined ? {} : { "error.type": type });
-    instruments()?.attempts(1, { "mcp_jobs.job": job, "mcp_jobs.run.end": end });
-  });
+/** Counts a run of a task that has ended. */
+export function countAttempt(job: string, end: string): void {
+  instruments()?.attempts(1, ofRunEnd(job)(end));
 }
 
 /** What a message span and its metrics have in common (OpenTelemetry's conventions for messaging). */
-export function messaging(operation: "send" | "process", job: string): Attributes {
+export const messaging: { readonly [operation in "send" | "process"]: (job: string) => Attributes } = {
+  send: once((job) => messagingOf("send", job)),
+  process: once((job) => messagingOf("process", job)),
+};
+
+function messagingOf(operation: string, job: string): Attributes {
   return {
     "messaging.system": "mcp_jobs",
     "messaging.operation.name": operation,

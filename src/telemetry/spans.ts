@@ -17,6 +17,7 @@ import {
 } from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
 import { TaskParked } from "../errors.ts";
+import { contextBelow, type Parent, traceOf } from "./trace_context.ts";
 
 /** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
 const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
@@ -39,8 +40,10 @@ export interface SpanOptions {
   /** `SERVER` for a request, `CLIENT` for a message to the client, `PRODUCER` for a task that is stored, `CONSUMER` for an attempt. */
   readonly kind: keyof typeof SpanKind;
   readonly attributes: Attributes;
-  /** The span is a child of this context, and linked to it. Default: a child of the active span. */
-  readonly parent?: TraceContext;
+  /** The span is a child of this one, and linked to it. Default: a child of the active span. */
+  readonly parent?: Parent;
+  /** `false`: it does not become the active span, which costs less. Then nothing that `run` calls may have spans. Default: true. */
+  readonly isActive?: boolean;
 }
 
 /**
@@ -48,14 +51,15 @@ export interface SpanOptions {
  * the task is parked is no error, but an attribute.
  */
 export function inSpan<T>(
-  { name, kind, attributes, parent }: SpanOptions,
+  { name, kind, attributes, parent, isActive = true }: SpanOptions,
   run: (span: Span) => Promise<T>,
 ): Promise<T> {
   if (!isTracing()) return run(NO_SPAN);
-  const above = parent ? propagation.extract(context.active(), parent) : context.active();
+  const above = parent ? contextBelow(parent) : context.active();
   const linked = parent && trace.getSpanContext(above);
-  const options = { kind: SpanKind[kind], attributes, links: linked ? [{ context: linked }] : [] };
-  return tracer.startActiveSpan(name, options, above, (span) => span.isRecording() ? recorded(span, run) : run(span));
+  const options = { kind: SpanKind[kind], attributes, links: linked && [{ context: linked }] };
+  const begin = (span: Span) => span.isRecording() ? recorded(span, run) : run(span);
+  return isActive ? tracer.startActiveSpan(name, options, above, begin) : begin(tracer.startSpan(name, options, above));
 }
 
 async function recorded<T>(span: Span, run: (span: Span) => Promise<T>): Promise<T> {
@@ -81,13 +85,18 @@ export function markFailed(span: Span, type: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** The context of the active span, to be stored with a task; `undefined` without a provider. */
+/** The context of the active span; `undefined` without a provider. */
 export function activeTrace(): TraceContext | undefined {
-  if (!isTracing()) return undefined;
+  const span = trace.getActiveSpan();
+  return span && traceOf(span);
+}
+
+/** The context of the active span for others, if the propagators of the process pass one on. Their baggage is not sent. */
+export function tracePassedOn(): Partial<TraceContext> {
   const carrier: { traceparent?: string; tracestate?: string } = {};
   propagation.inject(context.active(), carrier);
   const { traceparent, tracestate } = carrier;
-  return traceparent === undefined ? undefined : { traceparent, ...(tracestate && { tracestate }) };
+  return { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
 }
 
 /** A function that runs in the context that is active now, whoever calls it. */

@@ -7,8 +7,9 @@ import type { Attributes } from "@opentelemetry/api";
 import type { Attempt, Claim, NewTask, TraceContext } from "../backend.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
-import { isMeasuring, measured, messaging, recordAttempt } from "./metrics.ts";
-import { activeTrace, errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
+import { countAttempt, isMeasuring, measured, messaging } from "./metrics.ts";
+import { errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
+import { traceOf } from "./trace_context.ts";
 
 /** Whether anybody receives spans or metrics: if not, they are to cost nothing. */
 export function isObserved(): boolean {
@@ -25,15 +26,15 @@ export function inSendSpan(
 ): Promise<TaskInfo> {
   if (!isObserved()) return create(undefined);
   const attributes = messageAttributes("send", job, id);
-  const end = measured("send", messaging("send", job));
-  return inSpan({ name: `send ${job}`, kind: "PRODUCER", attributes }, async (span) => {
+  const end = measured("send", messaging.send(job));
+  return inSpan({ name: `send ${job}`, kind: "PRODUCER", attributes, isActive: false }, async (span) => {
     try {
-      const stored = await create(activeTrace());
+      const stored = await create(traceOf(span));
       if (stored.id !== id) span.setAttribute("messaging.message.id", stored.id);
       end?.();
       return stored;
     } catch (error) {
-      end?.({ "error.type": errorTypeOf(error) });
+      end?.(errorTypeOf(error));
       throw error;
     }
   });
@@ -60,14 +61,16 @@ export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promis
   if (!isObserved()) return run();
   const { task: { id, job, attempt }, trace } = claim;
   const attributes = { ...messageAttributes("process", job, id), "mcp_jobs.attempt": attempt };
-  const measured = recordAttempt(job);
-  return inSpan({ name: `process ${job}`, kind: "CONSUMER", attributes, parent: trace }, async (span) => {
+  const parent = trace && { from: "task", trace } as const;
+  const ended = measured("process", messaging.process(job));
+  return inSpan({ name: `process ${job}`, kind: "CONSUMER", attributes, parent }, async (span) => {
     const attempt = await run();
     const end = endOf(attempt, claim.signal);
     span.setAttribute("mcp_jobs.run.end", end);
     const type = ERRORS.includes(end) ? end : undefined;
     if (type !== undefined) markFailed(span, type);
-    measured?.(end, type);
+    ended?.(type);
+    countAttempt(job, end);
     return attempt;
   });
 }
@@ -112,5 +115,5 @@ export function inElicitSpan<A extends { readonly action: string }>(
 }
 
 function messageAttributes(operation: "send" | "process", job: string, task: string): Attributes {
-  return { ...messaging(operation, job), "messaging.operation.type": operation, "messaging.message.id": task };
+  return { ...messaging[operation](job), "messaging.operation.type": operation, "messaging.message.id": task };
 }

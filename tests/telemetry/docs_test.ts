@@ -1,7 +1,7 @@
 /** docs/telemetry.md and the compose file of examples/telemetry, compared with the code and with examples/deploy. */
 import { parse } from "yaml";
 import { GAUGES } from "../../src/telemetry/gauges.ts";
-import { EVENTS, type Metric } from "../../src/telemetry/metrics.ts";
+import { EVENTS, type Metric } from "../../src/telemetry/events.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 const ROOT = new URL("../../", import.meta.url);

@@ -8,8 +8,9 @@ import {
 } from "@opentelemetry/api";
 import type { Operator } from "../../backend.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
-import { countCreated, countStoreError, EVENTS, measured } from "../../src/telemetry/metrics.ts";
-import { AsyncToolServer, defineJob, MemoryBackend } from "../../mod.ts";
+import { EVENTS } from "../../src/telemetry/events.ts";
+import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
+import { AsyncToolServer, createClient, defineJob, MemoryBackend } from "../../mod.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
@@ -78,7 +79,7 @@ function operatorOf(counts: Operator["counts"]): Pick<Operator, "counts" | "work
   return operator;
 }
 
-Deno.test("without a provider nothing is measured and no operator is asked; a provider that comes later gets what follows", () => {
+Deno.test("without a provider nothing is measured and no operator is asked; a provider that comes later gets what follows", async () => {
   const operator = operatorOf(() => Promise.resolve([COUNTS]));
   observe({ operator }, new AbortController().signal);
   countCreated("before");
@@ -87,14 +88,33 @@ Deno.test("without a provider nothing is measured and no operator is asked; a pr
     using recorder = new Recorder();
     countCreated(job);
     countStoreError("read");
-    measured("send", {})?.({ "error.type": "BackendError" });
-    const [created, failed, sent] = recorder.recorded;
+    measured("send", {})?.("BackendError");
+    await Promise.resolve();
+    const [sent, created, failed] = recorder.recorded;
     assertEquals(created, [EVENTS.created.name, 1, { "mcp_jobs.job": job }]);
     assertEquals(failed, [EVENTS.storeErrors.name, 1, { "mcp_jobs.store.operation": "read" }]);
     assertEquals([sent?.[0], sent?.[2]], [EVENTS.send.name, { "error.type": "BackendError" }]);
     for (const { name, unit } of Object.values(EVENTS)) assertEquals(recorder.units.get(name), unit);
   }
   countCreated("after");
+});
+
+Deno.test("what is counted in one turn is one call of the provider for each set of attributes", async () => {
+  using recorder = new Recorder();
+  const job = defineJob({ name: "report", input: { type: "object" } });
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "user:ann" });
+  await Promise.all(Array.from({ length: 10 }, () => client.start(job, {})));
+  countCreated("other");
+  await Promise.resolve();
+  const created = () => recorder.recorded.filter(([name]) => name === EVENTS.created.name);
+  assertEquals(created().map(([, ...value]) => value), [
+    [10, { "mcp_jobs.job": "report" }],
+    [1, { "mcp_jobs.job": "other" }],
+  ]);
+  countCreated("report");
+  await Promise.resolve();
+  assertEquals(created().length, 3);
 });
 
 Deno.test("the gauges ask the operator once per collection, until their server is closed", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { measured } from "../../telemetry/metrics.ts";
+import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { errorTypeOf } from "../../telemetry/spans.ts";
 
 /** Measures a request from now until its answer. The calls of tools measure themselves, because they know the tool. */
@@ -15,13 +15,13 @@ export function inRequestTime<T>(method: string, isHttp: boolean, run: () => Pro
   return end === undefined ? run() : timed(run, end);
 }
 
-async function timed<T>(run: () => Promise<T>, end: NonNullable<ReturnType<typeof measured>>): Promise<T> {
+async function timed<T>(run: () => Promise<T>, end: Measured): Promise<T> {
   try {
     const result = await run();
     end();
     return result;
   } catch (error) {
-    end({ "error.type": errorTypeOf(error) });
+    end(errorTypeOf(error));
     throw error;
   }
 }

@@ -6,11 +6,12 @@
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
-import { activeTrace, inSpan } from "../../telemetry/spans.ts";
+import { inSpan, tracePassedOn } from "../../telemetry/spans.ts";
 
 /**
  * Sends a message. A notification or a request is sent in a span, whose context goes with it in `_meta`; for a response,
- * which belongs to the span of its request, there is none. `parent`: the span is below this one, and not the active one.
+ * which belongs to the span of its request, there is none. `parent`: the span is below this one of the client, and not the
+ * active one.
  */
 export function inSentSpan(
   message: JSONRPCMessage,
@@ -21,9 +22,10 @@ export function inSentSpan(
   const { method } = message;
   const id = "id" in message ? message.id : undefined;
   const attributes = { "mcp.method.name": method, ...(id !== undefined && { "jsonrpc.request.id": String(id) }) };
-  return inSpan({ name: method, kind: "CLIENT", attributes, parent }, (span) => {
+  const below = parent && { from: "client", trace: parent } as const;
+  return inSpan({ name: method, kind: "CLIENT", attributes, parent: below }, (span) => {
     if (!span.isRecording()) return send(message);
-    const params = { ...message.params, _meta: { ...message.params?._meta, ...activeTrace() } };
+    const params = { ...message.params, _meta: { ...message.params?._meta, ...tracePassedOn() } };
     return send({ ...message, params });
   });
 }

@@ -6,7 +6,7 @@
 import type { Result } from "@modelcontextprotocol/server";
 import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
-import { measured } from "../../telemetry/metrics.ts";
+import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { isObserved } from "../../telemetry/task_spans.ts";
 import { errorTypeOf, inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
 import type { RequestContext } from "../host.ts";
@@ -37,20 +37,22 @@ export function inCallSpan(
     ...(ours !== undefined && { "gen_ai.tool.name": ours }),
     "network.transport": attributes["network.transport"],
   });
-  return inSpan({ name, kind: "SERVER", attributes, parent: traceOf(ctx) }, (span) => {
+  const trace = traceOf(ctx);
+  const parent = trace && { from: "client", trace } as const;
+  return inSpan({ name, kind: "SERVER", attributes, parent }, (span) => {
     return end || span.isRecording() ? ended(span, run(), end) : run();
   });
 }
 
 /** Says of a call how it has ended. */
-async function ended(span: Span, calling: Promise<Result>, end: ReturnType<typeof measured>): Promise<Result> {
+async function ended(span: Span, calling: Promise<Result>, end: Measured | undefined): Promise<Result> {
   try {
     const result = await calling;
     if (result.isError === true) markFailed(span, "tool_error");
-    end?.(result.isError === true ? { "error.type": "tool_error" } : {});
+    end?.(result.isError === true ? "tool_error" : undefined);
     return result;
   } catch (error) {
-    end?.({ "error.type": errorTypeOf(error) });
+    end?.(errorTypeOf(error));
     throw error;
   }
 }
