@@ -249,7 +249,7 @@ export const asking: Cases = {
     const worker = await stage.work({ ask: askOnce }, { parkAfter: 0 });
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
-    await stage.parked(task);
+    await stage.until(task, "parked, or running again", (now) => "parked" in now || runs > 1);
     await worker.close(0);
     const [began, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const askLate: Code = async (_, ctx) => {

@@ -169,7 +169,7 @@ Deno.test("KV: with server and worker in one process, no task that was told canc
           job: "job",
           owner: OWNER,
           input: {},
-          resultTtl: 60_000,
+          resultTtl: 3_600_000,
           retry,
         });
         // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.

@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, strictEqual } from "node:assert";
 import type { Backend } from "../../../backend.ts";
-import type { TaskInfo } from "../../../task.ts";
+import { isFinished, type TaskInfo } from "../../../task.ts";
 import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
 import { countsOf, endless } from "./operator.ts";
 
@@ -99,18 +99,30 @@ export const pausing: Cases = {
       },
       free: () => 1,
     }, { parkAfter: 0 });
-    const sleep = (ms: number) => stage.create({ job: "sleeps", input: { ms } });
-    const [sleeping, asking] = [await sleep(300), await stage.create({ job: "asks" })];
-    const [asleep, parked] = [await stage.parked(sleeping), await stage.parked(asking)];
     const operator = stage.backend.operator;
-    for (const job of ["sleeps", "asks"]) await operator.pause(job);
+    const sleep = (ms: number) => stage.create({ job: "sleeps", input: { ms } });
+    const asking = await stage.create({ job: "asks" });
+    const parked = await stage.parked(asking);
+    await operator.pause("asks");
+    // On a slow machine a short sleep may be over before the pause begins.
+    let asleep: TaskInfo;
+    for (let ms = 300;; ms *= 4) {
+      sleeps = 0;
+      const sleeping = await sleep(ms);
+      await stage.until(sleeping, "parked, or finished", (now) => "parked" in now || isFinished(now));
+      await operator.pause("sleeps");
+      asleep = await stage.backend.get(sleeping.id, OWNER);
+      if ("parked" in asleep) break;
+      await operator.resume("sleeps");
+      await stage.finished(sleeping);
+    }
     const others = [await sleep(3_600_000), await stage.create({ job: "asks" })];
     await stage.answer(parked, { action: "decline" });
     await eventually("its time is over", () => Date.now() > ("dueAt" in asleep && asleep.dueAt || 0) + 50);
     for (let i = 0; i < 3; i++) await stage.finished(await stage.create({ job: "free" }));
     deepStrictEqual([sleeps, asked], [1, 1]);
     for (const job of ["sleeps", "asks"]) await operator.resume(job);
-    for (const task of [sleeping, asking]) await stage.finished(task);
+    for (const task of [asleep, asking]) await stage.finished(task);
     // What was created meanwhile begins, too.
     for (const task of others) await stage.parked(task);
     deepStrictEqual([sleeps, asked], [3, 3]);

@@ -59,7 +59,7 @@ async function until({ feed }: Place, { id }: { readonly id: string }, status: T
 /** Only a failing test waits this long. */
 function patience(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error("It does not come to pass.")), 20_000);
+  const timer = setTimeout(() => controller.abort(new Error("It does not come to pass.")), 60_000);
   const stop = () => {
     clearTimeout(timer);
     controller.abort();

@@ -115,12 +115,19 @@ testUnless(noRedis, `bullmq on Redis: ${SEQUENCES} tasks of random events stand 
   const workers = store.workers();
   const client = new Redis(redis.url);
   let next = FIRST_SEED;
-  await Promise.all(Array.from({ length: LANES }, async (_, index) => {
+  const lanes = Array.from({ length: LANES }, async (_, index) => {
     const name = `lane-${index}`;
     const lane = await Lane.open({ store, workers, client, prefix }, name);
     while (next < FIRST_SEED + SEQUENCES) await live(next++, name, lane, backend);
-  }));
-  await workers.close();
-  await store.close();
-  await client.quit();
+  });
+  try {
+    await Promise.all(lanes);
+  } finally {
+    // After a failure the other lanes stop, so that nothing of them runs into the next test.
+    next = Infinity;
+    await Promise.allSettled(lanes);
+    await workers.close();
+    await store.close();
+    await client.quit();
+  }
 });
