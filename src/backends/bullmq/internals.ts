@@ -40,7 +40,7 @@ export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }:
 
 /** Throws `MissingInternal` if ioredis lacks what is used here. */
 export function checkIoRedis(Redis: RedisClass): void {
-  for (const name of ["connect", "disconnect", "duplicate", "defineCommand", "multi"]) {
+  for (const name of ["connect", "disconnect", "duplicate", "defineCommand", "flushQueue", "multi"]) {
     internalOf("ioredis", "Redis", Redis.prototype, name, isFunction);
   }
 }
@@ -105,6 +105,9 @@ export function askRedisWhatIsDue(worker: Worker): void {
  * Makes a connection safe to close at any time. If ioredis 6.0 is told to disconnect between two attempts to connect,
  * it drops the next attempt but never reports the end; so its status is set to "not connected yet" before. And a
  * connection that has ended already would start a timer that nobody stops.
+ *
+ * Commands that are under way when a connection is lost are kept, to be sent again. If it is closed while it connects
+ * again, ioredis 6.0 rejects all others but forgets these, and whoever awaits one waits for ever. So they are rejected, too.
  */
 export function closable(connection: Redis): Redis {
   internalOf("ioredis", "Redis", connection, "status", isString);
@@ -114,6 +117,14 @@ export function closable(connection: Redis): Redis {
     if (connection.status === "reconnecting" && !reconnect) connection.status = "wait";
     disconnect(reconnect);
   };
+  const flushQueue = internalOf("ioredis", "Redis", connection, "flushQueue", isFlush).bind(connection);
+  const flush: Flush = (error, options) => {
+    flushQueue(error, options);
+    const kept: unknown = Reflect.get(connection, "prevCommandQueue"); // There is none before they are needed.
+    if (!isCommands(kept)) return;
+    for (let item = kept.shift(); item; item = kept.shift()) item.command.reject(error);
+  };
+  Reflect.set(connection, "flushQueue", flush);
   return connection;
 }
 
@@ -182,6 +193,22 @@ export function abortReason(error: unknown): unknown {
 
 function isFunction(value: unknown): value is (...args: never[]) => unknown {
   return typeof value === "function";
+}
+
+/** Rejects the commands that wait to be sent or answered. */
+type Flush = (error: Error, options?: object) => void;
+
+function isFlush(value: unknown): value is Flush {
+  return isFunction(value);
+}
+
+/** A queue of commands. */
+interface Commands {
+  shift(): { readonly command: { reject(error: Error): void } } | undefined;
+}
+
+function isCommands(value: unknown): value is Commands {
+  return isObject(value) && isFunction(Reflect.get(value, "shift"));
 }
 
 function isString(value: unknown): value is string {

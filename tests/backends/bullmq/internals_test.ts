@@ -52,7 +52,7 @@ for (const [owner, member] of members) {
   });
 }
 
-for (const member of ["connect", "disconnect", "duplicate", "defineCommand", "multi"]) {
+for (const member of ["connect", "disconnect", "duplicate", "defineCommand", "flushQueue", "multi"]) {
   Deno.test(`an ioredis without Redis.${member} is an error that names library, version and member`, () => {
     assertMissing("ioredis", `Redis.${member}`, () => checkIoRedis(without(Redis, member)));
   });
@@ -118,6 +118,7 @@ Deno.test("a worker or a connection that lacks a member is an error when it is u
   assertMissing("bullmq", "Worker.retryIfFailed", () => retryMethodsOf(worker));
   const fields: readonly [string, (connection: Redis) => unknown][] = [
     ["status", closable],
+    ["flushQueue", closable],
     ["stream", socketOf],
     ["scriptsSet", scriptsOn],
   ];

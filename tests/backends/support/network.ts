@@ -19,6 +19,7 @@ export class Network implements AsyncDisposable {
   readonly #open: Promise<unknown>[] = [];
   #server: string;
   #silent = false;
+  #closed = false;
 
   /** Stands in front of the server at a URL, with a way of so many ms to it, and as many back. */
   constructor(server: string, delay = 0) {
@@ -42,6 +43,18 @@ export class Network implements AsyncDisposable {
     for (const link of this.#links) link.cut = true;
   }
 
+  /** Closes the connections that there are. With `silent` nothing comes through on new ones, as with `cut`. */
+  drop({ silent = false }: { readonly silent?: boolean } = {}): void {
+    this.#silent = silent;
+    for (const { ends } of this.#links) ends.forEach(close);
+    this.#links.clear();
+  }
+
+  /** How many connections were made since the last `drop`. */
+  get made(): number {
+    return this.#links.size;
+  }
+
   /** New connections lead to another server, as after a failover; those that there are stay where they are. */
   leadTo(server: string): void {
     this.#server = server;
@@ -53,6 +66,7 @@ export class Network implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.#listener.close();
     for (const { ends } of this.#links) ends.forEach(close);
     await Promise.all(this.#open);
@@ -64,6 +78,7 @@ export class Network implements AsyncDisposable {
         close(near)
       );
       if (!far) continue; // Nobody is there.
+      if (this.#closed) [near, far].forEach(close);
       const link = { ends: [near, far] as const, cut: this.#silent };
       this.#links.add(link);
       this.#open.push(pass(near, far, link, this.#delay), pass(far, near, link, this.#delay));
