@@ -11,7 +11,7 @@ import type { TaskInfo } from "../../task.ts";
 import type { Subscription } from "./redis/events/events.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import type { RedisStore } from "./redis/store.ts";
-import { LAST_REVISION, toTask } from "./snapshot.ts";
+import { LAST_REVISION, type Snapshot, toTask } from "./snapshot.ts";
 
 /** For how many tasks the revision that was emitted last is remembered. */
 const REMEMBERED = 10_000;
@@ -32,6 +32,8 @@ export class QueueFeed {
   readonly #queues = new Map<string, Promise<Subscription>>();
   /** The revision of each task that was emitted last. */
   readonly #emitted = new Map<string, number>();
+  /** The number of the newest change of a task that is known from the answer that made it. */
+  readonly #answered = new Map<string, number>();
   /** The tasks that this process is storing now. */
   readonly #storing = new Set<string>();
   #changed = new Set<string>();
@@ -89,6 +91,16 @@ export class QueueFeed {
     }
   }
 
+  /** The task as it was read when it was answered, which is emitted if that has changed it. */
+  answered(snapshot: Snapshot, hasChanged: boolean): TaskInfo {
+    const task = toTask(snapshot);
+    if (hasChanged && this.#unsubscribe) {
+      remember(this.#answered, task.id, snapshot.changes, REMEMBERED);
+      this.#emitOnce(task);
+    }
+    return task;
+  }
+
   /** Ends all subscriptions. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -114,9 +126,10 @@ export class QueueFeed {
   };
 
   #subscribe(queue: string, since?: number): Promise<Subscription> {
-    const changed = (id: string, stored: boolean) => {
+    const changed = (id: string, stored: boolean, change = Infinity) => {
       // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
-      if (!stored || !this.#emitted.has(id) && !this.#storing.has(id)) this.#readSoon(id);
+      if (stored && (this.#emitted.has(id) || this.#storing.has(id))) return;
+      if (change > (this.#answered.get(id) ?? 0)) this.#readSoon(id);
     };
     return this.#store.subscribe(queue, changed, () => this.#gap(), since);
   }

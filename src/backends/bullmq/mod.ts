@@ -43,7 +43,7 @@ import { inTime } from "./deadline.ts";
 import { keepingOf } from "./keeping.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
-import { type Calls, operatorOn } from "./operator.ts";
+import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
 import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
@@ -87,17 +87,14 @@ export class BullMqBackend implements Backend {
 
   private constructor(store: RedisStore, lease: number, onError: OnError) {
     this.#store = store;
-    const keeping = keepingOf(store, (what, act) => this.#request(what, act));
-    this.streams = keeping.streams;
-    this.keys = keeping.keys;
-    this.documents = keeping.documents;
-    const call: Calls["call"] = (what, act) => this.#call(what, act);
-    this.operator = operatorOn(this, store, { find: (id) => this.#find(id, ""), call });
+    const { streams, keys, documents } = keepingOf(store, (what, act) => this.#request(what, act));
+    [this.streams, this.keys, this.documents] = [streams, keys, documents];
+    const find = (id: string) => this.#find(id, "");
+    this.operator = operatorOn(this, store, { find, call: (what, act) => this.#call(what, act) });
     this.#lease = lease;
     this.#onError = onError;
-    this.#feed = new QueueFeed(store, (event) => {
-      for (const listener of [...this.#listeners]) listener(event);
-    }, onError);
+    const emit = (event: TaskEvent) => [...this.#listeners].forEach((listener) => listener(event));
+    this.#feed = new QueueFeed(store, emit, onError);
     this.#sweeper = sweepExpired(store.records, onError);
   }
 
@@ -184,9 +181,9 @@ export class BullMqBackend implements Backend {
 
   /** Stores answers to a task's open questions. */
   async answer(id: string, owner: string, answers: { readonly [key: string]: Answer }): Promise<Answered> {
-    const store = () => this.#store.records.storeAnswers(isTaskId(id) ? id : NO_TASK, owner, answers);
-    const counted = await this.#request("store an answer", store);
-    return { task: await this.get(id, owner), counted };
+    const request = { id: isTaskId(id) ? id : NO_TASK, owner, answers };
+    const { counted, task } = await this.#call("store an answer", () => this.#store.records.storeAnswers(request));
+    return { task: this.#feed.answered(this.#found(id, task), counted.length > 0), counted };
   }
 
   /** Lists an owner's tasks, the newest first. */
@@ -258,14 +255,17 @@ export class BullMqBackend implements Backend {
   }
 
   async #find(id: string, owner: string, { expired = false, result = false } = {}): Promise<Snapshot> {
-    return await this.#call("read a task", async () => {
-      // An invalid id costs the same read, so that the time reveals nothing.
-      const snapshot = await this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner, result);
-      if (snapshot === undefined) throw new TaskNotFound(id);
-      if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
-      this.#feed.seen(snapshot.queue);
-      return snapshot;
-    });
+    // An invalid id costs the same read, so that the time reveals nothing.
+    const read = () => this.#store.records.read(isTaskId(id) ? id : NO_TASK, owner, result);
+    return this.#found(id, await this.#call("read a task", read), expired);
+  }
+
+  /** What was read as the task with this id. Throws if there is none, or it has expired, unless that does not matter. */
+  #found(id: string, snapshot: Snapshot | undefined, expired = false): Snapshot {
+    if (snapshot === undefined) throw new TaskNotFound(id);
+    if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);
+    this.#feed.seen(snapshot.queue);
+    return snapshot;
   }
 
   /** Subscribes to a queue, and opens it. */

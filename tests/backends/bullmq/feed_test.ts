@@ -95,6 +95,31 @@ Deno.test("a task that is stored here is emitted once without a read, even if it
   assertEquals([emitted, reads], [[early, late], []]);
 });
 
+Deno.test("a task that is answered here is emitted once without a read, and read again after a later change", async () => {
+  const id = newTaskId();
+  const at = (changes: number): Snapshot => ({ ...snapshotOf(id), started: 1, changes });
+  const reads: string[] = [];
+  const emitted: number[] = [];
+  const read = Promise.withResolvers<void>();
+  const store = storeOf((id) => {
+    reads.push(id);
+    return Promise.resolve(at(3));
+  });
+  const feed = new QueueFeed(store, (event) => {
+    if (event.kind === "change" && emitted.push(event.task.revision) === 2) read.resolve();
+  }, ignored);
+  feed.start();
+  await feed.follow("job");
+  assertEquals(feed.answered(at(2), true), toTask(at(2)));
+  store.changed(id, false, 2);
+  feed.answered(at(1), false); // An answer that counted for nothing has read it earlier.
+  assertEquals([emitted, reads], [[toTask(at(2)).revision], []]);
+  store.changed(id, false, 3); // Another process has answered.
+  await read.promise;
+  await feed.close();
+  assertEquals([emitted, reads], [[toTask(at(2)).revision, toTask(at(3)).revision], [id]]);
+});
+
 Deno.test("if a task expires before its end is read, one gap is emitted; the expiry of finished tasks emits none", async () => {
   const [watched, other, last] = [newTaskId(), newTaskId(), newTaskId()];
   const gone = new Set<string>();

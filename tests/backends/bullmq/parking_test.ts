@@ -176,6 +176,46 @@ test("tasks that were parked run again in the order in which they were answered 
   assertEquals(order, [...answered, 8, 7, 9, 10]);
 });
 
+test("answers that are given at once are stored with one request, and one that fails keeps no other from it", async (place) => {
+  const { admin, backend, prefix } = place;
+  const order: unknown[] = [];
+  const asks = job("asks", async ({ number }, ctx) => {
+    const { action } = await ctx.elicit(QUESTION);
+    order.push([number, action]);
+  });
+  const first = createWorker(backend, [asks], { concurrency: 1 });
+  await first.ready;
+  const tasks: TaskInfo[] = [];
+  for (const number of [0, 1, 2, 3]) {
+    tasks.push(await parked(place, await create(place, "asks", { input: { number } })));
+  }
+  await first.close();
+  const [one, broken, two, three] = tasks as [TaskInfo, TaskInfo, TaskInfo, TaskInfo];
+  await admin.hset(`${prefix}:mcp-jobs:task:${broken.id}`, "answered", "no JSON");
+  const fresh = await create(place, "asks", { input: { number: 9 } });
+  const key = openQuestions(one)[0]?.key ?? "";
+  const give = ({ id }: Pick<TaskInfo, "id">, action: "decline" | "cancel", owner = OWNER) =>
+    backend.answer(id, owner, { [key]: { action } })
+      .then(({ task, counted }): unknown => [task.status, counted], ({ name }: Error) => name);
+  using calls = new Calls();
+  const stored = await Promise.all([
+    give(three, "decline"),
+    give(broken, "decline"),
+    give({ id: "unknown" }, "decline"),
+    give(two, "decline", "another"),
+    give(one, "decline"),
+    give(one, "cancel"),
+    give(two, "cancel"),
+  ]);
+  assertEquals(calls.names.filter((name) => name === "answer").length, 1);
+  const queued = ["PENDING", [key]];
+  assertEquals(stored, [queued, "BackendError", "TaskNotFound", "TaskNotFound", queued, ["PENDING", []], queued]);
+  await using _second = createWorker(backend, [asks], { concurrency: 1 });
+  for (const task of [one, two, three]) await ended(place, task);
+  assertEquals(order, [[3, "decline"], [0, "decline"], [2, "cancel"]]);
+  await parked(place, fresh);
+});
+
 test("steps are deleted when their task ends, whatever its end is", async (place) => {
   const { admin, backend, prefix } = place;
   await using worker = createWorker(backend, [job("work", async ({ end }, ctx) => {

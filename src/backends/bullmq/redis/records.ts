@@ -21,9 +21,10 @@ import { askArguments, parseStanding } from "./scripts/questions.ts";
 import { type NewLines, NO_LINES } from "../../../task_log/kept.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
 import { parse, parseReply } from "./scripts/read.ts";
+import { answerArguments, type AnswerRequest, parseStored, type Stored } from "./scripts/resuming/answer.ts";
 import type { Snapshot } from "../snapshot.ts";
 
-/** What became of a request to cancel. `asked`: the task runs, and its worker was asked to stop. */
+/** What became of a request to cancel; `asked`: the task runs, and its worker was asked to stop. */
 export type CancelReply = "unknown" | "finished" | "asked" | "cancelled";
 
 /** A run of a task, which holds the task as long as this token locks its job. */
@@ -33,8 +34,6 @@ export interface Hold {
   readonly run: number;
   readonly token: string;
 }
-
-type Field = string | null;
 
 /** A task to read, whose it has to be ("" for anybody's), and whether to read its result. */
 interface ReadRequest {
@@ -78,6 +77,7 @@ const PATIENCE_MS = 5_000;
 export class RedisRecords implements KeyStore {
   readonly #read: (request: ReadRequest) => Promise<Snapshot | undefined>;
   readonly #store: (request: StoreRequest) => Promise<number | Error>;
+  readonly #answer: (request: AnswerRequest) => Promise<Stored | Error>;
   readonly #scripts: RedisScripts;
   readonly #begin: ReturnType<typeof transactionsOn>;
   readonly #queue: (name: string) => Promise<Queue>;
@@ -99,13 +99,15 @@ export class RedisRecords implements KeyStore {
       patience: PATIENCE_MS,
     };
     this.#read = batched((requests) => this.#readMany(requests), MAX_READS, travel);
-    const many = (requests: readonly StoreRequest[]) => this.#storeMany(requests);
-    this.#store = batched(many, MAX_WRITES, { ...travel, enough: ENOUGH_WRITES }, ({ size }) => size);
+    const writes = { ...travel, enough: ENOUGH_WRITES };
+    const store = (requests: readonly StoreRequest[]) => this.#storeMany(requests);
+    this.#store = batched(store, MAX_WRITES, writes, ({ size }) => size);
+    this.#answer = batched((requests) => this.#answerMany(requests), MAX_WRITES, writes);
   }
 
   /**
-   * Reads a task. Calls during a read go together in the next one; each has its deadline. For an owner, another's task
-   * is like one that never existed: it is not read, so that the time reveals nothing.
+   * Reads a task, in the next read with all that are called during one. For an owner, another's task is like one that never
+   * existed: it is not read, so that the time reveals nothing.
    */
   read(id: string, owner: string = "", result: boolean = false): Promise<Snapshot | undefined> {
     return this.#read({ id, owner, result });
@@ -141,7 +143,7 @@ export class RedisRecords implements KeyStore {
 
   /** The result of a completed task that was read with its result. */
   async result({ id, result }: Snapshot): Promise<ResultValue> {
-    return await fromStored(result ?? null, (field) => this.#scripts.run<Field>("field", id, field));
+    return await fromStored(result ?? null, (field) => this.#scripts.run<string | null>("field", id, field));
   }
 
   /** Stores in the record what of a result belongs there. Resolves with what is to be stored in the job. */
@@ -157,7 +159,7 @@ export class RedisRecords implements KeyStore {
    * longer waits for its answer.
    */
   async cancel(id: string, work: "ask" | "stop_requested"): Promise<CancelReply> {
-    const [reply, queue] = await this.#scripts.run<[CancelReply, Field?]>("cancel", id, work);
+    const [reply, queue] = await this.#scripts.run<[CancelReply, string?]>("cancel", id, work);
     // This only tidies up: a worker that takes the marked job fails it without a run, and the job is deleted on expiry.
     if (queue) await this.#queue(queue).then((opened) => opened.remove(id)).catch(() => {});
     return reply;
@@ -218,17 +220,14 @@ export class RedisRecords implements KeyStore {
 
   /** Reads the answer to a question. */
   async readAnswer(id: string, key: string): Promise<Answer | undefined> {
-    return parse(await this.#scripts.run<Field>("field", id, `answer:${key}`));
+    return parse(await this.#scripts.run<string | null>("field", id, `answer:${key}`));
   }
 
-  /** Stores answers to open questions of an owner's task. Resolves with the keys of those that count. */
-  async storeAnswers(
-    id: string,
-    owner: string,
-    answers: { readonly [key: string]: Answer },
-  ): Promise<readonly string[]> {
-    const given = Object.entries(answers).flatMap(([key, answer]) => [key, JSON.stringify(answer)]);
-    return await this.#scripts.run<string[]>("answer", id, owner, ...given);
+  /** Stores answers to open questions of an owner's task, and reads it. Waits for its turn as `create` does. */
+  async storeAnswers(request: AnswerRequest): Promise<Stored> {
+    const stored = await this.#answer(request);
+    if (stored instanceof Error) throw stored;
+    return stored;
   }
 
   /** The ids of an owner's tasks before the cursor, newest first. */
@@ -287,6 +286,10 @@ export class RedisRecords implements KeyStore {
       const at: unknown = stored[index];
       return typeof at === "number" ? at : replies[index]?.error ?? records?.error ?? new Error(String(at));
     });
+  }
+
+  async #answerMany(requests: readonly AnswerRequest[]): Promise<readonly (Stored | Error)[]> {
+    return parseStored(requests, await this.#scripts.run("answer", ...requests.flatMap(answerArguments)));
   }
 
   async #readMany(requests: readonly ReadRequest[]): Promise<readonly (Snapshot | undefined)[]> {

@@ -37,8 +37,8 @@ const RETRY_MS = 500;
 /** How often the jobs are counted, in ms. */
 const COUNT_MS = LONGEST_BLOCK_MS / 2;
 
-/** Called with a job that may have changed. `stored`: it was only just added to its queue. */
-export type JobListener = (id: string, stored: boolean) => void;
+/** Called with a job that may have changed. `stored`: it was only just added to its queue; `change`: the number of an answer. */
+export type JobListener = (id: string, stored: boolean, change?: number) => void;
 
 /** A subscription to the events of one queue. */
 export interface Subscription {
@@ -148,9 +148,13 @@ export class RedisEvents implements Subscription {
   #handle(fields: readonly string[]): void {
     const found: { [field: string]: string | undefined } = {};
     for (let at = 0; at < fields.length; at += 2) found[fields[at] ?? ""] = fields[at + 1];
-    const { event, jobId, prev } = found;
+    const { event, jobId, prev, change: number } = found;
     if (this.#unfinished !== undefined) this.#unfinished += change(event, prev);
     if (jobId === undefined || !CHANGES.has(event)) return;
-    this.#options.changed(jobId, event === "waiting" && prev === undefined);
+    this.#options.changed(
+      jobId,
+      event === "waiting" && prev === undefined,
+      number === undefined ? number : Number(number),
+    );
   }
 }

@@ -67,7 +67,7 @@ while i < #ARGV do
   local delay, ttl = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local done, what = pcall(store, known, id, owner, queue, delay, ttl, ARGV[i + 5], unpack(ARGV, i + 7, last))
   if not done and not known then undo(id, owner, queue, ARGV[i + 8]) end
-  table.insert(stored, done and what or tostring(type(what) == "table" and what.err or what))
+  table.insert(stored, done and what or errorOf(what))
   i = last + 1
 end
 return stored`;

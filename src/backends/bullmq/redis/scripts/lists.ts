@@ -37,8 +37,8 @@ end
 
 -- Most tasks are in the list "open" of a job with the name of their queue. Those of a route have another; a cancelled task
 -- stays where it is, and a job that is no task of ours is in no list.
-local function moveTo(name, queue, id)
-  if redis.pcall("ZREM", listKey("open", queue), id) == 1 then
+local function moveTo(name, queue, id, from)
+  if redis.pcall("ZREM", listKey(from or "open", queue), id) == 1 then
     redis.pcall("ZADD", listKey(name, queue), 0, id)
     return
   end

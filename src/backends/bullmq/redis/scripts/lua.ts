@@ -13,8 +13,9 @@ import { LOG, REPORT } from "./log.ts";
 import { AFTER, COUNTS, PAGE, PAUSE, PAUSED, SUBMITTED, WORKERS } from "./operating.ts";
 import { FORGET_STEPS, PARK, RECORD, RESUMED, STEPS } from "./parking.ts";
 import { CANCEL, COMMON, DUE, PLACES } from "./parts.ts";
-import { ANSWER, ASK } from "./questions.ts";
+import { ASK } from "./questions.ts";
 import { READ } from "./read.ts";
+import { ANSWER } from "./resuming/answer.ts";
 import { SET_BACK } from "./set_back.ts";
 
 /** The scripts by name, each with what ARGV holds. */

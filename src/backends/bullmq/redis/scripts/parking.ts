@@ -57,7 +57,8 @@ if fields[1] then
   if #delete > 0 then try("HDEL", rec, unpack(delete)) end
 end
 if not waits then
-  toFront(queue, id, "active")
+  toFront(queue, { id })
+  publish(queue, id, "waiting", "prev", "active")
 else
   moveTo(#kept > 0 and "asking" or "sleeping", queue, id)
   -- This is the time that waiting workers go by.

@@ -31,6 +31,9 @@ local function try(...)
   return type(reply) ~= "table" or not reply.err
 end
 
+-- The text of an error that was caught.
+local function errorOf(what) return tostring(type(what) == "table" and what.err or what) end
+
 -- Sends a signal to all processes. They also check regularly, in case it is lost.
 local function signal(text) try("PUBLISH", ours .. "signals", text) end
 `;
@@ -69,9 +72,11 @@ local function publish(queue, id, event, ...)
   try("XADD", bull .. queue .. ":events", "MAXLEN", "~", most, "*", "event", event or "mcp-jobs", "jobId", id, ...)
 end
 
+-- Counts a change, and returns its number.
 local function changed(id, now)
-  call("HINCRBY", record(id), "changes", 1)
+  local number = call("HINCRBY", record(id), "changes", 1)
   call("HSET", record(id), "changedAt", now)
+  return number
 end
 
 -- Where the log of a task is: a list of lines, each as its number, its time in ms, its level and its text.
@@ -133,28 +138,18 @@ local function dueAt(queue, id, now)
 end
 `;
 
-/** Queues a job that was parked ahead of new work. */
+/** Queues jobs that were parked ahead of new work. */
 export const TO_FRONT = `${MOVES}${QUEUE_AGAIN}
-local function toFront(queue, id, from)
-  local q = bull .. queue .. ":"
-  local priority = tonumber(call("HGET", q .. id, "priority")) or 0
-  if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else queueAgain(q .. "wait", q, { id }) end
+local function toFront(queue, ids)
+  local q, plain = bull .. queue .. ":", {}
+  for _, id in ipairs(ids) do
+    local priority = tonumber(call("HGET", q .. id, "priority")) or 0
+    if priority > 0 then call("ZADD", q .. "prioritized", priority * 0x100000000, id) else table.insert(plain, id) end
+  end
+  if #plain > 0 then queueAgain(q .. "wait", q, plain) end
   local meta = call("HMGET", q .. "meta", "paused", "concurrency")
   if not meta[1] and call("LLEN", q .. "active") < (tonumber(meta[2]) or math.huge) then
     call("ZADD", q .. "marker", 0, "0")
   end
-  publish(queue, id, "waiting", "prev", from)
-end
-
--- A parked job has all its answers.
-local function resume(queue, id, now)
-  local q = bull .. queue .. ":"
-  local job = call("HMGET", q .. id, "ats", "${PARKED}")
-  if not job[1] or job[1] ~= job[2] or call("ZREM", q .. "delayed", id) == 0 then return end
-  call("HSET", q .. id, "delay", 0)
-  toFront(queue, id, "delayed")
-  moveTo("open", queue, id)
-  -- Its end is to be noticed soon.
-  call("ZADD", ours .. "expiry", "XX", now + tonumber(call("HGET", record(id), "ttl")), id)
 end
 `;

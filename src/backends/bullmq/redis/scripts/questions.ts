@@ -1,11 +1,11 @@
 /**
- * The scripts that store the questions of a run, and the answers to them.
+ * The script that stores the questions of a run, and how open questions are answered.
  *
  * @module
  */
 import type { Standing } from "../../../../questions/open.ts";
 import type { Answer, NewQuestion } from "../../../../task.ts";
-import { COMMON, TO_FRONT } from "./parts.ts";
+import { COMMON } from "./parts.ts";
 import { parse } from "./read.ts";
 
 /** As src/questions/open.ts: the first answer counts, and a question whose time has passed is expired whatever is given. */
@@ -106,25 +106,3 @@ export function parseStanding(reply: string): Standing {
   const stands = parse<Answer | number>(reply);
   return typeof stands === "number" ? { expiresIn: stands } : { answer: stands };
 }
-
-/** ARGV: id, owner, then keys and answers. Returns the keys of the answers that count: none for the task of another owner. */
-export const ANSWER = `${COMMON}${OPEN}${TO_FRONT}
-local id, now = ARGV[1], clock()
-local rec = record(id)
-local fields = call("HMGET", rec, "queue", "open", "work", "owner")
-if not fields[1] or fields[4] ~= ARGV[2] or not fields[2] or fields[3] or isOver(stateOf(fields[1], id)) then return {} end
-local given = {}
-for i = 3, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
-local open, answers, set, delete = answerOpen(rec, fields[2], given, now)
-if #set == 0 then return {} end
-changed(id, now)
-call("HSET", rec, "open", listOf(open), unpack(set))
-try("HDEL", rec, unpack(delete))
-if #open == 0 then resume(fields[1], id, now) end
-publish(fields[1], id)
-signal("answer " .. id)
-local counted = {}
-for name, answer in pairs(answers) do
-  if answer == given[name] then table.insert(counted, name) end
-end
-return counted`;

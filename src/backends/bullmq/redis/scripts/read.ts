@@ -68,72 +68,76 @@ const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
 /**
- * ARGV: ids, each followed by its owner or "", and by 1 to read its result, too, or 0. Returns the time, and then for each
- * task the record's fields, the job's state, when it is due, the job's fields, the questions and the result; nothing for a
- * task of another owner. All is one JSON text, in which `false` stands for what is absent: parsing that is far faster than
- * as many values.
+ * Lua that reads a task, and its result, too, if that is wanted. Returns the record's fields, the job's state, when it is due,
+ * the job's fields, the questions and the result, with `false` for what is absent; `false` for a task of another owner.
  */
-export const READ = `${COMMON}${DUE}${CANCEL}
-local now = clock()
+export const READ_TASK = `${DUE}${CANCEL}
 local function waits(state) return state ~= "active" and not isOver(state) end
 local function fieldsOf(id) return call("HMGET", record(id), ${quoted(RECORD_FIELDS)}) end
-local found = { now }
-for i = 1, #ARGV, 3 do
-  local id, owner = ARGV[i], ARGV[i + 1]
+
+local function readTask(id, owner, withResult, now)
   local rec = record(id)
   local fields = fieldsOf(id)
   local queue = (owner == "" or owner == fields[3]) and fields[1]
-  if queue then
-    local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
-    local state = jobState(queue, id, job[8], job[2])
-    if fields[${STOP}] and not fields[${WORK}] and (waits(state) or job[${REASON}] == "${STALLED}") then
-      -- It was asked to stop while it ran, and runs no more: nobody is left to confirm it.
-      if pcall(cancelTask, queue, id, state, now) then fields = fieldsOf(id) end
-    end
-    if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
-      if try("HSET", rec, "goneAt", now) then listIn("FAILED", id, fields[2]) end
-      fields[14] = now
-    end
-    if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
-      -- It ended by the clock of a worker that is not ours. What counts is when it was first seen here.
-      if try("HSET", rec, "endedAt", now) then
-        fields[${ENDED_AT}] = now
-        moveTo(string.upper(state), queue, id)
-      end
-    end
-    if job[3] and job[${RUN_BY}] ~= "${WORKER}" and not isOver(state) and not fields[${WORK}] then
-      -- A worker that is not ours does not keep the lists, so whoever reads its task does.
-      local list = waits(state) and (job[${REASON}] or tonumber(job[4] or 0) > 0) and "retrying" or "open"
-      if not call("ZSCORE", listKey(list, fields[2]), id) then listIn(list, id, fields[2]) end
-    end
-    if state == "active" and job[6] then
-      -- A worker that is not ours counts no changes, so whoever sees one counts it.
-      local seen = redis.sha1hex(job[6])
-      if call("HGET", rec, "seen") ~= seen and try("HSET", rec, "seen", seen, "changedAt", now) then
-        try("HINCRBY", rec, "changes", 1)
-        fields[8], fields[9] = call("HGET", rec, "changes"), now
-      end
-    end
-    local questions = {}
-    if fields[17] then
-      for _, name in ipairs(cjson.decode(fields[17])) do
-        table.insert(questions, call("HGET", rec, "question:" .. name))
-      end
-    end
-    local due = state == "delayed" and dueAt(queue, id, now)
-    local result = ARGV[i + 2] == "1" and state == "completed" and call("HGET", bull .. queue .. ":" .. id, "returnvalue")
-    table.insert(found, { fields, state, due, job, #questions > 0 and questions, result })
-  else
-    table.insert(found, false)
+  if not queue then return false end
+  local job = call("HMGET", bull .. queue .. ":" .. id, ${quoted(JOB_FIELDS)})
+  local state = jobState(queue, id, job[8], job[2])
+  if fields[${STOP}] and not fields[${WORK}] and (waits(state) or job[${REASON}] == "${STALLED}") then
+    -- It was asked to stop while it ran, and runs no more: nobody is left to confirm it.
+    if pcall(cancelTask, queue, id, state, now) then fields = fieldsOf(id) end
   end
+  if state == "unknown" and not fields[11] and not fields[14] and not fields[16] then
+    if try("HSET", rec, "goneAt", now) then listIn("FAILED", id, fields[2]) end
+    fields[14] = now
+  end
+  if (state == "completed" or state == "failed") and job[${RUN_BY}] ~= "${WORKER}" and not fields[${ENDED_AT}] then
+    -- It ended by the clock of a worker that is not ours. What counts is when it was first seen here.
+    if try("HSET", rec, "endedAt", now) then
+      fields[${ENDED_AT}] = now
+      moveTo(string.upper(state), queue, id)
+    end
+  end
+  if job[3] and job[${RUN_BY}] ~= "${WORKER}" and not isOver(state) and not fields[${WORK}] then
+    -- A worker that is not ours does not keep the lists, so whoever reads its task does.
+    local list = waits(state) and (job[${REASON}] or tonumber(job[4] or 0) > 0) and "retrying" or "open"
+    if not call("ZSCORE", listKey(list, fields[2]), id) then listIn(list, id, fields[2]) end
+  end
+  if state == "active" and job[6] then
+    -- A worker that is not ours counts no changes, so whoever sees one counts it.
+    local seen = redis.sha1hex(job[6])
+    if call("HGET", rec, "seen") ~= seen and try("HSET", rec, "seen", seen, "changedAt", now) then
+      try("HINCRBY", rec, "changes", 1)
+      fields[8], fields[9] = call("HGET", rec, "changes"), now
+    end
+  end
+  local questions = {}
+  if fields[17] then
+    for _, name in ipairs(cjson.decode(fields[17])) do
+      table.insert(questions, call("HGET", rec, "question:" .. name))
+    end
+  end
+  local due = state == "delayed" and dueAt(queue, id, now)
+  local result = withResult and state == "completed" and call("HGET", bull .. queue .. ":" .. id, "returnvalue")
+  return { fields, state, due, job, #questions > 0 and questions, result }
 end
+`;
+
+/**
+ * ARGV: ids, each followed by its owner or "", and by 1 to read its result, too, or 0. Returns the time, and then each task as
+ * `readTask` has it. All is one JSON text, in which `false` stands for what is absent: parsing that is far faster than as
+ * many values.
+ */
+export const READ = `${COMMON}${READ_TASK}
+local now = clock()
+local found = { now }
+for i = 1, #ARGV, 3 do table.insert(found, readTask(ARGV[i], ARGV[i + 1], ARGV[i + 2] == "1", now)) end
 return cjson.encode(found)`;
 
 /** A value, or `false` where there is none. */
 type Maybe<T> = T | false;
 
 /** What the script returns for one task. */
-type TaskReply = readonly [
+export type TaskReply = readonly [
   record: readonly Maybe<string>[],
   state: JobState,
   due: Maybe<number>,
@@ -148,7 +152,8 @@ export function parseReply(ids: readonly string[], reply: string): readonly (Sna
   return ids.map((id, index) => toSnapshot(id, now, tasks[index] ?? false));
 }
 
-function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot | undefined {
+/** The task, from the script's reply at a time. */
+export function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Snapshot | undefined {
   if (reply === false) return undefined;
   const [recordValues, state, due, jobValues, questions, result] = reply;
   const record = zip(RECORD_FIELDS, recordValues);

@@ -125,7 +125,7 @@ export class Lane {
         return void (run && await this.#store.parking.record(this.#queue.name, holdOf(run), event.step));
       }
       case "answer":
-        return void await records.storeAnswers(this.#id, OWNER, event.answers);
+        return void await records.storeAnswers({ id: this.#id, owner: OWNER, answers: event.answers });
       case "cancel": {
         const done = await records.cancel(this.#id, event.work);
         if (done === "cancelled") this.#lose();
