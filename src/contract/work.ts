@@ -75,6 +75,8 @@ export interface Claim {
    * and answers of a task have at most 10,000 characters of JSON together.
    */
   ask(question: NewQuestion): Promise<Answer>;
+  /** The answer to the question with this key, if an earlier run has received it and it came with the claim: `ask` is not called. */
+  answered?(key: string): Answer | undefined;
   /** Resolves once every question that was asked is stored; by then `ask` resolves if an answer was there already. */
   stored(): Promise<void>;
   /** Reads the recorded steps of the task, in the order of their numbers. */

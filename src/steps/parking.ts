@@ -52,6 +52,10 @@ export class Parking {
 
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
+    this.#claim.signal.throwIfAborted();
+    if (this.#isOver) throw over();
+    const known = this.#claim.answered?.(question.key);
+    if (known) return known;
     this.#questions++;
     try {
       const answer = unlessAborted(this.#claim.ask(question), this.#signal);
@@ -117,7 +121,8 @@ export class Parking {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
-    this.#ended?.abort(over());
+    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(over());
+    else this.#either = undefined; // To abort costs more than all else of most attempts, and nobody waits.
   }
 
   /** Aborts when the code is to stop, or the attempt is over. */

@@ -83,13 +83,6 @@ export async function addJobTo(job: Job, transaction: ScriptTransaction): Promis
   await job.addJob(transaction as unknown as IRedisTransaction);
 }
 
-/** Takes what our scripts have put into the result of a job that runs, and leaves it without one, as BullMQ does. */
-export function takeCarried(job: Job): unknown {
-  const carried: unknown = job.returnvalue;
-  job.returnvalue = null;
-  return carried;
-}
-
 /** Makes a worker ask Redis what is due, not its own clock. With delayed jobs it waits no longer than without. */
 export function askRedisWhatIsDue(worker: Worker): void {
   const { drainDelay = Infinity } = worker.opts;

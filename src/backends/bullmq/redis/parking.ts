@@ -3,13 +3,11 @@
  *
  * @module
  */
-import type { Job } from "bullmq";
 import type { RecordedStep } from "../../../backend.ts";
 import type { WaitsFor } from "../../shared/record.ts";
-import { takeCarried } from "../internals.ts";
 import type { Hold } from "./records.ts";
 import type { ParkReply } from "./scripts/parking.ts";
-import { isResumed, parseResumed, parseSteps, type Resumed, type StepsPage } from "./scripts/resuming/resumed.ts";
+import { parseResumed, parseSteps, type Resumed, type StepsPage } from "./scripts/resuming/resumed.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 
 /** Nothing is read yet. */
@@ -28,11 +26,9 @@ export class RedisParking {
     return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
   }
 
-  /** What a run of a job goes by that is not the first: as it came with its claim, or else as it is read. */
-  async resumed(queue: string, job: Job): Promise<Resumed> {
-    const carried = takeCarried(job);
-    if (isResumed(carried)) return parseResumed(carried);
-    return parseResumed(JSON.parse(await this.#scripts.run("resumed", queue, job.id ?? "")));
+  /** Reads what a run of a job goes by that is not the first, if that has not come with its claim. */
+  async resumed(queue: string, id: string): Promise<Resumed> {
+    return parseResumed(JSON.parse(await this.#scripts.run("resumed", queue, id)));
   }
 
   /** Reads the steps of a job in the order of their numbers, after those that were read. */

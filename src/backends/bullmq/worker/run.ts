@@ -15,7 +15,7 @@ import { OpenQuestions } from "../../shared/running/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
 import { oursOf } from "../new_task.ts";
-import { NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
+import { carriedBy, NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
 
@@ -78,8 +78,6 @@ export class JobRun {
     this.#questions = new OpenQuestions(
       {
         ask: async (_, questions) => {
-          const answers = questions.flatMap(({ key }) => this.#answers.get(key) ?? []);
-          if (answers.length === questions.length) return answers.map((answer) => ({ answer }));
           const standing = await this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions));
           if (standing) return standing;
           throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
@@ -100,7 +98,7 @@ export class JobRun {
     try {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
       // record shows a request to stop whose signal was lost.
-      if (job.attemptsStarted > 1) await this.#insist(() => this.#resume());
+      if (job.attemptsStarted > 1) await this.#resume();
       const { owner = await this.#insist(() => this.#readOwner()), timeout, trace } = oursOf(job);
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
@@ -112,6 +110,7 @@ export class JobRun {
         report: this.#reports.report,
         log: async (line) => this.#isOver ? undefined : await this.#reports.log(line),
         ask: (question: NewQuestion) => this.#during(() => this.#questions.ask(question)),
+        answered: (key) => this.#answers.get(key),
         stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
         mayHaveSteps: this.#recorded !== NO_STEPS,
@@ -249,7 +248,8 @@ export class JobRun {
 
   async #resume(): Promise<void> {
     const { name, job, store } = this.#options;
-    const { stops, recorded, answers } = await store.parking.resumed(name, job);
+    const { stops, recorded, answers } = carriedBy(job) ??
+      await this.#insist(() => store.parking.resumed(name, this.id));
     this.#recorded = recorded;
     this.#answers = answers;
     if (stops) this.cancel();

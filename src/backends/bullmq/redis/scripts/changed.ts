@@ -166,7 +166,7 @@ local nextJob = type(reply) == "table" and type(reply[1]) == "table" and reply[1
 ${id === undefined ? "" : `if reply == 0 or type(reply) == "table" then ${moved} end`}
 for i = 1, nextJob and #nextJob or 0, 2 do
   if nextJob[i] == "ats" and nextJob[i + 1] ~= "1" then
-    move("open", reply[2])
+    if not redis.pcall("ZSCORE", listKey("open", queue), reply[2]) then move("open", reply[2]) end
     local isRead, text = pcall(resumed, queue, reply[2])
     if isRead then
       table.insert(nextJob, "${CARRIER}")

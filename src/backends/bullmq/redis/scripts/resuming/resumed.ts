@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Job } from "bullmq";
 import type { RecordedStep } from "../../../../../backend.ts";
 import { MAX_STEPS } from "../../../../../steps/log.ts";
 import type { Answer } from "../../../../../task.ts";
@@ -95,8 +96,15 @@ export function parseSteps([next, ...found]: StepsReply): StepsPage {
 /** Whether its task is to stop, its steps, and each answer after its key. */
 type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[] | false];
 
-/** Whether this is what `RESUMED` returns. */
-export function isResumed(value: unknown): value is ResumedReply {
+/** Takes what has come with the claim of a job; `undefined` if nothing has. */
+export function carriedBy(job: Job): Resumed | undefined {
+  const carried: unknown = job.returnvalue;
+  if (!isResumed(carried)) return undefined;
+  job.returnvalue = null; // As in every job that runs.
+  return parseResumed(carried);
+}
+
+function isResumed(value: unknown): value is ResumedReply {
   return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
 }
 
