@@ -21,6 +21,12 @@ globalThis.addEventListener("unload", () => new Set([server, ownPostgres]).forEa
 /** The database of each server whose tables were made. */
 const databases = new WeakMap<PostgresServer, string>();
 
+/**
+ * The connection that empties the tables of the shared server. It stays open: each new one would read the catalog again,
+ * which takes more processor time than many a test.
+ */
+let cleaner: pg.Client | undefined;
+
 /** The server that the tests of this process share. */
 export function sharedPostgres(): PostgresServer {
   if (server === undefined) throw new Error(`There is no PostgreSQL: ${noPostgres}. Leave this test out.`);
@@ -29,20 +35,29 @@ export function sharedPostgres(): PostgresServer {
 
 /**
  * The URL of a database whose tables, in the schema `mcp_jobs`, are empty: one for all tests of a process on a server, by
- * default the shared one. Whatever is connected to it when the next test asks for it is cut off.
+ * default the shared one. A test that kills the server names it. Whatever is connected to the database when the next test
+ * asks for it is cut off.
  */
-export async function emptyTables(server: PostgresServer = sharedPostgres()): Promise<string> {
+export async function emptyTables(killed?: PostgresServer): Promise<string> {
+  const server = killed ?? sharedPostgres();
   const known = databases.get(server);
   if (known === undefined) {
     const url = await server.makeDatabase();
     await PostgresBackend.migrate({ url });
     databases.set(server, url);
+    if (killed === undefined) cleaner = await connect(url);
     return url;
   }
-  const client = new pg.Client({ connectionString: known });
-  await client.connect();
-  await client.query(EMPTY).finally(() => client.end());
+  const client = (killed === undefined ? cleaner : undefined) ?? await connect(known);
+  await client.query(EMPTY).finally(() => client === cleaner ? undefined : client.end());
   return known;
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on("error", () => cleaner = undefined); // The server ends with the process.
+  await client.connect();
+  return client;
 }
 
 /** Ends what others do, and deletes all rows. The newest event stays, because events are numbered on. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Redis } from "ioredis";
+import type { Redis, RedisOptions } from "ioredis";
 import { BackendError, DefinitionError } from "../../../errors.ts";
 import { writeLine } from "../../../log/stderr.ts";
 import { messageOf } from "../../../text.ts";
@@ -50,7 +50,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
 async function open(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
   let connected = false;
   const client = withHeartbeat(closable(
-    new Redis(url, {
+    new Redis<"legacy">(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
@@ -87,7 +87,7 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
  * by themselves and reconnect for ever.
  */
 export function waitingTemplate(client: Redis): Redis {
-  const template = client.duplicate({
+  const template = client.duplicate<Partial<RedisOptions>>({
     enableOfflineQueue: true,
     maxRetriesPerRequest: null,
     autoResubscribe: false,
@@ -99,7 +99,7 @@ export function waitingTemplate(client: Redis): Redis {
 
 /** Opens a connection from the template. */
 export function openWaiting(template: Redis): Redis {
-  const connection = withHeartbeat(closable(template.duplicate()));
+  const connection = withHeartbeat(closable(template.duplicate<undefined>()));
   connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
 }
