@@ -7,8 +7,9 @@ import type { Backend } from "../backend.ts";
 import type { Content } from "../content/content.ts";
 import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
 import type { Job } from "../job.ts";
+import { isObject } from "../json.ts";
 import type { OnError } from "../log/on_error.ts";
-import { callback, checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
+import { callback, checkOptions, owner as validOwner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { Stored } from "../steps/context.ts";
 import type { Accepted, Schema } from "../schema/schema.ts";
@@ -69,7 +70,7 @@ export interface TaskClient extends Disposable {
 
 const CLIENT: Rules<ClientOptions & { backend: Backend }> = {
   backend: BACKEND,
-  owner: required(text),
+  owner: required(validOwner),
   onError: callback,
 };
 
@@ -79,6 +80,12 @@ const START: Rules<ClientStartOptions> = {
   priority: wholeNumber(0),
   resultTtl: wholeNumber(1),
 };
+
+const JOB = {
+  job: required({ wanted: "what defineJob has returned", fits: (value) => isObject(value) && "inputSchema" in value }),
+};
+
+const ID = { id: required(text) };
 
 /** The owner's own code has no limits; they protect a server from its clients. */
 const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity, ttl: Infinity };
@@ -110,18 +117,26 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
   const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED, onError });
   return {
     start: async (job, input, options = {}) => {
+      checkOptions("start", { job }, JOB);
       checkOptions("start", options, START);
       const { key: idempotencyKey, startAt, priority, resultTtl } = options;
       const delay = startAt && Math.max(0, startAt.getTime() - Date.now());
       const registered = new ToolRegistry().register(job, { delay, priority, resultTtl });
       return await tasks.start(registered, input, owner, { idempotencyKey });
     },
-    get: (id) => tasks.get(id, owner),
+    get: async (id) => {
+      checkOptions("get", { id }, ID);
+      return await tasks.get(id, owner);
+    },
     wait: async <Output>(task: StartedTask<Output> | string, signal: AbortSignal = tasks.over) => {
-      const id = typeof task === "string" ? task : task.id;
+      const id = typeof task === "string" ? task : task?.id;
+      checkOptions("wait", { id }, ID);
       return await resultOf(tasks, await tasks.wait(id, owner, signal)) as Output;
     },
-    cancel: (id) => tasks.cancel(id, owner),
+    cancel: async (id) => {
+      checkOptions("cancel", { id }, ID);
+      return await tasks.cancel(id, owner);
+    },
     [Symbol.dispose]: () => {
       tasks.stopWaiting(new Error("The client is closed."));
       tasks[Symbol.dispose]();

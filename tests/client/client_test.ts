@@ -142,4 +142,12 @@ Deno.test("unknown options and wrong values are refused by name", async () => {
     DefinitionError,
     "it must be a valid Date",
   );
+  for (const owner of ["", "x".repeat(129)]) {
+    assertThrows(() => createClient(backend, { owner }), DefinitionError, "1 to 128 characters");
+  }
+  for (const none of [undefined, null, 5, {}]) {
+    for (const method of ["get", "wait", "cancel", "start"] as const) {
+      await assertRejects(async () => await Reflect.apply(client[method], client, [none, {}]), DefinitionError);
+    }
+  }
 });

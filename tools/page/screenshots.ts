@@ -1,17 +1,15 @@
 /**
  * Takes the screenshots of the live page for the documentation, in Chromium: `deno task page:screenshots`. The tasks are real
- * ones, run by a worker in memory; only the hour of the charts is made up.
+ * ones, run by a worker in memory, and so are those of the charts, whose hour takes some seconds.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
-import type { TaskEvent } from "../../backend.ts";
 import { type Backend, content, createWorker, defineJob, image, type Json, MemoryBackend, text } from "../../mod.ts";
 import { answer } from "../../src/dashboard/handler.ts";
 import { Histories } from "../../src/dashboard/history/histories.ts";
 import { Samples, SPAN_MS } from "../../src/dashboard/samples.ts";
 import { newTaskId } from "../../src/ids.ts";
-import { isFinished } from "../../src/task.ts";
 import { startChromium } from "./chromium.ts";
 
 const FOLDER = fileURLToPath(new URL("../../docs/images/", import.meta.url));
@@ -54,7 +52,8 @@ const JOBS = [
   defineJob({
     name: "send_mail",
     input,
-    run: (value) => {
+    run: async (value) => {
+      await span.promise;
       if (Object(value).bounces) throw new Error("The mail server refused the recipient");
       return { sent: true };
     },
@@ -67,32 +66,28 @@ const JOBS = [
   }),
 ];
 
-/** An hour of a busy system: as many tasks as the curves say. */
-function hour(now: number): Samples {
-  const samples = new Samples(now - HOUR_MS);
-  for (let at = now - HOUR_MS; at <= now; at += SPAN_MS) {
-    const x = (at - now + HOUR_MS) / HOUR_MS;
-    const wave = (frequency: number, shift: number) => 0.5 + 0.5 * Math.sin(2 * Math.PI * (frequency * x + shift));
-    const completed = Math.round(6 + 9 * wave(2, 0.1) + 2 * wave(23, 0.4));
-    const failed = x > 0.62 && x < 0.72 ? Math.round(3 * wave(9, 0.2)) : 0;
-    const waiting = Math.round(4 + 30 * wave(1.5, 0.6) ** 3 + 4 * wave(17, 0));
-    for (let task = 0; task < completed; task++) samples.observe(end("COMPLETED", at));
-    for (let task = 0; task < failed; task++) samples.observe(end("FAILED", at));
-    const counts = { PENDING: waiting, RUNNING: Math.round(3 + 5 * wave(3, 0.3)), RETRYING: 0, INPUT_REQUIRED: 1 };
-    const finished = { COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
-    samples.sample([{ job: "any", counts: { ...counts, ...finished }, parked: 0, paused: false }], at);
-  }
-  return samples;
-}
+/** What a worker does at once. */
+const CONCURRENCY = 8;
 
-/** The event of a task that ended. */
-function end(status: "COMPLETED" | "FAILED", at: number): TaskEvent {
-  const task = { id: "", job: "", owner: "", revision: 1, attempt: 1, createdAt: at, updatedAt: at, resultTtl: 0 };
-  const finished = { ...task, finishedAt: at };
-  return {
-    kind: "change",
-    task: status === "FAILED" ? { ...finished, status, failure: "fault" } : { ...finished, status },
-  };
+/** A mail takes one span of the hour, and so the worker sends as many mails in each as it does at once. */
+let span = Promise.withResolvers<void>();
+
+/** An hour in which more mails come at times than the worker sends, and all bounce for some minutes. */
+async function spendHour(backend: Backend, samples: Samples, begin: number): Promise<void> {
+  const spans = HOUR_MS / SPAN_MS;
+  for (let number = 1; number <= spans; number++) {
+    const share = number / spans;
+    const wave = (frequency: number) => 0.5 - 0.5 * Math.cos(2 * Math.PI * frequency * share);
+    const mails = Math.round(2 + 7 * wave(3) + 4 * wave(29));
+    const bounces = share > 0.62 && share < 0.66;
+    for (let mail = 0; mail < mails; mail++) {
+      await start(backend, "send_mail", `customer_${mail % 7}`, { to: `${number}-${mail}@example.com`, bounces });
+    }
+    span.resolve();
+    span = Promise.withResolvers();
+    await new Promise((resolve) => setTimeout(resolve, 10)); // The worker has taken the next ones by then.
+    samples.sample(await backend.operator.counts(), begin + number * SPAN_MS);
+  }
 }
 
 async function start(backend: Backend, job: string, owner: string, input: Json = {}): Promise<string> {
@@ -102,28 +97,37 @@ async function start(backend: Backend, job: string, owner: string, input: Json =
 
 await using backend = new MemoryBackend();
 const { operator } = backend;
-if (operator === undefined) throw new Error("The backend has no operator.");
 const histories = new Histories();
-let ended = 0;
-const enough = Promise.withResolvers<void>();
+const begin = Date.now() - HOUR_MS;
+const samples = new Samples(begin);
 backend.watch((event) => {
   histories.observe(event);
-  if (event.kind === "change" && isFinished(event.task) && ++ended === 58) enough.resolve();
+  samples.observe(event);
 });
-const worker = createWorker(backend, JOBS, { concurrency: 8, grace: 0, onError: () => {} });
+const worker = createWorker(backend, JOBS, { concurrency: CONCURRENCY, grace: 0, onError: () => {} });
 await worker.ready;
+await spendHour(backend, samples, begin);
 const draws = await start(backend, "draw_chart", "finance", { year: 2026 });
 await start(backend, "approve_invoice", "finance", { invoice: 4711 });
-for (let mail = 0; mail < 57; mail++) {
-  await start(backend, "send_mail", `customer_${mail % 7}`, { to: `${mail}@example.com`, bounces: mail % 19 === 7 });
+// The rest of the mails is sent at once.
+const send = setInterval(() => {
+  span.resolve();
+  span = Promise.withResolvers();
+}, 10);
+while (
+  (await operator.counts()).some(({ job, counts }) =>
+    job === "send_mail" && counts.PENDING + counts.RUNNING + counts.RETRYING > 0
+  )
+) {
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }
-await enough.promise;
+clearInterval(send);
 await operator.pause("send_mail");
 for (let waiting = 0; waiting < 3; waiting++) await start(backend, "send_mail", `customer_${waiting}`);
 const report = await start(backend, "generate_report", "finance", { from: "2026-01-01", to: "2026-12-31" });
 for (let waiting = 0; waiting < 3; waiting++) await start(backend, "generate_report", `customer_${waiting}`);
 
-const served = { backend, operator, histories, samples: hour(Date.now()), streams: new Set<never>(), token: "token" };
+const served = { backend, operator, histories, samples, streams: new Set<never>(), token: "token" };
 const over = new AbortController();
 const server = Deno.serve(
   { port: 0, hostname: "127.0.0.1", signal: over.signal, onListen: () => {} },
