@@ -122,6 +122,8 @@ async function runClaim(job: Job | undefined, claim: Claim, onError: OnError): P
   try {
     const input = await validate(job.input, claim.input, `input for ${job.name}`);
     if (job.output) await checkSchema(job.output, `result of ${job.name}`);
+    // Code that waits for the signal to abort would wait for ever.
+    claim.signal.throwIfAborted();
     const run = async (signal: AbortSignal) => {
       const steps = new Steps(claim, signal, parking, job);
       try {

@@ -503,3 +503,35 @@ Deno.test("parts whose steps never overlap cannot be told from changed code, and
   assertMatch(message, /its step 2 was recorded as "other", and the code now calls "one, too" there\./);
   assertMatch(message, /If parts of it run at the same time, put each part into a step of its own\.$/);
 });
+
+Deno.test("code whose task is cancelled while its input is validated does not begin", async () => {
+  const [validating, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let begun = false;
+  const job = defineJob({
+    name: "job",
+    input: z.object({}).refine(async () => {
+      validating.resolve();
+      await go.promise;
+      return true;
+    }),
+    run: () => void (begun = true),
+  });
+  await using backend = new MemoryBackend();
+  await using _worker = createWorker(backend, [job]);
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const { id } = await backend.create({
+    id: newTaskId(),
+    job: "job",
+    owner: "ann",
+    input: {},
+    resultTtl: 60_000,
+    retry,
+  });
+  await validating.promise;
+  const cancelling = backend.cancel(id, "ann", 60_000);
+  const asked = Promise.withResolvers<void>();
+  using _watch = { [Symbol.dispose]: backend.watch((event) => event.kind === "change" && asked.resolve()) };
+  await asked.promise;
+  go.resolve();
+  assertEquals([(await cancelling).status, begun], ["CANCELLED", false]);
+});
