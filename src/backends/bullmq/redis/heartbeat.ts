@@ -25,18 +25,26 @@ const HEARTBEAT: Heartbeat = { every: 5_000, within: 2 * LONGEST_BLOCK_MS };
  * has `socketTimeout` for this, but it mistakes a busy process for a silent Redis, and does nothing on idle connections.
  */
 export function withHeartbeat(connection: Redis, { every, within }: Heartbeat = HEARTBEAT): Redis {
-  const timer = setInterval(async () => {
-    const { status } = connection;
-    if (status !== "ready" && status !== "connect") return; // ioredis itself ends slow attempts to connect.
-    const socket = socketOf(connection);
-    try {
-      await inTime(check(connection), "Redis does not answer", within);
-    } catch {
-      socket.destroy(); // This one: there may be another by now.
-    }
-  }, every);
-  connection.once("end", () => clearInterval(timer));
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const start = () => timer ??= setInterval(() => void beat(connection, within), every);
+  start();
+  connection.on("connecting", start); // BullMQ opens again what it has closed.
+  connection.on("end", () => {
+    clearInterval(timer);
+    timer = undefined;
+  });
   return connection;
+}
+
+async function beat(connection: Redis, within: number): Promise<void> {
+  const { status } = connection;
+  if (status !== "ready" && status !== "connect") return; // ioredis itself ends slow attempts to connect.
+  const socket = socketOf(connection);
+  try {
+    await inTime(check(connection), "Redis does not answer", within);
+  } catch {
+    socket.destroy(); // This one: there may be another by now.
+  }
 }
 
 /** Resolves once Redis has answered, or the connection is known to be closed. Rejects if it leads to a replica. */

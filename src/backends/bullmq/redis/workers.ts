@@ -9,6 +9,7 @@ import type { WorkOptions } from "../../../backend.ts";
 import { useOurRules } from "./scripts/changed.ts";
 import { askRedisWhatIsDue, type BullMq, closeForGood, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
+import { withHeartbeat } from "./heartbeat.ts";
 import { WORKER } from "./scripts/read.ts";
 
 /** BullMQ's workers, which start and end together. They wait while Redis is away. */
@@ -29,6 +30,7 @@ export class RedisWorkers {
   start(queue: string, process: Processor, options: Omit<WorkerOptions, "connection" | "prefix">): Worker {
     const settings = { ...options, connection: this.#client, prefix: this.#prefix, name: WORKER };
     const [worker, blocking] = withDuplicate(this.#client, () => new this.#bullmq.Worker(queue, process, settings));
+    withHeartbeat(blocking);
     askRedisWhatIsDue(worker);
     worker.on("error", () => {}); // Until `pauseAfterErrors` listens, which reports them.
     this.#closers.push(async () => {

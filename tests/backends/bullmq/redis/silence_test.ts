@@ -1,30 +1,81 @@
 import { Redis } from "ioredis";
+import { BullMqBackend, createWorker, defineJob } from "../../../../mod.ts";
+import { newTaskId } from "../../../../src/ids.ts";
 import { closable, closeForGood } from "../../../../src/backends/bullmq/internals.ts";
 import { withHeartbeat } from "../../../../src/backends/bullmq/redis/heartbeat.ts";
-import { assertEquals } from "../../../../tools/std.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { doneWithin } from "../../../../src/waiting.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
 import { hasRedisServer, RedisServer } from "../../../../tools/redis_server.ts";
+import { ignored } from "../../../support/errors.ts";
+import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
 
-testUnless(
-  hasRedisServer ? undefined : "install redis-server",
-  "bullmq on Redis: a connection that goes silent before it is ready is replaced, too",
-  async () => {
+/** Only a test that fails waits as long. */
+const PATIENCE_MS = 30_000;
+
+function test(name: string, fn: (network: Network, url: string) => Promise<void>): void {
+  testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
     await using server = await RedisServer.start();
     await using network = new Network(server.url);
-    const connection = closable(new Redis(network.url, { lazyConnect: true }));
-    const on = (event: "connect" | "ready") => new Promise((resolve) => connection.once(event, resolve));
-    withHeartbeat(connection, { every: 100, within: 200 });
-    try {
-      await connection.connect();
-      const [connected, ready] = [on("connect"), on("ready")];
-      network.cut({ silent: true });
-      await connected;
-      network.mend();
-      await ready;
-      assertEquals(await connection.ping(), "PONG");
-    } finally {
-      await closeForGood(connection);
-    }
-  },
-);
+    await fn(network, server.url);
+  });
+}
+
+/** Calls back with a connection that is ready, and a function that resolves once something happens to it. */
+async function connect(
+  network: Network,
+  fn: (connection: Redis, on: (event: "ready" | "end") => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const connection = closable(new Redis(network.url, { lazyConnect: true }));
+  withHeartbeat(connection, { every: 100, within: 200 });
+  try {
+    await connection.connect();
+    await fn(connection, (event) => new Promise((resolve) => connection.once(event, () => resolve())));
+    assertEquals(await connection.ping(), "PONG");
+  } finally {
+    await closeForGood(connection);
+  }
+}
+
+/** Loses all connections, and loses those that follow before Redis has answered on them; later ones come through. */
+async function loseTwice(network: Network, connections: number): Promise<void> {
+  network.drop({ silent: true });
+  await until(() => Promise.resolve(network.made >= connections), "each has connected again");
+  network.mend();
+}
+
+test("a connection that goes silent before it is ready is replaced, too", (network) =>
+  connect(network, async (_, on) => {
+    const ready = on("ready");
+    await loseTwice(network, 1);
+    assert(await doneWithin(ready, PATIENCE_MS), "it is ready again");
+  }));
+
+test("a connection that was closed and opened again is replaced when it goes silent, as before", (network) =>
+  connect(network, async (connection, on) => {
+    const ended = on("end");
+    connection.disconnect();
+    await ended;
+    await connection.connect();
+    const ready = on("ready");
+    await loseTwice(network, 1);
+    assert(await doneWithin(ready, PATIENCE_MS), "it is ready again");
+  }));
+
+test("a worker all of whose connections go silent before they are ready takes tasks again", async (network, url) => {
+  await using backend = await BullMqBackend.connect({ redis: network.url, onError: ignored });
+  using feed = new TaskFeed(backend);
+  const short = defineJob({ name: "short", input: { type: "object" }, run: () => "done" });
+  await using worker = createWorker(backend, [short], { onError: ignored });
+  await worker.ready;
+  const waits = async (redis: Redis) => String(await redis.client("LIST")).includes("cmd=bzpopmin");
+  const beside = new Redis(url);
+  await until(() => waits(beside), "the worker waits for tasks").finally(() => beside.disconnect());
+  await loseTwice(network, network.made);
+  const [id, retry] = [newTaskId(), { attempts: 1, delay: 0, maxDelay: 0 }];
+  const task = { id, job: "short", owner: "owner", input: {}, resultTtl: 60_000, retry };
+  await until(() => backend.create(task).then(() => true, () => false), "the task is stored");
+  assertEquals((await feed.wait(id, "owner", AbortSignal.timeout(PATIENCE_MS))).status, "COMPLETED");
+});
