@@ -15,7 +15,7 @@ export class JobsError extends Error {
   }
 }
 
-/** This owner has no task with this id. The error is the same whether another owner has it or nobody. */
+/** This owner has no task with this id. The error is the same whether another owner has it or no one does. */
 export class TaskNotFound extends JobsError {
   /** Names the id that was not found. */
   constructor(readonly id: string, message?: string) {
@@ -49,7 +49,7 @@ export class TaskFinished extends JobsError {
 
 /** The caller has reached one of the server's limits; the request had no effect. */
 export class LimitExceeded extends JobsError {
-  /** Names the limit and says what to do; `retryAfter` is in how many ms to try again, if that helps. */
+  /** Names the limit and says what to do; `retryAfter` says after how many ms to try again, if waiting helps. */
   constructor(readonly limit: string, message: string, readonly retryAfter?: number) {
     super(message);
   }

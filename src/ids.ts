@@ -55,7 +55,7 @@ export function firstIdOf(time: number): string {
 /** How far the clock that made an id may be from the one that stored its task, in ms. */
 export const CLOCKS_DIFFER_MS = 60_000;
 
-/** By how many ms the id of a task is ahead of its creation by the clock of its store: 0 or more, and at most a minute. */
+/** How far the time in a task's id is ahead of its creation by the store's clock, in ms: from 0 to a minute. */
 export function aheadOf({ id, createdAt }: { readonly id: string; readonly createdAt: number }): number {
   return Math.min(Math.max(0, timeOfTaskId(id) - createdAt), CLOCKS_DIFFER_MS);
 }

@@ -43,7 +43,7 @@ export function toText(value: Json | Outcome, what: string): string {
 
 /**
  * Makes all texts and keys of a value well formed, as messages to clients must be. Returns the same value if they are so
- * already. As `toJson`, but for values that are known to be JSON.
+ * already. For values that are known to be JSON.
  */
 export function wellFormed<T>(value: T): T {
   return measured(value).value;

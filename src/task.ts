@@ -91,7 +91,7 @@ export interface TaskBase {
   readonly progress?: number;
   /** The last message about the task, from the job or from the system. */
   readonly message?: string;
-  /** How many lines its job has logged; absent: none. That is the number of the last line of its log. */
+  /** How many lines its job has logged, which is also the number of the last line; absent: none. */
   readonly logged?: number;
   /** When the task was stored. */
   readonly createdAt: number;
@@ -117,7 +117,7 @@ export interface Question {
   readonly url?: string;
   /** The longest content of its answer, in characters of JSON; absent: 4,000. */
   readonly maxAnswer?: number;
-  /** From when on its answer is `expired`, in ms since the epoch by the store's clock; absent: never. */
+  /** When it expires, in ms since the epoch by the store's clock; absent: never. */
   readonly expiresAt?: number;
 }
 
@@ -222,7 +222,7 @@ export type Outcome =
   | { readonly kind: "tool_error"; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 
-/** For how long after its expiry a task's owner is told that it has expired, and not that it is unknown, in ms. */
+/** How long after a task's expiry its owner gets "expired" and not "unknown", in ms. */
 export const EXPIRED_TOLD_MS = 3_600_000;
 
 /** When the record of a finished task may be deleted, in ms since the epoch; `undefined` for others. */

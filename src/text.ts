@@ -24,7 +24,7 @@ export function cutMessage(message: string): string {
   return cut(message.toWellFormed(), LONGEST_STATUS_MESSAGE);
 }
 
-/** The text of whatever was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -55,7 +55,7 @@ export function fits(value: unknown, most: number = MAX_PAYLOAD_BYTES): boolean 
 /** Whether the texts in a value alone take more than `most` bytes, which is known sooner than its JSON is written. */
 export function isLonger(value: unknown, most: number): boolean {
   let left = most;
-  // An array hands out what is added to it while it is walked.
+  // Iterating over an array includes what is added on the way.
   const items = [value];
   for (const item of items) {
     // A UTF-16 unit takes at least one byte.

@@ -10,7 +10,7 @@ export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 /** The latest time that a `Date` can have, in ms since the epoch. */
 export const LATEST_DATE_MS = 8.64e15;
 
-/** The longest wait for a time that a `Date` has to say, in ms: it ends before the latest one. */
+/** The longest wait whose end a `Date` can still represent, in ms. */
 export const LONGEST_WAIT_MS: number = LATEST_DATE_MS / 2;
 
 /** Resolves with whether `done` has resolved within `ms`. Rejects if it rejects before. */
@@ -54,8 +54,8 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Does a thing, and again after each pause, in ms, while it fails. Resolves with whether it was done, or `isOver` says of
- * its error that nothing is left to do. If not, `failed` receives the error of the last try.
+ * Calls `act`, and again after each of the pauses, in ms, while it fails. Resolves with whether it has succeeded, or has
+ * failed with an error for which `isOver` is true. Otherwise `failed` receives the error of the last try.
  */
 export async function tryAgain(
   act: () => Promise<unknown>,

@@ -153,7 +153,7 @@ async function resultOf({ name, output }: Job, returned: unknown): Promise<Resul
   const value = output ? await validateOutput(output, json, name) : json;
   if (parts === undefined) return { value };
   const content: unknown = parts;
-  return toJson({ value, content }, "it") as Json & ResultValue; // It counts as a whole.
+  return toJson({ value, content }, "it") as Json & ResultValue; // Measured as a whole.
 }
 
 /** The job has returned what cannot be its result. */
@@ -220,7 +220,7 @@ function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: S
   };
 }
 
-/** Throws synchronously: nobody may await a line, and an error that nobody awaits would end the process. */
+/** Throws synchronously: lines need not be awaited, and an unhandled rejection would end the process. */
 function logTo(claim: Claim, level: unknown, text: unknown): Promise<void> {
   if (!isLogLevel(level)) {
     throw new DefinitionError(`Cannot log with the level ${quote(String(level))}: use ${LOG_LEVELS.join(", ")}.`);
@@ -243,7 +243,7 @@ function explain(error: unknown): Attempt {
   return { ...attempt, message: attempt.message.slice(0, MAX_ERROR).toWellFormed() };
 }
 
-/** What was thrown decides whether to retry. Code may throw any value, or `undefined`. */
+/** The thrown value decides whether to retry. Code may throw any value, even `undefined`. */
 function attemptOf(error: unknown): Exclude<Attempt, { kind: "value" }> {
   if (error instanceof JobFault) return { kind: "fault", message: error.message, code: error.code };
   if (error instanceof InvalidInput || error instanceof DefinitionError) {

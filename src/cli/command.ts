@@ -11,7 +11,7 @@ export class UsageError extends Error {}
 
 /** An option, and what its text means. An option without `takes` is a flag. */
 export interface Option<T> {
-  /** What stands for its text in the help, such as `NAME`. */
+  /** The placeholder of its value in the help, such as `NAME`. */
   readonly takes?: string;
   /** What it is for. */
   readonly about: string;

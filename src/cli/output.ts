@@ -1,5 +1,5 @@
 /**
- * Where commands write: data to stdout, talk to stderr.
+ * Where commands write: data to stdout, messages for the person to stderr.
  *
  * @module
  */

@@ -20,13 +20,13 @@ export const PLACE = {
   schema: text("SCHEMA", "with PostgreSQL: the schema of the tables, if not mcp_jobs"),
 } as const satisfies Options;
 
-/** What the environment may name in place of an option: a URL on a command line can be seen by all users of the machine. */
+/** The environment variables that may replace an option: all users of the machine can see a URL on a command line. */
 const VARIABLES = { kv: "MCP_JOBS_KV", redis: "REDIS_URL", postgres: "POSTGRES_URL" } as const;
 
 const KINDS = ["kv", "redis", "postgres"] as const;
 const PASS = "Pass one of --kv PATH, --redis URL and --postgres URL";
 
-/** Where the tasks are: one of the three, with what belongs to it. */
+/** Where the tasks are: one of the three stores, with its options. */
 type Place = Partial<Values<typeof PLACE>>;
 
 /** Opens a backend. Rejects as `placeOf` throws, and with `BackendError` if it cannot be opened. */
@@ -69,7 +69,7 @@ function fromEnvironment(variable: (name: string) => string | undefined): Place 
   return Object.fromEntries(named);
 }
 
-/** To open a KV file that does not exist would make one. */
+/** Opening a KV file that does not exist would create it. */
 async function checkFile(path: string): Promise<void> {
   try {
     if ((await Deno.stat(path)).isFile) return;

@@ -12,18 +12,18 @@ export interface Column<T> {
   readonly title: string;
   /** Its text in a row. */
   cell(row: T): string;
-  /** It holds numbers, which stand at its right. */
+  /** Whether it has numbers, which are aligned to the right. */
   readonly right?: true;
-  /** It gets narrower where the terminal is too narrow, down to 8 columns. */
+  /** Whether it may be narrowed for a narrow terminal, down to 8 columns. */
   readonly shrinks?: true;
-  /** It is left out where even that does not help. */
+  /** Whether it may be left out if that is not enough. */
   readonly spare?: true;
 }
 
 /** The longest cell, in UTF-16 units. */
 const LONGEST = 1_000;
 
-/** What stands between two columns. */
+/** The space between two columns. */
 const GAP = "  ";
 
 /** The narrowest that a column becomes. */
@@ -42,7 +42,7 @@ export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[], wi
   ).join("\n");
 }
 
-/** The columns for which a terminal has room: those that may be spared are left out, the last one first. */
+/** The columns that fit on a terminal: spare ones are left out, the last one first. */
 export function columnsWithin<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -60,7 +60,7 @@ export function columnsWithin<T>(
   }).toReversed();
 }
 
-/** The widths of columns after the widest of those that shrink have given what is missing. */
+/** The widths of the columns after the widest of those that shrink have been narrowed as needed. */
 function fitted(widest: readonly number[], shrinks: readonly boolean[], width: number): readonly number[] {
   const widths = [...widest];
   let over = widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length) - width;

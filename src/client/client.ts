@@ -1,5 +1,5 @@
 /**
- * A client for code that speaks no MCP: a web handler, a script or another job starts tasks and waits for their results.
+ * A client for code that does not use MCP: a web handler, a script or another job starts tasks and waits for their results.
  *
  * @module
  */
@@ -87,7 +87,7 @@ const JOB = {
 
 const ID = { id: required(text) };
 
-/** The owner's own code has no limits; they protect a server from its clients. */
+/** Limits protect a server from its clients; the owner's own code needs none. */
 const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity, ttl: Infinity };
 
 /**

@@ -8,7 +8,7 @@ import { isObject } from "../json.ts";
 import type { ContentPart } from "../task.ts";
 import { quote } from "../text.ts";
 
-/** Marks what `content` returns. It is global, because the code of a job may import another copy of this package. */
+/** Marks what `content` returns. The symbol is global, because a job may import another copy of this package. */
 const MARK = Symbol.for("@mcp-jobs/mcp-jobs/content");
 
 /** A result that consists of parts for the model, which {@linkcode content} makes. `Data` is its structured content. */

@@ -23,8 +23,8 @@ export interface StreamStore {
 }
 
 /**
- * Keeps what a key names: for `create` the id of a task with the fingerprint of its start, and for servers what they tell
- * each other, such as which tasks no call waits for.
+ * Keeps what a key names: for `create` the id of a task with the fingerprint of its start, and for servers what they share,
+ * such as which tasks no call waits for.
  */
 export interface KeyStore {
   /** What a key of an owner names. The owner `""` has the keys of the servers themselves. */
@@ -57,7 +57,7 @@ export interface DocumentStore {
    */
   write(name: string, from: string | undefined, to: string | undefined): Promise<boolean>;
   /**
-   * Subscribes to changes of documents, made by this process or any other. The listener is told the name, or `undefined` if
+   * Subscribes to changes of documents, made by this process or any other. The listener receives the name, or `undefined` if
    * changes may have been missed. It must not throw. Returns a function that unsubscribes.
    */
   watch(listener: (name: string | undefined) => void): () => void;

@@ -9,7 +9,7 @@ export type LogLevel = "debug" | "info" | "notice" | "warning" | "error" | "crit
 
 /** A line of the log of a task. */
 export interface LogLine {
-  /** Its number within the task, from 1. Of lines that are no longer kept, the numbers are missing. */
+  /** Its number within the task, from 1. The numbers of deleted lines are missing. */
   readonly number: number;
   /** When it was written, in ms since the epoch. */
   readonly at: number;

@@ -30,11 +30,11 @@ export interface JobCounts {
   readonly job: string;
   /** How many tasks are in each state. */
   readonly counts: { readonly [status in TaskStatus]: number };
-  /** How many of them no worker holds while they wait for an answer or for a time. */
+  /** How many of them wait for an answer or a time without a worker. */
   readonly parked: number;
   /**
-   * Since when the oldest of the tasks that could run now waits for a worker, in ms since the epoch: since it was created,
-   * or was due.
+   * Since when the oldest task that could run now has waited for a worker, in ms since the epoch: since its creation or its
+   * due time.
    */
   readonly oldestWaiting?: number;
   /** Whether the job is paused. */
@@ -57,7 +57,7 @@ export interface WorkerInfo {
   readonly since: number;
 }
 
-/** A schedule, as it stands. */
+/** A schedule and its state. */
 export interface ScheduleInfo {
   /** Its name. */
   readonly name: string;
@@ -79,7 +79,7 @@ export interface ScheduleInfo {
 
 /** A step that a task has recorded. */
 export interface StepInfo {
-  /** Its name; that of a step inside another one begins with the name of that one and `##`. */
+  /** Its name; a step inside another one begins with the name of that step and `##`. */
   readonly name: string;
   /** When it was recorded, in ms since the epoch; absent for steps of earlier versions. */
   readonly at?: number;
@@ -88,9 +88,9 @@ export interface StepInfo {
 /** What an operator sees and does. Methods reject with `BackendError` while the store fails. */
 export interface Operator {
   /**
-   * Lists tasks of all owners, newest first. A page may have fewer tasks than its limit, or none, and still a next page:
-   * where few tasks match, each page reads a bounded number. Rejects with `InvalidInput` if the cursor is not from a page of
-   * this backend.
+   * Lists tasks of all owners, newest first. A page may have fewer tasks than its limit, or none, and still be followed by
+   * another: each page reads a bounded number of tasks, of which few may match. Rejects with `InvalidInput` if the cursor is
+   * not from a page of this backend.
    */
   tasks(filter?: TaskFilter): Promise<{ readonly tasks: readonly TaskInfo[]; readonly nextCursor?: string }>;
   /** Reads a task of any owner. Rejects with `TaskNotFound`, or with `TaskExpired`. */
@@ -111,7 +111,7 @@ export interface Operator {
    * Rejects as `get`, and with `TaskNotReady` if the task has not finished.
    */
   retry(id: string, key?: string): Promise<TaskInfo>;
-  /** From now on no worker begins a task of this job, or runs a parked one again; running tasks go on. Tasks are still accepted. */
+  /** From now on no worker begins or resumes a task of this job. Running tasks go on, and new tasks are still accepted. */
   pause(job: string): Promise<void>;
   /** Ends a pause. */
   resume(job: string): Promise<void>;

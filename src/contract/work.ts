@@ -75,9 +75,12 @@ export interface Claim {
    * and answers of a task have at most 10,000 characters of JSON together.
    */
   ask(question: NewQuestion): Promise<Answer>;
-  /** The answer to the question with this key, if an earlier run has received it and it came with the claim: `ask` is not called. */
+  /**
+   * The answer to the question with this key, if an earlier run received it and it came with the claim; then `ask` need not
+   * be called.
+   */
   answered?(key: string): Answer | undefined;
-  /** Resolves once every question that was asked is stored; by then `ask` resolves if an answer was there already. */
+  /** Resolves once every question that was asked is stored. `ask` has resolved by then if an answer existed already. */
   stored(): Promise<void>;
   /** Reads the recorded steps of the task, in the order of their numbers. */
   steps(): Promise<readonly RecordedStep[]>;
@@ -100,8 +103,8 @@ export interface Claim {
 }
 
 /**
- * How many tasks of a job may run at once, and how many may begin, over all workers. Every begin of a run counts: of a first
- * attempt, of a retry, and of a parked task that goes on.
+ * How many tasks of a job may run at once, and how many may begin, over all workers. Every start of a run counts: first
+ * attempts, retries, and parked tasks that continue.
  */
 export interface JobLimits {
   /** At most so many tasks of the job are held by workers at once; a parked one is held by none. */

@@ -9,7 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 /** The names of the one address on which the page is served. */
 const NAMES: readonly string[] = ["127.0.0.1", "localhost"];
 
-/** Sent with every response: nothing from elsewhere is loaded, and nothing of the page is kept, framed or told to others. */
+/** Sent with every response: nothing from elsewhere is loaded, and the page is not cached, framed or revealed to others. */
 const HEADERS: { readonly [name: string]: string } = {
   "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
     "img-src 'self' data:; media-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -52,7 +52,7 @@ export function secured(response: Response): Response {
   return response;
 }
 
-/** Of the same length for every text, as comparing in constant time needs it. */
+/** Has the same length for every text, as a comparison in constant time needs. */
 async function digest(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }

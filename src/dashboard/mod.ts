@@ -42,7 +42,7 @@ export interface Dashboard extends AsyncDisposable {
 
 /**
  * Serves the live page of a backend on 127.0.0.1: tasks of all owners, jobs, workers and schedules, with buttons to cancel,
- * retry and pause. Only who knows its `url` can use it. Rates and timelines are observed from now on, and kept in memory.
+ * retry and pause. Only those who know its `url` can use it. Rates and timelines are observed from now on, and kept in memory.
  * Throws `DefinitionError` for options that cannot be used, and `JobsError` if the port is taken.
  */
 export async function serveDashboard(backend: Backend, options: DashboardOptions = {}): Promise<Dashboard> {
@@ -64,7 +64,7 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
     samples.observe(event);
     histories.observe(event);
   }));
-  // Last, so that it comes first when all is closed.
+  // Added last, so that it is closed first.
   opened.defer(() => [...streams].forEach((stream) => stream.close()));
   await sample();
   const all = opened.move();

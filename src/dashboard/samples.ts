@@ -43,7 +43,7 @@ export class Samples {
     this.#ended = { ...this.#ended, [status]: this.#ended[status] + 1 };
   }
 
-  /** Ends a sample. Tasks leave the living ones only by ending, so what these gained otherwise was created. */
+  /** Ends a sample. Unfinished tasks become fewer only by ending, so the rest of the change is tasks that were created. */
   sample(jobs: readonly JobCounts[], now: number): void {
     const ended = this.#ended;
     this.#ended = NONE;

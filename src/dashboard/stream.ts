@@ -1,6 +1,6 @@
 /**
- * The stream of an open page: each line is the whole of what it shows, sent when that changes, as fast as the browser reads,
- * and never faster than the view's pause. So a slow browser skips states, and none falls behind.
+ * The stream of an open page: each line is the whole state that it shows, sent when the state changes, as fast as the browser
+ * reads and never faster than the view's pause. So a slow browser skips states and does not fall behind.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export class PageStream {
     }, { highWaterMark: 0 });
   }
 
-  /** Reads what is shown again: it may have changed without an event. */
+  /** Reads the state again: it may have changed without an event. */
   refresh(): void {
     if (this.#changed) return;
     this.#changed = true;
@@ -63,7 +63,7 @@ export class PageStream {
       await this.#pause(rest);
     }
     if (this.#ended) return;
-    // Before it is read: what changes meanwhile is sent next.
+    // Reset before the read: what changes meanwhile is sent next.
     this.#changed = false;
     this.#readAt = performance.now();
     const line = await this.#read();

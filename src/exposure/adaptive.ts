@@ -38,7 +38,7 @@ export interface AdaptiveOptions {
   readonly notifications?: boolean;
 }
 
-/** With it, the names of the shared tools are such that every client accepts them. */
+/** Ensures names of the shared tools that every client accepts. */
 const PREFIX: Rule = {
   wanted: 'at most 53 letters, digits, "_" and "-"',
   fits: (value) => typeof value === "string" && /^[A-Za-z0-9_-]{0,53}$/.test(value),
@@ -131,7 +131,7 @@ async function answerFor(
   const task = client === "accepted"
     // The questions of a job are asked through its task.
     ? await waitWhile(({ status }) => status !== "INPUT_REQUIRED", begun, inlineWithin, tasks, { signal: ctx.signal })
-    // Where a question waits for somebody else to answer it, the model has to hear of that.
+    // If a question waits for somebody else's answer, the model has to know.
     : await waitWhile((now) => !leavesQuestions || !isStuck(now, ctx.client), begun, waits, tasks, ctx);
   if (isFinished(task)) {
     // A client with tasks does not see the shared tools, and reads the pages of a large result as resources.
@@ -148,7 +148,7 @@ async function answerFor(
   };
 }
 
-/** Whether a task may start within so many ms, so that a call may see its end. */
+/** Whether a task starts within `ms`, so that a waiting call may see its end. */
 function startsWithin(task: TaskInfo, ms: number): boolean {
   return isFinished(task) || task.dueAt === undefined || task.dueAt - task.updatedAt <= ms;
 }

@@ -53,7 +53,7 @@ export class BlockingExposureStrategy implements ExposureStrategy {
           registered,
           tasks,
           (task, ctx, caller) => resultOrCancel(task, tasks, ctx, { caller, maxWait: this.#maxWait, form }),
-          this.#maxWait, // A task that starts later would be cancelled before.
+          this.#maxWait, // A task that starts later would be cancelled before it begins.
         ),
       ],
       templates: taskTemplates(registered, tasks),
@@ -69,8 +69,8 @@ interface Waiting {
 }
 
 /**
- * Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. A task
- * that others want, too, goes on.
+ * Waits for the result of a task, and cancels the task if it takes too long, because its caller cannot read it later. A
+ * task that other calls wait for goes on.
  */
 async function resultOrCancel(
   begun: TaskInfo,

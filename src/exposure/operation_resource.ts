@@ -80,8 +80,8 @@ export class OperationResourceStrategy implements ExposureStrategy {
 }
 
 /**
- * Answers with the task if the client accepts tasks. Otherwise waits for the result, or until a model has to pass on an answer:
- * then it gets a handle.
+ * Answers with the task if the client accepts tasks. Otherwise waits for the result; if a model has to pass on an answer
+ * first, it gets a handle.
  */
 async function taskOrResult(
   begun: TaskInfo,

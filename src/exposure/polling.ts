@@ -100,7 +100,7 @@ function statusTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
     ...readingTool(registered, `${name}_status`, limits, tasks, async (task, { wait_seconds }, ctx) => {
       const asking = askingOf(ctx.client, registered);
       const read = await waitForSeconds(sameUntilAsked(task, asking), task, wait_seconds, limits, tasks, ctx);
-      // That the task has failed is not an error of this tool, but its answer.
+      // A failed task is an answer of this tool, not an error.
       return read.task.status === "COMPLETED"
         ? await endedAnswer(read.task, tasks, formOf(registered))
         : toToolResult(withNote(formatResponse(read.task, undefined, asking), read.cut));

@@ -76,7 +76,7 @@ interface CheckInput {
   readonly page?: number;
 }
 
-/** The input before that is checked. */
+/** The input before it is checked for a token. */
 type GivenInput = ActionInput | { readonly action: "check" | "cancel"; readonly token?: undefined };
 
 function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): SurfaceTool {

@@ -95,8 +95,8 @@ export class CallCancelled extends JobsError {}
 export class CallTimedOut extends JobsError {}
 
 /**
- * The reason of a `CallContext.signal` when the connection of the caller is lost. Nobody knows the id of a task that a plain
- * call has started.
+ * The reason of a `CallContext.signal` when the connection of the caller is lost. The caller of a plain call does not know the
+ * id of its task.
  */
 export class CallerGone extends JobsError {
   /** `cancels`: whether the work ends with it, if the registration does not say. */
@@ -155,8 +155,8 @@ export interface SurfaceTool {
   /** Whether its calls can, or must, become native MCP tasks; absent if they cannot. */
   readonly taskSupport?: TaskSupport;
   /**
-   * Whether a client sees it in the list of tools. A client that knows its name can call it even so, unless it is listed to
-   * no client with the same `known`. Default: all clients see it.
+   * Whether a client sees it in the list of tools. A client that does not can still call it by name, unless no client with
+   * the same `known` sees it. Default: all clients see it.
    */
   readonly listedTo?: (client: ListClient) => boolean;
 }
@@ -180,8 +180,8 @@ export interface SurfaceTemplate {
   /** What it contains, for the model. */
   readonly description: string;
   /**
-   * The template, ending in `{task_id}` or `{task_id}/<part>` if it has a variable. Of those that fit a URI, the one is read
-   * that leaves the least of it open.
+   * The template, ending in `{task_id}` or `{task_id}/<part>` if it has a variable. Of several templates that fit a URI,
+   * the most specific one is read.
    */
   readonly uriTemplate: string;
   /** The media type of its contents. */
@@ -208,7 +208,7 @@ export interface Surface {
   readonly templates: readonly SurfaceTemplate[];
   /** The job, if its tasks are read through the three tools that all jobs share. */
   readonly shared?: SharedJob;
-  /** The job, if clients come to know its tasks in another way than through the shared tools. */
+  /** The job, if clients learn of its tasks in another way than through the shared tools. */
   readonly answering?: AnsweringJob;
   /** The native task operations of the surface; absent if it has none. */
   readonly tasks?: {
@@ -245,7 +245,7 @@ export interface AnsweringJob {
   readonly form: ResultForm;
   /** How long an answer waits for the result, or for what the task asks next, in ms. */
   readonly answerWithin: number;
-  /** What a model is to do next about a task that has not ended. */
+  /** Tells a model what to do next about a task that has not ended. */
   next(task: TaskInfo, asking: Asking): string;
 }
 

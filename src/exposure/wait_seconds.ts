@@ -35,7 +35,7 @@ export function sameStatusAs(before: TaskInfo): (task: TaskInfo) => boolean {
   return ({ status }) => status === before.status;
 }
 
-/** As `sameStatusAs`; but where the model has to answer first, nothing will change. */
+/** As `sameStatusAs`, but false while the model has to answer first, since nothing will change until then. */
 export function sameUntilAsked(before: TaskInfo, asking: Asking): (task: TaskInfo) => boolean {
   const isSame = sameStatusAs(before);
   return (task) => isSame(task) && !awaitsModel(task, asking);

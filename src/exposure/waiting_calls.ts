@@ -30,8 +30,8 @@ export function waitWhile(
 /**
  * Starts the task of a call with `begin`, and waits for it with `wait`. If the call's signal aborts first, the task is
  * cancelled, or goes on, as the registration says; if it goes on, or this server ends, the next call with the same `input`
- * takes it over, unless the call has a key of its own, which finds it. So it does for a minute if the answer is lost on its
- * way. A task that others want, too, is not cancelled. The backend stays open until that is stored.
+ * takes it over; a call with a key of its own finds it by the key. The same holds for a minute if the answer is lost in
+ * transit. A task that other calls wait for is not cancelled. The backend stays open until all of this is stored.
  */
 export function waitForCall<T>(
   registered: RegisteredJob,
@@ -79,7 +79,7 @@ export function waitForCall<T>(
 
 /** The options with which a waiting call starts its task. */
 export function startOptions({ client, idempotencyKey, trace }: CallContext, caller?: Caller): StartOptions {
-  // A call with its own key finds its own task, and must not be given one of another key.
+  // A call with its own key finds its own task, and must not get one of another key.
   const adopt = client.tasks === "none" && idempotencyKey === undefined;
   return { ttl: client.ttl, adopt, idempotencyKey, trace, caller };
 }
@@ -89,10 +89,10 @@ function isCallOver(reason: unknown): boolean {
   return [CallerGone, CallTimedOut, CallCancelled].some((kind) => reason instanceof kind);
 }
 
-/** For how long a task is left to the next call whose answer was lost on its way, in ms. */
+/** How long a task whose answer was lost in transit is left to the next call, in ms. */
 const LOST_MS = 60_000;
 
-/** What to do if the answer of a call is lost. It may be kept for a while, so it holds nothing else of the call. */
+/** What to do if the answer of a call is lost. It may be kept for a while, so it refers to nothing else of the call. */
 function whenLost(tasks: Tasks, caller: Caller, begun: Promise<TaskInfo>): () => void {
   return () => void tasks.untilClosed(caller.abandon(begun, LOST_MS));
 }
@@ -100,7 +100,7 @@ function whenLost(tasks: Tasks, caller: Caller, begun: Promise<TaskInfo>): () =>
 /** The pauses before a failed write is tried again, in ms. */
 const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 
-/** Cancels the task of a call that has ended. It retries, because no caller is left who could do so. */
+/** Cancels the task of a call that has ended. It retries, because no caller is left to do so. */
 async function cancelWork(tasks: Tasks, { id, owner, job }: TaskInfo, reason: unknown, caller: Caller): Promise<void> {
   const why = reason instanceof CallerGone ? reason.message : undefined;
   // A task that has just ended needs no cancellation.

@@ -18,7 +18,7 @@ import { startOptions, waitForCall } from "./waiting_calls.ts";
 
 /**
  * Returns a tool that is named and described as the job is registered, with an output schema that allows handles. A call
- * starts a task, and `answer` waits for what the call returns. A call that goes on with an earlier one first stores the
+ * starts a task, and `answer` waits for what the call returns. A call that continues an earlier one first stores the
  * answers to the questions of its task. `startWithin`: how far ahead a call may start its task, in ms; default: 365 days.
  */
 export function waitingTool(

@@ -20,7 +20,7 @@ export interface ErrorPlace {
 
 /**
  * Receives an error that no caller receives. It is not awaited; one that throws or rejects is itself reported on stderr.
- * The error may quote what a job was given, if the job's own code has thrown it.
+ * An error that a job's code has thrown may quote the job's input.
  *
  * Default: a line of JSON on stderr with `at`, `where`, `job`, `task` and `error`; at most 10 a minute for each `where`,
  * and then a line with `leftOut`, the number of those that were left out. It contains no message of a job's code.
@@ -92,7 +92,7 @@ function describe(error: unknown, { where }: ErrorPlace): string {
   return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
 }
 
-/** What was thrown, without what it says. */
+/** The kind of what was thrown, without its message. */
 function kindOf(error: unknown): string {
   if (error instanceof Error) return error.name;
   return typeof error === "object" ? "an object" : `a ${typeof error}`;
@@ -110,7 +110,7 @@ function firstFrame(error: unknown): string | undefined {
   return frames.map(([, frame = ""]) => frame).find((frame) => !FOREIGN.test(frame));
 }
 
-/** One for all who share this process's stderr, so that its limit counts for all of them. */
+/** One for the whole process, so that the limit counts for everything that writes to its stderr. */
 const lines = new ErrorLines(writeLine, () => Date.now());
 let endsWithProcess = false;
 
@@ -120,7 +120,7 @@ const toStderr: OnError = (error, place) => {
   lines.report(error, place);
 };
 
-/** A user's function that nobody awaits: what it throws or rejects with goes to `failed`. */
+/** Wraps a user's function whose result is not awaited: what it throws or rejects with goes to `failed`. */
 export function guarded<Args extends readonly unknown[]>(
   act: (...args: Args) => unknown,
   failed: (reason: unknown, ...args: Args) => void,

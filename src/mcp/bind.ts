@@ -19,7 +19,7 @@ import { bindTool, bindTools, mayCall } from "./tools/tools.ts";
 export { waitsForJob } from "./rev_2026_07_28/connection.ts";
 export { TaskListener } from "./rev_2026_07_28/listener.ts";
 
-/** The revisions by their eras: the SDK tells nothing else about a connection. All of them work on the same tasks. */
+/** The revisions by era, which is all that the SDK says of a connection. All of them work on the same tasks. */
 const REVISIONS: { readonly [era in ProtocolEra]: BindRevision } = { legacy: bind2025, modern: bind2026 };
 
 /** Makes the server of one connection. */
@@ -35,8 +35,8 @@ export function bind(served: Served, peer: Peer, era: ProtocolEra): McpHost {
 }
 
 /**
- * Makes the server of a single request, as each has one of its own over HTTP. That of a call of one of our tools has
- * nothing else: it lives as long as the call waits, and what extensions register has nothing to do with it.
+ * Makes the server of a single request, as each has one of its own over HTTP. For a call of one of our tools it
+ * has only that tool: it lives as long as the call waits, and does not need what extensions register.
  */
 export function bindRequest(served: Served, peer: Peer, message: JSONRPCMessage | undefined): McpHost | TaskServer {
   const tool = calledTool(served.surface, message);

@@ -1,5 +1,5 @@
 /**
- * Answers the questions of a task whose client cannot be asked while it waits: nobody else will, and the job must go on.
+ * Cancels the questions of a task whose waiting client cannot be asked: nobody else will answer, and the job must go on.
  *
  * @module
  */

@@ -25,7 +25,7 @@ import { sendable } from "./messages/sendable.ts";
 import { inSentSpan } from "./messages/sent_span.ts";
 import { becomeOpen, OpenServer } from "./sdk_internals.ts";
 
-/** What the SDK knows of a request. */
+/** The SDK's context of a request. */
 export type RequestContext = ServerContext;
 
 /** A transport with several streams, which knows which of them the client reads. */
@@ -78,8 +78,8 @@ export class TaskServer extends OpenServer {
   }
 
   /**
-   * Withdraws an elicitation, on the stream on which it was sent or, if the client no longer reads that, on the one for
-   * what no request asked for.
+   * Withdraws an elicitation, on the stream on which it was sent or, if the client no longer reads that, on the standalone
+   * one.
    */
   async withdrawElicitation(id: string, relatedRequestId: string | number): Promise<void> {
     const params = { requestId: id, reason: "The question no longer needs an answer." };

@@ -71,7 +71,7 @@ export function bindResources(
   });
 }
 
-/** The template that says the most about a URI, and the place in it; `undefined` if the URI is that of no template. */
+/** The most specific template that fits a URI, and the place in it; `undefined` if none fits. */
 function resourceAt(uri: string, templates: readonly SurfaceTemplate[]): [SurfaceTemplate, ResourcePlace] | undefined {
   return templates.filter((template) => uri.startsWith(prefixOf(template)))
     .map((template): [SurfaceTemplate, ResourcePlace] => [template, placeOf(uri.slice(prefixOf(template).length))])
@@ -79,7 +79,7 @@ function resourceAt(uri: string, templates: readonly SurfaceTemplate[]): [Surfac
     .sort(([one], [other]) => saidBy(other) - saidBy(one))[0];
 }
 
-/** How much of a URI a template says: `…/latest` is no task id, and `log` no part of a result. */
+/** How specific a template is: `…/latest` is not a task id, and `log` is not a part of a result. */
 function saidBy(template: SurfaceTemplate): number {
   return prefixOf(template).length + (partOf(template)?.length ?? 0);
 }

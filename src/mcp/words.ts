@@ -1,5 +1,5 @@
 /**
- * What every revision says of a task, be it under different names: pure functions of a task record.
+ * What every revision says of a task, under its own names: pure functions of a task record.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Checks what an operator passes: a script may have read it from anywhere, and stores differ in what they make of a name that
- * can be none.
+ * Checks an operator's arguments: a script may have read them from anywhere, and stores would treat an impossible name
+ * differently.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const KEY: Rule = {
   fits: (value) => typeof value === "string" && /^\P{Cc}*$/u.test(value),
 };
 
-/** Throws `DefinitionError` unless it is a text; one that is the id of no task is not found later. */
+/** Throws `DefinitionError` unless it is a text. A text that is no task id is simply not found later. */
 export function checkId(of: string, id: unknown): void {
   checkOptions(of, { id }, { id: required(text) });
 }
@@ -47,7 +47,7 @@ export function checkJob(of: string, job: unknown): void {
   checkOptions(of, { job }, { job: required(NAME) });
 }
 
-/** Throws `DefinitionError` unless it can name a schedule, and it is said whether that is to be paused. */
+/** Throws `DefinitionError` unless `name` can name a schedule and `paused` is a boolean. */
 export function checkSchedule(of: string, name: unknown, paused: unknown): void {
   checkOptions(of, { name, paused }, { name: required(NAME), paused: required(flag) });
 }

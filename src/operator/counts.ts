@@ -22,7 +22,7 @@ export function isParked(task: TaskInfo): boolean {
   return !isFinished(task) && task.parked === true;
 }
 
-/** Since when the task waits that has waited longest of these, which are ready, in ms since the epoch. */
+/** Since when the longest-waiting of these ready tasks has waited, in ms since the epoch. */
 export function oldestOf(ready: readonly TaskInfo[]): number | undefined {
   const since = ready.map((task) => Math.max(task.createdAt, isFinished(task) ? 0 : task.dueAt ?? 0));
   return since.length === 0 ? undefined : Math.min(...since);

@@ -1,5 +1,5 @@
 /**
- * From what an operator asks for to what a store reads, and back: a store may read more than what matches.
+ * Turns an operator's filter into a store's query, and checks what the store returns, which may be more than what matches.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What an operator sees and does, the same on every backend: it is made of the contract for owners and of what a store tells
- * an operator.
+ * What an operator sees and does, the same on every backend: it is made of the contract for owners and of a store's
+ * primitives for operators.
  *
  * @module
  */
@@ -20,13 +20,13 @@ import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
 /** How many tasks a page has, unless its reader says otherwise. */
 const PAGE = 100;
 
-/** How often a page is read on where too few tasks match. */
+/** The most reads for one page when few tasks match. */
 const MOST_READS = 5;
 
 /** How long a cancelled task has to stop, in ms. */
 const STOP_MS = 2_000;
 
-/** The pause between two pages of a purge, in ms, in which others can write. */
+/** The pause between two pages of a purge, in ms, so that others can write. */
 const PURGE_PAUSE_MS = 5;
 
 /** The operator of a backend. */

@@ -1,5 +1,5 @@
 /**
- * Which jobs are paused: one document each. Workers keep what they have read until they hear that it has changed.
+ * Which jobs are paused: one document each. Workers keep what they have read until an event says that it has changed.
  *
  * @module
  */
@@ -64,7 +64,7 @@ export class Pauses implements JobPauses, Disposable {
     await this.#write(job, undefined);
   }
 
-  /** Hears of no more changes. */
+  /** Unsubscribes from changes. */
   [Symbol.dispose](): void {
     this.#unsubscribe();
   }

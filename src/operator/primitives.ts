@@ -1,6 +1,6 @@
 /**
- * What a store tells an operator: types only. Each store gives these few reads and one write; `Operator` is made of them in
- * this folder, the same for every backend.
+ * What a store provides for an operator: types only. Each store has these few reads and one write, and this folder makes an
+ * `Operator` of them, the same for every backend.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export interface Purged {
 export interface PurgedPage {
   /** How many tasks it has deleted. */
   readonly deleted: number;
-  /** Where to go on, in the store's own words. Absent: all are deleted. */
+  /** The store's cursor for the next page. Absent: all are deleted. */
   readonly next?: string;
 }
 
@@ -66,7 +66,7 @@ export interface OperatedStore {
   steps(id: string): Promise<readonly RecordedStep[]>;
   /** Reads a task as it was submitted. Rejects as `get`. */
   submitted(id: string): Promise<SubmittedTask>;
-  /** By how many ms the id of any task is ahead of its `createdAt` at most: the clocks of a server and of its store may differ. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms: the clocks of server and store may differ. */
   ahead(): Promise<number>;
   /** Reads about `limit` tasks that a query asks for, and a bounded number whatever it asks. */
   page(query: TaskQuery, limit: number): Promise<FoundTasks>;

@@ -18,7 +18,7 @@ export const MAX_ANSWER = 4_000;
  */
 export const MAX_ASKED = 10_000;
 
-/** The shortest longest answer, in characters of JSON, to questions that share the room. */
+/** The least room for each answer, in characters of JSON, when questions share it. */
 const LEAST_SHARE = 500;
 
 /** An answer in the form in which it is stored: to agree to open a page has no content. Throws `InvalidInput` if it is too long. */
@@ -38,8 +38,8 @@ export class QuestionRoom {
   #answered = Promise.withResolvers<void>();
 
   /**
-   * The longest answer to each of these questions, in characters of JSON, with which there is room for all at once. Where
-   * that would be too short to be of use, they have to wait for each other, and each may be as long as that to a single one.
+   * How long the answer to each of these questions may be, in characters of JSON, so that all have room at once. If that
+   * would be too short, the questions wait for each other, and each answer may be as long as that to a single question.
    */
   share(questions: readonly NewQuestion[]): number {
     const asked = questions.map((question) => lengthOf({ ...question, maxAnswer: MAX_ANSWER }));
@@ -50,7 +50,7 @@ export class QuestionRoom {
 
   /**
    * Asks a question, and resolves with the answer. If the longest possible answers to the open questions would leave no
-   * room, it first waits until these are answered. Rejects with `ToolError` if there would not be room even then.
+   * room, it first waits until they are answered. Rejects with `ToolError` if that would not make enough room.
    */
   async ask(question: NewQuestion, ask: (question: NewQuestion) => Promise<Answer>): Promise<Answer> {
     const { maxAnswer = MAX_ANSWER } = question;

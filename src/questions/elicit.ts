@@ -117,7 +117,7 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
-    // Each has its key before anything waits, so that their order counts and not how long each takes.
+    // All keys are made before anything waits, so that they depend on the order of the questions alone.
     const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
     const maxAnswer = room.share(prepared.map(({ question }) => question));
     return await asker.beside(() =>
@@ -136,7 +136,7 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
   if (url !== undefined && schema === undefined) {
     const page = checkUrl(url, what);
     const asked = wellFormed({ message: String(message), schema: NOTHING });
-    // Not by the page, which may be another one in each attempt.
+    // The key leaves out the page, which may differ in each attempt.
     return {
       question: { key: keys.next(asked), ...asked, url: page, maxAnswer: NO_CONTENT, ...time },
       read: () => Promise.resolve({}),

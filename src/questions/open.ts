@@ -1,6 +1,6 @@
 /**
  * Which questions of a task are open, and which are answered: the first answer to a question counts, and one that comes
- * too late finds it expired.
+ * too late is ignored.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Asked {
   readonly answers: Answers;
 }
 
-/** How a question stands. */
+/** The state of a question. */
 export interface Standing {
   /** Its answer, if there is one. */
   readonly answer?: Answer;
@@ -27,7 +27,7 @@ export interface Standing {
   readonly expiresIn?: number;
 }
 
-/** How the question with this key stands. */
+/** Returns the state of the question with this key. */
 export function standingOf({ questions, answers }: Asked, key: string, now: number): Standing {
   if (Object.hasOwn(answers, key)) return { answer: answers[key] };
   const expiresAt = questions.find((question) => question.key === key)?.expiresAt;

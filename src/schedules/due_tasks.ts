@@ -79,8 +79,8 @@ export class DueTasks {
   }
 
   /**
-   * Whether a task that a key names was stored. A task that is gone without a trace, although it may have expired since, was:
-   * it cannot be told, and nothing is to run twice.
+   * Whether the task that a key names was stored. If it may have expired since, it counts as stored: that cannot be known
+   * any more, and nothing may run twice.
    */
   async #wasStored(id: string, owner: string, resultTtl: number): Promise<boolean> {
     try {

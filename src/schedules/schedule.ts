@@ -1,5 +1,5 @@
 /**
- * A schedule as it is stored, and what may become of it, as pure functions.
+ * A schedule as it is stored, and its changes, as pure functions.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface Schedule extends Declaration {
 /** What a server is to do about a schedule. */
 export type Decision =
   | { readonly kind: "wait"; readonly until: number }
-  /** Create the task of this due time; `skip`: create none. Then it is served, and so are all times before it. */
+  /** Create the task of this due time; `skip`: create none. Either way this time and all before it are served. */
   | { readonly kind: "create" | "skip"; readonly dueAt: number };
 
 /** What the names of their documents begin with. */
@@ -40,13 +40,13 @@ export const SCHEDULE = "schedule:";
 /** How late a task may be created while a server runs: the store may be away, or the machine busy. */
 export const LATE_MS = 60_000;
 
-/** How old a due time may be when a server starts, in ms, to be served as any other: the server before may just have died. */
+/** How old a due time may be when a server starts to be served as usual, in ms: the previous server may just have died. */
 export const HANDOVER_MS = 1_000;
 
-/** How long a server that has just started leaves due times of before to others, which may be about to serve them. */
+/** How long a server that has just started leaves earlier due times to others, which may be about to serve them. */
 export const PATIENCE_MS = 3_000;
 
-/** A schedule that a server declares: new, or another than the one that is stored. It stays paused if it is. */
+/** The schedule after a server has declared it, whether it is new or has changed. A paused one stays paused. */
 export function declared(declaration: Declaration, stored: Schedule | undefined, now: number): Schedule {
   if (stored && sameTimes(stored.times, declaration.times)) return { ...stored, ...declaration };
   const { paused = false, last } = stored ?? {};
@@ -54,7 +54,7 @@ export function declared(declaration: Declaration, stored: Schedule | undefined,
   return { ...declaration, paused, anchor: now, nextAt, last };
 }
 
-/** A schedule that an operator pauses or resumes. What was due in the pause is left out. */
+/** The schedule after an operator has paused or resumed it. Times during the pause are left out. */
 export function withPause(schedule: Schedule, paused: boolean, now: number): Schedule {
   if (schedule.paused === paused) return schedule;
   return { ...schedule, paused, nextAt: paused ? schedule.nextAt : dueAfter(schedule.times, schedule.anchor, now) };
@@ -67,9 +67,9 @@ export function served(schedule: Schedule, dueAt: number, task: string | undefin
 }
 
 /**
- * What a server is to do that has run `since` then. It creates a task for each due time since, even if it is late. Those of
- * before that nobody has served are those of a downtime, and only the last of them is made up for. So it is with times that
- * are more than a minute late, as after the sleep of a machine.
+ * What a server that has run since `since` is to do. It creates a task for each due time since then, even if it is late.
+ * Earlier times that no server has served belong to a downtime, and only the last of them is made up for. The same holds
+ * for times that are more than a minute late, as after the machine has slept.
  */
 export function decide({ times, anchor, paused, nextAt, catchUp }: Schedule, now: number, since: number): Decision {
   if (paused || nextAt === undefined) return { kind: "wait", until: Infinity };

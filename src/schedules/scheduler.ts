@@ -1,6 +1,6 @@
 /**
  * Runs the schedules of a server. Any number of servers may run the same ones: a schedule's document has its next due time,
- * and moves on only once the task of that time is stored. Whoever dies in between, others find the task by its key.
+ * and moves on only once the task of that time is stored. If a server dies in between, others find the task by its key.
  *
  * Nothing polls: a server waits for the next due time, and for changes of the documents.
  *
@@ -20,7 +20,7 @@ const LONGEST_MS = 60_000;
 /** The pause before what has failed is tried again, in ms. */
 const RETRY_MS = 1_000;
 
-/** What a scheduler needs besides. */
+/** What else a scheduler needs. */
 export interface SchedulerOptions {
   /** Receives the creation of each task. */
   readonly audit: Audit;
@@ -42,7 +42,7 @@ interface Kept extends DeclaredSchedule {
   declared: boolean;
   /** The document; `null`: there is none; absent: it is to be read. */
   text?: string | null;
-  /** How many changes were told. */
+  /** How many changes of the document have been announced. */
   changes: number;
 }
 
@@ -102,7 +102,7 @@ export class Scheduler implements AsyncDisposable {
     }
   }
 
-  /** Creates the tasks that are due. Resolves with when to look again. */
+  /** Creates the tasks that are due. Resolves with when to check again. */
   async #serve(schedule: Kept): Promise<number> {
     try {
       while (!this.#closed) {

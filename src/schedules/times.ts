@@ -29,7 +29,7 @@ export function checkTimes(times: Times, name: string): void {
 /**
  * The first due time after a time. Those of `every` are whole multiples of it after `anchor`. A cron expression for one
  * time of day is due once each day: if clocks skip that time, at the first moment after the gap; if it comes twice, at the
- * first. One with `*` or steps in its minutes or hours follows the time that passes: also through the hour that is repeated.
+ * first. One with `*` or steps in its minutes or hours follows elapsed time, also through a repeated hour.
  */
 export function dueAfter(times: Times, anchor: number, after: number): number | undefined {
   if ("cron" in times) return cronOf(times).nextRun(new Date(after))?.getTime();

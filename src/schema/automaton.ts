@@ -46,7 +46,7 @@ export function automatonOf(pattern: string): Automaton {
   const { expression } = parse(pattern);
   const builder = new Builder();
   const whole = builder.either(expression.alternatives);
-  // If nothing after the last position can fail, the first match ends the search, and no other way is tried.
+  // If nothing after the last position can fail, the first match ends the search and no other way is tried.
   if (!builder.asserts) { for (const position of whole.last.keys()) builder.follow[position]?.clear(); }
   const anchored = expression.alternatives.every(({ elements: [element] }) =>
     element !== undefined && isStart(element)

@@ -18,7 +18,7 @@ export interface Lines extends AsyncDisposable {
   write(line: string): void;
 }
 
-/** Where the events of a server go, and whether somebody receives them now. */
+/** Where the events of a server go, and whether anything receives them now. */
 export type Audited = Required<Pick<GuardOptions, "audit" | "isAudited">>;
 
 /**

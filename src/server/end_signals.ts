@@ -9,7 +9,10 @@ const END_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM"];
 
-/** Calls `stop` on each of them until it is disposed of: npx and terminals send a signal twice, and the second one would break off the end. */
+/**
+ * Calls `stop` on each of them until it is disposed of: npx and terminals send a signal twice, and the second one would
+ * interrupt the shutdown.
+ */
 export function onEndSignal(stop: () => void): Disposable {
   for (const signal of END_SIGNALS) Deno.addSignalListener(signal, stop);
   return {

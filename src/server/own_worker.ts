@@ -8,7 +8,7 @@ import type { Tasks } from "../tasks/tasks.ts";
 import { startWorker, type Worker } from "../worker.ts";
 import type { RunOptions, ServerOptions } from "./options.ts";
 
-/** How long the calls of a stdio client that is gone may take to cancel their work before the worker stops, in ms. */
+/** How long calls of a departed stdio client may take to cancel their work before the worker stops, in ms. */
 const CALLS_MS = 1_000;
 
 /** At most one worker, which starts once its server serves. */

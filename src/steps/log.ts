@@ -4,8 +4,8 @@
  *
  * Each step has a name, numbered if it repeats, and a place: how many steps were called before it. Code that calls one step
  * after the other calls the same steps at the same places in every run, so another name at a place means that the code has
- * changed. From where that need not hold, only the names count: where steps overlap, as their order depends on which ends
- * first, and after a step that failed in an earlier run, whose code went on in another way.
+ * changed. Only the names count from where the order is not fixed: where steps overlap, because their order depends on which
+ * ends first, and after a step that failed in an earlier run, whose code continued in another way.
  *
  * @module
  */
@@ -21,7 +21,7 @@ interface Entry {
   readonly name: string;
   /** How many steps were called before it in the same scope. */
   readonly place: number;
-  /** The order of calls was no longer fixed when it was called, so its place tells nothing. */
+  /** The order of calls was not fixed when it was called, so its place means nothing. */
   readonly unordered?: true;
   /** When it was recorded, in ms since the epoch; absent for those of earlier versions. */
   readonly at?: number;
@@ -59,7 +59,7 @@ export class Scope {
     return this.#path.split("##").some((outer) => outer.split("#")[0] === name);
   }
 
-  /** Something begins that others may overlap with: a step or a question. */
+  /** A step or a question begins, which others may overlap with. */
   enter(): void {
     if (this.#open++ > 0) this.loosen();
   }
@@ -69,7 +69,7 @@ export class Scope {
     this.#unordered = true;
   }
 
-  /** It is over. */
+  /** The step or question has ended. */
   leave(): void {
     this.#open--;
   }

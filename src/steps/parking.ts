@@ -1,5 +1,5 @@
 /**
- * Gives a worker's slot up while a run only waits: for an answer, or for a time.
+ * Frees a worker's slot while a run only waits, for an answer or for a time.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export class Parking {
   /** Parks the task if the worker stops while the code only waits. */
   readonly #onAbort: () => void;
   #isOver = false;
-  /** Most code never waits, and an abort costs more than all else of such an attempt: these are made for the first wait. */
+  /** Created for the first wait: most code never waits, and an abort costs more than everything else of such an attempt. */
   #ended: AbortController | undefined;
   #either: AbortSignal | undefined;
   /** What the code sleeps until. */
@@ -69,7 +69,7 @@ export class Parking {
 
   /**
    * Resolves with the wait for the time that `due` resolves with, in ms since the epoch by the store's clock, or with
-   * `undefined` if it has passed. The task is not parked before that time is known, and from then on no longer than until then.
+   * `undefined` if it has passed. The task is not parked before that time is known, and is never parked beyond it.
    */
   async sleep(due: () => Promise<number>): Promise<(() => Promise<void>) | undefined> {
     const sleep = await this.during(async () => {
@@ -122,7 +122,7 @@ export class Parking {
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
     if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(over());
-    else this.#either = undefined; // To abort costs more than all else of most attempts, and nobody waits.
+    else this.#either = undefined; // Aborting costs more than everything else of most attempts, and nothing waits.
   }
 
   /** Aborts when the code is to stop, or the attempt is over. */
@@ -147,7 +147,7 @@ export class Parking {
     return await this.park();
   }
 
-  /** Resolves once the code has had a turn with each answer that was there when it asked: it may sleep no longer then. */
+  /** Resolves once the code has had a turn with each answer that existed when it asked: it may no longer sleep then. */
   async #asked(): Promise<void> {
     await unlessAborted(this.#claim.stored(), this.#signal);
     await pause(0, this.#signal);

@@ -131,7 +131,7 @@ export class Steps {
   }
 }
 
-/** Code that does not await a step never reads its error; unhandled, that would end the worker with all its tasks. */
+/** Code that does not await a step never handles its error, and an unhandled rejection would end the worker. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {}); // Code that awaits it gets it.
   return promise;

@@ -17,7 +17,7 @@ export const LONGEST_LINE = 4_000;
 
 /** Lines that are stored together. */
 export interface NewLines {
-  /** How many lines came before them that are left out, because too many waited to be stored. */
+  /** How many earlier lines are left out, because too many waited to be stored. */
   readonly skipped: number;
   /** The lines, in order. */
   readonly lines: readonly NewLogLine[];
@@ -70,7 +70,7 @@ export class NewestLines<Line extends NewLogLine> {
   }
 }
 
-/** Those of all lines of a task that are kept. */
+/** Returns the lines that are kept of all lines of a task. */
 export function keptLines<Line extends NewLogLine>(lines: Iterable<Line>): readonly Line[] {
   return new NewestLines(lines).lines;
 }

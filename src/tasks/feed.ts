@@ -21,7 +21,7 @@ const READ_RETRY_MS = 500;
 /** After how long without an event a watched task is read again, in ms; at most one read per task in that time. */
 const REREAD_MS = 30_000;
 
-/** For how many tasks the newest state is remembered: long enough for a call to begin to wait for what it has stored. */
+/** How many tasks' newest states are remembered: enough for a call to start waiting for the task that it has stored. */
 const REMEMBERED = 256;
 
 interface Watcher {
@@ -57,7 +57,7 @@ export class TaskFeed implements Disposable {
   readonly #backend: Backend;
   readonly #report: OnError;
   readonly #watched = new Map<string, Watched>();
-  /** The newest state of the tasks that have changed last. There was no event of them since. */
+  /** The newest state of the tasks that have changed last, for tasks without a later event. */
   readonly #recent = new Map<string, TaskInfo>();
   readonly #rereads: Rereads<Watched>;
   #stopped: Error | undefined;
@@ -130,8 +130,8 @@ export class TaskFeed implements Disposable {
   }
 
   /**
-   * Subscribes first and reads then, unless its state is `known`. Resolves with the newest state, from `newest` on. Not an
-   * async function, as all that thousands of calls wait in: each would take half a KB more.
+   * Subscribes first and reads then, unless its state is `known`. Resolves with the newest state, from `newest` on. It is
+   * not an async function, because thousands of calls wait in it and each would take half a KB more.
    */
   #wait<T extends TaskInfo | undefined>(
     task: Pick<TaskInfo, "id" | "owner">,
@@ -241,7 +241,7 @@ export class TaskFeed implements Disposable {
   }
 }
 
-/** A task whose wait only its own end has ended. */
+/** The finished task of a wait that nothing else could end. */
 function asFinished(task: TaskInfo | undefined): FinishedTask {
   if (task === undefined || !isFinished(task)) throw new TypeError("A wait has ended before its task.");
   return task;

@@ -59,7 +59,7 @@ export function withDefaults(limits: Limits = {}): Required<Limits> {
 
 const MINUTE_MS = 60_000;
 
-/** From how many owners on the inactive ones are forgotten. */
+/** With more owners than this, inactive ones are forgotten. */
 const MANY_OWNERS = 10_000;
 
 interface Bucket {

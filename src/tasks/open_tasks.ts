@@ -9,7 +9,7 @@ import { isTerminal, type TaskInfo } from "../task.ts";
 /** How often an owner who seems to have too many is counted again, in ms, at most. */
 const RECOUNT_MS = 10_000;
 
-/** From how many owners on those without open tasks are forgotten. */
+/** With more owners than this, those without open tasks are forgotten. */
 const MANY_OWNERS = 10_000;
 
 interface Counted {

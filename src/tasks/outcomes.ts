@@ -9,13 +9,13 @@ import { measured } from "../json.ts";
 import { type Schema, validateOutput } from "../schema/schema.ts";
 import type { Outcome, TaskInfo } from "../task.ts";
 
-/** From which length on a result is kept, in characters of JSON: smaller ones have few pages. */
+/** The shortest result that is kept, in characters of JSON: smaller ones have few pages. */
 const LARGE = 50_000;
 
-/** The most that are kept together: one of the largest that there may be, or several smaller ones. */
+/** The most characters that are kept in all: one result of the largest size, or several smaller ones. */
 const MOST = 20_000_000;
 
-/** For how long they are kept after the last read of one, in ms. */
+/** How long a result is kept after its last read, in ms. */
 const KEPT_MS = 10_000;
 
 interface Kept {
@@ -24,7 +24,7 @@ interface Kept {
   readonly length: number;
 }
 
-/** Reads outcomes. Whoever asks for one has read its task just before, so a kept one is never of a task that is gone. */
+/** Reads outcomes. Callers have read the task just before, so a kept outcome is never that of a deleted task. */
 export class Outcomes implements Disposable {
   readonly #backend: Pick<Backend, "outcome">;
   readonly #schemaOf: (job: string) => Schema | undefined;

@@ -24,7 +24,7 @@ export class Rereads<T> implements Disposable {
     this.#now = now;
   }
 
-  /** Notes that there was an event of an item now. It is read again after a time without one. */
+  /** Notes an event of an item now. The item is read again after a time without events. */
   saw(one: T): void {
     this.#seen.delete(one);
     this.#seen.set(one, this.#now());

@@ -56,7 +56,7 @@ export function listOf(registered: RegisteredJob, input: Json, owner: string): L
   return { owner, key: `orphan:${registered.job.name}:${identityOf(registered, input)}` };
 }
 
-/** What starts have in common that are the same to the job. */
+/** What equal starts of a job have in common. */
 function identityOf({ job, policy: { unique } }: RegisteredJob, input: Json): string {
   const key = typeof unique === "object" ? unique.key : undefined;
   return hash(key ? ownKey(job.name, key, input) : canonicalJson(input));

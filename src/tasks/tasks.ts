@@ -52,7 +52,7 @@ export class Tasks implements Disposable {
   /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
   readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
 
-  /** Opens the one event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
+  /** Opens the event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
   constructor(
     backend: Backend,
     now: () => number = Date.now,
@@ -110,8 +110,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * A call that is to wait for a task. With an `input`, its task is left to the next call with the same one if the caller is
-   * gone without an answer.
+   * A call that is to wait for a task. With an `input`, its task is left to the next call with the same input if the
+   * caller goes without an answer.
    */
   caller(registered: RegisteredJob, owner: string, input?: unknown): Caller {
     return new Caller(this.#callers, () => {
@@ -119,7 +119,7 @@ export class Tasks implements Disposable {
         if (input === undefined) return undefined;
         return listOf(registered, withoutPerCall(toJson(input, "the input"), registered.perCall), owner);
       } catch {
-        return undefined; // The start says why; a call that goes on with an earlier one may have sent anything.
+        return undefined; // The start gives the error; a call that continues an earlier one may have sent anything.
       }
     });
   }
@@ -150,8 +150,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Reads the log of a task that the caller has read. `pushed`: for a client that is told of each line as it comes; the audit
-   * log leaves that out. Rejects as `Backend.log`.
+   * Reads the log of a task that the caller has read. `pushed`: for a client that is sent each line as it comes, which the
+   * audit log leaves out. Rejects as `Backend.log`.
    */
   log({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">, pushed = false): Promise<readonly LogLine[]> {
     const read = () => this.#backend.log(id, owner);
@@ -288,8 +288,8 @@ export class Tasks implements Disposable {
   }
 
   /**
-   * Whether no queue of a job has a worker. `false` for a job that is not offered here on a backend with other queues,
-   * since its queue is unknown.
+   * Whether no queue of a job has a worker. `false` for a job that this server does not offer on a backend with other
+   * queues, since its queue is unknown.
    */
   async #lacksWorker(job: string): Promise<boolean> {
     const offered = this.#jobs.get(job);

@@ -1,11 +1,11 @@
 /**
- * What a task says that has waited for a while without a worker.
+ * The message of a task that has waited for a while without a worker.
  *
  * @module
  */
 import type { TaskInfo } from "../task.ts";
 
-/** How long a task may wait before its message says that no worker is running, in ms. */
+/** How long a task waits before its message says that no worker is running, in ms. */
 const QUIET_MS = 3_000;
 
 /** Whether a task has been due for a while. `now` is in ms since the epoch. */

@@ -1,6 +1,6 @@
 /**
- * How the system stands: gauges that read the operator once per collection, if the process has a meter provider. Every server
- * of a backend reports the same.
+ * The state of the system: gauges that read the operator once per collection, if the process has a meter provider. Every
+ * server of a backend reports the same.
  *
  * @module
  */

@@ -11,14 +11,14 @@ import { countAttempt, isMeasuring, measured, messaging } from "./metrics.ts";
 import { errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
 import { traceOf } from "./trace_context.ts";
 
-/** Whether anybody receives spans or metrics: if not, they are to cost nothing. */
+/** Whether the process has a provider for spans or metrics: without one, they must cost nothing. */
 export function isObserved(): boolean {
   return isTracing() || isMeasuring();
 }
 
 /**
  * Stores a task in a span, to which its attempts are linked. `create` is given the context of the span, if the process has a
- * provider, and resolves with the task, which may have been there before.
+ * provider, and resolves with the task, which may be an existing one.
  */
 export function inSendSpan(
   { id, job }: Pick<NewTask, "id" | "job">,
@@ -40,7 +40,7 @@ export function inSendSpan(
   });
 }
 
-/** How a run ended: of these, the code's own failures count as errors. */
+/** How a run ended. Only failures of the code itself count as errors. */
 export type RunEnd =
   | "completed"
   | "job_error"
@@ -75,7 +75,7 @@ export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promis
   });
 }
 
-/** How a run ended, as far as its worker knows: why it had to stop counts for more than what the code made of that. */
+/** How a run ended, as far as its worker knows. The reason why it had to stop takes precedence over the code's result. */
 function endOf(attempt: Attempt, { aborted, reason }: AbortSignal): RunEnd {
   if (aborted && reason instanceof TaskParked) return "parked";
   if (aborted && reason instanceof HoldLost) return "lost";

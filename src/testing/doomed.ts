@@ -8,7 +8,7 @@ import { aborted, CONFIRM } from "./stage.ts";
 
 /**
  * A job that ends only if it is cancelled; one named `limited` runs one task at once. With `step` in its input it first logs a line and records a step, with `ask` it asks, and with `park` it asks and
- * sleeps for an hour, so that it is parked.
+ * sleeps for an hour, and so is parked.
  */
 export function doomedJob(name: string): Job {
   return defineJob({

@@ -149,7 +149,7 @@ export class Stage implements AsyncDisposable {
     return { kill };
   }
 
-  /** Answers all questions that a task has open, as it is given. Resolves with the task after that. */
+  /** Gives the same answer to all open questions of a task. Resolves with the task after that. */
   async answer(task: TaskInfo, answer: Answer, backend: Backend = this.backend): Promise<TaskInfo> {
     const answers = Object.fromEntries(openQuestions(task).map(({ key }) => [key, answer]));
     return (await backend.answer(task.id, OWNER, answers)).task;
@@ -269,7 +269,7 @@ class EventLog implements Disposable {
   }
 }
 
-/** Waits for a promise, but not for ever: then it fails with `why`. */
+/** Waits for a promise; after a long time it fails with `why`. */
 export async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
   if (await doneWithin(promise, PATIENCE_MS)) return await promise;
   throw new Error(`${why()} Waited ${PATIENCE_MS} ms.`);
@@ -284,7 +284,7 @@ export async function eventually(what: string, ask: () => boolean | Promise<bool
   }
 }
 
-/** Rejects as soon as the signal aborts, as code does that stops when it should. */
+/** Rejects as soon as the signal aborts, as well-behaved code does. */
 export function aborted(signal: AbortSignal): Promise<never> {
   return unlessAborted(new Promise<never>(() => {}), signal);
 }

@@ -32,7 +32,7 @@ export class QueueFeed {
   readonly #queues = new Map<string, Promise<Subscription>>();
   /** The revision of each task that was emitted last. */
   readonly #emitted = new Map<string, number>();
-  /** The number of the newest change of a task that is known from the answer that made it. */
+  /** The number of the newest change of each task that this process made by an answer, and has emitted already. */
   readonly #answered = new Map<string, number>();
   /** The tasks that this process is storing now. */
   readonly #storing = new Set<string>();
@@ -68,7 +68,7 @@ export class QueueFeed {
     if (opening === undefined) {
       opening = this.#subscribe(queue, since);
       this.#queues.set(queue, opening);
-      opening.catch(() => this.#queues.delete(queue)); // Whoever awaits it gets the error.
+      opening.catch(() => this.#queues.delete(queue)); // The caller that awaits it gets the error.
     }
     await opening;
   }

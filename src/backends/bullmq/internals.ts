@@ -100,7 +100,7 @@ export function askRedisWhatIsDue(worker: Worker): void {
  * connection that has ended already would start a timer that nobody stops.
  *
  * Commands that are under way when a connection is lost are kept, to be sent again. If it is closed while it connects
- * again, ioredis 6.0 rejects all others but forgets these, and whoever awaits one waits for ever. So they are rejected, too.
+ * again, ioredis 6.0 rejects all others but forgets these, so their callers would wait for ever. Here they are rejected, too.
  */
 export function closable(connection: Redis): Redis {
   internalOf("ioredis", "Redis", connection, "status", isString);

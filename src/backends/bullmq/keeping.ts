@@ -6,7 +6,7 @@
 import type { DocumentStore, KeyStore, StreamStore } from "../../backend.ts";
 import type { RedisStore } from "./redis/store.ts";
 
-/** Calls Redis once; `what` tells what fails. */
+/** Calls Redis once; `what` names the call in its error. */
 type Request = <T>(what: string, act: () => Promise<T>) => Promise<T>;
 
 /** Streams, keys and documents. */

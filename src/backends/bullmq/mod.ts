@@ -260,7 +260,7 @@ export class BullMqBackend implements Backend {
     return this.#found(id, await this.#call("read a task", read), expired);
   }
 
-  /** What was read as the task with this id. Throws if there is none, or it has expired, unless that does not matter. */
+  /** Returns the task that was read. Throws if there is none, or if it has expired and `expired` is not set. */
   #found(id: string, snapshot: Snapshot | undefined, expired = false): Snapshot {
     if (snapshot === undefined) throw new TaskNotFound(id);
     if (snapshot.expired || !expired && hasExpired(snapshot)) throw new TaskExpired(id);

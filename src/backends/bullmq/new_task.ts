@@ -14,7 +14,7 @@ import type { Snapshot } from "./snapshot.ts";
 /** The largest priority that BullMQ accepts. */
 const LEAST_URGENT = 2 ** 21 - 1;
 
-/** The key of our options among those of a job. */
+/** The key of our options in the options of a BullMQ job. */
 const OURS = "mcp-jobs";
 
 /** The job of a task, which is not stored yet. */

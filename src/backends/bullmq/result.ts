@@ -13,21 +13,24 @@ import { parse } from "./redis/scripts/read.ts";
  */
 const MAX_INLINE = 32_768;
 
-/** The key of an object in the job that stands for a result in the record, and names the run that has returned it. */
+/** The key of the placeholder that a job has for a result in the record; its value is the run that returned the result. */
 const STORED_APART = "mcp-jobs";
 
-/** Another key of that object: the record has a `ResultValue`, and not only the value. */
+/** Another key of the placeholder: the record has a whole `ResultValue`, not only the value. */
 const CONTENT = "content";
 
-/** What stands in the job and, if that is not the value, the field of the record and its text. */
+/** What is stored in the job and, if that is not the value itself, the field of the record and its text. */
 export interface StoredResult {
-  /** What stands in the job. */
+  /** What is stored in the job. */
   readonly job: Json;
-  /** What stands in the record. */
+  /** What is stored in the record. */
   readonly apart?: { readonly field: string; readonly text: string };
 }
 
-/** How the result of a run is stored: in the record if it is long, has content, or looks like what stands for such a one. */
+/**
+ * How the result of a run is stored: in the record if it is long, has content, or looks like the placeholder of such a
+ * result.
+ */
 export function toStored(run: number, { value, content }: ResultValue): StoredResult {
   if (content !== undefined) {
     const text = JSON.stringify({ value, content });
@@ -39,13 +42,13 @@ export function toStored(run: number, { value, content }: ResultValue): StoredRe
   return { job: { [STORED_APART]: run }, apart: { field: `result:${run}`, text } };
 }
 
-/** What a job that is no task of ours, and has no record, returns to whoever has added it. */
+/** What is stored as the result of a job that is no task of ours and so has no record. */
 export function withoutRecord({ value, content }: ResultValue): Json {
   if (content === undefined) return value;
   return { content: content.map((part) => ({ ...part })), ...(value !== null && { structuredContent: value }) };
 }
 
-/** The result in a job; `read` reads a field of the record. What another worker has stored is taken as it is. */
+/** The result in a job; `read` reads a field of the record. A result of another worker is taken as it is. */
 export async function fromStored(
   text: string | null,
   read: (field: string) => Promise<string | null>,

@@ -76,7 +76,7 @@ export interface Snapshot {
     readonly work: CancelledTask["work"];
     readonly at: number;
     readonly attempt: number;
-    /** The progress by then, and its run: code that runs on may report more. */
+    /** The progress at that time, with its run: code that has not stopped may report more. */
     readonly progress?: Json;
     readonly started: number;
     /** Its worker died after it was asked to stop. */
@@ -96,9 +96,9 @@ export interface Snapshot {
   readonly parks: number;
   /** The attempt that was parked last, by its number. */
   readonly resumes?: number;
-  /** The run, of those that were started, that failed last; only stored where a worker had died before. */
+  /** The number of the run that failed last; only stored if a worker had died before. */
   readonly failedRun?: number;
-  /** The run, of those that were started, that asked last. */
+  /** The number of the run that asked last. */
   readonly askedBy?: number;
   /** How many lines its runs have logged. */
   readonly logged?: number;
@@ -204,7 +204,7 @@ function lastRun(snapshot: Snapshot): number {
   return diedTooOften(snapshot) ? snapshot.started - 1 : snapshot.started;
 }
 
-/** Whether what ended last was an attempt that failed: since then a run may have been handed back, or have died. */
+/** Whether the last run ended with a failed attempt: it may also have been handed back, or have died. */
 function waitsAfterFailure(snapshot: Snapshot): boolean {
   const { handedBack, parkedRun, started, stalled, ours, failedRun } = snapshot;
   if (!hasFailed(snapshot) || handedBack === started || parkedRun === started) return false;
@@ -261,7 +261,7 @@ function liveOf(snapshot: Snapshot): Live {
   const { state, started, ended, attempts, askedBy, questions = [], dueAt } = snapshot;
   if (state === "active") {
     return {
-      // A question of an earlier run is open, but this run does not wait for it before it asks, too.
+      // A question of an earlier run is open, but this run waits for it only once it asks it again.
       status: questions.length > 0 && askedBy === started ? "INPUT_REQUIRED" : "RUNNING",
       ...(questions.length > 0 && { questions }),
       ...(snapshot.stopRequested &&
@@ -283,7 +283,7 @@ function liveOf(snapshot: Snapshot): Live {
   return { status: "PENDING", message: whyAgain(snapshot), ...due, ...asked };
 }
 
-/** Why a task waits that has started before, although no attempt has failed. */
+/** Why a task that has started before waits again, although no attempt has failed. */
 function whyAgain({ state, started, ended, stalled, handedBack, handBacks, parks }: Snapshot): string {
   if (handedBack === started) return handedBackText(handBacks, MAX_HAND_BACKS);
   if (state === "waiting-children") return "Put off by its worker until other jobs have ended.";

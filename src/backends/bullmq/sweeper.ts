@@ -18,11 +18,11 @@ const BATCH = 100;
 /** The longest pause before an unfinished task is checked again, in ms. */
 const UNFINISHED_MS = 600_000;
 
-/** The longest pause before a parked task is checked again, in ms. Its last answer makes it be checked as any other. */
+/** The longest pause before a parked task is checked again, in ms. Its last answer ends this pause. */
 const PARKED_MS = 86_400_000;
 
 /**
- * The pause before a task is checked again that could not be read, or whose job runs on after it has expired, in ms.
+ * The pause before another check of a task that could not be read, or whose job still runs after it has expired, in ms.
  */
 const RETRY_MS = 60_000;
 

@@ -32,7 +32,7 @@ export interface Count {
   readonly by: number;
 }
 
-/** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What these leave is for events. */
+/** KV takes 100 checks, 1,000 mutations and 819,200 bytes in one commit. What our limits leave is for events. */
 const MAX_CHECKS = 100;
 const MAX_MUTATIONS = 900;
 const MAX_BYTES = 600_000;
@@ -53,7 +53,7 @@ const LOCKED_FOR_MS = 10_000;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 20;
 
-/** Is told which tasks and documents a commit has changed. */
+/** Receives the tasks and documents that a commit has changed. */
 type Committed = (tasks: readonly TaskInfo[], documents: readonly string[]) => void;
 
 interface Pending {

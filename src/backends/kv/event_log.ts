@@ -92,11 +92,11 @@ export class EventLog implements AsyncDisposable {
     this.#wakeFile.close();
     this.#readyFile.close();
     const own = `${this.#folder}/${this.#writer}`;
-    // What stays is removed by others after a day.
+    // Other processes remove what is left after a day.
     await Promise.allSettled([Deno.remove(own), Deno.remove(`${own}${READY}`)]);
   }
 
-  /** Without a watcher, which a system has only so many of, the poll finds the events. */
+  /** A system has a limited number of watchers. Without one, the poll finds the events. */
   #openWatcher(): Deno.FsWatcher | undefined {
     try {
       return Deno.watchFs(this.#folder, { recursive: false });
@@ -143,7 +143,7 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(all: boolean): Promise<void> {
     if (all) this.#listener.check();
-    const gone = new Set(this.#gone); // Taken before the streams are listed: these get no new entries.
+    const gone = new Set(this.#gone); // Copied before the streams are listed: a closed writer adds no more entries.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
     let found = false;
@@ -211,7 +211,7 @@ export interface LogListener extends HubListener {
 async function removeStale(folder: string): Promise<void> {
   for await (const { name } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
-    // Another process may remove them, too.
+    // Another process may have removed it already.
     const { mtime } = await Deno.stat(path).catch(() => ({ mtime: null }));
     if (mtime && mtime.getTime() + STALE_WAKE_FILE_MS < Date.now()) await Deno.remove(path).catch(() => {}); // Likewise.
   }

@@ -7,7 +7,7 @@
 import { basename, resolve } from "node:path";
 import { StoreLost } from "../../errors.ts";
 
-/** How often the file is checked at most for calls that only read, in ms. */
+/** The shortest pause between two checks of the file by calls that only read, in ms. */
 const LOOK_MS = 1_000;
 
 /** The modes of new files and folders: for their user alone. */
@@ -57,7 +57,7 @@ export class KvFile {
     if (this.#lost) throw this.#lost;
   }
 
-  /** As `check`, but looks now. */
+  /** As `check`, but without the pause between checks. */
   checkNow(): void {
     this.#look();
     if (this.#lost) throw this.#lost;

@@ -1,6 +1,6 @@
 /**
- * What tasks of jobs with limits have begun in the KV file: one key a job, which each claim checks and rewrites. Which of the
- * tasks that it lists are held, their records say: so a slot is free with the write that ends, parks or hands back its task.
+ * Which tasks of jobs with limits have begun: one key for each job, which each claim checks and rewrites. The records of the
+ * listed tasks say which are still held, so the write that ends, parks or hands back a task also frees its slot.
  *
  * @module
  */
@@ -16,7 +16,7 @@ interface Stored extends Begun {
   readonly claimed: readonly (readonly [owner: string, id: string])[];
 }
 
-/** What has begun of a job. */
+/** Which tasks of a job have begun. */
 interface Usage {
   readonly check: Deno.AtomicCheck;
   readonly begun: Begun;
@@ -26,11 +26,14 @@ interface Usage {
 /** What is written beside a claim. */
 export type BesideClaim = Pick<Write, "checks" | "sets">;
 
-/** Reads and changes them. */
+/** Reads and writes these keys. */
 export class KvLimits {
   readonly #kv: Deno.Kv;
   readonly #now: () => number;
-  /** The last claim of each job in this process: one at a time, or all but one would be in vain. */
+  /**
+   * The last claim of each job in this process. They run one at a time, because of simultaneous claims only one would
+   * succeed.
+   */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(kv: Deno.Kv, now: () => number) {
@@ -45,8 +48,8 @@ export class KvLimits {
   }
 
   /**
-   * Claims a task with `write`, together with what it is given, if the limits of its job allow that. Resolves with what
-   * `write` does, or with `undefined` if they do not, or the task has changed.
+   * Claims a task with `write` if the limits of its job allow it; `write` gets what is to be written in the same commit.
+   * Resolves with the result of `write`, or with `undefined` if the limits do not allow it or the task has changed.
    */
   claim(
     { record: { info: { job, owner, id } } }: KvEntry,

@@ -6,7 +6,7 @@
  * | task, owner, id | the record; ids sort by age, so a prefix lists an owner's tasks in order |
  * | ready, job, urgency, id | the record; exists exactly while the task can be claimed |
  * | index, job, id | the task's owner and, once it has one, its final status; exists exactly as long as the task |
- * | notable, job, status, id | the task's owner; exists while the task has a status by which it is looked for (`operating/indexes.ts`) |
+ * | notable, job, status, id | the task's owner; exists while the task has a status with an index of its own (`operating/indexes.ts`) |
  * | count, end, job, name | how many tasks of the job are counted under the name (`operating/counters.ts`) |
  * | step, id, number | a recorded step of a task that is not finished |
  * | log, id, number | lines of its log, from this number on |
@@ -17,7 +17,7 @@
  * | stream, name, event id | a message on its way to a client |
  * | key, owner, name | what a key names: a task id, and the fingerprint of its start |
  * | document, name | a text of the system, in UTF-8 |
- * | limit, job | which tasks of a job with limits may be held, and how many have begun of late |
+ * | limit, job | which tasks of a job with limits may be held, and how many have begun in its window |
  * | ahead | by how many ms the id of a task is ahead of its `createdAt` at most; absent: none is |
  * | check, writer | a test whether the file can be written |
  * | garbage, due time, blob id | how many pieces to delete unless a record has come to refer to them |

@@ -31,7 +31,7 @@ export interface KvLeaseOptions extends LivingWorker {
   readonly onError: OnError;
 }
 
-/** A worker that is late more often than this in a row is busy; the machine has not slept. */
+/** A worker that is late more often than this in a row is busy: then the machine has not slept. */
 const MAX_LATE = 5;
 
 /** The lease of one worker. */
@@ -42,7 +42,7 @@ export class KvLease implements WorkerLease {
   readonly #options: KvLeaseOptions;
   /** When this worker last looked for dead ones. */
   #lookedAt: number;
-  /** How many times in a row it was late. */
+  /** How many times in a row this worker was late. */
   #late = 0;
   /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
   #ends = new Map<string, { readonly versionstamp: string; readonly end: number }>();

@@ -23,7 +23,7 @@ const MAX_HELD_BYTES = 55_000;
 /** What one held task takes besides the owner's name, in bytes. */
 const HELD_BYTES = 50;
 
-/** The first ones of `more` that fit into a worker's list beside those that it holds. */
+/** Returns the first tasks of `more` that fit into a worker's list beside those that it holds. */
 export function fitting<T>(
   more: readonly T[],
   held: readonly { readonly owner: string }[],

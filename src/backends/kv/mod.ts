@@ -30,10 +30,10 @@ const OPTIONS: Rules<DenoKvOptions> = { path: required(text), lease: wholeNumber
 /** The most tasks that one worker runs at once: one KV value lists them all. */
 const MAX_CONCURRENCY = 200;
 
-/** How often pieces of large texts are deleted that nothing refers to, and counters that have ended, in ms. KV expires the rest itself. */
+/** How often unused pieces of large texts and counters of expired tasks are deleted, in ms. KV expires the rest itself. */
 const SWEEP_MS = 60_000;
 
-/** The pause after a full page of them, in ms, in which other processes can write. */
+/** The pause after a full page, in ms, so that other processes can write. */
 const SWEEP_PAUSE_MS = 50;
 
 /**
@@ -70,7 +70,7 @@ export class DenoKvBackend extends StoreBackend {
     const opened = new AsyncDisposableStack();
     try {
       await makeFile(path);
-      const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together all find a new file.
+      const kv = await untilUnlocked(() => Deno.openKv(path)); // Processes that start together may all create the file.
       opened.defer(() => kv.close());
       const hub = new Hub();
       const file = new KvFile(path, () => hub.event({ kind: "gap" })); // Waiting calls reread their task, and reject with `StoreLost`.

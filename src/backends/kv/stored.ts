@@ -20,7 +20,7 @@ export interface StoredTask {
   readonly record: TaskRecord;
   readonly input: Text;
   readonly outcome?: Text;
-  /** It waits for a worker, and has no recorded steps: its end need not look for them. */
+  /** It waits for a worker and has no recorded steps, so its end need not search for any. */
   readonly stepless?: true;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What tasks of jobs with limits have begun in memory.
+ * Which tasks of jobs with limits have begun, in memory.
  *
  * @module
  */

@@ -11,7 +11,7 @@ import type { OperatingStore } from "../shared/store/operating.ts";
 import type { Entry } from "../shared/store/store.ts";
 import type { TaskTable } from "./tasks.ts";
 
-/** The most tasks that one read looks at. */
+/** The most tasks that one read checks. */
 const MOST_READ = 10_000;
 
 /** Reads the tasks of all owners. */
@@ -20,7 +20,7 @@ export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
   readonly #headsOf: (job: string) => readonly string[];
   readonly #delete: (ids: ReadonlySet<string>) => void;
 
-  /** `headsOf`: the tasks that head the queues of a job. `purge` deletes tasks with all that there is about them. */
+  /** `headsOf`: the tasks that head the queues of a job. `purge` deletes tasks with everything stored about them. */
   constructor(
     tasks: TaskTable<E>,
     headsOf: (job: string) => readonly string[],

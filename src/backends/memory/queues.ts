@@ -9,7 +9,7 @@ import { type TaskRecord, urgencyOf } from "../shared/record.ts";
 export class ReadyQueues {
   readonly #ready = new Map<string, Map<number, Set<string>>>();
 
-  /** A task may run now. */
+  /** Adds a task that may run now. */
   add(record: TaskRecord): void {
     const { info } = record;
     const urgency = urgencyOf(record);
@@ -18,7 +18,7 @@ export class ReadyQueues {
     queues.set(urgency, (queues.get(urgency) ?? new Set()).add(info.id));
   }
 
-  /** A task is to wait no more, or was not ready. */
+  /** Removes a task, if it is ready. */
   delete(record: TaskRecord): void {
     this.#ready.get(record.info.job)?.get(urgencyOf(record))?.delete(record.info.id);
   }

@@ -23,7 +23,7 @@ export class TaskTable<E extends Entry> {
   readonly #tallies = new Map<string, Tally>();
   #ahead = 0;
 
-  /** By how many ms the id of any task is ahead of its creation at most: the clock may have been set back in between. */
+  /** The most that the time in a task's id is ahead of its creation, in ms: the clock may have been set back in between. */
   get ahead(): number {
     return this.#ahead;
   }
@@ -38,7 +38,7 @@ export class TaskTable<E extends Entry> {
     return this.#entries.get(id);
   }
 
-  /** Adds a task, or replaces what there is of it. */
+  /** Adds or replaces a task. */
   set(entry: E): void {
     const { info } = entry.record;
     const before = this.#entries.get(info.id);

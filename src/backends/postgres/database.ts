@@ -14,17 +14,17 @@ const CONNECT_MS = 1_500;
 /** How long a query may take before its connection counts as lost, in ms. */
 const QUERY_MS = 5_000;
 
-/** How long an answer is waited for before a new connection finds out whether the server is there, and how long that may take, in ms. */
+/** How long a query waits before a new connection probes the server, and how long the probe may take, in ms. */
 const PATIENCE_MS = 1_000;
 const PROBE_MS = 800;
 
-/** What the driver says of a query that took longer. */
+/** The driver's error for a query that took longer. */
 const SILENCE = "Query read timeout";
 
-/** What a server says that has closed a connection, because it was idle, before it has read the statement. */
+/** The code of a server that has closed an idle connection before it read the statement. */
 const IDLE = "57P05";
 
-/** What a server says that takes no writes: it is a replica, most likely since a failover. */
+/** The code of a server that takes no writes: it is a replica, most likely since a failover. */
 const READ_ONLY = "25006";
 
 /** How long the server has to close the connections, in ms; then they are cut off. */
@@ -33,7 +33,7 @@ const CLOSE_MS = 1_000;
 /**
  * The settings of each connection. Statements are planned once, and use indexes even if the tables are small then: such a
  * plan would go on reading whole tables, and JIT compilation would cost more than it saves. The server cancels a statement
- * some time after this process has given it up, so that it does not commit when nobody expects it any more.
+ * some time after this process has given up waiting, so that it does not commit unexpectedly.
  */
 const SETTINGS = [
   ...["seqscan", "bitmapscan", "hashjoin", "mergejoin"].map((plan) => `enable_${plan}=off`),
@@ -117,8 +117,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Runs one statement on any connection, and then `next`, in which nobody waits for its answer. Rejects with `BackendError`
-   * for the first one.
+   * Runs one statement on any connection, and right behind it `next`, whose answer is not awaited. Rejects with
+   * `BackendError` if the first one fails.
    */
   readonly run = async <Row>(
     query: pg.Query,
@@ -145,7 +145,7 @@ export class Database implements AsyncDisposable {
     return this.#pooled ? query : { ...query, name };
   }
 
-  /** Sends two statements on one connection, the second without a wait for the first. Each is a transaction of its own. */
+  /** Sends two statements on one connection, the second without waiting for the first. Each is a transaction of its own. */
   async #send<Row>(first: pg.Query, second: pg.Query): Promise<{ readonly rows: readonly Row[] }> {
     const client = await this.#pool.connect();
     const lost = () => {}; // Both statements fail as well.
@@ -154,7 +154,7 @@ export class Database implements AsyncDisposable {
       client.removeListener("error", lost);
       client.release(error);
     };
-    // With one write to the socket: a second one would fail, and hide why the server has closed the connection.
+    // In one write to the socket: a second write could fail and hide why the server has closed the connection.
     const stream = this.#pooled ? undefined : client.connection?.stream;
     stream?.cork();
     let answer;
@@ -184,8 +184,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Closes the connections that nobody uses just now. Where one leads to a server that is silent, or takes no writes any
-   * more, the others do, too, and each would cost a call.
+   * Closes all idle connections. If one leads to a server that is silent or no longer takes writes, so do the others, and
+   * each would cost a failed call.
    */
   cutOffIdle(): void {
     for (const [client, lent] of this.#connections) if (!lent) cutOff(client);
@@ -214,7 +214,7 @@ export function isAway(error: unknown): boolean {
   return error instanceof BackendError && /^connect |terminated|timeout exceeded/.test(messageOf(error.cause));
 }
 
-/** Closes a connection without a word: a server that does not answer would never close it. */
+/** Destroys the socket of a connection: a server that does not answer would never close it. */
 export function cutOff(client: pg.Client): void {
   client.connection?.stream?.destroy();
 }

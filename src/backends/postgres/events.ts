@@ -20,7 +20,7 @@ import type { TaskRecord } from "../shared/record.ts";
 const POLL_MS = 250;
 const SAFETY_POLL_MS = 2_000;
 
-/** How often a connection that listens is asked whether it is there, in ms: nothing tells of a network that is silent. */
+/** How often the listening connection is checked, in ms: a silent network closes nothing. */
 const PULSE_MS = 5_000;
 const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS \"readOnly\"";
 
@@ -115,8 +115,8 @@ export class EventLog implements AsyncDisposable {
   }
 
   /**
-   * The statement that tells the other processes that there is something to read, to be sent right behind the one that
-   * writes it. It also tells of what was to be told a little later.
+   * The statement that notifies the other processes of new events, to be sent right behind the one that writes them. It
+   * includes notifications that were to follow a little later.
    */
   notification(ready: boolean): pg.Query {
     const payload = ready || this.#notify === "ready" ? "ready" : "";
@@ -126,7 +126,7 @@ export class EventLog implements AsyncDisposable {
     return this.#notification(payload);
   }
 
-  /** Tells the other processes that there is something to read, and whether a task may be ready to run. `later`: soon is enough. */
+  /** Notifies the other processes of new events, and whether a task may be ready to run. `later`: it can wait for others. */
   wake(ready: boolean, later: boolean): void {
     this.#notify = ready || this.#notify === "ready" ? "ready" : "";
     if (later) this.#later ??= setTimeout(() => this.#wakeNow(), LATER_MS);
@@ -149,7 +149,7 @@ export class EventLog implements AsyncDisposable {
     this.#notifying ??= this.#notifyAll().finally(() => this.#notifying = undefined);
   }
 
-  /** It is worth no wait for the disk, and while it is committed no other notification is. */
+  /** It does not wait for the disk, since PostgreSQL commits one notification at a time. */
   #notification(payload: string): pg.Query {
     return {
       name: "mcp_jobs_notify",
@@ -163,7 +163,7 @@ export class EventLog implements AsyncDisposable {
       const payload = this.#notify;
       this.#notify = undefined;
       const query = this.#notification(payload);
-      // The server need not wake the connection that listens for what it has sent itself.
+      // This process need not be woken by its own notification.
       const sent = this.#client?.query(query) ?? this.#database.run(query, query.values);
       await sent.catch(() => {}); // The others find the events with their next poll.
     }
@@ -198,7 +198,7 @@ export class EventLog implements AsyncDisposable {
     }
   }
 
-  /** Listens, and asks from time to time whether the server is still there, and still the one that tasks are written to. */
+  /** Listens, and regularly checks that the server still answers and is still the one that tasks are written to. */
   async #listenOn(client: pg.Client): Promise<void> {
     await client.connect();
     await client.query(`LISTEN ${this.#channel}`);

@@ -1,6 +1,6 @@
 /**
  * The lease of a worker: one row that says until when it lives, by the database's clock. The cost is one write per worker,
- * however many tasks it runs. Each claim notes in one row which tasks it took; the worker tidies these rows as it renews.
+ * however many tasks it runs. Each claim adds one row with the tasks that it took; each renewal merges these rows.
  *
  * @module
  */
@@ -18,10 +18,10 @@ export class PgLease implements WorkerLease {
   readonly #worker: LivingWorker;
   readonly #known: () => readonly TaskInfo[];
   readonly #putBack: (task: TaskName) => Promise<void>;
-  /** Tasks that the database says this worker holds, and that it did not know of at the last renewal. */
+  /** Tasks that this worker holds according to the database, but did not know of at the last renewal. */
   #unknown: ReadonlySet<string> = new Set();
 
-  /** `known`: the tasks that it knows to hold. `putBack` puts back one that it never ran. */
+  /** `known` returns the tasks that it knows that it holds. `putBack` returns one that it never ran to the queue. */
   constructor(
     database: Database,
     worker: LivingWorker,
@@ -58,7 +58,7 @@ export class PgLease implements WorkerLease {
     return await Promise.all(dead.map(async ({ name }) => ({
       name,
       tasks: await this.#held(name),
-      bury: async () => void await this.#held(name), // What nobody has taken over stays noted.
+      bury: async () => void await this.#held(name), // What no worker has taken over stays listed.
     })));
   }
 
@@ -67,7 +67,10 @@ export class PgLease implements WorkerLease {
     await this.#database.run({ text }, [this.#worker.name]);
   }
 
-  /** Puts back what was unknown at the last renewal, too: the answer to its claim was lost. The rest is being claimed. */
+  /**
+   * Puts back what was unknown at two renewals in a row: the answer to its claim was lost. Other unknown tasks are just
+   * being claimed.
+   */
   async #putBackUnknown(): Promise<void> {
     const own = await this.#held(this.#worker.name);
     const known = new Set(this.#known().map(({ id }) => id));
@@ -77,7 +80,7 @@ export class PgLease implements WorkerLease {
     await Promise.all(lost.map(this.#putBack));
   }
 
-  /** What a worker holds. Of the rows that note its claims one is left. */
+  /** Returns what a worker holds, and merges the rows of its claims into one. */
   async #held(worker: string): Promise<readonly TaskName[]> {
     const { schema, run } = this.#database;
     const rows = await run<TaskName>({

@@ -21,7 +21,7 @@ export interface Client {
   on(event: "notification", listener: (message: { readonly payload?: string }) => void): void;
   removeListener(event: "error", listener: (error?: Error) => void): void;
   end(): Promise<void>;
-  /** The socket; to end a connection in peace is to wait for a server that may not answer. */
+  /** The socket; an orderly end of the connection would wait for a server that may not answer. */
   readonly connection?: { readonly stream?: Pick<Duplex, "destroy" | "cork" | "uncork"> };
 }
 
@@ -48,7 +48,7 @@ export interface Config {
   readonly connectionTimeoutMillis?: number;
   readonly query_timeout?: number;
   readonly max?: number;
-  /** Whether a query is sent before the one before it is answered. */
+  /** Whether a query is sent before the previous one is answered. */
   readonly pipeline?: boolean;
   /** Settings of the session, as `-c name=value`. */
   readonly options?: string;

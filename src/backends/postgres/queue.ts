@@ -1,6 +1,6 @@
 /**
  * The tasks in PostgreSQL that wait for one worker. What is found is claimed in the same statement: it stores who has
- * claimed the tasks and when, and `record.ts` makes the rest of it wherever they are read.
+ * claimed the tasks and when, and `record.ts` derives the rest wherever they are read.
  *
  * @module
  */
@@ -21,14 +21,14 @@ const MOST_PROMOTED = 100;
 /** What a claim returns: how many places of the queue it has taken, when, and the tasks in order, as JSON. */
 interface ClaimRow {
   readonly found: number;
-  /** Absent: a job was paused meanwhile, and nothing was claimed. */
+  /** `null`: a job was paused meanwhile, and nothing was claimed. */
   readonly at: number | null;
   readonly tasks: string | null;
 }
 
-/** What a claim of a job with limits returns besides. */
+/** What a claim of a job with limits returns in addition. */
 interface LimitedRow extends ClaimRow {
-  /** How many more might begin before it; absent: other processes have claimed tasks of the job meanwhile. */
+  /** How many more might begin before this claim; `null`: other processes have claimed tasks of the job meanwhile. */
   readonly free: number | null;
   /** How long until the rate allows another, in ms. */
   readonly pause: number | null;

@@ -49,7 +49,7 @@ export interface Write {
 /** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
 const LATEST_MS = 8.64e15;
 
-/** The task in a row. */
+/** The task of a row. */
 export function entryOf({ version, state, record, holder, claimedAt }: TaskRow): PgEntry {
   return { version, state, record: recordOf(JSON.parse(record), holder, claimedAt) };
 }

@@ -38,7 +38,7 @@ export class PgSteps {
     }, [id]);
   }
 
-  /** Writes a step, if the task is unchanged. Resolves with whether it was. */
+  /** Writes a step if the task is unchanged. Resolves with whether it was written. */
   record({ record: { info: { id } }, version }: PgEntry, step: RecordedStep): Promise<boolean> {
     return this.#record({ ...step, id, version });
   }

@@ -146,7 +146,7 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async check(): Promise<void> {
-    // A row is added where those of tasks are, and taken back. To change one that is there takes no room on the disk.
+    // Inserts a row and deletes it again: an update of an existing row might succeed on a full disk.
     const { schema, run } = this.#database;
     const row = `('${crypto.randomUUID()}', '', 1, repeat('-', 500), '')`;
     await run({

@@ -22,10 +22,10 @@ const MOST_TEXT = 32 * 1024 * 1024;
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;
 
-/** Takes changes that are stored. `told`: the other processes hear of them already. */
+/** Receives changes that are stored. `told`: the other processes have been notified already. */
 export type Written = (tasks: readonly TaskInfo[], told: boolean) => void;
 
-/** The statement that tells the other processes of a write, and whether a task may be ready to run. */
+/** Returns the statement that notifies the other processes of a write, and whether a task may be ready to run. */
 export type Announce = (ready: boolean) => Query;
 
 /** Writes for one process. */
@@ -65,8 +65,8 @@ export class Writer {
 }
 
 /**
- * Changes tasks, and then what stands about them elsewhere. A row of the queue that another statement has locked is left to
- * that one: it claims tasks, and deletes what it finds outdated. Only where tasks log does it concern itself with logs.
+ * Changes tasks, and then what other tables have about them. A row of the queue that another statement has locked is skipped:
+ * that statement claims tasks, and deletes outdated rows itself. The parts for logs are included only if `logs` is set.
  */
 function writeStatement(schema: string, logs: boolean): string {
   return `
@@ -115,8 +115,8 @@ SELECT string_agg(id::text, ',') AS ids FROM written`;
 }
 
 /**
- * The parts that add to logs, one row for each write. Of the rows before, those are deleted that have as many lines behind
- * them as a task keeps.
+ * The parts that add to logs, one row for each write. Older rows are deleted once as many lines as a
+ * task keeps come after them.
  */
 function logParts(schema: string): string {
   return `logged AS (

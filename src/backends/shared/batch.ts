@@ -13,7 +13,7 @@ interface Call<In, Out> {
   readonly reject: (reason: unknown) => void;
 }
 
-/** How batches travel. */
+/** How batches are sent. */
 export interface Travel {
   /** How many batches may be under way; default 1. */
   readonly atOnce?: number;
@@ -28,7 +28,7 @@ export interface Travel {
   readonly inTime?: <T>(answer: Promise<T>, size: number) => Promise<T>;
   /** How long a call waits to be sent, in ms; then it is refused. */
   readonly patience?: number;
-  /** Whether the calls that wait behind a batch with this error would fail as it did; they are rejected with it then. */
+  /** Whether the calls that wait behind a batch would fail with the same error; then they are rejected with it at once. */
   readonly isFatal?: (error: unknown) => boolean;
 }
 
@@ -100,7 +100,7 @@ class Batches<In, Out> {
     this.#watch();
   }
 
-  /** As many as go together, or none while too much is under way. */
+  /** The calls of the next batch; none while too much is under way. */
   #take(): readonly Call<In, Out>[] {
     let [count, size] = [0, this.#sizeUnderWay];
     for (const call of this.#waiting) {

@@ -1,6 +1,6 @@
 /**
  * Due times on a clock that may be set back. If it is set back by two hours, what was due in a second would be due in two
- * hours. So a time that is further ahead than it can be is corrected.
+ * hours. So a time that is further ahead than possible is corrected.
  *
  * @module
  */

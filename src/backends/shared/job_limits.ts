@@ -5,7 +5,7 @@
  */
 import type { JobLimits } from "../../backend.ts";
 
-/** How often tasks of a job have begun of late. */
+/** How many tasks of a job have begun in its current window. */
 export interface Begun {
   /** When the first one of this window began, in ms since the epoch. */
   readonly since: number;
@@ -13,7 +13,7 @@ export interface Begun {
   readonly count: number;
 }
 
-/** A job of which none has begun. */
+/** A job of which no task has begun. */
 export const NONE_BEGUN: Begun = { since: 0, count: 0 };
 
 /** How many more may begin now, while workers hold `held`; `pause`: how long until the rate allows another, in ms. */
@@ -31,8 +31,8 @@ export function roomOf(
 }
 
 /**
- * What is known of a job once up to `max` of its tasks were looked for while `free` more might begin, and as many were found
- * or not. Where the rate is used up, the next look tells until when.
+ * What is known of a job after a search for up to `max` of its tasks while `free` more might begin. If the rate is used up,
+ * the next search says until when.
  */
 export function moreOf(
   foundAll: boolean,
@@ -46,7 +46,7 @@ export function moreOf(
   };
 }
 
-/** What has begun once another one does. */
+/** What has begun after one more claim. */
 export function withAnother({ rateLimit }: JobLimits, begun: Begun, now: number): Begun {
   if (rateLimit === undefined) return NONE_BEGUN;
   const { since, count } = windowAt(rateLimit.per, begun, now);

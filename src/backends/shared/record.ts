@@ -66,7 +66,7 @@ export function claimed(record: TaskRecord, holder: string, now: number): TaskRe
   return { ...record, holder, info: next(info, now, { status: "RUNNING", attempt }) };
 }
 
-/** Whether an earlier run of a task that was just claimed may have recorded steps. */
+/** Whether earlier runs of a task that was just claimed may have recorded steps. */
 export function mayHaveSteps({ info, resumes, handBacks }: TaskRecord): boolean {
   return info.attempt > 1 || resumes === true || handBacks !== undefined;
 }
@@ -85,7 +85,7 @@ export function reported(record: TaskRecord, report: ProgressReport, now: number
     info: next(info, now, {
       status: info.status,
       ...(progress !== undefined && { progress }),
-      // That it was asked to stop says more than what its code does until it hears of that.
+      // "Asked to stop" stays, and is more important than what the code reports until it notices.
       ...(message !== undefined && !info.stopRequested && { message: cutMessage(message) }),
     }),
   };
@@ -122,7 +122,7 @@ export function parked(record: TaskRecord, awaited: WaitsFor, now: number): Ende
   return { record: live(record).stopRequested ? stopped(record, now) : waiting(record, awaited, now) };
 }
 
-/** The worker died. The task runs again, unless it has been the end of too many workers. */
+/** The worker died. The task runs again, unless too many workers have died while they ran it. */
 export function crashed(record: TaskRecord, now: number): Ended {
   const info = live(record);
   if (info.stopRequested) return { record: stopped(record, now, CANCELLED_WITH_WORKER) };
@@ -142,7 +142,7 @@ export function crashed(record: TaskRecord, now: number): Ended {
   };
 }
 
-/** What an attempt means for its task. `random` is in [0, 1). */
+/** An attempt has ended. `random` is in [0, 1). */
 export function settled(before: TaskRecord, attempt: Attempt, now: number, random: number): Ended {
   const record: TaskRecord = isAbandoned(attempt) ? { ...before, abandoned: true } : before;
   const info = live(record);
@@ -180,12 +180,12 @@ export function stopRequested(record: TaskRecord, now: number): TaskRecord {
   return { ...record, info: { ...next(info, now, change), stopRequested: true } };
 }
 
-/** The running code has stopped after it was asked to, unless some of it was given up before. */
+/** The running code has stopped after a request, unless some of it was given up before. */
 export function stopped(record: TaskRecord, now: number, message: string = CANCELLED.stopped): TaskRecord {
   return record.abandoned ? unconfirmed(record, now) : cancelled(record, "stopped", message, now);
 }
 
-/** The task was cancelled while nobody ran it, or its worker has not answered in time. */
+/** The task was cancelled while no worker ran it, or its worker has not answered in time. */
 export function cancelledNow(record: TaskRecord, now: number): TaskRecord {
   if (record.holder !== undefined) return unconfirmed(record, now);
   return record.info.attempt === 0 && record.handBacks === undefined

@@ -69,7 +69,7 @@ async function current(operator: Operator, ids: readonly string[], job?: string)
   return pages.flatMap(({ tasks }) => tasks);
 }
 
-/** The tasks to be drawn, the oldest first. Finished ones that nobody named leave after a while. */
+/** The tasks to be drawn, the oldest first. Finished ones that were not named disappear after a while. */
 function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
   const now = Date.now();
   for (const task of tasks.values()) {

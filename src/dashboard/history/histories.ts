@@ -1,6 +1,6 @@
 /**
  * What happened to the tasks that changed last, observed while the page is served and kept in memory: the record of a task
- * says how it is now, and not how it came there.
+ * has only its present state.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
 import { happenings } from "./happenings.ts";
 
-/** Of how many tasks the history is kept. */
+/** How many tasks have a history. */
 const MOST_TASKS = 2_000;
 
 /** How many entries a history has at most; older ones are dropped. */
@@ -48,7 +48,7 @@ export class Histories {
     remember(this.#histories, task.id, history, MOST_TASKS);
   }
 
-  /** Takes in a task as it was just read, with the steps that it has recorded: no event tells of these. */
+  /** Takes in a task that was just read, with its recorded steps, which emit no events. */
   read(task: TaskInfo, steps: readonly StepInfo[]): void {
     this.observe({ kind: "change", task });
     const history = this.#histories.get(task.id);

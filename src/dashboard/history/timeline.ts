@@ -1,5 +1,5 @@
 /**
- * The timeline of a task: its creation and end, which its record tells, and between them what was observed.
+ * The timeline of a task: its creation and end, from its record, and what was observed in between.
  *
  * @module
  */

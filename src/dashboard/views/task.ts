@@ -13,7 +13,7 @@ import { isFinished, type TaskInfo } from "../../task.ts";
 import type { TaskShown } from "../wire.ts";
 import { FRAME_MS, type View } from "./view.ts";
 
-/** How often it is read although no event tells of a change, in ms: no event tells of steps. */
+/** How often it is read without an event, in ms: steps emit no events. */
 const LIVE_MS = 1_000;
 const FINISHED_MS = 10_000;
 
@@ -58,7 +58,7 @@ export class TaskView implements View {
     return { view: "task", now, task, timeline: timelineOf(task, this.#histories.of(this.#id)), log: this.#log };
   }
 
-  /** Reads the recorded steps, whose results may be large: not so often that most of the time would go into that. */
+  /** Reads the recorded steps. Their results may be large, so the pause grows with the time that a read takes. */
   async #readSteps(task: TaskInfo): Promise<void> {
     const start = performance.now();
     if (start < this.#stepsAt) return;

@@ -13,10 +13,10 @@ import { FRAME_MS, type View } from "./view.ts";
 /** How often the page is read from the store at most, in ms, while events add and remove tasks. */
 const REREAD_MS = 1_000;
 
-/** And how often it is read although they added and removed none, in ms. */
+/** How often it is read even without such events, in ms. */
 const PERIOD_MS = 10_000;
 
-/** How often the store is read for one page; what it has not found then is on the next. */
+/** The most reads of the store for one page; tasks that are not found by then are on the next one. */
 const MOST_READS = 20;
 
 /** A page of tasks, newest first. */
@@ -88,7 +88,7 @@ export class TasksView implements View {
       this.#nextCursor = page.nextCursor;
       this.#stale = false;
       this.#readAt = start;
-      // These may tell more than the store had when it was read.
+      // They may be newer than what the store returned.
       for (const event of this.#meanwhile) this.#apply(event);
     } finally {
       this.#meanwhile = undefined;

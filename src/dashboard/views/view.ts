@@ -1,5 +1,5 @@
 /**
- * A part of the page, as the server keeps it for one browser that has it open.
+ * What one open page shows, as the server keeps it for that browser.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import type { Shown } from "../wire.ts";
 export interface View {
   /** The least time between two readings, in ms. */
   readonly pause: number;
-  /** After this time it is read again even though no event called for it, in ms. */
+  /** How often it is read even without an event, in ms. */
   readonly period: number;
   /** Takes in an event. Returns whether it changes what is shown. */
   observe(event: TaskEvent): boolean;
-  /** All that is shown now. Rejects with `BackendError` while the store fails. */
+  /** Reads all that is shown now. Rejects with `BackendError` while the store fails. */
   read(): Promise<Shown>;
 }
 

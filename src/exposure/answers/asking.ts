@@ -57,7 +57,7 @@ export function describeQuestions(task: TaskInfo, client: Asking = { elicitation
   };
 }
 
-/** Each is there as a whole or not at all: half a URL would lead somewhere else. */
+/** A question is included as a whole or not at all: half a URL would lead somewhere else. */
 function describeAll(questions: readonly Question[]): string {
   const all = questions.map(describe);
   const shown = all.filter((_, index) => index === 0 || all.slice(0, index + 1).join("").length <= QUESTIONS);

@@ -9,7 +9,7 @@ import type { ContentBlock, ResultForm } from "../surface.ts";
 import { blocksOf, partUri, textBlock } from "./content_blocks.ts";
 import { pagesOf } from "./pages.ts";
 
-/** What is left of the room of the blocks for what is said around them, which the smallest answers need. */
+/** The bytes that are reserved for the texts around the blocks, which matters for the smallest answers. */
 const SPARE_BYTES = 800;
 
 /** The beginning of a result. */

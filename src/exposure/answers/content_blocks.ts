@@ -23,7 +23,7 @@ export function textBlock(text: string): ContentBlock {
   return { type: "text", text };
 }
 
-/** The URI of a part of a result, from 1; 0 is the value, which is named as the result. */
+/** The URI of a part of a result, from 1; 0 is the value, whose URI is that of the result. */
 export function partUri(uri: string, part: number): string {
   return part === 0 ? uri : `${uri}/${part}`;
 }

@@ -15,8 +15,8 @@ import type { SurfaceTemplate } from "../surface.ts";
 const MOST_PAGES = 10;
 
 /**
- * The resource with the newest result of a job, `mcp://results/<job>/latest`: that of the owner's task that was created last,
- * of those that are COMPLETED. It is read as the result of that task is, with its parts and pages.
+ * The resource with the newest result of a job, `mcp://results/<job>/latest`: that of the owner's newest
+ * COMPLETED task. It is read as the result of that task is, with its parts and pages.
  */
 export function latestTemplate(registered: RegisteredJob, tasks: Tasks): SurfaceTemplate {
   const { name, title, job } = registered;

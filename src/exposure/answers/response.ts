@@ -81,7 +81,7 @@ export function formatResponse(task: TaskInfo, outcome?: Outcome, asking?: Askin
 
 function toAsked(question: Question): { readonly [key: string]: Json } {
   const { key, message, url, expiresAt } = question;
-  const { $schema: _, ...schema } = question.schema; // Which dialect it is helps no model.
+  const { $schema: _, ...schema } = question.schema; // The dialect does not help a model.
   return {
     key,
     message,
@@ -120,7 +120,7 @@ export function questionsSchema(jobs: readonly Pick<RegisteredJob, "answers">[])
   return jobs.some(({ answers }) => answers === "model") ? { questions: QUESTIONS_SCHEMA } : {};
 }
 
-/** The properties that say how a task stands; `message` is described. */
+/** The properties with the state of a task; `message` describes the property of that name. */
 function standing(message: string): { readonly [name: string]: JsonSchema } {
   return {
     token: { type: "string", description: "The task's token" },

@@ -53,7 +53,7 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
         }
         const answers = { [given.question]: answerOf(given) };
         const answered = await tasks.answer(task.id, owner, () => answers, "model");
-        // It asks and cancels nothing: the next question is the affair of the call that follows.
+        // It asks and cancels nothing: the next call deals with the next question.
         const { signal } = ctx;
         const stays = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
         const now = await waitWhile(stays, answered, job.answerWithin, tasks, { signal });

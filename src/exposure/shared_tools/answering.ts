@@ -10,7 +10,10 @@ import { nextStep, nextWith, type SharedJobs, sharedNames } from "./jobs.ts";
 /** The jobs with the same prefix, by name. */
 export type AnsweringJobs = ReadonlyMap<string, AnsweringJob>;
 
-/** What the surface of a job says whose tasks a model reads as `read` says: "call report_status with this token", or the like. */
+/**
+ * The `answering` part of a job's surface. `read` says how a model reads its tasks, such as "call report_status with this
+ * token".
+ */
 export function answeringOf(
   registered: SharedJob["registered"],
   { form, answerWithin = 0, read }: Pick<AnsweringJob, "form"> & {
@@ -22,7 +25,7 @@ export function answeringOf(
   return { answering: { registered, prefix: "", form, answerWithin, next } };
 }
 
-/** What is known of the jobs with shared tools. */
+/** The answering jobs among those with shared tools. */
 export function answeringShared(jobs: SharedJobs): readonly AnsweringJob[] {
   return [...jobs.values()].map(({ registered, prefix, shortest }) => ({
     registered,

@@ -12,7 +12,7 @@ import type { CallClient, ListClient, SharedJob } from "../surface.ts";
 
 /** A job, which may be registered under several names. */
 export interface NamedJob extends SharedJob {
-  /** The longest time that a call of any of its names waits, in ms: a task does not know by which it was started. */
+  /** The longest time that a call of any of its names waits, in ms: a task does not record which one started it. */
   readonly answerWithin: number;
   /** The shortest one, which every client of the job can wait for, in ms. */
   readonly shortest: number;
@@ -64,13 +64,13 @@ export function nextStep(task: TaskInfo, prefix: string, answerWithin: number, a
   return nextWith(task, `call ${sharedNames(prefix).status} with this token${waiting(answerWithin)}`, asking);
 }
 
-/** How a model says for how long a call is to wait, in ms. A call that cannot wait is to come later. */
+/** Tells a model how long its next call should wait, in ms; with 0, to call again later. */
 export function waiting(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
   return seconds > 0 ? ` and wait_seconds ${seconds}` : " after a while";
 }
 
-/** As `nextStep`, of a task that is read as `read` says, such as "call report_status with this token". */
+/** As `nextStep`, for a task that is read by `read`, such as "call report_status with this token". */
 export function nextWith(task: TaskInfo, read: string, asking?: Asking): string {
   if (task.status !== "INPUT_REQUIRED") {
     return `${read.charAt(0).toUpperCase()}${read.slice(1)}; it returns the result once the job has ended.`;

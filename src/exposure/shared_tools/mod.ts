@@ -1,6 +1,6 @@
 /**
  * The tools for the tasks of all jobs: `task_status`, `task_cancel`, `task_list` and, if a model may answer the questions of
- * one, `task_answer`. Clients that do not support tasks use them for the tasks that their calls have started.
+ * one, `task_answer`. For clients that do not support tasks.
  *
  * @module
  */

@@ -48,7 +48,7 @@ export async function identify(
   return { response: Response.json({ error }, { status: 401 }), reason: error };
 }
 
-/** Leaves out the token itself: nothing behind this needs it. */
+/** Leaves out the token itself, because nothing needs it from here on. */
 function authInfoOf({ principal, client = "", scopes = [], expiresAt }: Identity): AuthInfo {
   const ends = expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1_000) };
   return { token: "", clientId: client, scopes: [...scopes], ...ends, extra: { principal } };

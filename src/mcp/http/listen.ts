@@ -22,7 +22,7 @@ const URLS = /^https?:\/\/[^/?#]*\/(mcp|healthz|\.well-known\/[^?#]*)([?#]|$)/;
 
 /**
  * When the server ends, a client that takes longer than this to send its request, or to read its response, is cut off, in
- * ms. With the time that the responses before may take, this stays below the 10 s after which supervisors kill.
+ * ms. Together with the grace for open responses, this stays below the 10 s after which supervisors kill.
  */
 const CUT_OFF_MS = 3_000;
 
@@ -36,7 +36,7 @@ export async function listen(
   const sending = new Set<Promise<void>>();
   const server = serve({ port, hostname, signal: cutOff.signal }, (request, info) => {
     const gone = new AbortController();
-    // There is nobody left who could be answered.
+    // No client is left to answer.
     const sent = info.completed.catch(() => gone.abort(new Error("The client is gone.")))
       .finally(() => sending.delete(sent));
     sending.add(sent);

@@ -1,12 +1,12 @@
 /**
- * The messages that wait for a client to read them. Once many wait, only the newest progress of each call does: a client that
- * does not read must not fill the memory of the server, and has no use for older progress.
+ * The messages that wait for a client to read them. Once many wait, only the newest progress of each call is kept: a client
+ * that does not read must not fill the server's memory, and has no use for older progress.
  *
  * @module
  */
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 
-/** How many messages may wait before any is dropped. A client that reads is never as far behind. */
+/** How many messages may wait before any is dropped. A client that reads never falls so far behind. */
 const MAX_WAITING = 64;
 
 type Token = string | number;

@@ -44,7 +44,7 @@ export function readMessage(text: string): { readonly message: JSONRPCMessage } 
   try {
     message = parseJSONRPCMessage(value);
   } catch {
-    // Its client is told.
+    // The client receives this.
     return { refusal: refuse(INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message.", idOf(value)) };
   }
   const unusable = unusableName(message);

@@ -13,7 +13,7 @@ import { asRequest, type TaskServer } from "../host.ts";
 import type { CallLog } from "../revision.ts";
 import { relatedTask } from "./wire.ts";
 
-/** For how many tasks it is remembered which line was sent last. */
+/** The number of tasks whose last sent line is remembered. */
 const REMEMBERED = 1_000;
 
 const SetLevelParams = z.looseObject({ level: z.enum(LOG_LEVELS) });
@@ -22,7 +22,7 @@ const SetLevelParams = z.looseObject({ level: z.enum(LOG_LEVELS) });
 export type SendLog = (params: { readonly [key: string]: unknown }) => Promise<void>;
 
 /**
- * Sends the lines of tasks, each once, from the moment on at which the client sets a level; before that it gets none. A line
+ * Sends the lines of tasks, each once, after the client has set a level; before that it gets none. A line
  * below the level is not sent.
  */
 export class LogPush implements Disposable {
@@ -40,7 +40,7 @@ export class LogPush implements Disposable {
     this.#notify = notify;
   }
 
-  /** Declares the capability, and takes the level that the client sets. What extensions log heeds it, too. */
+  /** Declares the capability, and takes the level that the client sets. Log messages of extensions follow it, too. */
   bind(server: TaskServer): void {
     server.registerCapabilities({ logging: {} });
     const plain = server.handlerOf("logging/setLevel");
@@ -143,7 +143,7 @@ class FollowedLog implements Disposable {
   }
 
   async #readAll(): Promise<void> {
-    await undefined; // Until then more may have been logged.
+    await undefined; // Lines of the same tick are read together.
     while (this.#logged > this.#last && !this.#over) {
       const logged = this.#logged;
       try {

@@ -13,8 +13,8 @@ import { acceptedContent, askAgain } from "../words.ts";
 import { inputRequired } from "./wire.ts";
 
 /**
- * Takes the answers that came with the call. Unless all are there and fit, it asks every question again: there is no task
- * yet that would keep an answer, and a client sends only those of its last round.
+ * Takes the answers that came with the call. Unless all are there and fit, it asks every question again: no task exists
+ * yet to keep an answer, and a client sends only the answers of its last round.
  */
 export async function elicitFields(questions: readonly Question[], ctx: RequestContext): Promise<Elicited> {
   const { inputResponses = {} } = ctx.mcpReq;

@@ -29,7 +29,7 @@ export function bindConnection(server: TaskServer, { surface, tasks }: Served, p
   return new StatelessConnection({ surface, tasks }, peer);
 }
 
-/** A connection on which each request stands for itself. */
+/** A connection whose requests are independent of each other. */
 export class StatelessConnection implements Connection {
   readonly subscriptions = true;
   readonly #served: Pick<Served, "surface" | "tasks">;

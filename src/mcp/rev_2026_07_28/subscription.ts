@@ -33,7 +33,7 @@ export interface Subscribed {
   readonly trace?: TraceContext;
 }
 
-/** How many changes may wait for the client, before those that newer ones have overtaken are dropped. */
+/** How many changes may wait for the client before overtaken ones are dropped. */
 const MAX_WAITING = 256;
 
 /** A change that the client has yet to be notified of. */
@@ -49,7 +49,7 @@ export class TaskSubscription implements Disposable {
   readonly #covers: Subscribed;
   readonly #write: Write;
   readonly #followed = new Map<string, () => void>();
-  /** How many lines of each task the client was told of. */
+  /** How many log lines of each task the client was notified of. */
   readonly #logged = new Map<string, number>();
   #waiting: Change[] = [];
   #notifying = false;

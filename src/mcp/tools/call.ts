@@ -28,7 +28,10 @@ import { CallProgress } from "./call_progress.ts";
 import { cancelQuestions } from "../cancel_questions.ts";
 import { askAgain, questionsToElicit } from "../words.ts";
 
-/** Ends the wait of a call that has to return the questions of its task, so that its client calls again with the answers. */
+/**
+ * The reason that ends a call's wait when it has to return the questions of its task; the client calls again with the
+ * answers.
+ */
 class InputNeeded extends JobsError {
   constructor(readonly result: Result) {
     super("The task of this call asks for input.");

@@ -1,5 +1,5 @@
 /**
- * Takes the answers to the questions of tasks, from whoever gives them, and writes to the audit log how they came.
+ * Takes the answers to the questions of tasks, and records in the audit log who answered and how.
  *
  * @module
  */

@@ -21,11 +21,11 @@ const PAUSES_MS = [200, 1_000, 2_000, 4_000];
 /** A task for which calls wait. */
 interface Awaited {
   readonly calls: Set<Wait>;
-  /** Whether another call takes it over from calls here whose clients cannot be reached. */
+  /** Whether another call is taking it over from calls of this server whose clients cannot be reached. */
   taken: boolean;
   /** Whether a caller that does not wait has received it, too. */
   given: boolean;
-  /** Whether one of the calls has started it: it is not the task of somebody whom this server does not know. */
+  /** Whether one of the calls has started it; otherwise it has a caller elsewhere. */
   isOurs: boolean;
 }
 
@@ -50,7 +50,7 @@ export class Callers implements Disposable {
   readonly #calls = new Set<Promise<void>>();
   /** What is being written. */
   readonly #writing = new Set<Promise<void>>();
-  /** What callers leave behind whose tasks are not stored yet, by their lists. */
+  /** Offers of callers that have left before their task was stored, by list. */
   readonly #leaving = new Map<string, Map<Promise<void>, number>>();
   #numbers = 0;
 
@@ -95,9 +95,9 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Whether the task of a call that no longer waits has other callers: calls that wait, here or in another server that lives,
-   * one that has received it meanwhile, or one elsewhere that has started it. Of several calls that leave, the last one gets
-   * `false`.
+   * Whether the task of a call that no longer waits has other callers: calls that wait, here or in another living server, a
+   * caller that has received it meanwhile, or one elsewhere that has started it. Of several calls that leave, the last one
+   * gets `false`.
    */
   async isShared({ id, awaited, list }: Wait): Promise<boolean> {
     if (isReachable(awaited) || awaited.given || !awaited.isOurs) return true;
@@ -162,7 +162,7 @@ export class Callers implements Disposable {
   }
 
   /**
-   * A start has found a task that was there before: nobody else has to take it over. `waits`: its call waits for the task.
+   * A start has found an existing task, so it need not be offered any more. `waits`: its call waits for the task.
    * Does not wait for the store.
    */
   found({ id }: Pick<TaskInfo, "id">, list: ListName, waits: boolean): void {
@@ -235,7 +235,7 @@ function isReachable({ calls }: Awaited): boolean {
   return calls.values().some(({ isReachable }) => isReachable());
 }
 
-/** Whether a caller can still receive the result of a task. */
+/** Whether a task can still have a result. */
 function isOfUse(task: TaskInfo): boolean {
   return isFinished(task) ? task.status === "COMPLETED" : !task.stopRequested;
 }

@@ -1,6 +1,6 @@
 /**
- * How servers tell each other that they live: while calls wait in a server, it counts up a number in the store. Whoever
- * sees the number stand still for a while knows that the server is dead. No clock is compared with another one.
+ * How servers show each other that they live: while calls wait in a server, it counts up a number in the store. If the
+ * number does not change for a while, the server is dead. So no clocks are compared.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const BEAT_MS = 1_000;
 /** After how long without a count a server is dead, in ms. */
 const DEAD_MS = 3_000;
 
-/** The pause between two looks at another server's number, in ms. */
+/** The pause between two reads of another server's number, in ms. */
 const LOOK_MS = 100;
 
 /** The owner of the servers' own keys. */
@@ -114,7 +114,7 @@ export class OtherServers {
         this.#seen.delete(server);
         return true;
       }
-      // A number seen earlier says nothing about now: it must change while we look.
+      // A number read earlier says nothing about now: it must change between two reads.
       first ??= count;
       const seen = this.#seen.get(server);
       if (seen?.count !== count) this.#seen.set(server, { count, since: this.#now() });

@@ -1,5 +1,5 @@
 /**
- * Marks in the store for the calls of this server that wait: if the server is killed, others find their tasks by them.
+ * Marks in the store for waiting calls of this server: if it is killed, others find the tasks of these calls by them.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface Waiting {
   readonly since: number;
 }
 
-/** What the store is to say of the calls of this server that wait for one task, and have the same list. */
+/** The mark of the calls of this server that wait for one task and have the same list. */
 interface Mark {
   readonly list: ListName;
   readonly offer: Offer;
@@ -37,7 +37,7 @@ export interface MarksOptions {
   readonly heartbeat: Heartbeat;
   /** The time, in ms since the epoch. */
   readonly now: () => number;
-  /** Writes in the background, and again if that fails. Resolves when it is done, or was given up. */
+  /** Writes in the background, and retries. Resolves when the write is done, or was given up. */
   readonly write: (act: () => Promise<void>) => Promise<void>;
 }
 

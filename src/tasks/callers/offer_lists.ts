@@ -36,7 +36,7 @@ export class OfferLists {
 
   /** Reads a list, once the changes are written that this process has made. */
   async read(list: ListName): Promise<readonly Offer[]> {
-    await this.#batches.get(textOf(list))?.done.catch(() => {}); // Whoever made the change gets the error.
+    await this.#batches.get(textOf(list))?.done.catch(() => {}); // The call that made the change gets the error.
     return currentOffers(parseOffers(await this.#keys.named(list.owner, list.key)), this.#now());
   }
 
@@ -64,7 +64,7 @@ export class OfferLists {
   }
 
   async #after(before: Batch | undefined, write: () => Promise<void>): Promise<void> {
-    await before?.done.catch(() => {}); // Whoever made that change gets the error.
+    await before?.done.catch(() => {}); // The call that made that change gets the error.
     await write();
   }
 

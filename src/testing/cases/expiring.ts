@@ -36,7 +36,7 @@ export const expiring: Cases = {
     const task = await stage.create({ job: "ask" });
     const { key } = await askedBy(stage, task);
     await worker.close(0);
-    // An answer to another question shows the store that the time of this one has passed.
+    // An answer to another question lets the store notice that this one has expired.
     const answer = (answers: Answers) => stage.backend.answer(task.id, OWNER, answers);
     await eventually("the question expires", async () => {
       const { task, counted } = await answer({ other: YES });

@@ -286,7 +286,7 @@ export const parking: Cases = {
     deepStrictEqual([await stage.backend.get(task.id, OWNER), noted], [parked, []]);
     await stage.answer(parked, YES);
     const end = await stage.finished(task);
-    // Mostly the first; a machine that stands still while the other process starts makes it the second.
+    // Usually the first attempt; the second if the machine stalls while the other process starts.
     deepStrictEqual([end.status, end.attempt], ["COMPLETED", parked.attempt]);
     deepStrictEqual(noted, [parked.attempt, "recorded before the worker died"]);
   }),

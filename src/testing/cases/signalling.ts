@@ -8,7 +8,7 @@ import { HoldLost, TaskCancelled, TimedOut, WorkerStopping } from "../../errors.
 import { pause } from "../../waiting.ts";
 import { aborted, type Cases, type Code, OWNER, whereWorkersDie } from "../stage.ts";
 
-/** How long a process freezes to lose its task, in ms: longer and longer, until it is longer than the lease. */
+/** How long the process freezes to lose its task, in ms: each time longer, until it exceeds the lease. */
 const STILL_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
 /** Code that stops when its signal aborts, and the reason of that. */

@@ -38,7 +38,10 @@ const PLACES: { readonly [status in TaskStatus]: { readonly lists: readonly List
 /** How many tasks are checked, and perhaps deleted, together. */
 const PURGE_BATCH = 100;
 
-/** What the script tells of a job: its name, the sizes of its lists, the running and the asking ones, and the first in line. */
+/**
+ * What the script returns for a job: its name, the sizes of its lists, the running and the asking ones, and the first in
+ * line.
+ */
 type CountReply = readonly [
   job: string,
   sizes: readonly number[],
@@ -47,7 +50,7 @@ type CountReply = readonly [
   since: number | false,
 ];
 
-/** What a worker tells of itself, with the ids of its BullMQ workers. */
+/** What a worker reports about itself, with the ids of its BullMQ workers. */
 export type PresentWorker = Omit<WorkerInfo, "running"> & { readonly ids: readonly string[] };
 
 /** What an operator sees and does; it reads and deletes tasks of all owners. */
@@ -70,7 +73,7 @@ export class RedisOperating {
     this.#deadline = deadline;
   }
 
-  /** By how many ms the id of any task is ahead of its `createdAt` at most. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. */
   async ahead(): Promise<number> {
     const { client, prefix } = this.#scripts;
     return Number(await this.#deadline.wait(client.get(`${ownPrefix(prefix)}ahead`)) ?? 0);
@@ -113,7 +116,7 @@ export class RedisOperating {
     return new Set(await this.#run<readonly string[]>("paused"));
   }
 
-  /** Pauses the queues of a job, or ends that. */
+  /** Pauses or resumes the queues of a job. */
   async setPaused(job: string, paused: boolean): Promise<void> {
     for (const name of await this.#run<readonly string[]>("pause", job, paused ? 1 : 0)) {
       const queue = await this.#queue(name);

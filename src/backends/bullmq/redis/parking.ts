@@ -26,7 +26,7 @@ export class RedisParking {
     return await this.#scripts.run("park", queue, id, token, until ?? "", ...keys);
   }
 
-  /** Reads what a run of a job goes by that is not the first, if that has not come with its claim. */
+  /** Reads what earlier runs of a job have left for this one, if that has not come with its claim. */
   async resumed(queue: string, id: string): Promise<Resumed> {
     return parseResumed(JSON.parse(await this.#scripts.run("resumed", queue, id)));
   }

@@ -35,7 +35,7 @@ export interface Hold {
   readonly token: string;
 }
 
-/** A task to read, whose it has to be ("" for anybody's), and whether to read its result. */
+/** A task to read, the owner that it must have ("" for any), and whether to read its result. */
 interface ReadRequest {
   readonly id: string;
   readonly owner: string;
@@ -114,9 +114,9 @@ export class RedisRecords implements KeyStore {
   }
 
   /**
-   * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy, and rejects if that
-   * does not come, when nothing has been sent, or if no answer comes in time for an input of this size. Resolves with
-   * when it was stored, and with `undefined` if the key does not name it.
+   * Stores the record and queues the job, both or neither. Waits for its turn while Redis is busy; rejects if that does
+   * not come, with nothing sent, or if no answer comes in time for an input of this size. Resolves with when it was stored,
+   * or with `undefined` if the key does not name it.
    */
   async create(job: Job, queue: string, task: NewTask, size: number, key?: string): Promise<number | undefined> {
     const storedAt = await this.#store({ job, queue, task, size, key });
@@ -165,12 +165,12 @@ export class RedisRecords implements KeyStore {
     return reply;
   }
 
-  /** Which of these tasks are to stop, or are cancelled. */
+  /** Returns those of these tasks that are to stop, or are cancelled. */
   async toStop(ids: readonly string[]): Promise<readonly string[]> {
     return ids.length === 0 ? [] : await this.#scripts.run("stops", ...ids);
   }
 
-  /** Cancels a task whose run has stopped, if that holds it. */
+  /** Cancels a task whose run has stopped, if the run still holds it. */
   async markStopped({ id, token }: Hold): Promise<void> {
     await this.#scripts.run("cancel", id, "stopped", token);
   }
@@ -211,7 +211,7 @@ export class RedisRecords implements KeyStore {
     return (await this.#scripts.run<string[]>("log", id)).map(parseLine);
   }
 
-  /** Stores questions that a run asks, if that holds the task. Resolves with how each stands, unless it is no task of ours. */
+  /** Stores questions of a run that holds its task. Resolves with the state of each; `undefined` for a job of others. */
   async storeQuestions(hold: Hold, questions: readonly NewQuestion[]): Promise<readonly Standing[] | undefined> {
     const { id, run, token } = hold;
     const replies = await this.#scripts.run<string[] | null>("ask", id, token, run, ...askArguments(questions));

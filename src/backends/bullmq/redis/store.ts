@@ -111,7 +111,7 @@ export class RedisStore {
       const names = clients.matchAll(/ name=(\S*) /g).map(([, client = ""]) => client);
       return names.some((client) => client === plain || client === coded || client.startsWith(`${coded}:w:`));
     } catch (error) {
-      // Some hosts of Redis do not list connections. To answer "no" would be wrong.
+      // Some hosts of Redis do not list connections. Answering "no" would be wrong then.
       if (error instanceof Error && /unknown command|NOPERM/i.test(error.message)) return true;
       throw error;
     }

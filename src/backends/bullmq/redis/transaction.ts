@@ -1,9 +1,9 @@
 /**
- * Transactions on Redis that are cheap to begin, and that work although Redis may have forgotten scripts.
+ * Transactions on Redis that are cheap to begin, and that work even if Redis has forgotten scripts.
  *
  * ioredis copies each script of its connection into each transaction; with the 64 of BullMQ that takes 50 µs of
- * processor time. And it sends a script's text once per connection: that Redis has forgotten it since, or refused it
- * then, shows only inside a transaction, where ioredis does not look. So scripts are sent by hand here.
+ * processor time. And it sends a script's text once per connection. If Redis has forgotten or refused it, that shows
+ * only inside a transaction, where ioredis does not check. So scripts are sent by hand here.
  *
  * @module
  */

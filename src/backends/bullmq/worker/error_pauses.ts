@@ -19,10 +19,10 @@ const LONGEST_MS = 2_000;
 /** Waits for `ms`, or until `unless` resolves. */
 export type Wait = (ms: number, unless?: Promise<void>) => Promise<void>;
 
-/** What is to be known of a worker. */
+/** What the pauses depend on. */
 export interface PauseOptions {
   readonly job: string;
-  /** If Redis refuses the end of a job, it is retried for so many ms: after that it is void. */
+  /** How long the end of a job that Redis refuses is retried, in ms: after that it is void. */
   readonly lease: number;
   readonly onError: OnError;
 }

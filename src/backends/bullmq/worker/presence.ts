@@ -1,15 +1,15 @@
 /**
- * Tells Redis that a worker is alive, for operators: who it is, and that it has been heard of.
+ * Tells Redis that a worker is alive, for operators.
  *
  * @module
  */
 import type { OnError } from "../../../log/on_error.ts";
 import { pause } from "../../../waiting.ts";
 
-/** The pause before the first word is repeated while Redis fails, in ms. */
+/** The pause before the first report is repeated while Redis fails, in ms. */
 const RETRY_MS = 500;
 
-/** What a presence tells Redis. */
+/** What a presence reports to Redis. */
 export interface Telling {
   /** The worker is alive. */
   present(): Promise<unknown>;
@@ -17,7 +17,7 @@ export interface Telling {
   gone(): Promise<unknown>;
 }
 
-/** A worker that tells that it is alive, until it is closed. */
+/** Reports that a worker is alive, until it is closed. */
 export class Presence implements AsyncDisposable {
   /** Resolves once Redis knows of the worker, or it is closed. */
   readonly known: Promise<void>;
@@ -27,7 +27,7 @@ export class Presence implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
 
-  /** `every` is how often it tells, in ms. */
+  /** `every` is how often it reports, in ms. */
   constructor(telling: Telling, every: number, onError: OnError) {
     this.#telling = telling;
     this.#onError = onError;
@@ -37,7 +37,7 @@ export class Presence implements AsyncDisposable {
     this.#ended = this.#tell(() => known.resolve()).finally(() => known.resolve());
   }
 
-  /** If Redis does not hear of the end, the worker counts as dead a little later. */
+  /** If this report does not reach Redis, the worker counts as dead a little later. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#ended;

@@ -45,7 +45,7 @@ export class JobRun {
   readonly #controller = new AbortController();
   readonly #questions: OpenQuestions;
   readonly #reports: Reports;
-  /** Resolves once nobody waits for the code any longer. One per run: a shared one would keep every task in memory. */
+  /** Resolves once nothing waits for the code any longer. One per run: a shared promise would keep every task in memory. */
   readonly #released = Promise.withResolvers<undefined>();
   /** Rejects once nobody waits for Redis any longer. */
   readonly #abandoned = Promise.withResolvers<never>();
@@ -56,7 +56,7 @@ export class JobRun {
   /** The code has ended. */
   #over = false;
   #ended = false;
-  /** Resolves with whether the run is over because its task is parked; `undefined` unless it is to be. */
+  /** Resolves with whether parking the task has ended the run; `undefined` unless parking has begun. */
   #parking: Promise<boolean> | undefined;
   /** The steps that are being stored. */
   readonly #recording = new Set<Promise<void>>();
@@ -73,7 +73,7 @@ export class JobRun {
     this.id = job.id ?? "";
     const now = Date.now();
     this.#ahead = (job.processedOn ?? now) - now;
-    this.#abandoned.promise.catch(() => {}); // What races with it gets the reason.
+    this.#abandoned.promise.catch(() => {}); // Whatever is raced against it gets the reason.
     this.#reports = this.#mergeReports();
     this.#questions = new OpenQuestions(
       {
@@ -190,7 +190,7 @@ export class JobRun {
     this.#questions.recheck();
   }
 
-  /** Whether nothing counts any longer that its code does. */
+  /** Whether the run is over or lost, so that nothing that its code does counts any longer. */
   get #isOver(): boolean {
     return this.#over || this.#parking !== undefined || this.#lost;
   }
@@ -218,7 +218,7 @@ export class JobRun {
     });
   }
 
-  /** From its first line on, the end of the code is no end of the attempt. */
+  /** Once this is called, the end of the code does not end the attempt. */
   async #park(until?: number): Promise<void> {
     if (this.#isOver) return;
     const { store, name, job, token } = this.#options;
@@ -272,7 +272,9 @@ export class JobRun {
     throw new this.#options.store.bullmq.WaitingError();
   }
 
-  /** A report is stored at once or dropped: the code does not wait for a Redis that is away. The end waits for the log. */
+  /**
+   * A report is stored at once or dropped: the code does not wait while Redis is away. The end of the run waits for the log.
+   */
   #mergeReports(): Reports {
     const { store, name, job, token } = this.#options;
     let latest: ProgressReport = {};

@@ -24,7 +24,7 @@ export interface LockedJob {
   readonly token: string;
 }
 
-/** What our records need to know of it. */
+/** The same, as our records need it. */
 export function holdOf({ job, token }: LockedJob): Hold {
   return { id: job.id ?? "", run: job.attemptsStarted, token };
 }

@@ -1,5 +1,5 @@
 /**
- * How many tasks of a job have which status. Each commit that changes a task changes the counters, too, so they are exact
+ * How many tasks of each job have each status. Each commit that changes a task changes the counters, too, so they are exact
  * however a process ends.
  *
  * A finished task is counted under the time until which KV keeps it. Once that has passed, the counter is not read any more,
@@ -14,10 +14,10 @@ import { type Committer, type Count, reading } from "../committer.ts";
 import { countKey } from "../keys.ts";
 import { keptUntil } from "./kept.ts";
 
-/** The end of counters that last: those of tasks that are not finished. */
+/** The end of counters without an end: those of tasks that are not finished. */
 const LASTS = 0;
 
-/** The name under which tasks are counted that wait without a worker, besides their status. */
+/** The name under which parked tasks are counted, besides their status. */
 const PARKED = "parked";
 
 /** The most counters deleted at once. */
@@ -46,7 +46,7 @@ export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly Tas
     const counted = jobs.get(job) ?? new Map<string, number>();
     jobs.set(job, counted.set(name, (counted.get(name) ?? 0) + Number(BigInt.asIntN(64, value))));
   }
-  // Below zero are those of a file that was made before there were counters.
+  // In a file from before there were counters, a count may be below zero.
   const counts = [...jobs].map(([job, counted]) => countsOf(job, (name) => Math.max(0, counted.get(name) ?? 0)));
   return counts.filter(({ counts }) => Object.values(counts).some((count) => count > 0));
 }

@@ -14,7 +14,7 @@ import { expiryOf } from "./kept.ts";
 /** What the index of jobs holds of a task. */
 export interface Indexed {
   readonly owner: string;
-  /** How it has ended; absent: it has not. */
+  /** Its final status; absent until it has one. */
   readonly status?: TerminalStatus;
 }
 
@@ -34,7 +34,7 @@ export function indexing(
   return { sets, deletes: was && moves ? [was] : [], bytes: sets.length * (100 + 2 * owner.length) };
 }
 
-/** What a new task notes, if its id is ahead of the time at which it is created. Almost none is. */
+/** What a new task whose id is ahead of its creation writes, so that pages by time still find it. Almost none is ahead. */
 export function raising(info: TaskInfo): Required<Pick<Write, "raises">> {
   const to = aheadOf(info);
   return { raises: to > 0 ? [{ key: aheadKey(), to }] : [] };

@@ -1,6 +1,6 @@
 /**
- * How long a finished task is kept. KV deletes what has expired and tells nobody, so the tasks that expire at about the same
- * time expire together, and are counted together: their counter ends with them.
+ * How long a finished task is kept. KV deletes what has expired without notice. So tasks that expire at about the same
+ * time expire together and share a counter, which ends with them.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { expiryIn } from "../limits.ts";
 const PARTS = 32;
 
 /**
- * Until when KV keeps a finished task, in ms since the epoch: until an hour after its result has expired, in which its owner
- * is told so, and then up to a 32nd of that time longer.
+ * Until when KV keeps a finished task, in ms since the epoch: until an hour after its result has expired, during which its
+ * owner gets "expired", and then up to a 32nd of that time longer.
  */
 export function keptUntil({ finishedAt, resultTtl }: FinishedTask): number {
   const kept = expiryIn(resultTtl + EXPIRED_TOLD_MS);

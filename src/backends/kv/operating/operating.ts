@@ -36,7 +36,7 @@ export class KvOperating implements OperatingStore<KvEntry> {
     this.#tasks = tasks;
   }
 
-  /** The index needs the job, so all jobs are asked at once. */
+  /** The index needs the job, so the task is looked up in all jobs at once. */
   async find(id: string): Promise<KvEntry | undefined> {
     const jobs = await countedJobs(this.#kv);
     const found = await Promise.all(jobs.map((job) => this.#tasks.get(indexKey(job, id))));
@@ -68,7 +68,7 @@ export class KvOperating implements OperatingStore<KvEntry> {
     const alive = (await reading(list)).filter(({ value }) => isAlive(value, this.#tasks.now()));
     return await Promise.all(alive.map(async ({ key, value: { jobs, held, host, pid, since } }) => {
       const name = String(key.at(-1));
-      // The list has tasks, too, that the worker held when it last renewed its lease, or was about to claim.
+      // The list also has tasks that the worker held at its last renewal, or was about to claim.
       const entries = await Promise.all(held.map(([owner, id]) => this.#tasks.read(id, owner)));
       const running = entries.flatMap((entry) => entry?.record.holder === name ? entry.record.info.id : []);
       return { name, host, pid, jobs, running, since };

@@ -13,7 +13,7 @@ import { countedJobs } from "./counters.ts";
 import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready } from "./ranges.ts";
 import { headsOf } from "./waiting.ts";
 
-/** The most tasks that one page looks at, unless it is to have more. */
+/** The most tasks that one page reads, unless its limit is higher. */
 const MOST_SEEN = 1_500;
 
 /** How many tasks of one range are read at first, at least. */
@@ -35,7 +35,7 @@ async function tasksOf(kv: Deno.Kv, found: readonly Found[]): Promise<readonly T
   return found.flatMap(({ id, task }) => task ?? tasks.get(id) ?? []);
 }
 
-/** The first tasks that may match, as far as their ranges know. */
+/** The first tasks that may match, by what their ranges know. */
 async function firstOf(
   runs: AsyncIterable<readonly Found[]>,
   query: TaskQuery,

@@ -14,7 +14,7 @@ import { countedJobs, uncounting } from "./counters.ts";
 import { type Indexed, indexKeys } from "./indexes.ts";
 import { keptUntil } from "./kept.ts";
 
-/** The most tasks that one page looks at: as many checks as one commit takes. */
+/** The most tasks that one page reads: as many checks as one commit takes. */
 const PAGE = 100;
 
 /** What a purge needs. */

@@ -13,7 +13,7 @@ import type { Indexed } from "./indexes.ts";
 export interface Found {
   readonly id: string;
   readonly owner: string;
-  /** How it has ended, or that it has not, if the range knows. */
+  /** Its final status, or that it has none, if the range knows. */
   readonly end?: TerminalStatus | "none";
   /** The task itself, if it is in the range. */
   readonly task?: TaskInfo;
@@ -53,8 +53,8 @@ export function listed(tasks: readonly Found[], { before: end, from = "" }: Betw
 const LARGEST_READ = 500;
 
 /**
- * Several ranges as one, in which no task is twice: a run of tasks after the other. `first` is how many tasks of a range are
- * read at first. Each further read is of twice as many, so that reading far takes few reads.
+ * Merges ranges into one without duplicates, a batch of tasks at a time. `first` is how many tasks of each range are read
+ * first; each further read doubles that, so that reading far takes few reads.
  */
 export async function* merged(ranges: readonly Range[], first: number): AsyncGenerator<readonly Found[]> {
   let readers = ranges.map((range) => new Reader(range, first));
@@ -68,7 +68,7 @@ export async function* merged(ranges: readonly Range[], first: number): AsyncGen
       if (next.head.id !== last) run.push(next.head);
       last = next.head.id;
       next.advance();
-      if (next.head === undefined) break; // Only more of its range tells what comes next.
+      if (next.head === undefined) break; // The range must be read further to know what comes next.
     }
     yield run;
   }

@@ -8,7 +8,7 @@ import { reading } from "../committer.ts";
 import { readyKey } from "../keys.ts";
 import type { StoredTask } from "../stored.ts";
 
-/** The most urgencies that are told apart. */
+/** The most urgencies that are read. */
 const MOST = 100;
 
 /** Sorts after every id. */

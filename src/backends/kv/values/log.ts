@@ -10,13 +10,13 @@ import { packed } from "../../../text.ts";
 import { reading, type Write } from "../committer.ts";
 import { logKey } from "../keys.ts";
 
-/** The size of a full segment, in bytes, to which the longest line may come on top. KV takes 65,536 in a value. */
+/** The size at which a segment is full, in bytes; the longest line may exceed it. KV takes 65,536 in a value. */
 const SEGMENT_BYTES = 16_000;
 
 /** What a line takes besides its text, in bytes. */
 const LINE_BYTES = 100;
 
-/** Reads logs, and says what changes them. */
+/** Reads logs, and prepares their changes. */
 export class KvLogs {
   readonly #kv: Deno.Kv;
 
@@ -30,7 +30,7 @@ export class KvLogs {
   }
 
   /**
-   * What a change of a task writes that adds lines to its log. With `expireIn`, in ms, the task is finished, and its log is
+   * What is written when lines are added to the log of a task. With `expireIn`, in ms, the task is finished, and its log is
    * deleted after that time. The change must check that the task is as it was before this reads its log.
    */
   async writing(id: string, added: readonly LogLine[], expireIn?: number): Promise<Required<LogWrite>> {

@@ -31,7 +31,7 @@ export class KvSteps {
     }));
   }
 
-  /** Writes a step, if the task is unchanged, and adds it to those that are `known`. Resolves with whether it was. */
+  /** Writes a step if the task is unchanged, and adds it to `known`. Resolves with whether it was written. */
   async record(
     id: string,
     check: Deno.AtomicCheck,
@@ -58,7 +58,7 @@ export class KvSteps {
     await this.#committer.commit({ sets, deletes, bytes: 100 * sets.length });
   }
 
-  /** What deletes all steps of a task; those that are not `known` are read first. */
+  /** The deletions of all steps of a task; without `known`, the steps are read first. */
   async deletion(id: string, known: ReadonlyMap<number, BlobRef | undefined> | undefined, now: number): Promise<Gone> {
     return deletionOf(id, known ?? await this.#find(id), now);
   }

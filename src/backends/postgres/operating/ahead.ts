@@ -1,6 +1,6 @@
 /**
- * By how much the ids of tasks are ahead of their creation at most. The clock of a server makes an id, and that of the
- * database says when its task was created.
+ * The most that the time in a task's id is ahead of its creation. The server's clock makes the id, and the database's clock
+ * says when the task was created.
  *
  * @module
  */
@@ -9,26 +9,26 @@ import { changeDocument } from "../../../operator/documents.ts";
 import type { TaskInfo } from "../../../task.ts";
 import type { PgDocuments } from "../tables/documents.ts";
 
-/** The document that keeps it, in ms. The migration that began it has made it of the tasks that were there. */
+/** The document that keeps it, in ms. A migration created it from the tasks that existed. */
 export const AHEAD = "ahead";
 
-/** Keeps it in a document. */
+/** Keeps this maximum in a document. */
 export class Ahead {
   readonly #documents: PgDocuments;
-  /** What the document has at least. */
+  /** A lower bound of what the document has. */
   #known = 0;
 
   constructor(documents: PgDocuments) {
     this.#documents = documents;
   }
 
-  /** Reads it, in ms. */
+  /** Reads the maximum, in ms. */
   async read(): Promise<number> {
     this.#known = Number(await this.#documents.read(AHEAD) ?? 0);
     return this.#known;
   }
 
-  /** Called before a task is stored. Almost none is further ahead than any was before. */
+  /** Called before a task is stored. It rarely writes: few ids are further ahead than all before. */
   async note(task: TaskInfo): Promise<void> {
     const ahead = aheadOf(task);
     if (ahead <= this.#known) return;

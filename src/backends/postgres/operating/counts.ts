@@ -1,7 +1,7 @@
 /**
  * How many tasks of each job are in each state. Each statement that changes tasks adds rows to the table `counts`, of what it
- * adds and takes away, so that no two statements wait for each other; the sweep makes one row of many. A claim adds nothing:
- * what is claimed and not written since is counted anew each time, and there are few of these.
+ * adds and takes away, so that no two statements wait for each other; the sweep merges them. A claim adds nothing: tasks
+ * that are claimed and not written since are few, and counted each time.
  *
  * @module
  */
@@ -51,7 +51,7 @@ function sumOf(rows: readonly CountRow[]): Pick<TaskCounts, "counts" | "parked">
   return { counts, parked: waitParked };
 }
 
-/** Sums up what is counted, and moves the tasks that are claimed, in whatever state they are stored, to the running ones. */
+/** Sums up the counters, and counts claimed tasks as running, whatever state they are stored in. */
 function countStatement(schema: string): string {
   return `
 WITH claimed AS MATERIALIZED (
@@ -66,7 +66,7 @@ SELECT job, state, sum(tasks)::float8 AS tasks FROM (
 ) AS changes GROUP BY job, state HAVING sum(tasks) > 0`;
 }
 
-/** Since when the oldest of the tasks waits that are ready: those that head the queue of each job, one for each priority. */
+/** Since when the oldest ready task waits: the head of each job's queue, one for each priority. */
 function waitingStatement(schema: string): string {
   return `
 WITH RECURSIVE heads AS (
@@ -81,7 +81,7 @@ WITH RECURSIVE heads AS (
 SELECT job, (extract(epoch FROM min(due_at)) * 1000)::float8 AS since FROM heads GROUP BY job`;
 }
 
-/** Makes one row of many. Resolves with whether there may be more. */
+/** Merges many rows into one. Resolves with whether there may be more. */
 export async function mergeCounts({ schema, run }: Database): Promise<boolean> {
   const [row] = await run<{ merged: number }>({
     text: `

@@ -1,11 +1,14 @@
 /**
- * What else stands about tasks that are deleted.
+ * What else is stored about tasks that are deleted.
  *
  * @module
  */
 import { isMarked } from "./states.ts";
 
-/** Parts of a statement that forget what stands about the tasks of its part `gone`, which has `id`, `job` and `state`. */
+/**
+ * Parts of a statement that delete what else is stored about the tasks of its part `gone`, which has `id`, `job` and
+ * `state`.
+ */
 export function goneStatements(schema: string): string {
   return `steps AS (
   DELETE FROM ${schema}.steps WHERE id = ANY(ARRAY(SELECT id FROM gone))

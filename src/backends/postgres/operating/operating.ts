@@ -17,7 +17,7 @@ import { purgePage } from "./purge.ts";
 /** Reads the tasks of all owners. */
 export class PgOperating implements OperatingStore<PgEntry> {
   readonly find: (id: string) => Promise<PgEntry | undefined>;
-  /** By how many ms the id of any task is ahead of its `createdAt` at most. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. */
   readonly ahead: () => Promise<number>;
   readonly #database: Database;
 
@@ -48,7 +48,10 @@ export class PgOperating implements OperatingStore<PgEntry> {
     });
   }
 
-  /** Each claim locks the row of its worker, and is void if this has changed it since the claim began. */
+  /**
+   * Each claim locks the row of its worker, and is void if that row has changed since the claim began; this changes all
+   * rows.
+   */
   async passClaims(): Promise<void> {
     const { run, schema } = this.#database;
     await run({

@@ -1,6 +1,6 @@
 /**
- * Pages of the tasks of all owners. Each source lists ids, the newest first, by an index; of these the tasks are read, and
- * what the source cannot tell is checked.
+ * Pages of the tasks of all owners. Each source lists ids by an index, the newest first. Then the tasks are read, and checked
+ * for what the source cannot tell.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
   const { run, schema } = database;
   const { job, status, before = LAST_ID, from = FIRST_ID } = query;
   const owner = query.owner === undefined ? null : JSON.stringify(query.owner);
-  // What runs is stored in the state in which it was claimed.
+  // A running task is stored with the state in which it was claimed.
   const states = status === undefined || status === "RUNNING" ? null : statesOf(status);
   const { name, where, key = null } = await sourceOf(database, query);
   const ids = `SELECT id FROM ${where(schema)} AND id < $1::uuid AND id >= $2::uuid ORDER BY id DESC`;
@@ -51,7 +51,7 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
   return { tasks, next: edge?.id };
 }
 
-/** The source with the fewest ids beside those that are asked for. */
+/** The source with the fewest ids that do not match. */
 async function sourceOf(database: Database, { job, owner, status }: TaskQuery): Promise<Source> {
   if (status === "RUNNING") {
     return { name: "running", where: (schema) => `${heldIds(schema)} AS held WHERE $3::text IS NULL` };
@@ -73,7 +73,7 @@ async function sourceOf(database: Database, { job, owner, status }: TaskQuery): 
   return { name: "all", where: (schema) => `${schema}.tasks WHERE $3::text IS NULL` };
 }
 
-/** Whether all that waits can be read at once. */
+/** Whether all waiting tasks can be read at once. */
 async function waitsFew({ run, schema }: Database, job: string | undefined): Promise<boolean> {
   const condition = job === undefined ? "" : "WHERE job = $1";
   const [row] = await run<{ waiting: number }>({

@@ -9,7 +9,7 @@ import type { Database } from "../database.ts";
 import { goneStatements } from "./gone.ts";
 import { MARKED } from "./states.ts";
 
-/** The most tasks that one page looks at. */
+/** The most tasks that one page reads. */
 const PAGE = 1_000;
 
 interface PageRow {
@@ -27,7 +27,7 @@ export async function purgePage(
 ): Promise<PurgedPage> {
   const marked = MARKED.includes(status);
   const source = marked ? `${schema}.marks WHERE status = $1` : `${schema}.tasks WHERE $1::text IS NOT NULL`;
-  // The end of a record that is finished: its messages have no quote that is not escaped.
+  // The end of a finished record; quotes in its messages are escaped, so they cannot match.
   const finishedAt = `substring(record FROM '"finishedAt":([0-9.e+]+)')::float8`;
   const [row] = await run<PageRow>({
     name: `mcp_jobs_purge_${marked ? "marked" : "all"}`,

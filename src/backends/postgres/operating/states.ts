@@ -1,5 +1,5 @@
 /**
- * In which state a task is, as one word of the tables: counts, marks and filters go by it.
+ * The state of a task as one word of the tables, which counts, marks and filters use.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export function parseState(state: string): { readonly status: TaskStatus; readon
   return { status: (parked ? state.slice(0, -PARKED.length) : state) as TaskStatus, parked };
 }
 
-/** Of each status that few tasks have, the table `marks` lists the tasks. The others are found without. */
+/** The statuses that few tasks have: the table `marks` lists these tasks. The others are found without it. */
 export const MARKED: readonly TaskStatus[] = ["RETRYING", "INPUT_REQUIRED", "FAILED", "CANCELLED"];
 
 /** The condition in SQL that a word is of a marked status. */

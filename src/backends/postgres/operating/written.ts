@@ -1,13 +1,13 @@
 /**
- * What a statement that writes tasks notes for operators.
+ * What a statement that writes tasks also writes for operators.
  *
  * @module
  */
 import { isMarked, statusIn } from "./states.ts";
 
 /**
- * Parts of a statement that count and mark the tasks of its part `written`, which has `id`, `job`, `state` and, but for new
- * tasks, `was_state`.
+ * Parts of a statement that count and mark the tasks of its part `written`, which has `id`, `job`, `state` and,
+ * except for new tasks, `was_state`.
  */
 export function writtenStatements(schema: string): string {
   return `counted AS (

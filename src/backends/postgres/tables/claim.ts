@@ -30,9 +30,9 @@ SELECT ${FOUND} FROM worker LEFT JOIN alive ON true`;
 }
 
 /**
- * As that, for one job and its limits: the most tasks at once, and so many within so many ms, as the last three parameters;
- * NULL: no limit. Which of the claimed tasks are held, their rows say: so a slot is free with the write that ends, parks or
- * hands back its task.
+ * The same for one job with limits, which are the last three parameters: the most tasks at once, the most claims in a window,
+ * and its length in ms; NULL: no limit. The rows of the claimed tasks say which are still held, so the write that ends, parks
+ * or hands back a task also frees its slot.
  *
  * Claims of a job lock its row one after the other, but each sees the tasks as they were when it began. So it claims nothing
  * if the row has changed since, and the worker tries again. Ends of tasks that it does not see only make room.
@@ -67,8 +67,8 @@ FROM worker LEFT JOIN alive ON true LEFT JOIN room ON true`;
 }
 
 /**
- * The worker, while its lease lasts, and the time, in ms since the epoch, unless a job was paused since the claim began: the
- * lock finds the row of the worker as it is by now, and all else is as it was then.
+ * The worker, while its lease lasts, and the time in ms since the epoch, unless a job was paused since the claim began. The
+ * lock reads the worker's row as it is now; everything else is read as it was when the claim began.
  */
 function alive(schema: string): string {
   return `worker AS MATERIALIZED (
@@ -84,7 +84,7 @@ function isPaused(schema: string, job: string): string {
   return `EXISTS (SELECT FROM ${schema}.documents WHERE documents.name = '${PAUSED}' || ${job}::text)`;
 }
 
-/** Takes what was found, notes it with the worker, and tells the other processes. */
+/** Claims what was found, lists it with the worker, and notifies the other processes. */
 function taken(schema: string): string {
   return `gone AS (
   DELETE FROM ${schema}.queue WHERE ctid = ANY(ARRAY(SELECT place FROM found))

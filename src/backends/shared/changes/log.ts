@@ -1,5 +1,5 @@
 /**
- * What the log of a task is when lines are added.
+ * Adds lines to the log of a task.
  *
  * @module
  */

@@ -8,8 +8,8 @@ import { type LiveTask, type NewQuestion, openQuestions } from "../../../task.ts
 import { live, next, type TaskRecord } from "./task_record.ts";
 
 /**
- * The job asks something. A question that is open or answered already, from an attempt before, stays as it is. If the task
- * need not wait for any of them, and none has expired, the record given is the same.
+ * The job asks something. A question that an earlier attempt has asked stays open or answered. Returns the same record if
+ * the task need not wait for any of them and none has expired.
  */
 export function asked(record: TaskRecord, questions: readonly NewQuestion[], now: number): TaskRecord {
   const { status } = live(record);
@@ -21,8 +21,8 @@ export function asked(record: TaskRecord, questions: readonly NewQuestion[], now
 }
 
 /**
- * Answers have come, or the time of a question has passed. The task runs on once no question is open; one that is parked is
- * ready then.
+ * Answers have come, or the time of a question has passed. The task continues once no question is open; a parked one is then
+ * ready.
  */
 export function answered(record: TaskRecord, answers: Answers, now: number): TaskRecord {
   const { status } = live(record);

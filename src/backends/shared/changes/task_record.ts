@@ -34,7 +34,7 @@ export interface TaskRecord {
   readonly crashes: number;
   /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
   readonly handBacks?: number;
-  /** Code of it was given up and may run on, so nobody can say that its work has stopped. */
+  /** Some of its code was given up and may still run, so it cannot be said that its work has stopped. */
   readonly abandoned?: true;
   /** Its attempt was parked: the next claim continues that attempt, and comes before tasks that never ran. */
   readonly resumes?: true;
@@ -70,7 +70,7 @@ export function step<T extends LiveTask>(info: T, now: number): T {
   return { ...info, revision: info.revision + 1, updatedAt: Math.max(now, info.updatedAt) };
 }
 
-/** Narrows to a task that can still change. Callers look before they change, so a finished one here is our defect. */
+/** Narrows to a task that can still change. Callers check that first, so a finished task here is our defect. */
 export function live(record: TaskRecord): LiveTask {
   if (isFinished(record.info)) {
     throw new Error(`Task ${record.info.id} is ${record.info.status} and never changes.`);

@@ -1,5 +1,5 @@
 /**
- * What becomes of a task that waits without a worker.
+ * Parks a task: it waits without a worker.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import { live, next, type TaskRecord } from "./task_record.ts";
 
 /** What a task waits for without a worker. */
 export interface WaitsFor {
-  /** The questions that its code waits for, by key. Others that are open, of code before, are not asked any longer. */
+  /** The keys of the questions that its code waits for. Other open questions, of earlier runs, are dropped. */
   readonly keys: readonly string[];
-  /** When it goes on in any case, in ms since the epoch. */
+  /** When it continues in any case, in ms since the epoch. */
   readonly until?: number;
 }
 
 /**
- * The task waits without a worker: for its answers, and no longer than until the time of a question is over. If nothing is
- * left to wait for, it is ready at once.
+ * The task waits without a worker for its answers, at most until a question expires. If nothing is left to wait for, it is
+ * ready at once.
  */
 export function waiting(record: TaskRecord, { keys, until }: WaitsFor, now: number): TaskRecord {
   const { dueAt: _, questions: __, ...rest } = live(record);

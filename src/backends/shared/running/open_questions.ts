@@ -51,7 +51,7 @@ export class OpenQuestions {
     const settle = ({ answer, expiresIn }: Standing = {}) => {
       if (answer) resolve(answer);
       else if (expiresIn !== undefined && this.#waiting.get(question.key) === read) {
-        // To ask once more shows the store that the time has passed, or tells how much of it is left.
+        // Asking again lets the store expire the question, or returns how much time is left.
         timer = setTimeout(store, Math.min(Math.max(1, expiresIn), LONGEST_TIMER_MS));
       }
     };

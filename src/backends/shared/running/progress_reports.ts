@@ -52,7 +52,7 @@ export function mergeReports(
     }
   };
   const drain = async () => {
-    await undefined; // What comes in the same tick is stored together.
+    await undefined; // Reports of the same tick are stored together.
     while (isNew && !ended) {
       isNew = false;
       // The job does not fail because a report could not be stored.

@@ -54,7 +54,7 @@ export class Runner implements WorkHandle {
   #claiming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping: Promise<void> | undefined;
-  /** Resolves when the grace is over sooner than `stop` was first told. */
+  /** Resolves when a later call of `stop` has cut the grace short. */
   readonly #graceOver = Promise.withResolvers<void>();
 
   /** Begins to claim tasks once `ready` resolves, and `options.after` does. */

@@ -20,15 +20,15 @@ import { update } from "./update.ts";
 /** The most tasks claimed at once. */
 const MAX_BATCH = 100;
 
-/** How long a task waits whose input could not be read, in ms. */
+/** How long a task whose input could not be read waits, in ms. */
 const UNREAD_PAUSE_MS = 1_000;
 
-/** From when on a clock counts as set back, in ms. */
+/** A clock counts as set back from this difference on, in ms. */
 const SET_BACK_MS = 1_000;
 
 /** What claims call. */
 export interface ClaimsListener {
-  /** Tasks are about to be claimed; `held` includes them already. What this writes goes to disk before the claims. */
+  /** Tasks are about to be claimed; `held` includes them already. Its writes go to disk before the claims. */
   readonly hold: () => void;
   /** The worker no longer holds a task. */
   readonly lose: (id: string) => void;
@@ -37,8 +37,8 @@ export interface ClaimsListener {
 }
 
 /**
- * A task that the worker holds, as it last saw it: one for each claim. A worker may have claimed a task again before it learns
- * what became of its claim before.
+ * A claimed task as the worker last saw it. There is one for each claim: a worker may claim a task again before it learns how
+ * its earlier claim has ended.
  */
 interface Held {
   entry: Entry;
@@ -95,7 +95,7 @@ export class Claims implements RunnerStore {
     else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
   }
 
-  /** Whether a task has made room for others of its job, which wait for that. */
+  /** Whether a task has freed a slot that other tasks of its job wait for. */
   makesRoom(task: TaskInfo): boolean {
     return this.#finder.makesRoom(task);
   }
@@ -258,7 +258,7 @@ export class Claims implements RunnerStore {
     if (held) this.#drop(held);
   }
 
-  /** Changes a held task, or gives up one that another worker has taken over meanwhile. Resolves with whether it was ours. */
+  /** Changes a held task, or drops one that another worker has taken over. Resolves with whether this worker still held it. */
   async #change(
     held: Held | undefined,
     next: (record: change.TaskRecord, now: number) => change.Ended,

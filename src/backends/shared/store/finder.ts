@@ -1,6 +1,6 @@
 /**
- * Finds tasks for one worker: of all its jobs together, and of each job with limits by itself, so that a job which may begin
- * no more holds up no other.
+ * Finds tasks for one worker: of all its jobs together, and of each job with limits by itself, so that a job at its limit
+ * does not hold up the others.
  *
  * @module
  */
@@ -17,9 +17,9 @@ export class Finder {
   readonly #queue: Queue;
   readonly #limits: LimitsOf;
   readonly #hasLimits: boolean;
-  /** Jobs with more tasks that are ready than slots when it last looked. */
+  /** Jobs that had more ready tasks than free slots at the last search. */
   readonly #full = new Set<string>();
-  /** Counts the looks: each begins with another job. */
+  /** Counts the searches: each starts with another job. */
   #looks = 0;
 
   /** Throws `DefinitionError` if there are limits, and the store has none. */
@@ -56,7 +56,7 @@ export class Finder {
         pause = Math.min(pause, found.pause ?? Infinity);
       } catch (error) {
         if (entries.length === 0) throw error;
-        return { entries, more: true, pause }; // What was claimed has to run.
+        return { entries, more: true, pause }; // What has been claimed must run.
       }
     }
     return { entries, more, pause };
@@ -67,7 +67,7 @@ export class Finder {
     this.#full.add(job);
   }
 
-  /** Whether a task has made room for others of its job, which wait for that. */
+  /** Whether a task has freed a slot that other tasks of its job wait for. */
   makesRoom(task: TaskInfo): boolean {
     if (!this.#full.has(task.job)) return false;
     return isFinished(task) || task.parked !== undefined || task.status === "PENDING" || task.status === "RETRYING";

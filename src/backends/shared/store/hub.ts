@@ -6,7 +6,7 @@
 import type { TaskEvent } from "../../../backend.ts";
 import type { TaskInfo } from "../../../task.ts";
 
-/** Is told of changes. */
+/** Receives changes. */
 export interface HubListener {
   /** A task has changed, or changes may have been missed. */
   event(event: TaskEvent): void;
@@ -25,7 +25,7 @@ export function mayBeReady({ status }: TaskInfo): boolean {
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
 
-  /** Adds a listener. Returns the way to remove it. */
+  /** Adds a listener. Returns a function that removes it. */
   add(listener: HubListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -46,7 +46,7 @@ export class Hub implements HubListener {
     for (const listener of [...this.#listeners]) listener.document?.(name);
   }
 
-  /** Tells what this process has just written. Returns whether a task may be ready to run. */
+  /** Announces what this process has just written. Returns whether a task may be ready to run. */
   written(tasks: readonly TaskInfo[], documents: readonly string[] = []): boolean {
     for (const name of documents) this.document(name);
     for (const task of tasks) this.event({ kind: "change", task });

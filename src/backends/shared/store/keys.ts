@@ -1,9 +1,9 @@
 /**
- * Keys: of all starts with one key, one makes the task, and the others find it, however many processes start at once.
+ * Keys: of all starts with one key, one creates the task and the others find it, even across processes at the same moment.
  *
- * A store only keeps which task a key names, and changes that if it is as expected. Whoever wants to make a task first lets
- * the key name it, and then stores the task only if the key still does. So a process that dies in between leaves a name
- * without a task, which others take over, and one that was merely slow stores nothing.
+ * A store keeps which task a key names, and changes that by compare-and-set. A start first lets the key name its new task, and
+ * then stores the task only if the key still names it. So a process that dies in between leaves a key without a task, which
+ * another start takes over, and a process that was merely slow stores nothing.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { isFinished, type TaskInfo } from "../../../task.ts";
 import { pause } from "../../../waiting.ts";
 import { idTaken } from "../refusals.ts";
 
-/** What making a task with a key needs beside. */
+/** What creating a task with a key needs. */
 export interface KeyedTasks {
   /** Reads a task that a key names; `undefined` if there is none. */
   read(id: string): Promise<TaskInfo | undefined>;
@@ -27,16 +27,16 @@ export interface KeyedTasks {
 /** For how long a key names a task at most, in ms: 30 days, whatever its window. */
 export const KEPT_MS: number = 30 * 24 * 3_600_000;
 
-/** How many characters of what a key names are the id. */
+/** The length of a task id: a key's value begins with one. */
 export const ID_LENGTH = 36;
 
 /** For how long a key may name a task that is not there yet, before another start takes it over, in ms. */
 const PATIENCE_MS = 2_000;
 
-/** The pause between two looks for that task, in ms. */
+/** The pause between two reads of that task, in ms. */
 const PAUSE_MS = 10;
 
-/** Stores a task, unless there is one that has its key. Resolves with the task that it is now. */
+/** Stores a task, unless another one holds its key. Resolves with the task that holds the key. */
 export async function createKeyed(
   keys: KeyStore,
   tasks: KeyedTasks,
@@ -54,7 +54,7 @@ export async function createKeyed(
     }
     const named = id + (key?.fingerprint ?? "");
     if (key && !await keys.rename(owner, key.name, from, named)) continue;
-    // From here on no other start can store the task that the key named before. One may just have done so.
+    // From here on no start can store the task that the key named before, but one may just have done so.
     if (key && from !== undefined && holder === undefined && await tasks.read(from.slice(0, ID_LENGTH))) {
       await keys.rename(owner, key.name, named, from);
       continue;
@@ -71,7 +71,7 @@ export async function createKeyed(
   }
 }
 
-/** Whether a task still has its key. */
+/** Whether a task still holds its key. */
 function hasKey(task: TaskInfo, { window, heldByAll }: TaskKey, now: number): boolean {
   if (!isFinished(task)) return heldByAll ?? !task.stopRequested;
   return (heldByAll ?? task.status === "COMPLETED") && task.finishedAt + Math.min(window, task.resultTtl) > now;

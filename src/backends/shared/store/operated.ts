@@ -1,5 +1,5 @@
 /**
- * A store of ours, as the operator sees it.
+ * Adapts a store of ours to what the operator needs.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import type { OperatedStore } from "../../../operator/primitives.ts";
 import { hasExpired } from "../../../task.ts";
 import type { Store } from "./store.ts";
 
-/** Checks before each call that the store can be used. `here`: the workers of this process, of which it knows best. */
+/**
+ * Checks before each call that the store can be used. `here`: the workers of this process, about which it knows more than
+ * the store.
+ */
 export function operated(
   store: Store,
   checkOpen: () => void,

@@ -10,7 +10,7 @@ import type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "../.
 export interface OperatingStore<E> {
   /** Reads a task of any owner; `undefined` if there is none of this id. */
   find(id: string): Promise<E | undefined>;
-  /** By how many ms the id of any task is ahead of its `createdAt` at most; a minute is the most that counts. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms; more than a minute does not count. */
   ahead(): Promise<number>;
   /**
    * Reads about `limit` tasks that a query asks for, by the newest id first. It uses the best index that it has, reads a

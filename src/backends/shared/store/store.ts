@@ -1,5 +1,5 @@
 /**
- * What a store of ours does: it reads tasks, writes what became of them, and finds those that wait. It decides nothing.
+ * What a store of ours does: it reads and writes tasks, and finds those that wait. It decides nothing.
  * `StoreBackend`, `Claims` and `Lease` make a backend of it.
  *
  * @module
@@ -18,8 +18,8 @@ import type { TaskRecord } from "../record.ts";
 import type { OperatingStore } from "./operating.ts";
 
 /**
- * A task as it was read or written. Each store adds what tells it whether the task has changed since; the others only hand
- * it back.
+ * A task as it was read or written. Each store adds what it needs to detect later changes; its callers only
+ * hand the entry back.
  */
 export interface Entry {
   /** The task as it was then. */
@@ -38,7 +38,7 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   readonly streams: StreamStore;
   /** Keeps documents, and tells the `Hub` of their changes. */
   readonly documents: Omit<DocumentStore, "watch">;
-  /** What it does for an operator. Inputs are kept as long as their tasks then, because a task may be repeated. */
+  /** What it does for an operator. Inputs are kept as long as their tasks, because a task may be repeated. */
   readonly operating: OperatingStore<E>;
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
@@ -82,13 +82,13 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   outcome(entry: E): Promise<Outcome | undefined>;
   /** Reads up to `limit` of an owner's tasks, the newest first: all, or those before an id. Expired ones may be among them. */
   list(owner: string, before: string | undefined, limit: number): Promise<readonly TaskInfo[]>;
-  /** Makes a small write that nobody hears of. */
+  /** Makes a small write that emits no event. */
   check(): Promise<void>;
   /** Whether a worker of another process is alive for this job. */
   hasWorker(job: string): Promise<boolean>;
   /** The tasks that wait for a worker. */
   queue(worker: Worker): Queue<E>;
-  /** What says that a worker is alive, and which tasks it holds. Without it, workers die with their store. */
+  /** Records that a worker is alive, and which tasks it holds. Absent: workers die with their store. */
   lease?(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease;
 }
 
@@ -117,7 +117,7 @@ export interface ReadyTasks<E extends Entry = Entry> {
   readonly entries: readonly E[];
   /** Whether there may be more. */
   readonly more: boolean;
-  /** When to look again though nothing is heard, in ms. */
+  /** When to search again even if no event comes, in ms. */
   readonly pause?: number;
 }
 

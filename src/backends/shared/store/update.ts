@@ -9,7 +9,7 @@ import type { Ended, TaskRecord } from "../record.ts";
 import type { Entry, Store } from "./store.ts";
 
 /**
- * Writes what `decide` makes of a task. Where it gives no other record, nothing is written. Resolves with the task as it
+ * Writes what `decide` makes of a task. If that is the same record, nothing is written. Resolves with the task as it
  * was then, or with `undefined` if it is gone.
  */
 export async function update(

@@ -17,10 +17,13 @@ const EVENT_TTL_MS = 600_000;
 /** A longer message is not stored: its result can be requested again. In UTF-16 units of JSON. */
 const MAX_EVENT_TEXT = 2 * 1024 * 1024;
 
-/** A response that takes less time, in ms, is kept in this process alone: to repeat the request costs no more than to resume. */
+/**
+ * A response that takes less time, in ms, is kept in this process alone: repeating the request costs no more than resuming
+ * it.
+ */
 const QUICK_MS = 1_000;
 
-/** Of how many streams the beginning is remembered. */
+/** How many streams' start times are remembered. */
 const REMEMBERED = 1_000;
 
 /** How often a busy stream is read again for messages that were added during the read. */
@@ -114,7 +117,7 @@ export class SessionEvents implements EventStore {
     this.#stored++;
     this.#recent.keep(this.#session, stream, event);
     if (quick) return;
-    // A stream goes on without a message that cannot be stored; it only cannot be resumed from there.
+    // If a message cannot be stored, the stream goes on; it only cannot be resumed from there.
     const storing = this.#streams.append(this.#key(stream), event, EVENT_TTL_MS)
       .catch((error) => this.#onError(error, { where: "store a message of a session" }))
       .finally(() => this.#storing.delete(storing));

@@ -34,7 +34,7 @@ interface Session {
   readonly host: McpHost;
   /** The responses that its client waits for. */
   readonly answering: OpenStreams;
-  /** The streams on which its client receives what no request asked for. */
+  /** The standalone streams, on which its client receives what belongs to no request. */
   readonly listening: OpenStreams;
   readonly initialize: JSONRPCMessage | undefined;
   /** Whether a stream is open. */

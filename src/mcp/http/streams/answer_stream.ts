@@ -25,7 +25,7 @@ export class AnswerStream {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Whether the client waits for an event. */
   #wanted = false;
-  /** How it ends, once what waits is read. */
+  /** How it ends, once all waiting events are read. */
   #end: { readonly error?: unknown } | undefined;
 
   constructor(listener: AnswerStreamListener) {

@@ -5,7 +5,7 @@
  */
 import { AnswerStream } from "./answer_stream.ts";
 
-/** Passes an event stream on, and of the progress that waits only the newest. Calls `sent` once all of a response is. */
+/** Passes an event stream on, but of waiting progress only the newest. Calls `sent` once the whole response is sent. */
 export function newestProgress(response: Response, sent: () => void = () => {}): Response {
   const body = eventsOf(response);
   if (body === null) {

@@ -7,10 +7,10 @@
 
 import { eventsOf } from "./newest_progress.ts";
 
-/** How many chunks such a client is at least behind. */
+/** A stalled client is at least this many chunks behind. */
 const MAX_BEHIND = 256;
 
-/** How long it has read nothing, in ms. A client that reads slowly, or is sent much at once, may fall behind. */
+/** A stalled client has read nothing for this long, in ms. Clients that read slowly, or get much at once, may fall behind. */
 const STALLED_MS = 60_000;
 
 /**

@@ -7,7 +7,7 @@ import { deepStrictEqual, strictEqual } from "node:assert";
 import type { Backend } from "../../../backend.ts";
 import { type Cases, eventually } from "../../stage.ts";
 
-/** The largest text, of which one character alone would double it in UTF-16. */
+/** The largest text; one of its characters would double its size in UTF-16. */
 const LARGEST = "\u20ac" + "a".repeat(59_997);
 
 /** Changes a document once, whatever it is now. */

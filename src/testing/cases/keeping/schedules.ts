@@ -52,7 +52,7 @@ export const schedules: Cases = {
     const server = serve(stage.backend, "held");
     await eventually("there is a task", async () => await count(stage) > 0);
     strictEqual(await operator.pauseSchedule("held", true), true);
-    await server[Symbol.asyncDispose](); // So that nobody serves what is due.
+    await server[Symbol.asyncDispose](); // So that no server serves what is due.
     const resumedAt = Date.now();
     strictEqual(await operator.pauseSchedule("held", false), true);
     const [resumed] = await operator.schedules();

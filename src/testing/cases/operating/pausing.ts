@@ -9,7 +9,7 @@ import { isFinished, type TaskInfo } from "../../../task.ts";
 import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
 import { countsOf, endless } from "./operator.ts";
 
-/** Waits until a connection has heard whether a job is paused. Its workers know it then, too. */
+/** Waits until a connection knows whether a job is paused. Its workers know it then, too. */
 async function heard(backend: Backend, job: string, paused: boolean): Promise<void> {
   await eventually("the other connection hears", async () => {
     return ((await countsOf(backend, job))?.paused ?? false) === paused;

@@ -72,7 +72,7 @@ export const steering: Cases = {
     const one = await retry("a", "a");
     strictEqual(one.size, 1);
     strictEqual((await retry("b", "c")).size, 2);
-    // It holds its key whatever becomes of it.
+    // It holds its key however it ends.
     for (const id of one) await stage.backend.cancel(id, OWNER, 0);
     deepStrictEqual(await retry("a"), one);
     for (const operator of operators) await rejects(operator.retry(task.id, "x".repeat(1_000)), InvalidInput);

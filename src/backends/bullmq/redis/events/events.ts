@@ -28,7 +28,7 @@ const CHANGES: ReadonlySet<string | undefined> = new Set([
   "mcp-jobs",
 ]);
 
-/** From how many events at once it is checked whether older ones were dropped: Redis drops the oldest of many. */
+/** If one read returns this many events, it is checked whether older ones were dropped unread. */
 const MANY = 50;
 
 /** The pause after Redis has refused to read, in ms. */

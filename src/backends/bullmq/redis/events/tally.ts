@@ -32,7 +32,7 @@ export interface Count {
   readonly newest: string;
   /** The events since the last that was read, up to `newest`. */
   readonly events: readonly QueueEvent[];
-  /** Whether these are all of them. */
+  /** Whether `events` has all of them. */
   readonly whole: boolean;
 }
 

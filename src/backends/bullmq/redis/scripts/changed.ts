@@ -1,7 +1,7 @@
 /**
  * The scripts of BullMQ, changed for our workers: they go by Redis's clock, continue parked jobs first, keep the lists of
- * tasks, tell a run what earlier ones have left, and start no more jobs than their limits allow. What is needed of a script is
- * looked up in its text, and checked when the library is loaded.
+ * tasks, pass on to a run what earlier ones have recorded, and start no more jobs than their limits allow. What is needed of
+ * a script is looked up in its text, and checked when the library is loaded.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const PROMOTING_SCRIPTS = ["moveToActive", "moveToFinished", "retryJob"];
 /** Those that start a job if the queue is neither paused nor full. */
 const CLAIMING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed"];
 
-/** Those after which a task may belong in another list. */
+/** Those that may move a task to another list. */
 const MOVING_SCRIPTS = ["moveToActive", "moveToFinished", "moveToDelayed", "retryJob"];
 
 /** Throws `MissingInternal` if a script lacks what is used here. */
@@ -140,7 +140,7 @@ function movesOf(name: string, lua: string): Moves | undefined {
 /**
  * Changes a script of BullMQ so that it moves a task to another list when it moves its job: when the job has ended, waits
  * for its next attempt, or starts for a second time. A job that starts for the first time is in its list. The steps of one
- * that has ended are deleted, and one that starts again is told what its earlier runs have left.
+ * that has ended are deleted, and one that starts again gets what its earlier runs have recorded.
  */
 function keepingLists(name: string, lua: string): string {
   const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;

@@ -8,7 +8,7 @@ import { ID_LENGTH } from "../../../shared/store/keys.ts";
 import { CLOCKS_DIFFER_MS } from "../../../../ids.ts";
 import { PLACES } from "./parts.ts";
 
-/** Why a task was not stored whose key names another one. */
+/** The error of a task that was not stored because its key names another one. */
 export const KEY_MOVED = "its key names another task";
 
 /**

@@ -10,8 +10,8 @@ import { COMMON } from "./parts.ts";
 
 /**
  * ARGV: queue, id, token, progress, how many lines are left out, and lines. Stores the progress of a run that holds the job,
- * and adds the lines to the log of its task. As BullMQ's own script, which takes progress of any run; also for a job that is
- * no task of ours, which has no log. What is kept of a log is what `NewestLines` keeps.
+ * and adds the lines to the log of its task. Unlike BullMQ's own script, it ignores runs that do not. A job that is
+ * no task of ours has progress but no log. What is kept of a log is what `NewestLines` keeps.
  */
 export const REPORT = `${COMMON}
 local queue, id, progress = ARGV[1], ARGV[2], ARGV[4]

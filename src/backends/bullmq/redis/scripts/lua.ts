@@ -51,7 +51,7 @@ return call("SMEMBERS", ours .. "queues")`,
   read: READ,
 
   /**
-   * ARGV: id, and what becomes of a run: with "ask" a running job is only asked to stop, else this is its task's
+   * ARGV: id, and "ask", with which a running job is only asked to stop, or else the cancelled task's
    * `work`. A run that cancels its own task adds its token, and has to hold the job. Returns "unknown", "finished",
    * "asked", or "cancelled" with the queue.
    */
@@ -170,7 +170,7 @@ return 1`,
 
   workers: WORKERS,
 
-  /** ARGV: name, what a worker tells of itself, and for how many ms it then counts as alive. */
+  /** ARGV: the name of a worker, what it reports about itself, and for how many ms it then counts as alive. */
   present: `${COMMON}
 local text = string.format('{"until":%d,', clock() + tonumber(ARGV[3])) .. string.sub(ARGV[2], 2)
 return call("HSET", ours .. "workers", ARGV[1], text)`,

@@ -75,7 +75,7 @@ while #found < limit and #sources > 0 do
 end
 return found`;
 
-/** How many of the first jobs in line are looked at: a job that ran before may stand in front of one that has waited longer. */
+/** How many of the first jobs in line are read: a job that ran before may stand in front of one that has waited longer. */
 const HEADS = 10;
 
 /**
@@ -128,7 +128,7 @@ end
 return #counts > 0 and cjson.encode(counts) or "[]"`;
 
 /**
- * Returns what each worker has told of itself that is alive, and, for every job that runs in a queue of these, its id and the
+ * Returns what each living worker has reported about itself, and, for every job that runs in a queue of these, its id and the
  * token that locks it.
  */
 export const WORKERS = `${COMMON}

@@ -14,7 +14,7 @@ import { READ_STEPS, RESUMED as READ_RESUMED } from "./resuming/resumed.ts";
 /** What became of a run that was to be parked. `lost`: it no longer holds the job. `stop`: the task is to stop. */
 export type ParkReply = "parked" | "lost" | "stop";
 
-/** For how long the steps of a job are kept that is no task of ours, in ms: nobody tells us when it is deleted. */
+/** How long the steps of a job that is no task of ours are kept, in ms: nothing says when such a job is deleted. */
 const FOREIGN_STEPS_MS = 30 * 86_400_000;
 
 /**
@@ -79,7 +79,7 @@ call("HSET", stepsOf(queue, id), ARGV[4], ARGV[5])
 if not fields[1] then call("PEXPIRE", stepsOf(queue, id), ${FOREIGN_STEPS_MS}) end
 return 1`;
 
-/** ARGV: queue, id. Returns what a run goes by that is not the first, if that did not come with its claim. */
+/** ARGV: queue, id. Returns what earlier runs have recorded, if that did not come with the claim. */
 export const RESUMED = `${COMMON}${READ_RESUMED}
 return resumed(ARGV[1], ARGV[2])`;
 

@@ -11,7 +11,7 @@ import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
 /** When a job that waits only for answers is due, for BullMQ, in ms since the epoch: at the end of the year 9999. */
 export const NEVER_MS = 253_402_300_799_000;
 
-/** Where the keys are, and how to do what may fail. */
+/** The names of the keys, and how to run a command that may fail. */
 export const PLACES = `
 local ours = KEYS[1]
 local bull = string.sub(ours, 1, -10)

@@ -68,7 +68,7 @@ const RUN_BY = JOB_FIELDS.indexOf("pb") + 1;
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 
 /**
- * Lua that reads a task, and its result, too, if that is wanted. Returns the record's fields, the job's state, when it is due,
+ * Lua that reads a task and, on request, its result. Returns the record's fields, the job's state, when it is due,
  * the job's fields, the questions and the result, with `false` for what is absent; `false` for a task of another owner.
  */
 export const READ_TASK = `${DUE}${CANCEL}
@@ -123,9 +123,9 @@ end
 `;
 
 /**
- * ARGV: ids, each followed by its owner or "", and by 1 to read its result, too, or 0. Returns the time, and then each task as
- * `readTask` has it. All is one JSON text, in which `false` stands for what is absent: parsing that is far faster than as
- * many values.
+ * ARGV: ids, each followed by its owner or "", and by 1 to read its result, too, or 0. Returns the time, and then each task
+ * as `readTask` has it. All is one JSON text, in which `false` stands for what is absent: parsing one text is far faster
+ * than reading as many values.
  */
 export const READ = `${COMMON}${READ_TASK}
 local now = clock()

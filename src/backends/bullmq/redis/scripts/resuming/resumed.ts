@@ -1,6 +1,6 @@
 /**
- * What a run goes by that is not the first. It travels with BullMQ's reply to the claim, so that nothing is requested
- * between the claim and the code.
+ * What earlier runs of a job have left for the next one. It travels with BullMQ's reply to the claim, so that nothing is
+ * requested between the claim and the code.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { MAX_STEPS } from "../../../../../steps/log.ts";
 import type { Answer } from "../../../../../task.ts";
 import { parse } from "../read.ts";
 
-/** The field of BullMQ's job in which it travels: BullMQ drops those that it does not know, and a job that runs has no result. */
+/** The field of BullMQ's job in which it travels: BullMQ drops unknown fields, and a running job has no result. */
 export const CARRIER = "returnvalue";
 
 /** How many steps are read with one command. */
@@ -20,7 +20,7 @@ const AT_ONCE = 20;
 const CLAIM_BYTES = 16_384;
 
 /**
- * Lua that reads the steps of a job from an index on, each as its index and its text, after the index from where on there may
+ * Lua that reads the steps of a job from an index on, each as its index and its text, after the index from which there may
  * be more, or -1. It stops once they have `most` bytes.
  */
 export const READ_STEPS = `
@@ -47,7 +47,7 @@ local function readSteps(key, from, most)
 end
 `;
 
-/** Lua that reads what a run of a job goes by that is not the first, as JSON. Needs `ours`, the prefix of our keys. */
+/** Lua that reads what earlier runs of a job have left, as JSON. Needs `ours`, the prefix of our keys. */
 export const RESUMED = `${READ_STEPS}
 local function resumed(queue, id)
   local rec, steps = ours .. "task:" .. id, ours .. "steps:" .. queue .. ":" .. id
@@ -62,20 +62,20 @@ local function resumed(queue, id)
 end
 `;
 
-/** Steps, each as its index and its text, after the index from where on there may be more, or -1. */
+/** Steps, each as its index and its text, after the index from which there may be more, or -1. */
 export type StepsReply = readonly [next: number, ...found: (string | number)[]];
 
 /** Some of the steps of a job, in the order of their numbers. */
 export interface StepsPage {
   readonly steps: readonly RecordedStep[];
-  /** From where on there may be more. */
+  /** The index from which there may be more. */
   readonly next?: number;
 }
 
 /** Nothing is recorded. */
 export const NO_STEPS: StepsPage = { steps: [] };
 
-/** What a run goes by that is not the first. */
+/** What earlier runs of a job have left for the next one. */
 export interface Resumed {
   /** Whether its task is to stop. */
   readonly stops: boolean;
