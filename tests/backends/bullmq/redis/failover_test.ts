@@ -79,7 +79,7 @@ test("after a failover that keeps old connections open, all move to the new mast
 
 test("after a replica refuses a transaction, the connection leads to the new master", async (place) => {
   const { network, failOver } = place;
-  const client = closable(new Redis(network.url));
+  const client = closable(new Redis<"legacy">(network.url));
   client.defineCommand("put", { numberOfKeys: 1, lua: `return redis.call("SET", KEYS[1], ARGV[1])` });
   const put = () => transactionsOn(client)().runText("put", ["key", "value"]).exec();
   try {

@@ -28,7 +28,7 @@ async function connect(
   network: Network,
   fn: (connection: Redis, on: (event: "ready" | "end") => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const connection = closable(new Redis(network.url, { lazyConnect: true }));
+  const connection = closable(new Redis<"legacy">(network.url, { lazyConnect: true }));
   withHeartbeat(connection, { every: 100, within: 200 });
   try {
     await connection.connect();

@@ -22,7 +22,7 @@ class Place implements AsyncDisposable {
   readonly #free = Promise.withResolvers<void>();
 
   constructor(readonly backend: BullMqBackend, readonly url: string, readonly prefix: string) {
-    this.admin = new Redis(url);
+    this.admin = new Redis<"legacy">(url);
   }
 
   /** Starts a worker, which has a name for the test. */
