@@ -14,7 +14,7 @@ import { show, sum } from "./report.ts";
 import { perform, type Result, running } from "./run.ts";
 
 /** The tests mostly wait: for a lease to pass, a process to start, a job of an example to end. */
-const JOBS = Number(Deno.env.get("DENO_JOBS") ?? 3 * navigator.hardwareConcurrency);
+const JOBS = Number(Deno.env.get("DENO_JOBS") ?? 4 * navigator.hardwareConcurrency);
 
 /** Runs `deno test` without running a test: fetches what the files need, and checks their types unless told not to. */
 function prepare(runs: readonly Run[], options: readonly string[]): Promise<boolean> {
