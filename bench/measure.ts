@@ -28,12 +28,12 @@ export async function throughput(
   return total / ((now() - begun) / 1_000);
 }
 
-/** Does so many tasks, and says how many a second that was. */
+/** Runs this many tasks, and resolves with how many a second that was. */
 export type Way = (total: number) => Promise<number>;
 
 const ROUNDS = 10;
 
-/** Tasks per second of each way, of `tasks` in all, in turns, so that what else the machine does meets all alike. */
+/** Tasks per second of each way, of `tasks` in all, in turns, so that other load on the machine affects all alike. */
 export async function inTurns(ways: readonly Way[], tasks: number): Promise<number[]> {
   const seconds = ways.map(() => 0);
   // The first round warms up.

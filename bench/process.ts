@@ -14,8 +14,8 @@ export interface Process {
 }
 
 /**
- * Starts a script of this folder, uses it once it is ready, and ends it. Rejects if it ends before that: nobody then
- * waits for what will never come.
+ * Starts a script of this folder, uses it once it is ready, and ends it. Rejects if it ends before that, so that nothing
+ * waits in vain.
  */
 export async function withProcess<T>(
   { script, args, flags = [], env = {} }: {
@@ -40,7 +40,7 @@ export async function withProcess<T>(
       `The process of ${script} ended too early, with exit code ${code}. Its own error stands above.`,
     );
   });
-  lost.catch(() => {}); // That it has ended is no error once it is told to.
+  lost.catch(() => {}); // Once it is told to end, its end is no error.
   const line = async () => {
     const { done, value } = await lines.read();
     return done ? await lost : value.trim();

@@ -1,7 +1,7 @@
 /**
  * Whether anything grows: `deno task soak [--backend kv|redis|postgres] [--tasks 50000]`. Clients send tasks over HTTP and read
- * their results; the memory of server and worker, and the connections to the database, are looked at five times on the way.
- * Ends with status 1 if the last look finds more than the second by a tenth and 4 MB, or more connections; on PostgreSQL,
+ * their results; the memory of server and worker, and the connections to the database, are measured five times on the way.
+ * Ends with status 1 if the last measurement exceeds the second by a tenth and 4 MB, or has more connections; on PostgreSQL,
  * where pools open and close them, more than the pools may hold. (The first comes before every cache is full.)
  */
 import pg from "pg";

@@ -1,5 +1,5 @@
 /**
- * What steps and parked tasks cost.
+ * How parked tasks affect new ones, and how fast answered tasks run.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Rates {
   readonly answers: number;
 }
 
-/** What new tasks and answers meet beside parked tasks. */
+/** How new and answered tasks run beside parked ones. */
 export interface BesideParked {
   /** 95 of 100 new tasks start within this time, in ms. */
   readonly startsWithin: number;

@@ -1,6 +1,6 @@
 import type { Operator, TaskInfo } from "../backend.ts";
 
-/** Says where an operator's counts, or the tasks that they list, differ from the tasks that are stored. */
+/** Returns where an operator's counts or lists differ from the stored tasks. */
 export async function miscounted(operator: Operator, stored: readonly TaskInfo[]): Promise<readonly string[]> {
   const listed: string[] = [];
   let cursor: string | undefined;

@@ -11,7 +11,7 @@ export const LEASE_MS = 3_000;
 export const STEP_OR_HANDLE = "step_or_handle";
 export const HANDLE_AFTER_MS = 50;
 
-/** How a task that fails on purpose begins its message. */
+/** The beginning of the message of a task that fails on purpose. */
 export const PLANNED_FAILURE = "failed as planned";
 
 /** A job of three steps and a question. It is parked about as often as its answer comes in time. */

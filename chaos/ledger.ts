@@ -1,4 +1,4 @@
-/** The book of a chaos run: what was sent, what came back, and what the two say together. Pure. */
+/** The ledger of a chaos run: compares what was sent with what came back. Pure. */
 import { numberIn, type Told } from "./told.ts";
 
 /** What is planned for one task. */
@@ -19,7 +19,7 @@ export interface Verdict {
   readonly examples: readonly string[];
 }
 
-/** Keeps the book. */
+/** Records what was sent and what was reported. */
 export class Ledger {
   readonly #sent = new Map<string, Planned>();
   readonly #told = new Map<string, Told[]>();
@@ -29,12 +29,12 @@ export class Ledger {
     this.#sent.set(id, planned);
   }
 
-  /** A server has told how a task ended. */
+  /** A server has reported how a task ended. */
   told(id: string, told: Told): void {
     this.#told.set(id, [...this.#told.get(id) ?? [], told]);
   }
 
-  /** What was told of a task most recently. */
+  /** What was reported of a task most recently. */
   lastTold(id: string): Told {
     return this.#told.get(id)?.at(-1) ?? { kind: "unknown", text: "" };
   }
@@ -45,8 +45,8 @@ export class Ledger {
   }
 
   /**
-   * Judges. Lost: a task whose id was given out and that did not end as planned. Doubled: a task that was told to have
-   * ended in two ways, by another server or at another time.
+   * Judges. Lost: a task whose id was given out and that did not end as planned. Doubled: a task that was reported to have
+   * ended in two ways, by different servers or at different times.
    */
   judge(): Verdict {
     let [completed, failedAsPlanned, lost, doubled] = [0, 0, 0, 0];

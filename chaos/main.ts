@@ -28,10 +28,10 @@ const WORKERS = 3;
 const IN_FLIGHT = 32;
 const FAIL_SHARE = 0.05;
 
-/** Of so many tasks, two are started by plain calls: one calls again at its time limit, one waits for a handle. */
+/** Of this many tasks, two are started by plain calls: one is repeated at its time limit, one waits for a handle. */
 const PLAIN_PERIOD = 20;
 
-/** Of so many tasks, one takes three steps and asks a question. */
+/** Of this many tasks, one takes three steps and asks a question. */
 const APPROVAL_PERIOD = 5;
 
 /** The longest work of an ordinary task, and of one of a plain call, in ms. */
@@ -67,7 +67,7 @@ const onLine = (line: string) => {
   const note = parseNote(line);
   if (note) notes.push(note);
 };
-/** Each may be one that still starts. */
+/** Some may still be starting. */
 const workers = Array.from({ length: WORKERS }, startWorker);
 await Promise.all(workers);
 const connections = Array.from(

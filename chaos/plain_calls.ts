@@ -6,7 +6,10 @@ import type { Planned } from "./ledger.ts";
 import { type Connection, isTimeout } from "./processes.ts";
 import { taskOfResult, type Told, toldBy, toldByStatus } from "./told.ts";
 
-/** The time limit of a call that is repeated, in ms: each time twice the last, lest the repetitions keep a slow machine busy. */
+/**
+ * The time limit of a call that is repeated, in ms: it doubles each time, so that repeated calls do not overload a slow
+ * machine.
+ */
 const LIMIT_MS = 250;
 const LONGEST_LIMIT_MS = 4_000;
 

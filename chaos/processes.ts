@@ -22,7 +22,7 @@ const NO_ANSWER = [-32000, TIMEOUT];
 /** The code of an error that no client can correct: most likely the store is away. */
 const INTERNAL_ERROR = -32603;
 
-/** The pause before a server is asked again whose store may be away, and for how long it is asked again, in ms. */
+/** The pause before a request is repeated because the store may be away, and for how long it is repeated, in ms. */
 const AWAY_MS = 200;
 const PATIENCE_MS = 60_000;
 

@@ -1,4 +1,4 @@
-/** How long the tasks of a killed worker take until somebody runs them again. */
+/** How long it takes until another worker runs the tasks of a killed one. */
 import type { Backend } from "../mod.ts";
 
 /** Listens to the feed of a run. */
@@ -22,7 +22,7 @@ export class RecoveryWatch implements Disposable {
     });
   }
 
-  /** A worker was killed: whatever runs now may have been its. */
+  /** A worker was killed: each task that runs now may have been one of its tasks. */
   killed(): void {
     for (const task of this.#running.values()) task.killedAt ??= Date.now();
   }

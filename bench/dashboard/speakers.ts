@@ -1,11 +1,11 @@
 /**
- * Tasks that report when they did so, ten times a second each: what the page has to follow.
+ * Tasks that report the time, ten times a second each, for the page to follow.
  *
  * @module
  */
 import { type Backend, createWorker, defineJob } from "../../mod.ts";
 
-/** How many speak at once: as many as the page shows. */
+/** How many tasks report at once: as many as the page shows. */
 export const SPEAKERS = 50;
 
 /** How often each does, in ms: 500 changes a second together. */

@@ -1,6 +1,6 @@
 /**
  * Many clients of revision 2026-07-28, each listening to a task of its own over HTTP, in one process with the server.
- * Every notification is looked at: what was missed, doubled or out of order is counted.
+ * Every notification is checked: missed, doubled and disordered ones are counted.
  */
 import { type Backend, createWorker, defineJob, OperationResourceStrategy } from "../../mod.ts";
 import { ToolRegistry } from "../../strategy.ts";
@@ -13,11 +13,11 @@ import { now } from "../jobs.ts";
 export interface Heard {
   /** From the end of a task, as its record says, until its listener had read of it, in ms; the smallest first. */
   readonly latencies: readonly number[];
-  /** Listeners that never heard of the end. */
+  /** Listeners that were never notified of the end. */
   readonly missed: number;
-  /** Listeners that heard of it twice. */
+  /** Listeners that were notified of it twice. */
   readonly doubled: number;
-  /** Listeners that heard of something older after something newer. */
+  /** Listeners that received an older state after a newer one. */
   readonly disordered: number;
   /** How many tasks are still followed once every listener is gone. */
   readonly leftBehind: number;
@@ -100,7 +100,7 @@ interface Told {
   readonly params: { readonly status?: string; readonly statusMessage?: string; readonly lastUpdatedAt?: string };
 }
 
-/** One client, and what it has heard. */
+/** One client, and what it has received. */
 class Listener {
   readonly #acknowledged = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
@@ -109,7 +109,7 @@ class Listener {
   #progress = -1;
   /** Resolves once the server has acknowledged it. */
   readonly ready: Promise<void> = this.#acknowledged.promise;
-  /** Resolves once it has heard of the end. */
+  /** Resolves once it was notified of the end. */
   readonly ended: Promise<void> = this.#ended.promise;
   latency: number | undefined;
   ends = 0;
@@ -119,7 +119,7 @@ class Listener {
     this.#reading = this.#read(url, taskId).catch(this.#acknowledged.reject);
   }
 
-  /** Goes away, once it has been let in. */
+  /** Leaves, once the server has acknowledged it. */
   async leave(): Promise<void> {
     await this.ready;
     await this.#reader?.cancel();

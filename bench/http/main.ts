@@ -110,7 +110,7 @@ for (const inFlight of IN_FLIGHT) {
         );
         const loads = [noop, create, get, plain];
         for (const load of loads) await load.round(REQUESTS / ROUNDS, true);
-        // In turns, so that what else the machine does meets all alike.
+        // In turns, so that other load on the machine affects all alike.
         for (let round = 0; round < ROUNDS; round++) {
           for (const load of loads) await load.round(REQUESTS / ROUNDS);
         }

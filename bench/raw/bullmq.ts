@@ -1,5 +1,5 @@
 /**
- * What BullMQ itself gives on this machine: add and process, with no record of ours. Run with a URL it is the worker
+ * What BullMQ itself achieves on this machine: add and process, without our records. Run with a URL it is the worker
  * process, and says "ready".
  */
 import { Queue, QueueEvents, Worker } from "bullmq";

@@ -1,4 +1,4 @@
-/** What KV itself gives on this machine, to hold the other figures against. */
+/** What KV itself achieves on this machine, for comparison. */
 import { readyKey, taskKey } from "../../src/backends/kv/keys.ts";
 import { claimed, created } from "../../src/backends/shared/record.ts";
 import { newTick } from "../jobs.ts";
@@ -25,7 +25,7 @@ export async function rawMutations(place: string, commits: number): Promise<numb
 
 /**
  * Tasks per second of a queue that is nothing but KV: records as ours, `inFlight` at once, stored and queued in one
- * commit, found by one read, taken in a second commit and ended in a third. Nobody runs, and nobody hears of it.
+ * commit, found by one read, taken in a second commit and ended in a third. Nothing runs, and nothing is notified.
  */
 export async function rawTasks(place: string, total: number, inFlight: number): Promise<number> {
   using kv = await Deno.openKv(`${place}/raw_tasks.kv`);

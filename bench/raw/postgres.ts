@@ -1,6 +1,6 @@
 /**
- * What PostgreSQL itself gives on this machine: one table, group commit, `FOR UPDATE SKIP LOCKED`. No leases, no owners,
- * and nobody else hears of anything.
+ * What PostgreSQL itself achieves on this machine: one table, group commit, `FOR UPDATE SKIP LOCKED`. No leases, owners or
+ * notifications.
  */
 import pg from "pg";
 import { batched } from "../../src/backends/shared/batch.ts";

@@ -1,6 +1,5 @@
 /**
- * Stands in for all that makes spans and metrics, in the process that the others are compared with: it only does what they
- * are wrapped around.
+ * Replaces everything that makes spans and metrics in the process without telemetry: it only runs the wrapped code.
  *
  * @module
  */

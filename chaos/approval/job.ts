@@ -7,7 +7,7 @@ import type { JobContext } from "../../src/steps/context.ts";
 import type { Note } from "./notes.ts";
 import { questionOf } from "./question.ts";
 
-/** The points at which the code of a task can be told to stay for a while. */
+/** The points at which the code of a task can be made to wait for a while. */
 export const POINTS = ["running", "in a step", "resumed", "nowhere"] as const;
 
 /** What such a task is to do. */

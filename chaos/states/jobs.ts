@@ -1,4 +1,4 @@
-/** The jobs of a lane: the same, but that one is parked as soon as it asks, and the other never. */
+/** The jobs of a lane: the same code, of which one job is parked as soon as it asks, and the other never. */
 import type { Job } from "../../mod.ts";
 import { approval } from "../approval/job.ts";
 

@@ -53,7 +53,7 @@ export async function run(round: Round, lane: Lane, backend: Backend): Promise<r
   const patience = inTime(PATIENCE_MS, () => `${id} does not get on: ${seen}`);
   try {
     const told: Promise<string>[] = [];
-    // A client that is killed is told nothing more.
+    // A killed client receives nothing more.
     const goOn = () => void told.push(lane.client.await(id).catch(() => ""));
     const reached = await Promise.race([patience(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
     if (reached !== true) return undefined;

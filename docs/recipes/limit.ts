@@ -1,10 +1,10 @@
 import { defineJob, ToolError } from "@mcp-jobs/mcp-jobs";
 import { z } from "zod";
 
-/** A service of others that takes two requests at once, and 100 a minute. */
+/** A third-party service that takes two requests at once, and 100 a minute. */
 export type Translate = (text: string, language: string) => Promise<string>;
 
-/** The job that asks it, however many workers run. */
+/** The job that calls it, however many workers run. */
 // deno-lint-ignore explicit-module-boundary-types
 export function translateWith(translate: Translate) {
   return defineJob({

@@ -1,6 +1,6 @@
 import type { Operator, TaskFilter, TaskInfo } from "@mcp-jobs/mcp-jobs/backend";
 
-/** What has failed, by what it says. `since` and `until` count from when a task was created. */
+/** The failed tasks by their error messages. `since` and `until` refer to the time at which a task was created. */
 export async function failures(
   operator: Operator,
   filter: Pick<TaskFilter, "job" | "since" | "until">,
@@ -15,7 +15,7 @@ export async function failures(
   return Map.groupBy(failed, ({ message = "" }) => message);
 }
 
-/** Repeats tasks. A second run with the same key repeats none again, and returns what the first one has made. */
+/** Repeats tasks. A second run with the same key repeats nothing, and returns the tasks of the first run. */
 export async function repeat(operator: Operator, tasks: readonly TaskInfo[], key: string): Promise<TaskInfo[]> {
   const again: TaskInfo[] = [];
   for (const { id } of tasks) again.push(await operator.retry(id, key));

@@ -78,5 +78,5 @@ async function checkFile(path: string): Promise<void> {
       cause,
     });
   }
-  throw new BackendError(`Cannot open the KV file ${path}: it is no file. Pass the path that the server opens.`);
+  throw new BackendError(`Cannot open the KV file ${path}: it is not a file. Pass the path that the server opens.`);
 }

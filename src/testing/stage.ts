@@ -279,7 +279,7 @@ export async function within<T>(promise: Promise<T>, why: () => string): Promise
 export async function eventually(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   while (!await ask()) {
-    if (Date.now() > end) throw new Error(`This does not happen: ${what}. Waited ${PATIENCE_MS} ms.`);
+    if (Date.now() > end) throw new Error(`This did not happen within ${PATIENCE_MS} ms: ${what}.`);
     await pause(10);
   }
 }

@@ -20,7 +20,7 @@ Deno.test("--kv opens the file of a server, and makes none", async () => {
   try {
     const kv = `${folder}/jobs.kv`;
     await assertRejects(() => countAt({ kv }), BackendError, "Pass the path that the server opens.");
-    await assertRejects(() => countAt({ kv: folder }), BackendError, "it is no file");
+    await assertRejects(() => countAt({ kv: folder }), BackendError, "it is not a file");
     assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
     await (await DenoKvBackend.open({ path: kv })).close();
     assertEquals(await countAt({ kv }), []);

@@ -55,6 +55,6 @@ export function lineArgument({ at, level, text }: NewLogLine): string {
 /** A line, from the reply of the script. */
 export function parseLine(stored: string): LogLine {
   const [, number, at, level, text = ""] = /^(\d+) (\d+) (\w+) (.*)$/s.exec(stored) ?? [];
-  if (!isLogLevel(level)) throw new Error(`A line of the log in Redis is none: ${stored.slice(0, 100)}`);
+  if (!isLogLevel(level)) throw new Error(`Cannot read a line of the log in Redis: ${stored.slice(0, 100)}`);
   return { number: Number(number), at: Number(at), level, text };
 }
