@@ -104,7 +104,7 @@ export class PostgresBackend extends StoreBackend {
         const ready = hub.written(tasks);
         if (!told) log.wake(ready, true);
       };
-      const writer = new Writer(database, name, written, (ready) => log.notification(ready));
+      const writer = new Writer(database, name, written, log);
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,

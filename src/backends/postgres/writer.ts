@@ -25,8 +25,13 @@ const EXPIRY_STEP_MS = 60_000;
 /** Receives changes that are stored. `told`: the other processes have been notified already. */
 export type Written = (tasks: readonly TaskInfo[], told: boolean) => void;
 
-/** Returns the statement that notifies the other processes of a write, and whether a task may be ready to run. */
-export type Announce = (ready: boolean) => Query;
+/** Notifies the other processes of writes, and whether a task may be ready to run. */
+export interface Announcer {
+  /** Returns the statement that does so, also for what was to be told a little later. */
+  notification(ready: boolean): Query;
+  /** Does so without a write; `later`: soon is enough. */
+  wake(ready: boolean, later: boolean): void;
+}
 
 /** Writes for one process. */
 export class Writer {
@@ -40,7 +45,7 @@ export class Writer {
   /** Called with what a statement has changed, once it is stored. */
   readonly written: Written;
 
-  constructor({ schema, run }: Database, name: string, written: Written, announce: Announce) {
+  constructor({ schema, run }: Pick<Database, "schema" | "run">, name: string, written: Written, log: Announcer) {
     this.name = name;
     this.written = written;
     const plain = { name: "mcp_jobs_write", text: writeStatement(schema, false) };
@@ -53,7 +58,11 @@ export class Writer {
       const logs = sorted.some(({ lines = [] }) => lines.length > 0);
       const ready = sorted.some(({ record }) => mayBeReady(record.info));
       const values = [...columnsOf(sorted), this.name, ...logs ? logColumnsOf(sorted) : []];
-      const [row] = await run<{ ids: string | null }>(logs ? logging : plain, values, announce(ready));
+      const writing = run<{ ids: string | null }>(logs ? logging : plain, values, log.notification(ready));
+      const [row] = await writing.catch((error) => {
+        log.wake(true, true); // The notification may be lost, also that of earlier writes, and the write may have been made.
+        throw error;
+      });
       const ids = new Set(row?.ids?.split(","));
       const done = writes.map((write) => first.get(write.record.info.id) === write && ids.has(write.record.info.id));
       if (ids.size > 0) written(writes.filter((_, index) => done[index]).map(({ record }) => record.info), true);

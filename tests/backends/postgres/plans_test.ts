@@ -25,7 +25,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   await using log = await EventLog.open(database, name, false, { event() {}, ready() {} }, ignored);
   const store = new PostgresStore(
     database,
-    new Writer(database, name, () => {}, (ready) => log.notification(ready)),
+    new Writer(database, name, () => {}, log),
     new PgDocuments(database, name, () => {}),
     60_000,
   );

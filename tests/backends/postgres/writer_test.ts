@@ -2,10 +2,12 @@ import pg from "pg";
 import type { Backend } from "../../../backend.ts";
 import { PostgresBackend } from "../../../mod.ts";
 import { textArray } from "../../../src/backends/postgres/rows.ts";
-import { TaskFinished } from "../../../src/errors.ts";
+import { Writer } from "../../../src/backends/postgres/writer.ts";
+import { created } from "../../../src/backends/shared/record.ts";
+import { BackendError, TaskFinished } from "../../../src/errors.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
@@ -34,6 +36,24 @@ testUnless(
     }
   },
 );
+
+Deno.test("after a write that has failed, the other processes are told of what its notification was to tell", async () => {
+  const told: unknown[] = [];
+  const log = {
+    notification: (ready: boolean) => {
+      told.push(["with the write", ready]);
+      return { text: "" };
+    },
+    wake: (ready: boolean, later: boolean) => void told.push(["by itself", ready, later]),
+  };
+  const database = { schema: "mcp_jobs", run: () => Promise.reject(new BackendError("PostgreSQL is away.")) };
+  const writer = new Writer(database, crypto.randomUUID(), () => {}, log);
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  const write = { record: created(task, Date.now()), body: "{}", version: 0 };
+  await assertRejects(() => writer.write(write), BackendError, "away");
+  assertEquals(told, [["with the write", true], ["by itself", true, true]]);
+});
 
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {
   const texts = ["", "NULL", '{"a":"\\"é💥\\\\"}', null, ",{}", "x".repeat(100_000)];
