@@ -47,7 +47,8 @@ export type StartedTask<Output> = TaskInfo & {
 export interface TaskClient extends Disposable {
   /**
    * Stores a task of this job and queues it, after validating the input as a tool call does. Rejects with `InvalidInput` or
-   * `InvalidValue`, with nothing stored, and with `BackendError` while the store fails.
+   * `InvalidValue`, and with `ToolError` if the key function of the job fails, with nothing stored; and with `BackendError`
+   * while the store fails.
    */
   start<In extends Schema, Output>(
     job: Job<never, Output, In>,

@@ -30,6 +30,12 @@ export type OnError = (error: unknown, place: ErrorPlace) => void;
 /** The `where` of an attempt that fails unexpectedly. */
 export const RUN_A_JOB = "run a job";
 
+/** The `where` of a key function that throws. */
+export const RUN_A_KEY_FUNCTION = "run a key function";
+
+/** Where the code of jobs fails, which may quote its input. */
+const IN_CODE: readonly string[] = [RUN_A_JOB, RUN_A_KEY_FUNCTION];
+
 /** How many errors of one place get a line within so many ms. */
 const MOST_LINES = 10;
 const WINDOW_MS = 60_000;
@@ -86,8 +92,9 @@ export class ErrorLines {
 
 /** The text of an error. Code of jobs may quote its input in a message; then its class and its place in the code must do. */
 function describe(error: unknown, { where }: ErrorPlace): string {
-  if (error instanceof JobsError && where !== RUN_A_JOB) return error.message;
-  const text = where === RUN_A_JOB ? kindOf(error) : messageOf(error);
+  const inCode = IN_CODE.includes(where);
+  if (error instanceof JobsError && !inCode) return error.message;
+  const text = inCode ? kindOf(error) : messageOf(error);
   const frame = firstFrame(error);
   return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
 }

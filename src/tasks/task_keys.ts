@@ -7,11 +7,11 @@ import { createHash } from "node:crypto";
 import type { TaskKey, TraceContext } from "../backend.ts";
 import type { Caller } from "./callers/caller.ts";
 import type { ListName } from "./callers/offer_lists.ts";
-import { JobsError } from "../errors.ts";
+import { ToolError } from "../errors.ts";
 import { canonicalJson } from "../json.ts";
+import { type OnError, RUN_A_KEY_FUNCTION } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Json } from "../task.ts";
-import { messageOf } from "../text.ts";
 
 /** How long a task holds the caller's own key after its end, in ms: for as long as its result is kept. */
 const WHILE_KEPT = Number.MAX_SAFE_INTEGER;
@@ -32,7 +32,7 @@ export interface StartOptions {
   readonly caller?: Caller;
 }
 
-/** The key of a start, if it has one. Throws `JobsError` if the key function of the job fails. */
+/** The key of a start, if it has one. Throws `KeyUnknown`. */
 export function keyOf(
   registered: RegisteredJob,
   input: Json,
@@ -49,8 +49,8 @@ export function keyOf(
 }
 
 /**
- * The list of the tasks that were started with the same input and are left to the next call. Throws `JobsError` if the key
- * function of the job fails.
+ * The list of the tasks that were started with the same input and are left to the next call. Throws
+ * `KeyUnknown`.
  */
 export function listOf(registered: RegisteredJob, input: Json, owner: string): ListName {
   return { owner, key: `orphan:${registered.job.name}:${identityOf(registered, input)}` };
@@ -67,10 +67,36 @@ function ownKey(job: string, key: (input: never) => unknown, input: Json): strin
   try {
     own = key(input as never);
   } catch (cause) {
-    throw new JobsError(`Cannot start ${job}: its key function failed: ${messageOf(cause)}`, { cause });
+    throw new KeyUnknown(job, "failed", { cause });
   }
   if (typeof own === "string") return own;
-  throw new JobsError(`Cannot start ${job}: its key function returned ${typeof own}; it must return a text.`);
+  throw new KeyUnknown(job, `returned ${own === null ? "null" : typeof own} instead of a text`);
+}
+
+/**
+ * The key function of a job has thrown, which is the cause, or returned no text. The model gets this as the result of its
+ * tool: with another input the function may work. What it threw is for the operator alone.
+ */
+export class KeyUnknown extends ToolError {
+  /** Names the job, and says what its key function has done. */
+  constructor(job: string, did: string, options?: ErrorOptions) {
+    super(
+      `Cannot start ${job}: its key function ${did}, so nothing was started. The same call would fail again; another ` +
+        "input may work. Whoever runs this server can read the cause in its error log.",
+      options,
+    );
+  }
+}
+
+/** Tells the operator why a key is unknown, and throws the error again. */
+export function reportKeyUnknown(onError: OnError, job: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof KeyUnknown) {
+      if ("cause" in error) onError(error.cause, { where: RUN_A_KEY_FUNCTION, job });
+      else onError(error, { where: "use what a key function returned", job });
+    }
+    throw error;
+  };
 }
 
 /** Web Crypto would start a thread for each call, which costs more than the rest of a plain call's keys. */

@@ -14,7 +14,7 @@ import { TaskFeed, type WaitOptions } from "./feed.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
-import { keyOf, listOf, type StartOptions } from "./task_keys.ts";
+import { keyOf, listOf, reportKeyUnknown, type StartOptions } from "./task_keys.ts";
 import { Outcomes } from "./outcomes.ts";
 import { newTaskId } from "../ids.ts";
 import { newTask } from "./new_task.ts";
@@ -74,7 +74,7 @@ export class Tasks implements Disposable {
 
   /**
    * Validates the input, stores the task and queues it; or finds the task of an earlier start with the same key. Rejects
-   * before anything is stored: first with `LimitExceeded`, then with `InvalidInput` or `InvalidValue`.
+   * before anything is stored with `LimitExceeded`, `InvalidInput` or `InvalidValue`, or `ToolError` of a key function.
    */
   start(registered: RegisteredJob, input: unknown, owner: string, options: StartOptions = {}): Promise<TaskInfo> {
     const { job } = registered;
@@ -94,10 +94,8 @@ export class Tasks implements Disposable {
         const taken = await this.#callers.take(list, read, options.caller?.number);
         if (taken) return taken;
       }
-      const task = {
-        ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }),
-        key: keyOf(registered, json, options),
-      };
+      const key = keyOf(registered, json, options);
+      const task = { ...newTask(registered, id, json, owner, { ttl: options.ttl, ...call }), key };
       const create = (trace?: TraceContext) =>
         this.#guard.create(task, (admit) => this.#backend.create({ ...task, trace: trace ?? options.trace }, admit));
       const stored = await inSendSpan(task, create);
@@ -106,7 +104,9 @@ export class Tasks implements Disposable {
         this.#callers.found(stored, listOf(registered, json, owner), options.caller !== undefined);
       }
       return stored;
-    }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id }));
+    }, (task) => ({ event: task.id === id ? "created" : "found", task: task.id })).catch(
+      reportKeyUnknown(this.onError, job.name),
+    );
   }
 
   /**

@@ -221,18 +221,6 @@ Deno.test("a unique job can define which starts are equal, and how long that las
   assertEquals(await start(2026), token);
 });
 
-Deno.test("a key function that throws, or does not return a text, makes the start fail with the reason", async () => {
-  const failing = (): string => {
-    throw new Error("no user");
-  };
-  for (const [key, reason] of [[failing, "failed: no user"], [() => 7 as unknown as string, "number"]] as const) {
-    await using bench = new Bench(new PollingExposureStrategy());
-    const surface = bench.expose(new Gate().job, { unique: { key } });
-    await assertRejects(() => call(surface, "gated_start", { user: "Ada" }), JobsError, reason);
-    assertEquals((await bench.tasks.list(ME)).tasks, []);
-  }
-});
-
 Deno.test("calls with the same idempotency key receive the same task, and a different input is refused", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(new Gate().job);
