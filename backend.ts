@@ -35,7 +35,7 @@ export type { FoundTasks, Purged, PurgedPage, TaskCounts, TaskQuery } from "./sr
 export * from "./src/errors.ts";
 export { listSchedules, pauseSchedule, removeSchedule } from "./src/schedules/operate.ts";
 export { type ErrorPlace, type OnError, reporterOf } from "./src/log/on_error.ts";
-export { isTaskId, newTaskId } from "./src/ids.ts";
+export { aheadOf, isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
 export { keptLines, type NewLines } from "./src/task_log/kept.ts";
