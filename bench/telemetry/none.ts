@@ -15,6 +15,7 @@ export const activeTrace = nothing;
 export const isTraced = () => false;
 export const markFailed = nothing;
 export const errorTypeOf = () => "";
+export const rpcCodeOf = nothing;
 
 export const inSendSpan = <T>(_: unknown, create: (trace: undefined) => T): T => create(undefined);
 export const inProcessSpan = run;

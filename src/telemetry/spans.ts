@@ -40,7 +40,10 @@ export interface SpanOptions {
   /** `SERVER` for a request, `CLIENT` for a message to the client, `PRODUCER` for a task that is stored, `CONSUMER` for an attempt. */
   readonly kind: keyof typeof SpanKind;
   readonly attributes: Attributes;
-  /** The span is a child of this one, and linked to it. Default: a child of the active span. */
+  /**
+   * The span is a child of this one, and linked to the one that stored the task, or to the active span of the process, such
+   * as that of the HTTP request. Default: a child of the active span.
+   */
   readonly parent?: Parent;
   /** `false`: it does not become the active span, which costs less. Then nothing that `run` calls may have spans. Default: true. */
   readonly isActive?: boolean;
@@ -56,7 +59,7 @@ export function inSpan<T>(
 ): Promise<T> {
   if (!isTracing()) return run(NO_SPAN);
   const above = parent ? contextBelow(parent) : context.active();
-  const linked = parent && trace.getSpanContext(above);
+  const linked = parent && trace.getSpanContext(parent.from === "task" ? above : context.active());
   const options = { kind: SpanKind[kind], attributes, links: linked && [{ context: linked }] };
   const begin = (span: Span) => span.isRecording() ? recorded(span, run) : run(span);
   return isActive ? tracer.startActiveSpan(name, options, above, begin) : begin(tracer.startSpan(name, options, above));
@@ -74,9 +77,15 @@ async function recorded<T>(span: Span, run: (span: Span) => Promise<T>): Promise
   }
 }
 
-/** The type of an error, one of few values: its class. */
+/** The type of an error, one of few values: the code of a JSON-RPC error, else its class. */
 export function errorTypeOf(error: unknown): string {
-  return error instanceof Error ? error.name : "_OTHER";
+  return rpcCodeOf(error) ?? (error instanceof Error ? error.name : "_OTHER");
+}
+
+/** The code of a JSON-RPC error as text; `undefined` for another error. */
+export function rpcCodeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== "ProtocolError") return undefined;
+  return "code" in error && typeof error.code === "number" ? String(error.code) : undefined;
 }
 
 /** Marks a span as failed; `type` is one of few values, such as the class of an error. */

@@ -41,7 +41,7 @@ Deno.test("docs/telemetry.md names every attribute of a span", async () => {
   const [, spans = ""] = page.split("\n## Spans\n");
   for (const file of files) {
     const names = (await readFile(file)).matchAll(
-      /"((?:mcp|mcp_jobs|messaging|gen_ai|jsonrpc|network|error)\.[a-z_.]+)"/g,
+      /"((?:mcp|mcp_jobs|messaging|gen_ai|jsonrpc|network|error|rpc)\.[a-z_.]+)"/g,
     );
     for (const [, name = ""] of names) {
       const isMetric = Object.values(EVENTS).some((metric) => metric.name === name);

@@ -169,6 +169,6 @@ Deno.test("each request of a client is measured by its method, and a call by its
   assertEquals(calls.map(([, , attributes]) => attributes), [
     { "mcp.method.name": "tools/list", ...http },
     { "mcp.method.name": "tools/call", "gen_ai.tool.name": "report", ...http },
-    { "mcp.method.name": "tasks/get", ...http, "error.type": "ProtocolError" },
+    { "mcp.method.name": "tasks/get", ...http, "error.type": "-32602" },
   ]);
 });

@@ -92,7 +92,9 @@ function treeOf(spans: readonly Span[], above: string, indent = ""): readonly st
   return spans.filter(({ parentSpanId = "" }) => parentSpanId === above).flatMap((span) => {
     const failed = span.status?.code === 2 ? `  ${valueOf(span, "error.type")}` : "";
     const parked = span.attributes.some(({ key }) => key === "mcp_jobs.parked") ? "  parked" : "";
-    const linked = span.links?.some(({ spanId }) => spanId === above) ? "  linked" : "";
+    const linked = span.links?.map(({ spanId }) =>
+      spanId === above ? "  linked" : "  linked to the request"
+    ).join("") ?? "";
     return [
       `${indent}${KINDS[span.kind]} ${span.name}${failed}${parked}${linked}`,
       ...treeOf(spans, span.spanId, `${indent}  `),
@@ -172,25 +174,25 @@ const ORDER = [
 
 /** Spans below that of the client, on every backend. A client may be notified more than once. */
 const TREE = [
-  "SERVER tools/call report  linked",
+  "SERVER tools/call report  linked to the request",
   "  PRODUCER send report",
   "    CONSUMER process report  linked",
   "      INTERNAL query orders",
-  "SERVER tools/call report  tool_error  linked",
+  "SERVER tools/call report  tool_error  linked to the request",
   "  PRODUCER send report",
   "    CONSUMER process report  tool_error  linked",
   "      INTERNAL query orders",
-  "SERVER tools/call order  linked",
+  "SERVER tools/call order  linked to the request",
   ...ORDER,
   "  CLIENT elicitation/create",
-  "SERVER tools/call report  linked",
+  "SERVER tools/call report  linked to the request",
   "  PRODUCER send report",
   "    CONSUMER process report  linked",
   "      INTERNAL query orders",
   "  CLIENT notifications/tasks/status",
-  "SERVER tools/call order  linked",
+  "SERVER tools/call order  linked to the request",
   ...ORDER,
-  "CLIENT notifications/tasks  linked",
+  "CLIENT notifications/tasks  linked to the request",
 ];
 
 /** How often each metric was recorded, by the values of its attributes. */

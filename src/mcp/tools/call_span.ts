@@ -8,7 +8,7 @@ import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { isObserved } from "../../telemetry/task_spans.ts";
-import { errorTypeOf, inSpan, isTraced, markFailed, type Span } from "../../telemetry/spans.ts";
+import { errorTypeOf, inSpan, isTraced, markFailed, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
 import type { RequestContext } from "../host.ts";
 
 /**
@@ -52,6 +52,8 @@ async function ended(span: Span, calling: Promise<Result>, end: Measured | undef
     end?.(result.isError === true ? "tool_error" : undefined);
     return result;
   } catch (error) {
+    const code = rpcCodeOf(error);
+    if (code !== undefined) span.setAttribute("rpc.response.status_code", code);
     end?.(errorTypeOf(error));
     throw error;
   }
