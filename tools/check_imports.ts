@@ -14,7 +14,7 @@ interface Rule {
   readonly why: string;
 }
 
-/** Who gives, is or uses the operator. All other code of `src/` answers MCP clients, or runs in what answers them. */
+/** The files that provide, implement or use the operator. All other code of `src/` serves MCP clients. */
 const OPERATING =
   /^src\/((backends|cli|contract|dashboard|operator|testing)\/|(backend|schedules\/operate|telemetry\/gauges)\.ts$)/;
 
@@ -47,10 +47,10 @@ const LAZY = /^npm:(bullmq|ioredis|pg|jose|refa)\b/;
 
 const FOLDERS = ["src", "tools", "tests", "examples", "bench", "chaos", "docs"];
 
-/** What is no path where the project stands in a folder whose name has a space. */
+/** Not a path if the project's folder has a space in its name. */
 const URL_AS_PATH = /import\.meta\.url\)\.pathname\b/;
 
-/** What begins a comment stands at the start of a line, or behind a space: "https://" and "*\/*" begin none. */
+/** A comment begins at the start of a line or after a space; "https://" and "*\/*" do not begin one. */
 const COMMENT = /(?<=^|\s)(\/\/.*$|\/\*[^]*?\*\/)/gm;
 
 /** The operator of a backend, as a property: `backend.operator`, `backend["operator"]` or `{ operator }`. */
@@ -102,7 +102,7 @@ function badImports(files: readonly string[], graph: Graph): string[] {
 
 /** One circle of imports, if there is any; a type is an import, too. */
 function circles(graph: Graph): string[] {
-  // Whatever imports nothing that is left is in no circle.
+  // A file that imports none of the remaining files is in no circle.
   const left = new Map([...graph].map(([file, imports]) => [file, imports.map(({ to }) => to)]));
   for (let before = Infinity; left.size < before;) {
     before = left.size;
@@ -146,7 +146,7 @@ function badFolders(files: readonly string[]): string[] {
 function eagerQueues(entries: readonly string[], graph: Graph): string[] {
   const seen = new Set(entries);
   const found: string[] = [];
-  // A set hands out what is added to it while it is walked.
+  // Iterating over a set includes what is added on the way.
   for (const file of seen) {
     for (const { to, eager } of graph.get(file) ?? []) {
       if (!eager) continue;
@@ -184,7 +184,7 @@ function reachedOperators(texts: ReadonlyMap<string, string>): string[] {
   );
 }
 
-/** The entries of the package: what stands in the root itself. */
+/** The entries of the package: the files in the root folder. */
 async function entriesIn(root: URL): Promise<string[]> {
   const names = await Array.fromAsync(Deno.readDir(root), ({ name }) => name);
   return names.filter((name) => name.endsWith(".ts")).sort();

@@ -44,7 +44,7 @@ const SERVE = `"$@" >/dev/null 2>&1 & echo $!; exec >/dev/null
 read word; kill -QUIT $!; wait $!
 [ "$word" = keep ] || rm -rf "$FOLDER"`;
 
-/** What is told to it when it is to keep the folder. */
+/** The line that makes it keep the folder. */
 const KEEP = "keep";
 
 /** A running server. */
@@ -74,7 +74,7 @@ export class PostgresServer implements AsyncDisposable {
     return await PostgresServer.#make(fsync, makeData);
   }
 
-  /** From now on everybody but its own user `postgres` needs a password (SCRAM). */
+  /** From now on every user except its own, `postgres`, needs a password (SCRAM). */
   async askForPasswords(): Promise<void> {
     if (this.data === undefined) throw new Error("Cannot change who is let in: others have started this server.");
     const rules = ["host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256"];
@@ -88,7 +88,7 @@ export class PostgresServer implements AsyncDisposable {
     return await PostgresServer.#make(false, (data) => run(...asPostgres("pg_basebackup", "-D", data, ...args)));
   }
 
-  /** Makes a replica the server that is written to, with all that the other one has told it of. */
+  /** Promotes a replica to the primary, with everything that it has received. */
   async promote(): Promise<void> {
     await this.query("SELECT pg_promote()");
   }
@@ -170,7 +170,7 @@ export class PostgresServer implements AsyncDisposable {
     await this.signal("SIGCONT"); // What is stopped does not end.
     await this.#end();
     try {
-      // Where it was killed, nobody has removed it.
+      // If it was killed, its folder was not removed.
       if (this.#own) await Deno.remove(this.#own.folder, { recursive: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -183,7 +183,7 @@ export class PostgresServer implements AsyncDisposable {
     if (this.#own) Deno.removeSync(this.#own.folder, { recursive: true });
   }
 
-  /** Stops all its processes, and says which they are. Its first one starts no other meanwhile. */
+  /** Stops all its processes, and returns their ids. Its first process starts no other meanwhile. */
   async #freeze(): Promise<readonly number[]> {
     if (this.#pid === undefined) return [];
     send(this.#pid, "SIGSTOP");

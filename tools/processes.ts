@@ -1,5 +1,5 @@
 /**
- * What runs on this machine: whether a process does, and who started whom.
+ * The processes of this machine: whether one runs, and which others it has started.
  *
  * @module
  */
@@ -20,11 +20,11 @@ function mayReadProc(): boolean {
   try {
     return Deno.readTextFileSync(`/proc/${Deno.pid}/stat`) !== "";
   } catch {
-    return false; // Then `ps` tells.
+    return false; // Then `ps` is used.
   }
 }
 
-/** From the files in which Linux tells of processes: to start `ps` takes a hundred times as long. */
+/** From Linux's files about processes: starting `ps` takes a hundred times as long. */
 function readProc(pid?: number): readonly Process[] {
   const names = pid === undefined ? [...Deno.readDirSync("/proc")].map(({ name }) => name) : [`${pid}`];
   return names.filter((name) => /^\d+$/.test(name)).flatMap((name) => {

@@ -91,7 +91,7 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-/** Whether a command is there, and ends well. */
+/** Whether a command exists and succeeds. */
 export async function canRun(command: string, ...args: readonly string[]): Promise<boolean> {
   try {
     const { success } = await new Deno.Command(command, { args: [...args], stdin: "null" }).output();
@@ -128,7 +128,7 @@ export async function answers(port: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    // Something else may listen there, and say nothing.
+    // Something else may listen there without answering.
     timer = setTimeout(() => connection.close(), 1_000);
     await connection.write(new TextEncoder().encode("PING\r\n"));
     const buffer = new Uint8Array(5);

@@ -1,5 +1,5 @@
 /**
- * The one door to the standard library for tests, examples and tools. Where JSR can be reached these are the real @std
+ * The only import of the standard library for tests, examples and tools. Where JSR can be reached these are the real @std
  * functions; where it cannot, node's own stand in under the same names. `src/` uses none of them.
  *
  * Keep the set narrow. The types are written down here, for without JSR those of @std are unknown.
@@ -32,7 +32,7 @@ interface Cli {
   ): Record<string, unknown> & { readonly _: readonly (string | number)[] };
 }
 
-/** Time that passes only when it is told to. It fakes `Date`, the timers and `AbortSignal.timeout`, not `performance`. */
+/** Time that passes only when a test says so. It fakes `Date`, the timers and `AbortSignal.timeout`, not `performance`. */
 export interface FakeTime extends Disposable {
   /** The time, in ms since the epoch. */
   readonly now: number;

@@ -84,7 +84,7 @@ export class FakeTime implements Disposable {
     await new Promise((resolve) => REAL.setTimeout(resolve, 0));
   }
 
-  /** From now on time passes as ever; the timers that were set since then never run. */
+  /** Restores real time; timers that were set on fake time never run. */
   restore(): void {
     if (current !== this) throw new Error("Cannot restore time: time is already restored.");
     current = undefined;

@@ -1,7 +1,7 @@
 import { begunWithin, mostAtOnce, runsOf } from "../../chaos/steering/judge.ts";
 import { assertEquals } from "../../tools/std.ts";
 
-Deno.test("a run that has not told its end lasts until its process is over", () => {
+Deno.test("a run that has not reported its end lasts until its process has ended", () => {
   const line = (kind: "begin" | "end", task: string, at: number, job = "limited") => ({ kind, job, task, at });
   const witnesses = [
     {

@@ -192,7 +192,7 @@ Deno.test("retry makes a new task with the same input, which names the old one",
   assertEquals(await shop.client.wait(id), 3);
 });
 
-Deno.test("pause and resume hold a job and let it go on, and stats says so", async () => {
+Deno.test("pause and resume stop and continue a job, and stats shows it", async () => {
   await using shop = new Shop();
   assertEquals((await shop.run("pause add")).stdout, "add is paused\n");
   await shop.client.start(add, { a: 1, b: 2 });
@@ -216,7 +216,7 @@ Deno.test("workers lists who is alive", async () => {
   assertEquals([worker.pid, worker.jobs], [Deno.pid, ["add", "refuse", "talk", "endless"]]);
 });
 
-Deno.test("purge deletes nothing unless it is told what", async () => {
+Deno.test("purge deletes nothing without --status and --before", async () => {
   await using shop = new Shop();
   const { code, stderr } = await shop.run("purge --status COMPLETED");
   assertEquals(code, 2);

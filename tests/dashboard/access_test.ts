@@ -44,7 +44,7 @@ async function statusOf(
   return response.status;
 }
 
-Deno.test("only whoever has the token can read or do anything; the page itself, which says nothing of the tasks, is for all", async () => {
+Deno.test("without the token nothing can be read or done; only the page itself, which shows no tasks, is public", async () => {
   const paused: string[] = [];
   const origin = `http://127.0.0.1:${PORT}`;
   assertEquals(await statusOf("/", { token: "wrong" }), 200);

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertThrows } from "../../tools/std.ts";
 
 const isMap = (value: unknown): value is Map<string, string> => value instanceof Map;
 
-Deno.test("an internal that is there is given as it is", () => {
+Deno.test("an internal that exists is returned unchanged", () => {
   const streams = new Map([["a", "b"]]);
   assertEquals(internalOf("ioredis", "Redis", { streams }, "streams", isMap) === streams, true);
 });

@@ -35,7 +35,7 @@ Deno.test("the status text of a finished task is its message, without a percenta
   for (const task of finished) assertEquals(statusText(task), end.message);
 });
 
-Deno.test("clients are told to poll at least every 2 s, however old a task is", () => {
+Deno.test("the poll interval is at most 2 s, however old a task is", () => {
   const ages = [0, 5_000, 12_345, 20_000, 75_000, 36_000_000];
   assertEquals(ages.map((age) => pollInterval(LIVE, LIVE.createdAt + age)), [500, 500, 1_235, 2_000, 2_000, 2_000]);
 });

@@ -35,7 +35,7 @@ Deno.test("a large result is read from the store once, and cut into pages once, 
   assertEquals(pages.map((again) => again === pages[0]), [true, true, true]);
 });
 
-Deno.test("a result that is kept is given to nobody but its owner", async () => {
+Deno.test("a kept result is given only to its owner", async () => {
   const { outcomes } = outcomesOf({ large: LARGE });
   using _ = outcomes;
   await outcomes.read(of("large"));

@@ -179,7 +179,7 @@ Deno.test("a unique task whose call is gone is no longer left to the next call o
   assert(next.id !== id, "It is another task.");
 });
 
-Deno.test("of calls that are gone before they have begun to look for a task to take over, none holds up itself, and the later one takes over", async () => {
+Deno.test("calls that leave before they have searched for a task to take over do not wait for themselves, and a later call takes over", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
   const start = () => {

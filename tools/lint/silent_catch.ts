@@ -49,12 +49,12 @@ const rule: Deno.lint.Rule = {
   },
 };
 
-/** Whether a handler looks at nothing of its error, and throws nothing. */
+/** Whether a handler ignores its error and throws nothing. */
 function isSilent(param: Deno.lint.Parameter | undefined, body: Deno.lint.Node, text: string): boolean {
   const code = text.slice(...body.range).replace(/\/\/.*$|\/\*[^]*?\*\//gm, "");
   if (/\bthrow\b/.test(code)) return false;
   if (param === undefined) return true;
-  // What is taken apart is looked at.
+  // A destructured error is used.
   return param.type === "Identifier" && !new RegExp(`(?<![\\w$.])${param.name}(?![\\w$])`).test(code);
 }
 

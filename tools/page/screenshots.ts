@@ -66,7 +66,7 @@ const JOBS = [
   }),
 ];
 
-/** What a worker does at once. */
+/** How many tasks the worker runs at once. */
 const CONCURRENCY = 8;
 
 /** A mail takes one span of the hour, and so the worker sends as many mails in each as it does at once. */

@@ -35,7 +35,7 @@ function sweeperOf({ kv, committer }: Pick<Opened, "kv" | "committer">): Sweeper
   return new Sweeper({ what: "sweep", every: 600_000, page, pause: 10, onError: ignored });
 }
 
-Deno.test("KV: one sweep deletes all large texts that nobody needs, however many have come since the last one", () =>
+Deno.test("KV: one sweep deletes all unused large texts, however many there are", () =>
   withKv(async ({ kv, committer, left }) => {
     const texts = Array.from({ length: 250 }, () => "x".repeat(10_000));
     texts[120] = "x".repeat(600_000);

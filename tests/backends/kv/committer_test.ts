@@ -58,7 +58,7 @@ Deno.test("KV: writes that are together more than one commit takes are written a
     assertEquals((await kv.get(["last"])).value, "new");
   }));
 
-Deno.test("KV: when the file fails, all that was to be written is told so", () =>
+Deno.test("KV: when the file fails, all waiting writes reject", () =>
   withCommitter(async (committer, kv) => {
     kv.atomic = () => {
       throw new TypeError("disk I/O error");

@@ -4,7 +4,7 @@ import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
-Deno.test("KV: when a process closes, the others do not read again what it has told", async () => {
+Deno.test("KV: when a process closes, the others do not read its events again", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
   const heard: unknown[] = [];
@@ -41,7 +41,7 @@ Deno.test("KV: when a process closes, the others do not read again what it has t
   }
 });
 
-Deno.test("KV: a process hears what the others tell from its start on, and of a gap where something is missing", async () => {
+Deno.test("KV: a process receives the events of others from its start on, and a gap where some are missing", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
   const heard: unknown[] = [];

@@ -53,7 +53,7 @@ async function queued(kv: Deno.Kv): Promise<readonly Deno.KvKey[]> {
   return (await Promise.all(lists)).flat().map(({ key }) => key);
 }
 
-Deno.test("KV: of a cancel and a claim in one moment the first wins, whichever it is, and the other hears that it lost", () =>
+Deno.test("KV: of a cancel and a claim at the same moment the first wins, and the other is refused", () =>
   withStore(async ({ kv, store, create, taker }) => {
     for (const cancelFirst of [true, false]) {
       const entry = await create();
@@ -70,7 +70,7 @@ Deno.test("KV: of a cancel and a claim in one moment the first wins, whichever i
     }
   }));
 
-Deno.test("KV: of a cancel in one process and a claim in another just one is stored, and the other hears that it lost", () =>
+Deno.test("KV: of a cancel in one process and a claim in another only one is stored, and the other is refused", () =>
   withStore(async ({ kv, create, taker }) => {
     const other = storeOf(kv, new Committer(kv, "other", () => {}));
     for (const cancelFirst of [true, false]) {
@@ -126,7 +126,7 @@ Deno.test("KV: an answer in the moment of a claim is kept, or refused and given 
     }
   }));
 
-Deno.test("KV: who has written a task holds a version that a later write of the same moment does not have", () =>
+Deno.test("KV: two writes of a task at the same moment get different versions", () =>
   withStore(async ({ kv }) => {
     const committer = new Committer(kv, "other writer", () => {});
     const key = taskKey(OWNER, "one");
@@ -151,7 +151,7 @@ Deno.test("KV: writes that have nothing to do with each other go to disk as one"
     assertEquals(new Set(versions).size, 1);
   }));
 
-Deno.test("KV: with server and worker in one process, no task that was told cancelled runs on, or ever began if so told", async () => {
+Deno.test("KV: with server and worker in one process, no task that was reported cancelled runs on, and none that was reported as never started has begun", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });

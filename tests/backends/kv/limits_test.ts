@@ -63,7 +63,7 @@ Deno.test("KV: an answer that can never be stored is refused, and the tasks that
     assertEquals((await end).status, "COMPLETED");
   }));
 
-Deno.test("KV: a task with answers that are as large as they may be has room for all that becomes of it", () =>
+Deno.test("KV: the record of a task with answers of the largest size has room for all later changes", () =>
   withBackend(async ({ backend, create, work, until }) => {
     const asking = until(isAsking);
     const error = "é€".repeat(10_000);

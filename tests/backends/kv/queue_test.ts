@@ -50,7 +50,7 @@ async function withClaims(
   await committer.drained();
 }
 
-Deno.test("KV: a delayed task that is due is found again after a look for it has failed", () =>
+Deno.test("KV: a due task is found again after a search for it has failed", () =>
   withClaims(async ({ kv, claims, create }) => {
     const id = await create({}, 1);
     kv.list = () => {
@@ -122,7 +122,7 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     assertEquals((await claims.claim(100)).claims.length, 1);
   }));
 
-Deno.test("KV: a worker writes down what it is about to claim before it claims it, so that its death loses no task", () =>
+Deno.test("KV: a worker lists tasks in its lease before it claims them, so that its death loses none", () =>
   withClaims(async ({ store, create }) => {
     const id = await create({});
     const held: unknown[] = [];
@@ -150,7 +150,7 @@ Deno.test("KV: what was claimed runs, and what could not be is looked for again,
     assertEquals((await claims.claim(100)).claims.map(({ task }) => task.id), [first]);
   }));
 
-Deno.test("KV: a worker whose task somebody else has taken over hears that it has lost it, and changes it no more", () =>
+Deno.test("KV: a worker whose task another one has taken over learns that it has lost it, and no longer changes it", () =>
   withClaims(async ({ store, create, committer }) => {
     const lost: string[] = [];
     const lose = (id: string) => void lost.push(id);

@@ -2,7 +2,7 @@ import { BackendError, DenoKvBackend } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assertRejects } from "../../../tools/std.ts";
 
-Deno.test("KV: what the file says when it fails is a BackendError to whoever reads", async () => {
+Deno.test("KV: a read rejects with BackendError if the file fails", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-reads-" });
   const backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
   const [id, owner] = [newTaskId(), "ann"];

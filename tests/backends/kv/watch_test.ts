@@ -76,7 +76,7 @@ Deno.test("a process that has had nothing to tell for long keeps its wake files 
   }
 });
 
-Deno.test("a file that cannot be opened is told with its path, and leaves nothing open", async () => {
+Deno.test("the error for a file that cannot be opened names its path, and nothing stays open", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/jobs.kv`, "this is no database".repeat(100));
   const error = await DenoKvBackend.open({ path: `${folder}/jobs.kv` }).then(() => undefined, (error) => error);
@@ -84,7 +84,7 @@ Deno.test("a file that cannot be opened is told with its path, and leaves nothin
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a write that is on disk has succeeded, whoever fails to hear of it; the error is reported", async () => {
+Deno.test("a write that is on disk succeeds even if a listener fails, and the listener's error is reported", async () => {
   using kv = await Deno.openKv(":memory:");
   const failure = new Error("The listener failed.");
   const committer = new Committer(kv, "writer", () => {

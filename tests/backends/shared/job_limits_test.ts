@@ -10,7 +10,7 @@ Deno.test("a job has room for as many tasks as it has slots that no worker holds
   assertEquals(roomOf({}, 100, NONE_BEGUN, 5_000), { free: Infinity });
 });
 
-Deno.test("so many may begin in a window, which begins with its first one, and then others in the next", () => {
+Deno.test("at most `max` may begin in a window, which starts with the first one; then the next window starts", () => {
   let begun: Begun = NONE_BEGUN;
   assertEquals(roomOf(RATE, 0, begun, 5_000), { free: 2 });
   begun = withAnother(RATE, begun, 5_000);

@@ -34,7 +34,7 @@ class OneKey implements KeyStore {
   }
 }
 
-Deno.test("an id tells when it was made", () => {
+Deno.test("an id contains the time at which it was made", () => {
   assertEquals(timeOfTaskId(DELETED), Date.parse("2024-01-01T00:00:00Z"));
 });
 

@@ -32,7 +32,7 @@ async function serve(...jobs: readonly Job[]) {
   return { server, backend, client, call };
 }
 
-Deno.test("a result that crossed the client's time limit on its way is that of the next call", async () => {
+Deno.test("the next call gets the result that was sent as the client's time limit passed", async () => {
   const { server, client, call } = await serve();
   await using _server = server;
   assertEquals(await call(), { runs: 1 });
@@ -42,7 +42,7 @@ Deno.test("a result that crossed the client's time limit on its way is that of t
   assertEquals(await call(), { runs: 2 });
 });
 
-Deno.test("a handle that crossed the client's time limit on its way is that of the next call", async () => {
+Deno.test("the next call gets the handle that was sent as the client's time limit passed", async () => {
   const { server, client, call } = await serve();
   await using _server = server;
   const { token } = await call("idle");
@@ -59,7 +59,7 @@ Deno.test("a result is not kept for the next call if a person cancels too late, 
   assertEquals(await call(), { runs: 2 });
 });
 
-Deno.test("a result whose stream the client had closed is that of the next call", async () => {
+Deno.test("the next call gets the result whose stream the client had closed", async () => {
   const { server, backend, client, call } = await serve();
   await using _server = server;
   const ended = Promise.withResolvers<void>();

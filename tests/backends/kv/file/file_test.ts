@@ -168,7 +168,7 @@ testUnless(
     }),
 );
 
-Deno.test("KV: what fails where no caller hears of it is told on stderr, at most ten lines for each kind", () =>
+Deno.test("KV: errors that no caller receives are written to stderr, at most ten lines for each kind", () =>
   inFolder(async (folder) => {
     const path = `${folder}/jobs.kv`;
     const child = new Deno.Command(Deno.execPath(), {

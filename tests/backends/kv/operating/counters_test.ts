@@ -15,7 +15,7 @@ const QUESTION = { key: "which", message: "Which?", schema: { type: "object" } }
 const countedOf = async ({ store }: Opened) =>
   (await store.operating.counts()).map(({ job, counts }) => ({ job, counts }));
 
-Deno.test("KV: counters count a task once, whatever becomes of it, and however many change it at the same moment", () =>
+Deno.test("KV: counters count a task once, however it changes and however many change it at the same moment", () =>
   withFile(async (opened) => {
     const { kv, store, create, clock } = opened;
     const other = storeOf(kv, new Committer(kv, "other", () => {}), { now: () => clock.now });

@@ -88,7 +88,7 @@ Deno.test("KV: tasks of more priorities than are told apart are listed, too", ()
     assertEquals(await all(opened, { status: "PENDING" }, 50), ids);
   }));
 
-Deno.test("KV: a page that finds nothing among many tasks looks at a bounded number, and says where to go on", () =>
+Deno.test("KV: a page that matches nothing among many tasks reads a bounded number, and returns a cursor", () =>
   withFile(async (opened) => {
     const { store, create, finish } = opened;
     const old = await finish(await create());

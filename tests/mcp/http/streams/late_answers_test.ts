@@ -12,7 +12,7 @@ async function late(time: FakeTime) {
   return { answer, said, headers, reader: body.pipeThrough(new TextDecoderStream()).getReader() };
 }
 
-Deno.test("an answer that is there soon is sent as it is", async () => {
+Deno.test("an answer that arrives soon is sent as JSON, not as a stream", async () => {
   const answer = Response.json({ result: {} });
   let sent = 0;
   const response = await new LateAnswers().respond(Promise.resolve(answer), () => sent++, () => {});
