@@ -119,8 +119,6 @@ export interface ListClient {
   readonly known: boolean;
   /** Whether it can ask a person to fill in a form. */
   readonly elicitation: boolean;
-  /** Whether it can ask a person to open a page. Default: `false`. */
-  readonly urls?: boolean;
 }
 
 /** A tool of a surface. */

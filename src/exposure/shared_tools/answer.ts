@@ -34,8 +34,8 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
     inputSchema: schema,
     outputSchema: responseSchema(undefined, { ...questionsSchema([{ answers: "model" }]), ...PAGE_PROPERTIES }),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-    // A client that can ask the person everything does so itself.
-    listedTo: ({ elicitation, urls }) => !(elicitation && urls),
+    // A client that can ask the person does so itself.
+    listedTo: ({ elicitation }) => !elicitation,
     call: async (input, ctx) => {
       const { owner, client } = ctx;
       const given = await validate(schema, input, `input for ${names.answer}`) as AnswerInput;

@@ -39,8 +39,8 @@ export function bindTools(
 
   server.setOwnHandler("tools/list", ListParams, async (params, ctx) => {
     const plain = plainList ? await plainList(asRequest("tools/list", params, ctx), ctx) : {};
-    const { tasks, elicitation, urls } = connection.client(ctx);
-    const client = { tasks, known, elicitation, urls };
+    const { tasks, elicitation } = connection.client(ctx);
+    const client = { tasks, known, elicitation };
     const own = surface.tools.filter(({ listedTo }) => listedTo?.(client) ?? true);
     const all = [...own.map((tool) => listed(tool, client, connection)), ...Listed.parse(plain.tools)];
     const { page, ...next } = pageOf(all, params.cursor);
@@ -103,10 +103,8 @@ export function bindTool(
  */
 export function mayCall({ listedTo }: SurfaceTool, { known }: Peer): boolean {
   const either = [true, false];
-  const clients = either.flatMap((tasks) =>
-    either.flatMap((elicitation) => either.map((urls): ListClient => ({ tasks, known, elicitation, urls })))
-  );
-  return listedTo === undefined || clients.some(listedTo);
+  return listedTo === undefined ||
+    either.some((tasks) => either.some((elicitation) => listedTo({ tasks, known, elicitation })));
 }
 
 /** Calls a tool of the surface. */
