@@ -53,7 +53,10 @@ export function withAnother({ rateLimit }: JobLimits, begun: Begun, now: number)
   return { since, count: count + 1 };
 }
 
-/** The window of a time. It is a new one if the last one is over, or if the clock was set back. */
+/**
+ * The window of a time. It is a new one if the last one is over, or if the clock was set back by more than a window. A claim
+ * that read the time a moment before another one began the window belongs to it, too.
+ */
 function windowAt(per: number, begun: Begun, now: number): Begun {
-  return now >= begun.since && now < begun.since + per ? begun : { since: now, count: 0 };
+  return Math.abs(now - begun.since) < per ? begun : { since: now, count: 0 };
 }

@@ -93,3 +93,27 @@ testUnless(
     await client.end();
   },
 );
+
+testUnless(
+  noPostgres,
+  "PostgreSQL: a claim that read the time before another one began the window of a rate belongs to that window",
+  async () => {
+    const url = await emptyTables();
+    await using backend = await PostgresBackend.connect({ url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const [input, run] = [{ type: "object" }, () => 1];
+    const rateLimit = { max: 2, per: 3_600_000 };
+    const jobs = [defineJob({ name: "job", input, run, rateLimit }), defineJob({ name: "free", input, run })];
+    await using _worker = createWorker(backend, jobs);
+    using feed = new TaskFeed(backend);
+    const create = (job: string) => backend.create({ ...TASK, id: newTaskId(), job });
+    const ended = ({ id }: { readonly id: string }) => feed.wait(id, "ann", AbortSignal.timeout(60_000));
+    for (let i = 0; i < 2; i++) await ended(await create("job"));
+    await client.query("UPDATE mcp_jobs.limits SET since = since + 600000");
+    const third = await create("job");
+    for (let i = 0; i < 3; i++) await ended(await create("free"));
+    assertEquals((await backend.get(third.id, "ann")).status, "PENDING");
+    await client.end();
+  },
+);

@@ -25,6 +25,11 @@ Deno.test("a clock that was set back begins a new window", () => {
   assertEquals(roomOf(RATE, 0, { since: 5_000, count: 2 }, 4_000), { free: 2 });
 });
 
+Deno.test("a claim that read the time a moment before its window began belongs to that window", () => {
+  assertEquals(roomOf(RATE, 0, { since: 5_000, count: 2 }, 4_995), { free: 0, pause: 1_005 });
+  assertEquals(withAnother(RATE, { since: 5_000, count: 1 }, 4_995), { since: 5_000, count: 2 });
+});
+
 Deno.test("with both limits, the smaller one counts", () => {
   assertEquals(roomOf({ ...RATE, concurrency: 5 }, 4, NONE_BEGUN, 5_000), { free: 1 });
   assertEquals(roomOf({ ...RATE, concurrency: 5 }, 0, { since: 5_000, count: 1 }, 5_000), { free: 1 });

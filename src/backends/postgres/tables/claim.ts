@@ -35,7 +35,8 @@ SELECT ${FOUND} FROM worker LEFT JOIN alive ON true`;
  * or hands back a task also frees its slot.
  *
  * Claims of a job lock its row one after the other, but each sees the tasks as they were when it began. So it claims nothing
- * if the row has changed since, and the worker tries again. Ends of tasks that it does not see only make room.
+ * if the row has changed since, and the worker tries again. Ends of tasks that it does not see only make room. A window that
+ * began after this claim read the time is the current one, too; one that is further ahead was begun before a clock was set back.
  */
 export function limitedClaimStatement(schema: string): string {
   return `
@@ -45,8 +46,7 @@ WITH ${alive(schema)}, locked AS MATERIALIZED (
   SELECT tasks.id FROM locked, unnest(claimed) AS one (id), ${schema}.tasks WHERE tasks.id = one.id AND holder IS NOT NULL
 ), now AS MATERIALIZED (
   SELECT at, CASE WHEN past THEN at ELSE since END AS since, CASE WHEN past THEN 0 ELSE begun END AS begun
-  FROM alive, (SELECT *, NOT coalesce((SELECT at FROM alive) BETWEEN since AND since + $7::float8 - 1, false) AS past
-    FROM locked) AS locked
+  FROM alive, (SELECT *, coalesce(abs((SELECT at FROM alive) - since) >= $7::float8, true) AS past FROM locked) AS locked
   WHERE changes = (SELECT changes FROM ${schema}.limits WHERE job = $2::text)
 ), room AS MATERIALIZED (
   SELECT *, greatest(0, least($5::integer - (SELECT count(*) FROM held), $6::integer - begun, 1000000))::integer AS free
