@@ -122,7 +122,8 @@ export class JobRun {
         },
         park: (until) => this.#park(until),
       };
-      const started = !this.#cancelled && !this.#lost;
+      // A worker that stops may receive a last job when it no longer waits for code.
+      const started = !this.#cancelled && !this.#lost && !this.#stopping;
       if (job.attemptsStarted === 1) {
         measureStart(name, Number(job.processedOn) - job.timestamp - (job.opts.delay ?? 0));
       }

@@ -6,7 +6,8 @@ import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { ignored } from "../../../support/errors.ts";
-import { assertEquals } from "../../../../tools/std.ts";
+import { doneWithin } from "../../../../src/waiting.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 
 const OWNER = "ann";
@@ -135,4 +136,48 @@ test("a request to stop from while the worker was disconnected is found afterwar
   const end = await ended;
   await work.stop(0);
   assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);
+});
+
+test("a job that arrives when a stopping worker no longer waits for code does not start", async ({ backend, store, create }) => {
+  const [started, fetched, released] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  const { workers } = store;
+  store.workers = (limits) => {
+    const made = workers.call(store, limits);
+    const start = made.start.bind(made);
+    made.start = (...args) => {
+      const worker = start(...args);
+      const redis = worker.getBackend();
+      const moveToActive = redis.moveToActive.bind(redis);
+      let jobs = 0;
+      redis.moveToActive = async (...args) => {
+        const reply = await moveToActive(...args);
+        if (!reply[0] || ++jobs < 2) return reply;
+        fetched?.resolve();
+        await released?.promise;
+        return reply;
+      };
+      return worker;
+    };
+    return made;
+  };
+  const markHandedBack = store.records.markHandedBack.bind(store.records);
+  store.records.markHandedBack = (hold) => {
+    released?.resolve();
+    return markHandedBack(hold);
+  };
+  let runs = 0;
+  const run = () => {
+    runs++;
+    started?.resolve();
+    return new Promise<never>(() => {});
+  };
+  const work = new QueueWork(store, { jobs: ["endless"], concurrency: 2, onError: ignored, lease: 5_000, run });
+  const ids = [newTaskId(), newTaskId()];
+  await create(ids[0] ?? "", "endless");
+  await started?.promise;
+  await create(ids[1] ?? "", "endless");
+  await fetched?.promise;
+  assert(await doneWithin(work.stop(0), 20_000), "the worker has stopped");
+  const tasks = await Promise.all(ids.map((id) => backend.get(id, OWNER)));
+  assertEquals([runs, ...tasks.map(({ status }) => status)], [1, "PENDING", "PENDING"]);
 });
