@@ -17,6 +17,8 @@ export function checkTimes(times: Times, name: string): void {
   const what = `Cannot schedule ${name} at ${quote(times.cron)} in the time zone ${quote(times.timeZone)}`;
   // Croner also takes a date.
   if (!/^@|\s/.test(times.cron.trim())) throw new DefinitionError(`${what}: a cron expression has five or six fields.`);
+  // Croner takes the time zone of the machine for an empty name, which differs between servers.
+  if (times.timeZone.trim() === "") throw new DefinitionError(`${what}: name a time zone, such as "UTC".`);
   let next: number | undefined;
   try {
     next = dueAfter(times, 0, Date.now());

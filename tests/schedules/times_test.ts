@@ -60,6 +60,8 @@ Deno.test("an expression or a time zone that cannot be is refused, and so is one
     assertEquals(refusal({ cron, timeZone: "UTC" }).startsWith("Cannot schedule report"), true, cron);
   }
   assertEquals(refusal({ cron: "0 3 * * *", timeZone: "Europe/Atlantis" }).includes("Europe/Atlantis"), true);
+  // croner would take the time zone of the machine.
+  assertEquals(refusal({ cron: "0 3 * * *", timeZone: "" }).includes('such as "UTC"'), true);
   checkTimes({ cron: "*/5 * * * * *", timeZone: "UTC" }, "report");
   checkTimes({ cron: "@daily", timeZone: "Asia/Kathmandu" }, "report");
 });
