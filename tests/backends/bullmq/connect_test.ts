@@ -1,4 +1,7 @@
+import { Redis } from "ioredis";
 import { BackendError, BullMqBackend, DefinitionError, JobsError } from "../../../mod.ts";
+import { socketOf } from "../../../src/backends/bullmq/internals.ts";
+import { connect } from "../../../src/backends/bullmq/redis/connection.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
@@ -30,6 +33,21 @@ Deno.test("bullmq: an address that is no URL of a Redis is refused without conne
     await assertRejects(() => BullMqBackend.connect({ redis }), DefinitionError, "must be a URL like redis://");
   }
 });
+
+testUnless(
+  noRedis,
+  "bullmq on Redis: connecting to a Redis that goes away before it is probed is an error",
+  async () => {
+    await using redis = await openRedis();
+    class Lost extends Redis {
+      override connect(): Promise<void> {
+        this.once("ready", () => socketOf(this).destroy());
+        return super.connect();
+      }
+    }
+    await assertRejects(() => connect(Lost, redis.url, "test"), BackendError, "Cannot connect to Redis");
+  },
+);
 
 testUnless(
   noRedis,

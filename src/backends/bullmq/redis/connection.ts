@@ -73,6 +73,8 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
     // If Redis does not have the database, ioredis silently uses database 0.
     const selected = opening.then(() => db === 0 ? "OK" : client.select(db));
     const warning = await inTime(selected.then(() => probe(client, prefix)), "it has not answered in time", OPEN_MS);
+    // A connection that is lost so early is not made again.
+    if (client.status !== "ready") throw reason ?? new Error("the connection was lost");
     if (warning !== undefined) writeLine(`mcp-jobs: ${warning}`);
   } catch (error) {
     await closeForGood(client);

@@ -65,7 +65,7 @@ export async function probe(client: Redis, prefix: string): Promise<string | und
   return `Redis may delete tasks when its memory is full: its maxmemory-policy is "${policy}". Set it to "${NO_EVICTION}".`;
 }
 
-/** Returns errors of any kind; `missing` picks those that matter. */
+/** Returns Redis's errors of any kind; `missing` picks those that matter. Rejects if the connection is lost. */
 async function tryAll(client: Redis, prefix: string): Promise<{ readonly failed: Failed[]; readonly info: string }> {
   const key = `${ownPrefix(prefix)}probe`;
   const channel = signalChannel(prefix);
@@ -75,6 +75,8 @@ async function tryAll(client: Redis, prefix: string): Promise<{ readonly failed:
     try {
       return await reply;
     } catch (error) {
+      // Only a reply of Redis says what it permits: any other error means that the connection was lost.
+      if (!(error instanceof Error) || error.name !== "ReplyError") throw error;
       failed.push([command, messageOf(error)]);
     }
   };
