@@ -518,15 +518,8 @@ Deno.test("code whose task is cancelled while its input is validated does not be
   });
   await using backend = new MemoryBackend();
   await using _worker = createWorker(backend, [job]);
-  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  const { id } = await backend.create({
-    id: newTaskId(),
-    job: "job",
-    owner: "ann",
-    input: {},
-    resultTtl: 60_000,
-    retry,
-  });
+  const [id, retry] = [newTaskId(), retryPolicy({ attempts: 1 })];
+  await backend.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
   await validating.promise;
   const cancelling = backend.cancel(id, "ann", 60_000);
   const asked = Promise.withResolvers<void>();

@@ -24,19 +24,21 @@ const KEY: Rule = {
   fits: (value) => typeof value === "string" && /^\P{Cc}*$/u.test(value),
 };
 
+const ID = { id: required(text) };
+
 /** Throws `DefinitionError` unless it is a text. A text that is no task id is simply not found later. */
 export function checkId(of: string, id: unknown): void {
-  checkOptions(of, { id }, { id: required(text) });
+  checkOptions(of, { id }, ID);
 }
 
 /** Throws `DefinitionError` unless both can be passed to `cancel`. */
 export function checkCancel(id: unknown, wait: unknown): void {
-  checkOptions("cancel", { id, wait }, { id: required(text), wait: numberFrom(0) });
+  checkOptions("cancel", { id, wait }, { ...ID, wait: numberFrom(0) });
 }
 
 /** Throws `DefinitionError` unless both can be passed to `retry`, and `InvalidInput` if the key is too long. */
 export function checkRetry(id: unknown, key: unknown): void {
-  checkOptions("retry", { id, key }, { id: required(text), key: KEY });
+  checkOptions("retry", { id, key }, { ...ID, key: KEY });
   if (typeof key === "string" && key.length > LONGEST_KEY) {
     throw new InvalidInput("key", [{ path: "", message: `it has more than ${LONGEST_KEY} characters` }]);
   }
@@ -47,7 +49,12 @@ export function checkJob(of: string, job: unknown): void {
   checkOptions(of, { job }, { job: required(NAME) });
 }
 
-/** Throws `DefinitionError` unless `name` can name a schedule and `paused` is a boolean. */
-export function checkSchedule(of: string, name: unknown, paused: unknown): void {
-  checkOptions(of, { name, paused }, { name: required(NAME), paused: required(flag) });
+/** Throws `DefinitionError` unless it can name a schedule. */
+export function checkSchedule(of: string, name: unknown): void {
+  checkOptions(of, { name }, { name: required(NAME) });
+}
+
+/** Throws `DefinitionError` unless it is a boolean. */
+export function checkPaused(of: string, paused: unknown): void {
+  checkOptions(of, { paused }, { paused: required(flag) });
 }

@@ -12,7 +12,7 @@ import { listSchedules, pauseSchedule, removeSchedule } from "../schedules/opera
 import { stepInfoOf } from "../steps/log.ts";
 import { isTerminal, type TaskInfo } from "../task.ts";
 import { pause } from "../waiting.ts";
-import { checkCancel, checkId, checkJob, checkRetry, checkSchedule } from "./arguments.ts";
+import { checkCancel, checkId, checkJob, checkPaused, checkRetry, checkSchedule } from "./arguments.ts";
 import { NO_TASKS } from "./counts.ts";
 import { FILTER, matches, PURGE, queryOf } from "./filter.ts";
 import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
@@ -68,11 +68,12 @@ export function operatorOf(
     schedules: () => listSchedules(backend.documents),
     // Schedules go by the clocks of their servers, not by that of the store.
     pauseSchedule: async (name, paused) => {
-      checkSchedule("pauseSchedule", name, paused);
+      checkSchedule("pauseSchedule", name);
+      checkPaused("pauseSchedule", paused);
       return await pauseSchedule(backend.documents, name, paused, Date.now());
     },
     removeSchedule: async (name) => {
-      checkSchedule("removeSchedule", name, true);
+      checkSchedule("removeSchedule", name);
       return await removeSchedule(backend.documents, name);
     },
   };

@@ -17,7 +17,6 @@ export const LONGEST: readonly string[] = [
   "tests/backends/bullmq/bullmq_test.ts",
   "tests/backends/kv/kv_test.ts",
   "tests/backends/outage_test.ts",
-  "tests/client/client_test.ts",
   "tests/clients/clients_test.ts",
   "tests/examples/compile_test.ts",
   "tests/backends/silence_test.ts",

@@ -10,7 +10,7 @@ import type { WorkOptions } from "../../../../backend.ts";
 import { MissingInternal } from "../../../../libraries/internals.ts";
 import { MOVES } from "./lists.ts";
 import { PARKED, QUEUE_AGAIN } from "./resuming/queue_again.ts";
-import { CARRIER, RESUMED } from "./resuming/resumed.ts";
+import { CARRIER, READ_RESUMED } from "./resuming/resumed.ts";
 
 /** The limits of the jobs of a worker. */
 type Limits = NonNullable<WorkOptions["limits"]>;
@@ -154,7 +154,7 @@ function keepingLists(name: string, lua: string): string {
   return `
 local bull, queue = string.match(ARGV[${prefix}], "^(.*:)([^:]*):$")
 local ours = bull .. "mcp-jobs:"
-${MOVES}${RESUMED}
+${MOVES}${READ_RESUMED}
 local function move(name, id) moveTo(name, queue, id) end
 
 local function moveJob()

@@ -9,7 +9,7 @@ import { MAX_STEPS } from "../../../../steps/log.ts";
 import { COMMON, NEVER_MS, TO_FRONT } from "./parts.ts";
 import { OPEN } from "./questions.ts";
 import { PARKED } from "./resuming/queue_again.ts";
-import { READ_STEPS, RESUMED as READ_RESUMED } from "./resuming/resumed.ts";
+import { READ_RESUMED, READ_STEPS } from "./resuming/resumed.ts";
 
 /** What became of a run that was to be parked. `lost`: it no longer holds the job. `stop`: the task is to stop. */
 export type ParkReply = "parked" | "lost" | "stop";

@@ -48,7 +48,7 @@ end
 `;
 
 /** Lua that reads what earlier runs of a job have left, as JSON. Needs `ours`, the prefix of our keys. */
-export const RESUMED = `${READ_STEPS}
+export const READ_RESUMED = `${READ_STEPS}
 local function resumed(queue, id)
   local rec, steps = ours .. "task:" .. id, ours .. "steps:" .. queue .. ":" .. id
   local fields = redis.call("HMGET", rec, "stop", "work", "answered")
@@ -108,7 +108,7 @@ function isResumed(value: unknown): value is ResumedReply {
   return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
 }
 
-/** Parses what `RESUMED` returns. */
+/** Parses what `READ_RESUMED` returns. */
 export function parseResumed([stops, steps, answered]: ResumedReply): Resumed {
   const answers = new Map<string, Answer>();
   for (let at = 0; answered && at < answered.length; at += 2) {
