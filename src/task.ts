@@ -222,8 +222,8 @@ export type Outcome =
   | { readonly kind: "tool_error"; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly code?: number };
 
-/** How long after a task's expiry its owner gets "expired" and not "unknown", in ms. */
-export const EXPIRED_TOLD_MS = 3_600_000;
+/** How long a task that has expired leaves a record behind, so that its owner gets "expired" and not "unknown", in ms. */
+export const TOMBSTONE_MS = 3_600_000;
 
 /** When the record of a finished task may be deleted, in ms since the epoch; `undefined` for others. */
 export function expiresAt(task: TaskInfo): number | undefined {

@@ -9,7 +9,7 @@ import { newTaskId, NO_TASK, timeOfTaskId } from "../ids.ts";
 import type { OnError } from "../log/on_error.ts";
 import type { RegisteredJob } from "../registry.ts";
 import type { Audit } from "../tasks/audit.ts";
-import { EXPIRED_TOLD_MS } from "../task.ts";
+import { TOMBSTONE_MS } from "../task.ts";
 import { newTask } from "../tasks/new_task.ts";
 import { inSendSpan } from "../telemetry/task_spans.ts";
 import type { Schedule } from "./schedule.ts";
@@ -88,7 +88,7 @@ export class DueTasks {
       return true;
     } catch (error) {
       if (error instanceof TaskExpired) return true;
-      if (error instanceof TaskNotFound) return this.#now() - timeOfTaskId(id) > resultTtl + EXPIRED_TOLD_MS;
+      if (error instanceof TaskNotFound) return this.#now() - timeOfTaskId(id) > resultTtl + TOMBSTONE_MS;
       throw error;
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backend.ts";
-import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { expiresAt, isFinished, type Json, type Outcome, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
 import { isTaskId } from "../../ids.ts";
 import { credibleDue } from "../shared/clock.ts";
 import type { TaskRecord } from "../shared/record.ts";
@@ -209,7 +209,7 @@ export class MemoryStore implements Store<MemoryEntry> {
 
   /** Deletes tasks that expired long ago. */
   #sweep(): void {
-    const isGone = ({ record: { info } }: MemoryEntry) => (expiresAt(info) ?? Infinity) + EXPIRED_TOLD_MS < this.now();
+    const isGone = ({ record: { info } }: MemoryEntry) => (expiresAt(info) ?? Infinity) + TOMBSTONE_MS < this.now();
     this.#tasks.deleteAll(new Set(this.#tasks.newest().filter(isGone).map(({ record }) => record.info.id)));
     for (const [key, named] of this.#keys) {
       const id = named.slice(0, ID_LENGTH);

@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { EXPIRED_TOLD_MS, expiresAt, isFinished, type Json, type TaskInfo } from "../../task.ts";
+import { expiresAt, isFinished, type Json, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
 import type { LogLine } from "../../backend.ts";
 import { sizeOf } from "../../task_log/kept.ts";
 import { stateOf } from "./operating/states.ts";
@@ -106,7 +106,7 @@ function dueOf({ holder, info }: TaskRecord): number | undefined {
 /** When a finished task may be deleted, in ms since the epoch. */
 function deletedAt(info: TaskInfo): number | null {
   const expired = expiresAt(info);
-  return expired === undefined ? null : Math.min(expired + EXPIRED_TOLD_MS, LATEST_MS);
+  return expired === undefined ? null : Math.min(expired + TOMBSTONE_MS, LATEST_MS);
 }
 
 /** The type of the elements, in PostgreSQL's catalogue. */

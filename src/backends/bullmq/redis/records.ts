@@ -7,7 +7,7 @@
 import type { Job, Queue } from "bullmq";
 import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
 import type { Standing } from "../../../questions/open.ts";
-import { type Answer, EXPIRED_TOLD_MS, type Json, type NewQuestion, type ResultValue } from "../../../task.ts";
+import { type Answer, type Json, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { KEPT_MS } from "../../shared/store/keys.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
@@ -246,14 +246,14 @@ export class RedisRecords implements KeyStore {
   }
 
   /**
-   * Deletes job and record of a finished task, and remembers for `told` ms that it has expired. Resolves with `false` for a
+   * Deletes job and record of a finished task, and remembers for `tombstone` ms that it has expired. Resolves with `false` for a
    * cancelled job that still runs: BullMQ deletes none that a worker holds.
    */
-  async expire({ id, owner, queue }: Snapshot, told: number = EXPIRED_TOLD_MS): Promise<boolean> {
+  async expire({ id, owner, queue }: Snapshot, tombstone: number = TOMBSTONE_MS): Promise<boolean> {
     // In this order, so that it is repeated if it fails half-way.
     await this.#scripts.run("mark", id, "expired", 1);
     if (await (await this.#queue(queue)).remove(id) !== 1) return false;
-    await this.#scripts.run("forget", id, owner, told);
+    await this.#scripts.run("forget", id, owner, tombstone);
     return true;
   }
 

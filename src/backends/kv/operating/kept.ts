@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { EXPIRED_TOLD_MS, type FinishedTask, isFinished, type TaskInfo } from "../../../task.ts";
+import { type FinishedTask, isFinished, type TaskInfo, TOMBSTONE_MS } from "../../../task.ts";
 import { expiryIn } from "../limits.ts";
 
 /** Into how many parts the time for which a task is kept is divided, at least: a job has at most twice as many counters a status. */
@@ -15,7 +15,7 @@ const PARTS = 32;
  * owner gets "expired", and then up to a 32nd of that time longer.
  */
 export function keptUntil({ finishedAt, resultTtl }: FinishedTask): number {
-  const kept = expiryIn(resultTtl + EXPIRED_TOLD_MS);
+  const kept = expiryIn(resultTtl + TOMBSTONE_MS);
   // A power of two, so that tasks of about the same lifetime share a counter.
   const step = 2 ** Math.floor(Math.log2(kept / PARTS));
   return Math.ceil((finishedAt + kept) / step) * step;
