@@ -38,7 +38,7 @@ export interface DeclaredSchedule {
 }
 
 /** A schedule of this server, with what is known of its document. */
-interface Kept extends DeclaredSchedule {
+interface TrackedSchedule extends DeclaredSchedule {
   declared: boolean;
   /** The document; `null`: there is none; absent: it is to be read. */
   text?: string | null;
@@ -50,7 +50,7 @@ interface Kept extends DeclaredSchedule {
 export class Scheduler implements AsyncDisposable {
   readonly #documents: Backend["documents"];
   readonly #tasks: DueTasks;
-  readonly #schedules: readonly Kept[];
+  readonly #schedules: readonly TrackedSchedule[];
   readonly #onError: OnError;
   readonly #now: () => number;
   readonly #since: number;
@@ -103,7 +103,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** Creates the tasks that are due. Resolves with when to check again. */
-  async #serve(schedule: Kept): Promise<number> {
+  async #serve(schedule: TrackedSchedule): Promise<number> {
     try {
       while (!this.#closed) {
         const text = await this.#read(schedule);
@@ -129,12 +129,17 @@ export class Scheduler implements AsyncDisposable {
     }
   }
 
-  #create({ name, registered }: Kept, schedule: Schedule, text: string, dueAt: number): Promise<string | undefined> {
+  #create(
+    { name, registered }: TrackedSchedule,
+    schedule: Schedule,
+    text: string,
+    dueAt: number,
+  ): Promise<string | undefined> {
     const isCurrent = async () => await this.#documents.read(SCHEDULE + name) === text;
     return this.#tasks.create({ name, schedule, dueAt }, registered, isCurrent);
   }
 
-  async #read(schedule: Kept): Promise<string | undefined> {
+  async #read(schedule: TrackedSchedule): Promise<string | undefined> {
     if (schedule.text !== undefined) return schedule.text ?? undefined;
     const { changes } = schedule;
     const text = await this.#documents.read(SCHEDULE + schedule.name);
@@ -143,7 +148,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** Changes the document, if it is still the one that was read. Resolves with whether it was. */
-  async #write(schedule: Kept, from: string | undefined, to: Schedule): Promise<boolean> {
+  async #write(schedule: TrackedSchedule, from: string | undefined, to: Schedule): Promise<boolean> {
     schedule.text = undefined;
     return await this.#documents.write(SCHEDULE + schedule.name, from, toText(to));
   }

@@ -16,9 +16,9 @@ const LARGE = 50_000;
 const MOST = 20_000_000;
 
 /** How long a result is kept after its last read, in ms. */
-const KEPT_MS = 10_000;
+const CACHE_MS = 10_000;
 
-interface Kept {
+interface CachedOutcome {
   readonly outcome: Outcome;
   readonly owner: string;
   readonly length: number;
@@ -29,7 +29,7 @@ export class Outcomes implements Disposable {
   readonly #backend: Pick<Backend, "outcome">;
   readonly #schemaOf: (job: string) => Schema | undefined;
   /** By the id of the task; the one that was read last is at the end. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #cache = new Map<string, CachedOutcome>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. */
@@ -40,34 +40,34 @@ export class Outcomes implements Disposable {
 
   /** Reads an outcome, as well-formed text and as the job's schema promises it. Rejects as `Backend.outcome`. */
   async read({ id, owner, job }: Pick<TaskInfo, "id" | "owner" | "job">): Promise<Outcome> {
-    const known = this.#kept.get(id);
+    const known = this.#cache.get(id);
     if (known?.owner === owner) {
-      this.#keep(id, known);
+      this.#remember(id, known);
       return known.outcome;
     }
     const { value, length } = measured(await this.#backend.outcome(id, owner));
     const outcome = await this.#asPromised(job, value);
-    if (length >= LARGE && length <= MOST) this.#keep(id, { outcome, owner, length });
+    if (length >= LARGE && length <= MOST) this.#remember(id, { outcome, owner, length });
     return outcome;
   }
 
   /** Forgets all that is kept. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#kept.clear();
+    this.#cache.clear();
   }
 
-  #keep(id: string, kept: Kept): void {
-    this.#kept.delete(id);
-    this.#kept.set(id, kept);
-    let length = this.#kept.values().reduce((sum, one) => sum + one.length, 0);
-    for (const [oldest, one] of this.#kept) {
+  #remember(id: string, kept: CachedOutcome): void {
+    this.#cache.delete(id);
+    this.#cache.set(id, kept);
+    let length = this.#cache.values().reduce((sum, one) => sum + one.length, 0);
+    for (const [oldest, one] of this.#cache) {
       if (length <= MOST) break;
-      this.#kept.delete(oldest);
+      this.#cache.delete(oldest);
       length -= one.length;
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#kept.clear(), KEPT_MS);
+    this.#timer = setTimeout(() => this.#cache.clear(), CACHE_MS);
     Deno.unrefTimer(this.#timer);
   }
 

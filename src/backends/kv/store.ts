@@ -9,7 +9,7 @@ import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { ID_LENGTH, KEPT_MS } from "../shared/store/keys.ts";
+import { ID_LENGTH, KEY_TTL_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
@@ -44,7 +44,7 @@ export interface KvStoreOptions {
 const INLINE_LIMIT = 8_000;
 
 /** How long the value of a check is kept, in ms. */
-const CHECK_KEPT_MS = 60_000;
+const CHECK_TTL_MS = 60_000;
 
 /** Reads and writes the tasks of a KV file. */
 export class KvStore implements Store<KvEntry> {
@@ -100,7 +100,7 @@ export class KvStore implements Store<KvEntry> {
     if ((named.value ?? undefined) !== from) return false;
     const change = to === undefined
       ? { deletes: [named.key] }
-      : { sets: [{ key: named.key, value: to, expireIn: expiryIn(KEPT_MS) }] };
+      : { sets: [{ key: named.key, value: to, expireIn: expiryIn(KEY_TTL_MS) }] };
     return await this.#committer.commit({ ...change, checks: [named], bytes: 100 + 2 * (to?.length ?? 0) }) !== null;
   }
 
@@ -193,7 +193,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   async check(): Promise<void> {
-    const set = { key: checkKey(this.#name), value: this.#name, expireIn: CHECK_KEPT_MS };
+    const set = { key: checkKey(this.#name), value: this.#name, expireIn: CHECK_TTL_MS };
     await this.#committer.commit({ sets: [set], bytes: 100 });
   }
 

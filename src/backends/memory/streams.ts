@@ -8,7 +8,7 @@ import type { StreamEvent, StreamStore } from "../../backend.ts";
 /** The most text that is kept, in UTF-16 units; the oldest goes first. */
 const MAX_TEXT = 32 * 1024 * 1024;
 
-interface Kept extends StreamEvent {
+interface StoredEvent extends StreamEvent {
   readonly stream: string;
   readonly expiresAt: number;
 }
@@ -16,7 +16,7 @@ interface Kept extends StreamEvent {
 /** Keeps the messages of this process; nothing outlives it. */
 export class MemoryStreams implements StreamStore {
   /** By id, in the order in which they were appended. */
-  readonly #events = new Map<string, Kept>();
+  readonly #events = new Map<string, StoredEvent>();
   #size = 0;
 
   /** Keeps a message. */
@@ -43,11 +43,11 @@ export class MemoryStreams implements StreamStore {
     return Promise.resolve();
   }
 
-  #of(stream: string): Kept[] {
+  #of(stream: string): StoredEvent[] {
     return [...this.#events.values()].filter((event) => event.stream === stream);
   }
 
-  #delete({ id, text }: Kept): void {
+  #delete({ id, text }: StoredEvent): void {
     if (this.#events.delete(id)) this.#size -= text.length;
   }
 }

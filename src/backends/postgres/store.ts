@@ -7,7 +7,7 @@ import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import { KEPT_MS } from "../shared/store/keys.ts";
+import { KEY_TTL_MS } from "../shared/store/keys.ts";
 import type { LivingWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
@@ -75,7 +75,7 @@ export class PostgresStore implements Store<PgEntry> {
 
   async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const { schema, run } = this.#database;
-    const kept = `now() + interval '${KEPT_MS} ms'`;
+    const kept = `now() + interval '${KEY_TTL_MS} ms'`;
     const statements = {
       name: `INSERT INTO ${schema}.keys (owner, name, named, expires_at) VALUES ($1, $2, $4, ${kept})
         ON CONFLICT (owner, name) DO UPDATE SET named = excluded.named, expires_at = excluded.expires_at

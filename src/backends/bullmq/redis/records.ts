@@ -8,7 +8,7 @@ import type { Job, Queue } from "bullmq";
 import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
 import type { Standing } from "../../../questions/open.ts";
 import { type Answer, type Json, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
-import { KEPT_MS } from "../../shared/store/keys.ts";
+import { KEY_TTL_MS } from "../../shared/store/keys.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
@@ -133,7 +133,7 @@ export class RedisRecords implements KeyStore {
 
   /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
   async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
-    return await this.#scripts.run<number>("rename", owner, key, from ?? "", to ?? "", KEPT_MS) === 1;
+    return await this.#scripts.run<number>("rename", owner, key, from ?? "", to ?? "", KEY_TTL_MS) === 1;
   }
 
   /** The queues that hold tasks. */

@@ -25,7 +25,7 @@ export interface KeyedTasks {
 }
 
 /** For how long a key names a task at most, in ms: 30 days, whatever its window. */
-export const KEPT_MS: number = 30 * 24 * 3_600_000;
+export const KEY_TTL_MS: number = 30 * 24 * 3_600_000;
 
 /** The length of a task id: a key's value begins with one. */
 export const ID_LENGTH = 36;

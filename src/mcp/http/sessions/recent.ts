@@ -7,7 +7,7 @@
 import type { StreamEvent } from "../../../backend.ts";
 
 /** How long a message is kept, in ms. */
-const KEPT_MS = 60_000;
+const RECENT_TTL_MS = 60_000;
 
 /** How much text is kept for all sessions, in UTF-16 units. The oldest message makes room. */
 const MAX_TEXT = 16 * 1024 * 1024;
@@ -64,7 +64,7 @@ export class RecentEvents {
 
   /** Drops messages that are too old or over the budget. `keep` calls it; while no messages come, the caller has to. */
   dropOld(): void {
-    const old = this.#now() - KEPT_MS;
+    const old = this.#now() - RECENT_TTL_MS;
     for (const event of this.#events) {
       if (this.#text <= MAX_TEXT && event.at > old) break;
       this.#drop(event);
