@@ -38,7 +38,7 @@ export { type ErrorPlace, type OnError, reporterOf } from "./src/log/on_error.ts
 export { aheadOf, isTaskId, newTaskId } from "./src/ids.ts";
 export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
-export { keptLines, type NewLines } from "./src/task_log/kept.ts";
+export { newestLines, type NewLines } from "./src/task_log/newest_lines.ts";
 export { createKeyed, ID_LENGTH, KEY_TTL_MS, type KeyedTasks } from "./src/backends/shared/store/keys.ts";
 export { type Begun, moreOf, NONE_BEGUN, roomOf, withAnother } from "./src/backends/shared/job_limits.ts";
 export { isParked, NO_TASKS, oldestOf } from "./src/operator/counts.ts";

@@ -18,7 +18,7 @@ import { Steps } from "./steps/steps.ts";
 import type { Json, ResultValue } from "./task.ts";
 import { activeTrace } from "./telemetry/spans.ts";
 import { inProcessSpan } from "./telemetry/task_spans.ts";
-import { logLine } from "./task_log/kept.ts";
+import { logLine } from "./task_log/newest_lines.ts";
 import { isLogLevel, LOG_LEVELS } from "./task_log/levels.ts";
 import { cutMessage, quote } from "./text.ts";
 import { doneWithin, LONGEST_TIMER_MS } from "./waiting.ts";

@@ -14,7 +14,7 @@ import { MemoryDocuments } from "./documents.ts";
 import type { Entry, Queue, ReadyTasks, Store } from "../shared/store/store.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import { MemoryOperating } from "./operating.ts";
-import { keptLines } from "../../task_log/kept.ts";
+import { newestLines } from "../../task_log/newest_lines.ts";
 import { moreOf } from "../shared/job_limits.ts";
 import { MemoryLimits } from "./job_limits.ts";
 import { ReadyQueues } from "./queues.ts";
@@ -103,7 +103,7 @@ export class MemoryStore implements Store<MemoryEntry> {
       record,
       input,
       outcome: outcome && JSON.stringify(outcome),
-      log: lines ? keptLines([...log, ...lines]) : before.log,
+      log: lines ? newestLines([...log, ...lines]) : before.log,
     };
     this.#ready.delete(before.record);
     this.#delayed.delete(record.info.id);

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { expiresAt, isFinished, type Json, type TaskInfo, TOMBSTONE_MS } from "../../task.ts";
 import type { LogLine } from "../../backend.ts";
-import { sizeOf } from "../../task_log/kept.ts";
+import { sizeOf } from "../../task_log/newest_lines.ts";
 import { stateOf } from "./operating/states.ts";
 import { claimed, type TaskRecord, urgencyOf } from "../shared/record.ts";
 

@@ -6,7 +6,7 @@
  */
 import type { TaskInfo } from "../../task.ts";
 import { ID_LENGTH } from "../shared/store/keys.ts";
-import { MOST_BYTES, MOST_LINES } from "../../task_log/kept.ts";
+import { MOST_BYTES, MOST_LINES } from "../../task_log/newest_lines.ts";
 import { batched } from "../shared/batch.ts";
 import { mayBeReady } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";

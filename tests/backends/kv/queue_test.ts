@@ -8,7 +8,7 @@ import { claimed, crashed, created, settled } from "../../../src/backends/shared
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import type { Json } from "../../../src/task.ts";
-import { NO_LINES } from "../../../src/task_log/kept.ts";
+import { NO_LINES } from "../../../src/task_log/newest_lines.ts";
 import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";

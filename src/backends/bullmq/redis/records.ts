@@ -18,7 +18,7 @@ import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
 import { askArguments, parseStanding } from "./scripts/questions.ts";
-import { type NewLines, NO_LINES } from "../../../task_log/kept.ts";
+import { type NewLines, NO_LINES } from "../../../task_log/newest_lines.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
 import { parse, parseReply } from "./scripts/read.ts";
 import { answerArguments, type AnswerRequest, parseStored, type Stored } from "./scripts/resuming/answer.ts";

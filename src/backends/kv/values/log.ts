@@ -5,7 +5,7 @@
  * @module
  */
 import type { LogLine } from "../../../backend.ts";
-import { keptLines } from "../../../task_log/kept.ts";
+import { newestLines } from "../../../task_log/newest_lines.ts";
 import { packed } from "../../../text.ts";
 import { reading, type Write } from "../committer.ts";
 import { logKey } from "../keys.ts";
@@ -39,7 +39,7 @@ export class KvLogs {
       ...before.slice(0, -1),
       ...packed([...before.at(-1) ?? [], ...added], bytesOf, SEGMENT_BYTES),
     ];
-    const [first] = keptLines([...before.flat(), ...added]);
+    const [first] = newestLines([...before.flat(), ...added]);
     const isKept = (lines: readonly LogLine[]) => first !== undefined && (lines.at(-1)?.number ?? 0) >= first.number;
     // At the end all of them are written once more: only then is it known how long they are kept.
     const written = segments.filter((lines) => isKept(lines) && (expireIn !== undefined || isNew(lines, added)));

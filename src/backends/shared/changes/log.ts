@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NewLines } from "../../../task_log/kept.ts";
+import type { NewLines } from "../../../task_log/newest_lines.ts";
 import type { Ended, TaskRecord } from "./task_record.ts";
 
 /** The running job has logged lines: numbers them, and counts them in the record, which is stored with them. */

@@ -5,7 +5,7 @@
  */
 import type { NewLogLine, ProgressReport } from "../../../backend.ts";
 import { InvalidValue } from "../../../errors.ts";
-import { NewestLines, type NewLines } from "../../../task_log/kept.ts";
+import { NewestLines, type NewLines } from "../../../task_log/newest_lines.ts";
 
 /** The reports and the log of one run. */
 export interface Reports {

@@ -5,7 +5,7 @@
  */
 import type { Attempt, ProgressReport, RecordedStep, TraceContext } from "../../../backend.ts";
 import type { Json, TaskInfo } from "../../../task.ts";
-import type { NewLines } from "../../../task_log/kept.ts";
+import type { NewLines } from "../../../task_log/newest_lines.ts";
 import type { WaitsFor } from "../record.ts";
 import type { QuestionStore } from "./open_questions.ts";
 

@@ -38,7 +38,7 @@ import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
 import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
-import { keptLines } from "../../../task_log/kept.ts";
+import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
 
 const OPTIONS: Rules<BackendOptions> = { onError: callback };
@@ -148,7 +148,7 @@ export class StoreBackend implements Backend {
   /** Reads the log of a task. */
   async log(id: string, owner: string): Promise<readonly LogLine[]> {
     const entry = await this.#find(id, owner);
-    return entry.record.info.logged === undefined ? [] : keptLines(await this.#store.log(entry));
+    return entry.record.info.logged === undefined ? [] : newestLines(await this.#store.log(entry));
   }
 
   /** Cancels a task. Waits up to `wait` ms for its worker to confirm. */

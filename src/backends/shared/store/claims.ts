@@ -8,7 +8,7 @@ import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../
 import type { OnError } from "../../../log/on_error.ts";
 import { type Standing, standingOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
-import type { NewLines } from "../../../task_log/kept.ts";
+import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import * as change from "../record.ts";
 import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";

@@ -7,7 +7,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Claim, LogLine } from "../../../backend.ts";
 import { TaskExpired, TaskNotFound } from "../../../errors.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { MOST_BYTES, sizeOf } from "../../../task_log/kept.ts";
+import { MOST_BYTES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { aborted, type Cases, CONFIRM, eventually, OWNER, type Stage } from "../../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };

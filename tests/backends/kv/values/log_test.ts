@@ -1,7 +1,7 @@
 import { createWorker, defineJob, DenoKvBackend, isFinished, type LogLine } from "../../../../mod.ts";
 import { KvLogs } from "../../../../src/backends/kv/values/log.ts";
 import { newTaskId } from "../../../../src/ids.ts";
-import { keptLines } from "../../../../src/task_log/kept.ts";
+import { newestLines } from "../../../../src/task_log/newest_lines.ts";
 import { assert, assertEquals } from "../../../../tools/std.ts";
 
 const ID = "01a20500-0000-7000-8000-000000000000";
@@ -30,13 +30,13 @@ Deno.test("KV: a log is kept in a few values, of which only the last one is writ
     }
     const { sets } = await add(kv, logs, lines);
     assert(sets.length <= 1 + lines.length, `${lines.length} lines were added with ${sets.length} values.`);
-    assertEquals(keptLines(await logs.read(ID)), keptLines(all));
+    assertEquals(newestLines(await logs.read(ID)), newestLines(all));
   }
   const kept = await Array.fromAsync(kv.list({ prefix: ["mcp-jobs", "log", ID] }));
   assert(kept.length < 15, `${kept.length} values are kept.`);
   const end = await add(kv, logs, [], 1_000);
   assertEquals(end.sets.map(({ key, expireIn }) => [key, expireIn]), kept.map(({ key }) => [key, 1_000]));
-  assertEquals(keptLines(await logs.read(ID)), keptLines(all));
+  assertEquals(newestLines(await logs.read(ID)), newestLines(all));
 });
 
 Deno.test("KV: a task that logs nothing has no key of a log, and that of one which does ends with it", async () => {

@@ -2,7 +2,7 @@ import type { NewLogLine, ProgressReport } from "../../../../src/backend.ts";
 import { mergeReports } from "../../../../src/backends/shared/running/progress_reports.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { messageOf } from "../../../../src/text.ts";
-import type { NewLines } from "../../../../src/task_log/kept.ts";
+import type { NewLines } from "../../../../src/task_log/newest_lines.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 const line = (text: string): NewLogLine => ({ at: 1, level: "info", text });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LogLine, NewLogLine } from "../../../../backend.ts";
-import { MOST_BYTES, MOST_LINES } from "../../../../task_log/kept.ts";
+import { MOST_BYTES, MOST_LINES } from "../../../../task_log/newest_lines.ts";
 import { isLogLevel } from "../../../../task_log/levels.ts";
 import { COMMON } from "./parts.ts";
 

@@ -7,7 +7,7 @@ import type { Attempt, ProgressReport, RecordedStep } from "../../../../../src/b
 import type { RunEnd } from "../../../../../src/backends/bullmq/worker/run_end.ts";
 import type { WaitsFor } from "../../../../../src/backends/shared/record.ts";
 import type { Answer, NewQuestion } from "../../../../../src/task.ts";
-import type { NewLines } from "../../../../../src/task_log/kept.ts";
+import type { NewLines } from "../../../../../src/task_log/newest_lines.ts";
 
 /** One thing that happens to a task. */
 export type Event =

@@ -6,7 +6,7 @@
 import type { LogLine, NewTask, RecordedStep } from "../../../../../src/backend.ts";
 import * as change from "../../../../../src/backends/shared/record.ts";
 import { isFinished, type Outcome } from "../../../../../src/task.ts";
-import { keptLines } from "../../../../../src/task_log/kept.ts";
+import { newestLines } from "../../../../../src/task_log/newest_lines.ts";
 import type { Event } from "./events.ts";
 
 /** Where a task stands. */
@@ -44,7 +44,7 @@ export function after(model: Model, event: Event): Model {
       return { ...model, record: change.claimed(record, HOLDER, now) };
     case "report": {
       const { record: after, lines = [] } = change.logged(change.reported(record, event.report, now), event.added);
-      return { ...model, record: after, log: keptLines([...model.log, ...lines]) };
+      return { ...model, record: after, log: newestLines([...model.log, ...lines]) };
     }
     case "ask":
       return { ...model, record: change.asked(record, event.questions, now) };

@@ -6,7 +6,7 @@
 import type { Attempt, NewLogLine, NewTask } from "../../../../../src/backend.ts";
 import { newTaskId } from "../../../../../src/ids.ts";
 import { type Answer, type ContentPart, isFinished, type Json, openQuestions } from "../../../../../src/task.ts";
-import { logLine, type NewLines, NO_LINES } from "../../../../../src/task_log/kept.ts";
+import { logLine, type NewLines, NO_LINES } from "../../../../../src/task_log/newest_lines.ts";
 import { LOG_LEVELS } from "../../../../../src/task_log/levels.ts";
 import type { Event } from "./events.ts";
 import { isHeld, type Model } from "./model.ts";

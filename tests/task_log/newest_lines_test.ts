@@ -1,4 +1,4 @@
-import { keptLines, NewestLines, sizeOf } from "../../src/task_log/kept.ts";
+import { NewestLines, newestLines, sizeOf } from "../../src/task_log/newest_lines.ts";
 import { isAtLeast, isLogLevel, LOG_LEVELS } from "../../src/task_log/levels.ts";
 import { assertEquals } from "../../tools/std.ts";
 
@@ -12,7 +12,7 @@ Deno.test("of many lines the last 200 are kept, and those that were dropped are 
 Deno.test("of long lines at most 65,536 bytes of UTF-8 are kept", () => {
   const long = line("世".repeat(1_000)); // 3,019 bytes, with its time and its level.
   assertEquals(sizeOf(long), 3_019);
-  assertEquals(keptLines(Array.from({ length: 30 }, () => long)).length, 21);
+  assertEquals(newestLines(Array.from({ length: 30 }, () => long)).length, 21);
 });
 
 Deno.test("levels are ordered by how severe they are", () => {

@@ -71,6 +71,6 @@ export class NewestLines<Line extends NewLogLine> {
 }
 
 /** Returns the lines that are kept of all lines of a task. */
-export function keptLines<Line extends NewLogLine>(lines: Iterable<Line>): readonly Line[] {
+export function newestLines<Line extends NewLogLine>(lines: Iterable<Line>): readonly Line[] {
   return new NewestLines(lines).lines;
 }
