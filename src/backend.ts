@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DocumentStore, KeyStore, StreamStore } from "./contract/keep.ts";
+import type { DocumentStore, KeyStore, StreamStore } from "./contract/stores.ts";
 import type { LogLine } from "./contract/log.ts";
 import type { Operator } from "./contract/operator.ts";
 import type { TraceContext } from "./contract/trace.ts";
@@ -12,7 +12,7 @@ import type { WorkHandle, WorkOptions } from "./contract/work.ts";
 import type { OnError } from "./log/on_error.ts";
 import type { Answer, FinishedTask, Json, Outcome, TaskInfo } from "./task.ts";
 
-export type * from "./contract/keep.ts";
+export type * from "./contract/stores.ts";
 export type * from "./contract/log.ts";
 export type * from "./contract/operator.ts";
 export type * from "./contract/trace.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DocumentStore } from "../contract/keep.ts";
+import type { DocumentStore } from "../contract/stores.ts";
 
 /**
  * Replaces the text of a document by what `change` makes of it; `undefined`: there is no document. It is called again if

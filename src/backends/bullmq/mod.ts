@@ -40,7 +40,7 @@ import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
 import { inTime } from "./deadline.ts";
-import { keepingOf } from "./keeping.ts";
+import { storesOf } from "./stores.ts";
 import { newSnapshot, toJob } from "./new_task.ts";
 import { messageOf } from "../../text.ts";
 import { operatorOn } from "./operator.ts";
@@ -87,7 +87,7 @@ export class BullMqBackend implements Backend {
 
   private constructor(store: RedisStore, lease: number, onError: OnError) {
     this.#store = store;
-    const { streams, keys, documents } = keepingOf(store, (what, act) => this.#request(what, act));
+    const { streams, keys, documents } = storesOf(store, (what, act) => this.#request(what, act));
     [this.streams, this.keys, this.documents] = [streams, keys, documents];
     const find = (id: string) => this.#find(id, "");
     this.operator = operatorOn(this, store, { find, call: (what, act) => this.#call(what, act) });

@@ -10,14 +10,14 @@ import type { RedisStore } from "./redis/store.ts";
 type Request = <T>(what: string, act: () => Promise<T>) => Promise<T>;
 
 /** Streams, keys and documents. */
-export interface Keeping {
+export interface Stores {
   readonly streams: StreamStore;
   readonly keys: KeyStore;
   readonly documents: DocumentStore;
 }
 
 /** What `store` keeps, through `request`. */
-export function keepingOf({ records, streams, documents }: RedisStore, request: Request): Keeping {
+export function storesOf({ records, streams, documents }: RedisStore, request: Request): Stores {
   return {
     streams: {
       append: (stream, event, ttl) => request("store a message", () => streams.append(stream, event, ttl)),
