@@ -22,7 +22,7 @@ import { KvQueue } from "./queue.ts";
 import { expiryIn, READ_AT_ONCE, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
 import { KvLogs } from "./values/log.ts";
-import { expiryOf, keptUntil } from "./operating/kept.ts";
+import { expiryOf, retainedUntil } from "./operating/retention.ts";
 import { KvOperating } from "./operating/operating.ts";
 import { KvSteps } from "./values/steps.ts";
 import { type KvEntry, type StoredTask, type Text, writing } from "./stored.ts";
@@ -134,7 +134,7 @@ export class KvStore implements Store<KvEntry> {
     };
     const { sets = [], deletes = [], ...write } = writing(stored, before);
     const ends = isFinished(info);
-    const inputEnds = ends && "blob" in input ? dropBlob(input.blob, keptUntil(info)) : [];
+    const inputEnds = ends && "blob" in input ? dropBlob(input.blob, retainedUntil(info)) : [];
     // A task that ends without ever having run has none, and neither has one whose only run has recorded none.
     const hasSteps = ends && (before.info.attempt > 0 || before.handBacks !== undefined);
     const gone = hasSteps ? await this.#steps.deletion(info.id, entry.steps, this.now()) : { sets: [], deletes: [] };

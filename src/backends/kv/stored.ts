@@ -10,7 +10,7 @@ import type { Write } from "./committer.ts";
 import { delayedKey, readyKey, taskKey } from "./keys.ts";
 import { counting } from "./operating/counters.ts";
 import { indexing, raising } from "./operating/indexes.ts";
-import { expiryOf } from "./operating/kept.ts";
+import { expiryOf } from "./operating/retention.ts";
 
 /** A JSON text: in the record while it is small, else in pieces. */
 export type Text = { readonly inline: string } | { readonly blob: BlobRef };

@@ -12,7 +12,7 @@ import type { TaskCounts } from "../../../operator/primitives.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
 import { type Committer, type Count, reading } from "../committer.ts";
 import { countKey } from "../keys.ts";
-import { keptUntil } from "./kept.ts";
+import { retainedUntil } from "./retention.ts";
 
 /** The end of counters without an end: those of tasks that are not finished. */
 const LASTS = 0;
@@ -91,7 +91,7 @@ function list(
 }
 
 function keysOf(info: TaskInfo): Deno.KvKey[] {
-  if (isFinished(info)) return [countKey(keptUntil(info), info.job, info.status)];
+  if (isFinished(info)) return [countKey(retainedUntil(info), info.job, info.status)];
   const key = countKey(LASTS, info.job, info.status);
   return isParked(info) ? [key, countKey(LASTS, info.job, PARKED)] : [key];
 }

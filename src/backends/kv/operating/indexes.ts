@@ -9,7 +9,7 @@ import { aheadOf } from "../../../ids.ts";
 import { isFinished, type TaskInfo, type TerminalStatus } from "../../../task.ts";
 import type { Write } from "../committer.ts";
 import { aheadKey, indexKey, notableKey } from "../keys.ts";
-import { expiryOf } from "./kept.ts";
+import { expiryOf } from "./retention.ts";
 
 /** What the index of jobs holds of a task. */
 export interface Indexed {

@@ -12,7 +12,7 @@ import type { KvEntry } from "../stored.ts";
 import { dropBlob } from "../values/blobs.ts";
 import { countedJobs, uncounting } from "./counters.ts";
 import { type Indexed, indexKeys } from "./indexes.ts";
-import { keptUntil } from "./kept.ts";
+import { retainedUntil } from "./retention.ts";
 
 /** The most tasks that one page reads: as many checks as one commit takes. */
 const PAGE = 100;
@@ -67,7 +67,7 @@ function deletion(
   return {
     checks: [check],
     sets,
-    deletes: [check.key, ...indexKeys(info), ...log, ...blobs.map(({ id }) => garbageKey(keptUntil(info), id))],
+    deletes: [check.key, ...indexKeys(info), ...log, ...blobs.map(({ id }) => garbageKey(retainedUntil(info), id))],
     counts: uncounting(info),
     bytes: 100 * sets.length,
   };

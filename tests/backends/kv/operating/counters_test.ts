@@ -1,4 +1,4 @@
-import { keptUntil } from "../../../../src/backends/kv/operating/kept.ts";
+import { retainedUntil } from "../../../../src/backends/kv/operating/retention.ts";
 import { sweepCounters } from "../../../../src/backends/kv/operating/counters.ts";
 import { countKey, indexKey } from "../../../../src/backends/kv/keys.ts";
 import { Committer } from "../../../../src/backends/kv/committer.ts";
@@ -70,7 +70,7 @@ Deno.test("KV: a finished task is counted for as long as it is kept, and its cou
     for (let hour = 0; hour < 48; hour++) {
       clock.now = begun + hour * HOUR;
       const { record } = await finish(await create({ resultTtl: 23 * HOUR }));
-      last.push(keptUntil(record.info as FinishedTask));
+      last.push(retainedUntil(record.info as FinishedTask));
     }
     for (const hours of [0, 10, 24, 26, 50, 80]) {
       clock.now = begun + 47 * HOUR + hours * HOUR;
@@ -91,7 +91,7 @@ Deno.test("KV: a finished task is kept as long as it was to be, at most a 32nd l
     const ends = new Set<number>();
     for (let i = 0; i < 1_000; i++) {
       const finishedAt = Date.UTC(2026, 10, 28) + Math.floor(i * wanted / 1_000);
-      const end = keptUntil({ finishedAt, resultTtl } as TaskInfo as FinishedTask);
+      const end = retainedUntil({ finishedAt, resultTtl } as TaskInfo as FinishedTask);
       const kept = end - finishedAt;
       assert(kept >= wanted && kept <= wanted * (1 + 1 / 32), `${kept} instead of ${wanted}`);
       ends.add(end);

@@ -119,10 +119,10 @@ Deno.test("the least recently used session makes room, even if another began fir
 Deno.test("a session in use is stored for at least another hour, however long it has lasted", async () => {
   await using backend = new MemoryBackend();
   let now = Date.now();
-  let keptUntil = 0;
+  let retainedUntil = 0;
   const { append } = backend.streams;
   backend.streams.append = (stream, event, ttl) => {
-    if (stream.startsWith("session ")) keptUntil = now + ttl;
+    if (stream.startsWith("session ")) retainedUntil = now + ttl;
     return append.call(backend.streams, stream, event, ttl);
   };
   await using sessions = newSessions(backend.streams, () => now);
@@ -130,7 +130,7 @@ Deno.test("a session in use is stored for at least another hour, however long it
   for (let i = 0; i < 12; i++) {
     now += 1_000_000;
     await raw.ask("ping");
-    assert(keptUntil - now >= 3_600_000, `After ${i + 1} calls it is kept for ${keptUntil - now} ms.`);
+    assert(retainedUntil - now >= 3_600_000, `After ${i + 1} calls it is kept for ${retainedUntil - now} ms.`);
   }
 });
 

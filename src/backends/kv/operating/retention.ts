@@ -14,7 +14,7 @@ const PARTS = 32;
  * Until when KV keeps a finished task, in ms since the epoch: until an hour after its result has expired, during which its
  * owner gets "expired", and then up to a 32nd of that time longer.
  */
-export function keptUntil({ finishedAt, resultTtl }: FinishedTask): number {
+export function retainedUntil({ finishedAt, resultTtl }: FinishedTask): number {
   const kept = expiryIn(resultTtl + TOMBSTONE_MS);
   // A power of two, so that tasks of about the same lifetime share a counter.
   const step = 2 ** Math.floor(Math.log2(kept / PARTS));
@@ -23,5 +23,5 @@ export function keptUntil({ finishedAt, resultTtl }: FinishedTask): number {
 
 /** The expiry to give to KV with the write that finishes a task, in ms; `undefined` for a task that is not finished. */
 export function expiryOf(info: TaskInfo): number | undefined {
-  return isFinished(info) ? expiryIn(keptUntil(info) - info.finishedAt) : undefined;
+  return isFinished(info) ? expiryIn(retainedUntil(info) - info.finishedAt) : undefined;
 }
