@@ -127,7 +127,7 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
     },
     get: async (id) => {
       checkOptions("get", { id }, ID);
-      return await tasks.get(id, owner);
+      return await tasks.explain(await tasks.get(id, owner));
     },
     wait: async <Output>(task: StartedTask<Output> | string, signal: AbortSignal = tasks.over) => {
       const id = typeof task === "string" ? task : task?.id;

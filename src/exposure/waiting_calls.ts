@@ -14,7 +14,8 @@ import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } f
 
 /**
  * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with its newest state. With
- * 0 ms it resolves at once. Rejects with the reason of the call's signal once that aborts.
+ * 0 ms it resolves at once. A task that still waits to start has a message that says why. Rejects with the reason of the
+ * call's signal once that aborts.
  */
 export function waitWhile(
   stays: (task: TaskInfo) => boolean,
@@ -23,8 +24,8 @@ export function waitWhile(
   tasks: Tasks,
   { signal, onChange }: Pick<CallContext, "signal" | "onChange">,
 ): Promise<TaskInfo> {
-  if (ms <= 0 || isFinished(task) || !stays(task)) return Promise.resolve(task);
-  return tasks.waitFrom(task, { ms, stays, signal, onChange });
+  if (ms <= 0 || isFinished(task) || !stays(task)) return tasks.explain(task);
+  return tasks.waitFrom(task, { ms, stays, signal, onChange }).then((now) => tasks.explain(now));
 }
 
 /**

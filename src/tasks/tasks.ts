@@ -21,8 +21,8 @@ import { newTask } from "./new_task.ts";
 import { toJson } from "../json.ts";
 import type { RegisteredJob } from "../registry.ts";
 import { readPerCall, withoutPerCall } from "../schema/per_call.ts";
-import { saidToWait, waitsLong } from "./waits.ts";
 import { validate } from "../schema/schema.ts";
+import { Waits } from "./waits.ts";
 import type { Answer, FinishedTask, Outcome, TaskInfo } from "../task.ts";
 
 /** How long calls that have ended may take to cancel their work, in ms. */
@@ -49,8 +49,7 @@ export class Tasks implements Disposable {
   readonly #now: () => number;
   readonly #over = new AbortController();
   readonly #callers: Callers;
-  /** The jobs that the server offers, by the name of the job: one may be offered more than once. */
-  readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
+  readonly #waits: Waits;
 
   /** Opens the event feed of this process, for a server that offers `jobs`. `now` is the time, in ms since the epoch. */
   constructor(
@@ -62,14 +61,15 @@ export class Tasks implements Disposable {
     this.onError = reporterOf(options.onError);
     this.#backend = backend;
     this.#now = now;
-    this.#jobs = Map.groupBy(jobs, ({ job }) => job.name);
+    const offered = Map.groupBy(jobs, ({ job }) => job.name); // One may be offered more than once.
     this.#guard = new Guard(backend, options, now);
     this.#answering = new Answering(backend, this.#guard, now, this.onError);
     this.#feed = new TaskFeed(backend, this.onError);
     this.#outcomes = new Outcomes(backend, (job) => {
-      return this.#jobs.get(job)?.find(({ route }) => route !== undefined)?.job.output;
+      return offered.get(job)?.find(({ route }) => route !== undefined)?.job.output;
     });
     this.#callers = new Callers(backend.keys, now, this.onError);
+    this.#waits = new Waits(backend, offered, now);
   }
 
   /**
@@ -124,16 +124,20 @@ export class Tasks implements Disposable {
     });
   }
 
-  /**
-   * Reads a task. If it has waited for a while and no worker for its job is known to run, its message says so. Rejects as
-   * `Backend.get`, and with `LimitExceeded`.
-   */
+  /** Reads a task. Rejects as `Backend.get`, and with `LimitExceeded`. */
   get(id: string, owner: string): Promise<TaskInfo> {
     return this.#guard.audited({ operation: "read", owner, task: id }, async () => {
       this.#guard.read(owner);
-      const task = await this.#backend.get(id, owner);
-      return waitsLong(task, this.#now()) && await this.#lacksWorker(task.job) ? saidToWait(task) : task;
+      return await this.#backend.get(id, owner);
     });
+  }
+
+  /**
+   * Resolves with the given task as it is shown. If it waits for a later time, its message says when it starts. If it has
+   * waited for 3 s and no worker for its job is known to run, it says that. Rejects with `BackendError`.
+   */
+  explain(task: TaskInfo): Promise<TaskInfo> {
+    return this.#waits.explain(task);
   }
 
   /**
@@ -285,16 +289,5 @@ export class Tasks implements Disposable {
     this.#outcomes[Symbol.dispose]();
     this.#callers[Symbol.dispose]();
     this.#feed[Symbol.dispose]();
-  }
-
-  /**
-   * Whether no queue of a job has a worker. `false` for a job that this server does not offer on a backend with other
-   * queues, since its queue is unknown.
-   */
-  async #lacksWorker(job: string): Promise<boolean> {
-    const offered = this.#jobs.get(job);
-    if (offered === undefined) return !this.#backend.routes && !await this.#backend.hasWorker(job);
-    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
-    return true;
   }
 }

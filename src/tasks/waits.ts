@@ -1,23 +1,55 @@
 /**
- * The message of a task that has waited for a while without a worker.
+ * The message of a task that waits: until when, or that no worker is running.
  *
  * @module
  */
-import type { TaskInfo } from "../task.ts";
+import type { Backend } from "../backend.ts";
+import type { RegisteredJob } from "../registry.ts";
+import { isFinished, type LiveTask, type TaskInfo } from "../task.ts";
 
-/** How long a task waits before its message says that no worker is running, in ms. */
+/** How long a task waits before its message says that no worker is running, and how far ahead a start is named, in ms. */
 const QUIET_MS = 3_000;
 
-/** Whether a task has been due for a while. `now` is in ms since the epoch. */
-export function waitsLong(task: TaskInfo, now: number): boolean {
-  if (task.status !== "PENDING" && task.status !== "RETRYING") return false;
-  return now - Math.max(task.updatedAt, task.dueAt ?? 0) >= QUIET_MS;
+/** Says why the tasks of one server wait. */
+export class Waits {
+  readonly #backend: Backend;
+  readonly #jobs: ReadonlyMap<string, readonly RegisteredJob[]>;
+  readonly #now: () => number;
+
+  /** `jobs`: what the server offers, by the name of the job. `now` is the time, in ms since the epoch. */
+  constructor(backend: Backend, jobs: ReadonlyMap<string, readonly RegisteredJob[]>, now: () => number) {
+    this.#backend = backend;
+    this.#jobs = jobs;
+    this.#now = now;
+  }
+
+  /** The task; if it waits to start, with a message that says when it starts, or that no worker is running. */
+  async explain(task: TaskInfo): Promise<TaskInfo> {
+    if (isFinished(task) || task.parked || task.status === "RUNNING" || task.status === "INPUT_REQUIRED") return task;
+    const { dueAt = 0, updatedAt, job, status } = task;
+    const now = this.#now();
+    if (dueAt - now >= QUIET_MS) {
+      const what = status === "RETRYING" ? "The next attempt" : "It";
+      return withReason(task, `${what} starts at ${new Date(dueAt).toISOString()}.`);
+    }
+    if (now - Math.max(updatedAt, dueAt) < QUIET_MS || !await this.#lacksWorker(job)) return task;
+    return withReason(task, `Waiting: no worker for ${job} is running. It starts as soon as one does.`);
+  }
+
+  /**
+   * Whether no queue of a job has a worker. `false` for a job that this server does not offer on a backend with other
+   * queues, since its queue is unknown.
+   */
+  async #lacksWorker(job: string): Promise<boolean> {
+    const offered = this.#jobs.get(job);
+    if (offered === undefined) return !this.#backend.routes && !await this.#backend.hasWorker(job);
+    for (const { route } of offered) if (await this.#backend.hasWorker(job, route)) return false;
+    return true;
+  }
 }
 
-/** The task with a message that no worker for its job is running. */
-export function saidToWait(task: TaskInfo): TaskInfo {
-  const waits = `Waiting: no worker for ${task.job} is running. It starts as soon as one does.`;
-  // The reason for the retry stays in the message.
+/** The task with this message; the reason for a retry stays before it. */
+function withReason(task: LiveTask, reason: string): TaskInfo {
   const why = task.status === "RETRYING" ? task.message?.replace(/\.?$/, ". ") ?? "" : "";
-  return { ...task, message: `${why}${waits}` };
+  return { ...task, message: `${why}${reason}` };
 }

@@ -2,6 +2,7 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport } from "@modelcontextprotocol/server";
 import {
+  AdaptiveExposureStrategy,
   createWorker,
   type ExposureStrategy,
   MemoryBackend,
@@ -9,6 +10,7 @@ import {
   PollingExposureStrategy,
 } from "../../mod.ts";
 import { ToolRegistry } from "../../strategy.ts";
+import { merge } from "../../src/exposure/merge.ts";
 import { bind } from "../../src/mcp/bind.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -23,7 +25,7 @@ async function serve(strategy: ExposureStrategy) {
   let later = 0;
   const registered = new ToolRegistry().register(contract);
   const tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
-  const surface = strategy.expose(registered, tasks);
+  const surface = merge([strategy.expose(registered, tasks)], tasks);
   const served = { name: "fixture", version: "1.0.0", surface, tasks, extensions: [], maxMessageBytes: 1_000_000 };
   const host = bind(served, { owner: "local", known: true }, "legacy");
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
@@ -69,4 +71,19 @@ Deno.test("_status says after a while that no worker is running, and the task ru
   await using _worker = createWorker(backend, [{ ...contract, run: () => ({ ran: true }) }]);
   await finished.promise;
   assertEquals(await status(), { token, status: "COMPLETED", result: { ran: true } });
+});
+
+Deno.test("the handle that a call gets says that no worker is running, and so does task_status after its wait", async () => {
+  await using server = await serve(new AdaptiveExposureStrategy({ answerWithin: 20 }));
+  const { backend, client, pass } = server;
+  pass(60_000);
+  const handle = (await call(client, "contract")).structuredContent;
+  assertEquals([handle?.status, handle?.message], ["PENDING", WAITING]);
+  const look = async () => (await call(client, "task_status", { token: handle?.token })).structuredContent;
+  assertEquals((await look())?.message, WAITING);
+  const finished = Promise.withResolvers<void>();
+  backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && finished.resolve());
+  await using _worker = createWorker(backend, [{ ...contract, run: () => ({ ran: true }) }]);
+  await finished.promise;
+  assertEquals((await look())?.status, "COMPLETED");
 });

@@ -4,6 +4,7 @@ import { defineJob, type Job, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, InvalidValue, ToolRegistry } from "../../strategy.ts";
 import { listOf } from "../../src/tasks/task_keys.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
+import { isFinished } from "../../src/task.ts";
 import { createWorker } from "../../src/worker.ts";
 import { until } from "../support/processes.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
@@ -23,6 +24,11 @@ const elsewhere = new ToolRegistry().register(
   { queue: "others" },
 );
 
+/** A task as it is shown to its owner. */
+async function shown(tasks: Tasks, id: string) {
+  return await tasks.explain(await tasks.get(id, "me"));
+}
+
 Deno.test("a result is kept for as long as the client asks, up to a week, or else as registered", async () => {
   await using backend = new MemoryBackend();
   using tasks = new Tasks(backend);
@@ -41,7 +47,7 @@ Deno.test("an input that does not fit, or is not JSON, is refused before anythin
   assertEquals((await tasks.list("me")).tasks, []);
 });
 
-Deno.test("a task that waits to be retried says that no worker runs, and keeps the reason for the retry", async () => {
+Deno.test("a task that waits to be retried says why and when, and later that no worker runs", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
@@ -54,21 +60,28 @@ Deno.test("a task that waits to be retried says that no worker runs, and keeps t
   tasks.follow(task, ({ status }) => status === "RETRYING" && retrying.resolve());
   await retrying.promise;
   await worker.close();
-  assertEquals((await tasks.get(id, "me")).message, "Attempt 1 of 3 failed: net down");
+  const why = "Attempt 1 of 3 failed: net down";
+  const raw = await tasks.get(id, "me");
+  const dueAt = isFinished(raw) ? NaN : raw.dueAt ?? NaN;
+  const next = `The next attempt starts at ${new Date(dueAt).toISOString()}.`;
+  assertEquals([raw.message, (await tasks.explain(raw)).message], [why, `${why}. ${next}`]);
   later = 70_000;
   const waits = "Waiting: no worker for echo is running. It starts as soon as one does.";
-  assertEquals((await tasks.get(id, "me")).message, `Attempt 1 of 3 failed: net down. ${waits}`);
+  assertEquals((await shown(tasks, id)).message, `${why}. ${waits}`);
 });
 
-Deno.test("a delayed task says nothing about workers before it is due", async () => {
+Deno.test("a delayed task says when it starts, and nothing about workers before it is due", async () => {
   await using backend = new MemoryBackend();
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
-  const { id } = await tasks.start({ ...registered, policy: { delay: 3_600_000 } }, {}, "me");
+  const { id, createdAt } = await tasks.start({ ...registered, policy: { delay: 3_600_000 } }, {}, "me");
   later = 3_590_000;
-  assertEquals((await tasks.get(id, "me")).message, undefined);
+  const message = `It starts at ${new Date(createdAt + 3_600_000).toISOString()}.`;
+  assertEquals((await shown(tasks, id)).message, message);
+  later = 3_599_000;
+  assertEquals((await shown(tasks, id)).message, undefined);
   later = 3_660_000;
-  assertEquals((await tasks.get(id, "me")).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
+  assertEquals((await shown(tasks, id)).message?.slice(0, 40), "Waiting: no worker for echo is running. ");
 });
 
 Deno.test("a result from another queue's workers is validated: a misfit is a tool error, and others are as the output schema returns them", async () => {
@@ -104,10 +117,10 @@ Deno.test("a task that has waited for a while says that no worker runs, and only
   let later = 0;
   using tasks = new Tasks(backend, () => Date.now() + later, {}, [registered]);
   const { id } = await tasks.start(registered, {}, "me");
-  assertEquals((await tasks.get(id, "me")).message, undefined);
+  assertEquals((await shown(tasks, id)).message, undefined);
   later = 60_000;
   const message = "Waiting: no worker for echo is running. It starts as soon as one does.";
-  assertEquals((await tasks.get(id, "me")).message, message);
+  assertEquals((await shown(tasks, id)).message, message);
   await using worker = createWorker(backend, [echo]);
   await worker.ready;
   const end = await tasks.wait(id, "me", new AbortController().signal);
@@ -131,9 +144,9 @@ Deno.test("a task says that no worker runs only if none of the queues of its job
   using tasks = new Tasks(backend, () => Date.now() + later, {}, jobs);
   const { id } = await tasks.start(registered, {}, "me");
   later = 60_000;
-  assertStringIncludes((await tasks.get(id, "me")).message ?? "", "no worker for echo");
+  assertStringIncludes((await shown(tasks, id)).message ?? "", "no worker for echo");
   busy = "fast";
-  assertEquals((await tasks.get(id, "me")).message, undefined);
+  assertEquals((await shown(tasks, id)).message, undefined);
   assertEquals(asked.slice(0, 2), [["echo", "slow"], ["echo", "fast"]]);
 });
 
@@ -143,7 +156,7 @@ Deno.test("a task of a job that is not registered here says that no worker runs"
   using tasks = new Tasks(backend, () => Date.now() + later);
   const { id } = await tasks.start(registered, {}, "me");
   later = 60_000;
-  assertStringIncludes((await tasks.get(id, "me")).message ?? "", "no worker for echo");
+  assertStringIncludes((await shown(tasks, id)).message ?? "", "no worker for echo");
 });
 
 Deno.test("where jobs may have other queues, a task of a job that is not registered here says nothing about workers", async () => {
@@ -155,7 +168,7 @@ Deno.test("where jobs may have other queues, a task of a job that is not registe
   using tasks = new Tasks(backend, () => Date.now() + later);
   const { id } = await tasks.start(registered, {}, "me");
   later = 60_000;
-  assertEquals((await tasks.get(id, "me")).message, undefined);
+  assertEquals((await shown(tasks, id)).message, undefined);
 });
 
 Deno.test("a unique task whose call is gone is no longer left to the next call once another start has found it", async () => {

@@ -64,7 +64,7 @@ export function bindTasks(server: TaskServer, operations: TaskOperations): void 
     const task = await tasks.get(id, owner);
     if (!followed) push.follow(task);
     ask(task, ctx);
-    return { ...push.describe(task) };
+    return { ...push.describe(await tasks.explain(task)) };
   });
 
   operation("tasks/result", async (id, ctx) => {

@@ -55,7 +55,7 @@ export function bindTasks(
       const { others } = questionsToElicit(task, declaredAsking(capabilitiesOf(ctx)));
       void cancelQuestions(tasks, task, others, tasks.over);
     }
-    return { ...await readDetailed(tasks, surface, task, capabilitiesOf(ctx)) };
+    return { ...await readDetailed(tasks, surface, await tasks.explain(task), capabilitiesOf(ctx)) };
   });
 
   operation("tasks/update", "answer", async (id, ctx) => {
