@@ -12,7 +12,7 @@ import { askModern } from "./http/modern.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { type Process, withProcess } from "./process.ts";
 
-const LOOKS = 5;
+const SAMPLES = 5;
 const IN_FLIGHT = 64;
 
 /** What the pools of the three processes may hold on PostgreSQL, each with a connection that listens. */
@@ -47,21 +47,21 @@ async function connections({ redisUrl, postgresUrl }: Place): Promise<number> {
 
 const megabytes = (bytes: number) => (bytes / 1_048_576).toFixed(1).padStart(7);
 
-interface Look {
+interface Sample {
   readonly server: Memory;
   readonly worker: Memory;
   readonly connections: number;
 }
 
 await using place = await Place.make(name);
-const looks: Look[] = [];
+const samples: Sample[] = [];
 await withSoakProcess(
   "worker",
   place.folder,
   (worker) => withSoakProcess("server", place.folder, (server) => soak(server, worker)),
 );
 
-const [second, last] = [looks[1], looks.at(-1)];
+const [second, last] = [samples[1], samples.at(-1)];
 if (second && last) {
   const grown = (["server", "worker"] as const)
     .filter((role) => last[role].heapUsed > second[role].heapUsed * 1.1 + 4 * 1_048_576);
@@ -70,21 +70,21 @@ if (second && last) {
   if (grown.length > 0) Deno.exitCode = 1;
 }
 
-/** Sends all tasks, and looks at the processes on the way. */
+/** Sends all tasks, and measures the processes on the way. */
 async function soak(server: Process, worker: Process): Promise<void> {
   await using backend = await openBackend(name, place.folder);
   console.log("   tasks   server heap   server rss   worker heap   worker rss  (MB)   connections");
-  for (let look = 1; look <= LOOKS; look++) {
-    await runTasks(server.first, backend, total / LOOKS);
+  for (let number = 1; number <= SAMPLES; number++) {
+    await runTasks(server.first, backend, total / SAMPLES);
     const found = {
       server: await memoryOf(server),
       worker: await memoryOf(worker),
       connections: await connections(place),
     };
-    looks.push(found);
+    samples.push(found);
     const figures = [found.server.heapUsed, found.server.rss, found.worker.heapUsed, found.worker.rss].map(megabytes);
     console.log(
-      `${String(look * total / LOOKS).padStart(8)}   ${figures.join("      ")}           ${found.connections}`,
+      `${String(number * total / SAMPLES).padStart(8)}   ${figures.join("      ")}           ${found.connections}`,
     );
   }
 }
@@ -95,8 +95,8 @@ async function runTasks(url: string, backend: Backend, count: number): Promise<v
   const early = new Set<string>();
   const stop = backend.watch((event) => {
     if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
-    const tell = ended.get(event.task.id);
-    if (tell) tell();
+    const finish = ended.get(event.task.id);
+    if (finish) finish();
     else early.add(event.task.id);
   });
   let sent = 0;

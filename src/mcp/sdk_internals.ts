@@ -70,14 +70,14 @@ export interface TransportStreams {
   readonly standalone: string;
 }
 
-/** Looks up the streams of a transport; they stay up to date. */
+/** Finds the streams of a transport; they stay up to date. */
 export function streamsOf(transport: WebStandardStreamableHTTPServerTransport): TransportStreams {
-  const look = <T>(name: string, is: (value: unknown) => value is T) =>
+  const find = <T>(name: string, is: (value: unknown) => value is T) =>
     internalOf(SDK, "WebStandardStreamableHTTPServerTransport", transport, name, is);
   return {
-    ofRequest: look("_requestToStreamMapping", isMap<string | number, string>),
-    open: look("_streamMapping", isMap<unknown, unknown>),
-    standalone: look("_standaloneSseStreamId", isString),
+    ofRequest: find("_requestToStreamMapping", isMap<string | number, string>),
+    open: find("_streamMapping", isMap<unknown, unknown>),
+    standalone: find("_standaloneSseStreamId", isString),
   };
 }
 

@@ -27,7 +27,7 @@ const PARKED_MS = 86_400_000;
 const RETRY_MS = 60_000;
 
 /** What a sweep does, for the report of one that fails. */
-const LOOK = "look for tasks that have expired";
+const FIND_EXPIRED = "look for tasks that have expired";
 
 /** The part of the records that a sweeper uses. */
 type SweptRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
@@ -38,13 +38,13 @@ export function sweepExpired(records: SweptRecords, onError: OnError): Sweeper {
     const ids = await records.due(BATCH);
     // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
     const retry = (id: string) => async (error: unknown) => {
-      onError(error, { where: LOOK, task: id });
+      onError(error, { where: FIND_EXPIRED, task: id });
       await records.postpone(id, RETRY_MS);
     };
     const checks = await Promise.allSettled(ids.map((id) => check(records, id).catch(retry(id))));
     return ids.length === BATCH && checks.every(({ status }) => status === "fulfilled");
   };
-  return new Sweeper({ what: LOOK, every: SWEEP_MS, page, pause: 0, onError });
+  return new Sweeper({ what: FIND_EXPIRED, every: SWEEP_MS, page, pause: 0, onError });
 }
 
 async function check(records: SweptRecords, id: string): Promise<void> {

@@ -8,7 +8,7 @@ import { basename, resolve } from "node:path";
 import { StoreLost } from "../../errors.ts";
 
 /** The shortest pause between two checks of the file by calls that only read, in ms. */
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 /** The modes of new files and folders: for their user alone. */
 const FILE_MODE = 0o600;
@@ -41,7 +41,7 @@ export class KvFile {
   readonly #path: string;
   readonly #opened: Deno.FileInfo;
   readonly #onLost: () => void;
-  #lookAt = 0;
+  #nextCheckAt = 0;
   #lost: StoreLost | undefined;
 
   /** Remembers which file it is. `onLost` is called when the file is found to be gone. */
@@ -53,18 +53,18 @@ export class KvFile {
 
   /** Throws `StoreLost` if the file is gone. Notices that within a second, and at once that it was put back. */
   check(): void {
-    if (this.#lost || performance.now() >= this.#lookAt) this.#look();
+    if (this.#lost || performance.now() >= this.#nextCheckAt) this.#verify();
     if (this.#lost) throw this.#lost;
   }
 
   /** As `check`, but without the pause between checks. */
   checkNow(): void {
-    this.#look();
+    this.#verify();
     if (this.#lost) throw this.#lost;
   }
 
-  #look(): void {
-    this.#lookAt = performance.now() + LOOK_MS;
+  #verify(): void {
+    this.#nextCheckAt = performance.now() + CHECK_MS;
     const before = this.#lost;
     this.#lost = this.#isThere();
     if (this.#lost && before === undefined) this.#onLost();

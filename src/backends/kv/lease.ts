@@ -41,7 +41,7 @@ export class KvLease implements WorkerLease {
   readonly #committer: Committer;
   readonly #options: KvLeaseOptions;
   /** When this worker last looked for dead ones. */
-  #lookedAt: number;
+  #checkedAt: number;
   /** How many times in a row this worker was late. */
   #late = 0;
   /** When the lease of each other worker ends, as last read; outdated once the worker has renewed it. */
@@ -52,7 +52,7 @@ export class KvLease implements WorkerLease {
     this.#kv = kv;
     this.#committer = committer;
     this.#options = options;
-    this.#lookedAt = options.now();
+    this.#checkedAt = options.now();
   }
 
   /** Renews the lease, with the tasks held now. Goes to disk before every later write of this process. */
@@ -116,8 +116,8 @@ export class KvLease implements WorkerLease {
 
   /** Whether far more time than half a lease has passed since the last call. */
   #isLate(): boolean {
-    const passed = this.#options.now() - this.#lookedAt;
-    this.#lookedAt += passed;
+    const passed = this.#options.now() - this.#checkedAt;
+    this.#checkedAt += passed;
     this.#late = passed < this.duration ? 0 : this.#late + 1;
     return this.#late > 0 && this.#late <= MAX_LATE;
   }

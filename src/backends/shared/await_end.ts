@@ -16,15 +16,15 @@ export async function awaitEnd(
   ms: number,
 ): Promise<FinishedTask | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<FinishedTask>();
-  const look = (task: TaskInfo) => {
+  const settle = (task: TaskInfo) => {
     if (task.id === id && isFinished(task)) resolve(task);
   };
   const stop = backend.watch((event) => {
-    if (event.kind === "change") look(event.task);
+    if (event.kind === "change") settle(event.task);
   });
   try {
     // An expired task has ended, so its event is on its way or was delivered already.
-    backend.get(id, owner).then(look, (error) => error instanceof TaskExpired || reject(error));
+    backend.get(id, owner).then(settle, (error) => error instanceof TaskExpired || reject(error));
     return await doneWithin(promise, ms) ? await promise : undefined;
   } finally {
     stop();

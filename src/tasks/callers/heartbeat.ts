@@ -15,7 +15,7 @@ const BEAT_MS = 1_000;
 const DEAD_MS = 3_000;
 
 /** The pause between two reads of another server's number, in ms. */
-const LOOK_MS = 100;
+const READ_PAUSE_MS = 100;
 
 /** The owner of the servers' own keys. */
 const SERVERS = "";
@@ -91,7 +91,7 @@ export class OtherServers {
   readonly #keys: KeyStore;
   readonly #now: () => number;
   readonly #seen = new Map<string, { readonly count: string; readonly since: number }>();
-  readonly #looking = new Map<string, Promise<boolean>>();
+  readonly #checks = new Map<string, Promise<boolean>>();
 
   /** `now` is the time, in ms since the epoch. */
   constructor(keys: KeyStore, now: () => number) {
@@ -101,12 +101,12 @@ export class OtherServers {
 
   /** Whether a server is dead. That may take 3 s to see. */
   isDead(server: string): Promise<boolean> {
-    const looking = this.#looking.get(server) ?? this.#look(server).finally(() => this.#looking.delete(server));
-    this.#looking.set(server, looking);
-    return looking;
+    const check = this.#checks.get(server) ?? this.#check(server).finally(() => this.#checks.delete(server));
+    this.#checks.set(server, check);
+    return check;
   }
 
-  async #look(server: string): Promise<boolean> {
+  async #check(server: string): Promise<boolean> {
     let first: string | undefined;
     while (true) {
       const count = await this.#keys.named(SERVERS, nameOf(server));
@@ -122,7 +122,7 @@ export class OtherServers {
         await this.#keys.rename(SERVERS, nameOf(server), count, undefined);
       }
       if (count !== first) return false;
-      await pause(LOOK_MS);
+      await pause(READ_PAUSE_MS);
     }
   }
 }

@@ -20,7 +20,7 @@ export class Finder {
   /** Jobs that had more ready tasks than free slots at the last search. */
   readonly #full = new Set<string>();
   /** Counts the searches: each starts with another job. */
-  #looks = 0;
+  #searches = 0;
 
   /** Throws `DefinitionError` if there are limits, and the store has none. */
   constructor(queue: Queue, limits: LimitsOf) {
@@ -43,7 +43,7 @@ export class Finder {
     const limited = jobs.filter((job) => Object.hasOwn(this.#limits, job));
     const others = jobs.filter((job) => !Object.hasOwn(this.#limits, job));
     const groups = [...limited.map((job) => [job]), ...others.length > 0 ? [others] : []];
-    const first = this.#looks++ % groups.length;
+    const first = this.#searches++ % groups.length;
     const entries: Entry[] = [];
     let [more, pause] = [false, Infinity];
     for (const group of [...groups.slice(first), ...groups.slice(0, first)]) {
