@@ -30,10 +30,10 @@ const RETRY_MS = 60_000;
 const FIND_EXPIRED = "look for tasks that have expired";
 
 /** The part of the records that a sweeper uses. */
-type SweptRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
+type ExpiredRecords = Pick<RedisRecords, "due" | "read" | "expire" | "postpone">;
 
 /** Deletes expired tasks at regular intervals. */
-export function sweepExpired(records: SweptRecords, onError: OnError): Sweeper {
+export function sweepExpired(records: ExpiredRecords, onError: OnError): Sweeper {
   const page = async () => {
     const ids = await records.due(BATCH);
     // A task that fails does not hold up the others. While Redis is away, postponing fails too, which ends the sweep.
@@ -47,7 +47,7 @@ export function sweepExpired(records: SweptRecords, onError: OnError): Sweeper {
   return new Sweeper({ what: FIND_EXPIRED, every: SWEEP_MS, page, pause: 0, onError });
 }
 
-async function check(records: SweptRecords, id: string): Promise<void> {
+async function check(records: ExpiredRecords, id: string): Promise<void> {
   const snapshot = await records.read(id);
   if (snapshot === undefined) return await records.postpone(id, Infinity);
   if (hasExpired(snapshot)) {

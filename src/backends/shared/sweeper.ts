@@ -7,8 +7,8 @@ import type { OnError } from "../../log/on_error.ts";
 import { pause } from "../../waiting.ts";
 import { Recurring } from "./recurring.ts";
 
-/** What is swept. */
-export interface Swept {
+/** What is options. */
+export interface SweeperOptions {
   /** What a sweep does, for the report of one that fails, as "delete what has expired". */
   readonly what: string;
   /** How often, in ms. */
@@ -23,21 +23,21 @@ export interface Swept {
 
 /** Sweeps for one process. */
 export class Sweeper implements AsyncDisposable {
-  readonly #swept: Swept;
+  readonly #options: SweeperOptions;
   readonly #sweeps: Recurring;
   #closed = false;
 
   /** Starts; the first sweep is after a random part of the time between two, so that processes take turns. */
-  constructor(swept: Swept) {
-    this.#swept = swept;
-    const { what, every, onError } = swept;
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+    const { what, every, onError } = options;
     this.#sweeps = new Recurring(what, () => this.sweep(), onError, every, every * Math.random());
   }
 
   /** Deletes all that is due. */
   async sweep(): Promise<void> {
-    while (!this.#closed && await this.#swept.page()) {
-      await pause(this.#swept.pause);
+    while (!this.#closed && await this.#options.page()) {
+      await pause(this.#options.pause);
     }
   }
 
