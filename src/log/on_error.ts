@@ -65,7 +65,7 @@ export class ErrorLines {
   /** Writes an error, unless its place has had enough lines. The number of those left out follows once a minute is over. */
   readonly report: OnError = (error, place) => {
     const now = this.#now();
-    this.#tell(({ since }) => now - since >= WINDOW_MS || now < since);
+    this.#writeLeftOut(({ since }) => now - since >= WINDOW_MS || now < since);
     const minute = this.#minutes.get(place.where) ?? { since: now, errors: 0 };
     this.#minutes.set(place.where, minute);
     if (++minute.errors <= MOST_LINES) this.#line({ ...place, error: cut(describe(error, place), LONGEST) });
@@ -73,10 +73,10 @@ export class ErrorLines {
 
   /** Writes how many lines were left out so far. */
   end(): void {
-    this.#tell(() => true);
+    this.#writeLeftOut(() => true);
   }
 
-  #tell(isOver: (minute: Minute) => boolean): void {
+  #writeLeftOut(isOver: (minute: Minute) => boolean): void {
     for (const [where, minute] of this.#minutes) {
       if (!isOver(minute)) continue;
       this.#minutes.delete(where);

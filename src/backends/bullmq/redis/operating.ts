@@ -103,8 +103,8 @@ export class RedisOperating {
 
   /** Lists our workers that are alive. */
   async workers(): Promise<readonly WorkerInfo[]> {
-    const [told, held] = await this.#run<readonly [readonly string[], readonly string[]]>("workers");
-    return told.map((text): WorkerInfo => {
+    const [stored, held] = await this.#run<readonly [readonly string[], readonly string[]]>("workers");
+    return stored.map((text): WorkerInfo => {
       const { ids, name, host, pid, jobs, since }: PresentWorker = JSON.parse(text);
       const running = held.filter((_, index) => index % 2 === 0 && ids.includes(holderOf(held[index + 1] ?? "")));
       return { name, host, pid, jobs, running, since };
@@ -125,12 +125,12 @@ export class RedisOperating {
   }
 
   /** Stores that a worker is alive for the next `lease` ms. */
-  async tellPresent(worker: PresentWorker, lease: number): Promise<void> {
+  async storeWorker(worker: PresentWorker, lease: number): Promise<void> {
     await this.#run("present", worker.name, JSON.stringify(worker), lease);
   }
 
   /** Stores that a worker has ended. */
-  async tellGone(name: string): Promise<void> {
+  async deleteWorker(name: string): Promise<void> {
     await this.#run("gone", name);
   }
 

@@ -79,8 +79,8 @@ export class QueueWork implements WorkHandle {
     const { operating } = store;
     this.#presence = new Presence(
       {
-        present: () => operating.tellPresent({ ...me, ids: workers.map(({ id }) => id) }, options.lease),
-        gone: () => operating.tellGone(me.name),
+        renew: () => operating.storeWorker({ ...me, ids: workers.map(({ id }) => id) }, options.lease),
+        end: () => operating.deleteWorker(me.name),
       },
       options.lease / 2,
       options.onError,

@@ -132,12 +132,12 @@ return #counts > 0 and cjson.encode(counts) or "[]"`;
  * token that locks it.
  */
 export const WORKERS = `${COMMON}
-local now, told, queues, held = clock(), {}, {}, {}
+local now, workers, queues, held = clock(), {}, {}, {}
 local all = call("HGETALL", ours .. "workers")
 for i = 1, #all, 2 do
   local worker = cjson.decode(all[i + 1])
   if worker["until"] > now then
-    table.insert(told, all[i + 1])
+    table.insert(workers, all[i + 1])
     for _, queue in ipairs(worker.jobs) do queues[queue] = true end
   else
     call("HDEL", ours .. "workers", all[i])
@@ -149,7 +149,7 @@ for queue in pairs(queues) do
     table.insert(held, call("GET", bull .. queue .. ":" .. id .. ":lock") or "")
   end
 end
-return { told, held }`;
+return { workers, held }`;
 
 /** ARGV: a job, and 1 to remember that it is paused, or 0. Returns its queues. */
 export const PAUSE = `${COMMON}${JOBS}
