@@ -71,7 +71,7 @@ export type { BlockingOptions } from "./src/exposure/blocking.ts";
 export type { OperationResourceOptions } from "./src/exposure/operation_resource.ts";
 export type { PollingOptions } from "./src/exposure/polling.ts";
 export type { SingleToolOptions } from "./src/exposure/single_tool.ts";
-export { askingOf, knowsNoTasks, nextStep, nextWith, sharedNames, waiting } from "./src/exposure/shared_tools/jobs.ts";
+export { askingOf, lacksTasks, nextStep, nextWith, sharedNames, waiting } from "./src/exposure/shared_tools/jobs.ts";
 export { answeringOf } from "./src/exposure/shared_tools/answering.ts";
 export { taskOfJob } from "./src/exposure/task_of_job.ts";
 export {

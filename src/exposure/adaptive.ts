@@ -11,7 +11,7 @@ import { isStuck, whenNobodyCanAnswer } from "./answers/asking.ts";
 import { resultForm } from "./answers/call_result.ts";
 import { formatResponse, questionsSchema, resultOrHandle } from "./answers/response.ts";
 import { taskTemplates } from "./answers/templates.ts";
-import { askingOf, knowsNoTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
+import { askingOf, lacksTasks, nextStep, sharedNames } from "./shared_tools/jobs.ts";
 import type { CallAnswer, CallContext, ExposureStrategy, Surface } from "./surface.ts";
 import { toToolResult } from "./answers/token_answer.ts";
 import { waitWhile } from "./waiting_calls.ts";
@@ -93,7 +93,7 @@ export class AdaptiveExposureStrategy implements ExposureStrategy {
         ...waitingTool(registered, tasks, (task, ctx) => answerFor(task, tasks, ctx, settings)),
         outputSchema: job.outputSchema && resultOrHandle(job.outputSchema, questionsSchema([registered])),
         description: withHandle,
-        describedTo: (client) => knowsNoTasks(client) ? withHandle : description,
+        describedTo: (client) => lacksTasks(client) ? withHandle : description,
         taskSupport,
       }],
       templates: taskTemplates(registered, tasks),

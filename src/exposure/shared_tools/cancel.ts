@@ -8,7 +8,7 @@ import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse, responseSchema } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
 import { explainErrors, tokenSchema, toToolResult } from "../answers/token_answer.ts";
-import { findShared, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+import { findShared, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that cancels a task. */
 export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -21,7 +21,7 @@ export function cancelTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     inputSchema: schema,
     outputSchema: responseSchema(),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true },
-    listedTo: knowsNoTasks,
+    listedTo: lacksTasks,
     call: async (input, { owner }) => {
       const { token } = await validate(schema, input, `input for ${name}`) as { readonly token: string };
       const result = await explainErrors(token, async () => {

@@ -54,8 +54,8 @@ export function askingOf(client: CallClient, { answers }: Pick<RegisteredJob, "a
   return { elicitation, urls, ...(answers === "model" && { tool: sharedNames(prefix).answer }) };
 }
 
-/** Whether a client needs the shared tools; one whose calls become tasks reads these natively. */
-export function knowsNoTasks({ tasks }: ListClient): boolean {
+/** Whether a client has no tasks of its own, and needs the shared tools. */
+export function lacksTasks({ tasks }: ListClient): boolean {
   return !tasks;
 }
 

@@ -8,7 +8,7 @@ import { validate } from "../../schema/schema.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import { formatResponse } from "../answers/response.ts";
 import type { SurfaceTool } from "../surface.ts";
-import { askingOf, knowsNoTasks, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, lacksTasks, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that lists an owner's tasks. */
 export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -33,7 +33,7 @@ export function listTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surfac
     },
     annotations: { readOnlyHint: true, idempotentHint: true },
     // Callers without a known principal would see each other's tasks.
-    listedTo: (client) => client.known && knowsNoTasks(client),
+    listedTo: (client) => client.known && lacksTasks(client),
     call: async (input, { owner, client }) => {
       const { cursor } = await validate(schema, input, `input for ${name}`) as { readonly cursor?: string };
       const page = await tasks.list(owner, cursor);

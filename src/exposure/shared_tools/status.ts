@@ -12,7 +12,7 @@ import { formatResponse, PAGE_PROPERTIES, questionsSchema, responseSchema } from
 import type { CallContext, SurfaceTool, ToolResult } from "../surface.ts";
 import { endedAnswer, explainErrors, PAGE_SCHEMA, tokenSchema, toToolResult } from "../answers/token_answer.ts";
 import { sameUntilAsked, waitForSeconds, waitSecondsSchema } from "../wait_seconds.ts";
-import { askingOf, findShared, knowsNoTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
+import { askingOf, findShared, lacksTasks, type NamedJob, nextStep, type SharedJobs, sharedNames } from "./jobs.ts";
 
 /** The tool that waits for a task, and returns its result. */
 export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): SurfaceTool {
@@ -30,7 +30,7 @@ export function statusTool(prefix: string, jobs: SharedJobs, tasks: Tasks): Surf
     inputSchema: schema,
     outputSchema: responseSchema(undefined, { ...questions, ...PAGE_PROPERTIES }),
     annotations: { readOnlyHint: true, idempotentHint: true },
-    listedTo: knowsNoTasks,
+    listedTo: lacksTasks,
     call: async (input, ctx) => {
       const given = await validate(schema, input, `input for ${name}`) as StatusInput;
       const { token } = given;
