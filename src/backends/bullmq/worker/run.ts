@@ -78,11 +78,11 @@ export class JobRun {
     this.#questions = new OpenQuestions(
       {
         ask: async (_, questions) => {
-          const standing = await this.#insist(() => records.storeQuestions(holdOf({ job, token }), questions));
+          const standing = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
           if (standing) return standing;
           throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
         },
-        answer: (id, key) => this.#insist(() => records.readAnswer(id, key)),
+        answer: (id, key) => this.#retry(() => records.readAnswer(id, key)),
       },
       this.id,
       this.#controller.signal,
@@ -99,7 +99,7 @@ export class JobRun {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
       // record shows a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#resume();
-      const { owner = await this.#insist(() => this.#readOwner()), timeout, trace } = oursOf(job);
+      const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = oursOf(job);
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
         task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
@@ -114,11 +114,11 @@ export class JobRun {
         stored: () => this.#questions.stored(),
         now: () => Date.now() + this.#ahead,
         mayHaveSteps: this.#recorded !== NO_STEPS,
-        steps: () => this.#during(() => this.#insist(() => store.parking.steps(name, this.id, this.#recorded))),
+        steps: () => this.#during(() => this.#retry(() => store.parking.steps(name, this.id, this.#recorded))),
         record: (step) => this.#record(step),
         forget: (from) => {
           this.#recorded = undefined;
-          return this.#during(() => this.#insist(() => store.parking.forget(name, holdOf({ job, token }), from)));
+          return this.#during(() => this.#retry(() => store.parking.forget(name, holdOf({ job, token }), from)));
         },
         park: (until) => this.#park(until),
       };
@@ -134,7 +134,7 @@ export class JobRun {
       // Its last report is stored before its end, or not at all.
       const storing = this.#reports.end();
       if (storing) await doneWithin(storing, LAST_REPORT_MS);
-      await this.#insist(() => this.#flush());
+      await this.#retry(() => this.#flush());
       if (this.#lost) throw new store.bullmq.WaitingError(); // BullMQ leaves the job as it is.
       const abandoned = started && (attempt === undefined || isAbandoned(attempt));
       const handBack = attempt === undefined || this.#stopping && signal.aborted && attempt.kind !== "value";
@@ -143,7 +143,7 @@ export class JobRun {
         : handBack
         ? { kind: "handed back", abandoned }
         : { kind: "settled", attempt };
-      return await endRun(store, { job, token }, end, (act) => this.#insist(act));
+      return await endRun(store, { job, token }, end, (act) => this.#retry(act));
     } finally {
       this.#ended = true;
       this.#released.resolve(undefined);
@@ -210,7 +210,7 @@ export class JobRun {
   #record(step: RecordedStep): Promise<void> {
     const { store, name, job, token } = this.#options;
     return this.#during(() => {
-      const stored: Promise<void> = this.#insist(() => store.parking.record(name, holdOf({ job, token }), step))
+      const stored: Promise<void> = this.#retry(() => store.parking.record(name, holdOf({ job, token }), step))
         .then((held) => void (held || this.lose()))
         .finally(() => this.#recording.delete(stored));
       this.#recording.add(stored);
@@ -225,8 +225,8 @@ export class JobRun {
     const { store, name, job, token } = this.#options;
     const [keys, asked] = [this.#questions.awaited, this.#questions.stored()];
     const stored = asked.then(async () => {
-      await this.#insist(() => this.#flush());
-      return await this.#insist(() => store.parking.park(name, holdOf({ job, token }), { keys, until }));
+      await this.#retry(() => this.#flush());
+      return await this.#retry(() => store.parking.park(name, holdOf({ job, token }), { keys, until }));
     });
     this.#parking = stored.then((reply) => {
       // Somebody has asked to cancel it meanwhile: that its code has stopped is still to be stored.
@@ -250,7 +250,7 @@ export class JobRun {
   async #resume(): Promise<void> {
     const { name, job, store } = this.#options;
     const { stops, recorded, answers } = carriedBy(job) ??
-      await this.#insist(() => store.parking.resumed(name, this.id));
+      await this.#retry(() => store.parking.resumed(name, this.id));
     this.#recorded = recorded;
     this.#answers = answers;
     if (stops) this.cancel();
@@ -260,7 +260,7 @@ export class JobRun {
    * Repeats a call while Redis fails: a task must not fail because Redis is away. When the worker stops, or the run is
    * lost or over, it gives up and leaves the job as it is: the lock expires, and the task runs again.
    */
-  async #insist<T>(act: () => Promise<T>): Promise<T> {
+  async #retry<T>(act: () => Promise<T>): Promise<T> {
     while (!this.#lost && !this.#ended) {
       try {
         return await Promise.race([act(), this.#abandoned.promise]);

@@ -30,45 +30,45 @@ export function holdOf({ job, token }: LockedJob): Hold {
 }
 
 /** Repeats a call until it succeeds. */
-type Insist = <T>(act: () => Promise<T>) => Promise<T>;
+type Retry = <T>(act: () => Promise<T>) => Promise<T>;
 
 /**
  * Ends a run as a processor does: resolves with what BullMQ is to store in the job, or rejects with an error for
  * BullMQ.
  */
-export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, insist: Insist): Promise<Json> {
+export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, retry: Retry): Promise<Json> {
   const { records, bullmq: { UnrecoverableError, WaitingError } } = store;
   const { job, token } = locked;
   const hold = holdOf(locked);
   const abandoned = end.kind === "settled" ? isAbandoned(end.attempt) : end.abandoned;
-  if (abandoned) await insist(() => records.markAbandoned(hold));
-  if (end.kind === "settled") return await settle(store, locked, end.attempt, insist);
+  if (abandoned) await retry(() => records.markAbandoned(hold));
+  if (end.kind === "settled") return await settle(store, locked, end.attempt, retry);
   if (end.kind === "cancelled") {
-    await insist(() => records.markStopped(hold));
+    await retry(() => records.markStopped(hold));
     throw new UnrecoverableError(new TaskCancelled().message);
   }
-  const times = await insist(() => records.markHandedBack(hold));
+  const times = await retry(() => records.markHandedBack(hold));
   if (times > MAX_HAND_BACKS) {
-    return await settle(store, locked, { kind: "fault", message: handedBackTooOften(times) }, insist);
+    return await settle(store, locked, { kind: "fault", message: handedBackTooOften(times) }, retry);
   }
   await job.moveToWait(token);
   throw new WaitingError();
 }
 
-async function settle(store: RedisStore, locked: LockedJob, attempt: Attempt, insist: Insist): Promise<Json> {
+async function settle(store: RedisStore, locked: LockedJob, attempt: Attempt, retry: Retry): Promise<Json> {
   const { records, bullmq: { UnrecoverableError } } = store;
   const { job } = locked;
   const hold = holdOf(locked);
   if (attempt.kind === "value") {
-    return await insist(() => records.storeResult(hold, attempt));
+    return await retry(() => records.storeResult(hold, attempt));
   }
   if (attempt.kind === "fault") {
-    await insist(() => records.markFault(hold, attempt.code));
+    await retry(() => records.markFault(hold, attempt.code));
     throw new UnrecoverableError(attempt.message);
   }
   if (!attempt.retry) throw new UnrecoverableError(attempt.message);
   // BullMQ's counts do not tell which of the two came last.
-  if (job.stalledCounter > 0) await insist(() => records.markFailed(hold));
+  if (job.stalledCounter > 0) await retry(() => records.markFailed(hold));
   capBackoff(job);
   throw new Error(attempt.message);
 }

@@ -153,11 +153,11 @@ export class Runner implements WorkHandle {
     const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
-    const insist = this.#insistent(task, isOver);
+    const retry = this.#retrier(task, isOver);
     const questions = new OpenQuestions(
       {
-        ask: (id, questions) => insist(() => store.ask(id, questions)),
-        answer: (id, key) => insist(() => store.answer(id, key)),
+        ask: (id, questions) => retry(() => store.ask(id, questions)),
+        answer: (id, key) => retry(() => store.answer(id, key)),
       },
       id,
       signal,
@@ -169,7 +169,7 @@ export class Runner implements WorkHandle {
     };
     const record = (step: RecordedStep) =>
       during(() => {
-        const recorded: Promise<void> = insist(() => store.record(id, step)).finally(() => recording.delete(recorded));
+        const recorded: Promise<void> = retry(() => store.record(id, step)).finally(() => recording.delete(recorded));
         recording.add(recorded);
         return recorded;
       });
@@ -205,8 +205,8 @@ export class Runner implements WorkHandle {
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
       stored: () => questions.stored(),
-      steps: () => during(() => insist(() => store.steps(id))),
-      forget: (from) => during(() => insist(() => store.forget(id, from))),
+      steps: () => during(() => retry(() => store.steps(id))),
+      forget: (from) => during(() => retry(() => store.forget(id, from))),
     };
     const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
@@ -226,7 +226,7 @@ export class Runner implements WorkHandle {
   }
 
   /** Repeats calls of the store while it is away, so that no job fails because of that. */
-  #insistent({ id, job }: Named, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+  #retrier({ id, job }: Named, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
     return async (act) => {
       while (true) {
         try {
