@@ -32,7 +32,7 @@ export function storableAnswer({ key, url, maxAnswer = MAX_ANSWER }: Question, a
 }
 
 /** Counts what the questions and answers of one attempt take in the record. Each attempt asks from the beginning. */
-export class QuestionRoom {
+export class QuestionBudget {
   #taken = 0;
   #open = 0;
   #answered = Promise.withResolvers<void>();

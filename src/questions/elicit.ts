@@ -12,7 +12,7 @@ import { inElicitSpan } from "../telemetry/task_spans.ts";
 import type { Answer, NewQuestion } from "../task.ts";
 import { quote } from "../text.ts";
 import { LONGEST_WAIT_MS, unlessAborted } from "../waiting.ts";
-import { QuestionRoom } from "./budget.ts";
+import { QuestionBudget } from "./budget.ts";
 import { formOf } from "./form.ts";
 import { QuestionKeys } from "./key.ts";
 import { checkUrl } from "./url.ts";
@@ -99,14 +99,14 @@ export interface Asker extends Pick<Claim, "ask"> {
   beside<T>(wait: () => Promise<T>): Promise<T>;
 }
 
-/** The `elicit` of one attempt, whose questions have their own keys and their own room. */
+/** The `elicit` of one attempt, whose questions have their own keys and their own budget. */
 export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
-  const room = new QuestionRoom();
+  const budget = new QuestionBudget();
   const keys = new QuestionKeys();
   const ask = async ({ question, read }: Prepared): Promise<Answer<unknown>> => {
     const answer = await inElicitSpan(
       question.url === undefined ? "form" : "url",
-      () => unlessAborted(room.ask(question, (asked) => asker.ask(asked)), signal),
+      () => unlessAborted(budget.ask(question, (asked) => asker.ask(asked)), signal),
     );
     return answer.action === "accept" ? { action: "accept", content: await read(answer.content) } : answer;
   };
@@ -119,7 +119,7 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
     signal.throwIfAborted();
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
     const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
-    const maxAnswer = room.share(prepared.map(({ question }) => question));
+    const maxAnswer = budget.share(prepared.map(({ question }) => question));
     return await asker.beside(() =>
       Promise.all(prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })))
     );

@@ -20,7 +20,7 @@ export interface Asked {
 }
 
 /** The state of a question. */
-export interface Standing {
+export interface QuestionState {
   /** Its answer, if there is one. */
   readonly answer?: Answer;
   /** In how many ms it expires by the store's clock, if it does. */
@@ -28,7 +28,7 @@ export interface Standing {
 }
 
 /** Returns the state of the question with this key. */
-export function standingOf({ questions, answers }: Asked, key: string, now: number): Standing {
+export function questionStateOf({ questions, answers }: Asked, key: string, now: number): QuestionState {
   if (Object.hasOwn(answers, key)) return { answer: answers[key] };
   const expiresAt = questions.find((question) => question.key === key)?.expiresAt;
   return expiresAt === undefined ? {} : { expiresIn: expiresAt - now };

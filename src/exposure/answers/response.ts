@@ -121,7 +121,7 @@ export function questionsSchema(jobs: readonly Pick<RegisteredJob, "answers">[])
 }
 
 /** The properties with the state of a task; `message` describes the property of that name. */
-function standing(message: string): { readonly [name: string]: JsonSchema } {
+function taskProperties(message: string): { readonly [name: string]: JsonSchema } {
   return {
     token: { type: "string", description: "The task's token" },
     status: STATUS,
@@ -135,7 +135,7 @@ export function responseSchema(result?: JsonSchema, more: JsonSchema = {}): Json
   return {
     type: "object",
     properties: {
-      ...standing("What is done now, or how it ended"),
+      ...taskProperties("What is done now, or how it ended"),
       result: result
         ? relocateSchema(result, "#/properties/result")
         : { description: "The result of a COMPLETED task" },
@@ -165,7 +165,7 @@ export function resultOrHandle(result: JsonSchema, more: JsonSchema = {}): JsonS
     type: "object",
     description: "Not the result, but how to get it: see `next`",
     properties: {
-      ...standing("What is done now, or the beginning of a large result"),
+      ...taskProperties("What is done now, or the beginning of a large result"),
       ...more,
       next: NEXT_SCHEMA,
     },

@@ -43,13 +43,13 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
         const { task, job } = await findShared(jobs, tasks, given.token, owner);
         const refusal = whyNot(given.question, task, job, client);
         const asking = askingOf(client, job.registered, prefix);
-        const standing = (now: TaskInfo) => ({
+        const responseOf = (now: TaskInfo) => ({
           ...formatResponse(now, undefined, asking),
           ...(!isFinished(now) && { next: job.next(now, asking) }),
         });
         if (refusal !== undefined) {
           tasks.refuseAnswer(task, refusal);
-          return toToolResult({ ...standing(task), error: refusal });
+          return toToolResult({ ...responseOf(task), error: refusal });
         }
         const answers = { [given.question]: answerOf(given) };
         const answered = await tasks.answer(task.id, owner, () => answers, "model");
@@ -57,7 +57,7 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
         const { signal } = ctx;
         const stays = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
         const now = await waitWhile(stays, answered, job.answerWithin, tasks, { signal });
-        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(standing(now));
+        return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(responseOf(now));
       });
       return { kind: "result", result };
     },

@@ -6,7 +6,7 @@
  */
 import type { Job, Queue } from "bullmq";
 import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
-import type { Standing } from "../../../questions/open.ts";
+import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type Json, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { KEY_TTL_MS } from "../../shared/store/keys.ts";
 import { batched, type Travel } from "../../shared/batch.ts";
@@ -17,7 +17,7 @@ import { fromStored, toStored, withoutRecord } from "../result.ts";
 import type { RedisScripts } from "./scripts/run.ts";
 import { isUnknownScript, type transactionsOn } from "./transaction.ts";
 import { createArguments, KEY_MOVED } from "./scripts/create.ts";
-import { askArguments, parseStanding } from "./scripts/questions.ts";
+import { askArguments, parseQuestionState } from "./scripts/questions.ts";
 import { type NewLines, NO_LINES } from "../../../task_log/newest_lines.ts";
 import { lineArgument, parseLine } from "./scripts/log.ts";
 import { parse, parseReply } from "./scripts/read.ts";
@@ -212,10 +212,10 @@ export class RedisRecords implements KeyStore {
   }
 
   /** Stores questions of a run that holds its task. Resolves with the state of each; `undefined` for a job of others. */
-  async storeQuestions(hold: Hold, questions: readonly NewQuestion[]): Promise<readonly Standing[] | undefined> {
+  async storeQuestions(hold: Hold, questions: readonly NewQuestion[]): Promise<readonly QuestionState[] | undefined> {
     const { id, run, token } = hold;
     const replies = await this.#scripts.run<string[] | null>("ask", id, token, run, ...askArguments(questions));
-    return replies?.map(parseStanding);
+    return replies?.map(parseQuestionState);
   }
 
   /** Reads the answer to a question. */

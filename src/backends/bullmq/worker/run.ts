@@ -78,8 +78,8 @@ export class JobRun {
     this.#questions = new OpenQuestions(
       {
         ask: async (_, questions) => {
-          const standing = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
-          if (standing) return standing;
+          const states = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
+          if (states) return states;
           throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
         },
         answer: (id, key) => this.#retry(() => records.readAnswer(id, key)),

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import type { Standing } from "../../../questions/open.ts";
+import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type NewQuestion, openQuestions, type TaskInfo } from "../../../task.ts";
 import { LONGEST_TIMER_MS, unlessAborted } from "../../../waiting.ts";
 
 /** What a store does for the questions of a task. */
 export interface QuestionStore {
   /** Stores questions; resolves with how each of them stands then. */
-  ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]>;
+  ask(id: string, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]>;
   /** Reads the answer to a question, if there is one. */
   answer(id: string, key: string): Promise<Answer | undefined>;
 }
@@ -19,7 +19,7 @@ export interface QuestionStore {
 /** Questions that are about to be stored together. */
 interface Batch {
   readonly questions: NewQuestion[];
-  readonly stored: Promise<readonly Standing[]>;
+  readonly stored: Promise<readonly QuestionState[]>;
 }
 
 /** The questions of one running task. */
@@ -48,7 +48,7 @@ export class OpenQuestions {
         .finally(() => this.#storing.delete(stored));
       this.#storing.add(stored);
     };
-    const settle = ({ answer, expiresIn }: Standing = {}) => {
+    const settle = ({ answer, expiresIn }: QuestionState = {}) => {
       if (answer) resolve(answer);
       else if (expiresIn !== undefined && this.#waiting.get(question.key) === read) {
         // Asking again lets the store expire the question, or returns how much time is left.
@@ -86,7 +86,7 @@ export class OpenQuestions {
   }
 
   /** Stores a question, in one write with all that are asked at the same time, so that a person sees them together. */
-  async #stored(question: NewQuestion): Promise<Standing | undefined> {
+  async #stored(question: NewQuestion): Promise<QuestionState | undefined> {
     const { questions, stored } = this.#batch ??= this.#newBatch();
     const index = questions.push(question) - 1;
     return (await stored)[index];

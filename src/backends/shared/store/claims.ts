@@ -6,7 +6,7 @@
  */
 import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../backend.ts";
 import type { OnError } from "../../../log/on_error.ts";
-import { type Standing, standingOf } from "../../../questions/open.ts";
+import { type QuestionState, questionStateOf } from "../../../questions/open.ts";
 import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
@@ -143,12 +143,12 @@ export class Claims implements RunnerStore {
     );
   }
 
-  async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly Standing[]> {
+  async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]> {
     const held = this.#held.get(id);
     const ours = await this.#change(held, (record, now) => ({ record: change.asked(record, questions, now) }));
     // The answers may have come since the claim.
     const asked = held && ours ? change.askedOf(held.entry.record) : undefined;
-    return questions.map(({ key }) => asked ? standingOf(asked, key, this.#store.now()) : {});
+    return questions.map(({ key }) => asked ? questionStateOf(asked, key, this.#store.now()) : {});
   }
 
   async answer(id: string, key: string): Promise<Answer | undefined> {

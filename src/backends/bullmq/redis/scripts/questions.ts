@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Standing } from "../../../../questions/open.ts";
+import type { QuestionState } from "../../../../questions/open.ts";
 import type { Answer, NewQuestion } from "../../../../task.ts";
 import { COMMON } from "./parts.ts";
 import { parse } from "./read.ts";
@@ -101,8 +101,8 @@ export function askArguments(questions: readonly NewQuestion[]): (string | numbe
   return questions.flatMap(({ expiresIn = "", ...question }) => [question.key, JSON.stringify(question), expiresIn]);
 }
 
-/** How a question stands, from the script's reply. */
-export function parseStanding(reply: string): Standing {
-  const stands = parse<Answer | number>(reply);
-  return typeof stands === "number" ? { expiresIn: stands } : { answer: stands };
+/** The state of a question, from the script's reply. */
+export function parseQuestionState(reply: string): QuestionState {
+  const state = parse<Answer | number>(reply);
+  return typeof state === "number" ? { expiresIn: state } : { answer: state };
 }
