@@ -40,6 +40,6 @@ export { MAX_VALUE_BYTES, toText } from "./src/json.ts";
 export * from "./src/task.ts";
 export { newestLines, type NewLines } from "./src/task_log/newest_lines.ts";
 export { createKeyed, ID_LENGTH, KEY_TTL_MS, type KeyedTasks } from "./src/backends/shared/store/keys.ts";
-export { type Begun, moreOf, NONE_BEGUN, roomOf, withAnother } from "./src/backends/shared/job_limits.ts";
+export { capacityOf, EMPTY_WINDOW, moreOf, type RateWindow, withClaim } from "./src/backends/shared/job_limits.ts";
 export { isParked, NO_TASKS, oldestOf } from "./src/operator/counts.ts";
 export { matches } from "./src/operator/filter.ts";

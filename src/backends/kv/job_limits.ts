@@ -5,13 +5,13 @@
  * @module
  */
 import type { JobLimits } from "../../backend.ts";
-import { type Begun, NONE_BEGUN, roomOf, withAnother } from "../shared/job_limits.ts";
+import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 import { readAll, reading, type Write } from "./committer.ts";
 import { limitKey, taskKey } from "./keys.ts";
 import type { KvEntry, StoredTask } from "./stored.ts";
 
 /** What the key of a job holds. */
-interface Stored extends Begun {
+interface Stored extends RateWindow {
   /** The owner and id of each task that may still be held. */
   readonly claimed: readonly (readonly [owner: string, id: string])[];
 }
@@ -19,12 +19,12 @@ interface Stored extends Begun {
 /** Which tasks of a job have begun. */
 interface Usage {
   readonly check: Deno.AtomicCheck;
-  readonly begun: Begun;
+  readonly begun: RateWindow;
   readonly held: Stored["claimed"];
 }
 
-/** What is written beside a claim. */
-export type BesideClaim = Pick<Write, "checks" | "sets">;
+/** What is written together with a claim. */
+export type ClaimWrites = Pick<Write, "checks" | "sets">;
 
 /** Reads and writes these keys. */
 export class KvLimits {
@@ -42,9 +42,9 @@ export class KvLimits {
   }
 
   /** How many more tasks of a job may begin. */
-  async room(job: string, limits: JobLimits): Promise<ReturnType<typeof roomOf>> {
+  async capacity(job: string, limits: JobLimits): Promise<ReturnType<typeof capacityOf>> {
     const { held, begun } = await this.#read(job);
-    return roomOf(limits, held.length, begun, this.#now());
+    return capacityOf(limits, held.length, begun, this.#now());
   }
 
   /**
@@ -54,14 +54,14 @@ export class KvLimits {
   claim(
     { record: { info: { job, owner, id } } }: KvEntry,
     limits: JobLimits,
-    write: (beside: BesideClaim) => Promise<KvEntry | undefined>,
+    write: (extra: ClaimWrites) => Promise<KvEntry | undefined>,
   ): Promise<KvEntry | undefined> {
     return this.#inTurn(job, async () => {
       while (true) {
         const { check, begun, held } = await this.#read(job);
         const now = this.#now();
-        if (roomOf(limits, held.length, begun, now).free === 0) return undefined;
-        const value: Stored = { ...withAnother(limits, begun, now), claimed: [...held, [owner, id]] };
+        if (capacityOf(limits, held.length, begun, now).free === 0) return undefined;
+        const value: Stored = { ...withClaim(limits, begun, now), claimed: [...held, [owner, id]] };
         const done = await write({ checks: [check], sets: [{ key: check.key, value }] });
         if (done) return done;
         const { versionstamp } = await reading(() => this.#kv.get(check.key));
@@ -72,7 +72,7 @@ export class KvLimits {
 
   async #read(job: string): Promise<Usage> {
     const { key, value, versionstamp } = await reading(() => this.#kv.get<Stored>(limitKey(job)));
-    const { claimed = [], ...begun } = value ?? NONE_BEGUN as Stored;
+    const { claimed = [], ...begun } = value ?? EMPTY_WINDOW as Stored;
     const entries = await readAll<StoredTask>(this.#kv, claimed.map(([owner, id]) => taskKey(owner, id)));
     const held = claimed.filter((_, index) => entries[index]?.value?.record.holder !== undefined);
     return { check: { key, versionstamp }, begun, held };

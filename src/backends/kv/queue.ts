@@ -72,7 +72,7 @@ export class KvQueue implements Queue<KvEntry> {
     job: string,
     limits: JobLimits,
   ): Promise<LimitedTasks<KvEntry>> {
-    const { free, pause } = await this.#limits.room(job, limits);
+    const { free, pause } = await this.#limits.capacity(job, limits);
     if (free === 0) return { entries: [], more: false, full: true, pause };
     const found = await this.ready(Math.min(max, free), held, [job]);
     return { ...found, ...moreOf(found.more, max, free, limits) };

@@ -17,7 +17,7 @@ import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
-import { type BesideClaim, KvLimits } from "./job_limits.ts";
+import { type ClaimWrites, KvLimits } from "./job_limits.ts";
 import { KvQueue } from "./queue.ts";
 import { expiryIn, READ_AT_ONCE, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
@@ -118,7 +118,7 @@ export class KvStore implements Store<KvEntry> {
     record: TaskRecord,
     outcome?: Outcome,
     lines: readonly LogLine[] = [],
-    beside: BesideClaim = {},
+    extra: ClaimWrites = {},
   ): Promise<KvEntry | undefined> {
     const { input, record: before, check } = entry;
     const { info } = record;
@@ -142,8 +142,8 @@ export class KvStore implements Store<KvEntry> {
     const log = logs && await this.#logs.writing(info.id, lines, expiryOf(info));
     const versionstamp = await this.#committer.commit({
       ...write,
-      checks: [check, ...isClaim ? [unpaused(info.job)] : [], ...beside.checks ?? []],
-      sets: [...sets, ...beside.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
+      checks: [check, ...isClaim ? [unpaused(info.job)] : [], ...extra.checks ?? []],
+      sets: [...sets, ...extra.sets ?? [], ...gone.sets, ...log ? log.sets : [], ...inputEnds],
       deletes: [...deletes, ...gone.deletes, ...log ? log.deletes : [], ...marksOf(text)],
       bytes: write.bytes + (log ? log.bytes : 0),
     });
@@ -153,7 +153,7 @@ export class KvStore implements Store<KvEntry> {
   }
 
   claim(entry: KvEntry, record: TaskRecord, limits: JobLimits): Promise<KvEntry | undefined> {
-    return this.#limits.claim(entry, limits, (beside) => this.change(entry, record, undefined, undefined, beside));
+    return this.#limits.claim(entry, limits, (extra) => this.change(entry, record, undefined, undefined, extra));
   }
 
   log({ record: { info } }: KvEntry): Promise<readonly LogLine[]> {

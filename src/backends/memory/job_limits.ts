@@ -4,13 +4,13 @@
  * @module
  */
 import type { JobLimits } from "../../backend.ts";
-import { type Begun, NONE_BEGUN, roomOf, withAnother } from "../shared/job_limits.ts";
+import { capacityOf, EMPTY_WINDOW, type RateWindow, withClaim } from "../shared/job_limits.ts";
 
 /** Counts them, per job. */
 export class MemoryLimits {
   /** The tasks that may still be held. */
   readonly #claimed = new Map<string, ReadonlySet<string>>();
-  readonly #begun = new Map<string, Begun>();
+  readonly #begun = new Map<string, RateWindow>();
   readonly #isHeld: (id: string) => boolean;
 
   /** `isHeld`: whether a worker holds a task now. */
@@ -19,14 +19,14 @@ export class MemoryLimits {
   }
 
   /** How many more tasks of a job may begin. */
-  room(job: string, limits: JobLimits, now: number): ReturnType<typeof roomOf> {
-    return roomOf(limits, this.#held(job).length, this.#begun.get(job) ?? NONE_BEGUN, now);
+  capacity(job: string, limits: JobLimits, now: number): ReturnType<typeof capacityOf> {
+    return capacityOf(limits, this.#held(job).length, this.#begun.get(job) ?? EMPTY_WINDOW, now);
   }
 
   /** A task was claimed. */
   add(job: string, id: string, limits: JobLimits, now: number): void {
     this.#claimed.set(job, new Set([...this.#held(job), id]));
-    this.#begun.set(job, withAnother(limits, this.#begun.get(job) ?? NONE_BEGUN, now));
+    this.#begun.set(job, withClaim(limits, this.#begun.get(job) ?? EMPTY_WINDOW, now));
   }
 
   #held(job: string): readonly string[] {

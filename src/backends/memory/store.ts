@@ -157,7 +157,7 @@ export class MemoryStore implements Store<MemoryEntry> {
 
   claim(before: MemoryEntry, record: TaskRecord, limits: JobLimits): Promise<MemoryEntry | undefined> {
     const { id, job } = record.info;
-    if (this.#tasks.get(id) !== before || this.#limits.room(job, limits, this.now()).free === 0) {
+    if (this.#tasks.get(id) !== before || this.#limits.capacity(job, limits, this.now()).free === 0) {
       return Promise.resolve(undefined);
     }
     const claimed = this.change(before, record);
@@ -170,7 +170,7 @@ export class MemoryStore implements Store<MemoryEntry> {
       promote: () => this.#promote(),
       ready: (max, _held, jobs) => Promise.resolve(this.#find(jobs, max)),
       limited: (max, _held, job, limits) => {
-        const { free, pause } = this.#limits.room(job, limits, this.now());
+        const { free, pause } = this.#limits.capacity(job, limits, this.now());
         if (free === 0) return Promise.resolve({ entries: [], more: false, full: true, pause });
         const found = this.#find([job], Math.min(max, free));
         return Promise.resolve({ ...found, ...moreOf(found.more, max, free, limits) });

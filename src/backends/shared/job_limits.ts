@@ -6,7 +6,7 @@
 import type { JobLimits } from "../../backend.ts";
 
 /** How many tasks of a job have begun in its current window. */
-export interface Begun {
+export interface RateWindow {
   /** When the first one of this window began, in ms since the epoch. */
   readonly since: number;
   /** How many have begun in it. */
@@ -14,13 +14,13 @@ export interface Begun {
 }
 
 /** A job of which no task has begun. */
-export const NONE_BEGUN: Begun = { since: 0, count: 0 };
+export const EMPTY_WINDOW: RateWindow = { since: 0, count: 0 };
 
 /** How many more may begin now, while workers hold `held`; `pause`: how long until the rate allows another, in ms. */
-export function roomOf(
+export function capacityOf(
   { concurrency = Infinity, rateLimit }: JobLimits,
   held: number,
-  begun: Begun,
+  begun: RateWindow,
   now: number,
 ): { readonly free: number; readonly pause?: number } {
   const slots = Math.max(0, concurrency - held);
@@ -47,8 +47,8 @@ export function moreOf(
 }
 
 /** What has begun after one more claim. */
-export function withAnother({ rateLimit }: JobLimits, begun: Begun, now: number): Begun {
-  if (rateLimit === undefined) return NONE_BEGUN;
+export function withClaim({ rateLimit }: JobLimits, begun: RateWindow, now: number): RateWindow {
+  if (rateLimit === undefined) return EMPTY_WINDOW;
   const { since, count } = windowAt(rateLimit.per, begun, now);
   return { since, count: count + 1 };
 }
@@ -57,6 +57,6 @@ export function withAnother({ rateLimit }: JobLimits, begun: Begun, now: number)
  * The window of a time. It is a new one if the last one is over, or if the clock was set back by more than a window. A claim
  * that read the time a moment before another one began the window belongs to it, too.
  */
-function windowAt(per: number, begun: Begun, now: number): Begun {
+function windowAt(per: number, begun: RateWindow, now: number): RateWindow {
   return Math.abs(now - begun.since) < per ? begun : { since: now, count: 0 };
 }

@@ -248,7 +248,7 @@ export class StoreBackend implements Backend {
         runner.receive(event.task);
         // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
         const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
-        if (isDelayed || claims.makesRoom(event.task)) runner.wake();
+        if (isDelayed || claims.freesSlot(event.task)) runner.wake();
       },
     });
     let stopping: Promise<void> | undefined;

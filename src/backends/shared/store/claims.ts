@@ -96,8 +96,8 @@ export class Claims implements RunnerStore {
   }
 
   /** Whether a task has freed a slot that other tasks of its job wait for. */
-  makesRoom(task: TaskInfo): boolean {
-    return this.#finder.makesRoom(task);
+  freesSlot(task: TaskInfo): boolean {
+    return this.#finder.freesSlot(task);
   }
 
   claim(max: number): Promise<ClaimResult> {

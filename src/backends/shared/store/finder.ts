@@ -68,7 +68,7 @@ export class Finder {
   }
 
   /** Whether a task has freed a slot that other tasks of its job wait for. */
-  makesRoom(task: TaskInfo): boolean {
+  freesSlot(task: TaskInfo): boolean {
     if (!this.#full.has(task.job)) return false;
     return isFinished(task) || task.parked !== undefined || task.status === "PENDING" || task.status === "RETRYING";
   }
