@@ -11,7 +11,7 @@ export type { PostgresOptions, PostgresPlace } from "./src/backends/postgres/mod
 export { awaitEnd } from "./src/backends/shared/await_end.ts";
 export { credible, credibleDue } from "./src/backends/shared/clock.ts";
 export type { QuestionStore } from "./src/backends/shared/running/open_questions.ts";
-export type { Standing } from "./src/questions/open.ts";
+export type { QuestionState } from "./src/questions/open.ts";
 export { type Ended, type TaskRecord, urgencyOf, type WaitsFor } from "./src/backends/shared/record.ts";
 export * as record from "./src/backends/shared/record.ts";
 export { idTaken } from "./src/backends/shared/refusals.ts";

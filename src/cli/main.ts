@@ -20,7 +20,7 @@ const COMMON = {
 } as const satisfies Options;
 
 /** What the command line takes from its process. */
-export interface Surroundings extends Omit<Output, "json"> {
+export interface CliEnvironment extends Omit<Output, "json"> {
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** The time in ms since the epoch. */
@@ -31,49 +31,51 @@ export interface Surroundings extends Omit<Output, "json"> {
 
 /** Exit codes: the command failed, or was not understood. */
 const FAILED = 1;
-const MISUSED = 2;
+const USAGE_ERROR = 2;
 
 /** Runs the command line. Resolves with the exit code: 0, 1 if the command failed, 2 if it was not understood. */
-export async function runCli(args: readonly string[], around: Surroundings): Promise<number> {
+export async function runCli(args: readonly string[], environment: CliEnvironment): Promise<number> {
   const [name = "", ...rest] = args.map((arg) => arg === "-h" ? "--help" : arg);
   const command = COMMANDS.find((each) => each.name === name);
   if (name === "--help" || name === "help") {
-    around.write(`${overview()}\n`);
+    environment.write(`${overview()}\n`);
     return 0;
   }
   if (command === undefined) {
-    around.say(name === "" ? overview() : `mcp-jobs: there is no command ${JSON.stringify(name)}.\n\n${overview()}`);
-    return MISUSED;
+    environment.say(
+      name === "" ? overview() : `mcp-jobs: there is no command ${JSON.stringify(name)}.\n\n${overview()}`,
+    );
+    return USAGE_ERROR;
   }
   try {
-    return await runCommand(command, rest, around);
+    return await runCommand(command, rest, environment);
   } catch (error) {
     if (error instanceof UsageError) {
-      around.say(`mcp-jobs ${name}: ${error.message}\nSee mcp-jobs ${name} --help.`);
-      return MISUSED;
+      environment.say(`mcp-jobs ${name}: ${error.message}\nSee mcp-jobs ${name} --help.`);
+      return USAGE_ERROR;
     }
     if (!(error instanceof JobsError)) throw error;
-    around.say(`mcp-jobs ${name}: ${oneLine(error.message, 2_000)}`);
+    environment.say(`mcp-jobs ${name}: ${oneLine(error.message, 2_000)}`);
     return FAILED;
   }
 }
 
-async function runCommand(command: Command, args: readonly string[], around: Surroundings): Promise<number> {
+async function runCommand(command: Command, args: readonly string[], environment: CliEnvironment): Promise<number> {
   const rules: Options = { ...command.options, ...PLACE, ...COMMON };
-  const { values, operands } = read(args, rules, around.now());
+  const { values, operands } = read(args, rules, environment.now());
   const { help, json = false, kv, redis, postgres, prefix, schema, ...options } = values as Values<
     typeof COMMON & typeof PLACE
   >;
   if (help) {
-    around.write(`${helpOf(command)}\n`);
+    environment.write(`${helpOf(command)}\n`);
     return 0;
   }
   checkOperands(command, operands);
-  const backend = await around.open({ kv, redis, postgres, prefix, schema });
+  const backend = await environment.open({ kv, redis, postgres, prefix, schema });
   try {
-    const out: Output = { json, terminal: around.terminal, write: around.write, say: around.say };
+    const out: Output = { json, terminal: environment.terminal, write: environment.write, say: environment.say };
     const { operator } = backend;
-    return await command.run({ backend, operator, operands, options, out, signal: around.signal }) ?? 0;
+    return await command.run({ backend, operator, operands, options, out, signal: environment.signal }) ?? 0;
   } finally {
     await backend.close();
   }

@@ -15,7 +15,7 @@ export interface Peer {
 }
 
 /** Without authentication all callers share one anonymous owner: the id of a task is the only key to it. */
-export const ANYBODY: Peer = { owner: "anonymous", known: false };
+export const ANONYMOUS: Peer = { owner: "anonymous", known: false };
 
 /** Whoever started the server over stdio. */
 export const LOCAL: Peer = { owner: "local", known: true };
@@ -29,7 +29,7 @@ const HASHED = "sha256:";
  */
 export async function peerOf({ principal }: Identity): Promise<Peer | undefined> {
   if (principal === "" || !principal.isWellFormed()) return undefined;
-  const ours = [ANYBODY.owner, LOCAL.owner].includes(principal) || principal.startsWith(HASHED);
+  const ours = [ANONYMOUS.owner, LOCAL.owner].includes(principal) || principal.startsWith(HASHED);
   if (!ours && principal.length <= MAX_OWNER_LENGTH) return { owner: principal, known: true };
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(principal));
   return { owner: `${HASHED}${new Uint8Array(hash).toHex()}`, known: true };

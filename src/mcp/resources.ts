@@ -76,11 +76,11 @@ function resourceAt(uri: string, templates: readonly SurfaceTemplate[]): [Surfac
   return templates.filter((template) => uri.startsWith(prefixOf(template)))
     .map((template): [SurfaceTemplate, ResourcePlace] => [template, placeOf(uri.slice(prefixOf(template).length))])
     .filter(([template, { part }]) => partOf(template) === undefined || partOf(template) === part)
-    .sort(([one], [other]) => saidBy(other) - saidBy(one))[0];
+    .sort(([one], [other]) => specificityOf(other) - specificityOf(one))[0];
 }
 
 /** How specific a template is: `…/latest` is not a task id, and `log` is not a part of a result. */
-function saidBy(template: SurfaceTemplate): number {
+function specificityOf(template: SurfaceTemplate): number {
   return prefixOf(template).length + (partOf(template)?.length ?? 0);
 }
 

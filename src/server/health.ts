@@ -12,7 +12,7 @@ import { type OnError, reporterOf } from "../log/on_error.ts";
 const PATIENCE_MS = 2_000;
 
 /** How long a result is reused, in ms: however many requests there are, the backend is not checked more often. */
-const HOLDS_MS = 5_000;
+const CACHE_MS = 5_000;
 
 /** Checks one backend for all requests. */
 export class Health {
@@ -32,7 +32,7 @@ export class Health {
   /** Rejects with `Unavailable` if the backend takes no tasks, or does not answer in time. Its message is public. */
   check(): Promise<void> {
     const at = this.#now();
-    if (this.#answer === undefined || at - this.#answer.at >= HOLDS_MS) {
+    if (this.#answer === undefined || at - this.#answer.at >= CACHE_MS) {
       this.#answer = { at, healthy: this.#ask() };
     }
     return this.#answer.healthy;

@@ -16,7 +16,7 @@ import {
   MemoryBackend,
   PostgresBackend,
 } from "../../mod.ts";
-import { ANYBODY } from "../../src/mcp/peer.ts";
+import { ANONYMOUS } from "../../src/mcp/peer.ts";
 import { noPostgres, PostgresServer } from "../../tools/postgres_server.ts";
 import { noRedis, openRedis } from "../../tools/redis_server.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
@@ -102,7 +102,7 @@ async function exercise(t: Deno.TestContext, backend: Backend): Promise<void> {
         const { status, reason = "" } = await starting;
         assertEquals(status, "FAILED");
         assertStringIncludes(reason, `did not end within ${WAITS.impatient / 1_000} s, and was cancelled`);
-        const { tasks: [newest] } = await backend.list(ANYBODY.owner, { limit: 1 });
+        const { tasks: [newest] } = await backend.list(ANONYMOUS.owner, { limit: 1 });
         assertEquals(newest?.status, "CANCELLED");
         return;
       }

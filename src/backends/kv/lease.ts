@@ -7,12 +7,12 @@
 import type { OnError } from "../../log/on_error.ts";
 import type { TaskInfo } from "../../task.ts";
 import { credible } from "../shared/clock.ts";
-import type { DeadWorker, LivingWorker, WorkerLease } from "../shared/store/store.ts";
+import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import { type Committer, reading } from "./committer.ts";
 import { workerKey } from "./keys.ts";
 
 /** What a worker's key holds. */
-export interface WorkerRecord extends Omit<LivingWorker, "name"> {
+export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
   readonly expiresAt: number;
   /** How long the lease of this worker lasts, in ms; absent in records of an earlier version. */
   readonly lease?: number;
@@ -21,7 +21,7 @@ export interface WorkerRecord extends Omit<LivingWorker, "name"> {
 }
 
 /** What a lease needs. */
-export interface KvLeaseOptions extends LivingWorker {
+export interface KvLeaseOptions extends LeasedWorker {
   /** How long a lease lasts, in ms. */
   readonly duration: number;
   /** The tasks held now. */
@@ -91,7 +91,7 @@ export class KvLease implements WorkerLease {
       dead.push({
         name,
         tasks: value.held.map(([owner, id]) => ({ id, owner })),
-        bury: async () => {
+        remove: async () => {
           await this.#committer.commit({ checks: [{ key, versionstamp }], deletes: [key], bytes: 0 });
         },
       });

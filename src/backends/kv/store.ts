@@ -12,7 +12,7 @@ import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEY_TTL_MS } from "../shared/store/keys.ts";
 import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
-import type { LivingWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
+import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
 import { type Committer, reading } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
@@ -206,7 +206,7 @@ export class KvStore implements Store<KvEntry> {
     return new KvQueue(this.#kv, this.#committer, this, this.#limits);
   }
 
-  lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {
+  lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
     const [duration, onError] = [this.#lease, this.#onError];
     return new KvLease(this.#kv, this.#committer, { ...worker, duration, held, now: this.now, onError });
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TaskInfo } from "../../task.ts";
-import type { DeadWorker, LivingWorker, WorkerLease } from "../shared/store/store.ts";
+import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 
 /** A task, by what names it. */
@@ -15,7 +15,7 @@ type TaskName = Pick<TaskInfo, "id" | "owner">;
 export class PgLease implements WorkerLease {
   readonly duration: number;
   readonly #database: Database;
-  readonly #worker: LivingWorker;
+  readonly #worker: LeasedWorker;
   readonly #known: () => readonly TaskInfo[];
   readonly #putBack: (task: TaskName) => Promise<void>;
   /** Tasks that this worker holds according to the database, but did not know of at the last renewal. */
@@ -24,7 +24,7 @@ export class PgLease implements WorkerLease {
   /** `known` returns the tasks that it knows that it holds. `putBack` returns one that it never ran to the queue. */
   constructor(
     database: Database,
-    worker: LivingWorker,
+    worker: LeasedWorker,
     duration: number,
     known: () => readonly TaskInfo[],
     putBack: (task: TaskName) => Promise<void>,
@@ -58,7 +58,7 @@ export class PgLease implements WorkerLease {
     return await Promise.all(dead.map(async ({ name }) => ({
       name,
       tasks: await this.#held(name),
-      bury: async () => void await this.#held(name), // What no worker has taken over stays listed.
+      remove: async () => void await this.#held(name), // What no worker has taken over stays listed.
     })));
   }
 

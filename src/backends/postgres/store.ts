@@ -8,7 +8,7 @@ import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.t
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { KEY_TTL_MS } from "../shared/store/keys.ts";
-import type { LivingWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
+import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway } from "./database.ts";
@@ -166,7 +166,7 @@ export class PostgresStore implements Store<PgEntry> {
     return new PgQueue(this.#database, this.#writer, worker);
   }
 
-  lease(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease {
+  lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
     const putBack = async ({ id, owner }: Pick<TaskInfo, "id" | "owner">) => {
       const mine = (record: TaskRecord) => !isFinished(record.info) && record.holder === worker.name;
       const undo = (record: TaskRecord) => mine(record) ? unclaimed(record, this.now()) : { record };

@@ -9,7 +9,7 @@ import type { StepInfo } from "../../contract/operator.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
-import { happenings } from "./happenings.ts";
+import { describeChange } from "./describeChange.ts";
 
 /** How many tasks have a history. */
 const MOST_TASKS = 2_000;
@@ -38,7 +38,7 @@ export class Histories {
     const { task } = event;
     const before = this.#histories.get(task.id);
     if (before && before.last.revision >= task.revision) return;
-    const added = happenings(before?.last, task).map((text) => ({ at: task.updatedAt, text }));
+    const added = describeChange(before?.last, task).map((text) => ({ at: task.updatedAt, text }));
     const history: History = {
       last: task,
       firstRevision: before?.firstRevision ?? task.revision,

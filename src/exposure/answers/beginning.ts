@@ -23,7 +23,7 @@ export interface Beginning {
   /** Says how to read them. */
   readonly next: string;
   /** Instead of `blocks`, where the data of the answer are complete. */
-  readonly besideData: string;
+  readonly textOnly: string;
   /** A link to what is missing. Old clients do not know this block, and LangChain agents fail on it. */
   readonly link: ContentBlock;
 }
@@ -48,7 +48,7 @@ export function beginningOf(
     head,
     pages,
     next: `This is only the beginning of the result, which has ${many}. ${how}`,
-    besideData:
+    textOnly:
       `${head}\n\nThis is only the beginning: \`structuredContent\` has the whole. As text it has ${many}. ${how}`,
     link: linkTo(result, uri, whole.length),
   };

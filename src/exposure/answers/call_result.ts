@@ -69,7 +69,7 @@ export function callResult(task: TaskInfo, outcome: Outcome, form: ResultForm = 
     const once = content !== undefined
       ? { content: cut, ...data, _meta }
       : typed
-      ? { content: [textBlock(beginning.besideData)], ...data, _meta }
+      ? { content: [textBlock(beginning.textOnly)], ...data, _meta }
       : { content: whole.content, _meta };
     if (fits(once, inlineBytes)) return once;
   }

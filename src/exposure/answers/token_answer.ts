@@ -56,7 +56,7 @@ export async function endedAnswer(
   if (fits(whole, inlineBytes)) return whole;
   const beginning = beginningOf(outcome, { id: task.id, uri }, { ...form, inlineBytes });
   if (outcome.content === undefined) {
-    const once = { ...whole, content: [textBlock(beginning.besideData)] };
+    const once = { ...whole, content: [textBlock(beginning.textOnly)] };
     if (fits(once, inlineBytes)) return once;
   }
   const { token, status } = response;

@@ -7,7 +7,7 @@ import type { AuthInfo } from "@modelcontextprotocol/server";
 import type { Authenticate, Identity } from "../../auth/authenticate.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { messageOf } from "../../text.ts";
-import { ANYBODY, type Peer, peerOf } from "../peer.ts";
+import { ANONYMOUS, type Peer, peerOf } from "../peer.ts";
 
 /** Who sent a request, in our terms and in the SDK's. */
 export interface Caller {
@@ -31,7 +31,7 @@ export async function identify(
   authenticate: Authenticate | undefined,
   onError: OnError,
 ): Promise<Caller | Rejection> {
-  if (authenticate === undefined) return { peer: ANYBODY };
+  if (authenticate === undefined) return { peer: ANONYMOUS };
   try {
     const identity = await authenticate(request);
     if (identity instanceof Response) {

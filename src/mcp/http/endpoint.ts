@@ -31,7 +31,7 @@ import { LateAnswers } from "./streams/late_answers.ts";
 import { newestProgress } from "./streams/newest_progress.ts";
 import { OpenStreams } from "./streams/open_streams.ts";
 import { Origins } from "./origins.ts";
-import { ANYBODY, type Peer } from "../peer.ts";
+import { ANONYMOUS, type Peer } from "../peer.ts";
 import type { Served } from "../served.ts";
 import { RequestRate } from "./request_rate.ts";
 import { type SessionEvent, Sessions } from "./sessions/mod.ts";
@@ -101,7 +101,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const { onError } = served.tasks;
     this.#sessions = new Sessions(begin, options.streams, this.#answers, record, limits, Date.now, onError);
     const factory: McpServerFactory = ({ requestInfo }) => {
-      const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANYBODY };
+      const exchange: Exchange = requestInfo && this.#exchanges.get(requestInfo) || { peer: ANONYMOUS };
       return exchange.server = bindRequest(served, exchange.peer, exchange.message);
     };
     this.#modern = createMcpHandler(factory, { legacy: "reject", maxSubscriptions: MAX_SUBSCRIPTIONS });

@@ -105,7 +105,7 @@ export class Callers implements Disposable {
     if (name === undefined) return false;
     const servers = (await this.#lists.read(name)).flatMap((offer) => offer.id === id ? offer.server ?? [] : []);
     const others = servers.filter((server) => server !== this.#heartbeat.server);
-    return (await Promise.all(others.map((server) => this.#lives(server)))).includes(true);
+    return (await Promise.all(others.map((server) => this.#isAlive(server)))).includes(true);
   }
 
   /**
@@ -197,7 +197,7 @@ export class Callers implements Disposable {
     const free = offers.find(({ server }) => server === undefined);
     if (free) return free;
     const left = await Promise.all(offers.map(async ({ id, server = "" }) => {
-      return server === this.#heartbeat.server ? this.#isLeftHere(id) : !await this.#lives(server);
+      return server === this.#heartbeat.server ? this.#isLeftHere(id) : !await this.#isAlive(server);
     }));
     return offers.find((_, index) => left[index]);
   }
@@ -215,7 +215,7 @@ export class Callers implements Disposable {
     return awaited.taken = true;
   }
 
-  async #lives(server: string): Promise<boolean> {
+  async #isAlive(server: string): Promise<boolean> {
     return !await this.#others.isDead(server);
   }
 

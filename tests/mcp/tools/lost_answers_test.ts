@@ -4,7 +4,7 @@
  * @module
  */
 import { AdaptiveExposureStrategy, AsyncToolServer, defineJob, type Job, MemoryBackend } from "../../../mod.ts";
-import { ANYBODY } from "../../../src/mcp/peer.ts";
+import { ANONYMOUS } from "../../../src/mcp/peer.ts";
 import { LostAnswers } from "../../../src/mcp/tools/lost_answers.ts";
 import { ToolRegistry } from "../../../src/registry.ts";
 import { listOf } from "../../../src/tasks/task_keys.ts";
@@ -85,7 +85,7 @@ Deno.test("a call whose client has closed its stream leaves its task to the next
   const { server, backend, client, call } = await serve(slow);
   await using _server = server;
   const response = await client.post("tools/call", { name: "slow", arguments: {} });
-  const { owner, key } = listOf(new ToolRegistry().register(slow), {}, ANYBODY.owner);
+  const { owner, key } = listOf(new ToolRegistry().register(slow), {}, ANONYMOUS.owner);
   await until(async () => await backend.keys.named(owner, key) !== undefined, "the store knows that the call waits");
   await response.body?.cancel();
   const again = [call("slow"), call("slow")];

@@ -44,9 +44,9 @@ export class Lease implements AsyncDisposable {
 
   /** Takes over what dead workers have left. */
   async recover(): Promise<void> {
-    for (const { name, tasks, bury } of await this.#lease.dead()) {
+    for (const { name, tasks, remove } of await this.#lease.dead()) {
       await Promise.all(tasks.map((task) => this.#takeOver(name, task)));
-      await bury();
+      await remove();
     }
   }
 

@@ -30,7 +30,7 @@ export interface Entry {
 export type Worker = Pick<WorkerInfo, "name" | "jobs">;
 
 /** A worker, as its lease stores it for operators. Its name is a UUID. */
-export type LivingWorker = Omit<WorkerInfo, "running">;
+export type LeasedWorker = Omit<WorkerInfo, "running">;
 
 /** Reads and writes tasks. Rejects with `BackendError` while it fails. */
 export interface Store<E extends Entry = Entry> extends KeyStore {
@@ -89,7 +89,7 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
   /** The tasks that wait for a worker. */
   queue(worker: Worker): Queue<E>;
   /** Records that a worker is alive, and which tasks it holds. Absent: workers die with their store. */
-  lease?(worker: LivingWorker, held: () => readonly TaskInfo[]): WorkerLease;
+  lease?(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease;
 }
 
 /** The tasks that wait for one worker. */
@@ -148,5 +148,5 @@ export interface DeadWorker {
   /** The tasks that it may hold. */
   readonly tasks: readonly Pick<TaskInfo, "id" | "owner">[];
   /** Forgets it, once its tasks are taken over. */
-  bury(): Promise<void>;
+  remove(): Promise<void>;
 }

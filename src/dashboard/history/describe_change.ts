@@ -6,7 +6,7 @@
 import { isFinished, openQuestions, type TaskInfo } from "../../task.ts";
 
 /** What happened between two records of a task, of which the first may be unknown; its creation and its end are left out. */
-export function happenings(before: TaskInfo | undefined, after: TaskInfo): readonly string[] {
+export function describeChange(before: TaskInfo | undefined, after: TaskInfo): readonly string[] {
   if (before === undefined) return [];
   return [...questionsBetween(before, after), ...runsBetween(before, after)];
 }
@@ -23,15 +23,17 @@ function questionsBetween(before: TaskInfo, after: TaskInfo): readonly string[] 
 
 function runsBetween(before: TaskInfo, after: TaskInfo): readonly string[] {
   if (isFinished(after)) return after.attempt > before.attempt ? [began(after)] : [];
-  const said: string[] = [];
-  if (after.stopRequested && !(isFinished(before) || before.stopRequested)) said.push("Was asked to stop");
-  if (after.attempt > before.attempt) said.push(began(after));
-  if (after.status === before.status) return said;
-  if (after.status === "RETRYING") said.push(after.message ?? `Attempt ${after.attempt} failed`);
-  if (after.parked) said.push("Waits without a worker");
-  else if (after.status === "PENDING") said.push(`Back in the queue: ${after.message ?? "its worker is gone"}`);
-  if (after.status === "RUNNING" && !isFinished(before) && before.parked) said.push(`Attempt ${after.attempt} goes on`);
-  return said;
+  const texts: string[] = [];
+  if (after.stopRequested && !(isFinished(before) || before.stopRequested)) texts.push("Was asked to stop");
+  if (after.attempt > before.attempt) texts.push(began(after));
+  if (after.status === before.status) return texts;
+  if (after.status === "RETRYING") texts.push(after.message ?? `Attempt ${after.attempt} failed`);
+  if (after.parked) texts.push("Waits without a worker");
+  else if (after.status === "PENDING") texts.push(`Back in the queue: ${after.message ?? "its worker is gone"}`);
+  if (after.status === "RUNNING" && !isFinished(before) && before.parked) {
+    texts.push(`Attempt ${after.attempt} goes on`);
+  }
+  return texts;
 }
 
 function began({ attempt }: TaskInfo): string {
