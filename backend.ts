@@ -22,8 +22,8 @@ export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
 export type {
   DeadWorker,
   Entry,
+  LeasedWorker,
   LimitedTasks,
-  LivingWorker,
   Queue,
   ReadyTasks,
   Store,

@@ -9,7 +9,7 @@ import type { StepInfo } from "../../contract/operator.ts";
 import { remember } from "../../recent.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { TimelineEntry } from "../wire.ts";
-import { describeChange } from "./describeChange.ts";
+import { describeChange } from "./describe_change.ts";
 
 /** How many tasks have a history. */
 const MOST_TASKS = 2_000;
