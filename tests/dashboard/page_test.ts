@@ -320,6 +320,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
   await t.step(
     "axe finds nothing wrong, in the light and in the dark, and all fits on a screen of 400 px",
     async () => {
+      await backend.operator.pause("flaky"); // "Resume" is the wider button.
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width: colorScheme === "dark" ? 400 : 1200, height: 900 });
@@ -327,8 +328,13 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
           await page.goto(`${origin}/#/${view}`);
           await main.getByText("Loading…").first().waitFor({ state: "detached" });
           assertEquals(await flaws(page), [], `${view}, ${colorScheme}`);
-          const width = await page.evaluate(() => Reflect.get(globalThis, "document").documentElement.scrollWidth);
-          assert(colorScheme === "light" || width <= 400, `${view} is ${width} px wide.`);
+          // A table that is too wide scrolls, and hides its buttons.
+          const tooWide = await page.evaluate(() => {
+            const document = Reflect.get(globalThis, "document");
+            const boxes = [document.documentElement, ...document.querySelectorAll(".wide")];
+            return boxes.flatMap(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth ? scrollWidth : []);
+          });
+          assertEquals(tooWide, [], `${view}, ${colorScheme}`);
         }
       }
     },
