@@ -214,6 +214,14 @@ export function isAway(error: unknown): boolean {
   return error instanceof BackendError && /^connect |terminated|timeout exceeded/.test(messageOf(error.cause));
 }
 
+/** Whether a connection was lost on which a statement was under way, so that nobody knows whether it was carried out. */
+export function isCut(error: unknown): boolean {
+  if (!(error instanceof BackendError)) return false;
+  return CUT.test(`${codeOf(error.cause)} ${messageOf(error.cause)}`);
+}
+
+const CUT = /^(ECONNRESET|EPIPE|57P01|57P02) | Connection terminated( unexpectedly)?$| not queryable$/;
+
 /** Destroys the socket of a connection: a server that does not answer would never close it. */
 export function cutOff(client: pg.Client): void {
   client.connection?.stream?.destroy();

@@ -33,6 +33,9 @@ const RETRY_MS = 200;
 /** How long a missing number is read again, in ms: longer than any statement takes. */
 const MISSING_MS = 15_000;
 
+/** No process writes under this name. */
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+
 /**
  * How many numbers before one are checked for missing ones: far more than are under way. A log that opens when all events
  * have expired does not know the numbers before its first one.
@@ -66,6 +69,9 @@ export class EventLog implements AsyncDisposable {
   readonly #missing = new Map<number, number>();
   #last: number;
   #readAt: number = performance.now();
+  /** Whether this process may have missed changes, and until when its own events are read like those of others. */
+  #gap = false;
+  #unsureUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
@@ -128,9 +134,21 @@ export class EventLog implements AsyncDisposable {
 
   /** Notifies the other processes of new events, and whether a task may be ready to run. `later`: it can wait for others. */
   wake(ready: boolean, later: boolean): void {
+    if (!this.#open) return; // The others find the events with their next poll.
     this.#notify = ready || this.#notify === "ready" ? "ready" : "";
     if (later) this.#later ??= setTimeout(() => this.#wakeNow(), LATER_MS);
     else this.#wakeNow();
+  }
+
+  /**
+   * A statement of this process has failed that writes events. It may have been carried out even so, or still be: for a while
+   * this process reads its own events, too. The notification of earlier ones may be lost with it.
+   */
+  unsure(): void {
+    this.#gap = true;
+    this.#unsureUntil = performance.now() + MISSING_MS;
+    this.wake(true, true);
+    this.#read();
   }
 
   /** Stops reading. */
@@ -180,7 +198,7 @@ export class EventLog implements AsyncDisposable {
       client.on("end", () => lost.resolve());
       client.on("notification", ({ payload = "" }) => {
         const [writer, ready] = payload.split(" ");
-        if (writer === this.#writer) return;
+        if (writer === this.#writer && !this.#isUnsure) return;
         if (ready) this.#listener.ready();
         this.#read();
       });
@@ -230,6 +248,10 @@ export class EventLog implements AsyncDisposable {
     });
   }
 
+  get #isUnsure(): boolean {
+    return performance.now() < this.#unsureUntil;
+  }
+
   async #readOn(polled: boolean): Promise<void> {
     const begun = performance.now();
     const { schema, run } = this.#database;
@@ -239,13 +261,14 @@ export class EventLog implements AsyncDisposable {
         `SELECT seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder, claimed_at AS "claimedAt"
         FROM ((SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
           UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)) AS found ORDER BY seq`,
-    }, [this.#last, [...this.#missing.keys()], this.#writer]);
-    if (begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
+    }, [this.#last, [...this.#missing.keys()], this.#isUnsure ? NOBODY : this.#writer]);
+    if (this.#gap || begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
+    this.#gap = false;
     this.#readAt = begun;
     let ready = false;
     for (const { seq, tasks, document, holder, claimedAt } of rows) {
       this.#advance(seq, begun);
-      // Changes of this process were reported at once.
+      // Changes of this process were reported at once, if it knew of them.
       if (tasks === null) continue;
       if (document !== null) this.#listener.document?.(document);
       for (const stored of JSON.parse(tasks) as TaskRecord[]) {

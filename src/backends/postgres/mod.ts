@@ -116,7 +116,8 @@ export class PostgresBackend extends StoreBackend {
       opened.defer(async () => {
         await doneWithin(Promise.all([sweeper, log].map((one) => one[Symbol.asyncDispose]())), CLOSE_MS);
       });
-      const documents = new PgDocuments(database, name, (changed) => log.wake(hub.written([], [changed]), false));
+      const changed = (document: string) => log.wake(hub.written([], [document]), false);
+      const documents = new PgDocuments(database, name, changed, () => log.unsure());
       return new PostgresBackend(new PostgresStore(database, writer, documents, lease), hub, opened, onError);
     } catch (error) {
       await opened.disposeAsync();

@@ -11,7 +11,7 @@ import { KEY_TTL_MS } from "../shared/store/keys.ts";
 import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
-import { type Database, isAway } from "./database.ts";
+import { type Database, isAway, isCut } from "./database.ts";
 import { PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
@@ -65,8 +65,14 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
+    const { id, owner } = record.info;
     await this.#ahead.note(record.info);
-    return await this.#writer.write({ record, version: 0, body: input, key });
+    const create = () => this.#writer.write({ record, version: 0, body: input, key });
+    return await create().catch(async (error) => {
+      if (!isCut(error)) throw error;
+      // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
+      return await create() || await this.read(id, owner) !== undefined;
+    });
   }
 
   named(owner: string, key: string): Promise<string | undefined> {

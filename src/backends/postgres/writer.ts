@@ -25,12 +25,15 @@ const EXPIRY_STEP_MS = 60_000;
 /** Receives changes that are stored. `told`: the other processes have been notified already. */
 export type Written = (tasks: readonly TaskInfo[], told: boolean) => void;
 
-/** Notifies the other processes of writes, and whether a task may be ready to run. */
+/** Announces writes. */
 export interface Announcer {
-  /** Returns the statement that does so, also for what was to be told a little later. */
+  /**
+   * Returns the statement that notifies the other processes, also of what was to be told a little later; `ready`: a task may
+   * be ready to run.
+   */
   notification(ready: boolean): Query;
-  /** Does so without a write; `later`: soon is enough. */
-  wake(ready: boolean, later: boolean): void;
+  /** A write has failed that may have been made even so, with its notification or without. */
+  unsure(): void;
 }
 
 /** Writes for one process. */
@@ -60,7 +63,7 @@ export class Writer {
       const values = [...columnsOf(sorted), this.name, ...logs ? logColumnsOf(sorted) : []];
       const writing = run<{ ids: string | null }>(logs ? logging : plain, values, log.notification(ready));
       const [row] = await writing.catch((error) => {
-        log.wake(true, true); // The notification may be lost, also that of earlier writes, and the write may have been made.
+        log.unsure();
         throw error;
       });
       const ids = new Set(row?.ids?.split(","));

@@ -15,6 +15,8 @@ const OTHER = "00000000-0000-4000-8000-000000000002";
 /** A log that reads what the test writes with connections of its own, in transactions that it ends when it likes. */
 class Stage implements AsyncDisposable {
   readonly heard: string[] = [];
+  /** Called when a statement has failed that may have been carried out. */
+  unsure: () => void = () => {};
   readonly #stack = new AsyncDisposableStack();
   readonly #url: string;
 
@@ -42,7 +44,9 @@ class Stage implements AsyncDisposable {
   async #openLog(): Promise<void> {
     const database = this.#stack.use(await Database.open(this.#url, "mcp_jobs", 3));
     const event = (event: TaskEvent) => void this.heard.push(event.kind === "change" ? event.task.id : "gap");
-    this.#stack.use(await EventLog.open(database, OWN, this.#listens, { event, ready: () => {} }, ignored));
+    const listener = { event, ready: () => {} };
+    const log = this.#stack.use(await EventLog.open(database, OWN, this.#listens, listener, ignored));
+    this.unsure = () => log.unsure();
   }
 
   /** A transaction that has added an event of this name. */
@@ -104,6 +108,22 @@ for (const listens of [true, false]) {
     await (await stage.add("other")).end("COMMIT");
     await stage.heardAll("other");
   });
+
+  testUnless(
+    noPostgres,
+    `${how} tells what its own process may have written without an answer, however late`,
+    async () => {
+      await using stage = await Stage.open(listens);
+      const late = await stage.add("late", OWN);
+      await (await stage.add("own", OWN)).end("COMMIT");
+      await (await stage.add("other")).end("COMMIT");
+      await stage.heardAll("other");
+      stage.unsure();
+      await stage.heardAll("other", "gap");
+      await late.end("COMMIT");
+      await stage.heardAll("other", "gap", "late");
+    },
+  );
 }
 
 testUnless(noPostgres, "a log that was opened when all of many events had expired tells the next one", async () => {

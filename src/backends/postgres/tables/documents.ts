@@ -11,12 +11,17 @@ export class PgDocuments implements Omit<DocumentStore, "watch"> {
   readonly #database: Database;
   readonly #writer: string;
   readonly #changed: (name: string) => void;
+  readonly #unsure: () => void;
 
-  /** `writer` is the name under which this process writes events. `changed` is called after each change. */
-  constructor(database: Database, writer: string, changed: (name: string) => void) {
+  /**
+   * `writer` is the name under which this process writes events. `changed` is called after each change, and `unsure` after
+   * one that has failed and may have been made even so.
+   */
+  constructor(database: Database, writer: string, changed: (name: string) => void, unsure: () => void) {
     this.#database = database;
     this.#writer = writer;
     this.#changed = changed;
+    this.#unsure = unsure;
   }
 
   async read(name: string): Promise<string | undefined> {
@@ -45,11 +50,15 @@ export class PgDocuments implements Omit<DocumentStore, "watch"> {
       delete: `DELETE FROM ${schema}.documents WHERE name = $1 AND body = $2`,
     };
     const kind = from === undefined ? "add" : to === undefined ? "delete" : "replace";
-    const rows = await run({
+    const writing = run({
       name: `mcp_jobs_document_${kind}`,
       text: `WITH given AS (SELECT $2::text, $3::text), changed AS (${changes[kind]} RETURNING name)
         INSERT INTO ${schema}.events (writer, tasks, document) SELECT $4, '[]', name FROM changed RETURNING seq`,
     }, [name, from ?? null, to ?? null, this.#writer]);
+    const rows = await writing.catch((error) => {
+      this.#unsure();
+      throw error;
+    });
     if (rows.length > 0) this.#changed(name);
     return rows.length > 0;
   }

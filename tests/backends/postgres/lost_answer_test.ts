@@ -1,0 +1,78 @@
+import { type Backend, newTaskId } from "../../../backend.ts";
+import { createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
+import { MAX_HAND_BACKS } from "../../../src/backends/shared/record.ts";
+import { TaskFeed } from "../../../src/tasks/feed.ts";
+import { noPostgres } from "../../../tools/postgres_server.ts";
+import { assertEquals } from "../../../tools/std.ts";
+import { emptyTables } from "../../support/postgres.ts";
+import { testUnless } from "../../support/test_unless.ts";
+import { ignored } from "../../support/errors.ts";
+import { LossyNetwork } from "../support/lossy_network.ts";
+
+const input = { type: "object" };
+
+/** Only a test that fails waits as long. */
+const patience = () => AbortSignal.timeout(60_000);
+
+function create(backend: Backend, options: { readonly delay?: number; readonly key?: string } = {}) {
+  const { delay, key } = options;
+  const retry = { attempts: 2, delay: 10, maxDelay: 10 };
+  const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry, delay };
+  return backend.create({ ...task, ...(key && { key: { name: key, window: 60_000 } }) });
+}
+
+testUnless(
+  noPostgres,
+  "a claim whose answer is lost takes neither an attempt nor a hand-back from its task",
+  async () => {
+    const claimed = (request: string, answer: string) =>
+      request.includes("mcp_jobs_claim") && answer.includes("PENDING");
+    await using network = new LossyNetwork(await emptyTables(), MAX_HAND_BACKS + 2, claimed);
+    await using backend = await PostgresBackend.connect({ url: network.url, lease: 300 });
+    const attempts: number[] = [];
+    const run = (_: unknown, { attempt }: { readonly attempt: number }) => void attempts.push(attempt);
+    await using _worker = createWorker(backend, [defineJob({ name: "job", input, run })]);
+    using feed = new TaskFeed(backend);
+    const { id } = await create(backend);
+    const { status, attempt } = await feed.wait(id, "ann", patience());
+    assertEquals([network.left, attempts, status, attempt], [0, [1], "COMPLETED", 1]);
+  },
+);
+
+for (const how of [{}, { delay: 10 }, { key: "key" }]) {
+  testUnless(
+    noPostgres,
+    `a creation whose answer is lost is made once, and its task runs at once: ${JSON.stringify(how)}`,
+    async () => {
+      const created = (request: string) => request.includes("mcp_jobs_write") && request.includes('"attempt":0');
+      await using network = new LossyNetwork(await emptyTables(), 1, created);
+      await using backend = await PostgresBackend.connect({ url: network.url, onError: ignored });
+      const run = (_: unknown, { id }: { readonly id: string }) => id;
+      await using worker = createWorker(backend, [defineJob({ name: "job", input, run })]);
+      await worker.ready;
+      using feed = new TaskFeed(backend);
+      const { id } = await create(backend, how);
+      assertEquals([network.left, (await feed.wait(id, "ann", patience())).status], [0, "COMPLETED"]);
+      const { tasks } = await backend.list("ann", { limit: 10 });
+      assertEquals(tasks.map((task) => task.id), [id]);
+    },
+  );
+}
+
+testUnless(noPostgres, "an attempt of which only the answer to its failure is lost is tried again, once", async () => {
+  const failed = (request: string) => request.includes('"status":"RETRYING"');
+  await using network = new LossyNetwork(await emptyTables(), 1, failed);
+  await using backend = await PostgresBackend.connect({ url: network.url, onError: ignored });
+  const attempts: number[] = [];
+  const run = (_: unknown, { attempt }: { readonly attempt: number }) => {
+    attempts.push(attempt);
+    if (attempt === 1) throw new Error("Not yet.");
+  };
+  await using _worker = createWorker(backend, [defineJob({ name: "job", input, run })], {
+    onError: ignored,
+  });
+  using feed = new TaskFeed(backend);
+  const { id } = await create(backend);
+  const { status } = await feed.wait(id, "ann", patience());
+  assertEquals([network.left, attempts, status], [0, [1, 2], "COMPLETED"]);
+});
