@@ -11,7 +11,7 @@ import { quote } from "./text.ts";
 /** The rule of one option. */
 export interface Rule {
   /** Describes valid values, to follow "it must be". */
-  readonly wanted: string;
+  readonly expected: string;
   /** Whether a value is valid. */
   readonly fits: (value: unknown) => boolean;
   /** Present if the option is required. */
@@ -38,7 +38,7 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
     const advice = near === undefined ? `it takes ${Object.keys(rules).join(", ")}.` : `did you mean ${path}${near}?`;
     throw new DefinitionError(`Unknown option ${path}${name} of ${of}: ${advice}`);
   }
-  for (const [name, { wanted, fits, required, inside }] of Object.entries(rules)) {
+  for (const [name, { expected, fits, required, inside }] of Object.entries(rules)) {
     const value = options[name];
     if (value === undefined && !required) continue;
     if (inside && isObject(value)) {
@@ -46,38 +46,38 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
       continue;
     }
     if (fits(value)) continue;
-    const advice = value instanceof Promise ? "await it first" : `it must be ${wanted}`;
+    const advice = value instanceof Promise ? "await it first" : `it must be ${expected}`;
     throw new DefinitionError(`Cannot use ${shown(value)} as ${path}${name} of ${of}: ${advice}.`);
   }
 }
 
 /** Any value; another check validates it. */
-export const anything: Rule = { wanted: "anything", fits: () => true };
+export const anything: Rule = { expected: "anything", fits: () => true };
 
 /** A text. */
-export const text: Rule = { wanted: "a text", fits: (value) => typeof value === "string" };
+export const text: Rule = { expected: "a text", fits: (value) => typeof value === "string" };
 
 /** The name of an owner, as every backend takes it. */
 export const owner: Rule = {
-  wanted: `a text of 1 to ${MAX_OWNER_LENGTH} characters`,
+  expected: `a text of 1 to ${MAX_OWNER_LENGTH} characters`,
   fits: (value) => typeof value === "string" && value.length > 0 && value.length <= MAX_OWNER_LENGTH,
 };
 
 /** A boolean. A text such as "false" would otherwise count as true. */
-export const flag: Rule = { wanted: "true or false", fits: (value) => typeof value === "boolean" };
+export const flag: Rule = { expected: "true or false", fits: (value) => typeof value === "boolean" };
 
 /** A function. */
-export const callback: Rule = { wanted: "a function", fits: (value) => typeof value === "function" };
+export const callback: Rule = { expected: "a function", fits: (value) => typeof value === "function" };
 
 /** A list of texts. */
 export const texts: Rule = {
-  wanted: "a list of texts",
+  expected: "a list of texts",
   fits: (value) => Array.isArray(value) && value.every(text.fits),
 };
 
 /** Texts by name. */
 export const namedTexts: Rule = {
-  wanted: "an object whose values are texts",
+  expected: "an object whose values are texts",
   fits: (value) => isObject(value) && Object.values(value).every(text.fits),
 };
 
@@ -85,7 +85,7 @@ export const namedTexts: Rule = {
 export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): Rule {
   const end = most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`;
   return {
-    wanted: `a whole number from ${least}${end}`,
+    expected: `a whole number from ${least}${end}`,
     fits: (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most,
   };
 }
@@ -93,7 +93,7 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 /** A number, or `Infinity`. */
 export function numberFrom(least: number): Rule {
   return {
-    wanted: `a number from ${least}, or Infinity`,
+    expected: `a number from ${least}, or Infinity`,
     fits: (value) => typeof value === "number" && value >= least,
   };
 }
@@ -101,7 +101,7 @@ export function numberFrom(least: number): Rule {
 /** One of these texts. */
 export function oneOf(...choices: readonly string[]): Rule {
   return {
-    wanted: choices.map((choice) => JSON.stringify(choice)).join(" or "),
+    expected: choices.map((choice) => JSON.stringify(choice)).join(" or "),
     fits: (value) => choices.some((choice) => choice === value),
   };
 }
@@ -109,23 +109,23 @@ export function oneOf(...choices: readonly string[]): Rule {
 /** A value that fits one rule or the other. */
 export function either(one: Rule, other: Rule): Rule {
   return {
-    wanted: `${one.wanted} or ${other.wanted}`,
+    expected: `${one.expected} or ${other.expected}`,
     fits: (value) => one.fits(value) || other.fits(value),
     inside: one.inside ?? other.inside,
   };
 }
 
-/** An object that has this method; `wanted` describes it. */
-export function having(method: string, wanted: string): Rule {
+/** An object that has this method; `expected` describes it. */
+export function having(method: string, expected: string): Rule {
   return {
-    wanted,
+    expected,
     fits: (value) => typeof value === "object" && value !== null && typeof Reflect.get(value, method) === "function",
   };
 }
 
 /** Options inside an option. */
 export function nested(inside: { readonly [name: string]: Rule }): Rule {
-  return { wanted: "an object", fits: isObject, inside };
+  return { expected: "an object", fits: isObject, inside };
 }
 
 /** A required option. */

@@ -45,7 +45,7 @@ const OPTIONS: Rules<JwtOptions> = {
   jwks: anything,
   clockSkew: numberFrom(0),
   scopes: texts,
-  typ: { wanted: "a text or false", fits: (value) => value === false || text.fits(value) },
+  typ: { expected: "a text or false", fits: (value) => value === false || text.fits(value) },
   principalOf: callback,
   algorithms: texts,
   resource: text,

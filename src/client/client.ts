@@ -77,13 +77,16 @@ const CLIENT: Rules<ClientOptions & { backend: Backend }> = {
 
 const START: Rules<ClientStartOptions> = {
   key: text,
-  startAt: { wanted: "a valid Date", fits: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  startAt: { expected: "a valid Date", fits: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
   priority: wholeNumber(0),
   resultTtl: wholeNumber(1),
 };
 
 const JOB = {
-  job: required({ wanted: "what defineJob has returned", fits: (value) => isObject(value) && "inputSchema" in value }),
+  job: required({
+    expected: "what defineJob has returned",
+    fits: (value) => isObject(value) && "inputSchema" in value,
+  }),
 };
 
 const ID = { id: required(text) };

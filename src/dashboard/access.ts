@@ -42,8 +42,8 @@ export function refusal({ method, headers }: Request, port: number): string | un
 
 /** Whether a request has the token, as `Authorization: Bearer …`. */
 export async function hasToken({ headers }: Request, token: string): Promise<boolean> {
-  const [given, wanted] = await Promise.all([digest(headers.get("authorization") ?? ""), digest(`Bearer ${token}`)]);
-  return timingSafeEqual(given, wanted);
+  const [given, expected] = await Promise.all([digest(headers.get("authorization") ?? ""), digest(`Bearer ${token}`)]);
+  return timingSafeEqual(given, expected);
 }
 
 /** Adds what every response has. */

@@ -26,7 +26,7 @@ export interface DashboardOptions {
 const RULES: Rules<DashboardOptions> = {
   port: wholeNumber(0, 65_535),
   token: {
-    wanted: "at least 16 letters, digits, - and _",
+    expected: "at least 16 letters, digits, - and _",
     fits: (value) => typeof value === "string" && /^[\w-]{16,}$/.test(value),
   },
   onError: callback,

@@ -40,7 +40,7 @@ export interface AdaptiveOptions {
 
 /** Ensures names of the shared tools that every client accepts. */
 const PREFIX: Rule = {
-  wanted: 'at most 53 letters, digits, "_" and "-"',
+  expected: 'at most 53 letters, digits, "_" and "-"',
   fits: (value) => typeof value === "string" && /^[A-Za-z0-9_-]{0,53}$/.test(value),
 };
 

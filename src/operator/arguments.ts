@@ -15,12 +15,12 @@ const LONGEST_KEY = 150;
 
 /** The name of a job or a schedule. Another program may have queued a job whose name ours could not have. */
 export const NAME: Rule = {
-  wanted: `a text of 1 to ${LONGEST_NAME} characters, none of them a control character`,
+  expected: `a text of 1 to ${LONGEST_NAME} characters, none of them a control character`,
   fits: (value) => typeof value === "string" && value.length <= LONGEST_NAME && /^\P{Cc}+$/u.test(value),
 };
 
 const KEY: Rule = {
-  wanted: "a text without control characters",
+  expected: "a text without control characters",
   fits: (value) => typeof value === "string" && /^\P{Cc}*$/u.test(value),
 };
 

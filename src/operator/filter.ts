@@ -53,7 +53,7 @@ export function matches(
   task: TaskInfo,
   { job, status, owner, since = -Infinity, until = Infinity }: TaskFilter,
 ): boolean {
-  const fits = (wanted: string | undefined, is: string) => wanted === undefined || wanted === is;
+  const fits = (expected: string | undefined, is: string) => expected === undefined || expected === is;
   return fits(job, task.job) && fits(status, task.status) && fits(owner, task.owner) &&
     since <= task.createdAt && task.createdAt < until;
 }

@@ -23,7 +23,7 @@ const FIELDS: readonly PerCallField[] = ["startAt", "priority"];
 
 /** The rule of the option `perCall`. */
 export const PER_CALL: Rule = {
-  wanted: `a list of ${FIELDS.map((field) => JSON.stringify(field)).join(" and ")}`,
+  expected: `a list of ${FIELDS.map((field) => JSON.stringify(field)).join(" and ")}`,
   fits: (value) => Array.isArray(value) && value.every((field) => FIELDS.includes(field)),
 };
 

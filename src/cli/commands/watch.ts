@@ -27,10 +27,10 @@ export const watch: Command = command({
     const { backend, operator, operands, options: { job }, out, signal } = call;
     const draw = out.terminal && !out.json ? new Bars(out, out.terminal) : new Lines(out);
     const tasks = new Map<string, TaskInfo>();
-    const wanted = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;
+    const isShown = ({ id, job: of }: TaskInfo) => operands.length > 0 ? operands.includes(id) : !job || job === of;
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const seen = (task: TaskInfo) => {
-      if (!wanted(task) || (tasks.get(task.id)?.revision ?? -1) >= task.revision) return;
+      if (!isShown(task) || (tasks.get(task.id)?.revision ?? -1) >= task.revision) return;
       tasks.set(task.id, task);
       draw.changed(task);
       if (operands.length > 0 && operands.every((id) => isDone(tasks.get(id)))) end();

@@ -23,7 +23,7 @@ testUnless(
     let now = 0;
     const checks = new Health(backend, ignored, () => now += 5_000); // No answer is reused.
     const health = () => checks.check().then(() => "ok", messageOf);
-    const becomes = (wanted: string) => until(async () => await health() === wanted, `a check says: ${wanted}`);
+    const becomes = (expected: string) => until(async () => await health() === expected, `a check says: ${expected}`);
     try {
       assertEquals(await health(), "ok");
       await admin.config("SET", "min-replicas-to-write", 1);

@@ -24,7 +24,7 @@ export class AnswerStream {
   readonly #backlog = new Backlog<Uint8Array>();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Whether the client waits for an event. */
-  #wanted = false;
+  #isAwaited = false;
   /** How it ends, once all waiting events are read. */
   #end: { readonly error?: unknown } | undefined;
 
@@ -33,7 +33,7 @@ export class AnswerStream {
     this.readable = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
       pull: () => {
-        this.#wanted = true;
+        this.#isAwaited = true;
         this.#send();
       },
       cancel: (reason) => {
@@ -52,7 +52,7 @@ export class AnswerStream {
 
   /** Sends a comment that keeps the connection open, unless something waits to be read. */
   comment(): void {
-    if (this.#wanted) this.push(KEEP_ALIVE);
+    if (this.#isAwaited) this.push(KEEP_ALIVE);
   }
 
   /** Passes on the events of another stream, and its end. */
@@ -73,12 +73,12 @@ export class AnswerStream {
 
   #send(): void {
     if (this.#controller === undefined) return;
-    const event = this.#wanted ? this.#backlog.shift() : undefined;
+    const event = this.#isAwaited ? this.#backlog.shift() : undefined;
     if (event !== undefined) {
-      this.#wanted = false; // Until the controller pulls again.
+      this.#isAwaited = false; // Until the controller pulls again.
       return this.#controller.enqueue(event);
     }
-    if (this.#end === undefined || !this.#wanted) return;
+    if (this.#end === undefined || !this.#isAwaited) return;
     if ("error" in this.#end) this.#controller.error(this.#end.error);
     else this.#controller.close();
     this.#controller = undefined;

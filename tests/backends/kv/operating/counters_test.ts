@@ -87,13 +87,13 @@ Deno.test("KV: a finished task is counted for as long as it is kept, and its cou
 
 Deno.test("KV: a finished task is kept as long as it was to be, at most a 32nd longer, and shares its end with others", () => {
   for (const resultTtl of [0, 1, 60_000, HOUR, 7 * 24 * HOUR, 1e14]) {
-    const wanted = resultTtl + HOUR;
+    const expected = resultTtl + HOUR;
     const ends = new Set<number>();
     for (let i = 0; i < 1_000; i++) {
-      const finishedAt = Date.UTC(2026, 10, 28) + Math.floor(i * wanted / 1_000);
+      const finishedAt = Date.UTC(2026, 10, 28) + Math.floor(i * expected / 1_000);
       const end = retainedUntil({ finishedAt, resultTtl } as TaskInfo as FinishedTask);
       const kept = end - finishedAt;
-      assert(kept >= wanted && kept <= wanted * (1 + 1 / 32), `${kept} instead of ${wanted}`);
+      assert(kept >= expected && kept <= expected * (1 + 1 / 32), `${kept} instead of ${expected}`);
       ends.add(end);
     }
     assert(ends.size <= 66, `${ends.size} counters for one lifetime`);

@@ -63,14 +63,14 @@ Deno.test("KV: pages of any filter have every task once, in whatever queue, list
       for (const job of [undefined, "job-1", "no job"]) {
         for (const owner of [undefined, "owner-2"]) {
           for (const [before, from] of [[], middle]) {
-            const wanted = tasks.filter((task) =>
+            const expected = tasks.filter((task) =>
               (job ?? task.job) === task.job && (status ?? task.status) === task.status &&
               (owner ?? task.owner) === task.owner && (before === undefined || task.id < before) &&
               (from === undefined || task.id >= from)
             );
             const query = { status, job, owner, before, from };
             for (const limit of [3, 100]) {
-              assertEquals(await all(opened, query, limit), wanted.map(({ id }) => id), JSON.stringify(query));
+              assertEquals(await all(opened, query, limit), expected.map(({ id }) => id), JSON.stringify(query));
             }
           }
         }
