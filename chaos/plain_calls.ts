@@ -14,7 +14,7 @@ const LIMIT_MS = 250;
 const LONGEST_LIMIT_MS = 4_000;
 
 /** How long a client repeats its call before it gives up, in ms. */
-const PATIENCE_MS = 180_000;
+const TIMEOUT_MS = 180_000;
 
 /** What became of the task of a plain client. */
 export interface Called {
@@ -31,7 +31,7 @@ export interface Called {
 
 /** Calls with a short time limit, and again with the same input, until the result arrives. */
 export async function callAgain(connection: Connection, { number, ms, fail }: Planned): Promise<Called> {
-  const givesUpAt = Date.now() + PATIENCE_MS;
+  const givesUpAt = Date.now() + TIMEOUT_MS;
   const call = new CountedCalls(connection, "step");
   let result = await call.once({ number, ms, fail }, LIMIT_MS);
   let repeats = 0;
@@ -45,7 +45,7 @@ export async function callAgain(connection: Connection, { number, ms, fail }: Pl
 /** Calls once, and calls `task_status` if that returns a handle. */
 export async function callForHandle(connection: Connection, { number, ms, fail }: Planned): Promise<Called> {
   const call = new CountedCalls(connection, STEP_OR_HANDLE);
-  const first = await call.once({ number, ms, fail }, PATIENCE_MS);
+  const first = await call.once({ number, ms, fail }, TIMEOUT_MS);
   const { deaths } = call;
   const token = first?.structuredContent?.token;
   if (first === undefined || typeof token !== "string") {
@@ -53,10 +53,10 @@ export async function callForHandle(connection: Connection, { number, ms, fail }
     return { id: first && taskOfResult(first), told, repeats: 0, deaths, handle: false };
   }
   const status = new CountedCalls(connection, "task_status");
-  const givesUpAt = Date.now() + PATIENCE_MS;
+  const givesUpAt = Date.now() + TIMEOUT_MS;
   let told: Told | undefined;
   while (told === undefined && Date.now() < givesUpAt) {
-    const result = await status.once({ token }, PATIENCE_MS);
+    const result = await status.once({ token }, TIMEOUT_MS);
     told = result && toldByStatus(result);
   }
   told ??= { kind: "unknown", text: "no end in three minutes" };

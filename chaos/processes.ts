@@ -24,7 +24,7 @@ const INTERNAL_ERROR = -32603;
 
 /** The pause before a request is repeated because the store may be away, and for how long it is repeated, in ms. */
 const AWAY_MS = 200;
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 const script = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const denoArgs = (name: string, args: readonly string[]) => ["run", "-A", "--unstable-kv", script(name), ...args];
@@ -118,7 +118,7 @@ export class Connection {
       try {
         return await call((await current).client);
       } catch (error) {
-        if (isInternalError(error) && Date.now() < (givesUpAt ??= Date.now() + PATIENCE_MS)) {
+        if (isInternalError(error) && Date.now() < (givesUpAt ??= Date.now() + TIMEOUT_MS)) {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }

@@ -31,7 +31,7 @@ const NO_LIMITS = {
 };
 
 /** How long all of it may take, in ms. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** Lets `count` clients listen to the end of their tasks, and as many go away before. */
 export async function listening(backend: Backend, count: number): Promise<Heard> {
@@ -75,7 +75,7 @@ export async function listening(backend: Backend, count: number): Promise<Heard>
   await using _worker = createWorker(backend, [job], { concurrency: 200 });
   gate.resolve();
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), PATIENCE_MS);
+  const timer = setTimeout(() => late.abort(), TIMEOUT_MS);
   await Promise.race([
     Promise.all(listeners.map(({ ended }) => ended)),
     new Promise((resolve) => late.signal.addEventListener("abort", resolve)),

@@ -33,7 +33,7 @@ const STAY_MS = 400;
 const OCCUPY_MS = 2_000;
 
 /** The longest that a round may take, in ms: after that its task counts as lost. */
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
 /** The owner of everything that clients start over stdio. */
 const OWNER = "local";
@@ -50,18 +50,18 @@ export async function run(round: Round, lane: Lane, backend: Backend): Promise<r
   if (state === "pending") await occupy(round, lane);
   const id = await lane.client.start(tool, { number, point, ms: STAY_MS });
   using seen = new Seen(backend, id, OWNER);
-  const patience = inTime(PATIENCE_MS, () => `${id} does not get on: ${seen}`);
+  const withTimeout = inTime(TIMEOUT_MS, () => `${id} does not get on: ${seen}`);
   try {
     const told: Promise<string>[] = [];
     // A killed client receives nothing more.
     const goOn = () => void told.push(lane.client.await(id).catch(() => ""));
-    const reached = await Promise.race([patience(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
+    const reached = await Promise.race([withTimeout(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
     if (reached !== true) return undefined;
     await new Promise((resolve) => setTimeout(resolve, later));
-    await patience(lane.kill(victim));
+    await withTimeout(lane.kill(victim));
     goOn();
-    const texts = (await patience(Promise.all(told))).filter((text) => text !== "");
-    const end = await patience(seen.end);
+    const texts = (await withTimeout(Promise.all(told))).filter((text) => text !== "");
+    const end = await withTimeout(seen.end);
     const outcome = await backend.outcome(id, OWNER);
     const value = outcome.kind === "value" ? `completed ${JSON.stringify(outcome.value)}` : outcome.message;
     if (!value.includes(`"number":${number},`)) problems.push(`${id} has ended as ${end.status}: ${value}`);

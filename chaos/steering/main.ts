@@ -27,7 +27,7 @@ const PAUSE_TICKS = 16;
 /** How long the other processes have to hear of a pause, in ms. */
 const HEARD_MS = LEASE_MS;
 /** How long all tasks have to end, once nothing is killed any more, in ms. */
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
 const options = parseArgs(Deno.args, {
   string: ["backend", "seconds", "seed"],
@@ -132,7 +132,7 @@ async function create(job: Job, ms: number): Promise<void> {
 
 /** Calls again while the database is away. */
 async function untilStored<T>(call: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + TIMEOUT_MS;
   while (true) {
     try {
       return await call();
@@ -167,7 +167,7 @@ async function tasksOf(job: string): Promise<readonly TaskInfo[]> {
 
 /** Waits for the ends of tasks. Resolves with how many have not ended well. */
 async function untilFinished(tasks: readonly TaskInfo[]): Promise<number> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + TIMEOUT_MS;
   let open = tasks;
   let failed = 0;
   while (true) {

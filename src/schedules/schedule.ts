@@ -44,7 +44,7 @@ export const LATE_MS = 60_000;
 export const HANDOVER_MS = 1_000;
 
 /** How long a server that has just started leaves earlier due times to others, which may be about to serve them. */
-export const PATIENCE_MS = 3_000;
+export const TAKEOVER_DELAY_MS = 3_000;
 
 /** The schedule after a server has declared it, whether it is new or has changed. A paused one stays paused. */
 export function declared(declaration: Declaration, stored: Schedule | undefined, now: number): Schedule {
@@ -76,7 +76,7 @@ export function decide({ times, anchor, paused, nextAt, catchUp }: Schedule, now
   if (now < nextAt) return { kind: "wait", until: nextAt };
   const missed = Math.max(since - HANDOVER_MS, now - LATE_MS);
   if (nextAt >= missed) return { kind: "create", dueAt: nextAt };
-  if (now < since + PATIENCE_MS) return { kind: "wait", until: since + PATIENCE_MS };
+  if (now < since + TAKEOVER_DELAY_MS) return { kind: "wait", until: since + TAKEOVER_DELAY_MS };
   const last = Math.max(dueBefore(times, anchor, missed) ?? nextAt, nextAt);
   const next = dueAfter(times, anchor, last);
   if (next !== undefined && next <= now) return { kind: "create", dueAt: next }; // It makes up for them as well.

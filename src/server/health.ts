@@ -9,7 +9,7 @@ import { Unavailable } from "../errors.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 
 /** How long the check of a backend may take, in ms. */
-const PATIENCE_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
 /** How long a result is reused, in ms: however many requests there are, the backend is not checked more often. */
 const CACHE_MS = 5_000;
@@ -44,7 +44,7 @@ export class Health {
     this.#checking ??= check().finally(() => this.#checking = undefined);
     let inTime: boolean;
     try {
-      inTime = await doneWithin(this.#checking, PATIENCE_MS);
+      inTime = await doneWithin(this.#checking, TIMEOUT_MS);
     } catch (error) {
       this.#onError(error, { where: "check the backend for /healthz" });
       throw new Unavailable("The backend takes no tasks.");

@@ -68,7 +68,7 @@ export interface WorkerUse extends Pick<JobDefinition<Schema, unknown>, "parkAft
 }
 
 /** How long a case waits for anything, in ms. Only failing cases wait that long. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** The owner of a case's tasks, unless it names another. */
 export const OWNER = "owner-1";
@@ -271,15 +271,15 @@ class EventLog implements Disposable {
 
 /** Waits for a promise; after a long time it fails with `why`. */
 export async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
-  if (await doneWithin(promise, PATIENCE_MS)) return await promise;
-  throw new Error(`${why()} Waited ${PATIENCE_MS} ms.`);
+  if (await doneWithin(promise, TIMEOUT_MS)) return await promise;
+  throw new Error(`${why()} Waited ${TIMEOUT_MS} ms.`);
 }
 
 /** Checks again and again until the condition holds, where there is no event to wait for. */
 export async function eventually(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
+  const end = Date.now() + TIMEOUT_MS;
   while (!await ask()) {
-    if (Date.now() > end) throw new Error(`This did not happen within ${PATIENCE_MS} ms: ${what}.`);
+    if (Date.now() > end) throw new Error(`This did not happen within ${TIMEOUT_MS} ms: ${what}.`);
     await pause(10);
   }
 }

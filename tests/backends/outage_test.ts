@@ -9,8 +9,8 @@ import { onBoth, onBothUnkilled } from "./support/outage.ts";
 const OWNER = "owner";
 
 /** Only a failing test waits this long. */
-const PATIENCE_MS = 60_000;
-const patience = () => AbortSignal.timeout(PATIENCE_MS);
+const TIMEOUT_MS = 60_000;
+const timeout = () => AbortSignal.timeout(TIMEOUT_MS);
 
 const idle = defineJob({ name: "idle", input: { type: "object" }, run: () => "done" });
 
@@ -69,7 +69,7 @@ onBoth("tasks that ran or waited while the database was away end once it is back
   await worker.ready;
   using feed = new TaskFeed(front);
   const tasks = await Promise.all(Array.from({ length: 12 }, () => create(front, "patient")));
-  const ends = tasks.map(({ id }) => feed.wait(id, OWNER, patience()));
+  const ends = tasks.map(({ id }) => feed.wait(id, OWNER, timeout()));
   await busy.promise;
   // The waiting calls have read their tasks, and get the rest as events.
   await Promise.all(tasks.map(({ id }) => front.get(id, OWNER)));
@@ -83,7 +83,7 @@ onBoth("tasks that ran or waited while the database was away end once it is back
   }));
   // The connections work as before, and the results are the same.
   const next = await create(front, "patient");
-  assertEquals((await feed.wait(next.id, OWNER, patience())).status, "COMPLETED");
+  assertEquals((await feed.wait(next.id, OWNER, timeout())).status, "COMPLETED");
   await until(() => front.hasWorker("patient"), "the worker is known again");
   await worker.close();
   assertEquals(await Promise.all(tasks.map(({ id }) => front.outcome(id, OWNER))), results);
@@ -112,7 +112,7 @@ onBoth("a job that asks while the database is away gets its answer once it is ba
   // Once a later call is refused, so was the question.
   await assertRejects(() => backend.get(id, OWNER), BackendError);
   await server.start();
-  const end = feed.wait(id, OWNER, patience(), (task) => {
+  const end = feed.wait(id, OWNER, timeout(), (task) => {
     const questions = "questions" in task ? task.questions ?? [] : [];
     const answers = Object.fromEntries(questions.map(({ key }) => [key, { action: "decline" as const }]));
     if (questions.length > 0) void backend.answer(id, OWNER, answers);
@@ -128,7 +128,7 @@ onBoth("a backend with a worker closes while the database is away", async (serve
   const stop = backend.watch(() => {});
   const task = await create(backend, "idle");
   using feed = new TaskFeed(backend);
-  await feed.wait(task.id, OWNER, patience());
+  await feed.wait(task.id, OWNER, timeout());
   await server.kill();
   stop();
   await worker.close();
@@ -157,7 +157,7 @@ onBothUnkilled("a backend with workers closes while the database does not answer
     await busy.promise;
     await server.signal("SIGSTOP");
     frozen.resolve();
-    await inTime(worker.close(0).then(() => backend.close()), "the close hangs", PATIENCE_MS);
+    await inTime(worker.close(0).then(() => backend.close()), "the close hangs", TIMEOUT_MS);
   } finally {
     await server.signal("SIGCONT");
     await worker.close(0);
@@ -168,7 +168,7 @@ onBothUnkilled("a backend with workers closes while the database does not answer
 onBothUnkilled("connecting to a database that does not answer is an error", async (server) => {
   await server.signal("SIGSTOP");
   try {
-    await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", PATIENCE_MS);
+    await inTime(assertRejects(() => server.connect(), BackendError), "connect hangs", TIMEOUT_MS);
   } finally {
     await server.signal("SIGCONT");
   }
@@ -186,6 +186,6 @@ onBoth(
     await second.ready;
     using feed = new TaskFeed(backend);
     const task = await create(backend, "idle");
-    assertEquals((await feed.wait(task.id, OWNER, patience())).status, "COMPLETED");
+    assertEquals((await feed.wait(task.id, OWNER, timeout())).status, "COMPLETED");
   },
 );

@@ -13,8 +13,8 @@ import { Network } from "./support/network.ts";
 const OWNER = "owner";
 
 /** Only a test that fails waits as long. */
-const PATIENCE_MS = 60_000;
-const patience = () => AbortSignal.timeout(PATIENCE_MS);
+const TIMEOUT_MS = 60_000;
+const timeout = () => AbortSignal.timeout(TIMEOUT_MS);
 
 function create(backend: Backend, job: string): Promise<TaskInfo> {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
@@ -71,7 +71,7 @@ behindNetwork("when the network goes silent, calls, watchers and workers are con
   const task = await create(front, "far");
   const { id } = task;
   await running(task);
-  const ended = feed.wait(id, OWNER, patience());
+  const ended = feed.wait(id, OWNER, timeout());
   await front.get(id, OWNER); // Whoever waits has read once, and hears of the rest.
 
   place.network.cut();
@@ -82,7 +82,7 @@ behindNetwork("when the network goes silent, calls, watchers and workers are con
   assertEquals((await ended).status, "COMPLETED");
   const endless = await create(front, "near");
   await running(endless);
-  const { message } = await front.cancel(endless.id, OWNER, PATIENCE_MS);
+  const { message } = await front.cancel(endless.id, OWNER, TIMEOUT_MS);
   assertEquals(message, "The task was cancelled; its work has stopped.");
 });
 

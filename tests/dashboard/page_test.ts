@@ -14,7 +14,7 @@ import { testUnless } from "../support/test_unless.ts";
 import { startSystem } from "./support/system.ts";
 
 /** What Playwright waits for at most, in ms: a test machine may be slow. */
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** What axe-core finds wrong on the page as it is now, one line each. */
 async function flaws(page: Page): Promise<readonly string[]> {
@@ -42,7 +42,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
   const browser = await startChromium();
   await using _ = { [Symbol.asyncDispose]: () => browser.close() };
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   const requested = new Set<string>();
   const errors: string[] = [];
   page.on("request", (request) => void requested.add(new URL(request.url()).origin));

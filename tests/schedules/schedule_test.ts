@@ -3,9 +3,9 @@ import {
   declared,
   infoOf,
   LATE_MS,
-  PATIENCE_MS,
   type Schedule,
   served,
+  TAKEOVER_DELAY_MS,
   withPause,
 } from "../../src/schedules/schedule.ts";
 import { assertEquals } from "../../tools/std.ts";
@@ -44,8 +44,8 @@ Deno.test("a server that ran all the time creates a task for each due time, thou
 
 Deno.test("of the due times of a downtime only the last one is made up for, once another server had time to", () => {
   const since = START + 5 * HOUR + 60_000;
-  assertEquals(decide(hourly, since, since), { kind: "wait", until: since + PATIENCE_MS });
-  assertEquals(decide(hourly, since + PATIENCE_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
+  assertEquals(decide(hourly, since, since), { kind: "wait", until: since + TAKEOVER_DELAY_MS });
+  assertEquals(decide(hourly, since + TAKEOVER_DELAY_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
   assertEquals(served(hourly, START + 5 * HOUR, "task").nextAt, START + 6 * HOUR);
 });
 
@@ -57,12 +57,12 @@ Deno.test("a server that starts at once after another has died serves the due ti
 
 Deno.test("a due time just after the start of a server makes up for those of before", () => {
   const since = START + 5 * HOUR - 1_000;
-  assertEquals(decide(hourly, since + PATIENCE_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
+  assertEquals(decide(hourly, since + TAKEOVER_DELAY_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
 });
 
 Deno.test("without catch-up, the due times of a downtime are left out", () => {
   const since = START + 5 * HOUR + 60_000;
-  const decision = decide({ ...hourly, catchUp: false }, since + PATIENCE_MS, since);
+  const decision = decide({ ...hourly, catchUp: false }, since + TAKEOVER_DELAY_MS, since);
   assertEquals(decision, { kind: "skip", dueAt: START + 5 * HOUR });
   assertEquals(served(hourly, START + 5 * HOUR, undefined), { ...hourly, nextAt: START + 6 * HOUR, last: undefined });
 });

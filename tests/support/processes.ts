@@ -6,17 +6,17 @@
 export { descendants, isRunning } from "../../tools/processes.ts";
 
 /** How long something may take to happen, in ms, before a test gives up on it. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** The pauses between two looks, in ms: they grow, because each look costs the processes that are waited for time. */
 const PAUSES_MS = { first: 10, most: 100, growth: 1.2 };
 
 /** Waits until something holds. */
 export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + TIMEOUT_MS;
   let pause = PAUSES_MS.first;
   while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`Waited ${PATIENCE_MS} ms in vain until ${what}.`);
+    if (Date.now() > deadline) throw new Error(`Waited ${TIMEOUT_MS} ms in vain until ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * PAUSES_MS.growth, PAUSES_MS.most);
   }

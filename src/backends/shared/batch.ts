@@ -14,7 +14,7 @@ interface Call<In, Out> {
 }
 
 /** How batches are sent. */
-export interface Travel {
+export interface BatchOptions {
   /** How many batches may be under way; default 1. */
   readonly atOnce?: number;
   /**
@@ -27,7 +27,7 @@ export interface Travel {
   /** Waits for an answer, and rejects if it does not come within the time that fits its size. */
   readonly inTime?: <T>(answer: Promise<T>, size: number) => Promise<T>;
   /** How long a call waits to be sent, in ms; then it is refused. */
-  readonly patience?: number;
+  readonly queueTimeout?: number;
   /** Whether the calls that wait behind a batch would fail with the same error; then they are rejected with it at once. */
   readonly isFatal?: (error: unknown) => boolean;
 }
@@ -36,17 +36,17 @@ export interface Travel {
 export function batched<In, Out>(
   many: (inputs: readonly In[]) => Promise<readonly Out[]>,
   max: number,
-  travel: Travel = {},
+  options: BatchOptions = {},
   sizeOf: (input: In) => number = () => 0,
 ): (input: In) => Promise<Out> {
-  const batches = new Batches(many, max, travel, sizeOf);
+  const batches = new Batches(many, max, options, sizeOf);
   return (input) => batches.call(input);
 }
 
 class Batches<In, Out> {
   readonly #many: (inputs: readonly In[]) => Promise<readonly Out[]>;
   readonly #max: number;
-  readonly #travel: Required<Travel>;
+  readonly #options: Required<BatchOptions>;
   readonly #sizeOf: (input: In) => number;
   readonly #waiting: Call<In, Out>[] = [];
   #starting = false;
@@ -59,19 +59,19 @@ class Batches<In, Out> {
   constructor(
     many: (inputs: readonly In[]) => Promise<readonly Out[]>,
     max: number,
-    travel: Travel,
+    options: BatchOptions,
     sizeOf: (input: In) => number,
   ) {
     this.#many = many;
     this.#max = max;
-    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, patience: Infinity, isFatal: () => false };
-    this.#travel = { ...defaults, inTime: (answer) => answer, ...travel };
+    const defaults = { atOnce: 1, enough: max, maxSize: Infinity, queueTimeout: Infinity, isFatal: () => false };
+    this.#options = { ...defaults, inTime: (answer) => answer, ...options };
     this.#sizeOf = sizeOf;
   }
 
   call(input: In): Promise<Out> {
     // Nothing is sent while an earlier batch is unanswered, because it might still be carried out.
-    if (this.#silence) return this.#travel.inTime(this.#silence, 0).then(() => this.#queue(input));
+    if (this.#silence) return this.#options.inTime(this.#silence, 0).then(() => this.#queue(input));
     return this.#queue(input);
   }
 
@@ -91,7 +91,7 @@ class Batches<In, Out> {
 
   #send(): void {
     while (this.#waiting.length > 0 && !this.#silence) {
-      const { atOnce, enough } = this.#travel;
+      const { atOnce, enough } = this.#options;
       const goes = this.#underWay === 0 || this.#underWay < atOnce && this.#waiting.length >= enough;
       const batch = goes ? this.#take() : [];
       if (batch.length === 0) break;
@@ -104,7 +104,7 @@ class Batches<In, Out> {
   #take(): readonly Call<In, Out>[] {
     let [count, size] = [0, this.#sizeUnderWay];
     for (const call of this.#waiting) {
-      if (count === this.#max || size > 0 && size + call.size > this.#travel.maxSize) break;
+      if (count === this.#max || size > 0 && size + call.size > this.#options.maxSize) break;
       count++;
       size += call.size;
     }
@@ -125,11 +125,11 @@ class Batches<In, Out> {
       this.#send();
     };
     const ended: Promise<void> = answer.then(end, (error) => {
-      if (this.#travel.isFatal(error)) this.#rejectWaiting(error);
+      if (this.#options.isFatal(error)) this.#rejectWaiting(error);
       end();
     });
     try {
-      const outputs = await this.#travel.inTime(answer, size);
+      const outputs = await this.#options.inTime(answer, size);
       // There is an output for each input; a missing one is `undefined`, if `Out` allows it.
       batch.forEach(({ resolve }, index) => resolve(outputs[index] as Out));
     } catch (error) {
@@ -151,18 +151,18 @@ class Batches<In, Out> {
     if (first !== undefined && this.#timer !== undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (first === undefined || this.#travel.patience === Infinity) return;
-    const left = first.since + this.#travel.patience - performance.now();
+    if (first === undefined || this.#options.queueTimeout === Infinity) return;
+    const left = first.since + this.#options.queueTimeout - performance.now();
     this.#timer = setTimeout(() => this.#refuse(), Math.max(0, left));
   }
 
   /** Refuses the calls that have waited too long. */
   #refuse(): void {
     this.#timer = undefined;
-    const { patience } = this.#travel;
-    const end = performance.now() - patience;
+    const { queueTimeout } = this.#options;
+    const end = performance.now() - queueTimeout;
     const count = this.#waiting.findIndex(({ since }) => since > end);
-    const error = new Error(`it is busy, and this was not sent to it within ${patience} ms; try again later`);
+    const error = new Error(`it is busy, and this was not sent to it within ${queueTimeout} ms; try again later`);
     for (const { reject } of this.#waiting.splice(0, count < 0 ? this.#waiting.length : count)) reject(error);
     this.#watch();
   }

@@ -1,8 +1,8 @@
-import { batched, type Travel } from "../../../src/backends/shared/batch.ts";
+import { batched, type BatchOptions } from "../../../src/backends/shared/batch.ts";
 import { assertEquals, assertRejects } from "../../../tools/std.ts";
 
 /** A function whose batches are answered when the test says so. */
-function counted(max: number, travel: Travel = {}, sizeOf?: (input: number) => number) {
+function counted(max: number, options: BatchOptions = {}, sizeOf?: (input: number) => number) {
   const batches: { readonly inputs: readonly number[]; readonly answer: PromiseWithResolvers<readonly number[]> }[] =
     [];
   let begun = Promise.withResolvers<void>();
@@ -15,7 +15,7 @@ function counted(max: number, travel: Travel = {}, sizeOf?: (input: number) => n
       return answer.promise;
     },
     max,
-    travel,
+    options,
     sizeOf,
   );
   /** Waits for the next batch. */
@@ -121,7 +121,7 @@ Deno.test("no more goes at once than the most by size, and what is larger goes a
 });
 
 Deno.test("a call whose turn does not come is refused, and is not sent later", async () => {
-  const { batches, call, next } = counted(1, { patience: 20 });
+  const { batches, call, next } = counted(1, { queueTimeout: 20 });
   const first = call(1);
   await next();
   await assertRejects(() => call(2), Error, "not sent");

@@ -9,7 +9,7 @@ import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backen
 import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type Json, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { KEY_TTL_MS } from "../../shared/store/keys.ts";
-import { batched, type Travel } from "../../shared/batch.ts";
+import { batched, type BatchOptions } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";
 import { ownPrefix } from "./keys.ts";
@@ -71,7 +71,7 @@ const ENOUGH_WRITES = 8;
 const MAX_SIZE = 4_194_304;
 
 /** How long a call waits for its turn while Redis is busy, in ms. */
-const PATIENCE_MS = 5_000;
+const QUEUE_TIMEOUT_MS = 5_000;
 
 /** Our records on Redis. */
 export class RedisRecords implements KeyStore {
@@ -92,14 +92,14 @@ export class RedisRecords implements KeyStore {
     this.#scripts = scripts;
     this.#begin = begin;
     this.#queue = queue;
-    const travel: Travel = {
+    const options: BatchOptions = {
       atOnce: AT_ONCE,
       maxSize: MAX_SIZE,
       inTime: (answer, size) => deadline.wait(answer, size),
-      patience: PATIENCE_MS,
+      queueTimeout: QUEUE_TIMEOUT_MS,
     };
-    this.#read = batched((requests) => this.#readMany(requests), MAX_READS, travel);
-    const writes = { ...travel, enough: ENOUGH_WRITES };
+    this.#read = batched((requests) => this.#readMany(requests), MAX_READS, options);
+    const writes = { ...options, enough: ENOUGH_WRITES };
     const store = (requests: readonly StoreRequest[]) => this.#storeMany(requests);
     this.#store = batched(store, MAX_WRITES, writes, ({ size }) => size);
     this.#answer = batched((requests) => this.#answerMany(requests), MAX_WRITES, writes);

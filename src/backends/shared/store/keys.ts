@@ -31,7 +31,7 @@ export const KEY_TTL_MS: number = 30 * 24 * 3_600_000;
 export const ID_LENGTH = 36;
 
 /** For how long a key may name a task that is not there yet, before another start takes it over, in ms. */
-const PATIENCE_MS = 2_000;
+const STORE_TIMEOUT_MS = 2_000;
 
 /** The pause between two reads of that task, in ms. */
 const PAUSE_MS = 10;
@@ -91,10 +91,10 @@ async function readSoon(
 ): Promise<TaskInfo | undefined> {
   const id = named.slice(0, ID_LENGTH);
   const started = performance.now();
-  const isOld = now() - timeOfTaskId(id) > PATIENCE_MS;
+  const isOld = now() - timeOfTaskId(id) > STORE_TIMEOUT_MS;
   while (true) {
     const task = await tasks.read(id);
-    if (task !== undefined || isOld || performance.now() - started > PATIENCE_MS) return task;
+    if (task !== undefined || isOld || performance.now() - started > STORE_TIMEOUT_MS) return task;
     await pause(PAUSE_MS);
     if (await keys.named(owner, key) !== named) return undefined;
   }

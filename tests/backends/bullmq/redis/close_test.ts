@@ -17,7 +17,7 @@ import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
 
 /** Only a test that fails waits as long. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 function test(name: string, fn: (network: Network) => Promise<void>): void {
   testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
@@ -117,8 +117,8 @@ for (const [when, bring] of Object.entries(MOMENTS)) {
     const on: Line["on"] = (event) => new Promise((resolve) => connection.once(event, () => resolve()));
     await bring({ network, connection, send, on });
     const ends = Promise.allSettled(sent);
-    assert(await doneWithin(closeForGood(connection), PATIENCE_MS), "the connection is closed");
-    assert(await doneWithin(ends, PATIENCE_MS), "what was under way has ended");
+    assert(await doneWithin(closeForGood(connection), TIMEOUT_MS), "the connection is closed");
+    assert(await doneWithin(ends, TIMEOUT_MS), "what was under way has ended");
     assertEquals([connection.status, (await ends).find(({ status }) => status === "fulfilled")], ["end", undefined]);
   });
 }
@@ -147,6 +147,6 @@ test("a backend and its worker can be closed while all of their connections are 
   network.drop({ silent: true });
   await until(() => Promise.resolve(network.made === 5), "each has connected again");
   over.resolve();
-  assert(await doneWithin(worker.close(0), PATIENCE_MS), "the worker is closed");
-  assert(await doneWithin(backend.close(), PATIENCE_MS), "the backend is closed");
+  assert(await doneWithin(worker.close(0), TIMEOUT_MS), "the worker is closed");
+  assert(await doneWithin(backend.close(), TIMEOUT_MS), "the backend is closed");
 });

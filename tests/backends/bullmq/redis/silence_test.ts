@@ -13,7 +13,7 @@ import { testUnless } from "../../../support/test_unless.ts";
 import { Network } from "../../support/network.ts";
 
 /** Only a test that fails waits as long. */
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 function test(name: string, fn: (network: Network, url: string) => Promise<void>): void {
   testUnless(hasRedisServer ? undefined : "install redis-server", `bullmq on Redis: ${name}`, async () => {
@@ -50,7 +50,7 @@ test("a connection that goes silent before it is ready is replaced, too", (netwo
   connect(network, async (_, on) => {
     const ready = on("ready");
     await loseTwice(network, 1);
-    assert(await doneWithin(ready, PATIENCE_MS), "it is ready again");
+    assert(await doneWithin(ready, TIMEOUT_MS), "it is ready again");
   }));
 
 test("a connection that was closed and opened again is replaced when it goes silent, as before", (network) =>
@@ -61,7 +61,7 @@ test("a connection that was closed and opened again is replaced when it goes sil
     await connection.connect();
     const ready = on("ready");
     await loseTwice(network, 1);
-    assert(await doneWithin(ready, PATIENCE_MS), "it is ready again");
+    assert(await doneWithin(ready, TIMEOUT_MS), "it is ready again");
   }));
 
 test("a worker all of whose connections go silent before they are ready takes tasks again", async (network, url) => {
@@ -77,5 +77,5 @@ test("a worker all of whose connections go silent before they are ready takes ta
   const [id, retry] = [newTaskId(), { attempts: 1, delay: 0, maxDelay: 0 }];
   const task = { id, job: "short", owner: "owner", input: {}, resultTtl: 60_000, retry };
   await until(() => backend.create(task).then(() => true, () => false), "the task is stored");
-  assertEquals((await feed.wait(id, "owner", AbortSignal.timeout(PATIENCE_MS))).status, "COMPLETED");
+  assertEquals((await feed.wait(id, "owner", AbortSignal.timeout(TIMEOUT_MS))).status, "COMPLETED");
 });

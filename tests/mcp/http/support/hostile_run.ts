@@ -7,7 +7,7 @@ import { Hostile, type HostileRequest, type ToolCalls } from "./hostile.ts";
 import { Events, type Fetch, type Message, Raw } from "./raw.ts";
 
 /** An answer that takes longer is a hang, in ms. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** What is sent, and how much of it. */
 export interface HostileOptions {
@@ -77,7 +77,7 @@ function checkAnswer(message: Message): void {
 
 async function within<T>(promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   try {
     return await Promise.race([promise, late]);
   } finally {
