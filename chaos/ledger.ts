@@ -1,5 +1,5 @@
 /** The ledger of a chaos run: compares what was sent with what came back. Pure. */
-import { numberIn, type Told } from "./told.ts";
+import { numberIn, type ReportedEnd } from "./reported_end.ts";
 
 /** What is planned for one task. */
 export interface Planned {
@@ -22,7 +22,7 @@ export interface Verdict {
 /** Records what was sent and what was reported. */
 export class Ledger {
   readonly #sent = new Map<string, Planned>();
-  readonly #told = new Map<string, Told[]>();
+  readonly #reported = new Map<string, ReportedEnd[]>();
 
   /** A server has given out an id for a task. */
   sent(id: string, planned: Planned): void {
@@ -30,13 +30,13 @@ export class Ledger {
   }
 
   /** A server has reported how a task ended. */
-  told(id: string, told: Told): void {
-    this.#told.set(id, [...this.#told.get(id) ?? [], told]);
+  reported(id: string, end: ReportedEnd): void {
+    this.#reported.set(id, [...this.#reported.get(id) ?? [], end]);
   }
 
   /** What was reported of a task most recently. */
-  lastTold(id: string): Told {
-    return this.#told.get(id)?.at(-1) ?? { kind: "unknown", text: "" };
+  lastReported(id: string): ReportedEnd {
+    return this.#reported.get(id)?.at(-1) ?? { kind: "unknown", text: "" };
   }
 
   /** The ids given out. */
@@ -52,20 +52,20 @@ export class Ledger {
     let [completed, failedAsPlanned, lost, doubled] = [0, 0, 0, 0];
     const examples: string[] = [];
     for (const [id, planned] of this.#sent) {
-      const told = this.#told.get(id) ?? [];
-      const [first] = told;
-      const different = new Set(told.map(({ kind, text }) => `${kind} ${text}`)).size > 1;
+      const ends = this.#reported.get(id) ?? [];
+      const [first] = ends;
+      const different = new Set(ends.map(({ kind, text }) => `${kind} ${text}`)).size > 1;
       if (different) doubled++;
       const good = first !== undefined && isAsPlanned(planned, first);
       if (!good) lost++;
       else if (planned.fail) failedAsPlanned++;
       else completed++;
-      if (different || !good) examples.push(`${id} ${JSON.stringify(planned)} ${JSON.stringify(told)}`);
+      if (different || !good) examples.push(`${id} ${JSON.stringify(planned)} ${JSON.stringify(ends)}`);
     }
     return { sent: this.#sent.size, completed, failedAsPlanned, lost, doubled, examples: examples.slice(0, 5) };
   }
 }
 
-function isAsPlanned({ number, fail }: Planned, { kind, text }: Told): boolean {
+function isAsPlanned({ number, fail }: Planned, { kind, text }: ReportedEnd): boolean {
   return kind === (fail ? "failed" : "completed") && numberIn(text) === number;
 }

@@ -21,7 +21,7 @@ import { callAgain, type Called, callForHandle } from "./plain_calls.ts";
 import { Connection, WorkerProcess } from "./processes.ts";
 import { RecoveryWatch } from "./recovery.ts";
 import { judgeStarts } from "./started_again.ts";
-import { numberIn, type Told, toldBy } from "./told.ts";
+import { endOfResult, numberIn, type ReportedEnd } from "./reported_end.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 3;
@@ -96,12 +96,12 @@ await Promise.all([
 
 // Every end is asked for once more, from a server that saw none of it. A task that no client knows of may still ask.
 const verifier = new Connection(args, { answer: accept });
-for (const id of ledger.ids) ledger.told(id, await ask(verifier, id));
+for (const id of ledger.ids) ledger.reported(id, await ask(verifier, id));
 // A client whose server died may have started its task twice, and knows only the second.
 const known = new Set(ledger.ids);
 const tasksOf = new Map<number, number>();
 for (const { id } of await storedTasks()) {
-  const { text } = known.has(id) ? ledger.lastTold(id) : await ask(verifier, id);
+  const { text } = known.has(id) ? ledger.lastReported(id) : await ask(verifier, id);
   const number = numberIn(text);
   if (number !== undefined) count(tasksOf, number);
 }
@@ -112,8 +112,8 @@ const wrong = backend.operator ? await miscounted(backend.operator, await stored
 const verdict = ledger.judge();
 const stepsAgain = runAgain(notes);
 const called = [...plain.values()];
-const circumstances = [...plain].map(([number, { deaths, told }]) =>
-  [number, { deaths, crossed: crossed.get(number) ?? 0, fails: told.kind === "failed" }] as const
+const circumstances = [...plain].map(([number, { deaths, end }]) =>
+  [number, { deaths, crossed: crossed.get(number) ?? 0, fails: end.kind === "failed" }] as const
 );
 const again = judgeStarts(new Map(circumstances), tasksOf);
 const rows: [string, string | number][] = [
@@ -180,9 +180,9 @@ async function callPlainly(connection: Connection, planned: Planned): Promise<vo
   const call = planned.number % PLAIN_PERIOD === 0 ? callAgain : callForHandle;
   const called = await call(connection, planned);
   plain.set(planned.number, { ...called, deaths: called.deaths + kills.database - startsBefore });
-  const { id = `without an id: ${planned.number}`, told } = called;
+  const { id = `without an id: ${planned.number}`, end } = called;
   ledger.sent(id, planned);
-  ledger.told(id, told);
+  ledger.reported(id, end);
 }
 
 async function storedTasks(): Promise<readonly TaskInfo[]> {
@@ -206,16 +206,16 @@ async function sendAndAwait(connection: Connection, planned: Planned): Promise<v
   };
   const created = await connection.use((client) => client.request(request, CreateTaskResultSchema));
   ledger.sent(created.task.taskId, planned);
-  ledger.told(created.task.taskId, await ask(connection, created.task.taskId));
+  ledger.reported(created.task.taskId, await ask(connection, created.task.taskId));
 }
 
 /** Asks for the result and waits for it. */
-async function ask(connection: Connection, taskId: string): Promise<Told> {
+async function ask(connection: Connection, taskId: string): Promise<ReportedEnd> {
   try {
     const result = await connection.use((client) =>
       client.request({ method: "tasks/result", params: { taskId } }, CallToolResultSchema, { timeout: 300_000 })
     );
-    return toldBy(result);
+    return endOfResult(result);
   } catch (error) {
     return { kind: "unknown", text: String(error) };
   }

@@ -4,7 +4,7 @@ import { type CallToolResult, CallToolResultSchema } from "@modelcontextprotocol
 import { STEP_OR_HANDLE } from "./job.ts";
 import type { Planned } from "./ledger.ts";
 import { type Connection, isTimeout } from "./processes.ts";
-import { taskOfResult, type Told, toldBy, toldByStatus } from "./told.ts";
+import { endOfResult, endOfStatus, type ReportedEnd, taskOfResult } from "./reported_end.ts";
 
 /**
  * The time limit of a call that is repeated, in ms: it doubles each time, so that repeated calls do not overload a slow
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 180_000;
 export interface Called {
   /** The id of the task; `undefined` if the client never received one. */
   readonly id: string | undefined;
-  readonly told: Told;
+  readonly end: ReportedEnd;
   /** How often the client called again because its time limit had passed. */
   readonly repeats: number;
   /** How often a server died, or its store failed, between the first call and the last. */
@@ -38,8 +38,8 @@ export async function callAgain(connection: Connection, { number, ms, fail }: Pl
   while (result === undefined && Date.now() < givesUpAt) {
     result = await call.once({ number, ms, fail }, Math.min(LIMIT_MS * 2 ** ++repeats, LONGEST_LIMIT_MS));
   }
-  const told: Told = result ? toldBy(result) : { kind: "unknown", text: "no result in three minutes" };
-  return { id: result && taskOfResult(result), told, repeats, deaths: call.deaths, handle: false };
+  const end: ReportedEnd = result ? endOfResult(result) : { kind: "unknown", text: "no result in three minutes" };
+  return { id: result && taskOfResult(result), end, repeats, deaths: call.deaths, handle: false };
 }
 
 /** Calls once, and calls `task_status` if that returns a handle. */
@@ -49,18 +49,18 @@ export async function callForHandle(connection: Connection, { number, ms, fail }
   const { deaths } = call;
   const token = first?.structuredContent?.token;
   if (first === undefined || typeof token !== "string") {
-    const told: Told = first ? toldBy(first) : { kind: "unknown", text: "no answer in three minutes" };
-    return { id: first && taskOfResult(first), told, repeats: 0, deaths, handle: false };
+    const end: ReportedEnd = first ? endOfResult(first) : { kind: "unknown", text: "no answer in three minutes" };
+    return { id: first && taskOfResult(first), end, repeats: 0, deaths, handle: false };
   }
   const status = new CountedCalls(connection, "task_status");
   const givesUpAt = Date.now() + TIMEOUT_MS;
-  let told: Told | undefined;
-  while (told === undefined && Date.now() < givesUpAt) {
+  let end: ReportedEnd | undefined;
+  while (end === undefined && Date.now() < givesUpAt) {
     const result = await status.once({ token }, TIMEOUT_MS);
-    told = result && toldByStatus(result);
+    end = result && endOfStatus(result);
   }
-  told ??= { kind: "unknown", text: "no end in three minutes" };
-  return { id: token, told, repeats: 0, deaths, handle: true };
+  end ??= { kind: "unknown", text: "no end in three minutes" };
+  return { id: token, end, repeats: 0, deaths, handle: true };
 }
 
 /** The calls of one tool by one client. */

@@ -11,7 +11,7 @@ import { parseArgs } from "../../tools/std.ts";
 import { newTask } from "../jobs.ts";
 import { percentile } from "../measure.ts";
 import { withProcess } from "../process.ts";
-import { type Said, saidFile, SPEAKERS, startSpeakers } from "./speakers.ts";
+import { REPORTERS, type Reports, reportsFile, startReporters } from "./reporters.ts";
 
 const options = parseArgs(Deno.args, { string: ["backend", "tasks"] });
 const name = String(options.backend ?? "kv");
@@ -23,7 +23,7 @@ const AT_ONCE = 500;
 const show = (what: string, figure: string) => console.log(`${`${name}: ${what}`.padEnd(66)} ${figure}`);
 
 /** When the page showed which report of which task, both in ms since the epoch. */
-type Seen = readonly { readonly id: string; readonly said: number; readonly at: number }[];
+type Seen = readonly { readonly id: string; readonly reported: number; readonly at: number }[];
 
 /** Fills the store with tasks of ten jobs and a hundred owners, which wait. */
 async function fill(backend: Backend): Promise<void> {
@@ -50,14 +50,14 @@ async function openingTime(page: Page, navigate: () => Promise<unknown>): Promis
 async function watch(page: Page, ms: number): Promise<Seen> {
   return await page.evaluate(async (ms) => {
     const { document, MutationObserver, performance } = Object(globalThis);
-    const seen: { id: string; said: number; at: number }[] = [];
+    const seen: { id: string; reported: number; at: number }[] = [];
     const last = new Map<string, number>();
     const note = () => {
       for (const row of document.querySelectorAll("tbody tr")) {
-        const [id, said] = [row.dataset.key, Number(row.querySelector(".says").textContent)];
-        if (!(said > 0) || last.get(id) === said) continue;
-        last.set(id, said);
-        seen.push({ id, said, at: performance.timeOrigin + performance.now() });
+        const [id, reported] = [row.dataset.key, Number(row.querySelector(".says").textContent)];
+        if (!(reported > 0) || last.get(id) === reported) continue;
+        last.set(id, reported);
+        seen.push({ id, reported, at: performance.timeOrigin + performance.now() });
       }
     };
     const observer = new MutationObserver(note);
@@ -69,12 +69,12 @@ async function watch(page: Page, ms: number): Promise<Seen> {
 }
 
 /** How long each report took until the page showed it, or a later one of its task, in ms, sorted; without the last second. */
-function delaysOf(said: Said, seen: Seen): readonly number[] {
+function delaysOf(reports: Reports, seen: Seen): readonly number[] {
   const [from, to] = [seen[0]?.at ?? 0, (seen.at(-1)?.at ?? 0) - 1_000];
-  return [...said].flatMap(([id, times]) => {
+  return [...reports].flatMap(([id, times]) => {
     const shown = seen.filter((one) => one.id === id);
     return times.filter((time) => time >= from && time <= to)
-      .map((time) => (shown.find((one) => one.said >= time)?.at ?? Infinity) - time);
+      .map((time) => (shown.find((one) => one.reported >= time)?.at ?? Infinity) - time);
   }).sort((a, b) => a - b);
 }
 
@@ -83,8 +83,8 @@ function shares(delays: readonly number[]): string {
   return `p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, most ${most.toFixed(0)} ms`;
 }
 
-async function measure(backend: Backend, saidBy: () => Promise<Said>): Promise<void> {
-  await Promise.all(Array.from({ length: SPEAKERS }, () => backend.create(newTask("speak"))));
+async function measure(backend: Backend, readReports: () => Promise<Reports>): Promise<void> {
+  await Promise.all(Array.from({ length: REPORTERS }, () => backend.create(newTask("report"))));
   await using dashboard = await serveDashboard(backend);
   const browser = await startChromium();
   await using _ = { [Symbol.asyncDispose]: () => browser.close() };
@@ -97,38 +97,38 @@ async function measure(backend: Backend, saidBy: () => Promise<Said>): Promise<v
     `${overview.toFixed(0)}, ${tasks.toFixed(0)} ms`,
   );
   let changes = 0;
-  const told: { id: string; said: number; at: number }[] = [];
+  const received: { id: string; reported: number; at: number }[] = [];
   const unwatch = backend.watch((event) => {
     changes++;
     if (event.kind !== "change") return;
     const { id, message } = event.task;
-    told.push({ id, said: Number(message), at: performance.timeOrigin + performance.now() });
+    received.push({ id, reported: Number(message), at: performance.timeOrigin + performance.now() });
   });
   const seen = await watch(page, SECONDS * 1_000);
   unwatch();
-  const said = await saidBy();
-  const delays = delaysOf(said, seen);
+  const reports = await readReports();
+  const delays = delaysOf(reports, seen);
   show("changes stored", `${Math.round(changes / SECONDS)} /s`);
   show(
     `from a report to the page, ${delays.length.toLocaleString("en")} reports`,
     shares(delays),
   );
-  show("of that, until the page's server is told of the change", shares(delaysOf(said, told)));
+  show("of that, until the page's server is told of the change", shares(delaysOf(reports, received)));
 }
 
 await using place = await Place.make(name);
 await using backend = await openBackend(name, place.folder);
 await fill(backend);
 if (name === "memory") {
-  const said: Said = new Map();
-  await using worker = startSpeakers(backend, said);
+  const reports: Reports = new Map();
+  await using worker = startReporters(backend, reports);
   await worker.ready;
-  await measure(backend, () => Promise.resolve(said));
+  await measure(backend, () => Promise.resolve(reports));
 } else {
-  await withProcess({ script: "dashboard/speakers.ts", args: [name, place.folder] }, async ({ ask }) => {
+  await withProcess({ script: "dashboard/reporters.ts", args: [name, place.folder] }, async ({ ask }) => {
     await measure(backend, async () => {
-      await ask("said");
-      return new Map(JSON.parse(await Deno.readTextFile(saidFile(place.folder))));
+      await ask("reports");
+      return new Map(JSON.parse(await Deno.readTextFile(reportsFile(place.folder))));
     });
   });
 }

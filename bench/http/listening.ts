@@ -10,7 +10,7 @@ import { Tasks } from "../../src/tasks/tasks.ts";
 import { now } from "../jobs.ts";
 
 /** What was seen. */
-export interface Heard {
+export interface Notified {
   /** From the end of a task, as its record says, until its listener had read of it, in ms; the smallest first. */
   readonly latencies: readonly number[];
   /** Listeners that were never notified of the end. */
@@ -34,7 +34,7 @@ const NO_LIMITS = {
 const TIMEOUT_MS = 60_000;
 
 /** Lets `count` clients listen to the end of their tasks, and as many go away before. */
-export async function listening(backend: Backend, count: number): Promise<Heard> {
+export async function listening(backend: Backend, count: number): Promise<Notified> {
   const gate = Promise.withResolvers<void>();
   const job = defineJob({
     name: "wait",
@@ -95,7 +95,7 @@ export async function listening(backend: Backend, count: number): Promise<Heard>
   };
 }
 
-interface Told {
+interface Message {
   readonly method: string;
   readonly params: { readonly status?: string; readonly statusMessage?: string; readonly lastUpdatedAt?: string };
 }
@@ -135,12 +135,12 @@ class Listener {
       text = events.pop() ?? "";
       for (const event of events) {
         const data = event.split("\n").find((line) => line.startsWith("data: "))?.slice(6);
-        if (data) this.#hear(JSON.parse(data));
+        if (data) this.#receive(JSON.parse(data));
       }
     }
   }
 
-  #hear({ method, params }: Told): void {
+  #receive({ method, params }: Message): void {
     if (method === "notifications/subscriptions/acknowledged") this.#acknowledged.resolve();
     if (method !== "notifications/tasks") return;
     const { status, statusMessage = "0 %", lastUpdatedAt = "" } = params;

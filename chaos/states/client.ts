@@ -7,7 +7,7 @@ import { CallToolResultSchema, CreateTaskResultSchema } from "@modelcontextproto
 import { numberAsked } from "../approval/question.ts";
 import { lines } from "../lines.ts";
 import { Connection } from "../processes.ts";
-import { toldBy } from "../told.ts";
+import { endOfResult } from "../reported_end.ts";
 
 /** What the client is to do. */
 export type ClientRequest =
@@ -73,6 +73,6 @@ async function act(connection: Connection, request: ClientRequest): Promise<stri
   const result = await connection.use((client) =>
     client.request({ method: "tasks/result", params }, CallToolResultSchema, { timeout: 300_000 })
   );
-  const { kind, text } = toldBy(result);
+  const { kind, text } = endOfResult(result);
   return `${kind} ${text}`;
 }

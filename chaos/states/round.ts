@@ -52,15 +52,15 @@ export async function run(round: Round, lane: Lane, backend: Backend): Promise<r
   using seen = new Seen(backend, id, OWNER);
   const withTimeout = inTime(TIMEOUT_MS, () => `${id} does not get on: ${seen}`);
   try {
-    const told: Promise<string>[] = [];
+    const awaited: Promise<string>[] = [];
     // A killed client receives nothing more.
-    const goOn = () => void told.push(lane.client.await(id).catch(() => ""));
+    const goOn = () => void awaited.push(lane.client.await(id).catch(() => ""));
     const reached = await Promise.race([withTimeout(reach(round, lane, seen, goOn)).then(() => true), seen.end]);
     if (reached !== true) return undefined;
     await new Promise((resolve) => setTimeout(resolve, later));
     await withTimeout(lane.kill(victim));
     goOn();
-    const texts = (await withTimeout(Promise.all(told))).filter((text) => text !== "");
+    const texts = (await withTimeout(Promise.all(awaited))).filter((text) => text !== "");
     const end = await withTimeout(seen.end);
     const outcome = await backend.outcome(id, OWNER);
     const value = outcome.kind === "value" ? `completed ${JSON.stringify(outcome.value)}` : outcome.message;

@@ -1,4 +1,4 @@
-/** The jobs of the steering run. Each tells on stdout when a run begins and ends. */
+/** The jobs of the steering run. Each writes to stdout when a run begins and ends. */
 import { z } from "zod";
 import { defineJob, type Job } from "../../src/job.ts";
 import type { JobContext } from "../../src/steps/context.ts";
@@ -14,7 +14,7 @@ export const SCHEDULE = "each_second";
 export const OWNER = "chaos";
 
 /** What a run writes, as a line of JSON. */
-export interface Told {
+export interface RunEvent {
   readonly kind: "begin" | "end";
   readonly job: string;
   readonly task: string;
@@ -25,10 +25,11 @@ export interface Told {
 const input = z.strictObject({ ms: z.number() });
 
 async function run({ ms }: { readonly ms: number }, { id: task, job }: JobContext): Promise<string> {
-  const tell = (kind: Told["kind"]) => console.log(JSON.stringify({ kind, job, task, at: Date.now() } satisfies Told));
-  tell("begin");
+  const write = (kind: RunEvent["kind"]) =>
+    console.log(JSON.stringify({ kind, job, task, at: Date.now() } satisfies RunEvent));
+  write("begin");
   await new Promise((resolve) => setTimeout(resolve, ms));
-  tell("end");
+  write("end");
   return task;
 }
 

@@ -1,5 +1,5 @@
 /** What the lines of all runs say: how many ran at once, and which began during a pause. */
-import type { Told } from "./jobs.ts";
+import type { RunEvent } from "./jobs.ts";
 
 /** A time from and to, in ms since the epoch. */
 export interface Span {
@@ -7,18 +7,18 @@ export interface Span {
   readonly to: number;
 }
 
-/** What one process has told. */
+/** What one process has written. */
 export interface Witness {
-  readonly told: Told[];
+  readonly events: RunEvent[];
   /** When it was dead or had ended: what had not ended by then did so. */
   over: number;
 }
 
 /** The runs of a job. One that was killed ended with its process. */
 export function runsOf(job: string, witnesses: readonly Witness[]): readonly Span[] {
-  return witnesses.flatMap(({ told, over }) => {
-    const ends = new Map(told.filter(({ kind }) => kind === "end").map(({ task, at }) => [task, at]));
-    const begun = told.filter((line) => line.kind === "begin" && line.job === job);
+  return witnesses.flatMap(({ events, over }) => {
+    const ends = new Map(events.filter(({ kind }) => kind === "end").map(({ task, at }) => [task, at]));
+    const begun = events.filter((line) => line.kind === "begin" && line.job === job);
     return begun.map(({ task, at }) => ({ from: at, to: ends.get(task) ?? over }));
   });
 }

@@ -11,7 +11,7 @@ import { randomFrom } from "../../tools/random.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { LEASE_MS } from "../job.ts";
 import { WorkerProcess } from "../processes.ts";
-import { EVERY_MS, held, limited, MOST_AT_ONCE, OWNER, SCHEDULE, timed, type Told } from "./jobs.ts";
+import { EVERY_MS, held, limited, MOST_AT_ONCE, OWNER, type RunEvent, SCHEDULE, timed } from "./jobs.ts";
 import { begunWithin, mostAtOnce, runsOf, type Span, type Witness } from "./judge.ts";
 
 const WORKERS = 3;
@@ -25,7 +25,7 @@ const OUTAGE_MS = 500;
 /** How long a pause lasts, and the time before the next one, in ticks. */
 const PAUSE_TICKS = 16;
 /** How long the other processes have to hear of a pause, in ms. */
-const HEARD_MS = LEASE_MS;
+const NOTICE_MS = LEASE_MS;
 /** How long all tasks have to end, once nothing is killed any more, in ms. */
 const TIMEOUT_MS = 120_000;
 
@@ -40,12 +40,12 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A process, and what it tells. */
 class Watched {
-  readonly witness: Witness = { told: [], over: Infinity };
+  readonly witness: Witness = { events: [], over: Infinity };
   #process: WorkerProcess | undefined;
 
   static async start(script: "steering/worker" | "steering/server"): Promise<Watched> {
     const watched = new Watched();
-    const onLine = (line: string) => void watched.witness.told.push(JSON.parse(line) as Told);
+    const onLine = (line: string) => void watched.witness.events.push(JSON.parse(line) as RunEvent);
     watched.#process = await WorkerProcess.start([name, place.folder], { worker: script, onLine });
     witnesses.push(watched.witness);
     return watched;
@@ -149,7 +149,7 @@ async function pauseHeld(): Promise<void> {
 }
 
 async function resumeHeld(): Promise<void> {
-  pauses.push({ from: pausedAt + HEARD_MS, to: Date.now() });
+  pauses.push({ from: pausedAt + NOTICE_MS, to: Date.now() });
   pausedAt = 0;
   await untilStored(() => operator.resume(held.name));
 }

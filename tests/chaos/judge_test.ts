@@ -5,10 +5,10 @@ Deno.test("a run that has not reported its end lasts until its process has ended
   const line = (kind: "begin" | "end", task: string, at: number, job = "limited") => ({ kind, job, task, at });
   const witnesses = [
     {
-      told: [line("begin", "a", 1), line("begin", "b", 2), line("end", "a", 5), line("begin", "c", 3, "held")],
+      events: [line("begin", "a", 1), line("begin", "b", 2), line("end", "a", 5), line("begin", "c", 3, "held")],
       over: 9,
     },
-    { told: [line("begin", "b", 20)], over: 30 },
+    { events: [line("begin", "b", 20)], over: 30 },
   ];
   assertEquals(runsOf("limited", witnesses), [{ from: 1, to: 5 }, { from: 2, to: 9 }, { from: 20, to: 30 }]);
 });

@@ -6,22 +6,25 @@
 import { type Backend, createWorker, defineJob } from "../../mod.ts";
 
 /** How many tasks report at once: as many as the page shows. */
-export const SPEAKERS = 50;
+export const REPORTERS = 50;
 
 /** How often each does, in ms: 500 changes a second together. */
 const PAUSE_MS = 100;
 
-/** What was said: when, in ms since the epoch, by the id of the task. */
-export type Said = Map<string, number[]>;
+/** What was reported: when, in ms since the epoch, by the id of the task. */
+export type Reports = Map<string, number[]>;
 
-/** Starts a worker whose tasks speak until it is stopped, and keep in `said` when. */
-export function startSpeakers(backend: Backend, said: Said): AsyncDisposable & { readonly ready: Promise<void> } {
-  const speak = defineJob({
-    name: "speak",
+/** Starts a worker whose tasks report until it is stopped, and record in `reports` when. */
+export function startReporters(
+  backend: Backend,
+  reports: Reports,
+): AsyncDisposable & { readonly ready: Promise<void> } {
+  const report = defineJob({
+    name: "report",
     input: { type: "object" },
     run: async (_, ctx) => {
       const times: number[] = [];
-      said.set(ctx.id, times);
+      reports.set(ctx.id, times);
       // Not all at the same moment.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE_MS));
       for (let next = performance.now(); !ctx.signal.aborted; next += PAUSE_MS) {
@@ -33,23 +36,23 @@ export function startSpeakers(backend: Backend, said: Said): AsyncDisposable & {
       return { times: times.length };
     },
   });
-  return createWorker(backend, [speak], { concurrency: SPEAKERS });
+  return createWorker(backend, [report], { concurrency: REPORTERS });
 }
 
-/** Where a process of its own writes what was said. */
-export const saidFile = (folder: string): string => `${folder}/said.json`;
+/** Where a process of its own writes what was reported. */
+export const reportsFile = (folder: string): string => `${folder}/reports.json`;
 
-/** In a process of its own: `speakers.ts <backend> <folder>`. Asked, it writes what was said; it ends with its stdin. */
+/** In a process of its own: `reporters.ts <backend> <folder>`. Asked, it writes what was reported; it ends with its stdin. */
 if (import.meta.main) {
   const { openBackend } = await import("../../tools/place.ts");
   const [name = "", folder = ""] = Deno.args;
-  const said: Said = new Map();
+  const reports: Reports = new Map();
   const backend = await openBackend(name, folder);
-  const worker = startSpeakers(backend, said);
+  const worker = startReporters(backend, reports);
   await worker.ready;
   console.log("ready");
   for await (const _ of Deno.stdin.readable) {
-    await Deno.writeTextFile(saidFile(folder), JSON.stringify([...said]));
+    await Deno.writeTextFile(reportsFile(folder), JSON.stringify([...reports]));
     console.log("written");
   }
   Deno.exit();

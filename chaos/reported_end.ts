@@ -1,22 +1,22 @@
-/** What a client is told of the end of a task, read from the messages of the server. Pure. */
+/** How a task ended, as a client reads it from the messages of the server. Pure. */
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
-/** How a task ended, as a client was told. `text` holds the result, with the mark of its run, or the error. */
-export interface Told {
+/** How a task ended, as reported to a client. `text` holds the result, with the mark of its run, or the error. */
+export interface ReportedEnd {
   readonly kind: "completed" | "failed" | "unknown";
   readonly text: string;
 }
 
-/** What the result of a task says. */
-export function toldBy({ isError, structuredContent, content }: Omit<CallToolResult, "_meta">): Told {
+/** The end that the result of a task reports. */
+export function endOfResult({ isError, structuredContent, content }: Omit<CallToolResult, "_meta">): ReportedEnd {
   return structuredContent && !isError
     ? { kind: "completed", text: JSON.stringify(structuredContent) }
     : { kind: isError ? "failed" : "completed", text: JSON.stringify(content) };
 }
 
-/** What `task_status` says, once the task has ended. */
-export function toldByStatus({ structuredContent = {} }: CallToolResult): Told | undefined {
+/** The end that `task_status` reports; `undefined` before. */
+export function endOfStatus({ structuredContent = {} }: CallToolResult): ReportedEnd | undefined {
   const { status, result, error } = structuredContent;
   if (status === "COMPLETED") return { kind: "completed", text: JSON.stringify(result) };
   if (status === "FAILED") return { kind: "failed", text: JSON.stringify([{ type: "text", text: error }]) };
