@@ -6,7 +6,8 @@
 import type { RecordedStep } from "../../backend.ts";
 import { batched } from "../shared/batch.ts";
 import type { Database } from "./database.ts";
-import { type PgEntry, textArray } from "./rows.ts";
+import type { PgEntry } from "./rows.ts";
+import { textArray } from "./tables/rows_in.ts";
 
 /** The most steps of one statement, and text of all statements under way, in UTF-16 units. */
 const MOST_STEPS = 100;

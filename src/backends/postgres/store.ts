@@ -17,10 +17,11 @@ import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { PgOperating } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
-import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow, textArray } from "./rows.ts";
+import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { PgDocuments } from "./tables/documents.ts";
+import { textArray } from "./tables/rows_in.ts";
 import type { Writer } from "./writer.ts";
 
 /** A key of an owner. */
@@ -67,7 +68,7 @@ export class PostgresStore implements Store<PgEntry> {
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
     const { id, owner } = record.info;
     await this.#ahead.note(record.info);
-    const create = () => this.#writer.write({ record, version: 0, body: input, key });
+    const create = () => this.#writer.create({ record, input, key });
     return await create().catch(async (error) => {
       if (!isCut(error)) throw error;
       // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
@@ -108,10 +109,8 @@ export class PostgresStore implements Store<PgEntry> {
     outcome?: Outcome,
     lines?: readonly LogLine[],
   ): Promise<PgEntry | undefined> {
-    const { version } = before;
-    const body = outcome && JSON.stringify(outcome);
-    const done = await this.#writer.write({ record, version, before, body, lines });
-    return done ? { record, version: version + 1, state: stateOf(record.info) } : undefined;
+    const done = await this.#writer.change({ before, record, outcome: outcome && JSON.stringify(outcome), lines });
+    return done ? { record, version: before.version + 1, state: stateOf(record.info) } : undefined;
   }
 
   async log({ record: { info } }: PgEntry): Promise<readonly LogLine[]> {

@@ -44,7 +44,7 @@ for (const how of [{}, { delay: 10 }, { key: "key" }]) {
     noPostgres,
     `a creation whose answer is lost is made once, and its task runs at once: ${JSON.stringify(how)}`,
     async () => {
-      const created = (request: string) => request.includes("mcp_jobs_write") && request.includes('"attempt":0');
+      const created = (request: string) => request.includes("mcp_jobs_create");
       await using network = new LossyNetwork(await emptyTables(), 1, created);
       await using backend = await PostgresBackend.connect({ url: network.url, onError: ignored });
       const run = (_: unknown, { id }: { readonly id: string }) => id;

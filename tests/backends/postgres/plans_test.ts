@@ -3,7 +3,7 @@ import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
 import { PostgresStore } from "../../../src/backends/postgres/store.ts";
 import { Writer } from "../../../src/backends/postgres/writer.ts";
-import { created } from "../../../src/backends/shared/record.ts";
+import { created, handedBack, settled } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
@@ -36,8 +36,15 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
   assert(await store.create(created(task, store.now()), "{}"));
+  const keyed = { ...task, id: newTaskId() };
+  assert(await store.rename("ann", "key", undefined, keyed.id));
+  assert(await store.create(created(keyed, store.now()), "{}", "key"));
   await queue.promote(false);
-  assertEquals((await queue.ready(1, [], worker.jobs)).entries.length, 1);
+  const { entries: [claimed, other] } = await queue.ready(2, [], worker.jobs);
+  assert(claimed && other);
+  assert(await store.change(claimed, handedBack(claimed.record, false, store.now()).record));
+  const { record, outcome } = settled(other.record, { kind: "value", value: 1 }, store.now(), 0);
+  assert(await store.change(other, record, outcome));
   const limits = { concurrency: 2, rateLimit: { max: 2, per: 1_000 } };
   assertEquals((await queue.limited?.(1, [], "limited", limits))?.entries, []);
   const entry = await store.read(task.id, task.owner);
@@ -56,7 +63,10 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
     });
   await until(async () => (await prepared()).some(({ name }) => name === "mcp_jobs_events"), "events are read");
   const statements = await prepared();
-  assertEquals(statements.length > 8, true);
+  const names = statements.map(({ name }) => name);
+  for (const name of ["create", "create_keyed", "change", "change_all", "claim"]) {
+    assert(names.includes(`mcp_jobs_${name}`), name);
+  }
   for (const { name, parameters } of statements) {
     const values = parameters === 0 ? "" : `(${Array(parameters).fill("NULL").join()})`;
     const rows = await database.run<{ "QUERY PLAN": string }>({ text: `EXPLAIN EXECUTE ${name}${values}` });

@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { Backend } from "../../../backend.ts";
 import { PostgresBackend } from "../../../mod.ts";
-import { textArray } from "../../../src/backends/postgres/rows.ts";
+import { textArray } from "../../../src/backends/postgres/tables/rows_in.ts";
 import { Writer } from "../../../src/backends/postgres/writer.ts";
 import { created } from "../../../src/backends/shared/record.ts";
 import { BackendError, TaskFinished } from "../../../src/errors.ts";
@@ -50,8 +50,7 @@ Deno.test("a write that has failed is announced as one that may have been made",
   const writer = new Writer(database, crypto.randomUUID(), () => {}, log);
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
-  const write = { record: created(task, Date.now()), body: "{}", version: 0 };
-  await assertRejects(() => writer.write(write), BackendError, "away");
+  await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
   assertEquals(told, [["with the write", true], "perhaps made"]);
 });
 

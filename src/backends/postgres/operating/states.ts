@@ -28,9 +28,14 @@ export function parseState(state: string): { readonly status: TaskStatus; readon
 /** The statuses that few tasks have: the table `marks` lists these tasks. The others are found without it. */
 export const MARKED: readonly TaskStatus[] = ["RETRYING", "INPUT_REQUIRED", "FAILED", "CANCELLED"];
 
-/** The condition in SQL that a word is of a marked status. */
+/** Whether a word is of a marked status. */
+export function isMarkedState(state: string): boolean {
+  return MARKED.includes(parseState(state).status);
+}
+
+/** The same as a condition in SQL. */
 export function isMarked(state: string): string {
-  return `rtrim(${state}, '${PARKED}') IN (${MARKED.map((status) => `'${status}'`).join()})`;
+  return `${statusIn(state)} IN (${MARKED.map((status) => `'${status}'`).join()})`;
 }
 
 /** The status of a word, in SQL. */
