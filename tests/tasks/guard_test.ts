@@ -1,5 +1,7 @@
 import { type AuditEvent, BackendError, defineJob, type Limits, MemoryBackend } from "../../mod.ts";
 import { InvalidInput, LimitExceeded, TaskNotFound, ToolRegistry } from "../../strategy.ts";
+import type { TaskInfo } from "../../src/task.ts";
+import { Guard } from "../../src/tasks/guard.ts";
 import { Tasks } from "../../src/tasks/tasks.ts";
 import { createWorker } from "../../src/worker.ts";
 import { assertEquals, assertRejects } from "../../tools/std.ts";
@@ -55,6 +57,20 @@ Deno.test("a repeated start finds its task although its owner has as many open t
   await assertRejects(() => tasks.start(unique, { n: 3 }, "ann"), LimitExceeded, "2 of yours are not finished");
   await tasks.cancel(first.id, "ann");
   await tasks.start(unique, { n: 3 }, "ann");
+});
+
+Deno.test("a start that is overtaken by another one takes no place of its owner", async () => {
+  await using backend = new MemoryBackend();
+  using guard = new Guard(backend, { limits: { openTasks: 1 } }, Date.now);
+  const task = (id: string) => ({ id, owner: "ann" }) as TaskInfo;
+  const start = (id: string, stored: string) =>
+    guard.create(task(id), async (admit) => {
+      await admit();
+      return task(stored);
+    });
+  await start("overtaken", "elsewhere");
+  await start("first", "first");
+  await assertRejects(() => start("second", "second"), LimitExceeded, "1 of yours are not finished");
 });
 
 Deno.test("of many starts at once, as many keys get a task as the limit allows, and all starts of these find it", async () => {

@@ -248,3 +248,15 @@ Deno.test("KV: a worker whose lease has run out counts as none, also before anyb
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("KV: a task is in the list of its worker before any later write of the process", () =>
+  withLeases(async ({ kv, store, start }) => {
+    const { entry } = await start("first");
+    const held: TaskInfo[] = [];
+    const lease = store.lease({ ...newWorker(["job"]), name: "second" }, () => held);
+    await lease.renew();
+    held.push(entry.record.info);
+    lease.hold?.();
+    await store.check();
+    assertEquals((await kv.get<WorkerRecord>(workerKey("second"))).value?.held, [[OWNER, entry.record.info.id]]);
+  }));

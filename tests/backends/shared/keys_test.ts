@@ -50,9 +50,9 @@ Deno.test("a start does not wait for a task that was deleted long ago", async ()
 Deno.test("a start does not take a key over from a task that is stored in the moment before", async () => {
   const slow = ended(DELETED); // Its start stood still after it had made the id.
   const keys = new OneKey(slow.id);
-  let looks = 0;
+  let reads = 0;
   const tasks = {
-    read: (id: string) => Promise.resolve(id === slow.id && ++looks > 1 ? slow : undefined),
+    read: (id: string) => Promise.resolve(id === slow.id && ++reads > 1 ? slow : undefined),
     create: () => Promise.resolve(ended(newTaskId())),
   };
   const start = { id: newTaskId(), owner: OWNER, key: { name: "daily", window: 60_000 } };
@@ -77,4 +77,13 @@ Deno.test("a task that was cancelled gives up its key, unless the key says that 
     );
     assertEquals(made.id, heldByAll ? cancelled.id : id);
   }
+});
+
+Deno.test("a key holds no longer than the result of its task is kept", async () => {
+  const done = ended(newTaskId());
+  const made = ended(newTaskId());
+  const tasks = { read: () => Promise.resolve(done), create: () => Promise.resolve(made) };
+  const start = { id: made.id, owner: OWNER, key: { name: "daily", window: 3_600_000 } };
+  const after = (ms: number) => createKeyed(new OneKey(done.id), tasks, start, () => done.finishedAt + ms);
+  assertEquals([await after(done.resultTtl - 1), await after(done.resultTtl)], [done, made]);
 });

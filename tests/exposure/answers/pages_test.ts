@@ -47,6 +47,19 @@ Deno.test("a binary part that no message can carry is cut into whole bytes, each
   assert(all.every((page) => bytesOf(page) <= 780_000));
 });
 
+Deno.test("a part of the content has pages of its own; the value, and what is no part, has none", () => {
+  const text: ContentPart = { type: "text", text: "y" };
+  const result = { value: { total: 3 }, content: [text] };
+  assertEquals(pagesOf(result, 100_000, "1"), [[{ part: 1, mimeType: "text/plain", text: "y" }]]);
+  for (const part of ["0", "2", "01", "-1", ""]) assertEquals(pagesOf(result, 100_000, part), [], part);
+});
+
+Deno.test("the last slice of a long text shares its page with no other part", () => {
+  const text: ContentPart = { type: "text", text: "y".repeat(50_000) };
+  const all = pages(null, [text, { type: "text", text: "short" }]);
+  assertEquals(all.map((page) => page.map(({ part }) => part)), [[1], [1], [2]]);
+});
+
 Deno.test("a page that is not there is refused with the number of pages", () => {
   const all = pages("x".repeat(120_000));
   assertEquals(pageOf(all, "2", "it"), all[1]);
