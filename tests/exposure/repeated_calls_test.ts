@@ -18,6 +18,7 @@ import { merge } from "../../src/exposure/merge.ts";
 import { CallCancelled, CallTimedOut } from "../../src/exposure/surface.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects } from "../../tools/std.ts";
+import { PassingTime } from "../support/time.ts";
 import { Bench, call, callFor, ME, PLAIN } from "./support.ts";
 
 /** A job that ends when the test says so, and counts its runs. */
@@ -291,6 +292,7 @@ async function twoCallers(strategy: ExposureStrategy) {
 const CANCELLED = new CallCancelled("The call was cancelled.");
 
 Deno.test("a call that is cancelled leaves its unique task to another call that waits for it", async () => {
+  await using _time = new PassingTime();
   const { bench, gate, callers, first, second } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   callers[0].abort(CANCELLED);
@@ -301,6 +303,7 @@ Deno.test("a call that is cancelled leaves its unique task to another call that 
 });
 
 Deno.test("the last call that waits for a unique task cancels it, whether it has started or found it", async () => {
+  await using _time = new PassingTime();
   for (const [first, last] of [[0, 1], [1, 0]] as const) {
     const { bench, gate, callers, ...calls } = await twoCallers(new AdaptiveExposureStrategy());
     await using _bench = bench;
@@ -315,6 +318,7 @@ Deno.test("the last call that waits for a unique task cancels it, whether it has
 });
 
 Deno.test("calls that are cancelled at the same moment cancel their unique task", async () => {
+  await using _time = new PassingTime();
   const { bench, gate, callers, first, second, status } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   for (const caller of callers) caller.abort(CANCELLED);
@@ -324,6 +328,7 @@ Deno.test("calls that are cancelled at the same moment cancel their unique task"
 });
 
 Deno.test("a call that is cancelled does not end a unique task of which another caller has the handle", async () => {
+  await using _time = new PassingTime();
   const { bench, gate, surface, callers, first, second, status } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   const client = { ...PLAIN, tasks: "demanded" } as const;
@@ -336,6 +341,7 @@ Deno.test("a call that is cancelled does not end a unique task of which another 
 });
 
 Deno.test("task_cancel cancels a task for which calls wait", async () => {
+  await using _time = new PassingTime();
   const { bench, gate, surface, first, second, status, token } = await twoCallers(new AdaptiveExposureStrategy());
   await using _bench = bench;
   assertEquals((await call(surface, "task_cancel", { token })).structuredContent?.status, "CANCELLED");
@@ -345,6 +351,7 @@ Deno.test("task_cancel cancels a task for which calls wait", async () => {
 });
 
 Deno.test("a blocking call whose time is over leaves its unique task to another call that waits, and the last one cancels it", async () => {
+  await using _time = new PassingTime();
   const { bench, gate, first, second } = await twoCallers(new BlockingExposureStrategy({ maxWait: 300 }));
   await using _bench = bench;
   await assertRejects(() => first, ToolError, "It goes on for another caller.");

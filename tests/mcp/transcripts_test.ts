@@ -6,12 +6,14 @@
  */
 import { z } from "zod";
 import { AsyncToolServer, MemoryBackend, OperationResourceStrategy, PollingExposureStrategy } from "../../mod.ts";
+import { PassingTime } from "../support/time.ts";
 import { Pipe, startFixture } from "./support/pipe.ts";
 import { runInPlace } from "./support/program.ts";
 import { difference, replay } from "./support/transcript.ts";
 
 for (const strategy of ["operation", "polling", "adaptive", "single_tool", "blocking"] as const) {
   Deno.test(`the conversation with the ${strategy} strategy is as recorded`, async () => {
+    await using _time = new PassingTime();
     await using pipe = new Pipe(strategy);
     await check(strategy, { pipe });
   });
@@ -19,12 +21,14 @@ for (const strategy of ["operation", "polling", "adaptive", "single_tool", "bloc
 
 for (const strategy of ["polling", "adaptive", "single_tool", "blocking"] as const) {
   Deno.test(`the conversation of a 2026-07-28 client with the ${strategy} strategy is as recorded`, async () => {
+    await using _time = new PassingTime();
     await using pipe = new Pipe(strategy);
     await check(`${strategy}_2026_07_28`, { pipe });
   });
 }
 
 Deno.test("the conversation of a 2026-07-28 client about tasks is as recorded", async () => {
+  await using _time = new PassingTime();
   await using pipe = new Pipe("operation");
   await check("extension", { pipe });
 });
@@ -71,6 +75,7 @@ function answering(): AsyncToolServer {
 
 for (const name of ["answers", "answers_2026_07_28"]) {
   Deno.test(`the conversation of ${name} is as recorded`, async () => {
+    await using _time = new PassingTime();
     await using pipe = new Pipe(runInPlace(answering()));
     await check(name, { pipe });
   });
@@ -78,6 +83,7 @@ for (const name of ["answers", "answers_2026_07_28"]) {
 
 for (const name of ["questions", "pages", "questions_2026_07_28"]) {
   Deno.test(`the conversation of ${name} is as recorded`, async () => {
+    await using _time = new PassingTime();
     await using pipe = new Pipe(runInPlace(asking()));
     await check(name, { pipe });
   });

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FakeTime } from "../../tools/std.ts";
+import { setImmediate } from "node:timers";
+import { FakeTime } from "../../tools/std.ts";
 
 /** After so many timers a test fails: what it waits for never comes. */
 const MOST_TIMERS = 1_000;
@@ -21,5 +22,44 @@ export async function pass<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
     if (settled) return await promise;
     if (timers > MOST_TIMERS) throw new Error(`It has not come after ${MOST_TIMERS} timers.`);
     time.next();
+  }
+}
+
+/** The most that may pass by itself, in ms. A test with fake time is over at once even if it waits for a day. */
+const MOST_MS = 120_000;
+
+/** So many times in a row there may be no timer for which time could pass. */
+const MOST_IDLE = 200_000;
+
+/** The end of the last passing time. The next one begins there: ids of tasks count on a time that does not go back. */
+let reached = 0;
+
+/**
+ * Fake time that passes from one timer to the next, whenever nothing else is left to do, until it is disposed of. For tests
+ * that wait for nothing outside their process: time would not wait for an answer over a network. It stops where a test waits
+ * for what never comes, and Deno says so. Disposal throws if too much time has passed, or a timer is left: the sanitizer of
+ * Deno does not see fake ones.
+ */
+export class PassingTime implements AsyncDisposable {
+  readonly #time = new FakeTime(Math.max(Date.now(), reached));
+  readonly #end = this.#time.now + MOST_MS;
+  #isOver = false;
+  readonly #passing = this.#pass();
+
+  async #pass(): Promise<void> {
+    for (let idle = 0; !this.#isOver && this.#time.now < this.#end && idle < MOST_IDLE; idle++) {
+      for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
+      if (!this.#isOver && this.#time.next()) idle = 0;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#passing;
+    reached = this.#time.now;
+    const isLeft = this.#time.next();
+    this.#time.restore();
+    if (isLeft) throw new Error("A timer is left.");
+    if (reached >= this.#end) throw new Error(`More than ${MOST_MS} ms have passed.`);
   }
 }

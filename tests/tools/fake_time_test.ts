@@ -1,5 +1,6 @@
-/** What tests rely on of `FakeTime`, be it that of @std or what stands in for it. */
-import { assert, assertEquals, assertThrows, FakeTime } from "../../tools/std.ts";
+/** What tests rely on of `FakeTime`, be it that of @std or what stands in for it, and of the time that passes by itself. */
+import { assert, assertEquals, assertRejects, assertThrows, FakeTime } from "../../tools/std.ts";
+import { PassingTime } from "../support/time.ts";
 
 Deno.test("fake time passes only when it is told to, and timers run in the order in which they are due", async () => {
   const real = [Date, setTimeout, clearTimeout, setInterval, clearInterval, AbortSignal.timeout];
@@ -35,4 +36,32 @@ Deno.test("an interval of fake time runs until it is cleared, and a signal times
   time.tick(10_000);
   assertEquals([runs, signal.reason.name], [10, "TimeoutError"]);
   assertEquals(time.next(), false);
+});
+
+Deno.test("passing time passes once nothing else is left to do, and the next one begins where it ended", async () => {
+  const began: number[] = [];
+  for (const _ of [1, 2]) {
+    await using _time = new PassingTime();
+    began.push(Date.now());
+    const done: string[] = [];
+    const wait = (ms: number, name: string) => new Promise((resolve) => setTimeout(() => resolve(done.push(name)), ms));
+    const [day, minute] = [setTimeout(() => done.push("a day"), 86_400_000), wait(60_000, "a minute")];
+    await wait(0, "nothing");
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve().then(() => done.push("a turn"));
+    assertEquals([done[0], done.length, Date.now()], ["nothing", 51, began.at(-1)]);
+    await minute;
+    clearTimeout(day);
+    assertEquals([done.at(-1), Date.now()], ["a minute", (began.at(-1) ?? 0) + 60_000]);
+  }
+  assert((began[1] ?? 0) >= (began[0] ?? 0) + 60_000);
+});
+
+Deno.test("passing time cannot be left with a timer, nor once a test has waited too long", async () => {
+  const left = new PassingTime();
+  const timer = setTimeout(() => {}, 10_000);
+  await assertRejects(() => left[Symbol.asyncDispose](), Error, "A timer is left.");
+  clearTimeout(timer);
+  const long = new PassingTime();
+  await new Promise((resolve) => setTimeout(resolve, 600_000));
+  await assertRejects(() => long[Symbol.asyncDispose](), Error, "More than 120000 ms have passed.");
 });

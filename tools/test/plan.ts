@@ -22,7 +22,6 @@ export const LONGEST: readonly string[] = [
   "tests/backends/silence_test.ts",
   "tests/mcp",
   "tests/interop",
-  "tests/backends/memory/memory_test.ts",
   "tests/backends/bullmq/worker",
   "tests/backends/bullmq/redis",
   "tests/crash/crash_test.ts",

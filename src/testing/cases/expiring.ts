@@ -19,7 +19,7 @@ const askBriefly: Code = (_, ctx) => ctx.elicit({ ...CONFIRM, expiresIn: BRIEF_M
 
 export const expiring: Cases = {
   "a question without an answer in time is answered as expired, and a later answer changes nothing": async (stage) => {
-    await stage.work({ ask: askBriefly });
+    await stage.work({ ask: askBriefly }, { parkAfter: 3_600_000 }); // Parking would expire it, too.
     const task = await stage.create({ job: "ask" });
     const question = await askedBy(stage, task);
     ok(question.expiresAt !== undefined && question.expiresAt > task.createdAt);

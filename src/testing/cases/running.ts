@@ -196,16 +196,19 @@ export const running: Cases = {
   },
 
   "a delayed task does not start early": async (stage) => {
-    // A feed may emit only the newest state, so the task runs until it was seen running.
+    // A feed may emit only the newest state, so the tasks run until they were seen running.
     const gate = Promise.withResolvers<string>();
+    const before = await stage.create({ job: "gated", delay: 300 });
     await stage.work({ gated: () => gate.promise });
-    const task = await stage.create({ job: "gated", delay: 300 });
-    strictEqual(task.status, "PENDING");
-    const begun = await stage.running(task);
+    const beside = await stage.create({ job: "gated", delay: 300 });
+    strictEqual(before.status, "PENDING");
+    const begun = [await stage.running(before), await stage.running(beside)];
     gate.resolve("done");
-    // Both times are from the store's clock.
-    ok(begun.updatedAt - task.createdAt >= 300, `It began ${begun.updatedAt - task.createdAt} ms after it was stored.`);
-    strictEqual((await stage.finished(task)).status, "COMPLETED");
+    // All times are from the store's clock.
+    for (const { updatedAt, createdAt } of begun) {
+      ok(updatedAt - createdAt >= 300, `It began ${updatedAt - createdAt} ms after it was stored.`);
+    }
+    for (const task of [before, beside]) strictEqual((await stage.finished(task)).status, "COMPLETED");
   },
 
   "the most urgent task runs first, and equally urgent ones run in the order of creation": async (stage) => {

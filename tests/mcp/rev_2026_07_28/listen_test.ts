@@ -4,7 +4,14 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
-import { AsyncToolServer, BackendError, createWorker, MemoryBackend, OperationResourceStrategy } from "../../../mod.ts";
+import {
+  AdaptiveExposureStrategy,
+  AsyncToolServer,
+  BackendError,
+  createWorker,
+  MemoryBackend,
+  OperationResourceStrategy,
+} from "../../../mod.ts";
 import { ToolRegistry } from "../../../strategy.ts";
 import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
@@ -71,7 +78,8 @@ Deno.test("the end of a task is sent even if the store fails just when the resul
 Deno.test("a subscriber to the log of a task is notified when lines come; there are no log messages", async () => {
   const gate = Promise.withResolvers<void>();
   const backend = new MemoryBackend();
-  const server = new AsyncToolServer({ name: "talking", version: "1.0.0", backend, audit: () => {} });
+  const strategy = new AdaptiveExposureStrategy({ inlineWithin: 0 });
+  const server = new AsyncToolServer({ name: "talking", version: "1.0.0", backend, strategy, audit: () => {} });
   server.asyncTool({ name: "talk", input: { type: "object" } }, async (_, ctx) => {
     await ctx.log("begun");
     await gate.promise;

@@ -6,6 +6,7 @@ import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts
 import { StoreLost } from "../../../../src/errors.ts";
 import { doneWithin } from "../../../../src/waiting.ts";
 import { ignored } from "../../../support/errors.ts";
+import { PassingTime } from "../../../support/time.ts";
 import { assertEquals, assertRejects } from "../../../../tools/std.ts";
 
 /** A lease that no timer renews while a test runs. */
@@ -16,6 +17,7 @@ function leaseOf(own: Partial<WorkerLease>): Lease {
 }
 
 Deno.test("a worker that starts while its store is away is ready once the store is back", async () => {
+  await using _time = new PassingTime();
   let away = 1;
   await using lease = leaseOf({
     renew: () => away-- > 0 ? Promise.reject(new BackendError("The store is away.")) : Promise.resolve(),
@@ -25,6 +27,7 @@ Deno.test("a worker that starts while its store is away is ready once the store 
 });
 
 Deno.test("a worker whose store is gone for good, or that is closed before it could start, is never ready", async () => {
+  await using _time = new PassingTime();
   await using lost = leaseOf({ renew: () => Promise.reject(new StoreLost("The store is gone.")) });
   await assertRejects(() => lost.ready, StoreLost);
   const failed = Promise.withResolvers<void>();
@@ -40,6 +43,7 @@ Deno.test("a worker whose store is gone for good, or that is closed before it co
 });
 
 Deno.test("a worker closes though its store does not answer", async () => {
+  await using _time = new PassingTime();
   const answer = Promise.withResolvers<void>();
   const lease = leaseOf({ end: () => answer.promise });
   await lease.ready;
