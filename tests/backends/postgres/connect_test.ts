@@ -165,6 +165,26 @@ testUnless(
   },
 );
 
+testUnless(
+  noPostgres,
+  "events, records, results, steps, logs and messages are compressed by lz4 if the server has it",
+  async () => {
+    const url = await sharedPostgres().makeDatabase();
+    await PostgresBackend.migrate({ url });
+    const known = "SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
+    if ((await query(url, known)).length === 0) return; // Then migrating did not fail.
+    const columns = await query(
+      url,
+      `SELECT relname || '.' || attname AS name FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+      WHERE attcompression = 'l' AND relnamespace = 'mcp_jobs'::regnamespace AND relkind = 'r' ORDER BY 1`,
+    );
+    assertEquals(
+      columns.map(({ name }) => name),
+      ["events.tasks", "logs.body", "steps.body", "streams.body", "tasks.input", "tasks.outcome", "tasks.record"],
+    );
+  },
+);
+
 testUnless(noPostgres, "a role without rights beyond its own schema can migrate and work", async () => {
   const url = await sharedPostgres().makeDatabase();
   await query(url, "CREATE ROLE jobs LOGIN; CREATE SCHEMA mcp_jobs AUTHORIZATION jobs");

@@ -132,6 +132,19 @@ const STEPS: readonly ((schema: string) => string)[] = [
         ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint
         - substring(record FROM '"createdAt":([0-9]+)')::bigint
       ), ${CLOCKS_DIFFER_MS})::text FROM ${schema}.tasks HAVING count(*) > 0;`,
+  // lz4 takes a fifth of the time of PostgreSQL's own method. PostgreSQL 13 does not have it, and some builds do not either.
+  (schema) => `
+    BEGIN
+      EXECUTE $alter$
+        ALTER TABLE ${schema}.events ALTER tasks SET COMPRESSION lz4;
+        ALTER TABLE ${schema}.tasks ALTER record SET COMPRESSION lz4, ALTER input SET COMPRESSION lz4,
+          ALTER outcome SET COMPRESSION lz4;
+        ALTER TABLE ${schema}.steps ALTER body SET COMPRESSION lz4;
+        ALTER TABLE ${schema}.logs ALTER body SET COMPRESSION lz4;
+        ALTER TABLE ${schema}.streams ALTER body SET COMPRESSION lz4;
+      $alter$;
+    EXCEPTION WHEN syntax_error OR feature_not_supported THEN NULL;
+    END;`,
 ];
 
 const TABLES = [
