@@ -12,7 +12,7 @@ import { InvalidInput } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
-import { pause } from "../../src/waiting.ts";
+import { doneWithin, pause } from "../../src/waiting.ts";
 import {
   assert,
   assertEquals,
@@ -78,6 +78,15 @@ Deno.test("a prefix distinguishes the shared tools of two servers in one client"
   ]);
   const { next } = fieldsOf(await call(surface, "report", { user: "Ada" }));
   assertStringIncludes(String(next), "reports_task_status");
+});
+
+Deno.test("a call whose task starts later than the call would wait returns its handle at once", async () => {
+  await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 600_000 }));
+  const later = defineJob({ name: "later", input: { type: "object" }, delay: 3_600_000 });
+  const answer = call(bench.exposeAll(later), "later", {});
+  answer.catch(() => {}); // It may still wait as the bench closes.
+  assert(await doneWithin(answer, 10_000));
+  assertEquals(fieldsOf(await answer).status, "PENDING");
 });
 
 Deno.test("there is no task_cancel if no task may be cancelled", async () => {

@@ -10,7 +10,7 @@ import type { Operator } from "../../backend.ts";
 import { GAUGES, observe } from "../../src/telemetry/gauges.ts";
 import { EVENTS } from "../../src/telemetry/events.ts";
 import { countCreated, countStoreError, measured } from "../../src/telemetry/metrics.ts";
-import { AsyncToolServer, createClient, defineJob, MemoryBackend } from "../../mod.ts";
+import { AsyncToolServer, createClient, createWorker, defineJob, MemoryBackend } from "../../mod.ts";
 import { request, TASKS } from "../mcp/support/modern.ts";
 import { assert, assertEquals } from "../../tools/std.ts";
 
@@ -115,6 +115,30 @@ Deno.test("what is counted in one turn is one call of the provider for each set 
   countCreated("report");
   await Promise.resolve();
   assertEquals(created().length, 3);
+});
+
+Deno.test("a run that was cancelled counts as such, although its code returns a value", async () => {
+  using recorder = new Recorder();
+  await using backend = new MemoryBackend();
+  const begun = Promise.withResolvers<void>();
+  const job = defineJob({
+    name: "stubborn",
+    input: { type: "object" },
+    run: async (_, { signal }) => {
+      begun.resolve();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return "done";
+    },
+  });
+  await using _worker = createWorker(backend, [job]);
+  using client = createClient(backend, { owner: "user:ann" });
+  const { id } = await client.start(job, {});
+  await begun.promise;
+  await client.cancel(id);
+  const attempts = recorder.recorded.filter(([name]) => name === EVENTS.attempts.name);
+  assertEquals(attempts.map(([, ...value]) => value), [
+    [1, { "mcp_jobs.job": "stubborn", "mcp_jobs.run.end": "cancelled" }],
+  ]);
 });
 
 Deno.test("the gauges ask the operator once per collection, until their server is closed", async () => {

@@ -19,10 +19,12 @@ interface Begun {
   readonly parent: string | undefined;
   readonly links: readonly Link[];
   readonly active: boolean;
+  /** What was set after it was begun. */
+  readonly attributes: Record<string, unknown>;
 }
 
 /** A provider that makes spans with the flags that it is given, and remembers them. */
-class Provider implements TracerProvider, Disposable {
+class Provider implements TracerProvider {
   readonly begun: Begun[] = [];
   flags: TraceFlags = TraceFlags.NONE;
   #count = 0;
@@ -38,8 +40,13 @@ class Provider implements TracerProvider, Disposable {
         spanId: `${++this.#count}`.padStart(16, "0"),
         traceFlags: this.flags,
       };
+      const attributes: Record<string, unknown> = {};
       const span = trace.wrapSpanContext(spanContext);
-      this.begun.push({ name, span, parent: trace.getSpanContext(above)?.spanId, links, active });
+      span.setAttribute = (key, value) => {
+        attributes[key] = value;
+        return span;
+      };
+      this.begun.push({ name, span, parent: trace.getSpanContext(above)?.spanId, links, active, attributes });
       return span;
     };
     const tracer = {
@@ -49,14 +56,12 @@ class Provider implements TracerProvider, Disposable {
     };
     return tracer as unknown as Tracer;
   }
-
-  [Symbol.dispose](): void {
-    trace.disable();
-  }
 }
 
+/** One for all tests: the process remembers the first. */
+const provider = new Provider();
+
 Deno.test("the attempt of a task is below the span that stored it, also without a propagator and if it is sampled out", async () => {
-  using provider = new Provider();
   await using backend = new MemoryBackend();
   const job = defineJob({ name: "report", input: { type: "object" }, run: () => null });
   await using _worker = createWorker(backend, [job]);
@@ -71,4 +76,13 @@ Deno.test("the attempt of a task is below the span that stored it, also without 
     const { spanId, traceFlags } = process?.links[0]?.context ?? {};
     assertEquals([process?.parent, spanId, traceFlags], [sent?.spanId, sent?.spanId, flags]);
   }
+});
+
+Deno.test("the span of a start that finds a task names that task", async () => {
+  await using backend = new MemoryBackend();
+  const job = defineJob({ name: "report", input: { type: "object" } });
+  using client = createClient(backend, { owner: "user:ann" });
+  const { id } = await client.start(job, {}, { key: "daily" });
+  assertEquals((await client.start(job, {}, { key: "daily" })).id, id);
+  assertEquals(provider.begun.splice(0).map(({ attributes }) => attributes), [{}, { "messaging.message.id": id }]);
 });

@@ -6,6 +6,7 @@
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
 import { TaskFinished } from "../../errors.ts";
 import { type FinishedTask, isFinished } from "../../task.ts";
+import { pause } from "../../waiting.ts";
 import { aborted, type Cases, OWNER, type Stage } from "../stage.ts";
 
 /** How long a cancellation waits, in ms: longer than any living worker needs to answer. */
@@ -53,11 +54,12 @@ export const cancelling: Cases = {
   "a cancellation through another connection reaches the running code, and says that it has stopped": async (stage) => {
     const second = await stage.connect();
     const begun = Promise.withResolvers<void>();
-    let heard = false;
+    let hasStopped = false;
     await stage.work({
       careful: (_, { signal }) => {
         begun.resolve();
-        return aborted(signal).finally(() => heard = true);
+        // It takes a moment to stop, for which the cancellation waits.
+        return aborted(signal).finally(() => pause(50)).finally(() => hasStopped = true);
       },
     });
     const task = await stage.create({ job: "careful" });
@@ -66,7 +68,7 @@ export const cancelling: Cases = {
     const end = await second.cancel(task.id, OWNER, PATIENT);
     await stage.finished(task);
     await checkCancelled(stage, end, "stopped");
-    strictEqual(heard, true);
+    strictEqual(hasStopped, true);
   },
 
   "a cancellation reaches the code even while the worker is still reading its input": async (stage) => {

@@ -179,11 +179,14 @@ export const steps: Cases = {
         return read.every((text, index) => text === texts[index]);
       },
       larger: (_, ctx) => ctx.step("larger", () => "x".repeat(MAX_STEP_BYTES)),
+      wider: (_, ctx) => ctx.step("wider", () => "世".repeat(MAX_STEP_BYTES / 2)),
     });
     strictEqual(await valueOf(stage, await stage.create({ job: "large", retry: RETRY })), true);
     const end = await stage.finished(await stage.create({ job: "larger", retry: RETRY }));
     deepStrictEqual([end.status, end.attempt, "failure" in end && end.failure], ["FAILED", 1, "tool_error"]);
     match(end.message ?? "", /"larger": it has 262146 bytes as JSON, and 262144 is the most/);
+    const wider = await stage.finished(await stage.create({ job: "wider", retry: RETRY }));
+    match(wider.message ?? "", /"wider": it has 393218 bytes as JSON/);
   },
 
   "a task has at most 200 steps": async (stage) => {

@@ -1,0 +1,41 @@
+import { MemoryBackend } from "../../src/backends/memory/mod.ts";
+import { TaskExpired } from "../../src/errors.ts";
+import { newTaskId } from "../../src/ids.ts";
+import { defineJob } from "../../src/job.ts";
+import { ToolRegistry } from "../../src/registry.ts";
+import { DueTasks, ScheduleChanged } from "../../src/schedules/due_tasks.ts";
+import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { ignored } from "../support/errors.ts";
+
+const NOW = Date.parse("2026-11-28T12:00:00Z");
+const registered = new ToolRegistry().register(defineJob({ name: "report", input: { type: "object" } }));
+const due = {
+  name: "daily",
+  dueAt: NOW,
+  schedule: {
+    job: "report",
+    owner: "ann",
+    input: {},
+    times: { every: 86_400_000 },
+    catchUp: true,
+    paused: false,
+    anchor: 0,
+  },
+};
+const options = { audit: () => {}, onError: ignored, now: () => NOW };
+
+Deno.test("a due time whose task was stored, and has expired since, gets no other task", async () => {
+  await using backend = new MemoryBackend();
+  const id = newTaskId(NOW);
+  await backend.keys.rename("ann", `schedule:daily:${NOW}`, undefined, id);
+  const { keys } = backend;
+  const expired = { keys, create: () => Promise.reject(), get: () => Promise.reject(new TaskExpired(id)) };
+  assertEquals(await new DueTasks(expired, options).create(due, registered, () => Promise.resolve(true)), id);
+});
+
+Deno.test("no task is stored for a schedule that has changed since it was read", async () => {
+  await using backend = new MemoryBackend();
+  const changed = () => new DueTasks(backend, options).create(due, registered, () => Promise.resolve(false));
+  await assertRejects(changed, ScheduleChanged, "The schedule daily has changed.");
+  assertEquals((await backend.list("ann", { limit: 1 })).tasks, []);
+});
