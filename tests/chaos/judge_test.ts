@@ -13,7 +13,7 @@ Deno.test("a run that has not reported its end lasts until its process has ended
   assertEquals(runsOf("limited", witnesses), [{ from: 1, to: 5 }, { from: 2, to: 9 }, { from: 20, to: 30 }]);
 });
 
-Deno.test("runs that meet in one moment are not at once, and those that overlap are", () => {
+Deno.test("a run that begins as another one ends does not count as simultaneous, and runs that overlap do", () => {
   assertEquals(mostAtOnce([{ from: 1, to: 3 }, { from: 3, to: 5 }]), 1);
   assertEquals(mostAtOnce([{ from: 1, to: 4 }, { from: 3, to: 5 }, { from: 2, to: 6 }]), 3);
   assertEquals(mostAtOnce([]), 0);

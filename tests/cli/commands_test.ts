@@ -156,7 +156,7 @@ Deno.test("logs shows what a job has logged, and follows it until the task has e
   assertEquals(kept.map((line) => JSON.parse(line).level), ["warning", "info"]);
 });
 
-Deno.test("dashboard serves the page until the person has seen enough", async () => {
+Deno.test("dashboard serves the page until it is interrupted", async () => {
   await using shop = new Shop({ works: false });
   const ended = new AbortController();
   const served = shop.run("dashboard", {
@@ -200,7 +200,7 @@ Deno.test("pause and resume stop and continue a job, and stats shows it", async 
   assertEquals((await shop.run("resume add")).code, 0);
 });
 
-Deno.test("to pause a job that nobody knows is allowed, and asks whether the name is right", async () => {
+Deno.test("an unknown job can be paused, and the output asks whether the name is right", async () => {
   await using shop = new Shop();
   assertEquals(await shop.run("pause addd"), {
     code: 0,
@@ -238,7 +238,7 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertEquals(lines.at(-1), "FAILED");
 });
 
-Deno.test("watch draws bars on a terminal, until the person has seen enough", async () => {
+Deno.test("watch draws bars on a terminal until it is interrupted", async () => {
   await using shop = new Shop();
   const task = await shop.client.start(endless, {});
   const ended = new AbortController();

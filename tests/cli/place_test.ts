@@ -15,7 +15,7 @@ async function countAt(place: Partial<Parameters<typeof openPlace>[0]>): Promise
   return await backend.operator.counts();
 }
 
-Deno.test("--kv opens the file of a server, and makes none", async () => {
+Deno.test("--kv opens an existing file, and creates none", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const kv = `${folder}/jobs.kv`;

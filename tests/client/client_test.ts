@@ -56,7 +56,7 @@ Deno.test("code starts a job with the input that its schema takes, and awaits th
   assertEquals(await client.wait<number>(started.id), 3);
 });
 
-Deno.test("of a result for a model, code receives the data", async () => {
+Deno.test("code receives the data of a result that was made for a model", async () => {
   const draw = defineJob({
     name: "draw",
     input: z.object({}),

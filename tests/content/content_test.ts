@@ -89,7 +89,7 @@ for (const [what, [make, message]] of Object.entries(BAD)) {
   });
 }
 
-Deno.test("content is told from JSON by what no JSON has, also if another copy of this package has made it", async () => {
+Deno.test("content is recognised by a symbol, which no JSON has, even if another copy of this package has made it", async () => {
   const made = content([text("a")]);
   assertEquals([isContent(made), isContent(JSON.parse('{"parts":[],"structuredContent":{}}')), isContent(null)], [
     true,

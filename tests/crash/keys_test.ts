@@ -100,7 +100,7 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
     (await backend.list(LOCAL.owner, { limit: 1_000 })).tasks.filter((task) => task.job === job);
 
   await t.step(
-    "of the same keys that three servers start at once each has one task, although some are killed",
+    "each key has one task, although three servers start it at once and some of them are killed",
     async () => {
       const random = randomFrom(SEED);
       for (let round = 0; round < ROUNDS; round++) {

@@ -98,7 +98,7 @@ Deno.test("nothing may frame the page, load into it or learn its address, and no
   }
 });
 
-Deno.test("what is unknown or not well-formed is refused", async () => {
+Deno.test("unknown and malformed requests are refused", async () => {
   const origin = `http://127.0.0.1:${PORT}`;
   assertEquals(await statusOf("/nothing"), 404);
   assertEquals(await statusOf("/api/live?view=nothing"), 404);

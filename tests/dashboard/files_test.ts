@@ -9,7 +9,7 @@ Deno.test("the page preloads all modules that its script needs", () => {
   assertEquals([...html.matchAll(/modulepreload" href="([^"]+)"/g)].map(([, path]) => path), modules);
 });
 
-Deno.test("the module that serves the page has its files as they stand", async () => {
+Deno.test("the module that serves the page has its files as they are on disk", async () => {
   const path = fileURLToPath(new URL("../../src/dashboard/files.ts", import.meta.url));
   assert(await moduleOfPage() === await Deno.readTextFile(path), "Run `deno task page:update`.");
 });

@@ -86,7 +86,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
   );
 
   await t.step(
-    "a running task is cancelled, but only after a second question, and its code is told to stop",
+    "a running task is cancelled, but only after a second question, and its signal aborts",
     async () => {
       const id = await system.start("draw_chart", { name: "second" });
       await page.goto(`${origin}/#/tasks/${id}`);
@@ -230,7 +230,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     await until(async () => await page.getByLabel("Status").inputValue() === "", "the field shows the address");
   });
 
-  await t.step("a bar and the options of a select show what they are changed to", async () => {
+  await t.step("a bar, and the options of a select, show changed values", async () => {
     const shown = await page.evaluate(async (path) => {
       const { h, patch } = await import(path);
       const select = (...names: string[]) =>
@@ -255,7 +255,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
     },
   );
 
-  await t.step("a chart says what was the most, also where that was nothing", async () => {
+  await t.step("a chart names its maximum, even if that is zero", async () => {
     const said = await page.evaluate(async (path) => {
       const { chart } = await import(path);
       const labelOf = (value: number, ...values: number[]) => {

@@ -168,7 +168,7 @@ const CASES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   },
 };
 
-Deno.test("the commands of a list run, tell how they go, and end with all that they have started", async (t) => {
+Deno.test("the commands of a list run, report their progress, and end with all processes that they have started", async (t) => {
   await using bench = await open();
   for (const [name, run] of Object.entries(CASES)) await t.step(name, () => run(bench));
 });

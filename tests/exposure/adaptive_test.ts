@@ -171,7 +171,7 @@ Deno.test("task_status returns as soon as the task ends, however long the wait",
   assertEquals(fieldsOf(await waiting), { token, status: "COMPLETED", result: { total: 1 } });
 });
 
-Deno.test("a client that cannot be asked hears of the task's progress while task_status waits", async () => {
+Deno.test("a client that cannot be asked receives the task's progress while task_status waits", async () => {
   await using bench = new Bench(new AdaptiveExposureStrategy({ answerWithin: 20 }));
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});

@@ -32,7 +32,7 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   await assertRejects(() => latest.read({ id: "er" }, ME), ResultPartNotFound);
 });
 
-Deno.test("the latest result of a job is found behind hundreds of newer tasks of other jobs, and it is said how far it is looked for", async () => {
+Deno.test("the latest result of a job is found behind hundreds of newer tasks of other jobs, and an error says how far the search went", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.exposeAll(report);
   const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");

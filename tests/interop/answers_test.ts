@@ -355,7 +355,7 @@ onBoth("a call that reads a task asks the person once, and goes on with their an
 });
 
 onBoth(
-  "a client with native tasks that cannot be asked is told in the status of its task how its model answers",
+  "for a client with native tasks that cannot be asked, the status of a task says how its model answers",
   async (stage) => {
     const ann = await stage.connect("ann");
     const params = { name: "by_call", arguments: {}, task: { ttl: 60_000 } };

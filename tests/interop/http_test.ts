@@ -4,7 +4,7 @@ import { call, CallToolResultSchema, connectHttp, serveHttp, start, textOf } fro
 import { callTool, listen, request } from "../mcp/support/modern.ts";
 import { contract } from "./support/fixture.ts";
 
-Deno.test("a client that comes back in a new session reads, awaits and hears of its task", async () => {
+Deno.test("a client that comes back in a new session reads, awaits and is notified of its task", async () => {
   await using http = await serveHttp("operation");
   let id = "";
   {

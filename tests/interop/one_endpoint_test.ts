@@ -7,7 +7,7 @@ import { assert, assertEquals } from "../../tools/std.ts";
 import { ask, callTool, Events, listen, request } from "../mcp/support/modern.ts";
 import { call, CallToolResultSchema, connectHttp, serveHttp, start } from "./support/client.ts";
 
-Deno.test("a task begun by a 2025-11-25 client is read, heard of and cancelled by a 2026-07-28 client", async () => {
+Deno.test("a task begun by a 2025-11-25 client is read, followed and cancelled by a 2026-07-28 client", async () => {
   await using http = await serveHttp("operation");
   await using legacy = await connectHttp(http.url);
   const { taskId } = (await start(legacy.client, "hold", { gate: "cancel" })).task;
@@ -49,7 +49,7 @@ Deno.test("a job that fails is failed to a 2025-11-25 client, and completed with
   assertEquals([result?.status, result?.result.isError], ["completed", true]);
 });
 
-Deno.test("a 2026-07-28 request is none of a session, whatever session its headers name", async () => {
+Deno.test("a 2026-07-28 request belongs to no session, whatever session its headers name", async () => {
   await using http = await serveHttp("operation");
   await using legacy = await connectHttp(http.url);
   const { taskId } = (await start(legacy.client, "contract")).task;

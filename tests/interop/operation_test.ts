@@ -33,7 +33,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assert(resourceTemplates.some(({ uriTemplate }) => uriTemplate === "mcp://results/steps/{task_id}"));
   },
 
-  async "a plain call hears of progress and gets the result, which names its resource"({ client }) {
+  async "a plain call receives progress and the result, which names its resource"({ client }) {
     const heard: { progress: number; message?: string }[] = [];
     const params = { name: "steps", arguments: { gate: "plain", end: "plain:end", steps: 3 } };
     const last = Promise.withResolvers<void>();
@@ -159,7 +159,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(same.code, -32050);
   },
 
-  async "a result of 2 MB is left to its resource"({ client }) {
+  async "a result of 2 MB is only at its resource"({ client }) {
     await client.listTools(); // This client holds data against the output schema, which allows a handle.
     const result = await call(client, "big", { size: 2_000_000 });
     const uri = String(result._meta?.resourceUri);

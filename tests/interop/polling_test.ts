@@ -45,7 +45,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(JSON.parse(textOf(done)), done.structuredContent);
   },
 
-  async "the status tells progress and message"(connection) {
+  async "the status has progress and message"(connection) {
     const { client } = connection;
     const token = await begin(connection, "steps", { gate: "progress", end: "progress:end", steps: 1 });
     await call(client, "open_gate", { gate: "progress" });
@@ -83,7 +83,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     }
   },
 
-  async "a result of 2 MB is left to its resource"(connection) {
+  async "a result of 2 MB is only at its resource"(connection) {
     const token = await begin(connection, "big", { size: 2_000_000 });
     await until(connection, "big", token, "COMPLETED");
     const { structuredContent } = await call(connection.client, "big_result", { token });
@@ -92,7 +92,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(JSON.parse(whole).text.length, 2_000_000);
   },
 
-  async "an unknown token, and one of another job, are told alike"(connection) {
+  async "an unknown token, and one of another job, get the same error"(connection) {
     const token = await begin(connection, "nothing");
     for (const strange of [token, "constructor", ""]) {
       const answer = await call(connection.client, "hold_status", { token: strange });

@@ -118,7 +118,7 @@ class Stage implements AsyncDisposable {
 
 const ERAS = ["2025-11-25", "2026-07-28"] as const;
 
-Deno.test("a task tells what it asks, and whether the client that reads it can be asked", async () => {
+Deno.test("the message of a task says what it asks, and whether the client that reads it can be asked", async () => {
   for (const era of ERAS) {
     await using stage = new Stage({});
     for (const task of await stage.tasks[era]({})) {

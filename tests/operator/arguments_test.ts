@@ -5,7 +5,7 @@ import { assertEquals, assertRejects } from "../../tools/std.ts";
 
 const LONG = "x".repeat(5_000);
 
-Deno.test("what an operator passes that can name nothing is refused, and does nothing", async () => {
+Deno.test("invalid arguments of an operator are refused, and change nothing", async () => {
   await using backend = new MemoryBackend();
   const { operator } = backend;
   const refuses = async (method: string, ...args: unknown[]) => {

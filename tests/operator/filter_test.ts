@@ -7,21 +7,21 @@ import { assert, assertEquals, assertThrows } from "../../tools/std.ts";
 const NOW = 1_795_000_000_000;
 const MINUTE = 60_000;
 
-Deno.test("times become ids: from a minute before, for clocks that differ, and as far behind as a store says", () => {
+Deno.test("times become ids: `since` a minute earlier, for clocks that differ, and `until` later by as much as the store says", () => {
   const { from = "", before = "" } = queryOf({ since: NOW, until: NOW + 1_000 }, 7);
   assertEquals([timeOfTaskId(from), timeOfTaskId(before)], [NOW - MINUTE, NOW + 1_007]);
   assertEquals(queryOf({ until: NOW + 0.5 }, 0).before, firstIdOf(NOW + 1));
   assertEquals(queryOf({}, 0).before, undefined);
 });
 
-Deno.test("of a cursor and an end the earlier one counts, and no other cursor than an id is taken", () => {
+Deno.test("of a cursor and `until` the earlier one counts, and a cursor must be the id of a task", () => {
   const [older, newer] = [firstIdOf(NOW), firstIdOf(NOW + 10 * MINUTE)];
   assertEquals(queryOf({ cursor: older, until: NOW + 5 * MINUTE }, 0).before, older);
   assertEquals(queryOf({ cursor: newer, until: NOW }, MINUTE).before, firstIdOf(NOW + MINUTE));
   assertThrows(() => queryOf({ cursor: "1" }, 0), InvalidInput);
 });
 
-Deno.test("every time has a first id, the earliest, the latest and those that are none", () => {
+Deno.test("every number has a first id, even if it is no valid time", () => {
   for (const time of [-Infinity, -1, 0, 0.5, NOW, 2 ** 48, Infinity]) assert(isTaskId(firstIdOf(time)), String(time));
   const id = newTaskId(); // The ids of a process only rise, so that the time is not chosen here.
   const time = timeOfTaskId(id);

@@ -37,7 +37,7 @@ class Shared {
 
 const JOBS = ["a", "b"];
 
-Deno.test("pauses are read once, and again only after something was heard", async () => {
+Deno.test("pauses are read once, and again only after a change was announced", async () => {
   const shared = new Shared();
   let changes = 0;
   using pauses = new Pauses(shared.documents, () => changes++);
@@ -51,7 +51,7 @@ Deno.test("pauses are read once, and again only after something was heard", asyn
   assertEquals([await pauses.unpaused(JOBS), shared.reads, changes], [["b"], 3, 2]);
 });
 
-Deno.test("a pause that is heard while pauses are read counts for those who wait for them", async () => {
+Deno.test("a pause that is announced while pauses are being read counts for the calls that wait for them", async () => {
   const shared = new Shared();
   using pauses = new Pauses(shared.documents);
   shared.during = () => {

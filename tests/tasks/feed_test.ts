@@ -214,7 +214,7 @@ Deno.test("after stopWaiting all waits reject with its reason, old and new ones"
   assertEquals(feed.size, 0);
 });
 
-Deno.test("after a gap another owner who watches is told that there is no such task, and its owner goes on to see changes", async () => {
+Deno.test('after a gap another owner who watches gets "not found", and the task\'s owner continues to see changes', async () => {
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);

@@ -20,7 +20,7 @@ const SILENT = [
   "await Promise.allSettled(a);",
 ];
 
-Deno.test("an error that is swallowed without a word is found, however it is caught", () => {
+Deno.test("an error that is swallowed without a comment is found, however it is caught", () => {
   assertEquals(SILENT.map((code) => found(code)), SILENT.map(() => 1), SILENT.join("\n"));
 });
 
@@ -36,7 +36,7 @@ Deno.test("a comment within, behind or right above a handler excuses it, and no 
   assertEquals(found("const a = {\n  // The client is gone.\n  b: () => c().catch(() => {}),\n};"), 0);
 });
 
-Deno.test("an error that is thrown on, reported or looked at is not swallowed", () => {
+Deno.test("an error that is rethrown, reported or inspected is not swallowed", () => {
   const heard = [
     "try { a(); } catch (error) { onError(error, { where }); }",
     "try { a(); } catch (cause) { throw new B(cause); }",

@@ -177,7 +177,7 @@ Deno.test("as many files as DENO_JOBS says run at a time, those that take longes
   assert(runs.some(({ files }) => files.includes("tests/tools/test_command_test.ts")));
 });
 
-Deno.test("a file, an option and what the tests are told are each taken as what they are", async () => {
+Deno.test("files, options and arguments for the tests are distinguished", async () => {
   const files = {
     "a_test.ts": 'Deno.test("one", () => {}); Deno.test("two words", () => { if (Deno.args[0] !== "--so") throw 1; });',
     "b_test.ts": 'Deno.test("three", () => { throw 1; });',

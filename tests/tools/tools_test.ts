@@ -28,7 +28,7 @@ Deno.test("the record must import nothing, not even a type", async () => {
   );
 });
 
-Deno.test("a room that imports what lies behind another room's door is named", async () => {
+Deno.test("a folder that imports what its layer must not know is named", async () => {
   const found = await violationsOf({
     "src/exposure/polling.ts": `import "../backends/memory/mod.ts";`,
     "src/backends/memory/mod.ts": `import "../../mcp/bind.ts";`,

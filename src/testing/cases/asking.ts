@@ -73,7 +73,7 @@ export const asking: Cases = {
     deepStrictEqual(await stage.backend.outcome(task.id, OWNER), { kind: "value", value: YES });
   },
 
-  "of answers that arrive at the same moment one counts, and each caller is told whether it was theirs": async (
+  "if answers arrive at the same moment, one counts, and each caller learns whether it was theirs": async (
     stage,
   ) => {
     const backends = [stage.backend, await stage.connect()];

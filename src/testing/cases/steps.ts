@@ -123,7 +123,7 @@ export const steps: Cases = {
     ok(Number(random) >= 0 && Number(random) < 1 && random !== other, `The numbers are ${random} and ${other}.`);
   },
 
-  "recorded steps that are not those of the code fail the task, which names both": async (stage) => {
+  "a task whose code calls other steps than were recorded fails, and names both steps": async (stage) => {
     const ran: string[] = [];
     const working = (name: string): Code => async (_, ctx) => {
       await ctx.step("reserve", () => ran.push("reserve"));

@@ -55,7 +55,7 @@ Deno.test("KV: a sweep lets other writers in after each page of what it deletes"
     assertEquals(await left(), [0, 0]);
   }));
 
-Deno.test("KV: neither what is not due is swept, nor what somebody claims in the same moment", () =>
+Deno.test("KV: a sweep deletes neither what is not due yet nor what is claimed at the same moment", () =>
   withKv(async ({ kv, committer, left }) => {
     const { id, dueAt } = await writeBlob(committer, "x".repeat(10_000));
     await sweepBlobs(kv, committer, Date.now());
@@ -74,7 +74,7 @@ Deno.test("KV: a sweeper that is closed stops after the page under way", () =>
     assertEquals(await left(), [250, 250]);
   }));
 
-Deno.test("KV: a long message leaves no mark to be swept, and stands as long as was asked for", () =>
+Deno.test("KV: a long message of a stream is kept for as long as requested, and leaves nothing to be swept", () =>
   withKv(async ({ kv, committer, left }) => {
     const streams = new KvStreams(kv, committer);
     const text = "x".repeat(40_000);
@@ -107,7 +107,7 @@ Deno.test("KV: a large input and a large result are kept as long as their task, 
     assertEquals(await left(), [2, 0]);
   }));
 
-Deno.test("KV: a task is kept without end while it lives, and a while longer than its result once it has ended", () =>
+Deno.test("KV: an unfinished task never expires, and a finished one is kept a while longer than its result", () =>
   withKv(async ({ kv, committer }) => {
     const kept: (readonly [part: unknown, ms: number | undefined])[] = [];
     const commit = committer.commit.bind(committer);

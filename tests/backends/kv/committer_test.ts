@@ -24,7 +24,7 @@ async function ends(committer: Committer, writes: readonly Write[]): Promise<unk
   });
 }
 
-Deno.test("KV: of the writes of one moment only that one fails which can never be stored, and says why", () =>
+Deno.test("KV: of writes that are committed together, only the one that can never be stored fails, and says why", () =>
   withCommitter(async (committer, kv) => {
     const tooLarge = write("ann", "x".repeat(70_000));
     const longKey = write("k".repeat(3_000), "eve");
@@ -38,7 +38,7 @@ Deno.test("KV: of the writes of one moment only that one fails which can never b
     assertEquals((await Array.fromAsync(kv.list({ prefix: [] }))).length, 10);
   }));
 
-Deno.test("KV: what has changed meanwhile and what can never be stored have each their own end in one moment", () =>
+Deno.test("KV: of writes that are committed together, a conflict and a value that can never be stored fail each in its own way", () =>
   withCommitter(async (committer) => {
     const changed = write("changed", "", [{ key: ["changed"], versionstamp: "00000000000000990000" }]);
     const all = await ends(committer, [write("a", "a"), changed, write("b", "x".repeat(70_000)), write("c", "c")]);

@@ -100,7 +100,7 @@ Deno.test("KV: a delayed task that is cancelled in the moment in which it become
     }
   }));
 
-Deno.test("KV: an answer in the moment of a claim is kept, or refused and given again; the task runs once", () =>
+Deno.test("KV: an answer at the moment of a claim is not lost, and the task runs once", () =>
   withStore(async ({ kv, store, create, taker }) => {
     for (const answerFirst of [true, false]) {
       const { record: { info: { id } } } = await create();

@@ -79,7 +79,7 @@ Deno.test("KV: a worker whose machine has slept for longer than the lease goes o
     assertEquals(await now(entry), ["RUNNING", "sleeper", 0]);
   }));
 
-Deno.test("KV: workers that wake together take nothing from each other", () =>
+Deno.test("KV: workers whose machine has slept take no tasks from each other", () =>
   withLeases(async ({ clock, start, now }) => {
     const one = await start("one");
     const two = await start("two");
@@ -136,7 +136,7 @@ Deno.test("KV: a dead worker's task runs again a lease after the clock was set b
     ]]);
   }));
 
-Deno.test("KV: a lease that is longer than one's own is believed", () =>
+Deno.test("KV: a worker respects another one's lease, even if it is longer than its own", () =>
   withLeases(async ({ kv, clock, start, idle, now }) => {
     const { entry } = await start("patient");
     const key = workerKey("patient");
@@ -180,7 +180,7 @@ Deno.test("KV: a dead worker's task is taken over although it is answered in tha
     assertEquals((await kv.get(workerKey("dead"))).value, null);
   }));
 
-Deno.test("KV: what a worker still holds when it ends, because nothing could be written, another one takes over at once", () =>
+Deno.test("KV: tasks that a worker could not hand back as it ended are taken over at once", () =>
   withLeases(async ({ kv, start, idle, now }) => {
     const { lease, entry } = await start("ending");
     await lease[Symbol.asyncDispose]();
@@ -198,7 +198,7 @@ Deno.test("KV: a worker that ends and holds nothing is forgotten", () =>
     assertEquals((await kv.get(workerKey("ending"))).value, null);
   }));
 
-Deno.test("KV: what a dead worker has held before, and another one holds now, is left to that one", () =>
+Deno.test("KV: a task that a living worker has claimed meanwhile is not taken over as that of a dead one", () =>
   withLeases(async ({ store, clock, start, idle, now }) => {
     const { entry } = await start("dead");
     const { record } = change.crashed(entry.record, clock.now);
@@ -231,7 +231,7 @@ Deno.test("KV: a worker that comes back while another one takes its tasks over s
     assertEquals(known?.expiresAt, clock.now + LEASE);
   }));
 
-Deno.test("KV: a worker whose lease has run out counts as none, also before anybody has taken its tasks over", async () => {
+Deno.test("KV: a worker whose lease has run out no longer counts as running, even before its tasks are taken over", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await using backend = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });

@@ -84,7 +84,7 @@ Deno.test("KV: the record of a task with answers of the largest size has room fo
     assertEquals(await backend.outcome(id, OWNER), { kind: "value", value: result });
   }));
 
-Deno.test("KV: a question that leaves no room for what becomes of the task is refused to its job", () =>
+Deno.test("KV: a question that would leave no room for later changes of its task is refused", () =>
   withBackend(async ({ backend, create, work, until }) => {
     const end = until(ended);
     await work(async (claim) => {

@@ -62,7 +62,7 @@ Deno.test("KV: a due task is found again after a search for it has failed", () =
     assertEquals(look.claims.map(({ task }) => task.id), [id]);
   }));
 
-Deno.test("KV: a task whose input cannot be read waits for it without losing an attempt, and keeps no other task from its run", () =>
+Deno.test("KV: a task whose input cannot be read waits without losing an attempt, and holds up no other task", () =>
   withClaims(async ({ kv, store, claims, create }) => {
     const large = await create("x".repeat(20_000));
     const small = await create("y");
@@ -137,7 +137,7 @@ Deno.test("KV: a worker lists tasks in its lease before it claims them, so that 
     assertEquals(held, [[[id, OWNER]], "claim"]);
   }));
 
-Deno.test("KV: what was claimed runs, and what could not be is looked for again, when some claims of a moment fail", () =>
+Deno.test("KV: if some of several claims fail, the claimed tasks run, and the others are searched for again", () =>
   withClaims(async ({ store, claims, create }) => {
     const [first, second] = [await create(1), await create(2)];
     const { change } = store;
@@ -150,7 +150,7 @@ Deno.test("KV: what was claimed runs, and what could not be is looked for again,
     assertEquals((await claims.claim(100)).claims.map(({ task }) => task.id), [first]);
   }));
 
-Deno.test("KV: a worker whose task another one has taken over learns that it has lost it, and no longer changes it", () =>
+Deno.test("KV: a worker whose task was taken over learns that it has lost it, and no longer changes it", () =>
   withClaims(async ({ store, create, committer }) => {
     const lost: string[] = [];
     const lose = (id: string) => void lost.push(id);
@@ -196,7 +196,7 @@ Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, th
     assertEquals(order, ["urgent", "old", "young", "late"]);
   }));
 
-Deno.test("KV: more delayed tasks than one look moves are all ready once they are due", () =>
+Deno.test("KV: all delayed tasks are ready once they are due, even if one search cannot promote them all", () =>
   withClaims(async ({ kv, claims, create }) => {
     await Promise.all(Array.from({ length: 150 }, () => create({}, 1)));
     let claimed = 0;

@@ -70,7 +70,7 @@ Deno.test("KV: the end of a task deletes its recorded steps, also when it is can
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("KV: the end of an answered task deletes the steps of all its runs, and looks for none where there are none", async () => {
+Deno.test("KV: the end of an answered task deletes the steps of all its runs, and searches for none if there are none", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-steps-" });
   const path = `${folder}/jobs.kv`;
   const backend = await DenoKvBackend.open({ path, lease: 60_000 });

@@ -42,7 +42,7 @@ async function tellsOthers(): Promise<void> {
   }
 }
 
-Deno.test("where the system has no watcher to give, the changes of other connections are found all the same", async () => {
+Deno.test("if the system has no file watcher left, changes of other connections are still found", async () => {
   const { watchFs } = Deno;
   Deno.watchFs = () => {
     throw new Error("No space left on device (os error 28)");
@@ -54,7 +54,7 @@ Deno.test("where the system has no watcher to give, the changes of other connect
   }
 });
 
-Deno.test("a process that has had nothing to tell for long keeps its wake files when another one starts", async () => {
+Deno.test("a process that has been idle for long keeps its wake files when another one starts", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/jobs.kv`;
   const wakeFiles = async () =>
@@ -107,7 +107,7 @@ Deno.test("a write that is on disk succeeds even if a listener fails, and the li
   assertEquals([(await kv.get(["one"])).value, reported], [1, [failure]]);
 });
 
-Deno.test("a task is created, and told to others, though the wake file cannot be written", async () => {
+Deno.test("a task is created, and other processes are notified, even if the wake file cannot be written", async () => {
   const { writeSync } = Deno.FsFile.prototype;
   Deno.FsFile.prototype.writeSync = () => {
     throw new Error("Input/output error (os error 5)");

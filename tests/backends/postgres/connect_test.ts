@@ -58,7 +58,7 @@ const CHECK = "Check that a PostgreSQL runs at the URL's host and port.";
 
 testUnless(
   noServer,
-  "PostgreSQL: a password that is wrong or missing is told as that, and is not in the text",
+  "PostgreSQL: for a wrong or missing password, the error says so, and does not contain it",
   async () => {
     await using server = await PostgresServer.startOwn();
     const url = await server.makeDatabase();
@@ -85,7 +85,7 @@ testUnless(
 
 testUnless(
   noPostgres,
-  "PostgreSQL: a database, tables and rights that are missing are told with what to do",
+  "PostgreSQL: for a missing database, missing tables or missing rights, the error says what to do",
   async () => {
     const url = await sharedPostgres().makeDatabase();
     const none = new URL(url);
@@ -126,7 +126,7 @@ testUnless(noServer, "PostgreSQL: a replica is refused as read-only", async () =
 
 testUnless(
   noPostgres,
-  "PostgreSQL: tables that are newer or older than the code are told with what to do",
+  "PostgreSQL: for tables that are newer or older than the code, the error says what to do",
   async () => {
     const url = await sharedPostgres().makeDatabase();
     await PostgresBackend.migrate({ url });

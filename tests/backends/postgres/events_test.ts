@@ -126,7 +126,7 @@ for (const listens of [true, false]) {
   );
 }
 
-testUnless(noPostgres, "a log that was opened when all of many events had expired tells the next one", async () => {
+testUnless(noPostgres, "a log that was opened when all of many events had expired emits the next one", async () => {
   const url = await emptyTables();
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -59,9 +59,9 @@ function test(name: string, leave: (place: Place) => Promise<unknown>): void {
   });
 }
 
-test("PostgreSQL: after its death all go on at the replica that was promoted", ({ first }) => first.kill());
+test("PostgreSQL: after the primary has died, all work continues on the promoted replica", ({ first }) => first.kill());
 
-test("PostgreSQL: after a failover that keeps the connections all go on at the new primary", async ({ first }) => {
+test("PostgreSQL: after a failover that keeps the old connections open, all work continues on the new primary", async ({ first }) => {
   await first.query("ALTER SYSTEM SET default_transaction_read_only = on");
   await first.query("SELECT pg_reload_conf()");
 });

@@ -20,7 +20,7 @@ if (noPostgres === undefined) {
     };
   });
 
-  Deno.test("postgres: a second task of one id is its caller's defect, and no value that cannot be stored", async () => {
+  Deno.test("postgres: a second task with the same id is a defect of the caller, not an invalid value", async () => {
     await using backend = await PostgresBackend.connect({ url: await emptyTables() });
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };

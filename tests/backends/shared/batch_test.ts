@@ -23,7 +23,7 @@ function counted(max: number, options: BatchOptions = {}, sizeOf?: (input: numbe
   return { batches, call, next };
 }
 
-Deno.test("calls of one moment go together, and those made meanwhile are the next batch", async () => {
+Deno.test("calls of the same tick form one batch, and those made while it is under way form the next", async () => {
   const { batches, call, next } = counted(10);
   const first = [call(1), call(2)];
   await next();
@@ -36,7 +36,7 @@ Deno.test("calls of one moment go together, and those made meanwhile are the nex
   assertEquals(await Promise.all([...first, ...second]), [10, 20, 30, 40]);
 });
 
-Deno.test("a batch holds no more than it may", async () => {
+Deno.test("a batch has at most the given number of calls", async () => {
   const inputs: number[] = [];
   const call = batched<number, number>((some) => {
     inputs.push(some.length);
@@ -57,7 +57,7 @@ Deno.test("a batch that fails fails its own calls, and the next one is tried", a
   assertEquals(await kept, 2);
 });
 
-Deno.test("what waits behind a batch with a fatal error fails with it, and later calls are sent", async () => {
+Deno.test("calls that wait behind a batch with a fatal error fail with it, and later ones are sent", async () => {
   const { batches, call, next } = counted(10, {
     isFatal: (error) => error instanceof Error && error.message === "gone",
   });
@@ -73,7 +73,7 @@ Deno.test("what waits behind a batch with a fatal error fails with it, and later
   assertEquals(await later, 30);
 });
 
-Deno.test("where fewer than a full batch are enough, they go while another is under way", async () => {
+Deno.test("a batch that is large enough is sent while another is under way", async () => {
   const { batches, call, next } = counted(10, { atOnce: 2, enough: 2 });
   const first = call(1);
   await next();
@@ -89,7 +89,7 @@ Deno.test("where fewer than a full batch are enough, they go while another is un
   assertEquals(await Promise.all([first, ...second, ...last]), [1, 2, 3, 4, 5, 6]);
 });
 
-Deno.test("full batches go while others are under way, as many as may; what fills none waits for all of them", async () => {
+Deno.test("full batches are sent while others are under way, up to a limit; a partial one waits for all of them", async () => {
   const { batches, call, next } = counted(2, { atOnce: 2 });
   const calls = [1, 2, 3, 4, 5].map(call);
   await next();
@@ -105,7 +105,7 @@ Deno.test("full batches go while others are under way, as many as may; what fill
   assertEquals(batches[2]?.inputs, [5]);
 });
 
-Deno.test("no more goes at once than the most by size, and what is larger goes alone", async () => {
+Deno.test("batches under way stay within the size limit, and a larger call is sent alone", async () => {
   const inputs: (readonly number[])[] = [];
   const call = batched<number, number>(
     (some) => {
@@ -135,7 +135,7 @@ Deno.test("a call whose turn does not come is refused, and is not sent later", a
   assertEquals(batches.map(({ inputs }) => inputs), [[1], [3]]);
 });
 
-Deno.test("behind a batch that is not answered in time nothing is sent, until its answer comes after all", async () => {
+Deno.test("after a batch that is not answered in time nothing is sent until its answer arrives", async () => {
   const { batches, call, next } = counted(1, {
     inTime: async (answer) => {
       const late = Promise.withResolvers<never>();

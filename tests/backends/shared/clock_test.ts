@@ -32,7 +32,7 @@ function dueIn(record: TaskRecord, now: number): number | undefined {
   return "dueAt" in info && info.dueAt !== undefined ? info.dueAt - now : undefined;
 }
 
-Deno.test("a time that lies further ahead than it can begins to run anew, and every other one counts as it is", () => {
+Deno.test("a time that is further ahead than possible is counted anew from now, and any other one stays", () => {
   assertEquals([credible(2_500, 1_000, 2_000), credible(3_500, 1_000, 2_000), credible(500, 1_000, 2_000)], [
     2_500,
     3_000,
@@ -48,14 +48,14 @@ Deno.test("a delayed task waits no longer than its delay once the clock was set 
   assertEquals(dueIn(waiting(), back), undefined);
 });
 
-Deno.test("a time is put right once, also where the clock is set back again, and where the record is of an earlier version", () => {
+Deno.test("a time is corrected once, even if the clock is set back again or the record is of an earlier version", () => {
   const { delay: _, ...old } = waiting(500);
   const once = credibleDue(old, NOW - 2 * HOURS);
   assertEquals([once.info.revision, dueIn(once, NOW - 2 * HOURS), credibleDue(once, NOW - 2 * HOURS)], [2, 500, once]);
   assertEquals(dueIn(once, NOW - 4 * HOURS), 500);
 });
 
-Deno.test("a task ends no earlier than it was last told of, so that its result does not expire as soon as it is there", () => {
+Deno.test("a task ends no earlier than its last change, so that its result does not expire at once", () => {
   const running = claimed(waiting(), "worker", NOW);
   const early = NOW - 2 * HOURS;
   for (

@@ -41,7 +41,7 @@ Deno.test("with both limits, the smaller one counts", () => {
   assertEquals(capacityOf({ ...RATE, concurrency: 5 }, 0, { since: 5_000, count: 1 }, 5_000), { free: 1 });
 });
 
-Deno.test("a job is looked at again at once where its rate is used up, and after an end where its slots are", () => {
+Deno.test("a job whose rate is used up is searched again at once, and one without free slots after a task has ended", () => {
   assertEquals(moreOf(true, 8, 2, { concurrency: 2 }), { more: false, full: true });
   assertEquals(moreOf(true, 8, 2, RATE), { more: true, full: true });
   assertEquals(moreOf(true, 1, 2, { concurrency: 2 }), { more: true, full: false });

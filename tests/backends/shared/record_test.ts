@@ -53,14 +53,14 @@ function cancelledWith(record: TaskRecord): readonly [work: string, outcome: str
   return [record.info.work, outcome.message];
 }
 
-Deno.test("a task that repeats another one names it, and goes on naming it", () => {
+Deno.test("a task that repeats another one names it, through all its changes", () => {
   assertEquals(look(pending().info, "retryOf"), [undefined]);
   const record = claimed(pending({ retryOf: "id-0" }), "worker-1", 2_000);
   const { info } = settled(record, { kind: "value", value: null }, 3_000, 0).record;
   assertEquals(look(info, "status", "retryOf"), ["COMPLETED", "id-0"]);
 });
 
-Deno.test("a new task is PENDING, of nobody, and due at once or after its delay", () => {
+Deno.test("a new task is PENDING, held by nobody, and due at once or after its delay", () => {
   const record = pending();
   const { info, holder, priority, crashes } = record;
   assertEquals(look(info, "status", "revision", "attempt", "createdAt"), ["PENDING", 1, 0, 1_000]);
@@ -80,7 +80,7 @@ Deno.test("a result is kept for 0 ms or longer", () => {
   assertEquals([pending({ resultTtl: 0 }), pending({ resultTtl: Infinity })].length, 2);
 });
 
-Deno.test("a claim begins an attempt, and clears what the last one said", () => {
+Deno.test("a claim begins an attempt, and clears the message of the last one", () => {
   const first = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
   const retrying = settled(first, lost, 3_000, 1).record;
   const record = claimed(retrying, "worker-2", 5_000);
@@ -159,7 +159,7 @@ Deno.test("a task that was handed back five times fails at the sixth, and says w
   assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
 });
 
-Deno.test("a task whose worker dies waits again, until it has been the end of too many", () => {
+Deno.test("a task whose worker dies waits again, and fails once too many workers have died", () => {
   let record = running();
   for (let death = 1; death < MAX_CRASHES; death++) {
     const { record: next, outcome } = crashed(record, 3_000);
@@ -186,7 +186,7 @@ Deno.test("a cancel says whether the work never started, has stopped, or was onl
   assertEquals(cancelledWith(stopped(asked, 4_000))[0], "stopped");
 });
 
-Deno.test("a cancel does not say of code that was given up that it has stopped, nor of what was begun that it never was", () => {
+Deno.test("a cancellation does not claim that abandoned code has stopped, nor that work which had begun never started", () => {
   const abandoned = { ...lost, abandoned: true } as const;
   const retrying = settled(running(), abandoned, 3_000, 1).record;
   assertEquals(cancelledWith(cancelledNow(retrying, 3_000))[0], "stop_requested");
@@ -264,7 +264,7 @@ Deno.test("a run that ended with its worker takes none of the job's attempts awa
   assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
 });
 
-Deno.test("what is finished keeps none of the answers that it was given: only code that still runs reads them", () => {
+Deno.test("a finished task keeps none of its answers, because only running code reads them", () => {
   const asking = asked(running(), [{ key: "q", message: "?", schema: {} }], 3_000);
   const record = answered(asking, { q: { action: "decline" } }, 4_000);
   assertEquals(record.answers, { q: { action: "decline" } });
@@ -387,7 +387,7 @@ Deno.test("parking counts as no attempt, whatever happens to the run after it", 
   assertEquals(again(settled(resumed, lost, 7_000, 1).record), 2);
 });
 
-Deno.test("a task that resumes is more urgent than all others of its priority, until its attempt is over", () => {
+Deno.test("a task that resumes is more urgent than all others of its priority until its attempt is over", () => {
   const ready = answered(parkedFor(), { q: YES }, 5_000);
   assertEquals([urgencyOf(pending()), urgencyOf(ready), urgencyOf(pending({ priority: 7 }))], [0, -0.5, 7]);
   const retried = settled(claimed(ready, "worker-2", 6_000), lost, 7_000, 1).record;

@@ -5,7 +5,7 @@ import { assertEquals } from "../../../tools/std.ts";
 const RETRY = { attempts: 1, delay: 0, maxDelay: 0 };
 const waiting = created({ id: "id-1", job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry: RETRY }, 1_000);
 
-Deno.test("a task whose claim has come to nothing waits as before: it has lost no attempt, and was not handed back", () => {
+Deno.test("a task whose claim was undone waits as before: it has lost no attempt, and was not handed back", () => {
   for (const before of [waiting, handedBack(claimed(waiting, "a", 2_000), false, 3_000).record]) {
     const { record, outcome } = unclaimed(claimed(before, "b", 4_000), 5_000);
     assertEquals(record.info.status, "PENDING");

@@ -63,7 +63,7 @@ Deno.test("a task that does not ask, or is to stop, keeps its message", () => {
 
 const buy = defineJob({ name: "buy", input: { type: "object" } });
 
-Deno.test("all names of a job say the same of who answers: a task only knows its job", () => {
+Deno.test("all registrations of a job must agree on who answers, because a task only knows its job", () => {
   const registry = new ToolRegistry();
   registry.register(buy, { answers: "model" });
   assertThrows(() => registry.register(buy, { name: "again" }), DefinitionError, "with `answers: person`: buy has");

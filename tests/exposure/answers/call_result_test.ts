@@ -49,7 +49,7 @@ Deno.test("content becomes content blocks, a file with the URI of its own resour
   assertEquals([typed.content, typed.structuredContent], [blocks, { total: 3 }]);
 });
 
-Deno.test("of two copies that are too large together, the text stays, or the data that a schema promises", () => {
+Deno.test("if text and data are too large together, only the text is sent, or only the data if a schema promises them", () => {
   const outcome = value({ text: "x".repeat(60_000) });
   const plain = callResult(task, outcome);
   assertEquals(shapeOf(plain), { blocks: ["text"], data: [], isError: undefined });
@@ -62,7 +62,7 @@ Deno.test("of two copies that are too large together, the text stays, or the dat
   assertStringIncludes(told, "call task_status with the token id-1 and page 1");
 });
 
-Deno.test("a larger result is its beginning and a link to its resource; data that a schema promises are a handle", () => {
+Deno.test("a larger result is answered with its beginning and a link; if a schema promises data, these are a handle", () => {
   const outcome = value({ text: "x".repeat(600_000) });
   for (const typed of [false, true]) {
     const result = callResult(task, outcome, { typed });

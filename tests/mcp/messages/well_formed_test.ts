@@ -85,7 +85,7 @@ for (const transport of ["http", "stdio"] as const) {
   });
 }
 
-Deno.test("a request whose id or name is not well-formed text is refused, and told why", async () => {
+Deno.test("a request whose id or name is not well-formed text is refused with the reason", async () => {
   await using client = await connect("stdio", "2025-11-25", "operation", SERVER);
   const { error } = await client.ask("tools/call", { name: "\ud800", arguments: {} });
   assertEquals([error?.code, error?.message.includes("its name must be well-formed text")], [-32600, true]);

@@ -1,9 +1,6 @@
 import { MemoryBackend } from "../../../mod.ts";
 import { newTaskId } from "../../../src/ids.ts";
-import type { TaskServer } from "../../../src/mcp/host.ts";
-import type { Elicitor } from "../../../src/mcp/rev_2025_11_25/elicit.ts";
 import { StatusPush } from "../../../src/mcp/rev_2025_11_25/status_push.ts";
-import { bindTasks } from "../../../src/mcp/rev_2025_11_25/tasks.ts";
 import type { FinishedTask, LiveTask, TaskInfo } from "../../../src/task.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { assertEquals } from "../../../tools/std.ts";
@@ -46,7 +43,6 @@ function connection(options: { readonly notifications?: boolean; readonly canAsk
     asking: () => ({ elicitation: options.canAsk ?? true }),
   });
   return {
-    tasks,
     push,
     pushed,
     change: (task: TaskInfo) => listeners.get(task.id)?.(task),
@@ -155,33 +151,4 @@ Deno.test("a task that ends before the call's turn is over has its end pushed on
 Deno.test("a connection that is closed before the call's turn is over leaves no timer behind", async () => {
   await using client = connection();
   client.push.created(CREATED);
-});
-
-Deno.test("the end of a task is pushed once, also if tasks/get is reading the task as it ends", async () => {
-  await using client = connection();
-  const { tasks, push } = client;
-  const read = Promise.withResolvers<TaskInfo>();
-  tasks.get = () => read.promise;
-  const handlers = new Map<string, (params: { readonly taskId: string }, ctx: unknown) => Promise<unknown>>();
-  const server: Partial<TaskServer> = {
-    registerCapabilities() {},
-    getClientCapabilities: () => undefined,
-    setOwnHandler: (method: string, _: unknown, handler: never) => void handlers.set(method, handler),
-  };
-  bindTasks(server as TaskServer, {
-    tasks,
-    surface: { cancellable: [], forms: new Map(), notifications: true },
-    peer: { owner: CREATED.owner, known: false },
-    elicitor: { ask() {} } as Partial<Elicitor> as Elicitor,
-    push,
-    followLog() {},
-    closed: new AbortController().signal,
-  });
-  push.follow(CREATED);
-  const answer = handlers.get("tasks/get")?.({ taskId: CREATED.id }, {});
-  client.change(DONE);
-  read.resolve(HALF); // It was read a moment before.
-  await answer;
-  client.change(DONE);
-  assertEquals([client.follows(), client.statuses()], [1, [["tasks/status", "completed"]]]);
 });

@@ -82,7 +82,7 @@ Deno.test("of two answers to a question at the same moment, the audit log has on
   ]);
 });
 
-Deno.test("a question that the server cancels for nobody, and that is answered at the same moment, is told as one of them", async () => {
+Deno.test("a question that is answered at the moment in which the server cancels it is recorded as one of the two", async () => {
   await using stage = new Stage(jobThat((ctx) => ctx.elicit(question)));
   const task = await stage.start((task) => openQuestions(task).length > 0);
   const [{ key } = { key: "" }] = openQuestions(task);
@@ -91,7 +91,7 @@ Deno.test("a question that the server cancels for nobody, and that is answered a
   assertEquals(stage.told.filter(([event]) => event === "answered").length, 1);
 });
 
-Deno.test("the audit log tells once that a question has expired, however many servers there are", async () => {
+Deno.test("the audit log records once that a question has expired, however many servers there are", async () => {
   await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 1 })));
   const { expiredQuestions } = await stage.start(({ status }) => status === "COMPLETED");
   await stage.expired;
@@ -99,14 +99,14 @@ Deno.test("the audit log tells once that a question has expired, however many se
   assertEquals(stage.told, [["expired", "ann", "ask", ...expiredQuestions ?? ["no question"]]]);
 });
 
-Deno.test("a server without an audit log leaves it to another to tell that a question has expired", async () => {
+Deno.test("a server without an audit log leaves it to another one to record that a question has expired", async () => {
   await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 1 })), [false, true]);
   await stage.start(({ status }) => status === "COMPLETED");
   await stage.expired;
   assertEquals(stage.logs.map((log) => log.filter(({ event }) => event === "expired").length), [0, 1]);
 });
 
-Deno.test("an answer that is too late is told as ignored, and its question once as expired", async () => {
+Deno.test("an answer that is too late is recorded as ignored, and its question once as expired", async () => {
   await using stage = new Stage(jobThat((ctx) => ctx.elicit.all([question, { ...question, expiresIn: 1 }])));
   const { id } = await stage.start((task) => task.expiredQuestions !== undefined);
   const [tasks] = stage.servers;

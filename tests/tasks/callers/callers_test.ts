@@ -82,7 +82,7 @@ Deno.test("several calls with the same input that a server has left are taken ov
   assertEquals(taken, [second.task.id, first.task.id, undefined]);
 });
 
-Deno.test("nobody takes over the task of a call that waits in a living server, in the same one or in another", async () => {
+Deno.test("the task of a call that waits in a living server is taken over by no other call, there or elsewhere", async () => {
   await using servers = new Servers();
   const living = servers.start();
   await servers.waitingIn(living);
@@ -90,7 +90,7 @@ Deno.test("nobody takes over the task of a call that waits in a living server, i
   assertEquals(await servers.take(servers.start()), undefined);
 });
 
-Deno.test("a server that lived when it was last looked at is found dead later", async () => {
+Deno.test("a server that was alive at the last check can be found dead later", async () => {
   await using servers = new Servers();
   const killed = servers.start();
   const { task } = await servers.waitingIn(killed);
@@ -130,7 +130,7 @@ Deno.test("a call that is over soon writes nothing to the store", async () => {
   assertEquals(writes, 0);
 });
 
-Deno.test("a server that no call waits in any more stops counting, and leaves no number behind", async () => {
+Deno.test("a server without waiting calls stops its heartbeat, and leaves none behind", async () => {
   await using servers = new Servers();
   const server = servers.start();
   const named: string[] = [];
@@ -148,7 +148,7 @@ Deno.test("a server that no call waits in any more stops counting, and leaves no
   assertEquals(named, ["1", "2", "3", "4", "nothing"]);
 });
 
-Deno.test("a server that was frozen and counted as dead lives again once it counts", async () => {
+Deno.test("a server that was frozen and counted as dead is alive again once its heartbeat continues", async () => {
   await using servers = new Servers();
   const server = servers.start();
   const { task } = await servers.waitingIn(server);
@@ -164,7 +164,7 @@ Deno.test("a server that was frozen and counted as dead lives again once it coun
   assertEquals(await servers.pass(other.isShared(call)), true);
 });
 
-Deno.test("a task is shared while another call waits for it, in this server or in another one that lives", async () => {
+Deno.test("a task is shared while another call waits for it, in this server or in another living one", async () => {
   await using servers = new Servers();
   const [one, two] = [servers.start(), servers.start()];
   const { task, wait } = await servers.waitingIn(one);

@@ -45,7 +45,7 @@ export const documents: Cases = {
     deepStrictEqual(await documents.list("none"), []);
   },
 
-  "changes of documents are told on every connection until it no longer watches": async (stage) => {
+  "every connection is notified of changes to documents until it unsubscribes": async (stage) => {
     const second = await stage.connect();
     const told = [stage.backend, second].map((backend) => {
       const names: string[] = [];

@@ -90,7 +90,7 @@ export const keying: Cases = {
     }
   },
 
-  "keys of one name are those of their owners, and of the servers": async (stage) => {
+  "each owner, and the servers themselves, can have a key of the same name": async (stage) => {
     const { keys } = stage.backend;
     for (const owner of [OWNER, "owner-2", ""]) {
       strictEqual(await keys.rename(owner, "same", undefined, `of ${owner}`), true);

@@ -39,7 +39,7 @@ async function createMany(stage: Stage, job: string, count: number) {
 }
 
 export const limits: Cases = {
-  "of a job with a limit, two workers together run only so many tasks at once, and all in the end": async (stage) => {
+  "two workers together keep the concurrency limit of a job, and run all its tasks": async (stage) => {
     const runs = new Runs();
     const second = await stage.connect();
     const busy = async () => {
@@ -89,7 +89,7 @@ export const limits: Cases = {
     for (const task of [held, waiting]) strictEqual((await stage.finished(task)).status, "COMPLETED");
   }),
 
-  "so many runs of a job with a rate begin within its time, over two workers, and the others after that": async (
+  "two workers together keep the rate limit of a job, and run the other tasks later": async (
     stage,
   ) => {
     const [max, per] = [3, 400];

@@ -167,7 +167,7 @@ export const logging: Cases = {
     for (const task of [cancelled, handedBack]) deepStrictEqual(await textsOf(stage, task), ["waits", "cleans up"]);
   },
 
-  "what is logged by a worker that holds the task no longer, or after the end of its code, is not stored": async (
+  "lines logged after the code has ended, or by a worker that no longer holds the task, are not stored": async (
     stage,
   ) => {
     const claims = [Promise.withResolvers<Claim>(), Promise.withResolvers<Claim>()];

@@ -49,7 +49,7 @@ export const counting: Cases = {
     for (const backend of [stage.backend, second]) deepStrictEqual(await backend.operator.counts(), all);
   },
 
-  "what a worker has handed back or what is answered is counted as what it is then": async (stage) => {
+  "a task that was handed back or answered is counted under its new status": async (stage) => {
     const worker = await stage.work({ asks: (_, ctx) => ctx.elicit(CONFIRM), runs: endless }, { parkAfter: 0 });
     const [asks, runs] = [await stage.create({ job: "asks" }), await stage.create({ job: "runs" })];
     const parked = await stage.parked(asks);

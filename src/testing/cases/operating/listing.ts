@@ -39,7 +39,7 @@ export const listing: Cases = {
     }
   },
 
-  "the filters of an operator's list count alone and together": async (stage) => {
+  "the filters of an operator's list apply alone and together": async (stage) => {
     await stage.work({ quick: () => 1, fails: fail });
     const tasks: TaskInfo[] = [];
     for (const owner of ["ann", "bob"]) {
@@ -84,7 +84,7 @@ export const listing: Cases = {
     deepStrictEqual(seen, ids);
   },
 
-  "an operator's page of tasks until a time has tasks, however many were created since": async (stage) => {
+  "an operator finds tasks created before a time, however many were created since": async (stage) => {
     const operator = stage.backend.operator;
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.unshift((await stage.create({ job: "waits" })).id);
@@ -113,7 +113,7 @@ export const listing: Cases = {
     deepStrictEqual((await operator.tasks({ until: task.createdAt })).tasks, []);
   },
 
-  "an operator's list refuses a cursor of no page, and a limit or a filter that cannot be": async (stage) => {
+  "an operator's list refuses an invalid cursor, limit or filter": async (stage) => {
     const operator = stage.backend.operator;
     for (const cursor of ["", "nonsense", "x".repeat(5_000)]) await rejects(operator.tasks({ cursor }), InvalidInput);
     const status = "DONE" as "PENDING";

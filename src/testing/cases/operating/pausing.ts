@@ -49,7 +49,7 @@ export const pausing: Cases = {
     strictEqual(begun, 3);
   },
 
-  "once a pause has resolved, no task begins that has not begun before": async (stage) => {
+  "once pause has resolved, no further task of the job begins": async (stage) => {
     const operator = stage.backend.operator;
     await stage.work({ held: endless, free: () => 1 }, { concurrency: 40 });
     for (let i = 0; i < 10; i++) {
@@ -67,7 +67,7 @@ export const pausing: Cases = {
     }
   },
 
-  "once a pause has resolved, no worker of another process begins a task that it has not begun before": async (
+  "once pause has resolved, no worker of another process begins a further task": async (
     stage,
   ) => {
     const [operator, second] = [stage.backend.operator, await stage.connect()];

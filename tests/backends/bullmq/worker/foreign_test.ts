@@ -381,7 +381,7 @@ test("a job that still runs when its cancelled task expires is deleted after its
   await store.close();
 });
 
-test("a large result of another producer's job stays in the job, where they look for it", async (place) => {
+test("a large result of another producer's job stays in the job, where that producer reads it", async (place) => {
   const { backend, connection, prefix } = place;
   const queue = new Queue("images", { connection, prefix });
   const events = new QueueEvents("images", { connection, prefix });

@@ -93,7 +93,7 @@ test("a job fails with the error that it throws", async ({ queue, start }) => {
   assertEquals(await failed.promise, "no paper");
 });
 
-test("a second event for an active job does not start it again, and takes no room", async ({ queue, start }) => {
+test("a second event for an active job does not start it again, and takes no slot", async ({ queue, start }) => {
   let runs = 0;
   const done = Promise.withResolvers<number>();
   const worker = start(async (job) => {

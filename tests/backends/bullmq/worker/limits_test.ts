@@ -80,7 +80,7 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
   });
 }
 
-test("workers with different limits go each by its own, over the same count", async (place) => {
+test("workers with different limits each apply their own to the same count", async (place) => {
   await place.create(8);
   await using _small = await place.work("small", { concurrency: 2 });
   await place.settled(2, 1);

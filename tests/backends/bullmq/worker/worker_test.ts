@@ -114,7 +114,7 @@ test("a task whose request to stop arrives before its job does not start", async
   assertEquals([end.status, end.status === "CANCELLED" && end.work, runs], ["CANCELLED", "stopped", 0]);
 });
 
-test("a request to stop from while the worker was disconnected is found afterwards, by a second check if the first one fails", async ({ backend, store, create }) => {
+test("a request to stop that was made while the worker was disconnected is found afterwards, by a second check if the first one fails", async ({ backend, store, create }) => {
   using signals = holdSignals(store);
   const toStop = store.records.toStop.bind(store.records);
   const checked = Promise.withResolvers<void>();

@@ -76,7 +76,7 @@ Deno.test("KV: no task is acknowledged that was written into a file that is gone
     await assertRejects(() => create(backend), StoreLost);
   }));
 
-Deno.test("KV: a file that is put back goes on as before", () =>
+Deno.test("KV: once a missing file is put back, calls succeed again", () =>
   inFolder(async (folder) => {
     const path = `${folder}/jobs.kv`;
     await using backend = await DenoKvBackend.open({ path });

@@ -85,7 +85,7 @@ Deno.test("KV: a finished task is counted for as long as it is kept, and its cou
     }
   }));
 
-Deno.test("KV: a finished task is kept as long as it was to be, at most a 32nd longer, and shares its end with others", () => {
+Deno.test("KV: a finished task is kept for its time, or at most a 32nd longer, and expires together with others", () => {
   for (const resultTtl of [0, 1, 60_000, HOUR, 7 * 24 * HOUR, 1e14]) {
     const expected = resultTtl + HOUR;
     const ends = new Set<number>();

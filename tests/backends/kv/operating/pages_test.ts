@@ -81,7 +81,7 @@ Deno.test("KV: pages of any filter have every task once, in whatever queue, list
     assertEquals(await store.operating.find(newTaskId()), undefined);
   }));
 
-Deno.test("KV: tasks of more priorities than are told apart are listed, too", () =>
+Deno.test("KV: tasks are listed even if they have more priorities than a list distinguishes", () =>
   withFile(async (opened) => {
     const ids: string[] = [];
     for (let priority = 0; priority < 120; priority++) ids.unshift((await opened.create({ priority })).record.info.id);
@@ -104,7 +104,7 @@ Deno.test("KV: a page that matches nothing among many tasks reads a bounded numb
     assertEquals(pages, 2);
   }));
 
-Deno.test("KV: of a job's queue, the task counts as oldest that has waited longest, whatever its priority", () =>
+Deno.test("KV: the oldest task of a queue is the one that has waited longest, whatever its priority", () =>
   withFile(async ({ store, create, clock }) => {
     const times: number[] = [];
     for (const priority of [5, 0, 9]) {
@@ -117,7 +117,7 @@ Deno.test("KV: of a job's queue, the task counts as oldest that has waited longe
     assertEquals([counted.get("job"), counted.get("delayed")], [times[0], undefined]);
   }));
 
-Deno.test("KV: a page until a time begins right behind it, and has tasks whose ids are ahead of the clock", () =>
+Deno.test("KV: a page of tasks until a time reads none that are newer, and includes tasks whose ids are ahead of the clock", () =>
   withFile(async ({ store, create, clock }) => {
     const { tasks } = operatorOf(
       { cancel: never, create: never, documents: { read: never, list: never, write: never, watch: () => never } },

@@ -75,7 +75,7 @@ testUnless(
         assertEquals(await operator.counts(), counts);
       });
 
-      await t.step("what has expired is counted and marked no longer once it is deleted", async () => {
+      await t.step("tasks that have expired leave the counts and marks once they are deleted", async () => {
         await sql(`UPDATE mcp_jobs.expiries SET expires_at = now() - interval '1 hour'`);
         while (await deleteExpired(database, 100));
         assertEquals((await operator.counts()).map(({ job, counts }) => [job, counts.PENDING]), [["waits", 1]]);
@@ -95,7 +95,7 @@ testUnless(
       assertEquals(all - hot, 0);
     });
 
-    await t.step("tables of the version before are counted and marked when they are updated", async () => {
+    await t.step("a migration from the version before fills the counts and marks", async () => {
       await using old = await Database.open(url, "older", 1);
       await migrate(old, BEFORE);
       const records = [
@@ -125,7 +125,7 @@ testUnless(
     });
 
     await t.step(
-      "where few of many tasks match, each page reads some of them, and the last one has the rest",
+      "if few of many tasks match, each page reads a bounded number, and the last one has the rest",
       async () => {
         await using backend = await PostgresBackend.connect({ url });
         const { operator } = backend;

@@ -39,7 +39,7 @@ Deno.test("a report and a line of the same tick are one write; what comes during
   assertEquals(reports.flush(), undefined);
 });
 
-Deno.test("while the store is slow no more lines are held than a task keeps", async () => {
+Deno.test("while the store is slow, no more lines wait than a task keeps", async () => {
   const { reports, writes, ends } = slowStore();
   void reports.log(line("first"));
   await new Promise((done) => setTimeout(done, 0));
@@ -55,7 +55,7 @@ Deno.test("while the store is slow no more lines are held than a task keeps", as
   ]);
 });
 
-Deno.test("lines that could not be stored are stored with the next ones, before them, and `flush` tells that", async () => {
+Deno.test("lines that could not be stored are stored before the next ones, and `flush` rejects until then", async () => {
   const stored: string[][] = [];
   let away = true;
   const reports = mergeReports((_, { lines }) => {

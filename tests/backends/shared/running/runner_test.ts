@@ -7,7 +7,7 @@ import { assert, assertEquals, FakeTime } from "../../../../tools/std.ts";
 import { pass } from "../../../support/time.ts";
 import { claimed, UNUSED, withOneTask } from "./one_task.ts";
 
-Deno.test("what is told late of a task before it was claimed takes it from nobody; what is told since does", async () => {
+Deno.test("a late event from before a claim takes no task from its worker, and an event after it does", async () => {
   const store = withOneTask({});
   const { promise: running, resolve } = Promise.withResolvers<Claim>();
   const runner = new Runner(store, {
@@ -27,7 +27,7 @@ Deno.test("what is told late of a task before it was claimed takes it from nobod
   await runner.stop(0);
 });
 
-Deno.test("what the code of a lost run says and returns is past once its task has come back to this worker", async () => {
+Deno.test("reports and the result of a lost run are ignored once its task has come back to this worker", async () => {
   const runs: { readonly claim: Claim; readonly end: (attempt: Attempt) => void }[] = [];
   const settled: Attempt[] = [];
   const reported: unknown[] = [];
@@ -123,7 +123,7 @@ Deno.test("the fault of a result that can never be stored is stored, too, once t
   assertEquals(end.kind, "fault");
 });
 
-Deno.test("what becomes of a task that was claimed but cannot run is written again and again while the store is away", async () => {
+Deno.test("the end of a task that was claimed but cannot run is written again until the store is back", async () => {
   const { promise: written, resolve } = Promise.withResolvers<void>();
   let [left, away] = [1, 1];
   // deno-lint-ignore require-await
@@ -172,7 +172,7 @@ function untilAborted({ signal }: Claim): Promise<void> {
   return new Promise((resolve) => signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve()));
 }
 
-Deno.test("a task that is asked to stop while it is being claimed hears of it as soon as it runs", async () => {
+Deno.test("a task that is asked to stop while it is being claimed is stopped as soon as it runs", async () => {
   const found = Promise.withResolvers<void>();
   const { store, looked } = oneTask(found.promise);
   const reason = Promise.withResolvers<unknown>();
@@ -192,7 +192,7 @@ Deno.test("a task that is asked to stop while it is being claimed hears of it as
   await runner.stop(0);
 });
 
-Deno.test("what is being claimed when a worker shuts down is handed back", async () => {
+Deno.test("tasks that are being claimed as their worker shuts down are handed back", async () => {
   const found = Promise.withResolvers<void>();
   const { store, ends, looked } = oneTask(found.promise);
   const run = async (claim: Claim): Promise<Attempt> => {
@@ -207,7 +207,7 @@ Deno.test("what is being claimed when a worker shuts down is handed back", async
   assertEquals(ends, [["handed back", false]]);
 });
 
-Deno.test("a result that is there although the worker shuts down is stored: its work is not done twice", async () => {
+Deno.test("a result that is returned while the worker shuts down is stored, so that its work is not done twice", async () => {
   const { store, ends } = oneTask();
   const began = Promise.withResolvers<void>();
   const run = async (claim: Claim): Promise<Attempt> => {

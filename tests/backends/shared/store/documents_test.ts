@@ -10,7 +10,7 @@ class Opened extends StoreBackend {
   }
 }
 
-Deno.test("who watches documents is told of changes, and to read again after a gap, but of no task", async () => {
+Deno.test("watchers of documents are notified of changes and of gaps, but not of tasks", async () => {
   const hub = new Hub();
   await using backend = new Opened(hub);
   const told: (string | undefined)[] = [];

@@ -17,7 +17,7 @@ async function stored() {
   return { store, id, entry };
 }
 
-Deno.test("a change that somebody else overtakes is decided again, on the task as it is then", async () => {
+Deno.test("a change that conflicts with another one is decided again on the newest record", async () => {
   const { store, entry } = await stored();
   assert(await store.change(entry, claimed(entry.record, "worker", 2)));
   const seen: string[] = [];
@@ -28,7 +28,7 @@ Deno.test("a change that somebody else overtakes is decided again, on the task a
   assertEquals([seen, changed?.record.info.status], [["PENDING", "RUNNING"], "CANCELLED"]);
 });
 
-Deno.test("a change that turns out to be none writes nothing", async () => {
+Deno.test("a change that changes nothing writes nothing", async () => {
   const { store, id, entry } = await stored();
   assertEquals(await update(store, entry, (record) => ({ record })), entry);
   assertEquals(await store.read(id, OWNER), entry);
