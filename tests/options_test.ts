@@ -36,7 +36,7 @@ Deno.test("an unknown option is refused by every function, and the error names t
   await using server = newServer();
   const backend = new MemoryBackend();
   const issuer = { issuer: "https://a.example", audience: "https://b.example", jwks: "https://a.example/keys" };
-  const calls: [told: string, call: () => unknown][] = [
+  const calls: [expected: string, call: () => unknown][] = [
     ['atempts of defineJob("x"): did you mean attempts?', () => untyped(defineJob)({ name: "x", input, atempts: 5 })],
     ["nmae of defineJob(undefined): did you mean name?", () => untyped(defineJob)({ nmae: "x", input })],
     [
@@ -88,16 +88,16 @@ Deno.test("an unknown option is refused by every function, and the error names t
       () => untyped(jwtAuthenticator)({ ...issuer, clockskew: 5 }),
     ],
   ];
-  for (const [told, call] of calls) {
-    await assertRejects(async () => await call(), DefinitionError, `Unknown option ${told}`);
+  for (const [expected, call] of calls) {
+    await assertRejects(async () => await call(), DefinitionError, `Unknown option ${expected}`);
   }
   assertEquals(server.registry.list(), []);
 });
 
 Deno.test("an option unlike all known ones is refused with a list of these", () => {
-  const told = 'Unknown option retries of registerAsyncTool("echo"): it takes name, title, description, cancel,';
+  const expected = 'Unknown option retries of registerAsyncTool("echo"): it takes name, title, description, cancel,';
   const registry = new ToolRegistry();
-  assertThrows(() => untyped(registry.register.bind(registry))(echo, { retries: 5 }), DefinitionError, told);
+  assertThrows(() => untyped(registry.register.bind(registry))(echo, { retries: 5 }), DefinitionError, expected);
 });
 
 Deno.test("an unknown option that is undefined is ignored", () => {
@@ -108,7 +108,7 @@ Deno.test("a value of the wrong kind is refused, and the error says what it must
   await using server = newServer();
   const open = () => Promise.resolve(new MemoryBackend());
   const run = untyped(server.run.bind(server));
-  const calls: [told: string, call: () => unknown][] = [
+  const calls: [expected: string, call: () => unknown][] = [
     ['Cannot use "sse" as transport of run: it must be "stdio" or "http".', () => run({ transport: "sse" })],
     ['Cannot use "8000" as port of run: it must be a whole number from 0 to 65535.', () => run({ port: "8000" })],
     ["Cannot use NaN as port of run", () => run({ transport: "http", port: NaN })],
@@ -148,7 +148,7 @@ Deno.test("a value of the wrong kind is refused, and the error says what it must
       () => untyped(server.registerAsyncTool.bind(server))(echo, { taskSupport: "never" }),
     ],
   ];
-  for (const [told, call] of calls) await assertRejects(async () => await call(), DefinitionError, told);
+  for (const [expected, call] of calls) await assertRejects(async () => await call(), DefinitionError, expected);
   assertEquals(server.registry.list(), []);
 });
 

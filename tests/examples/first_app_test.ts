@@ -41,8 +41,8 @@ async function publish(folder: string): Promise<string> {
 /** Creates the folder that the README describes, and resolves with the names of its programs. */
 async function makeApp(folder: string, from: string, compilerOptions = {}): Promise<readonly string[]> {
   const [, config = ""] = /```json\n(\{\n {2}"imports".*?)```/s.exec(await Deno.readTextFile(`${ROOT}README.md`)) ?? [];
-  const told = JSON.parse(config.replace("/path/to/mcp-jobs", from));
-  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ ...told, compilerOptions }));
+  const denoJson = JSON.parse(config.replace("/path/to/mcp-jobs", from));
+  await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ ...denoJson, compilerOptions }));
   for (const file of FILES) await Deno.copyFile(`${ROOT}docs/${file}`, `${folder}/${file.replace("snippets/", "")}`);
   return FILES.map((file) => file.replace("snippets/", ""));
 }

@@ -98,8 +98,8 @@ Deno.test("there is no task_cancel if no task may be cancelled", async () => {
 Deno.test("a prefix that would give the shared tools names which clients refuse is refused, with the reason", () => {
   new AdaptiveExposureStrategy({ toolPrefix: "x".repeat(53) });
   for (const toolPrefix of ["reports.", "my reports_", "é", "x".repeat(54), 7 as unknown as string]) {
-    const told = "as toolPrefix of AdaptiveExposureStrategy: it must be at most 53 letters, digits,";
-    assertThrows(() => new AdaptiveExposureStrategy({ toolPrefix }), DefinitionError, told);
+    const response = "as toolPrefix of AdaptiveExposureStrategy: it must be at most 53 letters, digits,";
+    assertThrows(() => new AdaptiveExposureStrategy({ toolPrefix }), DefinitionError, response);
   }
 });
 
@@ -177,9 +177,9 @@ Deno.test("a client that cannot be asked receives the task's progress while task
   const { id: token } = await start(surface, "endless", {});
   await bench.work(endless);
   await bench.until(token, ({ progress }) => progress === 0.5);
-  const heard: TaskInfo[] = [];
-  await call(surface, "task_status", { token }, { onChange: (task) => void heard.push(task) });
-  assertEquals([heard[0]?.status, heard[0]?.progress], ["RUNNING", 0.5]);
+  const received: TaskInfo[] = [];
+  await call(surface, "task_status", { token }, { onChange: (task) => void received.push(task) });
+  assertEquals([received[0]?.status, received[0]?.progress], ["RUNNING", 0.5]);
 });
 
 Deno.test("a registration can have its own answerWithin", async () => {
@@ -206,8 +206,8 @@ Deno.test("the tasks of a job with two names can be waited for as long as either
     const waiting = call(surface, "task_status", { token, wait_seconds: 60 });
     await bench.work(gate.job);
     assertEquals(fieldsOf(await waiting).status, "RUNNING");
-    const told = fieldsOf(await call(surface, "task_status", { token, wait_seconds: 0.02 }));
-    assertStringIncludes(String(told.next), "after a while");
+    const response = fieldsOf(await call(surface, "task_status", { token, wait_seconds: 0.02 }));
+    assertStringIncludes(String(response.next), "after a while");
     const cut = call(surface, "task_status", { token, wait_seconds: 90 });
     gate.open();
     assertEquals(fieldsOf(await cut).status, "COMPLETED");

@@ -21,12 +21,12 @@ const failing = (): string => {
   throw new Error("no such user: secret");
 };
 const FAILURES = [
-  { key: failing, did: "failed", where: "run a key function", told: "no such user: secret" },
+  { key: failing, did: "failed", where: "run a key function", message: "no such user: secret" },
   {
     key: () => 7 as unknown as string,
     did: "returned number instead of a text",
     where: "use what a key function returned",
-    told: "returned number",
+    message: "returned number",
   },
 ];
 
@@ -43,7 +43,7 @@ const STRATEGIES = [
 
 for (const [strategy, name, args] of STRATEGIES) {
   Deno.test(`${strategy.constructor.name}: a key function that fails refuses the call; the model learns that nothing was started, and the operator why`, async () => {
-    for (const { key, did, where, told } of FAILURES) {
+    for (const { key, did, where, message } of FAILURES) {
       await using backend = new MemoryBackend();
       const reported = new Reported();
       const { onError } = reported;
@@ -75,7 +75,7 @@ for (const [strategy, name, args] of STRATEGIES) {
         assert(!text.includes("secret"));
       }
       assertEquals(reported.all.map(({ error: _, ...place }) => place), forms.map(() => ({ where, job: "report" })));
-      for (const { error } of reported.all) assertStringIncludes(String(error), told);
+      for (const { error } of reported.all) assertStringIncludes(String(error), message);
       const { tasks } = await backend.operator.tasks();
       assertEquals(tasks, []);
       end.abort();

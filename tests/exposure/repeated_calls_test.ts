@@ -96,7 +96,7 @@ Deno.test("a client that calls again in the moment in which it gives up gets its
 });
 
 /** A backend that holds the storing of tasks, or the reading of results, until the test lets it go on. */
-class HeldBackend extends MemoryBackend {
+class LockedBackend extends MemoryBackend {
   readonly #reached = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
 
@@ -134,7 +134,7 @@ for (
   const [held, moment] of [["create", "its task is being stored"], ["outcome", "its result is being read"]] as const
 ) {
   Deno.test(`a client that gives up while ${moment}, and calls again, gets the same task`, async () => {
-    const backend = new HeldBackend(held);
+    const backend = new LockedBackend(held);
     await using bench = new Bench(new AdaptiveExposureStrategy(), backend);
     const gate = new Gate();
     const surface = bench.exposeAll(gate.job);
@@ -251,8 +251,8 @@ Deno.test("a call with another idempotency key starts its own task, and leaves t
   assertEquals(gate.runs, 3);
 });
 
-/** Tells when a start has received its task. */
-class ToldBackend extends MemoryBackend {
+/** Lets a test wait until starts have received their tasks. */
+class ObservedBackend extends MemoryBackend {
   #starts = 0;
   readonly #waiting = new Map<number, () => void>();
 
@@ -273,7 +273,7 @@ class ToldBackend extends MemoryBackend {
 
 /** A unique job with two calls that wait for its one task, which the first has started. */
 async function twoCallers(strategy: ExposureStrategy) {
-  const backend = new ToldBackend();
+  const backend = new ObservedBackend();
   const bench = new Bench(strategy, backend);
   const gate = new Gate();
   const surface = merge([bench.expose(gate.job, { unique: true })], bench.tasks);

@@ -84,9 +84,9 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Waits for a state of a task. */
-  async until(id: string, look: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
+  async until(id: string, matches: (task: TaskInfo) => boolean, owner: string = ME): Promise<TaskInfo> {
     const { promise, resolve } = Promise.withResolvers<TaskInfo>();
-    const seen = (task: TaskInfo) => task.id === id && look(task) && resolve(task);
+    const seen = (task: TaskInfo) => task.id === id && matches(task) && resolve(task);
     const stop = this.backend.watch((event) => event.kind === "change" && seen(event.task));
     this.backend.get(id, owner).then(seen, () => {}); // A task that has expired has had its event.
     try {

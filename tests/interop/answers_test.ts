@@ -463,7 +463,7 @@ onBoth(
 
 onBoth("a client is notified of a page that a task has asked for, after its requests have ended", async (stage) => {
   const ann = await stage.connect("ann", { url: {} }, () => ({ action: "accept" }));
-  const { promise: told, resolve } = Promise.withResolvers<string>();
+  const { promise: completed, resolve } = Promise.withResolvers<string>();
   ann.client.setNotificationHandler(
     ElicitationCompleteNotificationSchema,
     ({ params }) => resolve(params.elicitationId),
@@ -474,7 +474,7 @@ onBoth("a client is notified of a page that a task has asked for, after its requ
   );
   while ((await ann.client.experimental.tasks.getTask(taskId)).status !== "completed");
   const [page] = ann.asked;
-  assertEquals(page && "elicitationId" in page && page.elicitationId, await told);
+  assertEquals(page && "elicitationId" in page && page.elicitationId, await completed);
 });
 
 onBoth("a task's question is cancelled if the job says so and its client cannot ask", async (stage) => {

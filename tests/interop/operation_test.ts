@@ -34,11 +34,11 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
   },
 
   async "a plain call receives progress and the result, which names its resource"({ client }) {
-    const heard: { progress: number; message?: string }[] = [];
+    const received: { progress: number; message?: string }[] = [];
     const params = { name: "steps", arguments: { gate: "plain", end: "plain:end", steps: 3 } };
     const last = Promise.withResolvers<void>();
-    const onprogress = (progress: typeof heard[number]) => {
-      heard.push(progress);
+    const onprogress = (progress: typeof received[number]) => {
+      received.push(progress);
       if (progress.message === "step 3 of 3") last.resolve();
     };
     const calling = client.callTool(params, undefined, { onprogress });
@@ -51,9 +51,9 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(result.structuredContent, { taken: 3 });
     assertEquals(result.content.length, 1);
     assertEquals(result._meta?.resourceUri, `mcp://results/steps/${id}`);
-    const messages = heard.map(({ message }) => message);
+    const messages = received.map(({ message }) => message);
     assertEquals(messages, ["step 1 of 3", "step 2 of 3", "step 3 of 3"]);
-    assert(heard.every(({ progress }, index) => index === 0 || progress > (heard[index - 1]?.progress ?? 0)));
+    assert(received.every(({ progress }, index) => index === 0 || progress > (received[index - 1]?.progress ?? 0)));
   },
 
   async "the official task stream creates, follows and ends with the result"({ client }) {
@@ -69,11 +69,11 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
   },
 
   async "a task's changes and progress are pushed in order, and the last one is terminal"({ client, notes, note }) {
-    const heard: number[] = [];
+    const received: number[] = [];
     const stream = client.experimental.tasks.callToolStream(
       { name: "steps", arguments: { gate: "pushed", end: "pushed:end", steps: 3 } },
       undefined,
-      { task: {}, onprogress: ({ progress }) => heard.push(progress) },
+      { task: {}, onprogress: ({ progress }) => received.push(progress) },
     );
     const reading = Array.fromAsync(stream);
     const id = textOf(await call(client, "await_gate", { gate: "pushed:started" }));
@@ -92,7 +92,7 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(steps.slice(0, 3), ["25 %, step 1 of 3", "50 %, step 2 of 3", "75 %, step 3 of 3"]);
     const times = pushed.map(({ lastUpdatedAt }) => String(lastUpdatedAt));
     assertEquals(times, times.toSorted());
-    assertEquals(heard.slice(-3), [0.25, 0.5, 0.75]);
+    assertEquals(received.slice(-3), [0.25, 0.5, 0.75]);
   },
 
   async "a task is read, refuses its result as a resource, waits, and then gives it"({ client }) {

@@ -13,12 +13,12 @@ for (const transport of ["stdio", "http"] satisfies TransportName[]) {
     await using connection = await connectWithoutTasks(http?.url);
     const { client } = connection;
     assertEquals(client.getProtocolEra(), "modern");
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: lastReport, resolve: reported } = Promise.withResolvers<void>();
     const calling = client.callTool({ name: "steps", arguments: { gate: "go", end: "end", steps: 3 } }, {
-      onprogress: ({ message }) => message === "step 3 of 3" && tell(),
+      onprogress: ({ message }) => message === "step 3 of 3" && reported(),
     });
     await client.callTool({ name: "open_gate", arguments: { gate: "go" } });
-    await told;
+    await lastReport;
     await client.callTool({ name: "open_gate", arguments: { gate: "end" } });
     assertEquals((await calling).structuredContent, { taken: 3 });
     const failed = await client.callTool({ name: "fail", arguments: { what: "tool_error" } });

@@ -78,13 +78,13 @@ Deno.test("the line of a failed job has the kind of its error and where it was t
     new Error(""),
   ];
   for (const secret of secrets) errors.report(secret, place);
-  const told = written.map((line) => JSON.parse(line).error);
+  const texts = written.map((line) => JSON.parse(line).error);
   assert(!written.join().includes("secret"), written.join("\n"));
   const frame = /on_error_test\.ts:\d+:\d+\)?\)$/;
   for (const [index, name] of [[0, "NoSuchUser"], [1, "TypeError"], [2, "BackendError"], [6, "Error"]] as const) {
-    assert(told[index].startsWith(`${name} (at `) && frame.test(told[index]), told[index]);
+    assert(texts[index].startsWith(`${name} (at `) && frame.test(texts[index]), texts[index]);
   }
-  assertEquals(told.slice(3, 6), ["Error", "a string", "an object"]);
+  assertEquals(texts.slice(3, 6), ["Error", "a string", "an object"]);
 });
 
 Deno.test("the place of an error is the first one outside of libraries, and is left out where there is none", () => {
@@ -95,8 +95,8 @@ Deno.test("the place of an error is the first one outside of libraries, and is l
   for (const frames of [[library, own], ["ext:core/01_core.js:1:1", library], ["a (node:net:1:1)", own]]) {
     errors.report(Object.assign(new Error("away"), { stack: stackOf(...frames) }), { where: "read" });
   }
-  const told = written.map((line) => JSON.parse(line).error);
-  assertEquals(told, [`away (at ${own})`, "away", `away (at ${own})`]);
+  const texts = written.map((line) => JSON.parse(line).error);
+  assertEquals(texts, [`away (at ${own})`, "away", `away (at ${own})`]);
 });
 
 Deno.test("an onError that throws or rejects breaks nothing", async () => {

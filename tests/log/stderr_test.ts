@@ -49,8 +49,8 @@ Deno.test("a limited number of lines waits for a reader, and a line says how man
   const lines = new LineWriter(pipe);
   lines.write("x".repeat(20_000));
   for (let number = 1; number <= 1_500; number++) lines.write(`line ${number}`);
-  const [, ...told] = (await pipe.read()).trimEnd().split("\n");
-  assertEquals([told.length, told.at(-2), told.at(-1)], [
+  const [, ...texts] = (await pipe.read()).trimEnd().split("\n");
+  assertEquals([texts.length, texts.at(-2), texts.at(-1)], [
     1_001,
     "line 1000",
     "mcp-jobs: 500 lines were left out here, because nobody read stderr",

@@ -92,9 +92,9 @@ class Stage implements AsyncDisposable {
       const raw = await Raw.open(this.server.fetch, undefined, capabilities);
       await using pushed = await raw.listen();
       const taskId = await raw.start("curious");
-      let told = await pushed.message();
-      while (told.params?.status !== "input_required") told = await pushed.message();
-      return [(await raw.ask("tasks/get", { taskId })).result, told.params];
+      let notification = await pushed.message();
+      while (notification.params?.status !== "input_required") notification = await pushed.message();
+      return [(await raw.ask("tasks/get", { taskId })).result, notification.params];
     },
     "2026-07-28": async (capabilities: Fields) => {
       const url = new URL("http://localhost/mcp");
@@ -104,9 +104,9 @@ class Stage implements AsyncDisposable {
       await using created = await ask("tools/call", { name: "curious", arguments: {} });
       const { taskId } = (await created.next()).result ?? {};
       await using listening = await ask("subscriptions/listen", { notifications: { taskIds: [taskId] } });
-      const told = await listening.next(({ params }) => params?.status === "input_required");
+      const notification = await listening.next(({ params }) => params?.status === "input_required");
       await using read = await ask("tasks/get", { taskId });
-      return [(await read.next()).result, told.params];
+      return [(await read.next()).result, notification.params];
     },
   };
 

@@ -5,15 +5,15 @@ import { ignored } from "../support/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 
 Deno.test("an error that the caller can correct is invalid params, and one that only the operator can is an internal error", () => {
-  const errors: [error: Error, code: number, told: string][] = [
+  const errors: [error: Error, code: number, part: string][] = [
     [new InvalidInput("cursor", [{ path: "", message: "no page of tasks has it" }]), -32602, "Invalid cursor"],
     [new InvalidValue("The input has 20 bytes as JSON"), -32602, "The input has 20 bytes"],
     [new TaskNotFound("7"), -32602, 'Cannot find task "7"'],
     [new BackendError("Redis is away."), -32603, "Redis is away."],
   ];
-  for (const [error, code, told] of errors) {
+  for (const [error, code, part] of errors) {
     const { code: given, message } = toProtocolError(error, ignored);
-    assertEquals([given, message.includes(told)], [code, true], message);
+    assertEquals([given, message.includes(part)], [code, true], message);
   }
 });
 
@@ -42,8 +42,8 @@ Deno.test("a defect goes to onError, by default a line on stderr, and not to the
   const answer = JSON.parse(text.split("\n")[1] ?? "");
   assertEquals([answer.id, answer.error.code], [2, -32603]);
   assert(!text.includes("the secret of the store"), text);
-  const told = JSON.parse(await stderr);
-  assertEquals(told.where, "answer a request");
-  assertStringIncludes(told.error, "the secret of the store (at ");
+  const part = JSON.parse(await stderr);
+  assertEquals(part.where, "answer a request");
+  assertStringIncludes(part.error, "the secret of the store (at ");
   await child.status;
 });

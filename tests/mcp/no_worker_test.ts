@@ -79,11 +79,11 @@ Deno.test("the handle that a call gets says that no worker is running, and so do
   pass(60_000);
   const handle = (await call(client, "contract")).structuredContent;
   assertEquals([handle?.status, handle?.message], ["PENDING", WAITING]);
-  const look = async () => (await call(client, "task_status", { token: handle?.token })).structuredContent;
-  assertEquals((await look())?.message, WAITING);
+  const readStatus = async () => (await call(client, "task_status", { token: handle?.token })).structuredContent;
+  assertEquals((await readStatus())?.message, WAITING);
   const finished = Promise.withResolvers<void>();
   backend.watch((event) => event.kind === "change" && event.task.status === "COMPLETED" && finished.resolve());
   await using _worker = createWorker(backend, [{ ...contract, run: () => ({ ran: true }) }]);
   await finished.promise;
-  assertEquals((await look())?.status, "COMPLETED");
+  assertEquals((await readStatus())?.status, "COMPLETED");
 });

@@ -55,7 +55,7 @@ async function run(client: Client, revision: Revision, name: string, args: Field
   const task = revision === "2025-11-25" ? { task: {} } : {};
   const { result } = await client.ask("tools/call", { name, arguments: args, ...task });
   const taskId: string = result?.taskId ?? result?.task.taskId;
-  return { taskId, end: await client.hear(taskId) };
+  return { taskId, end: await client.follow(taskId) };
 }
 
 /** So many pages are read one after the other, and then the last: each read makes the server cut all of them again. */
@@ -112,8 +112,8 @@ async function exercise(client: Client, revision: Revision, kind: Kind, bytes: n
   }
   for (const name of bytes <= LOST ? ["throws", "faults"] : []) {
     const { result: plain, error } = await call(client, name, args);
-    const told: string = error?.message ?? plain?.content[0].text;
-    assertStringIncludes(told, text.slice(0, 1_000));
+    const message: string = error?.message ?? plain?.content[0].text;
+    assertStringIncludes(message, text.slice(0, 1_000));
     const { taskId } = await run(client, revision, name, args);
     await client.ask("tasks/get", { taskId });
     if (revision === "2025-11-25") await client.ask("tasks/result", { taskId });
@@ -192,7 +192,7 @@ for (const transport of ["http", "stdio"] as const) {
       if (revision === "2026-07-28") {
         for (const [kind, bytes] of [["escapes", 5_700], ["Chinese", 17_000]] as const) {
           const { result } = await client.ask("tools/call", { name: "asks", arguments: { kind, bytes } });
-          await client.hear(result?.taskId, ["input_required"]);
+          await client.follow(result?.taskId, ["input_required"]);
           const { result: task } = await client.ask("tasks/get", { taskId: result?.taskId });
           assertEquals(Object.values<Fields>(task?.inputRequests)[0]?.params.message, textOf(kind, bytes));
           checkSizes(client, "the longest questions");

@@ -10,7 +10,7 @@ class Shared {
   fails = false;
   /** Called while a list is read, before it is returned. */
   during: (() => void) | undefined;
-  hear: (name: string | undefined) => void = () => {};
+  notify: (name: string | undefined) => void = () => {};
 
   readonly documents: DocumentStore = {
     read: (name) => Promise.resolve(this.texts.get(name)),
@@ -29,8 +29,8 @@ class Shared {
       return Promise.resolve(true);
     },
     watch: (listener) => {
-      this.hear = listener;
-      return () => this.hear = () => {};
+      this.notify = listener;
+      return () => this.notify = () => {};
     },
   };
 }
@@ -42,12 +42,12 @@ Deno.test("pauses are read once, and again only after a change was announced", a
   let changes = 0;
   using pauses = new Pauses(shared.documents, () => changes++);
   for (let i = 0; i < 3; i++) assertEquals(await pauses.unpaused(JOBS), JOBS);
-  shared.hear("schedule:a");
+  shared.notify("schedule:a");
   assertEquals([await pauses.unpaused(JOBS), shared.reads, changes], [JOBS, 1, 0]);
   shared.texts.set("paused:a", "{}");
-  shared.hear("paused:a");
+  shared.notify("paused:a");
   assertEquals([await pauses.unpaused(JOBS), shared.reads, changes], [["b"], 2, 1]);
-  shared.hear(undefined);
+  shared.notify(undefined);
   assertEquals([await pauses.unpaused(JOBS), shared.reads, changes], [["b"], 3, 2]);
 });
 
@@ -57,7 +57,7 @@ Deno.test("a pause that is announced while pauses are being read counts for the 
   shared.during = () => {
     shared.during = undefined;
     shared.texts.set("paused:a", "{}");
-    shared.hear("paused:a");
+    shared.notify("paused:a");
   };
   assertEquals(await pauses.unpaused(JOBS), ["b"]);
 });

@@ -84,8 +84,8 @@ Deno.test("fields without an object around them are refused, with advice how to 
       assertThrows(() => toJsonSchema(shape as unknown as JsonSchema, side, "text"), DefinitionError, wrap);
     }
   }
-  const told = "wrap it in an object schema of handmade";
-  assertThrows(() => toJsonSchema({ n: handMade } as unknown as JsonSchema, "input", "n"), DefinitionError, told);
+  const expected = "wrap it in an object schema of handmade";
+  assertThrows(() => toJsonSchema({ n: handMade } as unknown as JsonSchema, "input", "n"), DefinitionError, expected);
   for (const nothing of ["text", 5, true, z.string, [z.string()]]) {
     assertThrows(
       () => toJsonSchema(nothing as unknown as JsonSchema, "input", "n"),

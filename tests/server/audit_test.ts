@@ -78,12 +78,13 @@ Deno.test("repetitions are written on disposal, and nothing after that", async (
 Deno.test("of more than a thousand kinds the oldest is forgotten, and written first if it has repeated", () => {
   const repeated = new RepeatedRefusals();
   const add = (number: number) =>
-    repeated.add(refused({ principal: `${number}` })).map((told) => ({ ...told, at: "" }));
-  const told = (number: number, count?: number) => refused({ at: "", principal: `${number}`, ...(count && { count }) });
+    repeated.add(refused({ principal: `${number}` })).map((event) => ({ ...event, at: "" }));
+  const eventOf = (number: number, count?: number) =>
+    refused({ at: "", principal: `${number}`, ...(count && { count }) });
   for (let number = 0; number < 1_000; number++) add(number);
   assertEquals([add(0), add(0), add(999)], [[], [], []]);
-  assertEquals([add(1_000), add(1_001)], [[told(0, 2), told(1_000)], [told(1_001)]]);
-  assertEquals([repeated.size, add(0), add(1_000)], [1_000, [told(0)], []]);
+  assertEquals([add(1_000), add(1_001)], [[eventOf(0, 2), eventOf(1_000)], [eventOf(1_001)]]);
+  assertEquals([repeated.size, add(0), add(1_000)], [1_000, [eventOf(0)], []]);
   assertEquals(repeated.take().map(({ principal, count }) => [principal, count]), [["999", 1], ["1000", 1]]);
   assertEquals([repeated.size, repeated.take(), repeated.size], [2, [], 0]);
 });
@@ -132,7 +133,7 @@ class Audited implements AsyncDisposable {
   }
 
   /** Reads stderr until this number of refusals was written, one by one or counted; without a number, to the end. */
-  async told(most = Infinity): Promise<readonly Line[]> {
+  async read(most = Infinity): Promise<readonly Line[]> {
     const lines: Line[] = [];
     let text = "";
     while (lines.reduce((sum, { count = 1 }) => sum + count, 0) < most) {
@@ -146,8 +147,8 @@ class Audited implements AsyncDisposable {
     return lines;
   }
 
-  /** Closes stderr. */
-  async deafen(): Promise<void> {
+  /** Closes the reading end of stderr. */
+  async closeStderr(): Promise<void> {
     await this.#stderr.cancel();
   }
 
@@ -167,19 +168,19 @@ Deno.test("a server whose audit log nobody reads answers 1,000 refused requests,
 Deno.test("waiting lines are written once somebody reads, with the number of those that were left out", async () => {
   await using server = await Audited.start();
   await server.beRefused(2_000);
-  const lines = await server.told(2_000);
+  const lines = await server.read(2_000);
   const leftOut = lines.filter(({ event }) => event === "left_out");
   assertEquals([leftOut.length, leftOut[0] === lines.at(-1)], [1, true]);
-  assert(lines.length > 1_000, `${lines.length} are told.`);
+  assert(lines.length > 1_000, `${lines.length} are written.`);
   await server.beRefused(3, "again");
   assertEquals((await server.end()).code, 0);
-  const last = await server.told();
+  const last = await server.read();
   assertEquals(last.map(({ event, count }) => [event, count]), [["refused", undefined], ["refused", 2]]);
 });
 
 Deno.test("an audit log whose reader is gone makes no request fail", async () => {
   await using server = await Audited.start();
-  await server.deafen();
+  await server.closeStderr();
   await server.beRefused(10);
   assertEquals((await server.end()).code, 0);
 });

@@ -61,11 +61,11 @@ Deno.test("a server that cannot serve rejects its first request and all later on
   server.registerAsyncTool(
     defineJob({ name: "wrong", input: { type: "object", properties: { n: { type: "nonsense" } } } }),
   );
-  const told = "Cannot use the schema";
+  const expected = "Cannot use the schema";
   const ask = () => server.fetch(new Request("http://localhost/mcp", POST));
-  await assertRejects(ask, DefinitionError, told);
-  await assertRejects(ask, DefinitionError, told);
-  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, told);
+  await assertRejects(ask, DefinitionError, expected);
+  await assertRejects(ask, DefinitionError, expected);
+  await assertRejects(() => server.run({ transport: "http", port: 0 }), DefinitionError, expected);
 });
 
 Deno.test("a server that is closed during its first request answers 503, and leaves nothing open", async () => {

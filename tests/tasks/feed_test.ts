@@ -39,10 +39,10 @@ class LossyBackend extends MemoryBackend {
   }
 
   gap(): void {
-    this.tell({ kind: "gap" });
+    this.emit({ kind: "gap" });
   }
 
-  tell(event: TaskEvent): void {
+  emit(event: TaskEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 }
@@ -93,13 +93,13 @@ Deno.test("every follower of a task sees each change once, and another owner see
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const heard: TaskInfo[][] = [[], []];
-  for (const list of heard) feed.follow(task, (now) => list.push(now));
+  const seen: TaskInfo[][] = [[], []];
+  for (const list of seen) feed.follow(task, (now) => list.push(now));
   const foreign: TaskInfo[] = [];
   feed.watch({ id: task.id, owner: "stranger" }, (now) => foreign.push(now));
   const end = await backend.cancel(task.id, "me", 0);
   await feed.wait(task.id, "me", never);
-  for (const list of heard) {
+  for (const list of seen) {
     assertEquals(list.at(-1), end);
     const revisions = list.map(({ revision }) => revision);
     assertEquals(revisions, [...new Set(revisions)].toSorted((a, b) => a - b));
@@ -112,28 +112,28 @@ Deno.test("a follower sees no state that is older than the one it started from",
   using feed = new TaskFeed(backend);
   const created = await create(backend);
   const known = await backend.cancel(created.id, "me", 0);
-  const heard: TaskInfo[] = [];
-  const told = Promise.withResolvers<void>();
+  const seen: TaskInfo[] = [];
+  const notified = Promise.withResolvers<void>();
   feed.follow(known, (now) => {
-    heard.push(now);
-    told.resolve();
+    seen.push(now);
+    notified.resolve();
   });
-  backend.tell({ kind: "change", task: created }); // An event of another process comes late.
-  await told.promise;
-  assertEquals(heard, [known]);
+  backend.emit({ kind: "change", task: created }); // An event of another process comes late.
+  await notified.promise;
+  assertEquals(seen, [known]);
 });
 
 Deno.test("a follower that unsubscribes sees nothing more, and the others are not affected", async () => {
   await using backend = new MemoryBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const heard: string[] = [];
-  const stop = feed.watch(task, () => heard.push("stopped"));
-  feed.watch(task, () => heard.push("stays"));
+  const seen: string[] = [];
+  const stop = feed.watch(task, () => seen.push("stopped"));
+  feed.watch(task, () => seen.push("stays"));
   stop();
   stop();
   await backend.cancel(task.id, "me", 0);
-  assertEquals(heard, ["stays"]);
+  assertEquals(seen, ["stays"]);
 });
 
 Deno.test("after a gap every watched task is read again, so that no end is missed", async () => {
@@ -161,9 +161,9 @@ Deno.test("a follower of a task that is gone after a gap is removed", async () =
   await using backend = new LossyBackend();
   using feed = new TaskFeed(backend);
   const task = await create(backend);
-  const told = Promise.withResolvers<void>();
-  const stop = feed.follow(task, () => told.resolve());
-  await told.promise;
+  const notified = Promise.withResolvers<void>();
+  const stop = feed.follow(task, () => notified.resolve());
+  await notified.promise;
   backend.failures.push(new TaskNotFound(task.id));
   backend.gap();
   await until(() => Promise.resolve(feed.size === 0), "a feed without followers");
@@ -176,9 +176,9 @@ Deno.test("a follower whose task cannot be read at first gets its state as soon 
   const task = await create(backend);
   await backend.cancel(task.id, "me", 0);
   backend.failures.push(new BackendError("The disk is busy."));
-  const told = Promise.withResolvers<TaskInfo>();
-  feed.follow(task, told.resolve);
-  assertEquals((await told.promise).status, "CANCELLED");
+  const notified = Promise.withResolvers<TaskInfo>();
+  feed.follow(task, notified.resolve);
+  assertEquals((await notified.promise).status, "CANCELLED");
 });
 
 Deno.test("a task that cannot be read just after a gap is read again, without another gap", async () => {
@@ -196,11 +196,11 @@ Deno.test("a feed that is disposed of unsubscribes from its backend", async () =
   await using backend = new MemoryBackend();
   const feed = new TaskFeed(backend);
   const task = await create(backend);
-  const heard: TaskInfo[] = [];
-  feed.watch(task, (now) => heard.push(now));
+  const seen: TaskInfo[] = [];
+  feed.watch(task, (now) => seen.push(now));
   feed[Symbol.dispose]();
   assert((await backend.cancel(task.id, "me", 0)).status === "CANCELLED");
-  assertEquals([heard.length, feed.size], [0, 0]);
+  assertEquals([seen.length, feed.size], [0, 0]);
 });
 
 Deno.test("after stopWaiting all waits reject with its reason, old and new ones", async () => {
@@ -259,11 +259,11 @@ Deno.test("when the store loses a task without an event, waits reject, and follo
   using feed = new TaskFeed(backend, undefined, 20);
   const task = await create(backend);
   const { wait } = await waiting(feed, task.id);
-  const heard = Promise.withResolvers<TaskInfo>();
-  feed.follow(task, (now) => now.status === "FAILED" && heard.resolve(now));
+  const seen = Promise.withResolvers<TaskInfo>();
+  feed.follow(task, (now) => now.status === "FAILED" && seen.resolve(now));
   backend.get = (id) => Promise.reject(new TaskNotFound(id));
   await assertRejects(() => wait, TaskNotFound);
-  const { status, message, revision } = await heard.promise;
+  const { status, message, revision } = await seen.promise;
   assertEquals([status, message, revision], ["FAILED", new TaskNotFound(task.id).message, task.revision + 1]);
   assertEquals(feed.size, 0);
 });
@@ -293,7 +293,7 @@ Deno.test("owner names and ids that concatenate to the same text are different t
   const task = await create(backend, "b c");
   const foreign: TaskInfo[] = [];
   feed.watch({ id: `${task.id} b`, owner: "c" }, (now) => foreign.push(now));
-  backend.tell({ kind: "change", task });
+  backend.emit({ kind: "change", task });
   assertEquals(foreign, []);
 });
 
@@ -309,9 +309,9 @@ Deno.test("a wait for a task that was just stored reads nothing where its events
   };
   const end = await backend.cancel(task.id, "me", 0);
   reads = 0;
-  backend.tell({ kind: "change", task });
-  backend.tell({ kind: "change", task: end });
-  backend.tell({ kind: "change", task }); // An event of another process comes late.
+  backend.emit({ kind: "change", task });
+  backend.emit({ kind: "change", task: end });
+  backend.emit({ kind: "change", task }); // An event of another process comes late.
   assertEquals([await feed.finish(task, never), reads], [end, 0]);
   backend.gap();
   assertEquals([await feed.finish(task, never), reads], [end, 1]);
@@ -323,14 +323,14 @@ Deno.test("a wait ends with its time, or with a change that is enough, and leave
   using feed = new TaskFeed(backend);
   const task = await create(backend);
   const changed: TaskInfo = { ...task, revision: 2, progress: 0.5 };
-  const heard: TaskInfo[] = [];
-  const wait = feed.waitFrom(task, { signal: never, ms: 1_000, onChange: (now) => heard.push(now) });
+  const seen: TaskInfo[] = [];
+  const wait = feed.waitFrom(task, { signal: never, ms: 1_000, onChange: (now) => seen.push(now) });
   await time.tickAsync(999);
-  backend.tell({ kind: "change", task: changed });
+  backend.emit({ kind: "change", task: changed });
   await time.tickAsync(1);
-  assertEquals([await wait, heard, feed.size], [changed, [task, changed], 0]);
+  assertEquals([await wait, seen, feed.size], [changed, [task, changed], 0]);
   const enough = feed.waitFrom(task, { signal: never, stays: ({ progress }) => progress !== 0.6 });
   const next: TaskInfo = { ...changed, revision: 3, progress: 0.6 };
-  backend.tell({ kind: "change", task: next });
+  backend.emit({ kind: "change", task: next });
   assertEquals([await enough, feed.size, time.next()], [next, 0, false]);
 });

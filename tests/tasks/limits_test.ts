@@ -65,8 +65,8 @@ Deno.test("a limit that is not a number from 1 is refused when the server is cre
     strategy: new PollingExposureStrategy(),
   };
   for (const openTasks of [0, -1, NaN]) {
-    const told = `Cannot use ${openTasks} as limits.openTasks of AsyncToolServer`;
-    assertThrows(() => new AsyncToolServer({ ...parts, limits: { openTasks } }), DefinitionError, told);
+    const expected = `Cannot use ${openTasks} as limits.openTasks of AsyncToolServer`;
+    assertThrows(() => new AsyncToolServer({ ...parts, limits: { openTasks } }), DefinitionError, expected);
   }
   assertEquals(withDefaults({ openTasks: Infinity, ttl: undefined }), { ...withDefaults(), openTasks: Infinity });
 });
@@ -104,11 +104,11 @@ Deno.test("of many creations at once only as many succeed as the limit allows", 
 
 Deno.test("a task that ends during the count is not counted as open", async () => {
   const listed = Promise.withResolvers<{ tasks: readonly TaskInfo[] }>();
-  let tell: (event: TaskEvent) => void = () => {};
+  let emit: (event: TaskEvent) => void = () => {};
   const backend = {
     list: () => listed.promise,
     watch: (listener: (event: TaskEvent) => void) => {
-      tell = listener;
+      emit = listener;
       return () => {};
     },
   };
@@ -116,7 +116,7 @@ Deno.test("a task that ends during the count is not counted as open", async () =
   const reserving = open.reserve("ann", newTaskId());
   const running = { id: newTaskId(), job: "job", owner: "ann", revision: 2, attempt: 1 };
   const times = { createdAt: 0, updatedAt: 0, resultTtl: 1 };
-  tell({
+  emit({
     kind: "change",
     task: { ...running, ...times, revision: 3, status: "COMPLETED", finishedAt: 0 },
   });
@@ -125,22 +125,22 @@ Deno.test("a task that ends during the count is not counted as open", async () =
 });
 
 /** A store whose events are only those that a test sends. */
-function toldBy(backend: MemoryBackend) {
-  let hear: (event: TaskEvent) => void = () => {};
+function emitterOf(backend: MemoryBackend) {
+  let notify: (event: TaskEvent) => void = () => {};
   const store = {
     list: backend.list.bind(backend),
     watch: (listener: (event: TaskEvent) => void) => {
-      hear = listener;
+      notify = listener;
       return () => {};
     },
   };
-  return { store, tell: (event: TaskEvent) => hear(event) };
+  return { store, emit: (event: TaskEvent) => notify(event) };
 }
 
 Deno.test("a count that late events have made too high is repeated before a refusal, once for all callers", async () => {
   await using backend = new MemoryBackend();
   let now = 0;
-  const { store, tell } = toldBy(backend);
+  const { store, emit } = emitterOf(backend);
   using open = new OpenTasks(store, 1, () => now);
   const id = newTaskId();
   await open.reserve("ann", id);
@@ -148,7 +148,7 @@ Deno.test("a count that late events have made too high is repeated before a refu
   // A late event from another process: the creation of a task that has long ended.
   const late = await backend.create(newTask("ann"));
   await backend.cancel(late.id, "ann", 0);
-  tell({ kind: "change", task: late });
+  emit({ kind: "change", task: late });
   assertEquals(await open.reserve("ann", newTaskId()), false);
   now = 10_000;
   const got = await Promise.all(Array.from({ length: 5 }, () => open.reserve("ann", newTaskId())));
@@ -166,17 +166,17 @@ Deno.test("a count is also repeated after the clock was set back", async () => {
 
 Deno.test("after a gap the open tasks are counted again, with those that were created elsewhere meanwhile", async () => {
   await using backend = new MemoryBackend();
-  const { store, tell } = toldBy(backend);
+  const { store, emit } = emitterOf(backend);
   using open = new OpenTasks(store, 1, () => 0);
   const id = newTaskId();
   assertEquals(await open.reserve("ann", id), true);
   open.release("ann", id);
   // From now on there are no events.
   const missed = await backend.create(newTask("ann"));
-  tell({ kind: "gap" });
+  emit({ kind: "gap" });
   assertEquals(await open.reserve("ann", newTaskId()), false);
   await backend.cancel(missed.id, "ann", 0);
-  tell({ kind: "gap" });
+  emit({ kind: "gap" });
   assertEquals(await open.reserve("ann", newTaskId()), true);
 });
 

@@ -84,13 +84,13 @@ test("after FLUSHALL new tasks emit events as before, even if Redis's clock was 
     return notified.promise;
   };
   try {
-    let hearing = next();
+    let event = next();
     await admin.xadd(events, "2000-0", "event", "active", "jobId", "first");
-    await hearing;
-    hearing = next();
+    await event;
+    event = next();
     // A new stream begins before anybody noticed that the old one was gone.
     await admin.multi().flushall().xadd(events, "1000-0", "event", "active", "jobId", "second").exec();
-    await hearing;
+    await event;
     if (!received.includes("second")) await next();
     assertEquals(received, ["first", "second"]);
   } finally {

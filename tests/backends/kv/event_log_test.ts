@@ -7,12 +7,12 @@ import { until } from "../../support/processes.ts";
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   const path = `${folder}/jobs.kv`;
-  const event = (one: unknown) => heard.push(one);
-  const tell = (writer: string, number: number, text: string) =>
+  const event = (one: unknown) => received.push(one);
+  const write = (writer: string, number: number, text: string) =>
     kv.set(eventKey(writer, number), JSON.stringify([{ id: text }]));
-  const told = (task: string) => ({ kind: "change", task: { id: task } });
+  const changeOf = (task: string) => ({ kind: "change", task: { id: task } });
   try {
     await using _reader = await EventLog.open(kv, "reader", path, {
       event,
@@ -26,16 +26,16 @@ Deno.test("KV: when a process closes, the others do not read its events again", 
       check: () => {},
       onError: ignored,
     });
-    await tell("closing", 1, "said");
+    await write("closing", 1, "said");
     closing.wake(false);
-    await until(() => Promise.resolve(heard.length === 1), "the change is heard");
+    await until(() => Promise.resolve(received.length === 1), "the change is heard");
     await closing[Symbol.asyncDispose]();
     // Found by a poll each, which looks at all streams, in the order of their writers.
     for (let number = 1; number <= 3; number++) {
-      await tell("later", number, `later ${number}`);
-      await until(() => Promise.resolve(JSON.stringify(heard).includes(`later ${number}`)), "a poll has found it");
+      await write("later", number, `later ${number}`);
+      await until(() => Promise.resolve(JSON.stringify(received).includes(`later ${number}`)), "a poll has found it");
     }
-    assertEquals(heard, [told("said"), ...[1, 2, 3].map((number) => told(`later ${number}`))]);
+    assertEquals(received, [changeOf("said"), ...[1, 2, 3].map((number) => changeOf(`later ${number}`))]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -44,24 +44,24 @@ Deno.test("KV: when a process closes, the others do not read its events again", 
 Deno.test("KV: a process receives the events of others from its start on, and a gap where some are missing", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   let ready = 0;
-  const tell = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
+  const write = (number: number) => kv.set(eventKey("other", number), JSON.stringify([{ id: `told ${number}` }]));
   try {
-    await tell(1);
-    const hear = {
-      event: (one: unknown) => heard.push(one),
+    await write(1);
+    const listener = {
+      event: (one: unknown) => received.push(one),
       ready: () => void ready++,
       check: () => {},
       onError: ignored,
     };
-    await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, hear);
-    await tell(2);
-    await until(() => Promise.resolve(heard.length > 0), "the change is heard");
-    await tell(4);
-    await until(() => Promise.resolve(JSON.stringify(heard).includes("told 4")), "the next one is heard");
-    const told = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
-    assertEquals(heard, [told(2), { kind: "gap" }, told(4)]);
+    await using _reader = await EventLog.open(kv, "reader", `${folder}/jobs.kv`, listener);
+    await write(2);
+    await until(() => Promise.resolve(received.length > 0), "the change is heard");
+    await write(4);
+    await until(() => Promise.resolve(JSON.stringify(received).includes("told 4")), "the next one is heard");
+    const changeOf = (number: number) => ({ kind: "change", task: { id: `told ${number}` } });
+    assertEquals(received, [changeOf(2), { kind: "gap" }, changeOf(4)]);
     // No wake file told of them, so there may be tasks that nobody has looked for.
     await until(() => Promise.resolve(ready === 2), "it is looked for work");
   } finally {

@@ -161,7 +161,7 @@ Deno.test("KV: with server and worker in one process, no task that was reported 
     await worker.ready;
     using feed = new TaskFeed(backend);
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-    const told: { readonly id: string; readonly work: string }[] = [];
+    const cancelled: { readonly id: string; readonly work: string }[] = [];
     const caller = async (_: unknown, caller: number) => {
       for (let turn = 0; turn < 50; turn++) {
         const { id } = await backend.create({
@@ -175,16 +175,16 @@ Deno.test("KV: with server and worker in one process, no task that was reported 
         // Some cancel at once, some a few turns of the event loop later: all moments of a claim are met.
         for (let turns = (caller + turn) % 8; turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve));
         const end = await backend.cancel(id, OWNER, 20_000).catch(() => undefined);
-        if (end?.status === "CANCELLED") told.push({ id, work: end.work });
+        if (end?.status === "CANCELLED") cancelled.push({ id, work: end.work });
         await feed.wait(id, OWNER, AbortSignal.timeout(60_000));
       }
     };
     await Promise.all(Array.from({ length: 16 }, caller));
     await worker.close();
-    const now = await Promise.all(told.map(({ id }) => backend.get(id, OWNER)));
-    assert(told.length > 0);
+    const now = await Promise.all(cancelled.map(({ id }) => backend.get(id, OWNER)));
+    assert(cancelled.length > 0);
     assertEquals(now.filter(({ status }) => status !== "CANCELLED"), []);
-    assertEquals(told.filter(({ id, work }) => work === "never_started" && began.has(id)), []);
+    assertEquals(cancelled.filter(({ id, work }) => work === "never_started" && began.has(id)), []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -14,7 +14,7 @@ interface Opened {
   /** Starts a worker for the job. */
   readonly work: (run: WorkOptions["run"]) => Promise<void>;
   /** Resolves once a task is as `look` wants it, which happens after this call. */
-  readonly until: <T extends TaskInfo>(look: (task: TaskInfo) => task is T) => Promise<T>;
+  readonly until: <T extends TaskInfo>(isReached: (task: TaskInfo) => task is T) => Promise<T>;
 }
 
 async function withBackend(use: (opened: Opened) => Promise<void>): Promise<void> {
@@ -27,10 +27,10 @@ async function withBackend(use: (opened: Opened) => Promise<void>): Promise<void
       create: (task) =>
         backend.create({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry, ...task }),
       work: (run) => backend.work({ jobs: ["job"], concurrency: 4, run }).ready,
-      until: <T extends TaskInfo>(look: (task: TaskInfo) => task is T) =>
+      until: <T extends TaskInfo>(isReached: (task: TaskInfo) => task is T) =>
         new Promise<T>((resolve) => {
           const stop = backend.watch((event) => {
-            if (event.kind === "gap" || !look(event.task)) return;
+            if (event.kind === "gap" || !isReached(event.task)) return;
             stop();
             resolve(event.task);
           });

@@ -22,12 +22,12 @@ interface Opened {
 }
 
 /** The claims of a worker. It hears of nothing unless `tell` says otherwise. */
-function claimsOf(store: KvStore, tell: Partial<ClaimsListener> = {}, worker: Partial<Worker> = {}): Claims {
+function claimsOf(store: KvStore, listener: Partial<ClaimsListener> = {}, worker: Partial<Worker> = {}): Claims {
   return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, {
     hold() {},
     lose() {},
     onError: ignored,
-    ...tell,
+    ...listener,
   });
 }
 
@@ -58,8 +58,8 @@ Deno.test("KV: a due task is found again after a search for it has failed", () =
     };
     await assertRejects(() => claims.claim(1), TypeError, "disk I/O error");
     kv.list = Deno.Kv.prototype.list;
-    const look = await claims.claim(1);
-    assertEquals(look.claims.map(({ task }) => task.id), [id]);
+    const result = await claims.claim(1);
+    assertEquals(result.claims.map(({ task }) => task.id), [id]);
   }));
 
 Deno.test("KV: a task whose input cannot be read waits without losing an attempt, and holds up no other task", () =>
@@ -97,18 +97,18 @@ Deno.test("KV: a large input is read once the file is no longer locked", () =>
       kv.getMany = Deno.Kv.prototype.getMany;
       return Promise.reject(new TypeError("database is locked"));
     };
-    const look = await claims.claim(1);
-    assertEquals(look.claims.map((claim) => claim.input), [input]);
+    const result = await claims.claim(1);
+    assertEquals(result.claims.map((claim) => claim.input), [input]);
   }));
 
 Deno.test("KV: a worker claims no more tasks than its lease can name, however long the names of their owners are", () =>
   withClaims(async ({ store, claims, create }) => {
     const owner = (number: number) => `${number}`.padEnd(128, "€");
     await Promise.all(Array.from({ length: 250 }, (_, number) => create({}, undefined, owner(number))));
-    const looks = [await claims.claim(100), await claims.claim(100), await claims.claim(100)];
-    const all = looks.flatMap((look) => look.claims);
-    assertEquals([claims.held.length, looks[2]?.claims, looks[2]?.more], [all.length, [], false]);
-    assert((looks[2]?.dueIn ?? 0) > 0, "It looks again soon.");
+    const results = [await claims.claim(100), await claims.claim(100), await claims.claim(100)];
+    const all = results.flatMap((result) => result.claims);
+    assertEquals([claims.held.length, results[2]?.claims, results[2]?.more], [all.length, [], false]);
+    assert((results[2]?.dueIn ?? 0) > 0, "It looks again soon.");
     const jobs = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(64, "x"));
     const lease = new Lease(
       store,
@@ -145,8 +145,8 @@ Deno.test("KV: if some of several claims fail, the claimed tasks run, and the ot
       store.change = change;
       return Promise.reject(new TypeError(`disk I/O error at ${changed.length}`));
     };
-    const look = await claims.claim(100);
-    assertEquals([look.claims.map(({ task }) => task.id), look.more], [[second], true]);
+    const result = await claims.claim(100);
+    assertEquals([result.claims.map(({ task }) => task.id), result.more], [[second], true]);
     assertEquals((await claims.claim(100)).claims.map(({ task }) => task.id), [first]);
   }));
 

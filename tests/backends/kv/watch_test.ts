@@ -29,7 +29,7 @@ function firstChange(backend: DenoKvBackend): Promise<TaskInfo> {
 }
 
 /** Creates a task on one connection, and waits until another one of the same file has heard of it. */
-async function tellsOthers(): Promise<void> {
+async function notifiesOthers(): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
     await using one = await DenoKvBackend.open({ path: `${folder}/jobs.kv` });
@@ -48,7 +48,7 @@ Deno.test("if the system has no file watcher left, changes of other connections 
     throw new Error("No space left on device (os error 28)");
   };
   try {
-    await tellsOthers();
+    await notifiesOthers();
   } finally {
     Deno.watchFs = watchFs;
   }
@@ -113,7 +113,7 @@ Deno.test("a task is created, and other processes are notified, even if the wake
     throw new Error("Input/output error (os error 5)");
   };
   try {
-    await tellsOthers();
+    await notifiesOthers();
   } finally {
     Deno.FsFile.prototype.writeSync = writeSync;
   }

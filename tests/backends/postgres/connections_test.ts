@@ -35,8 +35,8 @@ testUnless(missing, "PostgreSQL: a connection that only listens is replaced when
   const url = await emptyTables();
   await using network = new Network(url);
   await using _backend = await PostgresBackend.connect({ url: network.url });
-  await using look = await open(url);
-  const listening = async () => (await look.listening()).length;
+  await using probe = await open(url);
+  const listening = async () => (await probe.listening()).length;
   await until(async () => await listening() === 1, "it listens");
   network.cut();
   await until(async () => await listening() === 2, "another connection listens"); // The server keeps the first one.
@@ -45,7 +45,7 @@ testUnless(missing, "PostgreSQL: a connection that only listens is replaced when
 testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs nobody", async () => {
   const url = await sharedPostgres().makeDatabase();
   await PostgresBackend.migrate({ url });
-  await using look = await open(url); // What the database is told concerns later connections.
+  await using probe = await open(url); // What the database is told concerns later connections.
   await sharedPostgres().query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET idle_session_timeout = 300`);
   await using front = await PostgresBackend.connect({ url });
   await using host = await PostgresBackend.connect({ url });
@@ -53,8 +53,8 @@ testUnless(missing, "PostgreSQL: a server that closes idle connections disturbs 
   await worker.ready;
   using feed = new TaskFeed(front);
   for (let round = 0; round < 3; round++) {
-    const before = await look.listening();
-    await until(async () => !(await look.listening()).some((pid) => before.includes(pid)), "they were closed");
+    const before = await probe.listening();
+    await until(async () => !(await probe.listening()).some((pid) => before.includes(pid)), "they were closed");
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     const task = { id: newTaskId(), job: "short", owner: "ann", input: {}, resultTtl: 60_000, retry };
     const { id } = await front.create(task);

@@ -14,7 +14,7 @@ const OTHER = "00000000-0000-4000-8000-000000000002";
 
 /** A log that reads what the test writes with connections of its own, in transactions that it ends when it likes. */
 class Stage implements AsyncDisposable {
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   /** Called when a statement has failed that may have been carried out. */
   unsure: () => void = () => {};
   readonly #stack = new AsyncDisposableStack();
@@ -43,7 +43,7 @@ class Stage implements AsyncDisposable {
 
   async #openLog(): Promise<void> {
     const database = this.#stack.use(await Database.open(this.#url, "mcp_jobs", 3));
-    const event = (event: TaskEvent) => void this.heard.push(event.kind === "change" ? event.task.id : "gap");
+    const event = (event: TaskEvent) => void this.received.push(event.kind === "change" ? event.task.id : "gap");
     const listener = { event, ready: () => {} };
     const log = this.#stack.use(await EventLog.open(database, OWN, this.#listens, listener, ignored));
     this.unsure = () => log.unsure();
@@ -64,9 +64,9 @@ class Stage implements AsyncDisposable {
     };
   }
 
-  async heardAll(...names: readonly string[]): Promise<void> {
-    await until(() => Promise.resolve(this.heard.length >= names.length), `${names.length} events are heard`);
-    assertEquals(this.heard, names);
+  async receivedAll(...names: readonly string[]): Promise<void> {
+    await until(() => Promise.resolve(this.received.length >= names.length), `${names.length} events are heard`);
+    assertEquals(this.received, names);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -76,52 +76,52 @@ class Stage implements AsyncDisposable {
 
 for (const listens of [true, false]) {
   const how = listens ? "a log that listens" : "a log that polls";
-  testUnless(noPostgres, `${how} tells events that are committed late, and each once`, async () => {
+  testUnless(noPostgres, `${how} emits events that are committed late, and each once`, async () => {
     await using stage = await Stage.open(listens);
     const late = await stage.add("late");
     const rolledBack = await stage.add("rolled back");
     const early = await stage.add("early");
     await early.end("COMMIT");
-    await stage.heardAll("early");
+    await stage.receivedAll("early");
     await rolledBack.end("ROLLBACK");
     await late.end("COMMIT");
-    await stage.heardAll("early", "late");
+    await stage.receivedAll("early", "late");
     await (await stage.add("last")).end("COMMIT");
-    await stage.heardAll("early", "late", "last");
+    await stage.receivedAll("early", "late", "last");
   });
 
-  testUnless(noPostgres, `${how} tells events whose transactions were under way when it was opened`, async () => {
+  testUnless(noPostgres, `${how} emits events whose transactions were under way when it was opened`, async () => {
     await using stage = await Stage.open(listens);
     const late = await stage.add("late");
     await (await stage.add("before")).end("COMMIT");
-    await stage.heardAll("before");
+    await stage.receivedAll("before");
     await using second = await stage.openSecond();
     await late.end("COMMIT");
-    await second.heardAll("late");
+    await second.receivedAll("late");
     await (await stage.add("last")).end("COMMIT");
-    await second.heardAll("late", "last");
+    await second.receivedAll("late", "last");
   });
 
-  testUnless(noPostgres, `${how} does not tell what its own process has written`, async () => {
+  testUnless(noPostgres, `${how} does not emit what its own process has written`, async () => {
     await using stage = await Stage.open(listens);
     await (await stage.add("own", OWN)).end("COMMIT");
     await (await stage.add("other")).end("COMMIT");
-    await stage.heardAll("other");
+    await stage.receivedAll("other");
   });
 
   testUnless(
     noPostgres,
-    `${how} tells what its own process may have written without an answer, however late`,
+    `${how} emits what its own process may have written without an answer, however late`,
     async () => {
       await using stage = await Stage.open(listens);
       const late = await stage.add("late", OWN);
       await (await stage.add("own", OWN)).end("COMMIT");
       await (await stage.add("other")).end("COMMIT");
-      await stage.heardAll("other");
+      await stage.receivedAll("other");
       stage.unsure();
-      await stage.heardAll("other", "gap");
+      await stage.receivedAll("other", "gap");
       await late.end("COMMIT");
-      await stage.heardAll("other", "gap", "late");
+      await stage.receivedAll("other", "gap", "late");
     },
   );
 }
@@ -134,5 +134,5 @@ testUnless(noPostgres, "a log that was opened when all of many events had expire
   await client.end();
   await using stage = await Stage.open(true, url);
   await (await stage.add("next")).end("COMMIT");
-  await stage.heardAll("next");
+  await stage.receivedAll("next");
 });

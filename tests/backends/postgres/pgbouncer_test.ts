@@ -108,7 +108,7 @@ testUnless(missing, "PostgreSQL behind a PgBouncer that does not fit says what t
   await using strict = await PgBouncer.start(direct, "session");
   const unknown = await refusal(strict.url);
   assert(unknown.includes("ignore_startup_parameters of the pooler, or pass `listen: false`"), unknown);
-  await using lending = await PgBouncer.start(direct, "transaction", ",options");
-  const prepared = await refusal(lending.url);
+  await using pooled = await PgBouncer.start(direct, "transaction", ",options");
+  const prepared = await refusal(pooled.url);
   assert(prepared.includes("pass `listen: false`"), prepared);
 });

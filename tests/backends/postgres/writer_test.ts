@@ -38,20 +38,20 @@ testUnless(
 );
 
 Deno.test("a write that has failed is announced as one that may have been made", async () => {
-  const told: unknown[] = [];
+  const announced: unknown[] = [];
   const log = {
     notification: (ready: boolean) => {
-      told.push(["with the write", ready]);
+      announced.push(["with the write", ready]);
       return { text: "" };
     },
-    unsure: () => void told.push("perhaps made"),
+    unsure: () => void announced.push("perhaps made"),
   };
   const database = { schema: "mcp_jobs", run: () => Promise.reject(new BackendError("PostgreSQL is away.")) };
   const writer = new Writer(database, crypto.randomUUID(), () => {}, log);
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
   await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
-  assertEquals(told, [["with the write", true], "perhaps made"]);
+  assertEquals(announced, [["with the write", true], "perhaps made"]);
 });
 
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {

@@ -37,7 +37,7 @@ const running = (change: Partial<NewTask> = {}) => claimed(pending(change), "wor
 const lost = { kind: "error", message: "no luck", retry: true } as const;
 
 /** The fields of a record that a case is about. */
-function look<K extends string>(info: TaskInfo, ...keys: readonly K[]): unknown[] {
+function pick<K extends string>(info: TaskInfo, ...keys: readonly K[]): unknown[] {
   return keys.map((key) => Object.entries(info).find(([name]) => name === key)?.[1]);
 }
 
@@ -54,16 +54,16 @@ function cancelledWith(record: TaskRecord): readonly [work: string, outcome: str
 }
 
 Deno.test("a task that repeats another one names it, through all its changes", () => {
-  assertEquals(look(pending().info, "retryOf"), [undefined]);
+  assertEquals(pick(pending().info, "retryOf"), [undefined]);
   const record = claimed(pending({ retryOf: "id-0" }), "worker-1", 2_000);
   const { info } = settled(record, { kind: "value", value: null }, 3_000, 0).record;
-  assertEquals(look(info, "status", "retryOf"), ["COMPLETED", "id-0"]);
+  assertEquals(pick(info, "status", "retryOf"), ["COMPLETED", "id-0"]);
 });
 
 Deno.test("a new task is PENDING, held by nobody, and due at once or after its delay", () => {
   const record = pending();
   const { info, holder, priority, crashes } = record;
-  assertEquals(look(info, "status", "revision", "attempt", "createdAt"), ["PENDING", 1, 0, 1_000]);
+  assertEquals(pick(info, "status", "revision", "attempt", "createdAt"), ["PENDING", 1, 0, 1_000]);
   assertEquals([dueAtOf(record), holder, priority, crashes], [undefined, undefined, 0, 0]);
   assertEquals([dueAtOf(pending({ delay: 500 })), dueAtOf(pending({ delay: 0 }))], [1_500, undefined]);
 });
@@ -85,18 +85,18 @@ Deno.test("a claim begins an attempt, and clears the message of the last one", (
   const retrying = settled(first, lost, 3_000, 1).record;
   const record = claimed(retrying, "worker-2", 5_000);
   const { info, holder } = record;
-  assertEquals(look(info, "status", "attempt", "progress", "message"), ["RUNNING", 2, undefined, undefined]);
+  assertEquals(pick(info, "status", "attempt", "progress", "message"), ["RUNNING", 2, undefined, undefined]);
   assertEquals([holder, dueAtOf(record), info.updatedAt], ["worker-2", undefined, 5_000]);
 });
 
 Deno.test("a report changes only what it says, and a long message is cut", () => {
   const half = reported(running(), { progress: 0.5, message: "half way" }, 2_500);
-  assertEquals(look(half.info, "progress", "message"), [0.5, "half way"]);
-  assertEquals(look(reported(half, { message: "on" }, 2_600).info, "progress", "message"), [0.5, "on"]);
-  assertEquals(look(reported(half, { progress: 0.6 }, 2_600).info, "progress", "message"), [0.6, "half way"]);
+  assertEquals(pick(half.info, "progress", "message"), [0.5, "half way"]);
+  assertEquals(pick(reported(half, { message: "on" }, 2_600).info, "progress", "message"), [0.5, "on"]);
+  assertEquals(pick(reported(half, { progress: 0.6 }, 2_600).info, "progress", "message"), [0.6, "half way"]);
   assertEquals(["progress", "message"].filter((name) => name in reported(running(), {}, 2_500).info), []);
   const stopping = reported(stopRequested(half, 2_600), { progress: 0.6, message: "on" }, 2_700);
-  assertEquals(look(stopping.info, "progress", "message"), [0.6, "Asked to stop; waits for the worker's answer."]);
+  assertEquals(pick(stopping.info, "progress", "message"), [0.6, "Asked to stop; waits for the worker's answer."]);
   assert((reported(half, { message: "x".repeat(5_000) }, 2_600).info.message?.length ?? 0) <= 1_001);
 });
 
@@ -110,7 +110,7 @@ Deno.test("every change raises the revision by one, and time never runs backward
 Deno.test("a value completes the task, and full progress with it where there was any", () => {
   const value = { kind: "value", value: { total: 1 } } as const;
   const { record, outcome } = settled(reported(running(), { progress: 0.9, message: "soon" }, 2_500), value, 3_000, 0);
-  assertEquals(look(record.info, "status", "finishedAt", "progress", "message"), ["COMPLETED", 3_000, 1, undefined]);
+  assertEquals(pick(record.info, "status", "finishedAt", "progress", "message"), ["COMPLETED", 3_000, 1, undefined]);
   assertEquals([outcome, record.holder], [value, undefined]);
   assertEquals(settled(running(), value, 3_000, 0).record.info.progress, undefined);
 });
@@ -122,15 +122,15 @@ Deno.test("an error is tried again after its pause while attempts are left, then
   record = settled(claimed(record, "worker-1", 4_000), lost, 5_000, 1).record;
   assertEquals([record.info.status, dueAtOf(record)], ["RETRYING", 7_000]);
   const end = settled(claimed(record, "worker-1", 7_000), lost, 8_000, 1);
-  assertEquals(look(end.record.info, "status", "failure", "message"), ["FAILED", "tool_error", "no luck"]);
+  assertEquals(pick(end.record.info, "status", "failure", "message"), ["FAILED", "tool_error", "no luck"]);
   assertEquals(end.outcome, { kind: "tool_error", message: "no luck" });
 });
 
 Deno.test("an error that is not to be tried again, and a fault, fail the task at once", () => {
   const refused = settled(running(), { ...lost, retry: false }, 3_000, 0);
-  assertEquals(look(refused.record.info, "status", "failure"), ["FAILED", "tool_error"]);
+  assertEquals(pick(refused.record.info, "status", "failure"), ["FAILED", "tool_error"]);
   const faulty = settled(running(), { kind: "fault", message: "broken", code: -32001 }, 3_000, 0);
-  assertEquals(look(faulty.record.info, "status", "failure"), ["FAILED", "fault"]);
+  assertEquals(pick(faulty.record.info, "status", "failure"), ["FAILED", "fault"]);
   assertEquals(faulty.outcome, { kind: "fault", message: "broken", code: -32001 });
 });
 
@@ -155,7 +155,7 @@ Deno.test("a task that was handed back five times fails at the sixth, and says w
     record = claimed(next, "next", 4_000);
   }
   const { record: end, outcome } = handedBack(record, false, 5_000);
-  assertEquals(look(end.info, "status", "failure"), ["FAILED", "fault"]);
+  assertEquals(pick(end.info, "status", "failure"), ["FAILED", "fault"]);
   assertEquals(outcome?.kind === "fault" && outcome.message.includes("shut down 6 times"), true);
 });
 
@@ -167,7 +167,7 @@ Deno.test("a task whose worker dies waits again, and fails once too many workers
     record = claimed(next, "next", 4_000);
   }
   const { record: end, outcome } = crashed(record, 5_000);
-  assertEquals(look(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
+  assertEquals(pick(end.info, "status", "failure", "attempt"), ["FAILED", "fault", MAX_CRASHES]);
   assert(outcome?.kind === "fault");
   assertEquals(
     outcome.message,
@@ -181,7 +181,7 @@ Deno.test("a cancel says whether the work never started, has stopped, or was onl
   const retrying = settled(running(), lost, 3_000, 1).record;
   assertEquals(cancelledWith(cancelledNow(retrying, 3_000))[0], "stopped");
   const asked = stopRequested(running(), 3_000);
-  assertEquals(look(asked.info, "status", "stopRequested"), ["RUNNING", true]);
+  assertEquals(pick(asked.info, "status", "stopRequested"), ["RUNNING", true]);
   assertEquals(cancelledWith(cancelledNow(asked, 4_000))[0], "stop_requested");
   assertEquals(cancelledWith(stopped(asked, 4_000))[0], "stopped");
 });
@@ -242,15 +242,15 @@ const answer = { action: "accept", content: { year: 2026 } } as const;
 
 Deno.test("a question makes a running task INPUT_REQUIRED until it is answered", () => {
   const asking = asked(running(), [question], 3_000);
-  assertEquals(look(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  assertEquals(pick(asking.info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
   const going = answered(asking, { q1: answer, stray: answer }, 4_000);
-  assertEquals(look(going.info, "status", "questions"), ["RUNNING", undefined]);
+  assertEquals(pick(going.info, "status", "questions"), ["RUNNING", undefined]);
   assertEquals(going.answers, { q1: answer });
 });
 
 Deno.test("a question is asked once, however often its worker dies, and its answer is kept", () => {
   const again = claimed(crashed(asked(running(), [question], 3_000), 4_000).record, "worker-2", 5_000);
-  assertEquals(look(asked(again, [question], 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
+  assertEquals(pick(asked(again, [question], 6_000).info, "status", "questions"), ["INPUT_REQUIRED", [question]]);
   const early = answered(crashed(asked(running(), [question], 3_000), 4_000).record, { q1: answer }, 4_500);
   assertEquals([early.info.status, early.answers], ["PENDING", { q1: answer }]);
   const late = claimed(early, "worker-2", 5_000);
@@ -260,7 +260,7 @@ Deno.test("a question is asked once, however often its worker dies, and its answ
 Deno.test("a run that ended with its worker takes none of the job's attempts away", () => {
   const again = claimed(crashed(running(), 3_000).record, "worker-2", 4_000);
   const { record } = settled(again, lost, 5_000, 0);
-  assertEquals(look(record.info, "status", "attempt"), ["RETRYING", 2]);
+  assertEquals(pick(record.info, "status", "attempt"), ["RETRYING", 2]);
   assert(record.info.message?.startsWith("Attempt 1 of 3 failed"));
 });
 
@@ -303,44 +303,44 @@ const parkedFor = (until?: number) => parked(asking(), { keys: ["q"], until }, 4
 
 Deno.test("a task that waits for answers is parked without a worker, and resumed within the same attempt", () => {
   const waits = parkedFor();
-  assertEquals(look(waits.info, "status", "parked", "attempt", "questions"), ["INPUT_REQUIRED", true, 1, [QUESTION]]);
+  assertEquals(pick(waits.info, "status", "parked", "attempt", "questions"), ["INPUT_REQUIRED", true, 1, [QUESTION]]);
   assertEquals([waits.holder, dueAtOf(waits)], [undefined, undefined]);
   const ready = answered(waits, { q: YES }, 5_000);
-  assertEquals(look(ready.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
+  assertEquals(pick(ready.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
   const resumed = claimed(ready, "worker-2", 6_000);
-  assertEquals(look(resumed.info, "status", "attempt"), ["RUNNING", 1]);
+  assertEquals(pick(resumed.info, "status", "attempt"), ["RUNNING", 1]);
   assertEquals([resumed.answers, mayHaveSteps(resumed), mayHaveSteps(running())], [{ q: YES }, true, false]);
 });
 
 Deno.test("a task with several open questions stays parked until the last answer", () => {
   const both = parked(asked(asking(), [OTHER], 3_000), { keys: ["q", "p"] }, 4_000).record;
   const half = answered(both, { q: YES, unknown: YES }, 5_000);
-  assertEquals(look(half.info, "status", "parked", "questions"), ["INPUT_REQUIRED", true, [OTHER]]);
-  assertEquals(look(answered(half, { p: YES }, 6_000).info, "status", "parked"), ["PENDING", undefined]);
+  assertEquals(pick(half.info, "status", "parked", "questions"), ["INPUT_REQUIRED", true, [OTHER]]);
+  assertEquals(pick(answered(half, { p: YES }, 6_000).info, "status", "parked"), ["PENDING", undefined]);
 });
 
 Deno.test("a parked task asks only what its code waits for", () => {
   const { info } = parked(asked(asking(), [OTHER], 3_000), { keys: ["p"] }, 4_000).record;
-  assertEquals(look(info, "status", "questions"), ["INPUT_REQUIRED", [OTHER]]);
+  assertEquals(pick(info, "status", "questions"), ["INPUT_REQUIRED", [OTHER]]);
 });
 
 Deno.test("a task that sleeps is PENDING and parked until its time, and says so", () => {
   const sleeps = parked(running(), { keys: [], until: 60_000 }, 4_000).record;
-  assertEquals(look(sleeps.info, "status", "parked", "dueAt"), ["PENDING", true, 60_000]);
+  assertEquals(pick(sleeps.info, "status", "parked", "dueAt"), ["PENDING", true, 60_000]);
   assertEquals(sleeps.info.message, "Sleeping until 1970-01-01T00:01:00.000Z.");
   const resumed = claimed(sleeps, "worker-2", 60_000);
-  assertEquals(look(resumed.info, "status", "attempt", "parked", "message", "dueAt"), ["RUNNING", 1, ...Array(3)]);
+  assertEquals(pick(resumed.info, "status", "attempt", "parked", "message", "dueAt"), ["RUNNING", 1, ...Array(3)]);
 });
 
 Deno.test("a task that asks and sleeps continues at whichever comes first", () => {
   const both = parkedFor(60_000);
-  assertEquals(look(both.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 60_000]);
-  assertEquals(look(claimed(both, "worker-2", 60_000).info, "status", "questions", "dueAt"), [
+  assertEquals(pick(both.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 60_000]);
+  assertEquals(pick(claimed(both, "worker-2", 60_000).info, "status", "questions", "dueAt"), [
     "RUNNING",
     [QUESTION],
     undefined,
   ]);
-  assertEquals(look(answered(both, { q: YES }, 5_000).info, "status", "dueAt", "parked"), [
+  assertEquals(pick(answered(both, { q: YES }, 5_000).info, "status", "dueAt", "parked"), [
     "PENDING",
     undefined,
     undefined,
@@ -350,22 +350,22 @@ Deno.test("a task that asks and sleeps continues at whichever comes first", () =
 Deno.test("a parked task continues when the time of one of its questions is over, and that is expired", () => {
   const timed = asked(running(), [{ ...QUESTION, expiresIn: 2_000 }, OTHER], 3_000);
   const waits = parked(timed, { keys: ["q", "p"] }, 4_000).record;
-  assertEquals(look(waits.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 5_000]);
+  assertEquals(pick(waits.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 5_000]);
   const resumed = asked(claimed(waits, "worker-2", 5_000), [{ ...QUESTION, expiresIn: 2_000 }, OTHER], 5_000);
-  assertEquals([resumed.answers, look(resumed.info, "status", "questions")], [{ q: { action: "expired" } }, [
+  assertEquals([resumed.answers, pick(resumed.info, "status", "questions")], [{ q: { action: "expired" } }, [
     "INPUT_REQUIRED",
     [OTHER],
   ]]);
   const late = parked(timed, { keys: ["q"] }, 5_000).record;
-  assertEquals(look(late.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
+  assertEquals(pick(late.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
 });
 
 Deno.test("a task that has nothing left to wait for when it is parked is ready at once", () => {
   const late = parked(answered(asking(), { q: YES }, 3_500), { keys: ["q"] }, 4_000).record;
-  assertEquals(look(late.info, "status", "parked", "attempt"), ["PENDING", undefined, 1]);
+  assertEquals(pick(late.info, "status", "parked", "attempt"), ["PENDING", undefined, 1]);
   assertEquals([late.holder, late.resumes], [undefined, true]);
   const past = parked(asking(), { keys: ["q"], until: 4_000 }, 4_000).record;
-  assertEquals(look(past.info, "status", "parked", "questions"), ["PENDING", undefined, [QUESTION]]);
+  assertEquals(pick(past.info, "status", "parked", "questions"), ["PENDING", undefined, [QUESTION]]);
 });
 
 Deno.test("a task that is parked after it was asked to stop is cancelled", () => {
@@ -375,7 +375,7 @@ Deno.test("a task that is parked after it was asked to stop is cancelled", () =>
 
 Deno.test("a parked task is cancelled at once, and its work has stopped", () => {
   assertEquals(cancelledWith(cancelledNow(parkedFor(60_000), 5_000))[0], "stopped");
-  assertEquals(look(cancelledNow(parkedFor(), 5_000).info, "parked", "questions"), [undefined, undefined]);
+  assertEquals(pick(cancelledNow(parkedFor(), 5_000).info, "parked", "questions"), [undefined, undefined]);
 });
 
 Deno.test("parking counts as no attempt, whatever happens to the run after it", () => {

@@ -29,34 +29,37 @@ const LIVE: LiveTask = {
 const FORM: Question = { key: "q1", message: "Sure?", schema: { type: "object" } };
 const PAGE: Question = { ...FORM, key: "q2", message: "Pay.", url: "https://example.com/pay" };
 
-function told(questions: readonly Question[], client = {}): string | undefined {
+function messageOf(questions: readonly Question[], client = {}): string | undefined {
   return describeQuestions({ ...LIVE, questions }, { elicitation: false, ...client }).message;
 }
 
 Deno.test("the message of a task that asks says what, until when, and by whom it can be answered", () => {
   assertEquals(
-    told([{ ...FORM, expiresAt: 1_800_000_000_000 }], { elicitation: true }),
+    messageOf([{ ...FORM, expiresAt: 1_800_000_000_000 }], { elicitation: true }),
     'Waits for the answer to "Sure?" until 2027-01-15T08:00:00.000Z. The person who uses this client can answer.',
   );
   assertEquals(
-    told([FORM, PAGE], { elicitation: true }),
+    messageOf([FORM, PAGE], { elicitation: true }),
     'Waits for the answer to "Sure?" and "Pay." (open https://example.com/pay). This client cannot ask for a page to be ' +
       "opened: answer in another one, or cancel the task.",
   );
-  assertStringIncludes(told([FORM, PAGE], { elicitation: true, urls: true }) ?? "", "The person who uses this client");
-  assertStringIncludes(told([PAGE], { urls: true }) ?? "", "The person who uses this client");
-  assertStringIncludes(told([FORM], { tool: "task_answer" }) ?? "", "pass their answer to task_answer");
-  assertStringIncludes(told([FORM]) ?? "", "This client cannot be asked");
+  assertStringIncludes(
+    messageOf([FORM, PAGE], { elicitation: true, urls: true }) ?? "",
+    "The person who uses this client",
+  );
+  assertStringIncludes(messageOf([PAGE], { urls: true }) ?? "", "The person who uses this client");
+  assertStringIncludes(messageOf([FORM], { tool: "task_answer" }) ?? "", "pass their answer to task_answer");
+  assertStringIncludes(messageOf([FORM]) ?? "", "This client cannot be asked");
 });
 
 Deno.test("the message has each URL whole, and says how many questions it leaves out", () => {
   const url = `https://example.com/${"x".repeat(1_000)}`;
-  const message = told([{ ...PAGE, url }, PAGE, FORM]);
+  const message = messageOf([{ ...PAGE, url }, PAGE, FORM]);
   assertEquals([message?.includes(`(open ${url})`), message?.includes(" and 2 more.")], [true, true]);
 });
 
 Deno.test("a task that does not ask, or is to stop, keeps its message", () => {
-  assertEquals(told([]), "loading");
+  assertEquals(messageOf([]), "loading");
   assertEquals(describeQuestions({ ...LIVE, status: "PENDING", questions: [FORM] }).message, "loading");
   assertEquals(describeQuestions({ ...LIVE, stopRequested: true, questions: [FORM] }).message, "loading");
 });

@@ -56,10 +56,10 @@ Deno.test("if text and data are too large together, only the text is sent, or on
   assertEquals(textOf(plain.content[0]), `{"text":"${"x".repeat(60_000)}"}`);
   const typed = callResult(task, outcome, { typed: true, pageCall: "task_status" });
   assertEquals(shapeOf(typed), { blocks: ["text"], data: ["text"], isError: undefined });
-  const told = textOf(typed.content[0]);
-  assert(told.startsWith('{"text":"xxx') && told.length < 3_000);
-  assertStringIncludes(told, "`structuredContent` has the whole. As text it has 2 pages");
-  assertStringIncludes(told, "call task_status with the token id-1 and page 1");
+  const text = textOf(typed.content[0]);
+  assert(text.startsWith('{"text":"xxx') && text.length < 3_000);
+  assertStringIncludes(text, "`structuredContent` has the whole. As text it has 2 pages");
+  assertStringIncludes(text, "call task_status with the token id-1 and page 1");
 });
 
 Deno.test("a larger result is answered with its beginning and a link; if a schema promises data, these are a handle", () => {

@@ -89,7 +89,7 @@ export async function connect(transport: StdioClientTransport | StreamableHTTPCl
   const waiting = new Set<() => void>();
   client.fallbackNotificationHandler = (note) => {
     notes.push(note);
-    for (const look of waiting) look();
+    for (const check of waiting) check();
     return Promise.resolve();
   };
   await client.connect(transport);
@@ -99,16 +99,16 @@ export async function connect(transport: StdioClientTransport | StreamableHTTPCl
     notes,
     note: (fits) => {
       const { promise, resolve, reject } = Promise.withResolvers<Note>();
-      const look = () => {
+      const check = () => {
         const found = notes.find(fits);
         if (found) resolve(found);
       };
       const timer = setTimeout(() => reject(new Error(`Never came, only ${JSON.stringify(notes)}`)), NOTE_WAIT_MS);
-      waiting.add(look);
-      look();
+      waiting.add(check);
+      check();
       return promise.finally(() => {
         clearTimeout(timer);
-        waiting.delete(look);
+        waiting.delete(check);
       });
     },
     [Symbol.asyncDispose]: () => close(client, transport),

@@ -14,7 +14,7 @@ const changed: JSONRPCMessage = { jsonrpc: "2.0", method: "notifications/tools/l
 const result: JSONRPCMessage = { jsonrpc: "2.0", id: 1, result: { content: [] } };
 
 /** A message in short. */
-function sayingOf(message: JSONRPCMessage): string {
+function summaryOf(message: JSONRPCMessage): string {
   if (!("method" in message)) return "result";
   return message.params?.progressToken === undefined
     ? "changed"
@@ -31,12 +31,14 @@ const MUCH: readonly JSONRPCMessage[] = [
   result,
 ];
 
-function checkSayings(sayings: readonly string[]): void {
-  assertEquals([sayings.filter((saying) => saying === "changed").length, sayings.at(-1)], [1, "result"]);
-  assertEquals(sayings.slice(-3, -1).toSorted(), ["7:9999", "a:9999"]);
-  assert(sayings.length < 300, `${sayings.length} messages were kept`);
+function checkMessages(messages: readonly string[]): void {
+  assertEquals([messages.filter((message) => message === "changed").length, messages.at(-1)], [1, "result"]);
+  assertEquals(messages.slice(-3, -1).toSorted(), ["7:9999", "a:9999"]);
+  assert(messages.length < 300, `${messages.length} messages were kept`);
   for (const token of ["a", "7"]) {
-    const values = sayings.flatMap((saying) => saying.startsWith(`${token}:`) ? [Number(saying.split(":")[1])] : []);
+    const values = messages.flatMap((message) =>
+      message.startsWith(`${token}:`) ? [Number(message.split(":")[1])] : []
+    );
     assertEquals(values, values.toSorted((a, b) => a - b));
   }
 }
@@ -45,10 +47,10 @@ Deno.test("of waiting progress only the newest of each token is kept, in order w
   const backlog = new Backlog<JSONRPCMessage>();
   let left = 0;
   for (const message of MUCH) left += backlog.push(message, progressTokenOf(message)).length;
-  const sayings: string[] = [];
-  for (let next = backlog.shift(); next; next = backlog.shift()) sayings.push(sayingOf(next));
-  checkSayings(sayings);
-  assertEquals(left + sayings.length, MUCH.length);
+  const messages: string[] = [];
+  for (let next = backlog.shift(); next; next = backlog.shift()) messages.push(summaryOf(next));
+  checkMessages(messages);
+  assertEquals(left + messages.length, MUCH.length);
 });
 
 Deno.test("messages that are not progress are never dropped, and neither is a little progress", () => {
@@ -64,13 +66,13 @@ Deno.test("over stdio a client that does not read gets the newest progress when 
   const input = new ReadableStream<Uint8Array<ArrayBuffer>>();
   const transport = new LineTransport(input, writable, 1_000);
   const sent = MUCH.map((message) => transport.send(message));
-  const sayings: string[] = [];
+  const messages: string[] = [];
   const lines = readable.pipeThrough(new TextDecoderStream());
   for await (const line of lines) {
-    sayings.push(sayingOf(JSON.parse(line)));
-    if (sayings.at(-1) === "result") break;
+    messages.push(summaryOf(JSON.parse(line)));
+    if (messages.at(-1) === "result") break;
   }
-  checkSayings(sayings);
+  checkMessages(messages);
   await Promise.all(sent);
 });
 
@@ -92,7 +94,7 @@ Deno.test("over HTTP a client that does not read gets the newest progress when i
   const response = newestProgress(eventsOf(MUCH, (controller) => controller.close()));
   await new Promise((resolve) => setTimeout(resolve, 0)); // The server has written all before anything is read.
   const events = (await response.text()).trimEnd().split("\n\n");
-  checkSayings(events.map((event) => sayingOf(JSON.parse(event.split("data: ")[1] ?? ""))));
+  checkMessages(events.map((event) => summaryOf(JSON.parse(event.split("data: ")[1] ?? ""))));
 });
 
 Deno.test("the reader of an event stream learns how it ended after what waits, and anything else is passed on unchanged", async () => {

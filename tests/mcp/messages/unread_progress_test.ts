@@ -55,6 +55,6 @@ for (const [revision, call] of Object.entries(CALLS)) {
     const steps = messages.flatMap(({ params }) => Number(params?.message?.slice("step ".length)) || []);
     assertEquals(steps, steps.toSorted((a, b) => a - b));
     assertEquals(steps.at(-1), STEPS);
-    assert(steps.length < 500, `${steps.length} steps were told`);
+    assert(steps.length < 500, `${steps.length} steps were received`);
   });
 }

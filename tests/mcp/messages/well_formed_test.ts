@@ -44,21 +44,21 @@ for (const transport of ["http", "stdio"] as const) {
       assertEquals((await call(client, "foreign")).structuredContent, { "\ufffd": "foreign \ufffd" });
       for (const name of ["returns", "throws", "faults", "foreign"]) {
         const taskId = await start(client, revision, name);
-        await client.hear(taskId);
+        await client.follow(taskId);
         await client.ask("tasks/get", { taskId });
         if (revision === "2025-11-25") await client.ask("tasks/result", { taskId });
         const { result } = await client.ask("resources/read", { uri: `mcp://results/${name}/${taskId}` });
         if (name === "returns") assertEquals(JSON.parse(result?.contents[0].text), RESULT);
       }
       const taskId = await start(client, revision, "asks");
-      await client.hear(taskId, ["input_required"]);
+      await client.follow(taskId, ["input_required"]);
       const read = async () => (await client.ask("tasks/get", { taskId })).result ?? {};
       if (revision === "2026-07-28") {
         const [[key, { params }] = ["", {}]] = Object.entries<Fields>((await read()).inputRequests);
         assertEquals(params.message, "question \ufffd");
         const inputResponses = { [key]: { action: "accept", content: { name: "Ada \ud800" } } };
         await client.ask("tasks/update", { taskId, inputResponses });
-        await client.hear(taskId);
+        await client.follow(taskId);
         assertEquals((await read()).result.structuredContent.content, { name: "Ada \ufffd" });
       } else await client.ask("tasks/cancel", { taskId });
       await client.ask("resources/read", { uri: "info://nowhere" });

@@ -151,11 +151,11 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     await pipe.result("tasks/get", { taskId: task.taskId });
     await pipe.call("open_gate", { gate: "spec progress" });
     await pipe.result("tasks/result", { taskId: task.taskId });
-    const heard = pipe.messages.filter(({ method }) => method === "notifications/progress")
+    const progressed = pipe.messages.filter(({ method }) => method === "notifications/progress")
       .map(({ params }) => params ?? {}).filter(({ progressToken }) => progressToken === "token-1");
-    assertEquals(heard.slice(-3).map(({ progress }) => progress), [0.25, 0.5, 0.75]);
-    assertEquals(heard.at(-1)?._meta, { [RELATED]: { taskId: task.taskId } });
-    assert(heard.every(({ progress }, index) => index === 0 || progress > heard[index - 1]?.progress));
+    assertEquals(progressed.slice(-3).map(({ progress }) => progress), [0.25, 0.5, 0.75]);
+    assertEquals(progressed.at(-1)?._meta, { [RELATED]: { taskId: task.taskId } });
+    assert(progressed.every(({ progress }, index) => index === 0 || progress > progressed[index - 1]?.progress));
   },
 
   async "Task Notifications: the full task in order, without related-task metadata, ending terminal"(pipe) {

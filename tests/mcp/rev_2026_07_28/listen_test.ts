@@ -35,10 +35,10 @@ Deno.test("a subscriber gets the end of a task once: when it comes, or at once i
   assertEquals(end.params?.result.structuredContent, { said: "opened" });
   await using late = await listen(http.url, { taskIds: [taskId] });
   await late.next();
-  const { _meta, ttlMs: _, ...told } = (await late.next()).params ?? {};
+  const { _meta, ttlMs: _, ...notified } = (await late.next()).params ?? {};
   const { _meta: __, ttlMs: ___, resultType: ____, ...read } = (await ask(http.url, "tasks/get", { taskId })).result ??
     {};
-  assertEquals(told, read);
+  assertEquals(notified, read);
   assertEquals(early.messages.filter(isEnd).length, 1);
 });
 
@@ -54,9 +54,9 @@ Deno.test("a hundred subscribers get every change of their own task, in order", 
   await using _worker = createWorker(http.backend, [{ ...contract, run: () => ({ done: true }) }], { concurrency: 10 });
   for (const { taskId, events } of streams) {
     await events.next(isEnd);
-    const told = events.messages.slice(1);
-    assertEquals(new Set(told.map(({ params }) => params?.taskId)), new Set([taskId]));
-    assertEquals(told.map(statusOf).lastIndexOf("working"), told.length - 2);
+    const notified = events.messages.slice(1);
+    assertEquals(new Set(notified.map(({ params }) => params?.taskId)), new Set([taskId]));
+    assertEquals(notified.map(statusOf).lastIndexOf("working"), notified.length - 2);
     await events[Symbol.asyncDispose]();
   }
 });
@@ -99,8 +99,8 @@ Deno.test("a subscriber to the log of a task is notified when lines come; there 
     assertEquals((await events.next()).params?.uri, uri);
     gate.resolve();
     while (events.messages.length < 3) await events.next();
-    const told = events.messages.slice(1).map(({ method, params }) => [method, params?.uri]);
-    assertEquals(told, Array.from({ length: 2 }, () => ["notifications/resources/updated", uri]));
+    const notified = events.messages.slice(1).map(({ method, params }) => [method, params?.uri]);
+    assertEquals(notified, Array.from({ length: 2 }, () => ["notifications/resources/updated", uri]));
   }
   const read = (await ask(url, "resources/read", { uri })).result;
   assertStringIncludes(read?.contents[0].text, " info begun\n");
@@ -197,7 +197,7 @@ Deno.test("a subscriber that does not read holds nothing up, and gets the newest
     Number,
   );
   assertEquals(steps, steps.toSorted((a, b) => a - b));
-  assert(steps.length > 100 && steps.length < 500, `${steps.length} steps were told`);
+  assert(steps.length > 100 && steps.length < 500, `${steps.length} steps were received`);
 });
 
 Deno.test("a subscriber to a thousand tasks gets the state of each", async () => {

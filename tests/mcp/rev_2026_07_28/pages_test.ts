@@ -59,10 +59,10 @@ class Stage implements AsyncDisposable {
   }
 
   /** A task of a client with these capabilities, once `look` is true of it. */
-  async task(name: string, capabilities: Fields, look: (task: Fields) => boolean): Promise<Fields> {
+  async task(name: string, capabilities: Fields, matches: (task: Fields) => boolean): Promise<Fields> {
     const { taskId } = await this.result("tools/call", { name, arguments: {} }, capabilities);
     let task = await this.result("tasks/get", { taskId }, capabilities);
-    while (!look(task)) task = await this.result("tasks/get", { taskId }, capabilities);
+    while (!matches(task)) task = await this.result("tasks/get", { taskId }, capabilities);
     return task;
   }
 

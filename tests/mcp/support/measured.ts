@@ -25,7 +25,7 @@ export interface Client extends AsyncDisposable {
   /** Sends a request, and returns its answer. */
   ask(method: string, params?: Fields, capabilities?: Fields): Promise<Message>;
   /** Waits for the notification that a task has finished, or has one of these statuses: 2025-11-25 pushes it to the task's creator, 2026-07-28 to subscribers. */
-  hear(taskId: string, statuses?: readonly string[]): Promise<Message>;
+  follow(taskId: string, statuses?: readonly string[]): Promise<Message>;
 }
 
 /** Connects to a server of its own, that of a module with `serverOf`. */
@@ -46,7 +46,7 @@ const CLIENT = { name: "measures", version: "1.0.0" };
 
 const FINISHED = ["completed", "failed", "cancelled"];
 
-const tells = ({ method, params }: Message, taskId: string, statuses: readonly string[]) =>
+const announces = ({ method, params }: Message, taskId: string, statuses: readonly string[]) =>
   method?.startsWith("notifications/tasks") === true && params?.taskId === taskId && statuses.includes(params?.status);
 
 async function overHttp(revision: Revision, strategy: StrategyName, module: URL): Promise<Client> {
@@ -58,11 +58,11 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
   opened.use(createWorker(backend, server.registry.list().map(({ job }) => job), { grace: 0 }));
   const sizes: number[] = [];
   const illFormed: string[] = [];
-  const hear = (text: string) => {
+  const receive = (text: string) => {
     sizes.push(text.length);
     if (HALF.test(text)) illFormed.push(text);
   };
-  const fetch = async (request: Request) => measured(await server.fetch(request), hear);
+  const fetch = async (request: Request) => measured(await server.fetch(request), receive);
   const close = { sizes, illFormed: () => illFormed, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   if (revision === "2025-11-25") {
     const raw = await Raw.open(fetch);
@@ -70,9 +70,9 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
     return {
       ...close,
       ask: (method, params) => raw.ask(method, params),
-      async hear(taskId, statuses = FINISHED) {
+      async follow(taskId, statuses = FINISHED) {
         let message = await pushed.message();
-        while (!tells(message, taskId, statuses)) message = await pushed.message();
+        while (!announces(message, taskId, statuses)) message = await pushed.message();
         return message;
       },
     };
@@ -84,16 +84,16 @@ async function overHttp(revision: Revision, strategy: StrategyName, module: URL)
       await using events = new Events(await fetch(request(url, method, params, capabilities)));
       return await events.next(({ result, error }) => result !== undefined || error !== undefined);
     },
-    async hear(taskId, statuses = FINISHED) {
+    async follow(taskId, statuses = FINISHED) {
       const notifications = { taskIds: [taskId] };
       await using events = new Events(await fetch(request(url, "subscriptions/listen", { notifications })));
-      return await events.next((message) => tells(message, taskId, statuses));
+      return await events.next((message) => announces(message, taskId, statuses));
     },
   };
 }
 
 /** Passes a response on, and reports the messages in it, with one character for each byte. */
-function measured(response: Response, hear: (text: string) => void): Response {
+function measured(response: Response, receive: (text: string) => void): Response {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   const oneCharacterPerByte = new TextDecoder("latin1");
   let rest = "";
@@ -104,9 +104,9 @@ function measured(response: Response, hear: (text: string) => void): Response {
         rest += oneCharacterPerByte.decode(chunk, { stream: true });
         const events = isStream ? rest.split("\n\n") : [rest];
         rest = events.pop() ?? "";
-        for (const event of events) hear(/^data: (.*)$/m.exec(event)?.[1] ?? "");
+        for (const event of events) receive(/^data: (.*)$/m.exec(event)?.[1] ?? "");
       },
-      flush: () => void (isStream || hear(rest)),
+      flush: () => void (isStream || receive(rest)),
     }),
   );
   return new Response(body, response);
@@ -125,12 +125,12 @@ async function overStdio(revision: Revision, strategy: StrategyName, module: URL
     illFormed: () => pipe.messages.map((message) => JSON.stringify(message)).filter((text) => HALF.test(text)),
     ask: (method, params = {}, capabilities = TASKS) =>
       pipe.request(method, revision === "2025-11-25" ? params : withEnvelope(params, capabilities)),
-    async hear(taskId, statuses = FINISHED) {
+    async follow(taskId, statuses = FINISHED) {
       if (revision === "2026-07-28") {
         const params = withEnvelope({ notifications: { taskIds: [taskId] } }, TASKS);
         await pipe.send({ jsonrpc: "2.0", id: `listen to ${taskId}`, method: "subscriptions/listen", params });
       }
-      return await pipe.next((message) => tells(message, taskId, statuses));
+      return await pipe.next((message) => announces(message, taskId, statuses));
     },
     [Symbol.asyncDispose]: () => pipe[Symbol.asyncDispose](),
   };

@@ -96,19 +96,19 @@ export class Pipe implements AsyncDisposable {
   /** Resolves with the first message, past or to come, that fits. */
   next(fits: (message: Message) => boolean): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    const look = () => {
+    const check = () => {
       const found = this.messages.find(fits);
       if (found) resolve(found);
     };
     const fail = () => reject(new Error(`Never came; the last ones were ${JSON.stringify(this.messages.slice(-5))}`));
     const timer = setTimeout(fail, WAIT_MS);
-    this.#waiting.add(look);
-    look();
+    this.#waiting.add(check);
+    check();
     // A server that has ended sends nothing more; its last lines tell why.
     this.#reading.then(async () => reject(new Error(`The server ended: ${await this.#stderr}`)), reject);
     return promise.finally(() => {
       clearTimeout(timer);
-      this.#waiting.delete(look);
+      this.#waiting.delete(check);
     });
   }
 
@@ -145,7 +145,7 @@ export class Pipe implements AsyncDisposable {
         this.messages.push(message);
         this.sizes.push(new TextEncoder().encode(line).length);
       }
-      for (const look of this.#waiting) look();
+      for (const check of this.#waiting) check();
     }
   }
 }

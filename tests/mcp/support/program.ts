@@ -55,12 +55,12 @@ export function runInPlace(
     output = undefined;
     resolve({ success: true, code: 0, signal: null });
   };
-  taken = taken.then(() => lend(input.readable, writable, () => run().catch(reject)));
+  taken = taken.then(() => lendStream(input.readable, writable, () => run().catch(reject)));
   return { stdin: input.writable, stdout, stderr: new Blob().stream(), status, kill: () => end.abort() };
 }
 
 /** Puts these streams in the place of stdin and stdout until what is started has taken them, or has ended. */
-async function lend(
+async function lendStream(
   readable: ReadableStream<Uint8Array>,
   writable: WritableStream<Uint8Array>,
   start: () => Promise<void>,

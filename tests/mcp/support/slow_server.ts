@@ -14,16 +14,16 @@ if (how === "closes") {
   let closing = false;
   // A signal ends the process if the listeners are gone by the time that Deno handles it, so its sender has to know.
   const [add, remove] = [Deno.addSignalListener, Deno.removeSignalListener];
-  const heard = new Map<Deno.Signal, () => void>();
+  const wrapped = new Map<Deno.Signal, () => void>();
   Deno.addSignalListener = (signal, listener) => {
-    const hear = () => {
+    const wrapper = () => {
       listener();
       if (closing) console.error(signal);
     };
-    heard.set(signal, hear);
-    add(signal, hear);
+    wrapped.set(signal, wrapper);
+    add(signal, wrapper);
   };
-  Deno.removeSignalListener = (signal, listener) => remove(signal, heard.get(signal) ?? listener);
+  Deno.removeSignalListener = (signal, listener) => remove(signal, wrapped.get(signal) ?? listener);
   backend.close = async () => {
     closing = true;
     console.error("closing");

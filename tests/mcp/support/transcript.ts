@@ -15,10 +15,10 @@ const LONG = 1_000;
 export async function replay(transcript: string, pipes: Readonly<Record<string, Pipe>>): Promise<string> {
   let [pipe] = Object.values(pipes);
   const names = new Names();
-  const told = new Set<Message>();
+  const written = new Set<Message>();
   const lines: string[] = [];
-  const tell = (message: Message) => {
-    told.add(message);
+  const write = (message: Message) => {
+    written.add(message);
     lines.push(...names.hide(show(message)).split("\n").map((line) => `< ${line}`));
   };
 
@@ -31,14 +31,14 @@ export async function replay(transcript: string, pipes: Readonly<Record<string, 
     if (sign === ">" || sign === ">>") await pipe.line(text);
     if (sign === ">") {
       const id = idOf(text);
-      if (id !== undefined) tell(await pipe.next((message) => !told.has(message) && message.id === id));
+      if (id !== undefined) write(await pipe.next((message) => !written.has(message) && message.id === id));
     }
     if (sign === "=") {
-      const found = await pipe.next((message) => !told.has(message) && fits(message, JSON.parse(text)));
+      const found = await pipe.next((message) => !written.has(message) && fits(message, JSON.parse(text)));
       // Earlier notifications belong to the recording, too.
       const before = pipe.messages.slice(0, pipe.messages.indexOf(found));
-      for (const message of before) if (message.method !== undefined && !told.has(message)) tell(message);
-      tell(found);
+      for (const message of before) if (message.method !== undefined && !written.has(message)) write(message);
+      write(found);
     }
   }
   return lines.join("\n") + "\n";

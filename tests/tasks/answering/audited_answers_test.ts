@@ -52,7 +52,7 @@ class Stage implements AsyncDisposable {
   }
 
   /** What the logs say of answers, sorted. */
-  get told(): readonly (readonly unknown[])[] {
+  get recorded(): readonly (readonly unknown[])[] {
     const events = this.logs.flat().filter(({ operation }) => operation === "answer");
     const all = events.map(({ event, principal, job, question, action, answeredBy, reason }) => {
       return [event, principal, job, question, action ?? reason, answeredBy].filter((one) => one !== undefined);
@@ -75,8 +75,8 @@ Deno.test("of two answers to a question at the same moment, the audit log has on
   });
   const [first] = await Promise.all(answers);
   assert(first);
-  const [told, other] = stage.told;
-  assertEquals([told?.toSpliced(3, 1), other], [
+  const [recorded, other] = stage.recorded;
+  assertEquals([recorded?.toSpliced(3, 1), other], [
     ["answered", "ann", "ask", "decline", "person"],
     ["refused", "ann", IGNORED].toSpliced(2, 0, "ask"),
   ]);
@@ -88,7 +88,7 @@ Deno.test("a question that is answered at the moment in which the server cancels
   const [{ key } = { key: "" }] = openQuestions(task);
   const [one, other] = stage.servers;
   await Promise.all([one?.answerForNobody(task, [key]), other?.answer(task.id, "ann", () => ({ [key]: NO }))]);
-  assertEquals(stage.told.filter(([event]) => event === "answered").length, 1);
+  assertEquals(stage.recorded.filter(([event]) => event === "answered").length, 1);
 });
 
 Deno.test("the audit log records once that a question has expired, however many servers there are", async () => {
@@ -96,7 +96,7 @@ Deno.test("the audit log records once that a question has expired, however many 
   const { expiredQuestions } = await stage.start(({ status }) => status === "COMPLETED");
   await stage.expired;
   await new Promise((resolve) => setTimeout(resolve)); // The other server has tried by then, too.
-  assertEquals(stage.told, [["expired", "ann", "ask", ...expiredQuestions ?? ["no question"]]]);
+  assertEquals(stage.recorded, [["expired", "ann", "ask", ...expiredQuestions ?? ["no question"]]]);
 });
 
 Deno.test("a server without an audit log leaves it to another one to record that a question has expired", async () => {
@@ -111,9 +111,9 @@ Deno.test("an answer that is too late is recorded as ignored, and its question o
   const { id } = await stage.start((task) => task.expiredQuestions !== undefined);
   const [tasks] = stage.servers;
   await stage.expired;
-  const [[, , , expired] = []] = stage.told;
+  const [[, , , expired] = []] = stage.recorded;
   await tasks?.answer(id, "ann", () => ({ [String(expired)]: NO }));
-  assertEquals(stage.told, [["expired", "ann", "ask", expired], ["refused", "ann", "ask", IGNORED]]);
+  assertEquals(stage.recorded, [["expired", "ann", "ask", expired], ["refused", "ann", "ask", IGNORED]]);
 });
 
 Deno.test("a server that closes first writes to the audit log which questions have expired", async () => {
@@ -132,8 +132,8 @@ Deno.test("a server that closes first writes to the audit log which questions ha
   await begun.promise;
   const order: string[] = [];
   const closed = stage.servers[0]?.allClosed().then(() => order.push("closed"));
-  const told = stage.expired.then(() => order.push("expired"));
+  const recorded = stage.expired.then(() => order.push("expired"));
   setTimeout(slow.resolve); // A server that does not wait has closed by then.
-  await Promise.all([closed, told]);
+  await Promise.all([closed, recorded]);
   assertEquals(order, ["expired", "closed"]);
 });

@@ -169,7 +169,7 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   await client.set(key(`${late.job}:limiter`), 1, "PX", 2 * HOURS + 300);
   const due = Number(await client.zscore(key(`${late.job}:delayed`), late.id)) + 2 * HOURS * 0x1000;
   await client.zadd(key(`${late.job}:delayed`), due, late.id);
-  const look = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
+  const check = Number(await client.zscore(key("mcp-jobs:expiry"), late.id));
   for (const { id } of [dead, late]) await client.zincrby(key("mcp-jobs:expiry"), 2 * HOURS, id);
   await client.set(key("mcp-jobs:clock"), Date.now() + 2 * HOURS);
   // Nobody reads the tasks meanwhile, but the worker's process looks for expired tasks.
@@ -178,7 +178,7 @@ test("after Redis's own clock was set back by two hours, nothing waits for two h
   await store.close();
   const near = (ms: number, expected: number) => assert(Math.abs(ms - expected) < MINUTES, `${ms} is not ${expected}.`);
   near(Number(await client.zscore(key(`${late.job}:delayed`), late.id)) / 0x1000, due / 0x1000 - 2 * HOURS);
-  near(Number(await client.zscore(key("mcp-jobs:expiry"), late.id)), look);
+  near(Number(await client.zscore(key("mcp-jobs:expiry"), late.id)), check);
   near(await client.pttl(key(`${late.job}:limiter`)), 300);
   await client.quit();
   const done = (name: string) => defineJob({ name, input: { type: "object" }, run: () => "done" });

@@ -44,7 +44,7 @@ function seen(task: TaskInfo): unknown {
 }
 
 /** A task as Redis tells it, and how it ended. */
-async function look(backend: BullMqBackend, id: string) {
+async function read(backend: BullMqBackend, id: string) {
   try {
     const task = await backend.get(id, OWNER);
     return { task, outcome: isFinished(task) ? await backend.outcome(id, OWNER) : undefined };
@@ -63,7 +63,7 @@ async function live(seed: number, job: string, lane: Lane, backend: BullMqBacken
   let before: TaskInfo | undefined = await lane.create(task);
   assertEquals(seen(before), seen(model.record.info));
   const compare = async () => {
-    const found = await look(backend, task.id);
+    const found = await read(backend, task.id);
     assertEquals(found === undefined, model.expired);
     if (found === undefined) return; // Its job and its log are deleted as soon as no run holds them.
     // What is read at once costs one write.

@@ -52,7 +52,7 @@ class Place implements AsyncDisposable {
   /** Waits until so many tasks have started, and every worker has looked for more since. */
   async settled(count: number, workers: number): Promise<void> {
     await until(() => Promise.resolve(this.running.length === count), `${count} tasks run`);
-    for (let looks = 0; looks < 2 * workers; looks++) {
+    for (let checks = 0; checks < 2 * workers; checks++) {
       await this.admin.zadd(`${this.prefix}:few:marker`, 0, "0"); // As if there were news.
       const seen = async () => await this.admin.zcard(`${this.prefix}:few:marker`) === 0;
       await until(seen, "a worker has looked for a job");

@@ -180,9 +180,9 @@ Deno.test("KV: errors that no caller receives are written to stderr, at most ten
     const decoded = (stream: ReadableStream<Uint8Array>) =>
       stream.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
     const [stdout, stderr] = [decoded(child.stdout), decoded(child.stderr)];
-    let told = "";
+    let output = "";
     const reading = (async () => {
-      for await (const text of { [Symbol.asyncIterator]: () => stderr }) told += text;
+      for await (const text of { [Symbol.asyncIterator]: () => stderr }) output += text;
     })();
     try {
       assertEquals((await stdout.next()).value, "ready\n");
@@ -190,7 +190,7 @@ Deno.test("KV: errors that no caller receives are written to stderr, at most ten
       await until(
         () =>
           Promise.resolve(
-            ["renew the lease of a worker", "read the events of other processes"].every((of) => told.includes(of)),
+            ["renew the lease of a worker", "read the events of other processes"].every((of) => output.includes(of)),
           ),
         "the worker tells of what fails",
       );
@@ -200,7 +200,7 @@ Deno.test("KV: errors that no caller receives are written to stderr, at most ten
       await reading;
       await stdout.return?.();
     }
-    const lines: { where: string; error?: string; leftOut?: number }[] = told.trim().split("\n").map((line) =>
+    const lines: { where: string; error?: string; leftOut?: number }[] = output.trim().split("\n").map((line) =>
       JSON.parse(line)
     );
     for (const { where, error, leftOut = 0 } of lines) {

@@ -13,18 +13,18 @@ class Opened extends StoreBackend {
 Deno.test("watchers of documents are notified of changes and of gaps, but not of tasks", async () => {
   const hub = new Hub();
   await using backend = new Opened(hub);
-  const told: (string | undefined)[] = [];
-  const stop = backend.documents.watch((name) => told.push(name));
+  const notified: (string | undefined)[] = [];
+  const stop = backend.documents.watch((name) => notified.push(name));
   await backend.documents.write("one", undefined, "1");
   await backend.documents.write("one", "2", "3"); // Changes nothing.
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const id = "01a20000-0000-7000-8000-000000000000";
   await backend.create({ id, job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry });
   hub.event({ kind: "gap" });
-  assertEquals(told, ["one", undefined]);
+  assertEquals(notified, ["one", undefined]);
   stop();
   await backend.documents.write("two", undefined, "1");
-  assertEquals(told.length, 2);
+  assertEquals(notified.length, 2);
 });
 
 Deno.test("documents of a closed backend are neither read nor changed", async () => {

@@ -49,7 +49,7 @@ class House implements AsyncDisposable {
   }
 
   /** The events since the last call, without their times. */
-  heard(): readonly Omit<AuditEvent, "at">[] {
+  takeEvents(): readonly Omit<AuditEvent, "at">[] {
     return this.events.splice(0).map(({ at: _, ...event }) => event);
   }
 
@@ -66,12 +66,12 @@ Deno.test("the audit log has principal, client, address and session of every eve
   const raw = await Raw.open(house.fetch, "ann");
   const session = raw.session.slice(0, 8);
   const who = { principal: "ann", client: "vscode", ...FROM };
-  assertEquals(house.heard(), [{ ...who, event: "session_begun", operation: "session", session }]);
+  assertEquals(house.takeEvents(), [{ ...who, event: "session_begun", operation: "session", session }]);
   const task = await raw.start("contract");
   await raw.ask("tasks/cancel", { taskId: task });
   await (await raw.send({ method: "DELETE" })).body?.cancel();
   const of = { ...who, session };
-  assertEquals(house.heard(), [
+  assertEquals(house.takeEvents(), [
     { ...of, event: "created", operation: "create", job: "contract", task },
     { ...of, event: "cancelled", operation: "cancel", job: "contract", task },
     { ...of, event: "session_deleted", operation: "session" },
@@ -82,14 +82,14 @@ Deno.test("the audit log has every request for an unknown tool, resource, method
   await using house = new House();
   const raw = await Raw.open(house.fetch, "ann");
   const session = raw.session.slice(0, 8);
-  house.heard();
+  house.takeEvents();
   for (const [ask, more] of [[raw.ask.bind(raw), { session }], [house.ask.bind(house, "ann"), {}]] as const) {
     await ask("tools/call", { name: "nope", arguments: { a: "secret" } });
     await ask("resources/read", { uri: "info://nope" });
     await ask("nope/nope", {});
     await ask("tasks/get", { taskId: "nope" });
     const unknown = 'Cannot find task "nope": the id is unknown. Check it, or start a new task.';
-    assertEquals(house.heard(), [
+    assertEquals(house.takeEvents(), [
       { ...byAnn, ...more, operation: "create", reason: 'Unknown tool "nope".' },
       { ...byAnn, ...more, operation: "read", reason: 'Unknown resource "info://nope".' },
       { ...byAnn, ...more, operation: "request", reason: 'Unknown method "nope/nope".' },
@@ -127,16 +127,16 @@ Deno.test("the audit log has every operation on a task by a client that does not
   ) {
     const status = await house.ask("ann", method, params, {});
     const expected = [missing(operation, job)];
-    assertEquals([status, house.heard()], [400, expected], method);
+    assertEquals([status, house.takeEvents()], [400, expected], method);
   }
 });
 
 Deno.test("the audit log has a subscription to somebody else's task, with the subscriber's address", async () => {
   await using house = new House();
   await house.ask("ann", "tools/call", { name: "contract", arguments: {} });
-  const [{ task } = { task: "" }] = house.heard();
+  const [{ task } = { task: "" }] = house.takeEvents();
   await house.ask("bob", "subscriptions/listen", { notifications: { taskIds: [task] } });
-  assertEquals(house.heard().map(({ reason: _, ...event }) => event), [
+  assertEquals(house.takeEvents().map(({ reason: _, ...event }) => event), [
     { ...byAnn, principal: "bob", operation: "read", task },
   ]);
 });
@@ -168,14 +168,14 @@ Deno.test("the audit log has malformed requests: bad headers, types, bodies and 
   ];
   for (const [init, status, reason] of cases) {
     assertEquals(await send(init), status, reason);
-    assertEquals(house.heard(), [{ ...byAnn, operation: "request", reason }]);
+    assertEquals(house.takeEvents(), [{ ...byAnn, operation: "request", reason }]);
   }
 });
 
 Deno.test("the audit log has only the address of a caller who is rejected", async () => {
   await using house = new House();
   await new Raw(house.fetch).post("tools/list");
-  assertEquals(house.heard(), [{ ...refused, operation: "authenticate", reason: "HTTP 401" }]);
+  assertEquals(house.takeEvents(), [{ ...refused, operation: "authenticate", reason: "HTTP 401" }]);
 });
 
 Deno.test("each request has its own client and address in the audit log, even within one session at the same time", async () => {
@@ -197,8 +197,8 @@ Deno.test("each request has its own client and address in the audit log, even wi
   };
   const clients = Array.from({ length: 20 }, (_, i) => `client ${i}`);
   await Promise.all(clients.map(from));
-  const told = events.map(({ event, client, address }) => [event, client, address]);
-  assertEquals(told.sort(), clients.map((client) => ["created", client, `at ${client}`]).sort());
+  const sources = events.map(({ event, client, address }) => [event, client, address]);
+  assertEquals(sources.sort(), clients.map((client) => ["created", client, `at ${client}`]).sort());
   await server.close();
 });
 

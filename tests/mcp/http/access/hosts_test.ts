@@ -111,9 +111,9 @@ for (const hostname of ["0.0.0.0", "127.0.0.2"]) {
   Deno.test({ name: `the URL that is told to who listens on ${hostname} answers`, ignore }, async () => {
     const [backend, strategy] = [new MemoryBackend(), new PollingExposureStrategy()];
     await using server = new AsyncToolServer({ name: "told", version: "1.0.0", backend, strategy });
-    const { promise: told, resolve } = Promise.withResolvers<string>();
+    const { promise: address, resolve } = Promise.withResolvers<string>();
     const running = server.run({ transport: "http", hostname, port: 0, onListen: resolve });
-    const answer = await fetch(await told, {
+    const answer = await fetch(await address, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: "{",

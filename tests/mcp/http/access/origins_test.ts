@@ -103,10 +103,10 @@ Deno.test("the official client of 2026-07-28 in a page of an allowed origin call
     versionNegotiation: { mode: { pin: "2026-07-28" } },
   });
   await client.connect(transport);
-  const heard: unknown[] = [];
-  const onprogress = ({ message }: { message?: string }) => heard.push(message);
+  const received: unknown[] = [];
+  const onprogress = ({ message }: { message?: string }) => received.push(message);
   const { structuredContent } = await client.callTool({ name: "steps", arguments: {} }, { onprogress });
-  assertEquals([structuredContent, heard], [{ done: true }, ["half"]]);
+  assertEquals([structuredContent, received], [{ done: true }, ["half"]]);
   await client.close();
   const asked = preflights.flatMap(({ headers }) => headers.get("access-control-request-headers")?.split(",") ?? []);
   for (const name of ["mcp-method", "mcp-name", "mcp-protocol-version", "authorization"]) assert(asked.includes(name));

@@ -63,13 +63,13 @@ Deno.test("2026-07-28: a stranger gets the same answer for a foreign, an unknown
   const ids = [await start("echo"), await start("idle"), newTaskId(), "nope"];
 
   for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
-    const told = await Promise.all(ids.map(async (taskId) => {
+    const answers = await Promise.all(ids.map(async (taskId) => {
       const more = method === "tasks/update" ? { inputResponses: {} } : {};
       const answer = await ask(server, "bob", method, { taskId, ...more });
       return JSON.stringify(answer).replaceAll(taskId, "<id>");
     }));
-    assertEquals(told.slice(1), told.slice(0, -1), method);
-    assert(told[0]?.includes("the id is unknown"), told[0]);
+    assertEquals(answers.slice(1), answers.slice(0, -1), method);
+    assert(answers[0]?.includes("the id is unknown"), answers[0]);
   }
   const read = await Promise.all(ids.map(async (id) => {
     const answer = await ask(server, "bob", "resources/read", { uri: `mcp://results/echo/${id}` });

@@ -66,13 +66,13 @@ const textOf = (answer: Message, id: string) =>
 
 /** Reads a foreign, an unknown and a malformed id. Returns the answer for each, and how often the store was read. */
 async function compare(house: House, ids: readonly string[], ask: (id: string) => Promise<Message>) {
-  const told: { readonly text: string; readonly reads: number }[] = [];
+  const answers: { readonly text: string; readonly reads: number }[] = [];
   for (const id of ids) {
     const before = house.reads.length;
     const text = textOf(await ask(id), id);
-    told.push({ text, reads: house.reads.length - before });
+    answers.push({ text, reads: house.reads.length - before });
   }
-  return told;
+  return answers;
 }
 
 Deno.test("a stranger gets the same answer for a foreign, an unknown and a malformed id in every operation of native tasks", async () => {
@@ -83,15 +83,19 @@ Deno.test("a stranger gets the same answer for a foreign, an unknown and a malfo
   await ann.ask("tasks/result", { taskId: done });
   const running = await ann.start("idle");
   for (const method of ["tasks/get", "tasks/result", "tasks/cancel"]) {
-    const told = await compare(house, [done, running, newTaskId(), "nope"], (taskId) => bob.ask(method, { taskId }));
-    assertEquals(told.slice(1), told.slice(0, -1), method);
-    assert(told[0]?.text.includes("the id is unknown"), told[0]?.text);
-    assertEquals(told[0]?.reads, 1);
+    const answers = await compare(house, [done, running, newTaskId(), "nope"], (taskId) => bob.ask(method, { taskId }));
+    assertEquals(answers.slice(1), answers.slice(0, -1), method);
+    assert(answers[0]?.text.includes("the id is unknown"), answers[0]?.text);
+    assertEquals(answers[0]?.reads, 1);
   }
   const uri = (id: string) => `mcp://results/echo/${id}`;
-  const told = await compare(house, [done, newTaskId(), "nope"], (id) => bob.ask("resources/read", { uri: uri(id) }));
-  assertEquals(told.slice(1), told.slice(0, -1));
-  assertEquals(told[0]?.reads, 1);
+  const answers = await compare(
+    house,
+    [done, newTaskId(), "nope"],
+    (id) => bob.ask("resources/read", { uri: uri(id) }),
+  );
+  assertEquals(answers.slice(1), answers.slice(0, -1));
+  assertEquals(answers[0]?.reads, 1);
   // The owner gets everything, on any connection.
   const again = await house.open("ann");
   assertEquals((await again.ask("tasks/result", { taskId: done })).result.structuredContent, { secret: 1 });
@@ -105,9 +109,9 @@ Deno.test("a stranger gets the same answer for a foreign, an unknown and a malfo
   const call = (raw: Raw, name: string, args: Message) => raw.ask("tools/call", { name, arguments: args });
   const { token } = (await call(ann, "idle_start", {})).result.structuredContent;
   for (const tool of ["idle_status", "idle_result", "idle_cancel"]) {
-    const told = await compare(house, [token, newTaskId(), "nope"], (token) => call(bob, tool, { token }));
-    assertEquals(told.slice(1), told.slice(0, -1), tool);
-    assert(told[0]?.text.includes("the id is unknown"), told[0]?.text);
+    const answers = await compare(house, [token, newTaskId(), "nope"], (token) => call(bob, tool, { token }));
+    assertEquals(answers.slice(1), answers.slice(0, -1), tool);
+    assert(answers[0]?.text.includes("the id is unknown"), answers[0]?.text);
   }
   assertEquals((await call(ann, "idle_status", { token })).result.structuredContent.status, "PENDING");
 });
@@ -143,14 +147,14 @@ Deno.test("anonymous callers cannot call task_list, which would show them the to
 Deno.test("a principal is notified of their own tasks, and of nobody else's", async () => {
   await using house = new House("operation");
   const [ann, bob] = [await house.open("ann"), await house.open("bob")];
-  await using heard = await bob.listen();
+  await using notified = await bob.listen();
   const foreign = await ann.start("idle");
   // The stranger has found the id, and reads the task.
   await bob.ask("tasks/get", { taskId: foreign });
   const own = await bob.start("idle");
   await ann.ask("tasks/cancel", { taskId: foreign });
   await bob.ask("tasks/cancel", { taskId: own });
-  const { params } = await heard.message();
+  const { params } = await notified.message();
   assertEquals([params.taskId, params.status], [own, "cancelled"]);
 });
 

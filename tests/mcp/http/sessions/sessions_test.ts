@@ -106,19 +106,19 @@ Deno.test("another principal's session is answered like one that never existed, 
   await using server = fixtureServer("operation", undefined, { authenticate: tokens, audit });
   const ann = await Raw.open(server.fetch, "ann");
   const bob = new Raw(server.fetch, "bob");
-  const told: unknown[] = [];
+  const answers: unknown[] = [];
   for (const session of [ann.session, crypto.randomUUID(), "__proto__", "x".repeat(5_000)]) {
     bob.session = session;
     const post = await bob.post("tools/list");
-    told.push([post.status, await post.text()]);
+    answers.push([post.status, await post.text()]);
     const get = await bob.send({ method: "GET" });
-    told.push([get.status, await get.text()]);
+    answers.push([get.status, await get.text()]);
     const gone = await bob.send({ method: "DELETE" });
-    told.push([gone.status, await gone.text()]);
+    answers.push([gone.status, await gone.text()]);
   }
-  assertEquals(new Set(told.map((one) => JSON.stringify(one))).size, 1);
-  assertEquals(audited.slice(1), Array(told.length).fill(["session", "bob", "Session not found."]));
-  assertStringIncludes(JSON.stringify(told[0]), "Session not found: begin a new one. Your tasks are still there.");
+  assertEquals(new Set(answers.map((one) => JSON.stringify(one))).size, 1);
+  assertEquals(audited.slice(1), Array(answers.length).fill(["session", "bob", "Session not found."]));
+  assertStringIncludes(JSON.stringify(answers[0]), "Session not found: begin a new one. Your tasks are still there.");
   assert(Array.isArray((await ann.ask("tools/list")).result.tools));
 });
 
@@ -136,17 +136,17 @@ Deno.test("messages that were pushed while the client was away come when it resu
   await raw.ask("tools/call", { name: "await_gate", arguments: { gate: "go:stepped" } });
   await using resumed = await raw.listen(first?.id);
   await raw.ask("tools/call", { name: "open_gate", arguments: { gate: "end" } });
-  const told: string[] = [];
+  const answers: string[] = [];
   const ids = [first?.id ?? ""];
-  while (told.at(-1) !== "completed") {
+  while (answers.at(-1) !== "completed") {
     const event = await resumed.next();
     if (event?.message === undefined) throw new Error("The stream has ended.");
     ids.push(event.id);
     const { status, statusMessage } = event.message.params;
-    told.push(status === "completed" ? status : statusMessage);
+    answers.push(status === "completed" ? status : statusMessage);
   }
-  assertEquals(told.filter((text) => text !== undefined).at(-1), "completed");
-  assert(told.some((text) => text?.includes("step 3 of 3")), "What was told in between is there.");
+  assertEquals(answers.filter((text) => text !== undefined).at(-1), "completed");
+  assert(answers.some((text) => text?.includes("step 3 of 3")), "What was told in between is there.");
   assertEquals(new Set(ids).size, ids.length);
   assertEquals(ids, [...ids].sort());
 });

@@ -40,8 +40,8 @@ export async function wait(backend: Backend): Promise<Waiters> {
     if (event.kind === "change" && event.task.job === "contract" && seen.push(event.task) === 4) stored.resolve();
   });
   const pushes = await raw.listen();
-  const [asked, heard] = [await raw.start("contract"), await raw.start("contract")];
-  const listener = await modern("subscriptions/listen", { notifications: { taskIds: [heard] } });
+  const [asked, subscribed] = [await raw.start("contract"), await raw.start("contract")];
+  const listener = await modern("subscriptions/listen", { notifications: { taskIds: [subscribed] } });
   await listener.next(({ params }) => params?.status === "working");
   const answers = Promise.all([
     raw.ask("tasks/result", { taskId: asked }),
@@ -52,15 +52,15 @@ export async function wait(backend: Backend): Promise<Waiters> {
   stop();
   const pushed = async () => {
     for (let message = await pushes.message();; message = await pushes.message()) {
-      if (message.params?.taskId === heard && isEnd(message)) return message;
+      if (message.params?.taskId === subscribed && isEnd(message)) return message;
     }
   };
   return {
     answers,
     ends: Promise.all([pushed(), listener.next(isEnd)]),
     read: async () => ({
-      "2025-11-25": await raw.ask("tasks/get", { taskId: heard }),
-      "2026-07-28": await answerOf(modern("tasks/get", { taskId: heard })),
+      "2025-11-25": await raw.ask("tasks/get", { taskId: subscribed }),
+      "2026-07-28": await answerOf(modern("tasks/get", { taskId: subscribed })),
     }),
     [Symbol.asyncDispose]: async () => {
       await listener[Symbol.asyncDispose]();
