@@ -7,6 +7,7 @@
  */
 import type { IRedisTransaction, Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { nextTick } from "node:process";
 // A peer of BullMQ. If only an `import()` named it, `deno check` without a lock file, as in every new folder, would
 // resolve npm:bullmq a second time and find no types for it (Deno 2.9).
 import type {} from "pg";
@@ -156,8 +157,27 @@ export function withDuplicate<T>(connection: Redis, make: () => T): readonly [ma
 }
 
 /** The socket of a connection. */
-export function socketOf(connection: Redis): { destroy(): void } {
+export function socketOf(connection: Redis): Socket {
   return internalOf("ioredis", "Redis", connection, "stream", isSocket);
+}
+
+/**
+ * Makes a connection send all commands of one turn of the event loop with one write to its socket: a write takes longer
+ * than everything else that ioredis does for a command.
+ */
+export function writesTogether(connection: Redis): Redis {
+  connection.on("connect", () => {
+    const socket = socketOf(connection);
+    const write = socket.write.bind(socket);
+    socket.write = (chunk) => {
+      if (socket.writableCorked === 0) {
+        socket.cork();
+        nextTick(() => socket.uncork());
+      }
+      return write(chunk);
+    };
+  });
+  return connection;
 }
 
 /** A script that is defined on a connection. */
@@ -215,8 +235,18 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isSocket(value: unknown): value is { destroy(): void } {
-  return isObject(value) && isFunction(Reflect.get(value, "destroy"));
+/** What is used of a socket: ioredis itself passes only one argument to `write`. */
+interface Socket {
+  readonly writableCorked: number;
+  cork(): void;
+  uncork(): void;
+  write(chunk: string | Uint8Array): boolean;
+  destroy(): void;
+}
+
+function isSocket(value: unknown): value is Socket {
+  return isObject(value) &&
+    ["cork", "destroy", "uncork", "write"].every((name) => isFunction(Reflect.get(value, name)));
 }
 
 function isScript(value: unknown): value is Script {

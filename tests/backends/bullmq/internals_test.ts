@@ -1,5 +1,6 @@
 import * as bullmq from "bullmq";
 import { Redis } from "ioredis";
+import { Writable } from "node:stream";
 import { byRedisClock } from "../../../src/backends/bullmq/redis/scripts/changed.ts";
 import {
   checkBullMq,
@@ -10,6 +11,7 @@ import {
   scriptsOn,
   socketOf,
   withDuplicate,
+  writesTogether,
 } from "../../../src/backends/bullmq/internals.ts";
 import { MissingInternal } from "../../../src/libraries/internals.ts";
 import { assertEquals, assertMatch, assertThrows } from "../../../tools/std.ts";
@@ -120,6 +122,7 @@ Deno.test("a worker or a connection that lacks a member is an error when it is u
     ["status", closable],
     ["flushQueue", closable],
     ["stream", socketOf],
+    ["stream", (connection) => writesTogether(connection).emit("connect")],
     ["scriptsSet", scriptsOn],
   ];
   for (const [field, use] of fields) {
@@ -140,4 +143,29 @@ Deno.test("a script that ioredis stores in another form is an error that names i
 
 Deno.test("a worker that does not duplicate its connection is an error", () => {
   assertMissing("bullmq", "Worker that duplicates its connection", () => withDuplicate(connection(), () => "made"));
+});
+
+Deno.test("the commands of one turn of the event loop are sent with one write, those of the next with another", async () => {
+  const redis = writesTogether(connection());
+  const sent: string[] = [];
+  const socket = new Writable({
+    decodeStrings: false,
+    write(chunk, _, done) {
+      sent.push(String(chunk));
+      done();
+    },
+    writev(chunks, done) {
+      sent.push(chunks.map(({ chunk }) => String(chunk)).join());
+      done();
+    },
+  });
+  Reflect.set(redis, "stream", socket);
+  redis.emit("connect");
+  for (const command of ["a", "b"]) socket.write(command);
+  assertEquals(sent, []);
+  await new Promise((resolve) => setTimeout(resolve));
+  socket.write("d");
+  socket.end(); // Sends what is still to be sent.
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(sent, ["a,b", "d"]);
 });

@@ -8,7 +8,7 @@ import { BackendError, DefinitionError } from "../../../errors.ts";
 import { writeLine } from "../../../log/stderr.ts";
 import { messageOf } from "../../../text.ts";
 import { inTime } from "../deadline.ts";
-import { closable, closeForGood, type RedisClass } from "../internals.ts";
+import { closable, closeForGood, type RedisClass, writesTogether } from "../internals.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { probe } from "./probe.ts";
 
@@ -49,7 +49,7 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
 
 async function open(Redis: RedisClass, url: string, prefix: string): Promise<Redis> {
   let connected = false;
-  const client = withHeartbeat(closable(
+  const client = withHeartbeat(writesTogether(closable(
     new Redis<"legacy">(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
@@ -61,7 +61,7 @@ async function open(Redis: RedisClass, url: string, prefix: string): Promise<Red
       // The first attempt is the only one. Once connected, it reconnects for ever.
       retryStrategy: (times) => connected ? Math.min(50 * times, 500) : null,
     }),
-  ));
+  )));
   // Each call reports its own failure. This is why there is no connection.
   let reason: unknown;
   client.on("error", (error) => reason = error);
@@ -101,7 +101,7 @@ export function waitingTemplate(client: Redis): Redis {
 
 /** Opens a connection from the template. */
 export function openWaiting(template: Redis): Redis {
-  const connection = withHeartbeat(closable(template.duplicate<undefined>()));
+  const connection = withHeartbeat(writesTogether(closable(template.duplicate<undefined>())));
   connection.on("error", () => {}); // Whoever uses it reports its failures.
   return connection;
 }
