@@ -105,7 +105,12 @@ export interface TaskPage {
 
 /** An event of the feed: a task has changed, or events may have been missed and watchers should read again. */
 export type TaskEvent =
-  | { readonly kind: "change"; readonly task: TaskInfo }
+  | {
+    readonly kind: "change";
+    readonly task: TaskInfo;
+    /** How the task has ended, if the backend has read that, too: then nobody else needs to. */
+    readonly outcome?: Outcome;
+  }
   | { readonly kind: "gap" };
 
 /**

@@ -1,11 +1,13 @@
 /**
- * Reads how tasks ended. Large results are read page by page, so a large one is kept for a moment after each read.
+ * Reads how tasks ended. Large results are read page by page, so a large one is kept for a moment after each read. One
+ * that came with the event of a task's end is kept until it is read.
  *
  * @module
  */
 import type { Backend } from "../backend.ts";
 import { InvalidInput, InvalidValue } from "../errors.ts";
 import { measured } from "../json.ts";
+import { remember } from "../recent.ts";
 import { type Schema, validateOutput } from "../schema/schema.ts";
 import type { Outcome, TaskInfo } from "../task.ts";
 
@@ -18,6 +20,9 @@ const MOST = 20_000_000;
 /** How long a result is kept after its last read, in ms. */
 const CACHE_MS = 10_000;
 
+/** How many outcomes that came with events are kept until they are read. */
+const MOST_FROM_EVENTS = 256;
+
 interface CachedOutcome {
   readonly outcome: Outcome;
   readonly owner: string;
@@ -26,16 +31,24 @@ interface CachedOutcome {
 
 /** Reads outcomes. Callers have read the task just before, so a kept outcome is never that of a deleted task. */
 export class Outcomes implements Disposable {
-  readonly #backend: Pick<Backend, "outcome">;
+  readonly #backend: Pick<Backend, "outcome" | "watch">;
   readonly #schemaOf: (job: string) => Schema | undefined;
   /** By the id of the task; the one that was read last is at the end. */
   readonly #cache = new Map<string, CachedOutcome>();
+  /** By the id of the task: those that came with the event of its end. */
+  readonly #fromEvents = new Map<string, { readonly outcome: Outcome; readonly owner: string }>();
+  readonly #unsubscribe: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. */
-  constructor(backend: Pick<Backend, "outcome">, schemaOf: (job: string) => Schema | undefined) {
+  constructor(backend: Pick<Backend, "outcome" | "watch">, schemaOf: (job: string) => Schema | undefined) {
     this.#backend = backend;
     this.#schemaOf = schemaOf;
+    this.#unsubscribe = backend.watch((event) => {
+      if (event.kind !== "change" || event.outcome === undefined) return;
+      const { outcome, task: { id, owner } } = event;
+      remember(this.#fromEvents, id, { outcome, owner }, MOST_FROM_EVENTS);
+    });
   }
 
   /** Reads an outcome, as well-formed text and as the job's schema promises it. Rejects as `Backend.outcome`. */
@@ -45,7 +58,9 @@ export class Outcomes implements Disposable {
       this.#remember(id, known);
       return known.outcome;
     }
-    const { value, length } = measured(await this.#backend.outcome(id, owner));
+    const received = this.#fromEvents.get(id);
+    const isReceived = received?.owner === owner && this.#fromEvents.delete(id);
+    const { value, length } = measured(isReceived ? received.outcome : await this.#backend.outcome(id, owner));
     const outcome = await this.#asPromised(job, value);
     if (length >= LARGE && length <= MOST) this.#remember(id, { outcome, owner, length });
     return outcome;
@@ -53,8 +68,10 @@ export class Outcomes implements Disposable {
 
   /** Forgets all that is kept. */
   [Symbol.dispose](): void {
+    this.#unsubscribe();
     clearTimeout(this.#timer);
     this.#cache.clear();
+    this.#fromEvents.clear();
   }
 
   #remember(id: string, kept: CachedOutcome): void {

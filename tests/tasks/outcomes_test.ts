@@ -1,6 +1,8 @@
 import type { Json } from "../../mod.ts";
+import type { TaskEvent } from "../../src/backend.ts";
 import { TaskNotFound } from "../../src/errors.ts";
 import { pagesOf } from "../../src/exposure/answers/pages.ts";
+import { taskOf } from "../dashboard/support/tasks.ts";
 import { Outcomes } from "../../src/tasks/outcomes.ts";
 import type { Outcome } from "../../src/task.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
@@ -17,7 +19,15 @@ function outcomesOf(values: { readonly [id: string]: Json }) {
     if (owner !== "ann" || value === undefined) return Promise.reject(new TaskNotFound(id));
     return Promise.resolve({ kind: "value", value: structuredClone(value) });
   };
-  return { reads, outcomes: new Outcomes({ outcome }, () => undefined) };
+  const listeners = new Set<(event: TaskEvent) => void>();
+  const watch = (listener: (event: TaskEvent) => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  const emit = (id: string, outcome?: Outcome) => {
+    for (const listener of listeners) listener({ kind: "change", task: taskOf({ id, owner: "ann" }), outcome });
+  };
+  return { reads, emit, listeners, outcomes: new Outcomes({ outcome, watch }, () => undefined) };
 }
 
 Deno.test("a large result is read from the store once, and cut into pages once, however many of its pages are read", async () => {
@@ -62,4 +72,17 @@ Deno.test("of large results, those that were read last are kept, up to the size 
   using _ = outcomes;
   for (const id of ["a", "b", "a", "c", "a", "b"]) await outcomes.read(of(id));
   assertEquals(reads, ["a", "b", "c", "b"]);
+});
+
+Deno.test("an outcome that came with the event of its task is not read from the store, and only its owner gets it", async () => {
+  const { reads, emit, listeners, outcomes } = outcomesOf({ received: "stored", other: "stored" });
+  emit("received", { kind: "value", value: "received \ud800" });
+  emit("other");
+  await assertRejects(() => outcomes.read(of("received", "bob")), TaskNotFound);
+  assertEquals(await outcomes.read(of("received")), { kind: "value", value: "received \ufffd" });
+  assertEquals(await outcomes.read(of("received")), { kind: "value", value: "stored" }); // It is kept for one read.
+  await outcomes.read(of("other"));
+  assertEquals(reads, ["received", "received", "other"]);
+  outcomes[Symbol.dispose]();
+  assertEquals(listeners.size, 0);
 });

@@ -7,10 +7,11 @@
 import type { TaskEvent } from "../../backend.ts";
 import type { OnError } from "../../log/on_error.ts";
 import { remember } from "../../recent.ts";
-import type { TaskInfo } from "../../task.ts";
-import type { Subscription } from "./redis/events/events.ts";
+import { isFinished, type Outcome, type TaskInfo } from "../../task.ts";
+import type { JobEvent, Subscription } from "./redis/events/events.ts";
 import type { RedisRecords } from "./redis/records.ts";
 import type { RedisStore } from "./redis/store.ts";
+import { outcomeOf } from "./result.ts";
 import { LAST_REVISION, type Snapshot, toTask } from "./snapshot.ts";
 
 /** For how many tasks the revision that was emitted last is remembered. */
@@ -18,6 +19,12 @@ const REMEMBERED = 10_000;
 
 /** The pause before a failed read is repeated, in ms. */
 const READ_RETRY_MS = 500;
+
+/** How long a task that has started is not read, in ms: if it ends within this time, it is read once. */
+const START_MS = 25;
+
+/** The longest outcome that is passed on with the end of its task, in UTF-16 units: its watchers keep it for a while. */
+const SMALL = 4_096;
 
 /** The part of the store that the feed uses. */
 type FeedStore = Pick<RedisStore, "onSignal" | "onReconnect" | "subscribe"> & {
@@ -36,6 +43,11 @@ export class QueueFeed {
   readonly #answered = new Map<string, number>();
   /** The tasks that this process is storing now. */
   readonly #storing = new Set<string>();
+  /** The tasks that this process has stored, whose callers may wait for the result. */
+  readonly #stored = new Map<string, true>();
+  /** The tasks that have started, and are to be read soon. */
+  readonly #started = new Set<string>();
+  #startTimer: ReturnType<typeof setTimeout> | undefined;
   #changed = new Set<string>();
   #reading = false;
   /** Ends the subscription to signals; `undefined` before `start`. */
@@ -82,6 +94,7 @@ export class QueueFeed {
   /** Stores a task with `store`, and emits it. */
   async storing<T extends TaskInfo | undefined>(id: string, store: () => Promise<T>): Promise<T> {
     this.#storing.add(id);
+    remember(this.#stored, id, true, REMEMBERED); // At once, because it may end before the answer to its creation.
     try {
       const task = await store();
       if (task && this.#unsubscribe) this.#emitOnce(task);
@@ -105,6 +118,7 @@ export class QueueFeed {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#startTimer);
     this.#unsubscribe?.();
     const open = await Promise.allSettled(this.#queues.values());
     await Promise.all(open.map((opened) => opened.status === "fulfilled" && opened.value.close()));
@@ -126,15 +140,26 @@ export class QueueFeed {
   };
 
   #subscribe(queue: string, since?: number): Promise<Subscription> {
-    const changed = (id: string, stored: boolean, change = Infinity) => {
+    const changed = (id: string, event: JobEvent, change = Infinity) => {
+      if (event === "started") return this.#readLater(id);
       // A task that is stored here is emitted without a read. Its event may come before the answer to its creation.
-      if (stored && (this.#emitted.has(id) || this.#storing.has(id))) return;
+      if (event === "stored" && (this.#emitted.has(id) || this.#storing.has(id))) return;
       if (change > (this.#answered.get(id) ?? 0)) this.#readSoon(id);
     };
     return this.#store.subscribe(queue, changed, () => this.#gap(), since);
   }
 
+  #readLater(id: string): void {
+    if (this.#closed) return;
+    this.#started.add(id);
+    this.#startTimer ??= setTimeout(() => {
+      this.#startTimer = undefined;
+      for (const id of [...this.#started]) this.#readSoon(id);
+    }, START_MS);
+  }
+
   #readSoon(id: string): void {
+    this.#started.delete(id);
     this.#changed.add(id);
     if (this.#reading || this.#closed) return;
     this.#reading = true;
@@ -146,7 +171,8 @@ export class QueueFeed {
     while (this.#changed.size > 0 && !this.#closed) {
       const ids = [...this.#changed];
       this.#changed = new Set();
-      const snapshots = await Promise.all(ids.map((id) => this.#store.records.read(id))).catch((error) => {
+      const read = (id: string) => this.#store.records.read(id, "", this.#stored.has(id));
+      const snapshots = await Promise.all(ids.map(read)).catch((error) => {
         if (!this.#closed) this.#onError(error, { where: "read tasks that have changed" });
       });
       if (snapshots === undefined) {
@@ -156,7 +182,7 @@ export class QueueFeed {
         return; // Still reading: what changes until then is read then, too.
       }
       for (const snapshot of snapshots) {
-        if (snapshot !== undefined && !snapshot.expired) this.#emitOnce(toTask(snapshot));
+        if (snapshot !== undefined && !snapshot.expired) this.#emitRead(snapshot);
       }
       // The end of a task that has expired by now was missed, so its watchers have to read it.
       const gone = ids.filter((_, index) => snapshots[index]?.expired ?? true);
@@ -168,10 +194,18 @@ export class QueueFeed {
     this.#reading = false;
   }
 
-  #emitOnce(task: TaskInfo): void {
+  /** Emits a task that was read; the end of one that was stored here with its outcome, unless that is large. */
+  #emitRead(snapshot: Snapshot): void {
+    const task = toTask(snapshot);
+    const { result, failedReason = "" } = snapshot;
+    const tells = isFinished(task) && this.#stored.delete(task.id) && (result ?? failedReason).length <= SMALL;
+    this.#emitOnce(task, tells ? outcomeOf(snapshot, task) : undefined);
+  }
+
+  #emitOnce(task: TaskInfo, outcome?: Outcome): void {
     if (task.revision <= (this.#emitted.get(task.id) ?? 0)) return;
     remember(this.#emitted, task.id, task.revision, REMEMBERED);
-    this.#emit({ kind: "change", task });
+    this.#emit({ kind: "change", task, ...(outcome && { outcome }) });
   }
 
   #gap(): void {

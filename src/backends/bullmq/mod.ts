@@ -35,7 +35,6 @@ import { countCreated, countEnded } from "../../telemetry/metrics.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
-import { cancelledOutcome } from "../shared/record.ts";
 import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
@@ -46,7 +45,8 @@ import { messageOf } from "../../text.ts";
 import { operatorOn } from "./operator.ts";
 import { type BullMqOptions, OPTIONS } from "./options.ts";
 import { RedisStore } from "./redis/store.ts";
-import { failureOf, hasExpired, type Snapshot, toTask } from "./snapshot.ts";
+import { outcomeOf } from "./result.ts";
+import { hasExpired, type Snapshot, toTask } from "./snapshot.ts";
 import { sweepExpired } from "./sweeper.ts";
 import { QueueWork } from "./worker/mod.ts";
 
@@ -146,10 +146,9 @@ export class BullMqBackend implements Backend {
   async outcome(id: string, owner: string): Promise<Outcome> {
     const snapshot = await this.#find(id, owner, { result: true });
     const task = toTask(snapshot);
-    if (task.status === "CANCELLED") return cancelledOutcome(task);
     if (!isFinished(task)) throw new TaskNotReady(id, task.status);
-    if (task.status === "FAILED") return failureOf(snapshot);
-    return { kind: "value", ...await this.#request("read a result", () => this.#store.records.result(snapshot)) };
+    return outcomeOf(snapshot, task) ??
+      { kind: "value", ...await this.#request("read a result", () => this.#store.records.result(snapshot)) };
   }
 
   /** Reads the log of a task. */

@@ -4,8 +4,10 @@
  * @module
  */
 import { isObject } from "../../json.ts";
-import type { Json, ResultValue } from "../../task.ts";
+import type { Json, Outcome, ResultValue, TaskInfo } from "../../task.ts";
+import { cancelledOutcome } from "../shared/record.ts";
 import { parse } from "./redis/scripts/read.ts";
+import { failureOf, type Snapshot } from "./snapshot.ts";
 
 /**
  * The longest result that is stored in the job itself, in UTF-16 units: BullMQ sends a job's result to all subscribers
@@ -53,11 +55,32 @@ export async function fromStored(
   text: string | null,
   read: (field: string) => Promise<string | null>,
 ): Promise<ResultValue> {
-  const job = parse<Json>(text);
-  if (job === undefined) return { value: text }; // Not JSON, whoever wrote it.
-  if (!isObject(job) || !(STORED_APART in job)) return { value: job };
+  const job = inJob(text);
+  if (!isStoredApart(job)) return { value: job };
   const withContent = job[CONTENT] === true;
   const apart = await read(`${withContent ? "content" : "result"}:${job[STORED_APART]}`);
   if (apart === null) return { value: job };
   return withContent ? JSON.parse(apart) : { value: JSON.parse(apart) };
+}
+
+/**
+ * How a task ended, as far as its snapshot says it: `undefined` if it has not ended, or if its result was not read or is
+ * stored in the record.
+ */
+export function outcomeOf(snapshot: Snapshot, task: TaskInfo): Outcome | undefined {
+  if (task.status === "CANCELLED") return cancelledOutcome(task);
+  if (task.status === "FAILED") return failureOf(snapshot);
+  if (task.status !== "COMPLETED" || snapshot.result === undefined) return undefined;
+  const value = inJob(snapshot.result);
+  return isStoredApart(value) ? undefined : { kind: "value", value };
+}
+
+/** The value in a job: a text that is not JSON is taken as it is. */
+function inJob(text: string | null): Json {
+  const value = parse<Json>(text);
+  return value === undefined ? text : value;
+}
+
+function isStoredApart(value: Json): value is { readonly [key: string]: Json } {
+  return isObject(value) && STORED_APART in value;
 }

@@ -3,13 +3,14 @@ import { QueueFeed } from "../../../src/backends/bullmq/feed.ts";
 import { newSnapshot } from "../../../src/backends/bullmq/new_task.ts";
 import { type Snapshot, toTask } from "../../../src/backends/bullmq/snapshot.ts";
 import type { JobListener } from "../../../src/backends/bullmq/redis/events/events.ts";
+import type { RedisRecords } from "../../../src/backends/bullmq/redis/records.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals, assertRejects, FakeTime } from "../../../tools/std.ts";
 import { pass } from "../../support/time.ts";
 
 /** A store of one queue; `changed` is the listener that subscribed last. */
-function storeOf(read: (id: string) => Promise<Snapshot | undefined>) {
+function storeOf(read: RedisRecords["read"]) {
   const store = {
     changed: ((): void => {}) as JobListener,
     records: { queues: () => Promise.resolve([]), read },
@@ -47,10 +48,10 @@ Deno.test("a change whose read fails is read again, together with later changes"
   feed.start();
   await feed.follow("job");
   const [first = "", second = ""] = ids;
-  store.changed(first, false);
+  store.changed(first, "changed");
   await failed.promise;
   fails = false;
-  store.changed(second, false);
+  store.changed(second, "changed");
   await pass(time, both.promise);
   await feed.close();
   assertEquals([emitted.toSorted(), reads.toSorted()], [ids, [first, first, second]]);
@@ -66,7 +67,7 @@ Deno.test("a read that fails after the feed was closed leaves no timer behind", 
   const feed = new QueueFeed(store, () => {}, ignored);
   feed.start();
   await feed.follow("job");
-  store.changed(newTaskId(), false);
+  store.changed(newTaskId(), "changed");
   await reading.promise;
   await feed.close();
   answer.reject(new Error("Connection is closed."));
@@ -86,11 +87,11 @@ Deno.test("a task that is stored here is emitted once without a read, even if it
   feed.start();
   await feed.follow("job");
   await feed.storing(early, () => {
-    store.changed(early, true);
+    store.changed(early, "stored");
     return Promise.resolve(toTask(snapshotOf(early)));
   });
   await feed.storing(late, () => Promise.resolve(toTask(snapshotOf(late))));
-  store.changed(late, true);
+  store.changed(late, "stored");
   await feed.close();
   assertEquals([emitted, reads], [[early, late], []]);
 });
@@ -111,10 +112,10 @@ Deno.test("a task that is answered here is emitted once without a read, and read
   feed.start();
   await feed.follow("job");
   assertEquals(feed.answered(at(2), true), toTask(at(2)));
-  store.changed(id, false, 2);
+  store.changed(id, "changed", 2);
   feed.answered(at(1), false); // An answer that counted for nothing has read it earlier.
   assertEquals([emitted, reads], [[toTask(at(2)).revision], []]);
-  store.changed(id, false, 3); // Another process has answered.
+  store.changed(id, "changed", 3); // Another process has answered.
   await read.promise;
   await feed.close();
   assertEquals([emitted, reads], [[toTask(at(2)).revision, toTask(at(3)).revision], [id]]);
@@ -132,7 +133,7 @@ Deno.test("if a task expires before its end is read, one gap is emitted; the exp
   }, ignored);
   const change = async (...ids: string[]) => {
     next = Promise.withResolvers();
-    for (const id of ids) store.changed(id, false);
+    for (const id of ids) store.changed(id, "changed");
     await next.promise;
   };
   feed.start();
@@ -186,8 +187,72 @@ Deno.test("a task that has expired, or is gone, is not emitted", async () => {
   }, ignored);
   feed.start();
   await feed.follow("job");
-  for (const id of ids) store.changed(id, false);
+  for (const id of ids) store.changed(id, "changed");
   await all.promise;
   await feed.close();
   assertEquals(emitted, [last]);
+});
+
+Deno.test("a task that has started is read with its end if it ends at once, and after a moment if it goes on", async () => {
+  using time = new FakeTime();
+  const [short, long] = [newTaskId(), newTaskId()];
+  const ended = new Set<string>();
+  const reads: string[] = [];
+  const store = storeOf((id) => {
+    reads.push(id);
+    const end = { state: "completed", started: 1, finishedOn: 2, result: "1" } as const;
+    return Promise.resolve({ ...snapshotOf(id), ...(ended.has(id) ? end : { state: "active", started: 1 }) });
+  });
+  const emitted: string[] = [];
+  const both = Promise.withResolvers<void>();
+  const feed = new QueueFeed(store, (event) => {
+    if (event.kind === "change" && emitted.push(`${event.task.id} ${event.task.status}`) === 2) both.resolve();
+  }, ignored);
+  feed.start();
+  await feed.follow("job");
+  for (const id of [short, long]) store.changed(id, "started");
+  ended.add(short);
+  store.changed(short, "changed");
+  await pass(time, both.promise);
+  store.changed(newTaskId(), "started");
+  await feed.close(); // This leaves no timer behind, or the test runner would report it.
+  assertEquals([emitted, reads], [[`${short} COMPLETED`, `${long} RUNNING`], [short, long]]);
+});
+
+Deno.test("the end of a task that this process has stored is emitted with its outcome, unless that is large", async () => {
+  const results = {
+    small: "null",
+    large: JSON.stringify("x".repeat(5_000)),
+    apart: '{"mcp-jobs":1}',
+    others: "1",
+    early: "2",
+  };
+  const names = Object.keys(results) as (keyof typeof results)[];
+  const ids = new Map(names.map((name) => [newTaskId(), name]));
+  const store = storeOf((id, _, withResult) => {
+    const name = ids.get(id);
+    const result = withResult && name ? results[name] : undefined;
+    return Promise.resolve({ ...snapshotOf(id), state: "completed", started: 1, finishedOn: 2, result });
+  });
+  const told: unknown[] = [];
+  const all = Promise.withResolvers<void>();
+  const feed = new QueueFeed(store, (event) => {
+    if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
+    if (told.push([ids.get(event.task.id), event.outcome]) === names.length) all.resolve();
+  }, ignored);
+  feed.start();
+  await feed.follow("job");
+  for (const [id, name] of ids) {
+    const stored = async () => {
+      if (name === "early") store.changed(id, "changed"); // Its end comes before the answer to its creation.
+      await Promise.resolve();
+      return toTask(snapshotOf(id));
+    };
+    if (name !== "others") await feed.storing(id, stored);
+    if (name !== "early") store.changed(id, "changed");
+  }
+  await all.promise;
+  await feed.close();
+  const noOutcome = ["large", "apart", "others"].map((name) => [name, undefined]);
+  assertEquals(told, [["small", { kind: "value", value: null }], ...noOutcome, ["early", { kind: "value", value: 2 }]]);
 });

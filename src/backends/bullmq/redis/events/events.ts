@@ -37,8 +37,11 @@ const RETRY_MS = 500;
 /** How often the jobs are counted, in ms. */
 const COUNT_MS = LONGEST_BLOCK_MS / 2;
 
-/** Called with a job that may have changed. `stored`: it was only just added to its queue; `change`: the number of an answer. */
-export type JobListener = (id: string, stored: boolean, change?: number) => void;
+/** What has become of a job: it was only just added to its queue, a worker has taken it, or it has changed in another way. */
+export type JobEvent = "stored" | "started" | "changed";
+
+/** Called with a job that may have changed. `change`: the number of an answer. */
+export type JobListener = (id: string, event: JobEvent, change?: number) => void;
 
 /** A subscription to the events of one queue. */
 export interface Subscription {
@@ -138,11 +141,11 @@ export class RedisEvents implements Subscription {
   }
 
   #handleAll(events: readonly QueueEvent[]): void {
-    for (const [id, fields] of events) {
-      this.#last = id;
-      if (isBefore(this.#newest, id)) this.#newest = id;
-      this.#handle(fields);
-    }
+    for (const [, fields] of events) this.#handle(fields);
+    const [last] = events.at(-1) ?? [];
+    if (last === undefined) return;
+    this.#last = last;
+    if (isBefore(this.#newest, last)) this.#newest = last;
   }
 
   #handle(fields: readonly string[]): void {
@@ -151,10 +154,11 @@ export class RedisEvents implements Subscription {
     const { event, jobId, prev, change: number } = found;
     if (this.#unfinished !== undefined) this.#unfinished += change(event, prev);
     if (jobId === undefined || !CHANGES.has(event)) return;
-    this.#options.changed(
-      jobId,
-      event === "waiting" && prev === undefined,
-      number === undefined ? number : Number(number),
-    );
+    this.#options.changed(jobId, jobEvent(event, prev), number === undefined ? number : Number(number));
   }
+}
+
+function jobEvent(event: string | undefined, prev: string | undefined): JobEvent {
+  if (event === "active") return "started";
+  return event === "waiting" && prev === undefined ? "stored" : "changed";
 }
