@@ -16,7 +16,13 @@ export { type Ended, type TaskRecord, urgencyOf, type WaitsFor } from "./src/bac
 export * as record from "./src/backends/shared/record.ts";
 export { idTaken } from "./src/backends/shared/refusals.ts";
 export { Runner } from "./src/backends/shared/running/runner.ts";
-export type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "./src/backends/shared/running/runner_store.ts";
+export type {
+  ClaimedTask,
+  ClaimName,
+  ClaimResult,
+  FailedClaim,
+  RunnerStore,
+} from "./src/backends/shared/running/runner_store.ts";
 export { StoreBackend } from "./src/backends/shared/store/backend.ts";
 export { Hub, type HubListener } from "./src/backends/shared/store/hub.ts";
 export type {

@@ -8,8 +8,10 @@ import type { TaskInfo } from "../../task.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import type { Database } from "./database.ts";
 
-/** A task, by what names it. */
-type TaskName = Pick<TaskInfo, "id" | "owner">;
+/** A task that a worker holds, and its version. */
+export interface HeldTask extends Pick<TaskInfo, "id" | "owner"> {
+  readonly version: number;
+}
 
 /** The lease of one worker. */
 export class PgLease implements WorkerLease {
@@ -17,8 +19,8 @@ export class PgLease implements WorkerLease {
   readonly #database: Database;
   readonly #worker: LeasedWorker;
   readonly #known: () => readonly TaskInfo[];
-  readonly #putBack: (task: TaskName) => Promise<void>;
-  /** Tasks that this worker holds according to the database, but did not know of at the last renewal. */
+  readonly #putBack: (task: HeldTask) => Promise<void>;
+  /** Tasks, with their versions, that this worker holds according to the database, but did not know of at the last renewal. */
   #unknown: ReadonlySet<string> = new Set();
 
   /** `known` returns the tasks that it knows that it holds. `putBack` returns one that it never ran to the queue. */
@@ -27,7 +29,7 @@ export class PgLease implements WorkerLease {
     worker: LeasedWorker,
     duration: number,
     known: () => readonly TaskInfo[],
-    putBack: (task: TaskName) => Promise<void>,
+    putBack: (task: HeldTask) => Promise<void>,
   ) {
     this.duration = duration;
     this.#database = database;
@@ -68,28 +70,33 @@ export class PgLease implements WorkerLease {
   }
 
   /**
-   * Puts back what was unknown at two renewals in a row: the answer to its claim was lost. Other unknown tasks are just
-   * being claimed.
+   * Puts back what was unknown, and unchanged, at two renewals in a row: the answer to its claim was lost. Other unknown
+   * tasks are just being claimed.
    */
   async #putBackUnknown(): Promise<void> {
     const own = await this.#held(this.#worker.name);
     const known = new Set(this.#known().map(({ id }) => id));
     const unknown = own.filter(({ id }) => !known.has(id));
-    const lost = unknown.filter(({ id }) => this.#unknown.has(id));
-    this.#unknown = new Set(unknown.map(({ id }) => id)).difference(new Set(lost.map(({ id }) => id)));
+    const lost = unknown.filter((task) => this.#unknown.has(nameOf(task)));
+    this.#unknown = new Set(unknown.map(nameOf)).difference(new Set(lost.map(nameOf)));
     await Promise.all(lost.map(this.#putBack));
   }
 
   /** Returns what a worker holds, and merges the rows of its claims into one. */
-  async #held(worker: string): Promise<readonly TaskName[]> {
+  async #held(worker: string): Promise<readonly HeldTask[]> {
     const { schema, run } = this.#database;
-    const rows = await run<TaskName>({
+    const rows = await run<HeldTask>({
       name: "mcp_jobs_held",
       text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1 RETURNING ids),
-        held AS (SELECT id, owner FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1),
+        held AS (SELECT id, owner, version FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1),
         tidied AS (INSERT INTO ${schema}.claims (worker, ids) SELECT $1, array_agg(id) FROM held HAVING count(*) > 0)
-        SELECT id, owner FROM held`,
+        SELECT id, owner, version FROM held`,
     }, [worker]);
-    return rows.map(({ id, owner }) => ({ id, owner: JSON.parse(owner) }));
+    return rows.map(({ owner, ...task }) => ({ ...task, owner: JSON.parse(owner) }));
   }
+}
+
+/** A task at a version, as text. */
+function nameOf({ id, version }: HeldTask): string {
+  return `${id} ${version}`;
 }

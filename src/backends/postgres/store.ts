@@ -4,7 +4,7 @@
  * @module
  */
 import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
-import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import type { Json, Outcome, TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
 import { KEY_TTL_MS } from "../shared/store/keys.ts";
@@ -12,7 +12,7 @@ import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";
 import { type Database, isAway, isCut } from "./database.ts";
-import { PgLease } from "./lease.ts";
+import { type HeldTask, PgLease } from "./lease.ts";
 import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { PgOperating } from "./operating/operating.ts";
@@ -172,10 +172,13 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   lease(worker: LeasedWorker, held: () => readonly TaskInfo[]): WorkerLease {
-    const putBack = async ({ id, owner }: Pick<TaskInfo, "id" | "owner">) => {
-      const mine = (record: TaskRecord) => !isFinished(record.info) && record.holder === worker.name;
-      const undo = (record: TaskRecord) => mine(record) ? unclaimed(record, this.now()) : { record };
-      await update(this, await this.read(id, owner), undo);
+    const putBack = async ({ id, owner, version }: HeldTask) => {
+      const entry = await this.read(id, owner);
+      if (entry?.version !== version) return;
+      const { since } = entry.record;
+      const isLost = ({ holder, since: now }: TaskRecord) => holder === worker.name && now === since;
+      const undo = (record: TaskRecord) => isLost(record) ? unclaimed(record, this.now()) : { record };
+      await update(this, entry, undo);
     };
     return new PgLease(this.#database, worker, this.#lease, held, putBack);
   }

@@ -61,9 +61,10 @@ export function created(task: NewTask, now: number): TaskRecord {
 
 /** A worker, the `holder`, takes the task. It begins an attempt, or continues the one that was parked. */
 export function claimed(record: TaskRecord, holder: string, now: number): TaskRecord {
-  const { message: _, progress: __, dueAt: ___, parked: ____, ...info } = live(record);
-  const attempt = record.resumes ? info.attempt : info.attempt + 1;
-  return { ...record, holder, info: next(info, now, { status: "RUNNING", attempt }) };
+  const { message: _, progress: __, dueAt: ___, parked: ____, ...rest } = live(record);
+  const attempt = record.resumes ? rest.attempt : rest.attempt + 1;
+  const info = next(rest, now, { status: "RUNNING", attempt });
+  return { ...record, holder, since: info.revision, info };
 }
 
 /** Whether earlier runs of a task that was just claimed may have recorded steps. */

@@ -96,8 +96,10 @@ Deno.test("KV: a large input and a large result are kept as long as their task, 
       JSON.stringify(input),
     );
     await sweepBlobs(kv, committer, later());
-    assertEquals((await claims.claim(1)).claims.map((claim) => claim.input), [input]);
-    await claims.settle(id, { kind: "value", value });
+    const [claim] = (await claims.claim(1)).claims;
+    assert(claim);
+    assertEquals(claim.input, input);
+    await claims.settle(claim.task, { kind: "value", value });
     await sweepBlobs(kv, committer, later());
     assertEquals(await left(), [3, 1]);
     const ended = await found(store, id);

@@ -7,7 +7,7 @@ import type { Worker } from "../../../src/backends/shared/store/store.ts";
 import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
-import type { Json } from "../../../src/task.ts";
+import type { Json, TaskInfo } from "../../../src/task.ts";
 import { NO_LINES } from "../../../src/task_log/newest_lines.ts";
 import { ignored } from "../../support/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
@@ -72,7 +72,7 @@ Deno.test("KV: a task whose input cannot be read waits without losing an attempt
     };
     const result = await claims.claim(2);
     assertEquals(result.claims.map(({ task, input }) => [task.id, input]), [[small, "y"]]);
-    assertEquals(result.failed?.map(({ id }) => id), [large]);
+    assertEquals(result.failed?.map(({ task }) => task.id), [large]);
     for (const { end } of result.failed ?? []) await end();
     const { info } = (await found(store, large)).record;
     assertEquals([info.status, info.attempt, "dueAt" in info], ["PENDING", 0, true]);
@@ -118,7 +118,9 @@ Deno.test("KV: a worker claims no more tasks than its lease can name, however lo
     );
     await lease.ready;
     await lease[Symbol.asyncDispose]();
-    await claims.settle(all[0]?.task.id ?? "", { kind: "value", value: 1 });
+    const [first] = all;
+    assert(first);
+    await claims.settle(first.task, { kind: "value", value: 1 });
     assertEquals((await claims.claim(100)).claims.length, 1);
   }));
 
@@ -156,25 +158,38 @@ Deno.test("KV: a worker whose task was taken over learns that it has lost it, an
     const lose = (id: string) => void lost.push(id);
     const claims = claimsOf(store, { lose });
     const heir = claimsOf(store, { lose }, { name: "heir" });
-    for (
-      const act of [
-        (id: string) => claims.report(id, { progress: 0.5 }, NO_LINES),
-        (id: string) => claims.settle(id, { kind: "value", value: "late" }),
-        (id: string) => claims.handBack(id, false),
-        (id: string) => claims.ask(id, [{ key: "which", message: "Which?", schema: { type: "object" } }]),
-      ]
-    ) {
+    const acts: readonly ((task: TaskInfo) => Promise<unknown>)[] = [
+      (task) => claims.report(task, { progress: 0.5 }, NO_LINES),
+      (task) => claims.settle(task, { kind: "value", value: "late" }),
+      (task) => claims.handBack(task, false),
+      (task) => claims.ask(task, [{ key: "which", message: "Which?", schema: { type: "object" } }]),
+    ];
+    for (const act of acts) {
       const id = await create({});
-      await claims.claim(1);
+      const [claim] = (await claims.claim(1)).claims;
+      assert(claim);
       const entry = await found(store, id);
       await store.change(entry, crashed(entry.record, Date.now()).record);
       await heir.claim(1);
       const before = await found(store, id);
-      await act(id);
+      await act(claim.task);
       assertEquals([lost.splice(0), claims.held], [[id], []]);
       assertEquals(await found(store, id), before);
     }
     await committer.drained();
+  }));
+
+Deno.test("KV: what is to be stored of an earlier claim changes nothing of a later one of the same worker", () =>
+  withClaims(async ({ store, claims, create }) => {
+    const id = await create({});
+    const [first] = (await claims.claim(1)).claims;
+    assert(first);
+    const entry = await found(store, id);
+    await store.change(entry, crashed(entry.record, Date.now()).record);
+    assertEquals((await claims.claim(1)).claims.length, 1);
+    const before = await found(store, id);
+    await claims.settle(first.task, { kind: "value", value: "late" });
+    assertEquals([await found(store, id), claims.held.map((task) => task.id)], [before, [id]]);
   }));
 
 Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, then the oldest", () =>

@@ -30,6 +30,8 @@ export interface TaskRecord {
   readonly trace?: TraceContext;
   /** The worker that holds it while it runs. */
   readonly holder?: string;
+  /** The revision that its last claim made: a worker may hold a task again before it knows how its earlier claim has ended. */
+  readonly since?: number;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
   /** How often a worker has begun it and handed it back, which counts as no attempt; absent: never. */
@@ -54,7 +56,7 @@ export interface Ended {
 
 /** The record of a task that has ended: nobody holds it, and no code reads its answers any longer. */
 export function finished(record: TaskRecord, info: FinishedTask): TaskRecord {
-  return { ...record, holder: undefined, answers: undefined, resumes: undefined, info };
+  return { ...record, holder: undefined, since: undefined, answers: undefined, resumes: undefined, info };
 }
 
 /** A task after a change, with the next revision. Throws for a move that no task may make. */

@@ -6,7 +6,7 @@
  */
 import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
-import { type OnError, reporterOf } from "../../../log/on_error.ts";
+import { type ErrorPlace, type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
@@ -20,14 +20,9 @@ const ABORT_GRACE_MS = 1_000;
 /** The pause before a write is tried again while the store fails, in ms. */
 const STORE_RETRY_MS = 500;
 
-/** A task, and the job that it runs. */
-type Named = Pick<TaskInfo, "id" | "job">;
-
 interface Running {
-  readonly job: string;
-  /** The revision that was claimed; events of older ones are outdated. */
-  readonly revision: number;
-  readonly attempt: number;
+  /** The task as it was claimed; events of older revisions are outdated. */
+  readonly task: TaskInfo;
   readonly controller: AbortController;
   readonly questions: OpenQuestions;
   /** Stores the lines that its code has logged. */
@@ -101,8 +96,9 @@ export class Runner implements WorkHandle {
       if (this.#claiming && "stopRequested" in task) this.#stopRequests.set(task.id, task);
       return;
     }
-    if (task.revision <= running.revision) return;
-    const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") && task.attempt === running.attempt;
+    if (task.revision <= running.task.revision) return;
+    const ours = (task.status === "RUNNING" || task.status === "INPUT_REQUIRED") &&
+      task.attempt === running.task.attempt;
     if ("stopRequested" in task) running.controller.abort(new TaskCancelled());
     else if (ours) running.questions.recheck(task);
     else this.lose(task.id);
@@ -133,7 +129,7 @@ export class Runner implements WorkHandle {
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#mayBeReady = true;
       for (const claim of claims) this.#start(claim);
-      for (const { id, job, end } of failed) void this.#write({ id, job }, end);
+      for (const { task, end } of failed) void this.#write(task, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }
@@ -145,7 +141,7 @@ export class Runner implements WorkHandle {
   }
 
   #start({ task, input, timeout, trace, mayHaveSteps }: ClaimedTask): void {
-    const { id, job } = task;
+    const { id } = task;
     const store = this.#store;
     const controller = new AbortController();
     const { signal } = controller;
@@ -156,8 +152,8 @@ export class Runner implements WorkHandle {
     const retry = this.#retrier(task, isOver);
     const questions = new OpenQuestions(
       {
-        ask: (id, questions) => retry(() => store.ask(id, questions)),
-        answer: (id, key) => retry(() => store.answer(id, key)),
+        ask: (_id, questions) => retry(() => store.ask(task, questions)),
+        answer: (_id, key) => retry(() => store.answer(task, key)),
       },
       id,
       signal,
@@ -169,7 +165,7 @@ export class Runner implements WorkHandle {
     };
     const record = (step: RecordedStep) =>
       during(() => {
-        const recorded: Promise<void> = retry(() => store.record(id, step)).finally(() => recording.delete(recorded));
+        const recorded: Promise<void> = retry(() => store.record(task, step)).finally(() => recording.delete(recorded));
         recording.add(recorded);
         return recorded;
       });
@@ -181,7 +177,7 @@ export class Runner implements WorkHandle {
       const stored = this.#write(task, async () => {
         await asked;
         await flush();
-        await store.park(id, awaited);
+        await store.park(task, awaited);
       });
       controller.abort(new TaskParked());
       this.#claimMore();
@@ -189,8 +185,8 @@ export class Runner implements WorkHandle {
     };
     const { report, log, flush } = mergeReports(async (newest, added) => {
       if (isPast() || parked && added.lines.length === 0) return;
-      await store.report(id, newest, added);
-    }, (error) => this.#onError(error, { where: "store what a task reports", job, task: id }));
+      await store.report(task, newest, added);
+    }, (error) => this.#onError(error, { where: "store what a task reports", ...placeOf(task) }));
     const claim: Claim = {
       task,
       input,
@@ -205,8 +201,8 @@ export class Runner implements WorkHandle {
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
       stored: () => questions.stored(),
-      steps: () => during(() => retry(() => store.steps(id))),
-      forget: (from) => during(() => retry(() => store.forget(id, from))),
+      steps: () => during(() => retry(() => store.steps(task))),
+      forget: (from) => during(() => retry(() => store.forget(task, from))),
     };
     const done = this.#options.run(claim).then(async (attempt) => {
       over = true;
@@ -216,24 +212,24 @@ export class Runner implements WorkHandle {
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
       void this.#write(task, async () => {
         await flush();
-        await (handBack ? store.handBack(id, isAbandoned(attempt)) : store.settle(id, attempt));
+        await (handBack ? store.handBack(task, isAbandoned(attempt)) : store.settle(task, attempt));
       });
       this.#claimMore();
     });
-    this.#running.set(id, { job, revision: task.revision, attempt: task.attempt, controller, questions, flush, done });
+    this.#running.set(id, { task, controller, questions, flush, done });
     const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
   }
 
   /** Repeats calls of the store while it is away, so that no job fails because of that. */
-  #retrier({ id, job }: Named, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
+  #retrier(task: TaskInfo, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
     return async (act) => {
       while (true) {
         try {
           return await act();
         } catch (error) {
           if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
-          this.#onError(error, { where: "read or store what a running task needs", job, task: id });
+          this.#onError(error, { where: "read or store what a running task needs", ...placeOf(task) });
           await pause(STORE_RETRY_MS, this.#closed.signal);
         }
       }
@@ -241,13 +237,13 @@ export class Runner implements WorkHandle {
   }
 
   /** Writes how a task ended, repeatedly while the store fails, so that finished work is not lost. */
-  #write({ id, job }: Named, write: () => Promise<void>): Promise<void> {
+  #write(task: TaskInfo, write: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       while (true) {
         try {
-          return await this.#writeOrFault({ id, job }, write);
+          return await this.#writeOrFault(task, write);
         } catch (error) {
-          this.#onError(error, { where: "store how an attempt has ended", job, task: id });
+          this.#onError(error, { where: "store how an attempt has ended", ...placeOf(task) });
           if (this.#closed.signal.aborted) return;
           await pause(STORE_RETRY_MS);
         }
@@ -259,14 +255,14 @@ export class Runner implements WorkHandle {
   }
 
   /** Writes. A result that can never be stored ends its task with a fault that says so. */
-  async #writeOrFault({ id, job }: Named, write: () => Promise<void>): Promise<void> {
+  async #writeOrFault(task: TaskInfo, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
-      this.#onError(error, { where: "store how an attempt has ended", job, task: id });
+      this.#onError(error, { where: "store how an attempt has ended", ...placeOf(task) });
       const message = `The result of the attempt could not be stored: ${error.message}`;
-      await this.#store.settle(id, { kind: "fault", message });
+      await this.#store.settle(task, { kind: "fault", message });
     }
   }
 
@@ -277,10 +273,10 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const [id, { job, flush }] of this.#running) {
-      void this.#write({ id, job }, async () => {
+    for (const { task, flush } of this.#running.values()) {
+      void this.#write(task, async () => {
         await flush();
-        await this.#store.handBack(id, true);
+        await this.#store.handBack(task, true);
       });
     }
     await Promise.all(this.#settling);
@@ -292,4 +288,9 @@ export class Runner implements WorkHandle {
     const done = Promise.all([...this.#running.values()].map(({ done }) => done));
     await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
   }
+}
+
+/** Where an error belongs that concerns a task. */
+function placeOf({ id, job }: TaskInfo): Pick<ErrorPlace, "job" | "task"> {
+  return { job, task: id };
 }

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Attempt, ProgressReport, RecordedStep, TraceContext } from "../../../backend.ts";
-import type { Json, TaskInfo } from "../../../task.ts";
+import type { QuestionState } from "../../../questions/open.ts";
+import type { Answer, Json, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import type { WaitsFor } from "../record.ts";
-import type { QuestionStore } from "./open_questions.ts";
 
 /** A task that was just claimed. */
 export interface ClaimedTask {
@@ -25,10 +25,8 @@ export interface ClaimedTask {
 
 /** A task that was just claimed and cannot run. */
 export interface FailedClaim {
-  /** The task's id. */
-  readonly id: string;
-  /** Its job. */
-  readonly job: string;
+  /** The task, which is RUNNING now. */
+  readonly task: TaskInfo;
   /** Writes what becomes of it instead. The runner calls it again while it fails. */
   readonly end: () => Promise<void>;
 }
@@ -45,27 +43,34 @@ export interface ClaimResult {
   readonly dueIn?: number;
 }
 
+/** What names a claim: its task, and the revision that it made. */
+export type ClaimName = Pick<TaskInfo, "id" | "revision">;
+
 /**
- * What a store does for a runner. Each write is a no-op for a task that the runner no longer holds; it rejects with
+ * What a store does for a runner. Each write is a no-op for a claim that the runner no longer holds; it rejects with
  * `InvalidValue` for what can never be stored, and with anything else for what may be stored later.
  */
-export interface RunnerStore extends QuestionStore {
+export interface RunnerStore {
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
   /** Claims up to `max` tasks that are due. */
   claim(max: number): Promise<ClaimResult>;
+  /** Stores questions; resolves with how each of them stands then. */
+  ask(claim: ClaimName, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]>;
+  /** Reads the answer to a question, if there is one. */
+  answer(claim: ClaimName, key: string): Promise<Answer | undefined>;
   /** Stores what a running job says of itself, and adds lines to the log of its task. */
-  report(id: string, report: ProgressReport, added: NewLines): Promise<void>;
+  report(claim: ClaimName, report: ProgressReport, added: NewLines): Promise<void>;
   /** Stores how an attempt ended: its task is finished, or tried again. */
-  settle(id: string, attempt: Attempt): Promise<void>;
+  settle(claim: ClaimName, attempt: Attempt): Promise<void>;
   /** Reads what a running task has recorded, in the order of the numbers. */
-  steps(id: string): Promise<readonly RecordedStep[]>;
+  steps(claim: ClaimName): Promise<readonly RecordedStep[]>;
   /** Stores a step of a running task. */
-  record(id: string, step: RecordedStep): Promise<void>;
+  record(claim: ClaimName, step: RecordedStep): Promise<void>;
   /** Deletes the steps of a running task from this number on. */
-  forget(id: string, from: number): Promise<void>;
+  forget(claim: ClaimName, from: number): Promise<void>;
   /** Stores that a task waits without a worker. */
-  park(id: string, awaited: WaitsFor): Promise<void>;
+  park(claim: ClaimName, awaited: WaitsFor): Promise<void>;
   /** Gives a task back to the queue, without counting the attempt; `abandoned`: its code may run on. */
-  handBack(id: string, abandoned: boolean): Promise<void>;
+  handBack(claim: ClaimName, abandoned: boolean): Promise<void>;
 }

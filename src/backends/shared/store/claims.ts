@@ -11,7 +11,8 @@ import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import * as change from "../record.ts";
-import type { ClaimedTask, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
+import type { TaskRecord } from "../record.ts";
+import type { ClaimedTask, ClaimName, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
 import { unclaimed } from "../unclaimed.ts";
@@ -126,7 +127,7 @@ export class Claims implements RunnerStore {
       // Tasks that were claimed must run, even if other claims have failed.
       if (error && taken.length === 0) throw error.reason;
       return {
-        claims: taken.filter((one) => "task" in one),
+        claims: taken.filter((one) => "input" in one),
         failed: taken.filter((one) => "end" in one),
         more: more || error !== undefined,
         dueIn: Math.min(dueIn, pause),
@@ -136,24 +137,24 @@ export class Claims implements RunnerStore {
     }
   }
 
-  async report(id: string, report: ProgressReport, added: NewLines): Promise<void> {
+  async report(claim: ClaimName, report: ProgressReport, added: NewLines): Promise<void> {
     await this.#change(
-      this.#held.get(id),
+      this.#heldBy(claim),
       (record, now) => change.logged(change.reported(record, report, now), added),
     );
   }
 
-  async ask(id: string, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]> {
-    const held = this.#held.get(id);
+  async ask(claim: ClaimName, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]> {
+    const held = this.#heldBy(claim);
     const ours = await this.#change(held, (record, now) => ({ record: change.asked(record, questions, now) }));
     // The answers may have come since the claim.
     const asked = held && ours ? change.askedOf(held.entry.record) : undefined;
     return questions.map(({ key }) => asked ? questionStateOf(asked, key, this.#store.now()) : {});
   }
 
-  async answer(id: string, key: string): Promise<Answer | undefined> {
-    const held = this.#held.get(id);
-    const entry = held && await this.#store.read(id, held.entry.record.info.owner);
+  async answer(claim: ClaimName, key: string): Promise<Answer | undefined> {
+    const held = this.#heldBy(claim);
+    const entry = held && await this.#store.read(claim.id, held.entry.record.info.owner);
     return entry?.record.answers?.[key];
   }
 
@@ -161,37 +162,37 @@ export class Claims implements RunnerStore {
     return this.#store.now();
   }
 
-  async steps(id: string): Promise<readonly RecordedStep[]> {
-    const held = this.#held.get(id);
+  async steps(claim: ClaimName): Promise<readonly RecordedStep[]> {
+    const held = this.#heldBy(claim);
     return held ? await this.#store.steps(held.entry) : [];
   }
 
-  async record(id: string, step: RecordedStep): Promise<void> {
-    const held = this.#held.get(id);
+  async record(claim: ClaimName, step: RecordedStep): Promise<void> {
+    const held = this.#heldBy(claim);
     let entry = held?.entry;
-    while (entry?.record.holder === this.#worker) {
+    while (held && entry && this.#isOurs(entry.record, held)) {
       if (await this.#store.record(entry, step)) return;
-      entry = await this.#store.read(id, entry.record.info.owner);
+      entry = await this.#store.read(claim.id, entry.record.info.owner);
     }
     if (held) this.#lose(held);
   }
 
-  async forget(id: string, from: number): Promise<void> {
-    const held = this.#held.get(id);
+  async forget(claim: ClaimName, from: number): Promise<void> {
+    const held = this.#heldBy(claim);
     if (held) await this.#store.forget(held.entry, from);
   }
 
-  async park(id: string, awaited: change.WaitsFor): Promise<void> {
-    await this.#end(id, (record, now) => change.parked(record, awaited, now));
+  async park(claim: ClaimName, awaited: change.WaitsFor): Promise<void> {
+    await this.#end(claim, (record, now) => change.parked(record, awaited, now));
   }
 
-  async settle(id: string, attempt: Attempt): Promise<void> {
+  async settle(claim: ClaimName, attempt: Attempt): Promise<void> {
     const random = Math.random();
-    await this.#end(id, (record, now) => change.settled(record, attempt, now, random));
+    await this.#end(claim, (record, now) => change.settled(record, attempt, now, random));
   }
 
-  async handBack(id: string, abandoned: boolean): Promise<void> {
-    await this.#end(id, (record, now) => change.handedBack(record, abandoned, now));
+  async handBack(claim: ClaimName, abandoned: boolean): Promise<void> {
+    await this.#end(claim, (record, now) => change.handedBack(record, abandoned, now));
   }
 
   /** Makes due tasks ready. Resolves with the time until the next delayed one is due, in ms, as far as this worker knows. */
@@ -239,21 +240,21 @@ export class Claims implements RunnerStore {
       const input = await this.#store.input(entry);
       const mayHaveSteps = change.mayHaveSteps(held.record);
       if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps };
-      return { id, job, end: () => this.settle(id, { kind: "fault", message: "The input of the task is lost." }) };
+      return { task, end: () => this.settle(task, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
       this.#listener.onError(error, { where: "read the input of a task", job, task: id });
-      return { id, job, end: () => this.#putBack(id) };
+      return { task, end: () => this.#putBack(task) };
     }
   }
 
   /** Puts a claimed task back whose code has not begun. */
-  async #putBack(id: string): Promise<void> {
-    await this.#end(id, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
+  async #putBack(claim: ClaimName): Promise<void> {
+    await this.#end(claim, (record, now) => unclaimed(record, now, UNREAD_PAUSE_MS));
   }
 
   /** Changes a held task for the last time. */
-  async #end(id: string, next: (record: change.TaskRecord, now: number) => change.Ended): Promise<void> {
-    const held = this.#held.get(id);
+  async #end(claim: ClaimName, next: (record: TaskRecord, now: number) => change.Ended): Promise<void> {
+    const held = this.#heldBy(claim);
     await this.#change(held, next);
     if (held) this.#drop(held);
   }
@@ -261,17 +262,28 @@ export class Claims implements RunnerStore {
   /** Changes a held task, or drops one that another worker has taken over. Resolves with whether this worker still held it. */
   async #change(
     held: Held | undefined,
-    next: (record: change.TaskRecord, now: number) => change.Ended,
+    next: (record: TaskRecord, now: number) => change.Ended,
   ): Promise<boolean> {
     if (held === undefined) return false;
     let ours = true;
     const entry = await update(this.#store, held.entry, (record) => {
-      ours = record.holder === this.#worker;
+      ours = this.#isOurs(record, held);
       return ours ? next(record, this.#store.now()) : { record };
     });
     if (entry && ours) held.entry = entry;
     else this.#lose(held);
     return entry !== undefined && ours;
+  }
+
+  /** A claim, unless it is known that this worker no longer holds it. */
+  #heldBy({ id, revision }: ClaimName): Held | undefined {
+    const held = this.#held.get(id);
+    return held?.entry.record.since === revision ? held : undefined;
+  }
+
+  /** Whether a task, as it was read, is still held by a claim of this worker. */
+  #isOurs({ holder, since }: TaskRecord, { entry: { record } }: Held): boolean {
+    return holder === this.#worker && since === record.since;
   }
 
   #lose(held: Held): void {

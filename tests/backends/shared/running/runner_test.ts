@@ -131,7 +131,7 @@ Deno.test("the end of a task that was claimed but cannot run is written again un
     if (away-- > 0) throw new BackendError("The store is away.");
     resolve();
   };
-  const failed = { id: claimed.id, job: claimed.job, end };
+  const failed = { task: claimed, end };
   const store: RunnerStore = {
     ...UNUSED,
     claim: () => Promise.resolve({ claims: [], failed: left-- > 0 ? [failed] : [], more: false }),

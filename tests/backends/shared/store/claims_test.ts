@@ -4,10 +4,13 @@ import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { Claims } from "../../../../src/backends/shared/store/claims.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
+import type { TaskInfo } from "../../../../src/task.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
-import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { assert, assertEquals, assertRejects, FakeTime } from "../../../../tools/std.ts";
 import { ignored } from "../../../support/errors.ts";
+import { pass } from "../../../support/time.ts";
 
 /** Stores at once that a task is parked, but answers only when `answer` resolves, as over a slow connection. */
 class SlowStore extends MemoryStore {
@@ -20,16 +23,16 @@ class SlowStore extends MemoryStore {
   }
 }
 
-class SlowBackend extends StoreBackend {
-  constructor(readonly slow: SlowStore, hub: Hub) {
-    super(slow, hub, new AsyncDisposableStack());
+class OwnBackend extends StoreBackend {
+  constructor(readonly store: MemoryStore, hub: Hub) {
+    super(store, hub, new AsyncDisposableStack());
   }
 }
 
 Deno.test("a worker that claims a parked task again before it learns that it was parked goes on with the recorded steps", async () => {
   const hub = new Hub();
   const store = new SlowStore(hub);
-  await using backend = new SlowBackend(store, hub);
+  await using backend = new OwnBackend(store, hub);
   let [runs, steps] = [0, 0];
   const job = defineJob({
     name: "approve",
@@ -62,10 +65,11 @@ Deno.test("a worker that claims a parked task again before it learns that it was
 const OWNER = "me";
 
 /** Claims of one worker, and what it was told to have lost. */
-function claimsOf(store: MemoryStore): { readonly claims: Claims; readonly lost: readonly string[] } {
+function claimsOf(store: MemoryStore) {
   const lost: string[] = [];
   const listener = { hold: () => {}, lose: (id: string) => void lost.push(id), onError: ignored };
-  return { claims: new Claims(store, newWorker(["job"]), listener), lost };
+  const worker = newWorker(["job"]);
+  return { claims: new Claims(store, worker, listener), lost, worker: worker.name };
 }
 
 async function create(store: MemoryStore): Promise<string> {
@@ -76,29 +80,30 @@ async function create(store: MemoryStore): Promise<string> {
   return id;
 }
 
-Deno.test("a worker that has lost its task to another one changes it no more", async () => {
-  const writes: { readonly [name: string]: (claims: Claims, id: string) => Promise<unknown> } = {
-    settle: (claims, id) => claims.settle(id, { kind: "value", value: "too late" }),
-    report: (claims, id) => claims.report(id, { message: "too late" }, { skipped: 0, lines: [] }),
-    ask: (claims, id) => claims.ask(id, [{ key: "sure", message: "Sure?", schema: { type: "object" } }]),
-    park: (claims, id) => claims.park(id, { keys: [], until: Date.now() + 60_000 }),
-    handBack: (claims, id) => claims.handBack(id, false),
-    record: (claims, id) => claims.record(id, { index: 0, text: "{}" }),
+Deno.test("a worker that has lost its task, to another one or to a later claim of its own, changes it no more", async () => {
+  const writes: { readonly [name: string]: (claims: Claims, task: TaskInfo) => Promise<unknown> } = {
+    settle: (claims, task) => claims.settle(task, { kind: "value", value: "too late" }),
+    report: (claims, task) => claims.report(task, { message: "too late" }, { skipped: 0, lines: [] }),
+    ask: (claims, task) => claims.ask(task, [{ key: "sure", message: "Sure?", schema: { type: "object" } }]),
+    park: (claims, task) => claims.park(task, { keys: [], until: Date.now() + 60_000 }),
+    handBack: (claims, task) => claims.handBack(task, false),
+    record: (claims, task) => claims.record(task, { index: 0, text: "{}" }),
   };
-  for (const [name, write] of Object.entries(writes)) {
+  const lose = async (write: (claims: Claims, task: TaskInfo) => Promise<unknown>, toItself: boolean) => {
     const store = new MemoryStore(new Hub());
     const id = await create(store);
-    const { claims, lost } = claimsOf(store);
-    assertEquals((await claims.claim(1)).claims.length, 1);
+    const { claims, lost, worker } = claimsOf(store);
+    const [claim] = (await claims.claim(1)).claims;
     const held = await store.read(id, OWNER);
-    assert(held);
+    assert(claim && held);
     const free = await store.change(held, change.crashed(held.record, Date.now()).record);
     assert(free);
-    const taken = await store.change(free, change.claimed(free.record, "another worker", Date.now()));
-    await write(claims, id);
-    assert(await store.read(id, OWNER) === taken, name);
-    assertEquals([lost, claims.held], [[id], []], name);
-  }
+    const taken = await store.change(free, change.claimed(free.record, toItself ? worker : "another", Date.now()));
+    await write(claims, claim.task);
+    assert(await store.read(id, OWNER) === taken);
+    assertEquals([lost, claims.held], [[id], []]);
+  };
+  for (const write of Object.values(writes)) for (const toItself of [false, true]) await lose(write, toItself);
 });
 
 Deno.test("tasks that were claimed run although the claim of another one failed, which is then tried again", async () => {
@@ -118,4 +123,45 @@ Deno.test("tasks that were claimed run although the claim of another one failed,
   const id = await create(store);
   ids[0] = id;
   await assertRejects(() => claims.claim(1), Error, "The store is away.");
+});
+
+/** Stores that an attempt has failed, but says that it could not, as if the answer of a database were lost. */
+class Forgetful extends MemoryStore {
+  lost = 1;
+
+  override async change(entry: Parameters<MemoryStore["change"]>[0], record: TaskRecord, outcome?: Outcome) {
+    const changed = await super.change(entry, record, outcome);
+    if (record.info.status !== "RETRYING") return changed;
+    if (this.lost-- > 0) throw new BackendError("The connection was lost.");
+    return changed;
+  }
+}
+
+Deno.test("a failure that is stored again, because its answer was lost, changes nothing of the next attempt", async () => {
+  using time = new FakeTime();
+  const hub = new Hub();
+  const store = new Forgetful(hub);
+  await using backend = new OwnBackend(store, hub);
+  const attempts: number[] = [];
+  const over = Promise.withResolvers<void>();
+  const run = async (_: unknown, { attempt, signal }: { readonly attempt: number; readonly signal: AbortSignal }) => {
+    attempts.push(attempt);
+    if (attempt === 1) throw new Error("Not yet.");
+    await over.promise;
+    signal.throwIfAborted();
+  };
+  const job = defineJob({ name: "job", input: { type: "object" }, run });
+  const worker = createWorker(backend, [job], { concurrency: 1, onError: ignored });
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const [id, owner] = [newTaskId(), "me"];
+  const retry = { attempts: 2, delay: 10, maxDelay: 10 };
+  await backend.create({ id, job: "job", owner, input: {}, resultTtl: 60_000, retry });
+  const ended = feed.wait(id, owner, new AbortController().signal);
+  // Longer than the worker waits before it stores the failure again.
+  await pass(time, new Promise((resolve) => setTimeout(resolve, 2_000)));
+  over.resolve();
+  const { status } = await pass(time, ended);
+  assertEquals([attempts, status], [[1, 2], "COMPLETED"]);
+  await pass(time, worker.close());
 });
