@@ -5,7 +5,8 @@ import { newTaskId } from "../../../src/ids.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../tools/postgres_server.ts";
 import { assertEquals } from "../../../tools/std.ts";
-import { emptyTables } from "../../support/postgres.ts";
+import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
+import { ignored } from "../../support/errors.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
@@ -90,6 +91,39 @@ testUnless(
     assertEquals((await backend.get(task, "ann")).status, "PENDING");
     await other.operator.resume("job");
     assertEquals((await feed.wait(task, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
+    await client.end();
+  },
+);
+
+testUnless(
+  noPostgres,
+  "PostgreSQL: a pause also waits for the claim of a worker whose lease has run out meanwhile",
+  async () => {
+    const url = await emptyTables();
+    await using backend = await PostgresBackend.connect({ url, lease: 300, onError: ignored });
+    await using other = await PostgresBackend.connect({ url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    // Not in the transaction below, which would always see the same activity.
+    const waits = async (query: string) => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%${query}%'`;
+      return (await sharedPostgres().query(waiting)).length > 0;
+    };
+    const worker = createWorker(backend, [defineJob({ name: "job", input: { type: "object" }, run: () => 1 })]);
+    await worker.ready;
+
+    await client.query("BEGIN; SELECT FROM mcp_jobs.workers FOR UPDATE");
+    await backend.create({ ...TASK, id: newTaskId(), job: "job" });
+    await until(() => waits("FOR UPDATE SKIP LOCKED"), "the worker claims");
+    const ended = "SELECT FROM mcp_jobs.workers WHERE expires_at <= clock_timestamp()";
+    await until(async () => (await client.query(ended)).rows.length > 0, "its lease has run out");
+    let isPaused = false;
+    const pausing = other.operator.pause("job").then(() => void (isPaused = true));
+    await until(async () => isPaused || await waits("pauses + 1"), "the pause waits");
+    assertEquals(isPaused, false);
+    await client.query("COMMIT");
+    await pausing;
+    await worker.close();
     await client.end();
   },
 );

@@ -50,14 +50,14 @@ export class PgOperating implements OperatingStore<PgEntry> {
 
   /**
    * Each claim locks the row of its worker, and is void if that row has changed since the claim began; this changes all
-   * rows.
+   * rows, also of workers whose lease has run out: their last claim may still be under way.
    */
   async passClaims(): Promise<void> {
     const { run, schema } = this.#database;
     await run({
       name: "mcp_jobs_pass_claims",
-      text: `WITH alive AS (SELECT name FROM ${schema}.workers WHERE expires_at > now() ORDER BY name FOR UPDATE)
-        UPDATE ${schema}.workers SET pauses = pauses + 1 FROM alive WHERE workers.name = alive.name`,
+      text: `WITH locked AS (SELECT name FROM ${schema}.workers ORDER BY name FOR UPDATE)
+        UPDATE ${schema}.workers SET pauses = pauses + 1 FROM locked WHERE workers.name = locked.name`,
     });
   }
 
