@@ -48,8 +48,9 @@ export class Pauses implements JobPauses, Disposable {
     }
   }
 
-  /** Those of these jobs that are not paused. */
-  async unpaused(jobs: readonly string[]): Promise<readonly string[]> {
+  /** Those of these jobs that are not paused. `again`: what was read last may be outdated, though no event has said so. */
+  async unpaused(jobs: readonly string[], again: boolean = false): Promise<readonly string[]> {
+    if (again) this.#jobs = undefined;
     const paused = await this.jobs();
     return paused.size === 0 ? jobs : jobs.filter((job) => !paused.has(job));
   }

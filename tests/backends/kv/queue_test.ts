@@ -5,6 +5,7 @@ import { Claims, type ClaimsListener } from "../../../src/backends/shared/store/
 import { Lease } from "../../../src/backends/shared/store/lease.ts";
 import type { Worker } from "../../../src/backends/shared/store/store.ts";
 import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
+import { PAUSED, Pauses } from "../../../src/operator/pauses.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import type { Json, TaskInfo } from "../../../src/task.ts";
@@ -21,14 +22,15 @@ interface Opened {
   readonly committer: Committer;
 }
 
-/** The claims of a worker. It hears of nothing unless `tell` says otherwise. */
-function claimsOf(store: KvStore, listener: Partial<ClaimsListener> = {}, worker: Partial<Worker> = {}): Claims {
-  return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, {
-    hold() {},
-    lose() {},
-    onError: ignored,
-    ...listener,
-  });
+/** The claims of a worker. It is told of nothing but to `told`, and its jobs are free unless `jobs` says otherwise. */
+function claimsOf(
+  store: KvStore,
+  told: Partial<ClaimsListener> = {},
+  worker: Partial<Worker> = {},
+  jobs?: (again: boolean) => Promise<readonly string[]>,
+): Claims {
+  const listener = { hold() {}, lose() {}, onError: ignored, ...told };
+  return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, listener, jobs);
 }
 
 async function withClaims(
@@ -190,6 +192,17 @@ Deno.test("KV: what is to be stored of an earlier claim changes nothing of a lat
     const before = await found(store, id);
     await claims.settle(first.task, { kind: "value", value: "late" });
     assertEquals([await found(store, id), claims.held.map((task) => task.id)], [before, [id]]);
+  }));
+
+Deno.test("KV: a worker that has not heard of a pause claims in vain once, and then knows of it", () =>
+  withClaims(async ({ store, create }) => {
+    await Promise.all([create(1), create(2)]);
+    using pauses = new Pauses(Object.assign(store.documents, { watch: () => () => {} }));
+    const claims = claimsOf(store, {}, {}, (again) => pauses.unpaused(["job"], again));
+    assertEquals(await pauses.unpaused(["job"]), ["job"]);
+    await store.documents.write(PAUSED + "job", undefined, "{}");
+    const searches = [await claims.claim(2), await claims.claim(2)];
+    assertEquals(searches.map(({ claims, more }) => [claims, more]), [[[], true], [[], false]]);
   }));
 
 Deno.test("KV: of the tasks of several jobs the most urgent is claimed first, then the oldest", () =>

@@ -233,7 +233,7 @@ export class StoreBackend implements Backend {
         lose: (id) => runner.lose(id),
         onError,
       },
-      () => this.#pauses.unpaused(jobs),
+      (again) => this.#pauses.unpaused(jobs, again),
       options.limits,
     );
     const lease = this.#store.lease?.(worker, () => claims.held);

@@ -14,6 +14,7 @@ import * as change from "../record.ts";
 import type { TaskRecord } from "../record.ts";
 import type { ClaimedTask, ClaimName, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
+import { type Held, HeldClaims } from "./held.ts";
 import type { Entry, Queue, Store, Worker } from "./store.ts";
 import { unclaimed } from "../unclaimed.ts";
 import { update } from "./update.ts";
@@ -37,14 +38,6 @@ export interface ClaimsListener {
   readonly onError: OnError;
 }
 
-/**
- * A claimed task as the worker last saw it. There is one for each claim: a worker may claim a task again before it learns how
- * its earlier claim has ended.
- */
-interface Held {
-  entry: Entry;
-}
-
 /** The claims of one worker. */
 export class Claims implements RunnerStore {
   readonly #store: Store;
@@ -53,41 +46,44 @@ export class Claims implements RunnerStore {
   readonly #limits: LimitsOf;
   readonly #finder: Finder;
   readonly #listener: ClaimsListener;
-  readonly #jobs: () => Promise<readonly string[]>;
-  readonly #held = new Map<string, Held>();
+  readonly #jobs: (again: boolean) => Promise<readonly string[]>;
+  readonly #held: HeldClaims;
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
   /** When the next delayed task is due by the store's clock, as far as this worker knows. Initially: at once. */
   #dueAt = 0;
   /** The last claim, which may be under way. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Whether tasks were found that could not be claimed, perhaps because their job was paused meanwhile. */
+  #missed = false;
   /** When this worker last claimed. */
   #claimedAt = Infinity;
 
   /**
-   * Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all. Throws `DefinitionError`
+   * Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all; `again`: what it has read
+   * may be outdated. Throws `DefinitionError`
    * if jobs have limits, and the store keeps none.
    */
   constructor(
     store: Store,
     worker: Worker,
     listener: ClaimsListener,
-    jobs?: () => Promise<readonly string[]>,
+    jobs: (again: boolean) => Promise<readonly string[]> = () => Promise.resolve(worker.jobs),
     limits: LimitsOf = {},
   ) {
     this.#store = store;
     this.#limits = limits;
     this.#worker = worker.name;
+    this.#held = new HeldClaims(worker.name);
     this.#queue = store.queue(worker);
     this.#finder = new Finder(this.#queue, limits);
     this.#listener = listener;
-    this.#jobs = jobs ?? (() => Promise.resolve(worker.jobs));
+    this.#jobs = jobs;
   }
 
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly TaskInfo[] {
-    const held = [...this.#held.values()].map(({ entry }) => entry);
-    return [...this.#claiming, ...held].map(({ record }) => record.info);
+    return [...this.#claiming.map(({ record }) => record.info), ...this.#held.tasks];
   }
 
   /** Takes the due time of a delayed task from its event. */
@@ -115,7 +111,7 @@ export class Claims implements RunnerStore {
 
   async #claim(max: number): Promise<ClaimResult> {
     const dueIn = await this.#promote();
-    const jobs = await this.#jobs();
+    const jobs = await this.#jobs(this.#missed);
     if (jobs.length === 0) return { claims: [], more: false, dueIn };
     const { entries, more, pause = Infinity } = await this.#finder.find(Math.min(max, MAX_BATCH), this.held, jobs);
     this.#claiming = entries;
@@ -123,6 +119,7 @@ export class Claims implements RunnerStore {
       if (entries.length > 0) this.#listener.hold();
       const begun = await Promise.allSettled(entries.map((entry) => this.#begin(entry)));
       const taken = begun.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
+      this.#missed = taken.length < entries.length;
       const error = begun.find((one) => one.status === "rejected");
       // Tasks that were claimed must run, even if other claims have failed.
       if (error && taken.length === 0) throw error.reason;
@@ -139,13 +136,13 @@ export class Claims implements RunnerStore {
 
   async report(claim: ClaimName, report: ProgressReport, added: NewLines): Promise<void> {
     await this.#change(
-      this.#heldBy(claim),
+      this.#held.find(claim),
       (record, now) => change.logged(change.reported(record, report, now), added),
     );
   }
 
   async ask(claim: ClaimName, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     const ours = await this.#change(held, (record, now) => ({ record: change.asked(record, questions, now) }));
     // The answers may have come since the claim.
     const asked = held && ours ? change.askedOf(held.entry.record) : undefined;
@@ -153,7 +150,7 @@ export class Claims implements RunnerStore {
   }
 
   async answer(claim: ClaimName, key: string): Promise<Answer | undefined> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     const entry = held && await this.#store.read(claim.id, held.entry.record.info.owner);
     return entry?.record.answers?.[key];
   }
@@ -163,14 +160,14 @@ export class Claims implements RunnerStore {
   }
 
   async steps(claim: ClaimName): Promise<readonly RecordedStep[]> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     return held ? await this.#store.steps(held.entry) : [];
   }
 
   async record(claim: ClaimName, step: RecordedStep): Promise<void> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     let entry = held?.entry;
-    while (held && entry && this.#isOurs(entry.record, held)) {
+    while (held && entry && this.#held.isBy(held, entry.record)) {
       if (await this.#store.record(entry, step)) return;
       entry = await this.#store.read(claim.id, entry.record.info.owner);
     }
@@ -178,7 +175,7 @@ export class Claims implements RunnerStore {
   }
 
   async forget(claim: ClaimName, from: number): Promise<void> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     if (held) await this.#store.forget(held.entry, from);
   }
 
@@ -231,7 +228,7 @@ export class Claims implements RunnerStore {
     if (held === undefined) return undefined;
     const { info: task, timeout, trace } = held.record;
     const { id, job } = task;
-    this.#held.set(id, { entry: held });
+    this.#held.add(held);
     const { createdAt, updatedAt, attempt } = task;
     if (attempt === 1 && !change.mayHaveSteps(held.record)) {
       measureStart(task.job, updatedAt - createdAt - (held.record.delay ?? 0));
@@ -254,9 +251,9 @@ export class Claims implements RunnerStore {
 
   /** Changes a held task for the last time. */
   async #end(claim: ClaimName, next: (record: TaskRecord, now: number) => change.Ended): Promise<void> {
-    const held = this.#heldBy(claim);
+    const held = this.#held.find(claim);
     await this.#change(held, next);
-    if (held) this.#drop(held);
+    if (held) this.#held.drop(held);
   }
 
   /** Changes a held task, or drops one that another worker has taken over. Resolves with whether this worker still held it. */
@@ -267,7 +264,7 @@ export class Claims implements RunnerStore {
     if (held === undefined) return false;
     let ours = true;
     const entry = await update(this.#store, held.entry, (record) => {
-      ours = this.#isOurs(record, held);
+      ours = this.#held.isBy(held, record);
       return ours ? next(record, this.#store.now()) : { record };
     });
     if (entry && ours) held.entry = entry;
@@ -275,24 +272,7 @@ export class Claims implements RunnerStore {
     return entry !== undefined && ours;
   }
 
-  /** A claim, unless it is known that this worker no longer holds it. */
-  #heldBy({ id, revision }: ClaimName): Held | undefined {
-    const held = this.#held.get(id);
-    return held?.entry.record.since === revision ? held : undefined;
-  }
-
-  /** Whether a task, as it was read, is still held by a claim of this worker. */
-  #isOurs({ holder, since }: TaskRecord, { entry: { record } }: Held): boolean {
-    return holder === this.#worker && since === record.since;
-  }
-
   #lose(held: Held): void {
-    if (this.#drop(held)) this.#listener.lose(held.entry.record.info.id);
-  }
-
-  /** Forgets a claim. Returns whether it was the last one of its task. */
-  #drop(held: Held): boolean {
-    const { id } = held.entry.record.info;
-    return this.#held.get(id) === held && this.#held.delete(id);
+    if (this.#held.drop(held)) this.#listener.lose(held.entry.record.info.id);
   }
 }
