@@ -5,7 +5,7 @@
  */
 
 /** The latest time that an id can hold, in ms since the epoch. */
-const MOST_MS = 2 ** 48 - 1;
+const MAX_MS = 2 ** 48 - 1;
 
 /** The longest name of an owner that backends accept, in UTF-16 units. */
 export const MAX_OWNER_LENGTH = 128;
@@ -47,7 +47,7 @@ export function isTaskId(text: string): boolean {
 
 /** The least id that a task of this time may have; `time` is in ms since the epoch, and may be infinite. */
 export function firstIdOf(time: number): string {
-  const ms = Math.trunc(Math.min(Math.max(0, time), MOST_MS));
+  const ms = Math.trunc(Math.min(Math.max(0, time), MAX_MS));
   const text = ms.toString(16).padStart(12, "0");
   return `${text.slice(0, 8)}-${text.slice(8)}-7000-8000-000000000000`;
 }

@@ -4,7 +4,7 @@ import { defineJob, type Job } from "../../src/job.ts";
 import type { JobContext } from "../../src/steps/context.ts";
 
 /** How many tasks of the limited job may run at once. */
-export const MOST_AT_ONCE = 2;
+export const MAX_AT_ONCE = 2;
 
 /** How often a task of the scheduled job is due, in ms, and the name of its schedule. */
 export const EVERY_MS = 1_000;
@@ -34,7 +34,7 @@ async function run({ ms }: { readonly ms: number }, { id: task, job }: JobContex
 }
 
 /** At most two of its tasks run at once. */
-export const limited: Job = defineJob({ name: "limited", input, run, concurrency: MOST_AT_ONCE });
+export const limited: Job = defineJob({ name: "limited", input, run, concurrency: MAX_AT_ONCE });
 
 /** It is paused and resumed. */
 export const held: Job = defineJob({ name: "held", input, run });

@@ -11,7 +11,7 @@ import { randomFrom } from "../../tools/random.ts";
 import { parseArgs } from "../../tools/std.ts";
 import { LEASE_MS } from "../job.ts";
 import { WorkerProcess } from "../processes.ts";
-import { EVERY_MS, held, limited, MOST_AT_ONCE, OWNER, type RunEvent, SCHEDULE, timed } from "./jobs.ts";
+import { EVERY_MS, held, limited, MAX_AT_ONCE, OWNER, type RunEvent, SCHEDULE, timed } from "./jobs.ts";
 import { begunWithin, mostAtOnce, runsOf, type Span, type Witness } from "./judge.ts";
 
 const WORKERS = 3;
@@ -119,7 +119,7 @@ for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
 const [, , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
   [, n],
 ) => n);
-const isWell = lost + twice + begun + leftOut + beside === 0 && most <= MOST_AT_ONCE && times === scheduled.length;
+const isWell = lost + twice + begun + leftOut + beside === 0 && most <= MAX_AT_ONCE && times === scheduled.length;
 if (!isWell) Deno.exitCode = 1;
 
 async function create(job: Job, ms: number): Promise<void> {

@@ -12,7 +12,7 @@ import type { Sample } from "./wire.ts";
 export const SPAN_MS = 10_000;
 
 /** How many samples are kept: an hour. */
-const MOST = 360;
+const MAX_SAMPLES = 360;
 
 type Ended = { readonly [status in TerminalStatus]: number };
 
@@ -63,7 +63,7 @@ export class Samples {
       failed: ended.FAILED,
       cancelled: ended.CANCELLED,
     });
-    if (this.#samples.length > MOST) this.#samples.shift();
+    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
   }
 }
 

@@ -37,7 +37,7 @@ export const RUN_A_KEY_FUNCTION = "run a key function";
 const IN_CODE: readonly string[] = [RUN_A_JOB, RUN_A_KEY_FUNCTION];
 
 /** How many errors of one place get a line within so many ms. */
-const MOST_LINES = 10;
+const MAX_LINES = 10;
 const WINDOW_MS = 60_000;
 
 /** The longest error text in a line, in UTF-16 units. */
@@ -68,7 +68,7 @@ export class ErrorLines {
     this.#writeLeftOut(({ since }) => now - since >= WINDOW_MS || now < since);
     const minute = this.#minutes.get(place.where) ?? { since: now, errors: 0 };
     this.#minutes.set(place.where, minute);
-    if (++minute.errors <= MOST_LINES) this.#line({ ...place, error: cut(describe(error, place), LONGEST) });
+    if (++minute.errors <= MAX_LINES) this.#line({ ...place, error: cut(describe(error, place), LONGEST) });
   };
 
   /** Writes how many lines were left out so far. */
@@ -80,7 +80,7 @@ export class ErrorLines {
     for (const [where, minute] of this.#minutes) {
       if (!isOver(minute)) continue;
       this.#minutes.delete(where);
-      if (minute.errors > MOST_LINES) this.#line({ where, leftOut: minute.errors - MOST_LINES });
+      if (minute.errors > MAX_LINES) this.#line({ where, leftOut: minute.errors - MAX_LINES });
     }
   }
 

@@ -9,7 +9,7 @@
 const AT_ONCE_BYTES = 16_384;
 
 /** How many lines may wait for a reader; further lines are left out. */
-const MOST_WAITING = 1_000;
+const MAX_WAITING = 1_000;
 
 /** The destination of the lines. */
 export type Sink = Pick<typeof Deno.stderr, "write" | "writeSync">;
@@ -32,7 +32,7 @@ export class LineWriter {
     const bytes = new TextEncoder().encode(`${line}\n`);
     if (!this.#writing && bytes.length <= this.#room) return this.#writeNow(bytes);
     this.#room = 0; // From now on all lines wait, so that they stay in order.
-    if (this.#waiting.length < MOST_WAITING) this.#waiting.push(...this.#takeNote(), line);
+    if (this.#waiting.length < MAX_WAITING) this.#waiting.push(...this.#takeNote(), line);
     else this.#leftOut++;
     if (!this.#writing) void this.#writeWaiting();
   }

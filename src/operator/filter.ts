@@ -12,7 +12,7 @@ import { NAME } from "./arguments.ts";
 import type { Purged, TaskQuery } from "./primitives.ts";
 
 /** The most tasks of a page. */
-const MOST = 1_000;
+const MAX_LIMIT = 1_000;
 
 /** The rules of a filter. */
 export const FILTER: Rules<TaskFilter> = {
@@ -22,7 +22,7 @@ export const FILTER: Rules<TaskFilter> = {
   since: numberFrom(-Infinity),
   until: numberFrom(-Infinity),
   cursor: text,
-  limit: wholeNumber(1, MOST),
+  limit: wholeNumber(1, MAX_LIMIT),
 };
 
 /** The rules of a purge. */

@@ -21,7 +21,7 @@ import type { JobPauses, OperatedStore, Purged } from "./primitives.ts";
 const PAGE = 100;
 
 /** The most reads for one page when few tasks match. */
-const MOST_READS = 5;
+const MAX_READS = 5;
 
 /** How long a cancelled task has to stop, in ms. */
 const STOP_MS = 2_000;
@@ -84,7 +84,7 @@ async function listTasks(store: OperatedStore, filter: TaskFilter): ReturnType<O
   const { limit = PAGE } = filter;
   const tasks: TaskInfo[] = [];
   let query = queryOf(filter, filter.until === undefined ? 0 : await store.ahead());
-  for (let reads = 0; reads < MOST_READS; reads++) {
+  for (let reads = 0; reads < MAX_READS; reads++) {
     const found = await store.page(query, limit - tasks.length + 1);
     for (const task of found.tasks) {
       if (!matches(task, filter) || store.hasExpired(task)) continue;

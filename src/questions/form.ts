@@ -13,7 +13,7 @@ import type { Json } from "../task.ts";
 const FORMATS: readonly Json[] = ["email", "uri", "date", "date-time"];
 
 /** The longest chain of references that is followed. */
-const MOST_REFERENCES = 10;
+const MAX_REFERENCES = 10;
 
 /**
  * The form of a schema, with only the keywords that forms may have; answers are still validated with the whole schema.
@@ -89,7 +89,7 @@ function listOf(choices: readonly Choice[], titled: "anyOf" | "oneOf"): JsonSche
 /** Replaces a reference to a place in `root` by the schema there, since a client sees the field alone. */
 function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
   let resolved = schema;
-  for (let left = MOST_REFERENCES; left > 0 && isText(resolved.$ref); left--) {
+  for (let left = MAX_REFERENCES; left > 0 && isText(resolved.$ref); left--) {
     const { $ref, ...beside } = resolved;
     const found = $ref.startsWith("#/") ? $ref.slice(2).split("/").reduce(stepInto, root) : undefined;
     if (!isObject(found)) return {};

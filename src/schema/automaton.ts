@@ -33,10 +33,10 @@ const EMPTY: Part = { empty: 1, first: NONE, last: NONE };
 const NEVER: Part = { empty: 0, first: NONE, last: NONE };
 
 /** Up to how many times a bounded repetition is written out; a longer one counts as unbounded. */
-const MOST_COPIES = 64;
+const MAX_COPIES = 64;
 
 /** The most positions of an automaton. */
-const MOST_POSITIONS = 3_000;
+const MAX_POSITIONS = 3_000;
 
 /**
  * Builds the automaton of a pattern. Throws if the pattern is not a regular expression, or if it has more than 3,000
@@ -109,7 +109,7 @@ class Builder {
 
   #position(characters: CharSet): Part {
     const position = this.characters.push(characters) - 1;
-    if (position >= MOST_POSITIONS) throw new RangeError(`The pattern has more than ${MOST_POSITIONS} positions.`);
+    if (position >= MAX_POSITIONS) throw new RangeError(`The pattern has more than ${MAX_POSITIONS} positions.`);
     this.follow.push(new Map());
     const only = new Map([[position, 1]]);
     return { empty: 0, first: only, last: only };
@@ -117,13 +117,13 @@ class Builder {
 
   /** Writes `a{2,4}` out as `aa(a(a)?)?`. */
   #repeat(part: () => Part, min: number, max: number): Part {
-    if (max === Infinity || (max > MOST_COPIES && min !== max)) {
+    if (max === Infinity || (max > MAX_COPIES && min !== max)) {
       const body = part();
       this.#link(body.last, body.first);
       return min === 0 ? { ...body, empty: 1 } : body;
     }
     let all = EMPTY;
-    for (let copy = Math.min(max, MOST_COPIES); copy > 0; copy--) {
+    for (let copy = Math.min(max, MAX_COPIES); copy > 0; copy--) {
       const joined = this.#join(part(), all);
       all = copy > min ? { ...joined, empty: 1 } : joined;
     }

@@ -41,7 +41,7 @@ export function checkOf(schema: JsonSchema, what: string): Promise<Check> {
  * Up to how many parts, fields and items, a value may have for all its mistakes to be collected. Each part can have one,
  * and some keywords compare every part with every other: a large input must not cost many times its size.
  */
-const MOST_PARTS = 1_000;
+const MAX_PARTS = 1_000;
 
 const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
 
@@ -72,7 +72,7 @@ async function compile(schema: JsonSchema, what: string): Promise<Check> {
     let every: typeof first | undefined;
     return (value) => {
       if (first(value)) return undefined;
-      const all = !hasMoreParts(value, MOST_PARTS);
+      const all = !hasMoreParts(value, MAX_PARTS);
       const check = all ? every ??= newAjv(true).compile(schema) : first;
       if (all) check(value);
       const mistakes = (check.errors ?? []).map(({ instancePath, keyword, message, params }) => ({

@@ -12,9 +12,9 @@ import { components } from "./components.ts";
 export type PatternCost = "linear" | "polynomial" | "exponential";
 
 /** The most positions of one loop, pairs of loops, and steps of such a pair that are analysed. */
-const MOST_IN_LOOP = 400;
-const MOST_PAIRS = 4_000;
-const MOST_STEPS = 200_000;
+const MAX_IN_LOOP = 400;
+const MAX_PAIRS = 4_000;
+const MAX_STEPS = 200_000;
 
 /**
  * Estimates how long a pattern can take, by the two criteria of Weber and Seidl (On the degree of ambiguity of finite
@@ -58,7 +58,7 @@ class Graph {
       const inside = new Set(loop);
       const after = (at: number) => this.#after(at).filter((to) => inside.has(to));
       if (loop.some((at) => after(at).some((to) => this.#isTwofold(at, to)))) return true;
-      if (loop.length === 1 || loop.length > MOST_IN_LOOP) return false;
+      if (loop.length === 1 || loop.length > MAX_IN_LOOP) return false;
       // Two readings of one text advance together; a pair holds their positions.
       const size = this.#next.length;
       const isSame = (pair: number) => Math.floor(pair / size) === pair % size;
@@ -74,7 +74,7 @@ class Graph {
   /** Whether a text can stay in one loop, lead on to another, and stay there too: then it can move on at any point. */
   chooses(): boolean {
     const positions = this.#loops.flat();
-    if (positions.length ** 2 > MOST_PAIRS) return true;
+    if (positions.length ** 2 > MAX_PAIRS) return true;
     return positions.some((from) => positions.some((to) => from !== to && this.#staysAndLeads(from, to)));
   }
 
@@ -86,7 +86,7 @@ class Graph {
     const seen = new Set([key(from, from, to)]);
     // Iterating over a set includes what is added on the way.
     for (const state of seen) {
-      if (state === goal || seen.size > MOST_STEPS) return true;
+      if (state === goal || seen.size > MAX_STEPS) return true;
       const [a, b, c] = [Math.floor(state / size / size), Math.floor(state / size) % size, state % size];
       for (const x of this.#after(a)) {
         for (const y of this.#after(b)) {

@@ -15,10 +15,10 @@ import { textsUnder } from "./texts.ts";
 export type PatternGuard = (value: unknown) => Mistake | undefined;
 
 /** The longest text that is matched against a slow pattern, in characters. */
-const MOST_CHARACTERS = 2_000;
+const MAX_CHARACTERS = 2_000;
 
 /** The most steps that such texts of one value may cost together; a text of n characters costs n². */
-const MOST_STEPS = 100_000_000;
+const MAX_STEPS = 100_000_000;
 
 const guards = new WeakMap<object, Promise<PatternGuard>>();
 
@@ -60,13 +60,13 @@ function longText(schema: Json, slow: ReadonlySet<string>, value: unknown): Mist
     if (pattern !== undefined && !slow.has(pattern)) continue;
     steps += text.length ** 2;
     const asked = pattern === undefined ? "a slow pattern" : `the slow pattern ${quote(pattern)}`;
-    if (text.length > MOST_CHARACTERS) {
+    if (text.length > MAX_CHARACTERS) {
       return {
         path,
-        message: `must NOT have more than ${MOST_CHARACTERS} characters, because it is matched against ${asked}`,
+        message: `must NOT have more than ${MAX_CHARACTERS} characters, because it is matched against ${asked}`,
       };
     }
-    if (steps > MOST_STEPS) {
+    if (steps > MAX_STEPS) {
       return { path, message: `too much text is matched against ${asked}: send fewer or shorter texts` };
     }
   }

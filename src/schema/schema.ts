@@ -100,7 +100,7 @@ function standardToJson(schema: StandardSchema, side: "input" | "output", name: 
 }
 
 /** The most mistakes that one error names. */
-const MOST_NAMED = 20;
+const MAX_NAMED = 20;
 
 /** The longest path to a field, and the longest text of a mistake, in UTF-16 units: both may quote the input. */
 const LONGEST_PATH = 200;
@@ -159,7 +159,7 @@ function inputOf({ "~standard": { jsonSchema } }: StandardSchema): JsonSchema | 
 type Mistakes = NonNullable<StandardResult<unknown>["issues"]>;
 
 function invalid(what: string, mistakes: Mistakes, all: boolean): InvalidInput {
-  const named = mistakes.slice(0, MOST_NAMED).map(({ message, path = [] }) => ({
+  const named = mistakes.slice(0, MAX_NAMED).map(({ message, path = [] }) => ({
     path: cut(path.map((part) => typeof part === "object" ? part.key : part).reduce(joinPath, ""), LONGEST_PATH),
     message: cut(message, LONGEST_MESSAGE),
   }));

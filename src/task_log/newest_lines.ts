@@ -7,10 +7,10 @@ import type { LogLevel, NewLogLine } from "../contract/log.ts";
 import { cut, lengthOf } from "../text.ts";
 
 /** The most lines that are kept of a task. */
-export const MOST_LINES = 200;
+export const MAX_LINES = 200;
 
 /** The most bytes of all its lines together, as `sizeOf` counts them. */
-export const MOST_BYTES = 65_536;
+export const MAX_BYTES = 65_536;
 
 /** The longest text of a line, in UTF-16 units. */
 export const LONGEST_LINE = 4_000;
@@ -51,7 +51,7 @@ export class NewestLines<Line extends NewLogLine> {
   add(line: Line): void {
     this.#lines.push(line);
     this.#bytes += sizeOf(line);
-    while (this.#lines.length > MOST_LINES || this.#bytes > MOST_BYTES) {
+    while (this.#lines.length > MAX_LINES || this.#bytes > MAX_BYTES) {
       const oldest = this.#lines.shift();
       if (oldest === undefined) return;
       this.#bytes -= sizeOf(oldest);

@@ -12,10 +12,10 @@ import { type Schema, validateOutput } from "../schema/schema.ts";
 import type { Outcome, TaskInfo } from "../task.ts";
 
 /** The shortest result that is kept, in characters of JSON: smaller ones have few pages. */
-const LARGE = 50_000;
+const LARGE_CHARACTERS = 50_000;
 
 /** The most characters that are kept in all: one result of the largest size, or several smaller ones. */
-const MOST = 20_000_000;
+const MAX_CHARACTERS = 20_000_000;
 
 /** How long a result is kept after its last read, in ms. */
 const CACHE_MS = 10_000;
@@ -62,7 +62,7 @@ export class Outcomes implements Disposable {
     const isReceived = received?.owner === owner && this.#fromEvents.delete(id);
     const { value, length } = measured(isReceived ? received.outcome : await this.#backend.outcome(id, owner));
     const outcome = await this.#asPromised(job, value);
-    if (length >= LARGE && length <= MOST) this.#remember(id, { outcome, owner, length });
+    if (length >= LARGE_CHARACTERS && length <= MAX_CHARACTERS) this.#remember(id, { outcome, owner, length });
     return outcome;
   }
 
@@ -79,7 +79,7 @@ export class Outcomes implements Disposable {
     this.#cache.set(id, kept);
     let length = this.#cache.values().reduce((sum, one) => sum + one.length, 0);
     for (const [oldest, one] of this.#cache) {
-      if (length <= MOST) break;
+      if (length <= MAX_CHARACTERS) break;
       this.#cache.delete(oldest);
       length -= one.length;
     }

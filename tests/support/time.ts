@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers";
 import { FakeTime } from "../../tools/std.ts";
 
 /** After so many timers a test fails: what it waits for never comes. */
-const MOST_TIMERS = 1_000;
+const MAX_TIMERS = 1_000;
 
 /** For so many turns of the event loop everything may go on without a timer before time passes. */
 const TURNS = 5;
@@ -20,16 +20,16 @@ export async function pass<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
   for (let timers = 0;; timers++) {
     for (let turn = 0; turn < TURNS && !settled; turn++) await time.runMicrotasks();
     if (settled) return await promise;
-    if (timers > MOST_TIMERS) throw new Error(`It has not come after ${MOST_TIMERS} timers.`);
+    if (timers > MAX_TIMERS) throw new Error(`It has not come after ${MAX_TIMERS} timers.`);
     time.next();
   }
 }
 
 /** The most that may pass by itself, in ms. A test with fake time is over at once even if it waits for a day. */
-const MOST_MS = 120_000;
+const MAX_MS = 120_000;
 
 /** So many times in a row there may be no timer for which time could pass. */
-const MOST_IDLE = 200_000;
+const MAX_IDLE = 200_000;
 
 /** The end of the last passing time. The next one begins there: ids of tasks count on a time that does not go back. */
 let reached = 0;
@@ -42,12 +42,12 @@ let reached = 0;
  */
 export class PassingTime implements AsyncDisposable {
   readonly #time = new FakeTime(Math.max(Date.now(), reached));
-  readonly #end = this.#time.now + MOST_MS;
+  readonly #end = this.#time.now + MAX_MS;
   #isOver = false;
   readonly #passing = this.#pass();
 
   async #pass(): Promise<void> {
-    for (let idle = 0; !this.#isOver && this.#time.now < this.#end && idle < MOST_IDLE; idle++) {
+    for (let idle = 0; !this.#isOver && this.#time.now < this.#end && idle < MAX_IDLE; idle++) {
       for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
       if (!this.#isOver && this.#time.next()) idle = 0;
     }
@@ -60,6 +60,6 @@ export class PassingTime implements AsyncDisposable {
     const isLeft = this.#time.next();
     this.#time.restore();
     if (isLeft) throw new Error("A timer is left.");
-    if (reached >= this.#end) throw new Error(`More than ${MOST_MS} ms have passed.`);
+    if (reached >= this.#end) throw new Error(`More than ${MAX_MS} ms have passed.`);
   }
 }

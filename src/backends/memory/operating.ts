@@ -12,7 +12,7 @@ import type { Entry } from "../shared/store/store.ts";
 import type { TaskTable } from "./tasks.ts";
 
 /** The most tasks that one read checks. */
-const MOST_READ = 10_000;
+const MAX_READ = 10_000;
 
 /** Reads the tasks of all owners. */
 export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
@@ -45,7 +45,7 @@ export class MemoryOperating<E extends Entry> implements OperatingStore<E> {
     for (const { record: { info } } of this.#tasks.newest(before)) {
       if (info.id < from) break;
       if (matches(info, filter)) tasks.push(info);
-      if (tasks.length === limit || ++read === MOST_READ) return Promise.resolve({ tasks, next: info.id });
+      if (tasks.length === limit || ++read === MAX_READ) return Promise.resolve({ tasks, next: info.id });
     }
     return Promise.resolve({ tasks });
   }

@@ -12,10 +12,10 @@ import type { TimelineEntry } from "../wire.ts";
 import { describeChange } from "./describe_change.ts";
 
 /** How many tasks have a history. */
-const MOST_TASKS = 2_000;
+const MAX_TASKS = 2_000;
 
 /** How many entries a history has at most; older ones are dropped. */
-const MOST_ENTRIES = 100;
+const MAX_ENTRIES = 100;
 
 /** What was observed of a task. */
 export interface History {
@@ -42,10 +42,10 @@ export class Histories {
     const history: History = {
       last: task,
       firstRevision: before?.firstRevision ?? task.revision,
-      entries: [...before?.entries ?? [], ...added].slice(-MOST_ENTRIES),
+      entries: [...before?.entries ?? [], ...added].slice(-MAX_ENTRIES),
       steps: before?.steps ?? [],
     };
-    remember(this.#histories, task.id, history, MOST_TASKS);
+    remember(this.#histories, task.id, history, MAX_TASKS);
   }
 
   /** Takes in a task that was just read, with its recorded steps, which emit no events. */

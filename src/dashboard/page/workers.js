@@ -10,7 +10,7 @@ import { ago } from "./format.js";
 /** @import { WorkersShown } from "../wire.ts" */
 
 /** How many of the tasks that a worker runs are named. */
-const MOST = 10;
+const MAX_SHOWN = 10;
 
 /**
  * @param {WorkersShown | undefined} shown
@@ -46,8 +46,8 @@ function card({ name, host, pid, jobs, running, since }) {
           "dd",
           {},
           running.length === 0 && "nothing",
-          running.slice(0, MOST).map((id) => h("a", { class: "id", href: `#/tasks/${id}` }, id)),
-          running.length > MOST && `and ${running.length - MOST} more`,
+          running.slice(0, MAX_SHOWN).map((id) => h("a", { class: "id", href: `#/tasks/${id}` }, id)),
+          running.length > MAX_SHOWN && `and ${running.length - MAX_SHOWN} more`,
         ),
       ),
     ),

@@ -17,7 +17,7 @@ const REREAD_MS = 1_000;
 const PERIOD_MS = 10_000;
 
 /** The most reads of the store for one page; tasks that are not found by then are on the next one. */
-const MOST_READS = 20;
+const MAX_READS = 20;
 
 /** A page of tasks, newest first. */
 export class TasksView implements View {
@@ -106,7 +106,7 @@ export class TasksView implements View {
   async #readPage(): Promise<{ readonly tasks: readonly TaskInfo[]; readonly nextCursor?: string }> {
     const tasks: TaskInfo[] = [];
     let { cursor } = this.#filter;
-    for (let reads = 0; reads < MOST_READS; reads++) {
+    for (let reads = 0; reads < MAX_READS; reads++) {
       const page = await this.#operator.tasks({ ...this.#filter, cursor, limit: this.#filter.limit - tasks.length });
       tasks.push(...page.tasks);
       cursor = page.nextCursor;

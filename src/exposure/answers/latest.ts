@@ -12,7 +12,7 @@ import { readResult } from "./results.ts";
 import type { SurfaceTemplate } from "../surface.ts";
 
 /** How many pages of 100 tasks are searched at most. Each counts as a read of the owner. */
-const MOST_PAGES = 10;
+const MAX_PAGES = 10;
 
 /**
  * The resource with the newest result of a job, `mcp://results/<job>/latest`: that of the owner's newest
@@ -36,7 +36,7 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     read: async (place, owner) => {
       const { id, all } = place.id === "" ? await search(owner) : { all: true };
       if (id !== undefined) return await readResult(registered, tasks, { ...place, id }, owner);
-      const among = all ? "" : ` among your ${(100 * MOST_PAGES).toLocaleString("en")} newest tasks`;
+      const among = all ? "" : ` among your ${(100 * MAX_PAGES).toLocaleString("en")} newest tasks`;
       throw new ResultPartNotFound(`No task of ${job.name} has completed${among}.`);
     },
   };
@@ -50,7 +50,7 @@ async function newest(
 ): Promise<{ readonly id?: string; readonly all: boolean }> {
   const matches = (task: TaskInfo) => task.job === job && task.status === "COMPLETED";
   let cursor: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page++) {
+  for (let page = 0; page < MAX_PAGES; page++) {
     const found = await tasks.list(owner, cursor);
     const task = found.tasks.find(matches);
     cursor = found.nextCursor;

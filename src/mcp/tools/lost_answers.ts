@@ -6,7 +6,7 @@
 
 /** How long an answer counts as just sent, in ms, and how many do at most. */
 const RECENT_MS = 60_000;
-const MOST = 100;
+const MAX_SENT = 100;
 
 interface Sent {
   readonly at: number;
@@ -29,7 +29,7 @@ export class LostAnswers {
     const now = this.#now();
     this.#sent.delete(id);
     for (const [old, { at }] of this.#sent) {
-      if (this.#sent.size < MOST && Math.abs(now - at) < RECENT_MS) break;
+      if (this.#sent.size < MAX_SENT && Math.abs(now - at) < RECENT_MS) break;
       this.#sent.delete(old);
     }
     this.#sent.set(id, { at: now, lost });

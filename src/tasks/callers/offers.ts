@@ -15,7 +15,7 @@ export interface Offer {
 }
 
 /** The most offers of one list, so that its text stays short. The oldest are dropped. */
-const MOST = 20;
+const MAX_OFFERS = 20;
 
 const OFFER = /^(?<id>[^@~]+)(?:@(?<server>[^~]+))?(?:~(?<until>\d+))?$/;
 
@@ -38,7 +38,7 @@ export function formatOffers(offers: readonly Offer[]): string | undefined {
 
 /** Adds an offer, or replaces that of the same task and server. */
 export function withOffer(offers: readonly Offer[], offer: Offer): readonly Offer[] {
-  return [offer, ...withoutOffer(offers, offer)].slice(0, MOST);
+  return [offer, ...withoutOffer(offers, offer)].slice(0, MAX_OFFERS);
 }
 
 /** Removes the offer of a task by this server or, if absent, the one that needs no server to be dead. */

@@ -26,7 +26,7 @@ export interface Target {
 }
 
 /** How many calls a model makes before it gives up. */
-const MOST_CALLS = 20;
+const MAX_CALLS = 20;
 
 /** What a model does: it calls the tool, does what the handle says, and calls again after a time-out. */
 export async function askForWork(
@@ -34,14 +34,14 @@ export async function askForWork(
   ms: number,
 ): Promise<{ readonly worked: unknown; readonly calls: number }> {
   let token: unknown;
-  for (let calls = 1; calls <= MOST_CALLS; calls++) {
+  for (let calls = 1; calls <= MAX_CALLS; calls++) {
     const answer = await (token === undefined ? call("work", { ms }) : call("task_status", { token, wait_seconds: 1 }));
     if (answer === undefined) continue;
     const result = token === undefined ? answer : answer.result;
     if (typeof result === "object" && result !== null && "worked" in result) return { worked: result.worked, calls };
     token = answer.token;
   }
-  throw new Error(`No result after ${MOST_CALLS} calls.`);
+  throw new Error(`No result after ${MAX_CALLS} calls.`);
 }
 
 /** Prepares a server over stdio, or serves over HTTP in this process until it was used. */

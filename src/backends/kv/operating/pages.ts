@@ -14,7 +14,7 @@ import { type Found, listed, merged, notable, ofJob, ofOwner, type Range, ready 
 import { headsOf } from "./waiting.ts";
 
 /** The most tasks that one page reads, unless its limit is higher. */
-const MOST_SEEN = 1_500;
+const MAX_SEEN = 1_500;
 
 /** How many tasks of one range are read at first, at least. */
 const SMALLEST_READ = 10;
@@ -46,7 +46,7 @@ async function firstOf(
   let last: string | undefined;
   for await (const run of runs) {
     for (const one of run) {
-      if (found.length === limit || seen === Math.max(MOST_SEEN, limit)) return { found, next: last };
+      if (found.length === limit || seen === Math.max(MAX_SEEN, limit)) return { found, next: last };
       if (mayMatch(one, query)) found.push(one);
       last = one.id;
       seen++;

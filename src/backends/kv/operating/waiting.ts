@@ -9,7 +9,7 @@ import { readyKey } from "../keys.ts";
 import type { StoredTask } from "../stored.ts";
 
 /** The most urgencies that are read. */
-const MOST = 100;
+const MAX_HEADS = 100;
 
 /** Sorts after every id. */
 const LAST = "~";
@@ -28,7 +28,7 @@ export async function headsOf(
   const heads: Head[] = [];
   const prefix = readyKey(job);
   let start: Deno.KvKey = [...prefix, -Infinity];
-  while (heads.length < MOST) {
+  while (heads.length < MAX_HEADS) {
     const first = await reading(() => kv.list<StoredTask>({ prefix, start }, { limit: 1 }).next());
     if (first.done) return { heads, all: true };
     const { key, value } = first.value;

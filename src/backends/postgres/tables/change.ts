@@ -4,7 +4,7 @@
  * @module
  */
 import { urgencyOf } from "../../shared/record.ts";
-import { MOST_BYTES, MOST_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
+import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
 import type { Query } from "../pg.ts";
 import { type Change, deletedAt, dueOf, isDelayed } from "../rows.ts";
@@ -102,7 +102,7 @@ function otherParts(schema: string): string {
       SELECT id, version, sum(lines) OVER newer AS lines, sum(size) OVER newer AS size FROM ${schema}.logs
       WHERE id IN (SELECT id FROM input WHERE log IS NOT NULL)
       WINDOW newer AS (PARTITION BY id ORDER BY version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-    ) AS kept WHERE lines >= ${MOST_LINES} OR size >= ${MOST_BYTES}
+    ) AS kept WHERE lines >= ${MAX_LINES} OR size >= ${MAX_BYTES}
   )
 ), `;
 }

@@ -7,7 +7,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import type { Claim, LogLine } from "../../../backend.ts";
 import { TaskExpired, TaskNotFound } from "../../../errors.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { MOST_BYTES, sizeOf } from "../../../task_log/newest_lines.ts";
+import { MAX_BYTES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { aborted, type Cases, CONFIRM, eventually, OWNER, type Stage } from "../../stage.ts";
 
 const RETRY = { attempts: 2, delay: 10, maxDelay: 10 };
@@ -132,7 +132,7 @@ export const logging: Cases = {
     await stage.finished(long);
     const lines = await logOf(stage, long);
     const bytes = lines.reduce((sum, line) => sum + sizeOf(line), 0);
-    ok(bytes <= MOST_BYTES && bytes > MOST_BYTES - 1_600, `${lines.length} lines of ${bytes} bytes are kept.`);
+    ok(bytes <= MAX_BYTES && bytes > MAX_BYTES - 1_600, `${lines.length} lines of ${bytes} bytes are kept.`);
     deepStrictEqual(lines.map(({ number }) => number), lines.map((_, index) => 101 - lines.length + index));
   },
 

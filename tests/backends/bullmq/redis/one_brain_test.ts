@@ -28,7 +28,7 @@ const FIRST_SEED = Number(Deno.env.get("ONE_BRAIN_SEED") ?? 1);
 const LANES = 64;
 
 /** The most events of a task, and the probability that nobody reads it after one. */
-const MOST_EVENTS = 16;
+const MAX_EVENTS = 16;
 const UNSEEN = 0.15;
 const EVENTS_AFTER_END = 2;
 
@@ -84,7 +84,7 @@ async function live(seed: number, job: string, lane: Lane, backend: BullMqBacken
   };
   try {
     await compare();
-    for (let left = MOST_EVENTS; left > 0; left--) {
+    for (let left = MAX_EVENTS; left > 0; left--) {
       // What comes after the end changes nothing: a few events show that.
       if (isFinished(model.record.info)) left = Math.min(left, EVENTS_AFTER_END);
       const event = nextEvent(draw, model, lane.lateRuns);

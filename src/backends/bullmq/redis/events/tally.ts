@@ -8,9 +8,9 @@
 import type { Redis } from "ioredis";
 
 /** The most events that are read with a count. If there are more, the count cannot be compared. */
-const MOST_EVENTS = 1_000;
+const MAX_EVENTS = 1_000;
 
-/** KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, and MOST_EVENTS. */
+/** KEYS: the events, three lists of jobs, three sets of jobs. ARGV: the last event that was read, and MAX_EVENTS. */
 const COUNT = `
 local unfinished = 0
 for i = 2, 4 do unfinished = unfinished + redis.call("LLEN", KEYS[i]) end
@@ -40,9 +40,9 @@ export interface Count {
 export async function countJobs(redis: Redis, stream: string, last: string): Promise<Count> {
   const queue = stream.replace(/events$/, "");
   const keys = [stream, ...UNFINISHED.map((state) => queue + state)];
-  const found = await redis.eval(COUNT, keys.length, ...keys, last, MOST_EVENTS);
+  const found = await redis.eval(COUNT, keys.length, ...keys, last, MAX_EVENTS);
   const [unfinished, newest, events] = found as [number, string, QueueEvent[]];
-  return { unfinished, newest, events, whole: events.length < MOST_EVENTS };
+  return { unfinished, newest, events, whole: events.length < MAX_EVENTS };
 }
 
 /** By how much an event changes the number of unfinished jobs. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LogLine, NewLogLine } from "../../../../backend.ts";
-import { MOST_BYTES, MOST_LINES } from "../../../../task_log/newest_lines.ts";
+import { MAX_BYTES, MAX_LINES } from "../../../../task_log/newest_lines.ts";
 import { isLogLevel } from "../../../../task_log/levels.ts";
 import { COMMON } from "./parts.ts";
 
@@ -27,7 +27,7 @@ local function log()
     call("RPUSH", key, string.format("%d ", number) .. ARGV[i])
   end
   local lines, dropped = call("LLEN", key), 0
-  while lines - dropped > ${MOST_LINES} or bytes > ${MOST_BYTES} do
+  while lines - dropped > ${MAX_LINES} or bytes > ${MAX_BYTES} do
     local oldest = call("LRANGE", key, dropped, dropped)[1]
     bytes = bytes - (#oldest - string.find(oldest, " "))
     dropped = dropped + 1

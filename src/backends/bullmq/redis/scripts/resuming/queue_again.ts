@@ -8,7 +8,7 @@
 export const PARKED = "mcp-jobs:parked";
 
 /** The most jobs that others can be put behind: as many as Lua passes to one command of Redis, with some to spare. */
-const MOST_AHEAD = 4_000;
+const MAX_AHEAD = 4_000;
 
 /**
  * Lua that queues jobs without priority that were parked: ahead of new work, and behind those that were parked and are
@@ -17,7 +17,7 @@ const MOST_AHEAD = 4_000;
 export const QUEUE_AGAIN = `
 local function queueAgain(wait, prefix, ids)
   local function wasParked(place)
-    local other = place <= ${MOST_AHEAD} and redis.call("LINDEX", wait, -place)
+    local other = place <= ${MAX_AHEAD} and redis.call("LINDEX", wait, -place)
     local run = other and redis.call("HMGET", prefix .. other, "ats", "${PARKED}")
     return run and run[1] and run[1] == run[2]
   end
