@@ -101,7 +101,7 @@ export function activeTrace(): TraceContext | undefined {
 }
 
 /** The context of the active span for others, if the propagators of the process pass one on. Their baggage is not sent. */
-export function tracePassedOn(): Partial<TraceContext> {
+export function injectedTrace(): Partial<TraceContext> {
   const carrier: { traceparent?: string; tracestate?: string } = {};
   propagation.inject(context.active(), carrier);
   const { traceparent, tracestate } = carrier;

@@ -9,7 +9,7 @@ import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.t
 import type { TaskInfo } from "../task.ts";
 import { countAttempt, isMeasuring, measured, messaging } from "./metrics.ts";
 import { errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
-import { traceOf } from "./trace_context.ts";
+import { parentOf, traceOf } from "./trace_context.ts";
 
 /** Whether the process has a provider for spans or metrics: without one, they must cost nothing. */
 export function isObserved(): boolean {
@@ -61,7 +61,7 @@ export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promis
   if (!isObserved()) return run();
   const { task: { id, job, attempt }, trace } = claim;
   const attributes = { ...messageAttributes("process", job, id), "mcp_jobs.attempt": attempt };
-  const parent = trace && { from: "task", trace } as const;
+  const parent = parentOf("task", trace);
   const ended = measured("process", messaging.process(job));
   return inSpan({ name: `process ${job}`, kind: "CONSUMER", attributes, parent }, async (span) => {
     const attempt = await run();

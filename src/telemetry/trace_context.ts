@@ -22,6 +22,11 @@ export interface Parent {
   readonly trace: TraceContext;
 }
 
+/** The parent of a span in a trace, if there is one. */
+export function parentOf(from: Parent["from"], trace: TraceContext | undefined): Parent | undefined {
+  return trace && { from, trace };
+}
+
 /** The context of a span; `undefined` for the span of a process without a provider. */
 export function traceOf(span: Span): TraceContext | undefined {
   const { traceId, spanId, traceFlags, traceState } = span.spanContext();

@@ -9,6 +9,7 @@ import { isObject } from "../../json.ts";
 import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { isObserved } from "../../telemetry/task_spans.ts";
 import { errorTypeOf, inSpan, isTraced, markFailed, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
+import { parentOf } from "../../telemetry/trace_context.ts";
 import type { RequestContext } from "../host.ts";
 
 /**
@@ -37,8 +38,7 @@ export function inCallSpan(
     ...(ours !== undefined && { "gen_ai.tool.name": ours }),
     "network.transport": attributes["network.transport"],
   });
-  const trace = traceOf(ctx);
-  const parent = trace && { from: "client", trace } as const;
+  const parent = parentOf("client", traceOf(ctx));
   return inSpan({ name, kind: "SERVER", attributes, parent }, (span) => {
     return end || span.isRecording() ? ended(span, run(), end) : run();
   });
