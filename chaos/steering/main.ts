@@ -188,7 +188,7 @@ async function dueTimes(): Promise<readonly (string | undefined)[]> {
     { length: Math.floor((last - first) / EVERY_MS) + 2 },
     (_, index) => last - index * EVERY_MS,
   );
-  const named = times.map((time) => backend.keys.named(OWNER, `schedule:${SCHEDULE}:${time}`));
+  const named = times.map((time) => backend.keys.readKey(OWNER, `schedule:${SCHEDULE}:${time}`));
   const ids = (await Promise.all(named)).map((id) => id?.slice(0, 36));
   // The first due time is the last one that has a task.
   return ids.slice(0, ids.findLastIndex((id) => id !== undefined) + 1);

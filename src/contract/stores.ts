@@ -23,18 +23,18 @@ export interface StreamStore {
 }
 
 /**
- * Keeps what a key names: for `create` the id of a task with the fingerprint of its start, and for servers what they share,
- * such as which tasks no call waits for.
+ * Keeps the texts of keys: for `create` the id of the task that a key names, with the fingerprint of its start, and for
+ * servers what they share, such as which tasks no call waits for.
  */
 export interface KeyStore {
-  /** What a key of an owner names. The owner `""` has the keys of the servers themselves. */
-  named(owner: string, key: string): Promise<string | undefined>;
+  /** Reads the text of an owner's key. The owner `""` has the keys of the servers themselves. */
+  readKey(owner: string, key: string): Promise<string | undefined>;
   /**
-   * Lets a key name `to`, at most 4,000 characters, or nothing, if it names `from` now. Resolves with whether it did: of any
-   * number of calls at the same moment with the same `from`, in any number of processes, only one does. A key is kept for at
-   * least 30 days, unless it names a task that is gone.
+   * Replaces the text `from` of a key by `to`, of at most 4,000 characters; `undefined` means that the key has none. Resolves
+   * with whether it did: of any number of calls at the same moment with the same `from`, in any number of processes, only one
+   * does. A key is kept for at least 30 days, unless it names a task that is gone.
    */
-  rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean>;
+  writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean>;
 }
 
 /** A named JSON text of the system, such as a schedule, or which jobs are paused. */

@@ -56,7 +56,7 @@ export class DueTasks {
     isCurrent: () => Promise<boolean>,
   ): Promise<string | undefined> {
     const key = `schedule:${name}:${dueAt}`;
-    const before = (await this.#backend.keys.named(owner, key))?.slice(0, NO_TASK.length);
+    const before = (await this.#backend.keys.readKey(owner, key))?.slice(0, NO_TASK.length);
     if (before !== undefined && await this.#wasStored(before, owner, registered.resultTtl)) return before;
     const id = newTaskId();
     const task = {

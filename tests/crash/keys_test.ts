@@ -144,7 +144,7 @@ async function exercise(t: Deno.TestContext, store: string): Promise<void> {
       const lost = killed?.call("patient", input);
       const { owner, key } = listOf(new ToolRegistry().register(patient), input, LOCAL.owner);
       await until(
-        async () => await backend.keys.named(owner, key) !== undefined,
+        async () => await backend.keys.readKey(owner, key) !== undefined,
         "the store knows that the call waits",
       );
       await killed?.kill();

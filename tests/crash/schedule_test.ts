@@ -66,7 +66,7 @@ Deno.test("each due time of a schedule has one task, however its three servers a
   const { tasks } = await backend.list("ann", { limit: 1_000 });
   const end = await last();
   const named = await Promise.all(
-    tasks.map((_, index) => backend.keys.named("ann", `schedule:tick:${end - index * EVERY_MS}`)),
+    tasks.map((_, index) => backend.keys.readKey("ann", `schedule:tick:${end - index * EVERY_MS}`)),
   );
   assertEquals(named, tasks.map(({ id }) => id));
   await Deno.remove(folder, { recursive: true });

@@ -27,7 +27,7 @@ const options = { audit: () => {}, onError: ignored, now: () => NOW };
 Deno.test("a due time whose task was stored, and has expired since, gets no other task", async () => {
   await using backend = new MemoryBackend();
   const id = newTaskId(NOW);
-  await backend.keys.rename("ann", `schedule:daily:${NOW}`, undefined, id);
+  await backend.keys.writeKey("ann", `schedule:daily:${NOW}`, undefined, id);
   const { keys } = backend;
   const expired = { keys, create: () => Promise.reject(), get: () => Promise.reject(new TaskExpired(id)) };
   assertEquals(await new DueTasks(expired, options).create(due, registered, () => Promise.resolve(true)), id);

@@ -97,7 +97,7 @@ Deno.test("a server that dies before its task is stored leaves the due time to o
     await run(backend, daily)[Symbol.asyncDispose]();
     await time.tickAsync(24 * 60 * MINUTE);
     const dueAt = begun + 24 * 60 * MINUTE;
-    await backend.keys.rename("ann", `schedule:minutely:${dueAt}`, undefined, newTaskId()); // And then it died.
+    await backend.keys.writeKey("ann", `schedule:minutely:${dueAt}`, undefined, newTaskId()); // And then it died.
     await time.tickAsync(downtime * MINUTE);
     await using _restarted = run(backend, daily);
     await pass(time, MINUTE);

@@ -176,7 +176,7 @@ Deno.test("a unique task whose call is gone is no longer left to the next call o
   using tasks = new Tasks(backend);
   const unique = new ToolRegistry().register(echo, { unique: true });
   const list = listOf(unique, {}, "me");
-  const offered = () => backend.keys.named(list.owner, list.key);
+  const offered = () => backend.keys.readKey(list.owner, list.key);
   const gone = tasks.caller(unique, "me", {});
   const begun = tasks.start(unique, {}, "me", { adopt: true, caller: gone });
   await gone.abandon(begun);

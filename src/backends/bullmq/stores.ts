@@ -25,8 +25,8 @@ export function storesOf({ records, streams, documents }: RedisStore, request: R
       clear: (stream) => request("delete messages", () => streams.clear(stream)),
     },
     keys: {
-      named: (owner, key) => request("read a key", () => records.named(owner, key)),
-      rename: (...change) => request("change a key", () => records.rename(...change)),
+      readKey: (owner, key) => request("read a key", () => records.readKey(owner, key)),
+      writeKey: (...change) => request("change a key", () => records.writeKey(...change)),
     },
     documents: {
       read: (name) => request("read a document", () => documents.read(name)),

@@ -91,11 +91,11 @@ export class KvStore implements Store<KvEntry> {
     return await this.#committer.commit({ ...write, checks: named && [named] }) !== null;
   }
 
-  async named(owner: string, key: string): Promise<string | undefined> {
+  async readKey(owner: string, key: string): Promise<string | undefined> {
     return (await this.#named(owner, key)).value ?? undefined;
   }
 
-  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+  async writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const named = await this.#named(owner, key);
     if ((named.value ?? undefined) !== from) return false;
     const change = to === undefined

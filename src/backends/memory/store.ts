@@ -74,11 +74,11 @@ export class MemoryStore implements Store<MemoryEntry> {
     return true;
   }
 
-  named(owner: string, key: string): Promise<string | undefined> {
+  readKey(owner: string, key: string): Promise<string | undefined> {
     return Promise.resolve(this.#keys.get(keyOf(owner, key)));
   }
 
-  rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+  writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const name = keyOf(owner, key);
     if (this.#keys.get(name) !== from) return Promise.resolve(false);
     if (to === undefined) this.#keys.delete(name);

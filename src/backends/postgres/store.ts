@@ -76,11 +76,11 @@ export class PostgresStore implements Store<PgEntry> {
     });
   }
 
-  named(owner: string, key: string): Promise<string | undefined> {
+  readKey(owner: string, key: string): Promise<string | undefined> {
     return this.#named({ owner: JSON.stringify(owner), name: key });
   }
 
-  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+  async writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const { schema, run } = this.#database;
     const kept = `now() + interval '${KEY_TTL_MS} ms'`;
     const statements = {
@@ -92,7 +92,7 @@ export class PostgresStore implements Store<PgEntry> {
       drop: `DELETE FROM ${schema}.keys
         WHERE owner = $1 AND name = $2 AND named = $3 AND $4::text IS NULL RETURNING name`,
     };
-    if (from === undefined && to === undefined) return await this.named(owner, key) === undefined;
+    if (from === undefined && to === undefined) return await this.readKey(owner, key) === undefined;
     const kind = from === undefined ? "name" : to === undefined ? "drop" : "move";
     const values = [JSON.stringify(owner), key, from ?? null, to ?? null];
     return (await run({ name: `mcp_jobs_key_${kind}`, text: statements[kind] }, values)).length > 0;

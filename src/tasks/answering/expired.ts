@@ -56,7 +56,7 @@ export class ExpiredQuestions implements Disposable {
   /** Of all servers with an audit log, the first to name the key writes the event. */
   async #write(task: TaskInfo, question: string, key: string): Promise<void> {
     try {
-      if (!await this.#keys.rename(task.owner, key, undefined, task.id)) return;
+      if (!await this.#keys.writeKey(task.owner, key, undefined, task.id)) return;
     } catch (error) {
       // Rather twice than never.
       this.#onError(error, {

@@ -71,9 +71,9 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     const next = `${++this.#count}`;
-    while (!await this.#keys.rename(SERVERS, nameOf(this.server), this.#last, next)) {
+    while (!await this.#keys.writeKey(SERVERS, nameOf(this.server), this.#last, next)) {
       // Another server has removed the number because it stood still.
-      this.#last = await this.#keys.named(SERVERS, nameOf(this.server));
+      this.#last = await this.#keys.readKey(SERVERS, nameOf(this.server));
     }
     this.#last = next;
   }
@@ -81,7 +81,7 @@ export class Heartbeat {
   async #end(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    if (this.#last !== undefined) await this.#keys.rename(SERVERS, nameOf(this.server), this.#last, undefined);
+    if (this.#last !== undefined) await this.#keys.writeKey(SERVERS, nameOf(this.server), this.#last, undefined);
     this.#last = undefined;
   }
 }
@@ -109,7 +109,7 @@ export class OtherServers {
   async #check(server: string): Promise<boolean> {
     let first: string | undefined;
     while (true) {
-      const count = await this.#keys.named(SERVERS, nameOf(server));
+      const count = await this.#keys.readKey(SERVERS, nameOf(server));
       if (count === undefined) {
         this.#seen.delete(server);
         return true;
@@ -119,7 +119,7 @@ export class OtherServers {
       const seen = this.#seen.get(server);
       if (seen?.count !== count) this.#seen.set(server, { count, since: this.#now() });
       else if (Math.abs(this.#now() - seen.since) >= DEAD_MS) {
-        await this.#keys.rename(SERVERS, nameOf(server), count, undefined);
+        await this.#keys.writeKey(SERVERS, nameOf(server), count, undefined);
       }
       if (count !== first) return false;
       await pause(READ_PAUSE_MS);

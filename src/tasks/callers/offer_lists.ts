@@ -37,7 +37,7 @@ export class OfferLists {
   /** Reads a list, once the changes are written that this process has made. */
   async read(list: ListName): Promise<readonly Offer[]> {
     await this.#batches.get(textOf(list))?.done.catch(() => {}); // The call that made the change gets the error.
-    return currentOffers(parseOffers(await this.#keys.named(list.owner, list.key)), this.#now());
+    return currentOffers(parseOffers(await this.#keys.readKey(list.owner, list.key)), this.#now());
   }
 
   /** Changes a list. `change` may be called again if another server was faster. Rejects if the store fails. */
@@ -55,11 +55,11 @@ export class OfferLists {
   /** Removes an offer. Resolves with whether this call did: of several, only one does. */
   async remove({ owner, key }: ListName, isRight: (offer: Offer) => boolean): Promise<boolean> {
     while (true) {
-      const text = await this.#keys.named(owner, key);
+      const text = await this.#keys.readKey(owner, key);
       const offers = parseOffers(text);
       if (!offers.some(isRight)) return false;
       const left = offers.filter((offer) => !isRight(offer));
-      if (await this.#keys.rename(owner, key, text, formatOffers(left))) return true;
+      if (await this.#keys.writeKey(owner, key, text, formatOffers(left))) return true;
     }
   }
 
@@ -72,11 +72,11 @@ export class OfferLists {
     const { owner, key } = list;
     try {
       while (true) {
-        const text = await this.#keys.named(owner, key);
+        const text = await this.#keys.readKey(owner, key);
         batch.begun = true; // What comes from now on joins the next batch.
         const before = currentOffers(parseOffers(text), this.#now());
         const after = formatOffers(batch.changes.reduce((offers, change) => change(offers), before));
-        if (after === text || await this.#keys.rename(owner, key, text, after)) return;
+        if (after === text || await this.#keys.writeKey(owner, key, text, after)) return;
       }
     } finally {
       if (this.#batches.get(textOf(list)) === batch) this.#batches.delete(textOf(list));

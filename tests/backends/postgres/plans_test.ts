@@ -37,7 +37,7 @@ testUnless(noPostgres, "PostgreSQL: what is prepared while the tables are empty 
   const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
   assert(await store.create(created(task, store.now()), "{}"));
   const keyed = { ...task, id: newTaskId() };
-  assert(await store.rename("ann", "key", undefined, keyed.id));
+  assert(await store.writeKey("ann", "key", undefined, keyed.id));
   assert(await store.create(created(keyed, store.now()), "{}", "key"));
   await queue.promote(false);
   const { entries: [claimed, other] } = await queue.ready(2, [], worker.jobs);

@@ -22,12 +22,12 @@ class OneKey implements KeyStore {
 
   constructor(public value: string | undefined) {}
 
-  named(): Promise<string | undefined> {
+  readKey(): Promise<string | undefined> {
     this.lookups++;
     return Promise.resolve(this.value);
   }
 
-  rename(_owner: string, _key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+  writeKey(_owner: string, _key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     if (this.value !== from) return Promise.resolve(false);
     this.value = to;
     return Promise.resolve(true);

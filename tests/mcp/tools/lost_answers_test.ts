@@ -86,7 +86,7 @@ Deno.test("a call whose client has closed its stream leaves its task to the next
   await using _server = server;
   const response = await client.post("tools/call", { name: "slow", arguments: {} });
   const { owner, key } = listOf(new ToolRegistry().register(slow), {}, ANONYMOUS.owner);
-  await until(async () => await backend.keys.named(owner, key) !== undefined, "the store knows that the call waits");
+  await until(async () => await backend.keys.readKey(owner, key) !== undefined, "the store knows that the call waits");
   await response.body?.cancel();
   const again = [call("slow"), call("slow")];
   await until(

@@ -120,13 +120,13 @@ Deno.test("a server that closes first writes to the audit log which questions ha
   await using stage = new Stage(jobThat((ctx) => ctx.elicit({ ...question, expiresIn: 1 })), [true]);
   const { keys } = stage.backend;
   const [slow, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const rename: typeof keys.rename = keys.rename.bind(keys);
-  keys.rename = async (owner, key, from, to) => {
+  const writeKey: typeof keys.writeKey = keys.writeKey.bind(keys);
+  keys.writeKey = async (owner, key, from, to) => {
     if (key.startsWith("expired:")) {
       begun.resolve();
       await slow.promise;
     }
-    return await rename(owner, key, from, to);
+    return await writeKey(owner, key, from, to);
   };
   await stage.start(({ status }) => status === "COMPLETED");
   await begun.promise;

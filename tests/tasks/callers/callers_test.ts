@@ -34,7 +34,7 @@ class Servers implements AsyncDisposable {
     const task = await this.task();
     const wait = server.wait(task, () => LIST, false, isReachable);
     const isMarked = async () => {
-      while (!(await this.backend.keys.named("me", LIST.key))?.includes(task.id)) await rest(10);
+      while (!(await this.backend.keys.readKey("me", LIST.key))?.includes(task.id)) await rest(10);
     };
     await this.pass(isMarked());
     return { task, wait };
@@ -107,19 +107,19 @@ Deno.test("a call that has received its answer leaves nothing behind, even if it
   const { wait } = await servers.waitingIn(server);
   server.leave(wait, true);
   await servers.pass(server.close());
-  assertEquals(await servers.backend.keys.named("me", LIST.key), undefined);
+  assertEquals(await servers.backend.keys.readKey("me", LIST.key), undefined);
   assertEquals(await servers.take(servers.start()), undefined);
 });
 
 Deno.test("a call that is over soon writes nothing to the store", async () => {
   await using servers = new Servers();
-  const { rename } = servers.backend.keys;
+  const { writeKey } = servers.backend.keys;
   let writes = 0;
   const keys = {
     ...servers.backend.keys,
-    rename: (...change: Parameters<typeof rename>) => {
+    writeKey: (...change: Parameters<typeof writeKey>) => {
       writes++;
-      return rename(...change);
+      return writeKey(...change);
     },
   };
   using server = new Callers(keys, Date.now, ignored);
@@ -134,11 +134,11 @@ Deno.test("a server without waiting calls stops its heartbeat, and leaves none b
   await using servers = new Servers();
   const server = servers.start();
   const named: string[] = [];
-  const { rename } = servers.backend.keys;
+  const { writeKey } = servers.backend.keys;
   Object.assign(servers.backend.keys, {
-    rename: (owner: string, key: string, from?: string, to?: string) => {
+    writeKey: (owner: string, key: string, from?: string, to?: string) => {
       if (owner === "") named.push(to ?? "nothing");
-      return rename(owner, key, from, to);
+      return writeKey(owner, key, from, to);
     },
   });
   const { wait } = await servers.waitingIn(server);
@@ -154,9 +154,9 @@ Deno.test("a server that was frozen and counted as dead is alive again once its 
   const { task } = await servers.waitingIn(server);
   const other = servers.start();
   // What another server does once it sees no change for 3 s.
-  const number = async () => (await servers.backend.keys.named("me", LIST.key))?.split("@")[1] ?? "";
+  const number = async () => (await servers.backend.keys.readKey("me", LIST.key))?.split("@")[1] ?? "";
   const key = `server:${await number()}`;
-  await servers.backend.keys.rename("", key, await servers.backend.keys.named("", key), undefined);
+  await servers.backend.keys.writeKey("", key, await servers.backend.keys.readKey("", key), undefined);
   await servers.pass(rest(2_000));
   assertEquals(await servers.take(other), undefined);
   const call = other.wait(task, () => LIST);

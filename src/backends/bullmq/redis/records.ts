@@ -126,13 +126,13 @@ export class RedisRecords implements KeyStore {
   }
 
   /** The id of the task that a key of an owner names. */
-  async named(owner: string, key: string): Promise<string | undefined> {
+  async readKey(owner: string, key: string): Promise<string | undefined> {
     const { client, prefix } = this.#scripts;
     return await client.get(`${ownPrefix(prefix)}key:${owner}:${key}`) ?? undefined;
   }
 
   /** Lets a key name another task, or none, if it names `from` now. Resolves with whether it did. */
-  async rename(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
+  async writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     return await this.#scripts.run<number>("rename", owner, key, from ?? "", to ?? "", KEY_TTL_MS) === 1;
   }
 

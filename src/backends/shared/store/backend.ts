@@ -71,13 +71,13 @@ export class StoreBackend implements Backend {
     this.#onError = reporterOf(options.onError);
     this.streams = store.streams;
     this.keys = {
-      named: async (owner, key) => {
+      readKey: async (owner, key) => {
         this.#checkOpen();
-        return await store.named(owner, key);
+        return await store.readKey(owner, key);
       },
-      rename: async (owner, key, from, to) => {
+      writeKey: async (owner, key, from, to) => {
         this.#checkOpen();
-        return await store.rename(owner, key, from, to);
+        return await store.writeKey(owner, key, from, to);
       },
     };
     this.documents = {

@@ -46,23 +46,23 @@ export async function createKeyed(
   const { id, owner, key } = task;
   let admitted: Promise<void> | undefined;
   while (true) {
-    const from = key && await keys.named(owner, key.name);
+    const from = key && await keys.readKey(owner, key.name);
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
     if (key && from !== undefined && holder && hasKey(holder, key, now())) {
       if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
       throw new InvalidInput("idempotency key", [{ path: "", message: "was used before with another input" }]);
     }
     const named = id + (key?.fingerprint ?? "");
-    if (key && !await keys.rename(owner, key.name, from, named)) continue;
+    if (key && !await keys.writeKey(owner, key.name, from, named)) continue;
     // From here on no start can store the task that the key named before, but one may just have done so.
     if (key && from !== undefined && holder === undefined && await tasks.read(from.slice(0, ID_LENGTH))) {
-      await keys.rename(owner, key.name, named, from);
+      await keys.writeKey(owner, key.name, named, from);
       continue;
     }
     try {
       await (admitted ??= tasks.admit?.());
     } catch (error) {
-      if (key) await keys.rename(owner, key.name, named, from); // Others wait for the task.
+      if (key) await keys.writeKey(owner, key.name, named, from); // Others wait for the task.
       throw error;
     }
     const made = await tasks.create(key?.name);
@@ -96,6 +96,6 @@ async function readSoon(
     const task = await tasks.read(id);
     if (task !== undefined || isOld || performance.now() - started > STORE_TIMEOUT_MS) return task;
     await pause(PAUSE_MS);
-    if (await keys.named(owner, key) !== named) return undefined;
+    if (await keys.readKey(owner, key) !== named) return undefined;
   }
 }

@@ -78,26 +78,26 @@ export const keying: Cases = {
     const change = (from: string | undefined, to: string | undefined) =>
       Promise.all(Array.from({ length: 10 }, (_, index) => {
         const { keys } = index % 2 ? second : stage.backend;
-        return keys.rename(OWNER, "list", from, to === undefined ? to : `${to} ${index}`);
+        return keys.writeKey(OWNER, "list", from, to === undefined ? to : `${to} ${index}`);
       }));
     let named: string | undefined;
     for (const text of ["a".repeat(3_990), "b", undefined]) {
       const done = await change(named, text);
       strictEqual(done.filter(Boolean).length, 1);
-      named = await stage.backend.keys.named(OWNER, "list");
+      named = await stage.backend.keys.readKey(OWNER, "list");
       strictEqual(named, text === undefined ? undefined : `${text} ${done.indexOf(true)}`);
-      strictEqual(await second.keys.named(OWNER, "list"), named);
+      strictEqual(await second.keys.readKey(OWNER, "list"), named);
     }
   },
 
   "each owner, and the servers themselves, can have a key of the same name": async (stage) => {
     const { keys } = stage.backend;
     for (const owner of [OWNER, "owner-2", ""]) {
-      strictEqual(await keys.rename(owner, "same", undefined, `of ${owner}`), true);
+      strictEqual(await keys.writeKey(owner, "same", undefined, `of ${owner}`), true);
     }
-    for (const owner of [OWNER, "owner-2", ""]) strictEqual(await keys.named(owner, "same"), `of ${owner}`);
-    strictEqual(await keys.rename("", "same", "other", undefined), false);
-    strictEqual(await keys.named("", "same"), "of ");
+    for (const owner of [OWNER, "owner-2", ""]) strictEqual(await keys.readKey(owner, "same"), `of ${owner}`);
+    strictEqual(await keys.writeKey("", "same", "other", undefined), false);
+    strictEqual(await keys.readKey("", "same"), "of ");
   },
 
   "a start that is not admitted stores nothing, and leaves its key to others; one that finds its task needs no admission":

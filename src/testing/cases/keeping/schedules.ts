@@ -39,7 +39,7 @@ export const schedules: Cases = {
     const created = await count(stage);
     const named = await Promise.all(Array.from({ length: created }, (_, index) => {
       const dueAt = (schedule?.last?.dueAt ?? 0) - index * EVERY_MS;
-      return stage.backend.keys.named(OWNER, `schedule:often:${dueAt}`);
+      return stage.backend.keys.readKey(OWNER, `schedule:often:${dueAt}`);
     }));
     const { tasks } = await stage.backend.list(OWNER, { limit: 100 });
     deepStrictEqual(new Set(named), new Set(tasks.map(({ id }) => id)));
