@@ -69,7 +69,7 @@ export interface InputIssue {
 /** A value does not fit its schema. An input that does not fit is never queued. */
 export class InvalidInput extends JobsError {
   /** `what` names the value, such as "input for echo"; `rest` is appended, for mistakes that are not listed. */
-  constructor(readonly what: string, readonly issues: readonly InputIssue[], rest?: string) {
+  constructor(readonly what: string, readonly issues: readonly InputIssue[], readonly rest?: string) {
     const list = issues.map(({ path, message }) => path ? `${path}: ${message}` : message);
     super(`Invalid ${what}: ${[...list, ...rest === undefined ? [] : [rest]].join("; ")}`);
   }

@@ -94,7 +94,10 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     if (given.action === "start") {
       const { action: _, input, ...perCall } = given;
       const { owner, idempotencyKey, trace } = ctx;
-      const task = await tasks.start(registered, { ...input, ...perCall }, owner, { idempotencyKey, trace });
+      const task = await tasks.start(registered, { ...input, ...perCall }, owner, { idempotencyKey, trace })
+        .catch((error) => {
+          throw belowInput(error, registered);
+        });
       return toToolResult(formatResponse(task));
     }
     const { token } = given;
@@ -117,7 +120,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     outputSchema: responseSchema(job.outputSchema, { ...questionsSchema([registered]), ...PAGE_PROPERTIES }),
     annotations: job.annotations,
     call: async (input, ctx) => {
-      const given = withTarget(await validate(schema, input, `input for ${name}`) as GivenInput, name);
+      const given = withTarget(await validate(schema, input, inputOf(name)) as GivenInput, name);
       return { kind: "result", result: await act(given, ctx) };
     },
     resume: async (id, ctx, storeAnswers) => {
@@ -148,9 +151,24 @@ function actionSchema({ job, cancel, perCall }: RegisteredJob, limits: WaitLimit
   return withPerCall(schema, perCall);
 }
 
+/** The same error, with the place in the call of each mistake in the job's input: that stands in the field `input`. */
+function belowInput(error: unknown, { name, perCall }: RegisteredJob): unknown {
+  if (!(error instanceof InvalidInput) || error.what !== inputOf(name)) return error;
+  const issues = error.issues.map(({ path, message }) => {
+    if (perCall.some((field) => field === path)) return { path, message };
+    return { path: path === "" ? "input" : `input.${path}`, message };
+  });
+  return new InvalidInput(error.what, issues, error.rest);
+}
+
+/** What errors call the input of a call. */
+function inputOf(name: string): string {
+  return `input for ${name}`;
+}
+
 /** Throws `InvalidInput` for a check or cancellation without a token. Few models understand a JSON Schema that requires it. */
 function withTarget(given: GivenInput, name: string): ActionInput {
   if (given.action === "start" || given.token !== undefined) return given;
   const message = `is missing: ${given.action} needs the token that start returned`;
-  throw new InvalidInput(`input for ${name}`, [{ path: "token", message }]);
+  throw new InvalidInput(inputOf(name), [{ path: "token", message }]);
 }

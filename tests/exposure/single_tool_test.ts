@@ -4,6 +4,7 @@ import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import type { Surface, ToolResult } from "../../strategy.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
+import { z } from "zod";
 import { Bench, call, endless, report, toolOf } from "./support.ts";
 
 /** Calls the tool, and checks that its answer fits its schema. */
@@ -67,6 +68,27 @@ Deno.test("the error names what an action lacks, and a token of another job is u
     assertEquals(isError, true);
     assertStringIncludes(JSON.stringify(content), "the id is unknown");
   }
+});
+
+Deno.test("a mistake in the job's input is named where it stands in the call, whichever schema finds it", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const even = defineJob({
+    name: "even",
+    input: z.object({ count: z.number().refine((n) => n % 2 === 0, "must be even") }).refine(
+      (o) => o.count < 9,
+      "too many",
+    ),
+  });
+  const surface = bench.expose(even, { perCall: ["startAt"] });
+  const start = (more: object) => act(surface, "even", { action: "start", ...more });
+  const mistakes: readonly [object, string][] = [
+    [{}, "input.count: "],
+    [{ input: { count: "7" } }, "input.count: "],
+    [{ input: { count: 7 } }, "Invalid input for even: input.count: must be even"],
+    [{ input: { count: 10 } }, "Invalid input for even: input: too many"],
+    [{ input: { count: 8 }, startAt: "1999-13-01T00:00:00Z" }, "Invalid input for even: startAt: "],
+  ];
+  for (const [more, text] of mistakes) await assertRejects(() => start(more), InvalidInput, text);
 });
 
 Deno.test("a job's schema that refers to itself still works inside the tool's input", async () => {
