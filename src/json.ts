@@ -11,7 +11,7 @@ import { quote } from "./text.ts";
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
 /** Objects that JSON would turn into empty ones. */
-const HOLLOW = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp];
+const EMPTY_IN_JSON = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp];
 
 /** Whether a value is a JSON object; does not look at its fields. */
 export function isObject(value: unknown): value is { readonly [key: string]: Json } {
@@ -92,8 +92,8 @@ function nonJson(item: unknown): string | undefined {
     case "number":
       return Number.isFinite(item) ? undefined : String(item);
     case "object": {
-      const hollow = HOLLOW.find((kind) => item instanceof kind);
-      return hollow && `${hollow === Error ? "an" : "a"} ${hollow.name}`;
+      const kind = EMPTY_IN_JSON.find((one) => item instanceof one);
+      return kind && `${kind === Error ? "an" : "a"} ${kind.name}`;
     }
   }
 }

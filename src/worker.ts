@@ -216,7 +216,10 @@ function contextOf(claim: Claim, signal: AbortSignal, parking: Parking, steps: S
       const [level, text] = args.length === 1 ? ["info" as const, ...args] : args;
       return logTo(claim, level, text);
     },
-    elicit: elicitOf({ ask: (question) => parking.ask(question), beside: (wait) => steps.beside(wait) }, signal),
+    elicit: elicitOf(
+      { ask: (question) => parking.ask(question), overlapping: (wait) => steps.overlapping(wait) },
+      signal,
+    ),
   };
 }
 

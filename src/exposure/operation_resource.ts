@@ -93,7 +93,7 @@ async function taskOrResult(
   if (ctx.client.tasks !== "none") return { kind: "task", task: begun };
   const asking = askingOf(ctx.client, registered);
   const { signal, onChange } = ctx;
-  const task = await tasks.waitFrom(begun, { signal, onChange, stays: (now) => !awaitsModel(now, asking) });
+  const task = await tasks.waitFrom(begun, { signal, onChange, condition: (now) => !awaitsModel(now, asking) });
   if (isFinished(task)) return await answerWithResult(task, tasks, form);
   const next = nextWith(task, readResult(task), asking);
   return { kind: "result", result: toToolResult({ ...formatResponse(task, undefined, asking), next }) };

@@ -119,8 +119,8 @@ function resultTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks)
   return {
     ...readingTool(registered, `${name}_result`, limits, tasks, async (task, { wait_seconds, page }, ctx) => {
       const asking = askingOf(ctx.client, registered);
-      const stays = (now: TaskInfo) => !awaitsModel(now, asking);
-      const read = await waitForSeconds(stays, task, wait_seconds, limits, tasks, ctx);
+      const condition = (now: TaskInfo) => !awaitsModel(now, asking);
+      const read = await waitForSeconds(condition, task, wait_seconds, limits, tasks, ctx);
       if (isFinished(read.task)) return await endedAnswer(read.task, tasks, formOf(registered), page);
       const response = withNote(formatResponse(read.task, undefined, asking), read.cut);
       if (wait_seconds !== undefined) return toToolResult(response);

@@ -85,8 +85,8 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
   const form = formOf(registered);
   const check = async (task: TaskInfo, { wait_seconds, page }: CheckInput, ctx: CallContext): Promise<ToolResult> => {
     const asking = askingOf(ctx.client, registered);
-    const stays = sameUntilAsked(task, asking);
-    const { task: now, cut } = await waitForSeconds(stays, task, wait_seconds, limits, tasks, ctx);
+    const condition = sameUntilAsked(task, asking);
+    const { task: now, cut } = await waitForSeconds(condition, task, wait_seconds, limits, tasks, ctx);
     if (isFinished(now)) return await endedAnswer(now, tasks, form, page);
     return toToolResult(withNote(formatResponse(now, undefined, asking), cut));
   };

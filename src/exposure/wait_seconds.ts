@@ -42,11 +42,11 @@ export function sameUntilAsked(before: TaskInfo, asking: Asking): (task: TaskInf
 }
 
 /**
- * Waits for `seconds`, within the limits, while a task is not finished and `stays` is true. Resolves with the newest state
+ * Waits for `seconds`, within the limits, while a task is not finished and `condition` is true. Resolves with the newest state
  * of the task and, if the wait was cut, a note that says so.
  */
 export async function waitForSeconds(
-  stays: (task: TaskInfo) => boolean,
+  condition: (task: TaskInfo) => boolean,
   before: TaskInfo,
   seconds: number | undefined,
   { most, byDefault, whenNobodyCanAnswer = "wait" }: WaitLimits,
@@ -56,7 +56,7 @@ export async function waitForSeconds(
   const asked = seconds === undefined ? byDefault : seconds * 1_000;
   const listener = (task: TaskInfo) => onChange?.(task, whenNobodyCanAnswer);
   listener(before);
-  const task = await waitWhile(stays, before, Math.min(asked, most), tasks, { signal, onChange: listener });
+  const task = await waitWhile(condition, before, Math.min(asked, most), tasks, { signal, onChange: listener });
   return asked > most ? { task, cut: `wait_seconds is at most ${most / 1_000}, not ${seconds}` } : { task };
 }
 

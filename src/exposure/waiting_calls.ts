@@ -13,19 +13,19 @@ import { tryAgain } from "../waiting.ts";
 import { CallCancelled, type CallContext, CallerGone, CallTimedOut, endsWork } from "./surface.ts";
 
 /**
- * Waits up to `ms` for a task to end, or for a change after which `stays` is false, and resolves with its newest state. With
+ * Waits up to `ms` for a task to end, or for a change after which `condition` is false, and resolves with its newest state. With
  * 0 ms it resolves at once. A task that still waits to start has a message that says why. Rejects with the reason of the
  * call's signal once that aborts.
  */
 export function waitWhile(
-  stays: (task: TaskInfo) => boolean,
+  condition: (task: TaskInfo) => boolean,
   task: TaskInfo,
   ms: number,
   tasks: Tasks,
   { signal, onChange }: Pick<CallContext, "signal" | "onChange">,
 ): Promise<TaskInfo> {
-  if (ms <= 0 || isFinished(task) || !stays(task)) return tasks.explain(task);
-  return tasks.waitFrom(task, { ms, stays, signal, onChange }).then((now) => tasks.explain(now));
+  if (ms <= 0 || isFinished(task) || !condition(task)) return tasks.explain(task);
+  return tasks.waitFrom(task, { ms, condition, signal, onChange }).then((now) => tasks.explain(now));
 }
 
 /**

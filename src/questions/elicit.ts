@@ -96,7 +96,7 @@ interface Prepared {
 /** How a run asks. */
 export interface Asker extends Pick<Claim, "ask"> {
   /** Awaits answers, which steps may overlap with. */
-  beside<T>(wait: () => Promise<T>): Promise<T>;
+  overlapping<T>(wait: () => Promise<T>): Promise<T>;
 }
 
 /** The `elicit` of one attempt, whose questions have their own keys and their own budget. */
@@ -113,14 +113,14 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   const elicit = async (question: AnyQuestion) => {
     signal.throwIfAborted();
     const prepared = await prepare(question, keys);
-    return await asker.beside(() => ask(prepared));
+    return await asker.overlapping(() => ask(prepared));
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
     const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
     const maxAnswer = budget.share(prepared.map(({ question }) => question));
-    return await asker.beside(() =>
+    return await asker.overlapping(() =>
       Promise.all(prepared.map(({ question, read }) => ask({ question: { maxAnswer, ...question }, read })))
     );
   };

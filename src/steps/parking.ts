@@ -20,7 +20,7 @@ export class Parking {
   #isOver = false;
   /** Created for the first wait: most code never waits, and an abort costs more than everything else of such an attempt. */
   #ended: AbortController | undefined;
-  #either: AbortSignal | undefined;
+  #combined: AbortSignal | undefined;
   /** What the code sleeps until. */
   readonly #sleeps = new Set<{ readonly until: number }>();
   #questions = 0;
@@ -53,7 +53,7 @@ export class Parking {
   /** Asks, and resolves with the answer. */
   async ask(question: NewQuestion): Promise<Answer> {
     this.#claim.signal.throwIfAborted();
-    if (this.#isOver) throw over();
+    if (this.#isOver) throw attemptOver();
     const known = this.#claim.answered?.(question.key);
     if (known) return known;
     this.#questions++;
@@ -83,8 +83,8 @@ export class Parking {
       try {
         if (this.#claim.signal.reason instanceof WorkerStopping) return await this.park();
         const parks = sleep.until - this.#claim.now() > Math.max(this.#after, SHORTEST_MS);
-        if (parks) await this.#asked();
-        await this.#await(this.#inPlace(sleep.until), parks ? 0 : Infinity);
+        if (parks) await this.#answersHandled();
+        await this.#await(this.#waitUntil(sleep.until), parks ? 0 : Infinity);
       } finally {
         this.#sleeps.delete(sleep);
       }
@@ -107,7 +107,7 @@ export class Parking {
   async park(): Promise<never> {
     await this.#park();
     this.#signal.throwIfAborted();
-    throw over();
+    throw attemptOver();
   }
 
   #park(): Promise<void> {
@@ -121,16 +121,16 @@ export class Parking {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
-    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(over());
-    else this.#either = undefined; // Aborting costs more than everything else of most attempts, and nothing waits.
+    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(attemptOver());
+    else this.#combined = undefined; // Aborting costs more than everything else of most attempts, and nothing waits.
   }
 
   /** Aborts when the code is to stop, or the attempt is over. */
   get #signal(): AbortSignal {
-    if (this.#either) return this.#either;
+    if (this.#combined) return this.#combined;
     this.#ended = new AbortController();
-    if (this.#isOver) this.#ended.abort(over());
-    return this.#either = AbortSignal.any([this.#claim.signal, this.#ended.signal]);
+    if (this.#isOver) this.#ended.abort(attemptOver());
+    return this.#combined = AbortSignal.any([this.#claim.signal, this.#ended.signal]);
   }
 
   /** Waits for `done`, and parks the task if that takes longer than `ms`. */
@@ -143,18 +143,18 @@ export class Parking {
       if (await Promise.race([done.then(() => true), idle.then(() => false)])) return await done;
     }
     done.catch(() => {}); // It rejects with the reason with which this does.
-    if (this.#isOver) throw over();
+    if (this.#isOver) throw attemptOver();
     return await this.park();
   }
 
   /** Resolves once the code has had a turn with each answer that existed when it asked: it may no longer sleep then. */
-  async #asked(): Promise<void> {
+  async #answersHandled(): Promise<void> {
     await unlessAborted(this.#claim.stored(), this.#signal);
     await pause(0, this.#signal);
     this.#signal.throwIfAborted();
   }
 
-  async #inPlace(until: number): Promise<void> {
+  async #waitUntil(until: number): Promise<void> {
     for (let left = until - this.#claim.now(); left > 0; left = until - this.#claim.now()) {
       await pause(Math.min(left, LONGEST_TIMER_MS), this.#signal);
       this.#signal.throwIfAborted();
@@ -163,6 +163,6 @@ export class Parking {
 }
 
 /** The error for what is called after the end of the attempt. */
-function over(): JobsError {
+function attemptOver(): JobsError {
   return new JobsError("The attempt is over.");
 }

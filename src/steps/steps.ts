@@ -48,7 +48,7 @@ export class Steps {
   get methods(): StepMethods {
     const until = async (name: string, time: () => number) => {
       const wait = await this.#parking.sleep(async () => Number(await this.#step(name, () => time())));
-      if (wait) await this.beside(() => inSleepSpan(name, wait));
+      if (wait) await this.overlapping(() => inSleepSpan(name, wait));
     };
     return {
       step: ((name, run) => {
@@ -67,7 +67,7 @@ export class Steps {
   }
 
   /** Awaits what steps may overlap with, such as a question. */
-  async beside<T>(wait: () => Promise<T>): Promise<T> {
+  async overlapping<T>(wait: () => Promise<T>): Promise<T> {
     const scope = this.#scope;
     scope.enter();
     try {
@@ -92,7 +92,7 @@ export class Steps {
         `Cannot run the step ${quote(name)} inside a step of the same name: give the inner one another name.`,
       );
     }
-    return await this.beside(() => this.#parking.during(() => this.#call(scope.call(name), run)));
+    return await this.overlapping(() => this.#parking.during(() => this.#call(scope.call(name), run)));
   }
 
   async #call(call: Call, run: Parameters<JobContext["step"]>[1]): Promise<Json> {

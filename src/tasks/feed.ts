@@ -39,8 +39,8 @@ export interface WaitOptions {
   readonly onChange?: (task: TaskInfo) => void;
   /** Ends it after this time, in ms. Default: never. */
   readonly ms?: number;
-  /** Ends it with a change after which this is false. Default: never. */
-  readonly stays?: (task: TaskInfo) => boolean;
+  /** It goes on only while this is true of the task. Default: always. */
+  readonly condition?: (task: TaskInfo) => boolean;
 }
 
 /** A task with at least one watcher, for one owner. */
@@ -135,7 +135,7 @@ export class TaskFeed implements Disposable {
    */
   #wait<T extends TaskInfo | undefined>(
     task: Pick<TaskInfo, "id" | "owner">,
-    { signal, onChange, ms, stays = () => true }: WaitOptions,
+    { signal, onChange, ms, condition = () => true }: WaitOptions,
     newest: T | TaskInfo,
     known?: TaskInfo,
   ): Promise<T | TaskInfo> {
@@ -160,7 +160,7 @@ export class TaskFeed implements Disposable {
     const stop = this.watch(task, (now) => {
       newest = now;
       if (!isFinished(now)) onChange?.(now);
-      if (isFinished(now) || !stays(now)) enough();
+      if (isFinished(now) || !condition(now)) enough();
     }, fail);
     const timer = ms === undefined ? undefined : setTimeout(enough, Math.min(ms, LONGEST_TIMER_MS));
     signal.addEventListener("abort", abort);

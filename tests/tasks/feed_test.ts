@@ -329,7 +329,7 @@ Deno.test("a wait ends with its time, or with a change that is enough, and leave
   backend.emit({ kind: "change", task: changed });
   await time.tickAsync(1);
   assertEquals([await wait, seen, feed.size], [changed, [task, changed], 0]);
-  const enough = feed.waitFrom(task, { signal: never, stays: ({ progress }) => progress !== 0.6 });
+  const enough = feed.waitFrom(task, { signal: never, condition: ({ progress }) => progress !== 0.6 });
   const next: TaskInfo = { ...changed, revision: 3, progress: 0.6 };
   backend.emit({ kind: "change", task: next });
   assertEquals([await enough, feed.size, time.next()], [next, 0, false]);

@@ -37,7 +37,7 @@ export class EventLog implements AsyncDisposable {
   /** The number of the last event read, by writer. */
   readonly #positions = new Map<string, number>();
   /** Writers whose process has closed. Their positions are kept while their streams have entries. */
-  readonly #gone = new Set<string>();
+  readonly #removed = new Set<string>();
   readonly #woken = new Set<string>();
   readonly #watching: Promise<void>;
   #reading: Promise<void> | undefined;
@@ -116,7 +116,7 @@ export class EventLog implements AsyncDisposable {
   #touched(file: string, removed: boolean): void {
     const writer = file.endsWith(READY) ? file.slice(0, -READY.length) : file;
     if (writer === this.#writer) return;
-    if (removed) return void this.#gone.add(writer);
+    if (removed) return void this.#removed.add(writer);
     this.#woken.add(writer);
     if (file !== writer) this.#listener.ready();
   }
@@ -143,7 +143,7 @@ export class EventLog implements AsyncDisposable {
 
   async #readOn(all: boolean): Promise<void> {
     if (all) this.#listener.check();
-    const gone = new Set(this.#gone); // Copied before the streams are listed: a closed writer adds no more entries.
+    const gone = new Set(this.#removed); // Copied before the streams are listed: a closed writer adds no more entries.
     const writers = all ? await this.#writers() : [...this.#woken];
     this.#woken.clear();
     let found = false;
@@ -151,7 +151,7 @@ export class EventLog implements AsyncDisposable {
     if (!all) return;
     for (const writer of gone.difference(new Set(writers))) {
       this.#positions.delete(writer);
-      this.#gone.delete(writer);
+      this.#removed.delete(writer);
     }
     // No wake file has announced what the poll found.
     if (found) this.#listener.ready();

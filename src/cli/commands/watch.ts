@@ -15,7 +15,7 @@ import { cutTo } from "../table.ts";
 const DRAW_MS = 100;
 
 /** How long a finished task stays among those that run, in ms. */
-const STAYS_MS = 5_000;
+const LINGER_MS = 5_000;
 
 /** Follows tasks. */
 export const watch: Command = command({
@@ -73,7 +73,7 @@ async function current(operator: Operator, ids: readonly string[], job?: string)
 function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
   const now = Date.now();
   for (const task of tasks.values()) {
-    if (named.length === 0 && isFinished(task) && task.updatedAt + STAYS_MS < now) tasks.delete(task.id);
+    if (named.length === 0 && isFinished(task) && task.updatedAt + LINGER_MS < now) tasks.delete(task.id);
   }
   return [...tasks.values()].sort((a, b) => a.id < b.id ? -1 : 1);
 }

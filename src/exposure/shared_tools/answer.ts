@@ -55,8 +55,8 @@ export function answerTool(prefix: string, jobs: AnsweringJobs, tasks: Tasks): S
         const answered = await tasks.answer(task.id, owner, () => answers, "model");
         // It asks and cancels nothing: the next call deals with the next question.
         const { signal } = ctx;
-        const stays = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
-        const now = await waitWhile(stays, answered, job.answerWithin, tasks, { signal });
+        const condition = ({ status }: TaskInfo) => status !== "INPUT_REQUIRED";
+        const now = await waitWhile(condition, answered, job.answerWithin, tasks, { signal });
         return isFinished(now) ? await endedAnswer(now, tasks, job.form) : toToolResult(responseOf(now));
       });
       return { kind: "result", result };

@@ -63,13 +63,13 @@ async function read(
   ctx: CallContext,
 ): Promise<ToolResult> {
   const asking = askingOf(ctx.client, registered, prefix);
-  const stays = sameUntilAsked(before, asking);
+  const condition = sameUntilAsked(before, asking);
   const limits = {
     most: answerWithin,
     byDefault: shortest,
     whenNobodyCanAnswer: whenNobodyCanAnswer(registered, "wait"),
   };
-  const { task, cut } = await waitForSeconds(stays, before, wait_seconds, limits, tasks, ctx);
+  const { task, cut } = await waitForSeconds(condition, before, wait_seconds, limits, tasks, ctx);
   if (isFinished(task)) {
     return await endedAnswer(task, tasks, resultForm(registered, sharedNames(prefix).status), page);
   }

@@ -148,7 +148,7 @@ export class Callers implements Disposable {
       await Promise.all(earlier.map(([offering]) => offering));
     }
     while (true) {
-      const offer = await this.#firstLeft(await this.#lists.read(list));
+      const offer = await this.#firstFree(await this.#lists.read(list));
       if (offer === undefined) return undefined;
       // Read first: if the store fails here, the next call still finds the task.
       const task = await read(offer.id).catch((error) => {
@@ -157,7 +157,7 @@ export class Callers implements Disposable {
       const taken = offer.server === this.#heartbeat.server
         ? this.#takeHere(offer.id)
         : await this.#lists.remove(list, ({ id, server }) => id === offer.id && server === offer.server);
-      if (taken && task && isOfUse(task)) return task;
+      if (taken && task && isUsable(task)) return task;
     }
   }
 
@@ -193,17 +193,17 @@ export class Callers implements Disposable {
     this.#heartbeat.stop();
   }
 
-  async #firstLeft(offers: readonly Offer[]): Promise<Offer | undefined> {
+  async #firstFree(offers: readonly Offer[]): Promise<Offer | undefined> {
     const free = offers.find(({ server }) => server === undefined);
     if (free) return free;
     const left = await Promise.all(offers.map(async ({ id, server = "" }) => {
-      return server === this.#heartbeat.server ? this.#isLeftHere(id) : !await this.#isAlive(server);
+      return server === this.#heartbeat.server ? this.#isUnreachableHere(id) : !await this.#isAlive(server);
     }));
     return offers.find((_, index) => left[index]);
   }
 
   /** Whether calls of this server wait for a task, and none of their clients can be reached. */
-  #isLeftHere(id: string): boolean {
+  #isUnreachableHere(id: string): boolean {
     const awaited = this.#awaited.get(id);
     return awaited !== undefined && !awaited.taken && !isReachable(awaited);
   }
@@ -211,7 +211,7 @@ export class Callers implements Disposable {
   /** Takes over such a task, unless another call is doing so. The mark in the store stays: a call of this server waits. */
   #takeHere(id: string): boolean {
     const awaited = this.#awaited.get(id);
-    if (awaited === undefined || !this.#isLeftHere(id)) return false;
+    if (awaited === undefined || !this.#isUnreachableHere(id)) return false;
     return awaited.taken = true;
   }
 
@@ -236,6 +236,6 @@ function isReachable({ calls }: Awaited): boolean {
 }
 
 /** Whether a task can still have a result. */
-function isOfUse(task: TaskInfo): boolean {
+function isUsable(task: TaskInfo): boolean {
   return isFinished(task) ? task.status === "COMPLETED" : !task.stopRequested;
 }

@@ -6,7 +6,7 @@
 import type { Processor, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
-import { useOurRules } from "./scripts/changed.ts";
+import { patchScripts } from "./scripts/changed.ts";
 import { askRedisWhatIsDue, type BullMq, closeForGood, withDuplicate } from "../internals.ts";
 import { openWaiting } from "./connection.ts";
 import { withHeartbeat } from "./heartbeat.ts";
@@ -23,7 +23,7 @@ export class RedisWorkers {
   constructor(bullmq: BullMq, template: Redis, prefix: string, limits: WorkOptions["limits"]) {
     this.#bullmq = bullmq;
     this.#prefix = prefix;
-    this.#client = useOurRules(openWaiting(template), limits);
+    this.#client = patchScripts(openWaiting(template), limits);
   }
 
   /** Starts the worker of a queue. */

@@ -15,13 +15,13 @@ import { countKey } from "../keys.ts";
 import { retainedUntil } from "./retention.ts";
 
 /** The end of counters without an end: those of tasks that are not finished. */
-const LASTS = 0;
+const NO_END = 0;
 
 /** The name under which parked tasks are counted, besides their status. */
 const PARKED = "parked";
 
 /** The most counters deleted at once. */
-const SWEPT = 500;
+const PAGE = 500;
 
 /** How a change of a task changes the counters. */
 export function counting(info: TaskInfo, before: TaskInfo | undefined): readonly Count[] {
@@ -37,7 +37,7 @@ export function uncounting(info: TaskInfo): readonly Count[] {
 /** Counts the tasks of each job that has any. */
 export async function countTasks(kv: Deno.Kv, now: number): Promise<readonly TaskCounts[]> {
   const [lasting, ending] = await Promise.all([
-    reading(() => list(kv, { prefix: countKey(LASTS) })),
+    reading(() => list(kv, { prefix: countKey(NO_END) })),
     reading(() => list(kv, { start: countKey(now), end: countKey(Infinity) })),
   ]);
   const jobs = new Map<string, Map<string, number>>();
@@ -69,17 +69,17 @@ function countsOf(job: string, count: (name: string) => number): TaskCounts {
 
 /** The jobs that have, or have had, tasks. */
 export async function countedJobs(kv: Deno.Kv): Promise<readonly string[]> {
-  const lasting = await reading(() => list(kv, { prefix: countKey(LASTS) }));
+  const lasting = await reading(() => list(kv, { prefix: countKey(NO_END) }));
   return [...new Set(lasting.map(({ key }) => String(key[3])))];
 }
 
 /** Deletes a page of counters whose tasks have expired. Resolves with whether there may be more. */
 export async function sweepCounters(kv: Deno.Kv, committer: Committer, now: number): Promise<boolean> {
-  const range = { start: countKey(LASTS + 1), end: countKey(now) };
-  const ended = await reading(() => list(kv, range, { limit: SWEPT }));
+  const range = { start: countKey(NO_END + 1), end: countKey(now) };
+  const ended = await reading(() => list(kv, range, { limit: PAGE }));
   if (ended.length === 0) return false;
   await committer.commit({ deletes: ended.map(({ key }) => key), bytes: 0 });
-  return ended.length === SWEPT;
+  return ended.length === PAGE;
 }
 
 function list(
@@ -92,6 +92,6 @@ function list(
 
 function keysOf(info: TaskInfo): Deno.KvKey[] {
   if (isFinished(info)) return [countKey(retainedUntil(info), info.job, info.status)];
-  const key = countKey(LASTS, info.job, info.status);
-  return isParked(info) ? [key, countKey(LASTS, info.job, PARKED)] : [key];
+  const key = countKey(NO_END, info.job, info.status);
+  return isParked(info) ? [key, countKey(NO_END, info.job, PARKED)] : [key];
 }

@@ -59,7 +59,11 @@ export class KvSteps {
   }
 
   /** The deletions of all steps of a task; without `known`, the steps are read first. */
-  async deletion(id: string, known: ReadonlyMap<number, BlobRef | undefined> | undefined, now: number): Promise<Gone> {
+  async deletion(
+    id: string,
+    known: ReadonlyMap<number, BlobRef | undefined> | undefined,
+    now: number,
+  ): Promise<Deletion> {
     return deletionOf(id, known ?? await this.#find(id), now);
   }
 
@@ -74,9 +78,9 @@ export class KvSteps {
 }
 
 /** What a commit sets and deletes. */
-type Gone = Required<Pick<Write, "sets" | "deletes">>;
+type Deletion = Required<Pick<Write, "sets" | "deletes">>;
 
-function deletionOf(id: string, steps: ReadonlyMap<number, BlobRef | undefined>, now: number): Gone {
+function deletionOf(id: string, steps: ReadonlyMap<number, BlobRef | undefined>, now: number): Deletion {
   return {
     sets: [...steps.values()].flatMap((blob) => blob ? dropBlob(blob, now) : []),
     deletes: [...steps.keys()].map((index) => stepKey(id, index)),

@@ -40,11 +40,14 @@ export function checkScripts(scripts: ReadonlyMap<string, string>): void {
 }
 
 /** Makes all scripts that BullMQ will define on a connection follow our rules, and keep the limits of these jobs. */
-export function useOurRules(connection: Redis, limits: Limits = {}): Redis {
+export function patchScripts(connection: Redis, limits: Limits = {}): Redis {
   const define = connection.defineCommand.bind(connection);
   connection.defineCommand = (name, { lua, ...script }) => {
     const [plain = ""] = name.split(":");
-    return define(name, { ...script, lua: byRedisClock(keepingLists(plain, parkedFirst(withinLimits(lua, limits)))) });
+    return define(name, {
+      ...script,
+      lua: byRedisClock(maintainingLists(plain, parkedFirst(withinLimits(lua, limits)))),
+    });
   };
   return connection;
 }
@@ -142,7 +145,7 @@ function movesOf(name: string, lua: string): Moves | undefined {
  * for its next attempt, or starts for a second time. A job that starts for the first time is in its list. The steps of one
  * that has ended are deleted, and one that starts again gets what its earlier runs have recorded.
  */
-function keepingLists(name: string, lua: string): string {
+function maintainingLists(name: string, lua: string): string {
   const moves = MOVING_SCRIPTS.includes(name) ? movesOf(name, lua) : undefined;
   if (moves === undefined) return lua;
   const { prefix, id, target } = moves;
