@@ -188,7 +188,7 @@ export class Database implements AsyncDisposable {
    * each would cost a failed call.
    */
   cutOffIdle(): void {
-    for (const [client, lent] of this.#connections) if (!lent) cutOff(client);
+    for (const [client, isInUse] of this.#connections) if (!isInUse) cutOff(client);
   }
 
   /** A connection of its own, not yet open. A query on it may take up to `most` ms. */

@@ -100,9 +100,9 @@ export class PostgresBackend extends StoreBackend {
       const hub = new Hub();
       const name = crypto.randomUUID();
       const log = await EventLog.open(database, name, listen, hub, onError);
-      const written = (tasks: readonly TaskInfo[], told: boolean) => {
+      const written = (tasks: readonly TaskInfo[], isNotified: boolean) => {
         const ready = hub.written(tasks);
-        if (!told) log.wake(ready, true);
+        if (!isNotified) log.wake(ready, true);
       };
       const writer = new Writer(database, name, written, log);
       const sweeper = new Sweeper({

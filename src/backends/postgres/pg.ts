@@ -25,19 +25,19 @@ export interface Client {
   readonly connection?: { readonly stream?: Pick<Duplex, "destroy" | "cork" | "uncork"> };
 }
 
-/** A connection that is lent. One with an error is closed as it is given back. */
-export interface LentClient extends Client {
+/** A connection that was taken from the pool. One with an error is closed as it is released. */
+export interface PoolClient extends Client {
   release(error?: unknown): void;
 }
 
-/** Connections that are lent. */
+/** A pool of connections. */
 export interface Pool {
   query<Row = unknown>(query: Query): Promise<{ readonly rows: Row[] }>;
-  connect(): Promise<LentClient>;
+  connect(): Promise<PoolClient>;
   on(event: "error", listener: (error: Error) => void): void;
-  /** A connection was opened, is lent, or is closed. */
+  /** A connection was opened, taken from the pool, or closed. */
   on(event: "connect" | "acquire" | "remove", listener: (client: Client) => void): void;
-  /** A connection was given back. */
+  /** A connection was released to the pool. */
   on(event: "release", listener: (error: unknown, client: Client) => void): void;
   end(): Promise<void>;
 }

@@ -16,7 +16,7 @@ import { claimStatement, limitedClaimStatement } from "./tables/claim.ts";
 import type { Writer } from "./writer.ts";
 
 /** The most delayed tasks that are made ready at once. */
-const MOST_PROMOTED = 100;
+const MAX_PROMOTED = 100;
 
 /** What a claim returns: how many places of the queue it has taken, when, and the tasks in order, as JSON. */
 interface ClaimRow {
@@ -107,7 +107,7 @@ function promoteStatement(schema: string): string {
   return `
 WITH due AS MATERIALIZED (
   SELECT ctid AS place FROM ${schema}.queue WHERE delayed AND due_at <= now()
-  ORDER BY due_at LIMIT ${MOST_PROMOTED} FOR UPDATE SKIP LOCKED
+  ORDER BY due_at LIMIT ${MAX_PROMOTED} FOR UPDATE SKIP LOCKED
 ), ready AS (
   UPDATE ${schema}.queue SET delayed = false WHERE ctid = ANY(ARRAY(SELECT place FROM due))
 )

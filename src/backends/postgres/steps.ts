@@ -10,8 +10,8 @@ import type { PgEntry } from "./rows.ts";
 import { textArray } from "./tables/rows_in.ts";
 
 /** The most steps of one statement, and text of all statements under way, in UTF-16 units. */
-const MOST_STEPS = 100;
-const MOST_TEXT = 8 * 1024 * 1024;
+const MAX_STEPS = 100;
+const MAX_TEXT = 8 * 1024 * 1024;
 
 interface Recording extends RecordedStep {
   readonly id: string;
@@ -26,8 +26,8 @@ export class PgSteps {
 
   constructor(database: Database) {
     this.#database = database;
-    const travel = { atOnce: 2, enough: MOST_STEPS / 4, maxSize: MOST_TEXT };
-    this.#record = batched((steps) => this.#recordMany(steps), MOST_STEPS, travel, ({ text }) => text.length);
+    const options = { atOnce: 2, enough: MAX_STEPS / 4, maxSize: MAX_TEXT };
+    this.#record = batched((steps) => this.#recordMany(steps), MAX_STEPS, options, ({ text }) => text.length);
   }
 
   /** Reads the steps of a task, in the order of their numbers. */

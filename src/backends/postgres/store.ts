@@ -32,7 +32,7 @@ interface OwnKey {
 }
 
 /** The most tasks, or keys, that are read at once. */
-const MOST_READ = 200;
+const MAX_READ = 200;
 
 /** Reads and writes the tasks of one schema. */
 export class PostgresStore implements Store<PgEntry> {
@@ -55,8 +55,8 @@ export class PostgresStore implements Store<PgEntry> {
     this.#writer = writer;
     this.#steps = new PgSteps(database);
     this.#lease = lease;
-    this.#read = batched((ids) => this.#readMany(ids), MOST_READ, { isFatal: isAway });
-    this.#named = batched((keys) => this.#namedMany(keys), MOST_READ, { isFatal: isAway });
+    this.#read = batched((ids) => this.#readMany(ids), MAX_READ, { isFatal: isAway });
+    this.#named = batched((keys) => this.#namedMany(keys), MAX_READ, { isFatal: isAway });
     this.#ahead = new Ahead(documents);
     this.operating = new PgOperating(database, this.#ahead, this.#read);
   }

@@ -14,17 +14,17 @@ import { changes } from "./tables/change.ts";
 import { creations } from "./tables/create.ts";
 
 /** The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. */
-export const MOST_WRITES = 100;
+export const MAX_WRITES = 100;
 const AT_ONCE = 2;
-const MOST_TEXT = 32 * 1024 * 1024;
+const MAX_TEXT = 32 * 1024 * 1024;
 
-/** Receives changes that are stored. `told`: the other processes have been notified already. */
-export type Written = (tasks: readonly TaskInfo[], told: boolean) => void;
+/** Receives changes that are stored. `isNotified`: the other processes have been notified already. */
+export type Written = (tasks: readonly TaskInfo[], isNotified: boolean) => void;
 
 /** Announces writes. */
 export interface Announcer {
   /**
-   * Returns the statement that notifies the other processes, also of what was to be told a little later; `ready`: a task may
+   * Returns the statement that notifies the other processes, also of what was to be announced a little later; `ready`: a task may
    * be ready to run.
    */
   notification(ready: boolean): Query;
@@ -53,13 +53,13 @@ export class Writer {
     this.written = written;
     this.#run = run;
     this.#log = log;
-    const travel = { atOnce: AT_ONCE, enough: MOST_WRITES / 4, maxSize: MOST_TEXT, isFatal: isAway };
+    const options = { atOnce: AT_ONCE, enough: MAX_WRITES / 4, maxSize: MAX_TEXT, isFatal: isAway };
     const [create, change] = [creations(schema), changes(schema)];
-    this.create = batched((rows) => this.#write(rows, create), MOST_WRITES, travel, ({ input }) => input.length);
+    this.create = batched((rows) => this.#write(rows, create), MAX_WRITES, options, ({ input }) => input.length);
     this.change = batched(
       (rows) => this.#write(rows, change),
-      MOST_WRITES,
-      travel,
+      MAX_WRITES,
+      options,
       ({ outcome = "" }) => outcome.length,
     );
   }

@@ -11,7 +11,7 @@ import { heldIds } from "./held.ts";
 import { MARKED, statesOf } from "./states.ts";
 
 /** The most ids that one page reads. */
-const MOST_READ = 5_000;
+const MAX_READ = 5_000;
 
 /** Sort behind and before every id. */
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -37,7 +37,7 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
   const ids = `SELECT id FROM ${where(schema)} AND id < $1::uuid AND id >= $2::uuid ORDER BY id DESC`;
   const rows = await run<TaskRow & { readonly id: string }>({
     name: `mcp_jobs_page_${name}`,
-    text: `SELECT task.* FROM (${ids} LIMIT ${MOST_READ}) AS found, LATERAL (
+    text: `SELECT task.* FROM (${ids} LIMIT ${MAX_READ}) AS found, LATERAL (
         SELECT id, ${TASK_COLUMNS} FROM ${schema}.tasks WHERE tasks.id = found.id AND ($5::text IS NULL OR job = $5)
         AND ($6::text IS NULL OR owner = $6) AND ($7::text[] IS NULL OR state = ANY($7)) OFFSET 0
       ) AS task ORDER BY found.id DESC LIMIT $4`,
@@ -46,7 +46,7 @@ export async function pageOf(database: Database, query: TaskQuery, limit: number
   if (rows.length === limit) return { tasks, next: rows.at(-1)?.id };
   const [edge] = await run<{ id: string }>({
     name: `mcp_jobs_edge_${name}`,
-    text: `${ids} OFFSET ${MOST_READ - 1} LIMIT 1`,
+    text: `${ids} OFFSET ${MAX_READ - 1} LIMIT 1`,
   }, [before, from, key]);
   return { tasks, next: edge?.id };
 }
@@ -79,7 +79,7 @@ async function waitsFew({ run, schema }: Database, job: string | undefined): Pro
   const [row] = await run<{ waiting: number }>({
     name: `mcp_jobs_few_${job === undefined ? "waiting" : "waiting_job"}`,
     text: `SELECT count(*)::integer AS waiting
-      FROM (SELECT FROM ${schema}.queue ${condition} LIMIT ${MOST_READ}) AS first`,
+      FROM (SELECT FROM ${schema}.queue ${condition} LIMIT ${MAX_READ}) AS first`,
   }, job === undefined ? [] : [job]);
-  return row !== undefined && row.waiting < MOST_READ;
+  return row !== undefined && row.waiting < MAX_READ;
 }

@@ -9,7 +9,7 @@ import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.
 import type { Query } from "../pg.ts";
 import { type Change, deletedAt, dueOf, isDelayed } from "../rows.ts";
 import { arraysOf, type Column, inputOf } from "./rows_in.ts";
-import { counted, queued, told } from "./written.ts";
+import { announced, counted, queued } from "./written.ts";
 
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
 const EXPIRY_STEP_MS = 60_000;
@@ -70,7 +70,7 @@ WITH ${inputOf(columns, 2)}, written AS (
   INSERT INTO ${schema}.expiries (expires_at, ids)
   SELECT to_timestamp(max(expires_at) / 1000), array_agg(id) FROM written WHERE expires_at IS NOT NULL
   GROUP BY floor(expires_at / ${EXPIRY_STEP_MS})
-), ${others}${counted(schema)}, ${told(schema)}
+), ${others}${counted(schema)}, ${announced(schema)}
 SELECT string_agg(id::text, ',') AS ids FROM written`;
 }
 

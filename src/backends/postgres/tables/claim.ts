@@ -95,7 +95,7 @@ function taken(schema: string): string {
     CASE WHEN octet_length(input) <= ${SMALL_INPUT} THEN ',' || input ELSE '' END AS input
 ), noted AS (
   INSERT INTO ${schema}.claims (worker, ids) SELECT $1::uuid, array_agg(id) FROM taken HAVING count(*) > 0
-), told AS (
+), announced AS (
   INSERT INTO ${schema}.events (writer, holder, claimed_at, tasks)
   SELECT $4::uuid, $1::uuid, (SELECT at FROM alive), '[' || string_agg(record, ',') || ']' FROM taken HAVING count(*) > 0
 )`;

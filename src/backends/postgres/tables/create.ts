@@ -9,7 +9,7 @@ import { stateOf } from "../operating/states.ts";
 import type { Query } from "../pg.ts";
 import { dueOf, isDelayed, type NewRow } from "../rows.ts";
 import { arraysOf, type Column, inputOf } from "./rows_in.ts";
-import { counted, queued, told } from "./written.ts";
+import { announced, counted, queued } from "./written.ts";
 
 const COLUMNS: readonly Column<NewRow>[] = [
   ["id", "uuid", ({ record }) => record.info.id],
@@ -47,7 +47,7 @@ WITH ${inputOf(columns, 2)}, ${named}made AS (
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 1 AS version, NULL AS was_state FROM input WHERE id IN (SELECT id FROM made)
-), ${queued(schema)}, ${counted(schema)}, ${told(schema)}
+), ${queued(schema)}, ${counted(schema)}, ${announced(schema)}
 SELECT string_agg(id::text, ',') AS ids FROM written`;
 }
 

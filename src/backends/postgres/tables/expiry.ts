@@ -7,7 +7,7 @@ import type { Database } from "../database.ts";
 import { EVENT_TTL_MS } from "../events.ts";
 import { mergeCounts } from "../operating/counts.ts";
 import { goneStatements } from "../operating/gone.ts";
-import { MOST_WRITES } from "../writer.ts";
+import { MAX_WRITES } from "../writer.ts";
 
 /** Deletes up to `page` rows of each kind, or as many tasks as one write may have ended. Resolves with whether there may be more. */
 export async function deleteExpired(database: Database, page: number): Promise<boolean> {
@@ -15,7 +15,7 @@ export async function deleteExpired(database: Database, page: number): Promise<b
   const expired = (table: string, key: string, where: string, most = page) =>
     `DELETE FROM ${schema}.${table} WHERE (${key}) IN (SELECT ${key} FROM ${schema}.${table} WHERE ${where}
       LIMIT ${most} FOR UPDATE SKIP LOCKED) RETURNING`;
-  const groups = Math.ceil(page / MOST_WRITES);
+  const groups = Math.ceil(page / MAX_WRITES);
   const statements = [
     `WITH expired AS (${expired("expiries", "seq", "expires_at <= now()", groups)} ids),
       gone AS (DELETE FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM expired) RETURNING id, job, state),

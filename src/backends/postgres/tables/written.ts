@@ -25,8 +25,8 @@ export function counted(schema: string): string {
 }
 
 /** Adds the event. The first parameter is the name under which this process writes events. */
-export function told(schema: string): string {
-  return `told AS (
+export function announced(schema: string): string {
+  return `announced AS (
   INSERT INTO ${schema}.events (writer, tasks)
   SELECT $1::uuid, '[' || string_agg(record, ',') || ']' FROM written HAVING count(*) > 0
 )`;
