@@ -135,7 +135,7 @@ class Forgetful extends StoreBackend {
 }
 
 for (const [whose, own] of [["its own onError", true], ["the backend's", false]] as const) {
-  Deno.test(`what a worker cannot do with its store goes to ${whose}${own ? "" : " if it has none"}`, async () => {
+  Deno.test(`errors of a worker's store go to ${whose}${own ? "" : " if it has none"}`, async () => {
     const [ofBackend, ofWorker] = [new Reported(), new Reported()];
     await using backend = new Forgetful(ofBackend.onError);
     await using worker = createWorker(backend, [JOBS.returns], own ? { onError: ofWorker.onError } : {});

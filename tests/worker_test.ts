@@ -237,7 +237,7 @@ for (const waitsFor of ["race", "all"] as const) {
   });
 }
 
-Deno.test("a question does not park a task whose sleep is found to be over only after the question could be parked", async () => {
+Deno.test("a question does not park a task whose sleep turns out to be over", async () => {
   const patient = defineJob({
     name: "patient",
     input,
@@ -492,12 +492,12 @@ async function inParts(around: (name: string, ctx: JobContext, part: () => Promi
   return { outcome, ran };
 }
 
-Deno.test("parts of a job that run at the same time keep their steps, each in a step of its own, whichever is faster later", async () => {
+Deno.test("parallel parts of a job find their recorded steps if each part is a step of its own, whichever is faster later", async () => {
   const apart = await inParts((name, ctx, part) => ctx.step(name, async () => void await part()));
   assertEquals([apart.outcome, apart.ran], [{ kind: "value", value: "done" }, ["one", "other", "one, too"]]);
 });
 
-Deno.test("parts whose steps never overlap cannot be told from changed code, and the fault says what to do", async () => {
+Deno.test("parts whose steps never overlap look like changed code, and the fault says what to do", async () => {
   const { outcome } = await inParts((_name, _ctx, part) => part());
   const message = outcome.kind === "fault" ? outcome.message : outcome.kind;
   assertMatch(message, /its step 2 was recorded as "other", and the code now calls "one, too" there\./);

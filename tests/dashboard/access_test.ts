@@ -44,7 +44,7 @@ async function statusOf(
   return response.status;
 }
 
-Deno.test("without the token nothing can be read or done; only the page itself, which shows no tasks, is public", async () => {
+Deno.test("without the token nothing can be read or done; only the page itself is public, and it has no tasks", async () => {
   const paused: string[] = [];
   const origin = `http://127.0.0.1:${PORT}`;
   assertEquals(await statusOf("/", { token: "wrong" }), 200);
@@ -60,7 +60,7 @@ Deno.test("without the token nothing can be read or done; only the page itself, 
   assert(!await hasToken(new Request("http://127.0.0.1/", { headers }), "right"));
 });
 
-Deno.test("a request to another name than the page's is refused, with the token too, as a rebound name would send it", async () => {
+Deno.test("a request to another host name is refused even with the token, because of DNS rebinding", async () => {
   for (
     const host of ["evil.example:7000", "127.0.0.1", "127.0.0.1:7001", "localhost.evil.example:7000", "", "[::1]:7000"]
   ) {
@@ -86,7 +86,7 @@ Deno.test("a request from a page of another origin is refused, and one that chan
   assertEquals(await post(`http://127.0.0.1:${PORT}`), 200);
 });
 
-Deno.test("nothing may frame the page, load into it or learn its address, and nothing is kept", async () => {
+Deno.test("nothing may frame the page, load into it or learn its address, and nothing is cached", async () => {
   const headers = { host: `127.0.0.1:${PORT}` };
   for (const path of ["/", "/api/nothing"]) {
     const response = await answer(new Request(`http://127.0.0.1:${PORT}${path}`, { headers }), PORT, served());

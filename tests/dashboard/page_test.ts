@@ -244,7 +244,7 @@ testUnless(noChromium, "the live page in Chromium", async (t) => {
   });
 
   await t.step(
-    "where the newest tasks do not fit and there are older ones, the page does not say that none fits",
+    "if the newest tasks do not match the filter but older ones may, the page does not say that there are none",
     async () => {
       const text = await page.evaluate(async (path) => {
         const { drawTasks } = await import(path);

@@ -21,7 +21,7 @@ Deno.test("a sample has how many tasks wait and run, how many ended since the la
   ]);
 });
 
-Deno.test("the samples of an hour are kept, and none before", () => {
+Deno.test("the samples of the last hour are kept, and no older ones", () => {
   const samples = new Samples(0);
   for (let at = 0; at <= 4_000_000; at += 10_000) samples.sample([], at);
   assertEquals([samples.all.length, samples.all[0]?.at, samples.all.at(-1)?.at], [360, 410_000, 4_000_000]);

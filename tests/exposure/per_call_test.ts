@@ -119,7 +119,7 @@ Deno.test("a call that waits for its result cannot start its task after its wait
   assertStringIncludes(content[0].text, "startAt: must be at most 30 s ahead");
 });
 
-Deno.test("starts that differ only in when and how urgently they run are equal", async () => {
+Deno.test("starts that differ only in start time and priority count as equal", async () => {
   await using it = await stage(new PollingExposureStrategy(), MODES["2025-11-25"], { unique: true });
   const at = (hours: number) => new Date(Date.now() + hours * HOUR).toISOString();
   const start = async (args: Fields) =>
@@ -135,7 +135,7 @@ Deno.test("starts that differ only in when and how urgently they run are equal",
   assertEquals((await keyed({ startAt: at(2), priority: 1 })).structuredContent.token, token);
 });
 
-Deno.test("a time that is none, has no time zone or is over a year ahead is refused, and so is a priority out of range", async () => {
+Deno.test("an invalid time, one without a time zone or over a year ahead, and a priority out of range are refused", async () => {
   await using it = await stage(new PollingExposureStrategy(), MODES["2025-11-25"]);
   const refused = async (args: Fields) => {
     const { isError, content } = await it.call("greet_start", { name: "Ann", ...args });
@@ -166,7 +166,7 @@ Deno.test("a registration without `perCall` offers neither field, and one with `
   );
 });
 
-Deno.test("a job whose input has such a field, or may refuse it, cannot be registered with it", () => {
+Deno.test("perCall is refused for a job whose input has such a field, or may not allow it", () => {
   const register = (input: Fields, perCall: RegistryOptions["perCall"] = ["priority"]) =>
     new ToolRegistry().register(defineJob({ name: "own", input: { type: "object", ...input } }), { perCall });
   const priority = { type: "string" };

@@ -88,7 +88,7 @@ async function refusal(response: Response): Promise<{ status: number; code: numb
   return { status: response.status, code: error.code, message: error.message };
 }
 
-Deno.test("over HTTP what is no request of ours is refused with a JSON-RPC error, and the server goes on", async (t) => {
+Deno.test("over HTTP an invalid request is refused with a JSON-RPC error, and the server goes on", async (t) => {
   await using http = await serveHttp("operation");
   const { url } = http;
   const begun = await initialize(url, {});

@@ -24,7 +24,7 @@ Deno.test("a library whose files cannot be found is named without its version", 
   assertEquals(error.message.startsWith("Cannot use no-such-library (version unknown): it has no Redis.streams"), true);
 });
 
-Deno.test("a library whose internals are used has a range of patch versions alone", async () => {
+Deno.test("a library whose internals are used has a version range of patches only", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   const ofMcp = ["server", "client", "sdk", "ext-tasks"].map((name) => `@modelcontextprotocol/${name}`);
   for (const name of [...ofMcp, "bullmq", "ioredis"]) {

@@ -42,7 +42,7 @@ Deno.test("a server that ran all the time creates a task for each due time, thou
   assertEquals(due, [0, 1, 2, 3, 4, 5].map((second) => START + 1_000 * second));
 });
 
-Deno.test("of the due times of a downtime only the last one is made up for, once another server had time to", () => {
+Deno.test("of the due times of a downtime only the last one is made up for, after other servers had time to do so", () => {
   const since = START + 5 * HOUR + 60_000;
   assertEquals(decide(hourly, since, since), { kind: "wait", until: since + TAKEOVER_DELAY_MS });
   assertEquals(decide(hourly, since + TAKEOVER_DELAY_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
@@ -55,7 +55,7 @@ Deno.test("a server that starts at once after another has died serves the due ti
   }
 });
 
-Deno.test("a due time just after the start of a server makes up for those of before", () => {
+Deno.test("a due time just after the start of a server makes up for the earlier ones", () => {
   const since = START + 5 * HOUR - 1_000;
   assertEquals(decide(hourly, since + TAKEOVER_DELAY_MS, since), { kind: "create", dueAt: START + 5 * HOUR });
 });
@@ -67,7 +67,7 @@ Deno.test("without catch-up, the due times of a downtime are left out", () => {
   assertEquals(served(hourly, START + 5 * HOUR, undefined), { ...hourly, nextAt: START + 6 * HOUR, last: undefined });
 });
 
-Deno.test("after the sleep of its machine a server makes up for the last due time only", () => {
+Deno.test("a server whose machine has slept makes up for the last due time only", () => {
   assertEquals(decide(hourly, START + 5 * HOUR + LATE_MS, 0), { kind: "create", dueAt: START + 5 * HOUR });
   assertEquals(decide(hourly, START + 5 * HOUR + LATE_MS + 1, 0), { kind: "create", dueAt: START + 5 * HOUR });
   assertEquals(decide(hourly, START + LATE_MS, 0), { kind: "create", dueAt: START });

@@ -59,7 +59,7 @@ Deno.test("of three servers with the same schedule, one creates each task, and t
   assertEquals(schedule?.last?.dueAt, START + 5 * MINUTE);
 });
 
-Deno.test("a server that dies after its task is stored leaves the next step to others, which find that task", async () => {
+Deno.test("if a server dies after its task is stored, other servers find that task and go on", async () => {
   using time = new FakeTime(START);
   await using backend = new MemoryBackend();
   const dead = new Promise<never>(() => {});
@@ -88,7 +88,7 @@ Deno.test("a server that dies after its task is stored leaves the next step to o
   assertEquals((await listSchedules(documents))[0]?.last?.dueAt, START + 2 * MINUTE);
 });
 
-Deno.test("a server that dies before its task is stored leaves the due time to others, also after the time of its result", async () => {
+Deno.test("if a server dies before its task is stored, another one creates it, unless it may have been stored and deleted", async () => {
   using time = new FakeTime(START);
   for (const [downtime, served] of [[30, true], [100, true], [130, false]] as const) {
     await using backend = new MemoryBackend();

@@ -31,7 +31,7 @@ Deno.test("a time of day that comes twice in autumn is due once, the first time"
   ]);
 });
 
-Deno.test("what is due every half hour keeps to that when the clocks change", () => {
+Deno.test("a schedule of every half hour continues unchanged when the clocks change", () => {
   const half = (from: string) => dueTimes(berlin("*/30 * * * *"), from, 6).map((time) => time.slice(11));
   assertEquals(half("2026-03-29T00:10:00Z"), ["00:30", "01:00", "01:30", "02:00", "02:30", "03:00"]);
   assertEquals(half("2026-10-24T23:50:00Z"), ["00:00", "00:30", "01:00", "01:30", "02:00", "02:30"]);
@@ -54,7 +54,7 @@ Deno.test("times of `every` are multiples of it, counted from the anchor", () =>
   ]);
 });
 
-Deno.test("an expression or a time zone that cannot be is refused, and so is one that is never due", () => {
+Deno.test("an invalid expression or time zone is refused, and so is a time that never comes", () => {
   const refusal = (times: Times) => assertThrows(() => checkTimes(times, "report"), DefinitionError).message;
   for (const cron of ["", "often", "61 * * * *", "* * * *", "0 0 31 2 *", "0 0 0 1 1 * 2020", "2030-01-01T00:00:00"]) {
     assertEquals(refusal({ cron, timeZone: "UTC" }).startsWith("Cannot schedule report"), true, cron);

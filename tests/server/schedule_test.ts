@@ -51,7 +51,7 @@ Deno.test("the input of a schedule is validated where it is declared, and the se
   await assertRejects(() => server.run({ transport: "http", port: 0, onListen: () => {} }), InvalidInput, "team");
 });
 
-Deno.test("a schedule that cannot be is refused, with what to do", async () => {
+Deno.test("an invalid schedule is refused, and the error says what to do", async () => {
   await using server = newServer().server;
   const refusal = async (options: Partial<ScheduleOptions<{ team: string }>>, job: Job<never> = report as Job<never>) =>
     (await assertRejects(() => server.schedule(job, { owner: "ann", ...options }), DefinitionError)).message;

@@ -38,7 +38,7 @@ Deno.test("an interval of fake time runs until it is cleared, and a signal times
   assertEquals(time.next(), false);
 });
 
-Deno.test("passing time passes once nothing else is left to do, and the next one begins where it ended", async () => {
+Deno.test("time that passes by itself moves on once nothing else is left to do, and the next one begins where it ended", async () => {
   const began: number[] = [];
   for (const _ of [1, 2]) {
     await using _time = new PassingTime();

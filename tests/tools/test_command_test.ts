@@ -85,7 +85,7 @@ Deno.test("an example in a documentation comment is a test named by its place, u
   assert(lines.includes("failed | mod.ts | mod.ts:10"), lines.join("\n"));
 });
 
-Deno.test("what a file that fails has written stands together, and the tests that failed are named at the end", async () => {
+Deno.test("the output of a file that fails is printed together, and the failed tests are named at the end", async () => {
   const talks = (name: string) => `
     Deno.test("${name}", async () => {
       for (let i = 0; i < 20; i++) await new Deno.Command("echo", { args: ["${name} " + i], stdout: "inherit" }).output();
@@ -215,14 +215,14 @@ Deno.test("the tests that were left out are counted by the reason in their names
   assertEquals([bad.code, ...bad.lines.filter((line) => line.startsWith("left out"))], [1, ...reasons, silent]);
 });
 
-Deno.test("types that are wrong fail a run of all files, too, although files may have run by then", async () => {
+Deno.test("type errors fail a run of all files, even if some have run by then", async () => {
   const files = { "tests/a_test.ts": WRONG, ...FEW_TYPES, ...EMPTY };
   const { code, err } = await run(files, []);
   assertEquals(code, 1);
   assertStringIncludes(err, "TS2322");
 });
 
-Deno.test("a named file whose types are wrong fails before any is run", async () => {
+Deno.test("a named file with type errors fails before any file is run", async () => {
   const { code, out, err } = await run({ "a_test.ts": WRONG, ...FEW_TYPES }, ["a_test.ts"]);
   assertEquals([code, out], [1, "checking the types …\n"]);
   assertStringIncludes(err, "TS2322");

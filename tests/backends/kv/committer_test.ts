@@ -47,7 +47,7 @@ Deno.test("KV: of writes that are committed together, a conflict and a value tha
     assert(refused instanceof InvalidValue);
   }));
 
-Deno.test("KV: writes that are together more than one commit takes are written all the same, and in order", () =>
+Deno.test("KV: writes that are too much for one commit are still written, and in order", () =>
   withCommitter(async (committer, kv) => {
     // They say nothing of their size, so all are tried as one.
     const large = Array.from({ length: 20 }, (_, i) => ({ ...write(`large ${i}`, "x".repeat(60_000)), bytes: 0 }));

@@ -41,7 +41,7 @@ Deno.test("KV: when a process closes, the others do not read its events again", 
   }
 });
 
-Deno.test("KV: a process receives the events of others from its start on, and a gap where some are missing", async () => {
+Deno.test("KV: a process receives the events of others from its start on, and a gap if some are missing", async () => {
   const folder = await Deno.makeTempDir();
   using kv = await Deno.openKv(":memory:");
   const received: unknown[] = [];

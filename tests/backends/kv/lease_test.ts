@@ -104,7 +104,7 @@ Deno.test("KV: a worker that does not wake with the others is dead, and its task
     assertEquals(await now(entry), ["PENDING", undefined, 1]);
   }));
 
-Deno.test("KV: a worker that is late each time, because its jobs compute without a pause, takes tasks over in the end", () =>
+Deno.test("KV: a worker that is always late, because its jobs compute without a pause, takes tasks over in the end", () =>
   withLeases(async ({ clock, start, idle, now }) => {
     const lease = await idle("busy");
     const { entry } = await start("dead");

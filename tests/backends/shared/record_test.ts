@@ -107,7 +107,7 @@ Deno.test("every change raises the revision by one, and time never runs backward
   assertEquals(second.info.updatedAt, first.info.updatedAt);
 });
 
-Deno.test("a value completes the task, and full progress with it where there was any", () => {
+Deno.test("a value completes the task, and sets its progress to 1 if it had any", () => {
   const value = { kind: "value", value: { total: 1 } } as const;
   const { record, outcome } = settled(reported(running(), { progress: 0.9, message: "soon" }, 2_500), value, 3_000, 0);
   assertEquals(pick(record.info, "status", "finishedAt", "progress", "message"), ["COMPLETED", 3_000, 1, undefined]);
@@ -277,7 +277,7 @@ Deno.test("a finished task keeps none of its answers, because only running code 
   assertEquals(settled(record, lost, 5_000, 0).record.answers, record.answers);
 });
 
-Deno.test("a question that has no answer in time is expired for good, and its time counts from when it was first asked", () => {
+Deno.test("a question without an answer in time expires for good, counted from when it was first asked", () => {
   const timed = { ...question, expiresIn: 1_000 };
   const asking = asked(running(), [timed, { ...question, key: "q2" }], 3_000);
   assertEquals(openQuestions(asking.info).map(({ expiresAt }) => expiresAt), [4_000, undefined]);
@@ -347,7 +347,7 @@ Deno.test("a task that asks and sleeps continues at whichever comes first", () =
   ]);
 });
 
-Deno.test("a parked task continues when the time of one of its questions is over, and that is expired", () => {
+Deno.test("a parked task continues when one of its questions expires", () => {
   const timed = asked(running(), [{ ...QUESTION, expiresIn: 2_000 }, OTHER], 3_000);
   const waits = parked(timed, { keys: ["q", "p"] }, 4_000).record;
   assertEquals(pick(waits.info, "status", "parked", "dueAt"), ["INPUT_REQUIRED", true, 5_000]);
@@ -360,7 +360,7 @@ Deno.test("a parked task continues when the time of one of its questions is over
   assertEquals(pick(late.info, "status", "parked", "questions"), ["PENDING", undefined, undefined]);
 });
 
-Deno.test("a task that has nothing left to wait for when it is parked is ready at once", () => {
+Deno.test("a task that has nothing left to wait for as it is parked is ready at once", () => {
   const late = parked(answered(asking(), { q: YES }, 3_500), { keys: ["q"] }, 4_000).record;
   assertEquals(pick(late.info, "status", "parked", "attempt"), ["PENDING", undefined, 1]);
   assertEquals([late.holder, late.resumes], [undefined, true]);

@@ -59,7 +59,7 @@ Deno.test("a new task is not on a page of older ones", async () => {
   assert(!view.observe(changed(taskOf())));
 });
 
-Deno.test("the store is read on where a page of it has fewer tasks than asked for", async () => {
+Deno.test("the store is read further if one of its pages has fewer tasks than requested", async () => {
   const tasks = [taskOf(), taskOf(), taskOf(), taskOf()];
   const operator = listing(({ cursor }) => {
     const at = Number(cursor ?? 0);
@@ -72,7 +72,7 @@ Deno.test("the store is read on where a page of it has fewer tasks than asked fo
   assertEquals([shown.tasks.length, shown.nextCursor], [3, "6"]);
 });
 
-Deno.test("what happens while the store is read is shown, although the store did not have it yet", async () => {
+Deno.test("changes during a read of the store are shown, even if the read does not include them", async () => {
   const task = taskOf();
   const answer = Promise.withResolvers<void>();
   const operator = listing(async () => {

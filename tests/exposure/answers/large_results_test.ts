@@ -161,7 +161,7 @@ for (const [name, way] of Object.entries(WAYS)) {
     assertEquals(kinds, ["text", "text", "resource_link"]);
   });
 
-  Deno.test(`${name}: content is in the answer as blocks, and where it is too large on its page`, async () => {
+  Deno.test(`${name}: content is in the answer as blocks, or on pages if it is too large`, async () => {
     await using bench = new Bench(way.strategy);
     const { run } = await open(bench, way);
     const small = await run("drawing", { bytes: 0 });

@@ -32,7 +32,7 @@ async function refusal(pipe: Pipe, line: string): Promise<NonNullable<Message["e
 }
 
 const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
-  async "an unknown tool, also one named after what every object has, is -32602"(pipe) {
+  async "an unknown tool, even one named like a property of every object, is -32602"(pipe) {
     for (const name of ["nope", "__proto__", "constructor", "toString", "hasOwnProperty", "", "x".repeat(10_000)]) {
       const { code, message } = await pipe.error("tools/call", { name, arguments: {} });
       assertEquals(code, -32602, name);
@@ -129,7 +129,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     assertEquals([error.code, error.message], [code, message]);
   },
 
-  async "what has more than a million items is refused under the id of its request"(pipe) {
+  async "a message with more than a million items is refused under the id of its request"(pipe) {
     const error = await pipe.error("tools/call", {
       name: "measure",
       arguments: { text: "", more: Array(1e6).fill(0) },
@@ -152,7 +152,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     }
   },
 
-  async "what is nested deeper than 256 levels is -32600, and 200 levels work"(pipe) {
+  async "a message nested deeper than 256 levels is -32600, and 200 levels work"(pipe) {
     const nested = (depth: number) => `${"[".repeat(depth)}1${"]".repeat(depth)}`;
     const call = (depth: number) =>
       `{"jsonrpc":"2.0","id":"deep ${depth}","method":"tools/call","params":{"name":"measure","arguments":{"text":"abc","deep":${
@@ -169,7 +169,7 @@ const cases: Readonly<Record<string, (pipe: Pipe) => Promise<void>>> = {
     assertEquals(result?.structuredContent.length, 3);
   },
 
-  async "empty lines, unknown notifications and answers to nothing are passed over"(pipe) {
+  async "empty lines, unknown notifications and answers without a request are ignored"(pipe) {
     const before = pipe.messages.length;
     await pipe.line("");
     await pipe.line("   \r");

@@ -126,7 +126,7 @@ testUnless(noRedis, "on Redis, too, a server that is started only to list its to
   await listTools(app, 2);
 });
 
-Deno.test("a server has its worker ready before the first call, which is therefore not slower", async () => {
+Deno.test("a server's worker is ready before the first call", async () => {
   await using app = new App();
   await using pipe = await app.open();
   assertEquals(await app.log(), ["ready"]);

@@ -91,7 +91,7 @@ test("workers with different limits each apply their own to the same count", asy
   await place.settled(8, 3);
 });
 
-test("nothing is left of a limit once no worker has it", async (place) => {
+test("a limit has no effect once no worker has it", async (place) => {
   await place.create(4);
   {
     await using _worker = await place.work("limited", { concurrency: 1, rateLimit: { max: 1, per: 3_600_000 } });

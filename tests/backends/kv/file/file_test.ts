@@ -67,7 +67,7 @@ for (const [what, lose] of Object.entries(LOSSES)) {
     }));
 }
 
-Deno.test("KV: no task is acknowledged that was written into a file that is gone, however soon it was", () =>
+Deno.test("KV: no task is acknowledged if it was written into a file that is gone", () =>
   inFolder(async (folder) => {
     const path = `${folder}/jobs.kv`;
     await using backend = await DenoKvBackend.open({ path });
@@ -88,7 +88,7 @@ Deno.test("KV: once a missing file is put back, calls succeed again", () =>
     assertEquals(await backend.get(task.id, OWNER), task);
   }));
 
-Deno.test("KV: /healthz is 503 and calls are errors once the file is gone, and not only after the next start", () =>
+Deno.test("KV: /healthz is 503 and calls fail as soon as the file is gone", () =>
   inFolder(async (folder) => {
     const path = `${folder}/jobs.kv`;
     await using server = fixtureServer("operation", await DenoKvBackend.open({ path }));

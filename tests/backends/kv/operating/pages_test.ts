@@ -27,7 +27,7 @@ async function all({ store }: Opened, query: TaskQuery, limit: number): Promise<
   }
 }
 
-Deno.test("KV: pages of any filter have every task once, in whatever queue, list or index it is", () =>
+Deno.test("KV: the pages of any filter have each matching task once, whichever queue, list or index it is in", () =>
   withFile(async (opened) => {
     const { store, create, change: write, finish, clock } = opened;
     const { now } = clock;

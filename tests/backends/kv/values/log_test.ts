@@ -16,7 +16,7 @@ async function add(kv: Deno.Kv, logs: KvLogs, lines: readonly LogLine[], expireI
   return write;
 }
 
-Deno.test("KV: a log is kept in a few values, of which only the last one is written again as lines come", async () => {
+Deno.test("KV: a log is stored in a few values, and a new line rewrites only the last one", async () => {
   using kv = await Deno.openKv(":memory:");
   const logs = new KvLogs(kv);
   const all: LogLine[] = [];
@@ -39,7 +39,7 @@ Deno.test("KV: a log is kept in a few values, of which only the last one is writ
   assertEquals(newestLines(await logs.read(ID)), newestLines(all));
 });
 
-Deno.test("KV: a task that logs nothing has no key of a log, and that of one which does ends with it", async () => {
+Deno.test("KV: a task that logs nothing has no log key, and a log key expires with its task", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-kv-log-" });
   const path = `${folder}/jobs.kv`;
   const backend = await DenoKvBackend.open({ path, lease: 60_000 });

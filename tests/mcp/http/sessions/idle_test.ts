@@ -267,7 +267,7 @@ Deno.test("a request that does not become a session takes no slot, and leaves no
   assertEquals(sessions.size, 1);
 });
 
-Deno.test("a stranger cannot tell by the number of reads whether a session is open here, in another process, or nowhere", async () => {
+Deno.test("the number of reads does not show a stranger whether a session is open here, in another process, or nowhere", async () => {
   await using backend = new MemoryBackend();
   const { streams } = backend;
   const reads: string[] = [];
