@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
+import { PassingTime } from "../support/time.ts";
 import {
   connectModernHttp,
   connectModernStdio,
@@ -90,6 +91,8 @@ function structured(outcome: object): unknown {
 for (const transport of ["stdio", "http"] satisfies TransportName[]) {
   for (const [name, mode] of Object.entries(MODES)) {
     Deno.test(`the client of both eras, ${name}, over ${transport}`, async (t) => {
+      // Over stdio client and server are in this process, and no poll waits for real time.
+      await using _time = transport === "stdio" ? new PassingTime() : undefined;
       await using http = transport === "http" ? await serveHttp("operation") : undefined;
       const connect: Connect = (person) =>
         http ? connectModernHttp(http.url, mode, person) : connectModernStdio("operation", mode, person);

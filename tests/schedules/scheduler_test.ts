@@ -9,6 +9,7 @@ import type { Declaration } from "../../src/schedules/schedule.ts";
 import { type DeclaredSchedule, Scheduler } from "../../src/schedules/scheduler.ts";
 import type { AuditEvent } from "../../src/tasks/audit.ts";
 import { ignored } from "../support/errors.ts";
+import { oneTurn } from "../support/time.ts";
 import { assertEquals, FakeTime } from "../../tools/std.ts";
 
 const START = Date.parse("2026-11-28T12:00:00Z");
@@ -31,9 +32,9 @@ function run(
 
 /** Lets time pass, and everything that is due in it happen, to the second. */
 async function pass(time: FakeTime, ms: number): Promise<void> {
-  for (const end = time.now + ms; time.now < end;) await time.tickAsync(Math.min(1_000, end - time.now));
-  await time.runMicrotasks();
-  await time.runMicrotasks();
+  for (const end = time.now + ms; time.now < end; time.tick(Math.min(1_000, end - time.now))) await oneTurn();
+  await oneTurn();
+  await oneTurn();
 }
 
 /** When the tasks of an owner were created, in s since the start, the oldest first. */

@@ -15,7 +15,8 @@ import {
 } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { freePort } from "../../tools/redis_server.ts";
-import { assertEquals, assertRejects } from "../../tools/std.ts";
+import { pass } from "../support/time.ts";
+import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 
 /** A server with one job, whose stored tasks wait for a worker; `begun` has the ids of those that one has started. */
 async function newServer(tasks = 0) {
@@ -116,6 +117,7 @@ Deno.test("a second run is refused, and the first goes on", async () => {
 });
 
 Deno.test("a client that never completes its request is disconnected when the server ends, and running tasks are handed back at once", async () => {
+  using time = new FakeTime();
   const backend = new MemoryBackend();
   const server = new AsyncToolServer({
     name: "test",
@@ -152,8 +154,10 @@ Deno.test("a client that never completes its request is disconnected when the se
   await (await fetch(`http://127.0.0.1:${port}/healthz`)).body?.cancel();
   let ended = false;
   const over = running.then(() => ended = true);
+  const begin = time.now;
   end.abort();
-  await handedBack.promise;
-  assertEquals(ended, false);
-  await over;
+  await pass(time, handedBack.promise);
+  assertEquals([ended, time.now - begin < 100], [false, true]);
+  await pass(time, over);
+  assert(time.now - begin < 10_000, "A supervisor would have killed it.");
 });

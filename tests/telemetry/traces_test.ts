@@ -60,13 +60,40 @@ interface Point {
   readonly count?: string | number;
 }
 
+/** A metric, as OTLP has it in JSON. */
+interface Metric {
+  readonly name: string;
+  readonly sum?: Points;
+  readonly gauge?: Points;
+  readonly histogram?: Points;
+}
+
+interface Points {
+  readonly dataPoints: readonly Point[];
+}
+
+/** What was exported at once. */
+interface Export {
+  readonly resourceMetrics?: readonly { readonly scopeMetrics: readonly { readonly metrics: readonly Metric[] }[] }[];
+  readonly resourceSpans?: readonly { readonly scopeSpans: readonly { readonly spans: readonly Span[] }[] }[];
+}
+
+const parsed = new Map<string, Export>();
+
+/** Parses a body, once: there are many, and every metric is looked for in all. */
+function parse(body: string): Export {
+  const known: Export = parsed.get(body) ?? JSON.parse(body);
+  parsed.set(body, known);
+  return known;
+}
+
 /** The newest values of a metric: of a histogram its count; by the values of its attributes, but for the job's name. */
 function valuesOf(bodies: readonly string[], metric: string, job: string): Readonly<Record<string, number>> {
-  const points: readonly Point[] = bodies.filter((body) => body.includes(`"${metric}"`)).map((body) => JSON.parse(body))
+  const points = bodies.map(parse)
     .flatMap(({ resourceMetrics = [] }) => resourceMetrics)
     .flatMap(({ scopeMetrics }) => scopeMetrics).flatMap(({ metrics }) => metrics)
     .filter(({ name }) => name === metric)
-    .flatMap(({ sum, gauge, histogram }) => (sum ?? gauge ?? histogram).dataPoints);
+    .flatMap(({ sum, gauge, histogram }) => (sum ?? gauge ?? histogram)?.dataPoints ?? []);
   const own = points.filter(({ attributes }) => attributes.some(({ value }) => value.stringValue === job));
   return Object.fromEntries(own.map((point) => {
     const others = point.attributes.filter(({ key, value }) => value.stringValue !== job && OWN.test(key));
@@ -80,9 +107,7 @@ const OWN = /^(mcp_jobs\.|error\.type$)/;
 
 /** The spans, in the order in which they began. */
 function spansOf(bodies: readonly string[]): readonly Span[] {
-  const spans: readonly Span[] = bodies.map((body) => JSON.parse(body)).flatMap(({ resourceSpans = [] }) =>
-    resourceSpans
-  )
+  const spans = bodies.map(parse).flatMap(({ resourceSpans = [] }) => resourceSpans)
     .flatMap(({ scopeSpans }) => scopeSpans).flatMap(({ spans }) => spans);
   return spans.toSorted((one, other) => Number(BigInt(one.startTimeUnixNano) - BigInt(other.startTimeUnixNano)));
 }
