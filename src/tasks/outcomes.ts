@@ -1,6 +1,6 @@
 /**
  * Reads how tasks ended. Large results are read page by page, so a large one is kept for a moment after each read. One
- * that came with the event of a task's end is kept until it is read.
+ * that came with the event of a task's end is kept for calls that wait for it.
  *
  * @module
  */
@@ -23,6 +23,12 @@ const CACHE_MS = 10_000;
 /** How many outcomes that came with events are kept until they are read. */
 const MOST_FROM_EVENTS = 256;
 
+/**
+ * For how long they are used, in ms: by calls that wait for the end. An operator of BullMQ may run a finished job again
+ * by hand.
+ */
+const FRESH_MS = 1_000;
+
 interface CachedOutcome {
   readonly outcome: Outcome;
   readonly owner: string;
@@ -36,18 +42,27 @@ export class Outcomes implements Disposable {
   /** By the id of the task; the one that was read last is at the end. */
   readonly #cache = new Map<string, CachedOutcome>();
   /** By the id of the task: those that came with the event of its end. */
-  readonly #fromEvents = new Map<string, { readonly outcome: Outcome; readonly owner: string }>();
+  readonly #fromEvents = new Map<string, { readonly outcome: Outcome; readonly owner: string; readonly at: number }>();
+  readonly #now: () => number;
   readonly #unsubscribe: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. */
-  constructor(backend: Pick<Backend, "outcome" | "watch">, schemaOf: (job: string) => Schema | undefined) {
+  /**
+   * `schemaOf` gives the output schema of a job whose workers may not have validated what it has returned. `now` is a clock
+   * that is never set back, in ms.
+   */
+  constructor(
+    backend: Pick<Backend, "outcome" | "watch">,
+    schemaOf: (job: string) => Schema | undefined,
+    now: () => number = () => performance.now(),
+  ) {
     this.#backend = backend;
     this.#schemaOf = schemaOf;
+    this.#now = now;
     this.#unsubscribe = backend.watch((event) => {
       if (event.kind !== "change" || event.outcome === undefined) return;
       const { outcome, task: { id, owner } } = event;
-      remember(this.#fromEvents, id, { outcome, owner }, MOST_FROM_EVENTS);
+      remember(this.#fromEvents, id, { outcome, owner, at: this.#now() }, MOST_FROM_EVENTS);
     });
   }
 
@@ -58,9 +73,7 @@ export class Outcomes implements Disposable {
       this.#remember(id, known);
       return known.outcome;
     }
-    const received = this.#fromEvents.get(id);
-    const isReceived = received?.owner === owner && this.#fromEvents.delete(id);
-    const { value, length } = measured(isReceived ? received.outcome : await this.#backend.outcome(id, owner));
+    const { value, length } = measured(this.#takeFresh(id, owner) ?? await this.#backend.outcome(id, owner));
     const outcome = await this.#asPromised(job, value);
     if (length >= LARGE_CHARACTERS && length <= MAX_CHARACTERS) this.#remember(id, { outcome, owner, length });
     return outcome;
@@ -72,6 +85,14 @@ export class Outcomes implements Disposable {
     clearTimeout(this.#timer);
     this.#cache.clear();
     this.#fromEvents.clear();
+  }
+
+  /** Takes the outcome that came with an event a moment ago. */
+  #takeFresh(id: string, owner: string): Outcome | undefined {
+    const received = this.#fromEvents.get(id);
+    if (received?.owner !== owner) return undefined;
+    this.#fromEvents.delete(id);
+    return this.#now() - received.at < FRESH_MS ? received.outcome : undefined;
   }
 
   #remember(id: string, kept: CachedOutcome): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
-import type { TaskInfo } from "../../task.ts";
+import type { Outcome, TaskInfo } from "../../task.ts";
 import { eventKey } from "./keys.ts";
 import { READ_AT_ONCE } from "./limits.ts";
 
@@ -18,8 +18,8 @@ export interface Write {
   readonly counts?: readonly Count[];
   /** Numbers that become these, unless they are higher already. */
   readonly raises?: readonly { readonly key: Deno.KvKey; readonly to: number }[];
-  /** The task that the write changes, as it is afterwards, with the same as JSON. */
-  readonly event?: { readonly task: TaskInfo; readonly text: string };
+  /** The task that the write changes, as it is afterwards, with the same as JSON, and how it has ended unless that is large. */
+  readonly event?: { readonly task: TaskInfo; readonly text: string; readonly outcome?: Outcome };
   /** The document that it changes. */
   readonly document?: string;
   /** An upper bound of the size of its values, in bytes. */
@@ -53,8 +53,12 @@ const LOCKED_FOR_MS = 10_000;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 20;
 
-/** Receives the tasks and documents that a commit has changed. */
-type Committed = (tasks: readonly TaskInfo[], documents: readonly string[]) => void;
+/** Receives the tasks and documents that a commit has changed, and how tasks have ended. */
+type Committed = (
+  tasks: readonly TaskInfo[],
+  documents: readonly string[],
+  outcomes: ReadonlyMap<TaskInfo, Outcome>,
+) => void;
 
 interface Pending {
   readonly write: Write;
@@ -158,14 +162,16 @@ export class Committer {
     this.#checkFile();
     if (!result.ok) return null;
     this.#eventNumber += texts.length;
-    if (texts.length > 0) this.#report(events.map(({ task }) => task), documents);
+    if (texts.length > 0) this.#report(events, documents);
     return result.versionstamp;
   }
 
   /** The write is on disk, so an error of a listener must not reject it: it is reported like that of an event listener. */
-  #report(tasks: readonly TaskInfo[], documents: readonly string[]): void {
+  #report(events: readonly NonNullable<Write["event"]>[], documents: readonly string[]): void {
+    const outcomes = new Map<TaskInfo, Outcome>();
+    for (const { task, outcome } of events) if (outcome) outcomes.set(task, outcome);
     try {
-      this.#onCommitted(tasks, documents);
+      this.#onCommitted(events.map(({ task }) => task), documents, outcomes);
     } catch (error) {
       reportError(error);
     }

@@ -88,7 +88,7 @@ export class DenoKvBackend extends StoreBackend {
       const committer = new Committer(
         kv,
         writer,
-        (tasks, documents) => log.wake(hub.written(tasks, documents)),
+        (...committed) => log.wake(hub.written(...committed)),
         () => file.checkNow(),
       );
       opened.defer(() => committer.drained());

@@ -36,7 +36,7 @@ export interface KvEntry extends StoredTask {
 
 /** Writes a task, and moves it from its old place in the queues to its new one. */
 export function writing(stored: StoredTask, before: TaskRecord | undefined): Write {
-  const { info } = stored.record;
+  const { record: { info }, outcome } = stored;
   const key = taskKey(info.owner, info.id);
   const place = placeOf(stored.record);
   const text = JSON.stringify(info);
@@ -50,7 +50,7 @@ export function writing(stored: StoredTask, before: TaskRecord | undefined): Wri
     deletes: [...before ? placesOf(before).filter((gone) => gone.join() !== place?.join()) : [], ...indexed.deletes],
     counts: counting(info, before?.info),
     ...before === undefined && raising(info),
-    event: { task: info, text },
+    event: { task: info, text, ...(outcome && "inline" in outcome && { outcome: JSON.parse(outcome.inline) }) },
     bytes: sizeOf(stored, text) * (place ? 2 : 1) + indexed.bytes,
   };
 }

@@ -1,8 +1,18 @@
-import { createWorker, defineJob, DenoKvBackend, type TaskInfo } from "../../../mod.ts";
+import { z } from "zod";
+import {
+  createWorker,
+  defineJob,
+  DenoKvBackend,
+  isFinished,
+  type Json,
+  type TaskInfo,
+  ToolError,
+} from "../../../mod.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { eventKey, taskKey } from "../../../src/backends/kv/keys.ts";
 import type { StoredTask } from "../../../src/backends/kv/stored.ts";
 import { answered, created } from "../../../src/backends/shared/record.ts";
+import type { Outcome } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
@@ -149,4 +159,47 @@ Deno.test("a job whose answer came with a change that its worker has missed gets
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("KV: the process that ends a task emits how it has ended, unless that is large; others only that it has", async () => {
+  await using opened = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir();
+  opened.defer(() => Deno.remove(folder, { recursive: true }));
+  const path = `${folder}/jobs.kv`;
+  await using here = await DenoKvBackend.open({ path });
+  await using elsewhere = await DenoKvBackend.open({ path });
+  const values: { readonly [input: string]: Json } = { small: null, large: "x".repeat(10_000) };
+  const input = z.enum(["small", "large", "none"]);
+  const job = defineJob({
+    name: "echo",
+    input: z.object({ input }),
+    attempts: 1,
+    run: ({ input }) => {
+      if (input === "none") throw new ToolError("There is none.");
+      return values[input];
+    },
+  });
+  const endsOf = (backend: DenoKvBackend) => {
+    const ends = new Map<string, Outcome | undefined>();
+    const all = Promise.withResolvers<void>();
+    backend.watch((event) => {
+      if (event.kind !== "change" || !isFinished(event.task)) return;
+      if (ends.set(event.task.id, event.outcome).size === input.options.length) all.resolve();
+    });
+    return { ends, all: all.promise };
+  };
+  const [near, far] = [endsOf(here), endsOf(elsewhere)];
+  const ids = input.options.map(() => newTaskId());
+  for (const [index, name] of input.options.entries()) {
+    await here.create({ ...newTask(), id: ids[index] ?? "", input: { input: name } });
+  }
+  await using _ = createWorker(here, [job]);
+  await Promise.all([near.all, far.all]);
+  const outcomes = ids.map((id) => near.ends.get(id));
+  assertEquals(outcomes, [
+    { kind: "value", value: null },
+    undefined,
+    { kind: "tool_error", message: "There is none." },
+  ]);
+  assertEquals(ids.map((id) => far.ends.get(id)), [undefined, undefined, undefined]);
 });

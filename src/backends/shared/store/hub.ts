@@ -4,7 +4,7 @@
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
-import type { TaskInfo } from "../../../task.ts";
+import type { Outcome, TaskInfo } from "../../../task.ts";
 
 /** Receives changes. */
 export interface HubListener {
@@ -46,10 +46,20 @@ export class Hub implements HubListener {
     for (const listener of [...this.#listeners]) listener.document?.(name);
   }
 
-  /** Announces what this process has just written. Returns whether a task may be ready to run. */
-  written(tasks: readonly TaskInfo[], documents: readonly string[] = []): boolean {
+  /**
+   * Announces what this process has just written, with how tasks have ended where that is at hand. Returns whether a task
+   * may be ready to run.
+   */
+  written(
+    tasks: readonly TaskInfo[],
+    documents: readonly string[] = [],
+    outcomes: ReadonlyMap<TaskInfo, Outcome> = new Map(),
+  ): boolean {
     for (const name of documents) this.document(name);
-    for (const task of tasks) this.event({ kind: "change", task });
+    for (const task of tasks) {
+      const outcome = outcomes.get(task);
+      this.event({ kind: "change", task, ...(outcome && { outcome }) });
+    }
     const ready = tasks.some(mayBeReady);
     if (ready) this.ready();
     return ready;
