@@ -45,6 +45,11 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Resolves once all code has run that can go on at this moment. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** Resolves after `ms`, or as soon as the signal aborts. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;

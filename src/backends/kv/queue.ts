@@ -22,6 +22,7 @@ const FULL_PAUSE_MS = 50;
 
 /** Finds and promotes tasks. */
 export class KvQueue implements Queue<KvEntry> {
+  readonly claimsCost = true;
   readonly #kv: Deno.Kv;
   readonly #committer: Committer;
   readonly #store: Pick<Store<KvEntry>, "change" | "now">;

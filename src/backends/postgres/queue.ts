@@ -39,6 +39,7 @@ type Claimed = readonly [version: number, record: TaskRecord, input?: Json];
 
 /** Claims tasks for one worker. */
 export class PgQueue implements Queue<PgEntry> {
+  readonly claimsCost = true;
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #worker: Worker;

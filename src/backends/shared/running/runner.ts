@@ -8,7 +8,7 @@ import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../back
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
 import { type ErrorPlace, type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { doneWithin, LONGEST_TIMER_MS, pause } from "../../../waiting.ts";
+import { doneWithin, LONGEST_TIMER_MS, pause, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
 import { OpenQuestions } from "./open_questions.ts";
 import { mergeReports } from "./progress_reports.ts";
@@ -125,6 +125,8 @@ export class Runner implements WorkHandle {
 
   async #claim(): Promise<void> {
     while (!this.#stopping && this.#mayBeReady && this.#free > 0) {
+      if (this.#store.claimsCost) await turn(); // Slots that become free at the same moment are filled by one claim.
+      if (this.#stopping) return;
       this.#mayBeReady = false;
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#mayBeReady = true;

@@ -53,6 +53,11 @@ export type ClaimName = Pick<TaskInfo, "id" | "revision">;
 export interface RunnerStore {
   /** The time by the store's clock, in ms since the epoch. */
   now(): number;
+  /**
+   * Each claim costs a request or a read of a file, so one should fill all slots that become free at the same moment.
+   * Absent: a claim costs next to nothing.
+   */
+  readonly claimsCost?: boolean;
   /** Claims up to `max` tasks that are due. */
   claim(max: number): Promise<ClaimResult>;
   /** Stores questions; resolves with how each of them stands then. */

@@ -40,6 +40,8 @@ export interface ClaimsListener {
 
 /** The claims of one worker. */
 export class Claims implements RunnerStore {
+  /** That of the queue. */
+  readonly claimsCost: boolean;
   readonly #store: Store;
   readonly #worker: string;
   readonly #queue: Queue;
@@ -76,6 +78,7 @@ export class Claims implements RunnerStore {
     this.#worker = worker.name;
     this.#held = new HeldClaims(worker.name);
     this.#queue = store.queue(worker);
+    this.claimsCost = this.#queue.claimsCost === true;
     this.#finder = new Finder(this.#queue, limits);
     this.#listener = listener;
     this.#jobs = jobs;

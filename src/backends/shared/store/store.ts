@@ -94,6 +94,8 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
 
 /** The tasks that wait for one worker. */
 export interface Queue<E extends Entry = Entry> {
+  /** Each claim costs a request or a read of a file. Absent: next to nothing. */
+  readonly claimsCost?: boolean;
   /**
    * Makes ready what is due, and resolves with when the next delayed task is due. `setBack`: the clock was, or may have
    * been, set back since the last call.

@@ -1,5 +1,5 @@
 import type { Attempt, Claim } from "../../../../src/backend.ts";
-import { doneWithin } from "../../../../src/waiting.ts";
+import { doneWithin, turn } from "../../../../src/waiting.ts";
 import { BackendError, InvalidValue } from "../../../../src/errors.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import type { RunnerStore } from "../../../../src/backends/shared/running/runner_store.ts";
@@ -190,6 +190,46 @@ Deno.test("a task that is asked to stop while it is being claimed is stopped as 
   // A worker that did not hear of it would run until it is closed.
   assertEquals(await doneWithin(reason.promise, 5_000), true);
   await runner.stop(0);
+});
+
+Deno.test("where a claim costs something, one fills all slots that become free at the same moment", async () => {
+  const wanted: number[] = [];
+  const [running, again, ends] = [0, 0, 0].map(() => Promise.withResolvers<void>());
+  const store = withOneTask({
+    claimsCost: true,
+    claim: (max) => {
+      const task = (number: number) => ({ task: { ...claimed, id: String(number) }, input: {}, mayHaveSteps: false });
+      const claims = wanted.push(max) === 1 ? Array.from({ length: max }, (_, number) => task(number)) : [];
+      if (claims.length === 0) again?.resolve();
+      return Promise.resolve({ claims, more: claims.length > 0 });
+    },
+  });
+  let runs = 0;
+  const run = async (): Promise<Attempt> => {
+    if (++runs === 4) running?.resolve();
+    await ends?.promise;
+    return { kind: "value", value: "done" };
+  };
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 4, run }, Promise.resolve());
+  await running?.promise;
+  await turn(); // The claim is over then.
+  ends?.resolve();
+  await again?.promise;
+  await runner.stop(0);
+  assertEquals(wanted, [4, 4]);
+});
+
+Deno.test("a worker that was told to stop claims nothing more", async () => {
+  let claims = 0;
+  const store = withOneTask({
+    claimsCost: true,
+    claim: () => Promise.resolve({ claims: [], more: claims++ === 0 }),
+  });
+  const ready = Promise.resolve();
+  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run: () => Promise.reject() }, ready);
+  await runner.ready;
+  await runner.stop(0);
+  assertEquals(claims, 0);
 });
 
 Deno.test("tasks that are being claimed as their worker shuts down are handed back", async () => {
