@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { BatchObservableResult, Observable } from "@opentelemetry/api";
+import type { BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import type { JobCounts, Operator, WorkerInfo } from "../contract/operator.ts";
 import type { Metric } from "./events.ts";
 import { countStoreError, currentMeter } from "./metrics.ts";
+import { quietly } from "./quiet.ts";
 
 /** The metrics, by what they say. */
 export const GAUGES = {
@@ -44,14 +45,28 @@ export const GAUGES = {
 
 type Gauges = { readonly [gauge in keyof typeof GAUGES]: Observable };
 
+/** The part of a backend that is observed. */
+interface Observed {
+  readonly operator: Pick<Operator, "counts" | "workers">;
+}
+
 /** Observes a backend until `signal` aborts. `now` is the time, in ms since the epoch. */
 export function observe(
-  backend: { readonly operator: Pick<Operator, "counts" | "workers"> },
+  backend: Observed,
   signal: AbortSignal,
   now: () => number = Date.now,
 ): void {
   const meter = currentMeter();
   if (meter === undefined || signal.aborted) return;
+  quietly(() => observeWith(meter, backend, signal, now), undefined);
+}
+
+function observeWith(
+  meter: Meter,
+  backend: Observed,
+  signal: AbortSignal,
+  now: () => number,
+): void {
   const gauges = Object.fromEntries(
     Object.entries(GAUGES).map(([gauge, { name, unit, description }]) => {
       return [gauge, meter.createObservableGauge(name, { unit, description })];
@@ -67,7 +82,8 @@ export function observe(
   };
   const observables = Object.values(gauges);
   meter.addBatchObservableCallback(collect, observables);
-  signal.addEventListener("abort", () => meter.removeBatchObservableCallback(collect, observables), { once: true });
+  const remove = () => quietly(() => meter.removeBatchObservableCallback(collect, observables), undefined);
+  signal.addEventListener("abort", remove, { once: true });
 }
 
 function report(

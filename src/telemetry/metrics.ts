@@ -14,6 +14,7 @@ import {
 } from "@opentelemetry/api";
 import type { FinishedTask } from "../task.ts";
 import { EVENTS } from "./events.ts";
+import { quietly } from "./quiet.ts";
 
 type Event = keyof typeof EVENTS;
 
@@ -28,7 +29,7 @@ let made: { readonly provider: unknown; readonly instruments: Instruments | unde
 
 /** The meter of the process; `undefined` without a provider. */
 export function currentMeter(): Meter | undefined {
-  const meter = metrics.getMeter("@mcp-jobs/mcp-jobs");
+  const meter = quietly(() => metrics.getMeter("@mcp-jobs/mcp-jobs"), NOOP);
   return meter === NOOP ? undefined : meter;
 }
 
@@ -42,7 +43,7 @@ function instruments(): Instruments | undefined {
   const provider = metrics.getMeterProvider();
   if (made?.provider === provider) return made.instruments;
   const meter = currentMeter();
-  made = { provider, instruments: meter && instrumentsOf(meter) };
+  made = { provider, instruments: meter && quietly(() => instrumentsOf(meter), undefined) };
   return made.instruments;
 }
 
@@ -52,7 +53,9 @@ function instrumentsOf(meter: Meter): Instruments {
     Object.entries(EVENTS).map(([event, { name, kind, unit, description }]) => {
       if (kind === "counter") return [event, summed(meter.createCounter(name, { unit, description }))];
       const histogram: Histogram = meter.createHistogram(name, { unit, description, advice });
-      return [event, histogram.record.bind(histogram)];
+      const record = (value: number, attributes: Attributes) =>
+        quietly(() => histogram.record(value, attributes), undefined);
+      return [event, record];
     }),
   ) as Instruments;
 }
@@ -65,8 +68,9 @@ function instrumentsOf(meter: Meter): Instruments {
 function summed(counter: Counter): (value: number, attributes: Attributes) => void {
   const sums = new Map<Attributes, number>();
   const add = () => {
-    for (const [attributes, sum] of sums) counter.add(sum, attributes);
+    const counted = [...sums];
     sums.clear();
+    for (const [attributes, sum] of counted) quietly(() => counter.add(sum, attributes), undefined);
   };
   return (value, attributes) => {
     if (sums.size === 0) queueMicrotask(add);

@@ -10,27 +10,30 @@ import {
   INVALID_SPAN_CONTEXT,
   propagation,
   ProxyTracerProvider,
-  type Span,
+  type Span as ProviderSpan,
   SpanKind,
-  SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
 import { TaskParked } from "../errors.ts";
+import { quietly } from "./quiet.ts";
+import { QuietSpan } from "./quiet_span.ts";
 import { contextBelow, type Parent, traceOf } from "./trace_context.ts";
 
 /** Asks for the provider of the process with each span, so it does not matter which is loaded first. */
 const tracer = trace.getTracer("@mcp-jobs/mcp-jobs");
 
 /** The span of everything in a process without a provider. */
-const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+const NO_SPAN = new QuietSpan(trace.wrapSpanContext(INVALID_SPAN_CONTEXT));
 
-export type { Span };
+/** What `inSpan` passes on of its span. */
+export type Span = Pick<QuietSpan, "isRecording" | "setAttribute" | "spanContext" | "fail">;
 
 /** Whether the process has a provider now. Without one, contexts and spans that do nothing would still take their time. */
 export function isTracing(): boolean {
   const provider = trace.getTracerProvider();
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer("") !== undefined;
+  if (!(provider instanceof ProxyTracerProvider)) return true;
+  return quietly(() => provider.getDelegateTracer(""), undefined) !== undefined;
 }
 
 /** What a span is to be. */
@@ -58,19 +61,25 @@ export function inSpan<T>(
   run: (span: Span) => Promise<T>,
 ): Promise<T> {
   if (!isTracing()) return run(NO_SPAN);
-  const above = parent ? contextBelow(parent) : context.active();
-  const linked = parent && trace.getSpanContext(parent.from === "task" ? above : context.active());
-  const options = { kind: SpanKind[kind], attributes, links: linked && [{ context: linked }] };
-  const begin = (span: Span) => span.isRecording() ? recorded(span, run) : run(span);
-  return isActive ? tracer.startActiveSpan(name, options, above, begin) : begin(tracer.startSpan(name, options, above));
+  let running: Promise<T> | undefined;
+  const begin = (span: ProviderSpan) => void (running = recorded(new QuietSpan(span), run));
+  quietly(() => {
+    const above = parent ? contextBelow(parent) : context.active();
+    const linked = parent && trace.getSpanContext(parent.from === "task" ? above : context.active());
+    const options = { kind: SpanKind[kind], attributes, links: linked && [{ context: linked }] };
+    if (isActive) tracer.startActiveSpan(name, options, above, begin);
+    else begin(tracer.startSpan(name, options, above));
+  }, undefined);
+  return running ?? run(NO_SPAN); // If the provider fails, it runs all the same.
 }
 
-async function recorded<T>(span: Span, run: (span: Span) => Promise<T>): Promise<T> {
+async function recorded<T>(span: QuietSpan, run: (span: Span) => Promise<T>): Promise<T> {
+  if (!span.isRecording()) return await run(span);
   try {
     return await run(span);
   } catch (error) {
     if (error instanceof TaskParked) span.setAttribute("mcp_jobs.parked", true);
-    else markFailed(span, errorTypeOf(error));
+    else span.fail(errorTypeOf(error));
     throw error;
   } finally {
     span.end();
@@ -88,12 +97,6 @@ export function rpcCodeOf(error: unknown): string | undefined {
   return "code" in error && typeof error.code === "number" ? String(error.code) : undefined;
 }
 
-/** Marks a span as failed; `type` is one of few values, such as the class of an error. */
-export function markFailed(span: Span, type: string): void {
-  span.setAttribute("error.type", type);
-  span.setStatus({ code: SpanStatusCode.ERROR });
-}
-
 /** The context of the active span; `undefined` without a provider. */
 export function activeTrace(): TraceContext | undefined {
   const span = trace.getActiveSpan();
@@ -103,14 +106,14 @@ export function activeTrace(): TraceContext | undefined {
 /** The context of the active span for others, if the propagators of the process pass one on. Their baggage is not sent. */
 export function injectedTrace(): Partial<TraceContext> {
   const carrier: { traceparent?: string; tracestate?: string } = {};
-  propagation.inject(context.active(), carrier);
+  quietly(() => propagation.inject(context.active(), carrier), undefined);
   const { traceparent, tracestate } = carrier;
   return { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
 }
 
 /** A function that runs in the context that is active now, whoever calls it. */
 export function inThisContext<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
-  return isTracing() ? context.bind(context.active(), run) : run;
+  return isTracing() ? quietly(() => context.bind(context.active(), run), run) : run;
 }
 
 /** Whether a span is active, for example one that the process has begun for the HTTP request. */

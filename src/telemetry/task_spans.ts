@@ -8,7 +8,7 @@ import type { Attempt, Claim, NewTask, TraceContext } from "../backend.ts";
 import { HoldLost, TaskCancelled, TaskParked, WorkerStopping } from "../errors.ts";
 import type { TaskInfo } from "../task.ts";
 import { countAttempt, isMeasuring, measured, messaging } from "./metrics.ts";
-import { errorTypeOf, inSpan, isTracing, markFailed } from "./spans.ts";
+import { errorTypeOf, inSpan, isTracing } from "./spans.ts";
 import { parentOf, traceOf } from "./trace_context.ts";
 
 /** Whether the process has a provider for spans or metrics: without one, they must cost nothing. */
@@ -68,7 +68,7 @@ export function inProcessSpan(claim: Claim, run: () => Promise<Attempt>): Promis
     const end = endOf(attempt, claim.signal);
     span.setAttribute("mcp_jobs.run.end", end);
     const type = ERRORS.includes(end) ? end : undefined;
-    if (type !== undefined) markFailed(span, type);
+    if (type !== undefined) span.fail(type);
     ended?.(type);
     countAttempt(job, end);
     return attempt;

@@ -15,6 +15,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
+import { quietly } from "./quiet.ts";
 
 /** Where a trace comes from: from a client, or stored with a task by a process like this one. */
 export interface Parent {
@@ -28,7 +29,11 @@ export function parentOf(from: Parent["from"], trace: TraceContext | undefined):
 }
 
 /** The context of a span; `undefined` for the span of a process without a provider. */
-export function traceOf(span: Span): TraceContext | undefined {
+export function traceOf(span: Pick<Span, "spanContext">): TraceContext | undefined {
+  return quietly(() => textOf(span), undefined);
+}
+
+function textOf(span: Pick<Span, "spanContext">): TraceContext | undefined {
   const { traceId, spanId, traceFlags, traceState } = span.spanContext();
   if (traceId === INVALID_TRACEID) return undefined;
   const traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
@@ -39,7 +44,7 @@ export function traceOf(span: Span): TraceContext | undefined {
 /** The active context, with the trace of `parent` in it. */
 export function contextBelow({ from, trace: of }: Parent): Context {
   const active = context.active();
-  if (from === "client") return propagation.extract(active, of);
+  if (from === "client") return quietly(() => propagation.extract(active, of), active);
   const [, traceId = "", spanId = "", flags = ""] = of.traceparent.split("-");
   const traceState = of.tracestate === undefined ? undefined : createTraceState(of.tracestate);
   const spanContext = { traceId, spanId, traceFlags: parseInt(flags, 16) & 0xff, isRemote: true, traceState };

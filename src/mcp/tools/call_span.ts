@@ -8,7 +8,7 @@ import type { TraceContext } from "../../backend.ts";
 import { isObject } from "../../json.ts";
 import { type Measured, measured } from "../../telemetry/metrics.ts";
 import { isObserved } from "../../telemetry/task_spans.ts";
-import { errorTypeOf, inSpan, isTraced, markFailed, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
+import { errorTypeOf, inSpan, isTraced, rpcCodeOf, type Span } from "../../telemetry/spans.ts";
 import { parentOf } from "../../telemetry/trace_context.ts";
 import type { RequestContext } from "../host.ts";
 
@@ -48,7 +48,7 @@ export function inCallSpan(
 async function ended(span: Span, calling: Promise<Result>, end: Measured | undefined): Promise<Result> {
   try {
     const result = await calling;
-    if (result.isError === true) markFailed(span, "tool_error");
+    if (result.isError === true) span.fail("tool_error");
     end?.(result.isError === true ? "tool_error" : undefined);
     return result;
   } catch (error) {
