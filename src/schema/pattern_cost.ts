@@ -23,8 +23,8 @@ const MAX_STEPS = 200_000;
 export function patternCost(pattern: string): PatternCost {
   try {
     const graph = new Graph(pattern);
-    if (graph.doubles()) return "exponential";
-    return graph.chooses() ? "polynomial" : "linear";
+    if (graph.isExponential()) return "exponential";
+    return graph.isPolynomial() ? "polynomial" : "linear";
   } catch {
     // It is too large, or not a regular expression, which the library that uses it will report.
     return "polynomial";
@@ -37,7 +37,7 @@ class Graph {
   readonly #next: readonly (readonly number[])[];
   /** The positions to which a text can return, grouped by loop. */
   readonly #loops: readonly (readonly number[])[];
-  readonly #isTwofold: (from: number, to: number) => boolean;
+  readonly #isAmbiguous: (from: number, to: number) => boolean;
 
   constructor(pattern: string) {
     const { characters, follow, searched } = automatonOf(pattern);
@@ -47,24 +47,24 @@ class Graph {
     const skips = searched !== undefined && some !== undefined;
     this.#characters = skips ? [...characters, CharSet.all(some.maximum)] : characters;
     this.#next = skips ? [...next, [next.length, ...searched.keys()]] : next;
-    this.#isTwofold = (from, to) => (follow[from]?.get(to) ?? 0) > 1;
+    this.#isAmbiguous = (from, to) => (follow[from]?.get(to) ?? 0) > 1;
     this.#loops = components(this.#next.keys(), (at) => this.#after(at))
       .filter((loop) => loop.length > 1 || loop.some((at) => this.#after(at).includes(at)));
   }
 
   /** Whether a text leads from a position back to it in two ways, so that each round doubles the number of ways. */
-  doubles(): boolean {
+  isExponential(): boolean {
     return this.#loops.some((loop) => {
       const inside = new Set(loop);
       const after = (at: number) => this.#after(at).filter((to) => inside.has(to));
-      if (loop.some((at) => after(at).some((to) => this.#isTwofold(at, to)))) return true;
+      if (loop.some((at) => after(at).some((to) => this.#isAmbiguous(at, to)))) return true;
       if (loop.length === 1 || loop.length > MAX_IN_LOOP) return false;
       // Two readings of one text advance together; a pair holds their positions.
       const size = this.#next.length;
       const isSame = (pair: number) => Math.floor(pair / size) === pair % size;
       const steps = (pair: number) =>
         after(Math.floor(pair / size)).flatMap((a) =>
-          after(pair % size).filter((b) => this.#meet(a, b)).map((b) => a * size + b)
+          after(pair % size).filter((b) => this.#overlap(a, b)).map((b) => a * size + b)
         );
       return components(loop.map((at) => at * size + at), steps)
         .some((pairs) => pairs.some(isSame) && !pairs.every(isSame));
@@ -72,14 +72,14 @@ class Graph {
   }
 
   /** Whether a text can stay in one loop, lead on to another, and stay there too: then it can move on at any point. */
-  chooses(): boolean {
+  isPolynomial(): boolean {
     const positions = this.#loops.flat();
     if (positions.length ** 2 > MAX_PAIRS) return true;
-    return positions.some((from) => positions.some((to) => from !== to && this.#staysAndLeads(from, to)));
+    return positions.some((from) => positions.some((to) => from !== to && this.#connectsLoops(from, to)));
   }
 
   /** Whether one text leads from `from` to itself, from `from` to `to`, and from `to` to itself. */
-  #staysAndLeads(from: number, to: number): boolean {
+  #connectsLoops(from: number, to: number): boolean {
     const size = this.#next.length;
     const key = (a: number, b: number, c: number) => (a * size + b) * size + c;
     const goal = key(from, to, to);
@@ -90,8 +90,8 @@ class Graph {
       const [a, b, c] = [Math.floor(state / size / size), Math.floor(state / size) % size, state % size];
       for (const x of this.#after(a)) {
         for (const y of this.#after(b)) {
-          if (!this.#meet(x, y)) continue;
-          for (const z of this.#after(c)) if (this.#meet(x, y, z)) seen.add(key(x, y, z));
+          if (!this.#overlap(x, y)) continue;
+          for (const z of this.#after(c)) if (this.#overlap(x, y, z)) seen.add(key(x, y, z));
         }
       }
     }
@@ -103,7 +103,7 @@ class Graph {
   }
 
   /** Whether there is a character that all these positions accept. */
-  #meet(...positions: readonly number[]): boolean {
+  #overlap(...positions: readonly number[]): boolean {
     const [first, ...others] = positions.map((at) => this.#characters[at]);
     return others.reduce((all, other) => all && other && all.intersect(other), first)?.isEmpty === false;
   }

@@ -15,7 +15,7 @@ import type { Snapshot } from "./snapshot.ts";
 const LEAST_URGENT = 2 ** 21 - 1;
 
 /** The key of our options in the options of a BullMQ job. */
-const OURS = "mcp-jobs";
+const OWN_OPTIONS = "mcp-jobs";
 
 /** The job of a task, which is not stored yet. */
 export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
@@ -24,7 +24,7 @@ export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
     attempts: retry.attempts,
     // BullMQ has neither a longest pause, an owner, a time-out nor a trace of this form. Our workers read them here.
     backoff: { type: "exponential", delay: retry.delay, jitter: 0.5, ...{ maxDelay: retry.maxDelay } },
-    ...{ [OURS]: { owner, timeout, trace } },
+    ...{ [OWN_OPTIONS]: { owner, timeout, trace } },
     delay,
     priority: Math.min(priority ?? 0, LEAST_URGENT),
     // Each task has its own `resultTtl`; the queue's and the worker's settings must not delete its result.
@@ -33,8 +33,8 @@ export function toJob({ Job }: BullMq, queue: Queue, task: NewTask): Job {
   }, id);
 }
 
-/** What a job has of ours. */
-export interface Ours {
+/** Our own options of a BullMQ job. */
+export interface OwnOptions {
   /** The owner of its task; absent if another program, or an earlier version, has queued it. */
   readonly owner?: string;
   /** The time-out of an attempt, in ms. */
@@ -43,11 +43,11 @@ export interface Ours {
   readonly trace?: TraceContext;
 }
 
-/** What a job has of ours. */
-export function oursOf({ opts }: Job): Ours {
-  const ours: unknown = Reflect.get(opts, OURS);
-  if (!isObject(ours)) return {};
-  const { owner, timeout, trace } = ours;
+/** Reads our own options of a BullMQ job. */
+export function ownOptionsOf({ opts }: Job): OwnOptions {
+  const own: unknown = Reflect.get(opts, OWN_OPTIONS);
+  if (!isObject(own)) return {};
+  const { owner, timeout, trace } = own;
   return {
     ...(typeof owner === "string" && { owner }),
     ...(typeof timeout === "number" && { timeout }),
@@ -67,14 +67,14 @@ export function submittedFrom(
   [job = "", owner = "", queue = "", ttl = "", name = "", data = "", opts = ""]: readonly string[],
 ): SubmittedTask | undefined {
   if (opts === "") return undefined;
-  const { attempts = 1, backoff, priority, [OURS]: ours }: StoredOptions = JSON.parse(opts);
+  const { attempts = 1, backoff, priority, [OWN_OPTIONS]: own }: StoredOptions = JSON.parse(opts);
   return {
     job,
     owner,
     input: JSON.parse(data),
     resultTtl: Number(ttl),
     retry: { attempts, delay: backoff?.delay ?? 0, maxDelay: backoff?.maxDelay ?? 0 },
-    ...(ours?.timeout !== undefined && { timeout: ours.timeout }),
+    ...(own?.timeout !== undefined && { timeout: own.timeout }),
     ...(priority !== undefined && { priority }),
     ...(queue !== job || name !== job ? { route: { queue, jobName: name } } : {}),
   };
@@ -85,7 +85,7 @@ interface StoredOptions {
   readonly attempts?: number;
   readonly backoff?: { readonly delay?: number; readonly maxDelay?: number };
   readonly priority?: number;
-  readonly [OURS]?: { readonly timeout?: number };
+  readonly [OWN_OPTIONS]?: { readonly timeout?: number };
 }
 
 /** Applies the longest pause of our backoff, which BullMQ's exponential backoff does not have. */

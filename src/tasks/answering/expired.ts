@@ -60,7 +60,7 @@ export class ExpiredQuestions implements Disposable {
     } catch (error) {
       // Rather twice than never.
       this.#onError(error, {
-        where: "tell in the audit log that a question has expired",
+        where: "record in the audit log that a question has expired",
         job: task.job,
         task: task.id,
       });

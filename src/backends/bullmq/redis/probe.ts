@@ -38,7 +38,7 @@ return failed`;
 type Failed = readonly [command: string, error: string];
 
 /** What is used of Redis's INFO. */
-interface About {
+interface ServerInfo {
   readonly cluster: boolean;
   /** Its maxmemory-policy: what it does when its memory is full. */
   readonly policy?: string;
@@ -55,7 +55,7 @@ export async function probe(client: Redis, prefix: string): Promise<string | und
   const { failed, info } = await tryAll(client, prefix);
   const problem = missing(failed, { user: client.options.username ?? "default", prefix });
   if (problem !== undefined) throw new Error(problem);
-  const { cluster, policy = await configuredPolicy(client) } = about(info);
+  const { cluster, policy = await configuredPolicy(client) } = parseInfo(info);
   if (cluster) {
     throw new Error(
       "it is a node of a Redis Cluster, which is not supported: use a Redis that is not in cluster mode",
@@ -122,7 +122,7 @@ export function missing(
     `Allow them: ACL SETUSER ${user} ${[...rules.keys()].join(" ")} (docs/bullmq.md lists all permissions)`;
 }
 
-function about(info: string): About {
+function parseInfo(info: string): ServerInfo {
   const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\\r?$`, "m"))?.[1];
   return {
     cluster: field("cluster_enabled") === "1" || field("redis_mode") === "cluster",

@@ -14,7 +14,7 @@ import { doneWithin } from "../../../waiting.ts";
 import { OpenQuestions } from "../../shared/running/open_questions.ts";
 import { mergeReports, type Reports } from "../../shared/running/progress_reports.ts";
 import { isAbandoned } from "../../shared/record.ts";
-import { oursOf } from "../new_task.ts";
+import { ownOptionsOf } from "../new_task.ts";
 import { carriedBy, NO_STEPS, type StepsPage } from "../redis/scripts/resuming/resumed.ts";
 import type { RedisStore } from "../redis/store.ts";
 import { endRun, holdOf, type RunEnd } from "./run_end.ts";
@@ -99,7 +99,7 @@ export class JobRun {
       // BullMQ hands out no cancelled job unless it is retried by hand, so a first run starts at once. For a later one the
       // record shows a request to stop whose signal was lost.
       if (job.attemptsStarted > 1) await this.#resume();
-      const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = oursOf(job);
+      const { owner = await this.#retry(() => this.#readOwner()), timeout, trace } = ownOptionsOf(job);
       const claim: Claim = {
         // `name` is that of the job that runs here; the tool that stored the task may have another.
         task: { id: this.id, job: name, owner, attempt: job.attemptsMade + job.stalledCounter + 1 },
