@@ -9,12 +9,13 @@ import type { JobLimits } from "../../../../backend.ts";
 import { BullMqBackend, createWorker, defineJob, type Worker } from "../../../../mod.ts";
 import { inTime } from "../../../../src/backends/bullmq/deadline.ts";
 import { newTaskId } from "../../../../src/ids.ts";
+import { unlessAborted } from "../../../../src/waiting.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
 import { assertEquals } from "../../../../tools/std.ts";
 import { until } from "../../../support/processes.ts";
 import { testUnless } from "../../../support/test_unless.ts";
 
-/** A Redis, a backend on it, and tasks of the job "few" that run until they are let go. */
+/** A Redis, a backend on it, and tasks of the job "few" that run until they are let go, or their worker closes. */
 class Place implements AsyncDisposable {
   readonly admin: Redis;
   /** The limits of the workers whose code runs each task now. */
@@ -27,11 +28,15 @@ class Place implements AsyncDisposable {
 
   /** Starts a worker, which has a name for the test. */
   async work(name: string, limits: JobLimits, concurrency = 10): Promise<Worker> {
-    const run = async () => {
-      this.running.push(name);
-      await this.#free.promise;
-    };
-    const job = defineJob({ name: "few", input: { type: "object" }, run, ...limits });
+    const job = defineJob({
+      name: "few",
+      input: { type: "object" },
+      run: (_, { signal }) => {
+        this.running.push(name);
+        return unlessAborted(this.#free.promise, signal);
+      },
+      ...limits,
+    });
     const worker = createWorker(this.backend, [job], { concurrency, grace: 0 });
     await worker.ready;
     return worker;
