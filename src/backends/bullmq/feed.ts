@@ -20,8 +20,8 @@ const REMEMBERED = 10_000;
 /** The pause before a failed read is repeated, in ms. */
 const READ_RETRY_MS = 500;
 
-/** How long a task that has started is not read, in ms: if it ends within this time, it is read once. */
-const START_MS = 25;
+/** How long a task that has started is not read at least, in ms, and at most twice that: if it ends by then, it is read once. */
+const START_MS = 20;
 
 /** The longest outcome that is passed on with the end of its task, in UTF-16 units: its watchers keep it for a while. */
 const SMALL = 4_096;
@@ -45,8 +45,9 @@ export class QueueFeed {
   readonly #storing = new Set<string>();
   /** The tasks that this process has stored, whose callers may wait for the result. */
   readonly #stored = new Map<string, true>();
-  /** The tasks that have started, and are to be read soon. */
-  readonly #started = new Set<string>();
+  /** The tasks that have started since the timer was set, and those that had by then and are to be read next. */
+  #started = new Set<string>();
+  #startedBefore = new Set<string>();
   #startTimer: ReturnType<typeof setTimeout> | undefined;
   #changed = new Set<string>();
   #reading = false;
@@ -152,14 +153,19 @@ export class QueueFeed {
   #readLater(id: string): void {
     if (this.#closed) return;
     this.#started.add(id);
-    this.#startTimer ??= setTimeout(() => {
-      this.#startTimer = undefined;
-      for (const id of [...this.#started]) this.#readSoon(id);
-    }, START_MS);
+    this.#startTimer ??= setTimeout(() => this.#readStarted(), START_MS);
+  }
+
+  #readStarted(): void {
+    for (const id of this.#startedBefore) this.#readSoon(id);
+    [this.#startedBefore, this.#started] = [this.#started, new Set()];
+    const more = this.#startedBefore.size > 0;
+    this.#startTimer = more ? setTimeout(() => this.#readStarted(), START_MS) : undefined;
   }
 
   #readSoon(id: string): void {
     this.#started.delete(id);
+    this.#startedBefore.delete(id);
     this.#changed.add(id);
     if (this.#reading || this.#closed) return;
     this.#reading = true;
