@@ -142,7 +142,7 @@ export class Runner implements WorkHandle {
     this.#timer = setTimeout(() => this.wake(), Math.min(LONGEST_TIMER_MS, ms));
   }
 
-  #start({ task, input, timeout, trace, mayHaveSteps }: ClaimedTask): void {
+  #start({ task, input, timeout, trace, mayHaveSteps, answers = {} }: ClaimedTask): void {
     const { id } = task;
     const store = this.#store;
     const controller = new AbortController();
@@ -202,6 +202,7 @@ export class Runner implements WorkHandle {
       log: async (line) => isOver() ? undefined : await log(line),
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
+      answered: (key) => answers[key],
       stored: () => questions.stored(),
       steps: () => during(() => retry(() => store.steps(task))),
       forget: (from) => during(() => retry(() => store.forget(task, from))),

@@ -21,6 +21,8 @@ export interface ClaimedTask {
   readonly trace?: TraceContext;
   /** Whether an earlier run may have recorded steps. */
   readonly mayHaveSteps: boolean;
+  /** The answers that earlier runs received, by the keys of their questions; absent: none. */
+  readonly answers?: { readonly [key: string]: Answer };
 }
 
 /** A task that was just claimed and cannot run. */

@@ -229,7 +229,7 @@ export class Claims implements RunnerStore {
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
     const held = entry.record.holder === this.#worker ? entry : await this.#take(entry);
     if (held === undefined) return undefined;
-    const { info: task, timeout, trace } = held.record;
+    const { info: task, timeout, trace, answers } = held.record;
     const { id, job } = task;
     this.#held.add(held);
     const { createdAt, updatedAt, attempt } = task;
@@ -239,7 +239,7 @@ export class Claims implements RunnerStore {
     try {
       const input = await this.#store.input(entry);
       const mayHaveSteps = change.mayHaveSteps(held.record);
-      if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps };
+      if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps, answers };
       return { task, end: () => this.settle(task, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
       this.#listener.onError(error, { where: "read the input of a task", job, task: id });

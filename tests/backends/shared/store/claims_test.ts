@@ -1,7 +1,8 @@
-import { Hub, type Outcome, StoreBackend, type TaskRecord } from "../../../../backend.ts";
+import { type Attempt, type Claim, Hub, type Outcome, StoreBackend, type TaskRecord } from "../../../../backend.ts";
 import { createWorker, defineJob } from "../../../../mod.ts";
 import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
+import { Runner } from "../../../../src/backends/shared/running/runner.ts";
 import { Claims } from "../../../../src/backends/shared/store/claims.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { BackendError } from "../../../../src/errors.ts";
@@ -104,6 +105,27 @@ Deno.test("a worker that has lost its task, to another one or to a later claim o
     assertEquals([lost, claims.held], [[id], []]);
   };
   for (const write of Object.values(writes)) for (const toItself of [false, true]) await lose(write, toItself);
+});
+
+Deno.test("a task that was answered while it was parked is claimed with its answer", async () => {
+  const store = new MemoryStore(new Hub());
+  const id = await create(store);
+  const { claims } = claimsOf(store);
+  const [claim] = (await claims.claim(1)).claims;
+  assert(claim);
+  await claims.ask(claim.task, [{ key: "sure", message: "Sure?", schema: { type: "object" } }]);
+  await claims.park(claim.task, { keys: ["sure"] });
+  const parked = await store.read(id, OWNER);
+  assert(parked);
+  await store.change(parked, change.answered(parked.record, { sure: { action: "decline" } }, Date.now()));
+  const { promise: answers, resolve } = Promise.withResolvers<unknown>();
+  const run = ({ answered }: Claim): Promise<Attempt> => {
+    resolve([answered?.("sure"), answered?.("another")]);
+    return Promise.resolve({ kind: "value", value: 1 });
+  };
+  const runner = new Runner(claims, { jobs: ["job"], concurrency: 1, run }, Promise.resolve());
+  assertEquals(await answers, [{ action: "decline" }, undefined]);
+  await runner.stop(0);
 });
 
 Deno.test("tasks that were claimed run although the claim of another one failed, which is then tried again", async () => {
