@@ -65,7 +65,7 @@ export class QueueFeed {
 
   /** Subscribes to every queue that holds tasks, now and later. Emits a gap once all current ones are subscribed to. */
   start(): void {
-    if (this.#unsubscribe) return;
+    if (this.#unsubscribe || this.#closed) return;
     this.#unsubscribe = this.#store.onSignal((signal) => {
       if (signal.kind === "queue") void this.follow(signal.queue, signal.since).catch(this.#notSubscribed);
       if (signal.kind === "gap") void this.#followAll();

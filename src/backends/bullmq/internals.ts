@@ -35,7 +35,9 @@ export type CheckedBullMq = Pick<BullMq, "Job" | "RedisConnection" | "RedisQueue
 export function checkBullMq({ Job, RedisConnection, RedisQueueBackend, Worker }: CheckedBullMq): void {
   retryMethodsOf(Worker.prototype);
   internalOf("bullmq", "Job", Job.prototype, "addJob", isFunction);
-  internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, "waitForJob", isFunction);
+  for (const name of ["waitForJob", "disconnectBlocking"]) {
+    internalOf("bullmq", "RedisQueueBackend", RedisQueueBackend.prototype, name, isFunction);
+  }
   checkScripts(scriptTexts(RedisConnection));
 }
 
@@ -93,6 +95,14 @@ export function askRedisWhatIsDue(worker: Worker): void {
     const marker = await wait(Math.min(seconds, drainDelay));
     return marker && { ...marker, score: 0 };
   };
+}
+
+/**
+ * Makes a worker close the connection on which it waits for jobs in our way. BullMQ's own way rejects if an error of the
+ * connection comes in between, and then the worker closes without waiting for its running jobs.
+ */
+export function closeWaitingWith(worker: Worker, close: () => Promise<void>): void {
+  Reflect.set(worker.getBackend(), "disconnectBlocking", close);
 }
 
 /**

@@ -44,6 +44,7 @@ const members: readonly [keyof CheckedBullMq, string][] = [
   ["Worker", "checkConnectionError"],
   ["Job", "addJob"],
   ["RedisQueueBackend", "waitForJob"],
+  ["RedisQueueBackend", "disconnectBlocking"],
   ["RedisConnection", "loadCommands"],
 ];
 

@@ -50,6 +50,7 @@ export class RedisStore {
   readonly #listeners = new Set<(signal: Signal) => void>();
   #signals: RedisSignals | undefined;
   #reconnected: Promise<void> | undefined;
+  #closed = false;
 
   private constructor(bullmq: BullMq, client: Redis, prefix: string, onError: OnError) {
     this.#onError = onError;
@@ -117,8 +118,9 @@ export class RedisStore {
     }
   }
 
-  /** Calls back with every signal. Returns a function that stops it. */
+  /** Calls back with every signal, until the store is closed. Returns a function that stops it. */
   onSignal(listener: (signal: Signal) => void): () => void {
+    if (this.#closed) return () => {};
     this.#listeners.add(listener);
     this.#signals ??= new RedisSignals(this.#template, this.#prefix, (signal) => {
       for (const listener of [...this.#listeners]) listener(signal);
@@ -145,6 +147,7 @@ export class RedisStore {
 
   /** Closes all connections but those of workers. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await Promise.all([this.#signals?.close(), closeForGood(this.#client)]);
   }

@@ -124,7 +124,7 @@ export class JobRun {
       };
       // A worker that stops may receive a last job when it no longer waits for code.
       const started = !this.#cancelled && !this.#lost && !this.#stopping;
-      if (job.attemptsStarted === 1) {
+      if (started && job.attemptsStarted === 1) {
         measureStart(name, Number(job.processedOn) - job.timestamp - (job.opts.delay ?? 0));
       }
       const attempt = started ? await Promise.race([run(claim), this.#released.promise]) : undefined;
@@ -140,6 +140,8 @@ export class JobRun {
       const handBack = attempt === undefined || this.#stopping && signal.aborted && attempt.kind !== "value";
       const end: RunEnd = this.#cancelled
         ? { kind: "cancelled", abandoned }
+        : !started
+        ? { kind: "not begun" }
         : handBack
         ? { kind: "handed back", abandoned }
         : { kind: "settled", attempt };

@@ -13,10 +13,14 @@ import { capBackoff } from "../new_task.ts";
 import type { Hold } from "../redis/records.ts";
 import type { RedisStore } from "../redis/store.ts";
 
-/** The end of a run that still holds its job. `abandoned`: its code was given up and may run on. */
+/**
+ * The end of a run that still holds its job. `abandoned`: its code was given up and may run on. `not begun`: its worker stops,
+ * and has not called the code.
+ */
 export type RunEnd =
   | { readonly kind: "settled"; readonly attempt: Attempt }
-  | { readonly kind: "cancelled" | "handed back"; readonly abandoned: boolean };
+  | { readonly kind: "cancelled" | "handed back"; readonly abandoned: boolean }
+  | { readonly kind: "not begun" };
 
 /** The job of a run, and the token with which it is locked. */
 export interface LockedJob {
@@ -40,14 +44,14 @@ export async function endRun(store: RedisStore, locked: LockedJob, end: RunEnd, 
   const { records, bullmq: { UnrecoverableError, WaitingError } } = store;
   const { job, token } = locked;
   const hold = holdOf(locked);
-  const abandoned = end.kind === "settled" ? isAbandoned(end.attempt) : end.abandoned;
+  const abandoned = end.kind === "settled" ? isAbandoned(end.attempt) : end.kind !== "not begun" && end.abandoned;
   if (abandoned) await retry(() => records.markAbandoned(hold));
   if (end.kind === "settled") return await settle(store, locked, end.attempt, retry);
   if (end.kind === "cancelled") {
     await retry(() => records.markStopped(hold));
     throw new UnrecoverableError(new TaskCancelled().message);
   }
-  const times = await retry(() => records.markHandedBack(hold));
+  const times = end.kind === "not begun" ? 0 : await retry(() => records.markHandedBack(hold));
   if (times > MAX_HAND_BACKS) {
     return await settle(store, locked, { kind: "fault", message: handedBackTooOften(times) }, retry);
   }

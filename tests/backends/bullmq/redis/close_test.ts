@@ -150,3 +150,14 @@ test("a backend and its worker can be closed while all of their connections are 
   assert(await doneWithin(worker.close(0), TIMEOUT_MS), "the worker is closed");
   assert(await doneWithin(backend.close(), TIMEOUT_MS), "the backend is closed");
 });
+
+test("a backend that is closed opens no connection again when somebody begins to watch it", async (network) => {
+  const backend = await BullMqBackend.connect({ redis: network.url, onError: ignored });
+  await backend.close();
+  const stops = [backend.watch(() => {}), backend.documents.watch(() => {})];
+  // It connects later than a connection that these had opened.
+  await using other = await BullMqBackend.connect({ redis: network.url, onError: ignored });
+  await other.check();
+  assertEquals(network.made, 2);
+  for (const stop of stops) stop();
+});

@@ -1,7 +1,10 @@
+import type { EventEmitter } from "node:events";
+import { type Meter, metrics } from "@opentelemetry/api";
 import type { WorkOptions } from "../../../../backend.ts";
 import { BullMqBackend } from "../../../../mod.ts";
 import { RedisStore } from "../../../../src/backends/bullmq/redis/store.ts";
 import { QueueWork } from "../../../../src/backends/bullmq/worker/mod.ts";
+import { EVENTS } from "../../../../src/telemetry/events.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { noRedis, openRedis } from "../../../../tools/redis_server.ts";
@@ -52,6 +55,23 @@ function holdSignals(store: RedisStore) {
   };
   const send: Parameters<typeof subscribe>[0] = (signal) => listeners.forEach((listener) => listener(signal));
   return { stop: stop.promise, send, [Symbol.dispose]: () => void unsubscribe() };
+}
+
+/** The connection on which the first worker of BullMQ that a store starts waits for jobs. */
+function waitingConnectionOf(store: RedisStore): Promise<EventEmitter> {
+  const connection = Promise.withResolvers<EventEmitter>();
+  const workersOf = store.workers.bind(store);
+  store.workers = (limits) => {
+    const workers = workersOf(limits);
+    const start = workers.start.bind(workers);
+    workers.start = (...args) => {
+      const worker = start(...args);
+      connection.resolve(Reflect.get(worker.getBackend() as object, "blockingClient"));
+      return worker;
+    };
+    return workers;
+  };
+  return connection.promise;
 }
 
 test("a run that has ended no longer calls a store that fails", async ({ backend, store, create }) => {
@@ -138,8 +158,12 @@ test("a request to stop that was made while the worker was disconnected is found
   assertEquals([end.status, end.status === "CANCELLED" && end.work], ["CANCELLED", "stopped"]);
 });
 
-test("a job that arrives when a stopping worker no longer waits for code does not start", async ({ backend, store, create }) => {
+test("a job that arrives when a stopping worker no longer waits for code does not start, and does not count as started or handed back", async ({ backend, store, create }) => {
   const [started, fetched, released] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  const measured: string[] = [];
+  const createHistogram = (name: string) => ({ record: () => measured.push(name) });
+  const meter = { createCounter: () => ({ add() {} }), createHistogram };
+  metrics.setGlobalMeterProvider({ getMeter: () => meter as unknown as Meter });
   const { workers } = store;
   store.workers = (limits) => {
     const made = workers.call(store, limits);
@@ -178,6 +202,37 @@ test("a job that arrives when a stopping worker no longer waits for code does no
   await create(ids[1] ?? "", "endless");
   await fetched?.promise;
   assert(await doneWithin(work.stop(0), 20_000), "the worker has stopped");
+  metrics.disable();
   const tasks = await Promise.all(ids.map((id) => backend.get(id, OWNER)));
   assertEquals([runs, ...tasks.map(({ status }) => status)], [1, "PENDING", "PENDING"]);
+  const records = await Promise.all(ids.map((id) => store.records.read(id)));
+  assertEquals(records.map((record) => record?.handBacks), [1, 0]);
+  assertEquals(measured.filter((name) => name === EVENTS.timeToStart.name).length, 1);
+});
+
+test("a worker that stops waits for its running task also if its waiting connection fails as it is closed", async ({ backend, store, create }) => {
+  const running = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const waiting = waitingConnectionOf(store);
+  const work = workOn(store, "runs", async () => {
+    running.resolve();
+    await over.promise;
+    return { kind: "value", value: "done" };
+  });
+  const id = newTaskId();
+  await create(id, "runs");
+  await running.promise;
+  const connection = await waiting;
+  const failed = new Promise<void>((resolve) =>
+    connection.once("close", () => {
+      connection.emit("error", new Error("read ECONNRESET"));
+      resolve();
+    })
+  );
+  const stopped = work.stop(60_000);
+  await failed;
+  for (let request = 0; request < 3; request++) await backend.check(); // Time to stop too early.
+  over.resolve();
+  await stopped;
+  assertEquals((await backend.get(id, OWNER)).status, "COMPLETED");
 });
