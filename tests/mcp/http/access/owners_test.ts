@@ -1,4 +1,5 @@
 import {
+  AdaptiveExposureStrategy,
   AsyncToolServer,
   type AuditEvent,
   type Authenticate,
@@ -7,6 +8,7 @@ import {
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
+  SingleToolExposureStrategy,
 } from "../../../../mod.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { peerOf } from "../../../../src/mcp/peer.ts";
@@ -24,14 +26,28 @@ const byName: Authenticate = (request) => {
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 const idle = defineJob({ name: "idle", input: { type: "object" } });
 
+const ask = defineJob({
+  name: "ask",
+  input: { type: "object" },
+  run: (_, ctx) => ctx.elicit({ message: "Sure?", schema: { type: "object", properties: {} } }),
+});
+
+/** How the jobs are offered. */
+const STRATEGIES = {
+  adaptive: () => new AdaptiveExposureStrategy({ answerWithin: 200 }),
+  operation: () => new OperationResourceStrategy({ notifications: true }),
+  polling: () => new PollingExposureStrategy(),
+  single: () => new SingleToolExposureStrategy(),
+};
+
 class House implements AsyncDisposable {
   /** Every read of a task from the store, with its owner. */
   readonly reads: string[] = [];
   readonly server: AsyncToolServer;
   readonly #backend = new MemoryBackend();
-  readonly #worker = createWorker(this.#backend, [echo]);
+  readonly #worker = createWorker(this.#backend, [echo, ask]);
 
-  constructor(strategy: "polling" | "operation") {
+  constructor(strategy: keyof typeof STRATEGIES) {
     const get = this.#backend.get.bind(this.#backend);
     this.#backend.get = (id, owner) => {
       this.reads.push(owner);
@@ -41,12 +57,10 @@ class House implements AsyncDisposable {
       name: "house",
       version: "1.0.0",
       backend: this.#backend,
-      strategy: strategy === "polling"
-        ? new PollingExposureStrategy()
-        : new OperationResourceStrategy({ notifications: true }),
+      strategy: STRATEGIES[strategy](),
       authenticate: byName,
     });
-    this.server.registerAsyncTool(echo).registerAsyncTool(idle);
+    this.server.registerAsyncTool(echo).registerAsyncTool(idle).registerAsyncTool(ask, { answers: "model" });
   }
 
   open(principal: string): Promise<Raw> {
@@ -114,6 +128,46 @@ Deno.test("a stranger gets the same answer for a foreign, an unknown and a malfo
     assert(answers[0]?.text.includes("the id is unknown"), answers[0]?.text);
   }
   assertEquals((await call(ann, "idle_status", { token })).result.structuredContent.status, "PENDING");
+});
+
+Deno.test("a stranger gets the same answer for a foreign, an unknown and a malformed token in every shared tool", async () => {
+  await using house = new House("adaptive");
+  const [ann, bob] = [await house.open("ann"), await house.open("bob")];
+  const call = async (raw: Raw, name: string, args: Message = {}) =>
+    (await raw.ask("tools/call", { name, arguments: args })).result;
+  const { token: running } = (await call(ann, "idle")).structuredContent;
+  const { token: asking, questions: [{ key: question }] } = (await call(ann, "ask")).structuredContent;
+  const tools: readonly [string, Message][] = [
+    ["task_status", { wait_seconds: 0 }],
+    ["task_answer", { question, answer: {} }],
+    ["task_cancel", {}],
+  ];
+  for (const [tool, more] of tools) {
+    const ids = [running, asking, newTaskId(), "nope"];
+    const answers = await compare(house, ids, (token) => call(bob, tool, { token, ...more }));
+    assertEquals(answers.slice(1), answers.slice(0, -1), tool);
+    assert(answers[0]?.text.includes("the id is unknown"), answers[0]?.text);
+  }
+  assertEquals((await call(bob, "task_list")).structuredContent.tasks, []);
+  const { tasks } = (await call(ann, "task_list")).structuredContent;
+  const states = tasks.map(({ token, status }: Message) => [token, status]);
+  assertEquals(states, [[asking, "INPUT_REQUIRED"], [running, "PENDING"]]);
+});
+
+Deno.test("a stranger gets the same answer for a foreign, an unknown and a malformed token in the single tool of a job", async () => {
+  await using house = new House("single");
+  const [ann, bob] = [await house.open("ann"), await house.open("bob")];
+  const call = (raw: Raw, args: Message) => raw.ask("tools/call", { name: "idle", arguments: args });
+  const { token } = (await call(ann, { action: "start" })).result.structuredContent;
+  for (const action of ["check", "cancel"]) {
+    const answers = await compare(house, [token, newTaskId(), "nope"], (token) => call(bob, { action, token }));
+    assertEquals(answers.slice(1), answers.slice(0, -1), action);
+    assert(answers[0]?.text.includes("the id is unknown"), answers[0]?.text);
+  }
+  assertEquals(
+    (await call(ann, { action: "check", token, wait_seconds: 0 })).result.structuredContent.status,
+    "PENDING",
+  );
 });
 
 Deno.test("the list shows the caller's own tasks, and is not offered to anonymous callers", async () => {
