@@ -39,6 +39,10 @@ testUnless(
     await sweep();
     for (const table of ["tasks", "logs"]) assertEquals(await idsIn(table), [old, kept]);
 
+    // For an hour after the result has expired, the owner gets "expired".
+    const text = "SELECT count(*)::integer AS late FROM mcp_jobs.expiries WHERE expires_at > now() + interval '1 hour'";
+    assertEquals(await database.run({ text }), [{ late: 2 }]);
+
     const past = "now() - interval '1 hour'";
     await database.run({ text: `UPDATE mcp_jobs.expiries SET expires_at = ${past} WHERE $1::uuid = ANY(ids)` }, [old]);
     await database.run({ text: `UPDATE mcp_jobs.streams SET expires_at = ${past} WHERE id = '1'` });

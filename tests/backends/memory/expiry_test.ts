@@ -1,0 +1,35 @@
+import { Hub, type TaskRecord } from "../../../backend.ts";
+import { MemoryStore } from "../../../src/backends/memory/store.ts";
+import * as change from "../../../src/backends/shared/record.ts";
+import { newTaskId } from "../../../src/ids.ts";
+import { TOMBSTONE_MS } from "../../../src/task.ts";
+import { assert, assertEquals, FakeTime } from "../../../tools/std.ts";
+
+const TTL = 60_000;
+
+/** More creations than the store makes without a sweep. */
+const MANY = 2_500;
+
+function created(): TaskRecord {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return change.created({ id: newTaskId(), job: "echo", owner: "ann", input: {}, resultTtl: TTL, retry }, Date.now());
+}
+
+Deno.test("a task that has expired leaves its record for an hour, so that its owner learns that it has expired", async () => {
+  using time = new FakeTime();
+  const store = new MemoryStore(new Hub());
+  const record = created();
+  const { id } = record.info;
+  await store.create(record, "{}");
+  const entry = await store.read(id, "ann");
+  assert(entry);
+  await store.change(entry, change.cancelledNow(record, Date.now()));
+  const isThere = async () => {
+    for (let count = 0; count < MANY; count++) await store.create(created(), "{}");
+    return await store.read(id, "ann") !== undefined;
+  };
+  time.tick(TTL + TOMBSTONE_MS);
+  assertEquals(await isThere(), true);
+  time.tick(1);
+  assertEquals([await isThere(), await isThere()], [false, false]);
+});
