@@ -63,10 +63,15 @@ export class EventLog implements AsyncDisposable {
     await makeFolder(folder);
     await removeStale(folder);
     const log = new EventLog(kv, writer, folder, listener);
-    await untilUnlocked(async () => {
-      for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
-    });
-    return log;
+    try {
+      await untilUnlocked(async () => {
+        for (const other of await log.#writers()) log.#positions.set(other, await log.#lastNumber(other));
+      });
+      return log;
+    } catch (error) {
+      await log[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Tells the other processes that there is something to read, and whether a task may be ready to run. */

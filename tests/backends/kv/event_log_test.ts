@@ -1,7 +1,7 @@
 import { EventLog } from "../../../src/backends/kv/event_log.ts";
 import { eventKey } from "../../../src/backends/kv/keys.ts";
 import { ignored } from "../../support/errors.ts";
-import { assertEquals } from "../../../tools/std.ts";
+import { assertEquals, assertRejects } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 
 Deno.test("KV: when a process closes, the others do not read its events again", async () => {
@@ -85,6 +85,21 @@ Deno.test("KV: the wake file of a process that died long ago is removed, and tha
     });
     const names = (await Array.fromAsync(Deno.readDir(`${path}.wake`))).map(({ name }) => name);
     assertEquals(names.toSorted(), ["new", "new.ready", "young"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("KV: a log that cannot be opened leaves neither a timer nor a file open", async () => {
+  const folder = await Deno.makeTempDir();
+  using kv = await Deno.openKv(":memory:");
+  kv.list = () => {
+    throw new TypeError("disk I/O error");
+  };
+  const listener = { event: () => {}, ready: () => {}, check: () => {}, onError: ignored };
+  try {
+    await assertRejects(() => EventLog.open(kv, "new", `${folder}/jobs.kv`, listener), TypeError, "disk I/O error");
+    assertEquals(await Array.fromAsync(Deno.readDir(`${folder}/jobs.kv.wake`)), []);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

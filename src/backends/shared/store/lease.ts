@@ -54,7 +54,8 @@ export class Lease implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new BackendError("Cannot start the worker: it is closed."));
     const end = async () => {
-      await Promise.all(this.#recurring.map((one) => one[Symbol.asyncDispose]()));
+      // A lease that is stored only now would outlive its worker.
+      await Promise.allSettled([this.ready, ...this.#recurring.map((one) => one[Symbol.asyncDispose]())]);
       await this.#lease.end();
     };
     const failed = (error: unknown) => {
@@ -68,6 +69,7 @@ export class Lease implements AsyncDisposable {
     while (true) {
       try {
         await this.#lease.renew();
+        signal.throwIfAborted();
         return await this.recover();
       } catch (error) {
         signal.throwIfAborted();

@@ -51,3 +51,32 @@ Deno.test("a worker closes though its store does not answer", async () => {
   assertEquals(await doneWithin(closed, 10_000), true);
   answer.resolve();
 });
+
+Deno.test("a worker that is closed while its lease is being stored ends the lease after that", async () => {
+  const [stored, calls] = [Promise.withResolvers<void>(), [] as string[]];
+  const lease = leaseOf({
+    renew: () => stored.promise.then(() => void calls.push("stored")),
+    end: () => Promise.resolve(void calls.push("ended")),
+  });
+  const closed = lease[Symbol.asyncDispose]();
+  await new Promise((resolve) => setTimeout(resolve)); // What it calls at once is called.
+  stored.resolve();
+  await Promise.allSettled([closed, lease.ready]);
+  assertEquals(calls, ["stored", "ended"]);
+});
+
+Deno.test("a worker that is closed while its lease is being stored takes over no tasks of dead workers", async () => {
+  const stored = Promise.withResolvers<void>();
+  let looked = false;
+  const lease = leaseOf({
+    renew: () => stored.promise,
+    dead: () => {
+      looked = true;
+      return Promise.resolve([]);
+    },
+  });
+  const closed = lease[Symbol.asyncDispose]();
+  stored.resolve();
+  await Promise.allSettled([closed, lease.ready]);
+  assertEquals(looked, false);
+});
