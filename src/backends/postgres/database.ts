@@ -54,6 +54,10 @@ export class Database implements AsyncDisposable {
   readonly #connections = new Map<pg.Client, boolean>();
   #probing: Promise<void> | undefined;
   #closing = false;
+  /** How many calls of `run` have not ended. */
+  #running = 0;
+  /** Resolves once none is running, while this is awaited. */
+  #idle: PromiseWithResolvers<void> | undefined;
   /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
   #ahead = 0;
 
@@ -125,6 +129,7 @@ export class Database implements AsyncDisposable {
     values: readonly unknown[] = [],
     next?: pg.Query,
   ): Promise<readonly Row[]> => {
+    this.#running++;
     try {
       const first = this.#named({ ...query, values });
       const answer = next ? this.#send<Row>(first, this.#named(next)) : this.#pool.query<Row>(first);
@@ -137,6 +142,8 @@ export class Database implements AsyncDisposable {
       if (codeOf(cause) === IDLE) return await this.run(query, values, next);
       if (messageOf(cause) === SILENCE || codeOf(cause) === READ_ONLY) this.cutOffIdle();
       throw failure(cause);
+    } finally {
+      if (--this.#running === 0) this.#idle?.resolve();
     }
   };
 
@@ -206,6 +213,9 @@ export class Database implements AsyncDisposable {
     if (this.#connections.size === 0) closed.resolve();
     if (!await doneWithin(closed.promise, CLOSE_MS)) [...this.#connections.keys()].forEach(cutOff);
     await Promise.all([ended, closed.promise, this.#probing]);
+    // What waited for a connection gets none, but its timer has to end.
+    this.#idle = Promise.withResolvers();
+    if (this.#running > 0) await this.#idle.promise;
   }
 }
 

@@ -80,3 +80,20 @@ testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that 
   }
   assertEquals(await run({ text: "SELECT 1 AS one" }), [{ one: 1 }]);
 });
+
+testUnless(
+  missing,
+  "PostgreSQL: what waits for a connection when all are closed has ended once they are closed",
+  async () => {
+    const { url } = sharedPostgres();
+    const database = await Database.open(url, "mcp_jobs", 1);
+    const ends: string[] = [];
+    const calls = ["SELECT pg_sleep(60)", "SELECT 1"].map((text) =>
+      assertRejects(() => database.run({ text }), BackendError).then(() => ends.push(text))
+    );
+    await database[Symbol.asyncDispose]();
+    await new Promise((resolve) => setTimeout(resolve)); // Whoever has called gets the error.
+    assertEquals(ends.length, 2);
+    await Promise.all(calls);
+  },
+);
