@@ -5,7 +5,7 @@
  */
 import { createIORedisClient, Queue } from "bullmq";
 import { Redis } from "ioredis";
-import { BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
+import { BackendError, BullMqBackend, createWorker, defineJob, type Job, type TaskInfo } from "../../../mod.ts";
 import type { NewTask } from "../../../backend.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { RedisParking } from "../../../src/backends/bullmq/redis/parking.ts";
@@ -17,7 +17,7 @@ import { MAX_STEP_BYTES } from "../../../src/steps/steps.ts";
 import { openQuestions } from "../../../src/task.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { noRedis, openRedis } from "../../../tools/redis_server.ts";
-import { assertEquals, assertMatch } from "../../../tools/std.ts";
+import { assertEquals, assertMatch, assertRejects } from "../../../tools/std.ts";
 import { ignored } from "../../support/errors.ts";
 import { until } from "../../support/processes.ts";
 import { testUnless } from "../../support/test_unless.ts";
@@ -215,6 +215,25 @@ test("answers that are given at once are stored with one request, and one that f
   for (const task of [one, two, three]) await ended(place, task);
   assertEquals(order, [[3, "decline"], [0, "decline"], [2, "cancel"]]);
   await parked(place, fresh);
+});
+
+test("an answer that is stored is not told as failed because its task cannot be read", async (place) => {
+  const { admin, backend, prefix } = place;
+  const { promise: answered, resolve } = Promise.withResolvers<string>();
+  const asks = job("asks", async (_, ctx) => resolve((await ctx.elicit(QUESTION)).action));
+  await using worker = createWorker(backend, [asks]);
+  await worker.ready;
+  const task = await parked(place, await create(place, "asks"));
+  // Whoever reads a job of another worker that has failed before keeps it in this list.
+  await admin.hset(`${prefix}:asks:${task.id}`, "pb", "another", "failedReason", "no");
+  await admin.set(`${prefix}:mcp-jobs:list:retrying:asks`, "no list");
+  const giving = backend.answer(task.id, OWNER, { [openQuestions(task)[0]?.key ?? ""]: { action: "decline" } });
+  await assertRejects(
+    () => giving,
+    BackendError,
+    `Cannot read task ${task.id} (its answers are stored): Redis failed: `,
+  );
+  assertEquals(await answered, "decline");
 });
 
 test("steps are deleted when their task ends, whatever its end is", async (place) => {

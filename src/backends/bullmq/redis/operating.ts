@@ -73,10 +73,10 @@ export class RedisOperating {
     this.#deadline = deadline;
   }
 
-  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. */
+  /** The most that the time in a task's id is ahead of its `createdAt`, in ms. An earlier version did not note it. */
   async ahead(): Promise<number> {
     const { client, prefix } = this.#scripts;
-    return Number(await this.#deadline.wait(client.get(`${ownPrefix(prefix)}ahead`)) ?? 0);
+    return Number(await this.#deadline.wait(client.get(`${ownPrefix(prefix)}ahead`)) ?? CLOCKS_DIFFER_MS);
   }
 
   /** Reads a page of tasks, newest first. Some may not match. */

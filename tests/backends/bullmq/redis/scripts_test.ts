@@ -105,7 +105,7 @@ test("only the fact that a task has expired is left of it, and Redis deletes tha
   await store.close();
   await assertRejects(() => backend.get(id, OWNER), TaskExpired);
   const left = (await admin.keys(`bull:mcp-jobs:*`)).filter((key) => key !== "bull:mcp-jobs:clock");
-  assertEquals(left.toSorted(), ["bull:mcp-jobs:queues", `bull:mcp-jobs:task:${id}`]);
+  assertEquals(left.toSorted(), ["bull:mcp-jobs:ahead", "bull:mcp-jobs:queues", `bull:mcp-jobs:task:${id}`]);
   const ms = await admin.pttl(`bull:mcp-jobs:task:${id}`);
   assert(ms > 3_500_000 && ms <= 3_600_000, `${ms} ms are left.`);
   assertEquals(await admin.exists(`bull:job:${id}`), 0);
@@ -145,4 +145,11 @@ test("a task that is less urgent than BullMQ's lowest priority runs last", async
   const next = await create(place, { priority: 2 ** 20 });
   const waiting = await place.queue.getPrioritized();
   assertEquals(waiting.map(({ id }) => id), [next.id, least.id]);
+});
+
+test("a record that another program has damaged keeps no other from being read with it", async (place) => {
+  const [damaged, whole] = [await create(place), await create(place)];
+  await place.admin.hset(`bull:mcp-jobs:task:${damaged.id}`, "fault", "no JSON");
+  const found = await Promise.all([damaged, whole].map(({ id }) => place.backend.get(id, OWNER)));
+  assertEquals(found.map(({ id }) => id), [damaged.id, whole.id]);
 });

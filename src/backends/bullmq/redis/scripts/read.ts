@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Answer, CancelledTask, Json } from "../../../../task.ts";
+import type { Answer, CancelledTask, Json, Question } from "../../../../task.ts";
 import { type JobState, type Snapshot, STALLED } from "../../snapshot.ts";
 import { CANCEL, COMMON, DUE } from "./parts.ts";
 import { PARKED } from "./resuming/queue_again.ts";
@@ -170,7 +170,9 @@ export function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Sn
     delayed: record.delayed !== undefined,
     changes: Number(record.changes ?? 0),
     changedAt: Number(record.changedAt ?? 0),
-    questions: questions === false ? undefined : questions.map((question) => JSON.parse(question)),
+    questions: questions === false
+      ? undefined
+      : questions.map((question) => parse<Question>(question)).filter((question) => question !== undefined),
     stopRequested: record.stop !== undefined,
     cancelled: record.work === undefined ? undefined : {
       work: record.work as CancelledTask["work"],
@@ -181,7 +183,7 @@ export function toSnapshot(id: string, now: number, reply: Maybe<TaskReply>): Sn
       died: record.workDied === "1",
     },
     goneAt: number(record.goneAt),
-    fault: record.fault === undefined ? undefined : JSON.parse(record.fault),
+    fault: parse(record.fault ?? null),
     handedBack: number(record.handedBack),
     handBacks: Number(record.handBacks ?? 0),
     parkedRun: number(job[PARKED]),
@@ -221,7 +223,7 @@ function number(text: string | undefined): number | undefined {
 }
 
 /** `undefined` for what is absent, and for what is not JSON: one bad text must not keep others from being read. */
-export function parse<T extends Answer | Json>(text: string | null): T | undefined {
+export function parse<T extends Answer | Question | Json>(text: string | null): T | undefined {
   try {
     return text === null ? undefined : JSON.parse(text);
   } catch {

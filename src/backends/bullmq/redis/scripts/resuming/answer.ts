@@ -4,6 +4,7 @@
  * @module
  */
 import type { Answer } from "../../../../../task.ts";
+import { BackendError } from "../../../../../errors.ts";
 import type { Snapshot } from "../../../snapshot.ts";
 import { COMMON, TO_FRONT } from "../parts.ts";
 import { OPEN } from "../questions.ts";
@@ -25,7 +26,8 @@ export interface Stored {
 
 /**
  * ARGV, for each task: id, owner, how many arguments follow, and these: keys and answers. Returns as JSON the time, and for
- * each task the keys of the answers that count, and the task as `readTask` has it; or the text of an error.
+ * each task the keys of the answers that count, and the task as `readTask` has it, or why it cannot be read; or why its
+ * answers cannot be stored.
  */
 export const ANSWER = `${COMMON}${OPEN}${TO_FRONT}${READ_TASK}
 local now, again, numbers = clock(), {}, {}
@@ -82,7 +84,7 @@ for at = 2, #replies do
   local reply = replies[at]
   if type(reply) == "table" then
     local read, task = pcall(readTask, ARGV[i], ARGV[i + 1], false, now)
-    if read then reply[2] = task else replies[at] = errorOf(task) end
+    reply[2] = read and task or not read and errorOf(task)
   end
   i = i + 3 + ARGV[i + 2]
 end
@@ -94,14 +96,17 @@ export function answerArguments({ id, owner, answers }: AnswerRequest): (string 
   return [id, owner, given.length, ...given];
 }
 
+/** What the script returns for each task. */
+type StoredReply = readonly [counted: readonly string[] | false, task: TaskReply | false | string];
+
 /** Parses the script's reply. */
 export function parseStored(requests: readonly AnswerRequest[], reply: string): readonly (Stored | Error)[] {
-  const [now, ...replies]: [number, ...(readonly [readonly string[] | false, TaskReply | false] | string)[]] = JSON
-    .parse(reply);
+  const [now, ...replies]: [number, ...(StoredReply | string)[]] = JSON.parse(reply);
   return requests.map(({ id }, index) => {
     const stored = replies[index] ?? "Redis has not said what became of it.";
     if (typeof stored === "string") return new Error(stored);
     const [counted, task] = stored;
-    return { counted: counted || [], task: toSnapshot(id, now, task) };
+    if (typeof task !== "string") return { counted: counted || [], task: toSnapshot(id, now, task) };
+    return new BackendError(`Cannot read task ${id} (its answers are stored): Redis failed: ${task}`);
   });
 }
