@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { shown } from "../../src/cli/commands/watch.ts";
 import { runCli } from "../../src/cli/main.ts";
-import { createClient, createWorker, defineJob, MemoryBackend, type TaskClient, ToolError } from "../../mod.ts";
+import {
+  createClient,
+  createWorker,
+  defineJob,
+  MemoryBackend,
+  type TaskClient,
+  type TaskInfo,
+  ToolError,
+} from "../../mod.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../tools/std.ts";
 
 const add = defineJob({
@@ -236,6 +245,19 @@ Deno.test("watch follows named tasks until they are finished, and says by its co
   assertMatch(first?.stdout ?? "", new RegExp(`^${good.id} add COMPLETED$`, "m"));
   const lines = (second?.stdout ?? "").trimEnd().split("\n").map((line) => JSON.parse(line).status);
   assertEquals(lines.at(-1), "FAILED");
+});
+
+Deno.test("watch shows a finished task for five seconds, and a task that was named for as long as it runs", () => {
+  const now = Date.now();
+  const times = { createdAt: now - 10_000, resultTtl: 60_000 };
+  const ended = (id: string, ago: number): [string, TaskInfo] => {
+    const at = now - ago;
+    const base = { id, job: "add", owner: "ann", revision: 2, attempt: 1, ...times };
+    return [id, { ...base, status: "COMPLETED", updatedAt: at, finishedAt: at }];
+  };
+  const tasks = () => new Map([ended("a", 6_000), ended("b", 1_000)]);
+  assertEquals(shown(tasks(), []).map(({ id }) => id), ["b"]);
+  assertEquals(shown(tasks(), ["a", "b"]).map(({ id }) => id), ["a", "b"]);
 });
 
 Deno.test("watch draws bars on a terminal until it is interrupted", async () => {

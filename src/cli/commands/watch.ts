@@ -70,7 +70,7 @@ async function current(operator: Operator, ids: readonly string[], job?: string)
 }
 
 /** The tasks to be drawn, the oldest first. Finished ones that were not named disappear after a while. */
-function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
+export function shown(tasks: Map<string, TaskInfo>, named: readonly string[]): readonly TaskInfo[] {
   const now = Date.now();
   for (const task of tasks.values()) {
     if (named.length === 0 && isFinished(task) && task.updatedAt + LINGER_MS < now) tasks.delete(task.id);

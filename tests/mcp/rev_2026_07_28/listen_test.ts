@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import {
   AdaptiveExposureStrategy,
@@ -13,6 +14,7 @@ import {
   OperationResourceStrategy,
 } from "../../../mod.ts";
 import { ToolRegistry } from "../../../strategy.ts";
+import { TaskListener } from "../../../src/mcp/rev_2026_07_28/listener.ts";
 import { TaskSubscription } from "../../../src/mcp/rev_2026_07_28/subscription.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { serveHttp } from "../../interop/support/client.ts";
@@ -233,6 +235,25 @@ Deno.test("a subscription stops following a task once it has ended, and the othe
   await tasks.cancel(all[0]?.id ?? "", "ann");
   assertEquals(tasks.watched, 1);
   subscription[Symbol.dispose]();
+  assertEquals(tasks.watched, 0);
+});
+
+Deno.test("a subscription that its client cancels follows its tasks no longer", async () => {
+  await using backend = new MemoryBackend();
+  using tasks = new Tasks(backend);
+  const { id: taskId } = await tasks.start(new ToolRegistry().register(contract), {}, "ann");
+  const surface = { tools: [], templates: [], tasks: { cancellable: [], forms: new Map(), notifications: false } };
+  using listener = new TaskListener({ tasks, surface }, { owner: "ann", known: true });
+  const id = "one";
+  listener.receive({
+    ...{ jsonrpc: "2.0", id, method: "subscriptions/listen" },
+    params: { notifications: { taskIds: [taskId] } },
+  });
+  const method = "notifications/subscriptions/acknowledged";
+  const params = { notifications: {}, _meta: { [SUBSCRIPTION_ID_META_KEY]: id } };
+  await listener.send({ jsonrpc: "2.0", method, params }, () => Promise.resolve());
+  assertEquals(tasks.watched, 1);
+  listener.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
   assertEquals(tasks.watched, 0);
 });
 
