@@ -6,6 +6,7 @@
  */
 import { BackendError, InvalidValue, JobsError } from "../../errors.ts";
 import type { Outcome, TaskInfo } from "../../task.ts";
+import { turn } from "../../waiting.ts";
 import { eventKey } from "./keys.ts";
 import { READ_AT_ONCE } from "./limits.ts";
 
@@ -74,15 +75,12 @@ export class Committer {
   readonly #checkFile: () => void;
   #queue: Pending[] = [];
   #working: Promise<void> | undefined;
+  /** Searches for tasks that are to be claimed at once. */
+  readonly #searches = new Set<Promise<unknown>>();
   #eventNumber = 0;
 
   /** `onCommitted` is called with what each commit has changed. `checkFile` throws if the file is gone. */
-  constructor(
-    kv: Deno.Kv,
-    writer: string,
-    onCommitted: Committed,
-    checkFile: () => void = () => {},
-  ) {
+  constructor(kv: Deno.Kv, writer: string, onCommitted: Committed, checkFile: () => void = () => {}) {
     this.#kv = kv;
     this.#writer = writer;
     this.#onCommitted = onCommitted;
@@ -100,13 +98,20 @@ export class Committer {
     return promise;
   }
 
+  /** The next group waits for this search, so that the claims of what it finds need no commit of their own. */
+  async withClaims<T>(search: Promise<T>): Promise<T> {
+    const over = search.catch(() => {}); // The caller gets the error.
+    this.#searches.add(over);
+    return await search.finally(() => this.#searches.delete(over));
+  }
+
   /** Resolves once nothing is left to write. */
   async drained(): Promise<void> {
     while (this.#working) await this.#working;
   }
 
   async #work(): Promise<void> {
-    await Promise.resolve(); // Writes of the same tick join the first group.
+    await this.#gather();
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupLength(this.#queue));
       try {
@@ -117,27 +122,35 @@ export class Committer {
           : new BackendError(`Cannot write to the KV file: ${cause}`, { cause });
         group.forEach(({ reject }) => reject(error)); // Promises that are settled already ignore it.
       }
+      await this.#gather();
     }
     // In the same tick in which the queue was found empty, so that the next write starts the work again.
     this.#working = undefined;
   }
 
-  /** Writes a group. Where it cannot be written as a whole, its members are written alone, in order. Throws if KV fails. */
+  /**
+   * Lets code that can go on make its writes, which then join the next group. Code that ends frees a slot, for which the
+   * worker searches for a task one turn later.
+   */
+  async #gather(): Promise<void> {
+    await turn();
+    await turn();
+    if (this.#searches.size > 0) await Promise.all(this.#searches).then(turn);
+  }
+
+  /** Writes a group: as a whole, or else in halves, in order. Throws if KV fails. */
   async #write(group: readonly Pending[]): Promise<void> {
-    let versionstamp: string | null;
     try {
-      versionstamp = await this.#apply(group.map(({ write }) => write));
+      const versionstamp = await this.#apply(group.map(({ write }) => write));
+      if (versionstamp !== null || group.length === 1) return group.forEach(({ resolve }) => resolve(versionstamp));
     } catch (cause) {
       if (!isRefused(cause)) throw cause;
       if (group.length === 1) return group.forEach(({ write, reject }) => reject(refusal(write, cause)));
-      // Try halves: one member may be too large, or all of them together.
-      const half = Math.ceil(group.length / 2);
-      await this.#write(group.slice(0, half));
-      return await this.#write(group.slice(half));
     }
-    if (versionstamp !== null || group.length === 1) return group.forEach(({ resolve }) => resolve(versionstamp));
-    // The check of some member does not hold.
-    for (const one of group) await this.#write([one]);
+    // The check of some member does not hold, one is too large, or all of them together are.
+    const half = Math.ceil(group.length / 2);
+    await this.#write(group.slice(0, half));
+    await this.#write(group.slice(half));
   }
 
   async #apply(writes: readonly Write[]): Promise<string | null> {

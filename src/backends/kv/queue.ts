@@ -58,7 +58,8 @@ export class KvQueue implements Queue<KvEntry> {
   }
 
   async ready(max: number, held: readonly TaskInfo[], jobs: readonly string[]): Promise<ReadyTasks<KvEntry>> {
-    const lists = await Promise.all(jobs.map((job) => Array.fromAsync(this.#list(readyKey(job), max))));
+    const search = Promise.all(jobs.map((job) => Array.fromAsync(this.#list(readyKey(job), max))));
+    const lists = await this.#committer.withClaims(search);
     const [only = []] = lists;
     const found = lists.length === 1 ? only : lists.flat().sort(byUrgency).slice(0, max);
     const entries = fitting(found, held, ({ record }) => record.info.owner);

@@ -1,13 +1,18 @@
+import type { Attempt } from "../../../backend.ts";
 import { createWorker, defineJob, DenoKvBackend } from "../../../mod.ts";
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { delayedKey, readyKey, taskKey } from "../../../src/backends/kv/keys.ts";
 import type { KvStore } from "../../../src/backends/kv/store.ts";
 import { type KvEntry, promoting, type StoredTask } from "../../../src/backends/kv/stored.ts";
 import * as change from "../../../src/backends/shared/record.ts";
+import { Runner } from "../../../src/backends/shared/running/runner.ts";
+import { Claims } from "../../../src/backends/shared/store/claims.ts";
+import { newWorker } from "../../../src/operator/workers.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import type { Answer, Question } from "../../../src/task.ts";
 import { assert, assertEquals } from "../../../tools/std.ts";
+import { ignored } from "../../support/errors.ts";
 import { found, OWNER, storeOf } from "./support/store.ts";
 
 const NOW = Date.now();
@@ -150,6 +155,27 @@ Deno.test("KV: writes that have nothing to do with each other go to disk as one"
     }));
     assertEquals(new Set(versions).size, 1);
   }));
+
+Deno.test("KV: what becomes of tasks goes to disk with the claims of those that take their slots", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const commits: string[][] = [];
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const committer = new Committer(kv, "writer", (tasks) => {
+    commits.push(tasks.map(({ status }) => status));
+    if (commits.flat().filter((status) => status === "COMPLETED").length === 4) resolve();
+  });
+  const store = storeOf(kv, committer);
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = () => ({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  await Promise.all(Array.from({ length: 4 }, () => store.create(change.created(task(), NOW), "{}")));
+  const claims = new Claims(store, newWorker(["job"]), { hold: () => {}, lose: () => {}, onError: ignored });
+  const run = (): Promise<Attempt> => Promise.resolve({ kind: "value", value: 1 });
+  const runner = new Runner(claims, { jobs: ["job"], concurrency: 2, run }, Promise.resolve());
+  await ended;
+  await runner.stop(0);
+  const [ends, begins] = [["COMPLETED", "COMPLETED"], ["RUNNING", "RUNNING"]];
+  assertEquals(commits.slice(1), [begins, [...ends, ...begins], ends]);
+});
 
 Deno.test("KV: with server and worker in one process, no task that was reported cancelled runs on, and none that was reported as never started has begun", async () => {
   const folder = await Deno.makeTempDir();
