@@ -141,8 +141,8 @@ for (const [whose, own] of [["its own onError", true], ["the backend's", false]]
     await using worker = createWorker(backend, [JOBS.returns], own ? { onError: ofWorker.onError } : {});
     await worker.ready;
     const id = await run(backend, JOBS.returns);
-    const [told, silent] = own ? [ofWorker, ofBackend] : [ofBackend, ofWorker];
-    assertEquals(told.all.map(({ where, job, task }) => [where, job, task]), [[
+    const [reported, silent] = own ? [ofWorker, ofBackend] : [ofBackend, ofWorker];
+    assertEquals(reported.all.map(({ where, job, task }) => [where, job, task]), [[
       "read the input of a task",
       "returns",
       id,

@@ -313,7 +313,7 @@ Deno.test("ToolError and JobFault end a task at once, and after an Error it is r
 
 Deno.test("an attempt that times out ends, even if the code ignores the signal", async () => {
   using time = new FakeTime();
-  let heard: unknown;
+  let reason: unknown;
   const policy = { attempts: 2, timeout: 20 };
   const careful = defineJob({
     name: "careful",
@@ -321,7 +321,7 @@ Deno.test("an attempt that times out ends, even if the code ignores the signal",
     run: (_, { signal }) =>
       new Promise((_, reject) =>
         signal.addEventListener("abort", () => {
-          heard = signal.reason;
+          reason = signal.reason;
           reject(new Error("stopped"));
         })
       ),
@@ -332,7 +332,7 @@ Deno.test("an attempt that times out ends, even if the code ignores the signal",
     assertEquals(outcome, { kind: "tool_error", message: "The attempt took longer than 20 ms." });
     assertEquals(task.attempt, 2);
   }
-  assert(heard instanceof JobsError);
+  assert(reason instanceof JobsError);
 });
 
 Deno.test("code that ignores its time-out may still run, so a cancelled task does not claim that its work has stopped", async () => {

@@ -37,7 +37,7 @@ Deno.test("a comment within, behind or right above a handler excuses it, and no 
 });
 
 Deno.test("an error that is rethrown, reported or inspected is not swallowed", () => {
-  const heard = [
+  const silent = [
     "try { a(); } catch (error) { onError(error, { where }); }",
     "try { a(); } catch (cause) { throw new B(cause); }",
     "try { a(); } catch { throw new B(); }",
@@ -50,7 +50,7 @@ Deno.test("an error that is rethrown, reported or inspected is not swallowed", (
     'a.on("close", () => {});',
     "const ends = await Promise.allSettled(a);",
   ];
-  assertEquals(heard.map((code) => found(code)), heard.map(() => 0), heard.join("\n"));
+  assertEquals(silent.map((code) => found(code)), silent.map(() => 0), silent.join("\n"));
 });
 
 Deno.test("tests, tools and the conformance kit may swallow errors", () => {

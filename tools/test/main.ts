@@ -31,12 +31,12 @@ async function succeeds(args: readonly string[]): Promise<boolean> {
 }
 
 /** Runs them all, several at a time; their reports go to the folder. */
-async function performAll(runs: readonly Run[], told: Arguments, folder: string): Promise<readonly Result[]> {
+async function performAll(runs: readonly Run[], given: Arguments, folder: string): Promise<readonly Result[]> {
   const results: (readonly Result[])[] = [];
   // All take from one iterator.
   const queue = runs.entries();
   await Promise.all(Array.from({ length: JOBS }, async () => {
-    for (const [index, run] of queue) results[index] = await perform(run, told, `${folder}/${index}`);
+    for (const [index, run] of queue) results[index] = await perform(run, given, `${folder}/${index}`);
   }));
   return results.flat();
 }
@@ -58,8 +58,8 @@ function conclude(results: readonly Result[], filtered: boolean, ms: number): bo
 
 if (import.meta.main) {
   const started = performance.now();
-  const told = readArguments(Deno.args);
-  const runs = await plan(told);
+  const given = readArguments(Deno.args);
+  const runs = await plan(given);
   const folder = await Deno.makeTempDir({ prefix: "mcp-jobs-tests-" });
   const finish = (code: number) => {
     Deno.removeSync(folder, { recursive: true });
@@ -76,18 +76,18 @@ if (import.meta.main) {
   Deno.addSignalListener("SIGTERM", () => stop("SIGTERM", 143));
 
   let typesAreRight = Promise.resolve(true);
-  if (!told.options.includes("--no-check")) {
+  if (!given.options.includes("--no-check")) {
     console.log("checking the types …");
     // What is named is checked before it runs; all files are checked while the first of them run, which takes less time.
-    const isNamed = told.paths.length > 0;
-    if (!await prepare(runs, isNamed ? told.options : [...told.options, "--no-check"])) finish(1);
+    const isNamed = given.paths.length > 0;
+    if (!await prepare(runs, isNamed ? given.options : [...given.options, "--no-check"])) finish(1);
     if (!isNamed) {
       // As `deno check` does it, of which Deno remembers that all was well: it takes no time again until a file changes.
       typesAreRight = succeeds(["check", "--quiet"]);
       typesAreRight.then((right) => right || stop("SIGTERM", 1));
     }
   }
-  const results = await performAll(runs, told, folder);
-  const isGood = conclude(results, isFiltered(told), performance.now() - started);
+  const results = await performAll(runs, given, folder);
+  const isGood = conclude(results, isFiltered(given), performance.now() - started);
   finish(await typesAreRight && isGood ? 0 : 1);
 }

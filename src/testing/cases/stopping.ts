@@ -25,12 +25,12 @@ export const stopping: Cases = {
     stage,
   ) => {
     const second = await stage.connect();
-    let heard = false;
-    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => heard = true) });
+    let hasStopped = false;
+    const worker = await stage.work({ careful: (_, { signal }) => aborted(signal).finally(() => hasStopped = true) });
     const task = await stage.create({ job: "careful" });
     await stage.running(task);
     await worker.close(0);
-    strictEqual(heard, true);
+    strictEqual(hasStopped, true);
     strictEqual((await second.get(task.id, OWNER)).status, "PENDING");
     await stage.work({ careful: () => "done" }, { backend: second });
     strictEqual((await stage.finished(task)).status, "COMPLETED");
@@ -139,13 +139,13 @@ export const stopping: Cases = {
     stage,
   ) => {
     const before = await stage.create({ job: "waits" });
-    const heard: string[] = [];
-    const stop = stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.id));
+    const received: string[] = [];
+    const stop = stage.backend.watch((event) => event.kind === "change" && received.push(event.task.id));
     await Promise.all([stage.backend.check(), stage.backend.check()]);
     await stage.backend.check();
     const after = await stage.create({ job: "waits" });
     await stage.until(after, "stored", () => true);
-    deepStrictEqual(heard.filter((id) => id !== before.id && id !== after.id), []);
+    deepStrictEqual(received.filter((id) => id !== before.id && id !== after.id), []);
     const { tasks } = await stage.backend.list(OWNER, { limit: 10 });
     deepStrictEqual(tasks.map(({ id }) => id), [after.id, before.id]);
     stop();

@@ -37,31 +37,31 @@ export const watching: Cases = {
   },
 
   "a listener that acts on a change at once does not disturb the order for others": async (stage) => {
-    const heard: string[] = [];
+    const received: string[] = [];
     const acts: Promise<unknown>[] = [];
     stage.backend.watch((event) => {
       if (event.kind === "change" && event.task.status === "PENDING") {
         acts.push(stage.backend.cancel(event.task.id, event.task.owner, 0));
       }
     });
-    stage.backend.watch((event) => event.kind === "change" && heard.push(event.task.status));
+    stage.backend.watch((event) => event.kind === "change" && received.push(event.task.status));
     await stage.finished(await stage.create({ job: "nobody runs this" }));
     await Promise.all(acts);
-    await eventually("every listener receives the end", () => heard.length >= 2);
-    deepStrictEqual(heard, ["PENDING", "CANCELLED"]);
+    await eventually("every listener receives the end", () => received.length >= 2);
+    deepStrictEqual(received, ["PENDING", "CANCELLED"]);
   },
 
   "a listener that has unsubscribed receives nothing more": async (stage) => {
-    const heard: string[] = [];
+    const received: string[] = [];
     const stop = stage.backend.watch((event) => {
-      if (event.kind === "change") heard.push(event.task.id);
+      if (event.kind === "change") received.push(event.task.id);
     });
     const first = await stage.create({ job: "waits" });
-    await eventually("the listener receives the task", () => heard.includes(first.id));
+    await eventually("the listener receives the task", () => received.includes(first.id));
     stop();
     const next = await stage.create({ job: "waits" });
     await stage.until(next, "stored", () => true);
-    strictEqual(heard.includes(next.id), false);
+    strictEqual(received.includes(next.id), false);
   },
 
   "hasWorker is true from the start of a worker to its end": async (stage) => {

@@ -234,11 +234,11 @@ Deno.test("the end of a task that this process has stored is emitted with its ou
     const result = withResult && name ? results[name] : undefined;
     return Promise.resolve({ ...snapshotOf(id), state: "completed", started: 1, finishedOn: 2, result });
   });
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   const all = Promise.withResolvers<void>();
   const feed = new QueueFeed(store, (event) => {
     if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
-    if (told.push([ids.get(event.task.id), event.outcome]) === names.length) all.resolve();
+    if (received.push([ids.get(event.task.id), event.outcome]) === names.length) all.resolve();
   }, ignored);
   feed.start();
   await feed.follow("job");
@@ -254,5 +254,8 @@ Deno.test("the end of a task that this process has stored is emitted with its ou
   await all.promise;
   await feed.close();
   const noOutcome = ["large", "apart", "others"].map((name) => [name, undefined]);
-  assertEquals(told, [["small", { kind: "value", value: null }], ...noOutcome, ["early", { kind: "value", value: 2 }]]);
+  assertEquals(received, [["small", { kind: "value", value: null }], ...noOutcome, ["early", {
+    kind: "value",
+    value: 2,
+  }]]);
 });

@@ -25,11 +25,11 @@ interface Opened {
 /** The claims of a worker. It is told of nothing but to `told`, and its jobs are free unless `jobs` says otherwise. */
 function claimsOf(
   store: KvStore,
-  told: Partial<ClaimsListener> = {},
+  own: Partial<ClaimsListener> = {},
   worker: Partial<Worker> = {},
   jobs?: (again: boolean) => Promise<readonly string[]>,
 ): Claims {
-  const listener = { hold() {}, lose() {}, onError: ignored, ...told };
+  const listener = { hold() {}, lose() {}, onError: ignored, ...own };
   return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, listener, jobs);
 }
 

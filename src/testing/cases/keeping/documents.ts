@@ -47,7 +47,7 @@ export const documents: Cases = {
 
   "every connection is notified of changes to documents until it unsubscribes": async (stage) => {
     const second = await stage.connect();
-    const told = [stage.backend, second].map((backend) => {
+    const watchers = [stage.backend, second].map((backend) => {
       const names: string[] = [];
       const reads: Promise<unknown>[] = [];
       // A gap means that the watcher is to read again.
@@ -58,14 +58,14 @@ export const documents: Cases = {
       return { names, reads, stop };
     });
     await change(stage.backend, "first", "1");
-    for (const { names } of told) await eventually("the change is told", () => names.includes("first"));
-    told[0]?.stop();
-    await Promise.all(told.flatMap(({ reads }) => reads));
-    const heard = told[0]?.names.length;
+    for (const { names } of watchers) await eventually("the change is announced", () => names.includes("first"));
+    watchers[0]?.stop();
+    await Promise.all(watchers.flatMap(({ reads }) => reads));
+    const before = watchers[0]?.names.length;
     await change(second, "second", "1");
-    await eventually("the second change is told", () => told[1]?.names.includes("second") === true);
-    strictEqual(told[0]?.names.length, heard);
-    told[1]?.stop();
-    await Promise.all(told.flatMap(({ reads }) => reads));
+    await eventually("the second change is announced", () => watchers[1]?.names.includes("second") === true);
+    strictEqual(watchers[0]?.names.length, before);
+    watchers[1]?.stop();
+    await Promise.all(watchers.flatMap(({ reads }) => reads));
   },
 };

@@ -35,8 +35,8 @@ export const logging: Cases = {
       quiet: () => "nothing to tell",
     });
     const task = await stage.create({ job: "tell" });
-    const told = await stage.until(task, "logged", ({ logged }) => logged === 2, second);
-    strictEqual(told.message, "page 3 is empty:\n世\0");
+    const logged = await stage.until(task, "logged", ({ logged }) => logged === 2, second);
+    strictEqual(logged.message, "page 3 is empty:\n世\0");
     const before = await second.log(task.id, OWNER);
     deepStrictEqual(before.map(({ number, level, text }) => [number, level, text]), [
       [1, "info", "begun"],
@@ -69,8 +69,8 @@ export const logging: Cases = {
       },
     });
     const task = await stage.create({ job: "tell" });
-    const told = await stage.until(task, "logged", ({ logged }) => logged === 1);
-    deepStrictEqual([told.progress, told.message], [0.5, "half way"]);
+    const logged = await stage.until(task, "logged", ({ logged }) => logged === 1);
+    deepStrictEqual([logged.progress, logged.message], [0.5, "half way"]);
     gate.resolve();
     await stage.finished(task);
   },

@@ -10,8 +10,8 @@ import { type Cases, CONFIRM, eventually, OWNER } from "../../stage.ts";
 import { countsOf, endless } from "./operator.ts";
 
 /** Waits until a connection knows whether a job is paused. Its workers know it then, too. */
-async function heard(backend: Backend, job: string, paused: boolean): Promise<void> {
-  await eventually("the other connection hears", async () => {
+async function untilPaused(backend: Backend, job: string, paused: boolean): Promise<void> {
+  await eventually("the other connection knows whether it is paused", async () => {
     return ((await countsOf(backend, job))?.paused ?? false) === paused;
   });
 }
@@ -34,7 +34,7 @@ export const pausing: Cases = {
     const runs = await stage.create({ job: "held" });
     await stage.running(runs);
     await stage.backend.operator.pause("held");
-    await heard(second, "held", true);
+    await untilPaused(second, "held", true);
     const waiting: TaskInfo[] = [];
     for (const backend of [stage.backend, second]) waiting.push(await stage.create({ job: "held" }, backend));
     // Workers that are free take others meanwhile.
@@ -146,12 +146,12 @@ export const pausing: Cases = {
     const second = await stage.connect();
     for (let i = 0; i < 2; i++) await operator.pause("no task");
     for (const backend of [stage.backend, second]) {
-      await heard(backend, "no task", true);
+      await untilPaused(backend, "no task", true);
       const counted = await countsOf(backend, "no task");
       strictEqual(Object.values(counted?.counts ?? {}).reduce((sum, count) => sum + count, 0), 0);
     }
     for (let i = 0; i < 2; i++) await operator.resume("no task");
-    await heard(second, "no task", false);
+    await untilPaused(second, "no task", false);
     deepStrictEqual(await operator.counts(), []);
   },
 };
