@@ -51,7 +51,7 @@ function orderOf(backend: string): Job<{ secret?: unknown }> {
     run: async ({ secret }, ctx) => {
       if (ctx.attempt === 1) throw new Error(`Not ${secret} today.`);
       await ctx.step("load prices", () => trace.getTracer("the job").startActiveSpan("fetch", (span) => span.end()));
-      await ctx.sleep("cool down", 150);
+      await ctx.sleep("cool down", 500); // Long enough to be parked on a slow machine, too.
       const answer = await ctx.elicit({ message: `Order ${secret}?`, schema: z.object({ note: z.string() }) });
       return { secret, answer };
     },

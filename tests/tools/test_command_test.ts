@@ -126,7 +126,11 @@ Deno.test("files of one folder share a process, unless one of them needs its own
       samePid.replaceAll('"pid"', '"pid of e"')
     } } });`,
     "tests/j/j_test.ts": 'import { run } from "./helper_of_helper.ts";\nDeno.test("j", run);',
-    "tests/j/k_test.ts": 'Deno.test("k", () => { if (Deno.env.has("HERE")) throw new Error("With j."); });',
+    "tests/j/k_test.ts":
+      'Deno.test("k", () => { if (Deno.env.has("HERE") || "of" in globalThis) throw new Error("With j or l."); });',
+    "tests/j/l_test.ts":
+      "const trace = { setGlobalTracerProvider: (of: string) => Object.assign(globalThis, { of }) };" +
+      '\ntrace.setGlobalTracerProvider("l");\nDeno.test("l", () => {});',
     "tests/j/helper_of_helper.ts": 'import { run } from "./sets.ts";\nexport { run };',
     "tests/j/sets.ts": 'export const run = () => Deno.env.set("HERE", "too");',
     ...EMPTY,
@@ -142,11 +146,12 @@ Deno.test("files of one folder share a process, unless one of them needs its own
     "tests/e/i_test.ts | ok | 1 passed | 0 failed (time)",
     "tests/j/j_test.ts | ok | 1 passed | 0 failed (time)",
     "tests/j/k_test.ts | ok | 1 passed | 0 failed (time)",
+    "tests/j/l_test.ts | ok | 1 passed | 0 failed (time)",
   ]], out);
   assert(lines.includes("error: Error: b broke") && lines.includes("failed | tests/b_test.ts | b"));
   assert(lines.includes("left out | 1 test | no d"));
   assertEquals(lines.filter((line) => line.startsWith("FAILED")), [
-    "FAILED | 9 passed (3 steps) | 1 failed | 1 ignored (time)",
+    "FAILED | 10 passed (3 steps) | 1 failed | 1 ignored (time)",
   ]);
 });
 

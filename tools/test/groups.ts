@@ -10,7 +10,7 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** Why a file of tests needs a process of its own, as it says itself or a helper that it imports. */
-const APART = /\bDeno\.(env\.(set|delete)|chdir|umask|addSignalListener|exit)\b/;
+const APART = /\bDeno\.(env\.(set|delete)|chdir|umask|addSignalListener|exit)\b|\.setGlobal(Tracer|Meter)Provider\b/;
 
 /** Files of one folder that may share a process, if there are two of them; and each other file alone, as the `alone` do. */
 export async function groupsOf(
