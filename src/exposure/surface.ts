@@ -186,8 +186,11 @@ export interface SurfaceTemplate {
   readonly uriTemplate: string;
   /** The media type of its contents. */
   readonly mimeType: string;
-  /** Reads the resource of one task. Rejects with `TaskNotFound` or `ResultPartNotFound` for what is not there. */
-  read(place: ResourcePlace, owner: string): Promise<readonly ResourceContent[]>;
+  /**
+   * Reads the resource of one task. Rejects with `TaskNotFound` or `ResultPartNotFound` for what is not there. `signal` aborts
+   * when nobody waits for it any more.
+   */
+  read(place: ResourcePlace, owner: string, signal?: AbortSignal): Promise<readonly ResourceContent[]>;
 }
 
 /** How the result of a task is sent. */

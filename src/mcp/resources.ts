@@ -63,7 +63,7 @@ export function bindResources(
       }
     }
     try {
-      return { contents: await template.read(place, owner) };
+      return { contents: await template.read(place, owner, ctx.mcpReq.signal) };
     } catch (error) {
       const isMissing = error instanceof TaskNotFound || error instanceof ResultPartNotFound;
       throw isMissing ? noResource(error.message, uri) : toProtocolError(error, tasks.onError);

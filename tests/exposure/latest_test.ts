@@ -32,7 +32,7 @@ Deno.test("the latest result of a job is that of the owner's newest completed ta
   await assertRejects(() => latest.read({ id: "er" }, ME), ResultPartNotFound);
 });
 
-Deno.test("the latest result of a job is found behind hundreds of newer tasks of other jobs, and an error says how far the search went", async () => {
+Deno.test("the latest result of a job is found behind hundreds of newer tasks of other jobs, an error says how far the search went, and a search ends with its readers", async () => {
   await using bench = new Bench(new OperationResourceStrategy());
   const surface = bench.exposeAll(report);
   const latest = surface.templates.find(({ uriTemplate }) => uriTemplate === "mcp://results/report/latest");
@@ -55,6 +55,19 @@ Deno.test("the latest result of a job is found behind hundreds of newer tasks of
   const reads = [latest.read({ id: "" }, ME), latest.read({ id: "" }, ME)];
   for (const [content] of await Promise.all(reads)) assertEquals(content?.uri, `mcp://results/report/${id}`);
   assertEquals(lists, 10, "reads at the same moment share one search");
+
+  // One of two readers goes, then both.
+  const gone = new AbortController();
+  lists = 0;
+  const others = [latest.read({ id: "" }, ME), latest.read({ id: "" }, ME, gone.signal)] as const;
+  gone.abort(new Error("The client is gone."));
+  await assertRejects(() => others[1], Error, "The client is gone.");
+  assertEquals((await others[0])[0]?.uri, `mcp://results/report/${id}`);
+  assertEquals(lists, 10);
+  await assertRejects(() => latest.read({ id: "" }, ME, gone.signal), Error, "The client is gone.");
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(lists, 11, "nobody is left who waits for the search");
+
   await create("other", 1);
   const none = "No task of report has completed among your 1,000 newest tasks.";
   await assertRejects(async () => await latest.read({ id: "" }, ME), ResultPartNotFound, none);

@@ -6,6 +6,7 @@
 import type { RegisteredJob } from "../../registry.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
+import { unlessAborted } from "../../waiting.ts";
 import { resourceUri } from "./call_result.ts";
 import { ResultPartNotFound } from "./pages.ts";
 import { readResult } from "./results.ts";
@@ -20,12 +21,21 @@ const MAX_PAGES = 10;
  */
 export function latestTemplate(registered: RegisteredJob, tasks: Tasks): SurfaceTemplate {
   const { name, title, job } = registered;
-  /** The searches that are under way, by owner: reads at the same moment share one. */
-  const searches = new Map<string, ReturnType<typeof newest>>();
-  const search = (owner: string) => {
-    const found = searches.get(owner) ?? newest(tasks, job.name, owner).finally(() => searches.delete(owner));
-    searches.set(owner, found);
-    return found;
+  /** By owner: reads at the same moment share a search. */
+  const searches = new Map<string, Search>();
+  /** A search goes on as long as one of its readers is there. */
+  const search = async (owner: string, signal?: AbortSignal) => {
+    const search = searches.get(owner) ?? begin(tasks, job.name, owner);
+    searches.set(owner, search);
+    search.readers++;
+    try {
+      return await (signal ? unlessAborted(search.found, signal) : search.found);
+    } finally {
+      if (--search.readers === 0) {
+        searches.delete(owner);
+        search.abandoned.abort();
+      }
+    }
   };
   return {
     name: `${job.name} latest result`,
@@ -33,8 +43,8 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
     description: `The result of the newest ${name} task that has completed`,
     uriTemplate: resourceUri({ job: job.name, id: "latest" }),
     mimeType: "application/json",
-    read: async (place, owner) => {
-      const { id, all } = place.id === "" ? await search(owner) : { all: true };
+    read: async (place, owner, signal) => {
+      const { id, all } = place.id === "" ? await search(owner, signal) : { all: true };
       if (id !== undefined) return await readResult(registered, tasks, { ...place, id }, owner);
       const among = all ? "" : ` among your ${(100 * MAX_PAGES).toLocaleString("en")} newest tasks`;
       throw new ResultPartNotFound(`No task of ${job.name} has completed${among}.`);
@@ -42,15 +52,27 @@ export function latestTemplate(registered: RegisteredJob, tasks: Tasks): Surface
   };
 }
 
-/** The owner's newest task of a job that is completed; without one, whether all of their tasks were searched. */
-async function newest(
-  tasks: Tasks,
-  job: string,
-  owner: string,
-): Promise<{ readonly id?: string; readonly all: boolean }> {
+/** The task that was found; without one, whether all of the owner's tasks were searched. */
+type Found = { readonly id?: string; readonly all: boolean };
+
+/** A search that is under way. */
+interface Search {
+  readonly found: Promise<Found>;
+  readonly abandoned: AbortController;
+  readers: number;
+}
+
+function begin(tasks: Tasks, job: string, owner: string): Search {
+  const abandoned = new AbortController();
+  return { found: newest(tasks, job, owner, abandoned.signal), abandoned, readers: 0 };
+}
+
+/** Searches for the owner's newest task of a job that is completed, until the signal aborts. */
+async function newest(tasks: Tasks, job: string, owner: string, signal: AbortSignal): Promise<Found> {
   const matches = (task: TaskInfo) => task.job === job && task.status === "COMPLETED";
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
+    signal.throwIfAborted();
     const found = await tasks.list(owner, cursor);
     const task = found.tasks.find(matches);
     cursor = found.nextCursor;
