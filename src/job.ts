@@ -16,6 +16,7 @@ import {
   numberFrom,
   oneOf,
   required,
+  type Rule,
   type Rules,
   text,
   wholeNumber,
@@ -23,7 +24,7 @@ import {
 import type { JobContext } from "./steps/context.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
-import { LONGEST_TIMER_MS } from "./waiting.ts";
+import { LONGEST_TIMER_MS, LONGEST_WAIT_MS } from "./waiting.ts";
 
 /** How a tool affects its environment, as clients see it (MCP specification, "Tool", annotations). */
 export interface JobAnnotations {
@@ -224,7 +225,10 @@ export function checkName(name: string): void {
   }
 }
 
-const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: wholeNumber(0), maxDelay: wholeNumber(0) };
+/** A time after which a task is due: a `Date` must be able to say when that is. */
+const WAIT: Rule = wholeNumber(0, LONGEST_WAIT_MS);
+
+const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: WAIT, maxDelay: WAIT };
 
 /** What the options of a policy may be. */
 const UNIQUE: Rules<UniqueOptions> = { key: callback, for: wholeNumber(0) };
@@ -233,7 +237,7 @@ export const POLICY: Rules<JobPolicy> = {
   attempts: wholeNumber(1),
   backoff: nested(BACKOFF),
   timeout: wholeNumber(1, LONGEST_TIMER_MS),
-  delay: wholeNumber(0),
+  delay: WAIT,
   priority: wholeNumber(0),
   whenNobodyCanAnswer: oneOf("wait", "cancel"),
   unique: either(flag, nested(UNIQUE)),

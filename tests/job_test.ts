@@ -52,6 +52,8 @@ Deno.test("an option with an impossible value is refused, and the error names it
     [{ timeout: 0 }, "0 as timeout of"],
     [{ timeout: 2 ** 31 }, '2147483648 as timeout of defineJob("odd"): it must be a whole number from 1 to 2147483647'],
     [{ delay: Infinity }, "Infinity as delay of"],
+    [{ delay: 8.64e15 }, "8640000000000000 as delay of"], // No Date could say when it is due.
+    [{ backoff: { maxDelay: 8.64e15 } }, "8640000000000000 as backoff.maxDelay of"],
     [{ priority: -1 }, "-1 as priority of"],
     [{ unique: { for: -1 } }, "-1 as unique.for of"],
     [{ unique: { key: "id" as never } }, '"id" as unique.key of defineJob("odd"): it must be a function'],

@@ -15,6 +15,7 @@ import type { Stored } from "../steps/context.ts";
 import type { Accepted, Schema } from "../schema/schema.ts";
 import type { FinishedTask, TaskInfo } from "../task.ts";
 import { Tasks } from "../tasks/tasks.ts";
+import { LONGEST_WAIT_MS } from "../waiting.ts";
 import { BACKEND } from "../worker.ts";
 
 /** The options of {@linkcode TaskClient.start}. */
@@ -77,7 +78,11 @@ const CLIENT: Rules<ClientOptions & { backend: Backend }> = {
 
 const START: Rules<ClientStartOptions> = {
   key: text,
-  startAt: { expected: "a valid Date", fits: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  // A later one could be due, by the clock of the store, after the latest time that a `Date` can have.
+  startAt: {
+    expected: `a valid Date, in ${new Date(LONGEST_WAIT_MS).getUTCFullYear()} at the latest`,
+    fits: (value) => value instanceof Date && value.getTime() <= LONGEST_WAIT_MS,
+  },
   priority: wholeNumber(0),
   resultTtl: wholeNumber(1),
 };

@@ -9,6 +9,7 @@ import { toJson } from "../json.ts";
 import { anything, checkOptions, flag, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { validate } from "../schema/schema.ts";
 import { lengthOf } from "../text.ts";
+import { LONGEST_WAIT_MS } from "../waiting.ts";
 import type { Declaration } from "./schedule.ts";
 import { checkTimes, type Times } from "./times.ts";
 
@@ -34,7 +35,7 @@ const SCHEDULE_OPTIONS: Rules<ScheduleOptions> = {
   name: text,
   cron: text,
   timeZone: text,
-  every: wholeNumber(100),
+  every: wholeNumber(100, LONGEST_WAIT_MS),
   input: anything,
   owner: required(owner),
   catchUp: flag,
