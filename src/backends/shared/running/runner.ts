@@ -6,7 +6,7 @@
  */
 import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
 import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
-import { type ErrorPlace, type OnError, reporterOf } from "../../../log/on_error.ts";
+import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { TaskInfo } from "../../../task.ts";
 import { doneWithin, LONGEST_TIMER_MS, pause, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
@@ -25,8 +25,8 @@ interface Running {
   readonly task: TaskInfo;
   readonly controller: AbortController;
   readonly questions: OpenQuestions;
-  /** Stores the lines that its code has logged. */
-  readonly flush: () => Promise<void> | undefined;
+  /** Takes no more from its code, and stores the lines that it has logged. */
+  readonly giveUp: () => Promise<void> | undefined;
   readonly done: Promise<void>;
 }
 
@@ -188,7 +188,7 @@ export class Runner implements WorkHandle {
     const { report, log, flush } = mergeReports(async (newest, added) => {
       if (isPast() || parked && added.lines.length === 0) return;
       await store.report(task, newest, added);
-    }, (error) => this.#onError(error, { where: "store what a task reports", ...placeOf(task) }));
+    }, (error) => this.#onError(error, { where: "store what a task reports", job: task.job, task: task.id }));
     const claim: Claim = {
       task,
       input,
@@ -196,9 +196,9 @@ export class Runner implements WorkHandle {
       trace,
       signal,
       mayHaveSteps,
-      report,
       record,
       park,
+      report: async (newest) => isOver() ? undefined : await report(newest),
       log: async (line) => isOver() ? undefined : await log(line),
       now: () => store.now(),
       ask: (question) => during(() => questions.ask(question)),
@@ -219,7 +219,11 @@ export class Runner implements WorkHandle {
       });
       this.#claimMore();
     });
-    this.#running.set(id, { task, controller, questions, flush, done });
+    const giveUp = () => {
+      over = true; // Code that goes on to log would keep the task from its end.
+      return flush();
+    };
+    this.#running.set(id, { task, controller, questions, giveUp, done });
     const stop = this.#stopRequests.get(id);
     if (stop) this.receive(stop);
   }
@@ -232,7 +236,7 @@ export class Runner implements WorkHandle {
           return await act();
         } catch (error) {
           if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
-          this.#onError(error, { where: "read or store what a running task needs", ...placeOf(task) });
+          this.#onError(error, { where: "read or store what a running task needs", job: task.job, task: task.id });
           await pause(STORE_RETRY_MS, this.#closed.signal);
         }
       }
@@ -246,7 +250,7 @@ export class Runner implements WorkHandle {
         try {
           return await this.#writeOrFault(task, write);
         } catch (error) {
-          this.#onError(error, { where: "store how an attempt has ended", ...placeOf(task) });
+          this.#onError(error, { where: "store how an attempt has ended", job: task.job, task: task.id });
           if (this.#closed.signal.aborted) return;
           await pause(STORE_RETRY_MS);
         }
@@ -263,7 +267,7 @@ export class Runner implements WorkHandle {
       await write();
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
-      this.#onError(error, { where: "store how an attempt has ended", ...placeOf(task) });
+      this.#onError(error, { where: "store how an attempt has ended", job: task.job, task: task.id });
       const message = `The result of the attempt could not be stored: ${error.message}`;
       await this.#store.settle(task, { kind: "fault", message });
     }
@@ -276,9 +280,9 @@ export class Runner implements WorkHandle {
     this.#closed.abort(new WorkerStopping());
     for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
     await this.#allDone(ABORT_GRACE_MS);
-    for (const { task, flush } of this.#running.values()) {
+    for (const { task, giveUp } of this.#running.values()) {
       void this.#write(task, async () => {
-        await flush();
+        await giveUp();
         await this.#store.handBack(task, true);
       });
     }
@@ -291,9 +295,4 @@ export class Runner implements WorkHandle {
     const done = Promise.all([...this.#running.values()].map(({ done }) => done));
     await doneWithin(unless ? Promise.race([done, unless]) : done, ms);
   }
-}
-
-/** Where an error belongs that concerns a task. */
-function placeOf({ id, job }: TaskInfo): Pick<ErrorPlace, "job" | "task"> {
-  return { job, task: id };
 }

@@ -55,3 +55,35 @@ for (const [end, act] of Object.entries(ENDS)) {
     await pass(time, stopped ?? runner.stop(0));
   });
 }
+
+/** How code goes on that its run does not wait for. */
+const GOES_ON: { readonly [what: string]: (claim: Claim) => unknown } = {
+  reports: (claim) => claim.report({ progress: Math.random() }),
+  logs: (claim) => claim.log({ at: 1, level: "info", text: "more" }),
+};
+
+for (const [what, act] of Object.entries(GOES_ON)) {
+  for (const end of ["settle", "handBack"] as const) {
+    Deno.test(`the end of a run is stored though its code ${what} faster than that can be stored: ${end}`, async () => {
+      using time = new FakeTime();
+      const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const over = () => Promise.resolve(ended.resolve());
+      const report = () => new Promise<void>((done) => setTimeout(done, 50));
+      const runner = new Runner(withOneTask({ report, settle: over, handBack: over }), {
+        jobs: ["wait"],
+        concurrency: 1,
+        run: async (claim) => {
+          setInterval(() => act(claim), 10);
+          begun.resolve();
+          await new Promise((done) => setTimeout(done, 20));
+          void claim.log({ at: 1, level: "info", text: "last" });
+          return end === "settle" ? { kind: "value", value: null } : await new Promise<never>(() => {});
+        },
+      }, Promise.resolve());
+      await begun.promise;
+      const stopped = end === "handBack" ? runner.stop(0) : ended.promise;
+      await pass(time, Promise.all([ended.promise, stopped]));
+      await pass(time, runner.stop(0));
+    });
+  }
+}
