@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createWorker, MemoryBackend } from "../../mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../tools/std.ts";
 import { PassingTime } from "../support/time.ts";
 import {
@@ -12,7 +13,8 @@ import {
   type ModernConnection,
   type Person,
 } from "./support/client_2026.ts";
-import { serveHttp, type TransportName } from "./support/client.ts";
+import type { TransportName } from "./support/client.ts";
+import { fixtureServer } from "./support/fixture.ts";
 
 const MODES: { readonly [name: string]: Mode } = { pin: { pin: "2026-07-28" }, auto: "auto", legacy: "legacy" };
 
@@ -88,14 +90,37 @@ function structured(outcome: object): unknown {
   return Reflect.get(outcome.result as object, "structuredContent");
 }
 
+/** Serves the fixture over HTTP without a network, which fake time would not wait for. */
+async function serveInPlace() {
+  const backend = new MemoryBackend();
+  const server = fixtureServer("operation", backend);
+  const worker = createWorker(backend, server.registry.list().map(({ job }) => job), { concurrency: 16 });
+  await worker.ready;
+  const url = new URL("http://localhost/mcp");
+  return {
+    connect: (mode: Mode, person?: Person) => {
+      const fetch = (to: string | URL, init?: RequestInit) => {
+        const headers = new Headers(init?.headers);
+        headers.set("host", url.host);
+        return server.fetch(new Request(to, { ...init, headers }));
+      };
+      return connectModernHttp(url, mode, person, fetch);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server.close();
+      await worker.close(0);
+      await backend.close();
+    },
+  };
+}
+
 for (const transport of ["stdio", "http"] satisfies TransportName[]) {
   for (const [name, mode] of Object.entries(MODES)) {
     Deno.test(`the client of both eras, ${name}, over ${transport}`, async (t) => {
-      // Over stdio client and server are in this process, and no poll waits for real time.
-      await using _time = transport === "stdio" ? new PassingTime() : undefined;
-      await using http = transport === "http" ? await serveHttp("operation") : undefined;
+      await using _time = new PassingTime(); // Client and server are in this process, so no poll waits for real time.
+      await using http = transport === "http" ? await serveInPlace() : undefined;
       const connect: Connect = (person) =>
-        http ? connectModernHttp(http.url, mode, person) : connectModernStdio("operation", mode, person);
+        http ? http.connect(mode, person) : connectModernStdio("operation", mode, person);
       for (const [title, run] of Object.entries(CASES)) {
         await t.step(title, () => run(connect, mode === "legacy" ? "legacy" : "modern"));
       }

@@ -22,6 +22,9 @@ export type Mode = "legacy" | "auto" | { readonly pin: string };
 /** Answers a question. */
 export type Person = (message: string) => ApplicationElicitResult;
 
+/** How requests are sent. */
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
 /** A connected client. */
 export interface ModernConnection extends AsyncDisposable {
   readonly client: Client;
@@ -34,9 +37,9 @@ const CAPABILITIES = { elicitation: {}, extensions: { "io.modelcontextprotocol/t
 /** The SDK asks a sibling process of its own transport first, and leaves a timer behind; any other it asks in place. */
 export class StdioTransport extends StdioClientTransport {}
 
-/** Connects over HTTP. */
-export function connectModernHttp(url: URL, mode: Mode, person?: Person): Promise<ModernConnection> {
-  return connect(new StreamableHTTPClientTransport(url), mode, person);
+/** Connects over HTTP; with `fetch` to a server that it leads to without a network. */
+export function connectModernHttp(url: URL, mode: Mode, person?: Person, fetch?: Fetch): Promise<ModernConnection> {
+  return connect(new StreamableHTTPClientTransport(url, { fetch }), mode, person);
 }
 
 /** Connects over stdio to a fixture server that runs in this process. */
