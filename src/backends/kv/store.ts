@@ -14,12 +14,12 @@ import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
-import { type Committer, reading } from "./committer.ts";
+import { type Committer, readAll, reading } from "./committer.ts";
 import { checkKey, documentKey, nameKey, taskKey, workerKey } from "./keys.ts";
 import { isAlive, KvLease, type WorkerRecord } from "./lease.ts";
 import { type ClaimWrites, KvLimits } from "./job_limits.ts";
 import { KvQueue } from "./queue.ts";
-import { expiryIn, READ_AT_ONCE, refuseTooLarge } from "./limits.ts";
+import { expiryIn, refuseTooLarge } from "./limits.ts";
 import { KvDocuments } from "./values/documents.ts";
 import { KvLogs } from "./values/log.ts";
 import { expiryOf, retainedUntil } from "./operating/retention.ts";
@@ -42,6 +42,9 @@ export interface KvStoreOptions {
 
 /** The longest text kept in the record, in UTF-16 units: input and outcome together are far below KV's 65,536 bytes. */
 const INLINE_LIMIT = 8_000;
+
+/** The most keys that are read at one moment. */
+const MOST_READ = 100;
 
 /** How long the value of a check is kept, in ms. */
 const CHECK_TTL_MS = 60_000;
@@ -77,7 +80,7 @@ export class KvStore implements Store<KvEntry> {
     this.streams = new KvStreams(kv, committer);
     this.documents = new KvDocuments(kv, committer);
     this.#limits = new KvLimits(kv, now);
-    this.#get = batched((keys) => reading(() => kv.getMany<unknown[]>(keys)), READ_AT_ONCE);
+    this.#get = batched((keys) => readAll<unknown>(kv, keys), MOST_READ);
     const read = (id: string, owner: string) => this.read(id, owner);
     this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
   }

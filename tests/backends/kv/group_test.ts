@@ -156,6 +156,16 @@ Deno.test("KV: writes that have nothing to do with each other go to disk as one"
     assertEquals(new Set(versions).size, 1);
   }));
 
+Deno.test("KV: changes of one moment go to disk as one, although each reads its task before", () =>
+  withStore(async ({ store, create }) => {
+    const tasks = await Promise.all(Array.from({ length: 25 }, () => create()));
+    const changed = await Promise.all(tasks.map(async ({ record: { info } }) => {
+      const entry = await found(store, info.id);
+      return await store.change(entry, change.cancelledNow(entry.record, NOW));
+    }));
+    assertEquals(new Set(changed.map((entry) => entry?.check.versionstamp)).size, 1);
+  }));
+
 Deno.test("KV: what becomes of tasks goes to disk with the claims of those that take their slots", async () => {
   using kv = await Deno.openKv(":memory:");
   const commits: string[][] = [];
