@@ -26,7 +26,12 @@ export function cutMessage(message: string): string {
 
 /** The message of any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    // Code may throw any object, also one without a text.
+    return "an error without a text";
+  }
 }
 
 /** A text as one line of at most `most` UTF-16 units: characters that break or hide a line, or change its direction, are escaped. */

@@ -6,6 +6,7 @@
 import { JobsError } from "../errors.ts";
 import { countError } from "../telemetry/metrics.ts";
 import { cut, messageOf, oneLine } from "../text.ts";
+import { kindOf } from "./error_kind.ts";
 import { writeLine } from "./stderr.ts";
 
 /** Where an error happened. */
@@ -32,6 +33,9 @@ export const RUN_A_JOB = "run a job";
 
 /** The `where` of a key function that throws. */
 export const RUN_A_KEY_FUNCTION = "run a key function";
+
+/** The `where` of a listener that throws, such as one of `backend.watch`. */
+export const CALL_A_LISTENER = "call a listener of changes";
 
 /** Where the code of jobs fails, which may quote its input. */
 const IN_CODE: readonly string[] = [RUN_A_JOB, RUN_A_KEY_FUNCTION];
@@ -68,7 +72,7 @@ export class ErrorLines {
     this.#writeLeftOut(({ since }) => now - since >= WINDOW_MS || now < since);
     const minute = this.#minutes.get(place.where) ?? { since: now, errors: 0 };
     this.#minutes.set(place.where, minute);
-    if (++minute.errors <= MAX_LINES) this.#line({ ...place, error: cut(describe(error, place), LONGEST) });
+    if (++minute.errors <= MAX_LINES) this.#line({ ...place, error: cut(textOf(error, place), LONGEST) });
   };
 
   /** Writes how many lines were left out so far. */
@@ -90,18 +94,28 @@ export class ErrorLines {
   }
 }
 
+/** The text of any thrown value. */
+function textOf(error: unknown, place: ErrorPlace): string {
+  try {
+    return describe(error, place);
+  } catch {
+    // Reading it throws: code may throw any object.
+    return "an error that cannot be shown";
+  }
+}
+
 /** The text of an error. Code of jobs may quote its input in a message; then its class and its place in the code must do. */
 function describe(error: unknown, { where }: ErrorPlace): string {
   const inCode = IN_CODE.includes(where);
   if (error instanceof JobsError && !inCode) return error.message;
-  const text = inCode ? kindOf(error) : messageOf(error);
+  const text = inCode ? kindOfThrown(error) : messageOf(error);
   const frame = firstFrame(error);
   return frame === undefined ? text : `${cut(text, LONGEST / 2)} (at ${frame})`;
 }
 
-/** The kind of what was thrown, without its message. */
-function kindOf(error: unknown): string {
-  if (error instanceof Error) return error.name;
+/** What was thrown, without its message. */
+function kindOfThrown(error: unknown): string {
+  if (error instanceof Error) return kindOf(error);
   return typeof error === "object" ? "an object" : `a ${typeof error}`;
 }
 
@@ -110,7 +124,7 @@ const FOREIGN = /\b(ext|node|npm):|\/(npm|node_modules)\//;
 
 /** The first place outside of libraries that an error has passed, as its stack says behind its message. */
 function firstFrame(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.stack === undefined) return undefined;
+  if (!(error instanceof Error) || typeof error.stack !== "string") return undefined;
   const at = error.stack.indexOf(error.message);
   if (at < 0) return undefined;
   const frames = error.stack.slice(at + error.message.length).matchAll(/^ {4}at (.+)$/gm);
@@ -134,7 +148,8 @@ export function guarded<Args extends readonly unknown[]>(
 ): (...args: Args) => void {
   return (...args) => {
     try {
-      Promise.resolve(act(...args)).catch((reason) => failed(reason, ...args));
+      const returned = act(...args);
+      if (returned !== undefined) Promise.resolve(returned).catch((reason) => failed(reason, ...args));
     } catch (reason) {
       failed(reason, ...args);
     }

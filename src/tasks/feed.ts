@@ -6,7 +6,7 @@
  */
 import type { Backend, TaskEvent } from "../backend.ts";
 import { type JobsError, StoreLost, TaskNotFound } from "../errors.ts";
-import { type OnError, reporterOf } from "../log/on_error.ts";
+import { CALL_A_LISTENER, type OnError, reporterOf } from "../log/on_error.ts";
 import { inThisContext } from "../telemetry/spans.ts";
 import { Rereads } from "./rereads.ts";
 import { type FailedTask, type FinishedTask, isFinished, type LiveTask, type TaskInfo } from "../task.ts";
@@ -236,7 +236,16 @@ export class TaskFeed implements Disposable {
     for (const watcher of [...watched.watchers]) {
       if (task.revision <= watcher.revision) continue;
       watcher.revision = task.revision;
-      watcher.listener(task);
+      this.#tell(watcher, task);
+    }
+  }
+
+  /** A listener that throws must neither end the process nor keep others from being called. */
+  #tell({ listener }: Watcher, task: TaskInfo): void {
+    try {
+      listener(task);
+    } catch (error) {
+      this.#report(error, { where: CALL_A_LISTENER, job: task.job, task: task.id });
     }
   }
 }

@@ -16,6 +16,7 @@ import {
 } from "@opentelemetry/api";
 import type { TraceContext } from "../backend.ts";
 import { TaskParked } from "../errors.ts";
+import { kindOf } from "../log/error_kind.ts";
 import { quietly } from "./quiet.ts";
 import { QuietSpan } from "./quiet_span.ts";
 import { contextBelow, type Parent, traceOf } from "./trace_context.ts";
@@ -88,7 +89,7 @@ async function recorded<T>(span: QuietSpan, run: (span: Span) => Promise<T>): Pr
 
 /** The type of an error, one of few values: the code of a JSON-RPC error, else its class. */
 export function errorTypeOf(error: unknown): string {
-  return rpcCodeOf(error) ?? (error instanceof Error ? error.name : "_OTHER");
+  return rpcCodeOf(error) ?? (error instanceof Error ? kindOf(error) : "_OTHER");
 }
 
 /** The code of a JSON-RPC error as text; `undefined` for another error. */

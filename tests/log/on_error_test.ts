@@ -87,6 +87,38 @@ Deno.test("the line of a failed job has the kind of its error and where it was t
   assertEquals(texts.slice(3, 6), ["Error", "a string", "an object"]);
 });
 
+Deno.test("a text that code sets as the name of an error stands in no line unless it is the name of a kind of errors", () => {
+  const { errors, written } = linesAt({ ms: 0 });
+  class NoSuchUser extends Error {}
+  const named = (name: unknown, error: Error = new NoSuchUser("secret")) => Object.assign(error, { name });
+  const place = { where: "run a job" };
+  for (const name of ["ann@example.com", "sk_live_42", "", 5, null, "x".repeat(300)]) errors.report(named(name), place);
+  for (const name of ["TimeoutError", "NotFoundException"]) errors.report(named(name, new Error("secret")), place);
+  errors.report(new DOMException("secret", "AbortError"), place);
+  const told = written.map((line) => JSON.parse(line).error.split(" ")[0]);
+  assertEquals(told, [...Array(6).fill("NoSuchUser"), "TimeoutError", "NotFoundException", "AbortError"]);
+});
+
+Deno.test("any value that code throws gets its line, also one that throws when it is read", () => {
+  const { errors, written } = linesAt({ ms: 0 });
+  const throwing = () => fail();
+  const hostile: unknown[] = [
+    Object.create(null),
+    Symbol("away"),
+    { toString: throwing },
+    Object.defineProperty(new Error("away"), "message", { get: throwing }),
+    Object.defineProperty(new Error("away"), "name", { get: throwing }),
+    Object.defineProperty(new Error("away"), "stack", { get: throwing }),
+    Object.assign(new Error("away"), { stack: 5, message: {} }),
+    new Proxy(new Error("away"), { getPrototypeOf: throwing }),
+  ];
+  for (const [index, error] of hostile.entries()) {
+    for (const where of ["run a job", `sweep ${index}`]) errors.report(error, { where });
+  }
+  assertEquals(written.length, 2 * hostile.length);
+  for (const line of written) assertMatch(JSON.parse(line).error, /./);
+});
+
 Deno.test("the place of an error is the first one outside of libraries, and is left out where there is none", () => {
   const { errors, written } = linesAt({ ms: 0 });
   const stackOf = (...frames: string[]) => ["Error: away", ...frames.map((frame) => `    at ${frame}`)].join("\n");
@@ -112,3 +144,7 @@ Deno.test("an onError that throws or rejects breaks nothing", async () => {
   await Promise.resolve();
   assertEquals(received, ["away", "away"]);
 });
+
+function fail(): never {
+  throw new Error("It cannot be read.");
+}

@@ -35,6 +35,7 @@ import { countCreated, countEnded } from "../../telemetry/metrics.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { checkOptions } from "../../options.ts";
 import { awaitEnd } from "../shared/await_end.ts";
+import { Hub } from "../shared/store/hub.ts";
 import { createKeyed } from "../shared/store/keys.ts";
 import { refuseCursor, refuseNew } from "../shared/refusals.ts";
 import { QueueFeed } from "./feed.ts";
@@ -79,7 +80,7 @@ export class BullMqBackend implements Backend {
   readonly #onError: OnError;
   readonly #feed: QueueFeed;
   readonly #sweeper: AsyncDisposable;
-  readonly #listeners = new Set<(event: TaskEvent) => void>();
+  readonly #hub = new Hub();
   readonly #works = new Set<QueueWork>();
   /** The queues that are open and subscribed to. */
   readonly #open = new Map<string, Queue>();
@@ -93,8 +94,8 @@ export class BullMqBackend implements Backend {
     this.operator = operatorOn(this, store, { find, call: (what, act) => this.#call(what, act) });
     this.#lease = lease;
     this.#onError = onError;
-    const emit = (event: TaskEvent) => [...this.#listeners].forEach((listener) => listener(event));
-    this.#feed = new QueueFeed(store, emit, onError);
+    this.#hub.reportTo(onError);
+    this.#feed = new QueueFeed(store, (event) => this.#hub.event(event), onError);
     this.#sweeper = sweepExpired(store.records, onError);
   }
 
@@ -221,8 +222,7 @@ export class BullMqBackend implements Backend {
   /** Calls back with every change. */
   watch(listener: (event: TaskEvent) => void): () => void {
     this.#feed.start();
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#hub.add({ event: listener, ready() {} });
   }
 
   /** Starts to take and run tasks. */
@@ -248,7 +248,7 @@ export class BullMqBackend implements Backend {
     await Promise.all([...this.#works].map((work) => work.stop(0)));
     // They may wait for an answer that never comes; closing the connection ends that.
     const idle = Promise.all([this.#sweeper[Symbol.asyncDispose](), this.#feed.close()]);
-    this.#listeners.clear();
+    this.#hub.clear();
     await this.#store.close();
     await idle;
   }

@@ -51,6 +51,24 @@ export const watching: Cases = {
     deepStrictEqual(received, ["PENDING", "CANCELLED"]);
   },
 
+  "a listener that throws or rejects keeps no other from being called": async (stage) => {
+    const received: (string | undefined)[] = [];
+    const { documents } = stage.backend;
+    for (
+      const fail of [() => failing(), () => Promise.reject(new Error("A listener rejects, as this case wants it."))]
+    ) {
+      stage.backend.watch(fail);
+      documents.watch(fail);
+    }
+    stage.backend.watch((event) => event.kind === "change" && received.push(event.task.id));
+    documents.watch((name) => void received.push(name));
+    const { id } = await stage.create({ job: "waits" });
+    await eventually("the change of the task is announced", () => received.includes(id));
+    strictEqual(await documents.write("listened", undefined, "1"), true);
+    await eventually("the change of the document is announced", () => received.includes("listened"));
+    await documents.write("listened", "1", undefined);
+  },
+
   "a listener that has unsubscribed receives nothing more": async (stage) => {
     const received: string[] = [];
     const stop = stage.backend.watch((event) => {
@@ -78,3 +96,7 @@ export const watching: Cases = {
     }
   },
 };
+
+function failing(): never {
+  throw new Error("A listener throws, as this case wants it.");
+}

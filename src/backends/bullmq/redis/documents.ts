@@ -37,8 +37,8 @@ export class RedisDocuments implements DocumentStore {
 
   watch(listener: (name: string | undefined) => void): () => void {
     return this.#onSignal((signal) => {
-      if (signal.kind === "document") listener(signal.name);
-      else if (signal.kind === "gap") listener(undefined);
+      if (signal.kind === "document") return listener(signal.name);
+      if (signal.kind === "gap") return listener(undefined);
     });
   }
 }

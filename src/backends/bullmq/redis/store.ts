@@ -9,7 +9,7 @@
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { WorkOptions } from "../../../backend.ts";
-import type { OnError } from "../../../log/on_error.ts";
+import { CALL_A_LISTENER, guarded, type OnError } from "../../../log/on_error.ts";
 import { type Deadline, redisDeadline } from "../deadline.ts";
 import { type BullMq, closeForGood, loadLibraries } from "../internals.ts";
 import { connect, waitingTemplate } from "./connection.ts";
@@ -121,11 +121,12 @@ export class RedisStore {
   /** Calls back with every signal, until the store is closed. Returns a function that stops it. */
   onSignal(listener: (signal: Signal) => void): () => void {
     if (this.#closed) return () => {};
-    this.#listeners.add(listener);
+    const tell = guarded(listener, (error) => this.#onError(error, { where: CALL_A_LISTENER }));
+    this.#listeners.add(tell);
     this.#signals ??= new RedisSignals(this.#template, this.#prefix, (signal) => {
-      for (const listener of [...this.#listeners]) listener(signal);
+      for (const tell of [...this.#listeners]) tell(signal);
     }, this.#onError);
-    return () => this.#listeners.delete(listener);
+    return () => this.#listeners.delete(tell);
   }
 
   /** Resolves once Redis is connected again; `undefined` while it is connected. */

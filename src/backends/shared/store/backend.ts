@@ -69,6 +69,7 @@ export class StoreBackend implements Backend {
   protected constructor(store: Store, hub: Hub, opened: AsyncDisposable, options: BackendOptions = {}) {
     checkOptions(new.target.name, options, OPTIONS);
     this.#onError = reporterOf(options.onError);
+    hub.reportTo(this.#onError);
     this.streams = store.streams;
     this.keys = {
       readKey: async (owner, key) => {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { TaskEvent } from "../../../backend.ts";
+import { CALL_A_LISTENER, guarded, type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { Outcome, TaskInfo } from "../../../task.ts";
 
 /** Receives changes. */
@@ -21,9 +22,15 @@ export function mayBeReady({ status }: TaskInfo): boolean {
   return status === "PENDING" || status === "RETRYING";
 }
 
-/** Passes every call on to all listeners. */
+/** Passes every call on to all listeners. If one throws, the others are called all the same. */
 export class Hub implements HubListener {
   readonly #listeners = new Set<HubListener>();
+  #onError: OnError = reporterOf();
+
+  /** Reports what listeners throw to this function. Default: a line on stderr. */
+  reportTo(onError: OnError): void {
+    this.#onError = onError;
+  }
 
   /** Adds a listener. Returns a function that removes it. */
   add(listener: HubListener): () => void {
@@ -33,17 +40,22 @@ export class Hub implements HubListener {
 
   /** Tells all listeners of an event. */
   event(event: TaskEvent): void {
-    for (const listener of [...this.#listeners]) listener.event(event);
+    this.#tell((listener) => listener.event(event));
   }
 
   /** Tells all listeners that a task may be ready to run. */
   ready(): void {
-    for (const listener of [...this.#listeners]) listener.ready();
+    this.#tell((listener) => listener.ready());
   }
 
   /** Tells all listeners that a document has changed. */
   document(name: string): void {
-    for (const listener of [...this.#listeners]) listener.document?.(name);
+    this.#tell((listener) => listener.document?.(name));
+  }
+
+  #tell(call: (listener: HubListener) => void): void {
+    const tell = guarded(call, (error) => this.#onError(error, { where: CALL_A_LISTENER }));
+    for (const listener of [...this.#listeners]) tell(listener);
   }
 
   /**
