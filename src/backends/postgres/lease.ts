@@ -88,7 +88,8 @@ export class PgLease implements WorkerLease {
     const rows = await run<HeldTask>({
       name: "mcp_jobs_held",
       text: `WITH noted AS (DELETE FROM ${schema}.claims WHERE worker = $1 RETURNING ids),
-        held AS (SELECT id, owner, version FROM ${schema}.tasks WHERE id IN (SELECT unnest(ids) FROM noted) AND holder = $1),
+        listed AS MATERIALIZED (SELECT unnest(ids) AS id FROM noted),
+        held AS (SELECT DISTINCT id, owner, version FROM listed JOIN ${schema}.tasks USING (id) WHERE holder = $1),
         tidied AS (INSERT INTO ${schema}.claims (worker, ids) SELECT $1, array_agg(id) FROM held HAVING count(*) > 0)
         SELECT id, owner, version FROM held`,
     }, [worker]);

@@ -51,6 +51,9 @@ export interface Change {
 /** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
 const LATEST_MS = 8.64e15;
 
+/** Sorts behind every id. */
+export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /** The task of a row. */
 export function entryOf({ version, state, record, holder, claimedAt }: TaskRow): PgEntry {
   return { version, state, record: recordOf(JSON.parse(record), holder, claimedAt) };

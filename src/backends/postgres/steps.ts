@@ -7,7 +7,7 @@ import type { RecordedStep } from "../../backend.ts";
 import { batched } from "../shared/batch.ts";
 import type { Database } from "./database.ts";
 import type { PgEntry } from "./rows.ts";
-import { textArray } from "./tables/rows_in.ts";
+import { arraysOf, type Column, inputOf } from "./tables/rows_in.ts";
 
 /** The most steps of one statement, and text of all statements under way, in UTF-16 units. */
 const MAX_STEPS = 100;
@@ -18,6 +18,13 @@ interface Recording extends RecordedStep {
   /** The version at which the task was read. */
   readonly version: number;
 }
+
+const COLUMNS: readonly Column<Recording>[] = [
+  ["id", "uuid", ({ id }) => id],
+  ["version", "integer", ({ version }) => version],
+  ["number", "integer", ({ index }) => index],
+  ["body", "text", ({ text }) => text],
+];
 
 /** Reads and writes steps. */
 export class PgSteps {
@@ -56,12 +63,7 @@ export class PgSteps {
     const rows = await this.#database.run<{ id: string; number: number }>({
       name: "mcp_jobs_record",
       text: recordStatement(this.#database.schema),
-    }, [
-      steps.map(({ id }) => id),
-      steps.map(({ version }) => version),
-      steps.map(({ index }) => index),
-      textArray(steps.map(({ text }) => text)),
-    ]);
+    }, arraysOf(COLUMNS, steps));
     const done = new Set(rows.map(({ id, number }) => `${id} ${number}`));
     return steps.map(({ id, index }) => done.has(`${id} ${index}`));
   }
@@ -70,9 +72,7 @@ export class PgSteps {
 /** Locks the tasks, in the order of their ids, so that none of them changes before its step is stored. */
 function recordStatement(schema: string): string {
   return `
-WITH input AS (
-  SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[]) AS input (id, version, number, body)
-), held AS MATERIALIZED (
+WITH ${inputOf(COLUMNS, 1)}, held AS MATERIALIZED (
   SELECT id, version FROM ${schema}.tasks WHERE id IN (SELECT id FROM input) ORDER BY id FOR SHARE
 )
 INSERT INTO ${schema}.steps (id, number, body)

@@ -17,7 +17,7 @@ import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { PgOperating } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
-import { entryOf, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
+import { entryOf, LAST_ID, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { PgDocuments } from "./tables/documents.ts";
@@ -211,6 +211,3 @@ export class PostgresStore implements Store<PgEntry> {
     return row?.body ? JSON.parse(row.body) : undefined;
   }
 }
-
-/** Sorts behind every id. */
-const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";

@@ -17,10 +17,8 @@ export function queued(schema: string): string {
 export function counted(schema: string): string {
   return `counted AS (
   INSERT INTO ${schema}.counts (job, state, tasks)
-  SELECT job, state, sum(change) FROM (
-    SELECT job, state, 1 AS change FROM written UNION ALL
-    SELECT job, was_state, -1 FROM written WHERE was_state IS NOT NULL
-  ) AS changes GROUP BY job, state HAVING sum(change) <> 0
+  SELECT job, changes.state, sum(change) FROM written, LATERAL (VALUES (state, 1), (was_state, -1)) AS changes (state, change)
+  WHERE changes.state IS NOT NULL GROUP BY job, changes.state HAVING sum(change) <> 0
 )`;
 }
 
