@@ -73,19 +73,19 @@ async function callOn(name: string, folder: string, traceparent: string): Promis
   const server = new AsyncToolServer({ name: "traced", version: "1.0.0", backend, strategy, audit: () => {} });
   server.registerAsyncTool(reportOf(name));
   server.registerAsyncTool(orderOf(name));
-  const listening = Promise.withResolvers<string>();
-  const end = new AbortController();
-  const { resolve: onListen } = listening;
-  const running = server.run({ transport: "http", port: 0, worker: {}, onListen, signal: end.signal });
-  const url = new URL(await listening.promise);
+  await using worker = createWorker(backend, server.registry.list().map(({ job }) => job));
+  await worker.ready;
+  // Deno has a span for each of its requests; `run` has none.
+  const http = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, server.fetch);
+  const url = new URL(`http://127.0.0.1:${http.addr.port}/mcp`);
   await callPlain(url, name, traceparent);
   await callAsTask(url, name, traceparent);
   await subscribe(url, name, traceparent);
   await cancelTwo(backend, name);
   await Deno.stdout.write(new TextEncoder().encode("done\n"));
   await lines.read();
-  end.abort();
-  await running;
+  await server.close();
+  await http.shutdown();
 }
 
 /** Plain calls, one of which asks. */
