@@ -60,7 +60,7 @@ export async function listening(backend: Backend, count: number): Promise<Notifi
   const end = new AbortController();
   const listens = Promise.withResolvers<string>();
   const serving = listen(
-    { port: 0, hostname: "127.0.0.1", onListen: listens.resolve, signal: end.signal },
+    { port: 0, hostname: "127.0.0.1", onListen: listens.resolve, onError: console.error, signal: end.signal },
     (request) => endpoint.fetch(request),
     () => endpoint[Symbol.asyncDispose](),
   );

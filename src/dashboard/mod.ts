@@ -5,6 +5,7 @@
  */
 import type { Backend } from "../backend.ts";
 import { JobsError } from "../errors.ts";
+import { HttpServer } from "../http/serve.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { newToken } from "./access.ts";
@@ -53,10 +54,11 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
   const histories = new Histories();
   const streams = new Set<PageStream>();
   const served = { backend, operator, samples, histories, streams, token };
-  await using opened = new AsyncDisposableStack();
-  const server = listen(port, (request, port) => answer(request, port, served), opened);
-  const sample = async () => samples.sample(await operator.counts(), Date.now());
   const onError = reporterOf(options.onError);
+  await using opened = new AsyncDisposableStack();
+  const server = await listen(port, onError, (request, port) => answer(request, port, served));
+  opened.defer(() => server.close());
+  const sample = async () => samples.sample(await operator.counts(), Date.now());
   const failed = (error: unknown) => onError(error, { where: "count the tasks for the live page" });
   const timer = setInterval(() => void sample().catch(failed), SPAN_MS);
   opened.defer(() => clearInterval(timer));
@@ -69,28 +71,21 @@ export async function serveDashboard(backend: Backend, options: DashboardOptions
   await sample();
   const all = opened.move();
   return {
-    url: `http://127.0.0.1:${server.addr.port}/#token=${token}`,
+    url: `http://127.0.0.1:${server.port}/#token=${token}`,
     finished: server.finished,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 
-/** Takes the port, until `opened` is closed. */
-function listen(
+/** Takes the port, and serves from then on. */
+async function listen(
   port: number,
+  onError: OnError,
   fetch: (request: Request, port: number) => Promise<Response>,
-  opened: AsyncDisposableStack,
-): Deno.HttpServer<Deno.NetAddr> {
-  const cutOff = new AbortController();
+): Promise<HttpServer> {
   try {
-    const server = Deno.serve(
-      { port, hostname: "127.0.0.1", signal: cutOff.signal, onListen: () => {} },
-      (request): Promise<Response> => fetch(request, server.addr.port),
-    );
-    opened.defer(async () => {
-      cutOff.abort();
-      await server.finished;
-    });
+    const options = { port, hostname: "127.0.0.1", onError };
+    const server: HttpServer = await HttpServer.listen(options, (request) => fetch(request, server.port));
     return server;
   } catch (cause) {
     const why = cause instanceof Deno.errors.AddrInUse ? "the port is taken. Pass another `port`." : `${cause}`;

@@ -12,7 +12,7 @@ import type { SurfaceTool } from "../../strategy.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { Raw } from "../mcp/http/support/raw.ts";
 import { gracesOf } from "../support/graces.ts";
-import { assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../tools/std.ts";
 
 const echo = defineJob({ name: "echo", input: { type: "object" }, run: (input) => input });
 
@@ -131,7 +131,7 @@ Deno.test("the error for a taken port names it, and the backend is closed", asyn
   const backend = new MemoryBackend();
   const server = newServer(backend).registerAsyncTool(echo);
   const error = await assertRejects(() => server.run({ transport: "http", port }), JobsError, `127.0.0.1:${port}`);
-  assertEquals(Reflect.get(error.cause ?? {}, "code"), "EADDRINUSE");
+  assert(error.cause instanceof Deno.errors.AddrInUse);
   assertThrows(() => backend.work({ jobs: ["echo"], concurrency: 1, run: () => Promise.reject() }), Error, "closed");
 });
 

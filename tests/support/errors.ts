@@ -9,6 +9,11 @@ import type { OnError } from "../../mod.ts";
 /** For errors that a test causes without a look at how they are reported. */
 export const ignored: OnError = (): void => {};
 
+/** For tests in which nothing fails: an error fails the test. */
+export const unexpected: OnError = (error: unknown): void => {
+  throw error;
+};
+
 /** Collects the errors that are reported. */
 export class Reported {
   readonly all: (ErrorPlace & { readonly error: unknown })[] = [];

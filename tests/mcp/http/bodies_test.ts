@@ -1,9 +1,11 @@
 import { fileURLToPath } from "node:url";
+import { HttpServer } from "../../../src/http/serve.ts";
 import { HttpEndpoint } from "../../../src/mcp/http/endpoint.ts";
 import { Tasks } from "../../../src/tasks/tasks.ts";
 import { MemoryBackend } from "../../../mod.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
+import { unexpected } from "../../support/errors.ts";
 import { Raw } from "./support/raw.ts";
 
 /** The fixture server as a process, over HTTP. */
@@ -89,7 +91,7 @@ class Served implements AsyncDisposable {
   readonly reasons: (string | undefined)[] = [];
   readonly #tasks = new Tasks(new MemoryBackend());
   readonly #endpoint: HttpEndpoint;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #server: HttpServer | undefined;
 
   constructor(bodyTimeout: number) {
     const surface = { tools: [], templates: [] };
@@ -100,23 +102,28 @@ class Served implements AsyncDisposable {
       checkHealth: () => Promise.resolve(),
       audit: ({ reason }) => this.reasons.push(reason),
     });
-    const fetch = (request: Request) => this.#endpoint.fetch(request);
-    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, fetch);
+  }
+
+  static async start(bodyTimeout: number): Promise<Served> {
+    const served = new Served(bodyTimeout);
+    const options = { port: 0, hostname: "127.0.0.1", onError: unexpected };
+    served.#server = await HttpServer.listen(options, (request) => served.#endpoint.fetch(request));
+    return served;
   }
 
   get port(): number {
-    return this.#server.addr.port;
+    return this.#server?.port ?? 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#endpoint[Symbol.asyncDispose]();
     this.#tasks[Symbol.dispose]();
-    await this.#server.shutdown();
+    await this.#server?.close();
   }
 }
 
 Deno.test("a body that stalls or trickles is ended with 408", async () => {
-  await using served = new Served(100);
+  await using served = await Served.start(100);
   using stalled = await announce(served.port, 100, '{"jsonrpc"');
   using trickling = await announce(served.port, 1_000, "{");
   const trickle = setInterval(() => trickling.write(new Uint8Array([32])).catch(() => {}), 10);
@@ -131,7 +138,7 @@ Deno.test("a body that stalls or trickles is ended with 408", async () => {
 });
 
 Deno.test("a body that announces too many bytes is 413 at once, and one that is nested too deeply is 400 before its end", async () => {
-  await using served = new Served(60_000);
+  await using served = await Served.start(60_000);
   using long = await announce(served.port, 10_001, "{");
   assertStringIncludes(await answerOf(long), "HTTP/1.1 413 ");
   using deep = await announce(served.port, 10_000, "[".repeat(300));
