@@ -6,6 +6,7 @@
 import type { JobLimits, RetryPolicy } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import type { Content } from "./content/content.ts";
+import { isObject } from "./json.ts";
 import {
   anything,
   callback,
@@ -207,10 +208,8 @@ export function implement<Input, Output, Out extends Output, In extends Schema>(
   contract: Job<Input, Output, In>,
   run: (input: Input, ctx: JobContext) => Out | Promise<Out>,
 ): Job<Input, Out, In> {
-  const { name, inputSchema } = contract;
-  if (inputSchema === undefined) {
-    throw new DefinitionError(`Cannot implement ${name}: pass what defineJob has returned.`);
-  }
+  checkJob("implement", contract);
+  const { name } = contract;
   if (contract.run) throw new DefinitionError(`Cannot implement ${name}: it has code. Leave \`run\` out of defineJob.`);
   if (typeof run !== "function") throw new DefinitionError(`Cannot implement ${name}: pass its code, a function.`);
   return { ...contract, run };
@@ -223,6 +222,17 @@ export function checkName(name: string): void {
       `Cannot use ${JSON.stringify(name)} as a name: it needs 1 to 100 letters, digits, "_", "-" and ".".`,
     );
   }
+}
+
+/** What is passed as a job. */
+const JOB: Rule = {
+  expected: "what defineJob has returned",
+  fits: (value) => isObject(value) && "inputSchema" in value,
+};
+
+/** Throws `DefinitionError` unless this is a job; `of` names the function that takes it. */
+export function checkJob(of: string, job: unknown): void {
+  checkOptions(of, { job }, { job: required(JOB) });
 }
 
 /** A time after which a task is due: a `Date` must be able to say when that is. */

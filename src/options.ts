@@ -32,6 +32,9 @@ export function checkOptions(of: string, options: unknown, rules: { readonly [na
     const what = path === "" ? "the options" : path.slice(0, -1);
     throw new DefinitionError(`Cannot use ${shown(options)} as ${what} of ${of}: pass an object.`);
   }
+  if (options instanceof Promise) {
+    throw new DefinitionError(`Cannot use a Promise as the options of ${of}: await it first.`);
+  }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(rules, name) || options[name] === undefined) continue;
     const near = nearest(name, Object.keys(rules));

@@ -7,7 +7,7 @@ import { questionsFor } from "./questions/input_fields.ts";
 import type { Route } from "./backend.ts";
 import { DefinitionError } from "./errors.ts";
 import { checkPerCall, PER_CALL, type PerCallField } from "./schema/per_call.ts";
-import { checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
+import { checkJob, checkName, type Job, type JobPolicy, POLICY } from "./job.ts";
 import { checkOptions, flag, namedTexts, oneOf, type Rule, type Rules, text, wholeNumber } from "./options.ts";
 import type { Question } from "./task.ts";
 
@@ -143,6 +143,7 @@ export class ToolRegistry {
    * a field of `perCall`, or the job is registered already with another `cancel`, `answers` or `whenNobodyCanAnswer`.
    */
   register(job: Job, options: RegistryOptions = {}): RegisteredJob {
+    checkJob("registerAsyncTool", job);
     checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTRATION);
     const { name = job.name, title, description, ...rest } = options;
     const {

@@ -6,7 +6,7 @@
 import type { Attempt, Backend, Claim, LogLevel } from "./backend.ts";
 import { isContent } from "./content/content.ts";
 import { DefinitionError, InvalidInput, InvalidValue, JobFault, JobsError, TimedOut, ToolError } from "./errors.ts";
-import type { Job } from "./job.ts";
+import { checkJob, type Job } from "./job.ts";
 import { toJson } from "./json.ts";
 import { type OnError, reporterOf, RUN_A_JOB } from "./log/on_error.ts";
 import { callback, checkOptions, having, numberFrom, required, type Rule, type Rules, wholeNumber } from "./options.ts";
@@ -46,6 +46,8 @@ export const WORKER: Rules<WorkerOptions> = {
 /** The rule of a backend. */
 export const BACKEND: Rule = required(having("create", "a backend, as DenoKvBackend.open gives one"));
 
+const JOBS: Rule = required({ expected: "a list of jobs, as defineJob has returned them", fits: Array.isArray });
+
 /** A running worker. Disposing of it stops it. */
 export interface Worker extends AsyncDisposable {
   /** Resolves once it takes tasks. Rejects if its backend fails before that. */
@@ -81,7 +83,8 @@ export function startWorker(
   options: WorkerOptions,
   after?: Promise<void>,
 ): Worker {
-  checkOptions("createWorker", { backend }, { backend: BACKEND });
+  checkOptions("createWorker", { backend, jobs }, { backend: BACKEND, jobs: JOBS });
+  for (const job of jobs) checkJob("createWorker", job);
   checkOptions("createWorker", options, WORKER);
   const { concurrency = 4, grace = 30_000 } = options;
   const onError = reporterOf(options.onError);
@@ -104,9 +107,10 @@ export function startWorker(
     run: (claim) => inProcessSpan(claim, () => runClaim(byName.get(claim.task.job), claim, onError)),
   });
   let closing: Promise<void> | undefined;
-  const close = (wait = grace) => {
+  const close = async (wait = grace) => {
+    checkOptions("close", { grace: wait }, WORKER);
     const stopped = handle.stop(Math.min(wait, LONGEST_TIMER_MS));
-    return closing ??= stopped;
+    return await (closing ??= stopped);
   };
   return { ready: handle.ready, close, [Symbol.asyncDispose]: () => close() };
 }

@@ -126,5 +126,5 @@ Deno.test("implement refuses a job that has code, and a definition", () => {
   const none = undefined as unknown as typeof run;
   assertThrows(() => implement(contract, none), DefinitionError, "Cannot implement count: pass its code");
   const definition = { name: "count", input: z.object({}) } as unknown as Job;
-  assertThrows(() => implement(definition, run), DefinitionError, "pass what defineJob has returned");
+  assertThrows(() => implement(definition, run), DefinitionError, "it must be what defineJob has returned");
 });

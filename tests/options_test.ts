@@ -1,15 +1,22 @@
 import {
   AsyncToolServer,
   BullMqBackend,
+  content,
+  createClient,
   createWorker,
   defineJob,
   DefinitionError,
   DenoKvBackend,
+  implement,
+  JobsError,
   jwtAuthenticator,
+  link,
   MemoryBackend,
   OperationResourceStrategy,
   PollingExposureStrategy,
+  text as textPart,
 } from "../mod.ts";
+import { serveDashboard } from "../dashboard.ts";
 import { ToolRegistry } from "../strategy.ts";
 import { checkOptions, type Rules, text, wholeNumber } from "../src/options.ts";
 import { assertEquals, assertRejects, assertThrows } from "../tools/std.ts";
@@ -20,6 +27,13 @@ const echo = defineJob({ name: "echo", input, run: (input) => input });
 /** Passes a value that the compiler would refuse. */
 function untyped<F extends (...args: never[]) => unknown>(call: F): (...args: unknown[]) => unknown {
   return call as unknown as (...args: unknown[]) => unknown;
+}
+
+/** Passes values that the compiler would refuse to the methods of an object. */
+function untypedMethods<T extends object>(of: T): { readonly [method in keyof T]: (...args: unknown[]) => unknown } {
+  const get = (target: object, name: string | symbol) => (...args: unknown[]) =>
+    Reflect.apply(Reflect.get(target, name), target, args);
+  return new Proxy(of, { get }) as { readonly [method in keyof T]: (...args: unknown[]) => unknown };
 }
 
 function newServer(options: Record<string, unknown> = {}): AsyncToolServer {
@@ -164,4 +178,45 @@ Deno.test("the compiler requires a rule for every option, and no others", () => 
   const long: Rules<Options> = { size: wholeNumber(1), name: text, colour: text };
   checkOptions("it", { size: 1 }, rules);
   assertEquals([Object.keys(short), Object.keys(long)], [["size"], ["size", "name", "colour"]]);
+});
+
+Deno.test("a wrong argument of a public function or method is an error that says what was expected", async () => {
+  await using backend = new MemoryBackend();
+  using client = createClient(backend, { owner: "ann" });
+  const server = () => untypedMethods(new AsyncToolServer({ name: "wrong", version: "1.0.0", backend }));
+  await using worker = createWorker(backend, [echo]);
+  const task = await client.start(echo, {});
+  const { start, wait } = untypedMethods(client);
+  const calls: readonly (readonly [expected: string, call: (wrong: unknown) => unknown])[] = [
+    ["as job of start", (wrong) => start(wrong, {})],
+    ["as the options of start", (wrong) => start(echo, {}, wrong ?? null)],
+    ["as id of wait", (wrong) => wait(wrong)],
+    ["as signal of wait", (wrong) => wait(task, wrong ?? null)],
+    ["as backend of createClient", (wrong) => untyped(createClient)(wrong, { owner: "ann" })],
+    ["as the options of createClient", (wrong) => untyped(createClient)(backend, wrong)],
+    ["as jobs of createWorker", (wrong) => untyped(createWorker)(backend, wrong)],
+    ["as job of createWorker", (wrong) => untyped(createWorker)(backend, [wrong])],
+    ["as grace of close", (wrong) => untypedMethods(worker).close(wrong === 5 ? -5 : wrong ?? null)],
+    ["as the options of defineJob", (wrong) => untyped(defineJob)(wrong)],
+    ["as job of implement", (wrong) => untyped(implement)(wrong, () => 1)],
+    ["as job of registerAsyncTool", (wrong) => server().registerAsyncTool(wrong)],
+    ["as the options of registerAsyncTool", (wrong) => server().registerAsyncTool(echo, wrong ?? null)],
+    ["as job of schedule", (wrong) => server().schedule(wrong, { every: 1_000, owner: "ann" })],
+    ["as the options of schedule", (wrong) => server().schedule(echo, wrong)],
+    ["as register of extend", (wrong) => server().extend(wrong)],
+    ["as request of fetch", (wrong) => server().fetch(wrong)],
+    ["as the options of BullMqBackend.connect", (wrong) => untyped(BullMqBackend.connect)(wrong)],
+    [
+      "as the options of PollingExposureStrategy",
+      (wrong) => Reflect.construct(PollingExposureStrategy, [wrong ?? null]),
+    ],
+    ["as backend of serveDashboard", (wrong) => untyped(serveDashboard)(wrong)],
+    ["The options of link(…) must be an object", (wrong) => untyped(link)("https://a.example/", wrong ?? null)],
+    ["The options of content(…) must be an object", (wrong) => untyped(content)([textPart("a")], wrong ?? null)],
+  ];
+  for (const [expected, call] of calls) {
+    for (const wrong of [undefined, null, 5, Promise.resolve({})]) {
+      await assertRejects(async () => await call(wrong), JobsError, expected);
+    }
+  }
 });

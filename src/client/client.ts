@@ -6,8 +6,7 @@
 import type { Backend } from "../backend.ts";
 import type { Content } from "../content/content.ts";
 import { JobFault, TaskCancelled, ToolError } from "../errors.ts";
-import type { Job } from "../job.ts";
-import { isObject } from "../json.ts";
+import { checkJob, type Job } from "../job.ts";
 import type { OnError } from "../log/on_error.ts";
 import { callback, checkOptions, owner as validOwner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
@@ -70,8 +69,7 @@ export interface TaskClient extends Disposable {
   cancel(id: string): Promise<FinishedTask>;
 }
 
-const CLIENT: Rules<ClientOptions & { backend: Backend }> = {
-  backend: BACKEND,
+const CLIENT: Rules<ClientOptions> = {
   owner: required(validOwner),
   onError: callback,
 };
@@ -87,14 +85,9 @@ const START: Rules<ClientStartOptions> = {
   resultTtl: wholeNumber(1),
 };
 
-const JOB = {
-  job: required({
-    expected: "what defineJob has returned",
-    fits: (value) => isObject(value) && "inputSchema" in value,
-  }),
-};
-
 const ID = { id: required(text) };
+
+const WAIT = { ...ID, signal: { expected: "an AbortSignal", fits: (value: unknown) => value instanceof AbortSignal } };
 
 /** Limits protect a server from its clients; the owner's own code needs none. */
 const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerMinute: Infinity, ttl: Infinity };
@@ -121,12 +114,13 @@ const UNLIMITED = { openTasks: Infinity, creationsPerMinute: Infinity, readsPerM
  * ```
  */
 export function createClient(backend: Backend, options: ClientOptions): TaskClient {
-  checkOptions("createClient", { ...options, backend }, CLIENT);
+  checkOptions("createClient", { backend }, { backend: BACKEND });
+  checkOptions("createClient", options, CLIENT);
   const { owner, onError } = options;
   const tasks = new Tasks(backend, Date.now, { limits: UNLIMITED, onError });
   return {
     start: async (job, input, options = {}) => {
-      checkOptions("start", { job }, JOB);
+      checkJob("start", job);
       checkOptions("start", options, START);
       const { key: idempotencyKey, startAt, priority, resultTtl } = options;
       const delay = startAt && Math.max(0, startAt.getTime() - Date.now());
@@ -138,8 +132,8 @@ export function createClient(backend: Backend, options: ClientOptions): TaskClie
       return await tasks.explain(await tasks.get(id, owner));
     },
     wait: async <Output>(task: StartedTask<Output> | string, signal: AbortSignal = tasks.over) => {
-      const id = typeof task === "string" ? task : task?.id;
-      checkOptions("wait", { id }, ID);
+      const id = typeof task === "object" && task !== null && "id" in task ? task.id : task;
+      checkOptions("wait", { id, signal }, WAIT);
       return await resultOf(tasks, await tasks.wait(id, owner, signal)) as Output;
     },
     cancel: async (id) => {

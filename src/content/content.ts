@@ -67,8 +67,9 @@ export function content<Data extends object>(
 ): Content<Data>;
 export function content(
   parts: readonly ContentPart[],
-  { structuredContent }: { readonly structuredContent?: unknown } = {},
+  options: { readonly structuredContent?: unknown } = {},
 ): Content<unknown> {
+  const { structuredContent } = optionsOf(options, "content(…)");
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new InvalidValue("content(…) takes a list of at least one part, such as [text(…), image(…)]");
   }
@@ -107,7 +108,7 @@ export function file(
   options: { readonly name: string; readonly mimeType: string },
 ): ContentPart {
   const what = "file(…)";
-  const { name, mimeType }: Partial<typeof options> = options ?? {};
+  const { name, mimeType } = optionsOf(options, what);
   return made({
     type: "file",
     name: nameOf(name, `The name of ${what}`),
@@ -123,7 +124,7 @@ export function file(
  */
 export function link(
   uri: string,
-  { name, title, description, mimeType }: {
+  options: {
     readonly name?: string;
     readonly title?: string;
     readonly description?: string;
@@ -131,6 +132,7 @@ export function link(
   } = {},
 ): ContentPart {
   const what = "link(…)";
+  const { name, title, description, mimeType } = optionsOf(options, what);
   const url = typeof uri === "string" ? URL.parse(uri) : null;
   if (url === null) throw new InvalidValue(`${what} takes a URI with its scheme, not ${shown(uri)}`);
   const lastPart = url.pathname.split("/").findLast((part) => part !== "") ?? uri;
@@ -144,6 +146,11 @@ export function link(
     }),
     ...(mimeType !== undefined && { mimeType: mediaTypeOf(mimeType, what) }),
   });
+}
+
+function optionsOf<Options extends object>(options: Options, what: string): Options {
+  if (isObject(options) && !(options instanceof Promise)) return options;
+  throw new InvalidValue(`The options of ${what} must be an object, not ${shown(options)}`);
 }
 
 function media(type: "image" | "audio", bytes: Uint8Array | ArrayBuffer, mimeType: string): ContentPart {

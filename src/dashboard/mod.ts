@@ -8,6 +8,7 @@ import { JobsError } from "../errors.ts";
 import { HttpServer } from "../http/serve.ts";
 import { type OnError, reporterOf } from "../log/on_error.ts";
 import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
+import { BACKEND } from "../worker.ts";
 import { newToken } from "./access.ts";
 import { answer } from "./handler.ts";
 import { Histories } from "./history/histories.ts";
@@ -47,6 +48,7 @@ export interface Dashboard extends AsyncDisposable {
  * Throws `DefinitionError` for options that cannot be used, and `JobsError` if the port is taken.
  */
 export async function serveDashboard(backend: Backend, options: DashboardOptions = {}): Promise<Dashboard> {
+  checkOptions("serveDashboard", { backend }, { backend: BACKEND });
   checkOptions("serveDashboard", options, RULES);
   const { operator } = backend;
   const { port = 0, token = newToken() } = options;

@@ -4,7 +4,7 @@
  * @module
  */
 import { DefinitionError } from "../errors.ts";
-import { checkName, type Job } from "../job.ts";
+import { checkJob, checkName, type Job } from "../job.ts";
 import { toJson } from "../json.ts";
 import { anything, checkOptions, flag, owner, required, type Rules, text, wholeNumber } from "../options.ts";
 import { validate } from "../schema/schema.ts";
@@ -55,6 +55,7 @@ export interface Declared {
 
 /** Declares a schedule of a job. Throws `DefinitionError` for options that cannot be. */
 export function declare(job: Job, options: ScheduleOptions): Declared {
+  checkJob("schedule", job);
   checkOptions(`schedule(${JSON.stringify(job.name)})`, options, SCHEDULE_OPTIONS);
   const { name = job.name, cron, timeZone = "UTC", every, catchUp = true } = options;
   checkName(name);

@@ -6,12 +6,15 @@
 import type { Audit } from "../tasks/audit.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Backend } from "../backend.ts";
-import { DEFINITION } from "../job.ts";
+import { checkJob, DEFINITION, type Job } from "../job.ts";
 import type { ExposureStrategy } from "../exposure/surface.ts";
 import type { OnError } from "../log/on_error.ts";
+import type { Served } from "../mcp/served.ts";
 import { LIMITS, type Limits } from "../tasks/limits.ts";
+import { isObject } from "../json.ts";
 import {
   callback,
+  checkOptions,
   either,
   flag,
   having,
@@ -109,7 +112,7 @@ export interface RunOptions {
 const STRATEGY = having("expose", "a strategy, as `new AdaptiveExposureStrategy()`");
 
 /** The rules of `registerAsyncTool`. */
-export const REGISTER: Rules<RegisterOptions> = { ...REGISTRATION, strategy: STRATEGY };
+const REGISTER: Rules<RegisterOptions> = { ...REGISTRATION, strategy: STRATEGY };
 
 const { run: _run, ...DEFINED } = DEFINITION;
 const { queue: _queue, jobName: _jobName, ...OFFERED } = REGISTER;
@@ -135,6 +138,12 @@ export const SERVER: Rules<ServerOptions> = {
   onError: callback,
 };
 
+/** An HTTP request, also one of a class of its own. */
+export const REQUEST: Rule = required({
+  expected: "a Request",
+  fits: (value) => isObject(value) && typeof value.url === "string" && isObject(value.headers),
+});
+
 /** The rules of a run's options. */
 export const RUN: Rules<RunOptions> = {
   transport: oneOf("stdio", "http"),
@@ -144,3 +153,18 @@ export const RUN: Rules<RunOptions> = {
   onListen: callback,
   signal: having("throwIfAborted", "an AbortSignal"),
 };
+
+/**
+ * Returns what was passed to `extend`. No type of the SDK is part of our signatures: the user names the type, and this is
+ * what they get. Throws `DefinitionError` unless it is a function.
+ */
+export function extensionOf(register: unknown): Served["extensions"][number] {
+  checkOptions("extend", { register }, { register: required(callback) });
+  return register as Served["extensions"][number];
+}
+
+/** Throws `DefinitionError` for what `registerAsyncTool` does not take. */
+export function checkRegistration(job: Job, options: unknown): void {
+  checkJob("registerAsyncTool", job);
+  checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTER);
+}

@@ -22,7 +22,7 @@ import { checkOptions } from "../options.ts";
 import { ToolRegistry } from "../registry.ts";
 import type { ScheduleOptions } from "../schedules/declare.ts";
 import type { Accepted, Infer, Schema } from "../schema/schema.ts";
-import { ASYNC_TOOL, REGISTER, RUN, SERVER } from "./options.ts";
+import { ASYNC_TOOL, checkRegistration, extensionOf, REQUEST, RUN, SERVER } from "./options.ts";
 import type { RegisterOptions, RunOptions, ServerOptions } from "./options.ts";
 import { observe } from "../telemetry/gauges.ts";
 import { onEndSignal } from "./end_signals.ts";
@@ -84,7 +84,7 @@ export class AsyncToolServer implements AsyncDisposable {
    * `queue`, or the server is serving already.
    */
   registerAsyncTool(job: Job, options: RegisterOptions = {}): this {
-    checkOptions(`registerAsyncTool(${JSON.stringify(job.name)})`, options, REGISTER);
+    checkRegistration(job, options);
     const { strategy, ...registration } = options;
     const { name = job.name, queue } = options;
     this.#refuseLate(name);
@@ -149,8 +149,7 @@ export class AsyncToolServer implements AsyncDisposable {
    */
   extend<Mcp>(register: (mcp: Mcp) => void): this {
     this.#refuseLate("an extension");
-    // No type of the SDK is part of our signatures: the user names the type, and this is what they get.
-    this.#extensions.push(register as Served["extensions"][number]);
+    this.#extensions.push(extensionOf(register));
     return this;
   }
 
@@ -163,6 +162,7 @@ export class AsyncToolServer implements AsyncDisposable {
 
   /** Answers a request. `hosts` are the names by which the server may be called. */
   async #answer(request: Request, info: FetchInfo | undefined, hosts: string[]): Promise<Response> {
+    checkOptions("fetch", { request }, { request: REQUEST });
     return this.#origins.expose(request, await this.#serveHttp(request, info, hosts));
   }
 

@@ -47,7 +47,7 @@ const BAD: Readonly<Record<string, readonly [make: () => unknown, message: strin
   "a media type with a line break": [() => file(BYTES, { name: "a", mimeType: "text/csv\n" }), "takes a media type"],
   "an image of text": [() => image(BYTES, "text/plain"), "image(…) takes a media type image/…, not"],
   "a sound of an image": [() => audio(BYTES, "image/png"), "audio(…) takes a media type audio/…, not"],
-  "a file without options": [() => Reflect.apply(file, undefined, [BYTES]), "The name of file(…) must be a text"],
+  "a file without options": [() => Reflect.apply(file, undefined, [BYTES]), "The options of file(…) must be an object"],
   "a file without a name": [
     () => file(BYTES, { name: "", mimeType: "a/b" }),
     "The name of file(…) must be a text that",

@@ -29,7 +29,7 @@ import {
   TaskNotReady,
 } from "../../errors.ts";
 import { isTaskId, NO_TASK } from "../../ids.ts";
-import { toText } from "../../json.ts";
+import { isObject, toText } from "../../json.ts";
 import { type Answer, type FinishedTask, isFinished, type Outcome, type TaskInfo } from "../../task.ts";
 import { countCreated, countEnded } from "../../telemetry/metrics.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
@@ -105,7 +105,7 @@ export class BullMqBackend implements Backend {
    * if Redis may delete keys when its memory is full.
    */
   static async connect(options: BullMqOptions): Promise<BullMqBackend> {
-    if (Object.hasOwn(options, "postgres")) {
+    if (isObject(options) && Object.hasOwn(options, "postgres")) {
       throw new DefinitionError("Cannot connect to PostgreSQL with BullMQ: use PostgresBackend.connect({ url }).");
     }
     checkOptions("BullMqBackend.connect", options, OPTIONS);
