@@ -245,3 +245,13 @@ Deno.test("a port that is taken is an error, and IPv6 addresses may have bracket
   await assertRejects(again, Deno.errors.AddrInUse);
   await server.close();
 });
+
+Deno.test({
+  name: "a port that Deno does not permit is an error that the caller can catch",
+  permissions: { net: false },
+  async fn() {
+    const listen = () =>
+      HttpServer.listen({ port: 0, hostname: "127.0.0.1", onError: unexpected }, () => new Response());
+    await assertRejects(listen, Deno.errors.NotCapable, "Requires net access");
+  },
+});

@@ -4,6 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import { newTaskId, timeOfTaskId } from "../../src/ids.ts";
 import { FakeTime } from "../../tools/std.ts";
 
 /** After so many timers a test fails: what it waits for never comes. */
@@ -36,9 +37,6 @@ export async function pass<T>(time: FakeTime, promise: Promise<T>): Promise<T> {
 /** The most that may pass by itself, in ms. A test with fake time is over at once even if it waits for a day. */
 const MAX_MS = 120_000;
 
-/** The end of the last passing time. The next one begins there: ids of tasks count on a time that does not go back. */
-let reached = 0;
-
 /**
  * Fake time that passes from one timer to the next, whenever nothing else is left to do, until it is disposed of. For tests
  * that wait for nothing outside their process: time would not wait for an answer over a network. It stops where a test waits
@@ -46,7 +44,8 @@ let reached = 0;
  * Deno does not see fake ones.
  */
 export class PassingTime implements AsyncDisposable {
-  readonly #time = new FakeTime(Math.max(Date.now(), reached));
+  // Earlier fake time of this process may have gone further: ids of tasks count on a time that does not go back.
+  readonly #time = new FakeTime(Math.max(Date.now(), timeOfTaskId(newTaskId())));
   readonly #end = this.#time.now + MAX_MS;
   #isOver = false;
   readonly #passing = this.#pass();
@@ -61,10 +60,10 @@ export class PassingTime implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     await this.#passing;
-    reached = this.#time.now;
+    const isOverdue = this.#time.now >= this.#end;
     const isLeft = this.#time.next();
     this.#time.restore();
     if (isLeft) throw new Error("A timer is left.");
-    if (reached >= this.#end) throw new Error(`More than ${MAX_MS} ms have passed.`);
+    if (isOverdue) throw new Error(`More than ${MAX_MS} ms have passed.`);
   }
 }

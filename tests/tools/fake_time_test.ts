@@ -1,5 +1,6 @@
 /** What tests rely on of `FakeTime`, be it that of @std or what stands in for it, and of the time that passes by itself. */
 import { assert, assertEquals, assertRejects, assertThrows, FakeTime } from "../../tools/std.ts";
+import { newTaskId } from "../../src/ids.ts";
 import { PassingTime } from "../support/time.ts";
 
 Deno.test("fake time passes only when it is told to, and timers run in the order in which they are due", async () => {
@@ -38,7 +39,7 @@ Deno.test("an interval of fake time runs until it is cleared, and a signal times
   assertEquals(time.next(), false);
 });
 
-Deno.test("time that passes by itself moves on once nothing else is left to do, and the next one begins where it ended", async () => {
+Deno.test("time that passes by itself moves on once nothing else is left to do, and the next one begins no earlier than the last id was made", async () => {
   const began: number[] = [];
   for (const _ of [1, 2]) {
     await using _time = new PassingTime();
@@ -52,6 +53,7 @@ Deno.test("time that passes by itself moves on once nothing else is left to do, 
     await minute;
     clearTimeout(day);
     assertEquals([done.at(-1), Date.now()], ["a minute", (began.at(-1) ?? 0) + 60_000]);
+    newTaskId();
   }
   assert((began[1] ?? 0) >= (began[0] ?? 0) + 60_000);
 });
