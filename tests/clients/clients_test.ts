@@ -18,10 +18,13 @@ const JOBS = [50, 700, 3_000];
 async function getAllResults(connect: (target: Target) => Promise<Session>, target: Target): Promise<void> {
   await using session = await connect(target);
   for (const [index, ms] of JOBS.entries()) {
+    const begun = performance.now();
     const { worked, calls } = await askForWork(session, ms);
+    // Every call but the last waits for a second. On a slow machine the job of 3 s takes longer.
+    const most = Math.max(4, 1 + (performance.now() - begun) / 1_000);
     assertEquals(worked, ms);
     assertEquals(await target.begun(), index + 1);
-    assert(calls <= 4, `It took ${calls} calls.`);
+    assert(calls <= most, `It took ${calls} calls.`);
   }
 }
 
