@@ -1,5 +1,8 @@
 /** How long it takes until another worker runs the tasks of a killed one. */
-import type { Backend } from "../mod.ts";
+import type { Backend, TaskStatus } from "../mod.ts";
+
+/** What a task may be between the death of its worker and its next attempt. One that asks waits for its client. */
+const INTERRUPTED: readonly TaskStatus[] = ["PENDING", "RETRYING"];
 
 /** Listens to the feed of a run. */
 export class RecoveryWatch implements Disposable {
@@ -18,7 +21,7 @@ export class RecoveryWatch implements Disposable {
           this.slowest = Math.max(this.slowest, Date.now() - before.killedAt);
         }
         if (before?.attempt !== attempt) this.#running.set(id, { attempt });
-      } else if (status === "COMPLETED" || status === "FAILED" || status === "CANCELLED") this.#running.delete(id);
+      } else if (!INTERRUPTED.includes(status)) this.#running.delete(id);
     });
   }
 
