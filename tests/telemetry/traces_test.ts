@@ -102,6 +102,11 @@ function valuesOf(bodies: readonly string[], metric: string, job: string): Reado
   }));
 }
 
+/** All values that a metric of a job has had. */
+function everyValueOf(bodies: readonly string[], metric: string, job: string): readonly number[] {
+  return bodies.flatMap((body) => Object.values(valuesOf([body], metric, job)));
+}
+
 /** The attributes that tell the values of a metric apart. */
 const OWN = /^(mcp_jobs\.|error\.type$)/;
 
@@ -303,8 +308,9 @@ for (const { backend, missing, traceId } of backends) {
           ...metrics,
           "mcp_jobs.task.parked": { "": 0 },
           "mcp_jobs.queue.age": { "": 0 },
-          "mcp_jobs.worker.count": { "": 1 },
         };
+        // One export may come between the end of the worker and that of its store, and then counts none.
+        assertEquals(everyValueOf(bodies, "mcp_jobs.worker.count", `${job}_${backend}`).includes(1), true);
         for (const [metric, values] of Object.entries(standing)) {
           assertEquals(valuesOf(bodies, metric, `${job}_${backend}`), values, `${metric} of ${job}`);
         }
