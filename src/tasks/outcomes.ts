@@ -21,7 +21,7 @@ const MAX_CHARACTERS = 20_000_000;
 const CACHE_MS = 10_000;
 
 /** How many outcomes that came with events are kept until they are read. */
-const MOST_FROM_EVENTS = 256;
+const MAX_FROM_EVENTS = 256;
 
 /**
  * For how long they are used, in ms: by calls that wait for the end. An operator of BullMQ may run a finished job again
@@ -62,7 +62,7 @@ export class Outcomes implements Disposable {
     this.#unsubscribe = backend.watch((event) => {
       if (event.kind !== "change" || event.outcome === undefined) return;
       const { outcome, task: { id, owner } } = event;
-      remember(this.#fromEvents, id, { outcome, owner, at: this.#now() }, MOST_FROM_EVENTS);
+      remember(this.#fromEvents, id, { outcome, owner, at: this.#now() }, MAX_FROM_EVENTS);
     });
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../../tools/std.ts";
 import { createWorker } from "../../mod.ts";
+import { Connection } from "../http/support/connection.ts";
 import { call, CallToolResultSchema, connectHttp, serveHttp, start, textOf } from "./support/client.ts";
 import { callTool, listen, request } from "../mcp/support/modern.ts";
 import { contract } from "./support/fixture.ts";
@@ -72,11 +73,11 @@ function post(url: URL, body: string, headers: Record<string, string> = {}): Pro
 }
 
 /** A request under a foreign host name, written by hand: `fetch` sets the header itself. */
-async function fromHost({ hostname, port }: URL, host: string): Promise<Response> {
-  using connection = await Deno.connect({ hostname, port: Number(port) });
+async function fromHost({ port }: URL, host: string): Promise<Response> {
+  using client = await Connection.open(Number(port));
   const head = ["POST /mcp HTTP/1.1", `Host: ${host}`, "Content-Type: application/json", "Content-Length: 2"];
-  await connection.write(new TextEncoder().encode([...head, "Connection: close", "", "{}"].join("\r\n")));
-  const text = await new Response(connection.readable).text();
+  await client.send([...head, "Connection: close", "", "{}"].join("\r\n"));
+  const text = await client.read();
   const [status, body] = [text.split(" ")[1], text.slice(text.indexOf("\r\n\r\n") + 4)];
   return new Response(body, { status: Number(status) });
 }

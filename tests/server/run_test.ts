@@ -15,6 +15,7 @@ import {
 } from "../../mod.ts";
 import { newTaskId } from "../../src/ids.ts";
 import { freePort } from "../../tools/redis_server.ts";
+import { Connection } from "../http/support/connection.ts";
 import { pass } from "../support/time.ts";
 import { assert, assertEquals, assertRejects, FakeTime } from "../../tools/std.ts";
 
@@ -147,9 +148,9 @@ Deno.test("a client that never completes its request is disconnected when the se
   });
   const { port } = await listening.promise;
   await begun.promise;
-  using slow = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  using slow = await Connection.open(Number(port));
   const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
-  await slow.write(new TextEncoder().encode(head));
+  await slow.send(head);
   // Answered behind it on another connection, so it has arrived.
   await (await fetch(`http://127.0.0.1:${port}/healthz`)).body?.cancel();
   let ended = false;

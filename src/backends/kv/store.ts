@@ -44,7 +44,7 @@ export interface KvStoreOptions {
 const INLINE_LIMIT = 8_000;
 
 /** The most keys that are read at one moment. */
-const MOST_READ = 100;
+const MAX_READ = 100;
 
 /** How long the value of a check is kept, in ms. */
 const CHECK_TTL_MS = 60_000;
@@ -80,7 +80,7 @@ export class KvStore implements Store<KvEntry> {
     this.streams = new KvStreams(kv, committer);
     this.documents = new KvDocuments(kv, committer);
     this.#limits = new KvLimits(kv, now);
-    this.#get = batched((keys) => readAll<unknown>(kv, keys), MOST_READ);
+    this.#get = batched((keys) => readAll<unknown>(kv, keys), MAX_READ);
     const read = (id: string, owner: string) => this.read(id, owner);
     this.operating = new KvOperating(kv, committer, { now, read, get: this.#get });
   }

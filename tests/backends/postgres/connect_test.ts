@@ -172,16 +172,21 @@ testUnless(
     const url = await sharedPostgres().makeDatabase();
     await PostgresBackend.migrate({ url });
     const known = "SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
-    if ((await query(url, known)).length === 0) return; // Then migrating did not fail.
     const columns = await query(
       url,
       `SELECT relname || '.' || attname AS name FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
       WHERE attcompression = 'l' AND relnamespace = 'mcp_jobs'::regnamespace AND relkind = 'r' ORDER BY 1`,
     );
-    assertEquals(
-      columns.map(({ name }) => name),
-      ["events.tasks", "logs.body", "steps.body", "streams.body", "tasks.input", "tasks.outcome", "tasks.record"],
-    );
+    const large = [
+      "events.tasks",
+      "logs.body",
+      "steps.body",
+      "streams.body",
+      "tasks.input",
+      "tasks.outcome",
+      "tasks.record",
+    ];
+    assertEquals(columns.map(({ name }) => name), (await query(url, known)).length === 0 ? [] : large);
   },
 );
 

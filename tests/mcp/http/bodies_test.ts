@@ -6,6 +6,7 @@ import { MemoryBackend } from "../../../mod.ts";
 import { fixtureServer } from "../../interop/support/fixture.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../../tools/std.ts";
 import { unexpected } from "../../support/errors.ts";
+import { Connection } from "../../http/support/connection.ts";
 import { Raw } from "./support/raw.ts";
 
 /** The fixture server as a process, over HTTP. */
@@ -46,11 +47,11 @@ class ServerProcess implements AsyncDisposable {
 }
 
 /** Starts a request that announces more than it sends. */
-async function announce(port: number, length: number, sent: string): Promise<Deno.TcpConn> {
-  const conn = await Deno.connect({ port, hostname: "127.0.0.1" });
+async function announce(port: number, length: number, sent: string): Promise<Connection> {
+  const client = await Connection.open(port);
   const head = `POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}`;
-  await conn.write(new TextEncoder().encode(`${head}\r\n\r\n${sent}`));
-  return conn;
+  await client.send(`${head}\r\n\r\n${sent}`);
+  return client;
 }
 
 async function ping(port: number): Promise<number> {
@@ -65,71 +66,55 @@ Deno.test("the announced length of a body takes no memory before the body is sen
   await using server = await ServerProcess.start();
   await ping(server.port);
   const before = await server.memory();
-  const conns = await Promise.all(
+  const clients = await Promise.all(
     Array.from({ length: 100 }, () => announce(server.port, 16_000_000, '{"jsonrpc":"2.0"')),
   );
   for (let i = 0; i < 20; i++) await ping(server.port);
   const grown = await server.memory() - before;
-  for (const conn of conns) conn.close();
+  for (const client of clients) client[Symbol.dispose]();
   assert(grown < 200, `The server grew by ${grown} MiB.`);
 });
 
 /** The start of a response, up to the end of its JSON. */
-async function answerOf(conn: Deno.TcpConn): Promise<string> {
-  let text = "";
-  const buffer = new Uint8Array(4_096);
-  while (!text.endsWith("}")) {
-    const length = await conn.read(buffer);
-    if (length === null) throw new Error(`The connection ended behind ${JSON.stringify(text)}.`);
-    text += new TextDecoder().decode(buffer.subarray(0, length));
-  }
+async function answerOf(client: Connection): Promise<string> {
+  const text = await client.read((text) => text.endsWith("}"));
+  if (!text.endsWith("}")) throw new Error(`The connection ended behind ${JSON.stringify(text)}.`);
   return text;
 }
 
-/** An endpoint on a port of its own, and its audit log. */
-class Served implements AsyncDisposable {
-  readonly reasons: (string | undefined)[] = [];
-  readonly #tasks = new Tasks(new MemoryBackend());
-  readonly #endpoint: HttpEndpoint;
-  #server: HttpServer | undefined;
-
-  constructor(bodyTimeout: number) {
-    const surface = { tools: [], templates: [] };
-    const served = { name: "bodies", version: "1.0.0", surface, tasks: this.#tasks, extensions: [] };
-    this.#endpoint = new HttpEndpoint({ ...served, maxMessageBytes: 10_000 }, {
-      streams: new MemoryBackend().streams,
-      bodyTimeout,
-      checkHealth: () => Promise.resolve(),
-      audit: ({ reason }) => this.reasons.push(reason),
-    });
-  }
-
-  static async start(bodyTimeout: number): Promise<Served> {
-    const served = new Served(bodyTimeout);
-    const options = { port: 0, hostname: "127.0.0.1", onError: unexpected };
-    served.#server = await HttpServer.listen(options, (request) => served.#endpoint.fetch(request));
-    return served;
-  }
-
-  get port(): number {
-    return this.#server?.port ?? 0;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#endpoint[Symbol.asyncDispose]();
-    this.#tasks[Symbol.dispose]();
-    await this.#server?.close();
-  }
+/** An endpoint on a port of its own, and the reasons in its audit log. */
+async function serve(bodyTimeout: number) {
+  const reasons: (string | undefined)[] = [];
+  const tasks = new Tasks(new MemoryBackend());
+  const surface = { tools: [], templates: [] };
+  const served = { name: "bodies", version: "1.0.0", surface, tasks, extensions: [], maxMessageBytes: 10_000 };
+  const endpoint = new HttpEndpoint(served, {
+    streams: new MemoryBackend().streams,
+    bodyTimeout,
+    checkHealth: () => Promise.resolve(),
+    audit: ({ reason }) => reasons.push(reason),
+  });
+  const options = { port: 0, hostname: "127.0.0.1", onError: unexpected };
+  const server = await HttpServer.listen(options, (request) => endpoint.fetch(request));
+  return {
+    port: server.port,
+    reasons,
+    async [Symbol.asyncDispose]() {
+      await endpoint[Symbol.asyncDispose]();
+      tasks[Symbol.dispose]();
+      await server.close();
+    },
+  };
 }
 
 Deno.test("a body that stalls or trickles is ended with 408", async () => {
-  await using served = await Served.start(100);
+  await using served = await serve(100);
   using stalled = await announce(served.port, 100, '{"jsonrpc"');
   using trickling = await announce(served.port, 1_000, "{");
-  const trickle = setInterval(() => trickling.write(new Uint8Array([32])).catch(() => {}), 10);
+  const trickle = setInterval(() => trickling.send(" ").catch(() => {}), 10);
   const late = "Invalid request: the body did not arrive within 0.1 s.";
-  for (const conn of [stalled, trickling]) {
-    const answer = await answerOf(conn);
+  for (const client of [stalled, trickling]) {
+    const answer = await answerOf(client);
     assertStringIncludes(answer, "HTTP/1.1 408 ");
     assertStringIncludes(answer, late);
   }
@@ -138,7 +123,7 @@ Deno.test("a body that stalls or trickles is ended with 408", async () => {
 });
 
 Deno.test("a body that announces too many bytes is 413 at once, and one that is nested too deeply is 400 before its end", async () => {
-  await using served = await Served.start(60_000);
+  await using served = await serve(60_000);
   using long = await announce(served.port, 10_001, "{");
   assertStringIncludes(await answerOf(long), "HTTP/1.1 413 ");
   using deep = await announce(served.port, 10_000, "[".repeat(300));

@@ -1,5 +1,6 @@
 import { AsyncToolServer, DefinitionError, MemoryBackend, PollingExposureStrategy } from "../../../../mod.ts";
 import { allowedHosts, nameOfAddress, refuseHost } from "../../../../src/mcp/http/hosts.ts";
+import { Connection } from "../../../http/support/connection.ts";
 import { serveHttp } from "../../../interop/support/client.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../../../../tools/std.ts";
 
@@ -55,13 +56,11 @@ Deno.test("an allowed host is allowed however it is written; anything but a host
 Deno.test("a Host header that makes no valid URL is 400, not an internal error", async () => {
   await using http = await serveHttp("polling");
   for (const host of ["::1", "localhost:99999", "a b", "%"]) {
-    using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(http.url.port) });
+    using client = await Connection.open(Number(http.url.port));
     const request =
       `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
-    await connection.write(new TextEncoder().encode(request));
-    const answer = new Uint8Array(1_000);
-    const length = await connection.read(answer);
-    assertStringIncludes(new TextDecoder().decode(answer.subarray(0, length ?? 0)), "HTTP/1.1 400 Bad Request");
+    await client.send(request);
+    assertStringIncludes(await client.read((text) => text.includes("\r\n")), "HTTP/1.1 400 Bad Request");
   }
 });
 
