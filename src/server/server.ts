@@ -14,6 +14,7 @@ import type { Served } from "../mcp/served.ts";
 import { withDefaults } from "../tasks/limits.ts";
 import { allowedHosts } from "../mcp/http/hosts.ts";
 import { HttpEndpoint, shuttingDown } from "../mcp/http/endpoint.ts";
+import { listen } from "../mcp/http/listen.ts";
 import { reporterOf } from "../log/on_error.ts";
 import { Origins } from "../mcp/http/origins.ts";
 import { serveOnStdio } from "../mcp/stdio/stdio.ts";
@@ -264,7 +265,6 @@ export class AsyncToolServer implements AsyncDisposable {
     };
     const close = async () => await this.#endpoint?.[Symbol.asyncDispose]();
     const answer = (request: Request, info: FetchInfo) => this.#answer(request, info, hosts);
-    const { listen } = await import("../mcp/http/listen.ts"); // A server over stdio starts faster without it.
     const onError = reporterOf(this.#options.onError);
     await listen({ port, hostname, onListen: begin, onError, signal }, answer, close);
   }

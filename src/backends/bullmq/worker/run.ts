@@ -75,18 +75,14 @@ export class JobRun {
     this.#ahead = (job.processedOn ?? now) - now;
     this.#abandoned.promise.catch(() => {}); // Whatever is raced against it gets the reason.
     this.#reports = this.#mergeReports();
-    this.#questions = new OpenQuestions(
-      {
-        ask: async (_, questions) => {
-          const states = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
-          if (states) return states;
-          throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
-        },
-        answer: (id, key) => this.#retry(() => records.readAnswer(id, key)),
+    this.#questions = new OpenQuestions({
+      ask: async (questions) => {
+        const states = await this.#retry(() => records.storeQuestions(holdOf({ job, token }), questions));
+        if (states) return states;
+        throw new JobFault("Cannot ask: another program has queued this job, so nobody can be shown its questions.");
       },
-      this.id,
-      this.#controller.signal,
-    );
+      answer: (key) => this.#retry(() => records.readAnswer(this.id, key)),
+    }, this.#controller.signal);
   }
 
   /**

@@ -8,12 +8,12 @@ import type { QuestionState } from "../../../questions/open.ts";
 import { type Answer, type NewQuestion, openQuestions, type TaskInfo } from "../../../task.ts";
 import { LONGEST_TIMER_MS, unlessAborted } from "../../../waiting.ts";
 
-/** What a store does for the questions of a task. */
+/** What a store does for the questions of one task. */
 export interface QuestionStore {
   /** Stores questions; resolves with how each of them stands then. */
-  ask(id: string, questions: readonly NewQuestion[]): Promise<readonly QuestionState[]>;
+  ask(questions: readonly NewQuestion[]): Promise<readonly QuestionState[]>;
   /** Reads the answer to a question, if there is one. */
-  answer(id: string, key: string): Promise<Answer | undefined>;
+  answer(key: string): Promise<Answer | undefined>;
 }
 
 /** Questions that are about to be stored together. */
@@ -25,16 +25,14 @@ interface Batch {
 /** The questions of one running task. */
 export class OpenQuestions {
   readonly #store: QuestionStore;
-  readonly #id: string;
   readonly #signal: AbortSignal;
   readonly #waiting = new Map<string, () => void>();
   #batch: Batch | undefined;
   /** Questions that are being stored. */
   readonly #storing = new Set<Promise<void>>();
 
-  constructor(store: QuestionStore, id: string, signal: AbortSignal) {
+  constructor(store: QuestionStore, signal: AbortSignal) {
     this.#store = store;
-    this.#id = id;
     this.#signal = signal;
   }
 
@@ -55,7 +53,7 @@ export class OpenQuestions {
         timer = setTimeout(store, Math.min(Math.max(1, expiresIn), LONGEST_TIMER_MS));
       }
     };
-    const read = () => void this.#store.answer(this.#id, question.key).then((answer) => settle({ answer }), reject);
+    const read = () => void this.#store.answer(question.key).then((answer) => settle({ answer }), reject);
     // Subscribes before it stores, because the answer may come at once.
     this.#waiting.set(question.key, read);
     try {
@@ -97,7 +95,7 @@ export class OpenQuestions {
     const store = async () => {
       await undefined; // Until then more may be added.
       this.#batch = undefined;
-      return await this.#store.ask(this.#id, questions);
+      return await this.#store.ask(questions);
     };
     return { questions, stored: store() };
   }

@@ -152,14 +152,10 @@ export class Runner implements WorkHandle {
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
     const retry = this.#retrier(task, isOver);
-    const questions = new OpenQuestions(
-      {
-        ask: (_id, questions) => retry(() => store.ask(task, questions)),
-        answer: (_id, key) => retry(() => store.answer(task, key)),
-      },
-      id,
-      signal,
-    );
+    const questions = new OpenQuestions({
+      ask: (questions) => retry(() => store.ask(task, questions)),
+      answer: (key) => retry(() => store.answer(task, key)),
+    }, signal);
     const recording = new Set<Promise<void>>();
     const during = async <T>(act: () => Promise<T>): Promise<T> => {
       if (isOver()) throw new JobsError("The attempt is over.");
