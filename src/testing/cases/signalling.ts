@@ -71,6 +71,7 @@ export const signalling: Cases = {
       const task = await stage.create({ job: "still" });
       await stage.startDoomedWorker("still");
       await check(reason.promise, HoldLost);
-      await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt === 2);
+      // On a slow machine the other worker may lose it as well, and a watcher need not hear of every attempt.
+      await stage.until(task, "taken over", ({ status, attempt }) => status === "RUNNING" && attempt > 1);
     }),
 };
