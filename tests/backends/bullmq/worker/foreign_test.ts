@@ -74,10 +74,33 @@ async function create(place: Place, input: NewTask["input"], retry = { attempts:
 }
 
 /** Waits for the task's end, and returns all that was emitted until then. */
-async function follow(place: Place, { id }: TaskInfo): Promise<readonly TaskInfo[]> {
+async function follow(
+  place: Place,
+  { id }: TaskInfo,
+  emitted: (task: TaskInfo) => void = () => {},
+): Promise<readonly TaskInfo[]> {
   const seen: TaskInfo[] = [];
-  const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(60_000), (task) => seen.push(task));
+  const end = await place.feed.wait(id, OWNER, AbortSignal.timeout(60_000), (task) => {
+    seen.push(task);
+    emitted(task);
+  });
   return [...seen, end];
+}
+
+/** Two attempts, of which the second one does not begin by itself while a test runs. */
+const LATE_RETRY: NewTask["retry"] = { attempts: 2, delay: 120_000, maxDelay: 120_000 };
+
+/** As `follow`. The second attempt begins once it was emitted that the task waits for it. */
+async function followRetries(place: Place, task: TaskInfo): Promise<readonly TaskInfo[]> {
+  const queue = new Queue(ROUTE.queue, { connection: place.connection, prefix: place.prefix });
+  let promoted: Promise<void> | undefined;
+  const promote = async () => await (await queue.getJob(task.id))?.promote();
+  const seen = await follow(place, task, ({ status }) => {
+    if (status === "RETRYING") promoted ??= promote();
+  });
+  await promoted;
+  await queue.close();
+  return seen;
 }
 
 test("a plain worker gets exactly the input, under its own job name, and the owner gets its result", async (place) => {
@@ -183,16 +206,15 @@ test("a plain worker's failure is tried again, and its last error is the tool er
     if (job.data.hopeless) throw new UnrecoverableError("not an image");
     throw new Error(`out of memory at attempt ${job.attemptsMade + 1}`);
   });
-  const retry = { attempts: 2, delay: 20, maxDelay: 20 };
-  const task = await create(place, {}, retry);
-  const seen = await follow(place, task);
+  const task = await create(place, {}, LATE_RETRY);
+  const seen = await followRetries(place, task);
   assertEquals(seen.some(({ status }) => status === "RETRYING"), true);
   const end = seen.at(-1);
   assertEquals([end?.status, end?.attempt], ["FAILED", 2]);
   const message = "out of memory at attempt 2";
   assertEquals(await backend.outcome(task.id, OWNER), { kind: "tool_error", message });
 
-  const hopeless = await create(place, { hopeless: true }, retry);
+  const hopeless = await create(place, { hopeless: true }, LATE_RETRY);
   assertEquals((await follow(place, hopeless)).at(-1)?.attempt, 1);
   assertEquals(await backend.outcome(hopeless.id, OWNER), { kind: "tool_error", message: "not an image" });
 });
@@ -253,7 +275,7 @@ test("a task that a plain worker puts back without a failure says why it waits",
 test("a plain worker that throws a value that is no Error fails its task without a reason", async (place) => {
   await using _worker = startWorker(place, (job) => Promise.reject(job.data.thrown));
   for (const thrown of ["text", 5, { code: 7 }]) {
-    const seen = await follow(place, await create(place, { thrown }, { attempts: 2, delay: 200, maxDelay: 200 }));
+    const seen = await followRetries(place, await create(place, { thrown }, LATE_RETRY));
     const retry = seen.find(({ status }) => status === "RETRYING");
     assertEquals(retry?.message, "Attempt 1 of 2 failed and gave no reason.");
     const { id, status, message } = seen.at(-1) ?? {};
