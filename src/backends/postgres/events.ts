@@ -42,6 +42,9 @@ const NOBODY = "00000000-0000-0000-0000-000000000000";
  */
 const RECENT = 1_000;
 
+/** The most characters of a channel's name. */
+const MAX_NAME = 63;
+
 /** The most rows read at once. */
 const PAGE = 1_000;
 
@@ -95,8 +98,8 @@ export class EventLog implements AsyncDisposable {
     this.#writer = writer;
     this.#last = last;
     this.#listener = listener;
-    // One channel per schema, so that several systems can share a database.
-    this.#channel = `mcp_jobs_${database.schema.replaceAll(/\W/g, "_")}`;
+    // One channel per schema, so that several systems can share a database. Two that share a name wake each other in vain.
+    this.#channel = `mcp_jobs_${database.schema.toLowerCase().replaceAll(/\W/g, "_")}`.slice(0, MAX_NAME);
     this.#listening = listens ? this.#listen() : Promise.resolve();
     this.#wait();
   }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
@@ -6,7 +7,7 @@ import { noPostgres } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
-import { emptyTables } from "../../support/postgres.ts";
+import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
 
 const OWN = "00000000-0000-4000-8000-000000000001";
@@ -136,3 +137,30 @@ testUnless(noPostgres, "a log that was opened when all of many events had expire
   await (await stage.add("next")).end("COMMIT");
   await stage.receivedAll("next");
 });
+
+for (const schema of ["My Jobs", "x".repeat(63)]) {
+  testUnless(noPostgres, `the schema ${schema} has notifications, too`, async () => {
+    const url = await sharedPostgres().makeDatabase();
+    await PostgresBackend.migrate({ url, schema });
+    await using stack = new AsyncDisposableStack();
+    const [reader, writer] = [
+      stack.use(await Database.open(url, schema, 3)),
+      stack.use(await Database.open(url, schema, 3)),
+    ];
+    let notified = 0;
+    const client = () => {
+      const client = Database.prototype.client.call(reader);
+      client.on("notification", () => void notified++);
+      return client;
+    };
+    Object.defineProperty(reader, "client", { value: client });
+    const listener = { event() {}, ready() {} };
+    stack.use(await EventLog.open(reader, OWN, true, listener, ignored));
+    const other = stack.use(await EventLog.open(writer, OTHER, false, listener, ignored));
+    const wake = () => {
+      other.wake(true, false);
+      return Promise.resolve(notified > 0);
+    };
+    await until(wake, "a notification has arrived");
+  });
+}
