@@ -4,9 +4,10 @@
  * @module
  */
 import type * as pg from "./pg.ts";
-import { BackendError, DefinitionError, JobsError } from "../../errors.ts";
+import { BackendError, JobsError } from "../../errors.ts";
 import { messageOf } from "../../text.ts";
 import { doneWithin } from "../../waiting.ts";
+import { parseUrl, placeOf, withSettings } from "./url.ts";
 
 /** How long one attempt to connect may take, in ms. */
 const CONNECT_MS = 1_500;
@@ -32,13 +33,15 @@ const CLOSE_MS = 1_000;
 
 /**
  * The settings of each connection. Statements are planned once, and use indexes even if the tables are small then: such a
- * plan would go on reading whole tables, and JIT compilation would cost more than it saves. The server cancels a statement
+ * plan would go on reading whole tables, and JIT compilation would cost more than it saves. A stricter isolation would fail
+ * statements that only have to wait for others. The server cancels a statement
  * some time after this process has given up waiting, so that it does not commit unexpectedly.
  */
 const SETTINGS = [
   ...["seqscan", "bitmapscan", "hashjoin", "mergejoin"].map((plan) => `enable_${plan}=off`),
   "plan_cache_mode=force_generic_plan",
   "jit=off",
+  "default_transaction_isolation=read\\ committed",
   `statement_timeout=${2 * QUERY_MS}`,
 ].map((setting) => `-c ${setting}`).join(" ");
 
@@ -61,16 +64,15 @@ export class Database implements AsyncDisposable {
   /** How far the database's clock was ahead of `performance.now()` when it was last read, in ms. */
   #ahead = 0;
 
-  private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean) {
+  private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean, most: number) {
     this.#pg = module;
     this.#pooled = pooled;
     this.#url = url;
     this.schema = module.escapeIdentifier(schema);
     this.#pool = new module.Pool({
-      connectionString: url,
-      options: pooled ? undefined : SETTINGS,
+      ...(pooled ? { connectionString: url } : withSettings(url, SETTINGS)),
       connectionTimeoutMillis: CONNECT_MS,
-      query_timeout: QUERY_MS,
+      query_timeout: most,
       pipeline: !pooled,
       max,
     });
@@ -85,25 +87,19 @@ export class Database implements AsyncDisposable {
 
   /**
    * Opens up to `max` connections, and reads the clock. `pooled`: a pooler lends each for one transaction, so statements
-   * are not prepared and no session settings are made. Rejects with `BackendError` if the database does not answer, and
-   * with `DefinitionError` for no URL.
+   * are not prepared and no session settings are made. `most`: how long a query may take, in ms; 0: as long as the server is
+   * there. Rejects with `BackendError` if the database does not answer, and with `DefinitionError` for no URL.
    */
-  static async open(url: string, schema: string, max: number, pooled = false): Promise<Database> {
-    if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
-      // The URL is not quoted, because it may contain a password.
-      throw new DefinitionError(
-        "Cannot connect to PostgreSQL: the URL is not valid. Use postgres://user:password@host:5432/database.",
-      );
-    }
+  static async open(url: string, schema: string, max: number, pooled = false, most = QUERY_MS): Promise<Database> {
+    const place = placeOf(parseUrl(url));
     const { default: module }: { default: pg.Module } = await import("pg");
-    const database = new Database(module, url, schema, max, pooled);
+    const database = new Database(module, url, schema, max, pooled, most);
     try {
       await database.readClock();
       return database;
     } catch (error) {
       await database[Symbol.asyncDispose]();
-      const { host } = new URL(url);
-      throw failure(error instanceof BackendError ? error.cause : error, `Cannot connect to PostgreSQL at ${host}`);
+      throw failure(error instanceof BackendError ? error.cause : error, `Cannot connect to PostgreSQL at ${place}`);
     }
   }
 
@@ -262,7 +258,13 @@ const ADVICE: readonly (readonly [when: RegExp, advice: string])[] = [
   [/startup parameter.*options/, "Add `options` to ignore_startup_parameters of the pooler, or pass `listen: false`."],
   [/^25006 /, "Connect to the primary server, not to a replica."],
   [
-    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH) |connection timeout|terminated unexpectedly/,
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT connect) |connection timeout|terminated unexpectedly/,
     "Check that a PostgreSQL runs at the URL's host and port.",
   ],
+  [/does not support SSL/, "Let the server use TLS, or leave `sslmode` out of the URL."],
+  [
+    /certificate|altnames/,
+    "Name the certificate of its authority in the URL: sslmode=verify-full&sslrootcert=FILE; docs/postgres.md says more.",
+  ],
+  [/^\S* ?URI malformed$/, "Percent-encode special characters of the password."],
 ];

@@ -5,7 +5,7 @@
  */
 import type { BackendOptions } from "../../backend.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
-import { callback, checkOptions, flag, required, type Rules, text, wholeNumber } from "../../options.ts";
+import { callback, checkOptions, flag, required, type Rule, type Rules, text, wholeNumber } from "../../options.ts";
 import type { TaskInfo } from "../../task.ts";
 import { doneWithin } from "../../waiting.ts";
 import { StoreBackend } from "../shared/store/backend.ts";
@@ -48,7 +48,13 @@ const SWEEP_PAUSE_MS = 20;
 /** How long closing waits for statements under way, in ms. */
 const CLOSE_MS = 1_000;
 
-const PLACE: Rules<PostgresPlace> = { url: required(text), schema: text };
+/** PostgreSQL would cut a longer name off. */
+const SCHEMA: Rule = {
+  expected: "a text of 1 to 63 bytes",
+  fits: (value) => typeof value === "string" && /^[^\0]+$/.test(value) && new TextEncoder().encode(value).length <= 63,
+};
+
+const PLACE: Rules<PostgresPlace> = { url: required(text), schema: SCHEMA };
 
 const OPTIONS: Rules<PostgresOptions> = {
   ...PLACE,
@@ -75,19 +81,20 @@ export class PostgresBackend extends StoreBackend {
   }
 
   /**
-   * Creates or updates the tables; does nothing if they are up to date. Several servers may do so at once. Rejects with
-   * `BackendError` if the database does not answer, or if the tables are newer than this code.
+   * Creates or updates the tables, however long that takes; does nothing if they are up to date. Several servers may do so
+   * at once. Rejects with `BackendError` if the database does not answer, is read-only or not in UTF-8, or if the tables are
+   * newer than this code, and with `DefinitionError` for invalid options.
    */
   static async migrate(place: PostgresPlace): Promise<void> {
     checkOptions("PostgresBackend.migrate", place, PLACE);
     const { url, schema = "mcp_jobs" } = place;
-    await using database = await Database.open(url, schema, 1, true);
+    await using database = await Database.open(url, schema, 1, true, 0);
     await migrate(database);
   }
 
   /**
-   * Connects. Rejects with `BackendError` if the database does not answer, is read-only, or has other tables than this
-   * code needs, and with `DefinitionError` for invalid options.
+   * Connects. Rejects with `BackendError` if the database does not answer, is read-only or not in UTF-8, or has other
+   * tables than this code needs, and with `DefinitionError` for invalid options.
    */
   static async connect(options: PostgresOptions): Promise<PostgresBackend> {
     checkOptions("PostgresBackend.connect", options, OPTIONS);

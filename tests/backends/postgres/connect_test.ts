@@ -120,8 +120,9 @@ testUnless(noServer, "PostgreSQL: a replica is refused as read-only", async () =
   await using server = await PostgresServer.startOwn();
   await PostgresBackend.migrate({ url: server.url });
   await using replica = await server.startReplica();
-  assertStringIncludes(await refusal(replica.url), "this database is read-only. Connect to the primary server");
-  assertStringIncludes(await refusal(replica.url, "migrate"), "Connect to the primary server, not to a replica.");
+  for (const use of ["connect", "migrate"] as const) {
+    assertStringIncludes(await refusal(replica.url, use), "this database is read-only. Connect to the primary server");
+  }
 });
 
 testUnless(
@@ -145,9 +146,15 @@ testUnless(noPostgres, "options that cannot be are refused before anything is op
   const url = "postgres://127.0.0.1:1/none";
   await assertRejects(() => PostgresBackend.connect({ url, lease: 10 }), DefinitionError, "lease");
   await assertRejects(() => PostgresBackend.connect({ url, pool: 1 }), DefinitionError, "pool");
-  for (const url of ["no URL with s3cret", "redis://jobs:s3cret@127.0.0.1", "postgres://jobs:s3cret@a b"]) {
+  const invalid = ["no URL with s3cret", "redis://jobs:s3cret@127.0.0.1", "postgres://jobs:s3cret@a b"];
+  // With a raw character, the rest of the password would count as the host, a port, or a parameter.
+  const raw = ["s3cret#1", "123#s3cret", "123/s3cret", "123?s3cret"];
+  for (const url of [...invalid, ...raw.map((password) => `postgres://jobs:${password}@127.0.0.1:1/jobs`)]) {
     const error = await assertRejects(() => PostgresBackend.connect({ url }), DefinitionError, "the URL is not valid");
-    assertEquals(error.message.includes("s3cret"), false);
+    assertEquals(/s3cret|123/.test(error.message), false, error.message);
+  }
+  for (const schema of ["", "a\0b", "x".repeat(64)]) {
+    await assertRejects(() => PostgresBackend.connect({ url, schema }), DefinitionError, "schema");
   }
 });
 
@@ -199,3 +206,47 @@ testUnless(noPostgres, "a role without rights beyond its own schema can migrate 
   await using backend = await PostgresBackend.connect({ url: own.href });
   assertEquals(await backend.list("ann", { limit: 1 }), { tasks: [] });
 });
+
+testUnless(noPostgres, "a database that cannot store every character is refused", async () => {
+  const url = await sharedPostgres().makeDatabase("template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+  for (const use of ["connect", "migrate"] as const) {
+    assertStringIncludes(await refusal(url, use), "stores texts as LATIN1, which lacks most characters");
+  }
+});
+
+testUnless(
+  noPostgres,
+  "migrate waits for another server that migrates, however long the role's statements may take",
+  async () => {
+    const url = await sharedPostgres().makeDatabase();
+    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = 1000`);
+    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET lock_timeout = 1000`);
+    const other = new pg.Client({ connectionString: url });
+    await other.connect();
+    await other.query("BEGIN; SET statement_timeout = 0; SELECT pg_advisory_xact_lock(x'6d63706a'::integer)");
+    const migrating = PostgresBackend.migrate({ url });
+    // Longer than any other statement may take.
+    const waits =
+      "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND query_start < now() - interval '6 s' " +
+      "AND datname = current_database()";
+    await until(async () => (await query(url, waits)).length === 1, "it has waited for 6 s");
+    await other.query("COMMIT");
+    await other.end();
+    await migrating;
+    await using _backend = await PostgresBackend.connect({ url });
+  },
+);
+
+testUnless(
+  noPostgres,
+  "a role that may only write needs no further rights for migrate if the tables are up to date",
+  async () => {
+    const url = await sharedPostgres().makeDatabase();
+    await PostgresBackend.migrate({ url });
+    const user = `u${crypto.randomUUID().replaceAll("-", "")}`;
+    await query(url, `CREATE ROLE ${user} LOGIN; GRANT USAGE ON SCHEMA mcp_jobs TO ${user}`);
+    await query(url, `GRANT SELECT ON mcp_jobs.migrations TO ${user}`);
+    await PostgresBackend.migrate({ url: as(url, user) });
+    await query(url, `DROP OWNED BY ${user}; DROP ROLE ${user}`);
+  },
+);

@@ -159,16 +159,22 @@ export const LATEST: number = STEPS.length;
 const LOCK = 0x6d63706a;
 
 /** Makes or updates the tables, up to a version; does nothing where they are up to date. */
-export async function migrate({ run, schema }: Database, latest: number = LATEST): Promise<void> {
+export async function migrate(database: Database, latest: number = LATEST): Promise<void> {
+  const { run, schema } = database;
+  const version = await versionOf(database, latest);
   for (const [index, step] of STEPS.slice(0, latest).entries()) {
-    await run({ text: transaction(schema, step(schema), index + 1) });
+    if (index >= version) await run({ text: transaction(schema, step(schema), index + 1) });
   }
-  refuseNewer(await versionOf(run, schema), schema, latest);
+  await versionOf(database, latest);
 }
 
-/** Runs a step unless another server has done so. The right to create a schema is needed only if there is none. */
+/**
+ * Runs a step unless another server has done so. The right to create a schema is needed only if there is none. The role's time
+ * limits are those of its other statements.
+ */
 function transaction(schema: string, step: string, version: number): string {
-  return `DO $migrate$ BEGIN
+  return `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+  DO $migrate$ BEGIN
     PERFORM pg_advisory_xact_lock(${LOCK});
     IF to_regnamespace('${schema.replaceAll("'", "''")}') IS NULL THEN CREATE SCHEMA ${schema}; END IF;
     CREATE TABLE IF NOT EXISTS ${schema}.migrations (version integer PRIMARY KEY, at timestamptz NOT NULL);
@@ -180,26 +186,14 @@ function transaction(schema: string, step: string, version: number): string {
 }
 
 /** Rejects with `BackendError` if the tables are not those of the `latest` step, or if this user cannot write to them. */
-export async function checkSchema({ run, schema }: Database, latest: number = LATEST): Promise<void> {
-  const [state] = await run<{ there: boolean; readOnly: boolean }>({
-    text: `SELECT to_regclass($1) IS NOT NULL AS there,
-      pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
-  }, [`${schema}.migrations`]);
-  if (state?.readOnly) {
-    throw new BackendError(
-      "Cannot use PostgreSQL: this database is read-only. Connect to the primary server, and as a user without " +
-        "default_transaction_read_only.",
-    );
-  }
-  const version = state?.there ? await versionOf(run, schema) : 0;
-  refuseNewer(version, schema, latest);
+export async function checkSchema(database: Database, latest: number = LATEST): Promise<void> {
+  const { run, schema } = database;
+  const version = await versionOf(database, latest);
   if (version < latest) {
     const what = version === 0
       ? "has no tables of mcp-jobs"
       : `has tables of version ${version}, this code needs ${latest}`;
-    throw new BackendError(
-      `Cannot use PostgreSQL: the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`,
-    );
+    throw unusable(`the schema ${schema} ${what}. Run PostgresBackend.migrate({ url }).`);
   }
   const [rights] = await run<{ missing: string | null }>({
     text: `SELECT string_agg(name || ' (' || kind || ')', ', ') AS missing FROM (
@@ -208,24 +202,47 @@ export async function checkSchema({ run, schema }: Database, latest: number = LA
     ) AS rights WHERE NOT granted`,
   }, [TABLES, schema]);
   if (rights?.missing) {
-    throw new BackendError(
-      `Cannot use PostgreSQL: this user lacks rights in ${schema}: ${rights.missing}. Grant them; ` +
-        "docs/postgres.md has the commands.",
+    throw unusable(
+      `this user lacks rights in ${schema}: ${rights.missing}. Grant them; docs/postgres.md has the commands.`,
     );
   }
 }
 
-async function versionOf(run: Database["run"], schema: string): Promise<number> {
+/**
+ * The version of the tables; 0 if there are none. Rejects with `BackendError` if it is newer than this code, or if this
+ * database cannot store tasks.
+ */
+async function versionOf({ run, schema }: Database, latest: number): Promise<number> {
+  const [state] = await run<{ there: boolean; readOnly: boolean; encoding: string }>({
+    text: `SELECT to_regclass($1) IS NOT NULL AS there, current_setting('server_encoding') AS encoding,
+      pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
+  }, [`${schema}.migrations`]);
+  if (state === undefined) return 0;
+  if (state.readOnly) {
+    throw unusable(
+      "this database is read-only. Connect to the primary server, and as a user without default_transaction_read_only.",
+    );
+  }
+  // SQL_ASCII stores texts as they come.
+  if (!["UTF8", "SQL_ASCII"].includes(state.encoding)) {
+    throw unusable(
+      `this database stores texts as ${state.encoding}, which lacks most characters. Use one with ENCODING 'UTF8'.`,
+    );
+  }
+  if (!state.there) return 0;
   const [row] = await run<{ version: number | null }>({
     text: `SELECT max(version) AS version FROM ${schema}.migrations`,
   });
-  return row?.version ?? 0;
+  const version = row?.version ?? 0;
+  if (version > latest) {
+    throw unusable(
+      `the tables in ${schema} have version ${version}, this code knows ${latest}. Update mcp-jobs here to the version ` +
+        "that made them.",
+    );
+  }
+  return version;
 }
 
-function refuseNewer(version: number, schema: string, latest: number): void {
-  if (version <= latest) return;
-  throw new BackendError(
-    `Cannot use PostgreSQL: the tables in ${schema} have version ${version}, this code knows ${latest}. ` +
-      "Update mcp-jobs here to the version that made them.",
-  );
+function unusable(why: string): BackendError {
+  return new BackendError(`Cannot use PostgreSQL: ${why}`);
 }
