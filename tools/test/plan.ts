@@ -13,6 +13,7 @@ import { groupsOf } from "./groups.ts";
 export const LONGEST: readonly string[] = [
   "tests/backends/postgres/postgres_test.ts",
   "tests/backends/postgres",
+  "tests/backends/postgres/connecting",
   "tests/examples/examples_test.ts",
   "tests/backends/bullmq/bullmq_test.ts",
   "tests/backends/kv/kv_test.ts",

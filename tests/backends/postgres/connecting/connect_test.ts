@@ -1,12 +1,12 @@
 import pg from "pg";
-import { BackendError, DefinitionError, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
-import { checkSchema, LATEST } from "../../../src/backends/postgres/tables/schema.ts";
-import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
-import { until } from "../../support/processes.ts";
-import { sharedPostgres } from "../../support/postgres.ts";
-import { testUnless } from "../../support/test_unless.ts";
+import { BackendError, DefinitionError, PostgresBackend } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/database.ts";
+import { checkSchema, LATEST } from "../../../../src/backends/postgres/tables/schema.ts";
+import { hasPostgresServer, noPostgres, PostgresServer } from "../../../../tools/postgres_server.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
+import { until } from "../../../support/processes.ts";
+import { sharedPostgres } from "../../../support/postgres.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 const noServer = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 

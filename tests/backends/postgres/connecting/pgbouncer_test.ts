@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { newTaskId } from "../../../backend.ts";
-import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { noPostgres } from "../../../tools/postgres_server.ts";
-import { freePort } from "../../../tools/redis_server.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { until } from "../../support/processes.ts";
-import { sharedPostgres } from "../../support/postgres.ts";
-import { testUnless } from "../../support/test_unless.ts";
+import { newTaskId } from "../../../../backend.ts";
+import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { noPostgres } from "../../../../tools/postgres_server.ts";
+import { freePort } from "../../../../tools/redis_server.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { until } from "../../../support/processes.ts";
+import { sharedPostgres } from "../../../support/postgres.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 /** As in "PgBouncer 1.18.0"; `undefined` where there is none. */
 const version = await new Deno.Command("pgbouncer", { args: ["--version"], stderr: "null" }).output()

@@ -1,14 +1,14 @@
 import pg from "pg";
-import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { TaskFeed } from "../../../src/tasks/feed.ts";
-import { hasPostgresServer } from "../../../tools/postgres_server.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { until } from "../../support/processes.ts";
-import { emptyTables, ownPostgres, sharedPostgres } from "../../support/postgres.ts";
-import { testUnless } from "../../support/test_unless.ts";
-import { Network } from "../support/network.ts";
+import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/database.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { TaskFeed } from "../../../../src/tasks/feed.ts";
+import { hasPostgresServer } from "../../../../tools/postgres_server.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { until } from "../../../support/processes.ts";
+import { emptyTables, ownPostgres, sharedPostgres } from "../../../support/postgres.ts";
+import { testUnless } from "../../../support/test_unless.ts";
+import { Network } from "../../support/network.ts";
 
 const missing = hasPostgresServer ? undefined : "install PostgreSQL 14 or later";
 

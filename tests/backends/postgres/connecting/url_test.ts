@@ -1,9 +1,9 @@
-import { BackendError } from "../../../mod.ts";
-import { Database } from "../../../src/backends/postgres/database.ts";
-import { noPostgres } from "../../../tools/postgres_server.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../../tools/std.ts";
-import { sharedPostgres } from "../../support/postgres.ts";
-import { testUnless } from "../../support/test_unless.ts";
+import { BackendError } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/database.ts";
+import { noPostgres } from "../../../../tools/postgres_server.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../../../tools/std.ts";
+import { sharedPostgres } from "../../../support/postgres.ts";
+import { testUnless } from "../../../support/test_unless.ts";
 
 /** A setting of the connections of a database. */
 async function setting(url: string, name: string): Promise<string | undefined> {
