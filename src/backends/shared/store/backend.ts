@@ -15,7 +15,6 @@ import type {
   StreamStore,
   TaskEvent,
   TaskPage,
-  WorkerInfo,
   WorkHandle,
   WorkOptions,
 } from "../../../backend.ts";
@@ -25,21 +24,18 @@ import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import { toText } from "../../../json.ts";
 import { operatorOf } from "../../../operator/operator.ts";
 import { Pauses } from "../../../operator/pauses.ts";
-import { newWorker } from "../../../operator/workers.ts";
 import { type Answer, type FinishedTask, hasExpired, isFinished, type Outcome, type TaskInfo } from "../../../task.ts";
 import { countCreated } from "../../../telemetry/metrics.ts";
 import { callback, checkOptions, type Rules } from "../../../options.ts";
 import { awaitEnd } from "../await_end.ts";
-import { Claims } from "./claims.ts";
 import type { Hub } from "./hub.ts";
-import { Lease } from "./lease.ts";
 import * as change from "../record.ts";
 import { createKeyed } from "./keys.ts";
 import { operated } from "./operated.ts";
-import { Runner } from "../running/runner.ts";
 import type { Entry, Store } from "./store.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
+import { StoreWorker } from "./worker.ts";
 
 const OPTIONS: Rules<BackendOptions> = { onError: callback };
 
@@ -58,7 +54,7 @@ export class StoreBackend implements Backend {
   readonly #opened: AsyncDisposable;
   readonly #onError: OnError;
   /** The workers of this process. */
-  readonly #workers = new Map<WorkHandle, { readonly info: () => WorkerInfo; readonly claims: Claims }>();
+  readonly #workers = new Set<StoreWorker>();
   readonly #pauses: Pauses;
   #closing: Promise<void> | undefined;
 
@@ -103,14 +99,14 @@ export class StoreBackend implements Backend {
     this.#hub = hub;
     this.#opened = opened;
     this.#pauses = new Pauses(this.documents, () => hub.ready());
-    const here = () => [...this.#workers.values()].map(({ info }) => info());
+    const here = () => [...this.#workers].map(({ info }) => info);
     this.operator = operatorOf(this, operated(store, () => this.#checkOpen(), here), {
       jobs: () => this.#pauses.jobs(),
       resume: (job) => this.#pauses.resume(job),
       pause: async (job) => {
         await this.#pauses.pause(job);
         // What was claimed meanwhile has begun before.
-        const here = [...this.#workers.values()].map(({ claims }) => claims.settled());
+        const here = [...this.#workers].map((worker) => worker.settled());
         await Promise.all([store.operating.passClaims?.(), ...here]);
       },
     });
@@ -211,7 +207,7 @@ export class StoreBackend implements Backend {
   /** Whether a worker for this job is alive. */
   async hasWorker(job: string): Promise<boolean> {
     this.#checkOpen();
-    const isHere = this.#workers.values().some(({ info }) => info().jobs.includes(job));
+    const isHere = this.#workers.values().some(({ info }) => info.jobs.includes(job));
     return isHere || await this.#store.hasWorker(job);
   }
 
@@ -223,48 +219,11 @@ export class StoreBackend implements Backend {
   /** Starts to claim and run tasks. */
   work(options: WorkOptions): WorkHandle {
     this.#checkOpen();
-    const { jobs } = options;
     const onError = options.onError ? reporterOf(options.onError) : this.#onError;
-    const worker = newWorker(jobs);
-    const claims = new Claims(
-      this.#store,
-      worker,
-      {
-        hold: () => lease?.hold?.(),
-        lose: (id) => runner.lose(id),
-        onError,
-      },
-      (again) => this.#pauses.unpaused(jobs, again),
-      options.limits,
-    );
-    const lease = this.#store.lease?.(worker, () => claims.held);
-    // With each renewal the worker also looks for pauses and tasks that no event has announced.
-    const kept = lease && new Lease(this.#store, lease, () => this.#pauses.reread(), onError);
-    const runner = new Runner(claims, { ...options, onError }, kept?.ready ?? Promise.resolve());
-    const leave = this.#hub.add({
-      ready: () => runner.wake(),
-      event: (event) => {
-        claims.receive(event);
-        if (event.kind === "gap") return runner.recheck();
-        runner.receive(event.task);
-        // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
-        const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
-        if (isDelayed || claims.freesSlot(event.task)) runner.wake();
-      },
-    });
-    let stopping: Promise<void> | undefined;
-    const handle: WorkHandle = {
-      ready: runner.ready,
-      stop: (grace) => {
-        const stopped = runner.stop(grace); // Called again, it shortens the grace.
-        return stopping ??= stopped.then(() => kept?.[Symbol.asyncDispose]()).finally(() => {
-          leave();
-          this.#workers.delete(handle);
-        });
-      },
-    };
-    this.#workers.set(handle, { info: () => ({ ...worker, running: claims.held.map(({ id }) => id) }), claims });
-    return handle;
+    const worker = new StoreWorker(this.#store, this.#hub, this.#pauses, { ...options, onError });
+    this.#workers.add(worker);
+    const stop = (grace: number) => worker.stop(grace).finally(() => void this.#workers.delete(worker));
+    return { ready: worker.ready, stop };
   }
 
   /** Closes the backend; workers that still run are stopped without grace. */
@@ -278,7 +237,7 @@ export class StoreBackend implements Backend {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#workers.keys()].map(({ stop }) => stop(0)));
+    await Promise.all([...this.#workers].map((worker) => worker.stop(0)));
     this.#hub.clear();
     await this.#opened[Symbol.asyncDispose]();
   }

@@ -1,0 +1,76 @@
+/**
+ * A worker of this process: its claims, its lease, and the runner of its tasks.
+ *
+ * @module
+ */
+import type { WorkerInfo, WorkHandle, WorkOptions } from "../../../backend.ts";
+import type { OnError } from "../../../log/on_error.ts";
+import type { Pauses } from "../../../operator/pauses.ts";
+import { newWorker } from "../../../operator/workers.ts";
+import type { TaskRecord } from "../record.ts";
+import { Runner } from "../running/runner.ts";
+import { Claims } from "./claims.ts";
+import type { Hub } from "./hub.ts";
+import { Lease } from "./lease.ts";
+import type { LeasedWorker, Store } from "./store.ts";
+
+/** Claims tasks and runs them. */
+export class StoreWorker implements WorkHandle {
+  /** That of the runner. */
+  readonly ready: Promise<void>;
+  readonly #worker: LeasedWorker;
+  readonly #claims: Claims;
+  readonly #runner: Runner;
+  readonly #lease: Lease | undefined;
+  readonly #leave: () => void;
+  #stopping: Promise<void> | undefined;
+
+  /** Begins to claim tasks once its lease is stored. */
+  constructor(store: Store, hub: Hub, pauses: Pauses, options: WorkOptions & { readonly onError: OnError }) {
+    const { jobs, onError } = options;
+    this.#worker = newWorker(jobs);
+    const claims = this.#claims = new Claims(
+      store,
+      this.#worker,
+      {
+        hold: () => lease?.hold?.(),
+        lose: (id) => runner.lose(id),
+        onError,
+      },
+      (again) => pauses.unpaused(jobs, again),
+      options.limits,
+    );
+    const lease = store.lease?.(this.#worker, () => claims.held);
+    // With each renewal the worker also looks for pauses and tasks that no event has announced.
+    this.#lease = lease && new Lease(store, lease, () => pauses.reread(), onError);
+    const runner = this.#runner = new Runner(claims, options, this.#lease?.ready ?? Promise.resolve());
+    this.ready = runner.ready;
+    this.#leave = hub.add({
+      ready: () => runner.wake(),
+      event: (event) => {
+        claims.receive(event);
+        if (event.kind === "gap") return runner.recheck();
+        runner.receive(event.task);
+        // `ready` is not called for delayed tasks, so the worker takes their due time from the event.
+        const isDelayed = "dueAt" in event.task && jobs.includes(event.task.job);
+        if (isDelayed || claims.freesSlot(event.task)) runner.wake();
+      },
+    });
+  }
+
+  /** What an operator sees of it. */
+  get info(): WorkerInfo {
+    return { ...this.#worker, running: this.#claims.held.map(({ id }) => id) };
+  }
+
+  /** Resolves once the claims under way have taken their tasks, or have failed. */
+  settled(): Promise<void> {
+    return this.#claims.settled();
+  }
+
+  /** Stops as the runner does, and then ends its lease. A second call shortens the grace. */
+  stop(grace: number): Promise<void> {
+    const stopped = this.#runner.stop(grace);
+    return this.#stopping ??= stopped.then(() => this.#lease?.[Symbol.asyncDispose]()).finally(this.#leave);
+  }
+}
