@@ -1,4 +1,4 @@
-/** A server of the chaos run, on stdio. */
+/** A server of the chaos run, on stdio, with a worker of its own. */
 import { AsyncToolServer } from "../mod.ts";
 import { openBackend } from "../tools/place.ts";
 import { approve, HANDLE_AFTER_MS, LEASE_MS, step, STEP_OR_HANDLE } from "./job.ts";
@@ -14,4 +14,5 @@ const server = new AsyncToolServer({
 server.registerAsyncTool(step);
 server.registerAsyncTool(approve);
 server.registerAsyncTool(step, { name: STEP_OR_HANDLE, answerWithin: HANDLE_AFTER_MS });
-await server.run();
+// A worker of its own begins tasks with their creation.
+await server.run({ worker: { concurrency: 4 } });

@@ -10,6 +10,7 @@ import { credible } from "../shared/clock.ts";
 import type { DeadWorker, LeasedWorker, WorkerLease } from "../shared/store/store.ts";
 import { type Committer, reading } from "./committer.ts";
 import { workerKey } from "./keys.ts";
+import { fitting } from "./limits.ts";
 
 /** What a worker's key holds. */
 export interface WorkerRecord extends Omit<LeasedWorker, "name"> {
@@ -61,10 +62,13 @@ export class KvLease implements WorkerLease {
   }
 
   /** Others find a dead worker's tasks by the list in its key, so tasks are listed before they are claimed. */
-  hold(): void {
+  hold(): boolean {
+    const held = this.#options.held();
+    if (fitting(held, [], ({ owner }) => owner).length < held.length) return false;
     void this.renew().catch((error) =>
       this.#options.onError(error, { where: "write down which tasks a worker holds" })
     );
+    return true;
   }
 
   async end(): Promise<void> {

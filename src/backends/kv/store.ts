@@ -10,7 +10,7 @@ import { PAUSED } from "../../operator/pauses.ts";
 import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import { ID_LENGTH, KEY_TTL_MS } from "../shared/store/keys.ts";
-import { mayHaveSteps, type TaskRecord } from "../shared/record.ts";
+import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";
 import { claimBlob, dropBlob, readBlob, writeBlob } from "./values/blobs.ts";
@@ -86,12 +86,32 @@ export class KvStore implements Store<KvEntry> {
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    const { id, owner } = record.info;
-    const named = key === undefined ? undefined : await this.#named(owner, key);
-    if (named && named.value?.slice(0, ID_LENGTH) !== id) return false;
+    return await this.#create({ record, input: await this.#storeText(input) }, key) !== undefined;
+  }
+
+  async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<KvEntry | boolean> {
     const text = await this.#storeText(input);
-    const write = { ...writing({ record, input: text }, undefined), deletes: marksOf(text) };
-    return await this.#committer.commit({ ...write, checks: named && [named] }) !== null;
+    const started = { record: claimed(record, worker, this.now()), input: text };
+    const entry = await this.#create(started, key, [unpaused(record.info.job)]);
+    return entry ?? await this.#create({ record, input: text }, key) !== undefined;
+  }
+
+  async #create(
+    stored: StoredTask,
+    key: string | undefined,
+    checks: readonly Deno.AtomicCheck[] = [],
+  ): Promise<KvEntry | undefined> {
+    const { id, owner } = stored.record.info;
+    const named = key === undefined ? undefined : await this.#named(owner, key);
+    if (named && named.value?.slice(0, ID_LENGTH) !== id) return undefined;
+    const versionstamp = await this.#committer.commit({
+      ...writing(stored, undefined),
+      checks: named ? [named, ...checks] : checks,
+      deletes: marksOf(stored.input),
+    });
+    return versionstamp === null
+      ? undefined
+      : { ...stored, check: { key: taskKey(owner, id), versionstamp }, steps: new Map() };
   }
 
   async readKey(owner: string, key: string): Promise<string | undefined> {

@@ -35,6 +35,8 @@ export interface NewRow {
   readonly input: string;
   /** The key that must name it. */
   readonly key?: string;
+  /** The worker of this process that claims it at once. */
+  readonly worker?: string;
 }
 
 /** A change of a task. */

@@ -17,7 +17,7 @@ import { PgQueue } from "./queue.ts";
 import { Ahead } from "./operating/ahead.ts";
 import { PgOperating } from "./operating/operating.ts";
 import { stateOf } from "./operating/states.ts";
-import { entryOf, LAST_ID, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
+import { entryOf, LAST_ID, type NewRow, type PgEntry, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 import { PgSteps } from "./steps.ts";
 import { PostgresStreams } from "./streams.ts";
 import type { PgDocuments } from "./tables/documents.ts";
@@ -30,6 +30,9 @@ interface OwnKey {
   readonly owner: string;
   readonly name: string;
 }
+
+/** The version of a task that is claimed with its creation, as if these were two writes. */
+const STARTED = 2;
 
 /** The most tasks, or keys, that are read at once. */
 const MAX_READ = 200;
@@ -66,14 +69,35 @@ export class PostgresStore implements Store<PgEntry> {
   }
 
   async create(record: TaskRecord, input: string, key?: string): Promise<boolean> {
-    const { id, owner } = record.info;
     await this.#ahead.note(record.info);
-    const create = () => this.#writer.create({ record, input, key });
-    return await create().catch(async (error) => {
-      if (!isCut(error)) throw error;
-      // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
-      return await create() || await this.read(id, owner) !== undefined;
-    });
+    const row = { record, input, key };
+    try {
+      return await this.#writer.create(row) !== undefined;
+    } catch (error) {
+      return await this.#createAgain(row, error) !== undefined;
+    }
+  }
+
+  async start(record: TaskRecord, input: string, worker: string, key?: string): Promise<PgEntry | boolean> {
+    await this.#ahead.note(record.info);
+    const row = { record, input, key, worker };
+    try {
+      const started = await this.#writer.start(row);
+      if (started) return { record: started, version: STARTED, state: stateOf(record.info) };
+    } catch (error) {
+      const entry = await this.#createAgain(row, error);
+      return entry?.version === STARTED && entry.record.holder === worker ? entry : entry !== undefined;
+    }
+    return await this.create(record, input, key);
+  }
+
+  /** Stores a task after a statement that was cut off and may have stored it. Resolves with it, if it is stored now. */
+  async #createAgain(row: NewRow, error: unknown): Promise<PgEntry | undefined> {
+    if (!isCut(error)) throw error;
+    // Under the same id it cannot be stored twice: PostgreSQL waits for the first statement if that is still running.
+    await this.#writer.create(row);
+    const { id, owner } = row.record.info;
+    return await this.read(id, owner);
   }
 
   readKey(owner: string, key: string): Promise<string | undefined> {
@@ -109,8 +133,9 @@ export class PostgresStore implements Store<PgEntry> {
     outcome?: Outcome,
     lines?: readonly LogLine[],
   ): Promise<PgEntry | undefined> {
-    const done = await this.#writer.change({ before, record, outcome: outcome && JSON.stringify(outcome), lines });
-    return done ? { record, version: before.version + 1, state: stateOf(record.info) } : undefined;
+    const text = outcome && JSON.stringify(outcome);
+    const changed = await this.#writer.change({ before, record, outcome: text, lines });
+    return changed ? { record, version: before.version + 1, state: stateOf(record.info) } : undefined;
   }
 
   async log({ record: { info } }: PgEntry): Promise<readonly LogLine[]> {

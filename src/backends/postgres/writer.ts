@@ -9,9 +9,10 @@ import { batched } from "../shared/batch.ts";
 import { mayBeReady } from "../shared/store/hub.ts";
 import { type Database, isAway } from "./database.ts";
 import type { Query } from "./pg.ts";
-import type { Change, NewRow } from "./rows.ts";
+import type { TaskRecord } from "../shared/record.ts";
+import { type Change, type NewRow, recordOf } from "./rows.ts";
 import { changes } from "./tables/change.ts";
-import { creations } from "./tables/create.ts";
+import { creations, starts } from "./tables/create.ts";
 
 /** The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. */
 export const MAX_WRITES = 100;
@@ -19,7 +20,16 @@ const AT_ONCE = 2;
 const MAX_TEXT = 32 * 1024 * 1024;
 
 /** Receives changes that are stored. `isNotified`: the other processes have been notified already. */
-export type Written = (tasks: readonly TaskInfo[], isNotified: boolean) => void;
+export type Announce = (tasks: readonly TaskInfo[], isNotified: boolean) => void;
+
+/** Makes a statement of rows. */
+type Prepare<Row> = (rows: readonly Row[], writer: string) => Query;
+
+/** What a statement returns: the ids of the tasks that it has written, and when it has claimed them. */
+interface Written {
+  readonly ids: string | null;
+  readonly at?: number;
+}
 
 /** Announces writes. */
 export interface Announcer {
@@ -35,53 +45,62 @@ export interface Announcer {
 /** Writes for one process. */
 export class Writer {
   /**
-   * Stores a new task. Resolves with whether it did: not if its id is taken, or its key names another task. Rejects with
+   * Stores a new task. Resolves with it, or with `undefined` if its id is taken, or its key names another task. Rejects with
    * `BackendError` while the database fails; the write may have been made even so.
    */
-  readonly create: (task: NewRow) => Promise<boolean>;
-  /** Changes a task, as `create`. Resolves with whether it did: not if the task has changed since it was read. */
-  readonly change: (change: Change) => Promise<boolean>;
+  readonly create: (task: NewRow) => Promise<TaskRecord | undefined>;
+  /** As `create`, and claims the task for its worker. `undefined` also if that may not claim it now. */
+  readonly start: (task: NewRow) => Promise<TaskRecord | undefined>;
+  /** Changes a task, as `create`; `undefined` if the task has changed since it was read. */
+  readonly change: (change: Change) => Promise<TaskRecord | undefined>;
   /** The name under which this process writes events. */
   readonly name: string;
   /** Called with what a statement has changed, once it is stored. */
-  readonly written: Written;
+  readonly written: Announce;
   readonly #run: Database["run"];
   readonly #log: Announcer;
 
-  constructor({ schema, run }: Pick<Database, "schema" | "run">, name: string, written: Written, log: Announcer) {
+  constructor({ schema, run }: Pick<Database, "schema" | "run">, name: string, written: Announce, log: Announcer) {
     this.name = name;
     this.written = written;
     this.#run = run;
     this.#log = log;
     const options = { atOnce: AT_ONCE, enough: MAX_WRITES / 4, maxSize: MAX_TEXT, isFatal: isAway };
-    const [create, change] = [creations(schema), changes(schema)];
-    this.create = batched((rows) => this.#write(rows, create), MAX_WRITES, options, ({ input }) => input.length);
-    this.change = batched(
-      (rows) => this.#write(rows, change),
-      MAX_WRITES,
-      options,
-      ({ outcome = "" }) => outcome.length,
-    );
+    const writing = <Row extends NewRow | Change>(prepare: Prepare<Row>, sizeOf: (row: Row) => number) =>
+      batched((rows: readonly Row[]) => this.#write(rows, prepare), MAX_WRITES, options, sizeOf);
+    this.create = writing(creations(schema), ({ input }) => input.length);
+    this.start = writing(starts(schema), ({ input }) => input.length);
+    this.change = writing(changes(schema), ({ outcome = "" }) => outcome.length);
   }
 
   async #write<Row extends NewRow | Change>(
     rows: readonly Row[],
-    prepare: (rows: readonly Row[], writer: string) => Query,
-  ): Promise<readonly boolean[]> {
+    prepare: Prepare<Row>,
+  ): Promise<readonly (TaskRecord | undefined)[]> {
     // Of two changes of one task that was read at the same version, the first one counts.
     const first = new Map(rows.map((row) => [row.record.info.id, row] as const).reverse());
     // In the order of their ids, so that no two statements wait for each other.
     const sorted = [...first.values()].sort((a, b) => a.record.info.id < b.record.info.id ? -1 : 1);
+    const claims = sorted.some((row) => workerOf(row) !== null);
     const ready = sorted.some(({ record }) => mayBeReady(record.info));
     const query = prepare(sorted, this.name);
-    const writing = this.#run<{ ids: string | null }>(query, query.values, this.#log.notification(ready));
+    // Other processes have little to do with a task that is claimed already: their notification can wait for the next one.
+    const notification = claims ? undefined : this.#log.notification(ready);
+    const writing = this.#run<Written>(query, query.values, notification);
     const [row] = await writing.catch((error) => {
       this.#log.unsure();
       throw error;
     });
     const ids = new Set(row?.ids?.split(","));
-    const done = rows.map((row) => first.get(row.record.info.id) === row && ids.has(row.record.info.id));
-    if (ids.size > 0) this.written(rows.filter((_, index) => done[index]).map(({ record }) => record.info), true);
-    return done;
+    const written = rows.map((one) => {
+      const isDone = first.get(one.record.info.id) === one && ids.has(one.record.info.id);
+      return isDone ? recordOf(one.record, workerOf(one), row?.at ?? null) : undefined;
+    });
+    if (ids.size > 0) this.written(written.flatMap((record) => record?.info ?? []), !claims);
+    return written;
   }
+}
+
+function workerOf(row: NewRow | Change): string | null {
+  return "worker" in row ? row.worker ?? null : null;
 }

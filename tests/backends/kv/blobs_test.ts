@@ -3,7 +3,7 @@ import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, garbageKey } from "../../../src/backends/kv/keys.ts";
 import { KvStreams } from "../../../src/backends/kv/streams.ts";
 import { claimed, created, settled } from "../../../src/backends/shared/record.ts";
-import { Claims } from "../../../src/backends/shared/store/claims.ts";
+import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
 import { Sweeper } from "../../../src/backends/shared/sweeper.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { ignored } from "../../support/errors.ts";
@@ -88,7 +88,11 @@ Deno.test("KV: a long message of a stream is kept for as long as requested, and 
 Deno.test("KV: a large input and a large result are kept as long as their task, and then nothing is left", () =>
   withKv(async ({ kv, committer, left }) => {
     const store = storeOf(kv, committer);
-    const claims = new Claims(store, { name: "worker", jobs: ["job"] }, { hold() {}, lose() {}, onError: ignored });
+    const claims = new Claims(store, { name: "worker", jobs: ["job"] }, {
+      hold: () => true,
+      lose() {},
+      onError: ignored,
+    });
     const [id, input, value] = [newTaskId(), "x".repeat(20_000), "y".repeat(100_000)];
     const retry = { attempts: 1, delay: 0, maxDelay: 0 };
     await store.create(

@@ -6,7 +6,7 @@ import type { KvStore } from "../../../src/backends/kv/store.ts";
 import { type KvEntry, promoting, type StoredTask } from "../../../src/backends/kv/stored.ts";
 import * as change from "../../../src/backends/shared/record.ts";
 import { Runner } from "../../../src/backends/shared/running/runner.ts";
-import { Claims } from "../../../src/backends/shared/store/claims.ts";
+import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
 import { newWorker } from "../../../src/operator/workers.ts";
 import { TaskFeed } from "../../../src/tasks/feed.ts";
 import { newTaskId } from "../../../src/ids.ts";
@@ -178,7 +178,7 @@ Deno.test("KV: what becomes of tasks goes to disk with the claims of those that 
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
   const task = () => ({ id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry });
   await Promise.all(Array.from({ length: 4 }, () => store.create(change.created(task(), NOW), "{}")));
-  const claims = new Claims(store, newWorker(["job"]), { hold: () => {}, lose: () => {}, onError: ignored });
+  const claims = new Claims(store, newWorker(["job"]), { hold: () => true, lose: () => {}, onError: ignored });
   const run = (): Promise<Attempt> => Promise.resolve({ kind: "value", value: 1 });
   const runner = new Runner(claims, { jobs: ["job"], concurrency: 2, run }, Promise.resolve());
   await ended;

@@ -5,7 +5,7 @@ import type { WorkerRecord } from "../../../src/backends/kv/lease.ts";
 import type { KvStore } from "../../../src/backends/kv/store.ts";
 import type { KvEntry, StoredTask } from "../../../src/backends/kv/stored.ts";
 import * as change from "../../../src/backends/shared/record.ts";
-import { Lease } from "../../../src/backends/shared/store/lease.ts";
+import { Lease } from "../../../src/backends/shared/claiming/lease.ts";
 import type { WorkerLease } from "../../../src/backends/shared/store/store.ts";
 import { newTaskId } from "../../../src/ids.ts";
 import { newWorker } from "../../../src/operator/workers.ts";

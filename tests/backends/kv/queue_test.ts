@@ -1,8 +1,8 @@
 import { Committer } from "../../../src/backends/kv/committer.ts";
 import { blobKey, delayedKey } from "../../../src/backends/kv/keys.ts";
 import type { KvStore, KvStoreOptions } from "../../../src/backends/kv/store.ts";
-import { Claims, type ClaimsListener } from "../../../src/backends/shared/store/claims.ts";
-import { Lease } from "../../../src/backends/shared/store/lease.ts";
+import { Claims, type ClaimsListener } from "../../../src/backends/shared/claiming/claims.ts";
+import { Lease } from "../../../src/backends/shared/claiming/lease.ts";
 import type { Worker } from "../../../src/backends/shared/store/store.ts";
 import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
 import { PAUSED, Pauses } from "../../../src/operator/pauses.ts";
@@ -29,7 +29,7 @@ function claimsOf(
   worker: Partial<Worker> = {},
   jobs?: (again: boolean) => Promise<readonly string[]>,
 ): Claims {
-  const listener = { hold() {}, lose() {}, onError: ignored, ...own };
+  const listener = { hold: () => true, lose() {}, onError: ignored, ...own };
   return new Claims(store, { name: "worker", jobs: ["job"], ...worker }, listener, jobs);
 }
 
@@ -130,7 +130,7 @@ Deno.test("KV: a worker lists tasks in its lease before it claims them, so that 
   withClaims(async ({ store, create }) => {
     const id = await create({});
     const held: unknown[] = [];
-    const hold = () => void held.push(claims.held.map((task) => [task.id, task.owner]));
+    const hold = () => held.push(claims.held.map((task) => [task.id, task.owner])) > 0;
     const claims = claimsOf(store, { hold });
     const { change } = store;
     store.change = (...changed) => {

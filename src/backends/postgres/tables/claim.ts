@@ -80,7 +80,7 @@ function alive(schema: string): string {
 }
 
 /** Whether a job is paused. */
-function isPaused(schema: string, job: string): string {
+export function isPaused(schema: string, job: string): string {
   return `EXISTS (SELECT FROM ${schema}.documents WHERE documents.name = '${PAUSED}' || ${job}::text)`;
 }
 

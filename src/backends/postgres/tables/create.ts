@@ -1,5 +1,5 @@
 /**
- * The statement that stores new tasks.
+ * The statements that store new tasks, with and without a claim.
  *
  * @module
  */
@@ -9,7 +9,17 @@ import { stateOf } from "../operating/states.ts";
 import type { Query } from "../pg.ts";
 import { dueOf, isDelayed, type NewRow } from "../rows.ts";
 import { arraysOf, type Column, inputOf } from "./rows_in.ts";
+import { isPaused } from "./claim.ts";
 import { announced, counted, queued } from "./written.ts";
+
+/** Makes a statement of rows. */
+type Prepare = (rows: readonly NewRow[], writer: string) => Query;
+
+/** What a statement has for keys: the part that reads them, and the condition for a row. */
+interface Keyed {
+  readonly named: string;
+  readonly condition: string;
+}
 
 const COLUMNS: readonly Column<NewRow>[] = [
   ["id", "uuid", ({ record }) => record.info.id],
@@ -18,32 +28,52 @@ const COLUMNS: readonly Column<NewRow>[] = [
   ["state", "text", ({ record }) => stateOf(record.info)],
   ["record", "text", ({ record }) => JSON.stringify(record)],
   ["body", "text", ({ input }) => input],
+];
+
+const QUEUED: readonly Column<NewRow>[] = [
+  ...COLUMNS,
   ["priority", "float8", ({ record }) => urgencyOf(record)],
   ["due_at", "float8", ({ record }) => dueOf(record)],
   ["delayed", "boolean", ({ record }) => isDelayed(record)],
 ];
 
-const KEYED: readonly Column<NewRow>[] = [...COLUMNS, ["key", "text", ({ key }) => key]];
+const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ worker }) => worker]];
+
+const KEY: Column<NewRow> = ["key", "text", ({ key }) => key];
 
 /** Prepares the statement. Those tasks are stored whose id is free and, if they have a key, whose key names them. */
-export function creations(schema: string): (rows: readonly NewRow[], writer: string) => Query {
-  const plain = { name: "mcp_jobs_create", text: createStatement(schema, COLUMNS) };
-  const keyed = { name: "mcp_jobs_create_keyed", text: createStatement(schema, KEYED, keyParts(schema)) };
+export function creations(schema: string): Prepare {
+  return preparing("mcp_jobs_create", QUEUED, (columns, keyed) => createStatement(schema, columns, keyed), schema);
+}
+
+/**
+ * Prepares the statement that also claims the tasks for workers of this process. Of these tasks it stores only those that may
+ * be claimed: the worker's lease lasts, and the job is not paused.
+ */
+export function starts(schema: string): Prepare {
+  return preparing("mcp_jobs_start", CLAIMED, (columns, keyed) => startStatement(schema, columns, keyed), schema);
+}
+
+function preparing(
+  name: string,
+  columns: readonly Column<NewRow>[],
+  statement: (columns: readonly Column<NewRow>[], keyed: Keyed) => string,
+  schema: string,
+): Prepare {
+  const plain = { name, text: statement(columns, { named: "", condition: "true" }) };
+  const withKey = [...columns, KEY];
+  const keyed = { name: `${name}_keyed`, text: statement(withKey, keyParts(schema)) };
   return (rows, writer) => {
-    const [query, columns] = rows.some(({ key }) => key !== undefined) ? [keyed, KEYED] : [plain, COLUMNS];
-    return { ...query, values: [writer, ...arraysOf(columns, rows)] };
+    const [query, used] = rows.some(({ key }) => key !== undefined) ? [keyed, withKey] : [plain, columns];
+    return { ...query, values: [writer, ...arraysOf(used, rows)] };
   };
 }
 
-function createStatement(
-  schema: string,
-  columns: readonly Column<NewRow>[],
-  { named = "", where = "" }: { readonly named?: string; readonly where?: string } = {},
-): string {
+function createStatement(schema: string, columns: readonly Column<NewRow>[], { named, condition }: Keyed): string {
   return `
 WITH ${inputOf(columns, 2)}, ${named}made AS (
   INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input)
-  SELECT id, owner, job, 1, state, record, body FROM input ${where}
+  SELECT id, owner, job, 1, state, record, body FROM input WHERE ${condition}
   ON CONFLICT DO NOTHING RETURNING id
 ), written AS MATERIALIZED (
   SELECT *, 1 AS version, NULL AS was_state FROM input WHERE id IN (SELECT id FROM made)
@@ -51,13 +81,38 @@ WITH ${inputOf(columns, 2)}, ${named}made AS (
 SELECT string_agg(id::text, ',') AS ids FROM written`;
 }
 
+/** The locks and the checks are those of a claim. What it stores is what the creation and the claim would have stored. */
+function startStatement(schema: string, columns: readonly Column<NewRow>[], { named, condition }: Keyed): string {
+  return `
+WITH ${inputOf(columns, 2)}, ${named}locked AS MATERIALIZED (
+  SELECT name, pauses FROM ${schema}.workers WHERE name IN (SELECT worker FROM input) AND expires_at > now()
+  ORDER BY name FOR SHARE
+), alive AS MATERIALIZED (
+  SELECT name AS worker, floor(extract(epoch FROM now()) * 1000)::float8 AS at FROM locked
+  WHERE pauses = (SELECT pauses FROM ${schema}.workers WHERE workers.name = locked.name)
+), made AS (
+  INSERT INTO ${schema}.tasks (id, owner, job, version, state, record, input, holder, claimed_at)
+  SELECT id, owner, job, 2, state, record, body, worker, at FROM input JOIN alive USING (worker)
+  WHERE ${condition} AND NOT ${isPaused(schema, "job")}
+  ON CONFLICT DO NOTHING RETURNING id
+), written AS MATERIALIZED (
+  SELECT *, 2 AS version, NULL AS was_state FROM input JOIN alive USING (worker) WHERE id IN (SELECT id FROM made)
+), noted AS (
+  INSERT INTO ${schema}.claims (worker, ids) SELECT worker, array_agg(id) FROM written GROUP BY worker
+), ${counted(schema)}, announced AS (
+  INSERT INTO ${schema}.events (writer, holder, claimed_at, tasks)
+  SELECT $1::uuid, worker, at, '[' || string_agg(record, ',') || ']' FROM written GROUP BY worker, at
+)
+SELECT string_agg(id::text, ',') AS ids, max(at) AS at FROM written`;
+}
+
 /** Locks the keys, so that none of them names another task before this one is stored. */
-function keyParts(schema: string): { readonly named: string; readonly where: string } {
+function keyParts(schema: string): Keyed {
   return {
     named: `named AS MATERIALIZED (
   SELECT left(named, ${ID_LENGTH})::uuid AS task FROM ${schema}.keys
   WHERE (owner, name) IN (SELECT owner, key FROM input WHERE key IS NOT NULL) ORDER BY owner, name FOR SHARE
 ), `,
-    where: "WHERE key IS NULL OR id IN (SELECT task FROM named)",
+    condition: "(key IS NULL OR id IN (SELECT task FROM named))",
   };
 }

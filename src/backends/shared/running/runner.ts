@@ -5,20 +5,18 @@
  * @module
  */
 import type { Claim, RecordedStep, WorkHandle, WorkOptions } from "../../../backend.ts";
-import { HoldLost, InvalidValue, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
+import { HoldLost, JobsError, TaskCancelled, TaskParked, WorkerStopping } from "../../../errors.ts";
 import { type OnError, reporterOf } from "../../../log/on_error.ts";
 import type { TaskInfo } from "../../../task.ts";
-import { doneWithin, LONGEST_TIMER_MS, pause, turn } from "../../../waiting.ts";
+import { doneWithin, LONGEST_TIMER_MS, turn } from "../../../waiting.ts";
 import { isAbandoned } from "../record.ts";
 import { OpenQuestions } from "./open_questions.ts";
+import { Retries, STORE_RETRY_MS } from "./retries.ts";
 import { mergeReports } from "./progress_reports.ts";
 import type { ClaimedTask, RunnerStore } from "./runner_store.ts";
 
 /** How long a job has, after its signal aborts at shutdown, to stop by itself, in ms. */
 const ABORT_GRACE_MS = 1_000;
-
-/** The pause before a write is tried again while the store fails, in ms. */
-const STORE_RETRY_MS = 500;
 
 interface Running {
   /** The task as it was claimed; events of older revisions are outdated. */
@@ -38,9 +36,10 @@ export class Runner implements WorkHandle {
   readonly #options: WorkOptions;
   readonly #onError: OnError;
   readonly #running = new Map<string, Running>();
-  readonly #settling = new Set<Promise<void>>();
-  readonly #closed = new AbortController();
-  /** Tasks that were asked to stop while a claim is under way, which may be claiming them. */
+  /** New tasks that are being stored and claimed at once, by id; each has a slot. */
+  readonly #starting = new Map<string, Promise<boolean>>();
+  readonly #retries: Retries;
+  /** Tasks that were asked to stop while they are, or may be, being claimed. */
   readonly #stopRequests = new Map<string, TaskInfo>();
   /** Whether tasks may be ready: not after a claim that found no more, until an event announces some. */
   #mayBeReady = true;
@@ -57,6 +56,7 @@ export class Runner implements WorkHandle {
     this.#store = store;
     this.#options = options;
     this.#onError = reporterOf(options.onError);
+    this.#retries = new Retries(store, this.#onError);
     this.#mayClaim = options.after === undefined;
     void options.after?.then(() => {
       this.#mayClaim = true;
@@ -80,20 +80,44 @@ export class Runner implements WorkHandle {
       this.#wakeIn(STORE_RETRY_MS);
     }).finally(() => {
       this.#claiming = undefined;
-      this.#stopRequests.clear();
+      for (const id of this.#stopRequests.keys()) if (!this.#starting.has(id)) this.#stopRequests.delete(id);
       this.#claimMore();
     });
   }
 
   get #free(): number {
-    return this.#options.concurrency - this.#running.size;
+    return this.#options.concurrency - this.#running.size - this.#starting.size;
+  }
+
+  /**
+   * Gives a free slot to a new task. `store` stores it, and claims it if it may begin at once. Resolves with whether it was
+   * stored. Returns `undefined`, without a call of `store`, where no slot is free or other tasks may wait for one.
+   */
+  start(id: string, store: () => Promise<ClaimedTask | boolean>): Promise<boolean> | undefined {
+    if (!this.#mayClaim || this.#stopping || this.#claiming || this.#mayBeReady || this.#free <= 0) return undefined;
+    const start = async () => {
+      try {
+        const claim = await store();
+        if (typeof claim === "boolean") return claim;
+        this.#start(claim);
+        return true;
+      } finally {
+        this.#starting.delete(id);
+        this.#stopRequests.delete(id);
+        this.#claimMore();
+      }
+    };
+    const starting = start();
+    this.#starting.set(id, starting);
+    return starting;
   }
 
   /** Takes a changed task: aborts the signal of one that is to stop, or that this worker no longer holds. */
   receive(task: TaskInfo): void {
     const running = this.#running.get(task.id);
     if (running === undefined) {
-      if (this.#claiming && "stopRequested" in task) this.#stopRequests.set(task.id, task);
+      const mayBeClaimed = this.#claiming || this.#starting.has(task.id);
+      if (mayBeClaimed && "stopRequested" in task) this.#stopRequests.set(task.id, task);
       return;
     }
     if (task.revision <= running.task.revision) return;
@@ -131,7 +155,7 @@ export class Runner implements WorkHandle {
       const { claims, failed = [], more, dueIn = Infinity } = await this.#store.claim(this.#free);
       if (more) this.#mayBeReady = true;
       for (const claim of claims) this.#start(claim);
-      for (const { task, end } of failed) void this.#write(task, end);
+      for (const { task, end } of failed) void this.#retries.write(task, end);
       if (dueIn !== Infinity) this.#wakeIn(dueIn);
     }
   }
@@ -151,7 +175,7 @@ export class Runner implements WorkHandle {
     const isPast = () => (this.#running.get(id)?.controller ?? controller) !== controller;
     let [over, parked] = [false, false];
     const isOver = () => over || parked || isPast();
-    const retry = this.#retrier(task, isOver);
+    const retry = this.#retries.of(task, isOver);
     const questions = new OpenQuestions({
       ask: (questions) => retry(() => store.ask(task, questions)),
       answer: (key) => retry(() => store.answer(task, key)),
@@ -172,7 +196,7 @@ export class Runner implements WorkHandle {
       parked = true;
       this.#running.delete(id);
       const [awaited, asked] = [{ keys: questions.awaited, until }, questions.stored()];
-      const stored = this.#write(task, async () => {
+      const stored = this.#retries.write(task, async () => {
         await asked;
         await flush();
         await store.park(task, awaited);
@@ -209,7 +233,7 @@ export class Runner implements WorkHandle {
       if (parked || isPast()) return;
       this.#running.delete(id);
       const handBack = this.#stopping && signal.aborted && attempt.kind !== "value";
-      void this.#write(task, async () => {
+      void this.#retries.write(task, async () => {
         await flush();
         await (handBack ? store.handBack(task, isAbandoned(attempt)) : store.settle(task, attempt));
       });
@@ -224,65 +248,22 @@ export class Runner implements WorkHandle {
     if (stop) this.receive(stop);
   }
 
-  /** Repeats calls of the store while it is away, so that no job fails because of that. */
-  #retrier(task: TaskInfo, isOver: () => boolean): <T>(act: () => Promise<T>) => Promise<T> {
-    return async (act) => {
-      while (true) {
-        try {
-          return await act();
-        } catch (error) {
-          if (error instanceof InvalidValue || isOver() || this.#closed.signal.aborted) throw error;
-          this.#onError(error, { where: "read or store what a running task needs", job: task.job, task: task.id });
-          await pause(STORE_RETRY_MS, this.#closed.signal);
-        }
-      }
-    };
-  }
-
-  /** Writes how a task ended, repeatedly while the store fails, so that finished work is not lost. */
-  #write(task: TaskInfo, write: () => Promise<void>): Promise<void> {
-    const attempt = async () => {
-      while (true) {
-        try {
-          return await this.#writeOrFault(task, write);
-        } catch (error) {
-          this.#onError(error, { where: "store how an attempt has ended", job: task.job, task: task.id });
-          if (this.#closed.signal.aborted) return;
-          await pause(STORE_RETRY_MS);
-        }
-      }
-    };
-    const settling: Promise<void> = attempt().finally(() => this.#settling.delete(settling));
-    this.#settling.add(settling);
-    return settling;
-  }
-
-  /** Writes. A result that can never be stored ends its task with a fault that says so. */
-  async #writeOrFault(task: TaskInfo, write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error;
-      this.#onError(error, { where: "store how an attempt has ended", job: task.job, task: task.id });
-      const message = `The result of the attempt could not be stored: ${error.message}`;
-      await this.#store.settle(task, { kind: "fault", message });
-    }
-  }
-
   async #stop(grace: number): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#claiming; // What it claims must be finished or handed back.
+    // What is being claimed must be finished or handed back.
+    await Promise.allSettled([this.#claiming, ...this.#starting.values()]);
     await this.#allDone(grace, this.#graceOver.promise);
-    this.#closed.abort(new WorkerStopping());
-    for (const { controller } of this.#running.values()) controller.abort(this.#closed.signal.reason);
+    const stopping = new WorkerStopping();
+    this.#retries.close(stopping);
+    for (const { controller } of this.#running.values()) controller.abort(stopping);
     await this.#allDone(ABORT_GRACE_MS);
     for (const { task, giveUp } of this.#running.values()) {
-      void this.#write(task, async () => {
+      void this.#retries.write(task, async () => {
         await giveUp();
         await this.#store.handBack(task, true);
       });
     }
-    await Promise.all(this.#settling);
+    await this.#retries.written();
   }
 
   /** Resolves once nothing is running, or after `ms`, or when `unless` resolves. */

@@ -35,7 +35,7 @@ import { operated } from "./operated.ts";
 import type { Entry, Store } from "./store.ts";
 import { newestLines } from "../../../task_log/newest_lines.ts";
 import { update } from "./update.ts";
-import { StoreWorker } from "./worker.ts";
+import { StoreWorker } from "../claiming/worker.ts";
 
 const OPTIONS: Rules<BackendOptions> = { onError: callback };
 
@@ -119,7 +119,7 @@ export class StoreBackend implements Backend {
     const record = change.created(task, this.#store.now());
     const input = toText(task.input, "The input");
     const create = async (key?: string) => {
-      if (!await this.#store.create(record, input, key)) return undefined;
+      if (!await this.#put(record, input, key)) return undefined;
       countCreated(task.job);
       return record.info;
     };
@@ -240,6 +240,15 @@ export class StoreBackend implements Backend {
     await Promise.all([...this.#workers].map((worker) => worker.stop(0)));
     this.#hub.clear();
     await this.#opened[Symbol.asyncDispose]();
+  }
+
+  /** Stores a new task, which begins at once if a worker of this process has a free slot. Resolves with whether it was stored. */
+  #put(record: change.TaskRecord, input: string, key?: string): Promise<boolean> {
+    for (const worker of this.#workers) {
+      const started = worker.start(record, input, key);
+      if (started) return started;
+    }
+    return this.#store.create(record, input, key);
   }
 
   /** Reads a task for its owner. Rejects with `TaskNotFound` or `TaskExpired`. */

@@ -49,6 +49,11 @@ export interface Store<E extends Entry = Entry> extends KeyStore {
    * it was written.
    */
   create(record: TaskRecord, input: string, key?: string): Promise<boolean>;
+  /**
+   * As `create`, and claims the task for a worker of this process, unless its job is paused or the worker's lease has run out.
+   * Resolves with the claimed task, or with whether it was written without a claim. Absent where a claim costs next to nothing.
+   */
+  start?(record: TaskRecord, input: string, worker: string, key?: string): Promise<E | boolean>;
   /** Reads a task. Resolves with `undefined` if this owner has none of this id. */
   read(id: string, owner: string): Promise<E | undefined>;
   /**
@@ -139,8 +144,11 @@ export interface WorkerLease {
   dead(): Promise<readonly DeadWorker[]>;
   /** Says that the worker is gone. Others take over what it still holds. */
   end(): Promise<void>;
-  /** Called before tasks are claimed, for stores that find a dead worker's tasks by a list. */
-  hold?(): void;
+  /**
+   * Called before tasks are claimed, for stores that find a dead worker's tasks by a list. Returns whether that has room for
+   * all of them; otherwise it lists nothing.
+   */
+  hold?(): boolean;
 }
 
 /** A worker whose lease has run out. */

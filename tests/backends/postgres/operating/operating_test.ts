@@ -90,7 +90,7 @@ testUnless(
           `SELECT n_tup_upd::integer AS all, n_tup_hot_upd::integer AS hot FROM pg_stat_user_tables
             WHERE schemaname = 'mcp_jobs' AND relname = 'tasks'`,
         ))[0] ?? { all: 0, hot: 0 };
-      await until(async () => (await updates()).all >= 7, "PostgreSQL has counted the updates");
+      await until(async () => (await updates()).all >= 4, "PostgreSQL has counted the updates");
       const { all, hot } = await updates();
       assertEquals(all - hot, 0);
     });

@@ -10,8 +10,8 @@ import { isFinished, type TaskInfo } from "../../../task.ts";
 import { doneWithin, pause } from "../../../waiting.ts";
 import { crashed } from "../record.ts";
 import { Recurring } from "../recurring.ts";
-import type { Store, WorkerLease } from "./store.ts";
-import { update } from "./update.ts";
+import type { Store, WorkerLease } from "../store/store.ts";
+import { update } from "../store/update.ts";
 
 /** The pause before a worker that could not start tries again, in ms. */
 const RETRY_MS = 500;

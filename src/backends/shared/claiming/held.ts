@@ -7,7 +7,7 @@
 import type { TaskInfo } from "../../../task.ts";
 import type { TaskRecord } from "../record.ts";
 import type { ClaimName } from "../running/runner_store.ts";
-import type { Entry } from "./store.ts";
+import type { Entry } from "../store/store.ts";
 
 /** A claim, with its task as the worker last saw it. */
 export interface Held {

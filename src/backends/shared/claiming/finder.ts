@@ -7,7 +7,7 @@
 import type { JobLimits } from "../../../backend.ts";
 import { DefinitionError } from "../../../errors.ts";
 import { isFinished, type TaskInfo } from "../../../task.ts";
-import type { Entry, Queue, ReadyTasks } from "./store.ts";
+import type { Entry, Queue, ReadyTasks } from "../store/store.ts";
 
 /** The limits of jobs, by name. */
 export type LimitsOf = { readonly [job: string]: JobLimits };

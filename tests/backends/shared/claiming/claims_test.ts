@@ -3,7 +3,7 @@ import { createWorker, defineJob } from "../../../../mod.ts";
 import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import * as change from "../../../../src/backends/shared/record.ts";
 import { Runner } from "../../../../src/backends/shared/running/runner.ts";
-import { Claims } from "../../../../src/backends/shared/store/claims.ts";
+import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
 import { newTaskId } from "../../../../src/ids.ts";
 import { BackendError } from "../../../../src/errors.ts";
 import { newWorker } from "../../../../src/operator/workers.ts";
@@ -68,7 +68,7 @@ const OWNER = "me";
 /** Claims of one worker, and what it was told to have lost. */
 function claimsOf(store: MemoryStore) {
   const lost: string[] = [];
-  const listener = { hold: () => {}, lose: (id: string) => void lost.push(id), onError: ignored };
+  const listener = { hold: () => true, lose: (id: string) => void lost.push(id), onError: ignored };
   const worker = newWorker(["job"]);
   return { claims: new Claims(store, worker, listener), lost, worker: worker.name };
 }

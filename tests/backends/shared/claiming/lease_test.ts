@@ -1,7 +1,7 @@
 import { BackendError } from "../../../../mod.ts";
 import { MemoryStore } from "../../../../src/backends/memory/store.ts";
 import { Hub } from "../../../../src/backends/shared/store/hub.ts";
-import { Lease } from "../../../../src/backends/shared/store/lease.ts";
+import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
 import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts";
 import { StoreLost } from "../../../../src/errors.ts";
 import { doneWithin } from "../../../../src/waiting.ts";

@@ -7,17 +7,19 @@
 import type { Attempt, ProgressReport, RecordedStep, TaskEvent } from "../../../backend.ts";
 import type { OnError } from "../../../log/on_error.ts";
 import { type QuestionState, questionStateOf } from "../../../questions/open.ts";
-import type { Answer, NewQuestion, TaskInfo } from "../../../task.ts";
+import type { Answer, Json, NewQuestion, TaskInfo } from "../../../task.ts";
 import type { NewLines } from "../../../task_log/newest_lines.ts";
 import { measureStart } from "../../../telemetry/metrics.ts";
 import * as change from "../record.ts";
 import type { TaskRecord } from "../record.ts";
 import type { ClaimedTask, ClaimName, ClaimResult, FailedClaim, RunnerStore } from "../running/runner_store.ts";
+import { Delayed } from "./delayed.ts";
 import { Finder, type LimitsOf } from "./finder.ts";
 import { type Held, HeldClaims } from "./held.ts";
-import type { Entry, Queue, Store, Worker } from "./store.ts";
+import { Starts } from "./starts.ts";
+import type { Entry, Queue, Store, Worker } from "../store/store.ts";
 import { unclaimed } from "../unclaimed.ts";
-import { update } from "./update.ts";
+import { update } from "../store/update.ts";
 
 /** The most tasks claimed at once. */
 const MAX_BATCH = 100;
@@ -25,13 +27,13 @@ const MAX_BATCH = 100;
 /** How long a task whose input could not be read waits, in ms. */
 const UNREAD_PAUSE_MS = 1_000;
 
-/** A clock counts as set back from this difference on, in ms. */
-const SET_BACK_MS = 1_000;
-
 /** What claims call. */
 export interface ClaimsListener {
-  /** Tasks are about to be claimed; `held` includes them already. Its writes go to disk before the claims. */
-  readonly hold: () => void;
+  /**
+   * Tasks are about to be claimed; `held` includes them already. Its writes go to disk before the claims. Returns whether the
+   * worker may hold them all.
+   */
+  readonly hold: () => boolean;
   /** The worker no longer holds a task. */
   readonly lose: (id: string) => void;
   /** Receives errors that no caller receives. */
@@ -43,23 +45,22 @@ export class Claims implements RunnerStore {
   /** That of the queue. */
   readonly claimsCost: boolean;
   readonly #store: Store;
-  readonly #worker: string;
+  readonly #worker: Worker;
   readonly #queue: Queue;
   readonly #limits: LimitsOf;
+  readonly #delayed: Delayed;
   readonly #finder: Finder;
   readonly #listener: ClaimsListener;
   readonly #jobs: (again: boolean) => Promise<readonly string[]>;
   readonly #held: HeldClaims;
   /** Tasks whose claim is being written; they count as held. */
   #claiming: readonly Entry[] = [];
-  /** When the next delayed task is due by the store's clock, as far as this worker knows. Initially: at once. */
-  #dueAt = 0;
+  /** New tasks, which count as held, too. */
+  readonly #starts: Starts<ClaimedTask>;
   /** The last claim, which may be under way. */
   #last: Promise<unknown> = Promise.resolve();
   /** Whether tasks were found that could not be claimed, perhaps because their job was paused meanwhile. */
   #missed = false;
-  /** When this worker last claimed. */
-  #claimedAt = Infinity;
 
   /**
    * Claims nothing yet. `jobs`: those of the worker's jobs whose tasks may begin now; default: all; `again`: what it has read
@@ -75,24 +76,30 @@ export class Claims implements RunnerStore {
   ) {
     this.#store = store;
     this.#limits = limits;
-    this.#worker = worker.name;
+    this.#worker = worker;
     this.#held = new HeldClaims(worker.name);
     this.#queue = store.queue(worker);
     this.claimsCost = this.#queue.claimsCost === true;
+    this.#delayed = new Delayed(store, this.#queue);
     this.#finder = new Finder(this.#queue, limits);
     this.#listener = listener;
     this.#jobs = jobs;
+    this.#starts = new Starts(store, {
+      name: worker.name,
+      jobs: () => jobs(false),
+      hold: () => listener.hold(),
+      take: (entry, input) => claimOf(this.#hold(entry), JSON.parse(input)),
+    });
   }
 
   /** The tasks that this worker holds, or may hold in a moment. */
   get held(): readonly TaskInfo[] {
-    return [...this.#claiming.map(({ record }) => record.info), ...this.#held.tasks];
+    return [...this.#claiming.map(({ record }) => record.info), ...this.#starts.tasks, ...this.#held.tasks];
   }
 
   /** Takes the due time of a delayed task from its event. */
   receive(event: TaskEvent): void {
-    if (event.kind === "gap") this.#dueAt = 0;
-    else if ("dueAt" in event.task) this.#dueAt = Math.min(this.#dueAt, event.task.dueAt ?? Infinity);
+    this.#delayed.receive(event);
   }
 
   /** Whether a task has freed a slot that other tasks of its job wait for. */
@@ -106,14 +113,25 @@ export class Claims implements RunnerStore {
     return claim;
   }
 
-  /** Resolves once the claim under way has taken its tasks, or has failed. */
+  /** Whether a new task may be claimed with its creation, unless its job is paused. */
+  mayStart({ info: { job }, delay }: TaskRecord): boolean {
+    const isOurs = this.#worker.jobs.includes(job) && !Object.hasOwn(this.#limits, job);
+    return isOurs && delay === undefined && this.#store.start !== undefined;
+  }
+
+  /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
+  start(record: TaskRecord, input: string, key?: string): Promise<ClaimedTask | boolean> {
+    return this.#starts.start(record, input, key);
+  }
+
+  /** Resolves once the claims under way have taken their tasks, or have failed. */
   async settled(): Promise<void> {
-    // The runner receives its error.
-    await Promise.allSettled([this.#last]);
+    // The runner, or whoever creates the task, receives their errors.
+    await Promise.allSettled([this.#last, ...this.#starts.underWay]);
   }
 
   async #claim(max: number): Promise<ClaimResult> {
-    const dueIn = await this.#promote();
+    const dueIn = await this.#delayed.promote();
     const jobs = await this.#jobs(this.#missed);
     if (jobs.length === 0) return { claims: [], more: false, dueIn };
     const { entries, more, pause = Infinity } = await this.#finder.find(Math.min(max, MAX_BATCH), this.held, jobs);
@@ -195,27 +213,9 @@ export class Claims implements RunnerStore {
     await this.#end(claim, (record, now) => change.handedBack(record, abandoned, now));
   }
 
-  /** Makes due tasks ready. Resolves with the time until the next delayed one is due, in ms, as far as this worker knows. */
-  async #promote(): Promise<number> {
-    const now = this.#store.now();
-    // True for the first claim, too: the clock may have been set back before this process began.
-    const setBack = now < this.#claimedAt - SET_BACK_MS;
-    if (setBack || this.#dueAt <= now) {
-      this.#dueAt = Infinity; // An event may set it while `promote` runs.
-      try {
-        this.#dueAt = Math.min(await this.#queue.promote(setBack) ?? Infinity, this.#dueAt);
-      } catch (error) {
-        this.#dueAt = 0; // The next claim tries again.
-        throw error;
-      }
-    }
-    this.#claimedAt = now;
-    return Math.max(0, this.#dueAt - now);
-  }
-
   /** Writes that this worker holds a task, if the limits of its job allow it. */
   #take(entry: Entry): Promise<Entry | undefined> {
-    const record = change.claimed(entry.record, this.#worker, this.#store.now());
+    const record = change.claimed(entry.record, this.#worker.name, this.#store.now());
     const { job } = record.info;
     const limits = Object.hasOwn(this.#limits, job) ? this.#limits[job] : undefined;
     if (limits === undefined || this.#store.claim === undefined) return this.#store.change(entry, record);
@@ -227,24 +227,27 @@ export class Claims implements RunnerStore {
 
   /** Claims a task. Resolves with `undefined` if it has changed meanwhile. */
   async #begin(entry: Entry): Promise<ClaimedTask | FailedClaim | undefined> {
-    const held = entry.record.holder === this.#worker ? entry : await this.#take(entry);
-    if (held === undefined) return undefined;
-    const { info: task, timeout, trace, answers } = held.record;
+    const taken = entry.record.holder === this.#worker.name ? entry : await this.#take(entry);
+    if (taken === undefined) return undefined;
+    const { info: task } = this.#hold(taken);
     const { id, job } = task;
-    this.#held.add(held);
-    const { createdAt, updatedAt, attempt } = task;
-    if (attempt === 1 && !change.mayHaveSteps(held.record)) {
-      measureStart(task.job, updatedAt - createdAt - (held.record.delay ?? 0));
-    }
     try {
       const input = await this.#store.input(entry);
-      const mayHaveSteps = change.mayHaveSteps(held.record);
-      if (input !== undefined) return { task, input, timeout, trace, mayHaveSteps, answers };
+      if (input !== undefined) return claimOf(taken.record, input);
       return { task, end: () => this.settle(task, { kind: "fault", message: "The input of the task is lost." }) };
     } catch (error) {
       this.#listener.onError(error, { where: "read the input of a task", job, task: id });
       return { task, end: () => this.#putBack(task) };
     }
+  }
+
+  /** Adds what this worker has claimed to what it holds. */
+  #hold(entry: Entry): TaskRecord {
+    const { record } = entry;
+    const { info: { job, createdAt, updatedAt, attempt }, delay = 0 } = record;
+    this.#held.add(entry);
+    if (attempt === 1 && !change.mayHaveSteps(record)) measureStart(job, updatedAt - createdAt - delay);
+    return record;
   }
 
   /** Puts a claimed task back whose code has not begun. */
@@ -278,4 +281,9 @@ export class Claims implements RunnerStore {
   #lose(held: Held): void {
     if (this.#held.drop(held)) this.#listener.lose(held.entry.record.info.id);
   }
+}
+
+function claimOf(record: TaskRecord, input: Json): ClaimedTask {
+  const { info: task, timeout, trace, answers } = record;
+  return { task, input, timeout, trace, answers, mayHaveSteps: change.mayHaveSteps(record) };
 }

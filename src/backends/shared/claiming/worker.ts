@@ -10,9 +10,9 @@ import { newWorker } from "../../../operator/workers.ts";
 import type { TaskRecord } from "../record.ts";
 import { Runner } from "../running/runner.ts";
 import { Claims } from "./claims.ts";
-import type { Hub } from "./hub.ts";
+import type { Hub } from "../store/hub.ts";
 import { Lease } from "./lease.ts";
-import type { LeasedWorker, Store } from "./store.ts";
+import type { LeasedWorker, Store } from "../store/store.ts";
 
 /** Claims tasks and runs them. */
 export class StoreWorker implements WorkHandle {
@@ -29,11 +29,11 @@ export class StoreWorker implements WorkHandle {
   constructor(store: Store, hub: Hub, pauses: Pauses, options: WorkOptions & { readonly onError: OnError }) {
     const { jobs, onError } = options;
     this.#worker = newWorker(jobs);
-    const claims = this.#claims = new Claims(
+    const claims: Claims = this.#claims = new Claims(
       store,
       this.#worker,
       {
-        hold: () => lease?.hold?.(),
+        hold: () => lease?.hold?.() ?? true,
         lose: (id) => runner.lose(id),
         onError,
       },
@@ -43,7 +43,7 @@ export class StoreWorker implements WorkHandle {
     const lease = store.lease?.(this.#worker, () => claims.held);
     // With each renewal the worker also looks for pauses and tasks that no event has announced.
     this.#lease = lease && new Lease(store, lease, () => pauses.reread(), onError);
-    const runner = this.#runner = new Runner(claims, options, this.#lease?.ready ?? Promise.resolve());
+    const runner: Runner = this.#runner = new Runner(claims, options, this.#lease?.ready ?? Promise.resolve());
     this.ready = runner.ready;
     this.#leave = hub.add({
       ready: () => runner.wake(),
@@ -61,6 +61,15 @@ export class StoreWorker implements WorkHandle {
   /** What an operator sees of it. */
   get info(): WorkerInfo {
     return { ...this.#worker, running: this.#claims.held.map(({ id }) => id) };
+  }
+
+  /**
+   * Stores a new task, and begins it at once if it may. Resolves with whether it was stored. Returns `undefined`, and stores
+   * nothing, where the task has to wait for a slot.
+   */
+  start(record: TaskRecord, input: string, key?: string): Promise<boolean> | undefined {
+    if (!this.#claims.mayStart(record)) return undefined;
+    return this.#runner.start(record.info.id, () => this.#claims.start(record, input, key));
   }
 
   /** Resolves once the claims under way have taken their tasks, or have failed. */

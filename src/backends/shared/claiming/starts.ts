@@ -1,0 +1,67 @@
+/**
+ * New tasks that a worker claims with their creation. Where the process that creates a task has a worker with a free slot, the
+ * task need not be queued, found and claimed: that saves a write and a search.
+ *
+ * @module
+ */
+import type { TaskInfo } from "../../../task.ts";
+import type { TaskRecord } from "../record.ts";
+import type { Entry, Store } from "../store/store.ts";
+
+/** The worker for which tasks are claimed. */
+export interface Starter<Claim> {
+  /** Its name. */
+  readonly name: string;
+  /** Those of its jobs whose tasks may begin now. */
+  readonly jobs: () => Promise<readonly string[]>;
+  /** As `WorkerLease.hold`. */
+  readonly hold: () => boolean;
+  /** Takes what was claimed. */
+  readonly take: (entry: Entry, input: string) => Claim;
+}
+
+/** The new tasks of one worker, until they are claimed. */
+export class Starts<Claim> {
+  readonly #store: Store;
+  readonly #worker: Starter<Claim>;
+  /** They count as held. Each with the end of its start. */
+  readonly #tasks = new Map<TaskInfo, Promise<unknown>>();
+  /** Whether the tasks of this tick could be listed as held. */
+  #listed: Promise<boolean> | undefined;
+
+  constructor(store: Store, worker: Starter<Claim>) {
+    this.#store = store;
+    this.#worker = worker;
+  }
+
+  /** Those that are claimed, or will be in a moment. */
+  get tasks(): Iterable<TaskInfo> {
+    return this.#tasks.keys();
+  }
+
+  /** The ends of the starts under way. */
+  get underWay(): Iterable<Promise<unknown>> {
+    return this.#tasks.values();
+  }
+
+  /** Stores a new task, and claims it if it may begin now. Resolves with the claim, or with whether it was stored. */
+  start(record: TaskRecord, input: string, key?: string): Promise<Claim | boolean> {
+    const start = this.#start(record, input, key).finally(() => this.#tasks.delete(record.info));
+    this.#tasks.set(record.info, start);
+    return start;
+  }
+
+  async #start(record: TaskRecord, input: string, key?: string): Promise<Claim | boolean> {
+    const { name, jobs, take } = this.#worker;
+    const mayStart = (await jobs()).includes(record.info.job) && await (this.#listed ??= this.#list());
+    if (!mayStart || !this.#store.start) return await this.#store.create(record, input, key);
+    const stored = await this.#store.start(record, input, name, key);
+    return typeof stored === "boolean" ? stored : take(stored, input);
+  }
+
+  async #list(): Promise<boolean> {
+    await Promise.resolve(); // All tasks of this tick are listed by one write.
+    this.#listed = undefined;
+    return this.#worker.hold();
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * New tasks that a worker claims with their creation, and the list of the tasks that it holds.
+ *
+ * @module
+ */
+import { Committer } from "../../../src/backends/kv/committer.ts";
+import { workerKey } from "../../../src/backends/kv/keys.ts";
+import type { WorkerRecord } from "../../../src/backends/kv/lease.ts";
+import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
+import { created, type TaskRecord } from "../../../src/backends/shared/record.ts";
+import { MAX_OWNER_LENGTH, newTaskId } from "../../../src/ids.ts";
+import { newWorker } from "../../../src/operator/workers.ts";
+import type { TaskInfo } from "../../../src/task.ts";
+import { assert, assertEquals } from "../../../tools/std.ts";
+import { ignored } from "../../support/errors.ts";
+import { OWNER, storeOf } from "./support/store.ts";
+
+interface Opened {
+  readonly claims: Claims;
+  readonly statusOf: (record: TaskRecord) => Promise<TaskInfo["status"]>;
+  /** What is written, in order: the lists of held tasks, and the status of tasks. */
+  readonly written: unknown[];
+}
+
+async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void> {
+  using kv = await Deno.openKv(":memory:");
+  const committer = new Committer(kv, "writer", () => {});
+  const store = storeOf(kv, committer);
+  const worker = newWorker(["job"]);
+  const claims: Claims = new Claims(store, worker, {
+    hold: () => lease.hold?.() ?? false,
+    lose() {},
+    onError: ignored,
+  });
+  const lease = store.lease(worker, () => claims.held);
+  const written: unknown[] = [];
+  const { commit } = committer;
+  committer.commit = (write) => {
+    for (const { key, value } of write.sets ?? []) {
+      if (key.join() === workerKey(worker.name).join()) written.push((value as WorkerRecord).held.map(([_, id]) => id));
+    }
+    if (write.event) written.push([write.event.task.id, write.event.task.status]);
+    return commit.call(committer, write);
+  };
+  const statusOf = async ({ info: { id, owner } }: TaskRecord) => {
+    const entry = await store.read(id, owner);
+    assert(entry);
+    return entry.record.info.status;
+  };
+  await use({ claims, statusOf, written });
+  await committer.drained();
+}
+
+function newRecord(owner = OWNER): TaskRecord {
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  return created({ id: newTaskId(), job: "job", owner, input: {}, resultTtl: 60_000, retry }, Date.now());
+}
+
+Deno.test("KV: new tasks are listed in the worker's lease, with one write, before they are claimed, so that its death loses none", () =>
+  withClaims(async ({ claims, written }) => {
+    const records = [newRecord(), newRecord()];
+    await Promise.all(records.map((record) => claims.start(record, "{}")));
+    const ids = records.map(({ info }) => info.id);
+    assertEquals(written, [ids, ...ids.map((id) => [id, "RUNNING"])]);
+    assertEquals(claims.held.map(({ id, status }) => [id, status]), ids.map((id) => [id, "RUNNING"]));
+  }));
+
+Deno.test("KV: a new task for which the worker's list has no room is queued, and the list stays as it is", () =>
+  withClaims(async ({ claims, statusOf, written }) => {
+    const longest = "ж".repeat(MAX_OWNER_LENGTH);
+    const start = async (): Promise<TaskInfo["status"]> => {
+      const record = newRecord(longest);
+      await claims.start(record, "{}");
+      return await statusOf(record);
+    };
+    while (await start() === "RUNNING");
+    const held = claims.held.length;
+    assert(held > 100 && held < 200, `It holds ${held} tasks.`);
+    assertEquals(await start(), "PENDING");
+    assertEquals(written.filter((one) => Array.isArray(one) && one.length === held).length, 1);
+  }));
