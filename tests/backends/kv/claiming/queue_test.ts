@@ -1,18 +1,18 @@
-import { Committer } from "../../../src/backends/kv/committer.ts";
-import { blobKey, delayedKey } from "../../../src/backends/kv/keys.ts";
-import type { KvStore, KvStoreOptions } from "../../../src/backends/kv/store.ts";
-import { Claims, type ClaimsListener } from "../../../src/backends/shared/claiming/claims.ts";
-import { Lease } from "../../../src/backends/shared/claiming/lease.ts";
-import type { Worker } from "../../../src/backends/shared/store/store.ts";
-import { claimed, crashed, created, settled } from "../../../src/backends/shared/record.ts";
-import { PAUSED, Pauses } from "../../../src/operator/pauses.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { newWorker } from "../../../src/operator/workers.ts";
-import type { Json, TaskInfo } from "../../../src/task.ts";
-import { NO_LINES } from "../../../src/task_log/newest_lines.ts";
-import { ignored } from "../../support/errors.ts";
-import { assert, assertEquals, assertRejects } from "../../../tools/std.ts";
-import { found, OWNER, storeOf } from "./support/store.ts";
+import { Committer } from "../../../../src/backends/kv/committer.ts";
+import { blobKey, delayedKey } from "../../../../src/backends/kv/keys.ts";
+import type { KvStore, KvStoreOptions } from "../../../../src/backends/kv/store.ts";
+import { Claims, type ClaimsListener } from "../../../../src/backends/shared/claiming/claims.ts";
+import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
+import type { Worker } from "../../../../src/backends/shared/store/store.ts";
+import { claimed, crashed, created, settled } from "../../../../src/backends/shared/record.ts";
+import { PAUSED, Pauses } from "../../../../src/operator/pauses.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { newWorker } from "../../../../src/operator/workers.ts";
+import type { Json, TaskInfo } from "../../../../src/task.ts";
+import { NO_LINES } from "../../../../src/task_log/newest_lines.ts";
+import { ignored } from "../../../support/errors.ts";
+import { assert, assertEquals, assertRejects } from "../../../../tools/std.ts";
+import { found, OWNER, storeOf } from "../support/store.ts";
 
 interface Opened {
   readonly kv: Deno.Kv;

@@ -1,18 +1,18 @@
-import { DenoKvBackend } from "../../../mod.ts";
-import { Committer } from "../../../src/backends/kv/committer.ts";
-import { readyKey, workerKey } from "../../../src/backends/kv/keys.ts";
-import type { WorkerRecord } from "../../../src/backends/kv/lease.ts";
-import type { KvStore } from "../../../src/backends/kv/store.ts";
-import type { KvEntry, StoredTask } from "../../../src/backends/kv/stored.ts";
-import * as change from "../../../src/backends/shared/record.ts";
-import { Lease } from "../../../src/backends/shared/claiming/lease.ts";
-import type { WorkerLease } from "../../../src/backends/shared/store/store.ts";
-import { newTaskId } from "../../../src/ids.ts";
-import { newWorker } from "../../../src/operator/workers.ts";
-import type { TaskInfo } from "../../../src/task.ts";
-import { ignored } from "../../support/errors.ts";
-import { assert, assertEquals } from "../../../tools/std.ts";
-import { found, LEASE, OWNER, storeOf } from "./support/store.ts";
+import { DenoKvBackend } from "../../../../mod.ts";
+import { Committer } from "../../../../src/backends/kv/committer.ts";
+import { readyKey, workerKey } from "../../../../src/backends/kv/keys.ts";
+import type { WorkerRecord } from "../../../../src/backends/kv/lease.ts";
+import type { KvStore } from "../../../../src/backends/kv/store.ts";
+import type { KvEntry, StoredTask } from "../../../../src/backends/kv/stored.ts";
+import * as change from "../../../../src/backends/shared/record.ts";
+import { Lease } from "../../../../src/backends/shared/claiming/lease.ts";
+import type { WorkerLease } from "../../../../src/backends/shared/store/store.ts";
+import { newTaskId } from "../../../../src/ids.ts";
+import { newWorker } from "../../../../src/operator/workers.ts";
+import type { TaskInfo } from "../../../../src/task.ts";
+import { ignored } from "../../../support/errors.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { found, LEASE, OWNER, storeOf } from "../support/store.ts";
 
 const ROUND = LEASE / 2;
 

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { Committer } from "../../../src/backends/kv/committer.ts";
-import { workerKey } from "../../../src/backends/kv/keys.ts";
-import type { WorkerRecord } from "../../../src/backends/kv/lease.ts";
-import { Claims } from "../../../src/backends/shared/claiming/claims.ts";
-import { created, type TaskRecord } from "../../../src/backends/shared/record.ts";
-import { MAX_OWNER_LENGTH, newTaskId } from "../../../src/ids.ts";
-import { newWorker } from "../../../src/operator/workers.ts";
-import type { TaskInfo } from "../../../src/task.ts";
-import { assert, assertEquals } from "../../../tools/std.ts";
-import { ignored } from "../../support/errors.ts";
-import { OWNER, storeOf } from "./support/store.ts";
+import { Committer } from "../../../../src/backends/kv/committer.ts";
+import { workerKey } from "../../../../src/backends/kv/keys.ts";
+import type { WorkerRecord } from "../../../../src/backends/kv/lease.ts";
+import { Claims } from "../../../../src/backends/shared/claiming/claims.ts";
+import { created, type TaskRecord } from "../../../../src/backends/shared/record.ts";
+import { MAX_OWNER_LENGTH, newTaskId } from "../../../../src/ids.ts";
+import { newWorker } from "../../../../src/operator/workers.ts";
+import type { TaskInfo } from "../../../../src/task.ts";
+import { assert, assertEquals } from "../../../../tools/std.ts";
+import { ignored } from "../../../support/errors.ts";
+import { OWNER, storeOf } from "../support/store.ts";
 
 interface Opened {
   readonly claims: Claims;
