@@ -53,6 +53,9 @@ export interface Change {
 /** The latest time of PostgreSQL that JavaScript can name, in ms since the epoch. */
 const LATEST_MS = 8.64e15;
 
+/** Sorts before every id. */
+export const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
 /** Sorts behind every id. */
 export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 

@@ -106,7 +106,7 @@ export class PostgresStore implements Store<PgEntry> {
 
   async writeKey(owner: string, key: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const { schema, run } = this.#database;
-    const kept = `now() + interval '${KEY_TTL_MS} ms'`;
+    const kept = `now() + interval '${KEY_TTL_MS / 1000} s'`; // PostgreSQL 13 cannot read as many ms.
     const statements = {
       name: `INSERT INTO ${schema}.keys (owner, name, named, expires_at) VALUES ($1, $2, $4, ${kept})
         ON CONFLICT (owner, name) DO UPDATE SET named = excluded.named, expires_at = excluded.expires_at

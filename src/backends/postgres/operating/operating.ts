@@ -9,7 +9,7 @@ import type { OperatingStore } from "../../shared/store/operating.ts";
 import type { Database } from "../database.ts";
 import type { PgEntry } from "../rows.ts";
 import type { Ahead } from "./ahead.ts";
-import { heldIds } from "./held.ts";
+import { everyId, heldIds } from "./held.ts";
 import { countTasks } from "./counts.ts";
 import { pageOf } from "./page.ts";
 import { purgePage } from "./purge.ts";
@@ -44,7 +44,7 @@ export class PgOperating implements OperatingStore<PgEntry> {
           SELECT id::text FROM ${heldIds(schema, "workers.name")} AS held WHERE EXISTS (
             SELECT FROM ${schema}.tasks WHERE tasks.id = held.id AND holder = workers.name OFFSET 0
           ) ORDER BY id
-        ) AS running FROM ${schema}.workers WHERE name IS NOT NULL AND since IS NOT NULL AND expires_at > now()`,
+        ) AS running FROM ${schema}.workers WHERE ${everyId("name")} AND since IS NOT NULL AND expires_at > now()`,
     });
   }
 

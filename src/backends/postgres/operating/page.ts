@@ -6,15 +6,12 @@
  */
 import type { FoundTasks, TaskQuery } from "../../../operator/primitives.ts";
 import type { Database } from "../database.ts";
-import { entryOf, LAST_ID, TASK_COLUMNS, type TaskRow } from "../rows.ts";
+import { entryOf, FIRST_ID, LAST_ID, TASK_COLUMNS, type TaskRow } from "../rows.ts";
 import { heldIds } from "./held.ts";
 import { MARKED, statesOf } from "./states.ts";
 
 /** The most ids that one page reads. */
 const MAX_READ = 5_000;
-
-/** Sorts before every id. */
-const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
 /** Lists ids. */
 interface Source {

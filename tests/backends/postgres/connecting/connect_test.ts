@@ -182,7 +182,7 @@ testUnless(
     const columns = await query(
       url,
       `SELECT relname || '.' || attname AS name FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-      WHERE attcompression = 'l' AND relnamespace = 'mcp_jobs'::regnamespace AND relkind = 'r' ORDER BY 1`,
+      WHERE to_jsonb(pg_attribute) ->> 'attcompression' = 'l' AND relnamespace = 'mcp_jobs'::regnamespace AND relkind = 'r' ORDER BY 1`,
     );
     const large = [
       "events.tasks",
