@@ -95,7 +95,8 @@ await database;
 if (pausedAt !== 0) await resumeHeld();
 await Promise.all(servers.map((server) => server.end("stop")));
 const scheduled = await tasksOf(timed.name);
-const unfinished = await untilFinished([...sent, ...scheduled]);
+const created = [...await tasksOf(limited.name), ...await tasksOf(held.name)];
+const unfinished = await untilFinished([...sent, ...created, ...scheduled]);
 await Promise.all(workers.map((worker) => worker.end("stop")));
 leave();
 
@@ -103,6 +104,7 @@ const due = await dueTimes();
 const dueIds = new Set(due);
 const rows: [string, number][] = [
   ["tasks sent", sent.length],
+  ["tasks that workers created", created.length - sent.length],
   ["tasks of the schedule", scheduled.length],
   ["processes killed", kills],
   ["database killed", databaseKills],
@@ -116,7 +118,7 @@ const rows: [string, number][] = [
   ["tasks of the schedule beside those of due times", scheduled.filter(({ id }) => !dueIds.has(id)).length],
 ];
 for (const [what, figure] of rows) console.log(`${what.padEnd(52)} ${figure}`);
-const [, , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
+const [, , , , , , lost = 1, twice = 1, most = Infinity, begun = 1, times = 0, leftOut = 1, beside = 1] = rows.map((
   [, n],
 ) => n);
 const isWell = lost + twice + begun + leftOut + beside === 0 && most <= MAX_AT_ONCE && times === scheduled.length;
