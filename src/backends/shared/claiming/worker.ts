@@ -46,7 +46,9 @@ export class StoreWorker implements WorkHandle {
     const runner: Runner = this.#runner = new Runner(claims, options, this.#lease?.ready ?? Promise.resolve());
     this.ready = runner.ready;
     this.#leave = hub.add({
-      ready: () => runner.wake(),
+      ready: (of) => {
+        if (of === undefined || jobs.some((job) => of.has(job))) runner.wake();
+      },
       event: (event) => {
         claims.receive(event);
         if (event.kind === "gap") return runner.recheck();

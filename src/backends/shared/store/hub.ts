@@ -11,8 +11,8 @@ import type { Outcome, TaskInfo } from "../../../task.ts";
 export interface HubListener {
   /** A task has changed, or changes may have been missed. */
   event(event: TaskEvent): void;
-  /** A task may be ready to run. Its event comes as well, perhaps later. */
-  ready(): void;
+  /** A task of one of these jobs, or of any, may be ready to run. Its event comes as well, perhaps later. */
+  ready(jobs?: ReadonlySet<string>): void;
   /** A document has changed. */
   document?(name: string): void;
 }
@@ -43,9 +43,9 @@ export class Hub implements HubListener {
     this.#tell((listener) => listener.event(event));
   }
 
-  /** Tells all listeners that a task may be ready to run. */
-  ready(): void {
-    this.#tell((listener) => listener.ready());
+  /** Tells all listeners that a task of one of these jobs, or of any, may be ready to run. */
+  ready(jobs?: ReadonlySet<string>): void {
+    this.#tell((listener) => listener.ready(jobs));
   }
 
   /** Tells all listeners that a document has changed. */
@@ -72,9 +72,9 @@ export class Hub implements HubListener {
       const outcome = outcomes.get(task);
       this.event({ kind: "change", task, ...(outcome && { outcome }) });
     }
-    const ready = tasks.some(mayBeReady);
-    if (ready) this.ready();
-    return ready;
+    const jobs = new Set(tasks.filter(mayBeReady).map(({ job }) => job));
+    if (jobs.size > 0) this.ready(jobs);
+    return jobs.size > 0;
   }
 
   /** Removes all listeners. */

@@ -187,3 +187,34 @@ Deno.test("a failure that is stored again, because its answer was lost, changes 
   assertEquals([attempts, status], [[1, 2], "COMPLETED"]);
   await pass(time, worker.close());
 });
+
+Deno.test("a worker does not search for tasks because one of a job that it does not run was created beside it", async () => {
+  const searched: (readonly string[])[] = [];
+  class SearchedStore extends MemoryStore {
+    override queue() {
+      const queue = super.queue();
+      return {
+        ...queue,
+        ready: (...search: Parameters<typeof queue.ready>) => {
+          searched.push(search[2]);
+          return queue.ready(...search);
+        },
+      };
+    }
+  }
+  const hub = new Hub();
+  await using backend = new OwnBackend(new SearchedStore(hub), hub);
+  const ours = defineJob({ name: "ours", input: { type: "object" }, run: () => {} });
+  await using worker = createWorker(backend, [ours]);
+  await worker.ready;
+  using feed = new TaskFeed(backend);
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const create = (job: string) =>
+    backend.create({ id: newTaskId(), job, owner: OWNER, input: {}, resultTtl: 60_000, retry });
+  const finish = async () => await feed.wait((await create("ours")).id, OWNER, AbortSignal.timeout(60_000));
+  await finish();
+  const before = searched.length;
+  for (let number = 0; number < 5; number++) await create("another's");
+  await finish();
+  assertEquals(searched.length - before, 1);
+});
