@@ -115,7 +115,10 @@ export class PostgresBackend extends StoreBackend {
       const sweeper = new Sweeper({
         what: "delete what has expired in PostgreSQL",
         every: SWEEP_MS,
-        page: () => deleteExpired(database, SWEEP_PAGE),
+        page: async () => {
+          await database.readClock(); // It may have been set, or this process may have been frozen.
+          return await deleteExpired(database, SWEEP_PAGE);
+        },
         pause: SWEEP_PAUSE_MS,
         onError,
       });

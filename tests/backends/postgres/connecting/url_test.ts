@@ -36,9 +36,9 @@ testUnless(
 );
 
 const { data, url } = noPostgres === undefined ? sharedPostgres() : {};
-const noSocket = noPostgres ?? (data === undefined ? "the server may be on another machine" : undefined);
+const noOwn = noPostgres ?? (data === undefined ? "others have started the server" : undefined);
 
-testUnless(noSocket, "PostgreSQL: a URL may name the folder of a Unix socket in each way that is usual", async () => {
+testUnless(noOwn, "PostgreSQL: a URL may name the folder of a Unix socket in each way that is usual", async () => {
   const folder = encodeURIComponent(`${data}/..`.replace("/data/..", ""));
   const { port } = new URL(String(url));
   const urls = [
@@ -56,7 +56,7 @@ Deno.test("PostgreSQL: the error for a missing socket names its folder, and says
   assertStringIncludes(message, "Check that a PostgreSQL runs");
 });
 
-testUnless(noPostgres, "PostgreSQL: an error of TLS says what to change in the URL", async () => {
+testUnless(noOwn, "PostgreSQL: an error of TLS says what to change in the URL", async () => {
   const url = `${sharedPostgres().url}?sslmode=verify-full`;
   const { message } = await assertRejects(() => Database.open(url, "mcp_jobs", 1), BackendError);
   assertStringIncludes(message, "does not support SSL connections. Let the server use TLS, or leave `sslmode` out");
