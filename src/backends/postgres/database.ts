@@ -53,6 +53,8 @@ export class Database implements AsyncDisposable {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
+  /** Whether statements are prepared. */
+  #prepares: boolean;
   /** Every open connection, and whether a query is using it. */
   readonly #connections = new Map<pg.Client, boolean>();
   #probing: Promise<void> | undefined;
@@ -67,6 +69,7 @@ export class Database implements AsyncDisposable {
   private constructor(module: pg.Module, url: string, schema: string, max: number, pooled: boolean, most: number) {
     this.#pg = module;
     this.#pooled = pooled;
+    this.#prepares = !pooled;
     this.#url = url;
     this.schema = module.escapeIdentifier(schema);
     this.#pool = new module.Pool({
@@ -96,6 +99,10 @@ export class Database implements AsyncDisposable {
     const database = new Database(module, url, schema, max, pooled, most);
     try {
       await database.readClock();
+      // A pooler may have dropped the settings: a plan for small tables must not be kept then.
+      const mode = "SELECT current_setting('plan_cache_mode') AS mode";
+      const [row] = pooled ? [] : await database.run<{ mode: string }>({ text: mode });
+      database.#prepares = row?.mode === "force_generic_plan";
       return database;
     } catch (error) {
       await database[Symbol.asyncDispose]();
@@ -145,7 +152,7 @@ export class Database implements AsyncDisposable {
 
   /** Without its name, a statement is not prepared. */
   #named({ name, ...query }: pg.Query): pg.Query {
-    return this.#pooled ? query : { ...query, name };
+    return this.#prepares ? { ...query, name } : query;
   }
 
   /** Sends two statements on one connection, the second without waiting for the first. Each is a transaction of its own. */

@@ -5,6 +5,7 @@
  */
 import { newTaskId } from "../../../../backend.ts";
 import { BackendError, createWorker, defineJob, PostgresBackend } from "../../../../mod.ts";
+import { Database } from "../../../../src/backends/postgres/database.ts";
 import { TaskFeed } from "../../../../src/tasks/feed.ts";
 import { noPostgres } from "../../../../tools/postgres_server.ts";
 import { freePort } from "../../../../tools/redis_server.ts";
@@ -112,3 +113,15 @@ testUnless(missing, "PostgreSQL behind a PgBouncer that does not fit says what t
   const prepared = await refusal(pooled.url);
   assert(prepared.includes("pass `listen: false`"), prepared);
 });
+
+testUnless(
+  missing,
+  "PostgreSQL: where a PgBouncer drops the settings of the session, plans for small tables are not kept",
+  async () => {
+    await using bouncer = await PgBouncer.start(await sharedPostgres().makeDatabase(), "session", ",options");
+    await using database = await Database.open(bouncer.url, "mcp_jobs", 1);
+    await database.run({ name: "mcp_jobs_claim", text: "SELECT 1" });
+    const text = "SELECT name FROM pg_prepared_statements";
+    assertEquals(await database.run({ text }), [{ name: "mcp_jobs_clock" }]);
+  },
+);
