@@ -32,10 +32,10 @@ const FINISHED = quick ? 50_000 : 1_000_000;
 const show = (what: string, figure: string) => console.log(`${what.padEnd(66)} ${figure}`);
 const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString("en")} /s`;
 
-function showLatency(name: string, { enqueueToRun, finishToSeen }: Latency): void {
+function showLatency(name: string, where: string, { enqueueToRun, finishToSeen }: Latency): void {
   for (const [what, times] of [["enqueue to run", enqueueToRun], ["finish to seen", finishToSeen]] as const) {
     const [p50, p99] = [percentile(times, 0.5).toFixed(2), percentile(times, 0.99).toFixed(2)];
-    show(`${name}: ${what}, two processes, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
+    show(`${name}: ${what}, ${where}, idle`, `p50 ${p50} ms, p99 ${p99} ms`);
   }
 }
 
@@ -82,6 +82,7 @@ async function oneProcess(name: string, fsync = false): Promise<void> {
   } else {
     await measure();
   }
+  showLatency(named(name, fsync), "one process", await latency(backend, IDLE_TASKS));
 }
 
 async function twoProcesses(name: string, fsync = false): Promise<void> {
@@ -90,8 +91,8 @@ async function twoProcesses(name: string, fsync = false): Promise<void> {
   const { redisUrl } = place;
   const measure = async () => {
     await rates(named(name, fsync), "two processes", backend, redisUrl === undefined ? undefined : onRedis(redisUrl));
-    if (redisUrl !== undefined) showLatency("BullMQ itself", await rawLatency(redisUrl, IDLE_TASKS));
-    showLatency(named(name, fsync), await latency(backend, IDLE_TASKS));
+    if (redisUrl !== undefined) showLatency("BullMQ itself", "two processes", await rawLatency(redisUrl, IDLE_TASKS));
+    showLatency(named(name, fsync), "two processes", await latency(backend, IDLE_TASKS));
   };
   const raw = redisUrl !== undefined && { script: "raw/bullmq.ts", args: [redisUrl] };
   const beside = raw ? () => withProcess(raw, measure) : measure;
