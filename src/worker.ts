@@ -195,6 +195,7 @@ async function withTimeout<T>(
   if (await doneWithin(ended, timeout)) return await running;
   if (parking.waits) await parking.park();
   const reason = new TimedOut(timeout);
+  parking.end(reason); // Before the code hears of it: what still runs must not park the task.
   timeUp.abort(reason);
   throw await doneWithin(ended, STOP_MS) ? reason : new Abandoned(timeout);
 }

@@ -28,6 +28,7 @@ import { TaskFeed } from "../src/tasks/feed.ts";
 import { newTaskId } from "../src/ids.ts";
 import { retryPolicy } from "../src/job.ts";
 import { toJsonSchema, validate } from "../src/schema/schema.ts";
+import { pause } from "../src/waiting.ts";
 import { gracesOf } from "./support/graces.ts";
 import { pass } from "./support/time.ts";
 
@@ -334,6 +335,31 @@ Deno.test("an attempt that times out ends, even if the code ignores the signal",
   }
   assert(reason instanceof JobsError);
 });
+
+for (
+  const [beside, wait] of [
+    ["sleeps", ({ sleep }: JobContext) => sleep("a while", 60_000)],
+    ["asks", ({ elicit }: JobContext) => elicit({ message: "Which?", schema: z.object({}) })],
+  ] as const
+) {
+  Deno.test(`a step that outlasts the timeout fails its attempt, although the code ${beside} beside it`, async () => {
+    using time = new FakeTime();
+    let runs = 0;
+    const slow = defineJob({
+      name: "slow",
+      input,
+      parkAfter: 0,
+      run: async (_, ctx) => {
+        runs++;
+        await Promise.allSettled([wait(ctx), ctx.step("slow", () => pause(200))]);
+        await pause(200);
+      },
+    });
+    const { outcome } = await pass(time, runOnce(slow, { policy: { attempts: 1, timeout: 20 } }));
+    assertEquals(outcome, { kind: "tool_error", message: "The attempt took longer than 20 ms." });
+    assertEquals(runs, 1); // It was not parked meanwhile.
+  });
+}
 
 Deno.test("code that ignores its time-out may still run, so a cancelled task does not claim that its work has stopped", async () => {
   using time = new FakeTime();

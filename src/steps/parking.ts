@@ -116,12 +116,12 @@ export class Parking {
     );
   }
 
-  /** The attempt is over: what still waits rejects. */
-  end(): void {
+  /** The attempt is over: nothing parks the task any more, and what still waits rejects with this. */
+  end(reason: unknown = attemptOver()): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#claim.signal.removeEventListener("abort", this.#onAbort);
-    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(attemptOver());
+    if (this.#questions + this.#sleeps.size > 0) this.#ended?.abort(reason);
     else this.#combined = undefined; // Aborting costs more than everything else of most attempts, and nothing waits.
   }
 
