@@ -27,12 +27,15 @@ export const threeSteps = defineJob({
 
 const NOTHING = { type: "object" };
 
-/** Asks, and is parked at once. */
+/** Asks, and is parked at once. With its answer it does as `tick`. */
 export const approval = defineJob({
   name: "approval",
   input: { type: "object" },
   parkAfter: 0,
-  run: async (_, ctx) => (await ctx.elicit({ message: "Approve?", schema: NOTHING })).action,
+  run: async (_, ctx) => {
+    await ctx.elicit({ message: "Approve?", schema: NOTHING });
+    return { ranAt: now() };
+  },
 });
 
 /** A task of such a job. */

@@ -27,6 +27,8 @@ const CONCURRENCY = 100;
 const IDLE_TASKS = quick ? 50 : 300;
 const WATCHED = 1_000;
 const PARKED = 1_000;
+/** In ten turns, the first of which warms up. */
+const ANSWERS = quick ? 1_000 : 5_000;
 const FINISHED = quick ? 50_000 : 1_000_000;
 
 const show = (what: string, figure: string) => console.log(`${what.padEnd(66)} ${figure}`);
@@ -145,7 +147,7 @@ async function withSteps(name: string): Promise<void> {
 async function withParked(name: string): Promise<void> {
   await using place = await Place.make(name);
   await using backend = await openBackend(name, place.folder);
-  const { startsWithin, inFlight, waiting } = await besideParked(backend, PARKED, IN_FLIGHT);
+  const { startsWithin, inFlight, waiting } = await besideParked(backend, PARKED, ANSWERS, IN_FLIGHT);
   const beside = `${name}: beside ${PARKED.toLocaleString("en")} parked tasks`;
   show(`${beside}, enqueue to run`, `p95 ${startsWithin.toFixed(2)} ms`);
   for (const [what, { tasks, answers }] of [["answered", inFlight], ["all answered before", waiting]] as const) {

@@ -5,6 +5,7 @@
  */
 import { type Backend, createWorker, type TaskInfo } from "../mod.ts";
 import { openQuestions } from "../src/task.ts";
+import { startWorker } from "../src/worker.ts";
 import { approval, newTask, now, tick } from "./jobs.ts";
 import { inTurns, latency, percentile, throughput, type Way } from "./measure.ts";
 
@@ -24,10 +25,19 @@ export interface BesideParked {
   readonly waiting: Rates;
 }
 
-const work = (backend: Backend) => createWorker(backend, [tick, approval], { concurrency: 4 });
+const JOBS = [tick, approval];
+const SLOTS = { concurrency: 4 };
 
-/** Parks so many tasks, measures new ones beside them, and answers all: in turns with new ones. */
-export async function besideParked(backend: Backend, parked: number, inFlight: number): Promise<BesideParked> {
+/**
+ * Parks so many tasks, and measures new ones beside them. Then parks more, and answers those, in turns with as many new
+ * tasks. All are parked before the first turn: what a turn leaves to the garbage collector would slow down the next one.
+ */
+export async function besideParked(
+  backend: Backend,
+  parked: number,
+  answers: number,
+  inFlight: number,
+): Promise<BesideParked> {
   const tasks: TaskInfo[] = [];
   const create = () => backend.create(newTask(tick.name));
   const answer = async () => {
@@ -37,15 +47,16 @@ export async function besideParked(backend: Backend, parked: number, inFlight: n
     await backend.answer(task.id, task.owner, Object.fromEntries(given));
   };
   const measure = async (way: (start: () => Promise<unknown>) => Way): Promise<Rates> => {
-    const [created = NaN, answered = NaN] = await inTurns([create, answer].map(way), parked);
+    const [created = NaN, answered = NaN] = await inTurns([create, answer].map(way), answers);
     return { tasks: created, answers: answered };
   };
-  await using worker = work(backend);
+  await using worker = createWorker(backend, JOBS, SLOTS);
   await worker.ready;
-  tasks.push(...await park(backend, parked, inFlight));
+  await park(backend, parked, inFlight);
   const { enqueueToRun } = await latency(backend, 100);
+  tasks.push(...await park(backend, answers, inFlight));
   const whileInFlight = await measure((start) => (total) => throughput(backend, total, inFlight, start));
-  tasks.push(...await park(backend, parked, inFlight));
+  tasks.push(...await park(backend, answers, inFlight));
   await worker.close();
   const whileWaiting = await measure((start) => (total) => workedOff(backend, total, inFlight, start));
   return { startsWithin: percentile(enqueueToRun, 0.95), inFlight: whileInFlight, waiting: whileWaiting };
@@ -59,7 +70,7 @@ async function repeat(count: number, inFlight: number, act: () => Promise<unknow
   }));
 }
 
-/** Starts tasks, then a worker. Resolves with how many it does a second, from the first end to the last. */
+/** Starts tasks, and then lets a worker claim them that is ready by then. Resolves with how many it does a second. */
 async function workedOff(
   backend: Backend,
   total: number,
@@ -67,17 +78,19 @@ async function workedOff(
   start: () => Promise<unknown>,
 ): Promise<number> {
   await repeat(total, inFlight, start);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const ends: number[] = [];
+  const begin = Promise.withResolvers<void>();
+  await using worker = startWorker(backend, JOBS, SLOTS, begin.promise);
+  await worker.ready;
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  let ended = 0;
   const stop = backend.watch((event) => {
-    if (event.kind !== "change" || event.task.status !== "COMPLETED") return;
-    if (ends.push(now()) === total) resolve();
+    if (event.kind === "change" && event.task.status === "COMPLETED" && ++ended === total) resolve();
   });
-  await using _ = work(backend);
-  await promise;
+  const begun = now();
+  begin.resolve();
+  await done;
   stop();
-  const [first = NaN, last = NaN] = [ends.at(0), ends.at(-1)];
-  return (total - 1) / ((last - first) / 1_000);
+  return total / ((now() - begun) / 1_000);
 }
 
 /** Creates tasks that ask, and resolves with them once all are parked. */
