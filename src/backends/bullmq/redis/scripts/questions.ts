@@ -30,10 +30,13 @@ local function answerOpen(rec, names, given, now)
       table.insert(open, name)
     end
   end
-  -- A later run is told the answers of those that are listed, without asking.
+  -- A later run gets the answers that are listed, each after its name, without asking.
   if #set > 0 then
     local all = cjson.decode(call("HGET", rec, "answered") or "[]")
-    for name in pairs(answers) do table.insert(all, name) end
+    for name, answer in pairs(answers) do
+      table.insert(all, name)
+      table.insert(all, answer)
+    end
     table.insert(set, "answered")
     table.insert(set, cjson.encode(all))
   end

@@ -47,18 +47,13 @@ local function readSteps(key, from, most)
 end
 `;
 
-/** Lua that reads what earlier runs of a job have left, as JSON. Needs `ours`, the prefix of our keys. */
+/** Lua that reads what earlier runs of a job have left, as JSON. The answers are JSON already. Needs `ours`, the prefix of our keys. */
 export const READ_RESUMED = `${READ_STEPS}
 local function resumed(queue, id)
   local rec, steps = ours .. "task:" .. id, ours .. "steps:" .. queue .. ":" .. id
   local fields = redis.call("HMGET", rec, "stop", "work", "answered")
-  local answers = {}
-  for _, name in ipairs(fields[3] and cjson.decode(fields[3]) or {}) do
-    table.insert(answers, name)
-    table.insert(answers, redis.call("HGET", rec, "answer:" .. name) or "")
-  end
-  local found = redis.call("EXISTS", steps) == 1 and readSteps(steps, 0, ${CLAIM_BYTES}) or { -1 }
-  return cjson.encode({ (fields[1] or fields[2]) and 1 or 0, found, #answers > 0 and answers })
+  local found = redis.call("EXISTS", steps) == 1 and cjson.encode(readSteps(steps, 0, ${CLAIM_BYTES})) or "[-1]"
+  return "[" .. ((fields[1] or fields[2]) and 1 or 0) .. "," .. found .. "," .. (fields[3] or "[]") .. "]"
 end
 `;
 
@@ -94,7 +89,7 @@ export function parseSteps([next, ...found]: StepsReply): StepsPage {
 }
 
 /** Whether its task is to stop, its steps, and each answer after its key. */
-type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[] | false];
+type ResumedReply = readonly [stops: number, steps: StepsReply, answered: readonly string[]];
 
 /** Takes what has come with the claim of a job; `undefined` if nothing has. */
 export function carriedBy(job: Job): Resumed | undefined {
@@ -108,10 +103,12 @@ function isResumed(value: unknown): value is ResumedReply {
   return Array.isArray(value) && value.length === 3 && Array.isArray(value[1]);
 }
 
-/** Parses what `READ_RESUMED` returns. */
+/**
+ * Parses what `READ_RESUMED` returns. Earlier versions have listed only the names; then the run asks Redis for the answers.
+ */
 export function parseResumed([stops, steps, answered]: ResumedReply): Resumed {
   const answers = new Map<string, Answer>();
-  for (let at = 0; answered && at < answered.length; at += 2) {
+  for (let at = 0; at < answered.length; at += 2) {
     const answer = parse<Answer>(answered[at + 1] ?? null);
     if (answer) answers.set(answered[at] ?? "", answer);
   }
