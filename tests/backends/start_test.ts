@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { newTaskId } from "../../backend.ts";
 import { type Backend, createWorker, defineJob, DenoKvBackend, PostgresBackend, type TaskInfo } from "../../mod.ts";
 import { TaskFeed } from "../../src/tasks/feed.ts";
 import { noPostgres } from "../../tools/postgres_server.ts";
-import { assert, assertEquals } from "../../tools/std.ts";
+import { assertEquals } from "../../tools/std.ts";
 import { emptyTables } from "../support/postgres.ts";
 import { until } from "../support/processes.ts";
+import { create, OWNER, untilIdle } from "./support/idle_worker.ts";
 import { testUnless } from "../support/test_unless.ts";
 
-const OWNER = "ann";
 const JOB = "echo";
 
 interface Place {
@@ -58,11 +57,6 @@ function test(name: string, run: (place: Place) => Promise<void>): void {
 
 const echo = defineJob({ name: JOB, input: { type: "object" }, run: (input, { attempt }) => ({ input, attempt }) });
 
-async function create(backend: Backend, input = {}): Promise<TaskInfo> {
-  const retry = { attempts: 1, delay: 1, maxDelay: 1 };
-  return await backend.create({ id: newTaskId(), job: JOB, owner: OWNER, input, resultTtl: 60_000, retry });
-}
-
 /** What a process has seen of tasks, by id. */
 function observe(backend: Backend): ReadonlyMap<string, readonly TaskInfo[]> {
   const seen = new Map<string, TaskInfo[]>();
@@ -79,23 +73,33 @@ async function ended(feed: TaskFeed, { id }: TaskInfo): Promise<void> {
 test("a task that is created beside a free slot runs without being queued, and every process sees the same of it", async ({ backend, other }) => {
   await using worker = createWorker(backend, [echo]);
   await worker.ready;
+  await untilIdle(backend, JOB);
   const seen = [observe(backend), observe(other)];
-  const events = (id: string) =>
-    seen.map((of) => of.get(id)?.map(({ status, revision, attempt }) => [status, revision, attempt]));
-  // A worker that may have more to do queues it: then it is PENDING first.
-  for (let tries = 1; true; tries++) {
-    assert(tries < 100, "No task was claimed with its creation.");
-    const task = await create(backend, { text: "é\0" });
-    assertEquals([task.status, task.revision], ["PENDING", 1]);
-    const isSeen = () => seen.every((of) => of.get(task.id)?.at(-1)?.status === "COMPLETED");
-    await until(() => Promise.resolve(isSeen()), "both processes have seen its end");
-    const [here, there] = events(task.id);
-    if (here?.length === 3) continue;
-    const claimedAtOnce = [["RUNNING", 2, 1], ["COMPLETED", 3, 1]];
-    assertEquals([here, there], [claimedAtOnce, claimedAtOnce]);
-    const outcome = { kind: "value", value: { input: { text: "é\0" }, attempt: 1 } };
-    assertEquals([await backend.outcome(task.id, OWNER), await other.outcome(task.id, OWNER)], [outcome, outcome]);
-    break;
+  const input = { text: "é\0" };
+  const task = await create(backend, JOB, { input });
+  assertEquals([task.status, task.revision], ["PENDING", 1]);
+  const isSeen = () => seen.every((of) => of.get(task.id)?.at(-1)?.status === "COMPLETED");
+  await until(() => Promise.resolve(isSeen()), "both processes have seen its end");
+  for (const of of seen) {
+    const events = of.get(task.id)?.map(({ status, revision, attempt }) => [status, revision, attempt]);
+    assertEquals(events, [["RUNNING", 2, 1], ["COMPLETED", 3, 1]]);
+  }
+  const outcome = { kind: "value", value: { input, attempt: 1 } };
+  assertEquals([await backend.outcome(task.id, OWNER), await other.outcome(task.id, OWNER)], [outcome, outcome]);
+});
+
+test("of starts with one key at the same moment, in two processes, one task is claimed with its creation", async ({ backend, other }) => {
+  await using worker = createWorker(backend, [echo]);
+  await using another = createWorker(other, [echo]);
+  await Promise.all([worker.ready, another.ready]);
+  using feed = new TaskFeed(backend);
+  for (let round = 1; round <= 5; round++) {
+    await Promise.all([untilIdle(backend, JOB), untilIdle(other, JOB)]);
+    const key = { name: `key ${round}`, window: 60_000 };
+    const starts = Array.from({ length: 10 }, (_, index) => create(index % 2 ? backend : other, JOB, { key }));
+    const tasks = await Promise.all(starts);
+    assertEquals(new Set(tasks.map(({ id }) => id)).size, 1);
+    for (const task of tasks.slice(0, 1)) await ended(feed, task);
   }
 });
 
@@ -103,10 +107,10 @@ test("a task of a paused job is not begun with its creation", async ({ backend, 
   await using worker = createWorker(backend, [echo]);
   await worker.ready;
   using feed = new TaskFeed(backend);
-  await ended(feed, await create(backend));
+  await ended(feed, await create(backend, JOB));
   await other.operator.pause(JOB);
   const seen = observe(backend);
-  const task = await create(backend);
+  const task = await create(backend, JOB);
   await other.operator.resume(JOB);
   await ended(feed, task);
   assertEquals(seen.get(task.id)?.map(({ status }) => status), ["PENDING", "RUNNING", "COMPLETED"]);
@@ -116,8 +120,8 @@ test("more tasks at once than there are slots all run, each once", async ({ back
   await using worker = createWorker(backend, [echo], { concurrency: 3 });
   await worker.ready;
   using feed = new TaskFeed(backend);
-  await ended(feed, await create(backend));
-  const tasks = await Promise.all(Array.from({ length: 20 }, () => create(backend)));
+  await ended(feed, await create(backend, JOB));
+  const tasks = await Promise.all(Array.from({ length: 20 }, () => create(backend, JOB)));
   await Promise.all(tasks.map((task) => ended(feed, task)));
   const counts = await backend.operator.counts();
   assertEquals(counts.map(({ job, counts }) => [job, counts.COMPLETED]), [[JOB, 21]]);

@@ -52,7 +52,7 @@ for (const { name, how, statement } of WAYS) {
     async () => {
       const created = (request: string) => request.includes(statement);
       await using network = new LossyNetwork(await emptyTables(), 1, created);
-      await using backend = await PostgresBackend.connect({ url: network.url, onError: ignored });
+      await using backend = await PostgresBackend.connect({ url: network.url, lease: 600_000, onError: ignored });
       const run = (_: unknown, { id }: { readonly id: string }) => id;
       await using worker = createWorker(backend, [defineJob({ name: "job", input, run })]);
       await worker.ready;

@@ -79,14 +79,17 @@ testUnless(
 
     await client.query("BEGIN; SELECT FROM mcp_jobs.workers FOR UPDATE");
     const [task, free] = [newTaskId(), newTaskId()];
-    await backend.create({ ...TASK, id: task, job: "job" });
-    await backend.create({ ...TASK, id: free, job: "free" });
+    // An idle worker claims them with their creation, which then waits, too.
+    const creating = Promise.all([
+      backend.create({ ...TASK, id: task, job: "job" }),
+      backend.create({ ...TASK, id: free, job: "free" }),
+    ]);
     const waits = async () => (await client.query("SELECT FROM pg_locks WHERE NOT granted")).rowCount ?? 0;
     await until(async () => await waits() > 0, "the worker claims");
     const pausing = other.operator.pause("job");
     await until(async () => (await backend.operator.counts()).some(({ paused }) => paused), "the pause is stored");
     await client.query("UPDATE mcp_jobs.workers SET pauses = pauses + 1; COMMIT");
-    await pausing;
+    await Promise.all([pausing, creating]);
     assertEquals((await feed.wait(free, "ann", AbortSignal.timeout(60_000))).status, "COMPLETED");
     assertEquals((await backend.get(task, "ann")).status, "PENDING");
     await other.operator.resume("job");
@@ -113,8 +116,8 @@ testUnless(
     await worker.ready;
 
     await client.query("BEGIN; SELECT FROM mcp_jobs.workers FOR UPDATE");
-    await backend.create({ ...TASK, id: newTaskId(), job: "job" });
-    await until(() => waits("FOR UPDATE SKIP LOCKED"), "the worker claims");
+    const creating = backend.create({ ...TASK, id: newTaskId(), job: "job" });
+    await until(() => waits("FOR SHARE"), "the worker claims");
     const ended = "SELECT FROM mcp_jobs.workers WHERE expires_at <= clock_timestamp()";
     await until(async () => (await client.query(ended)).rows.length > 0, "its lease has run out");
     let isPaused = false;
@@ -122,7 +125,7 @@ testUnless(
     await until(async () => isPaused || await waits("pauses + 1"), "the pause waits");
     assertEquals(isPaused, false);
     await client.query("COMMIT");
-    await pausing;
+    await Promise.all([pausing, creating]);
     await worker.close();
     await client.end();
   },

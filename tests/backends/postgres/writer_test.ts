@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { Backend } from "../../../backend.ts";
-import { PostgresBackend } from "../../../mod.ts";
+import { PostgresBackend, type TaskInfo } from "../../../mod.ts";
 import { textArray } from "../../../src/backends/postgres/tables/rows_in.ts";
 import { Writer } from "../../../src/backends/postgres/writer.ts";
 import { created } from "../../../src/backends/shared/record.ts";
@@ -52,6 +52,27 @@ Deno.test("a write that has failed is announced as one that may have been made",
   const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
   await assertRejects(() => writer.create({ record: created(task, Date.now()), input: "{}" }), BackendError, "away");
   assertEquals(announced, [["with the write", true], "perhaps made"]);
+});
+
+Deno.test("the notification of tasks that are claimed with their creation can wait, that of others goes with the write", async () => {
+  const announced: unknown[] = [];
+  const log = {
+    notification: () => {
+      announced.push("with the write");
+      return { text: "" };
+    },
+    unsure: () => {},
+  };
+  const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+  const task = { id: newTaskId(), job: "waits", owner: "ann", input: {}, resultTtl: 60_000, retry };
+  const row = { record: created(task, Date.now()), input: "{}" };
+  const run = <Row>() => Promise.resolve([{ ids: task.id, at: row.record.info.createdAt }] as Row[]);
+  const tell = (tasks: readonly TaskInfo[], isNotified: boolean) =>
+    void announced.push([tasks.map(({ status }) => status), isNotified]);
+  const writer = new Writer({ schema: "mcp_jobs", run }, crypto.randomUUID(), tell, log);
+  await writer.create(row);
+  await writer.start({ ...row, worker: crypto.randomUUID() });
+  assertEquals(announced, ["with the write", [["PENDING"], true], [["RUNNING"], false]]);
 });
 
 testUnless(noPostgres, "an array of texts arrives as it was sent", async () => {

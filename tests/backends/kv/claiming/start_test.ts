@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { NewTask } from "../../../../backend.ts";
 import { Committer } from "../../../../src/backends/kv/committer.ts";
 import { workerKey } from "../../../../src/backends/kv/keys.ts";
 import type { WorkerRecord } from "../../../../src/backends/kv/lease.ts";
@@ -22,16 +23,16 @@ interface Opened {
   readonly written: unknown[];
 }
 
-async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void> {
+async function withClaims(
+  use: (opened: Opened) => Promise<void>,
+  jobs?: () => Promise<readonly string[]>,
+): Promise<void> {
   using kv = await Deno.openKv(":memory:");
   const committer = new Committer(kv, "writer", () => {});
   const store = storeOf(kv, committer);
-  const worker = newWorker(["job"]);
-  const claims: Claims = new Claims(store, worker, {
-    hold: () => lease.hold?.() ?? false,
-    lose() {},
-    onError: ignored,
-  });
+  const worker = newWorker(["job", "limited"]);
+  const listener = { hold: () => lease.hold?.() ?? false, lose() {}, onError: ignored };
+  const claims: Claims = new Claims(store, worker, listener, jobs, { limited: { concurrency: 1 } });
   const lease = store.lease(worker, () => claims.held);
   const written: unknown[] = [];
   const { commit } = committer;
@@ -51,9 +52,10 @@ async function withClaims(use: (opened: Opened) => Promise<void>): Promise<void>
   await committer.drained();
 }
 
-function newRecord(owner = OWNER): TaskRecord {
+function newRecord(own: Partial<NewTask> = {}): TaskRecord {
   const retry = { attempts: 1, delay: 0, maxDelay: 0 };
-  return created({ id: newTaskId(), job: "job", owner, input: {}, resultTtl: 60_000, retry }, Date.now());
+  const task = { id: newTaskId(), job: "job", owner: OWNER, input: {}, resultTtl: 60_000, retry };
+  return created({ ...task, ...own }, Date.now());
 }
 
 Deno.test("KV: new tasks are listed in the worker's lease, with one write, before they are claimed, so that its death loses none", () =>
@@ -69,7 +71,7 @@ Deno.test("KV: a new task for which the worker's list has no room is queued, and
   withClaims(async ({ claims, statusOf, written }) => {
     const longest = "ж".repeat(MAX_OWNER_LENGTH);
     const start = async (): Promise<TaskInfo["status"]> => {
-      const record = newRecord(longest);
+      const record = newRecord({ owner: longest });
       await claims.start(record, "{}");
       return await statusOf(record);
     };
@@ -78,4 +80,30 @@ Deno.test("KV: a new task for which the worker's list has no room is queued, and
     assert(held > 100 && held < 200, `It holds ${held} tasks.`);
     assertEquals(await start(), "PENDING");
     assertEquals(written.filter((one) => Array.isArray(one) && one.length === held).length, 1);
+  }));
+
+Deno.test("KV: a task that is delayed, or of a job with limits or of another worker, is never claimed with its creation", () =>
+  withClaims(({ claims }) => {
+    const may = [{}, { delay: 1 }, { job: "limited" }, { job: "another" }].map((own) =>
+      claims.mayStart(newRecord(own))
+    );
+    assertEquals(may, [true, false, false, false]);
+    return Promise.resolve();
+  }));
+
+Deno.test("KV: a task of a job that is known to be paused is queued at once", () =>
+  withClaims(async ({ claims, written }) => {
+    const record = newRecord();
+    assertEquals(await claims.start(record, "{}"), true);
+    assertEquals(written.at(-1), [record.info.id, "PENDING"]);
+  }, () => Promise.resolve([])));
+
+Deno.test("KV: claims have settled once new tasks are claimed, too", () =>
+  withClaims(async ({ claims, written }) => {
+    const record = newRecord();
+    const start = claims.start(record, "{}");
+    await claims.settled();
+    assertEquals(written.at(-1), [record.info.id, "RUNNING"]);
+    assertEquals(claims.held.map(({ status }) => status), ["RUNNING"]);
+    await start;
   }));

@@ -15,8 +15,8 @@ const NOTHING: ClaimResult = { claims: [], more: false };
 
 const task: ClaimedTask = { task: claimed, input: {}, mayHaveSteps: false };
 
-/** A runner with one slot that knows of no task, and what became of those that were started. */
-async function idleRunner(own: Partial<RunnerStore> = {}) {
+/** A runner that knows of no task, and what became of those that were started. */
+async function idleRunner(own: Partial<RunnerStore> = {}, concurrency = 1) {
   const ends: string[] = [];
   const store = withOneTask({
     claim: () => Promise.resolve(NOTHING),
@@ -30,7 +30,7 @@ async function idleRunner(own: Partial<RunnerStore> = {}) {
     await new Promise<void>((resolve) => claim.signal.addEventListener("abort", () => resolve()));
     return { kind: "error", message: "stopped", retry: false };
   };
-  const runner = new Runner(store, { jobs: ["wait"], concurrency: 1, run }, Promise.resolve());
+  const runner = new Runner(store, { jobs: ["wait"], concurrency, run }, Promise.resolve());
   await runner.ready;
   await turn(); // The first claim is over then.
   return { runner, ends, started: started.promise };
@@ -67,9 +67,10 @@ Deno.test("a new task that was not claimed, or could not be stored, frees its sl
   const away = () => Promise.reject(new BackendError("The store is away."));
   await assertRejects(async () => await runner.start(claimed.id, away), BackendError);
   assertEquals(
-    await runner.start(claimed.id, () => {
+    await runner.start(claimed.id, async () => {
+      await turn();
       runner.wake(); // The store says that the task is ready.
-      return Promise.resolve(true);
+      return true;
     }),
     true,
   );
@@ -88,11 +89,25 @@ Deno.test("a new task that is asked to stop before its code runs is stopped at o
   await runner.stop(0);
 });
 
+Deno.test("a new task that is asked to stop is stopped even if a search for other tasks ends before it runs", async () => {
+  const { runner, started } = await idleRunner({}, 2);
+  const stored = Promise.withResolvers<ClaimedTask>();
+  const start = runner.start(claimed.id, () => stored.promise);
+  runner.receive({ ...claimed, revision: 3, stopRequested: true });
+  runner.wake();
+  await turn(); // The search is over then.
+  stored.resolve(task);
+  await start;
+  assertEquals((await started).signal.aborted, true);
+  await runner.stop(0);
+});
+
 Deno.test("a new task that is being claimed as its worker shuts down is handed back", async () => {
   const { runner, ends } = await idleRunner();
   const stored = Promise.withResolvers<ClaimedTask>();
   const start = runner.start(claimed.id, () => stored.promise);
   const stopped = runner.stop(0);
+  await turn(); // Without anything to wait for, it would have stopped by now.
   stored.resolve(task);
   assertEquals(await start, true);
   await stopped;
