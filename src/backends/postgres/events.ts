@@ -14,6 +14,7 @@ import { cutOff, type Database } from "./database.ts";
 import { type HubListener, mayBeReady } from "../shared/store/hub.ts";
 import type * as pg from "./pg.ts";
 import { recordOf, type TaskRow } from "./rows.ts";
+import { EventNumbers, lastNumbers, MISSING_MS } from "./tables/event_numbers.ts";
 import type { TaskRecord } from "../shared/record.ts";
 
 /** How often events are read without a notification, in ms: while no connection listens, and as a safety net. */
@@ -30,17 +31,8 @@ const LATER_MS = 5;
 /** The pause before the next attempt to listen, in ms. */
 const RETRY_MS = 200;
 
-/** How long a missing number is read again, in ms: longer than any statement takes. */
-const MISSING_MS = 15_000;
-
 /** No process writes under this name. */
 const NOBODY = "00000000-0000-0000-0000-000000000000";
-
-/**
- * How many numbers before one are checked for missing ones: far more than are under way. A log that opens when all events
- * have expired does not know the numbers before its first one.
- */
-const RECENT = 1_000;
 
 /** The most characters of a channel's name. */
 const MAX_NAME = 63;
@@ -53,7 +45,10 @@ export const EVENT_TTL_MS = 60_000;
 
 /** A row of `events`: the records of tasks as JSON. A claim stores them as they were before, with who has claimed them. */
 interface EventRow extends Pick<TaskRow, "holder" | "claimedAt"> {
-  readonly seq: number;
+  /** When the server was started. */
+  readonly server: string;
+  /** `null`: there is no event. */
+  readonly seq: number | null;
   /** `null` for what this process has written. */
   readonly tasks: string | null;
   readonly document: string | null;
@@ -68,9 +63,9 @@ export class EventLog implements AsyncDisposable {
   readonly #writer: string;
   readonly #closed = Promise.withResolvers<void>();
   readonly #listening: Promise<void>;
-  /** Missing numbers, with the time at which each was first missed. */
-  readonly #missing = new Map<number, number>();
-  #last: number;
+  #numbers: EventNumbers;
+  /** When the server was started that events were last read from: it tells servers apart. */
+  #server: string | undefined;
   #readAt: number = performance.now();
   /** Whether this process may have missed changes, and until when its own events are read like those of others. */
   #gap = false;
@@ -88,7 +83,7 @@ export class EventLog implements AsyncDisposable {
   private constructor(
     database: Database,
     writer: string,
-    last: number,
+    numbers: readonly number[],
     listens: boolean,
     listener: HubListener,
     onError: OnError,
@@ -96,7 +91,7 @@ export class EventLog implements AsyncDisposable {
     this.#onError = onError;
     this.#database = database;
     this.#writer = writer;
-    this.#last = last;
+    this.#numbers = new EventNumbers(numbers);
     this.#listener = listener;
     // One channel per schema, so that several systems can share a database. Two that share a name wake each other in vain.
     this.#channel = `mcp_jobs_${database.schema.toLowerCase().replaceAll(/\W/g, "_")}`.slice(0, MAX_NAME);
@@ -112,15 +107,7 @@ export class EventLog implements AsyncDisposable {
     listener: HubListener,
     onError: OnError,
   ): Promise<EventLog> {
-    const { schema } = database;
-    const rows = await database.run<{ seq: number }>({
-      text: `SELECT seq::float8 AS seq FROM ${schema}.events
-        WHERE seq > (SELECT max(seq) FROM ${schema}.events) - ${RECENT} ORDER BY seq`,
-    });
-    const first = Math.max(0, (rows.at(-1)?.seq ?? 0) - RECENT);
-    const log = new EventLog(database, writer, first, listens, listener, onError);
-    for (const { seq } of rows) log.#advance(seq, performance.now());
-    return log;
+    return new EventLog(database, writer, await lastNumbers(database), listens, listener, onError);
   }
 
   /**
@@ -234,7 +221,7 @@ export class EventLog implements AsyncDisposable {
   #wait(): void {
     if (!this.#open) return;
     clearTimeout(this.#timer);
-    const pause = this.#client && this.#missing.size === 0 ? SAFETY_POLL_MS : POLL_MS;
+    const pause = this.#client && this.#numbers.missing.length === 0 ? SAFETY_POLL_MS : POLL_MS;
     this.#timer = setTimeout(() => this.#read(true), pause);
   }
 
@@ -258,19 +245,30 @@ export class EventLog implements AsyncDisposable {
   async #readOn(polled: boolean): Promise<void> {
     const begun = performance.now();
     const { schema, run } = this.#database;
-    const rows = await run<EventRow>({
+    let rows = await run<EventRow>({
       name: "mcp_jobs_events",
-      text:
-        `SELECT seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder, claimed_at AS "claimedAt"
-        FROM ((SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
-          UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)) AS found ORDER BY seq`,
-    }, [this.#last, [...this.#missing.keys()], this.#isUnsure ? NOBODY : this.#writer]);
+      text: `SELECT server, seq::float8 AS seq, CASE WHEN writer <> $3 THEN tasks END AS tasks, document, holder,
+          claimed_at AS "claimedAt"
+        FROM (SELECT pg_postmaster_start_time()::text AS server) AS here LEFT JOIN (
+          (SELECT * FROM ${schema}.events WHERE seq > $1 ORDER BY seq LIMIT ${PAGE})
+          UNION ALL SELECT * FROM ${schema}.events WHERE seq = ANY($2)
+        ) AS found ON true ORDER BY seq`,
+    }, [this.#numbers.last, this.#numbers.missing, this.#isUnsure ? NOBODY : this.#writer]);
+    const [first] = rows;
+    if (this.#server !== undefined && first?.server !== this.#server) {
+      // A replica that became the primary may have lost the last numbers, and has given them to other events.
+      this.#numbers = new EventNumbers(await lastNumbers(this.#database));
+      this.#gap = this.#again = true;
+      this.#listener.ready();
+      rows = [];
+    }
+    this.#server = first?.server;
     if (this.#gap || begun - this.#readAt > EVENT_TTL_MS / 2) this.#listener.event({ kind: "gap" });
     this.#gap = false;
     this.#readAt = begun;
     let ready = false;
     for (const { seq, tasks, document, holder, claimedAt } of rows) {
-      this.#advance(seq, begun);
+      if (seq !== null) this.#numbers.add(seq, begun);
       // Changes of this process were reported at once, if it knew of them.
       if (tasks === null) continue;
       if (document !== null) this.#listener.document?.(document);
@@ -282,17 +280,7 @@ export class EventLog implements AsyncDisposable {
     }
     // No notification has announced what the poll found.
     if (polled && ready) this.#listener.ready();
-    for (const [number, since] of this.#missing) {
-      if (begun - since > MISSING_MS) this.#missing.delete(number);
-    }
+    this.#numbers.giveUp(begun);
     if (rows.length >= PAGE) this.#again = true;
-  }
-
-  /** Notes that a number was read, and which ones before it are missing. */
-  #advance(seq: number, now: number): void {
-    const first = Math.max(this.#last + 1, seq - RECENT);
-    for (let number = first; number < seq; number++) this.#missing.set(number, now);
-    this.#missing.delete(seq);
-    this.#last = Math.max(this.#last, seq);
   }
 }

@@ -3,12 +3,15 @@ import { PostgresBackend } from "../../../mod.ts";
 import type { TaskEvent } from "../../../src/backend.ts";
 import { Database } from "../../../src/backends/postgres/database.ts";
 import { EventLog } from "../../../src/backends/postgres/events.ts";
-import { noPostgres } from "../../../tools/postgres_server.ts";
+import { hasPostgresServer, noPostgres, PostgresServer } from "../../../tools/postgres_server.ts";
 import { ignored } from "../../support/errors.ts";
 import { assertEquals } from "../../../tools/std.ts";
 import { until } from "../../support/processes.ts";
 import { emptyTables, sharedPostgres } from "../../support/postgres.ts";
 import { testUnless } from "../../support/test_unless.ts";
+import { Network } from "../support/network.ts";
+
+const noServer = hasPostgresServer ? undefined : "install PostgreSQL 13 or later";
 
 const OWN = "00000000-0000-4000-8000-000000000001";
 const OTHER = "00000000-0000-4000-8000-000000000002";
@@ -51,8 +54,12 @@ class Stage implements AsyncDisposable {
   }
 
   /** A transaction that has added an event of this name. */
-  async add(name: string, writer = OTHER): Promise<{ end(how: "COMMIT" | "ROLLBACK"): Promise<void> }> {
-    const client = new pg.Client({ connectionString: this.#url });
+  async add(
+    name: string,
+    writer = OTHER,
+    url = this.#url,
+  ): Promise<{ end(how: "COMMIT" | "ROLLBACK"): Promise<void> }> {
+    const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.query("BEGIN");
     const tasks = JSON.stringify([{ info: { id: name, status: "RUNNING" } }]);
@@ -125,6 +132,33 @@ for (const listens of [true, false]) {
       await stage.receivedAll("other", "gap", "late");
     },
   );
+}
+
+for (const listens of [true, false]) {
+  const how = listens ? "a log that listens" : "a log that polls";
+  testUnless(noServer, `${how} goes on after a failover to a replica that lacked the last events`, async () => {
+    await using first = await PostgresServer.startOwn();
+    await PostgresBackend.migrate(first);
+    await using second = await first.startReplica();
+    await using network = new Network(first.url);
+    await using stage = await Stage.open(listens, network.url);
+    await second.query("ALTER SYSTEM SET primary_conninfo = ''");
+    await second.query("SELECT pg_reload_conf()");
+    const follows = "SELECT FROM pg_stat_wal_receiver";
+    await until(async () => (await second.query(follows)).length === 0, "the replica follows no more");
+    // On a replica the numbers may be up to 32 ahead.
+    await first.query(
+      "INSERT INTO mcp_jobs.events (writer, tasks) SELECT gen_random_uuid(), '[]' FROM generate_series(1, 99)",
+    );
+    await (await stage.add("lost", OTHER, first.url)).end("COMMIT");
+    await stage.receivedAll("lost");
+    await first.kill();
+    await second.promote();
+    network.leadTo(second.url);
+    await stage.receivedAll("lost", "gap");
+    await (await stage.add("next", OTHER, second.url)).end("COMMIT");
+    await stage.receivedAll("lost", "gap", "next");
+  });
 }
 
 testUnless(noPostgres, "a log that was opened when all of many events had expired emits the next one", async () => {
