@@ -1,3 +1,4 @@
+// #region imports
 import { AsyncToolServer, createClient, createWorker, MemoryBackend } from "@mcp-jobs/mcp-jobs";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
@@ -5,6 +6,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { deepStrictEqual } from "node:assert";
 import { refund } from "./approval.ts";
+// #endregion
 
 // #region job
 Deno.test("a small refund needs no approval", async () => {

@@ -1,9 +1,11 @@
-import type { Operator, TaskFilter, TaskInfo } from "@mcp-jobs/mcp-jobs/backend";
+import type { Backend, TaskInfo } from "@mcp-jobs/mcp-jobs";
+
+type Operator = Backend["operator"];
 
 /** The failed tasks by their error messages. `since` and `until` refer to the time at which a task was created. */
 export async function failures(
   operator: Operator,
-  filter: Pick<TaskFilter, "job" | "since" | "until">,
+  filter: { readonly job?: string; readonly since?: number; readonly until?: number },
 ): Promise<Map<string, TaskInfo[]>> {
   const failed: TaskInfo[] = [];
   let cursor: string | undefined;
