@@ -87,6 +87,26 @@ testUnless(missing, "PostgreSQL: a slow answer is waited for, and a server that 
 
 testUnless(
   missing,
+  "PostgreSQL: the error of a statement that waits for a lock too long says what to look at",
+  async () => {
+    const url = await emptyTables();
+    await using backend = await PostgresBackend.connect({ url });
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      await client.query("BEGIN; LOCK TABLE mcp_jobs.tasks");
+      const retry = { attempts: 1, delay: 0, maxDelay: 0 };
+      const task = { id: newTaskId(), job: "job", owner: "ann", input: {}, resultTtl: 60_000, retry };
+      const advice = "or another session holds a lock: see pg_stat_activity";
+      await assertRejects(() => backend.create(task), BackendError, advice);
+    } finally {
+      await client.end();
+    }
+  },
+);
+
+testUnless(
+  missing,
   "PostgreSQL: what waits for a connection when all are closed has ended once they are closed",
   async () => {
     const { url } = sharedPostgres();
