@@ -79,8 +79,11 @@ function whoAnswers(token: string, questions: readonly Question[], client: Askin
     const keys = left.map(({ key }) => key).join(" and ");
     return `Ask the person, and pass their answer to ${client.tool}, with the token ${token} and the question ${keys}.`;
   }
-  const what = left.every(({ url }) => url !== undefined) && client.elicitation
+  const isPage = ({ url }: Question) => url !== undefined;
+  const what = client.elicitation && left.every(isPage)
     ? "This client cannot ask for a page to be opened"
+    : client.urls && !left.some(isPage)
+    ? "This client cannot ask for a form to be filled in"
     : "This client cannot be asked";
   return `${what}: answer in another one, or cancel the task.`;
 }

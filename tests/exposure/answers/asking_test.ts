@@ -49,6 +49,10 @@ Deno.test("the message of a task that asks says what, until when, and by whom it
   );
   assertStringIncludes(messageOf([PAGE], { urls: true }) ?? "", "The person who uses this client");
   assertStringIncludes(messageOf([FORM], { tool: "task_answer" }) ?? "", "pass their answer to task_answer");
+  assertStringIncludes(
+    messageOf([FORM, PAGE], { urls: true }) ?? "",
+    "This client cannot ask for a form to be filled in",
+  );
   assertStringIncludes(messageOf([FORM]) ?? "", "This client cannot be asked");
 });
 
