@@ -11,7 +11,10 @@ import { quote } from "./text.ts";
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
 /** Objects that JSON would turn into empty ones. */
-const EMPTY_IN_JSON = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp];
+const EMPTY_IN_JSON = [
+  ...[Map, Set, WeakMap, WeakSet, Promise, Error, RegExp, ArrayBuffer],
+  ...[Response, Request, Headers, URLSearchParams, FormData, Blob, ReadableStream],
+];
 
 /** Whether a value is a JSON object; does not look at its fields. */
 export function isObject(value: unknown): value is { readonly [key: string]: Json } {
@@ -22,7 +25,7 @@ export function isObject(value: unknown): value is { readonly [key: string]: Jso
  * Checks that a value is JSON of at most {@linkcode MAX_VALUE_BYTES}, and returns it as JSON represents it: `undefined`
  * becomes `null`, `toJSON` is called, and a lone surrogate becomes U+FFFD, also in keys; if two keys become equal, the last
  * one wins. Throws `InvalidValue`, which says where, for a function, a symbol, a BigInt, a cycle, NaN, an infinite number,
- * and objects that JSON would turn into empty ones (a Map, a Promise, an Error).
+ * objects that JSON would turn into empty ones (a Map, a Promise, an Error, a Response), and bytes (a Uint8Array).
  */
 export function toJson(value: unknown, what: string): Json {
   if (value === undefined) return null;
@@ -92,8 +95,12 @@ function nonJson(item: unknown): string | undefined {
     case "number":
       return Number.isFinite(item) ? undefined : String(item);
     case "object": {
-      const kind = EMPTY_IN_JSON.find((one) => item instanceof one);
-      return kind && `${kind === Error ? "an" : "a"} ${kind.name}`;
+      const prototype = item && Object.getPrototypeOf(item);
+      if (prototype === null || prototype === Object.prototype || prototype === Array.prototype) return undefined;
+      const name = ArrayBuffer.isView(item)
+        ? item.constructor.name
+        : EMPTY_IN_JSON.find((one) => item instanceof one)?.name;
+      return name && `${/^[AE]/.test(name) ? "an" : "a"} ${name}`;
     }
   }
 }

@@ -44,6 +44,11 @@ Deno.test("a value that JSON cannot represent is refused, and the error says whe
     [/a/, "it is a RegExp"],
     [{ users: new Set([1]) }, 'its field "users" is a Set'],
     [{ forgotten: Promise.resolve(1) }, 'its field "forgotten" is a Promise'],
+    [new Response("a page"), "it is a Response"],
+    [{ query: new URLSearchParams("a=1") }, 'its field "query" is a URLSearchParams'],
+    [new Blob(["a"]), "it is a Blob"],
+    [{ bytes: new Uint8Array(2) }, 'its field "bytes" is a Uint8Array'],
+    [new Uint8Array(2).buffer, "it is an ArrayBuffer"],
   ];
   for (const [value, message] of cases) assertThrows(() => toJson(value, "the result"), InvalidValue, message);
 });
