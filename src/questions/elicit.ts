@@ -6,7 +6,7 @@
 import type { Claim } from "../backend.ts";
 import { DefinitionError, InvalidInput, ToolError } from "../errors.ts";
 import { wellFormed } from "../json.ts";
-import { anything, checkOptions, type Rules, text, wholeNumber } from "../options.ts";
+import { anything, checkOptions, required, type Rules, text, wholeNumber } from "../options.ts";
 import { checkSchema, type Infer, type Schema, toJsonSchema, validate } from "../schema/schema.ts";
 import { inElicitSpan } from "../telemetry/task_spans.ts";
 import type { Answer, NewQuestion } from "../task.ts";
@@ -81,7 +81,7 @@ export interface Elicit {
 type AnyQuestion = { readonly message: string; readonly schema?: Schema; readonly url?: string; expiresIn?: number };
 
 const QUESTION: Rules<AnyQuestion> = {
-  message: anything,
+  message: required(text),
   schema: anything,
   url: text,
   expiresIn: wholeNumber(1, LONGEST_WAIT_MS),
@@ -117,6 +117,7 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
   };
   const all = async (questions: readonly AnyQuestion[]) => {
     signal.throwIfAborted();
+    if (!Array.isArray(questions)) throw new DefinitionError("Cannot ask several questions: pass a list of them.");
     // All keys are made before anything waits, so that they depend on the order of the questions alone.
     const prepared = await Promise.all(questions.map((question) => prepare(question, keys)));
     const maxAnswer = budget.share(prepared.map(({ question }) => question));
@@ -129,13 +130,13 @@ export function elicitOf(asker: Asker, signal: AbortSignal): Elicit {
 
 /** Checks a question. Rejects with `DefinitionError` if no client could show it. */
 async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared> {
-  const { message, schema, url, expiresIn } = given;
-  const what = `the question ${quote(message)}`;
+  const what = typeof given?.message === "string" ? `the question ${quote(given.message)}` : "a question";
   checkOptions(what, given, QUESTION);
+  const { message, schema, url, expiresIn } = given;
   const time = expiresIn === undefined ? {} : { expiresIn };
   if (url !== undefined && schema === undefined) {
     const page = checkUrl(url, what);
-    const asked = wellFormed({ message: String(message), schema: NOTHING });
+    const asked = wellFormed({ message, schema: NOTHING });
     // The key leaves out the page, which may differ in each attempt.
     return {
       question: { key: keys.next(asked), ...asked, url: page, maxAnswer: NO_CONTENT, ...time },
@@ -146,7 +147,7 @@ async function prepare(given: AnyQuestion, keys: QuestionKeys): Promise<Prepared
     throw new DefinitionError(`Cannot ask ${what}: pass either \`schema\`, for a form, or \`url\`, for a page.`);
   }
   const whole = toJsonSchema(schema, "input", what);
-  const asked = wellFormed({ message: String(message), schema: whole });
+  const asked = wellFormed({ message, schema: whole });
   const question = { key: keys.next(asked), ...asked, ...time };
   await checkSchema(schema, `answer to ${what}`); // With an invalid schema every answer would be refused.
   formOf(whole, what); // Without a form no client would show the question.

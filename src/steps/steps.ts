@@ -150,7 +150,8 @@ function durationOf(name: string, ms: number): number {
 
 function timeOf(name: string, time: Date | number): number {
   const ms = Number(time);
-  if (Math.abs(ms) <= LATEST_DATE_MS) return Math.ceil(ms);
+  const isTime = time instanceof Date || typeof time === "number"; // `null` would be a time that has passed.
+  if (isTime && Math.abs(ms) <= LATEST_DATE_MS) return Math.ceil(ms);
   throw new DefinitionError(`Cannot wait in ${quote(name)} until ${time}: pass a Date, or ms since the epoch.`);
 }
 

@@ -170,3 +170,20 @@ Deno.test("a question that no form can ask ends the task with a fault that names
   assertEquals([outcome.kind, attempt, asked], ["fault", 1, 0]);
   assertStringIncludes("message" in outcome ? outcome.message : "", 'Cannot ask for name in the question "Who?"');
 });
+
+Deno.test("what is no question is refused with an error that says what is missing, and is not tried again", async () => {
+  const cases: [(ctx: JobContext) => Promise<unknown>, string][] = [
+    [(ctx) => ctx.elicit(JSON.parse("null")), "Cannot use null as the options of a question: pass an object."],
+    [(ctx) => ctx.elicit(JSON.parse("{}")), "Cannot use undefined as message of a question: it must be a text."],
+    [(ctx) => ctx.elicit.all(JSON.parse("{}")), "Cannot ask several questions: pass a list of them."],
+  ];
+  for (const [ask, message] of cases) {
+    await using backend = new MemoryBackend();
+    using tasks = new Tasks(backend);
+    const job = defineJob({ name: "asks", input: { type: "object" }, run: (_, ctx) => ask(ctx) });
+    await using _worker = createWorker(backend, [job], { onError: () => {} });
+    const { id } = await tasks.start(new ToolRegistry().register(job), {}, "me");
+    const ended = await tasks.wait(id, "me", new AbortController().signal);
+    assertEquals([ended.attempt, await tasks.outcome(ended)], [1, { kind: "fault", message }]);
+  }
+});

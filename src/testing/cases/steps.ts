@@ -210,6 +210,7 @@ export const steps: Cases = {
       hash: (_, ctx) => ctx.step("a#2", () => 1),
       endless: (_, ctx) => ctx.sleep("endless", Infinity),
       dateless: (_, ctx) => ctx.until("dateless", new Date("no date")),
+      timeless: (_, ctx) => ctx.until("timeless", JSON.parse("null")),
     });
     const reasons: [string, RegExp][] = [
       ["hollow", /Cannot record the result of the step "hollow": it is a function, which is not JSON/],
@@ -219,6 +220,7 @@ export const steps: Cases = {
       ["hash", /Cannot use "a#2" as the name of a step/],
       ["endless", /Cannot sleep in "endless" for Infinity ms/],
       ["dateless", /Cannot wait in "dateless" until Invalid Date/],
+      ["timeless", /Cannot wait in "timeless" until null/],
     ];
     for (const [job, reason] of reasons) {
       const end = await stage.finished(await stage.create({ job, retry: RETRY }));
