@@ -16,7 +16,7 @@ const REPEAT_MS = 9_000;
 export class CallProgress implements Disposable {
   readonly #report: (task: Pick<TaskInfo, "progress" | "message">) => void;
   readonly #repeat: number;
-  #last: Pick<TaskInfo, "progress" | "message" | "status"> = { status: "PENDING" };
+  #last: Pick<TaskInfo, "progress" | "message" | "status" | "revision"> = { status: "PENDING", revision: 0 };
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(token: string | number, notify: (params: Record<string, Json>) => void, repeat: number = REPEAT_MS) {
@@ -25,8 +25,9 @@ export class CallProgress implements Disposable {
     this.#wait();
   }
 
-  /** Reports a change. */
+  /** Reports a change. A state that was reported before is left out. */
   report(task: TaskInfo): void {
+    if (task.revision === this.#last.revision) return;
     this.#last = task;
     this.#report(task);
     if (task.progress !== undefined || task.message !== undefined) this.#wait();

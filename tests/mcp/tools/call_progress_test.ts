@@ -55,6 +55,14 @@ Deno.test("the last report of a job is repeated while there is no new one", asyn
   );
 });
 
+Deno.test("a state that was reported before is not reported again", () => {
+  const client = new Client();
+  using progress = new CallProgress("token", client.notify, 60_000);
+  const halfway = { ...task, progress: 0.5, message: "halfway" };
+  for (const one of [halfway, halfway, { ...halfway, revision: 3 }]) progress.report(one);
+  assertEquals(client.notifications.map(({ progress }) => Number(progress).toFixed(6)), ["0.500000", "0.500001"]);
+});
+
 Deno.test("a job that runs without a report is reported as running", async () => {
   const client = new Client();
   using progress = new CallProgress("token", client.notify, 5);
