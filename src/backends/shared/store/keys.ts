@@ -50,7 +50,8 @@ export async function createKeyed(
     const holder = key && from !== undefined ? await readSoon(keys, tasks, owner, key.name, from, now) : undefined;
     if (key && from !== undefined && holder && hasKey(holder, key, now())) {
       if (from.slice(ID_LENGTH) === (key.fingerprint ?? "")) return holder;
-      throw new InvalidInput("idempotency key", [{ path: "", message: "was used before with another input" }]);
+      const message = "was used before with another input; repeat that input, or use another key";
+      throw new InvalidInput("idempotency key", [{ path: "", message }]);
     }
     const named = id + (key?.fingerprint ?? "");
     if (key && !await keys.writeKey(owner, key.name, from, named)) continue;
