@@ -4,9 +4,10 @@
  * @module
  */
 import { InvalidInput } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
-import type { JsonSchema } from "../schema/json_schema.ts";
+import { type JsonSchema, NOT_ALLOWED } from "../schema/json_schema.ts";
 import { type PerCallField, withPerCall } from "../schema/per_call.ts";
 import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
@@ -120,7 +121,10 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     outputSchema: responseSchema(job.outputSchema, { ...questionsSchema([registered]), ...PAGE_PROPERTIES }),
     annotations: job.annotations,
     call: async (input, ctx) => {
-      const given = withTarget(await validate(schema, input, inputOf(name)) as GivenInput, name);
+      const valid = await validate(schema, input, inputOf(name)).catch((error) => {
+        throw besideInput(error, job.inputSchema);
+      });
+      const given = withTarget(valid as GivenInput, name);
       return { kind: "result", result: await act(given, ctx) };
     },
     resume: async (id, ctx, storeAnswers) => {
@@ -157,6 +161,16 @@ function belowInput(error: unknown, { name, perCall }: RegisteredJob): unknown {
   const issues = error.issues.map(({ path, message }) => {
     if (perCall.some((field) => field === path)) return { path, message };
     return { path: path === "" ? "input" : `input.${path}`, message };
+  });
+  return new InvalidInput(error.what, issues, error.rest);
+}
+
+/** The same error; for each field of the job that stands beside `input` it says so. */
+function besideInput(error: unknown, { properties }: JsonSchema): unknown {
+  if (!(error instanceof InvalidInput) || !isObject(properties)) return error;
+  const issues = error.issues.map(({ path, message }) => {
+    const isMisplaced = message === NOT_ALLOWED && Object.hasOwn(properties, path);
+    return { path, message: isMisplaced ? `${message}: it belongs into input` : message };
   });
   return new InvalidInput(error.what, issues, error.rest);
 }

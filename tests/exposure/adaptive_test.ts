@@ -10,7 +10,6 @@ import {
 import type { ToolResult } from "../../strategy.ts";
 import { InvalidInput } from "../../src/errors.ts";
 import { merge } from "../../src/exposure/merge.ts";
-import { newTaskId } from "../../src/ids.ts";
 import { validate } from "../../src/schema/schema.ts";
 import { doneWithin, pause } from "../../src/waiting.ts";
 import {
@@ -309,11 +308,17 @@ Deno.test("the shared tools reject tokens of other owners, and of jobs that this
   const surface = bench.exposeAll(endless);
   const { id: token } = await start(surface, "endless", {});
   const { id: foreign } = await start(bench.expose(report), "report", { user: "Ada" });
-  const tries = [{ token, owner: "stranger" }, { token: foreign, owner: ME }, { token: newTaskId(), owner: ME }];
-  for (const { token, owner } of tries) {
+  const unknown = (id: string) => `Cannot find task "${id}": the id is unknown. Check it, or start a new task.`;
+  const ofReport = (id: string) => `Task "${id}" is a task of report: use the tools of report for it.`;
+  const tries = [
+    { token, owner: "stranger", text: unknown(token) },
+    { token: foreign, owner: "stranger", text: unknown(foreign) },
+    { token: foreign, owner: ME, text: ofReport(foreign) },
+    { token: "nope", owner: ME, text: unknown("nope") },
+  ];
+  for (const { token, owner, text } of tries) {
     for (const name of ["task_status", "task_cancel"]) {
       const { isError, content } = await call(surface, name, { token }, { owner });
-      const text = `Cannot find task ${JSON.stringify(token)}: the id is unknown. Check it, or start a new task.`;
       assertEquals([isError, content], [true, [{ type: "text", text }]]);
     }
   }

@@ -141,7 +141,7 @@ Deno.test("reading a resource that is unknown, of another job, expired or withou
   const failed = await start(surface, "report", { user: "Ada", fail: "error" });
   await bench.until(failed.id, isFinished);
   await assertRejects(() => read(surface, failed.id), JobFault, "it is FAILED: no user Ada");
-  await assertRejects(() => read(other, failed.id), TaskNotFound, "unknown");
+  await assertRejects(() => read(other, failed.id), TaskNotFound, "is a task of report, not of endless");
   const waiting = await start(other, "endless", {});
   await bench.tasks.cancel(waiting.id, ME);
   await assertRejects(() => read(other, waiting.id), JobFault, "it is CANCELLED");

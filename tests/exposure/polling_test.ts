@@ -115,7 +115,7 @@ Deno.test("a task is cancelled with its token, once", async () => {
   assertEquals([result.isError, result.structuredContent?.status], [true, "CANCELLED"]);
 });
 
-Deno.test("unknown tokens, those of other owners and those of other jobs have the same error", async () => {
+Deno.test("unknown tokens and those of other owners have the same error; for one of another job it names that job", async () => {
   await using bench = new Bench(new PollingExposureStrategy());
   const surface = bench.expose(report);
   const other = bench.expose(endless);
@@ -125,7 +125,7 @@ Deno.test("unknown tokens, those of other owners and those of other jobs have th
     const refusals = [
       await ask(surface, `report_${kind}`, { token: unknown }),
       await ask(surface, `report_${kind}`, { token }, "stranger"),
-      await ask(other, `endless_${kind}`, { token }),
+      await ask(other, `endless_${kind}`, { token }, "stranger"),
     ];
     for (const refusal of refusals) {
       const [block] = refusal.content;
@@ -133,6 +133,9 @@ Deno.test("unknown tokens, those of other owners and those of other jobs have th
       assertEquals(block.text.replace(token, unknown), refusals[0]?.content.map((one) => "text" in one && one.text)[0]);
       assertStringIncludes(block.text, "the id is unknown");
     }
+    const { isError, content } = await ask(other, `endless_${kind}`, { token });
+    const text = `Task "${token}" is a task of report, not of endless: use the tools of report for it.`;
+    assertEquals([isError, content], [true, [{ type: "text", text }]]);
   }
   assertEquals((await ask(surface, "report_status", { token })).structuredContent?.status, "PENDING");
 });

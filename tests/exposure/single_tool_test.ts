@@ -52,7 +52,7 @@ Deno.test("cancel is an action only if the registration allows it", async () => 
   );
 });
 
-Deno.test("the error names what an action lacks, and a token of another job is unknown", async () => {
+Deno.test("the error names what an action lacks, and the job that a token belongs to", async () => {
   await using bench = new Bench(new SingleToolExposureStrategy());
   const surface = bench.exposeAll(report, endless);
   await assertRejects(() => act(surface, "report", {}), InvalidInput, "action");
@@ -63,11 +63,29 @@ Deno.test("the error names what an action lacks, and a token of another job is u
     "user",
   );
   const { structuredContent } = await act(surface, "report", { action: "start", input: { user: "Ada" } });
-  for (const token of [newTaskId(), structuredContent?.token]) {
+  for (
+    const [token, why] of [
+      [newTaskId(), "the id is unknown"],
+      [structuredContent?.token, "is a task of report, not of endless"],
+    ]
+  ) {
     const { isError, content } = await act(surface, "endless", { action: "check", token });
     assertEquals(isError, true);
-    assertStringIncludes(JSON.stringify(content), "the id is unknown");
+    assertStringIncludes(JSON.stringify(content), String(why));
   }
+});
+
+Deno.test("the error for a field of the job beside the action says that it belongs into input", async () => {
+  await using bench = new Bench(new SingleToolExposureStrategy());
+  const surface = bench.expose(report);
+  const error = await assertRejects(
+    () => act(surface, "report", { action: "start", user: "Ada", users: 7 }),
+    InvalidInput,
+  );
+  assertEquals(error.issues, [
+    { path: "user", message: "is not allowed here: it belongs into input" },
+    { path: "users", message: "is not allowed here" },
+  ]);
 });
 
 Deno.test("a mistake in the job's input is named where it stands in the call, whichever schema finds it", async () => {

@@ -92,9 +92,12 @@ const cases: Readonly<Record<string, (connection: Connection) => Promise<void>>>
     assertEquals(JSON.parse(whole).text.length, 2_000_000);
   },
 
-  async "an unknown token, and one of another job, get the same error"(connection) {
+  async "an unknown token is an error, and one of another job an error that names the job"(connection) {
     const token = await begin(connection, "nothing");
-    for (const strange of [token, "constructor", ""]) {
+    const misplaced = await call(connection.client, "hold_status", { token });
+    assertEquals(misplaced.isError, true);
+    assertStringIncludes(textOf(misplaced), "is a task of nothing, not of hold");
+    for (const strange of ["constructor", ""]) {
       const answer = await call(connection.client, "hold_status", { token: strange });
       assertEquals(answer.isError, true);
       assertStringIncludes(textOf(answer), "the id is unknown");

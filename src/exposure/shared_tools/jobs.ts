@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { TaskNotFound } from "../../errors.ts";
 import type { TaskInfo } from "../../task.ts";
 import type { Tasks } from "../../tasks/tasks.ts";
 import type { RegisteredJob } from "../../registry.ts";
 import { type Asking, awaitsModel } from "../answers/asking.ts";
 import type { CallClient, ListClient, SharedJob } from "../surface.ts";
+import { ofOtherJob } from "../task_of_job.ts";
 
 /** A job, which may be registered under several names. */
 export interface NamedJob extends SharedJob {
@@ -89,6 +89,6 @@ export async function findShared<J>(
 ): Promise<{ readonly task: TaskInfo; readonly job: J }> {
   const task = await tasks.get(id, owner);
   const job = jobs.get(task.job);
-  if (job === undefined) throw new TaskNotFound(id);
+  if (job === undefined) throw ofOtherJob(task);
   return { task, job };
 }
