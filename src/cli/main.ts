@@ -35,7 +35,9 @@ const USAGE_ERROR = 2;
 
 /** Runs the command line. Resolves with the exit code: 0, 1 if the command failed, 2 if it was not understood. */
 export async function runCli(args: readonly string[], environment: CliEnvironment): Promise<number> {
-  const [name = "", ...rest] = args.map((arg) => arg === "-h" ? "--help" : arg);
+  const [first = "", ...others] = args.map((arg) => arg === "-h" ? "--help" : arg);
+  // `help tasks` is `tasks --help`.
+  const [name = "", ...rest] = first === "help" && others.length > 0 ? [...others, "--help"] : [first, ...others];
   const command = COMMANDS.find((each) => each.name === name);
   if (name === "--help" || name === "help") {
     environment.write(`${overview()}\n`);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { shown } from "../../src/cli/commands/watch.ts";
+import { barsOf, shown } from "../../src/cli/commands/watch.ts";
 import { runCli } from "../../src/cli/main.ts";
 import {
   createClient,
@@ -275,6 +275,18 @@ Deno.test("watch draws bars on a terminal until it is interrupted", async () => 
   assert(drawn.every((line) => line.length <= 100));
 });
 
+Deno.test("watch shortens its bars on a narrow terminal, so that progress, status and job are still read", () => {
+  const id = "01a222c9-bdfe-7000-bbd0-c620211e61bf";
+  const times = { createdAt: 0, updatedAt: 0, resultTtl: 60_000 };
+  const base = { id, job: "generate_report", owner: "ann", revision: 2, attempt: 1, ...times };
+  const task: TaskInfo = { ...base, status: "RUNNING", progress: 0.5, message: "page 51" };
+  const lineOf = (columns: number) => barsOf([task], columns)[0];
+  assertEquals(lineOf(120), `${id}  ${"█".repeat(10)}${"░".repeat(10)}  50%  RUNNING  generate_report  page 51`);
+  assertEquals(lineOf(80), `${id}  ${"█".repeat(5)}${"░".repeat(5)}  50%  RUNNING  generate_report…`);
+  assertEquals(lineOf(70), `${id}   50%  RUNNING  generate_report …`);
+  assertEquals(lineOf(50), `${id}   50%  RUNNI…`);
+});
+
 Deno.test("arguments that are not understood are explained on stderr, and the exit code is 2", async () => {
   await using shop = new Shop({ works: false });
   for (const args of ["", "nothing", "tasks --nothing", "show", "tasks extra", "tasks --limit many", "cancel"]) {
@@ -293,5 +305,6 @@ Deno.test("every command writes its help to stdout, and the exit code is 0", asy
     const { code, stdout, stderr } = await shop.run(`${name} --help`);
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, `Usage: mcp-jobs ${name}`);
+    assertEquals(await shop.run(`help ${name}`), { code, stdout, stderr });
   }
 });

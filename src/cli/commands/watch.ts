@@ -9,6 +9,7 @@ import { oneLine } from "../../text.ts";
 import { type Call, type Command, command } from "../command.ts";
 import { percent } from "../format.ts";
 import { text } from "../option.ts";
+import { widthOf } from "../std.ts";
 import { cutTo } from "../table.ts";
 
 /** How often the bars are drawn at most, in ms. */
@@ -113,7 +114,7 @@ class Bars {
 
   draw(tasks: readonly TaskInfo[]): void {
     const fitting = tasks.slice(0, Math.max(1, this.#rows - 2));
-    const lines = fitting.map((task) => cutTo(barOf(task), this.#columns));
+    const lines = barsOf(fitting, this.#columns);
     if (fitting.length < tasks.length) lines.push(`and ${tasks.length - fitting.length} more`);
     if (tasks.length === 0) lines.push("No task is under way.");
     const text = lines.join("\n");
@@ -125,13 +126,23 @@ class Bars {
   }
 }
 
-/** How long a bar is, in characters. */
-const BAR = 20;
+/** The longest bar, in characters. */
+const LONGEST_BAR = 20;
 
-function barOf({ id, job, status, progress, message = "" }: TaskInfo): string {
-  const share = status === "COMPLETED" ? 1 : progress ?? 0;
-  const full = Math.round(share * BAR);
-  const bar = "█".repeat(full) + "░".repeat(BAR - full);
-  const done = percent(status === "COMPLETED" ? 1 : progress).padStart(4);
-  return `${id}  ${bar} ${done}  ${status.padEnd(14)}  ${job}  ${oneLine(message, 500)}`;
+/** A line for each task, cut to so many columns. A narrow terminal shortens the bars before anything is cut. */
+export function barsOf(tasks: readonly TaskInfo[], columns: number): string[] {
+  const widest = Math.max(0, ...tasks.map(({ status }) => status.length));
+  const rows = tasks.map(({ id, job, status, progress, message = "" }) => ({
+    id,
+    share: status === "COMPLETED" ? 1 : progress,
+    rest: `${status.padEnd(widest)}  ${job}`,
+    message: message === "" ? "" : `  ${oneLine(message, 500)}`,
+  }));
+  const others = Math.max(0, ...rows.map(({ id, rest }) => widthOf(`${id}    42%  ${rest}`)));
+  const bar = Math.min(LONGEST_BAR, Math.max(0, columns - others - 1));
+  return rows.map(({ id, share, rest, message }) => {
+    const full = Math.round((share ?? 0) * bar);
+    const drawn = bar === 0 ? "" : `${"█".repeat(full)}${"░".repeat(bar - full)} `;
+    return cutTo(`${id}  ${drawn}${percent(share).padStart(4)}  ${rest}${message}`, columns);
+  });
 }
