@@ -25,6 +25,7 @@ import {
 import type { JobContext } from "./steps/context.ts";
 import type { JsonSchema } from "./schema/json_schema.ts";
 import { type Accepted, type Infer, type Schema, toJsonSchema } from "./schema/schema.ts";
+import { KEY_TTL_MS } from "./task.ts";
 import { LONGEST_TIMER_MS, LONGEST_WAIT_MS } from "./waiting.ts";
 
 /** How a tool affects its environment, as clients see it (MCP specification, "Tool", annotations). */
@@ -65,7 +66,7 @@ export interface JobPolicy {
 export interface UniqueOptions {
   /** Returns a text that is equal for repeated starts. Default: they have the same input. */
   readonly key?: (input: never) => string;
-  /** How long after its end a COMPLETED task still counts, in ms. Default: 0. */
+  /** How long after its end a COMPLETED task still counts, in ms: at most until 30 days after its start. Default: 0. */
   readonly for?: number;
 }
 
@@ -241,7 +242,7 @@ const WAIT: Rule = wholeNumber(0, LONGEST_WAIT_MS);
 const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: WAIT, maxDelay: WAIT };
 
 /** What the options of a policy may be. */
-const UNIQUE: Rules<UniqueOptions> = { key: callback, for: wholeNumber(0) };
+const UNIQUE: Rules<UniqueOptions> = { key: callback, for: wholeNumber(0, KEY_TTL_MS) };
 
 export const POLICY: Rules<JobPolicy> = {
   attempts: wholeNumber(1),

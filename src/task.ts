@@ -225,6 +225,9 @@ export type Outcome =
 /** How long a task that has expired leaves a record behind, so that its owner gets "expired" and not "unknown", in ms. */
 export const TOMBSTONE_MS = 3_600_000;
 
+/** For how long a key names a task at most, in ms: 30 days from its start, whatever its window. */
+export const KEY_TTL_MS: number = 30 * 24 * 3_600_000;
+
 /** When the record of a finished task may be deleted, in ms since the epoch; `undefined` for others. */
 export function expiresAt(task: TaskInfo): number | undefined {
   return isFinished(task) ? task.finishedAt + task.resultTtl : undefined;

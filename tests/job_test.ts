@@ -56,6 +56,7 @@ Deno.test("an option with an impossible value is refused, and the error names it
     [{ backoff: { maxDelay: 8.64e15 } }, "8640000000000000 as backoff.maxDelay of"],
     [{ priority: -1 }, "-1 as priority of"],
     [{ unique: { for: -1 } }, "-1 as unique.for of"],
+    [{ unique: { for: 31 * 86_400_000 } }, 'of defineJob("odd"): it must be a whole number from 0 to 2592000000'],
     [{ unique: { key: "id" as never } }, '"id" as unique.key of defineJob("odd"): it must be a function'],
     [{ unique: 5 as never }, '5 as unique of defineJob("odd"): it must be true or false or an object'],
   ];

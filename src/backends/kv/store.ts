@@ -7,9 +7,9 @@ import type { JobLimits, LogLine, RecordedStep, StreamStore } from "../../backen
 import { BackendError } from "../../errors.ts";
 import { type OnError, reporterOf } from "../../log/on_error.ts";
 import { PAUSED } from "../../operator/pauses.ts";
-import { isFinished, type Json, type Outcome, type TaskInfo } from "../../task.ts";
+import { isFinished, type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
-import { ID_LENGTH, KEY_TTL_MS } from "../shared/store/keys.ts";
+import { ID_LENGTH } from "../shared/store/keys.ts";
 import { claimed, mayHaveSteps, type TaskRecord } from "../shared/record.ts";
 import type { OperatingStore } from "../shared/store/operating.ts";
 import type { LeasedWorker, Queue, Store, WorkerLease } from "../shared/store/store.ts";

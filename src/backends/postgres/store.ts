@@ -4,10 +4,9 @@
  * @module
  */
 import type { LogLine, RecordedStep, StreamStore } from "../../backend.ts";
-import type { Json, Outcome, TaskInfo } from "../../task.ts";
+import { type Json, KEY_TTL_MS, type Outcome, type TaskInfo } from "../../task.ts";
 import { batched } from "../shared/batch.ts";
 import type { TaskRecord } from "../shared/record.ts";
-import { KEY_TTL_MS } from "../shared/store/keys.ts";
 import type { LeasedWorker, Queue, Store, Worker, WorkerLease } from "../shared/store/store.ts";
 import { update } from "../shared/store/update.ts";
 import { unclaimed } from "../shared/unclaimed.ts";

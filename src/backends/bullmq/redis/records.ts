@@ -7,8 +7,7 @@
 import type { Job, Queue } from "bullmq";
 import type { KeyStore, LogLine, NewTask, ProgressReport } from "../../../backend.ts";
 import type { QuestionState } from "../../../questions/open.ts";
-import { type Answer, type Json, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
-import { KEY_TTL_MS } from "../../shared/store/keys.ts";
+import { type Answer, type Json, KEY_TTL_MS, type NewQuestion, type ResultValue, TOMBSTONE_MS } from "../../../task.ts";
 import { batched, type BatchOptions } from "../../shared/batch.ts";
 import type { Deadline } from "../deadline.ts";
 import { addJobTo } from "../internals.ts";

@@ -24,9 +24,6 @@ export interface KeyedTasks {
   create(key?: string): Promise<TaskInfo | undefined>;
 }
 
-/** For how long a key names a task at most, in ms: 30 days, whatever its window. */
-export const KEY_TTL_MS: number = 30 * 24 * 3_600_000;
-
 /** The length of a task id: a key's value begins with one. */
 export const ID_LENGTH = 36;
 
