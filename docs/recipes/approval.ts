@@ -16,6 +16,9 @@ export const refund = defineJob({
         expiresIn: THREE_DAYS,
       });
       if (answer.action === "expired") throw new ToolError(`Nobody decided within three days: order ${order}.`);
+      if (answer.action === "cancel") {
+        throw new ToolError(`Nobody was asked, or they closed the question: order ${order}.`);
+      }
       if (answer.action !== "accept" || !answer.content.approved) return { refunded: false };
     }
     await step("refund", ({ idempotencyKey }) => payBack(order, amount, idempotencyKey));

@@ -16,7 +16,7 @@ const REPEAT_MS = 9_000;
 export class CallProgress implements Disposable {
   readonly #report: (task: Pick<TaskInfo, "progress" | "message">) => void;
   readonly #repeat: number;
-  #last: Pick<TaskInfo, "progress" | "message" | "status" | "revision"> = { status: "PENDING", revision: 0 };
+  #last: Pick<TaskInfo, "progress" | "message" | "status"> = { status: "PENDING" };
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(token: string | number, notify: (params: Record<string, Json>) => void, repeat: number = REPEAT_MS) {
@@ -25,12 +25,13 @@ export class CallProgress implements Disposable {
     this.#wait();
   }
 
-  /** Reports a change. A state that was reported before is left out. */
+  /** Reports a change, unless it has left progress and message as they were last reported: so does a line in the log. */
   report(task: TaskInfo): void {
-    if (task.revision === this.#last.revision) return;
+    const { progress, message } = this.#last;
     this.#last = task;
+    if (task.progress === progress && task.message === message) return;
     this.#report(task);
-    if (task.progress !== undefined || task.message !== undefined) this.#wait();
+    this.#wait();
   }
 
   #wait(): void {

@@ -41,9 +41,11 @@ export async function connect(Redis: RedisClass, url: string, prefix: string): P
     return await open(Redis, url, prefix);
   } catch (cause) {
     const { protocol, host, pathname } = address;
-    throw new BackendError(`Cannot connect to Redis at ${protocol}//${host}${pathname}: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new BackendError(
+      `Cannot connect to Redis at ${protocol}//${host}${pathname}: ${messageOf(cause).replace(/\.$/, "")}. ` +
+        "Check the address and the password, and that Redis runs there.",
+      { cause },
+    );
   }
 }
 
