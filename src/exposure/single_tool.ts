@@ -4,10 +4,9 @@
  * @module
  */
 import { InvalidInput } from "../errors.ts";
-import { isObject } from "../json.ts";
 import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { RegisteredJob } from "../registry.ts";
-import { type JsonSchema, NOT_ALLOWED } from "../schema/json_schema.ts";
+import type { JsonSchema } from "../schema/json_schema.ts";
 import { type PerCallField, withPerCall } from "../schema/per_call.ts";
 import { relocateSchema } from "../schema/relocate.ts";
 import { validate } from "../schema/schema.ts";
@@ -122,7 +121,7 @@ function jobTool(registered: RegisteredJob, limits: WaitLimits, tasks: Tasks): S
     annotations: job.annotations,
     call: async (input, ctx) => {
       const valid = await validate(schema, input, inputOf(name)).catch((error) => {
-        throw besideInput(error, job.inputSchema);
+        throw besideInput(error, schema, job.inputSchema);
       });
       const given = withTarget(valid as GivenInput, name);
       return { kind: "result", result: await act(given, ctx) };
@@ -166,13 +165,17 @@ function belowInput(error: unknown, { name, perCall }: RegisteredJob): unknown {
 }
 
 /** The same error; for each field of the job that stands beside `input` it says so. */
-function besideInput(error: unknown, { properties }: JsonSchema): unknown {
-  if (!(error instanceof InvalidInput) || !isObject(properties)) return error;
+function besideInput(error: unknown, ofTool: JsonSchema, ofJob: JsonSchema): unknown {
+  if (!(error instanceof InvalidInput)) return error;
   const issues = error.issues.map(({ path, message }) => {
-    const isMisplaced = message === NOT_ALLOWED && Object.hasOwn(properties, path);
+    const isMisplaced = hasField(ofJob, path) && !hasField(ofTool, path);
     return { path, message: isMisplaced ? `${message}: it belongs into input` : message };
   });
   return new InvalidInput(error.what, issues, error.rest);
+}
+
+function hasField({ properties }: JsonSchema, name: string): boolean {
+  return Object.hasOwn(Object(properties), name);
 }
 
 /** What errors call the input of a call. */

@@ -93,13 +93,10 @@ function blamedField(params: Record<string, unknown>): string[] {
   return typeof field === "string" ? [field] : [];
 }
 
-/** What to say of a field that a schema does not know. */
-export const NOT_ALLOWED = "is not allowed here";
-
 /** What to say of a field where ajv's own message describes its parent, or does not name the allowed values. */
 function textOf(keyword: string, params: Record<string, unknown>): string | undefined {
   if (keyword === "required") return "is missing";
-  if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") return NOT_ALLOWED;
+  if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") return "is not allowed here";
   if (keyword === "enum" && Array.isArray(params.allowedValues)) {
     return `must be one of ${params.allowedValues.map((value) => JSON.stringify(value)).join(", ")}`;
   }
