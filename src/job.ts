@@ -241,9 +241,9 @@ const WAIT: Rule = wholeNumber(0, LONGEST_WAIT_MS);
 
 const BACKOFF: Rules<NonNullable<JobPolicy["backoff"]>> = { delay: WAIT, maxDelay: WAIT };
 
-/** What the options of a policy may be. */
 const UNIQUE: Rules<UniqueOptions> = { key: callback, for: wholeNumber(0, KEY_TTL_MS) };
 
+/** What the options of a policy may be. */
 export const POLICY: Rules<JobPolicy> = {
   attempts: wholeNumber(1),
   backoff: nested(BACKOFF),

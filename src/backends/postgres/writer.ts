@@ -13,6 +13,7 @@ import type { TaskRecord } from "../shared/record.ts";
 import { type Change, type NewRow, recordOf } from "./rows.ts";
 import { changes } from "./tables/change.ts";
 import { creations, starts } from "./tables/create.ts";
+import type { Prepare } from "./tables/rows_in.ts";
 
 /** The most writes of one statement, statements of a kind under way at once, and text of all of these, in UTF-16 units. */
 export const MAX_WRITES = 100;
@@ -21,9 +22,6 @@ const MAX_TEXT = 32 * 1024 * 1024;
 
 /** Receives changes that are stored. `isNotified`: the other processes have been notified already. */
 export type Announce = (tasks: readonly TaskInfo[], isNotified: boolean) => void;
-
-/** Makes a statement of rows. */
-type Prepare<Row> = (rows: readonly Row[], writer: string) => Query;
 
 /** What a statement returns: the ids of the tasks that it has written, and when it has claimed them. */
 interface Written {

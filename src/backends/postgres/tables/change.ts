@@ -6,9 +6,8 @@
 import { urgencyOf } from "../../shared/record.ts";
 import { MAX_BYTES, MAX_LINES, sizeOf } from "../../../task_log/newest_lines.ts";
 import { isMarked, isMarkedState, stateOf, statusIn } from "../operating/states.ts";
-import type { Query } from "../pg.ts";
 import { type Change, deletedAt, dueOf, isDelayed } from "../rows.ts";
-import { arraysOf, type Column, inputOf } from "./rows_in.ts";
+import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
 import { announced, counted, queued } from "./written.ts";
 
 /** Tasks that end within so many ms and expire within as many of each other are deleted together. */
@@ -41,7 +40,7 @@ const ALL: readonly Column<Change>[] = [
  * Prepares the statement. Those tasks are changed that still have the version that was read. Most changes touch neither the
  * queue nor marks nor logs; a statement that leaves these out takes half the time.
  */
-export function changes(schema: string): (rows: readonly Change[], writer: string) => Query {
+export function changes(schema: string): Prepare<Change> {
   const plain = { name: "mcp_jobs_change", text: changeStatement(schema, COLUMNS) };
   const all = { name: "mcp_jobs_change_all", text: changeStatement(schema, ALL, otherParts(schema)) };
   return (rows, writer) => {

@@ -6,14 +6,10 @@
 import { ID_LENGTH } from "../../shared/store/keys.ts";
 import { urgencyOf } from "../../shared/record.ts";
 import { stateOf } from "../operating/states.ts";
-import type { Query } from "../pg.ts";
 import { dueOf, isDelayed, type NewRow } from "../rows.ts";
-import { arraysOf, type Column, inputOf } from "./rows_in.ts";
+import { arraysOf, type Column, inputOf, type Prepare } from "./rows_in.ts";
 import { isPaused } from "./claim.ts";
 import { announced, counted, queued } from "./written.ts";
-
-/** Makes a statement of rows. */
-type Prepare = (rows: readonly NewRow[], writer: string) => Query;
 
 /** What a statement has for keys: the part that reads them, and the condition for a row. */
 interface Keyed {
@@ -42,27 +38,27 @@ const CLAIMED: readonly Column<NewRow>[] = [...COLUMNS, ["worker", "uuid", ({ wo
 const KEY: Column<NewRow> = ["key", "text", ({ key }) => key];
 
 /** Prepares the statement. Those tasks are stored whose id is free and, if they have a key, whose key names them. */
-export function creations(schema: string): Prepare {
-  return preparing("mcp_jobs_create", QUEUED, (columns, keyed) => createStatement(schema, columns, keyed), schema);
+export function creations(schema: string): Prepare<NewRow> {
+  return preparing(schema, "mcp_jobs_create", QUEUED, createStatement);
 }
 
 /**
  * Prepares the statement that also claims the tasks for workers of this process. Of these tasks it stores only those that may
  * be claimed: the worker's lease lasts, and the job is not paused.
  */
-export function starts(schema: string): Prepare {
-  return preparing("mcp_jobs_start", CLAIMED, (columns, keyed) => startStatement(schema, columns, keyed), schema);
+export function starts(schema: string): Prepare<NewRow> {
+  return preparing(schema, "mcp_jobs_start", CLAIMED, startStatement);
 }
 
 function preparing(
+  schema: string,
   name: string,
   columns: readonly Column<NewRow>[],
-  statement: (columns: readonly Column<NewRow>[], keyed: Keyed) => string,
-  schema: string,
-): Prepare {
-  const plain = { name, text: statement(columns, { named: "", condition: "true" }) };
+  statement: (schema: string, columns: readonly Column<NewRow>[], keyed: Keyed) => string,
+): Prepare<NewRow> {
+  const plain = { name, text: statement(schema, columns, { named: "", condition: "true" }) };
   const withKey = [...columns, KEY];
-  const keyed = { name: `${name}_keyed`, text: statement(withKey, keyParts(schema)) };
+  const keyed = { name: `${name}_keyed`, text: statement(schema, withKey, keyParts(schema)) };
   return (rows, writer) => {
     const [query, used] = rows.some(({ key }) => key !== undefined) ? [keyed, withKey] : [plain, columns];
     return { ...query, values: [writer, ...arraysOf(used, rows)] };

@@ -4,6 +4,10 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { Query } from "../pg.ts";
+
+/** Makes the statement that writes rows; `writer` is the name under which this process writes events. */
+export type Prepare<Row> = (rows: readonly Row[], writer: string) => Query;
 
 /** What a column may hold. */
 type Value = string | number | boolean | null | undefined;
