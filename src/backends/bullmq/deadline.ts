@@ -4,8 +4,8 @@
  * @module
  */
 
-/** The extra time, in ms, for an answer that has arrived but was not handled yet because the process was busy. */
-const BUSY_MS = 50;
+/** How often the time that has passed is counted, in ms. */
+const TICK_MS = 50;
 
 /** How long Redis has to answer, in ms. */
 const ANSWER_MS = 1_200;
@@ -15,20 +15,21 @@ const SLOWEST = 5_000;
 
 interface Waiting {
   readonly until: number;
-  /** The time was up when it was last checked. */
-  late: boolean;
   readonly giveUp: () => void;
 }
 
 /**
  * Waits for answers that all have the same time and come in order: an answer behind a large one has that one's time as
- * well. One timer serves all, because one for each call would be expensive.
+ * well. One timer serves all, because one for each call would be expensive. It counts no more than its own interval,
+ * however late it is: while this process or its machine stands still, it handles no answer, and Redis may give none.
  */
 export class Deadline {
   readonly #message: string;
   readonly #ms: number;
   /** In the order in which their time is up. */
   readonly #waiting = new Set<Waiting>();
+  /** How much time is counted since something waits, in ms. */
+  #counted = 0;
   #last = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,11 +42,10 @@ export class Deadline {
   /** Waits for the answer to a request of this size; rejects if it is late. */
   async wait<T>(answer: Promise<T>, size = 0): Promise<T> {
     const { promise: givenUp, reject } = Promise.withResolvers<never>();
-    const ms = this.#ms + size / SLOWEST;
-    this.#last = Math.max(performance.now() + ms, this.#last);
-    const waiting = { until: this.#last, late: false, giveUp: () => reject(new Error(this.#message)) };
+    this.#last = Math.max(this.#counted + this.#ms + size / SLOWEST, this.#last);
+    const waiting = { until: this.#last, giveUp: () => reject(new Error(this.#message)) };
     this.#waiting.add(waiting);
-    this.#timer ??= setTimeout(() => this.#check(), ms);
+    this.#timer ??= setTimeout(() => this.#tick(), TICK_MS);
     try {
       return await Promise.race([answer, givenUp]);
     } finally {
@@ -54,20 +54,20 @@ export class Deadline {
     }
   }
 
-  #check(): void {
-    const now = performance.now();
-    for (const waiting of this.#waiting) {
-      if (waiting.until > now) break;
-      if (waiting.late) waiting.giveUp();
-      waiting.late = true;
+  /** This tick is counted last, so that an answer that arrived before it is handled before its time is up. */
+  #tick(): void {
+    for (const { until, giveUp } of this.#waiting) {
+      if (until > this.#counted) break;
+      giveUp();
     }
-    const [first] = this.#waiting;
-    this.#timer = first && setTimeout(() => this.#check(), first.late ? BUSY_MS : first.until - now);
+    this.#counted += TICK_MS;
+    this.#timer = setTimeout(() => this.#tick(), TICK_MS);
   }
 
   #stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#counted = 0;
     this.#last = 0;
   }
 }
